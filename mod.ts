@@ -1,0 +1,21 @@
+/**
+ * PackKV Serve as a library: an LLM engine on WebGPU whose KV cache is compressed on the GPU.
+ *
+ * @module
+ */
+
+export { createEngine } from "./src/engine/client.ts";
+export { EngineError, type EngineErrorCode } from "./src/core/errors.ts";
+export type {
+  CacheBytes,
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  EngineStats,
+  FinishReason,
+  GenerateEvent,
+  GenerateRequest,
+  ProfileOptions,
+  SamplingOptions,
+  SequenceTimings,
+} from "./src/engine/types.ts";

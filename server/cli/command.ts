@@ -1,0 +1,32 @@
+/**
+ * What a command of the command line is.
+ *
+ * @module
+ */
+
+import type { FlagSpecs } from "./flags.ts";
+
+/** One command: how it is called and what it does. */
+export interface Command {
+  name: string;
+  /** One line for the list of commands. */
+  summary: string;
+  /** What may follow the name, e.g. `[flags] PROMPT`. */
+  usage: string;
+  /** Flags it takes; `help` is added to each. */
+  flags: FlagSpecs;
+  /** Command lines as one would type them. */
+  examples: readonly string[];
+  /** More that `--help` tells, a line each. */
+  notes?: readonly string[];
+  /** Given the arguments as they are; reads flags itself. */
+  isRaw?: boolean;
+  /**
+   * Runs it.
+   *
+   * @param args Arguments after the command's name.
+   * @returns The process's exit code.
+   * @throws {UsageError} If the arguments are wrong.
+   */
+  run(args: readonly string[]): Promise<number>;
+}

@@ -1,0 +1,64 @@
+/**
+ * Loading all that answering needs: tokenizer, chat template, engine.
+ *
+ * @module
+ */
+
+import { basename } from "node:path";
+import { createEngine, type EngineInfo } from "../../mod.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
+import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { formatMegabytes, ProgressLine } from "../setup/progress.ts";
+import type { ServedModel } from "../state.ts";
+import type { EngineRequest } from "./engine_flags.ts";
+
+/**
+ * Loads the model at `modelPath`; progress goes to stderr.
+ *
+ * @throws {EngineError} If the file, the adapter or the memory does not allow it.
+ */
+export async function loadServedModel(
+  modelPath: string,
+  options: EngineRequest["options"],
+): Promise<ServedModel> {
+  const { metadata } = await readGguf(modelPath);
+  const tokenizer = createTokenizer(metadata);
+  const chatTemplate = createChatTemplate(metadata, tokenizer);
+  const progress = new ProgressLine();
+  try {
+    const engine = await createEngine({ ...options, modelPath, onProgress: progress.update });
+    return { engine, tokenizer, chatTemplate };
+  } finally {
+    progress.finish();
+  }
+}
+
+/**
+ * The name a model file is served under: its file name without `.gguf` and without the tensor type
+ * (`.Q4_1`, `-Q8_0`, `-f16`).
+ */
+export function servedName(modelPath: string): string {
+  const stem = basename(modelPath).replace(/\.gguf$/i, "");
+  return stem.replace(/[.-](I?Q\d\w*|B?F\d+)$/i, "") || stem;
+}
+
+/** What is in force, a line each, for people. */
+export function describeEngine(info: EngineInfo): string {
+  const parameters = (info.parameterCount / 1e6).toFixed(0);
+  const context = info.contextLength === info.contextLengthTrained
+    ? `${info.contextLength} tokens`
+    : `${info.contextLength} tokens (trained: ${info.contextLengthTrained})`;
+  const memory = `${formatMegabytes(info.weightBytes)} weights, ` +
+    `up to ${formatMegabytes(info.cacheCapacityBytes)} packed KV, ` +
+    `${info.sequenceCountMax} sequences at a time`;
+  return [
+    `model    ${info.modelPath} (${parameters} M parameters, ${
+      formatMegabytes(info.modelSizeBytes)
+    })`,
+    `adapter  ${info.adapter}${info.adapterIsFallback ? " (software)" : ""}`,
+    `profile  ${info.profile}`,
+    `context  ${context}`,
+    `memory   ${memory}`,
+  ].join("\n");
+}

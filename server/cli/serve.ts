@@ -1,0 +1,135 @@
+/**
+ * `packkv serve`: the HTTP server.
+ *
+ * @module
+ */
+
+import { createApp } from "../app.ts";
+import { checkBind } from "../auth.ts";
+import { exitOnSignals, type RunningServer, startServer } from "../serve.ts";
+import { ensureModel } from "../setup/model_path.ts";
+import { SetupError } from "../setup/setup_error.ts";
+import { ServerState } from "../state.ts";
+import type { Command } from "./command.ts";
+import { ENGINE_FLAGS, type EngineRequest, readEngineFlags } from "./engine_flags.ts";
+import { type Flags, parseFlags } from "./flags.ts";
+import { describeEngine, loadServedModel, servedName } from "./load_model.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** The command. */
+export const serveCommand: Command = {
+  name: "serve",
+  summary: "serve a model to OpenAI clients over HTTP",
+  usage: "[flags]",
+  flags: {
+    host: { value: "HOST", help: "address to listen on (default: 127.0.0.1)" },
+    port: { value: "PORT", help: "port to listen on, 0 for any free one (default: 8000)" },
+    ...ENGINE_FLAGS,
+    "api-key": { value: "KEY", help: "key that clients must send as bearer token" },
+    "api-key-file": { value: "FILE", help: "file of such keys, one a line" },
+    insecure: { help: "allow other machines to connect without a key" },
+    cors: { value: "ORIGINS", help: 'origins that browsers may call from, with commas, or "*"' },
+  },
+  examples: [
+    "packkv serve",
+    "packkv serve --port 9000 --profile exact",
+    "packkv serve --model ./model.gguf --ctx 4096 --k-rel 0.05 --v-rel 0.1",
+    "packkv serve --host 0.0.0.0 --api-key-file keys.txt",
+  ],
+  notes: [
+    "Prints one line `listening on http://HOST:PORT` when it is ready. Until then requests are",
+    "answered with 503. Ctrl-C ends it.",
+  ],
+  run: serve,
+};
+
+interface ServeRequest {
+  hostname: string;
+  port: number;
+  apiKeys: string[];
+  corsOrigins: string[];
+  insecure: boolean;
+  engine: EngineRequest;
+}
+
+async function serve(args: readonly string[]): Promise<number> {
+  const request = await readServeFlags(parseFlags(args, serveCommand.flags));
+  const modelPath = await ensureModel(request.engine.model);
+  const state = new ServerState();
+  const { apiKeys, corsOrigins } = request;
+  const app = createApp({ state, modelId: servedName(modelPath), apiKeys, corsOrigins });
+  const loading = loadServedModel(modelPath, request.engine.options);
+  const release = async () => {
+    const model = await loading.catch(() => null);
+    await model?.engine.close();
+  };
+  loading.catch(() => {}); // awaited below, once the server listens
+  const { hostname, port, insecure } = request;
+  const server = listen({
+    app,
+    state,
+    hostname,
+    port,
+    keyCount: apiKeys.length,
+    insecure,
+    release,
+  });
+  exitOnSignals(() => server.stop());
+  try {
+    const model = await loading;
+    state.setReady(model);
+    console.log(describeEngine(model.engine.info));
+    console.log(`listening on ${server.url}`);
+    model.engine.failed.then(({ code, message }) => {
+      console.error(`packkv: engine failed (${code}): ${message}; requests are answered with 503`);
+    });
+  } catch (error) {
+    if (state.phase.name !== "stopping") await server.stop();
+    throw error;
+  }
+  await server.finished;
+  // Only a signal stops the server, and its handler ends the process.
+  return await new Promise<number>(() => {});
+}
+
+function listen(options: Parameters<typeof startServer>[0]): RunningServer {
+  try {
+    return startServer(options);
+  } catch (error) {
+    throw new SetupError((error as Error).message, { cause: error });
+  }
+}
+
+async function readServeFlags(flags: Flags): Promise<ServeRequest> {
+  flags.refusePositionals();
+  const hostname = flags.text("host") ?? "127.0.0.1";
+  const apiKeys = await readKeys(flags);
+  const insecure = flags.has("insecure");
+  try {
+    checkBind(hostname, { keyCount: apiKeys.length, insecure });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  return {
+    hostname,
+    port: flags.number("port", { min: 0, max: 65_535, isInteger: true }) ?? 8000,
+    apiKeys,
+    corsOrigins: (flags.text("cors") ?? "").split(",").map((origin) => origin.trim())
+      .filter((origin) => origin !== ""),
+    insecure,
+    engine: readEngineFlags(flags),
+  };
+}
+
+async function readKeys(flags: Flags): Promise<string[]> {
+  const key = flags.text("api-key");
+  const path = flags.text("api-key-file");
+  const keys = key === null ? [] : [key];
+  if (path === null) return keys;
+  const text = await Deno.readTextFile(path).catch((error) => {
+    throw new UsageError(`Cannot read --api-key-file ${path}: ${error.message}`);
+  });
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  if (lines.length === 0) throw new UsageError(`Cannot use --api-key-file ${path}: it is empty`);
+  return [...keys, ...lines];
+}

@@ -1,0 +1,86 @@
+/**
+ * `packkv test`: sets up what tests need, runs them, counts.
+ *
+ * @module
+ */
+
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ensureModel } from "../setup/model_path.ts";
+import { SetupError } from "../setup/setup_error.ts";
+import type { Command } from "./command.ts";
+import { describeCounts, readCounts, testArguments } from "./test_runner.ts";
+
+const TAIL_CHARACTER_COUNT = 1 << 16;
+
+/** The command. */
+export const testCommand: Command = {
+  name: "test",
+  summary: "run the project's tests on this machine's GPU",
+  usage: "[flags and paths of deno test]",
+  flags: {},
+  examples: [
+    "packkv test",
+    "packkv test tests/codec",
+    'packkv test --filter "pack"',
+  ],
+  notes: [
+    "Everything is passed on to `deno test`. Ends with a line `N passed, N failed`. A missing GPU",
+    "adapter is a failure, not a reason to skip.",
+  ],
+  isRaw: true,
+  run: test,
+};
+
+async function test(args: readonly string[]): Promise<number> {
+  const modelPath = await ensureModel(null);
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const colour: Record<string, string> = Deno.stdout.isTerminal() && !Deno.noColor
+    ? { FORCE_COLOR: "1" }
+    : {};
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--config", resolve(root, "deno.json"), ...passedOn(args, root)],
+    cwd: root,
+    env: { REQUIRE_ADAPTER: "1", PACKKV_MODEL: resolve(modelPath), ...colour },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const ignore = () => {}; // the terminal sends Ctrl-C to the runner too; its end is awaited
+  Deno.addSignalListener("SIGINT", ignore);
+  Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  const tail = await copyOut(child.stdout);
+  const { code } = await child.status;
+  const counts = readCounts(tail);
+  if (counts === null) {
+    if (code === 0) return 0; // such as --help
+    throw new SetupError(`Cannot run the tests: the runner ended with code ${code} before any ran`);
+  }
+  console.log(describeCounts(counts));
+  return code;
+}
+
+function passedOn(args: readonly string[], root: string): string[] {
+  return testArguments(args, resolve(root, "tests"), (argument) => {
+    const path = resolve(argument);
+    try {
+      Deno.statSync(path);
+      return path;
+    } catch {
+      return null; // a value of a flag, such as that of --filter
+    }
+  });
+}
+
+/** Copies to stdout as it comes; returns the end of it. */
+async function copyOut(output: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let tail = "";
+  for await (const bytes of output) {
+    for (let offset = 0; offset < bytes.length;) {
+      offset += await Deno.stdout.write(bytes.subarray(offset));
+    }
+    tail = (tail + decoder.decode(bytes, { stream: true })).slice(-TAIL_CHARACTER_COUNT);
+  }
+  return tail;
+}

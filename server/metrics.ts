@@ -1,0 +1,143 @@
+/**
+ * Prometheus metrics, under the names that dashboards and routers know.
+ *
+ * @module
+ */
+
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { EngineError } from "../src/core/errors.ts";
+import type { EngineStats, FinishReason } from "../src/engine/types.ts";
+import type { GenerationObserver, GenerationTimings } from "./openai/generation.ts";
+import type { ServerState } from "./state.ts";
+
+// deno-fmt-ignore
+const FIRST_TOKEN_BUCKETS = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40,
+  80, 160, 640, 2560,
+];
+// deno-fmt-ignore
+const NEXT_TOKEN_BUCKETS = [
+  0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
+];
+// deno-fmt-ignore
+const REQUEST_BUCKETS = [
+  0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680,
+];
+
+const CACHE_BYTE_KINDS = ["raw", "payload", "packed", "allocated"] as const;
+
+/** Counts what the server does; a `GenerationObserver`. */
+export class ServerMetrics implements GenerationObserver {
+  readonly #registry = new Registry();
+  readonly #running = this.#gauge("vllm:num_requests_running", "Sequences in steps");
+  readonly #waiting = this.#gauge("vllm:num_requests_waiting", "Sequences not admitted yet");
+  readonly #usage = this.#gauge("vllm:kv_cache_usage_perc", "Share of the KV arena in use, 0 to 1");
+  readonly #promptTokens = this.#counter("vllm:prompt_tokens_total", "Prompt tokens prefilled");
+  readonly #generated = this.#counter("vllm:generation_tokens_total", "Tokens generated");
+  readonly #steps = this.#counter("packkv:steps_total", "Command buffers submitted");
+  readonly #deviceBytes = this.#gauge("packkv:device_bytes", "Bytes of GPU buffers held");
+  readonly #cacheBytes = this.#gauge("packkv:kv_bytes", "Bytes of the KV cache", [
+    "kind",
+    "profile",
+  ]);
+  readonly #success = this.#counter("vllm:request_success_total", "Sequences that ended well", [
+    "finished_reason",
+  ]);
+  readonly #errors = this.#counter("packkv:request_errors_total", "Sequences ended by an error", [
+    "code",
+  ]);
+  readonly #firstToken = this.#histogram(
+    "vllm:time_to_first_token_seconds",
+    "From request to first token",
+    FIRST_TOKEN_BUCKETS,
+  );
+  readonly #nextToken = this.#histogram(
+    "vllm:inter_token_latency_seconds",
+    "From token to token",
+    NEXT_TOKEN_BUCKETS,
+  );
+  readonly #request = this.#histogram(
+    "vllm:e2e_request_latency_seconds",
+    "From request to last token",
+    REQUEST_BUCKETS,
+  );
+  readonly #queue = this.#histogram(
+    "vllm:request_queue_time_seconds",
+    "From request to admission",
+    REQUEST_BUCKETS,
+  );
+  #seen = { promptTokenCount: 0, generatedTokenCount: 0, stepCount: 0 };
+
+  /** @param modelId Value of the label `model_name` of every metric. */
+  constructor(modelId: string) {
+    this.#registry.setDefaultLabels({ model_name: modelId });
+    // There is no prefix cache to ask: dashboards that divide these see no hits.
+    this.#counter("vllm:prefix_cache_queries", "Prompt tokens looked up in the prefix cache");
+    this.#counter("vllm:prefix_cache_hits", "Prompt tokens found in the prefix cache");
+    for (const finished_reason of ["stop", "length", "abort"]) {
+      this.#success.inc({ finished_reason }, 0);
+    }
+  }
+
+  /** Content type of {@link render}'s text. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  #gauge(name: string, help: string, labelNames: string[] = []): Gauge {
+    return new Gauge({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  #counter(name: string, help: string, labelNames: string[] = []): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  #histogram(name: string, help: string, buckets: number[]): Histogram {
+    return new Histogram({ name, help, buckets, registers: [this.#registry] });
+  }
+
+  token(sinceMs: number, isFirst: boolean): void {
+    (isFirst ? this.#firstToken : this.#nextToken).observe(sinceMs / 1000);
+  }
+
+  finished(reason: FinishReason, elapsedMs: number, timings: GenerationTimings): void {
+    this.#success.inc({ finished_reason: reason });
+    this.#request.observe(elapsedMs / 1000);
+    this.#queue.observe(timings.queueMs / 1000);
+  }
+
+  failed(error: unknown): void {
+    const code = error instanceof EngineError ? error.code : "internal_error";
+    if (code === "aborted") this.#success.inc({ finished_reason: "abort" });
+    else this.#errors.inc({ code });
+  }
+
+  #take(stats: EngineStats, profile: string): void {
+    this.#running.set(stats.runningSequenceCount);
+    this.#waiting.set(stats.waitingSequenceCount);
+    this.#usage.set(stats.cacheUsage);
+    this.#deviceBytes.set(stats.deviceBytes);
+    for (const kind of CACHE_BYTE_KINDS) {
+      this.#cacheBytes.set({ kind, profile }, stats.cacheBytes[kind]);
+    }
+    const { promptTokenCount, generatedTokenCount, stepCount } = stats;
+    this.#promptTokens.inc(Math.max(0, promptTokenCount - this.#seen.promptTokenCount));
+    this.#generated.inc(Math.max(0, generatedTokenCount - this.#seen.generatedTokenCount));
+    this.#steps.inc(Math.max(0, stepCount - this.#seen.stepCount));
+    this.#seen = { promptTokenCount, generatedTokenCount, stepCount };
+  }
+
+  /**
+   * All metrics in Prometheus' text format; what the engine tells is as of now if it is ready,
+   * otherwise as last seen.
+   */
+  async render({ phase }: ServerState): Promise<string> {
+    if (phase.name === "ready") {
+      const { engine } = phase.model;
+      const [profile] = engine.info.profile.split(" ");
+      const stats = await engine.stats().catch(() => null);
+      if (stats !== null) this.#take(stats, profile);
+    }
+    return await this.#registry.metrics();
+  }
+}

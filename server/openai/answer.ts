@@ -1,0 +1,199 @@
+/**
+ * From a plan to an HTTP answer: all choices of a request run side by side, sent as one JSON value
+ * or as chunks.
+ *
+ * @module
+ */
+
+import { EngineError } from "../../src/core/errors.ts";
+import type { FinishReason } from "../../src/engine/types.ts";
+import type { ServedModel } from "../state.ts";
+import { type AnswerFormat, toTimingsBody, toUsage } from "./answer_format.ts";
+import {
+  generateText,
+  type GenerationPiece,
+  type GenerationSpec,
+  type GenerationTimings,
+} from "./generation.ts";
+import { type Indexed, mergeConcurrent } from "./merge.ts";
+import type { RouteContext } from "./route_context.ts";
+import type { StreamSettings } from "./schema_common.ts";
+import { answerSse, toFrame } from "./sse.ts";
+
+/** One choice to make. */
+export interface ChoicePlan {
+  spec: GenerationSpec;
+  /** Text that the choice begins with, before what is generated. */
+  echoText: string;
+}
+
+/** A request, ready to run. */
+export interface AnswerPlan {
+  format: AnswerFormat;
+  stream: StreamSettings;
+  /** In the order of their indices. */
+  choices: readonly ChoicePlan[];
+  /** Each prompt counted once, however many choices it has. */
+  promptTokenCount: number;
+}
+
+/** What running a plan needs. */
+export interface AnswerContext {
+  routes: RouteContext;
+  model: ServedModel;
+  /** Aborts when the client goes. */
+  clientSignal: AbortSignal;
+}
+
+/** One plan in the course of being answered. */
+class AnswerRun {
+  readonly #plan: AnswerPlan;
+  readonly #context: AnswerContext;
+  readonly #controller = new AbortController();
+  readonly #envelope: { id: string; created: number; model: string };
+  readonly #release: () => void;
+  /** Tokens generated so far, by choice. */
+  readonly #completionTokenCounts: number[];
+
+  constructor(plan: AnswerPlan, context: AnswerContext) {
+    this.#plan = plan;
+    this.#context = context;
+    this.#envelope = {
+      id: plan.format.idPrefix + crypto.randomUUID().replaceAll("-", ""),
+      created: Math.floor(Date.now() / 1000),
+      model: context.routes.modelId,
+    };
+    this.#completionTokenCounts = plan.choices.map(() => 0);
+    this.#release = context.routes.state.track(this.#controller);
+    context.clientSignal.addEventListener("abort", this.clientGone, { once: true });
+    if (context.clientSignal.aborted) this.clientGone();
+  }
+
+  /** Ends all generations because nobody reads the answer. */
+  readonly clientGone = (): void => {
+    this.#controller.abort(new EngineError("aborted", "Cannot go on: the client is gone"));
+  };
+
+  #close(): void {
+    this.#context.clientSignal.removeEventListener("abort", this.clientGone);
+    this.#release();
+    this.clientGone();
+  }
+
+  #usage(): object {
+    const { promptTokenCount } = this.#plan;
+    const completionTokenCount = this.#completionTokenCounts.reduce((sum, count) => sum + count, 0);
+    return toUsage({ promptTokenCount, completionTokenCount });
+  }
+
+  #count(choiceIndex: number, piece: GenerationPiece): void {
+    if (piece.type === "progress") return;
+    const { completionTokenCount } = piece.type === "text" ? piece : piece.timings;
+    this.#completionTokenCounts[choiceIndex] = completionTokenCount;
+  }
+
+  #pieces(): AsyncGenerator<Indexed<GenerationPiece>> {
+    const { model, routes: { observer } } = this.#context;
+    const context = { model, observer, signal: this.#controller.signal };
+    const sources = this.#plan.choices.map(({ spec }) => () => generateText(spec, context));
+    // No more at a time than the engine runs: a long list of prompts must not fill its queue.
+    return mergeConcurrent(sources, Math.max(1, model.engine.info.sequenceCountMax));
+  }
+
+  /** The whole answer as one JSON value. */
+  async whole(): Promise<object> {
+    const { choices, format } = this.#plan;
+    const texts = choices.map((choice) => choice.echoText);
+    const reasons: FinishReason[] = [];
+    const timings: GenerationTimings[] = [];
+    try {
+      for await (const { sourceIndex, value: piece } of this.#pieces()) {
+        this.#count(sourceIndex, piece);
+        if (piece.type === "text") texts[sourceIndex] += piece.text;
+        if (piece.type === "finish") {
+          reasons[sourceIndex] = piece.reason;
+          timings[sourceIndex] = piece.timings;
+        }
+      }
+    } finally {
+      this.#close();
+    }
+    return {
+      ...this.#head(format.answerObject),
+      choices: texts.map((text, index) => format.choice(index, text, reasons[index])),
+      usage: this.#usage(),
+      timings: toTimingsBody(timings),
+    };
+  }
+
+  #head(object: string): object {
+    const { id, created, model } = this.#envelope;
+    return { id, object, created, model };
+  }
+
+  #chunk(choice: object, extra: object = {}): string {
+    const { format, stream } = this.#plan;
+    const usage = stream.continuousUsage
+      ? { usage: this.#usage() }
+      : stream.includeUsage
+      ? { usage: null }
+      : {};
+    return toFrame({ ...this.#head(format.chunkObject), choices: [choice], ...usage, ...extra });
+  }
+
+  *#framesOf(index: number, piece: GenerationPiece): Generator<string> {
+    const { format, stream } = this.#plan;
+    if (piece.type === "text") {
+      yield this.#chunk(format.delta(index, piece.text));
+    } else if (piece.type === "finish") {
+      const timings = toTimingsBody([piece.timings]);
+      yield this.#chunk(format.closing(index, piece.reason), { timings });
+    } else if (stream.returnProgress) {
+      const prompt_progress = {
+        total: piece.promptTokenCount,
+        cache: 0,
+        processed: piece.processedTokenCount,
+        time_ms: piece.elapsedMs,
+      };
+      yield this.#chunk(format.delta(index, ""), { prompt_progress });
+    }
+  }
+
+  /** The answer in frames; each choice opens with its first event, so that refusals come first. */
+  async *frames(): AsyncGenerator<string> {
+    const { choices, format, stream } = this.#plan;
+    const opened = new Set<number>();
+    try {
+      for await (const { sourceIndex, value: piece } of this.#pieces()) {
+        if (!opened.has(sourceIndex)) {
+          opened.add(sourceIndex);
+          const opening = format.opening(sourceIndex);
+          if (opening !== null) yield this.#chunk(opening);
+          const { echoText } = choices[sourceIndex];
+          if (echoText !== "") yield this.#chunk(format.delta(sourceIndex, echoText));
+        }
+        this.#count(sourceIndex, piece);
+        yield* this.#framesOf(sourceIndex, piece);
+      }
+      if (stream.includeUsage) {
+        const head = this.#head(format.chunkObject);
+        yield toFrame({ ...head, choices: [], usage: this.#usage() });
+      }
+      yield "data: [DONE]\n\n";
+    } finally {
+      this.#close();
+    }
+  }
+}
+
+/**
+ * Runs `plan` and answers with it, in frames if it asks for a stream.
+ *
+ * @throws {EngineError} What ended a generation before the answer began.
+ */
+export async function answer(plan: AnswerPlan, context: AnswerContext): Promise<Response> {
+  const run = new AnswerRun(plan, context);
+  if (!plan.stream.stream) return Response.json(await run.whole());
+  const { pingIntervalMs } = context.routes;
+  return await answerSse(run.frames(), { pingIntervalMs, onCancel: run.clientGone });
+}

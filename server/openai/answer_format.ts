@@ -1,0 +1,99 @@
+/**
+ * The JSON of answers: what chat and plain completions share, and where they differ.
+ *
+ * @module
+ */
+
+import type { FinishReason } from "../../src/engine/types.ts";
+import type { GenerationTimings } from "./generation.ts";
+
+/** Tokens read and written for one request. */
+export interface TokenCounts {
+  promptTokenCount: number;
+  completionTokenCount: number;
+}
+
+/** How one kind of completion writes its choices. */
+export interface AnswerFormat {
+  /** First characters of the answer's id. */
+  idPrefix: string;
+  /** `object` of an answer, and of a chunk of a streamed one. */
+  answerObject: string;
+  chunkObject: string;
+  /** One choice of a whole answer. */
+  choice(index: number, text: string, reason: FinishReason): object;
+  /** One choice of a chunk: the first of its choice, text in between, the last of its choice. */
+  opening(index: number): object | null;
+  delta(index: number, text: string): object;
+  closing(index: number, reason: FinishReason): object;
+}
+
+/** Chat completions: a message, sent as deltas. */
+export const CHAT_FORMAT: AnswerFormat = {
+  idPrefix: "chatcmpl-",
+  answerObject: "chat.completion",
+  chunkObject: "chat.completion.chunk",
+  choice: (index, content, finish_reason) => ({
+    index,
+    message: { role: "assistant", content, refusal: null },
+    logprobs: null,
+    finish_reason,
+  }),
+  opening: (index) => chatChunkChoice(index, { role: "assistant", content: "" }, null),
+  delta: (index, content) => chatChunkChoice(index, { content }, null),
+  closing: (index, reason) => chatChunkChoice(index, {}, reason),
+};
+
+/** Plain completions: text, the same in answers and chunks. */
+export const COMPLETION_FORMAT: AnswerFormat = {
+  idPrefix: "cmpl-",
+  answerObject: "text_completion",
+  chunkObject: "text_completion",
+  choice: completionChoice,
+  opening: () => null,
+  delta: (index, text) => completionChoice(index, text, null),
+  closing: (index, reason) => completionChoice(index, "", reason),
+};
+
+function chatChunkChoice(index: number, delta: object, finish_reason: FinishReason | null): object {
+  return { index, delta, logprobs: null, finish_reason };
+}
+
+function completionChoice(index: number, text: string, reason: FinishReason | null): object {
+  return { index, text, logprobs: null, finish_reason: reason };
+}
+
+/** `usage` of an answer. */
+export function toUsage({ promptTokenCount, completionTokenCount }: TokenCounts): object {
+  return {
+    prompt_tokens: promptTokenCount,
+    completion_tokens: completionTokenCount,
+    total_tokens: promptTokenCount + completionTokenCount,
+    prompt_tokens_details: { cached_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: 0 },
+  };
+}
+
+function perSecond(count: number, ms: number): number {
+  return ms > 0 ? count / ms * 1000 : 0;
+}
+
+/**
+ * `timings` under llama.cpp's names; counts and milliseconds of several generations are summed.
+ */
+export function toTimingsBody(all: readonly GenerationTimings[]): object {
+  const sum = (field: keyof GenerationTimings) =>
+    all.reduce((total, timings) => total + timings[field], 0);
+  const promptCount = sum("promptTokenCount");
+  const promptMs = sum("prefillMs");
+  const predictedCount = sum("completionTokenCount");
+  const predictedMs = sum("decodeMs");
+  return {
+    prompt_n: promptCount,
+    prompt_ms: promptMs,
+    prompt_per_second: perSecond(promptCount, promptMs),
+    predicted_n: predictedCount,
+    predicted_ms: predictedMs,
+    predicted_per_second: perSecond(predictedCount, predictedMs),
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * What every route shares: the state, the served name, and the checks against them.
+ *
+ * @module
+ */
+
+import type { ServedModel, ServerState } from "../state.ts";
+import { ApiError, STATUS_BY_CODE } from "./errors.ts";
+import type { GenerationObserver } from "./generation.ts";
+
+/** What routes are made with. */
+export interface RouteContext {
+  state: ServerState;
+  observer: GenerationObserver;
+  /** The name answers carry. */
+  modelId: string;
+  /** Other names that requests may use. */
+  aliases: readonly string[];
+  pingIntervalMs: number;
+  /** Unix time in seconds at which the app was made. */
+  createdSeconds: number;
+}
+
+/**
+ * The loaded model.
+ *
+ * @throws {ApiError} 503 while loading, after a failure, and when stopping.
+ */
+export function readyModel(state: ServerState): ServedModel {
+  const { phase } = state;
+  switch (phase.name) {
+    case "ready":
+      return phase.model;
+    case "loading":
+      throw new ApiError(503, "Cannot answer yet: the model is loading", { code: "loading" });
+    case "stopping": {
+      const message = "Cannot answer: the server is shutting down";
+      throw new ApiError(503, message, { code: "shutting_down" });
+    }
+    case "failed": {
+      const { code, message } = phase;
+      const status = Math.max(503, STATUS_BY_CODE[code]);
+      throw new ApiError(status, `Cannot answer: the engine failed: ${message}`, { code });
+    }
+  }
+}
+
+/**
+ * Checks that a request means the served model.
+ *
+ * @throws {ApiError} 404 `model_not_found`.
+ */
+export function checkModelName(context: RouteContext, name: string | null): void {
+  if (name === null || name === context.modelId || context.aliases.includes(name)) return;
+  const message = `Cannot find the model ${JSON.stringify(name)}: this server has ` +
+    JSON.stringify(context.modelId);
+  throw new ApiError(404, message, { param: "model", code: "model_not_found" });
+}
+
+/**
+ * How many tokens may be generated after a prompt.
+ *
+ * @param asked What the request asks for; null asks for all there is room for.
+ * @param contextLength Most tokens of prompt and completion together.
+ * @param param The field the prompt came in.
+ * @throws {ApiError} 400 `context_length_exceeded`, the message telling all numbers.
+ */
+export function roomFor(
+  promptTokenCount: number,
+  asked: number | null,
+  { contextLength, param }: { contextLength: number; param: string },
+): number {
+  const room = contextLength - promptTokenCount;
+  if (room >= (asked ?? 1)) return asked ?? room;
+  const total = promptTokenCount + (asked ?? 1);
+  throw new ApiError(
+    400,
+    `Cannot serve ${total} tokens (${promptTokenCount} in the prompt, ${
+      asked ?? 1
+    } to generate): ` +
+      `this model's maximum context length is ${contextLength} tokens`,
+    { param, code: "context_length_exceeded" },
+  );
+}

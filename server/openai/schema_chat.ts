@@ -1,0 +1,99 @@
+/**
+ * The body of a chat completion.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { ChatMessage } from "../../src/tokenizer/types.ts";
+import { ApiError } from "./errors.ts";
+import { parseBody } from "./parse_body.ts";
+import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
+import { refuseUnsupported } from "./unsupported.ts";
+
+const partSchema = z.object({ type: z.string(), text: z.string().optional() });
+
+const messageSchema = z.object({
+  role: z.enum(["system", "developer", "user", "assistant", "tool", "function"]),
+  content: z.union([z.string(), z.array(partSchema).min(1)]).nullish(),
+  tool_calls: z.array(z.unknown()).nullish(),
+  function_call: z.unknown().nullish(),
+});
+
+const messagesSchema = z.array(messageSchema).min(1);
+
+const chatSchema = z.object({
+  ...commonFields,
+  messages: messagesSchema,
+  max_tokens: z.number().int().min(1).nullish(),
+  max_completion_tokens: z.number().int().min(1).nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.number().int().min(0).max(20).nullish(),
+  tools: z.array(z.object({})).nullish(),
+  tool_choice: z.union([z.string(), z.object({})]).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  response_format: z.object({ type: z.enum(["text", "json_object", "json_schema"]) }).nullish(),
+});
+
+type MessageBody = z.infer<typeof messageSchema>;
+
+/** A chat completion, checked. */
+export interface ChatRequest extends CommonRequest {
+  messages: readonly ChatMessage[];
+  /** Null: as many as the context has room for. */
+  maxTokens: number | null;
+}
+
+function notSupported(param: string): ApiError {
+  const message = `Cannot honour ${param}: it is not supported yet`;
+  return new ApiError(400, message, { param, code: "unsupported_parameter" });
+}
+
+function missing(param: string): ApiError {
+  const options = { param, code: "missing_required_parameter" };
+  return new ApiError(400, `Cannot accept the request: ${param} is missing`, options);
+}
+
+function toText(content: Exclude<MessageBody["content"], null | undefined>, at: string): string {
+  if (typeof content === "string") return content;
+  const texts = content.map((part, partIndex) => {
+    if (part.type !== "text") throw notSupported(`${at}[${partIndex}].type`);
+    if (part.text === undefined) throw missing(`${at}[${partIndex}].text`);
+    return part.text;
+  });
+  return texts.join("\n");
+}
+
+function toMessage(message: MessageBody, messageIndex: number): ChatMessage {
+  const at = `messages[${messageIndex}]`;
+  if (message.role === "tool" || message.role === "function") throw notSupported(`${at}.role`);
+  if ((message.tool_calls ?? []).length > 0) throw notSupported(`${at}.tool_calls`);
+  if (message.function_call) throw notSupported(`${at}.function_call`);
+  const { content } = message;
+  if (content === null || content === undefined) throw missing(`${at}.content`);
+  // Templates of local models know only "system" for what OpenAI came to call "developer".
+  const role = message.role === "developer" ? "system" : message.role;
+  return { role, content: toText(content, `${at}.content`) };
+}
+
+/**
+ * Checks a list of messages and flattens their contents to text.
+ *
+ * @throws {ApiError} 400 with `param`, also for contents other than text.
+ */
+export function parseMessages(body: unknown): ChatMessage[] {
+  return parseBody(z.object({ messages: messagesSchema }), body).messages.map(toMessage);
+}
+
+/**
+ * Checks the body of a chat completion.
+ *
+ * @throws {ApiError} 400 with `param` set to the field at fault.
+ */
+export function parseChatRequest(body: unknown): ChatRequest {
+  const parsed = parseBody(chatSchema, body);
+  const messages = parsed.messages.map(toMessage);
+  refuseUnsupported("chat", body);
+  const maxTokens = parsed.max_completion_tokens ?? parsed.max_tokens ?? null;
+  return { ...toCommonRequest(parsed), messages, maxTokens };
+}

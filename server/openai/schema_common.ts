@@ -1,0 +1,123 @@
+/**
+ * The fields that chat and plain completions share, with their ranges and defaults.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { SamplingOptions } from "../../src/engine/types.ts";
+import { ApiError } from "./errors.ts";
+
+const UINT32_COUNT = 2 ** 32;
+const INT64_LIMIT = 2 ** 63;
+
+/** Most stop strings of one request. */
+export const STOP_COUNT_MAX = 4;
+/** Most choices of one prompt. */
+export const CHOICE_COUNT_MAX = 8;
+/** Engine's smallest `topP`: keeps the most likely token only, what OpenAI means by 0. */
+const TOP_P_MIN = 1e-6;
+
+// A 64-bit seed is past what a JSON number holds exactly, so it need not be a safe integer.
+const seedSchema = z.number().min(-INT64_LIMIT).max(INT64_LIMIT)
+  .refine(Number.isInteger, "expected an integer");
+
+const stopSchema = z.union([
+  z.string().min(1),
+  z.array(z.string().min(1)).max(STOP_COUNT_MAX),
+]);
+
+/** Zod shape of the shared fields; null is the same as absent everywhere. */
+export const commonFields = {
+  model: z.string().min(1).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  top_k: z.number().int().min(-1).nullish(),
+  min_p: z.number().min(0).max(1).nullish(),
+  seed: seedSchema.nullish(),
+  n: z.number().int().min(1).max(CHOICE_COUNT_MAX).nullish(),
+  stop: stopSchema.nullish(),
+  ignore_eos: z.boolean().nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.object({
+    include_usage: z.boolean().nullish(),
+    continuous_usage_stats: z.boolean().nullish(),
+  }).nullish(),
+  return_progress: z.boolean().nullish(),
+  user: z.string().nullish(),
+  // Refused by unsupported.ts unless they change nothing; here their types and ranges.
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  repetition_penalty: z.number().positive().nullish(),
+  logit_bias: z.record(z.string(), z.number().min(-100).max(100)).nullish(),
+  kv: z.object({}).nullish(),
+};
+
+const commonSchema = z.object(commonFields);
+type CommonBody = z.infer<typeof commonSchema>;
+
+/** How the answer is to be sent. */
+export interface StreamSettings {
+  stream: boolean;
+  /** A last chunk tells the usage. */
+  includeUsage: boolean;
+  /** Every chunk tells the usage so far. */
+  continuousUsage: boolean;
+  /** Chunks tell how much of the prompt is processed. */
+  returnProgress: boolean;
+}
+
+/** What both kinds of completion ask for, checked and with defaults filled in. */
+export interface CommonRequest extends StreamSettings {
+  /** Null asks for the served model. */
+  model: string | null;
+  /** All fields present; the seed is of choice 0, choice i uses `seed + i` modulo 2^32. */
+  sampling: SamplingOptions;
+  stop: readonly string[];
+  ignoreEos: boolean;
+  /** 1 to {@link CHOICE_COUNT_MAX}. */
+  choiceCount: number;
+}
+
+/** Folds any integer into u32; -1 and absence draw a random one. */
+function toSeed(seed: number | null | undefined): number {
+  if (seed === null || seed === undefined || seed === -1) {
+    return crypto.getRandomValues(new Uint32Array(1))[0];
+  }
+  return Number(BigInt.asUintN(32, BigInt(seed)));
+}
+
+/** The seed of choice `choiceIndex` of a request whose first choice has `seed`. */
+export function seedOfChoice(seed: number, choiceIndex: number): number {
+  return (seed + choiceIndex) % UINT32_COUNT;
+}
+
+/**
+ * Fills in the defaults, which are OpenAI's: temperature 1, nothing cut off.
+ *
+ * @throws {ApiError} 400 if `stream_options` is given without `stream`.
+ */
+export function toCommonRequest(body: CommonBody): CommonRequest {
+  if (body.stream_options && !body.stream) {
+    const message = "Cannot accept stream_options: stream is not true";
+    throw new ApiError(400, message, { param: "stream_options", code: "invalid_value" });
+  }
+  const stop = body.stop ?? [];
+  return {
+    model: body.model ?? null,
+    sampling: {
+      temperature: body.temperature ?? 1,
+      topK: Math.max(0, body.top_k ?? 0),
+      topP: Math.max(TOP_P_MIN, body.top_p ?? 1),
+      minP: body.min_p ?? 0,
+      seed: toSeed(body.seed),
+    },
+    stop: typeof stop === "string" ? [stop] : stop,
+    ignoreEos: body.ignore_eos ?? false,
+    choiceCount: body.n ?? 1,
+    stream: body.stream ?? false,
+    includeUsage: body.stream_options?.include_usage ?? false,
+    continuousUsage: body.stream_options?.continuous_usage_stats ?? false,
+    returnProgress: body.return_progress ?? false,
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * Models of the Hugging Face hub: `owner/repo:file.gguf`, fetched once, resumed when cut, checked.
+ *
+ * @module
+ */
+
+import { dirname, join } from "node:path";
+import { cacheFolder } from "./cache_folder.ts";
+import { type FileDigest, isVerified, markerPath } from "./checksum.ts";
+import { download } from "./download.ts";
+import { withFileLock } from "./file_lock.ts";
+import type { ProgressLine } from "./progress.ts";
+import { SetupError } from "./setup_error.ts";
+
+/** A file of a repository of the hub. */
+export interface HubReference {
+  /** `owner/repo`. */
+  repo: string;
+  /** Path in the repository; ends with `.gguf`. */
+  file: string;
+}
+
+/** Where the hub is and who asks; from `HF_ENDPOINT` and `HF_TOKEN` unless given. */
+export interface HubOptions {
+  progress: ProgressLine;
+  hubUrl?: string;
+  token?: string;
+  /** Default `models/hub` in the cache folder. */
+  folder?: string;
+  /** Wait before a cut download goes on. Default 1 s, doubled at each try. */
+  retryDelayMs?: number;
+}
+
+/**
+ * Reads `owner/repo:file.gguf` or `owner/repo/file.gguf`, with or without `hf:` before it.
+ *
+ * @returns Null if `text` is neither.
+ */
+export function parseHubReference(text: string): HubReference | null {
+  const match = /^(?:hf:)?([\w.-]+\/[\w.-]+)[:/]([\w.-]+(?:\/[\w.-]+)*\.gguf)$/.exec(text);
+  if (match === null || /(^|\/)\.{1,2}(\/|$)/.test(`${match[1]}/${match[2]}`)) return null;
+  return { repo: match[1], file: match[2] };
+}
+
+/** Where a file of the hub is kept, there or not. */
+export function hubModelCachePath(reference: HubReference, folder?: string): string {
+  const base = folder ?? join(cacheFolder(), "models", "hub");
+  return join(base, reference.repo.replace("/", "--"), ...reference.file.split("/"));
+}
+
+/**
+ * Makes sure a file of the hub is there; fetches it if not. One that was fetched whole is used
+ * without asking the hub.
+ *
+ * @returns Its path.
+ * @throws {SetupError} If it cannot be fetched or is not what the hub says it is.
+ */
+export async function ensureHubModel(
+  reference: HubReference,
+  options: HubOptions,
+): Promise<string> {
+  const path = hubModelCachePath(reference, options.folder);
+  if (await isFetched(path)) return path;
+  await Deno.mkdir(dirname(path), { recursive: true });
+  const onWait = () => options.progress.update(`waiting for another process that fetches ${path}`);
+  await withFileLock(`${path}.lock`, async () => {
+    if (await isFetched(path)) return;
+    const { digest, url, headers } = await describe(reference, options);
+    try {
+      await download(path, {
+        name: `${reference.repo}/${reference.file}`,
+        url,
+        headers,
+        digest,
+        onProgress: options.progress.update,
+        retryDelayMs: options.retryDelayMs ?? 1000,
+      });
+    } finally {
+      options.progress.finish();
+    }
+  }, onWait);
+  return path;
+}
+
+/** Whether the file is there as its marker says; the marker holds what the hub said of it. */
+async function isFetched(path: string): Promise<boolean> {
+  let marker: string;
+  try {
+    marker = await Deno.readTextFile(markerPath(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  const match = /^(sha256|git-sha1) ([0-9a-f]+) (\d+)\n/.exec(marker);
+  if (match === null) return false;
+  const algorithm = match[1] as FileDigest["algorithm"];
+  return await isVerified(path, { algorithm, hash: match[2], sizeBytes: Number(match[3]) });
+}
+
+interface HubFile {
+  digest: FileDigest;
+  url: string;
+  headers: Record<string, string>;
+}
+
+/** Asks the hub for size, checksum and address. */
+async function describe(reference: HubReference, options: HubOptions): Promise<HubFile> {
+  const { repo, file } = reference;
+  const { fileDownloadInfo, pathsInfo } = await import("@huggingface/hub");
+  const token = options.token ?? Deno.env.get("HF_TOKEN");
+  const hubUrl = options.hubUrl ?? Deno.env.get("HF_ENDPOINT");
+  const common = {
+    repo,
+    ...(hubUrl ? { hubUrl: hubUrl.replace(/\/+$/, "") } : {}),
+    ...(token ? { accessToken: token } : {}),
+  };
+  try {
+    const [info] = await pathsInfo({ ...common, paths: [file] });
+    const found = info && await fileDownloadInfo({ ...common, path: file });
+    if (!found) throw new SetupError(`Cannot fetch ${file}: ${repo} has no such file`);
+    const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
+    return { digest: digestOf(info, reference), url: found.url, headers };
+  } catch (error) {
+    throw explain(error, reference, token !== undefined);
+  }
+}
+
+function digestOf(
+  info: { size: number; oid?: string; lfs?: { oid: string; size: number } },
+  { repo, file }: HubReference,
+): FileDigest {
+  if (info.lfs) {
+    return { algorithm: "sha256", hash: info.lfs.oid, sizeBytes: info.lfs.size };
+  }
+  if (!info.oid) throw new SetupError(`Cannot check ${file}: ${repo} gives no checksum of it`);
+  return { algorithm: "git-sha1", hash: info.oid, sizeBytes: info.size };
+}
+
+function explain(error: unknown, { repo, file }: HubReference, hasToken: boolean): SetupError {
+  if (error instanceof SetupError) return error;
+  const action = `Cannot fetch ${file} of ${repo}`;
+  const status = (error as { statusCode?: number }).statusCode;
+  if (status === 401 || status === 403) {
+    const hint = hasToken
+      ? "the hub refuses HF_TOKEN for it"
+      : "the hub wants a token for it, or there is no such repository; set HF_TOKEN";
+    return new SetupError(`${action}: ${hint}`, { cause: error });
+  }
+  if (status === 404) {
+    return new SetupError(`${action}: the hub has no such repository`, { cause: error });
+  }
+  const state = error instanceof Error ? error.message : String(error);
+  return new SetupError(`${action}: ${state}`, { cause: error });
+}

@@ -1,0 +1,35 @@
+/**
+ * From what a user names to a GGUF file on the disk.
+ *
+ * @module
+ */
+
+import { ensureDefaultModel } from "./default_model.ts";
+import { ensureHubModel, parseHubReference } from "./hub_model.ts";
+import { ProgressLine } from "./progress.ts";
+import { SetupError } from "./setup_error.ts";
+
+/**
+ * Finds or fetches a model.
+ *
+ * @param model A path, or a file of the Hugging Face hub (`owner/repo:file.gguf`). Null: the
+ * environment's `PACKKV_MODEL`, or else the default model. A path that exists is taken as a path.
+ * @returns Path of a file that exists.
+ * @throws {SetupError} If it neither exists nor can be fetched.
+ */
+export async function ensureModel(
+  model: string | null,
+  progress: ProgressLine = new ProgressLine(),
+): Promise<string> {
+  const named = model ?? (Deno.env.get("PACKKV_MODEL") || null);
+  if (named === null) return await ensureDefaultModel(progress);
+  const info = await Deno.stat(named).catch(() => null);
+  if (info?.isFile) return named;
+  if (info) throw new SetupError(`Cannot use model ${named}: it is no file`);
+  const reference = parseHubReference(named);
+  if (reference && !/^\.{0,2}\//.test(named)) return await ensureHubModel(reference, { progress });
+  throw new SetupError(
+    `Cannot use model ${named}: no such file (a file of the Hugging Face hub is written ` +
+      "owner/repo:file.gguf)",
+  );
+}

@@ -1,0 +1,162 @@
+/**
+ * The quantiser: each token of a side gets one step and one zero, each value an integer code.
+ * FORMAT.md section 3. It uses only f32 operations that every device rounds the same way, and
+ * integer operations, so that a GPU gives the same codes bit for bit.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { f16ToNumber, isFiniteF16 } from "./f16.ts";
+import { codeBits, KEY, type Side, VALUE } from "./layout.ts";
+import { type HeadShape, rawTileHalf } from "./raw_tile.ts";
+
+/** Codes and token parameters of one side of a block. */
+export interface QuantisedSide {
+  /** u8 `[kvHeadCount * headSize][64]`; 0 for absent tokens. */
+  codes: Uint8Array;
+  /** u32 `[64]`: scale as f16 in the low, zero as i16 in the high half; 0 for absent tokens. */
+  params: Uint32Array;
+}
+
+/** A block of one layer between quantising and packing; index 0 is K, 1 is V. */
+export interface QuantisedBlock {
+  /** Tokens present, 1 to 64. */
+  tokenCount: number;
+  /** K, then V. */
+  sides: readonly [QuantisedSide, QuantisedSide];
+}
+
+/** Settings of the quantiser. */
+export interface QuantiseOptions {
+  /** Step of K relative to a token's range, within [1/254, 0.5]. */
+  keyRel: number;
+  /** Step of V relative to a token's range, within [1/254, 0.5]. */
+  valueRel: number;
+  /** Tokens present, 1 to 64; 64 if left out. */
+  tokenCount?: number;
+}
+
+/** Smallest step: the smallest normal f16. FORMAT.md section 3.1. */
+export const SCALE_MIN = 2 ** -14;
+/** The zero is at most about this, so that it fits 16 bits. FORMAT.md section 3.1. */
+export const ZERO_MAX = 32000;
+
+const floats = new Float32Array(1);
+const floatBits = new Uint32Array(floats.buffer);
+
+/** The scale of a token, in the forms the quantiser needs. */
+export interface TokenScale {
+  /** Bits of the scale as f16. */
+  scaleBits: number;
+  /** f32 just below or at 1 / scale, of 24 significant bits. */
+  reciprocal: number;
+}
+
+/** The scale of a token whose values span `low` to `high`; both are f16 values. */
+export function tokenScale(low: number, high: number, rel: number): TokenScale {
+  const step = Math.fround(Math.fround(high - low) * Math.fround(rel));
+  const largest = Math.max(Math.abs(low), Math.abs(high));
+  floats[0] = Math.max(step, SCALE_MIN, Math.fround(largest * Math.fround(1 / ZERO_MAX)));
+  // Round to 11 significant bits, ties to even; the result is a normal f16.
+  const rounded = ((floatBits[0] + 0xfff + ((floatBits[0] >>> 13) & 1)) & ~0x1fff) >>> 0;
+  const exponent = rounded >>> 23;
+  const significand = ((rounded >>> 13) & 0x3ff) | 0x400;
+  // 2^34 / significand, truncated, as a device without 64-bit integers divides.
+  const quotient = Math.floor(2 ** 31 / significand);
+  const rest = 2 ** 31 - quotient * significand;
+  const digits = quotient * 8 + Math.floor((rest * 8) / significand);
+  return {
+    scaleBits: (rounded >>> 13) - (112 << 10),
+    reciprocal: digits * 2 ** (103 - exponent),
+  };
+}
+
+/** `round(value * reciprocal)`: the product rounded to f32, then to an integer, ties to even. */
+export function quantum(value: number, reciprocal: number): number {
+  const magic = 1.5 * 2 ** 52; // adding it leaves no bits for a fraction
+  return Math.fround(value * reciprocal) + magic - magic;
+}
+
+/** One word of token parameters: scale in the low half, zero in the high half. */
+export function packParams(scaleBits: number, zero: number): number {
+  return ((zero << 16) | scaleBits) >>> 0;
+}
+
+/** The value read back from a code: `(code + zero) * scale`. Exact. */
+export function dequantise(code: number, params: number): number {
+  return (code + ((params | 0) >> 16)) * f16ToNumber(params & 0xffff);
+}
+
+/**
+ * Whether all values of the present tokens are finite. A block that is not is refused.
+ *
+ * @param tile Raw tile of one layer.
+ */
+export function isFiniteTile(shape: HeadShape, tile: Uint32Array, tokenCount: number): boolean {
+  const halves = new Uint16Array(tile.buffer, tile.byteOffset, tile.length * 2);
+  const channelCount = shape.kvHeadCount * shape.headSize;
+  for (const side of [KEY, VALUE]) {
+    for (let channel = 0; channel < channelCount; channel++) {
+      for (let token = 0; token < tokenCount; token++) {
+        if (!isFiniteF16(halves[rawTileHalf(shape, side, channel, token)])) return false;
+      }
+    }
+  }
+  return true;
+}
+
+/**
+ * Quantises one layer of a block. FORMAT.md section 3.
+ *
+ * @param tile Raw tile of one layer.
+ *
+ * @throws {RangeError} if a value is infinite or NaN, or `tokenCount` is not 1 to 64.
+ */
+export function quantiseTile(
+  shape: HeadShape,
+  tile: Uint32Array,
+  options: QuantiseOptions,
+): QuantisedBlock {
+  const { keyRel, valueRel, tokenCount = BLOCK_TOKEN_COUNT } = options;
+  if (!(Number.isInteger(tokenCount) && tokenCount >= 1 && tokenCount <= BLOCK_TOKEN_COUNT)) {
+    throw new RangeError(`Cannot quantise a block: tokenCount is ${tokenCount}, must be 1 to 64`);
+  }
+  if (!isFiniteTile(shape, tile, tokenCount)) {
+    throw new RangeError("Cannot quantise a block: it holds infinity or NaN");
+  }
+  const key = quantiseSide(shape, tile, { side: KEY, rel: keyRel, tokenCount });
+  const value = quantiseSide(shape, tile, { side: VALUE, rel: valueRel, tokenCount });
+  return { tokenCount, sides: [key, value] };
+}
+
+function quantiseSide(
+  shape: HeadShape,
+  tile: Uint32Array,
+  options: { side: Side; rel: number; tokenCount: number },
+): QuantisedSide {
+  const { side, rel, tokenCount } = options;
+  const halves = new Uint16Array(tile.buffer, tile.byteOffset, tile.length * 2);
+  const channelCount = shape.kvHeadCount * shape.headSize;
+  const codes = new Uint8Array(channelCount * BLOCK_TOKEN_COUNT);
+  const params = new Uint32Array(BLOCK_TOKEN_COUNT);
+  const codeMax = 2 ** codeBits(rel) - 1;
+  const row = new Float64Array(channelCount);
+  for (let token = 0; token < tokenCount; token++) {
+    let low = Infinity;
+    let high = -Infinity;
+    for (let channel = 0; channel < channelCount; channel++) {
+      row[channel] = f16ToNumber(halves[rawTileHalf(shape, side, channel, token)]);
+      low = Math.min(low, row[channel]);
+      high = Math.max(high, row[channel]);
+    }
+    const { scaleBits, reciprocal } = tokenScale(low, high, rel);
+    const zero = quantum(low, reciprocal);
+    params[token] = packParams(scaleBits, zero);
+    for (let channel = 0; channel < channelCount; channel++) {
+      const code = quantum(row[channel], reciprocal) - zero;
+      codes[channel * BLOCK_TOKEN_COUNT + token] = Math.min(Math.max(code, 0), codeMax);
+    }
+  }
+  return { codes, params };
+}

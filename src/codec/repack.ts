@@ -1,0 +1,36 @@
+/**
+ * The order of a block's tokens before packing. Attention over fully visible tokens does not depend
+ * on it, so it is not stored. FORMAT.md section 4.1.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT, type RepackRule } from "../core/shapes.ts";
+import { VALUE } from "./layout.ts";
+import type { QuantisedBlock } from "./quantise.ts";
+
+/**
+ * The order of a block's tokens under a rule.
+ *
+ * @returns `[64]`: the original token at each packed place. Absent tokens keep their places.
+ */
+export function repackOrder(rule: RepackRule, block: QuantisedBlock): Uint32Array {
+  const order = Uint32Array.from({ length: BLOCK_TOKEN_COUNT }, (_, token) => token);
+  if (rule === "none") return order;
+  const medians = Array.from(
+    { length: block.tokenCount },
+    (_, token) => medianCode(block.sides[VALUE].codes, token),
+  );
+  order.subarray(0, block.tokenCount).sort((a, b) => medians[b] - medians[a] || a - b);
+  return order;
+}
+
+/** Lower median of a token's codes. `codes` is u8 `[channels][64]`. */
+function medianCode(codes: Uint8Array, token: number): number {
+  const channelCount = codes.length / BLOCK_TOKEN_COUNT;
+  const own = new Uint8Array(channelCount);
+  for (let channel = 0; channel < channelCount; channel++) {
+    own[channel] = codes[channel * BLOCK_TOKEN_COUNT + token];
+  }
+  return own.sort()[(channelCount - 1) >> 1];
+}

@@ -1,0 +1,54 @@
+/**
+ * The three kinds of failure of this project: a wrong argument is a built-in `TypeError` or
+ * `RangeError`; an operating failure is an {@link EngineError} with a code from a closed set; a
+ * broken assumption is an {@link invariant}, which nobody catches.
+ *
+ * @module
+ */
+
+/** Every operating failure the engine can report. HTTP statuses are assigned in `server/openai/errors.ts`. */
+export type EngineErrorCode =
+  | "invalid_request"
+  | "context_length_exceeded"
+  | "queue_full"
+  | "cache_exhausted"
+  | "model_file_invalid"
+  | "model_unsupported"
+  | "model_too_large"
+  | "adapter_missing"
+  | "adapter_unsupported"
+  | "out_of_memory"
+  | "device_lost"
+  | "gpu_validation"
+  | "non_finite_values"
+  | "aborted"
+  | "shutting_down";
+
+/** An operating failure with a code callers may act on. */
+export class EngineError extends Error {
+  override name = "EngineError";
+  /** What failed, from a closed set. */
+  readonly code: EngineErrorCode;
+  /** The request field at fault, if one is. */
+  readonly param: string | null;
+
+  /**
+   * @param code What failed.
+   * @param message Action, then state: "Cannot X: Y".
+   * @param options `param` names the request field at fault; `cause` is the error behind this one.
+   */
+  constructor(
+    code: EngineErrorCode,
+    message: string,
+    options: { param?: string; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.param = options.param ?? null;
+  }
+}
+
+/** Throws if `condition` does not hold; `claim` states what must be true, positively. */
+export function invariant(condition: unknown, claim: string): asserts condition {
+  if (!condition) throw new Error(`Invariant broken: ${claim}`);
+}

@@ -1,0 +1,103 @@
+/**
+ * Sizes that everything else is built from: the model's dimensions, the fixed numbers of the KV
+ * cache, and the settings of the codec.
+ *
+ * @module
+ */
+
+/** Tokens in one sealed block, and rows of one raw tile. FORMAT.md section 2. */
+export const BLOCK_TOKEN_COUNT = 64;
+
+/** The newest tokens that never leave the raw window: it holds 128 to 191 after each step. */
+export const WINDOW_KEEP_COUNT = 128;
+
+/** Raw tiles of 64 tokens held per sequence: 191 kept tokens and a slice of 64 fit in 4. */
+export const WINDOW_TILE_COUNT = 4;
+
+/** Most prompt tokens of one sequence prefilled in a step; slices end at multiples of it. */
+export const SLICE_TOKEN_COUNT = 64;
+
+/** Bytes of a GPU word. */
+export const WORD_SIZE_BYTES = 4;
+
+/** Dimensions of a llama-architecture model, from its GGUF metadata. */
+export interface ModelShape {
+  /** Served name: the file's `general.name` or `basename-size`. */
+  name: string;
+  layerCount: number;
+  /** Embedding width. */
+  width: number;
+  feedForwardWidth: number;
+  queryHeadCount: number;
+  kvHeadCount: number;
+  /** Channels per head; a multiple of 32, at most 256. */
+  headSize: number;
+  /** Channels per head that RoPE turns, from 0; even. */
+  ropeDimension: number;
+  ropeBase: number;
+  /** Positions are divided by it (linear scaling); 1 for none. */
+  ropeScale: number;
+  normEpsilon: number;
+  vocabSize: number;
+  contextLengthTrained: number;
+  /** Whether the output head is the token embedding. */
+  tiedOutput: boolean;
+  parameterCount: number;
+}
+
+/** How the tokens of a block are ordered before packing. packkv.md section 1. */
+export type RepackRule = "none" | "median";
+
+/** Settings of the codec; a point on the curve of quality against bytes. */
+export type CodecProfile =
+  | { name: "exact" }
+  | {
+    name: "paper";
+    /** Step of K relative to the range of a token, (0, 0.5]. */
+    keyRel: number;
+    /** Step of V relative to the range of a token, (0, 0.5]. */
+    valueRel: number;
+    /** Tokens per pack. */
+    packSize: 8 | 16 | 32;
+    repack: RepackRule;
+  };
+
+/** The published setting: K 0.1, V 0.2, packs of 16, no repacking. arXiv:2512.24449. */
+export const PAPER_PROFILE: CodecProfile & { name: "paper" } = {
+  name: "paper",
+  keyRel: 0.1,
+  valueRel: 0.2,
+  packSize: 16,
+  repack: "none",
+};
+
+/** `ceil(a / b)` for non-negative integers. */
+export function divCeil(a: number, b: number): number {
+  return Math.ceil(a / b);
+}
+
+/** `a / b`; throws a `RangeError` if `b` does not divide `a`. */
+export function divExact(a: number, b: number): number {
+  if (a % b !== 0) throw new RangeError(`Cannot divide ${a} by ${b} exactly`);
+  return a / b;
+}
+
+/** The smallest multiple of `unit` that is at least `a`. */
+export function alignUp(a: number, unit: number): number {
+  return divCeil(a, unit) * unit;
+}
+
+/** Bits that hold the integers `0..maximum`; 0 for `maximum` 0. */
+export function bitsFor(maximum: number): number {
+  return 32 - Math.clz32(maximum);
+}
+
+/**
+ * Blocks that must be sealed once `tokenCount` tokens have been stored: those whose last token lies
+ * more than the kept window behind. packkv.md section 1, rule 1, with nothing sealed before:
+ * `(n + 64 - n mod 64 - 192) / 64`, at least 0.
+ */
+export function sealedBlockCount(tokenCount: number): number {
+  const fullBlockCount = Math.floor(tokenCount / BLOCK_TOKEN_COUNT);
+  return Math.max(0, fullBlockCount - WINDOW_KEEP_COUNT / BLOCK_TOKEN_COUNT);
+}

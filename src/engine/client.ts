@@ -1,0 +1,196 @@
+/**
+ * The main thread's face of the engine: starts the GPU worker, turns its messages into async
+ * iterables, and reports the failure that ends it.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { EventQueue } from "./event_queue.ts";
+import type { FailureMessage, FromWorker, LoadOptions, ToWorker } from "./messages.ts";
+import { resolveSampling, validateRequest } from "./request.ts";
+import type {
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+} from "./types.ts";
+
+const SEQUENCE_COUNT_DEFAULT = 4;
+const SEQUENCE_COUNT_MAX = 64;
+const WAITING_COUNT_DEFAULT = 64;
+const CLOSE_TIMEOUT_MS = 1500;
+
+/**
+ * Loads a model in a GPU worker of its own.
+ *
+ * @throws {EngineError} What stopped it: `adapter_missing`, `model_file_invalid`,
+ * `model_unsupported`, `model_too_large`, `out_of_memory`, `gpu_validation`.
+ * @throws {RangeError} If an option is out of its range.
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const { sequenceCountMax = SEQUENCE_COUNT_DEFAULT } = options;
+  if (!(sequenceCountMax >= 1 && sequenceCountMax <= SEQUENCE_COUNT_MAX)) {
+    throw new RangeError(
+      `Cannot run ${sequenceCountMax} sequences at a time: wanted 1 to ${SEQUENCE_COUNT_MAX}`,
+    );
+  }
+  const load: LoadOptions = {
+    modelPath: options.modelPath,
+    contextLength: options.contextLength ?? null,
+    profile: options.profile ?? { name: "paper" },
+    sequenceCountMax,
+    waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
+    cacheSizeBytes: options.cacheSizeBytes ?? null,
+  };
+  const engine = new WorkerEngine(options.onProgress ?? (() => {}));
+  await engine.load(load);
+  return engine;
+}
+
+class WorkerEngine implements Engine {
+  #worker: Worker;
+  #onProgress: (message: string, fraction: number) => void;
+  #info: EngineInfo | null = null;
+  #sequences = new Map<number, EventQueue<GenerateEvent>>();
+  #statsWaiters = new Map<number, (stats: EngineStats) => void>();
+  #nextId = 1;
+  #ready = Promise.withResolvers<void>();
+  #failed = Promise.withResolvers<FailureMessage>();
+  #closed = Promise.withResolvers<void>();
+  #closing: Promise<void> | null = null;
+  #failure: FailureMessage | null = null;
+
+  constructor(onProgress: (message: string, fraction: number) => void) {
+    this.#onProgress = onProgress;
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail({
+        code: "device_lost",
+        message: `GPU worker ended: ${event.message}`,
+        param: null,
+      });
+    };
+  }
+
+  get info(): EngineInfo {
+    if (this.#info === null) throw new TypeError("Cannot read the engine's info: it is loading");
+    return this.#info;
+  }
+
+  get failed(): Promise<FailureMessage> {
+    return this.#failed.promise;
+  }
+
+  async load(options: LoadOptions): Promise<void> {
+    this.#send({ type: "load", options });
+    await this.#ready.promise;
+  }
+
+  async *generate(request: GenerateRequest): AsyncIterable<GenerateEvent> {
+    if (this.#failure) throw toError(this.#failure);
+    if (this.#closing) throw new EngineError("shutting_down", "Cannot generate: engine is closing");
+    validateRequest(request, this.info);
+    const { signal } = request;
+    signal?.throwIfAborted();
+    const sequenceId = this.#nextId++;
+    const queue = new EventQueue<GenerateEvent>();
+    this.#sequences.set(sequenceId, queue);
+    const abort = () => {
+      queue.fail(new EngineError("aborted", "Generation ended: aborted by the caller"));
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#send({
+      type: "generate",
+      sequenceId,
+      promptIds: request.promptIds,
+      maxTokens: request.maxTokens,
+      sampling: resolveSampling(request.sampling),
+      ignoreEos: request.ignoreEos ?? false,
+    });
+    let hasFinished = false;
+    try {
+      for await (const event of queue) {
+        hasFinished = event.type === "finish";
+        yield event;
+        if (hasFinished) return;
+      }
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#sequences.delete(sequenceId);
+      if (!hasFinished && !this.#failure) this.#send({ type: "abort", sequenceId });
+    }
+  }
+
+  stats(): Promise<EngineStats> {
+    if (this.#failure) return Promise.reject(toError(this.#failure));
+    const requestId = this.#nextId++;
+    const { promise, resolve } = Promise.withResolvers<EngineStats>();
+    this.#statsWaiters.set(requestId, resolve);
+    this.#send({ type: "stats", requestId });
+    return promise;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const error = new EngineError("shutting_down", "Generation ended: engine is closing");
+    for (const queue of this.#sequences.values()) queue.fail(error);
+    if (this.#failure) return;
+    this.#send({ type: "close" });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+    });
+    await Promise.race([this.#closed.promise, timeout]);
+    clearTimeout(timer);
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case "progress":
+        return this.#onProgress(message.message, message.fraction);
+      case "ready":
+        this.#info = message.info;
+        return this.#ready.resolve();
+      case "event":
+        return this.#sequences.get(message.sequenceId)?.push(message.event);
+      case "sequence_failed":
+        return this.#sequences.get(message.sequenceId)?.fail(toError(message.failure));
+      case "stats":
+        this.#statsWaiters.get(message.requestId)?.(message.stats);
+        this.#statsWaiters.delete(message.requestId);
+        return;
+      case "failed":
+        return this.#fail(message.failure);
+      case "closed":
+        return this.#closed.resolve();
+    }
+  }
+
+  #fail(failure: FailureMessage): void {
+    if (this.#failure) return;
+    this.#failure = failure;
+    const error = toError(failure);
+    this.#ready.reject(error);
+    for (const queue of this.#sequences.values()) queue.fail(error);
+    this.#failed.resolve(failure);
+    this.#closed.resolve();
+  }
+}
+
+function toError(failure: FailureMessage): EngineError {
+  const { code, message, param } = failure;
+  return new EngineError(code, message, param === null ? {} : { param });
+}

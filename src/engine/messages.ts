@@ -1,0 +1,57 @@
+/**
+ * Messages between the main thread and the GPU worker: plain values only, since devices and
+ * functions cannot cross.
+ *
+ * @module
+ */
+
+import type { EngineErrorCode } from "../core/errors.ts";
+import type {
+  EngineInfo,
+  EngineStats,
+  GenerateEvent,
+  ProfileOptions,
+  SamplingOptions,
+} from "./types.ts";
+
+/** What the worker needs to load a model. */
+export interface LoadOptions {
+  modelPath: string;
+  contextLength: number | null;
+  profile: ProfileOptions;
+  sequenceCountMax: number;
+  waitingCountMax: number;
+  cacheSizeBytes: number | null;
+}
+
+/** An {@link import("../core/errors.ts").EngineError} as a value. */
+export interface FailureMessage {
+  code: EngineErrorCode;
+  message: string;
+  param: string | null;
+}
+
+/** From the main thread to the worker. */
+export type ToWorker =
+  | { type: "load"; options: LoadOptions }
+  | {
+    type: "generate";
+    sequenceId: number;
+    promptIds: readonly number[];
+    maxTokens: number;
+    sampling: SamplingOptions;
+    ignoreEos: boolean;
+  }
+  | { type: "abort"; sequenceId: number }
+  | { type: "stats"; requestId: number }
+  | { type: "close" };
+
+/** From the worker to the main thread. */
+export type FromWorker =
+  | { type: "progress"; message: string; fraction: number }
+  | { type: "ready"; info: EngineInfo }
+  | { type: "event"; sequenceId: number; event: GenerateEvent }
+  | { type: "sequence_failed"; sequenceId: number; failure: FailureMessage }
+  | { type: "stats"; requestId: number; stats: EngineStats }
+  | { type: "failed"; failure: FailureMessage }
+  | { type: "closed" };

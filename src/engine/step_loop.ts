@@ -1,0 +1,174 @@
+/**
+ * The loop that runs the engine: plan, record, submit, read, commit, tell. The commands of the next
+ * step are recorded while the GPU runs the current one, so the read-back hides their cost.
+ *
+ * @module
+ */
+
+import { EngineError, type EngineErrorCode } from "../core/errors.ts";
+import type { SchedulerEvent } from "../scheduler/scheduler.ts";
+import type { StepPlan } from "../scheduler/step_plan.ts";
+import type { Runtime } from "./load.ts";
+import type { FromWorker, ToWorker } from "./messages.ts";
+import { SequenceClock } from "./sequence_clock.ts";
+import type { RecordedStep } from "./step_runner.ts";
+import type { EngineStats } from "./types.ts";
+
+/** A planned step whose commands are recorded. */
+interface PreparedStep {
+  plan: StepPlan;
+  recorded: RecordedStep;
+}
+
+/** Drives one runtime until stopped. */
+export class StepLoop {
+  #runtime: Runtime;
+  #send: (message: FromWorker) => void;
+  #clocks = new Map<number, SequenceClock>();
+  #wake: (() => void) | null = null;
+  #isStopping = false;
+  #stopped = Promise.withResolvers<void>();
+  #stepCount = 0;
+  #promptTokenCount = 0;
+  #generatedTokenCount = 0;
+
+  constructor(runtime: Runtime, send: (message: FromWorker) => void) {
+    this.#runtime = runtime;
+    this.#send = send;
+  }
+
+  /** Admits a request; a refusal is sent back as the sequence's failure. */
+  generate(request: Extract<ToWorker, { type: "generate" }>): void {
+    const { sequenceId, promptIds, maxTokens, sampling, ignoreEos } = request;
+    const { scheduler, eosIds } = this.#runtime;
+    try {
+      scheduler.admit({ sequenceId, promptIds, maxTokens, eosIds, ignoreEos });
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      this.#sendFailure(sequenceId, error.code, error.message);
+      return;
+    }
+    this.#clocks.set(sequenceId, new SequenceClock(promptIds.length, sampling));
+    this.#wake?.();
+  }
+
+  /** Ends a sequence; nothing more is sent for it. */
+  abort(sequenceId: number): void {
+    if (!this.#clocks.delete(sequenceId)) return;
+    this.#runtime.scheduler.abort(sequenceId);
+    this.#wake?.();
+  }
+
+  /** Runs until {@link stop}. */
+  async run(): Promise<void> {
+    let prepared: PreparedStep | null = null;
+    while (!this.#isStopping) {
+      prepared ??= this.#prepare();
+      this.#sendEvents();
+      if (prepared === null) {
+        await this.#sleep();
+        continue;
+      }
+      prepared = await this.#runStep(prepared);
+      await nextTask();
+    }
+    this.#stopped.resolve();
+  }
+
+  /** Ends the loop after the step it is in. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#wake?.();
+    await this.#stopped.promise;
+  }
+
+  /** A snapshot of counts and bytes. */
+  stats(): EngineStats {
+    const { scheduler, gpu, cacheBytes } = this.#runtime;
+    const stats = scheduler.stats();
+    return {
+      runningSequenceCount: stats.runningCount,
+      waitingSequenceCount: stats.waitingCount,
+      cacheUsage: stats.cacheUsage,
+      cacheBytes: cacheBytes(stats),
+      deviceBytes: gpu.allocatedBytes,
+      stepCount: this.#stepCount,
+      promptTokenCount: this.#promptTokenCount,
+      generatedTokenCount: this.#generatedTokenCount,
+    };
+  }
+
+  #prepare(): PreparedStep | null {
+    const { scheduler, runner } = this.#runtime;
+    const plan = scheduler.plan();
+    if (plan === null) return null;
+    for (const { sequenceId, slot } of [...plan.decodes, ...(plan.slice ? [plan.slice] : [])]) {
+      const clock = this.#clocks.get(sequenceId);
+      if (clock?.start(slot)) runner.setSampling(slot, clock.sampling);
+    }
+    return { plan, recorded: runner.record(plan) };
+  }
+
+  /** Runs a prepared step; returns the next one if it could be recorded meanwhile. */
+  async #runStep({ plan, recorded }: PreparedStep): Promise<PreparedStep | null> {
+    const { scheduler, runner } = this.#runtime;
+    runner.submit(recorded);
+    const next = plan.measures.length === 0 ? this.#prepare() : null;
+    const result = await runner.read(plan, recorded);
+    scheduler.commit(plan, result);
+    this.#stepCount++;
+    this.#promptTokenCount += plan.slice?.ids.length ?? 0;
+    this.#sendEvents();
+    return next;
+  }
+
+  #sendEvents(): void {
+    for (const event of this.#runtime.scheduler.drainEvents()) this.#sendEvent(event);
+  }
+
+  #sendEvent(event: SchedulerEvent): void {
+    const { sequenceId } = event;
+    const clock = this.#clocks.get(sequenceId);
+    if (clock === undefined) return;
+    switch (event.type) {
+      case "prefill": {
+        const { processedTokenCount, promptTokenCount } = event;
+        const progress = { type: "prefill", processedTokenCount, promptTokenCount } as const;
+        return this.#send({ type: "event", sequenceId, event: progress });
+      }
+      case "token":
+        clock.countToken();
+        this.#generatedTokenCount++;
+        return this.#send({ type: "event", sequenceId, event: { type: "token", id: event.id } });
+      case "finish":
+        this.#clocks.delete(sequenceId);
+        return this.#send({ type: "event", sequenceId, event: clock.finish(event.reason) });
+      case "failed":
+        this.#clocks.delete(sequenceId);
+        return this.#sendFailure(sequenceId, event.code, event.message);
+    }
+  }
+
+  #sendFailure(sequenceId: number, code: EngineErrorCode, message: string): void {
+    this.#send({ type: "sequence_failed", sequenceId, failure: { code, message, param: null } });
+  }
+
+  async #sleep(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await promise;
+    this.#wake = null;
+  }
+}
+
+const channel = new MessageChannel();
+const tasks: (() => void)[] = [];
+channel.port1.onmessage = () => tasks.shift()?.();
+
+/** Lets messages of the main thread in between two steps, without the delay of a timer. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    tasks.push(resolve);
+    channel.port2.postMessage(null);
+  });
+}

@@ -1,0 +1,147 @@
+/**
+ * What goes into the engine and what comes out of it: plain values, also the payload of the
+ * messages between the main thread and the GPU worker.
+ *
+ * @module
+ */
+
+import type { EngineErrorCode } from "../core/errors.ts";
+
+/** How the next token is chosen. Applied on the GPU in the order temperature, top-k, top-p, min-p. */
+export interface SamplingOptions {
+  /** 0 is greedy; otherwise logits are divided by it. Range 0 to 100. */
+  temperature: number;
+  /** Keep the `topK` most likely tokens; 0 keeps all. */
+  topK: number;
+  /** Keep the smallest set whose probability reaches `topP`; 1 keeps all. Range (0, 1]. */
+  topP: number;
+  /** Drop tokens less likely than `minP` times the most likely one; 0 drops none. Range [0, 1]. */
+  minP: number;
+  /** Seed of this request's random numbers, u32. Same seed, same request, same text. */
+  seed: number;
+}
+
+/** One generation asked of the engine. */
+export interface GenerateRequest {
+  /** Prompt as token ids; at least one. */
+  promptIds: readonly number[];
+  /** Most tokens to generate; at least 1. */
+  maxTokens: number;
+  /** Partial: what is left out is greedy, with no truncation. */
+  sampling?: Partial<SamplingOptions>;
+  /** Go on after the model's end token. Default false. */
+  ignoreEos?: boolean;
+  /** Aborting ends the sequence within one step and frees its memory. */
+  signal?: AbortSignal;
+}
+
+/** Why a sequence ended: `stop` is the model's end token, `length` is `maxTokens` or the context. */
+export type FinishReason = "stop" | "length";
+
+/** Times of one sequence, in milliseconds. */
+export interface SequenceTimings {
+  queueMs: number;
+  prefillMs: number;
+  decodeMs: number;
+}
+
+/** What a generation yields, in order: any number of `prefill`, any number of `token`, one `finish`. */
+export type GenerateEvent =
+  | { type: "prefill"; processedTokenCount: number; promptTokenCount: number }
+  | { type: "token"; id: number }
+  | {
+    type: "finish";
+    reason: FinishReason;
+    promptTokenCount: number;
+    completionTokenCount: number;
+    timings: SequenceTimings;
+  };
+
+/** Bytes of the KV cache in force, by the names of `src/codec/FORMAT.md`. */
+export interface CacheBytes {
+  /** What the same tokens would take as raw f16. */
+  raw: number;
+  /** Codes, minima, widths, scales and zeros of sealed blocks. */
+  payload: number;
+  /** All of the sealed blocks with their side data and alignment. */
+  packed: number;
+  /** Device bytes held for them. */
+  allocated: number;
+}
+
+/** A snapshot of the engine, for `/metrics`, `/props` and `doctor`. */
+export interface EngineStats {
+  runningSequenceCount: number;
+  waitingSequenceCount: number;
+  /** Share of the arena in use, 0 to 1. */
+  cacheUsage: number;
+  cacheBytes: CacheBytes;
+  /** All bytes of GPU buffers the engine holds. */
+  deviceBytes: number;
+  stepCount: number;
+  promptTokenCount: number;
+  generatedTokenCount: number;
+}
+
+/** What is in force after loading; shown at start, in `/v1/models` and `/props`. */
+export interface EngineInfo {
+  /** Served name, e.g. `SmolLM2-135M-Instruct`. */
+  modelName: string;
+  modelPath: string;
+  modelSizeBytes: number;
+  parameterCount: number;
+  vocabSize: number;
+  contextLengthTrained: number;
+  contextLength: number;
+  /** Codec profile with its settings in words, e.g. `paper (k-rel 0.1, v-rel 0.2, pack 16)`. */
+  profile: string;
+  adapter: string;
+  /** Whether the adapter is a CPU device (software Vulkan). */
+  adapterIsFallback: boolean;
+  sequenceCountMax: number;
+  weightBytes: number;
+  cacheCapacityBytes: number;
+}
+
+/** The engine as its callers see it; also what HTTP tests fake. */
+export interface Engine {
+  readonly info: EngineInfo;
+  /** Starts a generation. Throws {@link EngineError} `invalid_request`, `context_length_exceeded`, `queue_full` at the first `next()`. */
+  generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
+  stats(): Promise<EngineStats>;
+  /** Resolves to the failure that ended the engine, for as long as it lives it stays pending. */
+  readonly failed: Promise<{ code: EngineErrorCode; message: string }>;
+  /** Ends all sequences, frees the device, ends the worker. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Which codec profile, and what differs from its published numbers. */
+export interface ProfileOptions {
+  name: "exact" | "paper";
+  /** Step of K relative to the range of a token; `paper` 0.1. */
+  keyRel?: number;
+  /** Step of V relative to the range of a token; `paper` 0.2. */
+  valueRel?: number;
+  /** Tokens per pack: 8, 16 or 32; `paper` 16. */
+  packSize?: number;
+  /** Order of tokens before packing; `paper` none. */
+  repack?: "none" | "median";
+}
+
+/** How to create an engine. */
+export interface EngineOptions {
+  /** Path of a GGUF file of the llama architecture. */
+  modelPath: string;
+  /** Tokens per sequence; the file's context length if left out. */
+  contextLength?: number;
+  /** Codec of the KV cache; `paper` if left out. */
+  profile?: ProfileOptions;
+  /** Sequences that run at a time, 1 to 64; 4 if left out. */
+  sequenceCountMax?: number;
+  /** Requests that may wait; 64 if left out. */
+  waitingCountMax?: number;
+  /** Budget of sealed blocks in bytes; what all sequences can ever need if left out. */
+  cacheSizeBytes?: number;
+  /** Told what loading is doing; `fraction` is 0 to 1. */
+  onProgress?: (message: string, fraction: number) => void;
+}

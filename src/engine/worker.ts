@@ -1,0 +1,73 @@
+/**
+ * Entry of the GPU worker: owns the device, loads the model, runs the step loop, answers messages.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { loadRuntime, type Runtime } from "./load.ts";
+import type { FailureMessage, FromWorker, ToWorker } from "./messages.ts";
+import { StepLoop } from "./step_loop.ts";
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<ToWorker>) => void;
+  postMessage(message: FromWorker): void;
+  close(): void;
+};
+
+let runtime: Runtime | null = null;
+let loop: StepLoop | null = null;
+
+scope.onmessage = ({ data }) => {
+  switch (data.type) {
+    case "load":
+      return void load(data.options);
+    case "close":
+      return void close();
+    case "generate":
+      return loop?.generate(data);
+    case "abort":
+      return loop?.abort(data.sequenceId);
+    case "stats":
+      if (loop === null) return;
+      return send({ type: "stats", requestId: data.requestId, stats: loop.stats() });
+  }
+};
+
+async function load(options: Parameters<typeof loadRuntime>[0]): Promise<void> {
+  try {
+    runtime = await loadRuntime(options, (message, fraction) => {
+      send({ type: "progress", message, fraction });
+    });
+    runtime.gpu.onFailure = (code, message) => fail(new EngineError(code, message));
+    loop = new StepLoop(runtime, send);
+    send({ type: "ready", info: runtime.info });
+    await loop.run();
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** Frees the device before leaving: ending a worker with a live device can crash the process. */
+async function close(): Promise<void> {
+  await loop?.stop();
+  runtime?.gpu.close();
+  send({ type: "closed" });
+  scope.close();
+}
+
+function fail(error: unknown): void {
+  send({ type: "failed", failure: failureOf(error) });
+}
+
+function failureOf(error: unknown): FailureMessage {
+  if (error instanceof EngineError) {
+    return { code: error.code, message: error.message, param: error.param };
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return { code: "gpu_validation", message: `Engine stopped: ${message}`, param: null };
+}
+
+function send(message: FromWorker): void {
+  scope.postMessage(message);
+}

@@ -1,0 +1,107 @@
+/**
+ * Typed look-up of a GGUF file's key-value pairs.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+
+/** The key-value pairs of a GGUF file. Every failure names the key. */
+export class GgufMetadata {
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  /** @param values Strings, numbers, bigints, booleans and arrays of them, by key. */
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values;
+  }
+
+  /** Whether the file has `key`. */
+  has(key: string): boolean {
+    return Object.hasOwn(this.#values, key);
+  }
+
+  /**
+   * The text of `key`, or `fallback` if the file lacks it.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is not text, or missing without a fallback.
+   */
+  getString<F = never>(key: string, ...fallback: [F?]): string | F {
+    return this.#get(
+      key,
+      fallback,
+      "a string",
+      (value) => typeof value === "string" ? value : null,
+    );
+  }
+
+  /**
+   * The number of `key`, or `fallback` if the file lacks it. 64-bit integers must be exact in f64.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is no number, or missing without a fallback.
+   */
+  getNumber<F = never>(key: string, ...fallback: [F?]): number | F {
+    return this.#get(key, fallback, "a number", asNumber);
+  }
+
+  /**
+   * The boolean of `key`, or `fallback` if the file lacks it.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is no boolean, or missing without a fallback.
+   */
+  getBoolean<F = never>(key: string, ...fallback: [F?]): boolean | F {
+    return this.#get(key, fallback, "a boolean", (v) => typeof v === "boolean" ? v : null);
+  }
+
+  /**
+   * The texts of `key`, or `fallback` if the file lacks it.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is no array of text, or missing without a
+   * fallback.
+   */
+  getStrings<F = never>(key: string, ...fallback: [F?]): readonly string[] | F {
+    return this.#get(key, fallback, "an array of strings", (value) => {
+      if (!Array.isArray(value)) return null;
+      return value.every((element) => typeof element === "string") ? value : null;
+    });
+  }
+
+  /**
+   * The numbers of `key`, or `fallback` if the file lacks it.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is no array of numbers, or missing without a
+   * fallback.
+   */
+  getNumbers<F = never>(key: string, ...fallback: [F?]): readonly number[] | F {
+    return this.#get(key, fallback, "an array of numbers", (value) => {
+      if (!Array.isArray(value)) return null;
+      const numbers = value.map(asNumber);
+      return numbers.includes(null) ? null : numbers as number[];
+    });
+  }
+
+  #get<T, F>(
+    key: string,
+    fallback: [F?],
+    wanted: string,
+    read: (value: unknown) => T | null,
+  ): T | F {
+    if (!this.has(key)) {
+      if (fallback.length > 0) return fallback[0] as F;
+      throw invalid(key, "the model file does not have it");
+    }
+    const value = read(this.#values[key]);
+    if (value === null) throw invalid(key, `it is not ${wanted}`);
+    return value;
+  }
+}
+
+function asNumber(value: unknown): number | null {
+  if (typeof value === "number") return value;
+  if (typeof value !== "bigint") return null;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : null;
+}
+
+function invalid(key: string, state: string): EngineError {
+  return new EngineError("model_file_invalid", `Cannot read metadata key "${key}": ${state}`);
+}

@@ -1,0 +1,231 @@
+/**
+ * The one GPU device of a thread: opening it, its features and limits, buffers that are counted,
+ * pipelines whose errors are not lost, and failures that are named.
+ *
+ * @module
+ */
+
+import { EngineError, type EngineErrorCode } from "../core/errors.ts";
+
+/** What the adapter is and can do. */
+export interface AdapterFacts {
+  name: string;
+  driver: string;
+  /** Whether it is a CPU device (software Vulkan). */
+  isFallback: boolean;
+  subgroupSizeMin: number;
+  subgroupSizeMax: number;
+  /** Whether subgroup builtins compile and the subgroup size is one fixed number. */
+  hasSubgroups: boolean;
+  hasTimestamps: boolean;
+  bindingSizeMax: number;
+  bufferSizeMax: number;
+}
+
+/** How to make one compute pipeline. */
+export interface PipelineOptions {
+  label: string;
+  /** WGSL; shared text is appended after the main source so that line numbers stay true. */
+  code: string;
+  /** Values of the shader's `override` constants. */
+  constants?: Record<string, number>;
+}
+
+/** A range of a buffer, as bound to a kernel. Offsets are multiples of 256 bytes. */
+export interface BufferSlice {
+  buffer: GPUBuffer;
+  offset?: number;
+  size?: number;
+}
+
+const STORAGE_USAGE = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+
+/** An open device with what is known about it. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly facts: AdapterFacts;
+  /** Called once with the first failure outside any error scope, or the loss of the device. */
+  onFailure: (code: EngineErrorCode, message: string) => void = () => {};
+  #buffers = new Map<GPUBuffer, number>();
+  #allocatedBytes = 0;
+  #closed = false;
+
+  private constructor(device: GPUDevice, facts: AdapterFacts) {
+    this.device = device;
+    this.facts = facts;
+    device.addEventListener("uncapturederror", (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.onFailure(failureCode(error), error.message);
+    });
+    device.lost.then((info) => {
+      if (!this.#closed) this.onFailure("device_lost", info.message || String(info.reason));
+    });
+  }
+
+  /**
+   * Opens the adapter with every limit it offers.
+   *
+   * @throws {EngineError} `adapter_missing` if there is none; `adapter_unsupported` if it cannot
+   * open a device.
+   */
+  static async open(options: { timestamps?: boolean } = {}): Promise<Gpu> {
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) {
+      throw new EngineError(
+        "adapter_missing",
+        "Cannot open a GPU: no WebGPU adapter found; `packkv doctor` says what to install",
+      );
+    }
+    const { info, limits } = adapter;
+    const features = ["subgroups", ...(options.timestamps ? ["timestamp-query"] : [])];
+    const device = await openDevice(adapter, features);
+    const facts: AdapterFacts = {
+      name: info.description || `${info.vendor} ${info.device}`,
+      driver: info.architecture || info.vendor,
+      isFallback: (info as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false,
+      subgroupSizeMin: (info as { subgroupMinSize?: number }).subgroupMinSize ?? 0,
+      subgroupSizeMax: (info as { subgroupMaxSize?: number }).subgroupMaxSize ?? 0,
+      hasSubgroups: false,
+      hasTimestamps: device.features.has("timestamp-query"),
+      bindingSizeMax: Math.min(limits.maxStorageBufferBindingSize, 2 ** 31 - 4),
+      bufferSizeMax: Math.min(limits.maxBufferSize, 2 ** 31 - 4),
+    };
+    const gpu = new Gpu(device, facts);
+    facts.hasSubgroups = await gpu.#trySubgroups();
+    return gpu;
+  }
+
+  /** Device bytes of all buffers made here and not destroyed. */
+  get allocatedBytes(): number {
+    return this.#allocatedBytes;
+  }
+
+  /** Makes a zeroed storage buffer (or one with `usage`), rounded up to 16 bytes. */
+  createBuffer(label: string, sizeBytes: number, usage: number = STORAGE_USAGE): GPUBuffer {
+    const size = Math.max(16, Math.ceil(sizeBytes / 16) * 16);
+    if (size > this.facts.bufferSizeMax) {
+      throw new RangeError(
+        `Cannot create buffer ${label}: ${size} bytes exceed the adapter's ${this.facts.bufferSizeMax}`,
+      );
+    }
+    const buffer = this.device.createBuffer({ label, size, usage });
+    this.#buffers.set(buffer, size);
+    this.#allocatedBytes += size;
+    return buffer;
+  }
+
+  /** Frees a buffer made by {@link createBuffer}. */
+  destroyBuffer(buffer: GPUBuffer): void {
+    this.#allocatedBytes -= this.#buffers.get(buffer) ?? 0;
+    this.#buffers.delete(buffer);
+    buffer.destroy();
+  }
+
+  /** Makes a storage buffer that holds `data`. */
+  createBufferWith(label: string, data: ArrayBufferView): GPUBuffer {
+    const buffer = this.createBuffer(label, data.byteLength);
+    this.write(buffer, 0, data);
+    return buffer;
+  }
+
+  /** Queues a write; takes effect before the next submitted commands. */
+  write(buffer: GPUBuffer, offsetBytes: number, data: ArrayBufferView): void {
+    this.device.queue.writeBuffer(
+      buffer,
+      offsetBytes,
+      data.buffer as ArrayBuffer,
+      data.byteOffset,
+      data.byteLength,
+    );
+  }
+
+  /**
+   * Compiles a pipeline with an automatic layout and the entry point `main`.
+   *
+   * @throws {EngineError} `gpu_validation` with the compiler's message.
+   */
+  async createPipeline(options: PipelineOptions): Promise<GPUComputePipeline> {
+    const { label, code, constants = {} } = options;
+    return await this.checked(label, () => {
+      const module = this.device.createShaderModule({ label, code });
+      const compute = { module, entryPoint: "main", constants };
+      return this.device.createComputePipeline({ label, layout: "auto", compute });
+    });
+  }
+
+  /** Binds buffers at 0, 1, 2, … of group 0 of a pipeline. */
+  bind(
+    pipeline: GPUComputePipeline,
+    resources: readonly (GPUBuffer | BufferSlice)[],
+  ): GPUBindGroup {
+    const entries = resources.map((resource, binding) => ({
+      binding,
+      resource: "buffer" in resource ? (resource as BufferSlice) : { buffer: resource },
+    })) as GPUBindGroupEntry[];
+    return this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  }
+
+  /** Runs `make` inside error scopes and throws what they caught as an {@link EngineError}. */
+  async checked<T>(label: string, make: () => T): Promise<T> {
+    this.device.pushErrorScope("out-of-memory");
+    this.device.pushErrorScope("validation");
+    const made = make();
+    const errors = [await this.device.popErrorScope(), await this.device.popErrorScope()];
+    const error = errors.find((candidate) => candidate !== null);
+    if (error) {
+      throw new EngineError(failureCode(error), `Cannot create ${label}: ${error.message}`);
+    }
+    return made;
+  }
+
+  /** Destroys every buffer and the device. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const buffer of this.#buffers.keys()) buffer.destroy();
+    this.#buffers.clear();
+    this.#allocatedBytes = 0;
+    this.device.destroy();
+  }
+
+  async #trySubgroups(): Promise<boolean> {
+    const { subgroupSizeMin, subgroupSizeMax } = this.facts;
+    if (subgroupSizeMin !== subgroupSizeMax) return false;
+    if (subgroupSizeMin === 0 || !this.device.features.has("subgroups")) return false;
+    const code = `@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) {
+  y[i] = subgroupAdd(i) + subgroupShuffleXor(i, 1u);
+}`;
+    return await this.createPipeline({ label: "subgroup probe", code }).then(
+      () => true,
+      () => false,
+    );
+  }
+}
+
+async function openDevice(adapter: GPUAdapter, features: string[]): Promise<GPUDevice> {
+  const { limits } = adapter;
+  const requiredLimits = {
+    maxBufferSize: limits.maxBufferSize,
+    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+  };
+  // A feature may be usable without being listed, so the way to know is to ask for it.
+  let cause: unknown;
+  for (let keep = features.length; keep >= 0; keep--) {
+    const requiredFeatures = features.slice(0, keep) as GPUFeatureName[];
+    try {
+      return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+    } catch (error) {
+      cause = error;
+    }
+  }
+  throw new EngineError("adapter_unsupported", "Cannot open a device on this adapter", { cause });
+}
+
+function failureCode(error: GPUError): EngineErrorCode {
+  return error instanceof GPUOutOfMemoryError ? "out_of_memory" : "gpu_validation";
+}

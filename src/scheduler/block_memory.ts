@@ -1,0 +1,150 @@
+/**
+ * Memory of sealed blocks: one allocator per arena group, and what a block is expected to take.
+ *
+ * @module
+ */
+
+import { invariant } from "../core/errors.ts";
+import { type Extent, ExtentAllocator } from "./allocator.ts";
+
+/** Records start at multiples of this many words. FORMAT.md. */
+const RECORD_UNIT_WORDS = 4;
+
+/** An arena and the layers whose records it holds; groups are in the order of the layers. */
+export interface ArenaSize {
+  layerCount: number;
+  wordCount: number;
+}
+
+/** Where one sealed block of all layers lies. */
+export interface SealedBlock {
+  /** One per arena group. */
+  extents: readonly Extent[];
+  /** By layer: word offset of its record in the arena of its group. */
+  recordOffsets: readonly number[];
+}
+
+/** Bounds of the words one layer's record of one block takes; equal where the size is fixed. */
+export interface RecordWordsRange {
+  recordWordsMin: number;
+  recordWordsMax: number;
+}
+
+interface Group {
+  layerCount: number;
+  allocator: ExtentAllocator;
+  /** Words of all measured blocks in this group. */
+  measuredWordCount: number;
+}
+
+/** The arenas of one cache. */
+export class BlockMemory {
+  #groups: Group[];
+  #range: RecordWordsRange;
+  #measuredBlockCount = 0;
+
+  constructor(arenas: readonly ArenaSize[], range: RecordWordsRange) {
+    this.#range = range;
+    this.#groups = arenas.map(({ layerCount, wordCount }) => ({
+      layerCount,
+      allocator: new ExtentAllocator(wordCount),
+      measuredWordCount: 0,
+    }));
+  }
+
+  /** Words of all arenas. */
+  get capacityWordCount(): number {
+    return this.#sum(({ allocator }) => allocator.capacityWordCount);
+  }
+
+  /** Words the extents in use take. */
+  get allocatedWordCount(): number {
+    return this.#sum(({ allocator }) => allocator.allocatedWordCount);
+  }
+
+  /** Words of the records in the extents in use. */
+  get packedWordCount(): number {
+    return this.#sum(({ allocator }) => allocator.askedWordCount);
+  }
+
+  /** Takes an extent in each arena for a block; null, with nothing taken, if one has no room. */
+  allocate(recordWords: readonly number[]): SealedBlock | null {
+    const extents: Extent[] = [];
+    const recordOffsets: number[] = [];
+    let layer = 0;
+    for (const { layerCount, allocator } of this.#groups) {
+      const words = recordWords.slice(layer, layer + layerCount);
+      layer += layerCount;
+      const extent = allocator.allocate(words.reduce((sum, count) => sum + count, 0));
+      if (extent === null) {
+        extents.forEach((taken, index) => this.#groups[index].allocator.release(taken));
+        return null;
+      }
+      extents.push(extent);
+      let offset = extent.offset;
+      for (const count of words) {
+        invariant(count % RECORD_UNIT_WORDS === 0, "records are whole multiples of 4 words");
+        recordOffsets.push(offset);
+        offset += count;
+      }
+    }
+    invariant(layer === recordWords.length, "every layer is in one arena group");
+    return { extents, recordOffsets };
+  }
+
+  /** Drops a reference to each extent of a block. */
+  release(block: SealedBlock): void {
+    block.extents.forEach((extent, index) => this.#groups[index].allocator.release(extent));
+  }
+
+  /** Learns from a measured block what to expect of the next ones. */
+  learn(recordWords: readonly number[]): void {
+    this.#measuredBlockCount++;
+    let layer = 0;
+    for (const group of this.#groups) {
+      for (const end = layer + group.layerCount; layer < end; layer++) {
+        group.measuredWordCount += recordWords[layer];
+      }
+    }
+  }
+
+  /** Whether `blockCount` more blocks are expected to fit beside those in use. */
+  isRoomExpected(blockCount: number): boolean {
+    return this.#groups.every((group) => {
+      const { allocatedWordCount, capacityWordCount } = group.allocator;
+      return allocatedWordCount + blockCount * this.#expectedWords(group) <= capacityWordCount;
+    });
+  }
+
+  /** Fewest words that `blockCount` blocks take, where that is more than an arena has; else null. */
+  shortage(blockCount: number): { needWordCount: number; capacityWordCount: number } | null {
+    for (const { layerCount, allocator: { capacityWordCount } } of this.#groups) {
+      const needWordCount = blockCount * layerCount * this.#range.recordWordsMin;
+      if (needWordCount > capacityWordCount) return { needWordCount, capacityWordCount };
+    }
+    return null;
+  }
+
+  /** Throws unless the arenas hold exactly `blocks`, and each arena is sound. */
+  checkIntegrity(blocks: readonly SealedBlock[]): void {
+    this.#groups.forEach(({ allocator }, index) => {
+      allocator.checkIntegrity();
+      const extents = new Set(blocks.map((block) => block.extents[index]));
+      invariant(extents.size === blocks.length, "no extent belongs to two blocks");
+      invariant(allocator.extentCount === blocks.length, "no extent is lost");
+      let askedWordCount = 0;
+      for (const { wordCount } of extents) askedWordCount += wordCount;
+      invariant(allocator.askedWordCount === askedWordCount, "blocks have the extents in use");
+    });
+  }
+
+  /** The mean of what was measured in a group, or the worst case before anything was. */
+  #expectedWords(group: Group): number {
+    if (this.#measuredBlockCount === 0) return group.layerCount * this.#range.recordWordsMax;
+    return group.measuredWordCount / this.#measuredBlockCount;
+  }
+
+  #sum(count: (group: Group) => number): number {
+    return this.#groups.reduce((sum, group) => sum + count(group), 0);
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * One step of the engine as a plain value: what the scheduler asks of the GPU, and what comes back.
+ *
+ * A step runs in this order: `packs`, then the rows of `decodes` and of `slice`, then `measures`.
+ *
+ * @module
+ */
+
+import type { Extent } from "./allocator.ts";
+
+/** Packs one sealed block of one sequence from its raw tile into the arena. */
+export interface PackOp {
+  /** Slot of the sequence. */
+  slot: number;
+  /** Index of the block in its sequence: tokens `64 * blockIndex` to `64 * blockIndex + 63`. */
+  blockIndex: number;
+  /** Where the block goes: one extent per arena group of layers, in the order of the groups. */
+  extents: readonly Extent[];
+  /** Index of the block in the `measures` of the step that measured it, the one before. */
+  jobIndex: number;
+  /** Word offset of each layer's record in the arena of its group, by layer; multiples of 4. */
+  recordOffsets: readonly number[];
+}
+
+/** One token of a sequence in decode: fed, stored at `position`, and followed by a sampled one. */
+export interface DecodeRow {
+  sequenceId: number;
+  slot: number;
+  /** Position of the token fed: the one sampled by the step before, which is on the GPU. */
+  position: number;
+  /** Sealed blocks of the sequence when this row attends; this step's packs are counted. */
+  blockCount: number;
+}
+
+/** A run of prompt tokens of one sequence; it never crosses a multiple of 64 positions. */
+export interface PrefillSlice {
+  sequenceId: number;
+  slot: number;
+  /** Position of the first token. */
+  position: number;
+  /** Token ids at `position`, `position + 1`, …; 1 to 64 of them. */
+  ids: readonly number[];
+  /** Sealed blocks of the sequence when these rows attend; this step's packs are counted. */
+  blockCount: number;
+  /** Whether the last prompt token is among them, so that a token is sampled after it. */
+  isLast: boolean;
+}
+
+/** Quantises and measures one block after the step's rows; it is packed by the next step. */
+export interface MeasureOp {
+  sequenceId: number;
+  slot: number;
+  /** Index of the block in its sequence, in the raw window tile `blockIndex % 4`. */
+  blockIndex: number;
+}
+
+/** Everything one command buffer does. Never changed after it was made. */
+export interface StepPlan {
+  /** 0, 1, 2, … in the order of planning and of committing. */
+  stepIndex: number;
+  /** Blocks measured by the step before. Recorded before the rows. */
+  packs: readonly PackOp[];
+  /** At most one per slot. */
+  decodes: readonly DecodeRow[];
+  /** At most one per step, of a sequence that is not in `decodes`. */
+  slice: PrefillSlice | null;
+  /** Recorded after the rows. */
+  measures: readonly MeasureOp[];
+}
+
+/** What the GPU made of a {@link StepPlan}. */
+export interface StepResult {
+  /** Sampled token by sequence: of each decode row, and of the slice if it was the last. */
+  ids: ReadonlyMap<number, number>;
+  /** Words of the record of each measured block, `[measure][layer]`; multiples of 4, at least 4. */
+  recordWords: readonly (readonly number[])[];
+  /** Indexes of the measures whose block holds NaN or infinity; its sequence fails. */
+  refused: readonly number[];
+}

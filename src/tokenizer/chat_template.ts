@@ -1,0 +1,134 @@
+/**
+ * Renders conversations with the template of the GGUF file, run by `@huggingface/jinja`.
+ *
+ * @module
+ */
+
+import { Template } from "@huggingface/jinja";
+import { EngineError } from "../core/errors.ts";
+import type { GgufMetadata } from "../gguf/metadata.ts";
+import { SpecialTokens } from "./special_tokens.ts";
+import { TextMask } from "./text_mask.ts";
+import type { ChatMessage, ChatTemplate, RenderOptions, Tokenizer } from "./types.ts";
+
+const TEMPLATE_KEY = "tokenizer.chat_template";
+
+/**
+ * Makes the chat template of a model. A file without a template, or with one that cannot be parsed,
+ * gives one that refuses every conversation and says why: completions go on working.
+ *
+ * @param metadata The GGUF file's metadata, with `tokenizer.chat_template` and special ids.
+ * @param tokenizer The tokenizer made from the same metadata.
+ */
+export function createChatTemplate(metadata: GgufMetadata, tokenizer: Tokenizer): ChatTemplate {
+  const source = metadata.getString(TEMPLATE_KEY, null);
+  if (source === null) return new RefusingTemplate("the model file has no chat template");
+  try {
+    const eosId = metadata.getNumber("tokenizer.ggml.eos_token_id", null);
+    return new JinjaChatTemplate(source, tokenizer, eosId);
+  } catch (error) {
+    return new RefusingTemplate(`its template cannot be parsed (${messageOf(error)})`);
+  }
+}
+
+class RefusingTemplate implements ChatTemplate {
+  readonly #reason: string;
+
+  constructor(reason: string) {
+    this.#reason = reason;
+  }
+
+  render(): never {
+    throw refusal(`Cannot use chat messages with this model: ${this.#reason}`);
+  }
+}
+
+class JinjaChatTemplate implements ChatTemplate {
+  readonly #source: string;
+  readonly #template: Template;
+  readonly #tokenizer: Tokenizer;
+  readonly #controlNames: readonly string[];
+  readonly #controls: SpecialTokens;
+  readonly #bosText: string;
+  readonly #eosText: string;
+
+  constructor(source: string, tokenizer: Tokenizer, eosId: number | null) {
+    this.#source = source;
+    this.#template = new Template(source);
+    this.#tokenizer = tokenizer;
+    const ids = controlIds(tokenizer);
+    this.#controlNames = [...ids.keys()];
+    this.#controls = new SpecialTokens(ids);
+    const textOf = (id: number | null) => id === null ? "" : tokenizer.detokenize([id]);
+    this.#bosText = textOf(tokenizer.bosId);
+    this.#eosText = textOf(eosId);
+  }
+
+  render(
+    messages: readonly ChatMessage[],
+    options: RenderOptions,
+  ): { ids: number[]; text: string } {
+    const plain = messages.map((message) => ({ ...message, content: contentText(message) }));
+    const input = { messages: plain, tools: options.tools ?? null };
+    const mask = new TextMask(this.#controlNames, JSON.stringify(input) + this.#source);
+    const rendered = this.#run({
+      ...mask.hide(input) as typeof input,
+      add_generation_prompt: options.addGenerationPrompt,
+      bos_token: this.#bosText,
+      eos_token: this.#eosText,
+    });
+    return { ids: this.#tokenize(rendered, mask), text: mask.show(rendered) };
+  }
+
+  #run(variables: Record<string, unknown>): string {
+    try {
+      return this.#template.render(variables);
+    } catch (error) {
+      throw refusal(`Cannot render messages: ${messageOf(error)}`, error);
+    }
+  }
+
+  /** Control tokens of the template become ids; what was hidden in the texts between them, text. */
+  #tokenize(rendered: string, mask: TextMask): number[] {
+    const { bosId, addBos } = this.#tokenizer;
+    const ids: number[] = [];
+    for (const piece of this.#controls.split(rendered)) {
+      if (typeof piece === "number") {
+        ids.push(piece);
+        continue;
+      }
+      const textIds = this.#tokenizer.tokenize(mask.show(piece), { parseSpecial: false });
+      for (const id of textIds) ids.push(id);
+    }
+    if (addBos && bosId !== null && ids[0] !== bosId) ids.unshift(bosId);
+    return ids;
+  }
+}
+
+/** Ids of all control tokens, by their text. */
+function controlIds(tokenizer: Tokenizer): Map<string, number> {
+  const ids = new Map<string, number>();
+  for (let id = 0; id < tokenizer.vocabSize; id++) {
+    if (tokenizer.isControl(id)) ids.set(tokenizer.detokenize([id]), id);
+  }
+  return ids;
+}
+
+/** The text of a message; parts are joined by line feeds. */
+function contentText(message: ChatMessage): string {
+  const { content } = message;
+  if (typeof content === "string") return content;
+  const texts = content.map((part) => {
+    if (part.type === "text") return part.text;
+    throw refusal(`Cannot render messages: a content part has type "${part.type}", not text`);
+  });
+  return texts.join("\n");
+}
+
+function refusal(message: string, cause?: unknown): EngineError {
+  return new EngineError("invalid_request", message, { param: "messages", cause });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,76 @@
+/**
+ * What the tokenizer gives to its users: text to ids and back, and the chat template.
+ *
+ * @module
+ */
+
+/** How text is read by {@link Tokenizer.tokenize}. */
+export interface TokenizeOptions {
+  /** Whether special tokens written in the text are control tokens; otherwise they are text. */
+  parseSpecial: boolean;
+}
+
+/** Text to token ids and back, by the vocabulary of one model. */
+export interface Tokenizer {
+  /**
+   * Ids of `text`, each in `[0, vocabSize)`; no BOS is added. Bytes for which the vocabulary has no
+   * token are left out.
+   */
+  tokenize(text: string, options: TokenizeOptions): number[];
+  /**
+   * Text of `ids`, control tokens as they are written; incomplete UTF-8 becomes U+FFFD.
+   *
+   * @throws {RangeError} If an id is not in `[0, vocabSize)`.
+   */
+  detokenize(ids: readonly number[]): string;
+  /**
+   * The bytes one token stands for; a control token's are those of its name.
+   *
+   * @throws {RangeError} If `id` is not in `[0, vocabSize)`.
+   */
+  tokenBytes(id: number): Uint8Array;
+  /** Whether `id` is a control token such as `<|im_end|>`, not part of the text. */
+  isControl(id: number): boolean;
+  readonly vocabSize: number;
+  /** Ids that end a generation. */
+  readonly eosIds: readonly number[];
+  /** Id that begins a sequence; null if the model has none. */
+  readonly bosId: number | null;
+  /** Whether a prompt given as text is to begin with {@link bosId}. */
+  readonly addBos: boolean;
+}
+
+/** A piece of text of a message. */
+export interface TextPart {
+  type: "text";
+  text: string;
+}
+
+/** One message of a conversation. */
+export interface ChatMessage {
+  role: string;
+  /** Text, or parts that are joined by line feeds. */
+  content: string | readonly TextPart[];
+}
+
+/** How a conversation is rendered. */
+export interface RenderOptions {
+  /** Whether the prompt ends where the assistant's answer begins. */
+  addGenerationPrompt: boolean;
+  /** Tool definitions, given to the template as they are. */
+  tools?: readonly Record<string, unknown>[];
+}
+
+/** Turns a conversation into a prompt. */
+export interface ChatTemplate {
+  /**
+   * Renders `messages` and tokenizes the result; special tokens inside contents stay text.
+   *
+   * @returns Ids of the prompt, BOS included if the model asks for it, and its text.
+   * @throws {EngineError} `invalid_request` with param `messages` if the template refuses them.
+   */
+  render(
+    messages: readonly ChatMessage[],
+    options: RenderOptions,
+  ): { ids: number[]; text: string };
+}

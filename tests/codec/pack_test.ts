@@ -1,0 +1,134 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { KEY, RecordLayout, type RecordLayoutOptions, VALUE } from "../../src/codec/layout.ts";
+import { packRecord } from "../../src/codec/pack.ts";
+import { type QuantisedBlock, quantiseTile } from "../../src/codec/quantise.ts";
+import { repackOrder } from "../../src/codec/repack.ts";
+import { checkRecord, unpackRecord } from "../../src/codec/unpack.ts";
+import { seededRandom } from "../support/numeric.ts";
+import { sampleTile, sampleValues } from "./samples.ts";
+
+/** A block of random codes whose packs together have every width. */
+function randomBlock(layout: RecordLayout, tokenCount: number, seed: number): QuantisedBlock {
+  const random = seededRandom(seed);
+  const channelCount = layout.kvHeadCount * layout.headSize;
+  const sides = [KEY, VALUE].map((side) => {
+    const codes = new Uint8Array(channelCount * 64);
+    const params = new Uint32Array(64);
+    for (let i = 0; i < codes.length; i++) {
+      const width = Math.floor(i / 64) % (layout.bits(side) + 1);
+      const minimum = 2 ** layout.bits(side) - 2 ** width;
+      if (i % 64 < tokenCount) codes[i] = minimum + Math.floor(random() * 2 ** width);
+    }
+    for (let i = 0; i < tokenCount; i++) params[i] = 0x3c00 + i + 0x10000 * (i * 997 & 0xffff);
+    return { codes, params };
+  });
+  return { tokenCount, sides: [sides[KEY], sides[VALUE]] };
+}
+
+function reordered(block: QuantisedBlock, order: Uint32Array): QuantisedBlock {
+  const sides = block.sides.map(({ codes, params }) => ({
+    codes: codes.map((_, i) => codes[i - i % 64 + order[i % 64]]),
+    params: params.map((_, i) => params[order[i]]),
+  }));
+  return { tokenCount: block.tokenCount, sides: [sides[KEY], sides[VALUE]] };
+}
+
+const LAYOUTS: (RecordLayoutOptions & { why: string })[] = [
+  { kvHeadCount: 1, headSize: 32, packSize: 16, keyBits: 4, valueBits: 3, why: "smallest" },
+  { kvHeadCount: 3, headSize: 64, packSize: 16, keyBits: 4, valueBits: 3, why: "default model" },
+  { kvHeadCount: 2, headSize: 96, packSize: 8, keyBits: 8, valueBits: 1, why: "small packs" },
+  { kvHeadCount: 4, headSize: 128, packSize: 32, keyBits: 5, valueBits: 7, why: "large packs" },
+  { kvHeadCount: 1, headSize: 256, packSize: 8, keyBits: 2, valueBits: 6, why: "widest head" },
+];
+
+for (const { why, ...options } of LAYOUTS) {
+  for (const tokenCount of [1, 17, 63, 64]) {
+    Deno.test(`unpackRecord() undoes packRecord() at ${JSON.stringify(options)}, ${tokenCount} tokens (${why})`, () => {
+      const layout = new RecordLayout(options);
+      const block = randomBlock(layout, tokenCount, 11);
+      for (const rule of ["none", "median"] as const) {
+        const order = repackOrder(rule, block);
+        const record = packRecord(layout, block, order);
+        checkRecord(layout, record, tokenCount);
+        assertEquals(unpackRecord(layout, record, tokenCount), reordered(block, order));
+        assertEquals(record.length % 4, 0);
+        assert(record.length >= layout.recordWordsMin, "at least the fixed words");
+        assert(record.length <= layout.recordWordsMax, "at most the worst case");
+      }
+    });
+  }
+}
+
+Deno.test("packRecord() reaches both size limits", () => {
+  const layout = new RecordLayout(LAYOUTS[1]);
+  const empty = randomBlock(layout, 64, 1);
+  for (const side of empty.sides) side.codes.fill(1);
+  const order = repackOrder("none", empty);
+  assertEquals(packRecord(layout, empty, order).length, layout.recordWordsMin);
+  for (const side of [KEY, VALUE]) {
+    const { codes } = empty.sides[side];
+    for (let i = 0; i < codes.length; i++) codes[i] = (i & 1) * (2 ** layout.bits(side) - 1);
+  }
+  assertEquals(packRecord(layout, empty, order).length, layout.recordWordsMax);
+});
+
+Deno.test("packRecord() refuses a code that does not fit", () => {
+  const layout = new RecordLayout(LAYOUTS[0]);
+  const block = randomBlock(layout, 64, 1);
+  block.sides[VALUE].codes[5] = 8;
+  assertThrows(() => packRecord(layout, block, repackOrder("none", block)), RangeError, "code 8");
+});
+
+Deno.test("repackOrder() median sorts by lower median, ties by token", () => {
+  const layout = new RecordLayout(LAYOUTS[0]);
+  const block = randomBlock(layout, 5, 1);
+  const { codes } = block.sides[VALUE];
+  const medians = [2, 5, 2, 7, 5];
+  for (let channel = 0; channel < 32; channel++) {
+    for (let token = 0; token < 5; token++) {
+      // 16 of 32 codes are at most the median, the others above it.
+      codes[channel * 64 + token] = channel < 16 ? medians[token] : 7;
+    }
+  }
+  const order = repackOrder("median", block);
+  assertEquals([...order.subarray(0, 6)], [3, 1, 4, 0, 2, 5]);
+  assertEquals([...order].sort((a, b) => a - b), Array.from({ length: 64 }, (_, i) => i));
+});
+
+/** Bits of one side by the published formulas, in f64, with nothing of the codec. */
+function publishedBits(values: Float32Array, rel: number, codeWidth: number): number {
+  const channelCount = values.length / 64;
+  const codes = new Float64Array(values.length);
+  for (let token = 0; token < 64; token++) {
+    const row = values.subarray(token * channelCount, (token + 1) * channelCount);
+    const step = (Math.max(...row) - Math.min(...row)) * rel;
+    const zero = Math.round(Math.min(...row) / step);
+    row.forEach((x, c) => codes[token * channelCount + c] = Math.round(x / step) - zero);
+  }
+  let bits = 64 * 32;
+  for (let pack = 0; pack < 4 * channelCount; pack++) {
+    const own = Array.from(
+      { length: 16 },
+      (_, i) =>
+        codes[(Math.floor(pack / channelCount) * 16 + i) * channelCount + pack % channelCount],
+    );
+    bits += codeWidth + Math.ceil(Math.log2(codeWidth + 1));
+    bits += 16 * Math.ceil(Math.log2(Math.max(...own) - Math.min(...own) + 1));
+  }
+  return bits;
+}
+
+Deno.test("packRecord() takes as many bits as the published algorithm, within 0.5%", () => {
+  const shape = { kvHeadCount: 3, headSize: 64 };
+  const block = quantiseTile(shape, sampleTile("gaussian", shape, 21), {
+    keyRel: 0.1,
+    valueRel: 0.2,
+  });
+  const layout = new RecordLayout({ ...shape, packSize: 16, keyBits: 4, valueBits: 3 });
+  const record = packRecord(layout, block, repackOrder("none", block));
+  const expected = publishedBits(sampleValues("gaussian", 192, 21), 0.1, 4) +
+    publishedBits(sampleValues("gaussian", 192, 121), 0.2, 3);
+  // Ours adds the section table, whole words per section, and padding: at most 12 + 9 words.
+  const actual = record.length * 32 - layout.sectionCount * 32;
+  assert(Math.abs(actual / expected - 1) < 0.005, `${actual} bits, published ${expected}`);
+});

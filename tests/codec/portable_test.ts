@@ -1,0 +1,117 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { crc32 } from "../../src/codec/crc32.ts";
+import { RecordLayout } from "../../src/codec/layout.ts";
+import { packRecord } from "../../src/codec/pack.ts";
+import { packPortable, parsePortable, type PortableBlock } from "../../src/codec/portable.ts";
+import { codecProfile } from "../../src/codec/profile.ts";
+import { quantiseTile } from "../../src/codec/quantise.ts";
+import { repackOrder } from "../../src/codec/repack.ts";
+import { seededRandom } from "../support/numeric.ts";
+import { sampleTile } from "./samples.ts";
+
+const FUZZ_CASE_COUNT = 20_000;
+
+function sampleBlock(tokenCount = 64): PortableBlock {
+  const shape = { kvHeadCount: 1, headSize: 32 };
+  const profile = codecProfile({ name: "paper", keyRel: 0.125, valueRel: 0.25, repack: "median" });
+  assert(profile.name === "paper");
+  const layout = RecordLayout.forProfile(shape, profile);
+  const records = [1, 2].map((seed) => {
+    const tile = sampleTile("gaussian", shape, seed);
+    const block = quantiseTile(shape, tile, { ...profile, tokenCount });
+    return packRecord(layout, block, repackOrder(profile.repack, block));
+  });
+  return { ...shape, tokenCount, profile, records };
+}
+
+/** Writes the right checksum of bytes that were changed. */
+function resealed(bytes: Uint8Array): Uint8Array {
+  bytes.fill(0, 44, 48);
+  new DataView(bytes.buffer).setUint32(44, crc32(bytes), true);
+  return bytes;
+}
+
+for (const tokenCount of [1, 17, 64]) {
+  Deno.test(`parsePortable() undoes packPortable() at ${tokenCount} tokens`, () => {
+    const block = sampleBlock(tokenCount);
+    assertEquals(parsePortable(packPortable(block)), block);
+  });
+}
+
+Deno.test("parsePortable() reads bytes at any offset of their buffer", () => {
+  const bytes = packPortable(sampleBlock());
+  const shifted = new Uint8Array(bytes.length + 3);
+  shifted.set(bytes, 3);
+  assertEquals(parsePortable(shifted.subarray(3)), sampleBlock());
+});
+
+/** Word to change, its new value, and the part of the message that names it. */
+const CHANGES: [number, number, string][] = [
+  [0, 0x42564b51, "PKVB"],
+  [1, 2, "version 2"],
+  [2, 7, "header says 7"],
+  [3, 2, "section 0"],
+  [4, 48, "headSize"],
+  [5, 0, "0 layers"],
+  [6, 65, "65 tokens"],
+  [6, 63, "absent"],
+  [7, 0x01030421, "packSize"],
+  [7, 0x01030510, "code bits"],
+  [7, 0x05030410, "repack rule 5"],
+  [8, 0x7fc00000, "keyRel"],
+  [10, 1, "reserved"],
+  [12, 4, "record"],
+  [12, 0xffffffff, "cut"],
+];
+
+for (const [word, value, part] of CHANGES) {
+  Deno.test(`parsePortable() refuses word ${word} set to ${value.toString(16)}: ${part}`, () => {
+    const bytes = packPortable(sampleBlock());
+    new DataView(bytes.buffer).setUint32(word * 4, value, true);
+    assertThrows(() => parsePortable(resealed(bytes)), RangeError, part);
+  });
+}
+
+Deno.test("parsePortable() refuses a wrong checksum", () => {
+  const bytes = packPortable(sampleBlock());
+  bytes[200] ^= 1;
+  assertThrows(() => parsePortable(bytes), RangeError, "checksum");
+});
+
+Deno.test("parsePortable() refuses every cut", () => {
+  const bytes = packPortable(sampleBlock());
+  for (let length = 0; length < bytes.length; length += 5) {
+    assertThrows(() => parsePortable(bytes.subarray(0, length)), RangeError);
+  }
+});
+
+Deno.test("packPortable() refuses a record of another layout", () => {
+  const block = sampleBlock();
+  assertThrows(() => packPortable({ ...block, headSize: 64 }), RangeError);
+  assertThrows(() => packPortable({ ...block, records: [] }), RangeError, "0 layers");
+});
+
+Deno.test(`parsePortable() throws only RangeError, or gives what packs to the same bytes, over ${FUZZ_CASE_COUNT} changed blocks`, () => {
+  const random = seededRandom(42);
+  const original = packPortable(sampleBlock());
+  let acceptedCount = 0;
+  for (let index = 0; index < FUZZ_CASE_COUNT; index++) {
+    const bytes = original.slice(0, random() < 0.1 ? random() * original.length : undefined);
+    const changeCount = 1 + Math.floor(random() * 4);
+    for (let change = 0; change < changeCount; change++) {
+      const end = random() < 0.5 ? bytes.length : Math.min(bytes.length, 80);
+      bytes[Math.floor(random() * end)] = random() * 256;
+    }
+    // Half of them get a right checksum, so that the checks behind it are reached.
+    if (random() < 0.5 && bytes.length >= 48) resealed(bytes);
+    try {
+      const block = parsePortable(bytes);
+      acceptedCount++;
+      assertEquals(packPortable(block), bytes, `case ${index}`);
+    } catch (error) {
+      assert(error instanceof RangeError, `case ${index}: ${error}`);
+    }
+  }
+  // Changed codes and parameters are still a block; changed sizes are not.
+  assert(acceptedCount > 0 && acceptedCount < FUZZ_CASE_COUNT / 2, `${acceptedCount} accepted`);
+});

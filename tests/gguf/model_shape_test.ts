@@ -1,0 +1,152 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
+import { readModelShape } from "../../src/gguf/model_shape.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import type { GgufValue } from "../../src/gguf/write_gguf.ts";
+import { defaultModelPath } from "../support/default_model.ts";
+import { type TinyModelOptions, writeTinyModel } from "../support/tiny_model.ts";
+
+async function shapeOf(options: Partial<TinyModelOptions>) {
+  const path = await Deno.makeTempFile({ suffix: ".gguf" });
+  try {
+    await writeTinyModel(path, options);
+    return readModelShape(await readGguf(path));
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+Deno.test("readModelShape() reads the dimensions of a made-up model", async () => {
+  const shape = await shapeOf({ layerCount: 3, tiedOutput: false, type: "Q4_0" });
+  assertEquals(shape, {
+    name: "tiny",
+    layerCount: 3,
+    width: 64,
+    feedForwardWidth: 128,
+    queryHeadCount: 4,
+    kvHeadCount: 2,
+    headSize: 32,
+    ropeDimension: 32,
+    ropeBase: 10_000,
+    ropeScale: 1,
+    normEpsilon: Math.fround(1e-5),
+    vocabSize: 288,
+    contextLengthTrained: 512,
+    tiedOutput: false,
+    parameterCount: 2 * 64 * 288 + 64 +
+      3 * (2 * 64 + 2 * 64 * 128 + 2 * 64 * 64 + 3 * 64 * 128),
+  });
+});
+
+Deno.test("readModelShape() reads the default model", async () => {
+  const shape = readModelShape(await readGguf(defaultModelPath()));
+  assertEquals(shape, {
+    name: "Smollm2 135M 8k Lc100K Mix1 Ep2",
+    layerCount: 30,
+    width: 576,
+    feedForwardWidth: 1536,
+    queryHeadCount: 9,
+    kvHeadCount: 3,
+    headSize: 64,
+    ropeDimension: 64,
+    ropeBase: 100_000,
+    ropeScale: 1,
+    normEpsilon: Math.fround(1e-5),
+    vocabSize: 49_152,
+    contextLengthTrained: 8192,
+    tiedOutput: true,
+    parameterCount: 134_515_008,
+  });
+});
+
+Deno.test("readModelShape() accepts every head size that is a multiple of 32 up to 256", async () => {
+  for (const headSize of [32, 96, 256]) {
+    const shape = await shapeOf({ headSize, layerCount: 1 });
+    assertEquals([shape.headSize, shape.ropeDimension], [headSize, headSize]);
+  }
+});
+
+Deno.test("readModelShape() reads linear RoPE scaling", async () => {
+  const metadata = { "llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4 };
+  assertEquals((await shapeOf({ metadata })).ropeScale, 4);
+});
+
+/** One key changed, and what the refusal must say. */
+const REFUSED: {
+  metadata: Record<string, GgufValue>;
+  code: EngineErrorCode;
+  says: string;
+}[] = [
+  {
+    metadata: { "general.architecture": "gemma" },
+    code: "model_unsupported",
+    says: `architecture is "gemma"`,
+  },
+  { metadata: { "llama.expert_count": 8 }, code: "model_unsupported", says: "experts" },
+  { metadata: { "split.count": 3 }, code: "model_unsupported", says: "3 files" },
+  {
+    metadata: { "llama.rope.scaling.type": "yarn" },
+    code: "model_unsupported",
+    says: `"yarn"`,
+  },
+  {
+    metadata: { "llama.attention.value_length": 64 },
+    code: "model_unsupported",
+    says: "values 64",
+  },
+  { metadata: { "llama.block_count": 0 }, code: "model_file_invalid", says: "block_count" },
+  {
+    metadata: { "llama.attention.head_count": [4, 4] },
+    code: "model_file_invalid",
+    says: "head_count",
+  },
+  {
+    metadata: { "llama.attention.head_count_kv": 3 },
+    code: "model_file_invalid",
+    says: "3 KV heads",
+  },
+  {
+    metadata: { "llama.rope.dimension_count": 64 },
+    code: "model_file_invalid",
+    says: "64 of 32 channels",
+  },
+  {
+    metadata: { "llama.block_count": 3 },
+    code: "model_file_invalid",
+    says: `"blk.2.attn_norm.weight" is missing`,
+  },
+  {
+    metadata: { "llama.block_count": 1 },
+    code: "model_unsupported",
+    says: `"blk.1.attn_norm.weight", which would be ignored`,
+  },
+  {
+    metadata: { "llama.feed_forward_length": 96 },
+    code: "model_file_invalid",
+    says: `"blk.0.ffn_gate.weight" has shape [64,128], expected [64,96]`,
+  },
+];
+
+for (const { metadata, code, says } of REFUSED) {
+  Deno.test(`readModelShape() refuses ${JSON.stringify(metadata)}`, async () => {
+    const error = await assertRejects(() => shapeOf({ metadata }), EngineError, says);
+    assertEquals(error.code, code);
+  });
+}
+
+for (const headSize of [16, 48, 288]) {
+  Deno.test(`readModelShape() refuses head size ${headSize}`, async () => {
+    const refused = () => shapeOf({ headSize, layerCount: 1 });
+    const error = await assertRejects(refused, EngineError, `head size is ${headSize}`);
+    assertEquals(error.code, "model_unsupported");
+  });
+}
+
+Deno.test("readModelShape() accepts RoPE factors for half the turned channels only", async () => {
+  assertEquals((await shapeOf({ ropeFactors: new Array(16).fill(1) })).ropeDimension, 32);
+  await assertRejects(
+    () => shapeOf({ ropeFactors: new Array(32).fill(1) }),
+    EngineError,
+    "has shape [32], expected [16]",
+  );
+});

@@ -1,0 +1,181 @@
+/**
+ * An engine that answers by script, with a tokenizer of bytes: HTTP tests need no model.
+ *
+ * @module
+ */
+
+import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
+import type {
+  Engine,
+  EngineInfo,
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+} from "../../src/engine/types.ts";
+import type { ChatTemplate, Tokenizer } from "../../src/tokenizer/types.ts";
+import type { ServedModel } from "../../server/state.ts";
+
+/** Id of the fake's end token; ids below 256 are bytes. */
+export const FAKE_EOS_ID = 256;
+/** Id of another control token, written `<|c|>`. */
+export const FAKE_CONTROL_ID = 257;
+
+const CONTROL_NAMES = ["<|end|>", "<|c|>"];
+
+/** What the fake does next: give a token, wait, fail, or give nothing until it is aborted. */
+export type FakeStep = number | { waitMs: number } | Error | "hang";
+
+/** The steps of one generation; steps before the first token come before its `prefill` event. */
+export type FakeScript = (request: GenerateRequest, callIndex: number) => readonly FakeStep[];
+
+/** Steps that give the bytes of `text`, one token each. */
+export function tokensOf(text: string): number[] {
+  return [...new TextEncoder().encode(text)];
+}
+
+/** One token for each byte, two control tokens. */
+export const FAKE_TOKENIZER: Tokenizer = {
+  vocabSize: 258,
+  eosIds: [FAKE_EOS_ID],
+  bosId: null,
+  addBos: false,
+  tokenize(text, { parseSpecial }) {
+    if (!parseSpecial) return tokensOf(text);
+    return text.split(/(<\|end\|>|<\|c\|>)/).flatMap((piece) => {
+      const controlIndex = CONTROL_NAMES.indexOf(piece);
+      return controlIndex < 0 ? tokensOf(piece) : [FAKE_EOS_ID + controlIndex];
+    });
+  },
+  detokenize(ids) {
+    const bytes = ids.flatMap((id) => [...FAKE_TOKENIZER.tokenBytes(id)]);
+    return new TextDecoder().decode(new Uint8Array(bytes));
+  },
+  tokenBytes: (id) =>
+    id < 256 ? Uint8Array.of(id) : new TextEncoder().encode(CONTROL_NAMES[id - 256]),
+  isControl: (id) => id >= 256,
+};
+
+/** Writes `[role]content` for each message and `[assistant]` at the end. */
+export const FAKE_TEMPLATE: ChatTemplate = {
+  render(messages, { addGenerationPrompt }) {
+    const texts = messages.map(({ role, content }) => `[${role}]${content}`);
+    const text = texts.join("") + (addGenerationPrompt ? "[assistant]" : "");
+    return { ids: FAKE_TOKENIZER.tokenize(text, { parseSpecial: false }), text };
+  },
+};
+
+const INFO: EngineInfo = {
+  modelName: "fake",
+  modelPath: "/models/fake.gguf",
+  modelSizeBytes: 1000,
+  parameterCount: 2000,
+  vocabSize: 258,
+  contextLengthTrained: 400,
+  contextLength: 200,
+  profile: "paper (k-rel 0.1, v-rel 0.2, pack 16)",
+  adapter: "fake adapter",
+  adapterIsFallback: true,
+  sequenceCountMax: 4,
+  weightBytes: 900,
+  cacheCapacityBytes: 5000,
+};
+
+function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal?.addEventListener("abort", () => resolve(), { once: true });
+  return promise.finally(() => clearTimeout(timer));
+}
+
+/** The scripted engine; keeps what it was asked, and how each generation ended. */
+export class FakeEngine implements Engine {
+  readonly info: EngineInfo;
+  readonly failed: Promise<{ code: EngineErrorCode; message: string }>;
+  readonly requests: GenerateRequest[] = [];
+  /** Generations that are running, most that ran at a time, and that ended by an abort. */
+  activeCount = 0;
+  activeCountMax = 0;
+  abortedCount = 0;
+  isClosed = false;
+  /** Ends the engine as a lost device would. */
+  readonly fail: (failure: { code: EngineErrorCode; message: string }) => void;
+  readonly #script: FakeScript;
+  #generatedTokenCount = 0;
+
+  constructor(script: FakeScript, info: Partial<EngineInfo> = {}) {
+    this.#script = script;
+    this.info = { ...INFO, ...info };
+    const { promise, resolve } = Promise.withResolvers<
+      { code: EngineErrorCode; message: string }
+    >();
+    this.failed = promise;
+    this.fail = resolve;
+  }
+
+  async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent> {
+    const steps = this.#script(request, this.requests.length);
+    this.requests.push(request);
+    this.activeCountMax = Math.max(this.activeCountMax, ++this.activeCount);
+    let isOver = false;
+    try {
+      yield* this.#run(request, steps);
+      isOver = true;
+    } finally {
+      this.activeCount--;
+      if (!isOver && request.signal?.aborted) this.abortedCount++;
+    }
+  }
+
+  async *#run(
+    request: GenerateRequest,
+    steps: readonly FakeStep[],
+  ): AsyncGenerator<GenerateEvent> {
+    const { signal } = request;
+    const promptTokenCount = request.promptIds.length;
+    let completionTokenCount = 0;
+    let isPrefilled = false;
+    for (const step of steps) {
+      if (step instanceof Error) throw step;
+      if (step === "hang") await delay(60_000, signal);
+      else if (typeof step === "object") await delay(step.waitMs, signal);
+      else {
+        await delay(0, signal);
+        if (!isPrefilled) {
+          yield { type: "prefill", processedTokenCount: promptTokenCount, promptTokenCount };
+        }
+        isPrefilled = true;
+        this.#generatedTokenCount++;
+        completionTokenCount++;
+        yield { type: "token", id: step };
+      }
+      if (signal?.aborted) throw new EngineError("aborted", "Cannot go on: aborted");
+      if (completionTokenCount === request.maxTokens) break;
+    }
+    const reason = completionTokenCount === request.maxTokens ? "length" : "stop";
+    const timings = { queueMs: 1, prefillMs: 100, decodeMs: 500 };
+    yield { type: "finish", reason, promptTokenCount, completionTokenCount, timings };
+  }
+
+  stats(): Promise<EngineStats> {
+    return Promise.resolve({
+      runningSequenceCount: this.activeCount,
+      waitingSequenceCount: 0,
+      cacheUsage: 0.25,
+      cacheBytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
+      deviceBytes: 7000,
+      stepCount: this.#generatedTokenCount,
+      promptTokenCount: this.requests.reduce((sum, { promptIds }) => sum + promptIds.length, 0),
+      generatedTokenCount: this.#generatedTokenCount,
+    });
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
+
+/** A loaded model around `engine`. */
+export function fakeModel(engine: Engine): ServedModel {
+  return { engine, tokenizer: FAKE_TOKENIZER, chatTemplate: FAKE_TEMPLATE };
+}

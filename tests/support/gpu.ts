@@ -1,0 +1,36 @@
+/** The GPU of a test process, and helpers to run one kernel and read its result. */
+
+import { Gpu } from "../../src/gpu/gpu.ts";
+import { readBuffer } from "../../src/gpu/read_back.ts";
+
+let opened: Promise<Gpu> | undefined;
+
+/** The device shared by the tests of this process. Fails where there is no adapter. */
+export function testGpu(): Promise<Gpu> {
+  opened ??= Gpu.open().then((gpu) => {
+    gpu.onFailure = (code, message) => {
+      throw new Error(`${code}: ${message}`);
+    };
+    return gpu;
+  });
+  return opened;
+}
+
+/** Records one compute pass and submits it. */
+export function submitPass(gpu: Gpu, record: (pass: GPUComputePassEncoder) => void): void {
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  record(pass);
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
+}
+
+/** Reads `count` f32 values of a buffer. */
+export async function readF32(gpu: Gpu, buffer: GPUBuffer, count: number): Promise<Float32Array> {
+  return new Float32Array(await readBuffer(gpu, buffer, { sizeBytes: count * 4 }));
+}
+
+/** Reads `count` u32 values of a buffer. */
+export async function readU32(gpu: Gpu, buffer: GPUBuffer, count: number): Promise<Uint32Array> {
+  return new Uint32Array(await readBuffer(gpu, buffer, { sizeBytes: count * 4 }));
+}

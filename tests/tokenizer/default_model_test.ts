@@ -1,0 +1,55 @@
+import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
+import fc from "fast-check";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { defaultModelPath } from "../support/default_model.ts";
+import { sharedFile } from "../support/shared.ts";
+
+const PLAIN = { parseSpecial: false };
+const SPECIAL = { parseSpecial: true };
+
+const { metadata } = await readGguf(defaultModelPath());
+const smollm = createTokenizer(metadata);
+
+Deno.test("tokenize() gives the ids of every golden text, and detokenize() the text back", () => {
+  const path = sharedFile("golden/tokenizer.json");
+  const golden: { text: string; ids: number[] }[] = path === null
+    ? OWN_GOLDEN
+    : JSON.parse(Deno.readTextFileSync(path));
+  for (const { text, ids } of golden) {
+    assertEquals(smollm.tokenize(text, SPECIAL), ids, JSON.stringify(text));
+    assertEquals(smollm.detokenize(ids), text);
+  }
+});
+
+/** SmolLM2 ids of a few texts, for machines without the shared files. */
+const OWN_GOLDEN = [
+  { text: "", ids: [] },
+  { text: "The capital of France is", ids: [504, 3575, 282, 4649, 314] },
+  { text: "x<|im_end|>y", ids: [104, 2, 105] },
+  { text: "<|im_start|", ids: [44, 108, 306, 79, 3738, 108] },
+];
+
+Deno.test("tokenize() gives the ids of its own golden texts", () => {
+  for (const { text, ids } of OWN_GOLDEN) assertEquals(smollm.tokenize(text, SPECIAL), ids);
+});
+
+Deno.test("tokenize() never gives a control id without parseSpecial", () => {
+  const names = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>"];
+  const text = fc.array(fc.oneof(fc.constantFrom(...names), fc.string()), { maxLength: 6 })
+    .map((parts) => parts.join(""));
+  fc.assert(fc.property(text, (value) => {
+    const ids = smollm.tokenize(value, PLAIN);
+    assert(!ids.some((id) => smollm.isControl(id)), JSON.stringify(ids));
+  }));
+});
+
+Deno.test("tokenize() stays quick for 400 kB of prose or of one letter", () => {
+  const prose = "It was the best of times, it was the worst of times; 42 people knew.\n";
+  for (const text of [prose.repeat(5900), "a".repeat(400_000), "<|".repeat(200_000)]) {
+    const begin = performance.now();
+    assertNotEquals(smollm.tokenize(text, SPECIAL).length, 0);
+    // Under a second when measured; a quadratic algorithm would take minutes.
+    assertLess(performance.now() - begin, 20_000);
+  }
+});
