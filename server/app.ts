@@ -35,7 +35,7 @@ export interface AppOptions {
   aliases?: readonly string[];
   /** Bearer keys; empty leaves the server open. */
   apiKeys?: readonly string[];
-  /** Origins that browsers may call from; empty allows none. */
+  /** Origins that browsers may call from, "*" for any; empty allows none. */
   corsOrigins?: readonly string[];
   limits?: Partial<AppLimits>;
 }
@@ -81,7 +81,9 @@ export function createApp(options: AppOptions): Hono {
     const message = `Cannot serve ${context.req.method} ${context.req.path}: no such path`;
     return answerError(new ApiError(404, message, { code: "not_found" }), context);
   });
-  if (corsOrigins.length > 0) app.use(cors({ origin: [...corsOrigins] }));
+  if (corsOrigins.length > 0) {
+    app.use(cors({ origin: corsOrigins.includes("*") ? "*" : [...corsOrigins] }));
+  }
   addRoutes(app, [{ method: "GET", path: "/health", handler: healthRoute(routes) }]);
   app.use(requireKey(apiKeys));
   app.use(bodyLimit({

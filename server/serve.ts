@@ -39,10 +39,11 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-function within(promise: Promise<unknown>, limitMs: number): Promise<void> {
-  const { promise: timeout, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, limitMs);
-  return Promise.race([promise.then(() => {}), timeout]).finally(() => clearTimeout(timer));
+/** Whether `promise` is fulfilled in time. */
+function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
+  const { promise: timeout, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), limitMs);
+  return Promise.race([promise.then(() => true), timeout]).finally(() => clearTimeout(timer));
 }
 
 function releaseEngine(state: ServerState): () => Promise<void> {
@@ -79,8 +80,8 @@ export function startServer(options: ServeOptions): RunningServer {
     const release = options.release ?? releaseEngine(state);
     state.stop();
     const released = release().catch((error) => console.error("Cannot free the engine:", error));
-    await within(server.shutdown(), DRAIN_MS);
-    cut.abort();
+    // A server that has drained is gone: there is nothing left to cut then.
+    if (!await within(server.shutdown(), DRAIN_MS)) cut.abort();
     await within(released, RELEASE_MS);
   }
 

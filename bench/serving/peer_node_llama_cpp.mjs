@@ -14,8 +14,10 @@ const llama = await getLlama({
   maxThreads: 2,
 });
 const model = await llama.loadModel({ modelPath, gpuLayers: backend === "cpu" ? 0 : "max" });
+const vocabSize = 49152;
 const contextSize = Math.max(prefillCount, ...depths) + decodeCount + 64;
-const prompt = (count) => Array.from({ length: count }, (_, i) => 1000 + (i * 7919) % 47000);
+const prompt = (count) =>
+  Array.from({ length: count }, (_, i) => 1000 + (i * 7919) % (vocabSize - 2000));
 
 const run = async (promptCount, count) => {
   const context = await model.createContext({ contextSize });

@@ -1,39 +1,74 @@
 /**
- * Speed of one stream through the library: prefill rate of a prompt, decode rate at a depth.
+ * Speed of one stream through the library: prefill rate of a prompt, decode rate at depths.
  *
  * @module
  */
 
 import type { Engine, GenerateEvent } from "../../mod.ts";
 
-/** A rate in tokens per second, with what was counted. */
-export interface Rate {
-  tokenCount: number;
-  tokensPerSecond: number;
+/** What to measure. */
+export interface StreamCounts {
+  /** Prompt tokens of the prefill run. */
+  prefillCount: number;
+  /** Prompt tokens before each decode run. */
+  depths: readonly number[];
+  /** Tokens decoded in each. */
+  decodeCount: number;
+}
+
+/** Tokens per second of one engine. */
+export interface StreamReport {
+  name: string;
+  device: string;
+  prefill: { depth: number; tokensPerSecond: number };
+  decode: { depth: number; tokensPerSecond: number }[];
 }
 
 type Finish = Extract<GenerateEvent, { type: "finish" }>;
 
-/** A prompt of `count` ids that repeats nothing the cache could gain from. */
-export function benchPrompt(count: number, vocabSize: number): number[] {
-  return Array.from({ length: count }, (_, i) => 1000 + (i * 7919) % (vocabSize - 2000));
-}
-
-/** Prefill of `tokenCount` prompt tokens, from the first slice to the first sampled token. */
-export async function measurePrefill(engine: Engine, tokenCount: number): Promise<Rate> {
-  const { timings } = await generate(engine, tokenCount, 1);
-  return { tokenCount, tokensPerSecond: tokenCount / (timings.prefillMs / 1000) };
-}
-
-/** Decode of `tokenCount` tokens after a prompt of `depth` tokens. */
-export async function measureDecode(
+/** Measures one engine, which should be idle. */
+export async function measureStream(
   engine: Engine,
-  depth: number,
-  tokenCount: number,
-): Promise<Rate> {
-  // The first token belongs to prefill.
-  const { timings } = await generate(engine, depth, tokenCount + 1);
-  return { tokenCount, tokensPerSecond: tokenCount / (timings.decodeMs / 1000) };
+  options: StreamCounts & { onProgress?: (message: string, fraction?: number) => void },
+): Promise<StreamReport> {
+  const { prefillCount, depths, decodeCount, onProgress } = options;
+  const { profile: name, adapter: device } = engine.info;
+  // The first run of each kernel compiles it in the driver.
+  await generate(engine, 300, 4);
+  onProgress?.(`${name}: prefill of ${prefillCount} tokens`);
+  const { timings } = await generate(engine, prefillCount, 1);
+  const prefill = { depth: prefillCount, tokensPerSecond: prefillCount * 1000 / timings.prefillMs };
+  const decode = [];
+  for (const depth of depths) {
+    onProgress?.(`${name}: decode at depth ${depth}`);
+    // The first token belongs to prefill.
+    const { timings } = await generate(engine, depth, decodeCount + 1);
+    decode.push({ depth, tokensPerSecond: decodeCount * 1000 / timings.decodeMs });
+  }
+  return { name, device, prefill, decode };
+}
+
+/** The reports side by side, with ratios to the first. */
+export function formatStreamReport(reports: readonly StreamReport[]): string {
+  const [first] = reports;
+  const rate = (value: number, base: number) =>
+    `${value.toFixed(1).padStart(8)} t/s ${(value / base).toFixed(2).padStart(6)}`;
+  return reports.map((report) => {
+    const lines = [`${report.name} on ${report.device}`];
+    const { prefill } = report;
+    const base = first.prefill.tokensPerSecond;
+    lines.push(`  prefill ${prefill.depth}: ${rate(prefill.tokensPerSecond, base)}`);
+    report.decode.forEach(({ depth, tokensPerSecond }, index) => {
+      const base = first.decode[index].tokensPerSecond;
+      lines.push(`  decode at ${depth}: ${rate(tokensPerSecond, base)}`);
+    });
+    return lines.join("\n");
+  }).join("\n");
+}
+
+/** A prompt of `count` ids without repetition that a cache could gain from. */
+function benchPrompt(count: number, vocabSize: number): number[] {
+  return Array.from({ length: count }, (_, i) => 1000 + (i * 7919) % (vocabSize - 2000));
 }
 
 async function generate(engine: Engine, depth: number, maxTokens: number): Promise<Finish> {

@@ -9,15 +9,14 @@ import type { Flags, FlagSpecs } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
 const REL_RANGE = { min: 1 / 254, max: 0.5 };
-const CODEC_FLAGS = ["k-rel", "v-rel", "pack-size", "repack"] as const;
+const CODEC_SETTINGS = ["k-rel", "v-rel", "pack-size", "repack"] as const;
 
-/** Flags of {@link readEngineFlags}. */
-export const ENGINE_FLAGS: FlagSpecs = {
+/** Flags that name the model and the codec of its cache; of {@link readProfile}. */
+export const CODEC_FLAGS: FlagSpecs = {
   model: {
     value: "MODEL",
     help: "GGUF file, or owner/repo:file.gguf of the hub (default: SmolLM2-135M-Instruct)",
   },
-  ctx: { value: "TOKENS", help: "context length (default: the model's)" },
   profile: {
     value: "NAME",
     choices: ["exact", "paper"],
@@ -31,6 +30,12 @@ export const ENGINE_FLAGS: FlagSpecs = {
     choices: ["none", "median"],
     help: "order of tokens before packing (default: none)",
   },
+};
+
+/** Flags of {@link readEngineFlags}. */
+export const ENGINE_FLAGS: FlagSpecs = {
+  ...CODEC_FLAGS,
+  ctx: { value: "TOKENS", help: "context length (default: the model's)" },
   sequences: { value: "N", help: "sequences that run at a time, 1 to 64 (default: 4)" },
   "kv-memory": {
     value: "MIB",
@@ -62,9 +67,14 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   return { model: flags.text("model"), options };
 }
 
-function readProfile(flags: Flags): ProfileOptions {
+/**
+ * Reads the codec flags.
+ *
+ * @throws {UsageError} If one is out of its range, or `exact` is given codec settings.
+ */
+export function readProfile(flags: Flags): ProfileOptions {
   const name = flags.text("profile") ?? "paper";
-  const given = CODEC_FLAGS.find((flag) => flags.has(flag));
+  const given = CODEC_SETTINGS.find((flag) => flags.has(flag));
   if (name === "exact" && given) {
     throw new UsageError(
       `Cannot use --${given} with --profile exact: it stores values as they are`,

@@ -46,9 +46,11 @@ async function test(args: readonly string[]): Promise<number> {
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const ignore = () => {}; // the terminal sends Ctrl-C to the runner too; its end is awaited
-  Deno.addSignalListener("SIGINT", ignore);
-  Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  // The terminal sends Ctrl-C to the runner too; its end is awaited.
+  Deno.addSignalListener("SIGINT", () => {});
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  }
   const tail = await copyOut(child.stdout);
   const { code } = await child.status;
   const counts = readCounts(tail);

@@ -23,6 +23,14 @@ function valueAt(body: unknown, path: Path): unknown {
   return value;
 }
 
+/** Whether a check that stopped at `path` read more of the body than one that stopped at `other`. */
+function isFurther(path: Path, other: Path): boolean {
+  const at = path.findIndex((key, depth) => key !== other[depth]);
+  if (at < 0 || at >= other.length) return path.length > other.length;
+  const [key, otherKey] = [path[at], other[at]];
+  return typeof key === "number" && typeof otherKey === "number" && key > otherKey;
+}
+
 /** Of a union's branches, the one that got furthest says what is wrong. */
 function narrow(issue: Issue): { path: PropertyKey[]; message: string; code: string } {
   if (issue.code !== "invalid_union" || issue.errors.length === 0) return issue as never;
@@ -35,7 +43,7 @@ function narrow(issue: Issue): { path: PropertyKey[]; message: string; code: str
     const message = `expected ${[...new Set(expected)].join(" or ")}`;
     return { path: issue.path, message, code: "invalid_type" };
   }
-  const best = deeper.reduce((a, b) => b.path.length > a.path.length ? b : a);
+  const best = deeper.reduce((a, b) => isFurther(b.path, a.path) ? b : a);
   return { path: [...issue.path, ...best.path], message: best.message, code: best.code };
 }
 

@@ -30,6 +30,23 @@ export async function canInstallPackages(): Promise<boolean> {
   return Deno.build.os === "linux" && Deno.uid() === 0 && await canRun(["apt-get"]);
 }
 
+/** Version of an installed Debian package; null if it is not installed, or this is no Debian. */
+export async function packageVersion(name: string): Promise<string | null> {
+  try {
+    const query = new Deno.Command("dpkg-query", {
+      args: ["--show", "--showformat=${db:Status-Status} ${Version}", name],
+      stdin: "null",
+      stderr: "null",
+    });
+    const { success, stdout } = await query.output();
+    const [status, version] = new TextDecoder().decode(stdout).split(" ");
+    return success && status === "installed" ? version : null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
 /** The command that installs Debian packages, as this user has to type it. */
 export function installCommand(packages: readonly string[]): string {
   return `${Deno.uid() === 0 ? "" : "sudo "}apt-get install ${packages.join(" ")}`;

@@ -107,7 +107,7 @@ interface HubFile {
 async function describe(reference: HubReference, options: HubOptions): Promise<HubFile> {
   const { repo, file } = reference;
   const { fileDownloadInfo, pathsInfo } = await import("@huggingface/hub");
-  const token = options.token ?? Deno.env.get("HF_TOKEN");
+  const token = (options.token ?? Deno.env.get("HF_TOKEN")) || null;
   const hubUrl = options.hubUrl ?? Deno.env.get("HF_ENDPOINT");
   const common = {
     repo,
@@ -121,7 +121,7 @@ async function describe(reference: HubReference, options: HubOptions): Promise<H
     const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
     return { digest: digestOf(info, reference), url: found.url, headers };
   } catch (error) {
-    throw explain(error, reference, token !== undefined);
+    throw explain(error, reference, token !== null);
   }
 }
 

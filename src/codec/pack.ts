@@ -29,12 +29,7 @@ export function packRecord(
   block: QuantisedBlock,
   order: Uint32Array,
 ): Uint32Array {
-  const sections: Uint32Array[] = [];
-  for (const side of [KEY, VALUE]) {
-    for (let head = 0; head < layout.kvHeadCount; head++) {
-      sections.push(packSection(layout, sectionCodes(layout, block, order, { side, head })));
-    }
-  }
+  const sections = packSections(layout, block, order);
   let start = layout.sectionsWord;
   const sectionWords = sections.reduce((sum, section) => sum + section.length, 0);
   const record = new Uint32Array(layout.recordWords(start + sectionWords - layout.fixedWords));
@@ -48,6 +43,35 @@ export function packRecord(
     record.set(params, layout.paramsWord(side));
   }
   return record;
+}
+
+/**
+ * Payload words of each section of the record that {@link packRecord} gives.
+ *
+ * @returns u32 `[2 * kvHeadCount]`; the record has `layout.recordWords(their sum)` words.
+ */
+export function measureRecord(
+  layout: RecordLayout,
+  block: QuantisedBlock,
+  order: Uint32Array,
+): Uint32Array {
+  const sections = packSections(layout, block, order);
+  return Uint32Array.from(
+    sections,
+    (section, index) => section.length - layout.payloadWord(layout.sideOf(index)),
+  );
+}
+
+function packSections(
+  layout: RecordLayout,
+  block: QuantisedBlock,
+  order: Uint32Array,
+): Uint32Array[] {
+  return Array.from({ length: layout.sectionCount }, (_, index) => {
+    const side = layout.sideOf(index);
+    const head = index - side * layout.kvHeadCount;
+    return packSection(layout, sectionCodes(layout, block, order, { side, head }));
+  });
 }
 
 function sectionCodes(

@@ -70,7 +70,7 @@ export function packPortable(block: PortableBlock): Uint8Array<ArrayBuffer> {
 /**
  * Reads a portable block.
  *
- * @throws {RangeError} if the bytes are not exactly what a conforming packer writes: magic, version,
+ * @throws {RangeError} if the bytes are not what a conforming packer writes: magic, version,
  * length, checksum, limits, sizes that fit each other, and each record.
  */
 export function parsePortable(bytes: Uint8Array): PortableBlock {

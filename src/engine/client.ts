@@ -6,6 +6,8 @@
  */
 
 import { EngineError } from "../core/errors.ts";
+import { readGguf } from "../gguf/read_gguf.ts";
+import { readVocabulary } from "../tokenizer/vocabulary.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { FailureMessage, FromWorker, LoadOptions, ToWorker } from "./messages.ts";
 import { resolveSampling, validateRequest } from "./request.ts";
@@ -37,8 +39,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       `Cannot run ${sequenceCountMax} sequences at a time: wanted 1 to ${SEQUENCE_COUNT_MAX}`,
     );
   }
+  const { metadata, ...header } = await readGguf(options.modelPath);
   const load: LoadOptions = {
-    modelPath: options.modelPath,
+    header: { ...header, metadata: metadata.valuesWithout("tokenizer.") },
+    eosIds: readVocabulary(metadata).eosIds,
     contextLength: options.contextLength ?? null,
     profile: options.profile ?? { name: "paper" },
     sequenceCountMax,

@@ -6,6 +6,7 @@
  */
 
 import type { EngineErrorCode } from "../core/errors.ts";
+import type { GgufTensor } from "../gguf/read_gguf.ts";
 import type {
   EngineInfo,
   EngineStats,
@@ -14,9 +15,20 @@ import type {
   SamplingOptions,
 } from "./types.ts";
 
+/** A GGUF header as a value; the library that reads it does not run in workers. */
+export interface HeaderMessage {
+  path: string;
+  sizeBytes: number;
+  /** Key-value pairs but those of the tokenizer. */
+  metadata: Record<string, unknown>;
+  tensors: ReadonlyMap<string, GgufTensor>;
+}
+
 /** What the worker needs to load a model. */
 export interface LoadOptions {
-  modelPath: string;
+  header: HeaderMessage;
+  /** Ids that end a sequence. */
+  eosIds: readonly number[];
   contextLength: number | null;
   profile: ProfileOptions;
   sequenceCountMax: number;

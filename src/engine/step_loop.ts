@@ -90,7 +90,7 @@ export class StepLoop {
       runningSequenceCount: stats.runningCount,
       waitingSequenceCount: stats.waitingCount,
       cacheUsage: stats.cacheUsage,
-      cacheBytes: cacheBytes(stats),
+      cacheBytes: cacheBytes(),
       deviceBytes: gpu.allocatedBytes,
       stepCount: this.#stepCount,
       promptTokenCount: this.#promptTokenCount,

@@ -15,6 +15,12 @@ export class GgufMetadata {
     this.#values = values;
   }
 
+  /** The pairs without those whose key begins with `prefix`, as values that can be posted. */
+  valuesWithout(prefix: string): Record<string, unknown> {
+    const pairs = Object.entries(this.#values).filter(([key]) => !key.startsWith(prefix));
+    return Object.fromEntries(pairs);
+  }
+
   /** Whether the file has `key`. */
   has(key: string): boolean {
     return Object.hasOwn(this.#values, key);

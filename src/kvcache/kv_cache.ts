@@ -77,4 +77,11 @@ export class KvCache {
       directory: shape.layerCount * shape.directoryStrideBytes,
     };
   }
+
+  /** Frees all of it. */
+  destroy(): void {
+    for (const buffer of [...this.windows, ...this.arenas, this.#directory]) {
+      this.#gpu.destroyBuffer(buffer);
+    }
+  }
 }

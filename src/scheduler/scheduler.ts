@@ -167,7 +167,10 @@ export class Scheduler {
         "all but waiting ones hold a slot",
       );
     }
-    invariant(this.#waiting.length + this.#running.length <= all.length, "live ones are known");
+    const named = [...this.#waiting, ...this.#running];
+    for (const { sequences } of this.#inFlight) named.push(...sequences);
+    const isKnown = named.every((sequence) => all.includes(sequence));
+    invariant(isKnown, "whoever lives or is used by a step holds its slot and extents");
     const slots = [...this.#freeSlots, ...all.map(({ slot }) => slot).filter((slot) => slot >= 0)];
     invariant(slots.length === this.#options.sequenceCountMax, "no slot is lost");
     invariant(new Set(slots).size === slots.length, "no slot is held twice");
@@ -264,7 +267,6 @@ export class Scheduler {
       this.#waiting.shift();
       sequence.slot = this.#freeSlots.shift()!;
       this.#running.push(sequence);
-      this.#running.sort((a, b) => a.arrivalIndex - b.arrivalIndex);
     }
   }
 

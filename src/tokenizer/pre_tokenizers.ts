@@ -1,7 +1,7 @@
 /**
  * How a text is cut into words before BPE merges bytes inside them, by the names GGUF files use.
- * Patterns say `\p{White_Space}` and not `\s`, because JavaScript's `\s` takes U+FEFF for white space
- * and U+0085 not.
+ * Patterns are Oniguruma's, as models publish them: the library translates them, so `\s` is Unicode
+ * white space and not JavaScript's.
  *
  * @module
  */
@@ -18,33 +18,18 @@ export interface PreTokenizerRule {
   readonly addBos: boolean;
 }
 
-const SPACE = String.raw`\p{White_Space}`;
-const DIGIT = String.raw`\p{N}`;
-const TRAILING_SPACES = String.raw`${SPACE}+(?!\P{White_Space})|${SPACE}+`;
-
-const GPT2 = [
-  String.raw`'s|'t|'re|'ve|'m|'ll|'d`,
-  String.raw` ?\p{L}+`,
-  String.raw` ?\p{N}+`,
-  String.raw` ?[^${SPACE}\p{L}\p{N}]+`,
-  TRAILING_SPACES,
-].join("|");
+const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+` +
+  String.raw`|\s+(?!\S)|\s+`;
 
 /** The pattern of Llama 3 and Qwen 2, which differ in how many digits make a word. */
 function newerPattern(digits: string): string {
-  return [
-    String.raw`'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]`,
-    String.raw`[^\r\n\p{L}\p{N}]?\p{L}+`,
-    digits,
-    String.raw` ?[^${SPACE}\p{L}\p{N}]+[\r\n]*`,
-    String.raw`${SPACE}*[\r\n]+`,
-    TRAILING_SPACES,
-  ].join("|");
+  return String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|${digits}` +
+    String.raw`| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
 }
 
 const GPT2_RULE = { patterns: [GPT2], ignoreMerges: false, addBos: false };
 const LLAMA3_RULE = {
-  patterns: [newerPattern(`${DIGIT}{1,3}`)],
+  patterns: [newerPattern(String.raw`\p{N}{1,3}`)],
   ignoreMerges: true,
   addBos: true,
 };
@@ -52,10 +37,10 @@ const LLAMA3_RULE = {
 const RULE_BY_NAME: Readonly<Record<string, PreTokenizerRule>> = {
   "default": GPT2_RULE,
   "gpt-2": GPT2_RULE,
-  "smollm": { ...GPT2_RULE, patterns: [DIGIT, GPT2] },
+  "smollm": { ...GPT2_RULE, patterns: [String.raw`\p{N}`, GPT2] },
   "llama-bpe": LLAMA3_RULE,
   "llama3": LLAMA3_RULE,
-  "qwen2": { patterns: [newerPattern(DIGIT)], ignoreMerges: false, addBos: false },
+  "qwen2": { patterns: [newerPattern(String.raw`\p{N}`)], ignoreMerges: false, addBos: false },
 };
 
 /**

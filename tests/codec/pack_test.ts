@@ -4,26 +4,7 @@ import { packRecord } from "../../src/codec/pack.ts";
 import { type QuantisedBlock, quantiseTile } from "../../src/codec/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { checkRecord, unpackRecord } from "../../src/codec/unpack.ts";
-import { seededRandom } from "../support/numeric.ts";
-import { sampleTile, sampleValues } from "./samples.ts";
-
-/** A block of random codes whose packs together have every width. */
-function randomBlock(layout: RecordLayout, tokenCount: number, seed: number): QuantisedBlock {
-  const random = seededRandom(seed);
-  const channelCount = layout.kvHeadCount * layout.headSize;
-  const sides = [KEY, VALUE].map((side) => {
-    const codes = new Uint8Array(channelCount * 64);
-    const params = new Uint32Array(64);
-    for (let i = 0; i < codes.length; i++) {
-      const width = Math.floor(i / 64) % (layout.bits(side) + 1);
-      const minimum = 2 ** layout.bits(side) - 2 ** width;
-      if (i % 64 < tokenCount) codes[i] = minimum + Math.floor(random() * 2 ** width);
-    }
-    for (let i = 0; i < tokenCount; i++) params[i] = 0x3c00 + i + 0x10000 * (i * 997 & 0xffff);
-    return { codes, params };
-  });
-  return { tokenCount, sides: [sides[KEY], sides[VALUE]] };
-}
+import { everyWidthBlock, sampleTile, sampleValues } from "./samples.ts";
 
 function reordered(block: QuantisedBlock, order: Uint32Array): QuantisedBlock {
   const sides = block.sides.map(({ codes, params }) => ({
@@ -45,7 +26,7 @@ for (const { why, ...options } of LAYOUTS) {
   for (const tokenCount of [1, 17, 63, 64]) {
     Deno.test(`unpackRecord() undoes packRecord() at ${JSON.stringify(options)}, ${tokenCount} tokens (${why})`, () => {
       const layout = new RecordLayout(options);
-      const block = randomBlock(layout, tokenCount, 11);
+      const block = everyWidthBlock(layout, tokenCount, 11);
       for (const rule of ["none", "median"] as const) {
         const order = repackOrder(rule, block);
         const record = packRecord(layout, block, order);
@@ -61,7 +42,7 @@ for (const { why, ...options } of LAYOUTS) {
 
 Deno.test("packRecord() reaches both size limits", () => {
   const layout = new RecordLayout(LAYOUTS[1]);
-  const empty = randomBlock(layout, 64, 1);
+  const empty = everyWidthBlock(layout, 64, 1);
   for (const side of empty.sides) side.codes.fill(1);
   const order = repackOrder("none", empty);
   assertEquals(packRecord(layout, empty, order).length, layout.recordWordsMin);
@@ -74,14 +55,14 @@ Deno.test("packRecord() reaches both size limits", () => {
 
 Deno.test("packRecord() refuses a code that does not fit", () => {
   const layout = new RecordLayout(LAYOUTS[0]);
-  const block = randomBlock(layout, 64, 1);
+  const block = everyWidthBlock(layout, 64, 1);
   block.sides[VALUE].codes[5] = 8;
   assertThrows(() => packRecord(layout, block, repackOrder("none", block)), RangeError, "code 8");
 });
 
 Deno.test("repackOrder() median sorts by lower median, ties by token", () => {
   const layout = new RecordLayout(LAYOUTS[0]);
-  const block = randomBlock(layout, 5, 1);
+  const block = everyWidthBlock(layout, 5, 1);
   const { codes } = block.sides[VALUE];
   const medians = [2, 5, 2, 7, 5];
   for (let channel = 0; channel < 32; channel++) {

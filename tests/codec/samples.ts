@@ -1,5 +1,8 @@
 /** Seeded K and V for codec tests: like real ones, and as unlike as they come. */
 
+import { f16ToNumber } from "../../src/codec/f16.ts";
+import { KEY, type RecordLayout, VALUE } from "../../src/codec/layout.ts";
+import type { QuantisedBlock } from "../../src/codec/quantise.ts";
 import { type HeadShape, rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { seededNormals, seededRandom } from "../support/numeric.ts";
 
@@ -11,7 +14,8 @@ export type SampleKind =
   | "outlier"
   | "subnormal"
   | "extreme"
-  | "mixed scales";
+  | "mixed scales"
+  | "any bits";
 
 /** All kinds. */
 export const SAMPLE_KINDS: readonly SampleKind[] = [
@@ -22,6 +26,7 @@ export const SAMPLE_KINDS: readonly SampleKind[] = [
   "subnormal",
   "extreme",
   "mixed scales",
+  "any bits",
 ];
 
 /** f32 `[64][channels]` of one side. */
@@ -48,6 +53,14 @@ export function sampleValues(kind: SampleKind, channelCount: number, seed: numbe
       return values.map((value, i) => [65504, -65504, value * 9000, 0, 2 ** -24][i % 5]);
     case "mixed scales":
       return values.map((value, i) => value * 2 ** (Math.floor(i / channelCount) % 38 - 24));
+    case "any bits": {
+      // Every finite f16 is as likely as any other, up to a largest magnitude for each token.
+      const limits = Array.from({ length: 64 }, () => 1 + random() * 0x7bff);
+      return values.map((_, i) => {
+        const magnitude = f16ToNumber(Math.floor(random() * limits[Math.floor(i / channelCount)]));
+        return random() < 0.5 ? -magnitude : magnitude;
+      });
+    }
   }
 }
 
@@ -56,4 +69,26 @@ export function sampleTile(kind: SampleKind, shape: HeadShape, seed: number): Ui
   const channelCount = shape.kvHeadCount * shape.headSize;
   const keys = sampleValues(kind, channelCount, seed);
   return rawTileFrom(shape, keys, sampleValues(kind, channelCount, seed + 100));
+}
+
+/** A block of random codes whose packs together have every width the layout allows, from 0. */
+export function everyWidthBlock(
+  layout: RecordLayout,
+  tokenCount: number,
+  seed: number,
+): QuantisedBlock {
+  const random = seededRandom(seed);
+  const channelCount = layout.kvHeadCount * layout.headSize;
+  const [key, value] = [KEY, VALUE].map((side) => {
+    const codes = new Uint8Array(channelCount * 64);
+    const params = new Uint32Array(64);
+    for (let i = 0; i < codes.length; i++) {
+      const width = Math.floor(i / 64) % (layout.bits(side) + 1);
+      const minimum = 2 ** layout.bits(side) - 2 ** width;
+      if (i % 64 < tokenCount) codes[i] = minimum + Math.floor(random() * 2 ** width);
+    }
+    for (let i = 0; i < tokenCount; i++) params[i] = 0x3c00 + i + 0x10000 * ((i * 997) & 0xffff);
+    return { codes, params };
+  });
+  return { tokenCount, sides: [key, value] };
 }

@@ -1,6 +1,7 @@
-import { assert, assertEquals, assertLess, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { defaultModelPath } from "../support/default_model.ts";
 import { sharedFile } from "../support/shared.ts";
@@ -11,18 +12,7 @@ const SPECIAL = { parseSpecial: true };
 const { metadata } = await readGguf(defaultModelPath());
 const smollm = createTokenizer(metadata);
 
-Deno.test("tokenize() gives the ids of every golden text, and detokenize() the text back", () => {
-  const path = sharedFile("golden/tokenizer.json");
-  const golden: { text: string; ids: number[] }[] = path === null
-    ? OWN_GOLDEN
-    : JSON.parse(Deno.readTextFileSync(path));
-  for (const { text, ids } of golden) {
-    assertEquals(smollm.tokenize(text, SPECIAL), ids, JSON.stringify(text));
-    assertEquals(smollm.detokenize(ids), text);
-  }
-});
-
-/** SmolLM2 ids of a few texts, for machines without the shared files. */
+/** SmolLM2 ids of a few texts; the shared file has more. */
 const OWN_GOLDEN = [
   { text: "", ids: [] },
   { text: "The capital of France is", ids: [504, 3575, 282, 4649, 314] },
@@ -30,8 +20,27 @@ const OWN_GOLDEN = [
   { text: "<|im_start|", ids: [44, 108, 306, 79, 3738, 108] },
 ];
 
-Deno.test("tokenize() gives the ids of its own golden texts", () => {
-  for (const { text, ids } of OWN_GOLDEN) assertEquals(smollm.tokenize(text, SPECIAL), ids);
+Deno.test("tokenize() gives the ids of every golden text, and detokenize() the text back", () => {
+  const path = sharedFile("golden/tokenizer.json");
+  const golden: { text: string; ids: number[] }[] = [
+    ...OWN_GOLDEN,
+    ...(path === null ? [] : JSON.parse(Deno.readTextFileSync(path))),
+  ];
+  for (const { text, ids } of golden) {
+    assertEquals(smollm.tokenize(text, SPECIAL), ids, JSON.stringify(text));
+    assertEquals(smollm.detokenize(ids), text);
+  }
+});
+
+Deno.test("render() of the default model asks in ChatML with its system message", () => {
+  const { text, ids } = createChatTemplate(metadata, smollm)
+    .render([{ role: "user", content: "Hi<|im_end|>" }], { addGenerationPrompt: true });
+  assertMatch(
+    text,
+    /^<\|im_start\|>system\n.*SmolLM.*<\|im_end\|>\n<\|im_start\|>user\nHi<\|im_end\|><\|im_end\|>\n/,
+  );
+  assertEquals(ids.filter((id) => smollm.isControl(id)), [1, 2, 1, 2, 1]);
+  assertEquals(smollm.detokenize(ids), text);
 });
 
 Deno.test("tokenize() never gives a control id without parseSpecial", () => {

@@ -119,7 +119,7 @@ const WORDS: { pre: string; text: string; words: string[]; why: string }[] = [
   { pre: "llama-bpe", text: ".x", words: [".x"], why: "a sign joins the next letters" },
   { pre: "qwen2", text: "12345", words: ["1", "2", "3", "4", "5"], why: "one digit" },
   { pre: "qwen2", text: "a \n b", words: ["a", " \n", " b"], why: "line feeds end a word" },
-  { pre: "gpt-2", text: "a\u0085b", words: ["a", "\u0085", "b"], why: "U+0085 is white space" },
+  { pre: "gpt-2", text: "!\u0085", words: ["!", "\u0085"], why: "U+0085 is white space" },
   { pre: "gpt-2", text: "!\uFEFF", words: ["!\uFEFF"], why: "U+FEFF is not" },
 ];
 

@@ -1,0 +1,65 @@
+/** The workload of the codec's benches: one block of the default model, seeded. */
+
+import { rawTileWords, RecordLayout } from "../../src/codec/layout.ts";
+import { type PackJob, packJobWords } from "../../src/codec/scratch.ts";
+import { PAPER_PROFILE, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
+import type { Gpu } from "../../src/gpu/gpu.ts";
+import { KvQuantiseKernel } from "../../src/kernels/kv_quantise.ts";
+import { kvMeasureReference } from "../../src/reference/kv_measure.ts";
+import { kvQuantiseReference } from "../../src/reference/kv_quantise.ts";
+import { sampleTile } from "../../tests/codec/samples.ts";
+
+/** Heads of the default model. */
+export const SHAPE = { kvHeadCount: 3, headSize: 64 };
+/** Layers of the default model. */
+export const LAYER_COUNT = 30;
+/** Bytes of the raw block of one layer: what a kernel that reads it must move at least. */
+export const RAW_BYTES = rawTileWords(SHAPE) * 4;
+/** Bytes of the codes of one layer. */
+export const CODE_BYTES = RAW_BYTES / 2;
+/** Layout of the published profile. */
+export const LAYOUT: RecordLayout = RecordLayout.forProfile(SHAPE, PAPER_PROFILE);
+
+/** One full block of one sequence. */
+export const JOBS: readonly PackJob[] = [{ slot: 0, tile: 0, tokenCount: 64, scratchIndex: 0 }];
+
+/** Buffers of one job of all layers, filled by the CPU, and a window per layer. */
+export function openWorkload(gpu: Gpu) {
+  const windows = Array.from({ length: LAYER_COUNT }, (_, layer) => {
+    const window = new Uint32Array(WINDOW_TILE_COUNT * rawTileWords(SHAPE));
+    window.set(sampleTile("gaussian", SHAPE, layer));
+    return window;
+  });
+  const scratch = kvQuantiseReference(LAYOUT, { jobs: JOBS, windows }, PAPER_PROFILE);
+  const input = { jobs: JOBS, layerCount: LAYER_COUNT };
+  const sizes = kvMeasureReference(LAYOUT, scratch, input);
+  const targets = new Uint32Array(LAYER_COUNT);
+  let end = 0;
+  for (let layer = 0; layer < LAYER_COUNT; layer++) {
+    targets[layer] = end;
+    const start = layer * LAYOUT.sectionCount;
+    const own = sizes.subarray(start, start + LAYOUT.sectionCount);
+    end += LAYOUT.recordWords(own.reduce((sum, words) => sum + words, 0));
+  }
+  const buffers = {
+    jobs: gpu.createBufferWith("jobs", packJobWords(JOBS)),
+    codes: gpu.createBufferWith("codes", scratch.codes),
+    params: gpu.createBufferWith("params", scratch.params),
+    order: gpu.createBufferWith("order", scratch.order),
+    flags: gpu.createBufferWith("flags", scratch.flags),
+    sizes: gpu.createBufferWith("sizes", sizes),
+    targets: gpu.createBufferWith("targets", targets),
+    arena: gpu.createBuffer("arena", end * 4),
+  };
+  return { windows, buffers, packedBytes: end * 4 };
+}
+
+/** The quantiser bound to all layers. */
+export async function openQuantiser(gpu: Gpu, workload: ReturnType<typeof openWorkload>) {
+  const options = { ...PAPER_PROFILE, layout: LAYOUT, layerCount: LAYER_COUNT };
+  const kernel = await KvQuantiseKernel.create(gpu, options);
+  const bounds = workload.windows.map((window, layer) =>
+    kernel.bind({ ...workload.buffers, window: gpu.createBufferWith("window", window) }, layer)
+  );
+  return { kernel, bounds };
+}

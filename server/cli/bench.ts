@@ -1,0 +1,90 @@
+/**
+ * `packkv bench`: speed of one stream on this machine, by profile, and beside llama.cpp if asked.
+ *
+ * @module
+ */
+
+import { createEngine, type ProfileOptions } from "../../mod.ts";
+import { comparePeer, PEER_BACKENDS, type PeerBackend } from "../../bench/serving/peer.ts";
+import {
+  formatStreamReport,
+  measureStream,
+  type StreamReport,
+} from "../../bench/serving/single_stream.ts";
+import { ensureModel } from "../setup/model_path.ts";
+import { ProgressLine } from "../setup/progress.ts";
+import type { Command } from "./command.ts";
+import { type Flags, parseFlags } from "./flags.ts";
+import { UsageError } from "./usage_error.ts";
+
+const PREFILL_DEFAULT = 512;
+const DEPTHS_DEFAULT = "128,4096";
+const DECODE_DEFAULT = 32;
+
+/** The command. */
+export const benchCommand: Command = {
+  name: "bench",
+  summary: "measure prefill and decode speed of one stream",
+  usage: "[flags]",
+  flags: {
+    model: { value: "MODEL", help: "GGUF file (default: SmolLM2-135M-Instruct)" },
+    profiles: { value: "NAMES", help: "profiles to compare (default: paper,exact)" },
+    prefill: { value: "N", help: `prompt tokens of the prefill run (default: ${PREFILL_DEFAULT})` },
+    depths: { value: "N,N", help: `depths of the decode runs (default: ${DEPTHS_DEFAULT})` },
+    decode: { value: "N", help: `tokens decoded at each depth (default: ${DECODE_DEFAULT})` },
+    peer: {
+      value: "BACKEND",
+      choices: PEER_BACKENDS,
+      help: "also run llama.cpp through node-llama-cpp (needs Node and npm)",
+    },
+    json: { help: "print one JSON object" },
+  },
+  examples: ["packkv bench", "packkv bench --depths 128 --peer vulkan --json"],
+  notes: ["Kernels alone are measured by `deno bench -A bench/kernels`."],
+  run,
+};
+
+async function run(args: readonly string[]): Promise<number> {
+  const flags = parseFlags(args, benchCommand.flags);
+  flags.refusePositionals();
+  const range = { min: 1, max: 2 ** 20, isInteger: true };
+  const counts = {
+    prefillCount: flags.number("prefill", range) ?? PREFILL_DEFAULT,
+    decodeCount: flags.number("decode", range) ?? DECODE_DEFAULT,
+    depths: readDepths(flags.text("depths") ?? DEPTHS_DEFAULT),
+  };
+  const profiles = readProfiles(flags);
+  const modelPath = await ensureModel(flags.text("model"));
+  const progress = new ProgressLine();
+  const reports: StreamReport[] = [];
+  for (const profile of profiles) {
+    const options = { modelPath, profile, sequenceCountMax: 1, onProgress: progress.update };
+    const engine = await createEngine(options);
+    try {
+      reports.push(await measureStream(engine, { ...counts, onProgress: progress.update }));
+    } finally {
+      await engine.close();
+    }
+  }
+  const peer = flags.text("peer") as PeerBackend | null;
+  if (peer !== null) {
+    progress.update(`running llama.cpp (${peer})`);
+    reports.push(await comparePeer(peer, { modelPath, ...counts }));
+  }
+  progress.finish();
+  console.log(flags.has("json") ? JSON.stringify(reports) : formatStreamReport(reports));
+  return 0;
+}
+
+function readDepths(text: string): number[] {
+  const depths = text.split(",").map(Number);
+  if (depths.every((depth) => Number.isInteger(depth) && depth >= 1)) return depths;
+  throw new UsageError(`Cannot use --depths ${text}: must be whole numbers, as in 128,4096`);
+}
+
+function readProfiles(flags: Flags): ProfileOptions[] {
+  return (flags.text("profiles") ?? "paper,exact").split(",").map((name) => {
+    if (name === "paper" || name === "exact") return { name };
+    throw new UsageError(`Cannot use profile ${name}: must be exact or paper`);
+  });
+}

@@ -1,0 +1,25 @@
+/**
+ * `packkv doctor`: what this machine has, lacks, and how to mend it.
+ *
+ * @module
+ */
+
+import { describeFindings, inspectMachine } from "../setup/doctor.ts";
+import type { Command } from "./command.ts";
+import { parseFlags } from "./flags.ts";
+
+/** The command. */
+export const doctorCommand: Command = {
+  name: "doctor",
+  summary: "show what this machine has and what is missing",
+  usage: "",
+  flags: {},
+  examples: ["packkv doctor"],
+  notes: ["The exit code is 1 if something needed is missing."],
+  async run(args: readonly string[]): Promise<number> {
+    parseFlags(args, doctorCommand.flags).refusePositionals();
+    const findings = await inspectMachine();
+    console.log(describeFindings(findings));
+    return findings.some(({ mend }) => mend !== undefined) ? 1 : 0;
+  },
+};

@@ -1,0 +1,25 @@
+// Sealed blocks of one segment of a sequence, unpacked to raw tiles in scratch memory.
+// Twins: attention_source_arena.wgsl, attention_source_window.wgsl
+// Needs: BLOCKS_PER_SPLIT, BLOCKS_PER_SEGMENT (a multiple of it), TILE_WORDS
+
+@group(0) @binding(4) var<storage, read> segment: array<u32>; // [1]: first block of the segment
+
+fn first_block(row: vec4<u32>, split: u32) -> u32 {
+  return segment[0] + split * BLOCKS_PER_SPLIT;
+}
+
+fn end_block(row: vec4<u32>, split: u32) -> u32 {
+  return min(segment[0] + (split + 1u) * BLOCKS_PER_SPLIT, row.z);
+}
+
+fn partial_index(row: vec4<u32>, split: u32) -> u32 {
+  return segment[0] / BLOCKS_PER_SPLIT + split;
+}
+
+fn tile_word(row: vec4<u32>, block: u32) -> u32 {
+  return (block - segment[0]) * TILE_WORDS;
+}
+
+fn visible_tokens(row: vec4<u32>, block: u32) -> u32 {
+  return 64u;
+}

@@ -1,0 +1,56 @@
+// Any device, any number of slices: the values of x and the sums pass through workgroup memory.
+
+var<workgroup> columns_by_lane: array<Columns, THREAD_COUNT>;
+var<workgroup> sum_by_lane: array<Tokens, THREAD_COUNT>;
+var<workgroup> total_by_lane: array<Sums, THREAD_COUNT>;
+
+fn share(inputs: Inputs, thread: u32) {
+  workgroupBarrier(); // the values of the round before have been read
+  columns_by_lane[thread] = Columns(
+    tokens(inputs.row0.x, inputs.row1.x, inputs.row2.x, inputs.row3.x),
+    tokens(inputs.row0.y, inputs.row1.y, inputs.row2.y, inputs.row3.y),
+    tokens(inputs.row0.z, inputs.row1.z, inputs.row2.z, inputs.row3.z),
+    tokens(inputs.row0.w, inputs.row1.w, inputs.row2.w, inputs.row3.w),
+  );
+  sum_by_lane[thread] = sum_of(inputs);
+  workgroupBarrier();
+}
+
+fn shared_columns(inputs: Inputs, thread: u32, lane: u32) -> Columns {
+  return columns_by_lane[(thread & ~(LANE_COUNT - 1u)) + lane];
+}
+
+fn shared_sum(sum: Tokens, thread: u32) -> Tokens {
+  let first = thread & ~(LANE_COUNT - 1u);
+  var total = Tokens();
+  for (var lane = 0u; lane < LANE_COUNT; lane++) {
+    total += sum_by_lane[first + lane];
+  }
+  return total;
+}
+
+fn shared_squares(squares: Tokens, thread: u32) -> Tokens {
+  workgroupBarrier();
+  sum_by_lane[thread] = squares;
+  workgroupBarrier();
+  var total = Tokens();
+  for (var other = 0u; other < THREAD_COUNT; other++) {
+    total += sum_by_lane[other];
+  }
+  return total;
+}
+
+// The sums over all slices, for the lanes of the first.
+fn shared_total(total: Sums, thread: u32) -> Sums {
+  total_by_lane[thread] = total;
+  workgroupBarrier();
+  var all = total;
+  let lane = thread & (LANE_COUNT - 1u);
+  for (var other = lane + LANE_COUNT; other < THREAD_COUNT; other += LANE_COUNT) {
+    all.output0 += total_by_lane[other].output0;
+    all.output1 += total_by_lane[other].output1;
+    all.output2 += total_by_lane[other].output2;
+    all.output3 += total_by_lane[other].output3;
+  }
+  return all;
+}

@@ -1,0 +1,91 @@
+/**
+ * The device buffers between quantising and packing, and the jobs of the kernels that fill them.
+ *
+ * A job is one block of one sequence, all layers. Scratch buffers hold one entry per job:
+ * - codes: u8 `[job][layer][side][kvHeadCount * headSize][64]`, four tokens to a word;
+ * - params: u32 `[job][layer][side][64]`, token parameters in original order;
+ * - order: u32 `[job][layer][64]`, the original token at each packed place;
+ * - sizes: u32 `[job][layer][2 * kvHeadCount]`, payload words of each section;
+ * - flags: u32 `[job]`, not 0 if the block holds infinity or NaN.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { KEY, type RecordLayout, VALUE } from "./layout.ts";
+import type { QuantisedBlock } from "./quantise.ts";
+
+/** One block to quantise, measure or pack. */
+export interface PackJob {
+  /** Slot of the sequence in the raw window. */
+  slot: number;
+  /** Raw tile of the slot, 0 to 3. */
+  tile: number;
+  /** Tokens present, 1 to 64. */
+  tokenCount: number;
+  /** Entry of the scratch buffers that packing reads; 0 where the job's own index is meant. */
+  scratchIndex: number;
+}
+
+/** Words per job of each scratch buffer. */
+export interface ScratchWords {
+  /** Words of codes per job. */
+  codes: number;
+  /** Words of token parameters per job. */
+  params: number;
+  /** Words of packed order per job. */
+  order: number;
+  /** Words of section sizes per job. */
+  sizes: number;
+  /** Words of flags per job. */
+  flags: number;
+}
+
+/** Words of codes of one side of one layer. */
+export function sideCodeWords(layout: RecordLayout): number {
+  return layout.kvHeadCount * layout.headSize * (BLOCK_TOKEN_COUNT / 4);
+}
+
+/** Words per job of the scratch buffers of a model with `layerCount` layers. */
+export function scratchWords(layout: RecordLayout, layerCount: number): ScratchWords {
+  return {
+    codes: layerCount * 2 * sideCodeWords(layout),
+    params: layerCount * 2 * BLOCK_TOKEN_COUNT,
+    order: layerCount * BLOCK_TOKEN_COUNT,
+    sizes: layerCount * layout.sectionCount,
+    flags: 1,
+  };
+}
+
+/** The contents of a jobs buffer: four words per job. */
+export function packJobWords(jobs: readonly PackJob[]): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(
+    jobs.flatMap(({ slot, tile, tokenCount, scratchIndex }) => [
+      slot,
+      tile,
+      tokenCount,
+      scratchIndex,
+    ]),
+  );
+}
+
+/**
+ * One layer of one job of the scratch buffers.
+ *
+ * @param at `entry` is `job * layerCount + layer`.
+ */
+export function scratchBlock(
+  layout: RecordLayout,
+  scratch: { codes: Uint8Array; params: Uint32Array },
+  at: { entry: number; tokenCount: number },
+): QuantisedBlock {
+  const sideBytes = sideCodeWords(layout) * 4;
+  const [key, value] = [KEY, VALUE].map((side) => {
+    const index = at.entry * 2 + side;
+    return {
+      codes: scratch.codes.subarray(index * sideBytes, (index + 1) * sideBytes),
+      params: scratch.params.subarray(index * BLOCK_TOKEN_COUNT, (index + 1) * BLOCK_TOKEN_COUNT),
+    };
+  });
+  return { tokenCount: at.tokenCount, sides: [key, value] };
+}

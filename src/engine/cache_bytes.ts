@@ -1,0 +1,31 @@
+/**
+ * Bytes of sealed blocks by the names of FORMAT.md, from counts of blocks and words.
+ *
+ * @module
+ */
+
+import type { RecordLayout } from "../codec/layout.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { CacheShape } from "../kvcache/cache_shape.ts";
+import type { SchedulerStats } from "../scheduler/scheduler.ts";
+import type { CacheBytes } from "./types.ts";
+
+/**
+ * `payload` is the bits of the packs with the padding of their sections, without minima, widths,
+ * token parameters or tables; `packed` is all of the records; `allocated` their extents and their
+ * entries in the directory.
+ */
+export function cacheBytes(
+  stats: Pick<SchedulerStats, "sealedBlockCount" | "packedWordCount" | "allocatedWordCount">,
+  plan: { shape: CacheShape; layout: RecordLayout | null },
+): CacheBytes {
+  const recordCount = stats.sealedBlockCount * plan.shape.layerCount;
+  const rawWords = recordCount * plan.shape.tileWords;
+  const sideWords = plan.layout === null ? 0 : recordCount * plan.layout.fixedWords;
+  return {
+    raw: rawWords * WORD_SIZE_BYTES,
+    payload: Math.max(0, stats.packedWordCount - sideWords) * WORD_SIZE_BYTES,
+    packed: stats.packedWordCount * WORD_SIZE_BYTES,
+    allocated: (stats.allocatedWordCount + recordCount) * WORD_SIZE_BYTES,
+  };
+}

@@ -1,0 +1,157 @@
+/**
+ * Builds everything the step loop drives, from load options.
+ *
+ * @module
+ */
+
+import { codecProfile, describeProfile } from "../codec/profile.ts";
+import { RecordLayout } from "../codec/layout.ts";
+import { EngineError, type EngineErrorCode } from "../core/errors.ts";
+import { type CodecProfile, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { GgufMetadata } from "../gguf/metadata.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import type { CacheShape } from "../kvcache/cache_shape.ts";
+import { cacheShape } from "../kvcache/cache_shape.ts";
+import { Scheduler } from "../scheduler/scheduler.ts";
+import { cacheBytes } from "./cache_bytes.ts";
+import { checkMemory, type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
+import type { LoadOptions } from "./messages.ts";
+import { StepRunner } from "./step_runner.ts";
+import type { CacheBytes, EngineInfo, ProfileOptions } from "./types.ts";
+
+/** What a step loop drives. */
+export interface Runtime {
+  gpu: Gpu;
+  info: EngineInfo;
+  scheduler: Scheduler;
+  runner: StepRunner;
+  /** Ids that end a sequence. */
+  eosIds: readonly number[];
+  /** Bytes of the sealed blocks now. */
+  cacheBytes(): CacheBytes;
+}
+
+/** Sizes of a cache and the words its records can take. */
+export interface CachePlan {
+  profile: CodecProfile;
+  shape: CacheShape;
+  /** Null for `exact`, whose records are raw tiles. */
+  layout: RecordLayout | null;
+  recordWordsMin: number;
+  recordWordsMax: number;
+}
+
+/** Loads a model and makes a cache, a runner and a scheduler for it. */
+export async function loadRuntime(options: LoadOptions, onProgress: OnProgress): Promise<Runtime> {
+  const profile = checkedProfile(options.profile);
+  const { metadata, ...header } = options.header;
+  const file = { ...header, metadata: new GgufMetadata(metadata) };
+  const model = await loadModel(file, onProgress);
+  try {
+    return await createRuntime(model, { ...options, profile });
+  } catch (error) {
+    model.gpu.close();
+    throw error;
+  }
+}
+
+async function createRuntime(
+  model: LoadedModel,
+  options: Omit<LoadOptions, "profile"> & { profile: CodecProfile },
+): Promise<Runtime> {
+  const { gpu, shape, file } = model;
+  const contextLength = checkedContextLength(options.contextLength, shape);
+  const plan = planCache(model, {
+    profile: options.profile,
+    slotCount: options.sequenceCountMax,
+    contextLength,
+    ...(options.cacheSizeBytes === null ? {} : { arenaSizeBytes: options.cacheSizeBytes }),
+  });
+  const runner = await StepRunner.create(model, { cacheShape: plan.shape, profile: plan.profile });
+  const scheduler = new Scheduler({
+    sequenceCountMax: options.sequenceCountMax,
+    waitingCountMax: options.waitingCountMax,
+    contextLength,
+    arenas: plan.shape.groups,
+    recordWordsMin: plan.recordWordsMin,
+    recordWordsMax: plan.recordWordsMax,
+  });
+  const info: EngineInfo = {
+    modelName: servedName(file.path),
+    modelPath: file.path,
+    modelSizeBytes: file.sizeBytes,
+    parameterCount: shape.parameterCount,
+    vocabSize: shape.vocabSize,
+    contextLengthTrained: shape.contextLengthTrained,
+    contextLength,
+    profile: describeProfile(plan.profile),
+    adapter: gpu.facts.name,
+    adapterIsFallback: gpu.facts.isFallback,
+    sequenceCountMax: options.sequenceCountMax,
+    weightBytes: model.weights.sizeBytes,
+    cacheCapacityBytes: runner.cache.sizeBytes.arena,
+  };
+  return {
+    gpu,
+    info,
+    scheduler,
+    runner,
+    eosIds: options.eosIds,
+    cacheBytes: () => cacheBytes(scheduler.stats(), plan),
+  };
+}
+
+/**
+ * Sizes of a cache for `slotCount` sequences.
+ *
+ * @throws {EngineError} `model_too_large` with both numbers.
+ */
+export function planCache(
+  model: LoadedModel,
+  options: {
+    profile: CodecProfile;
+    slotCount: number;
+    contextLength: number;
+    arenaSizeBytes?: number;
+  },
+): CachePlan {
+  const { gpu, shape } = model;
+  const { profile } = options;
+  const layout = profile.name === "exact" ? null : RecordLayout.forProfile(shape, profile);
+  const tileWords = shape.kvHeadCount * shape.headSize * 64;
+  const recordWordsMax = layout?.recordWordsMax ?? tileWords;
+  const recordWordsMin = layout?.recordWordsMin ?? tileWords;
+  const { bindingSizeMax } = gpu.facts;
+  const planned = cacheShape(shape, { ...options, recordWordsMax, bindingSizeMax });
+  const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);
+  checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
+  return { profile, shape: planned, layout, recordWordsMin, recordWordsMax };
+}
+
+/** @throws {EngineError} `invalid_request` naming the setting. */
+export function checkedProfile(options: ProfileOptions): CodecProfile {
+  try {
+    return codecProfile(options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError("invalid_request", error.message, { param: "profile" });
+  }
+}
+
+function checkedContextLength(asked: number | null, shape: ModelShape): number {
+  const { contextLengthTrained } = shape;
+  if (asked === null) return contextLengthTrained;
+  if (Number.isInteger(asked) && asked >= 1 && asked <= contextLengthTrained) return asked;
+  const code: EngineErrorCode = "invalid_request";
+  throw new EngineError(
+    code,
+    `Cannot serve a context of ${asked} tokens: wanted 1 to ${contextLengthTrained}, ` +
+      `the length the model was trained for`,
+    { param: "contextLength" },
+  );
+}
+
+function servedName(path: string): string {
+  const fileName = path.split(/[\\/]/).at(-1) ?? path;
+  return fileName.replace(/\.gguf$/i, "");
+}

@@ -1,0 +1,64 @@
+/**
+ * Opens the device and puts a model's weights on it: what every cache and run shares.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import type { ModelShape } from "../core/shapes.ts";
+import { readModelShape } from "../gguf/model_shape.ts";
+import type { GgufFile } from "../gguf/read_gguf.ts";
+import { Gpu } from "../gpu/gpu.ts";
+import { type ModelWeights, uploadWeights, weightSizeBytes } from "../model/weights.ts";
+
+/** Share of the free memory a model may take on a device that uses the computer's own. */
+const FREE_MEMORY_SHARE_MAX = 0.9;
+
+/** A model on a device. */
+export interface LoadedModel {
+  gpu: Gpu;
+  file: GgufFile;
+  shape: ModelShape;
+  weights: ModelWeights;
+}
+
+/** Told what loading is doing; `fraction` is 0 to 1. */
+export type OnProgress = (message: string, fraction: number) => void;
+
+/**
+ * Opens the device and loads the weights of `file`.
+ *
+ * @throws {EngineError} `model_file_invalid`, `model_unsupported`, `model_too_large` before anything
+ * is loaded, `adapter_missing`, `adapter_unsupported`, `out_of_memory`.
+ */
+export async function loadModel(file: GgufFile, onProgress: OnProgress): Promise<LoadedModel> {
+  onProgress("opening the GPU", 0);
+  const shape = readModelShape(file);
+  const gpu = await Gpu.open();
+  try {
+    checkMemory(gpu, weightSizeBytes(file));
+    const weights = await uploadWeights(gpu, { file, shape, onProgress });
+    return { gpu, file, shape, weights };
+  } catch (error) {
+    gpu.close();
+    throw error;
+  }
+}
+
+/**
+ * Refuses what cannot fit. A device of its own memory does not say how much it has; there, running
+ * out is reported by the allocation.
+ *
+ * @param needBytes Device bytes about to be allocated.
+ * @throws {EngineError} `model_too_large` with both numbers.
+ */
+export function checkMemory(gpu: Gpu, needBytes: number): void {
+  if (!gpu.facts.isFallback) return;
+  const { available } = Deno.systemMemoryInfo();
+  const limitBytes = Math.floor(available * FREE_MEMORY_SHARE_MAX);
+  if (needBytes <= limitBytes) return;
+  throw new EngineError(
+    "model_too_large",
+    `Cannot load the model: it needs ${needBytes} bytes, ${limitBytes} are free on this device`,
+  );
+}

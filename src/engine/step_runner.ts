@@ -1,0 +1,110 @@
+/**
+ * Turns a {@link StepPlan} into one command buffer and its results into a {@link StepResult}.
+ *
+ * @module
+ */
+
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { CodecProfile } from "../core/shapes.ts";
+import { ReadBack } from "../gpu/read_back.ts";
+import type { CacheShape } from "../kvcache/cache_shape.ts";
+import { KvCache } from "../kvcache/kv_cache.ts";
+import { createSealer, type Sealer } from "../kvcache/sealer.ts";
+import { ForwardGraph } from "../model/forward_graph.ts";
+import type { DecodeRow, StepPlan, StepResult } from "../scheduler/step_plan.ts";
+import type { LoadedModel } from "./load_model.ts";
+import type { SamplingOptions } from "./types.ts";
+
+/** Steps that can be recorded and not read: the one on the GPU and the one recorded ahead. */
+const STAGING_COUNT = 2;
+
+/** Commands of one step, ready to submit, and where its results will be. */
+export interface RecordedStep {
+  commands: GPUCommandBuffer;
+  readBack: ReadBack;
+}
+
+/** Runs steps of one cache. */
+export class StepRunner {
+  readonly cache: KvCache;
+  readonly sealer: Sealer;
+  readonly graph: ForwardGraph;
+  #model: LoadedModel;
+  #readBacks: ReadBack[];
+  #nextReadBack = 0;
+
+  private constructor(
+    model: LoadedModel,
+    parts: { cache: KvCache; sealer: Sealer; graph: ForwardGraph; readBacks: ReadBack[] },
+  ) {
+    this.#model = model;
+    this.cache = parts.cache;
+    this.sealer = parts.sealer;
+    this.graph = parts.graph;
+    this.#readBacks = parts.readBacks;
+  }
+
+  /** Allocates a cache and compiles the kernels for it. */
+  static async create(
+    model: LoadedModel,
+    options: { cacheShape: CacheShape; profile: CodecProfile },
+  ): Promise<StepRunner> {
+    const { gpu, shape, weights } = model;
+    const { cacheShape, profile } = options;
+    const cache = new KvCache(gpu, cacheShape);
+    const sealer = await createSealer(gpu, { cache, profile });
+    const graph = await ForwardGraph.create(gpu, { shape, weights, cache, profile });
+    const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes;
+    const readBacks = [];
+    for (let index = 0; index < STAGING_COUNT; index++) {
+      readBacks.push(await ReadBack.create(gpu, `step results ${index}`, sizeBytes));
+    }
+    return new StepRunner(model, { cache, sealer, graph, readBacks });
+  }
+
+  /** Sets how tokens of a slot are sampled, from the next recorded step on. */
+  setSampling(slot: number, sampling: SamplingOptions): void {
+    this.graph.setSampling(slot, sampling);
+  }
+
+  /** Records a step; queue writes it needs are issued here, so record in the order of submission. */
+  record(plan: StepPlan, options: { wantsLogits?: boolean } = {}): RecordedStep {
+    const { device } = this.#model.gpu;
+    const encoder = device.createCommandEncoder();
+    for (const pack of plan.packs) this.cache.writeDirectory(pack);
+    this.sealer.recordPacks(encoder, plan.packs);
+    if (plan.decodes.length > 0) this.graph.recordDecodes(encoder, plan.decodes);
+    if (plan.slice) this.graph.recordSlice(encoder, plan.slice, options);
+    this.sealer.recordMeasures(encoder, plan.measures);
+    const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
+    const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
+    readBack.recordCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
+    if (plan.measures.length > 0) this.sealer.recordResultCopy(encoder, readBack, idBytes);
+    return { commands: encoder.finish(), readBack };
+  }
+
+  /** Submits a recorded step. */
+  submit({ commands }: RecordedStep): void {
+    this.#model.gpu.device.queue.submit([commands]);
+  }
+
+  /** Waits for a submitted step and returns what it made. */
+  async read(plan: StepPlan, { readBack }: RecordedStep): Promise<StepResult> {
+    const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
+    const sealBytes = plan.measures.length > 0 ? this.sealer.resultSizeBytes : 0;
+    const words = new Uint32Array(await readBack.read(idBytes + sealBytes));
+    const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
+    if (plan.slice?.isLast) sampled.push(plan.slice);
+    const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
+    const sealWords = words.subarray(idBytes / WORD_SIZE_BYTES);
+    return { ids, ...this.sealer.readResults(plan.measures.length, sealWords) };
+  }
+
+  /** Frees all buffers but the weights. */
+  destroy(): void {
+    for (const readBack of this.#readBacks) readBack.destroy();
+    this.graph.destroy();
+    this.sealer.destroy();
+    this.cache.destroy();
+  }
+}

@@ -1,0 +1,55 @@
+import source from "../../shaders/attention_merge.wgsl" with { type: "text" };
+import { invariant } from "../core/errors.ts";
+import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
+import type { AttentionShape, SplitShape } from "./text/attention.ts";
+
+/** Buffers of one use of {@link AttentionMergeKernel}. */
+export interface AttentionMergeBuffers {
+  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  rows: GPUBuffer | BufferSlice;
+  /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
+  partials: GPUBuffer | BufferSlice;
+  /** f32 `[rows, queryHeadCount * headSize]`. */
+  out: GPUBuffer | BufferSlice;
+}
+
+/** Joins the partial results of attention: those of the sealed blocks, then the window's. */
+export class AttentionMergeKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #shape: AttentionShape;
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, shape: AttentionShape) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#shape = shape;
+  }
+
+  /** Compiles for the shape and splits of the kernels that write the partials. */
+  static async create(
+    gpu: Gpu,
+    options: { shape: AttentionShape; splits: SplitShape },
+  ): Promise<AttentionMergeKernel> {
+    const { shape, splits } = options;
+    const constants = {
+      D: shape.headSize,
+      BLOCKS_PER_SPLIT: splits.blocksPerSplit,
+      SPLIT_COUNT_MAX: splits.splitCountMax,
+    };
+    const pipeline = await gpu.createPipeline({ label: "attention_merge", code: source, constants });
+    return new AttentionMergeKernel(gpu, pipeline, shape);
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind({ rows, partials, out }: AttentionMergeBuffers): GPUBindGroup {
+    invariant(partials !== out, "out does not alias partials");
+    return this.#gpu.bind(this.#pipeline, [rows, partials, out]);
+  }
+
+  /** Records `rowCount` rows. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#shape.queryHeadCount, rowCount);
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Sealing: what makes a block of the raw tile of 64 tokens that have left the window. A step that
+ * completes blocks ends by measuring them; the next one begins by packing them.
+ *
+ * @module
+ */
+
+import type { CodecProfile } from "../core/shapes.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import type { ReadBack } from "../gpu/read_back.ts";
+import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
+import type { KvCache } from "./kv_cache.ts";
+import { PackedSealer } from "./packed_sealer.ts";
+import { RawSealer } from "./raw_sealer.ts";
+
+/** Seals blocks of one cache. */
+export interface Sealer {
+  /** Bytes that {@link recordResultCopy} copies. */
+  readonly resultSizeBytes: number;
+  /** Records the packing of blocks that the last recorded step measured. */
+  recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void;
+  /** Records the measuring of blocks after a step's rows. */
+  recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void;
+  /** Records the copy of the results of measuring, to `targetOffsetBytes` of `readBack`. */
+  recordResultCopy(encoder: GPUCommandEncoder, readBack: ReadBack, targetOffsetBytes: number): void;
+  /** What measuring `measureCount` blocks gave, from the copied words. */
+  readResults(
+    measureCount: number,
+    words: Uint32Array,
+  ): Pick<StepResult, "recordWords" | "refused">;
+  /** Mean bits per element of the blocks measured so far, with all their side data. */
+  bitsPerElement(): { k: number; v: number };
+  /** Frees its buffers. */
+  destroy(): void;
+}
+
+/** Makes the sealer of a profile. */
+export async function createSealer(
+  gpu: Gpu,
+  options: { cache: KvCache; profile: CodecProfile },
+): Promise<Sealer> {
+  const { cache, profile } = options;
+  if (profile.name === "exact") return new RawSealer(cache);
+  return await PackedSealer.create(gpu, { cache, profile });
+}

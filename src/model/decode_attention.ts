@@ -1,0 +1,157 @@
+import { RecordLayout } from "../codec/layout.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  type CodecProfile,
+  divCeil,
+  type ModelShape,
+  WINDOW_TILE_COUNT,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { AttentionDecodePackedKernel } from "../kernels/attention_decode_packed.ts";
+import { AttentionDecodeRawKernel } from "../kernels/attention_decode_raw.ts";
+import { AttentionMergeKernel } from "../kernels/attention_merge.ts";
+import type { SplitShape } from "../kernels/text/attention.ts";
+import type { KvCache } from "../kvcache/kv_cache.ts";
+import type { Attention } from "./layer_stack.ts";
+import type { Row, RowGroup } from "./row_group.ts";
+
+/** Fewest sealed blocks of a split; a workgroup has 256 tokens to hide its start. */
+const BLOCKS_PER_SPLIT_MIN = 4;
+
+/** Most splits of sealed blocks: bounds the partial results of long contexts. */
+const SEALED_SPLIT_COUNT_MAX = 128;
+
+/** What attention is built from. */
+export interface AttentionOptions {
+  shape: ModelShape;
+  profile: CodecProfile;
+  cache: KvCache;
+  group: RowGroup;
+}
+
+/** How sequences of a cache are split; the same for every row, whatever runs beside it. */
+export function splitShape(blockCountMax: number): SplitShape {
+  const blocksPerSplit = Math.max(
+    BLOCKS_PER_SPLIT_MIN,
+    divCeil(blockCountMax, SEALED_SPLIT_COUNT_MAX),
+  );
+  const splitCountMax = divCeil(blockCountMax, blocksPerSplit) + WINDOW_TILE_COUNT;
+  return { blocksPerSplit, splitCountMax };
+}
+
+/** Makes the f32 `[rows][queryHeadCount][splitCountMax][headSize + 2]` of partial results. */
+export function createPartials(
+  gpu: Gpu,
+  { shape, group }: Pick<AttentionOptions, "shape" | "group">,
+  splits: SplitShape,
+): GPUBuffer {
+  const { queryHeadCount, headSize } = shape;
+  const words = group.rowCountMax * queryHeadCount * splits.splitCountMax * (headSize + 2);
+  return gpu.createBuffer("attention partials", words * WORD_SIZE_BYTES);
+}
+
+interface Kernels {
+  sealed: AttentionDecodePackedKernel | AttentionDecodeRawKernel;
+  window: AttentionDecodeRawKernel;
+  merge: AttentionMergeKernel;
+}
+
+interface Bound {
+  /** By layer. */
+  sealed: readonly GPUBindGroup[];
+  /** By layer. */
+  window: readonly GPUBindGroup[];
+  merge: GPUBindGroup;
+}
+
+/** Attention of single rows: sealed blocks and window tiles in splits, then merged. */
+export class DecodeAttention implements Attention {
+  #gpu: Gpu;
+  #splits: SplitShape;
+  #partials: GPUBuffer;
+  #kernels: Kernels;
+  #bound: Bound;
+
+  private constructor(
+    gpu: Gpu,
+    parts: { splits: SplitShape; partials: GPUBuffer; kernels: Kernels; bound: Bound },
+  ) {
+    this.#gpu = gpu;
+    this.#splits = parts.splits;
+    this.#partials = parts.partials;
+    this.#kernels = parts.kernels;
+    this.#bound = parts.bound;
+  }
+
+  /** Compiles for a profile and binds every layer of a cache. */
+  static async create(gpu: Gpu, options: AttentionOptions): Promise<DecodeAttention> {
+    const { shape, cache } = options;
+    const { blockCountMax } = cache.shape;
+    const splits = splitShape(blockCountMax);
+    const raw = { shape, splits, blockCountMax };
+    const kernels: Kernels = {
+      sealed: await createSealedKernel(gpu, options, splits),
+      window: await AttentionDecodeRawKernel.create(gpu, { ...raw, source: "window" }),
+      merge: await AttentionMergeKernel.create(gpu, { shape, splits }),
+    };
+    const partials = createPartials(gpu, options, splits);
+    const bound = bindAll(kernels, options, partials);
+    return new DecodeAttention(gpu, { splits, partials, kernels, bound });
+  }
+
+  record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
+    const rowCount = rows.length;
+    const { blocksPerSplit } = this.#splits;
+    const sealedSplits = rows.map(({ blockCount }) => divCeil(blockCount, blocksPerSplit));
+    this.#kernels.sealed.record(pass, this.#bound.sealed[layer], {
+      rowCount,
+      splitCount: Math.max(...sealedSplits),
+    });
+    const windowTiles = rows.map(({ position, blockCount }) =>
+      divCeil(position + 1, BLOCK_TOKEN_COUNT) - blockCount
+    );
+    this.#kernels.window.record(pass, this.#bound.window[layer], {
+      rowCount,
+      splitCount: Math.max(...windowTiles),
+    });
+    this.#kernels.merge.record(pass, this.#bound.merge, rowCount);
+  }
+
+  destroy(): void {
+    this.#gpu.destroyBuffer(this.#partials);
+  }
+}
+
+async function createSealedKernel(
+  gpu: Gpu,
+  { shape, profile, cache }: AttentionOptions,
+  splits: SplitShape,
+): Promise<Kernels["sealed"]> {
+  const { blockCountMax } = cache.shape;
+  const options = { shape, splits, blockCountMax };
+  if (profile.name === "exact") {
+    return await AttentionDecodeRawKernel.create(gpu, { ...options, source: "arena" });
+  }
+  const layout = RecordLayout.forProfile(shape, profile);
+  return await AttentionDecodePackedKernel.create(gpu, { ...options, layout });
+}
+
+function bindAll(
+  { sealed, window, merge }: Kernels,
+  { cache, group }: AttentionOptions,
+  partials: GPUBuffer,
+): Bound {
+  const { q, rows, attended: out } = group;
+  return {
+    sealed: cache.windows.map((_, layer) => {
+      const arena = cache.arenaOf(layer);
+      const directory = cache.directoryOf(layer);
+      return sealed instanceof AttentionDecodeRawKernel
+        ? sealed.bind({ q, rows, tiles: arena, directory, partials })
+        : sealed.bind({ q, rows, arena, directory, partials });
+    }),
+    window: cache.windows.map((tiles) => window.bind({ q, rows, tiles, partials })),
+    merge: merge.bind({ rows, partials, out }),
+  };
+}

@@ -1,0 +1,54 @@
+import { alignUp, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
+import { type BoundMatmul, type MatmulKernel, ROW_TILE } from "../kernels/matmul.ts";
+import type { MatmulSet } from "./matmul_set.ts";
+import type { ModelWeights } from "./weights.ts";
+
+/** The output head over some rows: final norm and projection to the vocabulary. */
+export class Head {
+  /** f32 `[rows, vocabSize]`. */
+  readonly logits: GPUBuffer;
+  #gpu: Gpu;
+  #kernel: MatmulKernel;
+  #bound: BoundMatmul;
+
+  private constructor(
+    gpu: Gpu,
+    parts: { kernel: MatmulKernel; bound: BoundMatmul; logits: GPUBuffer },
+  ) {
+    this.#gpu = gpu;
+    this.#kernel = parts.kernel;
+    this.#bound = parts.bound;
+    this.logits = parts.logits;
+  }
+
+  /** Makes room for the logits of up to `rowCount` rows of `x`, f32 `[rows, width]`. */
+  static async create(
+    gpu: Gpu,
+    options: {
+      weights: ModelWeights;
+      matmuls: MatmulSet;
+      x: GPUBuffer | BufferSlice;
+      rowCount: number;
+    },
+  ): Promise<Head> {
+    const { weights, matmuls, x, rowCount } = options;
+    const kernel = await matmuls.get(weights.head, { kind: "store" }, { hasNorm: true });
+    const rowCountMax = alignUp(rowCount, ROW_TILE);
+    const sizeBytes = rowCountMax * weights.head.rowCount * WORD_SIZE_BYTES;
+    const logits = gpu.createBuffer("logits", sizeBytes);
+    const { head, outputNorm: normWeight } = weights;
+    const bound = kernel.bind({ weights: head, x, normWeight, y: logits });
+    return new Head(gpu, { kernel, bound, logits });
+  }
+
+  /** Records the logits of the first `rowCount` rows. */
+  record(pass: GPUComputePassEncoder, rowCount: number): void {
+    this.#kernel.record(pass, this.#bound, rowCount);
+  }
+
+  /** Frees the logits. */
+  destroy(): void {
+    this.#gpu.destroyBuffer(this.logits);
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * The layers of a llama-architecture model as kernel calls over one group of rows.
+ *
+ * @module
+ */
+
+import type { ModelShape } from "../core/shapes.ts";
+import type { KvCache } from "../kvcache/kv_cache.ts";
+import type { BoundMatmul, MatmulKernel } from "../kernels/matmul.ts";
+import type { MatmulSet } from "./matmul_set.ts";
+import type { Row, RowGroup } from "./row_group.ts";
+import type { LayerWeights, ModelWeights } from "./weights.ts";
+
+/** Attention of a group of rows: reads the group's `q`, writes its `attended`. */
+export interface Attention {
+  /** Records one layer; the rows' own keys and values are in the window already. */
+  record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void;
+  /** Frees its buffers. */
+  destroy(): void;
+}
+
+/** What a stack is built from. */
+export interface LayerStackOptions {
+  shape: ModelShape;
+  weights: ModelWeights;
+  cache: KvCache;
+  matmuls: MatmulSet;
+  group: RowGroup;
+  attention: Attention;
+}
+
+interface BoundUse {
+  kernel: MatmulKernel;
+  bound: BoundMatmul;
+}
+
+/** The four matrix products of a layer, in order. */
+interface BoundLayer {
+  heads: BoundUse;
+  attentionOutput: BoundUse;
+  gateUp: BoundUse;
+  down: BoundUse;
+}
+
+/** All layers, bound to one group of rows. */
+export class LayerStack {
+  #group: RowGroup;
+  #attention: Attention;
+  #layers: readonly BoundLayer[];
+
+  private constructor(group: RowGroup, attention: Attention, layers: readonly BoundLayer[]) {
+    this.#group = group;
+    this.#attention = attention;
+    this.#layers = layers;
+  }
+
+  /** Compiles what is new and binds every layer. */
+  static async create(options: LayerStackOptions): Promise<LayerStack> {
+    const layers: BoundLayer[] = [];
+    for (const [index, weights] of options.weights.layers.entries()) {
+      layers.push(await bindLayer(options, weights, options.cache.windows[index]));
+    }
+    return new LayerStack(options.group, options.attention, layers);
+  }
+
+  /** Queues the rows' descriptors and records all layers; `x` holds the embedded rows before. */
+  record(pass: GPUComputePassEncoder, rows: readonly Row[]): void {
+    const run = ({ kernel, bound }: BoundUse) => kernel.record(pass, bound, rows.length);
+    this.#layers.forEach(({ heads, attentionOutput, gateUp, down }, layer) => {
+      run(heads);
+      this.#attention.record(pass, layer, rows);
+      run(attentionOutput);
+      run(gateUp);
+      run(down);
+    });
+  }
+
+  /** Frees the buffers of group and attention. */
+  destroy(): void {
+    this.#attention.destroy();
+    this.#group.destroy();
+  }
+}
+
+async function bindLayer(
+  { shape, matmuls, group }: LayerStackOptions,
+  weights: LayerWeights,
+  window: GPUBuffer,
+): Promise<BoundLayer> {
+  const { queryHeadCount, kvHeadCount, headSize } = shape;
+  const headsOutput = { kind: "heads", queryHeadCount, kvHeadCount, headSize } as const;
+  const heads = await matmuls.get(weights.heads, headsOutput, { hasNorm: true });
+  const add = { kind: "add" } as const;
+  const attentionOutput = await matmuls.get(weights.attentionOutput, add, { hasNorm: false });
+  const gateUp = await matmuls.get(weights.gateUp, { kind: "silu" }, { hasNorm: true });
+  const down = await matmuls.get(weights.down, add, { hasNorm: false });
+  const { x, q, rope, rows, attended, hidden } = group;
+  return {
+    heads: {
+      kernel: heads,
+      bound: heads.bind({
+        weights: weights.heads,
+        x,
+        normWeight: weights.attentionNorm,
+        y: q,
+        rope,
+        rows,
+        window,
+      }),
+    },
+    attentionOutput: {
+      kernel: attentionOutput,
+      bound: attentionOutput.bind({ weights: weights.attentionOutput, x: attended, y: x }),
+    },
+    gateUp: {
+      kernel: gateUp,
+      bound: gateUp.bind({
+        weights: weights.gateUp,
+        x,
+        normWeight: weights.feedForwardNorm,
+        y: hidden,
+      }),
+    },
+    down: { kernel: down, bound: down.bind({ weights: weights.down, x: hidden, y: x }) },
+  };
+}

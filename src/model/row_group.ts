@@ -1,0 +1,79 @@
+import { alignUp, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { PADDING_SLOT, ROW_TILE } from "../kernels/matmul.ts";
+import type { RopeTable } from "./rope_table.ts";
+
+/** One row of activations: which token of which sequence it stands for. */
+export interface Row {
+  slot: number;
+  /** Position of the token. */
+  position: number;
+  /** Sealed blocks that the row attends to. */
+  blockCount: number;
+  /** Where the token's id lies in the buffer of ids. */
+  idIndex: number;
+}
+
+const DESCRIPTOR_WORDS = 4;
+
+/** Activations of rows that go through the layers together, and the descriptors of these rows. */
+export class RowGroup {
+  /** Rows there is room for, a multiple of `ROW_TILE`. */
+  readonly rowCountMax: number;
+  /** u32x4 `[rows]`: slot, position, sealed blocks, index of the id. */
+  readonly rows: GPUBuffer;
+  /** f32 `[rows, headSize / 2, 2]`. */
+  readonly rope: GPUBuffer;
+  /** f32 `[rows, width]`: the residual stream. */
+  readonly x: GPUBuffer;
+  /** f32 `[rows, queryHeadCount * headSize]`. */
+  readonly q: GPUBuffer;
+  /** f32 `[rows, queryHeadCount * headSize]`: what attention gives. */
+  readonly attended: GPUBuffer;
+  /** f32 `[rows, feedForwardWidth]`. */
+  readonly hidden: GPUBuffer;
+  #gpu: Gpu;
+  #ropeTable: RopeTable;
+  #descriptors: Uint32Array<ArrayBuffer>;
+  #turns: Float32Array<ArrayBuffer>;
+
+  constructor(
+    gpu: Gpu,
+    options: { label: string; shape: ModelShape; rowCount: number; ropeTable: RopeTable },
+  ) {
+    const { label, shape, ropeTable } = options;
+    this.#gpu = gpu;
+    this.#ropeTable = ropeTable;
+    this.rowCountMax = alignUp(options.rowCount, ROW_TILE);
+    this.#descriptors = new Uint32Array(this.rowCountMax * DESCRIPTOR_WORDS);
+    this.#turns = new Float32Array(this.rowCountMax * ropeTable.rowLength);
+    const make = (name: string, wordsPerRow: number) =>
+      gpu.createBuffer(`${label} ${name}`, this.rowCountMax * wordsPerRow * WORD_SIZE_BYTES);
+    const queryWidth = shape.queryHeadCount * shape.headSize;
+    this.rows = make("rows", DESCRIPTOR_WORDS);
+    this.rope = make("rope", ropeTable.rowLength);
+    this.x = make("x", shape.width);
+    this.q = make("q", queryWidth);
+    this.attended = make("attended", queryWidth);
+    this.hidden = make("hidden", shape.feedForwardWidth);
+  }
+
+  /** Queues the descriptors and RoPE tables of a step's rows. */
+  write(rows: readonly Row[]): void {
+    const descriptors = this.#descriptors.fill(PADDING_SLOT);
+    rows.forEach(({ slot, position, blockCount, idIndex }, index) => {
+      descriptors.set([slot, position, blockCount, idIndex], index * DESCRIPTOR_WORDS);
+      this.#ropeTable.fillRow(this.#turns, index, position);
+    });
+    const count = alignUp(rows.length, ROW_TILE);
+    this.#gpu.write(this.rows, 0, descriptors.subarray(0, count * DESCRIPTOR_WORDS));
+    this.#gpu.write(this.rope, 0, this.#turns.subarray(0, rows.length * this.#ropeTable.rowLength));
+  }
+
+  /** Frees its buffers. */
+  destroy(): void {
+    for (const buffer of [this.rows, this.rope, this.x, this.q, this.attended, this.hidden]) {
+      this.#gpu.destroyBuffer(buffer);
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import type { AttentionReferenceShape } from "./attention_decode_raw.ts";
+
+/** CPU twin of `shaders/attention_merge.wgsl`, in f64. Returns `[row][query head][headSize]`. */
+export function attentionMergeReference(
+  shape: AttentionReferenceShape,
+  inputs: { rows: Uint32Array; partials: ArrayLike<number> },
+): Float64Array {
+  const { queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
+  const { rows, partials } = inputs;
+  const out = new Float64Array(rows.length / 4 * queryHeadCount * headSize);
+  for (let head = 0; head < out.length / headSize; head++) {
+    const [, position, blockCount] = rows.subarray(Math.floor(head / queryHeadCount) * 4);
+    const windowTileCount = Math.floor(position / BLOCK_TOKEN_COUNT) + 1 - blockCount;
+    const splitCount = Math.ceil(blockCount / blocksPerSplit) + windowTileCount;
+    const starts = Array.from(
+      { length: splitCount },
+      (_, split) => (head * splitCountMax + split) * (headSize + 2),
+    );
+    const peak = Math.max(...starts.map((start) => partials[start]));
+    let total = 0;
+    for (const start of starts) {
+      const factor = Math.exp(partials[start] - peak);
+      total += factor * partials[start + 1];
+      for (let c = 0; c < headSize; c++) {
+        out[head * headSize + c] += factor * partials[start + 2 + c];
+      }
+    }
+    for (let c = 0; c < headSize; c++) out[head * headSize + c] /= total;
+  }
+  return out;
+}

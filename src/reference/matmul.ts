@@ -1,0 +1,73 @@
+/**
+ * CPU twin of `shaders/matmul.wgsl` and of what it may do with its outputs: f64 throughout.
+ *
+ * @module
+ */
+
+import { rmsNormReference } from "./rms_norm.ts";
+
+/**
+ * `y[row, o] = sum over i of weight[o, i] * x[row, i]`.
+ *
+ * @param weight `[outputs, columnCount]`, expanded.
+ * @param x `[rows, columnCount]`.
+ */
+export function matmulReference(
+  weight: ArrayLike<number>,
+  x: ArrayLike<number>,
+  options: { columnCount: number },
+): Float64Array {
+  const { columnCount } = options;
+  const outputCount = weight.length / columnCount;
+  const rowCount = x.length / columnCount;
+  const y = new Float64Array(rowCount * outputCount);
+  for (let row = 0; row < rowCount; row++) {
+    for (let output = 0; output < outputCount; output++) {
+      let sum = 0;
+      for (let i = 0; i < columnCount; i++) {
+        sum += weight[output * columnCount + i] * x[row * columnCount + i];
+      }
+      y[row * outputCount + output] = sum;
+    }
+  }
+  return y;
+}
+
+/** {@link matmulReference} of the RMSNorm of `x`. */
+export function matmulNormReference(
+  weight: ArrayLike<number>,
+  x: Float32Array,
+  norm: { weight: Float32Array; epsilon: number },
+): Float64Array {
+  const normed = rmsNormReference(x, norm.weight, { epsilon: norm.epsilon });
+  return matmulReference(weight, normed, { columnCount: norm.weight.length });
+}
+
+/** `silu(outputs[2i]) * outputs[2i + 1]` for every pair. */
+export function siluPairsReference(outputs: ArrayLike<number>): Float64Array {
+  const y = new Float64Array(outputs.length / 2);
+  for (let i = 0; i < y.length; i++) {
+    const gate = outputs[2 * i];
+    y[i] = gate / (1 + Math.exp(-gate)) * outputs[2 * i + 1];
+  }
+  return y;
+}
+
+/**
+ * RoPE of one head: channels 2i, 2i+1 turn by `position * base^(-2i / headSize)`.
+ * Su et al. 2021, arXiv:2104.09864, eq. 34.
+ */
+export function ropeReference(
+  head: ArrayLike<number>,
+  position: number,
+  options: { base: number },
+): Float64Array {
+  const turned = new Float64Array(head.length);
+  for (let channel = 0; channel < head.length; channel += 2) {
+    const angle = position * options.base ** (-channel / head.length);
+    const [a, b] = [head[channel], head[channel + 1]];
+    turned[channel] = a * Math.cos(angle) - b * Math.sin(angle);
+    turned[channel + 1] = a * Math.sin(angle) + b * Math.cos(angle);
+  }
+  return turned;
+}

@@ -1,0 +1,66 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { COMMANDS } from "../../server/cli/commands.ts";
+import { describeCommand, describeCommands } from "../../server/cli/help.ts";
+
+const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
+const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+
+async function packkv(...args: string[]): Promise<{ code: number; out: string; errors: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--config", CONFIG, MAIN, ...args],
+    stdin: "null",
+  }).output();
+  const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out, errors };
+}
+
+const LINES: [string, number, RegExp][] = [
+  ["srve", 2, /^packkv: Cannot understand "srve": no such command; did you mean serve\?\n$/],
+  ["something", 2, /^packkv: Cannot understand "something": no such command; see packkv help\n$/],
+  ["serve --prt 1", 2, /^packkv: Cannot understand --prt: no such flag; did you mean --port\?\n$/],
+  ["serve --host 0.0.0.0", 2, /^packkv: Cannot listen on 0\.0\.0\.0: .*--api-key, or --insecure/],
+  ["serve 8000", 2, /^packkv: Cannot understand "8000": not a flag\n$/],
+  ["serve --api-key-file /nowhere/k", 2, /^packkv: Cannot read --api-key-file \/nowhere\/k: /],
+  ["serve --model /nowhere/m.gguf", 1, /^packkv: Cannot use model \/nowhere\/m\.gguf: no such/],
+  ["run", 2, /^packkv: Cannot run: there is no prompt/],
+  ["run --model /nowhere/m.gguf hello", 1, /^packkv: Cannot use model .*: no such file/],
+];
+
+for (const [line, expectedCode, message] of LINES) {
+  Deno.test(`packkv ${line} says what is wrong in one line, exit code ${expectedCode}`, async () => {
+    const { code, out, errors } = await packkv(...line.split(" "));
+    assertMatch(errors, message);
+    assertEquals([code, out], [expectedCode, ""]);
+  });
+}
+
+Deno.test("packkv, packkv help and packkv --help list the commands", async () => {
+  const expected = `${describeCommands(COMMANDS)}\n`;
+  for (const args of [[], ["help"], ["--help"]]) {
+    assertEquals(await packkv(...args), { code: 0, out: expected, errors: "" });
+  }
+});
+
+Deno.test("packkv COMMAND --help and packkv help COMMAND tell all about it", async () => {
+  const [serve] = COMMANDS;
+  const expected = { code: 0, out: `${describeCommand(serve)}\n`, errors: "" };
+  assertEquals(await packkv("serve", "--port", "80", "--help"), expected);
+  assertEquals(await packkv("help", "serve"), expected);
+});
+
+Deno.test("packkv version prints the version of deno.json", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(CONFIG));
+  assertStringIncludes((await packkv("version")).out, `packkv ${version} `);
+});
+
+for (const command of COMMANDS) {
+  Deno.test(`describeCommand() shows an example of ${command.name} that calls it`, () => {
+    const text = describeCommand(command);
+    assertStringIncludes(text, `packkv ${command.name}: ${command.summary}`);
+    assertEquals(command.examples.length > 0, true);
+    for (const example of command.examples) {
+      assertMatch(example, new RegExp(`^packkv ${command.name}\\b`));
+    }
+  });
+}

@@ -1,0 +1,55 @@
+import { assertEquals } from "@std/assert";
+import { describeCounts, readCounts, testArguments } from "../../server/cli/test_runner.ts";
+
+const OUTPUTS: [string, string, ReturnType<typeof readCounts>][] = [
+  ["all pass", "ok | 34 passed | 0 failed (118ms)\n", { passed: 34, failed: 0, skipped: 0 }],
+  [
+    "there are steps",
+    "FAILED | 5 passed (12 steps) | 2 failed (3 steps) (2s)\n",
+    { passed: 5, failed: 2, skipped: 0 },
+  ],
+  [
+    "some are ignored",
+    "ok | 5 passed | 0 failed | 3 ignored (1 step) | 9 filtered out (2s)\n",
+    { passed: 5, failed: 0, skipped: 3 },
+  ],
+  [
+    "it has colours",
+    "\x1b[0m\x1b[32mok\x1b[0m | 1 passed | 0 failed \x1b[0m\x1b[38;5;245m(1ms)\x1b[0m\n",
+    { passed: 1, failed: 0, skipped: 0 },
+  ],
+  [
+    "a test printed such a line before",
+    "ok | 9 passed | 9 failed\nFAILED | 1 passed | 1 failed (1ms)\n\nerror: Test failed\n",
+    { passed: 1, failed: 1, skipped: 0 },
+  ],
+  ["the runner never got there", "error: Type checking failed.\n", null],
+];
+
+for (const [state, output, counts] of OUTPUTS) {
+  Deno.test(`readCounts() reads the runner's last summary if ${state}`, () => {
+    assertEquals(readCounts(output), counts);
+  });
+}
+
+Deno.test("describeCounts() names skipped tests only if there are some", () => {
+  assertEquals(describeCounts({ passed: 3, failed: 0, skipped: 0 }), "3 passed, 0 failed");
+  assertEquals(
+    describeCounts({ passed: 3, failed: 1, skipped: 2 }),
+    "3 passed, 1 failed, 2 skipped",
+  );
+});
+
+Deno.test("testArguments() runs all tests if no argument is a path", () => {
+  const resolve = (argument: string) => argument === "a_test.ts" ? "/cwd/a_test.ts" : null;
+  assertEquals(testArguments([], "/r/tests", resolve), ["/r/tests"]);
+  assertEquals(testArguments(["--filter", "pack"], "/r/tests", resolve), [
+    "--filter",
+    "pack",
+    "/r/tests",
+  ]);
+  assertEquals(testArguments(["--fail-fast", "a_test.ts"], "/r/tests", resolve), [
+    "--fail-fast",
+    "/cwd/a_test.ts",
+  ]);
+});

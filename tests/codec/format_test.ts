@@ -1,0 +1,66 @@
+import { assert, assertEquals } from "@std/assert";
+import { KEY, RecordLayout, VALUE } from "../../src/codec/layout.ts";
+import { packRecord } from "../../src/codec/pack.ts";
+import { FORMAT_VERSION, packPortable, parsePortable } from "../../src/codec/portable.ts";
+import { codecProfile } from "../../src/codec/profile.ts";
+import { dequantise, quantiseTile } from "../../src/codec/quantise.ts";
+import { rawTileFrom } from "../../src/codec/raw_tile.ts";
+import { repackOrder } from "../../src/codec/repack.ts";
+import { unpackRecord } from "../../src/codec/unpack.ts";
+
+const SHAPE = { kvHeadCount: 1, headSize: 32 };
+const TOKEN_COUNT = 20;
+const FORMAT_URL = new URL("../../src/codec/FORMAT.md", import.meta.url);
+
+/** The values FORMAT.md section 9 describes, f32 `[20][32]`. */
+function exampleValues(): { keys: Float32Array; values: Float32Array } {
+  const keys = new Float32Array(TOKEN_COUNT * 32);
+  const values = new Float32Array(TOKEN_COUNT * 32);
+  for (let token = 0; token < TOKEN_COUNT; token++) {
+    keys.set([-1, 1, token % 3 - 1], token * 32 + 5);
+    values.set([-2, 2, (token % 8) / 4 - 1], token * 32);
+  }
+  return { keys, values };
+}
+
+/** The bytes FORMAT.md section 9 lists. */
+async function listedBytes(): Promise<Uint8Array> {
+  const text = await Deno.readTextFile(FORMAT_URL);
+  const listing = text.match(/```hex\n([^`]*)```/);
+  assert(listing !== null, "FORMAT.md lists the bytes of its example");
+  const bytes = listing[1].trim().split(/\s+/).map((byte) => parseInt(byte, 16));
+  return Uint8Array.from(bytes);
+}
+
+Deno.test("packPortable() gives the bytes of FORMAT.md's worked example", async () => {
+  const { keys, values } = exampleValues();
+  const profile = codecProfile({ name: "paper", keyRel: 0.5, valueRel: 0.25 });
+  assert(profile.name === "paper");
+  const tile = rawTileFrom(SHAPE, keys, values);
+  const block = quantiseTile(SHAPE, tile, { ...profile, tokenCount: TOKEN_COUNT });
+  const layout = RecordLayout.forProfile(SHAPE, profile);
+  const record = packRecord(layout, block, repackOrder("none", block));
+  const portable = { ...SHAPE, tokenCount: TOKEN_COUNT, profile, records: [record] };
+  assertEquals(packPortable(portable), await listedBytes());
+});
+
+Deno.test("unpackRecord() reads FORMAT.md's worked example back to its values", async () => {
+  const { records, profile, tokenCount } = parsePortable(await listedBytes());
+  assertEquals(tokenCount, TOKEN_COUNT);
+  const layout = RecordLayout.forProfile(SHAPE, profile);
+  const { sides } = unpackRecord(layout, records[0], tokenCount);
+  const { keys, values } = exampleValues();
+  for (let i = 0; i < keys.length; i++) {
+    const [token, channel] = [Math.floor(i / 32), i % 32];
+    const read = (side: 0 | 1) =>
+      dequantise(sides[side].codes[channel * 64 + token], sides[side].params[token]);
+    assertEquals(read(KEY), keys[i]);
+    // Channel 2 of V is off the grid: quarters go to the nearest integer, halves to 0.
+    assertEquals(read(VALUE), Math.abs(values[i]) <= 0.5 ? 0 : Math.round(values[i]));
+  }
+});
+
+Deno.test("FORMAT.md states the version the code writes", async () => {
+  const text = await Deno.readTextFile(FORMAT_URL);
+  assert(text.includes(`\nVersion ${FORMAT_VERSION}. `), "its first line names the version");
+});

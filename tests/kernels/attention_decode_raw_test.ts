@@ -1,0 +1,100 @@
+import { assert, assertEquals } from "@std/assert";
+import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode_raw.ts";
+import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
+import { attentionDecodeRawReference } from "../../src/reference/attention_decode_raw.ts";
+import { type AttentionCase, caseShape, makeAttentionCase } from "../support/attention_case.ts";
+import { readF32, submitPass, testGpu } from "../support/gpu.ts";
+import { assertNear } from "../support/numeric.ts";
+
+/** f32 dot products of up to 256 terms, then exp of scores of a few units: about 1e-6 per value. */
+const NMSE_MAX = 1e-10;
+
+const HEADS = [
+  { kvHeadCount: 3, groupSize: 3, headSize: 64, why: "the default model" },
+  { kvHeadCount: 1, groupSize: 1, headSize: 32, why: "one query head per KV head" },
+  { kvHeadCount: 2, groupSize: 4, headSize: 96, why: "lanes that share a token by halves" },
+  { kvHeadCount: 1, groupSize: 8, headSize: 128, why: "two vectors of heads" },
+  { kvHeadCount: 1, groupSize: 5, headSize: 256, why: "a head that does not exist, large heads" },
+];
+
+/** Lengths around the borders of tiles, of sealing and of splits; one slot of a single token. */
+const LENGTHS = [1, 63, 64, 65, 128, 191, 192, 193, 447, 600];
+
+async function runKernel(attention: AttentionCase, source: "window" | "arena") {
+  const gpu = await testGpu();
+  const { shape, blockCountMax } = attention;
+  const kernel = await AttentionDecodeRawKernel.create(gpu, {
+    shape,
+    splits: shape,
+    source,
+    blockCountMax,
+  });
+  const rowCount = attention.rows.length / 4;
+  const count = partialsWords(shape, shape, rowCount);
+  const partials = gpu.createBuffer("partials", count * 4);
+  const isWindow = source === "window";
+  const bound = kernel.bind({
+    q: gpu.createBufferWith("q", attention.q),
+    rows: gpu.createBufferWith("rows", attention.rows),
+    tiles: gpu.createBufferWith("tiles", isWindow ? attention.window : attention.arena),
+    ...(isWindow ? {} : { directory: gpu.createBufferWith("directory", attention.directory) }),
+    partials,
+  });
+  const splitCount = isWindow ? 4 : sealedSplitCount(attention.blockCountLargest, shape);
+  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
+  return await readF32(gpu, partials, count);
+}
+
+function reference(attention: AttentionCase, source: "window" | "arena"): Float64Array {
+  const { q, rows, blockCountMax } = attention;
+  const inputs = source === "window"
+    ? { q, rows, tiles: attention.window, blockCountMax }
+    : { q, rows, tiles: attention.arena, directory: attention.directory, blockCountMax };
+  return attentionDecodeRawReference(attention.shape, inputs);
+}
+
+for (const source of ["window", "arena"] as const) {
+  for (const { why, ...heads } of HEADS) {
+    Deno.test(`AttentionDecodeRawKernel matches its reference on ${source} tiles (${why})`, async () => {
+      const shape = caseShape(heads, { blocksPerSplit: 4, blockCountMax: 10 });
+      const attention = makeAttentionCase(shape, LENGTHS, "raw");
+      assertNear(await runKernel(attention, source), reference(attention, source), NMSE_MAX);
+    });
+  }
+}
+
+Deno.test("AttentionDecodeRawKernel does not see what lies behind a row's position", async () => {
+  const shape = caseShape(HEADS[0], { blocksPerSplit: 4, blockCountMax: 4 });
+  const clean = makeAttentionCase(shape, [70, 130], "raw");
+  const dirty = { ...clean, window: clean.window.slice() };
+  const halves = new Uint16Array(dirty.window.buffer);
+  for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00; // NaN
+  assertEquals(await runKernel(dirty, "window"), await runKernel(clean, "window"));
+});
+
+Deno.test("AttentionDecodeRawKernel stays finite if scores are in the thousands", async () => {
+  const shape = caseShape(HEADS[0], { blocksPerSplit: 4, blockCountMax: 4 });
+  const attention = makeAttentionCase(shape, [300], "raw", { scale: 4000 });
+  const partials = await runKernel(attention, "arena");
+  assert(partials.every(Number.isFinite), "all partial results are finite");
+  const expected = reference(attention, "arena");
+  const peakOf = (values: ArrayLike<number>) => values[0];
+  assert(Math.abs(peakOf(expected)) > 1000, "the case has large scores");
+  assertNear([peakOf(partials)], [peakOf(expected)], NMSE_MAX);
+});
+
+Deno.test("AttentionDecodeRawKernel gives a row the same bits whatever runs beside it", async () => {
+  const shape = caseShape(HEADS[0], { blocksPerSplit: 4, blockCountMax: 10 });
+  const attention = makeAttentionCase(shape, [600, 65, 447], "raw");
+  const width = shape.queryHeadCount * shape.headSize;
+  const alone = {
+    ...attention,
+    q: attention.q.slice(2 * width),
+    rows: attention.rows.slice(8),
+  };
+  for (const source of ["window", "arena"] as const) {
+    const together = await runKernel(attention, source);
+    const single = await runKernel(alone, source);
+    assertEquals(together.slice(2 * single.length), single);
+  }
+});

@@ -1,0 +1,51 @@
+import { EmbedKernel } from "../../src/kernels/embed.ts";
+import { uploadWeights } from "../../src/kernels/weight_layout.ts";
+import { dequantise } from "../../src/gguf/dequantise.ts";
+import { quantise } from "../../src/gguf/quantise.ts";
+import type { TensorType } from "../../src/gguf/tensor_types.ts";
+import { packWeights } from "../../src/model/weight_format.ts";
+import { embedReference } from "../../src/reference/embed.ts";
+import { readF32, submitPass, testGpu } from "../support/gpu.ts";
+import { assertNear, seededNormals } from "../support/numeric.ts";
+import { assert } from "@std/assert";
+
+/** One rounding to f32 per value. */
+const NMSE_MAX = 1e-14;
+
+const ROW_COUNT = 101;
+const IDS = [0, 100, 31, 32, 64, 63, 99, 0];
+
+const CASES: { type: TensorType; columnCount: number; bindingSizeMax?: number; why: string }[] = [
+  { type: "Q8_0", columnCount: 96, why: "control" },
+  { type: "Q4_0", columnCount: 96, why: "4 bits" },
+  { type: "Q4_1", columnCount: 96, why: "4 bits with minimum" },
+  { type: "F16", columnCount: 96, why: "halves" },
+  { type: "BF16", columnCount: 96, why: "bfloat16" },
+  { type: "F32", columnCount: 96, why: "plain" },
+  { type: "Q8_0", columnCount: 32, why: "one block" },
+  { type: "Q8_0", columnCount: 1056, why: "more blocks than threads" },
+  { type: "Q8_0", columnCount: 96, bindingSizeMax: 3072, why: "four parts of 32 rows" },
+];
+
+for (const { type, columnCount, bindingSizeMax = 2 ** 27, why } of CASES) {
+  Deno.test(`EmbedKernel matches its reference at ${type} x ${columnCount} (${why})`, async () => {
+    const gpu = await testGpu();
+    const bytes = quantise(type, seededNormals(ROW_COUNT * columnCount, 1));
+    const source = { type, bytes, rowCount: ROW_COUNT };
+    const packed = packWeights([source], { columnCount, bindingSizeMax });
+    assert(bindingSizeMax > 3072 || packed.parts.length === 4, "the weight is in four parts");
+    const kernel = await EmbedKernel.create(gpu, uploadWeights(gpu, "weights", packed));
+    // Rows point at ids in an order of their own.
+    const order = IDS.map((_, index) => (index * 3) % IDS.length);
+    const x = gpu.createBuffer("x", IDS.length * columnCount * 4);
+    const bound = kernel.bind({
+      ids: gpu.createBufferWith("ids", Uint32Array.from(IDS)),
+      rows: gpu.createBufferWith("rows", Uint32Array.from(order.flatMap((i) => [9, 9, 9, i]))),
+      x,
+    });
+    submitPass(gpu, (pass) => kernel.record(pass, bound, IDS.length));
+    const weight = dequantise(type, bytes, ROW_COUNT * columnCount);
+    const expected = embedReference(weight, order.map((i) => IDS[i]), { columnCount });
+    assertNear(await readF32(gpu, x, expected.length), expected, NMSE_MAX);
+  });
+}

@@ -1,0 +1,124 @@
+import { MatmulKernel, type MatmulOptions, ROW_TILE } from "../../src/kernels/matmul.ts";
+import { uploadWeights } from "../../src/kernels/weight_layout.ts";
+import { alignUp } from "../../src/core/shapes.ts";
+import { dequantise } from "../../src/gguf/dequantise.ts";
+import { quantise } from "../../src/gguf/quantise.ts";
+import type { TensorType } from "../../src/gguf/tensor_types.ts";
+import { packWeights } from "../../src/model/weight_format.ts";
+import {
+  matmulNormReference,
+  matmulReference,
+  siluPairsReference,
+} from "../../src/reference/matmul.ts";
+import { readF32, submitPass, testGpu } from "../support/gpu.ts";
+import { assertNear, seededNormals } from "../support/numeric.ts";
+import { assertEquals, assertNotEquals } from "@std/assert";
+
+/** f32 sums of up to a few thousand products: about 1e-7 of the result each, squared. */
+const NMSE_MAX = 1e-12;
+
+interface Problem {
+  type: TensorType;
+  rowCount: number;
+  outputCount: number;
+  columnCount: number;
+  output?: "store" | "add" | "silu";
+  norm?: boolean;
+  sharing?: "subgroup" | "workgroup";
+  bindingSizeMax?: number;
+  why: string;
+}
+
+const CONTROL = { type: "Q4_1", rowCount: 1, outputCount: 64, columnCount: 96 } as const;
+
+const CASES: Problem[] = [
+  { ...CONTROL, why: "control" },
+  { ...CONTROL, type: "Q4_0", why: "minimum from the scale" },
+  { ...CONTROL, type: "Q8_0", why: "8 bits" },
+  { ...CONTROL, type: "F16", why: "halves" },
+  { ...CONTROL, type: "BF16", why: "bfloat16" },
+  { ...CONTROL, type: "F32", why: "plain" },
+  { ...CONTROL, columnCount: 32, why: "one block of columns" },
+  { ...CONTROL, outputCount: 1, why: "one output" },
+  { ...CONTROL, outputCount: 31, why: "one output short of a group" },
+  { ...CONTROL, outputCount: 33, why: "one output more than a group" },
+  { ...CONTROL, rowCount: 2, outputCount: 97, why: "a prime number of outputs, two rows" },
+  { ...CONTROL, rowCount: 3, why: "a tile of rows that is not full" },
+  { ...CONTROL, rowCount: 4, why: "a full tile of rows" },
+  { ...CONTROL, rowCount: 5, why: "one row in the last tile" },
+  { ...CONTROL, rowCount: 67, outputCount: 61, type: "Q8_0", why: "more rows than a slice" },
+  { ...CONTROL, rowCount: 4, output: "add", why: "added to what is there" },
+  { ...CONTROL, rowCount: 3, output: "silu", why: "gate and up" },
+  { ...CONTROL, rowCount: 2, outputCount: 62, output: "silu", why: "gate and up, uneven" },
+  { ...CONTROL, norm: true, why: "norm" },
+  { ...CONTROL, rowCount: 6, norm: true, columnCount: 576, why: "norm of a tile of rows" },
+  { ...CONTROL, rowCount: 2, outputCount: 100, bindingSizeMax: 4096, why: "parts of 64 rows" },
+  { ...CONTROL, outputCount: 576, columnCount: 1536, why: "the default model's widest product" },
+  { ...CONTROL, sharing: "workgroup", columnCount: 32, why: "more slices than blocks" },
+  { ...CONTROL, sharing: "workgroup", rowCount: 2, columnCount: 288, why: "uneven slices" },
+  { ...CONTROL, sharing: "workgroup", rowCount: 5, norm: true, columnCount: 576, why: "norm" },
+];
+
+for (const problem of CASES) {
+  const { why, ...parameters } = problem;
+  Deno.test(`MatmulKernel matches its reference at ${JSON.stringify(parameters)} (${why})`, async () => {
+    const { y, expected } = await solve(problem);
+    assertNear(y.subarray(0, expected.length), expected, NMSE_MAX);
+  });
+}
+
+Deno.test("MatmulKernel gives a row the same bits in any batch", async () => {
+  const shape = { type: "Q4_1", outputCount: 96, columnCount: 576, norm: true } as const;
+  const all = await solve({ ...shape, rowCount: 8, why: "" });
+  for (const rowCount of [1, 2, 3, 4, 5, 7]) {
+    const some = await solve({ ...shape, rowCount, why: "" });
+    const length = rowCount * shape.outputCount;
+    assertEquals(bitsOf(some.y.subarray(0, length)), bitsOf(all.y.subarray(0, length)));
+  }
+  // The rows differ, so equal bits are not those of one and the same row.
+  assertNotEquals(bitsOf(all.y.subarray(0, 96)), bitsOf(all.y.subarray(96, 192)));
+});
+
+function bitsOf(values: Float32Array): number[] {
+  return [...new Uint32Array(values.slice().buffer)];
+}
+
+/** Runs one problem; `y` has the padded rows too. */
+async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Float64Array }> {
+  const { type, rowCount, outputCount, columnCount, norm = false } = problem;
+  const { output = "store", bindingSizeMax = 2 ** 27 } = problem;
+  const gpu = await testGpu();
+  const bytes = quantise(type, seededNormals(outputCount * columnCount, 1));
+  const packed = packWeights([{ type, bytes, rowCount: outputCount }], {
+    columnCount,
+    bindingSizeMax,
+  });
+  const weights = uploadWeights(gpu, "weights", packed);
+  const paddedCount = alignUp(rowCount, ROW_TILE);
+  // Rows beyond the first `rowCount` are there, and must not matter.
+  const x = seededNormals(paddedCount * columnCount, 2);
+  x[0] = 30; // an outlier, so that the norm is not close to 1
+  const normWeight = seededNormals(columnCount, 3);
+  const yCount = output === "silu" ? outputCount / 2 : outputCount;
+  const before = seededNormals(paddedCount * yCount, 4);
+  const options: MatmulOptions = { weights, output: { kind: output } };
+  if (norm) options.normEpsilon = 1e-5;
+  if (problem.sharing) options.sharing = problem.sharing;
+  const kernel = await MatmulKernel.create(gpu, options);
+  const y = gpu.createBufferWith("y", before);
+  const bound = kernel.bind({
+    weights,
+    x: gpu.createBufferWith("x", x),
+    normWeight: gpu.createBufferWith("norm weight", normWeight),
+    y,
+  });
+  submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
+  const used = x.subarray(0, rowCount * columnCount);
+  const weight = dequantise(type, bytes, outputCount * columnCount);
+  const product = norm
+    ? matmulNormReference(weight, used, { weight: normWeight, epsilon: 1e-5 })
+    : matmulReference(weight, used, { columnCount });
+  const expected = output === "silu" ? siluPairsReference(product) : product;
+  if (output === "add") expected.forEach((value, i) => expected[i] = value + before[i]);
+  return { y: await readF32(gpu, y, before.length), expected };
+}

@@ -1,0 +1,71 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import type { ModelShape } from "../../src/core/shapes.ts";
+import { cacheShape } from "../../src/kvcache/cache_shape.ts";
+
+const MODEL: ModelShape = {
+  name: "test",
+  layerCount: 30,
+  width: 576,
+  feedForwardWidth: 1536,
+  queryHeadCount: 9,
+  kvHeadCount: 3,
+  headSize: 64,
+  ropeDimension: 64,
+  ropeBase: 10000,
+  ropeScale: 1,
+  normEpsilon: 1e-5,
+  vocabSize: 1000,
+  contextLengthTrained: 8192,
+  tiedOutput: true,
+  parameterCount: 1,
+};
+const OPTIONS = {
+  slotCount: 4,
+  contextLength: 8192,
+  recordWordsMax: 4000,
+  bindingSizeMax: 128 * 2 ** 20,
+};
+
+Deno.test("cacheShape() puts every layer into exactly one arena group that fits a binding", () => {
+  for (const bindingSizeMax of [2 ** 21, 2 ** 24, 2 ** 27, 2 ** 30]) {
+    const { groups } = cacheShape(MODEL, { ...OPTIONS, bindingSizeMax });
+    let next = 0;
+    for (const { firstLayer, layerCount, wordCount } of groups) {
+      assertEquals(firstLayer, next);
+      assert(layerCount >= 1);
+      assert(wordCount * 4 <= bindingSizeMax);
+      next += layerCount;
+    }
+    assertEquals(next, MODEL.layerCount);
+  }
+});
+
+Deno.test("cacheShape() holds the worst case of every slot if no budget is given", () => {
+  const shape = cacheShape(MODEL, OPTIONS);
+  assertEquals(shape.blockCountMax, 126);
+  const words = shape.groups.reduce((sum, { wordCount }) => sum + wordCount, 0);
+  const needWords = 4 * 126 * 30 * 4032; // 4000 words are 63 units of 64
+  assert(Math.abs(words - needWords) < 64 * 30, `${words} of ${needWords}`);
+});
+
+Deno.test("cacheShape() keeps within a budget, and refuses one that holds no block", () => {
+  const arenaSizeBytes = 2 ** 22;
+  const { groups } = cacheShape(MODEL, { ...OPTIONS, arenaSizeBytes });
+  assert(groups.reduce((sum, { wordCount }) => sum + wordCount * 4, 0) <= arenaSizeBytes);
+  const error = assertThrows(
+    () => cacheShape(MODEL, { ...OPTIONS, arenaSizeBytes: 1000 }),
+    EngineError,
+    "the budget is 1000",
+  );
+  assertEquals(error.code, "model_too_large");
+});
+
+Deno.test("cacheShape() refuses a window that does not fit a binding, with both numbers", () => {
+  const error = assertThrows(
+    () => cacheShape(MODEL, { ...OPTIONS, bindingSizeMax: 2 ** 18 }),
+    EngineError,
+    "262144",
+  );
+  assertEquals(error.code, "model_too_large");
+});

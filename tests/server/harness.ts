@@ -1,0 +1,53 @@
+import { createApp } from "../../server/app.ts";
+import type { AppOptions } from "../../server/app.ts";
+import { ServerState } from "../../server/state.ts";
+import type { EngineInfo } from "../../src/engine/types.ts";
+import { FakeEngine, fakeModel, type FakeScript } from "../support/fake_engine.ts";
+
+/** Options of {@link harness}, all with defaults. */
+export interface HarnessOptions {
+  app?: Partial<AppOptions>;
+  info?: Partial<EngineInfo>;
+}
+
+/** A ready app named `fake` over an engine that follows `script`. */
+export function harness(script: FakeScript, options: HarnessOptions = {}) {
+  const engine = new FakeEngine(script, options.info);
+  const state = new ServerState();
+  state.setReady(fakeModel(engine));
+  const app = createApp({ state, modelId: "fake", ...options.app });
+  return { app, engine, state, post: poster(app) };
+}
+
+/** Posts a value as JSON, or a string as it is. */
+export function poster(app: ReturnType<typeof createApp>) {
+  return async (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    await app.request(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+}
+
+/** Replaces what differs from run to run: ids, times, and timings. */
+export function masked(text: string): string {
+  return text
+    .replace(/"id":"(chatcmpl|cmpl)-[0-9a-f]{32}"/g, '"id":"$1-X"')
+    .replace(/"created":\d+/g, '"created":0')
+    .replace(/"timings":\{[^}]*\}/g, '"timings":{}');
+}
+
+/** JSON values of the `data:` frames of a stream, without `[DONE]`. */
+// deno-lint-ignore no-explicit-any
+export function framesOf(text: string): any[] {
+  return text.split("\n\n").filter((frame) => frame.startsWith("data: {"))
+    .map((frame) => JSON.parse(frame.slice("data: ".length)));
+}
+
+/** Waits until `condition` holds, at most two seconds. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 200 && !condition(); attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  if (!condition()) throw new Error(`Condition never held: ${condition}`);
+}

@@ -1,0 +1,142 @@
+import { assert, assertEquals } from "@std/assert";
+import { tokensOf } from "../support/fake_engine.ts";
+import { harness } from "./harness.ts";
+
+const CHAT = "/v1/chat/completions";
+const TEXT = "/v1/completions";
+const messages = [{ role: "user", content: "hi" }];
+
+interface Case {
+  path: string;
+  body: unknown;
+  param: string | null;
+  code: string;
+}
+
+const chat = (fields: object, param: string | null, code = "invalid_value"): Case => ({
+  path: CHAT,
+  body: { messages, ...fields },
+  param,
+  code,
+});
+const text = (fields: object, param: string | null, code = "invalid_value"): Case => ({
+  path: TEXT,
+  body: { prompt: "hi", ...fields },
+  param,
+  code,
+});
+const call = { id: "1", type: "function", function: { name: "f", arguments: "{}" } };
+const image = { type: "image_url", image_url: { url: "data:" } };
+
+const CASES: readonly Case[] = [
+  { path: CHAT, body: "", param: null, code: "invalid_json" },
+  { path: CHAT, body: "{", param: null, code: "invalid_json" },
+  { path: TEXT, body: "hello", param: null, code: "invalid_json" },
+  { path: CHAT, body: "[]", param: null, code: "invalid_type" },
+  { path: CHAT, body: "null", param: null, code: "invalid_type" },
+  { path: TEXT, body: "3", param: null, code: "invalid_type" },
+  { path: CHAT, body: {}, param: "messages", code: "missing_required_parameter" },
+  { path: TEXT, body: {}, param: "prompt", code: "missing_required_parameter" },
+  chat({ messages: "hi" }, "messages", "invalid_type"),
+  chat({ messages: [] }, "messages"),
+  chat({ messages: ["hi"] }, "messages[0]", "invalid_type"),
+  chat({ messages: [{ content: "x" }] }, "messages[0].role", "missing_required_parameter"),
+  chat({ messages: [{ role: "king", content: "x" }] }, "messages[0].role"),
+  chat({ messages: [{ role: "user" }] }, "messages[0].content", "missing_required_parameter"),
+  chat({ messages: [{ role: "user", content: 3 }] }, "messages[0].content", "invalid_type"),
+  chat({ messages: [{ role: "user", content: [] }] }, "messages[0].content"),
+  chat(
+    { messages: [...messages, { role: "user", content: [{ type: "text" }] }] },
+    "messages[1].content[0].text",
+    "missing_required_parameter",
+  ),
+  chat(
+    { messages: [{ role: "user", content: [{ type: "text", text: 1 }] }] },
+    "messages[0].content[0].text",
+    "invalid_type",
+  ),
+  chat({ model: 1 }, "model", "invalid_type"),
+  chat({ temperature: "0.5" }, "temperature", "invalid_type"),
+  chat({ temperature: -0.1 }, "temperature"),
+  chat({ temperature: 2.1 }, "temperature"),
+  chat({ top_p: 1.5 }, "top_p"),
+  chat({ top_p: true }, "top_p", "invalid_type"),
+  chat({ top_k: -2 }, "top_k"),
+  chat({ top_k: 1.5 }, "top_k", "invalid_type"),
+  chat({ min_p: -1 }, "min_p"),
+  chat({ seed: "1" }, "seed", "invalid_type"),
+  chat({ seed: 1.5 }, "seed"),
+  chat({ n: 0 }, "n"),
+  chat({ n: 9 }, "n"),
+  chat({ max_tokens: 0 }, "max_tokens"),
+  chat({ max_tokens: "9" }, "max_tokens", "invalid_type"),
+  chat({ max_completion_tokens: -1 }, "max_completion_tokens"),
+  chat({ stop: ["1", "2", "3", "4", "5"] }, "stop"),
+  chat({ stop: 1 }, "stop", "invalid_type"),
+  chat({ stop: ["a", 1] }, "stop[1]", "invalid_type"),
+  chat({ stop: "" }, "stop"),
+  chat({ ignore_eos: "yes" }, "ignore_eos", "invalid_type"),
+  chat({ stream: "true" }, "stream", "invalid_type"),
+  chat({ stream_options: { include_usage: true } }, "stream_options"),
+  chat(
+    { stream: true, stream_options: { include_usage: 1 } },
+    "stream_options.include_usage",
+    "invalid_type",
+  ),
+  chat({ frequency_penalty: 2.5 }, "frequency_penalty"),
+  chat({ logit_bias: { "5": "a" } }, "logit_bias.5", "invalid_type"),
+  chat({ top_logprobs: 21 }, "top_logprobs"),
+  chat({ logprobs: 5 }, "logprobs", "invalid_type"),
+  chat({ response_format: { type: "xml" } }, "response_format.type"),
+  chat({ response_format: "text" }, "response_format", "invalid_type"),
+  text({ prompt: [] }, "prompt"),
+  text({ prompt: null }, "prompt", "invalid_type"),
+  text({ prompt: "" }, "prompt"),
+  text({ prompt: [1, "a"] }, "prompt[1]", "invalid_type"),
+  text({ prompt: [[]] }, "prompt[0]"),
+  text({ prompt: [-1] }, "prompt[0]"),
+  text({ prompt: [1.5] }, "prompt[0]", "invalid_type"),
+  text({ prompt: [258] }, "prompt"),
+  text({ max_tokens: -1 }, "max_tokens"),
+  text({ echo: 1 }, "echo", "invalid_type"),
+  text({ logprobs: 6 }, "logprobs"),
+  text({ logprobs: true }, "logprobs", "invalid_type"),
+  text({ best_of: 0 }, "best_of"),
+  ...[
+    chat({ frequency_penalty: 0.5 }, "frequency_penalty"),
+    chat({ presence_penalty: -0.5 }, "presence_penalty"),
+    chat({ repetition_penalty: 1.1 }, "repetition_penalty"),
+    chat({ logit_bias: { "5": 1 } }, "logit_bias"),
+    chat({ logprobs: true }, "logprobs"),
+    chat({ top_logprobs: 2 }, "top_logprobs"),
+    chat({ tools: [{ type: "function" }] }, "tools"),
+    chat({ tool_choice: "required" }, "tool_choice"),
+    chat({ functions: [{ name: "f" }] }, "functions"),
+    chat({ response_format: { type: "json_object" } }, "response_format"),
+    chat({ modalities: ["text", "audio"] }, "modalities"),
+    chat({ kv: { profile: "exact" } }, "kv"),
+    chat({ grammar: "root ::= x" }, "grammar"),
+    chat({ min_tokens: 4 }, "min_tokens"),
+    chat({ messages: [{ role: "tool", content: "1" }] }, "messages[0].role"),
+    chat({ messages: [{ role: "assistant", tool_calls: [call] }] }, "messages[0].tool_calls"),
+    chat({ messages: [{ role: "user", content: [image] }] }, "messages[0].content[0].type"),
+    text({ logprobs: 0 }, "logprobs"),
+    text({ suffix: "end" }, "suffix"),
+    text({ best_of: 2 }, "best_of"),
+  ].map((item) => ({ ...item, code: "unsupported_parameter" })),
+];
+
+for (const { path, body, param, code } of CASES) {
+  const shown = JSON.stringify(body);
+  Deno.test(`POST ${path} answers 400 ${code}, param ${param}, if given ${shown}`, async () => {
+    const { post, engine } = harness(() => tokensOf("a"));
+    const response = await post(path, body);
+    assertEquals(response.status, 400);
+    const { error } = await response.json();
+    assertEquals({ param: error.param, code: error.code }, { param, code });
+    assertEquals(error.type, "invalid_request_error");
+    assert(error.message.startsWith("Cannot "), error.message);
+    if (code === "unsupported_parameter") assert(error.message.includes("not supported yet"));
+    assertEquals(engine.requests.length, 0);
+  });
+}

@@ -1,0 +1,103 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import { tokensOf } from "../support/fake_engine.ts";
+import { eventually, harness } from "./harness.ts";
+
+const CHAT = "/v1/chat/completions";
+const messages = [{ role: "user", content: "hi" }];
+
+/** Value of the one sample whose name and labels match. */
+async function sample(app: ReturnType<typeof harness>["app"], pattern: string): Promise<number> {
+  const response = await app.request("/metrics");
+  assertMatch(response.headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
+  const lines = (await response.text()).split("\n").filter((line) =>
+    line.startsWith(pattern.split("{")[0]) &&
+    pattern.split("{").slice(1).every((label) => line.includes(label))
+  );
+  assertEquals(lines.length, 1, `${pattern} matches ${JSON.stringify(lines)}`);
+  return Number(lines[0].split(" ").at(-1));
+}
+
+Deno.test("GET /metrics has every name that dashboards know, labelled with the model", async () => {
+  const { app } = harness(() => []);
+  const text = await (await app.request("/metrics")).text();
+  const names = [
+    "vllm:num_requests_running",
+    "vllm:num_requests_waiting",
+    "vllm:kv_cache_usage_perc",
+    "vllm:prefix_cache_queries",
+    "vllm:prefix_cache_hits",
+    "vllm:prompt_tokens_total",
+    "vllm:generation_tokens_total",
+    "vllm:time_to_first_token_seconds_bucket",
+    "vllm:inter_token_latency_seconds_bucket",
+    "vllm:e2e_request_latency_seconds_bucket",
+    "vllm:request_queue_time_seconds_bucket",
+    "vllm:request_success_total",
+    "packkv:kv_bytes",
+    "packkv:device_bytes",
+  ];
+  for (const name of names) {
+    assert(
+      text.split("\n").some((line) =>
+        line.startsWith(`${name}{`) && line.includes(`model_name="fake"`)
+      ),
+      name,
+    );
+  }
+});
+
+Deno.test("GET /metrics tells the engine's cache by kind and profile", async () => {
+  const { app } = harness(() => []);
+  const expected = { raw: 6000, payload: 900, packed: 1000, allocated: 1024 };
+  for (const [kind, bytes] of Object.entries(expected)) {
+    assertEquals(await sample(app, `packkv:kv_bytes{kind="${kind}"{profile="paper"`), bytes);
+  }
+  assertEquals(await sample(app, "vllm:kv_cache_usage_perc"), 0.25);
+});
+
+Deno.test("GET /metrics counts tokens, ends and latencies of requests", async () => {
+  const { app, post } = harness(() => tokensOf("abcd"));
+  for (const max_tokens of [4, 9]) {
+    await (await post(CHAT, { messages, max_tokens })).json();
+    // Scraping in between must not count anything twice.
+    await sample(app, "vllm:generation_tokens_total");
+  }
+  assertEquals(await sample(app, "vllm:generation_tokens_total"), 8);
+  assertEquals(await sample(app, "vllm:prompt_tokens_total"), 38);
+  assertEquals(await sample(app, `vllm:request_success_total{finished_reason="stop"`), 1);
+  assertEquals(await sample(app, `vllm:request_success_total{finished_reason="length"`), 1);
+  assertEquals(await sample(app, "vllm:time_to_first_token_seconds_count"), 2);
+  assertEquals(await sample(app, "vllm:inter_token_latency_seconds_count"), 6);
+  assertEquals(await sample(app, "vllm:e2e_request_latency_seconds_count"), 2);
+  assertEquals(await sample(app, "vllm:request_queue_time_seconds_sum"), 0.002);
+});
+
+Deno.test("GET /metrics counts aborted and failed requests apart", async () => {
+  const { app, post } = harness((_, callIndex) =>
+    callIndex === 0 ? [new EngineError("queue_full", "Cannot queue")] : [97, "hang"]
+  );
+  await (await post(CHAT, { messages })).json();
+  assertEquals(await sample(app, `packkv:request_errors_total{code="queue_full"`), 1);
+  const streamed = await post(CHAT, { messages, stream: true });
+  await streamed.body!.cancel();
+  let aborts = 0;
+  for (let attempt = 0; attempt < 50 && aborts === 0; attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    aborts = await sample(app, `vllm:request_success_total{finished_reason="abort"`);
+  }
+  assertEquals(aborts, 1);
+});
+
+Deno.test("GET /metrics counts running sequences and still answers if the engine failed", async () => {
+  const { app, post, engine, state } = harness(() => ["hang"]);
+  const answer = post(CHAT, { messages });
+  await eventually(() => engine.activeCount === 1);
+  assertEquals(await sample(app, "vllm:num_requests_running"), 1);
+  engine.stats = () => Promise.reject(new Error("gone"));
+  assertEquals(await sample(app, "vllm:num_requests_running"), 1);
+  state.setFailed("device_lost", "gone");
+  assertEquals(await sample(app, "vllm:num_requests_running"), 1);
+  state.stop();
+  await (await answer).json();
+});

@@ -1,0 +1,87 @@
+import { assertEquals } from "@std/assert";
+import { FAKE_EOS_ID, tokensOf } from "../support/fake_engine.ts";
+import { harness } from "./harness.ts";
+
+Deno.test("GET /v1/models lists the model with what is in force", async () => {
+  const { app } = harness(() => [], { app: { aliases: ["other"] } });
+  for (const path of ["/v1/models", "/models"]) {
+    const { object, data } = await (await app.request(path)).json();
+    assertEquals([object, data.length], ["list", 1]);
+    const { created, ...model } = data[0];
+    assertEquals(typeof created, "number");
+    assertEquals(model, {
+      id: "fake",
+      object: "model",
+      owned_by: "packkv",
+      aliases: ["other"],
+      max_model_len: 200,
+      meta: {
+        n_vocab: 258,
+        n_ctx_train: 400,
+        n_ctx: 200,
+        n_params: 2000,
+        size: 1000,
+        kv_profile: "paper (k-rel 0.1, v-rel 0.2, pack 16)",
+        adapter: "fake adapter",
+        adapter_is_fallback: true,
+      },
+    });
+  }
+});
+
+Deno.test("GET /v1/models/{id} finds the id, also with a slash, and its aliases", async () => {
+  const { app } = harness(() => [], { app: { modelId: "me/fake", aliases: ["other"] } });
+  for (const id of ["me/fake", "me%2Ffake", "other"]) {
+    const response = await app.request(`/v1/models/${id}`);
+    assertEquals([id, response.status], [id, 200]);
+    assertEquals((await response.json()).id, "me/fake");
+  }
+  const unknown = await app.request("/v1/models/nope");
+  assertEquals([unknown.status, (await unknown.json()).error.code], [404, "model_not_found"]);
+});
+
+Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
+  const { app } = harness(() => []);
+  const props = await (await app.request("/props")).json();
+  assertEquals(props.default_generation_settings.n_ctx, 200);
+  assertEquals(props.total_slots, 4);
+  assertEquals(props.kv_profile, "paper (k-rel 0.1, v-rel 0.2, pack 16)");
+  assertEquals(props.memory, {
+    weight_bytes: 900,
+    cache_capacity_bytes: 5000,
+    cache_usage: 0.25,
+    cache_bytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
+    device_bytes: 7000,
+  });
+});
+
+Deno.test("POST /tokenize knows llama.cpp's and vLLM's fields", async () => {
+  const { post } = harness(() => []);
+  const cases: [object, number[]][] = [
+    [{ content: "a<|end|>" }, [97, FAKE_EOS_ID]],
+    [{ content: "<|end|>", parse_special: false }, tokensOf("<|end|>")],
+    [{ prompt: "ab" }, [97, 98]],
+    [{ messages: [{ role: "user", content: "x" }] }, tokensOf("[user]x[assistant]")],
+  ];
+  for (const [body, tokens] of cases) {
+    const answer = await (await post("/tokenize", body)).json();
+    assertEquals(answer, { tokens, count: tokens.length, max_model_len: 200 });
+  }
+  const empty = await post("/tokenize", {});
+  assertEquals([empty.status, (await empty.json()).error.param], [400, "content"]);
+});
+
+Deno.test("POST /detokenize gives the text and refuses ids that are not there", async () => {
+  const { post } = harness(() => []);
+  const answer = await (await post("/detokenize", { tokens: tokensOf("aé") })).json();
+  assertEquals(answer, { content: "aé", prompt: "aé" });
+  const wrong = await post("/detokenize", { tokens: [258] });
+  assertEquals([wrong.status, (await wrong.json()).error.param], [400, "tokens"]);
+});
+
+Deno.test("POST /apply-template renders without generating", async () => {
+  const { post, engine } = harness(() => []);
+  const answer = await post("/apply-template", { messages: [{ role: "user", content: "x" }] });
+  assertEquals(await answer.json(), { prompt: "[user]x[assistant]" });
+  assertEquals(engine.requests.length, 0);
+});

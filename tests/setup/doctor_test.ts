@@ -1,0 +1,37 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describeFindings, inspectMachine } from "../../server/setup/doctor.ts";
+
+Deno.test("describeFindings() marks what is missing and names the command that mends it", () => {
+  const text = describeFindings([
+    { name: "deno", lines: ["2.9.6"] },
+    { name: "adapter", lines: ["none"], mend: "apt-get install x" },
+    { name: "limits", lines: ["a 1", "b 2"] },
+  ]);
+  assertEquals(text.split("\n"), [
+    "ok  deno     2.9.6",
+    "--  adapter  none",
+    "             mend: apt-get install x",
+    "ok  limits   a 1",
+    "             b 2",
+    "1 thing is missing",
+  ]);
+});
+
+Deno.test("describeFindings() says so if nothing is missing", () => {
+  const text = describeFindings([{ name: "deno", lines: ["2.9.6"] }]);
+  assertMatch(text, /all that is needed is there$/);
+});
+
+Deno.test("inspectMachine() finds Deno, adapter, features, limits, memory and model", async () => {
+  const findings = await inspectMachine();
+  const names = findings.map(({ name }) => name);
+  const expected = ["deno", "adapter", "driver", "features", "limits", "memory", "model"];
+  assertEquals(names, expected);
+  assertEquals(findings.filter(({ mend }) => mend !== undefined), []);
+  const features = findings.find(({ name }) => name === "features");
+  assertEquals(features?.lines.map((line) => line.split(" ")[0]), [
+    "shader-f16",
+    "subgroups",
+    "timestamp-query",
+  ]);
+});

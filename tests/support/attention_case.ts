@@ -1,0 +1,153 @@
+/** Seeded caches for the attention tests: several slots of different lengths, sealed and raw. */
+
+import { RecordLayout, rawTileWords } from "../../src/codec/layout.ts";
+import { packRecord } from "../../src/codec/pack.ts";
+import { quantiseTile } from "../../src/codec/quantise.ts";
+import { rawTileFrom } from "../../src/codec/raw_tile.ts";
+import { repackOrder } from "../../src/codec/repack.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  type RepackRule,
+  sealedBlockCount,
+  WINDOW_TILE_COUNT,
+} from "../../src/core/shapes.ts";
+import { seededNormals, seededRandom } from "./numeric.ts";
+
+/** Heads and splits of a case. */
+export interface CaseShape {
+  kvHeadCount: number;
+  queryHeadCount: number;
+  headSize: number;
+  blocksPerSplit: number;
+  splitCountMax: number;
+}
+
+/** How sealed blocks are stored in a case. */
+export type SealedForm = "raw" | {
+  packSize: 8 | 16 | 32;
+  keyRel: number;
+  valueRel: number;
+  repack?: RepackRule;
+};
+
+/** Device data of a case, as the kernels bind them. */
+export interface AttentionCase {
+  shape: CaseShape;
+  q: Float32Array;
+  /** slot, position, sealed blocks, 0 per row. */
+  rows: Uint32Array;
+  window: Uint32Array;
+  arena: Uint32Array;
+  directory: Uint32Array;
+  blockCountMax: number;
+  /** Of packed cases. */
+  layout: RecordLayout | null;
+  /** Most sealed blocks of a row. */
+  blockCountLargest: number;
+}
+
+/** A case's heads, splits for up to `blockCountMax` blocks included. */
+export function caseShape(
+  heads: { kvHeadCount: number; groupSize: number; headSize: number },
+  splits: { blocksPerSplit: number; blockCountMax: number },
+): CaseShape {
+  const { kvHeadCount, groupSize, headSize } = heads;
+  const { blocksPerSplit, blockCountMax } = splits;
+  const splitCountMax = Math.ceil(blockCountMax / blocksPerSplit) + WINDOW_TILE_COUNT;
+  const queryHeadCount = kvHeadCount * groupSize;
+  return { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax };
+}
+
+/**
+ * Makes a cache in which slot `i` holds `lengths[i]` tokens, and a row at each one's last token.
+ *
+ * @param options `scale` multiplies the queries; `seed` fixes everything.
+ */
+export function makeAttentionCase(
+  shape: CaseShape,
+  lengths: readonly number[],
+  form: SealedForm,
+  options: { seed?: number; scale?: number } = {},
+): AttentionCase {
+  const { seed = 1, scale = 1 } = options;
+  const tileWords = rawTileWords(shape);
+  const blockCounts = lengths.map((length) => sealedBlockCount(length));
+  const blockCountLargest = Math.max(...blockCounts);
+  const blockCountMax = blockCountLargest + 1;
+  const window = new Uint32Array(lengths.length * WINDOW_TILE_COUNT * tileWords);
+  const directory = new Uint32Array(lengths.length * blockCountMax);
+  const layout = form === "raw" ? null : RecordLayout.forProfile(shape, {
+    name: "paper",
+    repack: "none",
+    ...form,
+  });
+  // Records lie in a shuffled order with gaps, as an allocator leaves them.
+  const records: { slot: number; block: number; words: Uint32Array }[] = [];
+  for (const [slot, length] of lengths.entries()) {
+    for (let block = 0; block * BLOCK_TOKEN_COUNT < length; block++) {
+      const tokenCount = Math.min(BLOCK_TOKEN_COUNT, length - block * BLOCK_TOKEN_COUNT);
+      const tile = seededTile(shape, { tokenCount, seed: seed + slot * 7919 + block * 31 });
+      if (block < blockCounts[slot]) {
+        records.push({ slot, block, words: sealedWords(shape, tile, { form, layout }) });
+      } else {
+        const place = slot * WINDOW_TILE_COUNT + block % WINDOW_TILE_COUNT;
+        window.set(tile, place * tileWords);
+      }
+    }
+  }
+  const random = seededRandom(seed + 5);
+  records.sort(() => random() - 0.5);
+  let word = 8;
+  for (const record of records) {
+    directory[record.slot * blockCountMax + record.block] = word;
+    word += record.words.length + 4 * Math.floor(random() * 3);
+  }
+  const arena = new Uint32Array(word + 4);
+  for (const record of records) {
+    arena.set(record.words, directory[record.slot * blockCountMax + record.block]);
+  }
+  const rows = new Uint32Array(lengths.length * 4);
+  for (const [slot, length] of lengths.entries()) {
+    rows.set([slot, length - 1, blockCounts[slot], 0], slot * 4);
+  }
+  const q = seededNormals(lengths.length * shape.queryHeadCount * shape.headSize, seed + 3, scale);
+  return {
+    shape,
+    q,
+    rows,
+    window,
+    arena,
+    directory,
+    blockCountMax,
+    layout,
+    blockCountLargest,
+  };
+}
+
+/** Raw tile of seeded K and V; a few K channels are large, as in real models. */
+export function seededTile(
+  shape: { kvHeadCount: number; headSize: number },
+  options: { tokenCount: number; seed: number },
+): Uint32Array {
+  const channelCount = shape.kvHeadCount * shape.headSize;
+  const count = options.tokenCount * channelCount;
+  const keys = seededNormals(count, options.seed * 2 + 1);
+  const values = seededNormals(count, options.seed * 2 + 2);
+  for (let i = 0; i < count; i++) {
+    const channel = i % channelCount;
+    const isLarge = channel % 29 === 3;
+    keys[i] = isLarge ? 4 + keys[i] : keys[i] * (0.2 + (channel % 7) / 7);
+  }
+  return rawTileFrom(shape, keys, values);
+}
+
+function sealedWords(
+  shape: CaseShape,
+  tile: Uint32Array,
+  options: { form: SealedForm; layout: RecordLayout | null },
+): Uint32Array {
+  const { form, layout } = options;
+  if (form === "raw" || layout === null) return tile;
+  const block = quantiseTile(shape, tile, form);
+  return packRecord(layout, block, repackOrder(form.repack ?? "none", block));
+}

@@ -1,0 +1,193 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { commandLines, commandViolations, titleViolations } from "./documents.ts";
+import { importsOf, importViolations } from "./imports.ts";
+import { deadFileViolations, twinViolations } from "./reach.ts";
+import { nameViolations, sizeViolations } from "./size.ts";
+import { makeSources, type Sources } from "./sources.ts";
+import { wordViolations } from "./words.ts";
+
+type Rule = (sources: Sources) => string[];
+
+/** A rule finds exactly this in a small repository; null: nothing. */
+function ruleTest(
+  claim: string,
+  [rule, texts, expected]: [Rule, Record<string, string>, RegExp | null],
+): void {
+  Deno.test(claim, () => {
+    const found = rule(makeSources(texts));
+    assertEquals(found.length, expected === null ? 0 : 1, found.join("\n"));
+    if (expected !== null) assertMatch(found[0], expected);
+  });
+}
+
+const line = (count: number) => "  step();\n".repeat(count);
+const config = JSON.stringify({ imports: { hono: "npm:hono", "@std/assert": "./src/core/a.ts" } });
+
+const IMPORTS: [string, string, string, RegExp | null][] = [
+  ["the scheduler importing the GPU", "src/scheduler/a.ts", "../gpu/gpu.ts", /scheduler sees only/],
+  ["core importing anything", "src/core/a.ts", "../gguf/a.ts", /core sees only itself/],
+  ["the tokenizer importing the engine", "src/tokenizer/a.ts", "../engine/a.ts", /sees only/],
+  ["the server importing a kernel", "server/app.ts", "../src/kernels/a.ts", /server\/ may see/],
+  ["the server importing a bench", "server/app.ts", "../bench/a.ts", /server\/ may see/],
+  ["mod.ts importing the server", "mod.ts", "./server/app.ts", /mod\.ts may see/],
+  ["src importing the server", "src/engine/a.ts", "../../server/app.ts", /table only/],
+  ["src importing tests", "src/engine/a.ts", "../../tests/support/a.ts", /table only/],
+  ["a folder outside the table", "src/other/a.ts", "../core/a.ts", /src\/other is not in/],
+  ["a name outside the import map", "src/engine/a.ts", "lodash", /not a name of the import map/],
+  ["a package by its address", "src/engine/a.ts", "npm:hono@4", /not a name of the import map/],
+  ["assertions in the product", "src/engine/a.ts", "@std/assert", /assertions are for tests/],
+];
+
+for (const [state, path, specifier, expected] of IMPORTS) {
+  const text = `import { a } from "${specifier}";\n`;
+  ruleTest(`importViolations() finds ${state}`, [
+    importViolations,
+    { "deno.json": config, [path]: text },
+    expected,
+  ]);
+}
+
+ruleTest("importViolations() allows what the table and the import map name", [importViolations, {
+  "deno.json": config,
+  "src/kernels/a.ts": 'import t from "../../shaders/a.wgsl" with { type: "text" };\n' +
+    'import { b } from "../gpu/b.ts";\nimport { c } from "./c.ts";\nimport "node:path";\n',
+  "server/app.ts": 'import { Hono } from "hono";\nimport { cors } from "hono/cors";\n',
+  "tests/a_test.ts": 'import { assert } from "@std/assert";\n',
+  "src/core/b.ts": '/**\n * import { a } from "../gpu/a.ts";\n */\n',
+}, null]);
+
+Deno.test("importsOf() finds imports on several lines, dynamic ones, re-exports and workers", () => {
+  const text = 'import {\n  a,\n  type B,\n} from "./a.ts";\nexport * from "../b.ts";\n' +
+    'const c = await import("./c.ts");\nnew Worker(new URL("./d.ts", import.meta.url));\n';
+  const paths = importsOf("src/x/y.ts", text).map(({ path }) => path);
+  assertEquals(paths, ["src/x/a.ts", "src/b.ts", "src/x/c.ts", "src/x/d.ts"]);
+});
+
+ruleTest("deadFileViolations() finds a module nobody imports", [deadFileViolations, {
+  "mod.ts": 'export { a } from "./src/engine/a.ts";',
+  "src/engine/a.ts": 'import "./b.ts";',
+  "src/engine/b.ts": "",
+  "src/engine/dead.ts": "",
+}, /^src\/engine\/dead\.ts: dead/]);
+
+ruleTest("deadFileViolations() finds a module only tests import", [deadFileViolations, {
+  "src/engine/a.ts": "",
+  "tests/engine/a_test.ts": 'import "../../src/engine/a.ts";',
+}, /^src\/engine\/a\.ts/]);
+
+ruleTest("deadFileViolations() finds a shader and a test helper nobody imports", [
+  (sources) => deadFileViolations(sources).map((each) => each.split(":")[0]).slice(0, 1),
+  { "shaders/lib/a.wgsl": "", "tests/support/b.ts": "" },
+  /^shaders\/lib\/a\.wgsl$/,
+]);
+
+ruleTest("deadFileViolations() follows workers, texts and the import map", [deadFileViolations, {
+  "deno.json": JSON.stringify({ imports: { "@std/x": "./src/core/std/x.ts" } }),
+  "mod.ts": 'export { a } from "./src/engine/a.ts";',
+  "src/engine/a.ts": 'new Worker(new URL("./w.ts", import.meta.url));\nimport "@std/x";',
+  "src/engine/w.ts": 'import t from "../../shaders/t.wgsl" with { type: "text" };',
+  "shaders/t.wgsl": "",
+  "src/core/std/x.ts": "",
+  "src/reference/r.ts": "",
+  "tests/r_test.ts": 'import "../src/reference/r.ts";',
+}, null]);
+
+const TWINS = {
+  "shaders/s.wgsl": "",
+  "src/kernels/s.ts": "",
+  "src/reference/s.ts": "",
+  "tests/kernels/s_test.ts": "",
+  "bench/kernels/s_bench.ts": "",
+};
+
+ruleTest("twinViolations() accepts five twins, shared texts and helpers", [
+  twinViolations,
+  { ...TWINS, "shaders/lib/t.wgsl": "", "src/kernels/helper.ts": "" },
+  null,
+]);
+
+for (const path of Object.keys(TWINS)) {
+  ruleTest(`twinViolations() misses ${path}`, [
+    twinViolations,
+    Object.fromEntries(Object.entries(TWINS).filter(([each]) => each !== path)),
+    new RegExp(`^${path}: missing`),
+  ]);
+}
+
+const LONG: [string, string, string, RegExp | null][] = [
+  ["a file of 401 lines", "a.ts", "x;\n".repeat(401), /401 lines: split/],
+  ["no fault in a file of 400 lines", "a.ts", "x;\n".repeat(400), null],
+  ["a line of 101 columns", "a.wgsl", `${"x".repeat(101)}\n`, /a\.wgsl:1: 101 columns/],
+  ["no fault in 100 columns of emoji", "a.ts", `${"😀".repeat(100)}\n`, null],
+  ["a function of 71 lines", "a.ts", `function f() {\n${line(69)}}\n`, /71 lines in "function f/],
+  ["no fault in a function of 70 lines", "a.ts", `function f() {\n${line(68)}}\n`, null],
+  ["a long method", "a.ts", `class A {\n  async #m() {\n${line(70)}  }\n}\n`, /"async #m\(\)/],
+  ["no fault in a long class", "a.ts", `class A {\n${"  a() {\n  }\n".repeat(60)}}\n`, null],
+  ["no fault in a long table", "a.ts", `const T = {\n${line(90)}};\n`, null],
+  ["a long callback", "a.ts", `Deno.test("x", () => {\n${line(70)}});\n`, /"Deno\.test/],
+  [
+    "a long function with parameters a line each",
+    "a.ts",
+    `function f(\n  a: A,\n): B {\n${line(70)}}\n`,
+    /"function f\("/,
+  ],
+  ["a long function of a shader", "a.wgsl", `fn main() {\n${line(70)}}\n`, /"fn main/],
+];
+
+for (const [state, path, text, expected] of LONG) {
+  ruleTest(`sizeViolations() finds ${state}`, [sizeViolations, { [path]: text }, expected]);
+}
+
+ruleTest("nameViolations() finds a name that is not snake_case", [
+  nameViolations,
+  { "src/core/ok_2.ts": "", "src/core/notOk.ts": "" },
+  /^src\/core\/notOk\.ts/,
+]);
+
+const WORDS: [string, string, string, RegExp | null][] = [
+  ["an unfinished place", "a.md", `${"TO"}${"DO"}: later`, /finish it/],
+  ["no fault in a word that contains one", "a.ts", "const HACKNEYED = 1;", null],
+  ["a registry's host", "a.json", ["https://registry", "npmjs", "org/x"].join("."), /registries/],
+  ["a worker that is terminated", "a.ts", "this.#worker.terminate();", /may crash/],
+  ["a switched-off check", "a.ts", `// @${"ts-ignore"}`, /mend the cause/],
+  ["a lost type", "a.ts", `x ${"as"} any;`, /name the type/],
+  ["the product reading shared files", "src/a.ts", '"../../../shared/x"', /without \.\.\/shared/],
+  ["no fault in tests reading them", "tests/a.ts", '"../../shared/x"', null],
+];
+
+for (const [state, path, text, expected] of WORDS) {
+  ruleTest(`wordViolations() finds ${state}`, [wordViolations, { [path]: text }, expected]);
+}
+
+ruleTest("titleViolations() finds two titles", [
+  titleViolations,
+  { "a.md": "# A\n\n# B\n", "b.md": "# B\n\n```sh\n# a comment\n```\n" },
+  /^a\.md: 2 first-level headings/,
+]);
+
+ruleTest("titleViolations() finds a missing title", [
+  titleViolations,
+  { "a.md": "## A\n" },
+  /^a\.md: 0 first-level headings/,
+]);
+
+const checkCommands: Rule = (sources) =>
+  commandViolations(sources, new Map([["serve", new Set(["port"])], ["test", null]]));
+
+const DOCUMENTS: [string, string, RegExp | null][] = [
+  ["a command that does not exist", "Use `./packkv chat` now", /no command chat/],
+  ["a flag that does not exist", "```sh\n./packkv serve --prt 1\n```", /serve has no flag --prt/],
+  ["a flag on a continued line", "```sh\n./packkv serve \\\n  --prt 1\n```", /no flag --prt/],
+  ["no fault in what exists", "`./packkv serve --port=1` and `./packkv test --any`", null],
+  ["no fault in flags after a pipe", "```\n./packkv serve | grep --color x\n```", null],
+  ["no fault in prose", "the ./packkv script of this folder", null],
+];
+
+for (const [state, text, expected] of DOCUMENTS) {
+  ruleTest(`commandViolations() finds ${state}`, [checkCommands, { "README.md": text }, expected]);
+}
+
+Deno.test("commandLines() reads fences and code spans", () => {
+  const text = "Run `./packkv run x`.\n\n```sh\ncd repo && ./packkv serve # comment\n```\n";
+  assertEquals(commandLines(text), ["./packkv serve", "./packkv run x"]);
+});

@@ -1,0 +1,66 @@
+/** Words that must not be in the project's files, each with the reason. */
+
+import { pathsLike, type Sources } from "./sources.ts";
+
+interface BannedWord {
+  pattern: RegExp;
+  reason: string;
+  /** Files it is looked for in. */
+  files: RegExp;
+}
+
+const ALL = /./;
+const MODULES = /\.(ts|mjs)$/;
+const PRODUCT = /^(src|server|mod\.ts|packkv)/;
+
+// Put together here, so that this file does not hold the words.
+const word = (...parts: string[]) => new RegExp(`\\b${parts.join("")}\\b`);
+const host = (...parts: string[]) => new RegExp(parts.join("\\."), "i");
+
+const BANNED: readonly BannedWord[] = [
+  ...[["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["HA", "CK"]].map((parts) => ({
+    pattern: word(...parts),
+    reason: "finish it, or say in words what does not work",
+    files: ALL,
+  })),
+  ...[
+    ["registry", "npmjs", "org"],
+    ["registry", "yarnpkg", "com"],
+    ["pypi", "org"],
+    ["files", "pythonhosted", "org"],
+    ["crates", "io"],
+    ["proxy", "golang", "org"],
+    ["repo1?", "maven", "(apache|org)"],
+    ["deb", "debian", "org"],
+    ["jsr", "io"],
+  ].map((parts) => ({
+    pattern: host(...parts),
+    reason: "clients know their registries; files do not name them",
+    files: ALL,
+  })),
+  {
+    pattern: /[wW]orker\w*\.terminate\(/,
+    reason: "a GPU worker that is terminated may crash the process; let it close itself",
+    files: MODULES,
+  },
+  {
+    pattern: /@ts-(ignore|nocheck)|deno-lint-ignore-file/,
+    reason: "mend the cause, or ignore one rule on one line",
+    files: MODULES,
+  },
+  { pattern: /\bas any\b/, reason: "name the type, or use unknown", files: MODULES },
+  { pattern: /\.\.\/shared\b/, reason: "the product runs without ../shared", files: PRODUCT },
+];
+
+/** Lines that hold a banned word. Lines of this folder that define them are not looked at. */
+export function wordViolations(sources: Sources): string[] {
+  return pathsLike(sources, /^(?!tests\/tidy\/)/).flatMap((path) =>
+    sources.get(path)!.split("\n").flatMap((line, index) =>
+      BANNED
+        .filter(({ files, pattern }) => files.test(path) && pattern.test(line))
+        .map(({ pattern, reason }) => {
+          return `${path}:${index + 1}: "${pattern.exec(line)![0]}": ${reason}`;
+        })
+    )
+  );
+}
