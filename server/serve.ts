@@ -33,17 +33,19 @@ export interface ServeOptions {
 export interface RunningServer {
   /** E.g. `http://127.0.0.1:8000`. */
   readonly url: string;
-  /** Resolves when the server has ended. */
+  /** Resolves when the last connection has ended. */
   readonly finished: Promise<void>;
-  /** Accepts no more, ends requests in flight, frees the engine. Idempotent. */
+  /**
+   * Accepts no more, ends requests in flight, frees the engine. Resolves within two seconds, also if
+   * a connection or the engine does not end by then. Idempotent.
+   */
   stop(): Promise<void>;
 }
 
-/** Whether `promise` is fulfilled in time. */
-function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
-  const { promise: timeout, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), limitMs);
-  return Promise.race([promise.then(() => true), timeout]).finally(() => clearTimeout(timer));
+function within(promise: Promise<void>, limitMs: number): Promise<void> {
+  const { promise: timeout, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, limitMs);
+  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
 }
 
 function releaseEngine(state: ServerState): () => Promise<void> {
@@ -51,10 +53,10 @@ function releaseEngine(state: ServerState): () => Promise<void> {
   return phase.name === "ready" ? () => phase.model.engine.close() : () => Promise.resolve();
 }
 
-function listen(options: ServeOptions, signal: AbortSignal): Deno.HttpServer<Deno.NetAddr> {
+function listen(options: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
   const { app, hostname, port } = options;
   try {
-    const settings = { hostname, port, signal, onListen: () => {} };
+    const settings = { hostname, port, onListen: () => {} };
     return Deno.serve(settings, (request, info) => app.fetch(request, info));
   } catch (cause) {
     const state = cause instanceof Deno.errors.AddrInUse
@@ -73,15 +75,13 @@ function listen(options: ServeOptions, signal: AbortSignal): Deno.HttpServer<Den
 export function startServer(options: ServeOptions): RunningServer {
   const { state, hostname, keyCount, insecure = false } = options;
   checkBind(hostname, { keyCount, insecure });
-  const cut = new AbortController();
-  const server = listen(options, cut.signal);
+  const server = listen(options);
 
   async function end(): Promise<void> {
     const release = options.release ?? releaseEngine(state);
     state.stop();
     const released = release().catch((error) => console.error("Cannot free the engine:", error));
-    // A server that has drained is gone: there is nothing left to cut then.
-    if (!await within(server.shutdown(), DRAIN_MS)) cut.abort();
+    await within(server.shutdown(), DRAIN_MS);
     await within(released, RELEASE_MS);
   }
 

@@ -46,9 +46,8 @@ fn run(workgroup: vec3<u32>) {
     find_sections(directory[row.x * BLOCK_COUNT_MAX + first + block], workgroup.x, block);
   }
   var query_sum$q = Heads(0.0);
-  let query_start = (workgroup.z * KV_HEAD_COUNT + workgroup.x) * GROUP_SIZE * D;
   for (var channel = lane; channel < D; channel += LANE_COUNT) {
-    let query$q = load_query_$q(query_start + channel) * inverseSqrt(f32(D));
+    let query$q = load_query_$q(workgroup, channel) * inverseSqrt(f32(D));
     queries$q[channel] = query$q;
     query_sum$q += query$q;
   }
@@ -123,10 +122,9 @@ fn run(workgroup: vec3<u32>) {
   zero_sum$q += shuffle_heads(zero_sum$q, lane ^ (1u << $pu));
   workgroupBarrier();
 
-  let partial = partial_start(workgroup.z, workgroup.x * GROUP_SIZE, workgroup.y);
   if (lane == 0u) {
-    store_partial_$q(partial, peak$q);
-    store_partial_$q(partial + 1u, total$q);
+    store_partial_$q(workgroup, workgroup.y, 0u, peak$q);
+    store_partial_$q(workgroup, workgroup.y, 1u, total$q);
   }
   for (var part = 0u; part < D / 32u; part += 1u) {
     var sum$d_$q = zero_sum$q;
@@ -170,8 +168,14 @@ fn run(workgroup: vec3<u32>) {
         //: end
       }
     }
-    store_partial_$q(partial + 2u + part * 32u + $du * LANE_COUNT + lane, sum$d_$q);
+    let place$d = 2u + part * 32u + $du * LANE_COUNT + lane;
+    store_partial_$q(workgroup, workgroup.y, place$d, sum$d_$q);
   }
+}
+
+// Place of query head `index` of a workgroup among all rows' query heads.
+fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
+  return workgroup.z * QUERY_HEAD_COUNT + workgroup.x * GROUP_SIZE + index;
 }
 
 // Notes where a block's record and this head's sections are, and where the payload of each part

@@ -76,8 +76,8 @@ export class Flags {
 /**
  * Parses the arguments of a command.
  *
- * @throws {UsageError} If a flag is unknown (naming the nearest), lacks its value, or has one it does
- * not take or that is not among its choices.
+ * @throws {UsageError} If a flag is unknown (naming the nearest), lacks its value, or has one that
+ * is not among its choices.
  */
 export function parseFlags(args: readonly string[], specs: FlagSpecs): Flags {
   const known = Object.keys(specs);

@@ -42,8 +42,8 @@ export async function writeMarker(path: string, digest: FileDigest): Promise<voi
 }
 
 /**
- * Whether the file at `path` was found to match `digest` and has not been touched since: its size and
- * the time of its last change are compared, not its bytes.
+ * Whether the file at `path` was found to match `digest` and has not been touched since: its size
+ * and the time of its last change are compared, not its bytes.
  */
 export async function hasMarker(path: string, digest: FileDigest): Promise<boolean> {
   try {

@@ -26,11 +26,11 @@ export interface DownloadOptions {
 }
 
 /**
- * Downloads a file to `path`. Bytes gather in `<path>.part`, which a later call goes on with if it is
- * after the same digest. At the end there is a whole, checked file at `path` or nothing new.
+ * Downloads a file to `path`. Bytes gather in `<path>.part`, which a later call goes on with if it
+ * is after the same digest. At the end there is a whole, checked file at `path` or nothing new.
  *
- * @throws {SetupError} If the server refuses, the connection stays cut, or the checksum is wrong; the
- * part is removed in the last case and kept in the others.
+ * @throws {SetupError} If the server refuses, the connection stays cut, or the checksum is wrong;
+ * the part is removed in the last case and kept in the others.
  */
 export async function download(path: string, options: DownloadOptions): Promise<void> {
   const { name, digest } = options;

@@ -1,20 +1,8 @@
 import source from "../../shaders/attention_decode_raw.wgsl" with { type: "text" };
-import fromArena from "../../shaders/lib/attention_source_arena.wgsl" with { type: "text" };
-import fromWindow from "../../shaders/lib/attention_source_window.wgsl" with { type: "text" };
-import { rawTileWords } from "../codec/layout.ts";
 import { invariant } from "../core/errors.ts";
-import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
-import {
-  attentionConstants,
-  type AttentionShape,
-  chooseLanes,
-  headGroup,
-  headsText,
-  type Lanes,
-  type SplitShape,
-} from "./text/attention.ts";
+import { type AttentionShape, chooseLanes, headGroup, type SplitShape } from "./text/attention.ts";
+import { rawTilesText } from "./text/raw_tiles.ts";
 
 /** What {@link AttentionDecodeRawKernel} is compiled for. */
 export interface AttentionDecodeRawOptions {
@@ -40,9 +28,6 @@ export interface AttentionDecodeRawBuffers {
   partials: GPUBuffer | BufferSlice;
 }
 
-/** Tokens of a lane whose scores are summed side by side. */
-const TOKENS_AT_A_TIME_MAX = 4;
-
 /** Attention of single rows over raw tiles, as partial results per split. */
 export class AttentionDecodeRawKernel {
   #gpu: Gpu;
@@ -64,7 +49,8 @@ export class AttentionDecodeRawKernel {
     gpu: Gpu,
     options: AttentionDecodeRawOptions,
   ): Promise<AttentionDecodeRawKernel> {
-    const code = kernelText(options, chooseLanes(gpu));
+    const group = headGroup(options.shape);
+    const code = source + rawTilesText(options, group, chooseLanes(gpu));
     const label = `attention_decode_raw ${options.source}`;
     return new AttentionDecodeRawKernel(gpu, await gpu.createPipeline({ label, code }), options);
   }
@@ -94,35 +80,4 @@ export class AttentionDecodeRawKernel {
     pass.setBindGroup(0, bound);
     pass.dispatchWorkgroups(this.#options.shape.kvHeadCount, grid.splitCount, grid.rowCount);
   }
-}
-
-function kernelText(options: AttentionDecodeRawOptions, lanes: Lanes): string {
-  const { shape, splits } = options;
-  const group = headGroup(shape);
-  const isWindow = options.source === "window";
-  const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);
-  // Lanes that share a token: a power of two that divides its groups of 8 channels.
-  const columnCount = shape.headSize / 8;
-  const span = Math.min(lanes.count, columnCount & -columnCount);
-  const constants = constantLines({
-    ...attentionConstants(shape, splits),
-    BLOCK_COUNT_MAX: options.blockCountMax,
-    LANE_COUNT: lanes.count,
-    SPAN: span,
-    SPLIT_TOKENS: (isWindow ? 1 : splits.blocksPerSplit) * BLOCK_TOKEN_COUNT,
-    TILE_WORDS: rawTileWords(shape),
-    TOKENS_AT_A_TIME: tokensAtATime,
-    WINDOW_TILE_COUNT,
-  });
-  const main = expandTemplate(source, {
-    q: group.vectorCount,
-    t: tokensAtATime,
-    w: 4,
-    c: 8,
-    i: 8 / (lanes.count / span),
-    p: Math.log2(lanes.count),
-    g: Math.log2(lanes.count / span),
-  });
-  return [main, constants, headsText(group), isWindow ? fromWindow : fromArena, lanes.text]
-    .join("\n");
 }

@@ -28,7 +28,7 @@ const LINES: [string, number, RegExp][] = [
 ];
 
 for (const [line, expectedCode, message] of LINES) {
-  Deno.test(`packkv ${line} says what is wrong in one line, exit code ${expectedCode}`, async () => {
+  Deno.test(`packkv ${line} says what is wrong in one line, exits ${expectedCode}`, async () => {
     const { code, out, errors } = await packkv(...line.split(" "));
     assertMatch(errors, message);
     assertEquals([code, out], [expectedCode, ""]);

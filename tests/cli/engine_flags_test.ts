@@ -8,7 +8,7 @@ function read(...args: string[]) {
   return readEngineFlags(parseFlags(args, ENGINE_FLAGS));
 }
 
-Deno.test("readEngineFlags() asks for the paper profile and the default model without flags", () => {
+Deno.test("readEngineFlags() asks for profile paper and the default model without flags", () => {
   assertEquals(read(), { model: null, options: { profile: { name: "paper" } } });
 });
 

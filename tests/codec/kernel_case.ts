@@ -31,7 +31,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
 ];
 
 /** Tokens present in each job. */
-const TOKEN_COUNTS = [64, 1, 17, 63, 64, 40, 64, 64];
+const TOKEN_COUNTS = [64, 63, 1, 64, 17, 40, 64, 64];
 const SLOT_COUNT = 2;
 export const LAYER_COUNT = 2;
 

@@ -57,12 +57,13 @@ Deno.test("KvQuantiseKernel flags blocks with infinity or NaN in a present token
     { value: Infinity, side: 0, tokenCount: 64, flag: 1 },
     { value: -Infinity, side: 1, tokenCount: 64, flag: 1 },
     { value: NaN, side: 0, tokenCount: 51, flag: 1 },
+    { value: Infinity, side: 1, tokenCount: 51, flag: 1 },
     { value: NaN, side: 1, tokenCount: 50, flag: 0 },
-    { value: 65504, side: 0, tokenCount: 64, flag: 0 },
+    { value: -65504, side: 0, tokenCount: 64, flag: 0 },
   ];
   const jobs = placed.map(({ value, side, tokenCount }, index): PackJob => {
     const values = new Float32Array(64 * channelCount);
-    values[50 * channelCount + 77] = value;
+    values[50 * channelCount + 76 + (index & 1)] = value; // both halves of a word
     const tile = side === 0 ? rawTileFrom(layout, values, []) : rawTileFrom(layout, [], values);
     windows[1].set(tile, index * tileWords);
     return { slot: index >> 2, tile: index & 3, tokenCount, scratchIndex: 0 };

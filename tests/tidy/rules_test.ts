@@ -56,7 +56,7 @@ ruleTest("importViolations() allows what the table and the import map name", [im
   "src/core/b.ts": '/**\n * import { a } from "../gpu/a.ts";\n */\n',
 }, null]);
 
-Deno.test("importsOf() finds imports on several lines, dynamic ones, re-exports and workers", () => {
+Deno.test("importsOf() finds imports on several lines, dynamic ones, exports and workers", () => {
   const text = 'import {\n  a,\n  type B,\n} from "./a.ts";\nexport * from "../b.ts";\n' +
     'const c = await import("./c.ts");\nnew Worker(new URL("./d.ts", import.meta.url));\n';
   const paths = importsOf("src/x/y.ts", text).map(({ path }) => path);

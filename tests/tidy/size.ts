@@ -34,8 +34,8 @@ function longLines(path: string, lines: readonly string[]): string[] {
 
 /**
  * Relies on the formatter: a block ends at the next line of the same indentation that begins with a
- * closing brace. A block inside a function is never longer than the function, so only what cannot be
- * in one (a class, a type, an object) is left out.
+ * closing brace. A block inside a function is never longer than the function, so only what cannot
+ * be in one (a class, a type, an object) is left out.
  */
 function longFunctions(path: string, lines: readonly string[]): string[] {
   const found: string[] = [];

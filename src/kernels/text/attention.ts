@@ -85,31 +85,54 @@ export function headGroup(shape: AttentionShape): HeadGroup {
 }
 
 /**
- * Text of `Heads` and, for each vector `i`, `load_query_i(index)`, `partial_start(row, head, split)`
- * and `store_partial_i(index, heads)`. Heads that do not exist load as 0 and are not stored.
- * Needs `q`, `partials` and the constants of {@link attentionConstants}.
+ * Text of the vectors `Heads` and `HeadsCount`, of `load_query_<i>(workgroup, channel)` and
+ * `store_partial_<i>(workgroup, split, offset, heads)` for each vector `i`. Heads that do not exist
+ * load as 0 and are not stored. Needs `q`, `partials`, `query_place` and {@link attentionConstants}.
  */
 export function headsText(group: HeadGroup): string {
   const { groupSize, vectorCount, vectorSize } = group;
-  let text = `alias Heads = vec${vectorSize}<f32>;
-fn partial_start(row: u32, head: u32, split: u32) -> u32 {
-  return ((row * QUERY_HEAD_COUNT + head) * SPLIT_COUNT_MAX + split) * (D + 2u);
-}
-`;
+  let text = `alias Heads = vec${vectorSize}<f32>;\nalias HeadsCount = vec${vectorSize}<u32>;\n`;
   for (let vector = 0; vector < vectorCount; vector++) {
-    const heads = Array.from({ length: vectorSize }, (_, i) => vector * vectorSize + i);
-    const loads = heads.map((head) => head < groupSize ? `q[index + ${head}u * D]` : "0.0");
-    const stores = heads.filter((head) => head < groupSize).map((head) =>
-      `  partials[index + ${head}u * SPLIT_COUNT_MAX * (D + 2u)] = heads[${head % vectorSize}];\n`
+    const heads = headsOfVector(group, vector);
+    const loads = heads.map((head) =>
+      head < groupSize ? `q[query_place(workgroup, ${head}u) * D + channel]` : "0.0"
     );
-    text += `fn load_query_${vector}(index: u32) -> Heads {
+    const stores = heads.filter((head) => head < groupSize).map((head) =>
+      `  let place${head} = query_place(workgroup, ${head}u) * SPLIT_COUNT_MAX + split;
+  partials[place${head} * (D + 2u) + offset] = heads[${head % vectorSize}];
+`
+    );
+    text += `fn load_query_${vector}(workgroup: vec3<u32>, channel: u32) -> Heads {
   return Heads(${loads.join(", ")});
 }
-fn store_partial_${vector}(index: u32, heads: Heads) {
+fn store_partial_${vector}(workgroup: vec3<u32>, split: u32, offset: u32, heads: Heads) {
 ${stores.join("")}}
 `;
   }
   return text;
+}
+
+/**
+ * Text of `seen_count_<i>(workgroup)`: for each head of vector `i`, the tokens it may see. Needs
+ * `query_seen_count`.
+ */
+export function seenText(group: HeadGroup): string {
+  let text = "";
+  for (let vector = 0; vector < group.vectorCount; vector++) {
+    const counts = headsOfVector(group, vector).map((head) =>
+      `query_seen_count(workgroup, ${Math.min(head, group.groupSize - 1)}u)`
+    );
+    text += `fn seen_count_${vector}(workgroup: vec3<u32>) -> HeadsCount {
+  return HeadsCount(${counts.join(", ")});
+}
+`;
+  }
+  return text;
+}
+
+function headsOfVector(group: HeadGroup, vector: number): number[] {
+  const { vectorSize } = group;
+  return Array.from({ length: vectorSize }, (_, i) => vector * vectorSize + i);
 }
 
 /** Constants that every attention kernel shares. */

@@ -1,0 +1,70 @@
+/**
+ * WGSL text of attention over raw tiles, shared by single rows and slices.
+ *
+ * @module
+ */
+
+import fromArena from "../../../shaders/lib/attention_source_arena.wgsl" with { type: "text" };
+import fromScratch from "../../../shaders/lib/attention_source_scratch.wgsl" with { type: "text" };
+import fromWindow from "../../../shaders/lib/attention_source_window.wgsl" with { type: "text" };
+import rawTiles from "../../../shaders/lib/attention_raw_tiles.wgsl" with { type: "text" };
+import { rawTileWords } from "../../codec/layout.ts";
+import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
+import {
+  attentionConstants,
+  type AttentionShape,
+  type HeadGroup,
+  headsText,
+  type Lanes,
+  seenText,
+  type SplitShape,
+} from "./attention.ts";
+
+/** Where raw tiles lie: the ring of a slot, the arena of profile `exact`, or a scratch segment. */
+export type TileSource = "window" | "arena" | "scratch";
+
+/** What the text is made for. */
+export interface RawTilesOptions {
+  shape: AttentionShape;
+  splits: SplitShape;
+  source: TileSource;
+  /** Sealed blocks a slot's part of the directory has room for; of `arena` only. */
+  blockCountMax: number;
+}
+
+/** Tokens of a lane whose scores are summed side by side. */
+const TOKENS_AT_A_TIME_MAX = 4;
+
+const SOURCES = { window: fromWindow, arena: fromArena, scratch: fromScratch };
+
+/** Everything to append to a kernel that defines its queries' rows; `group` says how many they are. */
+export function rawTilesText(options: RawTilesOptions, group: HeadGroup, lanes: Lanes): string {
+  const { shape, splits, source, blockCountMax } = options;
+  const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);
+  // Lanes that share a token: a power of two that divides its groups of 8 channels.
+  const columnCount = shape.headSize / 8;
+  const span = Math.min(lanes.count, columnCount & -columnCount);
+  const splitBlockCount = source === "window" ? 1 : splits.blocksPerSplit;
+  const constants = constantLines({
+    ...attentionConstants(shape, splits),
+    BLOCK_COUNT_MAX: blockCountMax,
+    LANE_COUNT: lanes.count,
+    SPAN: span,
+    SPLIT_TOKENS: splitBlockCount * BLOCK_TOKEN_COUNT,
+    TILE_WORDS: rawTileWords(shape),
+    TOKENS_AT_A_TIME: tokensAtATime,
+    WINDOW_TILE_COUNT,
+  });
+  const body = expandTemplate(rawTiles, {
+    q: group.vectorCount,
+    t: tokensAtATime,
+    w: 4,
+    c: 8,
+    i: 8 / (lanes.count / span),
+    p: Math.log2(lanes.count),
+    g: Math.log2(lanes.count / span),
+  });
+  return [body, constants, headsText(group), seenText(group), SOURCES[source], lanes.text]
+    .join("\n");
+}
