@@ -36,8 +36,8 @@ export interface RunningServer {
   /** Resolves when the last connection has ended. */
   readonly finished: Promise<void>;
   /**
-   * Accepts no more, ends requests in flight, frees the engine. Resolves within two seconds, also if
-   * a connection or the engine does not end by then. Idempotent.
+   * Accepts no more, ends requests in flight, frees the engine. Resolves within two seconds, also
+   * if a connection or the engine does not end by then. Idempotent.
    */
   stop(): Promise<void>;
 }

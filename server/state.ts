@@ -58,7 +58,7 @@ export class ServerState {
     for (const controller of this.#inFlight) controller.abort(reason);
   }
 
-  /** Counts a request as in flight, so that {@link stop} ends it; call the result when it is over. */
+  /** Counts a request as in flight, for {@link stop} to end; call the result when it is over. */
   track(controller: AbortController): () => void {
     this.#inFlight.add(controller);
     return () => this.#inFlight.delete(controller);

@@ -15,7 +15,7 @@
 @group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
 @group(0) @binding(2) var<storage, read> tiles: array<vec4<u32>>; // raw tiles
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
-@group(0) @binding(5) var<storage, read> slice: array<u32>; // [1]: rows of the slice
+@group(0) @binding(4) var<storage, read> slice: array<u32>; // [1]: rows of the slice
 
 // The last row of the tile: it sees the most.
 fn split_row(workgroup: vec3<u32>) -> vec4<u32> {

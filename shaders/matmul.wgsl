@@ -115,6 +115,57 @@ fn add_scaled(total: Tokens, sum: Tokens, block_sum: Tokens, scale_word: u32) ->
   return fma(Tokens(scale.x), sum, fma(Tokens(scale.y), block_sum, total));
 }
 
+// Of one block of columns, unscaled. Unrolled in text: loops are bounded and never unrolled here.
+fn block_products(group_block: u32, inputs: Inputs, thread: u32) -> Sums {
+  let lane = thread & (LANE_COUNT - 1u);
+  let w0 = load_weights(group_block, 0u, lane);
+  let w1 = load_weights(group_block, 1u, lane);
+  let w2 = load_weights(group_block, 2u, lane);
+  let w3 = load_weights(group_block, 3u, lane);
+  var sum = Sums();
+  let c0 = shared_columns(inputs, thread, 0u);
+  sum.output0 = add_products(sum.output0, weight_columns(w0, 0u), c0);
+  sum.output1 = add_products(sum.output1, weight_columns(w1, 0u), c0);
+  sum.output2 = add_products(sum.output2, weight_columns(w2, 0u), c0);
+  sum.output3 = add_products(sum.output3, weight_columns(w3, 0u), c0);
+  let c1 = shared_columns(inputs, thread, 1u);
+  sum.output0 = add_products(sum.output0, weight_columns(w0, 1u), c1);
+  sum.output1 = add_products(sum.output1, weight_columns(w1, 1u), c1);
+  sum.output2 = add_products(sum.output2, weight_columns(w2, 1u), c1);
+  sum.output3 = add_products(sum.output3, weight_columns(w3, 1u), c1);
+  let c2 = shared_columns(inputs, thread, 2u);
+  sum.output0 = add_products(sum.output0, weight_columns(w0, 2u), c2);
+  sum.output1 = add_products(sum.output1, weight_columns(w1, 2u), c2);
+  sum.output2 = add_products(sum.output2, weight_columns(w2, 2u), c2);
+  sum.output3 = add_products(sum.output3, weight_columns(w3, 2u), c2);
+  let c3 = shared_columns(inputs, thread, 3u);
+  sum.output0 = add_products(sum.output0, weight_columns(w0, 3u), c3);
+  sum.output1 = add_products(sum.output1, weight_columns(w1, 3u), c3);
+  sum.output2 = add_products(sum.output2, weight_columns(w2, 3u), c3);
+  sum.output3 = add_products(sum.output3, weight_columns(w3, 3u), c3);
+  let c4 = shared_columns(inputs, thread, 4u);
+  sum.output0 = add_products(sum.output0, weight_columns(w0, 4u), c4);
+  sum.output1 = add_products(sum.output1, weight_columns(w1, 4u), c4);
+  sum.output2 = add_products(sum.output2, weight_columns(w2, 4u), c4);
+  sum.output3 = add_products(sum.output3, weight_columns(w3, 4u), c4);
+  let c5 = shared_columns(inputs, thread, 5u);
+  sum.output0 = add_products(sum.output0, weight_columns(w0, 5u), c5);
+  sum.output1 = add_products(sum.output1, weight_columns(w1, 5u), c5);
+  sum.output2 = add_products(sum.output2, weight_columns(w2, 5u), c5);
+  sum.output3 = add_products(sum.output3, weight_columns(w3, 5u), c5);
+  let c6 = shared_columns(inputs, thread, 6u);
+  sum.output0 = add_products(sum.output0, weight_columns(w0, 6u), c6);
+  sum.output1 = add_products(sum.output1, weight_columns(w1, 6u), c6);
+  sum.output2 = add_products(sum.output2, weight_columns(w2, 6u), c6);
+  sum.output3 = add_products(sum.output3, weight_columns(w3, 6u), c6);
+  let c7 = shared_columns(inputs, thread, 7u);
+  sum.output0 = add_products(sum.output0, weight_columns(w0, 7u), c7);
+  sum.output1 = add_products(sum.output1, weight_columns(w1, 7u), c7);
+  sum.output2 = add_products(sum.output2, weight_columns(w2, 7u), c7);
+  sum.output3 = add_products(sum.output3, weight_columns(w3, 7u), c7);
+  return sum;
+}
+
 @compute @workgroup_size(THREAD_COUNT)
 fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -132,51 +183,7 @@ fn main(
     let inputs = times(raw, norm_weight_at(min(block, BLOCK_COUNT - 1u) * LANE_COUNT + lane));
     share(inputs, thread);
     let at = workgroup_id.x * BLOCK_COUNT + min(block, BLOCK_COUNT - 1u);
-    let w0 = load_weights(at, 0u, lane);
-    let w1 = load_weights(at, 1u, lane);
-    let w2 = load_weights(at, 2u, lane);
-    let w3 = load_weights(at, 3u, lane);
-    var sum = Sums();
-    let c0 = shared_columns(inputs, thread, 0u);
-    sum.output0 = add_products(sum.output0, weight_columns(w0, 0u), c0);
-    sum.output1 = add_products(sum.output1, weight_columns(w1, 0u), c0);
-    sum.output2 = add_products(sum.output2, weight_columns(w2, 0u), c0);
-    sum.output3 = add_products(sum.output3, weight_columns(w3, 0u), c0);
-    let c1 = shared_columns(inputs, thread, 1u);
-    sum.output0 = add_products(sum.output0, weight_columns(w0, 1u), c1);
-    sum.output1 = add_products(sum.output1, weight_columns(w1, 1u), c1);
-    sum.output2 = add_products(sum.output2, weight_columns(w2, 1u), c1);
-    sum.output3 = add_products(sum.output3, weight_columns(w3, 1u), c1);
-    let c2 = shared_columns(inputs, thread, 2u);
-    sum.output0 = add_products(sum.output0, weight_columns(w0, 2u), c2);
-    sum.output1 = add_products(sum.output1, weight_columns(w1, 2u), c2);
-    sum.output2 = add_products(sum.output2, weight_columns(w2, 2u), c2);
-    sum.output3 = add_products(sum.output3, weight_columns(w3, 2u), c2);
-    let c3 = shared_columns(inputs, thread, 3u);
-    sum.output0 = add_products(sum.output0, weight_columns(w0, 3u), c3);
-    sum.output1 = add_products(sum.output1, weight_columns(w1, 3u), c3);
-    sum.output2 = add_products(sum.output2, weight_columns(w2, 3u), c3);
-    sum.output3 = add_products(sum.output3, weight_columns(w3, 3u), c3);
-    let c4 = shared_columns(inputs, thread, 4u);
-    sum.output0 = add_products(sum.output0, weight_columns(w0, 4u), c4);
-    sum.output1 = add_products(sum.output1, weight_columns(w1, 4u), c4);
-    sum.output2 = add_products(sum.output2, weight_columns(w2, 4u), c4);
-    sum.output3 = add_products(sum.output3, weight_columns(w3, 4u), c4);
-    let c5 = shared_columns(inputs, thread, 5u);
-    sum.output0 = add_products(sum.output0, weight_columns(w0, 5u), c5);
-    sum.output1 = add_products(sum.output1, weight_columns(w1, 5u), c5);
-    sum.output2 = add_products(sum.output2, weight_columns(w2, 5u), c5);
-    sum.output3 = add_products(sum.output3, weight_columns(w3, 5u), c5);
-    let c6 = shared_columns(inputs, thread, 6u);
-    sum.output0 = add_products(sum.output0, weight_columns(w0, 6u), c6);
-    sum.output1 = add_products(sum.output1, weight_columns(w1, 6u), c6);
-    sum.output2 = add_products(sum.output2, weight_columns(w2, 6u), c6);
-    sum.output3 = add_products(sum.output3, weight_columns(w3, 6u), c6);
-    let c7 = shared_columns(inputs, thread, 7u);
-    sum.output0 = add_products(sum.output0, weight_columns(w0, 7u), c7);
-    sum.output1 = add_products(sum.output1, weight_columns(w1, 7u), c7);
-    sum.output2 = add_products(sum.output2, weight_columns(w2, 7u), c7);
-    sum.output3 = add_products(sum.output3, weight_columns(w3, 7u), c7);
+    let sum = block_products(at, inputs, thread);
     let block_sum = shared_sum(sum_of(inputs), thread);
     let scale = load_scales(at * LANE_COUNT + lane);
     total.output0 = add_scaled(total.output0, sum.output0, block_sum, scale.x);

@@ -15,7 +15,7 @@ import { loadServedModel } from "./load_model.ts";
 import { UsageError } from "./usage_error.ts";
 
 const INTERRUPTED_EXIT_CODE = 130;
-const STOP_LIMIT_MS = 1800;
+const STOP_LIMIT_MS = 1000;
 const SEED_COUNT = 2 ** 32;
 
 /** The command. */
@@ -49,16 +49,16 @@ async function run(args: readonly string[]): Promise<number> {
   const maxTokens = flags.number("max-tokens", { min: 1, max: 2 ** 24, isInteger: true });
   const prompt = await readPrompt(flags);
   const modelPath = await ensureModel(engineRequest.model);
+  const abort = abortOnInterrupt();
   // One sequence needs no memory for more, unless the user wants to see that.
   const model = await loadServedModel(modelPath, {
     sequenceCountMax: 1,
     ...engineRequest.options,
   });
-  const promptIds = promptTokens(model, prompt, flags);
-  const { contextLength } = model.engine.info;
-  const roomCount = Math.max(1, contextLength - promptIds.length);
-  const abort = abortOnInterrupt();
   try {
+    abort.signal.throwIfAborted();
+    const promptIds = promptTokens(model, prompt, flags);
+    const roomCount = Math.max(1, model.engine.info.contextLength - promptIds.length);
     const events = model.engine.generate({
       promptIds,
       maxTokens: maxTokens ?? roomCount,
@@ -69,6 +69,7 @@ async function run(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (!abort.signal.aborted) throw error;
+    printText("\n");
     return INTERRUPTED_EXIT_CODE;
   } finally {
     await model.engine.close();

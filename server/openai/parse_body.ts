@@ -23,7 +23,7 @@ function valueAt(body: unknown, path: Path): unknown {
   return value;
 }
 
-/** Whether a check that stopped at `path` read more of the body than one that stopped at `other`. */
+/** Whether a check that stopped at `path` read more than one that stopped at `other`. */
 function isFurther(path: Path, other: Path): boolean {
   const at = path.findIndex((key, depth) => key !== other[depth]);
   if (at < 0 || at >= other.length) return path.length > other.length;

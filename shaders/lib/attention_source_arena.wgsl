@@ -1,8 +1,8 @@
 // Raw tiles of sealed blocks, found through the directory and wholly visible: profile `exact`.
 // Twin:  attention_source_window.wgsl
-// Needs: BLOCKS_PER_SPLIT, BLOCK_COUNT_MAX
+// Needs: SOURCE_BINDING, BLOCKS_PER_SPLIT, BLOCK_COUNT_MAX
 
-@group(0) @binding(4) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(SOURCE_BINDING) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
 
 fn first_block(row: vec4<u32>, split: u32) -> u32 {
   return split * BLOCKS_PER_SPLIT;

@@ -9,8 +9,8 @@ override WINDOW_TILE_COUNT: u32;
 
 override TILE_WORDS: u32 = KV_HEAD_COUNT * HEAD_SIZE * 64u;
 
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [rows, query heads * size / 4]
-@group(0) @binding(5) var<storage, read> rope: array<vec4<f32>>; // [rows, size / 4]: cos, sin, cos, sin
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [rows, query channels / 4]
+@group(0) @binding(5) var<storage, read> rope: array<vec4<f32>>; // [rows, size / 4]: 2 pairs
 @group(0) @binding(6) var<storage, read> rows: array<vec4<u32>>; // slot, position, ...
 @group(0) @binding(7) var<storage, read_write> window: array<u32>; // [slots, tiles, TILE_WORDS]
 

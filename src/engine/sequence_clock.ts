@@ -4,10 +4,9 @@ import type { FinishReason, GenerateEvent, SamplingOptions } from "./types.ts";
 export class SequenceClock {
   readonly sampling: SamplingOptions;
   #promptTokenCount: number;
-  #slot = -1;
   #admittedMs = performance.now();
-  #startedMs = 0;
-  #firstTokenMs = 0;
+  #startedMs: number | null = null;
+  #firstTokenMs: number | null = null;
   #tokenCount = 0;
 
   constructor(promptTokenCount: number, sampling: SamplingOptions) {
@@ -15,12 +14,9 @@ export class SequenceClock {
     this.sampling = sampling;
   }
 
-  /** Notes that the sequence runs in `slot`; true if that is new, so the slot must be set up. */
-  start(slot: number): boolean {
-    if (this.#slot === slot) return false;
-    if (this.#slot === -1) this.#startedMs = performance.now();
-    this.#slot = slot;
-    return true;
+  /** Notes that prefill begins; after a preemption it begins again, the first time counts. */
+  start(): void {
+    this.#startedMs ??= performance.now();
   }
 
   /** Counts a sampled token. */
@@ -30,15 +26,17 @@ export class SequenceClock {
 
   /** The event that ends the sequence. */
   finish(reason: FinishReason): GenerateEvent {
+    const startedMs = this.#startedMs ?? this.#admittedMs;
+    const firstTokenMs = this.#firstTokenMs ?? performance.now();
     return {
       type: "finish",
       reason,
       promptTokenCount: this.#promptTokenCount,
       completionTokenCount: this.#tokenCount,
       timings: {
-        queueMs: this.#startedMs - this.#admittedMs,
-        prefillMs: this.#firstTokenMs - this.#startedMs,
-        decodeMs: performance.now() - this.#firstTokenMs,
+        queueMs: startedMs - this.#admittedMs,
+        prefillMs: firstTokenMs - startedMs,
+        decodeMs: performance.now() - firstTokenMs,
       },
     };
   }

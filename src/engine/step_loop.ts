@@ -102,9 +102,11 @@ export class StepLoop {
     const { scheduler, runner } = this.#runtime;
     const plan = scheduler.plan();
     if (plan === null) return null;
-    for (const { sequenceId, slot } of [...plan.decodes, ...(plan.slice ? [plan.slice] : [])]) {
+    if (plan.slice?.position === 0) {
+      const { sequenceId, slot } = plan.slice;
       const clock = this.#clocks.get(sequenceId);
-      if (clock?.start(slot)) runner.setSampling(slot, clock.sampling);
+      clock?.start();
+      if (clock) runner.setSampling(slot, clock.sampling);
     }
     return { plan, recorded: runner.record(plan) };
   }

@@ -13,7 +13,7 @@ import {
   type Lanes,
   type SplitShape,
 } from "./text/attention.ts";
-import { keyCodeText, windowShape, windowsText } from "./text/packed_windows.ts";
+import { tokenCodeText, windowShape, windowsText } from "./text/packed_windows.ts";
 
 /** What {@link AttentionDecodePackedKernel} is compiled for. */
 export interface AttentionDecodePackedOptions {
@@ -131,7 +131,7 @@ function kernelText(options: AttentionDecodePackedOptions, lanes: Lanes): string
     constants,
     headsText(group),
     windowsText("key", keys, layout.keyBits),
-    keyCodeText(keys),
+    tokenCodeText("key", keys),
     windowsText("value", values, layout.valueBits),
     lanes.text,
   ].join("\n");

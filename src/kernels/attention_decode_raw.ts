@@ -50,7 +50,7 @@ export class AttentionDecodeRawKernel {
     options: AttentionDecodeRawOptions,
   ): Promise<AttentionDecodeRawKernel> {
     const group = headGroup(options.shape);
-    const code = source + rawTilesText(options, group, chooseLanes(gpu));
+    const code = source + rawTilesText({ ...options, sourceBinding: 4 }, group, chooseLanes(gpu));
     const label = `attention_decode_raw ${options.source}`;
     return new AttentionDecodeRawKernel(gpu, await gpu.createPipeline({ label, code }), options);
   }

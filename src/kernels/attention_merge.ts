@@ -36,7 +36,11 @@ export class AttentionMergeKernel {
       BLOCKS_PER_SPLIT: splits.blocksPerSplit,
       SPLIT_COUNT_MAX: splits.splitCountMax,
     };
-    const pipeline = await gpu.createPipeline({ label: "attention_merge", code: source, constants });
+    const pipeline = await gpu.createPipeline({
+      label: "attention_merge",
+      code: source,
+      constants,
+    });
     return new AttentionMergeKernel(gpu, pipeline, shape);
   }
 

@@ -62,7 +62,7 @@ export class AttentionPrefillKernel {
       vectorSize: QUERY_VECTOR_SIZE,
     };
     const code = source + constantLines({ QUERY_COUNT }) +
-      rawTilesText(options, queries, chooseLanes(gpu));
+      rawTilesText({ ...options, sourceBinding: 5 }, queries, chooseLanes(gpu));
     const label = `attention_prefill ${options.source}`;
     return new AttentionPrefillKernel(gpu, await gpu.createPipeline({ label, code }), options);
   }
@@ -73,7 +73,9 @@ export class AttentionPrefillKernel {
     const { source: tileSource } = this.#options;
     invariant((directory !== undefined) === (tileSource === "arena"), "an arena has a directory");
     invariant((segment !== undefined) === (tileSource === "scratch"), "a scratch has a segment");
-    return this.#gpu.bind(this.#pipeline, [q, rows, tiles, partials, directory ?? segment, slice]);
+    const ofSource = directory ?? segment;
+    const resources = [q, rows, tiles, partials, slice];
+    return this.#gpu.bind(this.#pipeline, ofSource ? [...resources, ofSource] : resources);
   }
 
   /**

@@ -17,7 +17,7 @@ import {
   type WeightShape,
 } from "./weight_layout.ts";
 
-/** Activation buffers hold rows up to a multiple of this; what pads them is computed and ignored. */
+/** Activation buffers hold rows up to a multiple of this; padding is computed and ignored. */
 export const ROW_TILE = 4;
 
 /** Slot in the descriptor of a row that only fills up a tile: its keys and values go nowhere. */

@@ -3,8 +3,8 @@ import { dequantise } from "../codec/quantise.ts";
 import { unpackRecord } from "../codec/unpack.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import {
-  type AttentionReferenceShape,
   attendSplit,
+  type AttentionReferenceShape,
   joinTokens,
   type VisibleTokens,
 } from "./attention_decode_raw.ts";

@@ -5,7 +5,7 @@ import { framesOf, harness, masked } from "./harness.ts";
 const MESSAGES = [{ role: "user", content: "hi" }];
 const PATH = "/v1/chat/completions";
 
-Deno.test("POST /v1/chat/completions answers in OpenAI's shape with usage and timings", async () => {
+Deno.test("chat completions have OpenAI's shape, with usage and timings", async () => {
   const { post } = harness(() => [...tokensOf("yes"), FAKE_EOS_ID]);
   const response = await post(PATH, { model: "fake", messages: MESSAGES });
   assertEquals(response.status, 200);
@@ -50,7 +50,7 @@ function choice(delta: string, reason = "null"): string {
   return `[{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${reason}}]`;
 }
 
-Deno.test("POST /v1/chat/completions streams role, text, finish and [DONE], in this order", async () => {
+Deno.test("a streamed chat is role, text, finish and [DONE], in this order", async () => {
   const { post } = harness(() => tokensOf("ok"));
   const response = await post(PATH, { messages: MESSAGES, stream: true });
   assertEquals(response.status, 200);
@@ -65,7 +65,7 @@ Deno.test("POST /v1/chat/completions streams role, text, finish and [DONE], in t
   );
 });
 
-Deno.test("stream_options.include_usage adds one last chunk with usage, null in all others", async () => {
+Deno.test("include_usage adds one last chunk with usage, null in all others", async () => {
   const { post } = harness(() => tokensOf("o"));
   const stream_options = { include_usage: true };
   const response = await post(PATH, { messages: MESSAGES, stream: true, stream_options });
@@ -131,7 +131,7 @@ Deno.test("control tokens leave no text, also with ignore_eos", async () => {
   assertEquals(engine.requests[0].ignoreEos, true);
 });
 
-Deno.test("a stop string that spans tokens is cut and ends the sequence in the engine", async () => {
+Deno.test("a stop string that spans tokens is cut and ends the sequence", async () => {
   const { post, engine } = harness(() => [...tokensOf("one END two"), "hang"]);
   const response = await post(PATH, { messages: MESSAGES, stop: ["END"] });
   const { choices, usage } = await response.json();
@@ -141,7 +141,7 @@ Deno.test("a stop string that spans tokens is cut and ends the sequence in the e
   assertEquals(engine.activeCount, 0);
 });
 
-Deno.test("nothing that may begin a stop string is streamed before it is known not to", async () => {
+Deno.test("what may begin a stop string is held until it cannot", async () => {
   const { post } = harness(() => tokensOf("a EN EN"));
   const response = await post(PATH, { messages: MESSAGES, stop: "END", stream: true });
   const frames = framesOf(await response.text());
@@ -150,7 +150,7 @@ Deno.test("nothing that may begin a stop string is streamed before it is known n
   assertEquals(frames.at(-1).choices[0].finish_reason, "stop");
 });
 
-Deno.test("max_tokens ends with finish_reason length; without it the context is the limit", async () => {
+Deno.test("max_tokens ends with length; without it the context is the limit", async () => {
   const { post, engine } = harness(() => tokensOf("abcdef"));
   const response = await post(PATH, { messages: MESSAGES, max_tokens: 2 });
   const { choices } = await response.json();
@@ -214,7 +214,7 @@ Deno.test("text parts are joined, and developer is the template's system", async
   assertEquals(prompt, "[system]d[user]a\nb[assistant]");
 });
 
-Deno.test("unknown fields are ignored, and neutral values of unsupported ones accepted", async () => {
+Deno.test("unknown fields and neutral values of unsupported ones are accepted", async () => {
   const { post } = harness(() => tokensOf("a"));
   const neutral = {
     frobnicate: 1,

@@ -29,7 +29,7 @@ Deno.test("POST /v1/completions streams text, then finish, then [DONE]", async (
   );
 });
 
-Deno.test("special tokens in a prompt's text are control tokens, ids are taken as they are", async () => {
+Deno.test("special tokens in a prompt are control tokens, ids stay as they are", async () => {
   const { post, engine } = harness(() => tokensOf("a"));
   await (await post(PATH, { prompt: "x<|end|>" })).json();
   await (await post(PATH, { prompt: [7, 8, 9] })).json();

@@ -16,7 +16,7 @@ const failing = (code: EngineErrorCode) => (): FakeStep[] => [
 for (const stream of [false, true]) {
   const mode = stream ? "streamed" : "whole";
 
-  Deno.test(`${mode}: a prompt beyond the context gets 400 with both numbers, no SSE byte`, async () => {
+  Deno.test(`${mode}: a prompt beyond the context gets 400 with both numbers`, async () => {
     const { post, engine } = harness(() => tokensOf("a"));
     const cases = [
       { messages, max_tokens: 182, numbers: ["201", "200"] },
@@ -164,7 +164,7 @@ Deno.test("after the engine failed every answer is 503 with the reason", async (
   }
 });
 
-Deno.test("a model that could not be loaded is 503 with the reason, whatever its code", async () => {
+Deno.test("a model that could not be loaded is 503 with the reason", async () => {
   const state = new ServerState();
   state.setFailed("invalid_request", "bad file");
   const response = await createApp({ state, modelId: "fake" }).request("/health");

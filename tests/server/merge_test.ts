@@ -9,7 +9,7 @@ async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
   return values;
 }
 
-Deno.test("mergeConcurrent() yields values as they come and keeps each source's order", async () => {
+Deno.test("mergeConcurrent() yields values as they come, each source's in order", async () => {
   async function* ticks(name: string, delaysMs: number[]) {
     for (const [index, delayMs] of delaysMs.entries()) {
       await wait(delayMs);

@@ -89,7 +89,7 @@ Deno.test("GET /metrics counts aborted and failed requests apart", async () => {
   assertEquals(aborts, 1);
 });
 
-Deno.test("GET /metrics counts running sequences and still answers if the engine failed", async () => {
+Deno.test("GET /metrics keeps the last numbers if the engine failed", async () => {
   const { app, post, engine, state } = harness(() => ["hang"]);
   const answer = post(CHAT, { messages });
   await eventually(() => engine.activeCount === 1);

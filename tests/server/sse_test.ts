@@ -5,7 +5,7 @@ import { harness } from "./harness.ts";
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-Deno.test("a quiet stream gets a comment for each interval, also before its first frame", async () => {
+Deno.test("a quiet stream gets a comment each interval, also at its start", async () => {
   const script = () => [{ waitMs: 90 }, ...tokensOf("a"), { waitMs: 90 }, ...tokensOf("b")];
   const { post } = harness(script, { app: { limits: { pingIntervalMs: 25 } } });
   const body = { messages: [{ role: "user", content: "hi" }], stream: true };
@@ -49,7 +49,7 @@ Deno.test("answerSse() makes a frame only when the one before it is taken", asyn
   await reader.cancel();
 });
 
-Deno.test("answerSse() closes the frames and calls onCancel once if the reader cancels", async () => {
+Deno.test("answerSse() closes the frames and calls onCancel if the reader cancels", async () => {
   const events: string[] = [];
   async function* frames() {
     try {

@@ -23,14 +23,18 @@ export function windowShape(packSize: number, bits: number): WindowShape {
   return { unitTokens: Math.min(16, packSize), wordTokens, wordsPerEight: 8 / wordTokens };
 }
 
+function windowsType(name: string): string {
+  return `${name[0].toUpperCase()}${name.slice(1)}Windows`;
+}
+
 /**
  * Text of `struct <Name>Windows` with members `x<n>_<h>`: word `h` of tokens `8n … 8n+7` of a unit,
  * and of `load_<name>_windows(base, offset, width)`, where `offset` counts bits from word `base`.
  * Bits above a word's tokens are anything. Needs `arena` and `funnel`.
  */
-export function windowsText(name: "key" | "value", shape: WindowShape, bits: number): string {
+export function windowsText(name: string, shape: WindowShape, bits: number): string {
   const { unitTokens, wordTokens, wordsPerEight } = shape;
-  const type = name === "key" ? "KeyWindows" : "ValueWindows";
+  const type = windowsType(name);
   const resultCount = unitTokens / wordTokens;
   // Offsets are multiples of unitTokens bits.
   const misalignedMax = 32 - unitTokens;
@@ -64,10 +68,10 @@ fn load_${name}_windows(base: u32, offset: u32, width: u32) -> ${type} {
 }
 
 /**
- * Text of `key_code_<n>(windows, source, width, lane8)`: the bits of token `8n + lane8` of the pack
+ * Text of `<name>_code_<n>(windows, source, width, lane8)`: the bits of token `8n + lane8` of the pack
  * that lane `source` has loaded, with other tokens' bits above them.
  */
-export function keyCodeText(shape: WindowShape): string {
+export function tokenCodeText(name: string, shape: WindowShape): string {
   const { unitTokens, wordTokens, wordsPerEight } = shape;
   let text = "";
   for (let n = 0; n < unitTokens / 8; n++) {
@@ -77,7 +81,8 @@ export function keyCodeText(shape: WindowShape): string {
     );
     const bits = wordsPerEight === 1 ? words[0] : `select(${words.join(", ")}, lane8 >= 4u)`;
     const token = wordsPerEight === 1 ? "lane8" : `(lane8 & ${wordTokens - 1}u)`;
-    text += `fn key_code_${n}(windows: KeyWindows, source: u32, width: u32, lane8: u32) -> u32 {
+    const inputs = `windows: ${windowsType(name)}, source: u32, width: u32, lane8: u32`;
+    text += `fn ${name}_code_${n}(${inputs}) -> u32 {
   return ${bits} >> (${token} * width);
 }
 `;

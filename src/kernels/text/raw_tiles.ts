@@ -31,6 +31,8 @@ export interface RawTilesOptions {
   source: TileSource;
   /** Sealed blocks a slot's part of the directory has room for; of `arena` only. */
   blockCountMax: number;
+  /** Index of the source's own binding, the last one; the window has none. */
+  sourceBinding: number;
 }
 
 /** Tokens of a lane whose scores are summed side by side. */
@@ -50,6 +52,7 @@ export function rawTilesText(options: RawTilesOptions, group: HeadGroup, lanes: 
     ...attentionConstants(shape, splits),
     BLOCK_COUNT_MAX: blockCountMax,
     LANE_COUNT: lanes.count,
+    SOURCE_BINDING: options.sourceBinding,
     SPAN: span,
     SPLIT_TOKENS: splitBlockCount * BLOCK_TOKEN_COUNT,
     TILE_WORDS: rawTileWords(shape),

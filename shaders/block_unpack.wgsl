@@ -1,0 +1,103 @@
+// block_unpack: one side (K or V) of packed blocks to raw f16 tiles, for prefill:
+//   x[t, c] = (minimum + bits + zero_t) * scale_t, rounded to f16 and clipped to its range
+//
+// Source:    arXiv:2512.24449, section on fused decompression; record of src/codec/FORMAT.md
+// Binds:     src/kernels/block_unpack.ts, which appends constants, windows and lanes
+// Reference: src/reference/block_unpack.ts
+// Grid:      (KV head, block of the segment); one workgroup of LANE_COUNT lanes
+// Precision: integer codes, one f32 product, f16 out
+//
+// A unit is UNIT_TOKENS tokens of one pack row: 8 lanes load the packs of 8 channels, then take 8
+// tokens, the packs go round by shuffles, and each lane writes 8 channels of its token.
+// Markers: n = groups of 8 tokens of a unit, w = words of 8 channels, k = bit planes of widths.
+
+const F16_MAX: f32 = 65504.0;
+
+@group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>; // slot, -, blocks, - of row 0
+@group(0) @binding(1) var<storage, read> arena: array<u32>; // records
+@group(0) @binding(2) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(3) var<storage, read> segment: array<u32>; // [1]: first block
+@group(0) @binding(4) var<storage, read_write> tiles: array<vec4<u32>>; // raw tiles of the segment
+
+var<workgroup> part_bits: array<u32, SECTION_PART_COUNT>; // payload bits of (pack row, 32 channels)
+
+fn run(workgroup: vec3<u32>) {
+  let block = segment[0] + workgroup.y;
+  if (block >= rows[0].z) {
+    return;
+  }
+  let record = directory[rows[0].x * BLOCK_COUNT_MAX + block];
+  let section = record + arena[record + SECTION_TABLE_WORD + workgroup.x];
+  for (var part = lane; part < SECTION_PART_COUNT; part += LANE_COUNT) {
+    let planes = section + part / (D / 32u) * WIDTH_BITS * (D / 32u) + part % (D / 32u);
+    var bits = 0u;
+    bits += PACK_SIZE * (countOneBits(arena[planes + $ku * (D / 32u)]) << $ku);
+    part_bits[part] = bits;
+  }
+  workgroupBarrier();
+
+  let lane8 = lane & 7u;
+  let octet = lane & 24u; // first of this lane's 8 lanes
+  let tile = (workgroup.y * 2u + SIDE) * (KV_HEAD_COUNT * D * 8u);
+  for (var unit = lane / 8u; unit < UNITS_PER_BLOCK; unit += LANE_COUNT / 8u) {
+    let pack_row = unit * UNIT_TOKENS / PACK_SIZE;
+    let token$n = unit * UNIT_TOKENS + $nu * 8u + lane8;
+    let params$n = arena[record + PARAMS_WORD + token$n];
+    let scale$n = unpack2x16float(params$n).x;
+    let zero$n = i32(params$n) >> 16u;
+    var start = 0u;
+    for (var part = 0u; part < pack_row * (D / 32u); part += 1u) {
+      start += part_bits[part];
+    }
+    for (var part = 0u; part < D / 32u; part += 1u) {
+      let plane_place = (pack_row * WIDTH_BITS + min(lane8, WIDTH_BITS - 1u)) * (D / 32u);
+      let planes = arena[section + plane_place + part];
+      let minimum_place = (pack_row * (D / 32u) + part) * BITS + min(lane8, BITS - 1u);
+      let minima = arena[section + MINIMA_WORD + minimum_place];
+      let plane$k = shuffle_word(planes, octet + $ku);
+      for (var eight = 0u; eight < 4u; eight += 1u) {
+        let channel = eight * 8u + lane8;
+        var width = 0u;
+        var before = 0u; // widths of the channels before this one
+        width += ((plane$k >> channel) & 1u) << $ku;
+        before += countOneBits(plane$k & ((1u << channel) - 1u)) << $ku;
+        let mask = (1u << width) - 1u;
+        let offset = start + before * PACK_SIZE + width * (unit * UNIT_TOKENS % PACK_SIZE);
+        let windows = load_pack_windows(section + PAYLOAD_WORD, offset, width);
+        let field = channel * BITS;
+        let field_low = shuffle_word(minima, octet + (field >> 5u));
+        let field_high = shuffle_word(minima, octet + (((field >> 5u) + 1u) & 7u));
+        let minimum = funnel(field_low, field_high, field & 31u) & ((1u << BITS) - 1u);
+        //: repeat n
+        {
+          var words = vec4<u32>(0u);
+          //: repeat w
+          let even$w = octet + 2u * $wu;
+          let odd$w = octet + 2u * $wu + 1u;
+          let low$w = pack_code_$n(windows, even$w, shuffle_word(width, even$w), lane8);
+          let high$w = pack_code_$n(windows, odd$w, shuffle_word(width, odd$w), lane8);
+          let low_code$w = (low$w & shuffle_word(mask, even$w)) + shuffle_word(minimum, even$w);
+          let high_code$w = (high$w & shuffle_word(mask, odd$w)) + shuffle_word(minimum, odd$w);
+          let pair$w = vec2<f32>(vec2<i32>(i32(low_code$w), i32(high_code$w)) + zero$n) * scale$n;
+          words[$w] = pack2x16float(clamp(pair$w, vec2<f32>(-F16_MAX), vec2<f32>(F16_MAX)));
+          //: end
+          tiles[tile + tile_place(workgroup.x, part * 4u + eight, token$n)] = words;
+        }
+        //: end
+      }
+      start += part_bits[pack_row * (D / 32u) + part];
+    }
+  }
+}
+
+// Place of 8 channels of one token in a side of a tile: K by 8 channels, V by tokens.
+fn tile_place(kv_head: u32, eight: u32, token: u32) -> u32 {
+  let key_place = (kv_head * (D / 8u) + eight) * 64u + token;
+  let value_place = (kv_head * 64u + token) * (D / 8u) + eight;
+  return select(key_place, value_place, SIDE == 1u);
+}
+
+// Bits `shift` to `shift + 31` of the pair; shift is 0 to 31.
+fn funnel(low: u32, high: u32, shift: u32) -> u32 {
+  return (low >> shift) | ((high << 1u) << (31u - shift));
+}

@@ -1,0 +1,135 @@
+import { assert } from "@std/assert";
+import { rawTileWords } from "../../src/codec/layout.ts";
+import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill.ts";
+import { createSegments } from "../../src/kernels/block_unpack.ts";
+import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
+import type { TileSource } from "../../src/kernels/text/raw_tiles.ts";
+import {
+  type AttentionPrefillInputs,
+  attentionPrefillReference,
+} from "../../src/reference/attention_prefill.ts";
+import { type CaseShape, caseShape, makeAttentionCase } from "../support/attention_case.ts";
+import { readF32, submitPass, testGpu } from "../support/gpu.ts";
+import { assertNear, seededNormals } from "../support/numeric.ts";
+
+/** f32 dot products of up to 256 terms, then exp of scores of a few units: about 1e-6 per value. */
+const NMSE_MAX = 1e-10;
+
+/** Rows that buffers have room for, as in the engine. */
+const ROW_COUNT_MAX = 64;
+
+const DEFAULT_HEADS = { kvHeadCount: 3, groupSize: 3, headSize: 64 };
+
+const CASES = [
+  { heads: DEFAULT_HEADS, rowCount: 1, end: 1, why: "a single token" },
+  { heads: DEFAULT_HEADS, rowCount: 64, end: 64, why: "a first full slice" },
+  { heads: DEFAULT_HEADS, rowCount: 22, end: 150, why: "several tiles, nothing sealed" },
+  { heads: DEFAULT_HEADS, rowCount: 64, end: 640, why: "a full slice behind sealed blocks" },
+  { heads: DEFAULT_HEADS, rowCount: 5, end: 389, why: "a ring that has come round" },
+  {
+    heads: { kvHeadCount: 1, groupSize: 1, headSize: 32 },
+    rowCount: 63,
+    end: 255,
+    why: "queries of many rows in a tile",
+  },
+  {
+    heads: { kvHeadCount: 2, groupSize: 5, headSize: 96 },
+    rowCount: 7,
+    end: 455,
+    why: "rows that end within a tile of queries",
+  },
+  {
+    heads: { kvHeadCount: 1, groupSize: 16, headSize: 256 },
+    rowCount: 3,
+    end: 323,
+    why: "groups larger than a tile of queries",
+  },
+];
+
+/** A slice that ends at token `end` of slot 1, with the tiles that a source holds. */
+function makeSlice(shape: CaseShape, options: { rowCount: number; end: number }) {
+  const { rowCount, end } = options;
+  const attention = makeAttentionCase(shape, [200, end], "raw");
+  const blockCount = attention.rows[6];
+  const rows = new Uint32Array(rowCount * 4);
+  for (let row = 0; row < rowCount; row++) {
+    rows.set([1, end - rowCount + row, blockCount, 0], row * 4);
+  }
+  const q = seededNormals(rowCount * shape.queryHeadCount * shape.headSize, 9);
+  return { attention, blockCount, rows, q };
+}
+
+async function runKernel(
+  shape: CaseShape,
+  source: TileSource,
+  inputs: AttentionPrefillInputs,
+  splitCount: number,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { q, rows, tiles, directory, blockCountMax, segment } = inputs;
+  const options = { shape, splits: shape, source, blockCountMax };
+  const kernel = await AttentionPrefillKernel.create(gpu, options);
+  const rowCount = rows.length / 4;
+  // What lies behind the slice is of an earlier, longer one: it must not matter.
+  const rowsOfEngine = new Uint32Array(ROW_COUNT_MAX * 4).fill(5000);
+  rowsOfEngine.set(rows);
+  const qOfEngine = new Float32Array(q.length / rowCount * ROW_COUNT_MAX).fill(NaN);
+  qOfEngine.set(q);
+  const partials = gpu.createBuffer("partials", partialsWords(shape, shape, ROW_COUNT_MAX) * 4);
+  const segments = segment
+    ? createSegments(gpu, { segmentCount: 2, blocksPerSegment: segment.firstBlock })
+    : [];
+  const bound = kernel.bind({
+    q: gpu.createBufferWith("q", qOfEngine),
+    rows: gpu.createBufferWith("rows", rowsOfEngine),
+    slice: gpu.createBufferWith("slice", Uint32Array.of(rowCount)),
+    tiles: gpu.createBufferWith("tiles", tiles),
+    ...(directory ? { directory: gpu.createBufferWith("directory", directory) } : {}),
+    ...(segment ? { segment: segments[1] } : {}),
+    partials,
+  });
+  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
+  return await readF32(gpu, partials, partialsWords(shape, shape, rowCount));
+}
+
+for (const { heads, why, ...slice } of CASES) {
+  Deno.test(`AttentionPrefillKernel matches its reference on the window (${why})`, async () => {
+    const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 10 });
+    const { attention, rows, q } = makeSlice(shape, slice);
+    const tiles = attention.window;
+    // Tokens that are not there yet hold what an earlier sequence may have left.
+    const halves = new Uint16Array(tiles.buffer);
+    for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00;
+    const inputs = { q, rows, tiles, blockCountMax: attention.blockCountMax };
+    const expected = attentionPrefillReference(shape, inputs);
+    assertNear(await runKernel(shape, "window", inputs, 4), expected, NMSE_MAX);
+  });
+}
+
+for (const { heads, why, ...slice } of CASES.filter(({ end }) => end > 200)) {
+  Deno.test(`AttentionPrefillKernel matches its reference on the arena (${why})`, async () => {
+    const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 10 });
+    const { attention, rows, q, blockCount } = makeSlice(shape, slice);
+    const { arena: tiles, directory, blockCountMax } = attention;
+    const inputs = { q, rows, tiles, directory, blockCountMax };
+    const expected = attentionPrefillReference(shape, inputs);
+    const splitCount = sealedSplitCount(blockCount, shape);
+    assertNear(await runKernel(shape, "arena", inputs, splitCount), expected, NMSE_MAX);
+  });
+}
+
+Deno.test("AttentionPrefillKernel matches its reference on a segment in scratch", async () => {
+  const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 2, blockCountMax: 10 });
+  const { attention, rows, q, blockCount } = makeSlice(shape, { rowCount: 20, end: 596 });
+  assert(blockCount === 7, "the case has a segment of 4 blocks and one of 3");
+  const tileWords = rawTileWords(shape);
+  const tiles = new Uint32Array(4 * tileWords);
+  for (let block = 4; block < blockCount; block++) {
+    const word = attention.directory[attention.blockCountMax + block];
+    tiles.set(attention.arena.subarray(word, word + tileWords), (block - 4) * tileWords);
+  }
+  const segment = { firstBlock: 4, blockCount: 3 };
+  const inputs = { q, rows, tiles, blockCountMax: attention.blockCountMax, segment };
+  const expected = attentionPrefillReference(shape, inputs);
+  assertNear(await runKernel(shape, "scratch", inputs, 2), expected, NMSE_MAX);
+});
