@@ -49,7 +49,8 @@ export async function packageVersion(name: string): Promise<string | null> {
 
 /** The command that installs Debian packages, as this user has to type it. */
 export function installCommand(packages: readonly string[]): string {
-  return `${Deno.uid() === 0 ? "" : "sudo "}apt-get install ${packages.join(" ")}`;
+  const aptGet = Deno.uid() === 0 ? "apt-get" : "sudo apt-get";
+  return `${aptGet} update && ${aptGet} install ${packages.join(" ")}`;
 }
 
 /**

@@ -27,6 +27,7 @@ import { DecodeAttention } from "./decode_attention.ts";
 import { Head } from "./head.ts";
 import { LayerStack } from "./layer_stack.ts";
 import { MatmulSet } from "./matmul_set.ts";
+import { SliceAttention } from "./slice_attention.ts";
 import { RopeTable } from "./rope_table.ts";
 import { type Row, RowGroup } from "./row_group.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -206,7 +207,8 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const ropeTable = new RopeTable(shape, weights.ropeFactors);
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const group = new RowGroup(gpu, { label, shape, rowCount, ropeTable });
-    const attention = await DecodeAttention.create(gpu, { ...options, group });
+    const kind = headRows === null ? DecodeAttention : SliceAttention;
+    const attention = await kind.create(gpu, { ...options, group });
     const stack = await LayerStack.create({ ...options, matmuls, group, attention });
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;
