@@ -4,7 +4,7 @@
 //   o[c] = sum_t w_t * (minimum + bits_tc) + sum_t w_t * zero_t,  w_t = exp(score_t - m) * scale_t
 //
 // Source:    arXiv:2512.24449, section on fused decompression; record of src/codec/FORMAT.md
-// Binds:     src/kernels/attention_decode_packed.ts, which appends constants, Heads, windows, lanes
+// Binds:     src/kernels/attention_decode_packed.ts, which appends constants, heads, packs and lanes
 // Reference: src/reference/attention_decode_packed.ts
 // Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
 // Precision: integer codes, f32 accumulate, f32 out
@@ -12,9 +12,10 @@
 // A unit is UNIT_TOKENS tokens of one pack row; 8 lanes load the packs of 8 channels of it.
 // Scores: 8 lanes then take 8 tokens, and the 8 packs go round by shuffles, with q.
 // Values: each lane keeps its channels' packs, and the weights of 8 tokens go round.
-// Markers: q = vectors of heads, n = groups of 8 tokens of a unit, c = channels of 8 lanes,
-// h = words of 8 tokens of V, t = tokens of such a word, k, v = bit planes of K and V widths,
-// d = channels of a lane among 32, p, o = steps of a reduction.
+// Markers: q = vectors of heads, a = units at a time, n = groups of 8 tokens of a unit,
+// c = channels of 8 lanes, h = words of 8 tokens of V, t = tokens of such a word, e = chunks of 32
+// channels, m = channels of a lane in a chunk, k, v = bit planes of K and V widths, p, o = steps of
+// a reduction.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
@@ -41,7 +42,7 @@ fn run(workgroup: vec3<u32>) {
   }
   let block_count = min(BLOCKS_PER_SPLIT, row.z - first);
   let lane8 = lane & 7u;
-  let octet = lane & 24u; // first of this lane's 8 lanes
+  let octet = lane - lane8; // first of this lane's 8 lanes
   for (var block = lane; block < block_count; block += LANE_COUNT) {
     find_sections(directory[row.x * BLOCK_COUNT_MAX + first + block], workgroup.x, block);
   }
@@ -57,51 +58,50 @@ fn run(workgroup: vec3<u32>) {
   var peak$q = Heads(LOWEST);
   for (var block = 0u; block < block_count; block += 1u) {
     let section = key_sections[block];
-    for (var unit = lane / 8u; unit < UNITS_PER_BLOCK; unit += LANE_COUNT / 8u) {
-      let pack_row = unit * UNIT_TOKENS / PACK_SIZE;
-      var score$n_$q = Heads(0.0);
-      var floor$q = Heads(0.0); // dot(q, minimum) over this lane's channels
+    for (var unit = lane / 8u; unit < UNITS_PER_BLOCK; unit += UNITS_AT_A_TIME * LANE_COUNT / 8u) {
+      let unit$a = unit + $au * LANE_COUNT / 8u;
+      let row$a = unit$a * UNIT_TOKENS / PACK_SIZE;
+      var score$a_$n_$q = Heads(0.0);
+      var floor$a_$q = Heads(0.0); // dot(q, minimum) over this lane's channels
       for (var part = 0u; part < D / 32u; part += 1u) {
-        let plane_place = (pack_row * KEY_WIDTH_BITS + min(lane8, KEY_WIDTH_BITS - 1u)) * (D / 32u);
-        let planes = arena[section + plane_place + part];
-        let minimum_place = (pack_row * (D / 32u) + part) * KEY_BITS + min(lane8, KEY_BITS - 1u);
-        let minima = arena[section + KEY_MINIMA_WORD + minimum_place];
-        let start = key_starts[(block * PACK_ROWS + pack_row) * (D / 32u) + part];
-        let plane$k = shuffle_word(planes, octet + $ku);
+        let side$a = load_key_side(section, row$a, part);
+        let start$a = key_starts[(block * PACK_ROWS + row$a) * (D / 32u) + part];
+        let plane$a_$k = shuffle_word(side$a.planes, octet + $ku);
         for (var channel = lane8; channel < 32u; channel += 8u) {
-          var width = 0u;
-          var before = 0u; // widths of the channels before this one
-          width += ((plane$k >> channel) & 1u) << $ku;
-          before += countOneBits(plane$k & ((1u << channel) - 1u)) << $ku;
-          let mask = (1u << width) - 1u;
-          let offset = start + before * PACK_SIZE + width * (unit * UNIT_TOKENS % PACK_SIZE);
-          let windows = load_key_windows(section + KEY_PAYLOAD_WORD, offset, width);
-          let field = channel * KEY_BITS;
-          let field_low = shuffle_word(minima, octet + (field >> 5u));
-          let field_high = shuffle_word(minima, octet + (((field >> 5u) + 1u) & 7u));
-          let minimum = funnel(field_low, field_high, field & 31u) & ((1u << KEY_BITS) - 1u);
           let query$q = queries$q[part * 32u + channel];
-          floor$q += query$q * f32(i32(minimum));
+          let query$q_$c = shuffle_heads(query$q, octet + $cu);
+          //: repeat a
+          var width$a = 0u;
+          var before$a = 0u; // widths of the channels before this one
+          width$a += ((plane$a_$k >> channel) & 1u) << $ku;
+          before$a += countOneBits(plane$a_$k & ((1u << channel) - 1u)) << $ku;
+          let mask$a = (1u << width$a) - 1u;
+          let offset$a = start$a + before$a * PACK_SIZE + width$a * (unit$a * UNIT_TOKENS % PACK_SIZE);
+          let chunk$a = load_key_chunk(section + KEY_PAYLOAD_WORD, shuffle_word(offset$a, octet));
+          let windows$a = key_windows(chunk$a, section + KEY_PAYLOAD_WORD, offset$a, width$a);
+          floor$a_$q += query$q * f32(i32(key_minimum(side$a, channel)));
           //: repeat c
-          let width_$c = shuffle_word(width, octet + $cu);
-          let mask_$c = shuffle_word(mask, octet + $cu);
-          let query_$c_$q = shuffle_heads(query$q, octet + $cu);
-          let code_$c_$n = key_code_$n(windows, octet + $cu, width_$c, lane8) & mask_$c;
-          score$n_$q += query_$c_$q * f32(i32(code_$c_$n));
+          let width$a_$c = shuffle_word(width$a, octet + $cu);
+          let mask$a_$c = shuffle_word(mask$a, octet + $cu);
+          let code$a_$c_$n = key_code_$n(windows$a, octet + $cu, width$a_$c) & mask$a_$c;
+          score$a_$n_$q += query$q_$c * f32(i32(code$a_$c_$n));
+          //: end
           //: end
         }
       }
-      floor$q += shuffle_heads(floor$q, lane ^ (1u << $ou));
+      floor$a_$q += shuffle_heads(floor$a_$q, lane ^ (1u << $ou));
+      //: repeat a
       //: repeat n
       {
-        let token = unit * UNIT_TOKENS + $nu * 8u + lane8;
+        let token = unit$a * UNIT_TOKENS + $nu * 8u + lane8;
         let params = arena[records[block] + KEY_PARAMS_WORD + token];
         let scale = unpack2x16float(params).x;
         let zero = f32(i32(params) >> 16u);
-        score$n_$q = scale * (score$n_$q + floor$q + zero * query_sum$q);
-        weights$q[block * 64u + token] = score$n_$q;
-        peak$q = max(peak$q, score$n_$q);
+        score$a_$n_$q = scale * (score$a_$n_$q + floor$a_$q + zero * query_sum$q);
+        weights$q[block * 64u + token] = score$a_$n_$q;
+        peak$q = max(peak$q, score$a_$n_$q);
       }
+      //: end
       //: end
     }
   }
@@ -127,49 +127,52 @@ fn run(workgroup: vec3<u32>) {
     store_partial_$q(workgroup, workgroup.y, 1u, total$q);
   }
   for (var part = 0u; part < D / 32u; part += 1u) {
-    var sum$d_$q = zero_sum$q;
+    var sum$e_$m_$q = zero_sum$q;
     for (var block = 0u; block < block_count; block += 1u) {
       let section = value_sections[block];
       for (var unit = 0u; unit < UNITS_PER_BLOCK; unit += 1u) {
         let pack_row = unit * UNIT_TOKENS / PACK_SIZE;
-        let plane_place = (pack_row * VALUE_WIDTH_BITS + min(lane8, VALUE_WIDTH_BITS - 1u)) * (D / 32u);
-        let planes = arena[section + plane_place + part];
-        let minimum_place = (pack_row * (D / 32u) + part) * VALUE_BITS + min(lane8, VALUE_BITS - 1u);
-        let minima = arena[section + VALUE_MINIMA_WORD + minimum_place];
+        let side = load_value_side(section, pack_row, part);
         let start = value_starts[(block * PACK_ROWS + pack_row) * (D / 32u) + part];
-        let plane$v = shuffle_word(planes, $vu);
-        //: repeat d
-        let channel$d = $du * LANE_COUNT + lane;
-        var width$d = 0u;
-        var before$d = 0u;
-        width$d += ((plane$v >> channel$d) & 1u) << $vu;
-        before$d += countOneBits(plane$v & ((1u << channel$d) - 1u)) << $vu;
-        let mask$d = (1u << width$d) - 1u;
-        let offset$d = start + before$d * PACK_SIZE + width$d * (unit * UNIT_TOKENS % PACK_SIZE);
-        var windows$d = load_value_windows(section + VALUE_PAYLOAD_WORD, offset$d, width$d);
-        let field$d = channel$d * VALUE_BITS;
-        let field_low$d = shuffle_word(minima, field$d >> 5u);
-        let field_high$d = shuffle_word(minima, ((field$d >> 5u) + 1u) & 7u);
-        let field_bits$d = funnel(field_low$d, field_high$d, field$d & 31u);
-        let minimum$d = field_bits$d & ((1u << VALUE_BITS) - 1u);
+        let plane$v = shuffle_word(side.planes, octet + $vu);
+        //: repeat e
+        let channel$e_$m = ($eu * VALUE_CHUNK_VECTORS + $mu) * LANE_COUNT + lane;
+        var width$e_$m = 0u;
+        var before$e_$m = 0u;
+        //: repeat m
+        width$e_$m += ((plane$v >> channel$e_$m) & 1u) << $vu;
+        before$e_$m += countOneBits(plane$v & ((1u << channel$e_$m) - 1u)) << $vu;
+        let within$e_$m = width$e_$m * (unit * UNIT_TOKENS % PACK_SIZE);
+        let offset$e_$m = start + before$e_$m * PACK_SIZE + within$e_$m;
+        //: end
+        let chunk$e = load_value_chunk(section + VALUE_PAYLOAD_WORD, shuffle_word(offset$e_0, octet));
+        //: repeat m
+        let mask$e_$m = (1u << width$e_$m) - 1u;
+        var windows$e_$m = value_windows(chunk$e, section + VALUE_PAYLOAD_WORD, offset$e_$m, width$e_$m);
+        let minimum$e_$m = value_minimum(side, channel$e_$m);
+        //: end
         //: end
         //: repeat n
         {
           let weight$q = weights$q[block * 64u + unit * UNIT_TOKENS + $nu * 8u + lane8];
           //: repeat h
           //: repeat t
-          let share$h_$t_$q = shuffle_heads(weight$q, $hu * VALUE_WORD_TOKENS + $tu);
-          let code$h_$t_$d = (windows$d.x$n_$h & mask$d) + minimum$d;
-          windows$d.x$n_$h >>= width$d;
-          sum$d_$q += share$h_$t_$q * f32(i32(code$h_$t_$d));
+          let share$h_$t_$q = shuffle_heads(weight$q, octet + $hu * VALUE_WORD_TOKENS + $tu);
+          //: repeat e
+          //: repeat m
+          let code$h_$t_$e_$m = (windows$e_$m.x$n_$h & mask$e_$m) + minimum$e_$m;
+          windows$e_$m.x$n_$h >>= width$e_$m;
+          sum$e_$m_$q += share$h_$t_$q * f32(i32(code$h_$t_$e_$m));
+          //: end
+          //: end
           //: end
           //: end
         }
         //: end
       }
     }
-    let place$d = 2u + part * 32u + $du * LANE_COUNT + lane;
-    store_partial_$q(workgroup, workgroup.y, place$d, sum$d_$q);
+    let place$e_$m = 2u + part * 32u + ($eu * VALUE_CHUNK_VECTORS + $mu) * LANE_COUNT + lane;
+    store_partial_$q(workgroup, workgroup.y, place$e_$m, sum$e_$m_$q);
   }
 }
 
@@ -198,9 +201,4 @@ fn find_sections(record: u32, kv_head: u32, block: u32) {
     key_bit += PACK_SIZE * (countOneBits(arena[key_planes + $ku * (D / 32u)]) << $ku);
     value_bit += PACK_SIZE * (countOneBits(arena[value_planes + $vu * (D / 32u)]) << $vu);
   }
-}
-
-// Bits `shift` to `shift + 31` of the pair; shift is 0 to 31.
-fn funnel(low: u32, high: u32, shift: u32) -> u32 {
-  return (low >> shift) | ((high << 1u) << (31u - shift));
 }

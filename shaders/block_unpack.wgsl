@@ -2,7 +2,7 @@
 //   x[t, c] = (minimum + bits + zero_t) * scale_t, rounded to f16 and clipped to its range
 //
 // Source:    arXiv:2512.24449, section on fused decompression; record of src/codec/FORMAT.md
-// Binds:     src/kernels/block_unpack.ts, which appends constants, windows and lanes
+// Binds:     src/kernels/block_unpack.ts, which appends constants, packs and lanes
 // Reference: src/reference/block_unpack.ts
 // Grid:      (KV head, block of the segment); one workgroup of LANE_COUNT lanes
 // Precision: integer codes, one f32 product, f16 out
@@ -29,7 +29,7 @@ fn run(workgroup: vec3<u32>) {
   let record = directory[rows[0].x * BLOCK_COUNT_MAX + block];
   let section = record + arena[record + SECTION_TABLE_WORD + workgroup.x];
   for (var part = lane; part < SECTION_PART_COUNT; part += LANE_COUNT) {
-    let planes = section + part / (D / 32u) * WIDTH_BITS * (D / 32u) + part % (D / 32u);
+    let planes = section + part / (D / 32u) * PACK_WIDTH_BITS * (D / 32u) + part % (D / 32u);
     var bits = 0u;
     bits += PACK_SIZE * (countOneBits(arena[planes + $ku * (D / 32u)]) << $ku);
     part_bits[part] = bits;
@@ -37,7 +37,7 @@ fn run(workgroup: vec3<u32>) {
   workgroupBarrier();
 
   let lane8 = lane & 7u;
-  let octet = lane & 24u; // first of this lane's 8 lanes
+  let octet = lane - lane8; // first of this lane's 8 lanes
   let tile = (workgroup.y * 2u + SIDE) * (KV_HEAD_COUNT * D * 8u);
   for (var unit = lane / 8u; unit < UNITS_PER_BLOCK; unit += LANE_COUNT / 8u) {
     let pack_row = unit * UNIT_TOKENS / PACK_SIZE;
@@ -50,11 +50,8 @@ fn run(workgroup: vec3<u32>) {
       start += part_bits[part];
     }
     for (var part = 0u; part < D / 32u; part += 1u) {
-      let plane_place = (pack_row * WIDTH_BITS + min(lane8, WIDTH_BITS - 1u)) * (D / 32u);
-      let planes = arena[section + plane_place + part];
-      let minimum_place = (pack_row * (D / 32u) + part) * BITS + min(lane8, BITS - 1u);
-      let minima = arena[section + MINIMA_WORD + minimum_place];
-      let plane$k = shuffle_word(planes, octet + $ku);
+      let side = load_pack_side(section, pack_row, part);
+      let plane$k = shuffle_word(side.planes, octet + $ku);
       for (var eight = 0u; eight < 4u; eight += 1u) {
         let channel = eight * 8u + lane8;
         var width = 0u;
@@ -63,19 +60,17 @@ fn run(workgroup: vec3<u32>) {
         before += countOneBits(plane$k & ((1u << channel) - 1u)) << $ku;
         let mask = (1u << width) - 1u;
         let offset = start + before * PACK_SIZE + width * (unit * UNIT_TOKENS % PACK_SIZE);
-        let windows = load_pack_windows(section + PAYLOAD_WORD, offset, width);
-        let field = channel * BITS;
-        let field_low = shuffle_word(minima, octet + (field >> 5u));
-        let field_high = shuffle_word(minima, octet + (((field >> 5u) + 1u) & 7u));
-        let minimum = funnel(field_low, field_high, field & 31u) & ((1u << BITS) - 1u);
+        let chunk = load_pack_chunk(section + PACK_PAYLOAD_WORD, shuffle_word(offset, octet));
+        let windows = pack_windows(chunk, section + PACK_PAYLOAD_WORD, offset, width);
+        let minimum = pack_minimum(side, channel);
         //: repeat n
         {
           var words = vec4<u32>(0u);
           //: repeat w
           let even$w = octet + 2u * $wu;
           let odd$w = octet + 2u * $wu + 1u;
-          let low$w = pack_code_$n(windows, even$w, shuffle_word(width, even$w), lane8);
-          let high$w = pack_code_$n(windows, odd$w, shuffle_word(width, odd$w), lane8);
+          let low$w = pack_code_$n(windows, even$w, shuffle_word(width, even$w));
+          let high$w = pack_code_$n(windows, odd$w, shuffle_word(width, odd$w));
           let low_code$w = (low$w & shuffle_word(mask, even$w)) + shuffle_word(minimum, even$w);
           let high_code$w = (high$w & shuffle_word(mask, odd$w)) + shuffle_word(minimum, odd$w);
           let pair$w = vec2<f32>(vec2<i32>(i32(low_code$w), i32(high_code$w)) + zero$n) * scale$n;
@@ -95,9 +90,4 @@ fn tile_place(kv_head: u32, eight: u32, token: u32) -> u32 {
   let key_place = (kv_head * (D / 8u) + eight) * 64u + token;
   let value_place = (kv_head * 64u + token) * (D / 8u) + eight;
   return select(key_place, value_place, SIDE == 1u);
-}
-
-// Bits `shift` to `shift + 31` of the pair; shift is 0 to 31.
-fn funnel(low: u32, high: u32, shift: u32) -> u32 {
-  return (low >> shift) | ((high << 1u) << (31u - shift));
 }

@@ -1,7 +1,9 @@
 // Runs under Node with `node-llama-cpp` beside it: prefill and decode rates of one stream, as JSON.
 // Usage: node peer_node_llama_cpp.mjs MODEL.gguf vulkan|cpu PREFILL_COUNT DEPTH,DEPTH DECODE_COUNT
 
-import { getLlama } from "node-llama-cpp";
+// By name, since it is a package of the folder this file is copied to, not of the project.
+const peer = "node-llama-cpp";
+const { getLlama } = await import(peer);
 
 const [modelPath, backend, prefillText, depthsText, decodeText] = process.argv.slice(2);
 const prefillCount = Number(prefillText);

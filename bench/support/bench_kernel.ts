@@ -13,7 +13,7 @@ export async function openBenchGpu(): Promise<{ gpu: Gpu; drain: () => Promise<v
     throw new Error(`${code}: ${message}`);
   };
   const marker = gpu.createBuffer("marker", 16);
-  const readBack = await ReadBack.create(gpu, "marker", 16);
+  const readBack = ReadBack.create(gpu, "marker", 16);
   const drain = async () => {
     const encoder = gpu.device.createCommandEncoder();
     readBack.recordCopy(encoder, marker, { sizeBytes: 16 });

@@ -26,6 +26,7 @@ export type EngineErrorCode =
 
 /** An operating failure with a code callers may act on. */
 export class EngineError extends Error {
+  /** `EngineError`. */
   override name = "EngineError";
   /** What failed, from a closed set. */
   readonly code: EngineErrorCode;
@@ -33,6 +34,8 @@ export class EngineError extends Error {
   readonly param: string | null;
 
   /**
+   * Makes an error.
+   *
    * @param code What failed.
    * @param message Action, then state: "Cannot X: Y".
    * @param options `param` names the request field at fault; `cause` is the error behind this one.

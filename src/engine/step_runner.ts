@@ -57,7 +57,7 @@ export class StepRunner {
     const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes;
     const readBacks = [];
     for (let index = 0; index < STAGING_COUNT; index++) {
-      readBacks.push(await ReadBack.create(gpu, `step results ${index}`, sizeBytes));
+      readBacks.push(ReadBack.create(gpu, `step results ${index}`, sizeBytes));
     }
     return new StepRunner(model, { cache, sealer, graph, readBacks });
   }

@@ -40,8 +40,11 @@ export type FinishReason = "stop" | "length";
 
 /** Times of one sequence, in milliseconds. */
 export interface SequenceTimings {
+  /** From arrival to the first slice. */
   queueMs: number;
+  /** From the first slice to the first sampled token. */
   prefillMs: number;
+  /** From the first sampled token to the end. */
   decodeMs: number;
 }
 
@@ -61,7 +64,7 @@ export type GenerateEvent =
 export interface CacheBytes {
   /** What the same tokens would take as raw f16. */
   raw: number;
-  /** Codes, minima, widths, scales and zeros of sealed blocks. */
+  /** The packs themselves: codes, without minima, widths, scales, zeros and tables. */
   payload: number;
   /** All of the sealed blocks with their side data and alignment. */
   packed: number;
@@ -71,15 +74,21 @@ export interface CacheBytes {
 
 /** A snapshot of the engine, for `/metrics`, `/props` and `doctor`. */
 export interface EngineStats {
+  /** Sequences that hold a slot. */
   runningSequenceCount: number;
+  /** Requests that wait for one. */
   waitingSequenceCount: number;
   /** Share of the arena in use, 0 to 1. */
   cacheUsage: number;
+  /** Bytes of the sealed blocks now. */
   cacheBytes: CacheBytes;
   /** All bytes of GPU buffers the engine holds. */
   deviceBytes: number;
+  /** Steps run since loading. */
   stepCount: number;
+  /** Prompt tokens prefilled since loading. */
   promptTokenCount: number;
+  /** Tokens sampled since loading. */
   generatedTokenCount: number;
 }
 
@@ -87,27 +96,42 @@ export interface EngineStats {
 export interface EngineInfo {
   /** Served name, e.g. `SmolLM2-135M-Instruct`. */
   modelName: string;
+  /** Path of the GGUF file. */
   modelPath: string;
+  /** Size of the file. */
   modelSizeBytes: number;
+  /** Elements of all tensors. */
   parameterCount: number;
+  /** Token ids are `0 ..< vocabSize`. */
   vocabSize: number;
+  /** Tokens the model was trained for. */
   contextLengthTrained: number;
+  /** Most tokens of a sequence, prompt and answer. */
   contextLength: number;
   /** Codec profile with its settings in words, e.g. `paper (k-rel 0.1, v-rel 0.2, pack 16)`. */
   profile: string;
+  /** The adapter by its own name. */
   adapter: string;
   /** Whether the adapter is a CPU device (software Vulkan). */
   adapterIsFallback: boolean;
+  /** Sequences that run at a time. */
   sequenceCountMax: number;
+  /** Device bytes of the weights. */
   weightBytes: number;
+  /** Device bytes of the arena. */
   cacheCapacityBytes: number;
 }
 
 /** The engine as its callers see it; also what HTTP tests fake. */
 export interface Engine {
+  /** What is in force. */
   readonly info: EngineInfo;
-  /** Starts a generation. Throws {@link EngineError} `invalid_request`, `context_length_exceeded`, `queue_full` at the first `next()`. */
+  /**
+   * Starts a generation. At the first `next()` it throws an `EngineError` of code `invalid_request`,
+   * `context_length_exceeded` or `queue_full`.
+   */
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
+  /** A snapshot of counts and bytes. Rejects with the failure if the engine has ended. */
   stats(): Promise<EngineStats>;
   /** Resolves to the failure that ended the engine, for as long as it lives it stays pending. */
   readonly failed: Promise<{ code: EngineErrorCode; message: string }>;
@@ -117,6 +141,7 @@ export interface Engine {
 
 /** Which codec profile, and what differs from its published numbers. */
 export interface ProfileOptions {
+  /** `exact` keeps f16; `paper` packs as published. */
   name: "exact" | "paper";
   /** Step of K relative to the range of a token; `paper` 0.1. */
   keyRel?: number;

@@ -26,7 +26,7 @@ export class ReadBack {
   }
 
   /** Makes a staging buffer of `sizeBytes` and tests the synchronous way of reading it. */
-  static async create(gpu: Gpu, label: string, sizeBytes: number): Promise<ReadBack> {
+  static create(gpu: Gpu, label: string, sizeBytes: number): ReadBack {
     const readBack = new ReadBack(gpu, label, sizeBytes);
     const probe = gpu.createBufferWith("read-back probe", Uint32Array.of(0x5ea1ed, 1, 2, 3));
     const encoder = gpu.device.createCommandEncoder();
@@ -85,7 +85,7 @@ export async function readBuffer(
   buffer: GPUBuffer,
   range: { offsetBytes?: number; sizeBytes: number },
 ): Promise<ArrayBuffer> {
-  const readBack = await ReadBack.create(gpu, "read once", range.sizeBytes);
+  const readBack = ReadBack.create(gpu, "read once", range.sizeBytes);
   const encoder = gpu.device.createCommandEncoder();
   readBack.recordCopy(encoder, buffer, range);
   gpu.device.queue.submit([encoder.finish()]);

@@ -13,7 +13,14 @@ import {
   type Lanes,
   type SplitShape,
 } from "./text/attention.ts";
-import { tokenCodeText, windowShape, windowsText } from "./text/packed_windows.ts";
+import {
+  fitsChunk,
+  PACK_TEXT,
+  sideText,
+  type WindowShape,
+  windowShape,
+  windowsText,
+} from "./text/packed_windows.ts";
 
 /** What {@link AttentionDecodePackedKernel} is compiled for. */
 export interface AttentionDecodePackedOptions {
@@ -39,16 +46,40 @@ export interface AttentionDecodePackedBuffers {
   partials: GPUBuffer | BufferSlice;
 }
 
+/** Which text is generated for a layout and the lanes. */
+interface TextPlan {
+  keys: WindowShape;
+  values: WindowShape;
+  /** Whether 8 lanes load the packs of 8 channels together. */
+  keysChunked: boolean;
+  valuesChunked: boolean;
+  /** Channels of a lane whose V packs come from one chunk. */
+  valueChunkVectors: number;
+  usesChunks: boolean;
+}
+
+/** Units whose scores are summed side by side, so that q is loaded once for all. */
+const UNITS_AT_A_TIME_MAX = 4;
+
+const CHUNK_BINDING =
+  "@group(0) @binding(5) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more\n";
+
 /** Attention of single rows over packed blocks, as partial results per split. arXiv:2512.24449. */
 export class AttentionDecodePackedKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;
   #kvHeadCount: number;
+  #usesChunks: boolean;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, kvHeadCount: number) {
+  private constructor(
+    gpu: Gpu,
+    pipeline: GPUComputePipeline,
+    facts: { kvHeadCount: number; usesChunks: boolean },
+  ) {
     this.#gpu = gpu;
     this.#pipeline = pipeline;
-    this.#kvHeadCount = kvHeadCount;
+    this.#kvHeadCount = facts.kvHeadCount;
+    this.#usesChunks = facts.usesChunks;
   }
 
   /** Compiles for one shape and record layout. */
@@ -59,15 +90,22 @@ export class AttentionDecodePackedKernel {
     const { shape, layout } = options;
     invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
-    const code = kernelText(options, chooseLanes(gpu));
+    const lanes = chooseLanes(gpu);
+    const plan = planText(layout, lanes);
+    const code = kernelText(plan, options, lanes);
     const pipeline = await gpu.createPipeline({ label: "attention_decode_packed", code });
-    return new AttentionDecodePackedKernel(gpu, pipeline, shape.kvHeadCount);
+    const { kvHeadCount } = shape;
+    return new AttentionDecodePackedKernel(gpu, pipeline, {
+      kvHeadCount,
+      usesChunks: plan.usesChunks,
+    });
   }
 
   /** Binds buffers; do it at load, not in the step loop. */
   bind(buffers: AttentionDecodePackedBuffers): GPUBindGroup {
     const { q, rows, arena, directory, partials } = buffers;
-    return this.#gpu.bind(this.#pipeline, [q, rows, arena, partials, directory]);
+    const resources = [q, rows, arena, partials, directory];
+    return this.#gpu.bind(this.#pipeline, this.#usesChunks ? [...resources, arena] : resources);
   }
 
   /**
@@ -87,11 +125,12 @@ export class AttentionDecodePackedKernel {
   }
 }
 
-function kernelText(options: AttentionDecodePackedOptions, lanes: Lanes): string {
+function kernelText(plan: TextPlan, options: AttentionDecodePackedOptions, lanes: Lanes): string {
   const { shape, splits, layout } = options;
+  const { keys, values } = plan;
   const group = headGroup(shape);
-  const keys = windowShape(layout.packSize, layout.keyBits);
-  const values = windowShape(layout.packSize, layout.valueBits);
+  const unitsPerBlock = BLOCK_TOKEN_COUNT / keys.unitTokens;
+  const unitsAtATime = Math.min(UNITS_AT_A_TIME_MAX, unitsPerBlock / (lanes.count / 8));
   const constants = constantLines({
     ...attentionConstants(shape, splits),
     BLOCK_COUNT_MAX: options.blockCountMax,
@@ -99,40 +138,60 @@ function kernelText(options: AttentionDecodePackedOptions, lanes: Lanes): string
     PACK_SIZE: layout.packSize,
     PACK_ROWS: layout.rowCount,
     UNIT_TOKENS: keys.unitTokens,
-    UNITS_PER_BLOCK: BLOCK_TOKEN_COUNT / keys.unitTokens,
+    UNITS_PER_BLOCK: unitsPerBlock,
+    UNITS_AT_A_TIME: unitsAtATime,
     SPLIT_TOKENS: splits.blocksPerSplit * BLOCK_TOKEN_COUNT,
     SECTION_PART_COUNT: splits.blocksPerSplit * layout.rowCount * layout.planeWords,
-    KEY_BITS: layout.keyBits,
     KEY_WIDTH_BITS: layout.widthBits(KEY),
-    KEY_MINIMA_WORD: layout.minimaWord(KEY),
     KEY_PAYLOAD_WORD: layout.payloadWord(KEY),
     KEY_PARAMS_WORD: layout.paramsWord(KEY),
-    VALUE_BITS: layout.valueBits,
     VALUE_WIDTH_BITS: layout.widthBits(VALUE),
-    VALUE_MINIMA_WORD: layout.minimaWord(VALUE),
     VALUE_PAYLOAD_WORD: layout.payloadWord(VALUE),
     VALUE_PARAMS_WORD: layout.paramsWord(VALUE),
     VALUE_WORD_TOKENS: values.wordTokens,
+    VALUE_CHUNK_VECTORS: plan.valueChunkVectors,
   });
   const main = expandTemplate(source, {
     q: group.vectorCount,
+    a: unitsAtATime,
     n: keys.unitTokens / 8,
     c: 8,
     h: values.wordsPerEight,
     t: values.wordTokens,
+    e: 32 / lanes.count / plan.valueChunkVectors,
+    m: plan.valueChunkVectors,
     k: layout.widthBits(KEY),
     v: layout.widthBits(VALUE),
-    d: 32 / lanes.count,
     p: Math.log2(lanes.count),
     o: 3,
   });
   return [
     main,
+    plan.usesChunks ? CHUNK_BINDING : "",
     constants,
     headsText(group),
-    windowsText("key", keys, layout.keyBits),
-    tokenCodeText("key", keys),
-    windowsText("value", values, layout.valueBits),
+    PACK_TEXT,
+    sideText(keys, layout, KEY),
+    windowsText(keys, plan.keysChunked),
+    sideText(values, layout, VALUE),
+    windowsText(values, plan.valuesChunked),
     lanes.text,
   ].join("\n");
+}
+
+/** Decides how the payload is loaded: a load costs about as much as 40 operations on 8 lanes. */
+function planText(layout: RecordLayout, lanes: Lanes): TextPlan {
+  const keys = windowShape("key", layout, KEY);
+  const values = windowShape("value", layout, VALUE);
+  const sharesChunks = false && lanes.count === 8 && fitsChunk(values, 16);
+  const keysChunked = false && keys.touchedWords > 2 && fitsChunk(keys, 8);
+  const valuesChunked = sharesChunks || (values.touchedWords > 2 && fitsChunk(values, 8));
+  return {
+    keys,
+    values,
+    keysChunked,
+    valuesChunked,
+    valueChunkVectors: sharesChunks ? 2 : 1,
+    usesChunks: keysChunked || valuesChunked,
+  };
 }

@@ -4,7 +4,7 @@ import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
 import { chooseLanes, type Lanes } from "./text/attention.ts";
-import { tokenCodeText, windowShape, windowsText } from "./text/packed_windows.ts";
+import { PACK_TEXT, sideText, windowShape, windowsText } from "./text/packed_windows.ts";
 
 /** Buffers of one use of {@link BlockUnpackKernel}. */
 export interface BlockUnpackBuffers {
@@ -100,24 +100,21 @@ function kernelText(
   lanes: Lanes,
 ): string {
   const { layout, blockCountMax } = options;
-  const bits = layout.bits(side);
-  const windows = windowShape(layout.packSize, bits);
+  const windows = windowShape("pack", layout, side);
   const constants = constantLines({
     D: layout.headSize,
     KV_HEAD_COUNT: layout.kvHeadCount,
     BLOCK_COUNT_MAX: blockCountMax,
     LANE_COUNT: lanes.count,
     SIDE: side,
-    BITS: bits,
-    WIDTH_BITS: layout.widthBits(side),
+    PACK_WIDTH_BITS: layout.widthBits(side),
     PACK_SIZE: layout.packSize,
     UNIT_TOKENS: windows.unitTokens,
     UNITS_PER_BLOCK: BLOCK_TOKEN_COUNT / windows.unitTokens,
     SECTION_PART_COUNT: layout.rowCount * layout.planeWords,
     SECTION_TABLE_WORD: side * layout.kvHeadCount,
     PARAMS_WORD: layout.paramsWord(side),
-    MINIMA_WORD: layout.minimaWord(side),
-    PAYLOAD_WORD: layout.payloadWord(side),
+    PACK_PAYLOAD_WORD: layout.payloadWord(side),
   });
   const main = expandTemplate(source, {
     n: windows.unitTokens / 8,
@@ -128,8 +125,9 @@ function kernelText(
     main,
     constants,
     "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n",
-    windowsText("pack", windows, bits),
-    tokenCodeText("pack", windows),
+    PACK_TEXT,
+    sideText(windows, layout, side),
+    windowsText(windows, false),
     lanes.text,
   ].join("\n");
 }

@@ -1,9 +1,9 @@
 import { rawTileWords } from "../codec/layout.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import {
+  attendSplit,
   attentionDecodeRawReference,
   type AttentionReferenceShape,
-  attendSplit,
   joinTokens,
   visibleOfTile,
 } from "./attention_decode_raw.ts";

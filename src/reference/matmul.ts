@@ -4,8 +4,6 @@
  * @module
  */
 
-import { rmsNormReference } from "./rms_norm.ts";
-
 /**
  * `y[row, o] = sum over i of weight[o, i] * x[row, i]`.
  *
@@ -39,7 +37,7 @@ export function matmulNormReference(
   x: Float32Array,
   norm: { weight: Float32Array; epsilon: number },
 ): Float64Array {
-  const normed = rmsNormReference(x, norm.weight, { epsilon: norm.epsilon });
+  const normed = rmsNorm(x, norm.weight, { epsilon: norm.epsilon });
   return matmulReference(weight, normed, { columnCount: norm.weight.length });
 }
 
@@ -70,4 +68,21 @@ export function ropeReference(
     turned[channel + 1] = a * Math.sin(angle) + b * Math.cos(angle);
   }
   return turned;
+}
+
+/** `x * weight / rms(x)` per row, arXiv:1910.07467, eq. 4; `x` is `[rows, columns]`, row-major. */
+function rmsNorm(
+  x: Float32Array,
+  weight: Float32Array,
+  options: { epsilon: number },
+): Float64Array {
+  const columnCount = weight.length;
+  const y = new Float64Array(x.length);
+  for (let start = 0; start < x.length; start += columnCount) {
+    let sum = 0;
+    for (let i = 0; i < columnCount; i++) sum += x[start + i] ** 2;
+    const factor = 1 / Math.sqrt(sum / columnCount + options.epsilon);
+    for (let i = 0; i < columnCount; i++) y[start + i] = x[start + i] * factor * weight[i];
+  }
+  return y;
 }

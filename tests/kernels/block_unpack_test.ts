@@ -44,7 +44,10 @@ for (const { kvHeadCount, headSize, form } of CASES) {
       });
       const actual = await readU32(gpu, tiles, 4 * rawTileWords(shape));
       assertEquals(actual.slice(0, expected.length), expected);
-      assert(actual.slice(expected.length).every((word) => word === 0), "only sealed blocks written");
+      assert(
+        actual.slice(expected.length).every((word) => word === 0),
+        "only sealed blocks written",
+      );
     }
   });
 }

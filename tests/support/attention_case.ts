@@ -1,6 +1,6 @@
 /** Seeded caches for the attention tests: several slots of different lengths, sealed and raw. */
 
-import { RecordLayout, rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords, RecordLayout } from "../../src/codec/layout.ts";
 import { packRecord } from "../../src/codec/pack.ts";
 import { quantiseTile } from "../../src/codec/quantise.ts";
 import { rawTileFrom } from "../../src/codec/raw_tile.ts";

@@ -48,7 +48,7 @@ const BANNED: readonly BannedWord[] = [
     reason: "mend the cause, or ignore one rule on one line",
     files: MODULES,
   },
-  { pattern: /\bas any\b/, reason: "name the type, or use unknown", files: MODULES },
+  { pattern: /\bas any\s*[;,)\]}.[]/, reason: "name the type, or use unknown", files: MODULES },
   { pattern: /\.\.\/shared\b/, reason: "the product runs without ../shared", files: PRODUCT },
 ];
 
