@@ -5,7 +5,7 @@ import { packRecord } from "../../src/codec/pack.ts";
 import { quantiseTile } from "../../src/codec/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { unpackRecord } from "../../src/codec/unpack.ts";
-import { sampleTile } from "../../tests/codec/samples.ts";
+import { sampleTile } from "../../tests/support/codec_samples.ts";
 import { LAYOUT, RAW_BYTES, SHAPE } from "./workload.ts";
 
 const tile = sampleTile("gaussian", SHAPE, 1);

@@ -7,7 +7,7 @@ import type { Gpu } from "../../src/gpu/gpu.ts";
 import { KvQuantiseKernel } from "../../src/kernels/kv_quantise.ts";
 import { kvMeasureReference } from "../../src/reference/kv_measure.ts";
 import { kvQuantiseReference } from "../../src/reference/kv_quantise.ts";
-import { sampleTile } from "../../tests/codec/samples.ts";
+import { sampleTile } from "../../tests/support/codec_samples.ts";
 
 /** Heads of the default model. */
 export const SHAPE = { kvHeadCount: 3, headSize: 64 };

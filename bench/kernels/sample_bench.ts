@@ -1,8 +1,5 @@
-import {
-  SampleKernel,
-  type SampleSettings,
-  sampleSettingsWords,
-} from "../../src/kernels/sample.ts";
+import type { SamplingOptions } from "../../src/core/sampling.ts";
+import { SampleKernel, sampleSettingsWords } from "../../src/kernels/sample.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 
@@ -11,9 +8,9 @@ const { gpu } = context;
 const vocabSize = 49152;
 const kernel = await SampleKernel.create(gpu, { vocabSize });
 
-const greedy: SampleSettings = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 1 };
+const greedy: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 1 };
 const plain = { ...greedy, temperature: 1 };
-const VARIANTS: { name: string; settings: SampleSettings }[] = [
+const VARIANTS: { name: string; settings: SamplingOptions }[] = [
   { name: "greedy", settings: greedy },
   { name: "temperature", settings: plain },
   { name: "top-k 40", settings: { ...plain, topK: 40 } },

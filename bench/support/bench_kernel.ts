@@ -29,7 +29,9 @@ export interface Work {
   macs?: number;
 }
 
-/** Registers `Deno.bench` for `repeats` dispatches per iteration and prints GB/s and GMAC/s once. */
+/**
+ * Registers `Deno.bench` for `repeats` dispatches per iteration and prints GB/s and GMAC/s once.
+ */
 export function benchKernel(
   name: string,
   options: { group: string; baseline?: boolean; repeats?: number; work: Work },

@@ -6,7 +6,10 @@
  * @module
  */
 
-/** Every operating failure the engine can report. HTTP statuses are assigned in `server/openai/errors.ts`. */
+/**
+ * Every operating failure the engine can report. HTTP statuses are assigned in
+ * `server/openai/errors.ts`.
+ */
 export type EngineErrorCode =
   | "invalid_request"
   | "context_length_exceeded"

@@ -34,7 +34,8 @@ const CLOSE_TIMEOUT_MS = 1500;
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { sequenceCountMax = SEQUENCE_COUNT_DEFAULT } = options;
-  if (!(sequenceCountMax >= 1 && sequenceCountMax <= SEQUENCE_COUNT_MAX)) {
+  const isCount = Number.isInteger(sequenceCountMax) && sequenceCountMax >= 1;
+  if (!isCount || sequenceCountMax > SEQUENCE_COUNT_MAX) {
     throw new RangeError(
       `Cannot run ${sequenceCountMax} sequences at a time: wanted 1 to ${SEQUENCE_COUNT_MAX}`,
     );
@@ -50,7 +51,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     cacheSizeBytes: options.cacheSizeBytes ?? null,
   };
   const engine = new WorkerEngine(options.onProgress ?? (() => {}));
-  await engine.load(load);
+  try {
+    await engine.load(load);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
   return engine;
 }
 
@@ -59,7 +65,7 @@ class WorkerEngine implements Engine {
   #onProgress: (message: string, fraction: number) => void;
   #info: EngineInfo | null = null;
   #sequences = new Map<number, EventQueue<GenerateEvent>>();
-  #statsWaiters = new Map<number, (stats: EngineStats) => void>();
+  #statsWaiters = new Map<number, PromiseWithResolvers<EngineStats>>();
   #nextId = 1;
   #ready = Promise.withResolvers<void>();
   #failed = Promise.withResolvers<FailureMessage>();
@@ -78,6 +84,7 @@ class WorkerEngine implements Engine {
         message: `GPU worker ended: ${event.message}`,
         param: null,
       });
+      this.#closed.resolve();
     };
   }
 
@@ -97,15 +104,17 @@ class WorkerEngine implements Engine {
 
   async *generate(request: GenerateRequest): AsyncIterable<GenerateEvent> {
     if (this.#failure) throw toError(this.#failure);
-    if (this.#closing) throw new EngineError("shutting_down", "Cannot generate: engine is closing");
+    if (this.#closing) throw closingError("Cannot generate");
     validateRequest(request, this.info);
     const { signal } = request;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw abortedError();
     const sequenceId = this.#nextId++;
     const queue = new EventQueue<GenerateEvent>();
     this.#sequences.set(sequenceId, queue);
     const abort = () => {
-      queue.fail(new EngineError("aborted", "Generation ended: aborted by the caller"));
+      queue.fail(abortedError());
+      // At once, not when the caller next asks for an event, which may be late or never.
+      this.#send({ type: "abort", sequenceId });
     };
     signal?.addEventListener("abort", abort, { once: true });
     this.#send({
@@ -132,11 +141,12 @@ class WorkerEngine implements Engine {
 
   stats(): Promise<EngineStats> {
     if (this.#failure) return Promise.reject(toError(this.#failure));
+    if (this.#closing) return Promise.reject(closingError("Cannot read stats"));
     const requestId = this.#nextId++;
-    const { promise, resolve } = Promise.withResolvers<EngineStats>();
-    this.#statsWaiters.set(requestId, resolve);
+    const waiter = Promise.withResolvers<EngineStats>();
+    this.#statsWaiters.set(requestId, waiter);
     this.#send({ type: "stats", requestId });
-    return promise;
+    return waiter.promise;
   }
 
   close(): Promise<void> {
@@ -145,9 +155,7 @@ class WorkerEngine implements Engine {
   }
 
   async #close(): Promise<void> {
-    const error = new EngineError("shutting_down", "Generation ended: engine is closing");
-    for (const queue of this.#sequences.values()) queue.fail(error);
-    if (this.#failure) return;
+    this.#settle(closingError("Generation ended"));
     this.#send({ type: "close" });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise<void>((resolve) => {
@@ -173,7 +181,7 @@ class WorkerEngine implements Engine {
       case "sequence_failed":
         return this.#sequences.get(message.sequenceId)?.fail(toError(message.failure));
       case "stats":
-        this.#statsWaiters.get(message.requestId)?.(message.stats);
+        this.#statsWaiters.get(message.requestId)?.resolve(message.stats);
         this.#statsWaiters.delete(message.requestId);
         return;
       case "failed":
@@ -188,10 +196,24 @@ class WorkerEngine implements Engine {
     this.#failure = failure;
     const error = toError(failure);
     this.#ready.reject(error);
-    for (const queue of this.#sequences.values()) queue.fail(error);
+    this.#settle(error);
     this.#failed.resolve(failure);
-    this.#closed.resolve();
   }
+
+  /** Ends everything that waits for the worker. */
+  #settle(error: EngineError): void {
+    for (const queue of this.#sequences.values()) queue.fail(error);
+    for (const waiter of this.#statsWaiters.values()) waiter.reject(error);
+    this.#statsWaiters.clear();
+  }
+}
+
+function abortedError(): EngineError {
+  return new EngineError("aborted", "Generation ended: aborted by the caller");
+}
+
+function closingError(action: string): EngineError {
+  return new EngineError("shutting_down", `${action}: engine is closing`);
 }
 
 function toError(failure: FailureMessage): EngineError {

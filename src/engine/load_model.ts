@@ -28,7 +28,8 @@ export type OnProgress = (message: string, fraction: number) => void;
 /**
  * Opens the device and loads the weights of `file`.
  *
- * @throws {EngineError} `model_file_invalid`, `model_unsupported`, `model_too_large` before anything
+ * @throws {EngineError} `model_file_invalid`, `model_unsupported`, `model_too_large` before
+ * anything
  * is loaded, `adapter_missing`, `adapter_unsupported`, `out_of_memory`.
  */
 export async function loadModel(file: GgufFile, onProgress: OnProgress): Promise<LoadedModel> {

@@ -62,20 +62,23 @@ export class StepLoop {
   /** Runs until {@link stop}. */
   async run(): Promise<void> {
     let prepared: PreparedStep | null = null;
-    while (!this.#isStopping) {
-      prepared ??= this.#prepare();
-      this.#sendEvents();
-      if (prepared === null) {
-        await this.#sleep();
-        continue;
+    try {
+      while (!this.#isStopping) {
+        prepared ??= this.#prepare();
+        this.#sendEvents();
+        if (prepared === null) {
+          await this.#sleep();
+          continue;
+        }
+        prepared = await this.#runStep(prepared);
+        await nextTask();
       }
-      prepared = await this.#runStep(prepared);
-      await nextTask();
+    } finally {
+      this.#stopped.resolve();
     }
-    this.#stopped.resolve();
   }
 
-  /** Ends the loop after the step it is in. */
+  /** Ends the loop after the step it is in, or waits for the failure that ended it. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#wake?.();

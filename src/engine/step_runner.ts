@@ -67,7 +67,9 @@ export class StepRunner {
     this.graph.setSampling(slot, sampling);
   }
 
-  /** Records a step; queue writes it needs are issued here, so record in the order of submission. */
+  /**
+   * Records a step; queue writes it needs are issued here, so record in the order of submission.
+   */
   record(plan: StepPlan, options: { wantsLogits?: boolean } = {}): RecordedStep {
     const { device } = this.#model.gpu;
     const encoder = device.createCommandEncoder();

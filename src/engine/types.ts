@@ -6,20 +6,9 @@
  */
 
 import type { EngineErrorCode } from "../core/errors.ts";
+import type { SamplingOptions } from "../core/sampling.ts";
 
-/** How the next token is chosen. Applied on the GPU in the order temperature, top-k, top-p, min-p. */
-export interface SamplingOptions {
-  /** 0 is greedy; otherwise logits are divided by it. Range 0 to 100. */
-  temperature: number;
-  /** Keep the `topK` most likely tokens; 0 keeps all. */
-  topK: number;
-  /** Keep the smallest set whose probability reaches `topP`; 1 keeps all. Range (0, 1]. */
-  topP: number;
-  /** Drop tokens less likely than `minP` times the most likely one; 0 drops none. Range [0, 1]. */
-  minP: number;
-  /** Seed of this request's random numbers, u32. Same seed, same request, same text. */
-  seed: number;
-}
+export type { SamplingOptions } from "../core/sampling.ts";
 
 /** One generation asked of the engine. */
 export interface GenerateRequest {
@@ -35,7 +24,9 @@ export interface GenerateRequest {
   signal?: AbortSignal;
 }
 
-/** Why a sequence ended: `stop` is the model's end token, `length` is `maxTokens` or the context. */
+/**
+ * Why a sequence ended: `stop` is the model's end token, `length` is `maxTokens` or the context.
+ */
 export type FinishReason = "stop" | "length";
 
 /** Times of one sequence, in milliseconds. */
@@ -48,7 +39,9 @@ export interface SequenceTimings {
   decodeMs: number;
 }
 
-/** What a generation yields, in order: any number of `prefill`, any number of `token`, one `finish`. */
+/**
+ * What a generation yields, in order: any number of `prefill`, any number of `token`, one `finish`.
+ */
 export type GenerateEvent =
   | { type: "prefill"; processedTokenCount: number; promptTokenCount: number }
   | { type: "token"; id: number }
@@ -127,7 +120,8 @@ export interface Engine {
   /** What is in force. */
   readonly info: EngineInfo;
   /**
-   * Starts a generation. At the first `next()` it throws an `EngineError` of code `invalid_request`,
+   * Starts a generation. At the first `next()` it throws an `EngineError` of code
+   * `invalid_request`,
    * `context_length_exceeded` or `queue_full`.
    */
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;

@@ -39,13 +39,24 @@ async function load(options: Parameters<typeof loadRuntime>[0]): Promise<void> {
     runtime = await loadRuntime(options, (message, fraction) => {
       send({ type: "progress", message, fraction });
     });
-    runtime.gpu.onFailure = (code, message) => fail(new EngineError(code, message));
-    loop = new StepLoop(runtime, send);
+    loop = watchedLoop(runtime);
     send({ type: "ready", info: runtime.info });
     await loop.run();
   } catch (error) {
     fail(error);
   }
+}
+
+/** A loop that ends with the first failure of the device: what it computes then is void. */
+function watchedLoop(runtime: Runtime): StepLoop {
+  const { gpu } = runtime;
+  if (gpu.failure) throw gpu.failure;
+  const loop = new StepLoop(runtime, send);
+  gpu.onFailure = (code, message) => {
+    fail(new EngineError(code, message));
+    void loop.stop();
+  };
+  return loop;
 }
 
 /** Frees the device before leaving: ending a worker with a live device can crash the process. */

@@ -10,7 +10,8 @@ import type { ModelShape } from "../core/shapes.ts";
 import type { GgufFile, GgufTensor } from "./read_gguf.ts";
 
 /**
- * Optional F32 tensor `[ropeDimension / 2]`: the frequency of each pair of channels is divided by its
+ * Optional F32 tensor `[ropeDimension / 2]`: the frequency of each pair of channels is divided by
+ * its
  * factor (Llama 3.1 and later).
  */
 export const ROPE_FACTORS_NAME = "rope_freqs.weight";
@@ -81,7 +82,9 @@ function checkHeads(file: GgufFile, shape: ModelShape): void {
   }
 }
 
-/** Every tensor the layers need is there in its shape, and no tensor is there that would be ignored. */
+/**
+ * Every tensor the layers need is there in its shape, and no tensor is there that would be ignored.
+ */
 function checkTensors(file: GgufFile, shape: ModelShape): void {
   const expected = expectedTensors(shape);
   const optional = new Set(["output.weight", ROPE_FACTORS_NAME]);

@@ -1,5 +1,6 @@
 /**
- * Opens GGUF files: reads the header with `@huggingface/gguf`, checks it against the file, and never
+ * Opens GGUF files: reads the header with `@huggingface/gguf`, checks it against the file, and
+ * never
  * reads tensor data that nobody asked for.
  *
  * @module
@@ -113,7 +114,8 @@ function checkTensor(
   if (shape.length === 0 || elementCount === 0 || shape[0] % blockElementCount !== 0) {
     throw invalid(
       file.path,
-      `tensor "${name}" has shape [${shape}], but ${type} holds rows of ${blockElementCount} values`,
+      `tensor "${name}" has shape [${shape}], but ${type} holds rows of ` +
+        `${blockElementCount} values`,
     );
   }
   const offsetBytes = file.dataOffsetBytes + Number(info.offset);

@@ -46,6 +46,7 @@ export class Gpu {
   readonly facts: AdapterFacts;
   /** Called once with the first failure outside any error scope, or the loss of the device. */
   onFailure: (code: EngineErrorCode, message: string) => void = () => {};
+  #failure: EngineError | null = null;
   #buffers = new Map<GPUBuffer, number>();
   #allocatedBytes = 0;
   #closed = false;
@@ -55,10 +56,10 @@ export class Gpu {
     this.facts = facts;
     device.addEventListener("uncapturederror", (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
-      this.onFailure(failureCode(error), error.message);
+      this.#fail(failureCode(error), error.message);
     });
     device.lost.then((info) => {
-      if (!this.#closed) this.onFailure("device_lost", info.message || String(info.reason));
+      if (!this.#closed) this.#fail("device_lost", info.message || String(info.reason));
     });
   }
 
@@ -100,15 +101,29 @@ export class Gpu {
     return this.#allocatedBytes;
   }
 
-  /** Makes a zeroed storage buffer (or one with `usage`), rounded up to 16 bytes. */
-  createBuffer(label: string, sizeBytes: number, usage: number = STORAGE_USAGE): GPUBuffer {
+  /** The failure {@link onFailure} was called with, or would have been before it was set. */
+  get failure(): EngineError | null {
+    return this.#failure;
+  }
+
+  /**
+   * Makes a zeroed storage buffer (or one with `usage`), rounded up to 16 bytes.
+   *
+   * @throws {RangeError} If it exceeds the adapter's largest buffer.
+   */
+  createBuffer(
+    label: string,
+    sizeBytes: number,
+    { usage = STORAGE_USAGE, mappedAtCreation = false } = {},
+  ): GPUBuffer {
     const size = Math.max(16, Math.ceil(sizeBytes / 16) * 16);
     if (size > this.facts.bufferSizeMax) {
       throw new RangeError(
-        `Cannot create buffer ${label}: ${size} bytes exceed the adapter's ${this.facts.bufferSizeMax}`,
+        `Cannot create buffer ${label}: ${size} bytes exceed the adapter's ` +
+          `${this.facts.bufferSizeMax}`,
       );
     }
-    const buffer = this.device.createBuffer({ label, size, usage });
+    const buffer = this.device.createBuffer({ label, size, usage, mappedAtCreation });
     this.#buffers.set(buffer, size);
     this.#allocatedBytes += size;
     return buffer;
@@ -186,6 +201,12 @@ export class Gpu {
     this.#buffers.clear();
     this.#allocatedBytes = 0;
     this.device.destroy();
+  }
+
+  #fail(code: EngineErrorCode, message: string): void {
+    if (this.#failure) return;
+    this.#failure = new EngineError(code, message);
+    this.onFailure(code, message);
   }
 
   async #trySubgroups(): Promise<boolean> {

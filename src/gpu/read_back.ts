@@ -19,9 +19,8 @@ export class ReadBack {
   private constructor(gpu: Gpu, label: string, sizeBytes: number) {
     this.#gpu = gpu;
     // Reading a buffer that was never mapped would end the process: map it once here.
-    const size = Math.max(16, Math.ceil(sizeBytes / 16) * 16);
-    const descriptor = { label, size, usage: READ_USAGE, mappedAtCreation: true };
-    this.#staging = gpu.device.createBuffer(descriptor);
+    const options = { usage: READ_USAGE, mappedAtCreation: true };
+    this.#staging = gpu.createBuffer(label, sizeBytes, options);
     this.#staging.unmap();
   }
 
@@ -68,7 +67,7 @@ export class ReadBack {
 
   /** Frees the staging buffer. */
   destroy(): void {
-    this.#staging.destroy();
+    this.#gpu.destroyBuffer(this.#staging);
   }
 
   #readMapped(sizeBytes: number): ArrayBuffer {

@@ -59,7 +59,7 @@ interface TextPlan {
 }
 
 /** Units whose scores are summed side by side, so that q is loaded once for all. */
-const UNITS_AT_A_TIME_MAX = 4;
+const UNITS_AT_A_TIME_MAX = 2;
 
 const CHUNK_BINDING =
   "@group(0) @binding(5) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more\n";
@@ -183,8 +183,8 @@ function kernelText(plan: TextPlan, options: AttentionDecodePackedOptions, lanes
 function planText(layout: RecordLayout, lanes: Lanes): TextPlan {
   const keys = windowShape("key", layout, KEY);
   const values = windowShape("value", layout, VALUE);
-  const sharesChunks = false && lanes.count === 8 && fitsChunk(values, 16);
-  const keysChunked = false && keys.touchedWords > 2 && fitsChunk(keys, 8);
+  const sharesChunks = lanes.count === 8 && fitsChunk(values, 16);
+  const keysChunked = keys.touchedWords > 2 && fitsChunk(keys, 8);
   const valuesChunked = sharesChunks || (values.touchedWords > 2 && fitsChunk(values, 8));
   return {
     keys,

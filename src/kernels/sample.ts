@@ -1,21 +1,8 @@
 import source from "../../shaders/sample.wgsl" with { type: "text" };
 import cutSource from "../../shaders/lib/sample_cut.wgsl" with { type: "text" };
+import type { SamplingOptions } from "../core/sampling.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-
-/** How the next token of a slot is chosen; the fields of `SamplingOptions`. */
-export interface SampleSettings {
-  /** Below 1e-5 the most likely token, lowest id first; else logits are divided by it. */
-  temperature: number;
-  /** Keep the `topK` most likely tokens; 0 keeps all. u32. */
-  topK: number;
-  /** Keep the fewest most likely tokens whose probability reaches `topP`; 1 keeps all. */
-  topP: number;
-  /** Keep tokens at least `minP` times as likely as the most likely one; 0 keeps all. */
-  minP: number;
-  /** u32. */
-  seed: number;
-}
 
 /** Bytes of one slot in {@link SampleBuffers.settings}. */
 export const SAMPLE_SETTINGS_SIZE_BYTES = 32;
@@ -39,7 +26,7 @@ export interface SampleBuffers {
 }
 
 /** One slot's settings as the kernel reads them: 8 words, f32 and u32 mixed. */
-export function sampleSettingsWords(settings: SampleSettings): Uint32Array {
+export function sampleSettingsWords(settings: SamplingOptions): Uint32Array {
   const { temperature, topP, minP, topK, seed } = settings;
   const words = new Uint32Array(SAMPLE_SETTINGS_SIZE_BYTES / WORD_SIZE_BYTES);
   new Float32Array(words.buffer).set([temperature, topP, minP]);

@@ -59,7 +59,8 @@ export interface CacheOptions {
 /**
  * Derives the sizes.
  *
- * @throws {EngineError} `model_too_large` if one slot's window does not fit a binding, or the budget
+ * @throws {EngineError} `model_too_large` if one slot's window does not fit a binding, or the
+ * budget
  * is less than one block.
  */
 export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape {
@@ -74,8 +75,8 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
   if (windowBytes > bindingSizeMax) {
     throw new EngineError(
       "model_too_large",
-      `Cannot hold the raw window of ${slotCount} sequences: ${windowBytes} bytes per layer exceed ` +
-        `the adapter's binding limit of ${bindingSizeMax}; use fewer --sequences`,
+      `Cannot hold the raw window of ${slotCount} sequences: ${windowBytes} bytes per layer ` +
+        `exceed the adapter's binding limit of ${bindingSizeMax}; use fewer --sequences`,
     );
   }
   const groups = arenaGroups(layerCount, { ...options, blockCountMax });

@@ -177,7 +177,9 @@ export class PackedSealer implements Sealer {
     return this.#layout.recordWords(payloadWords);
   }
 
-  /** Half of the section table and of the record's padding (at most 3 words) is counted per side. */
+  /**
+   * Half of the section table and of the record's padding (at most 3 words) is counted per side.
+   */
   #bits(side: Side): number {
     const { kvHeadCount, headSize } = this.#layout;
     const { recordCount, payloadWords } = this.#totals;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { SamplingOptions } from "../core/sampling.ts";
 import {
   type CodecProfile,
   type ModelShape,
@@ -18,7 +19,6 @@ import { ROW_TILE } from "../kernels/matmul.ts";
 import {
   SAMPLE_SETTINGS_SIZE_BYTES,
   SampleKernel,
-  type SampleSettings,
   sampleSettingsWords,
 } from "../kernels/sample.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
@@ -87,7 +87,7 @@ export class ForwardGraph {
   }
 
   /** Sets how tokens of a slot are sampled. */
-  setSampling(slot: number, settings: SampleSettings): void {
+  setSampling(slot: number, settings: SamplingOptions): void {
     const words = sampleSettingsWords(settings);
     this.#gpu.write(this.#settings, slot * SAMPLE_SETTINGS_SIZE_BYTES, words);
   }

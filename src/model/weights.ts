@@ -16,7 +16,9 @@ import { packWeights, type PackWeightsOptions } from "./weight_format.ts";
 export interface LayerWeights {
   /** f32 `[width]`. */
   attentionNorm: GPUBuffer;
-  /** Query, key and value heads stacked: `[(queryHeadCount + 2 * kvHeadCount) * headSize, width]`. */
+  /**
+   * Query, key and value heads stacked: `[(queryHeadCount + 2 * kvHeadCount) * headSize, width]`.
+   */
   heads: DeviceWeights;
   /** `[width, queryHeadCount * headSize]`. */
   attentionOutput: DeviceWeights;

@@ -1,4 +1,4 @@
-import type { SampleSettings } from "../kernels/sample.ts";
+import type { SamplingOptions } from "../core/sampling.ts";
 
 /** A token, and how clear the choice was. */
 export interface SampleChoice {
@@ -10,10 +10,12 @@ export interface SampleChoice {
   margin: number;
 }
 
-/** CPU twin of `shaders/sample.wgsl` for one row: sorts, f64 throughout. `logits` is `[vocabSize]`. */
+/**
+ * CPU twin of `shaders/sample.wgsl` for one row: sorts, f64 throughout. `logits` is `[vocabSize]`.
+ */
 export function sampleReference(
   logits: Float32Array,
-  settings: SampleSettings,
+  settings: SamplingOptions,
   position: number,
 ): SampleChoice {
   const { temperature, topK, topP, minP, seed } = settings;

@@ -116,7 +116,9 @@ export class BlockMemory {
     });
   }
 
-  /** Fewest words that `blockCount` blocks take, where that is more than an arena has; else null. */
+  /**
+   * Fewest words that `blockCount` blocks take, where that is more than an arena has; else null.
+   */
   shortage(blockCount: number): { needWordCount: number; capacityWordCount: number } | null {
     for (const { layerCount, allocator: { capacityWordCount } } of this.#groups) {
       const needWordCount = blockCount * layerCount * this.#range.recordWordsMin;

@@ -48,7 +48,9 @@ interface InFlightStep {
 export class Scheduler {
   #options: SchedulerOptions;
   #memory: BlockMemory;
-  /** Every sequence that holds anything, by id: waiting, running, or ended with a step in flight. */
+  /**
+   * Every sequence that holds anything, by id: waiting, running, or ended with a step in flight.
+   */
   #sequences = new Map<number, Sequence>();
   #waiting: Sequence[] = [];
   /** By order of arrival. */
@@ -89,7 +91,9 @@ export class Scheduler {
     this.#waiting.push(sequence);
   }
 
-  /** Ends a sequence without an event; its memory is free once no step uses it. Unknown ids pass. */
+  /**
+   * Ends a sequence without an event; its memory is free once no step uses it. Unknown ids pass.
+   */
   abort(sequenceId: number): void {
     const sequence = this.#sequences.get(sequenceId);
     if (sequence && !sequence.hasEnded) this.#end(sequence);
@@ -188,8 +192,10 @@ export class Scheduler {
     if (promptIds.length + maxTokens > contextLength) {
       throw new EngineError(
         "context_length_exceeded",
-        `Cannot admit the request: ${promptIds.length} prompt tokens and ${maxTokens} to generate ` +
-          `are ${promptIds.length + maxTokens}, more than the context of ${contextLength} tokens`,
+        `Cannot admit the request: ${promptIds.length} prompt tokens and ${maxTokens} to ` +
+          `generate are ${
+            promptIds.length + maxTokens
+          }, more than the context of ${contextLength} tokens`,
       );
     }
     const shortage = this.#memory.shortage(sequence.finalBlockCount);

@@ -27,7 +27,9 @@ export function bytesOfToken(token: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** Printable bytes are their own character; the others take code points from U+0100 on, in order. */
+/**
+ * Printable bytes are their own character; the others take code points from U+0100 on, in order.
+ */
 function byteCharacters(): string[] {
   const isPrintable = (byte: number) =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;

@@ -1,6 +1,7 @@
 /**
  * Keeps text that a user wrote from being taken for control tokens while a template works on it:
- * special tokens in it are replaced by marks that no input contains, and put back as text afterwards.
+ * special tokens in it are replaced by marks that no input contains, and put back as text
+ * afterwards.
  *
  * @module
  */

@@ -12,7 +12,7 @@ import { rawTileWords } from "../../src/codec/layout.ts";
 import { type RepackRule, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { kvQuantiseReference, type QuantiseScratch } from "../../src/reference/kv_quantise.ts";
 import { kvRepackMedianReference } from "../../src/reference/kv_repack_median.ts";
-import { everyWidthBlock, SAMPLE_KINDS, sampleTile } from "./samples.ts";
+import { everyWidthBlock, SAMPLE_KINDS, sampleTile } from "../support/codec_samples.ts";
 
 /** Shape and steps of a case. */
 export interface KernelCase extends Omit<RecordLayoutOptions, "keyBits" | "valueBits"> {

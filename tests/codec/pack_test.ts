@@ -4,7 +4,7 @@ import { packRecord } from "../../src/codec/pack.ts";
 import { type QuantisedBlock, quantiseTile } from "../../src/codec/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { checkRecord, unpackRecord } from "../../src/codec/unpack.ts";
-import { everyWidthBlock, sampleTile, sampleValues } from "./samples.ts";
+import { everyWidthBlock, sampleTile, sampleValues } from "../support/codec_samples.ts";
 
 function reordered(block: QuantisedBlock, order: Uint32Array): QuantisedBlock {
   const sides = block.sides.map(({ codes, params }) => ({

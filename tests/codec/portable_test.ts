@@ -7,7 +7,7 @@ import { codecProfile } from "../../src/codec/profile.ts";
 import { quantiseTile } from "../../src/codec/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { sampleTile } from "./samples.ts";
+import { sampleTile } from "../support/codec_samples.ts";
 
 const FUZZ_CASE_COUNT = 20_000;
 

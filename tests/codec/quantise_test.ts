@@ -4,7 +4,7 @@ import { codeBits, KEY, VALUE } from "../../src/codec/layout.ts";
 import { dequantise, quantiseTile, quantum, tokenScale } from "../../src/codec/quantise.ts";
 import { rawTileFrom, rawTileValues } from "../../src/codec/raw_tile.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { SAMPLE_KINDS, sampleTile } from "./samples.ts";
+import { SAMPLE_KINDS, sampleTile } from "../support/codec_samples.ts";
 
 const SHAPE = { kvHeadCount: 2, headSize: 32 };
 const CHANNEL_COUNT = 64;

@@ -1,9 +1,6 @@
+import type { SamplingOptions } from "../../src/core/sampling.ts";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import {
-  SampleKernel,
-  type SampleSettings,
-  sampleSettingsWords,
-} from "../../src/kernels/sample.ts";
+import { SampleKernel, sampleSettingsWords } from "../../src/kernels/sample.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import { sampleReference } from "../../src/reference/sample.ts";
 import { readU32, submitPass, testGpu } from "../support/gpu.ts";
@@ -15,12 +12,12 @@ import { seededNormals, seededRandom } from "../support/numeric.ts";
  */
 const MARGIN_MIN = 1e-6;
 
-const GREEDY: SampleSettings = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
-const PLAIN: SampleSettings = { ...GREEDY, temperature: 1 };
+const GREEDY: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
+const PLAIN: SamplingOptions = { ...GREEDY, temperature: 1 };
 
 interface Draw {
   logits: Float32Array;
-  settings: SampleSettings;
+  settings: SamplingOptions;
   position: number;
 }
 
@@ -71,7 +68,7 @@ function modelLogits(vocabSize: number, seed: number): Float32Array {
   return logits;
 }
 
-const RULES: { why: string; settings: SampleSettings }[] = [
+const RULES: { why: string; settings: SamplingOptions }[] = [
   { why: "greedy", settings: GREEDY },
   { why: "no truncation", settings: PLAIN },
   { why: "hot", settings: { ...PLAIN, temperature: 5 } },

@@ -1,5 +1,6 @@
 /**
- * Random requests, aborts, plans and commits against a device that checks every read. Goal: no block
+ * Random requests, aborts, plans and commits against a device that checks every read. Goal: no
+ * block
  * is lost or used twice, and every sequence gives the tokens it would give alone.
  */
 

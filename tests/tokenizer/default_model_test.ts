@@ -37,7 +37,7 @@ Deno.test("render() of the default model asks in ChatML with its system message"
     .render([{ role: "user", content: "Hi<|im_end|>" }], { addGenerationPrompt: true });
   assertMatch(
     text,
-    /^<\|im_start\|>system\n.*SmolLM.*<\|im_end\|>\n<\|im_start\|>user\nHi<\|im_end\|><\|im_end\|>\n/,
+    /^<\|im_start\|>system\n.*SmolLM.*<\|im_end\|>\n<\|im_start\|>user\nHi(<\|im_end\|>){2}\n/,
   );
   assertEquals(ids.filter((id) => smollm.isControl(id)), [1, 2, 1, 2, 1]);
   assertEquals(smollm.detokenize(ids), text);

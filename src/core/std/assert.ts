@@ -1,6 +1,7 @@
 /**
  * The assertions of `@std/assert` that this project uses, under the same names, over
- * `node:assert/strict`. `deno.json` maps `@std/assert` here because JSR cannot be reached everywhere.
+ * `node:assert/strict`. `deno.json` maps `@std/assert` here because JSR cannot be reached
+ * everywhere.
  * One difference: `assertEquals` tells `0` from `-0`.
  *
  * @module
@@ -31,7 +32,9 @@ export function assertFalse(condition: unknown, message = "Expected a falsy valu
   if (condition) fail(message);
 }
 
-/** Passes if both values have the same type and structure; order matters in arrays, not in objects. */
+/**
+ * Passes if both values have the same type and structure; order matters in arrays, not in objects.
+ */
 export function assertEquals<T>(actual: T, expected: T, message?: string): void {
   check(() => nodeAssert.deepStrictEqual(actual, expected), message);
 }
@@ -73,7 +76,9 @@ export function assertInstanceOf<T extends AnyConstructor>(
   }
 }
 
-/** Passes if the numbers differ by at most `tolerance`; default 1e-7 of `expected`, as in `@std`. */
+/**
+ * Passes if the numbers differ by at most `tolerance`; default 1e-7 of `expected`, as in `@std`.
+ */
 export function assertAlmostEquals(
   actual: number,
   expected: number,

@@ -1,5 +1,6 @@
 /**
- * The `parseArgs` of `@std/cli` over `node:util`, as far as a command line needs it. `deno.json` maps
+ * The `parseArgs` of `@std/cli` over `node:util`, as far as a command line needs it. `deno.json`
+ * maps
  * `@std/cli/parse-args` here because JSR cannot be reached everywhere. Dotted names are not nested,
  * and a value glued to a short flag (`-p80`) is not split from it.
  *
@@ -8,7 +9,10 @@
 
 import { parseArgs as lex } from "node:util";
 
-/** What the flags are called and how they are read. `S`, `B`, `C`: names of string, boolean, list flags. */
+/**
+ * What the flags are called and how they are read. `S`, `B`, `C`: names of string, boolean, list
+ * flags.
+ */
 export interface ParseOptions<
   S extends string = string,
   B extends string = string,

@@ -4,7 +4,7 @@ import { f16ToNumber } from "../../src/codec/f16.ts";
 import { KEY, type RecordLayout, VALUE } from "../../src/codec/layout.ts";
 import type { QuantisedBlock } from "../../src/codec/quantise.ts";
 import { type HeadShape, rawTileFrom } from "../../src/codec/raw_tile.ts";
-import { seededNormals, seededRandom } from "../support/numeric.ts";
+import { seededNormals, seededRandom } from "./numeric.ts";
 
 /** What kind of values a sample tile holds. */
 export type SampleKind =
@@ -54,7 +54,7 @@ export function sampleValues(kind: SampleKind, channelCount: number, seed: numbe
     case "mixed scales":
       return values.map((value, i) => value * 2 ** (Math.floor(i / channelCount) % 38 - 24));
     case "any bits": {
-      // Every finite f16 is as likely as any other, up to a largest magnitude for each token.
+      // Every finite f16 is as likely as the others, up to a largest magnitude for each token.
       const limits = Array.from({ length: 64 }, () => 1 + random() * 0x7bff);
       return values.map((_, i) => {
         const magnitude = f16ToNumber(Math.floor(random() * limits[Math.floor(i / channelCount)]));

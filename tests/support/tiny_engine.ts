@@ -1,0 +1,76 @@
+/** Engines on tiny models, closed after use, and what their generations give. */
+
+import { createEngine } from "../../src/engine/client.ts";
+import type {
+  Engine,
+  EngineOptions,
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+} from "../../src/engine/types.ts";
+import { seededRandom } from "./numeric.ts";
+import { type TinyModelOptions, writeTinyModel } from "./tiny_model.ts";
+
+/** Runs `body` with a tiny model's path, and deletes the file. */
+export async function withTinyModel(
+  model: Partial<TinyModelOptions>,
+  body: (path: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "packkv-tiny-" });
+  try {
+    const path = `${folder}/tiny.gguf`;
+    await writeTinyModel(path, model);
+    await body(path);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Runs `body` with an engine on a tiny model, and closes it. */
+export async function withTinyEngine(
+  options: Partial<EngineOptions> & { model?: Partial<TinyModelOptions> },
+  body: (engine: Engine) => Promise<void>,
+): Promise<void> {
+  const { model = {}, ...rest } = options;
+  await withTinyModel(model, async (modelPath) => {
+    const engine = await createEngine({ modelPath, ...rest });
+    try {
+      await body(engine);
+    } finally {
+      await engine.close();
+    }
+  });
+}
+
+/** All events of a generation. */
+export async function collectEvents(
+  engine: Engine,
+  request: GenerateRequest,
+): Promise<GenerateEvent[]> {
+  const events: GenerateEvent[] = [];
+  for await (const event of engine.generate(request)) events.push(event);
+  return events;
+}
+
+/** The tokens of a generation. */
+export async function collectIds(engine: Engine, request: GenerateRequest): Promise<number[]> {
+  const events = await collectEvents(engine, request);
+  return events.flatMap((event) => event.type === "token" ? [event.id] : []);
+}
+
+/** Seeded ids of bytes of the tiny vocabulary: none is a control token. */
+export function tinyPrompt(count: number, seed: number): number[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, () => 3 + Math.floor(random() * 256));
+}
+
+/** Polls until no sequence runs or waits; the stats then. Fails after 5 s. */
+export async function idleStats(engine: Engine): Promise<EngineStats> {
+  const endMs = performance.now() + 5000;
+  while (performance.now() < endMs) {
+    const stats = await engine.stats();
+    if (stats.runningSequenceCount + stats.waitingSequenceCount === 0) return stats;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error("sequences still run or wait after 5 s");
+}
