@@ -4,6 +4,8 @@
  * @module
  */
 
+export { loadTokenizer } from "./src/tokenizer/load_tokenizer.ts";
+export type { TokenizeOptions, Tokenizer } from "./src/tokenizer/types.ts";
 export { createEngine } from "./src/engine/client.ts";
 export { EngineError, type EngineErrorCode } from "./src/core/errors.ts";
 export type {

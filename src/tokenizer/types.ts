@@ -31,6 +31,7 @@ export interface Tokenizer {
   tokenBytes(id: number): Uint8Array;
   /** Whether `id` is a control token such as `<|im_end|>`, not part of the text. */
   isControl(id: number): boolean;
+  /** Token ids are `0 ..< vocabSize`. */
   readonly vocabSize: number;
   /** Ids that end a generation. */
   readonly eosIds: readonly number[];

@@ -35,7 +35,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
 
 /** What else may be imported, by the longest prefix of the importer's path. */
 const OUTER_TABLE: readonly [importer: string, allowed: RegExp][] = [
-  ["mod.ts", /^src\/(core|engine)\//],
+  ["mod.ts", /^src\/(core|engine|tokenizer)\//],
   ["src/kernels/", /^shaders\//],
   ["server/cli/", /^(server|src\/(core|gguf|tokenizer|engine)|bench)\/|^(mod\.ts|deno\.json)$/],
   ["server/", /^(server|src\/(core|gguf|tokenizer|engine))\/|^mod\.ts$/],
