@@ -4,7 +4,7 @@
 //   o[c] = sum_t w_t * (minimum + bits_tc) + sum_t w_t * zero_t,  w_t = exp(score_t - m) * scale_t
 //
 // Source:    arXiv:2512.24449, section on fused decompression; record of src/codec/FORMAT.md
-// Binds:     src/kernels/attention_decode_packed.ts, which appends constants, heads, packs and lanes
+// Binds:     src/kernels/attention_decode_packed.ts; appends constants, heads, packs and lanes
 // Reference: src/reference/attention_decode_packed.ts
 // Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
 // Precision: integer codes, f32 accumulate, f32 out
@@ -14,8 +14,8 @@
 // Values: each lane keeps its channels' packs, and the weights of 8 tokens go round.
 // Markers: q = vectors of heads, a = units at a time, n = groups of 8 tokens of a unit,
 // c = channels of 8 lanes, h = words of 8 tokens of V, t = tokens of such a word, e = chunks of 32
-// channels, m = channels of a lane in a chunk, k, v = bit planes of K and V widths, p, o = steps of
-// a reduction.
+// channels, m = channels of a lane in a chunk, k, v, w = bit planes of K, V and any widths, p, o =
+// steps of a reduction.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
@@ -28,11 +28,9 @@ const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of th
 var<workgroup> queries$q: array<Heads, D>;
 var<workgroup> weights$q: array<Heads, SPLIT_TOKENS>; // scores, then exp(score - m) * scale
 var<workgroup> records: array<u32, BLOCKS_PER_SPLIT>;
-var<workgroup> key_sections: array<u32, BLOCKS_PER_SPLIT>;
-var<workgroup> value_sections: array<u32, BLOCKS_PER_SPLIT>;
-// First payload bit of each (pack row, 32 channels) of a section.
-var<workgroup> key_starts: array<u32, SECTION_PART_COUNT>;
-var<workgroup> value_starts: array<u32, SECTION_PART_COUNT>;
+var<workgroup> sections: array<u32, 2u * BLOCKS_PER_SPLIT>; // [block][side]
+// First payload bit of each (pack row, 32 channels) of a section: [block][side][row][part]
+var<workgroup> starts: array<u32, 2u * BLOCKS_PER_SPLIT * PARTS_PER_SECTION>;
 
 fn run(workgroup: vec3<u32>) {
   let row = rows[workgroup.z];
@@ -43,8 +41,9 @@ fn run(workgroup: vec3<u32>) {
   let block_count = min(BLOCKS_PER_SPLIT, row.z - first);
   let lane8 = lane & 7u;
   let octet = lane - lane8; // first of this lane's 8 lanes
-  for (var block = lane; block < block_count; block += LANE_COUNT) {
-    find_sections(directory[row.x * BLOCK_COUNT_MAX + first + block], workgroup.x, block);
+  for (var job = lane; job < 2u * block_count; job += LANE_COUNT) {
+    let record = directory[row.x * BLOCK_COUNT_MAX + first + job / 2u];
+    find_section(record, job, workgroup.x);
   }
   var query_sum$q = Heads(0.0);
   for (var channel = lane; channel < D; channel += LANE_COUNT) {
@@ -57,7 +56,9 @@ fn run(workgroup: vec3<u32>) {
 
   var peak$q = Heads(LOWEST);
   for (var block = 0u; block < block_count; block += 1u) {
-    let section = key_sections[block];
+    let record = records[block];
+    let section = sections[2u * block];
+    let payload = section + KEY_PAYLOAD_WORD;
     for (var unit = lane / 8u; unit < UNITS_PER_BLOCK; unit += UNITS_AT_A_TIME * LANE_COUNT / 8u) {
       let unit$a = unit + $au * LANE_COUNT / 8u;
       let row$a = unit$a * UNIT_TOKENS / PACK_SIZE;
@@ -65,7 +66,7 @@ fn run(workgroup: vec3<u32>) {
       var floor$a_$q = Heads(0.0); // dot(q, minimum) over this lane's channels
       for (var part = 0u; part < D / 32u; part += 1u) {
         let side$a = load_key_side(section, row$a, part);
-        let start$a = key_starts[(block * PACK_ROWS + row$a) * (D / 32u) + part];
+        let start$a = starts[2u * block * PARTS_PER_SECTION + row$a * (D / 32u) + part];
         let plane$a_$k = shuffle_word(side$a.planes, octet + $ku);
         for (var channel = lane8; channel < 32u; channel += 8u) {
           let query$q = queries$q[part * 32u + channel];
@@ -76,9 +77,10 @@ fn run(workgroup: vec3<u32>) {
           width$a += ((plane$a_$k >> channel) & 1u) << $ku;
           before$a += countOneBits(plane$a_$k & ((1u << channel) - 1u)) << $ku;
           let mask$a = (1u << width$a) - 1u;
-          let offset$a = start$a + before$a * PACK_SIZE + width$a * (unit$a * UNIT_TOKENS % PACK_SIZE);
-          let chunk$a = load_key_chunk(section + KEY_PAYLOAD_WORD, shuffle_word(offset$a, octet));
-          let windows$a = key_windows(chunk$a, section + KEY_PAYLOAD_WORD, offset$a, width$a);
+          let within$a = width$a * (unit$a * UNIT_TOKENS % PACK_SIZE);
+          let offset$a = start$a + before$a * PACK_SIZE + within$a;
+          let chunk$a = load_key_chunk(payload, shuffle_word(offset$a, octet));
+          let windows$a = key_windows(chunk$a, payload, offset$a, width$a);
           floor$a_$q += query$q * f32(i32(key_minimum(side$a, channel)));
           //: repeat c
           let width$a_$c = shuffle_word(width$a, octet + $cu);
@@ -94,7 +96,7 @@ fn run(workgroup: vec3<u32>) {
       //: repeat n
       {
         let token = unit$a * UNIT_TOKENS + $nu * 8u + lane8;
-        let params = arena[records[block] + KEY_PARAMS_WORD + token];
+        let params = arena[record + KEY_PARAMS_WORD + token];
         let scale = unpack2x16float(params).x;
         let zero = f32(i32(params) >> 16u);
         score$a_$n_$q = scale * (score$a_$n_$q + floor$a_$q + zero * query_sum$q);
@@ -110,13 +112,16 @@ fn run(workgroup: vec3<u32>) {
 
   var total$q = Heads(0.0);
   var zero_sum$q = Heads(0.0);
-  for (var token = lane; token < block_count * 64u; token += LANE_COUNT) {
-    let params = arena[records[token / 64u] + VALUE_PARAMS_WORD + token % 64u];
-    let weight$q = exp(weights$q[token] - peak$q);
-    total$q += weight$q;
-    let scaled$q = weight$q * unpack2x16float(params).x;
-    zero_sum$q += scaled$q * f32(i32(params) >> 16u);
-    weights$q[token] = scaled$q;
+  for (var block = 0u; block < block_count; block += 1u) {
+    let params_start = records[block] + VALUE_PARAMS_WORD;
+    for (var token = lane; token < 64u; token += LANE_COUNT) {
+      let params = arena[params_start + token];
+      let weight$q = exp(weights$q[block * 64u + token] - peak$q);
+      total$q += weight$q;
+      let scaled$q = weight$q * unpack2x16float(params).x;
+      zero_sum$q += scaled$q * f32(i32(params) >> 16u);
+      weights$q[block * 64u + token] = scaled$q;
+    }
   }
   total$q += shuffle_heads(total$q, lane ^ (1u << $pu));
   zero_sum$q += shuffle_heads(zero_sum$q, lane ^ (1u << $pu));
@@ -129,11 +134,12 @@ fn run(workgroup: vec3<u32>) {
   for (var part = 0u; part < D / 32u; part += 1u) {
     var sum$e_$m_$q = zero_sum$q;
     for (var block = 0u; block < block_count; block += 1u) {
-      let section = value_sections[block];
+      let section = sections[2u * block + 1u];
+      let payload = section + VALUE_PAYLOAD_WORD;
       for (var unit = 0u; unit < UNITS_PER_BLOCK; unit += 1u) {
         let pack_row = unit * UNIT_TOKENS / PACK_SIZE;
         let side = load_value_side(section, pack_row, part);
-        let start = value_starts[(block * PACK_ROWS + pack_row) * (D / 32u) + part];
+        let start = starts[(2u * block + 1u) * PARTS_PER_SECTION + pack_row * (D / 32u) + part];
         let plane$v = shuffle_word(side.planes, octet + $vu);
         //: repeat e
         let channel$e_$m = ($eu * VALUE_CHUNK_VECTORS + $mu) * LANE_COUNT + lane;
@@ -145,10 +151,10 @@ fn run(workgroup: vec3<u32>) {
         let within$e_$m = width$e_$m * (unit * UNIT_TOKENS % PACK_SIZE);
         let offset$e_$m = start + before$e_$m * PACK_SIZE + within$e_$m;
         //: end
-        let chunk$e = load_value_chunk(section + VALUE_PAYLOAD_WORD, shuffle_word(offset$e_0, octet));
+        let chunk$e = load_value_chunk(payload, shuffle_word(offset$e_0, octet));
         //: repeat m
         let mask$e_$m = (1u << width$e_$m) - 1u;
-        var windows$e_$m = value_windows(chunk$e, section + VALUE_PAYLOAD_WORD, offset$e_$m, width$e_$m);
+        var windows$e_$m = value_windows(chunk$e, payload, offset$e_$m, width$e_$m);
         let minimum$e_$m = value_minimum(side, channel$e_$m);
         //: end
         //: end
@@ -181,24 +187,21 @@ fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
   return workgroup.z * QUERY_HEAD_COUNT + workgroup.x * GROUP_SIZE + index;
 }
 
-// Notes where a block's record and this head's sections are, and where the payload of each part
-// of them begins.
-fn find_sections(record: u32, kv_head: u32, block: u32) {
-  let key_section = record + arena[record + kv_head];
-  let value_section = record + arena[record + KV_HEAD_COUNT + kv_head];
-  records[block] = record;
-  key_sections[block] = key_section;
-  value_sections[block] = value_section;
-  var key_bit = 0u;
-  var value_bit = 0u;
-  for (var part = 0u; part < PACK_ROWS * (D / 32u); part += 1u) {
-    let pack_row = part / (D / 32u);
-    let word = part % (D / 32u);
-    key_starts[block * PACK_ROWS * (D / 32u) + part] = key_bit;
-    value_starts[block * PACK_ROWS * (D / 32u) + part] = value_bit;
-    let key_planes = key_section + pack_row * KEY_WIDTH_BITS * (D / 32u) + word;
-    let value_planes = value_section + pack_row * VALUE_WIDTH_BITS * (D / 32u) + word;
-    key_bit += PACK_SIZE * (countOneBits(arena[key_planes + $ku * (D / 32u)]) << $ku);
-    value_bit += PACK_SIZE * (countOneBits(arena[value_planes + $vu * (D / 32u)]) << $vu);
+// Notes where the section of block job / 2 and side job % 2 is, and where the payload of each part
+// of it begins.
+fn find_section(record: u32, job: u32, kv_head: u32) {
+  let side = job & 1u;
+  let section = record + arena[record + side * KV_HEAD_COUNT + kv_head];
+  let width_bits = select(KEY_WIDTH_BITS, VALUE_WIDTH_BITS, side == 1u);
+  if (side == 0u) {
+    records[job / 2u] = record;
+  }
+  sections[job] = section;
+  var bit = 0u;
+  for (var part = 0u; part < PARTS_PER_SECTION; part += 1u) {
+    starts[job * PARTS_PER_SECTION + part] = bit;
+    let planes = section + part / (D / 32u) * width_bits * (D / 32u) + part % (D / 32u);
+    let count$w = countOneBits(arena[planes + min($wu, width_bits - 1u) * (D / 32u)]);
+    bit += PACK_SIZE * (select(0u, count$w, $wu < width_bits) << $wu);
   }
 }

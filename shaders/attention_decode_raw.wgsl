@@ -1,8 +1,8 @@
-// attention_decode_raw: the query heads of one row and KV head against raw f16 tiles, in splits that
-// attention_merge joins. The arithmetic is in lib/attention_raw_tiles.wgsl.
+// attention_decode_raw: the query heads of one row and KV head against raw f16 tiles, in splits
+// that attention_merge joins. The arithmetic is in lib/attention_raw_tiles.wgsl.
 //
 // Source:    split sequences as in Flash-Decoding; softmax as in arXiv:2205.14135
-// Binds:     src/kernels/attention_decode_raw.ts, which appends constants, heads, source and lanes
+// Binds:     src/kernels/attention_decode_raw.ts, appends constants, heads, source, lanes
 // Reference: src/reference/attention_decode_raw.ts
 // Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
 // Precision: f16 in, f32 accumulate, f32 out

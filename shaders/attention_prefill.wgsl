@@ -1,6 +1,6 @@
 // attention_prefill: the rows of one slice against raw f16 tiles, in splits that attention_merge
-// joins. A workgroup takes QUERY_COUNT of the (row, query head) pairs of a KV head, so that each value
-// loaded serves them all. The arithmetic is in lib/attention_raw_tiles.wgsl.
+// joins. A workgroup takes QUERY_COUNT of the (row, query head) pairs of a KV head, so that each
+// value loaded serves them all. The arithmetic is in lib/attention_raw_tiles.wgsl.
 //
 // Source:    softmax and query tiles as in arXiv:2205.14135
 // Binds:     src/kernels/attention_prefill.ts, which appends constants, queries, source and lanes

@@ -1,59 +1,72 @@
 import { AttentionDecodePackedKernel } from "../../src/kernels/attention_decode_packed.ts";
 import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode_raw.ts";
-import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
-import { caseShape, makeAttentionCase } from "../../tests/support/attention_case.ts";
+import {
+  attentionFixture,
+  BLOCK_COUNT,
+  PAPER,
+  ROW_MACS,
+  SHAPE,
+  SPLIT_COUNT,
+} from "../support/attention_fixture.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
+import plain from "./plain/attention_decode_packed.wgsl" with { type: "text" };
 
 const context = await openBenchGpu();
 const { gpu } = context;
-const shape = caseShape({ kvHeadCount: 3, groupSize: 3, headSize: 64 }, {
-  blocksPerSplit: 4,
-  blockCountMax: 66,
-});
-const blockCount = 64;
-const length = (blockCount + 2) * 64;
-const grid = { rowCount: 1, splitCount: sealedSplitCount(blockCount, shape) };
-const macs = 2 * blockCount * 64 * shape.queryHeadCount * shape.headSize;
-const partials = gpu.createBuffer("partials", partialsWords(shape, shape, 1) * 4);
-const group = `attention over ${blockCount * 64} sealed tokens, 9 heads of 64 on 3`;
+const group = `attention_decode_packed, one row over ${BLOCK_COUNT * 64} sealed tokens`;
+const grid = { rowCount: 1, splitCount: SPLIT_COUNT };
 
-const raw = makeAttentionCase(shape, [length], "raw");
+const raw = attentionFixture(gpu, "raw");
 const rawKernel = await AttentionDecodeRawKernel.create(gpu, {
-  shape,
-  splits: shape,
+  shape: SHAPE,
+  splits: SHAPE,
   source: "arena",
-  blockCountMax: raw.blockCountMax,
+  blockCountMax: raw.attention.blockCountMax,
 });
 const rawBound = rawKernel.bind({
-  q: gpu.createBufferWith("q", raw.q),
-  rows: gpu.createBufferWith("rows", raw.rows),
-  tiles: gpu.createBufferWith("tiles", raw.arena),
-  directory: gpu.createBufferWith("directory", raw.directory),
-  partials,
+  q: raw.q,
+  rows: raw.rows,
+  tiles: raw.arena,
+  directory: raw.directory,
+  partials: raw.partials,
 });
-const rawOptions = { group, baseline: true, work: { bytes: raw.arena.byteLength, macs } };
-benchKernel("raw f16 blocks", rawOptions, context, (pass) => {
+const rawWork = { bytes: raw.arenaBytes, macs: ROW_MACS };
+benchKernel("raw f16 blocks", { group, baseline: true, work: rawWork }, context, (pass) => {
   rawKernel.record(pass, rawBound, grid);
 });
 
 for (const packSize of [8, 16, 32] as const) {
-  const form = { packSize, keyRel: 0.1, valueRel: 0.2 };
-  const packed = makeAttentionCase(shape, [length], form);
-  const kernel = await AttentionDecodePackedKernel.create(gpu, {
-    shape,
-    splits: shape,
-    layout: packed.layout!,
-    blockCountMax: packed.blockCountMax,
-  });
-  const bound = kernel.bind({
-    q: gpu.createBufferWith("q", packed.q),
-    rows: gpu.createBufferWith("rows", packed.rows),
-    arena: gpu.createBufferWith("arena", packed.arena),
-    directory: gpu.createBufferWith("directory", packed.directory),
-    partials,
-  });
-  const work = { bytes: packed.arena.byteLength, macs };
-  benchKernel(`packed, packs of ${packSize}`, { group, work }, context, (pass) => {
+  const fixture = attentionFixture(gpu, { ...PAPER, packSize });
+  const { q, rows, arena, directory, partials, arenaBytes, attention } = fixture;
+  const layout = attention.layout!;
+  const { blockCountMax } = attention;
+  const options = { shape: SHAPE, splits: SHAPE, layout, blockCountMax };
+  const kernel = await AttentionDecodePackedKernel.create(gpu, options);
+  const bound = kernel.bind({ q, rows, arena, directory, partials });
+  const work = { bytes: arenaBytes, macs: ROW_MACS };
+  benchKernel(`packs of ${packSize}`, { group, work }, context, (pass) => {
     kernel.record(pass, bound, grid);
+  });
+  if (packSize !== PAPER.packSize) continue;
+  const plainPipeline = await gpu.createPipeline({
+    label: "plain attention_decode_packed",
+    code: plain,
+    constants: {
+      D: SHAPE.headSize,
+      KV_HEAD_COUNT: SHAPE.kvHeadCount,
+      GROUP_SIZE: SHAPE.queryHeadCount / SHAPE.kvHeadCount,
+      BLOCKS_PER_SPLIT: SHAPE.blocksPerSplit,
+      SPLIT_COUNT_MAX: SHAPE.splitCountMax,
+      BLOCK_COUNT_MAX: blockCountMax,
+      PACK_SIZE: packSize,
+      KEY_BITS: layout.keyBits,
+      VALUE_BITS: layout.valueBits,
+    },
+  });
+  const plainBound = gpu.bind(plainPipeline, [q, rows, arena, partials, directory]);
+  benchKernel("plain, packs of 16", { group, repeats: 1, work }, context, (pass) => {
+    pass.setPipeline(plainPipeline);
+    pass.setBindGroup(0, plainBound);
+    pass.dispatchWorkgroups(SHAPE.queryHeadCount, SPLIT_COUNT, 1);
   });
 }

@@ -4,8 +4,8 @@
 //   o[c] = sum exp(score[t] - m) * v[t, c]
 //
 // Used by: attention_decode_raw.wgsl, attention_prefill.wgsl
-// Needs:   D, KV_HEAD_COUNT, LANE_COUNT, SPAN, SPLIT_TOKENS, TOKENS_AT_A_TIME; tiles; a source; lanes;
-//          split_row; Heads, HeadsCount and, by vector, load_query, seen_count, store_partial
+// Needs:   D, KV_HEAD_COUNT, LANE_COUNT, SPAN, SPLIT_TOKENS, TOKENS_AT_A_TIME; tiles; a source;
+//          lanes; split_row; Heads, HeadsCount and load_query, seen_count, store_partial of each
 //
 // Scores: lane = token; a lane loads 8 channels at a time and q goes round by shuffles.
 // Values: SPAN lanes share a token, 8 channels each; the weights go round by shuffles.

@@ -2,7 +2,8 @@
 // Twin:  attention_source_window.wgsl
 // Needs: SOURCE_BINDING, BLOCKS_PER_SPLIT, BLOCK_COUNT_MAX
 
-@group(0) @binding(SOURCE_BINDING) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+// [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(SOURCE_BINDING) var<storage, read> directory: array<u32>;
 
 fn first_block(row: vec4<u32>, split: u32) -> u32 {
   return split * BLOCKS_PER_SPLIT;

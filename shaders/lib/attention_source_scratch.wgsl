@@ -2,7 +2,8 @@
 // Twins: attention_source_arena.wgsl, attention_source_window.wgsl
 // Needs: SOURCE_BINDING, BLOCKS_PER_SPLIT, BLOCKS_PER_SEGMENT (a multiple of it), TILE_WORDS
 
-@group(0) @binding(SOURCE_BINDING) var<storage, read> segment: array<u32>; // [1]: first block of the segment
+// [1]: first block of the segment
+@group(0) @binding(SOURCE_BINDING) var<storage, read> segment: array<u32>;
 
 fn first_block(row: vec4<u32>, split: u32) -> u32 {
   return segment[0] + split * BLOCKS_PER_SPLIT;

@@ -19,6 +19,9 @@ import type { LoadOptions } from "./messages.ts";
 import { StepRunner } from "./step_runner.ts";
 import type { CacheBytes, EngineInfo, ProfileOptions } from "./types.ts";
 
+/** A slice of one token, then one decode step. */
+const WARM_UP_TOKEN_COUNT = 3;
+
 /** What a step loop drives. */
 export interface Runtime {
   gpu: Gpu;
@@ -48,7 +51,7 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
   const file = { ...header, metadata: new GgufMetadata(metadata) };
   const model = await loadModel(file, onProgress);
   try {
-    return await createRuntime(model, { ...options, profile });
+    return await createRuntime(model, { ...options, profile }, onProgress);
   } catch (error) {
     model.gpu.close();
     throw error;
@@ -58,6 +61,7 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
 async function createRuntime(
   model: LoadedModel,
   options: Omit<LoadOptions, "profile"> & { profile: CodecProfile },
+  onProgress: OnProgress,
 ): Promise<Runtime> {
   const { gpu, shape, file } = model;
   const contextLength = checkedContextLength(options.contextLength, shape);
@@ -76,6 +80,9 @@ async function createRuntime(
     recordWordsMin: plan.recordWordsMin,
     recordWordsMax: plan.recordWordsMax,
   });
+  onProgress("compiling kernels", 0);
+  await warmUp(runner, plan);
+  onProgress("compiling kernels", 1);
   const info: EngineInfo = {
     modelName: servedName(file.path),
     modelPath: file.path,
@@ -135,6 +142,25 @@ export function checkedProfile(options: ProfileOptions): CodecProfile {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new EngineError("invalid_request", error.message, { param: "profile" });
+  }
+}
+
+/** Steps one prompt token and one more, since drivers compile a kernel when it first runs. */
+async function warmUp(runner: StepRunner, plan: CachePlan): Promise<void> {
+  const scheduler = new Scheduler({
+    ...plan,
+    sequenceCountMax: 1,
+    waitingCountMax: 1,
+    contextLength: WARM_UP_TOKEN_COUNT,
+    arenas: plan.shape.groups,
+  });
+  runner.setSampling(0, { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 });
+  const maxTokens = WARM_UP_TOKEN_COUNT - 1;
+  scheduler.admit({ sequenceId: 0, promptIds: [0], maxTokens, eosIds: [], ignoreEos: true });
+  for (let step = scheduler.plan(); step !== null; step = scheduler.plan()) {
+    const recorded = runner.record(step);
+    runner.submit(recorded);
+    scheduler.commit(step, await runner.read(step, recorded));
   }
 }
 

@@ -45,7 +45,7 @@ export function expandTemplate(source: string, counts: Readonly<Record<string, n
   return lines.join("\n");
 }
 
-/** Lines `const NAME: u32 = value;`, to append to a source: known to the compiler, unlike `override`. */
+/** Lines `const NAME: u32 = value;` to append: known to the compiler early, unlike `override`. */
 export function constantLines(values: Readonly<Record<string, number>>): string {
   return Object.entries(values).map(([name, value]) => {
     invariant(Number.isInteger(value) && value >= 0, `${name} is a whole number`);

@@ -1,7 +1,14 @@
 import source from "../../shaders/attention_merge.wgsl" with { type: "text" };
 import { invariant } from "../core/errors.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-import type { AttentionShape, SplitShape } from "./text/attention.ts";
+import { divCeil } from "../core/shapes.ts";
+import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
+import {
+  attentionConstants,
+  type AttentionShape,
+  chooseLanes,
+  type SplitShape,
+} from "./text/attention.ts";
 
 /** Buffers of one use of {@link AttentionMergeKernel}. */
 export interface AttentionMergeBuffers {
@@ -12,6 +19,9 @@ export interface AttentionMergeBuffers {
   /** f32 `[rows, queryHeadCount * headSize]`. */
   out: GPUBuffer | BufferSlice;
 }
+
+/** Pairs of channels that a lane sums side by side. */
+const PAIRS_AT_A_TIME_MAX = 8;
 
 /** Joins the partial results of attention: those of the sealed blocks, then the window's. */
 export class AttentionMergeKernel {
@@ -31,16 +41,19 @@ export class AttentionMergeKernel {
     options: { shape: AttentionShape; splits: SplitShape },
   ): Promise<AttentionMergeKernel> {
     const { shape, splits } = options;
-    const constants = {
-      D: shape.headSize,
-      BLOCKS_PER_SPLIT: splits.blocksPerSplit,
-      SPLIT_COUNT_MAX: splits.splitCountMax,
-    };
-    const pipeline = await gpu.createPipeline({
-      label: "attention_merge",
-      code: source,
-      constants,
-    });
+    const lanes = chooseLanes(gpu);
+    const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(shape.headSize / 2, lanes.count));
+    const code = [
+      expandTemplate(source, { c: pairsAtATime, p: Math.log2(lanes.count) }),
+      constantLines({
+        ...attentionConstants(shape, splits),
+        LANE_COUNT: lanes.count,
+        PAIRS_AT_A_TIME: pairsAtATime,
+      }),
+      "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n",
+      lanes.text,
+    ].join("\n");
+    const pipeline = await gpu.createPipeline({ label: "attention_merge", code });
     return new AttentionMergeKernel(gpu, pipeline, shape);
   }
 

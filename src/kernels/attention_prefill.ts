@@ -18,7 +18,7 @@ export interface AttentionPrefillOptions {
 
 /** Buffers of one use of {@link AttentionPrefillKernel}. */
 export interface AttentionPrefillBuffers {
-  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled; room for whole query tiles. */
+  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. Room for 64 rows. */
   q: GPUBuffer | BufferSlice;
   /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. One sequence, one multiple of 64. */
   rows: GPUBuffer | BufferSlice;

@@ -68,7 +68,7 @@ export class BlockUnpackKernel {
     return [this.#gpu.bind(key, resources), this.#gpu.bind(value, resources)];
   }
 
-  /** Records the first `blockCount` blocks of the segment; those that are not sealed are left out. */
+  /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
   record(pass: GPUComputePassEncoder, bound: BlockUnpackBound, blockCount: number): void {
     for (const side of [KEY, VALUE]) {
       pass.setPipeline(this.#pipelines[side]);

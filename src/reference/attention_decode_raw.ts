@@ -11,7 +11,7 @@ export interface AttentionReferenceShape {
   splitCountMax: number;
 }
 
-/** What a row's query heads see of a run of tokens: f32 or f64 `[tokens][kvHeadCount * headSize]`. */
+/** What query heads see of a run of tokens: f32 or f64 `[tokens][kvHeadCount * headSize]`. */
 export interface VisibleTokens {
   keys: ArrayLike<number>;
   values: ArrayLike<number>;

@@ -80,6 +80,19 @@ for (const { heads, form, why } of CASES) {
   });
 }
 
+Deno.test("AttentionDecodePackedKernel matches its reference if subgroups cannot be used", async () => {
+  const { facts } = await testGpu();
+  const kept = { ...facts };
+  Object.assign(facts, { hasSubgroups: false, isFallback: false });
+  try {
+    const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
+    const attention = makeAttentionCase(shape, [320], PAPER);
+    assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
+  } finally {
+    Object.assign(facts, kept);
+  }
+});
+
 Deno.test("AttentionDecodePackedKernel gives the same attention if the tokens of a block are repacked", async () => {
   const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
   const merged = [];

@@ -15,9 +15,12 @@ Deno.test("generate() yields prefill progress, then tokens, then one finish", as
     const promptIds = tinyPrompt(150, 1);
     const request = { promptIds, maxTokens: 20, ignoreEos: true };
     const events = await collectEvents(engine, request);
-    assertEquals(events.slice(0, 3), [64, 128, 150].map((processedTokenCount) => {
-      return { type: "prefill" as const, processedTokenCount, promptTokenCount: 150 };
-    }));
+    assertEquals(
+      events.slice(0, 3),
+      [64, 128, 150].map((processedTokenCount) => {
+        return { type: "prefill" as const, processedTokenCount, promptTokenCount: 150 };
+      }),
+    );
     const tokens = events.slice(3, -1);
     assertEquals(tokens.length, 20);
     for (const event of tokens) {

@@ -64,13 +64,14 @@ export function tinyPrompt(count: number, seed: number): number[] {
   return Array.from({ length: count }, () => 3 + Math.floor(random() * 256));
 }
 
-/** Polls until no sequence runs or waits; the stats then. Fails after 5 s. */
+/** Polls until no sequence runs or waits and the cache is empty; the stats then. Fails after 5 s. */
 export async function idleStats(engine: Engine): Promise<EngineStats> {
   const endMs = performance.now() + 5000;
   while (performance.now() < endMs) {
     const stats = await engine.stats();
-    if (stats.runningSequenceCount + stats.waitingSequenceCount === 0) return stats;
+    const liveCount = stats.runningSequenceCount + stats.waitingSequenceCount;
+    if (liveCount === 0 && stats.cacheUsage === 0) return stats;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  throw new Error("sequences still run or wait after 5 s");
+  throw new Error("sequences or their blocks are still there after 5 s");
 }

@@ -53,7 +53,7 @@ const LANE_COUNT_MIN = 8;
 const GROUP_SIZE_MAX = 16;
 const VECTOR_SIZE_MAX = 4;
 
-/** Chooses the lanes of a workgroup: one subgroup where its size is known, else workgroup memory. */
+/** Chooses a workgroup's lanes: one subgroup where its size is known, else workgroup memory. */
 export function chooseLanes(gpu: Gpu): Lanes {
   const { hasSubgroups, subgroupSizeMin, isFallback } = gpu.facts;
   if (hasSubgroups && subgroupSizeMin >= LANE_COUNT_MIN) {
@@ -87,7 +87,7 @@ export function headGroup(shape: AttentionShape): HeadGroup {
 /**
  * Text of the vectors `Heads` and `HeadsCount`, of `load_query_<i>(workgroup, channel)` and
  * `store_partial_<i>(workgroup, split, offset, heads)` for each vector `i`. Heads that do not exist
- * load as 0 and are not stored. Needs `q`, `partials`, `query_place` and {@link attentionConstants}.
+ * load as 0 and are not stored. Needs `q`, `partials`, `query_place`, {@link attentionConstants}.
  */
 export function headsText(group: HeadGroup): string {
   const { groupSize, vectorCount, vectorSize } = group;

@@ -47,7 +47,7 @@ export function windowShape(name: string, layout: RecordLayout, side: Side): Win
   };
 }
 
-/** Whether the packs of `channelCount` neighbouring channels surely lie in one chunk of 32 words. */
+/** Whether the packs of `channelCount` neighbouring channels surely lie in a chunk of 32 words. */
 export function fitsChunk(shape: WindowShape, channelCount: number): boolean {
   // A chunk starts at a multiple of 4 words, the first pack anywhere in the word of its offset.
   return divCeil(channelCount * shape.packSize * shape.bits, 32) + 3 + 1 <= CHUNK_WORDS;
@@ -55,12 +55,12 @@ export function fitsChunk(shape: WindowShape, channelCount: number): boolean {
 
 /**
  * Text of
- * - `<Name>Windows` with members `x<n>_<h>`: word `h` of tokens `8n … 8n+7` of a unit, with anything
- *   above the word's tokens;
+ * - `<Name>Windows` with members `x<n>_<h>`: word `h` of tokens `8n … 8n+7` of a unit, with
+ *   anything above the word's tokens;
  * - `load_<name>_chunk(base, first_offset)`: what 8 lanes load together, if `chunked`;
  * - `<name>_windows(chunk, base, offset, width)`, where offsets count bits from word `base`;
- * - `<name>_code_<n>(windows, source, width)`: the bits of token `8n + lane % 8` of the unit that lane
- *   `source` has read, with other tokens' bits above them.
+ * - `<name>_code_<n>(windows, source, width)`: the bits of token `8n + lane % 8` of the unit that
+ *   lane `source` has read, with other tokens' bits above them.
  *
  * Needs `arena`, and `arena_chunks` if `chunked`.
  */
@@ -90,8 +90,8 @@ ${tokenCodeText(shape)}`;
 }
 
 /**
- * Text of `<Name>Side` and `load_<name>_side(section, row, part)`: bit planes of widths (lane `j` of 8
- * holds plane `j`) and minima of 32 channels; and `<name>_minimum(side, channel)`.
+ * Text of `<Name>Side` and `load_<name>_side(section, row, part)`: bit planes of widths (lane `j` of
+ * 8 holds plane `j`) and minima of 32 channels; and `<name>_minimum(side, channel)`.
  */
 export function sideText(shape: WindowShape, layout: RecordLayout, side: Side): string {
   const { name, bits } = shape;
@@ -130,9 +130,12 @@ export const PACK_TEXT = `struct Chunk { words: vec4<u32>, origin: u32 }
 fn chunk_word(chunk: Chunk, place: u32) -> u32 {
   let index = place - chunk.origin;
   let source = (lane & 0xfffffff8u) + ((index >> 2u) & 7u);
-  let even = select(shuffle_word(chunk.words.x, source), shuffle_word(chunk.words.z, source), (index & 2u) != 0u);
-  let odd = select(shuffle_word(chunk.words.y, source), shuffle_word(chunk.words.w, source), (index & 2u) != 0u);
-  return select(even, odd, (index & 1u) != 0u);
+  let x = shuffle_word(chunk.words.x, source);
+  let y = shuffle_word(chunk.words.y, source);
+  let z = shuffle_word(chunk.words.z, source);
+  let w = shuffle_word(chunk.words.w, source);
+  let is_upper = (index & 2u) != 0u;
+  return select(select(x, z, is_upper), select(y, w, is_upper), (index & 1u) != 0u);
 }
 // Bits \`shift\` to \`shift + 31\` of the pair; shift is 0 to 31.
 fn funnel(low: u32, high: u32, shift: u32) -> u32 {

@@ -40,7 +40,7 @@ const TOKENS_AT_A_TIME_MAX = 4;
 
 const SOURCES = { window: fromWindow, arena: fromArena, scratch: fromScratch };
 
-/** Everything to append to a kernel that defines its queries' rows; `group` says how many they are. */
+/** Text to append to a kernel that defines its queries' rows; `group` says how many there are. */
 export function rawTilesText(options: RawTilesOptions, group: HeadGroup, lanes: Lanes): string {
   const { shape, splits, source, blockCountMax } = options;
   const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);

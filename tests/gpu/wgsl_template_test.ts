@@ -1,0 +1,31 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { constantLines, expandTemplate } from "../../src/gpu/wgsl_template.ts";
+
+Deno.test("expandTemplate() repeats a line for every value of its markers, the first one outermost", () => {
+  assertEquals(
+    expandTemplate("a\nlet x$i_$j = $iu;\nb", { i: 2, j: 2 }),
+    "a\nlet x0_0 = 0u;\nlet x0_1 = 0u;\nlet x1_0 = 1u;\nlet x1_1 = 1u;\nb",
+  );
+});
+
+Deno.test("expandTemplate() repeats a block as a whole, blocks within blocks included", () => {
+  const source = "//: repeat i\nf$i();\n  //: repeat j\n  g$i$j();\n  //: end\n//: end";
+  assertEquals(
+    expandTemplate(source, { i: 2, j: 2 }),
+    "f0();\n  g00();\n  g01();\nf1();\n  g10();\n  g11();",
+  );
+});
+
+Deno.test("expandTemplate() removes lines whose marker counts 0 and leaves comments alone", () => {
+  assertEquals(expandTemplate("// $i\nx$i\ny", { i: 0 }), "// $i\ny");
+});
+
+Deno.test("expandTemplate() throws if a marker has no count or a block no end", () => {
+  assertThrows(() => expandTemplate("x$i", {}), Error, "marker $i has a count");
+  assertThrows(() => expandTemplate("//: repeat i\nx$i", { i: 1 }), Error, "has an end");
+});
+
+Deno.test("constantLines() writes one constant per line and refuses what is not a whole number", () => {
+  assertEquals(constantLines({ D: 64, G: 3 }), "const D: u32 = 64u;\nconst G: u32 = 3u;\n");
+  assertThrows(() => constantLines({ D: 0.5 }), Error, "D is a whole number");
+});
