@@ -19,6 +19,9 @@ import type { LoadOptions } from "./messages.ts";
 import { StepRunner } from "./step_runner.ts";
 import type { CacheBytes, EngineInfo, ProfileOptions } from "./types.ts";
 
+/** Share of loading that is loading weights. */
+const WEIGHTS_PROGRESS = 0.5;
+
 /** A slice of one token, then one decode step. */
 const WARM_UP_TOKEN_COUNT = 3;
 
@@ -49,7 +52,9 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
   const profile = checkedProfile(options.profile);
   const { metadata, ...header } = options.header;
   const file = { ...header, metadata: new GgufMetadata(metadata) };
-  const model = await loadModel(file, onProgress);
+  const model = await loadModel(file, (message, fraction) => {
+    onProgress(message, fraction * WEIGHTS_PROGRESS);
+  });
   try {
     return await createRuntime(model, { ...options, profile }, onProgress);
   } catch (error) {
@@ -80,7 +85,7 @@ async function createRuntime(
     recordWordsMin: plan.recordWordsMin,
     recordWordsMax: plan.recordWordsMax,
   });
-  onProgress("compiling kernels", 0);
+  onProgress("compiling kernels", WEIGHTS_PROGRESS);
   await warmUp(runner, plan);
   onProgress("compiling kernels", 1);
   const info: EngineInfo = {

@@ -1,8 +1,13 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode_raw.ts";
 import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionDecodeRawReference } from "../../src/reference/attention_decode_raw.ts";
-import { type AttentionCase, caseShape, makeAttentionCase } from "../support/attention_case.ts";
+import {
+  assertSameBits,
+  type AttentionCase,
+  caseShape,
+  makeAttentionCase,
+} from "../support/attention_case.ts";
 import { readF32, submitPass, testGpu } from "../support/gpu.ts";
 import { assertNear } from "../support/numeric.ts";
 
@@ -69,7 +74,7 @@ Deno.test("AttentionDecodeRawKernel does not see what lies behind a row's positi
   const dirty = { ...clean, window: clean.window.slice() };
   const halves = new Uint16Array(dirty.window.buffer);
   for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00; // NaN
-  assertEquals(await runKernel(dirty, "window"), await runKernel(clean, "window"));
+  assertSameBits(await runKernel(dirty, "window"), await runKernel(clean, "window"));
 });
 
 Deno.test("AttentionDecodeRawKernel stays finite if scores are in the thousands", async () => {
@@ -95,6 +100,6 @@ Deno.test("AttentionDecodeRawKernel gives a row the same bits whatever runs besi
   for (const source of ["window", "arena"] as const) {
     const together = await runKernel(attention, source);
     const single = await runKernel(alone, source);
-    assertEquals(together.slice(2 * single.length), single);
+    assertSameBits(together.subarray(2 * single.length), single);
   }
 });

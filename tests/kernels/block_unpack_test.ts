@@ -1,8 +1,13 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { rawTileWords } from "../../src/codec/layout.ts";
 import { BlockUnpackKernel, createSegments } from "../../src/kernels/block_unpack.ts";
 import { blockUnpackReference } from "../../src/reference/block_unpack.ts";
-import { caseShape, makeAttentionCase, type SealedForm } from "../support/attention_case.ts";
+import {
+  assertSameBits,
+  caseShape,
+  makeAttentionCase,
+  type SealedForm,
+} from "../support/attention_case.ts";
 import { readU32, submitPass, testGpu } from "../support/gpu.ts";
 
 const CASES: { kvHeadCount: number; headSize: number; form: SealedForm }[] = [
@@ -43,7 +48,7 @@ for (const { kvHeadCount, headSize, form } of CASES) {
         blockCount,
       });
       const actual = await readU32(gpu, tiles, 4 * rawTileWords(shape));
-      assertEquals(actual.slice(0, expected.length), expected);
+      assertSameBits(actual.subarray(0, expected.length), expected);
       assert(
         actual.slice(expected.length).every((word) => word === 0),
         "only sealed blocks written",

@@ -12,24 +12,29 @@ import { defaultModelPath } from "../support/default_model.ts";
 
 const MODEL_ID = "SmolLM2-135M-Instruct";
 
-Deno.test("the openai client talks to the real model over a socket", async (t) => {
+const QUESTION = {
+  model: MODEL_ID,
+  messages: [{ role: "user" as const, content: "What is the capital of France?" }],
+  temperature: 0,
+  max_tokens: 16,
+};
+
+async function start() {
   const model = await loadServedModel(defaultModelPath(), { contextLength: 1024 });
   const state = new ServerState();
   state.setReady(model);
   const app = createApp({ state, modelId: MODEL_ID, apiKeys: [], corsOrigins: [] });
   const server = startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 0 });
   const options = { apiKey: "none", baseURL: `${server.url}/v1`, maxRetries: 0 };
-  const client = new OpenAI(options);
-  const question = {
-    model: MODEL_ID,
-    messages: [{ role: "user" as const, content: "What is the capital of France?" }],
-    temperature: 0,
-    max_tokens: 16,
-  };
+  return { model, server, client: new OpenAI(options) };
+}
+
+Deno.test("the openai client talks to the real model over a socket", async (t) => {
+  const { model, server, client } = await start();
   let answer = "";
 
   await t.step("it answers a question", async () => {
-    const completion = await client.chat.completions.create(question);
+    const completion = await client.chat.completions.create(QUESTION);
     answer = completion.choices[0].message.content ?? "";
     assertMatch(answer, /Paris/);
     assertEquals(completion.choices[0].finish_reason, "stop");
@@ -37,7 +42,7 @@ Deno.test("the openai client talks to the real model over a socket", async (t) =
   });
 
   await t.step("it streams the same answer", async () => {
-    const stream = await client.chat.completions.create({ ...question, stream: true });
+    const stream = await client.chat.completions.create({ ...QUESTION, stream: true });
     let streamed = "";
     for await (const chunk of stream) streamed += chunk.choices[0]?.delta.content ?? "";
     assertEquals(streamed, answer);
@@ -65,7 +70,7 @@ Deno.test("the openai client talks to the real model over a socket", async (t) =
   });
 
   await t.step("it refuses what exceeds the context, with both numbers", async () => {
-    const tooLong = { ...question, max_tokens: 5000 };
+    const tooLong = { ...QUESTION, max_tokens: 5000 };
     const error = await assertRejects(() => client.chat.completions.create(tooLong));
     assertInstanceOf(error, OpenAI.BadRequestError);
     assertEquals(error.code, "context_length_exceeded");

@@ -1,5 +1,6 @@
 /** Seeded caches for the attention tests: several slots of different lengths, sealed and raw. */
 
+import { assertEquals } from "@std/assert";
 import { rawTileWords, RecordLayout } from "../../src/codec/layout.ts";
 import { packRecord } from "../../src/codec/pack.ts";
 import { quantiseTile } from "../../src/codec/quantise.ts";
@@ -12,6 +13,18 @@ import {
   WINDOW_TILE_COUNT,
 } from "../../src/core/shapes.ts";
 import { seededNormals, seededRandom } from "./numeric.ts";
+
+/** Fails if two arrays differ, naming the first place; a full comparison would print megabytes. */
+export function assertSameBits(
+  actual: Uint32Array | Float32Array,
+  expected: Uint32Array | Float32Array,
+): void {
+  assertEquals(actual.length, expected.length);
+  const place = actual.findIndex((value, i) => !Object.is(value, expected[i]));
+  if (place < 0) return;
+  const [found, wanted] = [actual[place], expected[place]];
+  throw new Error(`Value ${place} of ${actual.length} is ${found}, expected ${wanted}`);
+}
 
 /** Heads and splits of a case. */
 export interface CaseShape {

@@ -64,7 +64,9 @@ export function tinyPrompt(count: number, seed: number): number[] {
   return Array.from({ length: count }, () => 3 + Math.floor(random() * 256));
 }
 
-/** Polls until no sequence runs or waits and the cache is empty; the stats then. Fails after 5 s. */
+/**
+ * Polls until no sequence runs or waits and the cache is empty; the stats then. Fails after 5 s.
+ */
 export async function idleStats(engine: Engine): Promise<EngineStats> {
   const endMs = performance.now() + 5000;
   while (performance.now() < endMs) {

@@ -131,7 +131,7 @@ const LONG: [string, string, string, RegExp | null][] = [
     `function f(\n  a: A,\n): B {\n${line(70)}}\n`,
     /"function f\("/,
   ],
-  ["a long function of a shader", "a.wgsl", `fn main() {\n${line(70)}}\n`, /"fn main/],
+  ["a long function of a shader", "a.wgsl", `fn main() {\n${line(150)}}\n`, /"fn main/],
 ];
 
 for (const [state, path, text, expected] of LONG) {
