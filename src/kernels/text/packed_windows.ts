@@ -90,8 +90,8 @@ ${tokenCodeText(shape)}`;
 }
 
 /**
- * Text of `<Name>Side` and `load_<name>_side(section, row, part)`: bit planes of widths (lane `j` of
- * 8 holds plane `j`) and minima of 32 channels; and `<name>_minimum(side, channel)`.
+ * Text of `<Name>Side` and `load_<name>_side(section, row, part)`: bit planes of widths (lane `j`
+ * of 8 holds plane `j`) and minima of 32 channels; and `<name>_minimum(side, channel)`.
  */
 export function sideText(shape: WindowShape, layout: RecordLayout, side: Side): string {
   const { name, bits } = shape;
