@@ -10,6 +10,8 @@ export interface DivergenceSummary {
   positionCount: number;
   /** Mean of `KL(exact || other)` in nats. */
   klMean: number;
+  /** The KL that half, 99% and 99.9% of the positions stay at or below. */
+  klPercentiles: { p50: number; p99: number; p999: number };
   /** Share of positions where both have the same most likely token, 0 to 1. */
   sameTop: number;
   /** Perplexity of the text under the other cache. */
@@ -20,8 +22,7 @@ export interface DivergenceSummary {
 
 /** Accumulates positions; f64 throughout. */
 export class Divergence {
-  #positionCount = 0;
-  #klSum = 0;
+  #kls: number[] = [];
   #sameTopCount = 0;
   #logProbSum = 0;
   #logProbExactSum = 0;
@@ -41,8 +42,7 @@ export class Divergence {
       const logProb = exact[id] - normExact.logSum;
       kl += Math.exp(logProb) * (logProb - (other[id] - normOther.logSum));
     }
-    this.#positionCount++;
-    this.#klSum += kl;
+    this.#kls.push(kl);
     if (normExact.topId === normOther.topId) this.#sameTopCount++;
     this.#logProbExactSum += exact[targetId] - normExact.logSum;
     this.#logProbSum += other[targetId] - normOther.logSum;
@@ -50,15 +50,26 @@ export class Divergence {
 
   /** The means so far. */
   summary(): DivergenceSummary {
-    const count = this.#positionCount;
+    const count = this.#kls.length;
+    const sorted = this.#kls.toSorted((a, b) => a - b);
     return {
       positionCount: count,
-      klMean: this.#klSum / count,
+      klMean: this.#kls.reduce((sum, kl) => sum + kl, 0) / count,
+      klPercentiles: {
+        p50: percentile(sorted, 0.5),
+        p99: percentile(sorted, 0.99),
+        p999: percentile(sorted, 0.999),
+      },
       sameTop: this.#sameTopCount / count,
       perplexity: Math.exp(-this.#logProbSum / count),
       perplexityExact: Math.exp(-this.#logProbExactSum / count),
     };
   }
+}
+
+/** The smallest value that at least `share` of the ascending `sorted` do not exceed. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
 }
 
 /** `log(sum(exp(logits)))` and the lowest index of the largest logit. */

@@ -29,6 +29,9 @@ export interface EvalReport {
   tokens: number;
   from: number;
   kl_mean: number;
+  kl_p50: number;
+  kl_p99: number;
+  kl_p999: number;
   same_top: number;
   ppl: number;
   ppl_exact: number;
@@ -76,13 +79,16 @@ async function step(
 }
 
 function report(run: SequenceRun, options: EvalOptions, divergence: Divergence): EvalReport {
-  const { klMean, sameTop, perplexity, perplexityExact } = divergence.summary();
+  const { klMean, klPercentiles, sameTop, perplexity, perplexityExact } = divergence.summary();
   const bytes = run.cacheBytes();
   return {
     profile: run.profileText,
     tokens: options.tokenCount,
     from: options.from,
     kl_mean: klMean,
+    kl_p50: klPercentiles.p50,
+    kl_p99: klPercentiles.p99,
+    kl_p999: klPercentiles.p999,
     same_top: sameTop,
     ppl: perplexity,
     ppl_exact: perplexityExact,
@@ -110,6 +116,11 @@ export function formatReport(report: EvalReport): string {
     ["profile", report.profile],
     ["tokens", `${report.tokens}, compared from ${report.from}`],
     ["mean KL to exact", report.kl_mean.toFixed(4)],
+    [
+      "KL, 50 / 99 / 99.9%",
+      [report.kl_p50, report.kl_p99, report.kl_p999]
+        .map((kl) => kl.toFixed(4)).join(" / "),
+    ],
     ["same top token", `${(100 * report.same_top).toFixed(1)}%`],
     ["perplexity", `${report.ppl.toFixed(3)} (exact ${report.ppl_exact.toFixed(3)})`],
     ["times smaller", report.ratio.toFixed(2)],
@@ -119,5 +130,5 @@ export function formatReport(report: EvalReport): string {
     ["bytes packed", String(bytes.packed)],
     ["bytes allocated", String(bytes.allocated)],
   ];
-  return rows.map(([name, value]) => `${name.padEnd(18)} ${value}`).join("\n");
+  return rows.map(([name, value]) => `${name.padEnd(20)} ${value}`).join("\n");
 }

@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { Divergence, logSumExp } from "../../../bench/quality/divergence.ts";
+import { Divergence, logSumExp, percentile } from "../../../bench/quality/divergence.ts";
 
 Deno.test("Divergence gives the KL of two known distributions", () => {
   const divergence = new Divergence();
@@ -26,4 +26,15 @@ Deno.test("logSumExp() does not overflow, and takes the lowest of equal maxima",
   const { logSum, topId } = logSumExp(Float32Array.of(1000, 0, 1000));
   assertAlmostEquals(logSum, 1000 + Math.log(2), 1e-9);
   assertEquals(topId, 0);
+});
+
+Deno.test("percentile() takes the smallest value that the share does not exceed", () => {
+  const values = Array.from({ length: 1000 }, (_, i) => i + 1);
+  assertEquals([0.5, 0.99, 0.999, 1].map((share) => percentile(values, share)), [
+    500,
+    990,
+    999,
+    1000,
+  ]);
+  assertEquals(percentile([7], 0.5), 7);
 });
