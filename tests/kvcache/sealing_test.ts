@@ -1,0 +1,97 @@
+/**
+ * Sealing inside the running engine: the record in the arena against the CPU codec's record of the
+ * raw tile it came from, bit for bit, on keys and values that a model made.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { RecordLayout } from "../../src/codec/layout.ts";
+import { packRecord } from "../../src/codec/pack.ts";
+import { quantiseTile } from "../../src/codec/quantise.ts";
+import { repackOrder } from "../../src/codec/repack.ts";
+import type { ProfileOptions } from "../../src/engine/types.ts";
+import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { defaultModelPath } from "../support/default_model.ts";
+import { StepHarness } from "../support/step_harness.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+
+/** Prefills until `blockCount` blocks are packed, checking each; how many records were compared. */
+async function checkRecords(
+  harness: StepHarness,
+  promptIds: readonly number[],
+  blockCount: number,
+): Promise<number> {
+  const { profile, model, runner } = harness;
+  assert(profile.name !== "exact");
+  const layout = RecordLayout.forProfile(model.shape, profile);
+  harness.admit(1, promptIds, 2);
+  let measured: readonly (readonly number[])[] = [];
+  let comparedCount = 0;
+  let packedCount = 0;
+  while (packedCount < blockCount) {
+    const ran = await harness.step();
+    assert(ran !== null, "the sequence goes on until its blocks are packed");
+    for (const pack of ran.plan.packs) {
+      packedCount++;
+      for (let layer = 0; layer < model.shape.layerCount; layer++) {
+        const tile = await harness.tileWords(pack, layer);
+        const block = quantiseTile(model.shape, tile, profile);
+        const expected = packRecord(layout, block, repackOrder(profile.repack, block));
+        assertEquals(measured[pack.jobIndex][layer], expected.length, "the measured words");
+        const record = await harness.recordWords(pack, layer, expected.length);
+        assertEquals(record, expected, `block ${pack.blockIndex}, layer ${layer}`);
+        assertEquals(await harness.directoryEntry(pack, layer), pack.recordOffsets[layer]);
+        comparedCount++;
+      }
+    }
+    measured = ran.result.recordWords;
+  }
+  assert(runner.sealer.bitsPerElement().k > 0);
+  return comparedCount;
+}
+
+const TINY_CASES: { model: Parameters<typeof withTinyModel>[0]; why: string }[] = [
+  { model: { queryHeadCount: 2, kvHeadCount: 2, headSize: 32 }, why: "no sharing, head size 32" },
+  { model: { queryHeadCount: 4, kvHeadCount: 2, headSize: 64 }, why: "groups of 2, head size 64" },
+  { model: { queryHeadCount: 4, kvHeadCount: 1, headSize: 128 }, why: "groups of 4, 128" },
+];
+
+for (const { model, why } of TINY_CASES) {
+  Deno.test(`sealed blocks of a tiny model equal the CPU codec's bit for bit (${why})`, () =>
+    withTinyModel(model, async (path) => {
+      const profile: ProfileOptions = { name: "paper", packSize: 32, repack: "median" };
+      const options = { profile, slotCount: 1, contextLength: 512 };
+      const harness = await StepHarness.open(path, options);
+      try {
+        assertEquals(await checkRecords(harness, tinyPrompt(400, 5), 3), 6);
+      } finally {
+        harness.close();
+      }
+    }));
+}
+
+const REAL_CASES: { profile: ProfileOptions; why: string }[] = [
+  { profile: { name: "paper" }, why: "as published" },
+  { profile: { name: "paper", repack: "median", packSize: 8 }, why: "median, packs of 8" },
+  { profile: { name: "paper", keyRel: 0.02, valueRel: 0.004, packSize: 32 }, why: "8-bit V" },
+];
+
+/** Long enough for two packed blocks. */
+const TEXT = `The lighthouse keeper wrote down the weather every morning: wind, cloud, the height of
+the swell. On 14 March 1887 he noted 3 ships and 41 gulls. "Nothing else," he added, and then, a line
+further down, "a bottle with a letter in it." function sum(a, b) { return a + b; } He could not read the
+letter, since it was in Portuguese: "não sei onde estou". `.repeat(3);
+
+for (const { profile, why } of REAL_CASES) {
+  Deno.test(`sealed blocks of the real model equal the CPU codec's bit for bit (${why})`, async () => {
+    const options = { profile, slotCount: 1, contextLength: 512 };
+    const harness = await StepHarness.open(defaultModelPath(), options);
+    try {
+      const tokenizer = createTokenizer(harness.model.file.metadata);
+      const ids = tokenizer.tokenize(TEXT, { parseSpecial: false });
+      assert(ids.length > 300, `the text has ${ids.length} tokens`);
+      assertEquals(await checkRecords(harness, ids, 2), 60);
+    } finally {
+      harness.close();
+    }
+  });
+}

@@ -1,0 +1,107 @@
+/** A runner and scheduler stepped by hand, with a look at what lies in the cache's buffers. */
+
+import { codecProfile } from "../../src/codec/profile.ts";
+import type { CodecProfile } from "../../src/core/shapes.ts";
+import { planCache } from "../../src/engine/load.ts";
+import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
+import { StepRunner } from "../../src/engine/step_runner.ts";
+import type { ProfileOptions } from "../../src/engine/types.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { readBuffer } from "../../src/gpu/read_back.ts";
+import { Scheduler } from "../../src/scheduler/scheduler.ts";
+import type { PackOp, StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
+
+/** One step that was run. */
+export interface RanStep {
+  plan: StepPlan;
+  result: StepResult;
+}
+
+/** What steps of one cache need. */
+export class StepHarness {
+  readonly model: LoadedModel;
+  readonly profile: CodecProfile;
+  readonly runner: StepRunner;
+  readonly scheduler: Scheduler;
+
+  private constructor(
+    parts: Pick<StepHarness, "model" | "profile" | "runner" | "scheduler">,
+  ) {
+    this.model = parts.model;
+    this.profile = parts.profile;
+    this.runner = parts.runner;
+    this.scheduler = parts.scheduler;
+  }
+
+  /** Loads a model file and makes a cache for `slotCount` sequences of `contextLength` tokens. */
+  static async open(
+    path: string,
+    options: { profile: ProfileOptions; slotCount: number; contextLength: number },
+  ): Promise<StepHarness> {
+    const model = await loadModel(await readGguf(path), () => {});
+    const profile = codecProfile(options.profile);
+    const plan = planCache(model, { ...options, profile });
+    const runner = await StepRunner.create(model, { cacheShape: plan.shape, profile });
+    const scheduler = new Scheduler({
+      ...plan,
+      sequenceCountMax: options.slotCount,
+      waitingCountMax: 16,
+      contextLength: options.contextLength,
+      arenas: plan.shape.groups,
+    });
+    return new StepHarness({ model, profile, runner, scheduler });
+  }
+
+  /** Queues a greedy sequence. */
+  admit(sequenceId: number, promptIds: readonly number[], maxTokens: number): void {
+    const request = { sequenceId, promptIds, maxTokens, eosIds: [], ignoreEos: true };
+    this.scheduler.admit(request);
+  }
+
+  /** Plans and runs one step; null if nothing is left to do. */
+  async step(): Promise<RanStep | null> {
+    const plan = this.scheduler.plan();
+    if (plan === null) return null;
+    if (plan.slice?.position === 0) {
+      const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
+      this.runner.setSampling(plan.slice.slot, greedy);
+    }
+    const recorded = this.runner.record(plan);
+    this.runner.submit(recorded);
+    const result = await this.runner.read(plan, recorded);
+    this.scheduler.commit(plan, result);
+    return { plan, result };
+  }
+
+  /** Words of the raw tile that `pack` was packed from. */
+  async tileWords(pack: PackOp, layer: number): Promise<Uint32Array> {
+    const { tileWords } = this.runner.cache.shape;
+    const tile = pack.slot * 4 + pack.blockIndex % 4;
+    return await this.#read(this.runner.cache.windows[layer], tile * tileWords, tileWords);
+  }
+
+  /** Words of the record of `pack` in the arena. */
+  async recordWords(pack: PackOp, layer: number, wordCount: number): Promise<Uint32Array> {
+    const arena = this.runner.cache.arenaOf(layer);
+    return await this.#read(arena, pack.recordOffsets[layer], wordCount);
+  }
+
+  /** Word offset in the arena that the directory on the device gives for a block. */
+  async directoryEntry(pack: PackOp, layer: number): Promise<number> {
+    const { buffer, offset = 0 } = this.runner.cache.directoryOf(layer);
+    const { blockCountMax } = this.runner.cache.shape;
+    const start = offset / 4 + pack.slot * blockCountMax + pack.blockIndex;
+    return (await this.#read(buffer, start, 1))[0];
+  }
+
+  /** Frees the cache and the device. */
+  close(): void {
+    this.runner.destroy();
+    this.model.gpu.close();
+  }
+
+  async #read(buffer: GPUBuffer, startWord: number, wordCount: number): Promise<Uint32Array> {
+    const range = { offsetBytes: startWord * 4, sizeBytes: wordCount * 4 };
+    return new Uint32Array(await readBuffer(this.model.gpu, buffer, range));
+  }
+}
