@@ -1,0 +1,78 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
+import { Gpu } from "../../src/gpu/gpu.ts";
+import { ReadBack, readBuffer } from "../../src/gpu/read_back.ts";
+
+/** Opens a device, runs `body`, and gives what it reported as failure. */
+async function failureOf(body: (gpu: Gpu) => void): Promise<[EngineErrorCode, string]> {
+  const gpu = await Gpu.open();
+  const { promise, resolve } = Promise.withResolvers<[EngineErrorCode, string]>();
+  gpu.onFailure = (code, message) => resolve([code, message]);
+  body(gpu);
+  const failure = await promise;
+  gpu.close();
+  return failure;
+}
+
+Deno.test("Gpu reports a command that does not validate, with the reason", async () => {
+  const [code, message] = await failureOf((gpu) => {
+    const buffer = gpu.createBuffer("short", 16);
+    const encoder = gpu.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, 0, buffer, 16, 64);
+    gpu.device.queue.submit([encoder.finish()]);
+  });
+  assertEquals(code, "gpu_validation");
+  assert(message.length > 10, message);
+});
+
+Deno.test("Gpu reports the loss of its device", async () => {
+  const [code] = await failureOf((gpu) => gpu.device.destroy());
+  assertEquals(code, "device_lost");
+});
+
+Deno.test("Gpu.createPipeline() throws the compiler's message", async () => {
+  const gpu = await Gpu.open();
+  const error = await assertRejects(
+    () => gpu.createPipeline({ label: "broken", code: "@compute fn main() { nonsense }" }),
+    EngineError,
+    "Cannot create broken",
+  );
+  assertEquals(error.code, "gpu_validation");
+  gpu.close();
+});
+
+Deno.test("Gpu.createBuffer() refuses more than the adapter allows, with both numbers", async () => {
+  const gpu = await Gpu.open();
+  const size = gpu.facts.bufferSizeMax + 16;
+  try {
+    gpu.createBuffer("huge", size);
+    assert(false, "it must throw");
+  } catch (error) {
+    assert(error instanceof RangeError);
+    assert(error.message.includes(String(gpu.facts.bufferSizeMax)), error.message);
+  }
+  gpu.close();
+});
+
+Deno.test("ReadBack reads without the fixed sleep of an awaited map, 50 times in a row", async () => {
+  const gpu = await Gpu.open();
+  const source = gpu.createBuffer("source", 16);
+  const readBack = ReadBack.create(gpu, "test", 16);
+  assert(readBack.isSynchronous, "the synchronous way works in this runtime");
+  const startMs = performance.now();
+  for (let i = 0; i < 50; i++) {
+    gpu.write(source, 0, Uint32Array.of(i, i + 1, i + 2, i + 3));
+    const encoder = gpu.device.createCommandEncoder();
+    readBack.recordCopy(encoder, source, { sizeBytes: 16 });
+    gpu.device.queue.submit([encoder.finish()]);
+    const words = new Uint32Array(await readBack.read(16));
+    assertEquals([...words], [i, i + 1, i + 2, i + 3]);
+  }
+  // An awaited map sleeps 10 ms, so 50 of them take at least 500.
+  const tookMs = performance.now() - startMs;
+  assert(tookMs < 400, `50 reads took ${tookMs} ms`);
+  const range = { offsetBytes: 4, sizeBytes: 8 };
+  assertEquals([...new Uint32Array(await readBuffer(gpu, source, range))], [50, 51]);
+  readBack.destroy();
+  gpu.close();
+});
