@@ -1,0 +1,118 @@
+/** The whole forward pass on the device against plain f64 loops, on tiny seeded models. */
+
+import { assert, assertEquals } from "@std/assert";
+import { loadModel } from "../../src/engine/load_model.ts";
+import { Gpu } from "../../src/gpu/gpu.ts";
+import { readModelShape } from "../../src/gguf/model_shape.ts";
+import { uploadWeights } from "../../src/model/weights.ts";
+import { createSequenceRun } from "../../src/engine/sequence_run.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { assertNear } from "../support/numeric.ts";
+import { referenceLogits } from "../support/reference_model.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import type { TinyModelOptions } from "../support/tiny_model.ts";
+
+/** K and V are kept as f16 (relative error 2^-11), which a few layers carry to the logits. */
+const NMSE_MAX = 1e-6;
+
+const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: string }[] = [
+  { model: { type: "F32" }, why: "F32" },
+  { model: { type: "F16" }, why: "F16" },
+  { model: { type: "BF16" }, why: "BF16" },
+  { model: { type: "Q8_0" }, why: "Q8_0" },
+  { model: { type: "Q4_0" }, why: "Q4_0" },
+  { model: { type: "Q4_1" }, why: "Q4_1" },
+  { model: { type: "Q4_1", embeddingType: "Q8_0" }, why: "mixed types, as the default model" },
+  { model: { tiedOutput: false }, why: "an output head of its own" },
+  { model: { headSize: 64, queryHeadCount: 3, kvHeadCount: 1 }, why: "groups of 3" },
+  { model: { headSize: 96, queryHeadCount: 2, kvHeadCount: 2 }, why: "head size 96" },
+  { model: { headSize: 256, queryHeadCount: 2, kvHeadCount: 1 }, why: "head size 256" },
+  { model: { ropeFactors: Array.from({ length: 16 }, (_, i) => 1 + i / 4) }, why: "RoPE factors" },
+  { model: { type: "F32" }, tokenCount: 330, why: "sealed blocks and a turned ring" },
+];
+
+for (const { model, tokenCount = 70, why } of CASES) {
+  Deno.test(`profile exact gives the reference's logits (${why})`, () =>
+    withTinyModel(model, async (path) => {
+      const file = await readGguf(path);
+      const loaded = await loadModel(file, () => {});
+      const promptIds = tinyPrompt(tokenCount, 3);
+      const run = await createSequenceRun(loaded, {
+        profile: { name: "exact" },
+        promptIds,
+        maxTokens: 4,
+      });
+      try {
+        const logits: Float32Array[] = [];
+        while (logits.length < tokenCount) {
+          logits.push(...await run.nextSlice({ wantsLogits: true }));
+        }
+        const expected = referenceLogits(file, promptIds);
+        assertEquals(logits.length, expected.length);
+        for (const [position, row] of logits.entries()) {
+          assertNear(row, expected[position], NMSE_MAX, `position ${position}`);
+        }
+      } finally {
+        run.destroy();
+        loaded.gpu.close();
+      }
+    }));
+}
+
+Deno.test("decode gives the reference's logits for the tokens it chose", () =>
+  withTinyModel({ type: "Q4_1" }, async (path) => {
+    const file = await readGguf(path);
+    const loaded = await loadModel(file, () => {});
+    const promptIds = tinyPrompt(200, 9);
+    const profile = { name: "exact" as const };
+    const run = await createSequenceRun(loaded, { profile, promptIds, maxTokens: 20 });
+    try {
+      let last: Float32Array = new Float32Array();
+      for (let position = 0; position < promptIds.length;) {
+        for (const row of await run.nextSlice({ wantsLogits: true })) {
+          last = row;
+          position++;
+        }
+      }
+      const ids = [...promptIds, last.indexOf(Math.max(...last))];
+      const rows: Float32Array[] = [];
+      for (let count = 0; count < 8; count++) {
+        const { id, logits } = await run.nextToken();
+        rows.push(logits);
+        assertEquals(id, logits.indexOf(Math.max(...logits)), "the likeliest token is chosen");
+        ids.push(id);
+      }
+      const expected = referenceLogits(file, ids).slice(promptIds.length);
+      rows.forEach((row, i) => assertNear(row, expected[i], NMSE_MAX, `token ${i}`));
+    } finally {
+      run.destroy();
+      loaded.gpu.close();
+    }
+  }));
+
+Deno.test("weights and caches larger than a binding are split, and give the same logits", () =>
+  withTinyModel({ type: "F32", vocabSize: 1000, layerCount: 4 }, async (path) => {
+    const file = await readGguf(path);
+    const gpu = await Gpu.open();
+    const bindingSizeMax = 100_000;
+    gpu.facts.bindingSizeMax = bindingSizeMax;
+    const shape = readModelShape(file);
+    const weights = await uploadWeights(gpu, { file, shape, onProgress: () => {} });
+    assert(weights.embedding.parts.length > 2, "the embedding has several parts");
+    const promptIds = tinyPrompt(400, 3);
+    const loaded = { gpu, file, shape, weights };
+    const run = await createSequenceRun(loaded, { profile: { name: "exact" }, promptIds });
+    try {
+      const rows: Float32Array[] = [];
+      while (rows.length < promptIds.length) {
+        rows.push(...await run.nextSlice({ wantsLogits: true }));
+      }
+      const expected = referenceLogits(file, promptIds);
+      for (const position of [0, 63, 64, 255, 399]) {
+        assertNear(rows[position], expected[position], NMSE_MAX, `position ${position}`);
+      }
+    } finally {
+      run.destroy();
+      gpu.close();
+    }
+  }));
