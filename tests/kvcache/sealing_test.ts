@@ -76,10 +76,10 @@ const REAL_CASES: { profile: ProfileOptions; why: string }[] = [
 ];
 
 /** Long enough for two packed blocks. */
-const TEXT = `The lighthouse keeper wrote down the weather every morning: wind, cloud, the height of
-the swell. On 14 March 1887 he noted 3 ships and 41 gulls. "Nothing else," he added, and then, a line
-further down, "a bottle with a letter in it." function sum(a, b) { return a + b; } He could not read the
-letter, since it was in Portuguese: "não sei onde estou". `.repeat(3);
+const TEXT = `The lighthouse keeper wrote down the weather every morning: wind, cloud, the
+height of the swell. On 14 March 1887 he noted 3 ships and 41 gulls. "Nothing else," he added, and
+then, a line further down, "a bottle with a letter in it." function sum(a, b) { return a + b; } He
+could not read the letter, since it was in Portuguese: "não sei onde estou". `.repeat(3);
 
 for (const { profile, why } of REAL_CASES) {
   Deno.test(`sealed blocks of the real model equal the CPU codec's bit for bit (${why})`, async () => {

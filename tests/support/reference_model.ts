@@ -1,4 +1,6 @@
-/** A llama-architecture forward pass in plain f64 loops, with an exact cache: what logits must be. */
+/**
+ * A llama-architecture forward pass in plain f64 loops, with an exact cache: what logits must be.
+ */
 
 import type { ModelShape } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
