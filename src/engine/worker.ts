@@ -39,12 +39,20 @@ async function load(options: Parameters<typeof loadRuntime>[0]): Promise<void> {
     runtime = await loadRuntime(options, (message, fraction) => {
       send({ type: "progress", message, fraction });
     });
+    await failuresReported();
     loop = watchedLoop(runtime);
     send({ type: "ready", info: runtime.info });
     await loop.run();
   } catch (error) {
-    fail(error);
+    // It may be the echo of a failure that the device itself names.
+    await failuresReported();
+    fail(runtime?.gpu.failure ?? error);
   }
+}
+
+/** Lets the device report failures of what was done so far: they come as a task of their own. */
+function failuresReported(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** A loop that ends with the first failure of the device: what it computes then is void. */

@@ -1,0 +1,119 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import { createEngine } from "../../src/engine/client.ts";
+import type { Engine } from "../../src/engine/types.ts";
+import { Gpu } from "../../src/gpu/gpu.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+
+const REQUEST = { promptIds: tinyPrompt(40, 1), maxTokens: 2000, ignoreEos: true };
+
+/** An engine whose worker is `support/failing_worker.ts`. */
+async function withFailingEngine(
+  moment: "load" | "later",
+  body: (open: () => Promise<Engine>) => Promise<void>,
+): Promise<void> {
+  const RealWorker = globalThis.Worker;
+  globalThis.Worker = class extends RealWorker {
+    constructor(_: string | URL, options?: WorkerOptions) {
+      const url = new URL("../support/failing_worker.ts", import.meta.url);
+      url.search = moment;
+      super(url, options);
+    }
+  };
+  try {
+    await withTinyModel({ contextLength: 4096 }, (modelPath) => {
+      return body(() => createEngine({ modelPath }));
+    });
+  } finally {
+    globalThis.Worker = RealWorker;
+  }
+}
+
+/** Kept open: closing a channel right after a message can drop it. */
+const failures = new BroadcastChannel("device failure");
+
+function makeFail(failure: "lost" | "validation" | "exception"): void {
+  failures.postMessage(failure);
+}
+
+const FAILURES = [
+  { failure: "lost", code: "device_lost" },
+  { failure: "validation", code: "gpu_validation" },
+  { failure: "exception", code: "device_lost" },
+] as const;
+
+for (const { failure, code } of FAILURES) {
+  for (const state of ["generates", "is idle"] as const) {
+    Deno.test(`failed resolves to ${code}, and all that waits rejects, if the engine ${state} (${failure})`, async () => {
+      await withFailingEngine("later", async (open) => {
+        const engine = await open();
+        const running = engine.generate(REQUEST)[Symbol.asyncIterator]();
+        if (state === "generates") await running.next();
+        makeFail(failure);
+        const { code: found, message } = await engine.failed;
+        assertEquals(found, code, message);
+        assert(message.length > 0);
+        const error = await assertRejects(async () => {
+          while (!(await running.next()).done);
+        }, EngineError);
+        assertEquals([error.code, error.message], [code, message]);
+        const stats = await assertRejects(() => engine.stats(), EngineError);
+        assertEquals(stats.code, code);
+        const startMs = performance.now();
+        await engine.close();
+        assert(performance.now() - startMs < 1000, "a failed engine closes at once");
+      });
+    });
+  }
+}
+
+Deno.test("stats() asked before a failure rejects with it", async () => {
+  await withFailingEngine("later", async (open) => {
+    const engine = await open();
+    makeFail("exception");
+    const asked: Promise<unknown>[] = [];
+    const done = engine.failed.then(() => true);
+    while (!(await Promise.race([done, new Promise((wake) => setTimeout(wake, 0, false))]))) {
+      asked.push(engine.stats());
+    }
+    const results = await Promise.allSettled(asked);
+    assert(results.length > 0);
+    for (const result of results) {
+      if (result.status === "rejected") assertEquals(result.reason.code, "device_lost");
+    }
+    await engine.close();
+  });
+});
+
+Deno.test("createEngine() rejects if the device fails while it loads", async () => {
+  await withFailingEngine("load", async (open) => {
+    const error = await assertRejects(open, EngineError);
+    assertEquals(error.code, "gpu_validation", error.message);
+  });
+});
+
+Deno.test("Gpu reports the first validation error, and keeps it", async () => {
+  const gpu = await Gpu.open();
+  const codes: string[] = [];
+  gpu.onFailure = (code) => codes.push(code);
+  const buffer = gpu.createBuffer("small", 16);
+  for (let index = 0; index < 2; index++) gpu.write(buffer, 16, new Uint32Array(4));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  gpu.close();
+  assertEquals(codes, ["gpu_validation"]);
+  assertEquals(gpu.failure?.code, "gpu_validation");
+});
+
+Deno.test("Gpu reports the loss of its device, but not that by close()", async () => {
+  for (const [isClosed, expected] of [[false, ["device_lost"]], [true, []]] as const) {
+    const gpu = await Gpu.open();
+    const codes: string[] = [];
+    gpu.onFailure = (code) => codes.push(code);
+    if (isClosed) gpu.close();
+    else gpu.device.destroy();
+    await gpu.device.lost;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    assertEquals(codes, [...expected]);
+    gpu.close();
+  }
+});
