@@ -1,9 +1,10 @@
 /** Sequences that run beside others give what they give alone. */
 
-import { assertEquals } from "@std/assert";
-import type { GenerateRequest, ProfileOptions } from "../../src/engine/types.ts";
+import { assert, assertEquals } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import type { Engine, GenerateRequest, ProfileOptions } from "../../src/engine/types.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
 
 const PROFILES: ProfileOptions[] = [
   { name: "exact" },
@@ -22,18 +23,33 @@ function requests(seed: number): GenerateRequest[] {
   }));
 }
 
+/** Aborts a generation after some tokens; the code it ends with. */
+async function abortAfter(
+  engine: Engine,
+  request: GenerateRequest,
+  tokenCount: number,
+): Promise<string> {
+  const gone = new AbortController();
+  let count = 0;
+  try {
+    for await (const event of engine.generate({ ...request, signal: gone.signal })) {
+      if (event.type === "token" && ++count === tokenCount) gone.abort();
+    }
+  } catch (error) {
+    if (error instanceof EngineError) return error.code;
+    throw error;
+  }
+  return "finished";
+}
+
 for (const profile of PROFILES) {
   const name = JSON.stringify(profile);
   Deno.test(`each of many sequences gets the tokens it gets alone (${name})`, () =>
     withTinyEngine({ profile, sequenceCountMax: 4 }, async (engine) => {
       const together = requests(11);
       // One of them goes away in the middle, and must not be missed by the others.
-      const gone = new AbortController();
-      const cut = collectIds(engine, { ...together[3], maxTokens: 100, signal: gone.signal })
-        .then(() => "whole", (error) => error.code);
-      const timer = setTimeout(() => gone.abort(), 60);
+      const cut = abortAfter(engine, { ...together[3], maxTokens: 100 }, 5);
       const texts = await Promise.all(together.map((request) => collectIds(engine, request)));
-      clearTimeout(timer);
       assertEquals(await cut, "aborted");
       for (const [index, request] of together.entries()) {
         assertEquals(texts[index].length, request.maxTokens);
@@ -41,3 +57,38 @@ for (const profile of PROFILES) {
       }
     }));
 }
+
+Deno.test("sequences that lose their blocks to others start over and end with the same tokens", () =>
+  withTinyEngine(
+    // Room for 7 blocks; each of the 3 comes to hold 4.
+    { profile: { name: "exact" }, sequenceCountMax: 3, cacheSizeBytes: 7 * 2 * 16384 },
+    async (engine) => {
+      const together = [1, 2, 3].map((seed): GenerateRequest => {
+        const sampling = seed === 3 ? { temperature: 1.2, topK: 40, seed } : {};
+        return { promptIds: tinyPrompt(200, seed), maxTokens: 210, ignoreEos: true, sampling };
+      });
+      const texts = await Promise.all(together.map((request) => collectIds(engine, request)));
+      const { promptTokenCount } = await idleStats(engine);
+      assert(
+        promptTokenCount > 600,
+        `${promptTokenCount} tokens were prefilled: nobody started over`,
+      );
+      for (const [index, request] of together.entries()) {
+        assertEquals(texts[index], await collectIds(engine, request), `request ${index}`);
+      }
+    },
+  ));
+
+Deno.test("generate() rejects with queue_full behind the waiting ones, who are served all the same", () =>
+  withTinyEngine({ sequenceCountMax: 1, waitingCountMax: 2 }, async (engine) => {
+    const request = { promptIds: tinyPrompt(100, 1), maxTokens: 60, ignoreEos: true };
+    const running = engine.generate(request)[Symbol.asyncIterator]();
+    await running.next();
+    const outcomes = await Promise.all(
+      [1, 2, 3, 4].map(() =>
+        collectIds(engine, request).then((ids) => ids.length, ({ code }: EngineError) => code)
+      ),
+    );
+    assertEquals(outcomes, [60, 60, "queue_full", "queue_full"]);
+    await running.return?.();
+  }));

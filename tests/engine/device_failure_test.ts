@@ -32,8 +32,16 @@ async function withFailingEngine(
 /** Kept open: closing a channel right after a message can drop it. */
 const failures = new BroadcastChannel("device failure");
 
-function makeFail(failure: "lost" | "validation" | "exception"): void {
-  failures.postMessage(failure);
+/** Tells the worker until `engine` has failed, since a message may pass before anyone listens. */
+async function makeFail(
+  engine: Engine,
+  failure: "lost" | "validation" | "exception",
+): Promise<void> {
+  const channel = new BroadcastChannel("device failure");
+  const failed = engine.failed.then(() => true);
+  const pause = () => new Promise<false>((resolve) => setTimeout(resolve, 100, false));
+  do channel.postMessage(failure); while (!(await Promise.race([failed, pause()])));
+  channel.close();
 }
 
 const FAILURES = [
@@ -49,7 +57,7 @@ for (const { failure, code } of FAILURES) {
         const engine = await open();
         const running = engine.generate(REQUEST)[Symbol.asyncIterator]();
         if (state === "generates") await running.next();
-        makeFail(failure);
+        await makeFail(engine, failure);
         const { code: found, message } = await engine.failed;
         assertEquals(found, code, message);
         assert(message.length > 0);
@@ -70,12 +78,13 @@ for (const { failure, code } of FAILURES) {
 Deno.test("stats() asked before a failure rejects with it", async () => {
   await withFailingEngine("later", async (open) => {
     const engine = await open();
-    makeFail("exception");
+    const failing = makeFail(engine, "exception");
     const asked: Promise<unknown>[] = [];
     const done = engine.failed.then(() => true);
     while (!(await Promise.race([done, new Promise((wake) => setTimeout(wake, 0, false))]))) {
       asked.push(engine.stats());
     }
+    await failing;
     const results = await Promise.allSettled(asked);
     assert(results.length > 0);
     for (const result of results) {
