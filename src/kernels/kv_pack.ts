@@ -30,6 +30,8 @@ export class KvPackKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;
   #sectionCount: number;
+  /** u32: the layer of each binding. */
+  #layerIndexes: GPUBuffer[] = [];
 
   private constructor(gpu: Gpu, pipeline: GPUComputePipeline, sectionCount: number) {
     this.#gpu = gpu;
@@ -82,6 +84,7 @@ export class KvPackKernel {
     const { jobs, codes, params, order, sizes, targets, arena } = buffers;
     invariant(arena !== codes, "arena does not alias codes");
     const layerIndex = this.#gpu.createBufferWith("kv_pack layer", Uint32Array.of(firstLayer));
+    this.#layerIndexes.push(layerIndex);
     const resources = [jobs, codes, params, order, sizes, targets, layerIndex, arena];
     return this.#gpu.bind(this.#pipeline, resources);
   }
@@ -95,5 +98,10 @@ export class KvPackKernel {
     pass.setPipeline(this.#pipeline);
     pass.setBindGroup(0, bound);
     pass.dispatchWorkgroups(this.#sectionCount, counts.layerCount, counts.jobCount);
+  }
+
+  /** Frees what its bindings hold beside the caller's buffers. */
+  destroy(): void {
+    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
   }
 }

@@ -25,6 +25,8 @@ export class KvQuantiseKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;
   #layerCount: number;
+  /** u32: the layer of each binding. */
+  #layerIndexes: GPUBuffer[] = [];
 
   private constructor(gpu: Gpu, pipeline: GPUComputePipeline, layerCount: number) {
     this.#gpu = gpu;
@@ -59,6 +61,7 @@ export class KvQuantiseKernel {
     invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
     const { jobs, window, codes, params, order, flags } = buffers;
     const layerIndex = this.#gpu.createBufferWith("kv_quantise layer", Uint32Array.of(layer));
+    this.#layerIndexes.push(layerIndex);
     const resources = [jobs, window, layerIndex, codes, params, order, flags];
     return this.#gpu.bind(this.#pipeline, resources);
   }
@@ -68,5 +71,10 @@ export class KvQuantiseKernel {
     pass.setPipeline(this.#pipeline);
     pass.setBindGroup(0, bound);
     pass.dispatchWorkgroups(2, jobCount);
+  }
+
+  /** Frees what its bindings hold beside the caller's buffers. */
+  destroy(): void {
+    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
   }
 }

@@ -158,6 +158,8 @@ export class PackedSealer implements Sealer {
 
   destroy(): void {
     for (const buffer of Object.values(this.#scratch)) this.#gpu.destroyBuffer(buffer);
+    this.#kernels.quantise.destroy();
+    this.#kernels.pack.destroy();
   }
 
   get #sizeWordsPerJob(): number {

@@ -29,9 +29,6 @@ async function withFailingEngine(
   }
 }
 
-/** Kept open: closing a channel right after a message can drop it. */
-const failures = new BroadcastChannel("device failure");
-
 /** Tells the worker until `engine` has failed, since a message may pass before anyone listens. */
 async function makeFail(
   engine: Engine,

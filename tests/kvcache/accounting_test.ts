@@ -2,13 +2,23 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { RecordLayout } from "../../src/codec/layout.ts";
-import { unpackRecord } from "../../src/codec/unpack.ts";
+import { checkRecord } from "../../src/codec/unpack.ts";
 import { cacheBytes } from "../../src/engine/cache_bytes.ts";
 import { planCache } from "../../src/engine/load.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import type { PackOp } from "../../src/scheduler/step_plan.ts";
 import { defaultModelPath } from "../support/default_model.ts";
 import { StepHarness } from "../support/step_harness.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+
+/** Fails if two of these ranges of words share one. */
+function assertSeparate(ranges: { arena: number; start: number; end: number }[]): void {
+  ranges.sort((a, b) => a.arena - b.arena || a.start - b.start);
+  for (const [index, range] of ranges.slice(1).entries()) {
+    const before = ranges[index];
+    assert(before.arena !== range.arena || before.end <= range.start, "records do not overlap");
+  }
+}
 
 Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 times as many", async () => {
   const options = { profile: { name: "paper" as const }, slotCount: 3, contextLength: 1024 };
@@ -32,16 +42,24 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
     }
     assertEquals(stats.sealedBlockCount, packs.length);
 
-    // Every record that is counted can be unpacked from where the directory says it lies.
+    // Where the directory says, there is a whole record of exactly as many words as are counted.
     const layout = RecordLayout.forProfile(model.shape, profile);
     let recordWords = 0;
     for (const { pack, words } of packs) {
-      for (let layer = 0; layer < model.shape.layerCount; layer += 7) {
+      for (let layer = 0; layer < model.shape.layerCount; layer++) {
         assertEquals(await harness.directoryEntry(pack, layer), pack.recordOffsets[layer]);
-        unpackRecord(layout, await harness.recordWords(pack, layer, words[layer]));
+        const record = await harness.recordWords(pack, layer, words[layer]);
+        checkRecord(layout, record, 64);
+        recordWords += record.length;
       }
-      recordWords += words.reduce((sum, count) => sum + count, 0);
     }
+    assertSeparate(packs.flatMap(({ pack, words }) => {
+      return pack.recordOffsets.map((start, layer) => ({
+        arena: runner.cache.groupOf(layer),
+        start,
+        end: start + words[layer],
+      }));
+    }));
     const plan = planCache(model, { ...options, profile });
     const bytes = cacheBytes(stats, plan);
     assertEquals(bytes.packed, recordWords * 4);
@@ -52,6 +70,9 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
     const { arena } = runner.cache.sizeBytes;
     const arenaBytes = runner.cache.arenas.reduce((sum, buffer) => sum + buffer.size, 0);
     assertEquals(arena, arenaBytes);
+    [0, 1, 2].forEach((id) => scheduler.abort(id));
+    const empty = { raw: 0, payload: 0, packed: 0, allocated: 0 };
+    assertEquals(cacheBytes(scheduler.stats(), plan), empty);
   } finally {
     harness.close();
   }
@@ -74,3 +95,42 @@ Deno.test("Gpu.allocatedBytes is the sum of the sizes of the buffers that live",
   gpu.close();
   assertEquals(gpu.allocatedBytes, 0);
 });
+
+for (const name of ["exact", "paper"] as const) {
+  Deno.test(`deviceBytes of a running engine is the sum of its buffers, staging included (${name})`, () =>
+    withTinyModel({}, async (path) => {
+      const live = new Map<GPUBuffer, number>();
+      const { createBuffer } = GPUDevice.prototype;
+      const { destroy } = GPUBuffer.prototype;
+      GPUDevice.prototype.createBuffer = function (descriptor) {
+        const buffer = createBuffer.call(this, descriptor);
+        live.set(buffer, buffer.size);
+        return buffer;
+      };
+      GPUBuffer.prototype.destroy = function () {
+        live.delete(this);
+        return destroy.call(this);
+      };
+      const sum = () => [...live.values()].reduce((total, size) => total + size, 0);
+      try {
+        const options = { profile: { name }, slotCount: 2, contextLength: 512 };
+        const harness = await StepHarness.open(path, options);
+        const { gpu } = harness.model;
+        const opened = gpu.allocatedBytes;
+        assertEquals(opened, sum());
+        harness.admit(1, tinyPrompt(300, 1), 20);
+        harness.admit(2, tinyPrompt(400, 2), 20);
+        while (await harness.step() !== null);
+        assertEquals([gpu.allocatedBytes, sum()], [opened, opened]);
+        harness.runner.destroy();
+        // What is left are the weights.
+        assertEquals(gpu.allocatedBytes, harness.model.weights.sizeBytes);
+        assertEquals(sum(), gpu.allocatedBytes);
+        gpu.close();
+        assertEquals(sum(), 0);
+      } finally {
+        GPUDevice.prototype.createBuffer = createBuffer;
+        GPUBuffer.prototype.destroy = destroy;
+      }
+    }));
+}

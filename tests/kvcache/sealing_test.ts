@@ -35,7 +35,8 @@ async function checkRecords(
       for (let layer = 0; layer < model.shape.layerCount; layer++) {
         const tile = await harness.tileWords(pack, layer);
         const block = quantiseTile(model.shape, tile, profile);
-        const expected = packRecord(layout, block, repackOrder(profile.repack, block));
+        const order = repackOrder(profile.repack, block);
+        const expected = packRecord(layout, block, order);
         assertEquals(measured[pack.jobIndex][layer], expected.length, "the measured words");
         const record = await harness.recordWords(pack, layer, expected.length);
         assertEquals(record, expected, `block ${pack.blockIndex}, layer ${layer}`);
@@ -49,16 +50,20 @@ async function checkRecords(
   return comparedCount;
 }
 
-const TINY_CASES: { model: Parameters<typeof withTinyModel>[0]; why: string }[] = [
-  { model: { queryHeadCount: 2, kvHeadCount: 2, headSize: 32 }, why: "no sharing, head size 32" },
-  { model: { queryHeadCount: 4, kvHeadCount: 2, headSize: 64 }, why: "groups of 2, head size 64" },
-  { model: { queryHeadCount: 4, kvHeadCount: 1, headSize: 128 }, why: "groups of 4, 128" },
+const HEADS = [
+  { queryHeadCount: 2, kvHeadCount: 2, headSize: 32, why: "no sharing, head size 32" },
+  { queryHeadCount: 4, kvHeadCount: 2, headSize: 64, why: "groups of 2, head size 64" },
+  { queryHeadCount: 4, kvHeadCount: 1, headSize: 128, why: "groups of 4, head size 128" },
 ];
+const TINY_CASES = HEADS.flatMap((model, index) => [
+  { model, packSize: [8, 16, 32][index], repack: "none" as const },
+  { model, packSize: [32, 8, 16][index], repack: "median" as const },
+]);
 
-for (const { model, why } of TINY_CASES) {
-  Deno.test(`sealed blocks of a tiny model equal the CPU codec's bit for bit (${why})`, () =>
+for (const { model: { why, ...model }, packSize, repack } of TINY_CASES) {
+  Deno.test(`sealed blocks of a tiny model equal the CPU codec's bit for bit (${why}, packs of ${packSize}, ${repack})`, () =>
     withTinyModel(model, async (path) => {
-      const profile: ProfileOptions = { name: "paper", packSize: 32, repack: "median" };
+      const profile: ProfileOptions = { name: "paper", packSize, repack };
       const options = { profile, slotCount: 1, contextLength: 512 };
       const harness = await StepHarness.open(path, options);
       try {

@@ -28,6 +28,8 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
   { model: { headSize: 96, queryHeadCount: 2, kvHeadCount: 2 }, why: "head size 96" },
   { model: { headSize: 256, queryHeadCount: 2, kvHeadCount: 1 }, why: "head size 256" },
   { model: { ropeFactors: Array.from({ length: 16 }, (_, i) => 1 + i / 4) }, why: "RoPE factors" },
+  { model: { metadata: { "llama.rope.dimension_count": 16 } }, why: "RoPE on half of a head" },
+  { model: { metadata: { "llama.rope.scale_linear": { f32: 4 } } }, why: "RoPE scaled by 4" },
   { model: { type: "F32" }, tokenCount: 330, why: "sealed blocks and a turned ring" },
 ];
 
