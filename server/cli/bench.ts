@@ -40,7 +40,10 @@ export const benchCommand: Command = {
     json: { help: "print one JSON object" },
   },
   examples: ["packkv bench", "packkv bench --depths 128 --peer vulkan --json"],
-  notes: ["Kernels alone are measured by `deno bench -A bench/kernels`."],
+  notes: [
+    "A running server is measured by `packkv bench serve`, kernels alone by",
+    "`deno bench -A bench/kernels`.",
+  ],
   run,
 };
 

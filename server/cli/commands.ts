@@ -6,6 +6,7 @@
 
 import config from "../../deno.json" with { type: "json" };
 import { benchCommand } from "./bench.ts";
+import { benchServeCommand } from "./bench_serve.ts";
 import type { Command } from "./command.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evalCommand } from "./eval.ts";
@@ -22,9 +23,9 @@ const helpCommand: Command = {
   usage: "[COMMAND]",
   flags: {},
   examples: ["packkv help", "packkv help serve"],
-  run([name]: readonly string[]): Promise<number> {
+  run(args: readonly string[]): Promise<number> {
     console.log(
-      name === undefined ? describeCommands(COMMANDS) : describeCommand(findCommand(name)),
+      args.length === 0 ? describeCommands(COMMANDS) : describeCommand(findCommand(args).command),
     );
     return Promise.resolve(0);
   },
@@ -47,6 +48,7 @@ export const COMMANDS: readonly Command[] = [
   serveCommand,
   runCommand,
   benchCommand,
+  benchServeCommand,
   evalCommand,
   testCommand,
   doctorCommand,
@@ -62,11 +64,11 @@ export const COMMANDS: readonly Command[] = [
  * @throws {UsageError} If there is no such command, or its arguments are wrong.
  */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
+  const [name] = args;
   if (name === undefined || name === "--help" || name === "-h") return await helpCommand.run([]);
   if (name === "--version" || name === "-V") return await versionCommand.run([]);
-  const command = findCommand(name);
-  if (asksForHelp(rest)) return await helpCommand.run([command.name]);
+  const { command, rest } = findCommand(args);
+  if (asksForHelp(rest)) return await helpCommand.run(command.name.split(" "));
   return await command.run(rest);
 }
 
@@ -76,9 +78,14 @@ function asksForHelp(args: readonly string[]): boolean {
   return flags.includes("--help") || flags.includes("-h");
 }
 
-function findCommand(name: string): Command {
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (command) return command;
+/** The command that `args` begin with, one of two words before one of one, and what follows. */
+function findCommand(args: readonly string[]): { command: Command; rest: readonly string[] } {
+  for (const wordCount of [2, 1]) {
+    const name = args.slice(0, wordCount).join(" ");
+    const command = COMMANDS.find((candidate) => candidate.name === name);
+    if (command) return { command, rest: args.slice(wordCount) };
+  }
+  const [name] = args;
   const guess = nearest(name, COMMANDS.map((candidate) => candidate.name));
   const hint = guess === null ? "see packkv help" : `did you mean ${guess}?`;
   throw new UsageError(`Cannot understand "${name}": no such command; ${hint}`);

@@ -73,6 +73,8 @@ Deno.test("aborting ends a sequence whose events nobody takes any more", async (
     await take("token");
     abort.abort();
     await assertReleased(engine);
+    const { generatedTokenCount } = await engine.stats();
+    assert(generatedTokenCount < LONG.maxTokens, `${generatedTokenCount} tokens were generated`);
     await assertAborted(events);
   });
 });

@@ -33,8 +33,11 @@ export function commandLines(text: string): string[] {
 }
 
 function checkCommandLine(line: string, commands: CommandTable): string[] {
-  const [, name, ...rest] = line.split(/\s+/);
-  if (name.startsWith("-")) return [];
+  const [, first, ...others] = line.split(/\s+/);
+  if (first.startsWith("-")) return [];
+  const isTwoWords = commands.has(`${first} ${others[0]}`);
+  const name = isTwoWords ? `${first} ${others[0]}` : first;
+  const rest = isTwoWords ? others.slice(1) : others;
   const flags = commands.get(name);
   if (flags === undefined) return [`there is no command ${name}`];
   if (flags === null) return [];
