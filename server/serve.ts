@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
 import { checkBind } from "./auth.ts";
 import type { ServerState } from "./state.ts";
@@ -53,17 +56,20 @@ function releaseEngine(state: ServerState): () => Promise<void> {
   return phase.name === "ready" ? () => phase.model.engine.close() : () => Promise.resolve();
 }
 
-function listen(options: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
-  const { app, hostname, port } = options;
-  try {
-    const settings = { hostname, port, onListen: () => {} };
-    return Deno.serve(settings, (request, info) => app.fetch(request, info));
-  } catch (cause) {
-    const state = cause instanceof Deno.errors.AddrInUse
-      ? "another program listens there"
-      : String(cause instanceof Error ? cause.message : cause);
-    throw new Error(`Cannot listen on ${hostname}:${port}: ${state}`, { cause });
-  }
+/**
+ * Not `Deno.serve`: it does not notice that a client is gone once a body of more than some hundred
+ * bytes was read (`src/decisions/09_node_http.md`).
+ */
+function listen({ app, hostname, port }: ServeOptions): Promise<Server> {
+  const settings = { fetch: app.fetch, overrideGlobalObjects: false };
+  const server = createAdaptorServer(settings) as Server;
+  const { promise, resolve, reject } = Promise.withResolvers<Server>();
+  server.once("error", (cause: NodeJS.ErrnoException) => {
+    const state = cause.code === "EADDRINUSE" ? "another program listens there" : cause.message;
+    reject(new Error(`Cannot listen on ${hostname}:${port}: ${state}`, { cause }));
+  });
+  server.listen(port, hostname, () => resolve(server));
+  return promise;
 }
 
 /**
@@ -72,24 +78,29 @@ function listen(options: ServeOptions): Deno.HttpServer<Deno.NetAddr> {
  * @throws {TypeError} If others could reach the server without a key and `insecure` is not set.
  * @throws {Error} If the address cannot be bound.
  */
-export function startServer(options: ServeOptions): RunningServer {
+export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const { state, hostname, keyCount, insecure = false } = options;
   checkBind(hostname, { keyCount, insecure });
-  const server = listen(options);
+  const server = await listen(options);
+  const { port } = server.address() as AddressInfo;
+  const closed = Promise.withResolvers<void>();
 
   async function end(): Promise<void> {
     const release = options.release ?? releaseEngine(state);
     state.stop();
     const released = release().catch((error) => console.error("Cannot free the engine:", error));
-    await within(server.shutdown(), DRAIN_MS);
+    server.close(() => closed.resolve());
+    server.closeIdleConnections();
+    await within(closed.promise, DRAIN_MS);
+    server.closeAllConnections();
     await within(released, RELEASE_MS);
   }
 
   let ending: Promise<void> | null = null;
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
-    url: `http://${host}:${server.addr.port}`,
-    finished: server.finished,
+    url: `http://${host}:${port}`,
+    finished: closed.promise,
     stop: () => ending ??= end(),
   };
 }

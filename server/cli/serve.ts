@@ -65,7 +65,7 @@ async function serve(args: readonly string[]): Promise<number> {
   };
   loading.catch(() => {}); // awaited below, once the server listens
   const { hostname, port, insecure } = request;
-  const server = listen({
+  const server = await listen({
     app,
     state,
     hostname,
@@ -92,9 +92,9 @@ async function serve(args: readonly string[]): Promise<number> {
   return await new Promise<number>(() => {});
 }
 
-function listen(options: Parameters<typeof startServer>[0]): RunningServer {
+async function listen(options: Parameters<typeof startServer>[0]): Promise<RunningServer> {
   try {
-    return startServer(options);
+    return await startServer(options);
   } catch (error) {
     throw new SetupError((error as Error).message, { cause: error });
   }

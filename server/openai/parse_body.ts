@@ -76,10 +76,14 @@ export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
 /**
  * Reads a request's body as JSON.
  *
- * @throws {ApiError} 400 if it is not JSON.
+ * @throws {ApiError} 400 if it is not JSON, or the client goes before it is whole.
  */
 export async function readJson(request: { text(): Promise<string> }): Promise<unknown> {
-  const text = await request.text();
+  const text = await request.text().catch((error) => {
+    if (error instanceof ApiError) throw error; // over the limit
+    const options = { code: "incomplete_body" };
+    throw new ApiError(400, "Cannot read the body: the connection ended before it did", options);
+  });
   try {
     return JSON.parse(text);
   } catch (error) {

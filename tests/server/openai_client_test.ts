@@ -14,7 +14,7 @@ async function withClient(
 ): Promise<void> {
   const context = harness(script, { app: { apiKeys: ["secret"] } });
   const { app, state } = context;
-  const server = startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 1 });
+  const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 1 });
   const options = { apiKey: "secret", baseURL: `${server.url}/v1`, maxRetries: 0 };
   try {
     await body(new OpenAI(options), { ...context, url: server.url });

@@ -24,7 +24,7 @@ async function start() {
   const state = new ServerState();
   state.setReady(model);
   const app = createApp({ state, modelId: MODEL_ID, apiKeys: [], corsOrigins: [] });
-  const server = startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 0 });
+  const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 0 });
   const options = { apiKey: "none", baseURL: `${server.url}/v1`, maxRetries: 0 };
   return { model, server, client: new OpenAI(options) };
 }

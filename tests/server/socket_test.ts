@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { startServer } from "../../server/serve.ts";
 import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
 import { eventually, harness, type HarnessOptions } from "./harness.ts";
@@ -13,7 +13,7 @@ async function withServer(
 ): Promise<void> {
   const context = harness(script, options);
   const { app, state } = context;
-  const server = startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 0 });
+  const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 0 });
   try {
     await body({ ...context, url: server.url, stop: server.stop });
   } finally {
@@ -123,10 +123,10 @@ Deno.test("RunningServer.stop() takes less than 2 s if the engine never closes",
   }));
 
 Deno.test("startServer() says so if the port is taken or the address is open", () =>
-  withServer(() => [], ({ app, state, url }) => {
+  withServer(() => [], async ({ app, state, url }) => {
     const port = Number(new URL(url).port);
     const taken = { app, state, hostname: "127.0.0.1", port, keyCount: 0 };
-    assertThrows(() => startServer(taken), Error, "another program listens there");
+    await assertRejects(() => startServer(taken), Error, "another program listens there");
     const open = { app, state, hostname: "0.0.0.0", port: 0, keyCount: 0 };
-    assertThrows(() => startServer(open), TypeError, "without a key");
+    await assertRejects(() => startServer(open), TypeError, "without a key");
   }));
