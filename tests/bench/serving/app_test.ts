@@ -15,7 +15,7 @@ async function withApp(
   body: (url: string, engine: ReturnType<typeof harness>["engine"]) => Promise<void>,
 ): Promise<void> {
   const { app, state, engine } = harness(script, { app: { apiKeys: ["k"] } });
-  const server = startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 1 });
+  const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 1 });
   try {
     await body(server.url, engine);
   } finally {
