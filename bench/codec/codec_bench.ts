@@ -10,12 +10,16 @@ import { LAYOUT, RAW_BYTES, SHAPE } from "./workload.ts";
 
 const tile = sampleTile("gaussian", SHAPE, 1);
 const block = quantiseTile(SHAPE, tile, PAPER_PROFILE);
-const order = repackOrder("none", block);
+const order = repackOrder("none", block, LAYOUT.packSize);
 const record = packRecord(LAYOUT, block, order);
 console.log(`one layer: ${RAW_BYTES} bytes raw, ${record.byteLength} packed`);
 
 const group = "codec on the CPU, one layer of a block";
 Deno.bench("quantiseTile", { group }, () => void quantiseTile(SHAPE, tile, PAPER_PROFILE));
-Deno.bench("repackOrder median", { group }, () => void repackOrder("median", block));
+for (const rule of ["median", "greedy"] as const) {
+  Deno.bench(`repackOrder ${rule}`, { group }, () => {
+    repackOrder(rule, block, LAYOUT.packSize);
+  });
+}
 Deno.bench("packRecord", { group, baseline: true }, () => void packRecord(LAYOUT, block, order));
 Deno.bench("unpackRecord", { group }, () => void unpackRecord(LAYOUT, record));

@@ -27,7 +27,7 @@ export const CODEC_FLAGS: FlagSpecs = {
   "pack-size": { value: "N", choices: ["8", "16", "32"], help: "tokens per pack (default: 16)" },
   repack: {
     value: "RULE",
-    choices: ["none", "median"],
+    choices: ["none", "median", "greedy"],
     help: "order of tokens before packing (default: none)",
   },
 };

@@ -21,7 +21,7 @@ export const LAYER_COUNT_MAX = 1024;
 const HEADER_WORDS = 12;
 /** The word that holds the checksum; zero while it is computed. */
 const CHECKSUM_WORD = 11;
-const REPACK_RULES = ["none", "median"] as const;
+const REPACK_RULES = ["none", "median", "greedy"] as const;
 
 /** A packed block of all layers, apart from any device. */
 export interface PortableBlock {

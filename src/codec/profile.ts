@@ -21,7 +21,7 @@ export interface ProfileSettings {
   valueRel?: number;
   /** Tokens per pack: 8, 16 or 32. */
   packSize?: number;
-  /** Order of tokens before packing: `none` or `median`. */
+  /** Order of tokens before packing: `none`, `median` or `greedy`. */
   repack?: string;
 }
 
@@ -52,7 +52,9 @@ export function codecProfile(settings: ProfileSettings): CodecProfile {
     throw new RangeError(`Cannot use packSize ${packSize}: must be 8, 16 or 32`);
   }
   if (!isRepackRule(repack)) {
-    throw new RangeError(`Cannot use repack ${JSON.stringify(repack)}: must be none or median`);
+    throw new RangeError(
+      `Cannot use repack ${JSON.stringify(repack)}: must be none, median or greedy`,
+    );
   }
   return { name, keyRel, valueRel, packSize, repack };
 }
@@ -73,5 +75,5 @@ function checkRel(setting: string, rel: number): void {
 }
 
 function isRepackRule(rule: string): rule is RepackRule {
-  return rule === "none" || rule === "median";
+  return rule === "none" || rule === "median" || rule === "greedy";
 }

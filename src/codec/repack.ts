@@ -8,21 +8,32 @@
 import { BLOCK_TOKEN_COUNT, type RepackRule } from "../core/shapes.ts";
 import { VALUE } from "./layout.ts";
 import type { QuantisedBlock } from "./quantise.ts";
+import { greedyOrder } from "./repack_greedy.ts";
 
 /**
  * The order of a block's tokens under a rule.
  *
+ * @param packSize Tokens per pack: 8, 16 or 32. Only the greedy order depends on it.
+ *
  * @returns `[64]`: the original token at each packed place. Absent tokens keep their places.
  */
-export function repackOrder(rule: RepackRule, block: QuantisedBlock): Uint32Array {
+export function repackOrder(
+  rule: RepackRule,
+  block: QuantisedBlock,
+  packSize: number,
+): Uint32Array {
   const order = Uint32Array.from({ length: BLOCK_TOKEN_COUNT }, (_, token) => token);
-  if (rule === "none") return order;
+  if (rule === "greedy") order.set(greedyOrder(block, packSize));
+  if (rule === "median") sortByMedian(order.subarray(0, block.tokenCount), block);
+  return order;
+}
+
+function sortByMedian(tokens: Uint32Array, block: QuantisedBlock): void {
   const medians = Array.from(
     { length: block.tokenCount },
     (_, token) => medianCode(block.sides[VALUE].codes, token),
   );
-  order.subarray(0, block.tokenCount).sort((a, b) => medians[b] - medians[a] || a - b);
-  return order;
+  tokens.sort((a, b) => medians[b] - medians[a] || a - b);
 }
 
 /** Lower median of a token's codes. `codes` is u8 `[channels][64]`. */

@@ -4,6 +4,7 @@
  * A job is one block of one sequence, all layers. Scratch buffers hold one entry per job:
  * - codes: u8 `[job][layer][side][kvHeadCount * headSize][64]`, four tokens to a word;
  * - params: u32 `[job][layer][side][64]`, token parameters in original order;
+ * - ranges: u32 `[job][layer][side][kvHeadCount * headSize]`, used by greedy repacking alone;
  * - order: u32 `[job][layer][64]`, the original token at each packed place;
  * - sizes: u32 `[job][layer][2 * kvHeadCount]`, payload words of each section;
  * - flags: u32 `[job]`, not 0 if the block holds infinity or NaN.
@@ -33,6 +34,8 @@ export interface ScratchWords {
   codes: number;
   /** Words of token parameters per job. */
   params: number;
+  /** Words of the ranges of greedy repacking per job. */
+  ranges: number;
   /** Words of packed order per job. */
   order: number;
   /** Words of section sizes per job. */
@@ -51,6 +54,7 @@ export function scratchWords(layout: RecordLayout, layerCount: number): ScratchW
   return {
     codes: layerCount * 2 * sideCodeWords(layout),
     params: layerCount * 2 * BLOCK_TOKEN_COUNT,
+    ranges: layerCount * 2 * layout.kvHeadCount * layout.headSize,
     order: layerCount * BLOCK_TOKEN_COUNT,
     sizes: layerCount * layout.sectionCount,
     flags: 1,

@@ -46,7 +46,7 @@ export interface ModelShape {
 }
 
 /** How the tokens of a block are ordered before packing. packkv.md section 1. */
-export type RepackRule = "none" | "median";
+export type RepackRule = "none" | "median" | "greedy";
 
 /** Settings of the codec; a point on the curve of quality against bytes. */
 export type CodecProfile =

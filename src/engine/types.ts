@@ -144,7 +144,7 @@ export interface ProfileOptions {
   /** Tokens per pack: 8, 16 or 32; `paper` 16. */
   packSize?: number;
   /** Order of tokens before packing; `paper` none. */
-  repack?: "none" | "median";
+  repack?: "none" | "median" | "greedy";
 }
 
 /** How to create an engine. */

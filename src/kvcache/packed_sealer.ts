@@ -2,6 +2,7 @@ import { KEY, RecordLayout, type Side, VALUE } from "../codec/layout.ts";
 import {
   BLOCK_TOKEN_COUNT,
   type CodecProfile,
+  type RepackRule,
   WINDOW_TILE_COUNT,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
@@ -11,6 +12,7 @@ import type { ReadBack } from "../gpu/read_back.ts";
 import { KvMeasureKernel } from "../kernels/kv_measure.ts";
 import { KvPackKernel } from "../kernels/kv_pack.ts";
 import { KvQuantiseKernel } from "../kernels/kv_quantise.ts";
+import { KvRepackGreedyKernel } from "../kernels/kv_repack_greedy.ts";
 import { KvRepackMedianKernel } from "../kernels/kv_repack_median.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
@@ -22,6 +24,8 @@ interface Scratch {
   packJobs: GPUBuffer;
   codes: GPUBuffer;
   params: GPUBuffer;
+  /** Empty unless tokens are repacked greedily. */
+  ranges: GPUBuffer;
   order: GPUBuffer;
   sizes: GPUBuffer;
   flags: GPUBuffer;
@@ -30,7 +34,7 @@ interface Scratch {
 
 interface Kernels {
   quantise: KvQuantiseKernel;
-  repack: KvRepackMedianKernel | null;
+  repack: KvRepackMedianKernel | KvRepackGreedyKernel | null;
   measure: KvMeasureKernel;
   pack: KvPackKernel;
 }
@@ -86,13 +90,11 @@ export class PackedSealer implements Sealer {
     const { keyRel, valueRel } = profile;
     const kernels: Kernels = {
       quantise: await KvQuantiseKernel.create(gpu, { layout, layerCount, keyRel, valueRel }),
-      repack: profile.repack === "median"
-        ? await KvRepackMedianKernel.create(gpu, { layout, layerCount })
-        : null,
+      repack: await createRepack(gpu, profile.repack, { layout, layerCount }),
       measure: await KvMeasureKernel.create(gpu, { layout, layerCount }),
       pack: await KvPackKernel.create(gpu, { layout, layerCount }),
     };
-    const scratch = createScratch(gpu, cache, layout);
+    const scratch = createScratch(gpu, cache, { layout, repack: profile.repack });
     const bound = bindAll(kernels, scratch, cache);
     return new PackedSealer(gpu, { cache, layout, scratch, kernels, bound });
   }
@@ -198,7 +200,27 @@ function jobOf(slot: number, blockIndex: number, scratchIndex: number): PackJob 
   return { slot, tile, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
 }
 
-function createScratch(gpu: Gpu, cache: KvCache, layout: RecordLayout): Scratch {
+async function createRepack(
+  gpu: Gpu,
+  rule: RepackRule,
+  options: { layout: RecordLayout; layerCount: number },
+): Promise<Kernels["repack"]> {
+  switch (rule) {
+    case "none":
+      return null;
+    case "median":
+      return await KvRepackMedianKernel.create(gpu, options);
+    case "greedy":
+      return await KvRepackGreedyKernel.create(gpu, options);
+  }
+}
+
+function createScratch(
+  gpu: Gpu,
+  cache: KvCache,
+  options: { layout: RecordLayout; repack: RepackRule },
+): Scratch {
+  const { layout, repack } = options;
   const { layerCount, slotCount } = cache.shape;
   const words = scratchWords(layout, layerCount);
   const jobWords = packJobWords([jobOf(0, 0, 0)]).length;
@@ -209,6 +231,7 @@ function createScratch(gpu: Gpu, cache: KvCache, layout: RecordLayout): Scratch 
     packJobs: make("pack jobs", jobWords),
     codes: make("codes", words.codes),
     params: make("params", words.params),
+    ranges: make("ranges", repack === "greedy" ? words.ranges : 0),
     order: make("order", words.order),
     sizes: make("sizes", words.sizes),
     flags: make("flags", words.flags),

@@ -1,4 +1,5 @@
-import { alignUp, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { invariant } from "../core/errors.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { PADDING_SLOT, ROW_TILE } from "../kernels/matmul.ts";
 import type { RopeTable } from "./rope_table.ts";
@@ -58,10 +59,14 @@ export class RowGroup {
     this.hidden = make("hidden", shape.feedForwardWidth);
   }
 
-  /** Queues the descriptors and RoPE tables of a step's rows. */
+  /**
+   * Queues the descriptors and RoPE tables of a step's rows. A row must lie behind the sealed
+   * blocks it attends to: their tokens may stand in any order, so none can be hidden from it.
+   */
   write(rows: readonly Row[]): void {
     const descriptors = this.#descriptors.fill(PADDING_SLOT);
     rows.forEach(({ slot, position, blockCount, idIndex }, index) => {
+      invariant(blockCount * BLOCK_TOKEN_COUNT <= position, "a row sees all of its sealed blocks");
       descriptors.set([slot, position, blockCount, idIndex], index * DESCRIPTOR_WORDS);
       this.#ropeTable.fillRow(this.#turns, index, position);
     });

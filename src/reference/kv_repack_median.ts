@@ -14,7 +14,7 @@ export function kvRepackMedianReference(
     for (let layer = 0; layer < layerCount; layer++) {
       const entry = index * layerCount + layer;
       const block = scratchBlock(layout, scratch, { entry, tokenCount });
-      order.set(repackOrder("median", block), entry * 64);
+      order.set(repackOrder("median", block, layout.packSize), entry * 64);
     }
   }
   return order;

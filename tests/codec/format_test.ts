@@ -39,7 +39,7 @@ Deno.test("packPortable() gives the bytes of FORMAT.md's worked example", async 
   const tile = rawTileFrom(SHAPE, keys, values);
   const block = quantiseTile(SHAPE, tile, { ...profile, tokenCount: TOKEN_COUNT });
   const layout = RecordLayout.forProfile(SHAPE, profile);
-  const record = packRecord(layout, block, repackOrder("none", block));
+  const record = packRecord(layout, block, repackOrder("none", block, layout.packSize));
   const portable = { ...SHAPE, tokenCount: TOKEN_COUNT, profile, records: [record] };
   assertEquals(packPortable(portable), await listedBytes());
 });

@@ -11,6 +11,7 @@ import { type PackJob, packJobWords } from "../../src/codec/scratch.ts";
 import { rawTileWords } from "../../src/codec/layout.ts";
 import { type RepackRule, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { kvQuantiseReference, type QuantiseScratch } from "../../src/reference/kv_quantise.ts";
+import { kvRepackGreedyReference } from "../../src/reference/kv_repack_greedy.ts";
 import { kvRepackMedianReference } from "../../src/reference/kv_repack_median.ts";
 import { everyWidthBlock, SAMPLE_KINDS, sampleTile } from "../support/codec_samples.ts";
 
@@ -81,6 +82,6 @@ export function caseScratch(
     }
   }
   if (repack === "none") return scratch;
-  const order = kvRepackMedianReference(layout, scratch, { jobs, layerCount: LAYER_COUNT });
-  return { ...scratch, order };
+  const reference = repack === "median" ? kvRepackMedianReference : kvRepackGreedyReference;
+  return { ...scratch, order: reference(layout, scratch, { jobs, layerCount: LAYER_COUNT }) };
 }

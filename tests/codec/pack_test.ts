@@ -27,8 +27,8 @@ for (const { why, ...options } of LAYOUTS) {
     Deno.test(`unpackRecord() undoes packRecord() at ${JSON.stringify(options)}, ${tokenCount} tokens (${why})`, () => {
       const layout = new RecordLayout(options);
       const block = everyWidthBlock(layout, tokenCount, 11);
-      for (const rule of ["none", "median"] as const) {
-        const order = repackOrder(rule, block);
+      for (const rule of ["none", "median", "greedy"] as const) {
+        const order = repackOrder(rule, block, layout.packSize);
         const record = packRecord(layout, block, order);
         checkRecord(layout, record, tokenCount);
         assertEquals(unpackRecord(layout, record, tokenCount), reordered(block, order));
@@ -44,7 +44,7 @@ Deno.test("packRecord() reaches both size limits", () => {
   const layout = new RecordLayout(LAYOUTS[1]);
   const empty = everyWidthBlock(layout, 64, 1);
   for (const side of empty.sides) side.codes.fill(1);
-  const order = repackOrder("none", empty);
+  const order = repackOrder("none", empty, layout.packSize);
   assertEquals(packRecord(layout, empty, order).length, layout.recordWordsMin);
   for (const side of [KEY, VALUE]) {
     const { codes } = empty.sides[side];
@@ -57,7 +57,11 @@ Deno.test("packRecord() refuses a code that does not fit", () => {
   const layout = new RecordLayout(LAYOUTS[0]);
   const block = everyWidthBlock(layout, 64, 1);
   block.sides[VALUE].codes[5] = 8;
-  assertThrows(() => packRecord(layout, block, repackOrder("none", block)), RangeError, "code 8");
+  assertThrows(
+    () => packRecord(layout, block, repackOrder("none", block, layout.packSize)),
+    RangeError,
+    "code 8",
+  );
 });
 
 Deno.test("repackOrder() median sorts by lower median, ties by token", () => {
@@ -71,7 +75,7 @@ Deno.test("repackOrder() median sorts by lower median, ties by token", () => {
       codes[channel * 64 + token] = channel < 16 ? medians[token] : 7;
     }
   }
-  const order = repackOrder("median", block);
+  const order = repackOrder("median", block, layout.packSize);
   assertEquals([...order.subarray(0, 6)], [3, 1, 4, 0, 2, 5]);
   assertEquals([...order].sort((a, b) => a - b), Array.from({ length: 64 }, (_, i) => i));
 });
@@ -106,7 +110,7 @@ Deno.test("packRecord() takes as many bits as the published algorithm, within 0.
     valueRel: 0.2,
   });
   const layout = new RecordLayout({ ...shape, packSize: 16, keyBits: 4, valueBits: 3 });
-  const record = packRecord(layout, block, repackOrder("none", block));
+  const record = packRecord(layout, block, repackOrder("none", block, layout.packSize));
   const expected = publishedBits(sampleValues("gaussian", 192, 21), 0.1, 4) +
     publishedBits(sampleValues("gaussian", 192, 121), 0.2, 3);
   // Ours adds the section table, whole words per section, and padding: at most 12 + 9 words.

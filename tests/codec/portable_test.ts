@@ -19,7 +19,7 @@ function sampleBlock(tokenCount = 64): PortableBlock {
   const records = [1, 2].map((seed) => {
     const tile = sampleTile("gaussian", shape, seed);
     const block = quantiseTile(shape, tile, { ...profile, tokenCount });
-    return packRecord(layout, block, repackOrder(profile.repack, block));
+    return packRecord(layout, block, repackOrder(profile.repack, block, layout.packSize));
   });
   return { ...shape, tokenCount, profile, records };
 }

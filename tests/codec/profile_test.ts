@@ -17,7 +17,7 @@ const REFUSED: [Parameters<typeof codecProfile>[0], string][] = [
   [{ name: "paper", valueRel: NaN }, "valueRel NaN"],
   [{ name: "paper", packSize: 64 }, "packSize 64"],
   [{ name: "paper", packSize: 15.5 }, "packSize 15.5"],
-  [{ name: "paper", repack: "greedy" }, "greedy"],
+  [{ name: "paper", repack: "best" }, "best"],
 ];
 
 for (const [settings, part] of REFUSED) {
@@ -26,9 +26,10 @@ for (const [settings, part] of REFUSED) {
   });
 }
 
-Deno.test("codecProfile() accepts both ends of each range", () => {
+Deno.test("codecProfile() accepts both ends of each range, and every choice", () => {
   for (const rel of [1 / 254, 0.5]) codecProfile({ name: "paper", keyRel: rel, valueRel: rel });
   for (const packSize of [8, 16, 32]) codecProfile({ name: "paper", packSize });
+  for (const repack of ["none", "median", "greedy"]) codecProfile({ name: "paper", repack });
 });
 
 Deno.test("describeProfile() names the settings in force", () => {

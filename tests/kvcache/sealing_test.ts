@@ -35,7 +35,7 @@ async function checkRecords(
       for (let layer = 0; layer < model.shape.layerCount; layer++) {
         const tile = await harness.tileWords(pack, layer);
         const block = quantiseTile(model.shape, tile, profile);
-        const order = repackOrder(profile.repack, block);
+        const order = repackOrder(profile.repack, block, layout.packSize);
         const expected = packRecord(layout, block, order);
         assertEquals(measured[pack.jobIndex][layer], expected.length, "the measured words");
         const record = await harness.recordWords(pack, layer, expected.length);
@@ -77,6 +77,7 @@ for (const { model: { why, ...model }, packSize, repack } of TINY_CASES) {
 const REAL_CASES: { profile: ProfileOptions; why: string }[] = [
   { profile: { name: "paper" }, why: "as published" },
   { profile: { name: "paper", repack: "median", packSize: 8 }, why: "median, packs of 8" },
+  { profile: { name: "paper", repack: "greedy" }, why: "greedy" },
   { profile: { name: "paper", keyRel: 0.02, valueRel: 0.004, packSize: 32 }, why: "8-bit V" },
 ];
 

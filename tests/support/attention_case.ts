@@ -162,5 +162,5 @@ function sealedWords(
   const { form, layout } = options;
   if (form === "raw" || layout === null) return tile;
   const block = quantiseTile(shape, tile, form);
-  return packRecord(layout, block, repackOrder(form.repack ?? "none", block));
+  return packRecord(layout, block, repackOrder(form.repack ?? "none", block, layout.packSize));
 }
