@@ -7,9 +7,11 @@
 // Grid:      (KV head, block of the segment); one workgroup of LANE_COUNT lanes
 // Precision: integer codes, one f32 product, f16 out
 //
-// A unit is UNIT_TOKENS tokens of one pack row: 8 lanes load the packs of 8 channels, then take 8
-// tokens, the packs go round by shuffles, and each lane writes 8 channels of its token.
-// Markers: n = groups of 8 tokens of a unit, w = words of 8 channels, k = bit planes of widths.
+// A unit is UNIT_TOKENS tokens of one pack row (two with packs of 4): 8 lanes load the packs of 8
+// channels, then take 8 tokens, the packs go round by shuffles, and each lane writes 8 channels of
+// its token.
+// Markers: n = groups of 8 tokens of a unit, r = its pack rows, w = words of 8 channels, k = bit
+// planes of widths.
 
 const F16_MAX: f32 = 65504.0;
 
@@ -40,39 +42,49 @@ fn run(workgroup: vec3<u32>) {
   let octet = lane - lane8; // first of this lane's 8 lanes
   let tile = (workgroup.y * 2u + SIDE) * (KV_HEAD_COUNT * D * 8u);
   for (var unit = lane / 8u; unit < UNITS_PER_BLOCK; unit += LANE_COUNT / 8u) {
-    let pack_row = unit * UNIT_TOKENS / PACK_SIZE;
+    let pack_row$r = unit * UNIT_TOKENS / PACK_SIZE + $ru;
     let token$n = unit * UNIT_TOKENS + $nu * 8u + lane8;
     let params$n = arena[record + PARAMS_WORD + token$n];
     let scale$n = unpack2x16float(params$n).x;
     let zero$n = i32(params$n) >> 16u;
-    var start = 0u;
-    for (var part = 0u; part < pack_row * (D / 32u); part += 1u) {
-      start += part_bits[part];
+    //: repeat r
+    var start$r = 0u;
+    for (var part = 0u; part < pack_row$r * (D / 32u); part += 1u) {
+      start$r += part_bits[part];
     }
+    //: end
     for (var part = 0u; part < D / 32u; part += 1u) {
-      let side = load_pack_side(section, pack_row, part);
-      let plane$k = shuffle_word(side.planes, octet + $ku);
+      let side$r = load_pack_side(section, pack_row$r, part);
+      let plane$r_$k = shuffle_word(side$r.planes, octet + $ku);
       for (var eight = 0u; eight < 4u; eight += 1u) {
         let channel = eight * 8u + lane8;
-        var width = 0u;
-        var before = 0u; // widths of the channels before this one
-        width += ((plane$k >> channel) & 1u) << $ku;
-        before += countOneBits(plane$k & ((1u << channel) - 1u)) << $ku;
-        let mask = (1u << width) - 1u;
-        let offset = start + before * PACK_SIZE + width * (unit * UNIT_TOKENS % PACK_SIZE);
-        let chunk = load_pack_chunk(section + PACK_PAYLOAD_WORD, shuffle_word(offset, octet));
-        let windows = pack_windows(chunk, section + PACK_PAYLOAD_WORD, offset, width);
-        let minimum = pack_minimum(side, channel);
+        //: repeat r
+        var width$r = 0u;
+        var before$r = 0u; // widths of the channels before this one
+        width$r += ((plane$r_$k >> channel) & 1u) << $ku;
+        before$r += countOneBits(plane$r_$k & ((1u << channel) - 1u)) << $ku;
+        let mask$r = (1u << width$r) - 1u;
+        let offset$r = start$r + before$r * PACK_SIZE + width$r * (unit * UNIT_TOKENS % PACK_SIZE);
+        let chunk$r = load_pack_chunk(section + PACK_PAYLOAD_WORD, shuffle_word(offset$r, octet));
+        let windows$r = pack_windows(chunk$r, section + PACK_PAYLOAD_WORD, offset$r, width$r);
+        let minimum$r = pack_minimum(side$r, channel);
+        //: end
         //: repeat n
         {
           var words = vec4<u32>(0u);
           //: repeat w
           let even$w = octet + 2u * $wu;
           let odd$w = octet + 2u * $wu + 1u;
-          let low$w = pack_code_$n(windows, even$w, shuffle_word(width, even$w));
-          let high$w = pack_code_$n(windows, odd$w, shuffle_word(width, odd$w));
-          let low_code$w = (low$w & shuffle_word(mask, even$w)) + shuffle_word(minimum, even$w);
-          let high_code$w = (high$w & shuffle_word(mask, odd$w)) + shuffle_word(minimum, odd$w);
+          var low_code$w = 0u;
+          var high_code$w = 0u;
+          //: repeat r
+          let low$w_$r = pack_code_$n(windows$r, even$w, shuffle_word(width$r, even$w));
+          let high$w_$r = pack_code_$n(windows$r, odd$w, shuffle_word(width$r, odd$w));
+          let low_bits$w_$r = low$w_$r & shuffle_word(mask$r, even$w);
+          let high_bits$w_$r = high$w_$r & shuffle_word(mask$r, odd$w);
+          low_code$w += code_of_row($ru, low_bits$w_$r + shuffle_word(minimum$r, even$w));
+          high_code$w += code_of_row($ru, high_bits$w_$r + shuffle_word(minimum$r, odd$w));
+          //: end
           let pair$w = vec2<f32>(vec2<i32>(i32(low_code$w), i32(high_code$w)) + zero$n) * scale$n;
           words[$w] = pack2x16float(clamp(pair$w, vec2<f32>(-F16_MAX), vec2<f32>(F16_MAX)));
           //: end
@@ -80,7 +92,7 @@ fn run(workgroup: vec3<u32>) {
         }
         //: end
       }
-      start += part_bits[pack_row * (D / 32u) + part];
+      start$r += part_bits[pack_row$r * (D / 32u) + part];
     }
   }
 }

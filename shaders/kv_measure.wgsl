@@ -10,7 +10,7 @@
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32;
 override LAYER_COUNT: u32;
-override PACK_SIZE: u32; // 8, 16 or 32
+override PACK_SIZE: u32; // 4, 8, 16 or 32
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][16]

@@ -13,7 +13,7 @@
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32;
 override LAYER_COUNT: u32;
-override PACK_SIZE: u32; // 8, 16 or 32
+override PACK_SIZE: u32; // 4, 8, 16 or 32
 override KEY_BITS: u32;
 override VALUE_BITS: u32;
 override KEY_WIDTH_BITS: u32;

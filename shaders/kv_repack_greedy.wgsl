@@ -15,7 +15,7 @@
 
 override CHANNEL_COUNT: u32; // of a side: KV heads x head size
 override LAYER_COUNT: u32;
-override PACK_SIZE: u32; // 8, 16 or 32
+override PACK_SIZE: u32; // 4, 8, 16 or 32
 override KEY_BITS: u32;
 override VALUE_BITS: u32;
 override LANE_COUNT: u32; // 64 to 256, multiple of 64

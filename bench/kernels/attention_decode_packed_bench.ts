@@ -35,7 +35,7 @@ benchKernel("raw f16 blocks", { group, baseline: true, work: rawWork }, context,
   rawKernel.record(pass, rawBound, grid);
 });
 
-for (const packSize of [8, 16, 32] as const) {
+for (const packSize of [4, 8, 16, 32] as const) {
   const fixture = attentionFixture(gpu, { ...PAPER, packSize });
   const { q, rows, arena, directory, partials, arenaBytes, attention } = fixture;
   const layout = attention.layout!;

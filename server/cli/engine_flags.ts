@@ -24,7 +24,11 @@ export const CODEC_FLAGS: FlagSpecs = {
   },
   "k-rel": { value: "REL", help: "step of keys relative to a token's range (default: 0.1)" },
   "v-rel": { value: "REL", help: "step of values relative to a token's range (default: 0.2)" },
-  "pack-size": { value: "N", choices: ["8", "16", "32"], help: "tokens per pack (default: 16)" },
+  "pack-size": {
+    value: "N",
+    choices: ["4", "8", "16", "32"],
+    help: "tokens per pack (default: 16)",
+  },
   repack: {
     value: "RULE",
     choices: ["none", "median", "greedy"],

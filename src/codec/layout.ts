@@ -31,7 +31,7 @@ export interface RecordLayoutOptions {
   kvHeadCount: number;
   /** Channels per head: a multiple of 32, at most 256. */
   headSize: number;
-  /** Tokens per pack: 8, 16 or 32. */
+  /** Tokens per pack: 4, 8, 16 or 32. */
   packSize: number;
   /** Bits of a K code, 1 to 8; {@link codeBits} of the profile's `keyRel`. */
   keyBits: number;
@@ -194,7 +194,9 @@ function checkOptions(options: RecordLayoutOptions): void {
   if (!(headSize >= 32 && headSize <= 256 && headSize % 32 === 0)) {
     refuse(`headSize is ${headSize}, must be a multiple of 32, at most 256`);
   }
-  if (![8, 16, 32].includes(packSize)) refuse(`packSize is ${packSize}, must be 8, 16 or 32`);
+  if (![4, 8, 16, 32].includes(packSize)) {
+    refuse(`packSize is ${packSize}, must be 4, 8, 16 or 32`);
+  }
   for (const bits of [keyBits, valueBits]) {
     if (!Number.isInteger(bits) || bits < 1 || bits > CODE_BITS_MAX) {
       refuse(`code bits are ${bits}, must be 1 to ${CODE_BITS_MAX}`);

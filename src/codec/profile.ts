@@ -19,7 +19,7 @@ export interface ProfileSettings {
   keyRel?: number;
   /** Step of V relative to a token's range, [1/254, 0.5]. */
   valueRel?: number;
-  /** Tokens per pack: 8, 16 or 32. */
+  /** Tokens per pack: 4, 8, 16 or 32. */
   packSize?: number;
   /** Order of tokens before packing: `none`, `median` or `greedy`. */
   repack?: string;
@@ -48,8 +48,8 @@ export function codecProfile(settings: ProfileSettings): CodecProfile {
   } = given;
   checkRel("keyRel", keyRel);
   checkRel("valueRel", valueRel);
-  if (packSize !== 8 && packSize !== 16 && packSize !== 32) {
-    throw new RangeError(`Cannot use packSize ${packSize}: must be 8, 16 or 32`);
+  if (packSize !== 4 && packSize !== 8 && packSize !== 16 && packSize !== 32) {
+    throw new RangeError(`Cannot use packSize ${packSize}: must be 4, 8, 16 or 32`);
   }
   if (!isRepackRule(repack)) {
     throw new RangeError(

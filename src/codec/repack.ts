@@ -13,7 +13,7 @@ import { greedyOrder } from "./repack_greedy.ts";
 /**
  * The order of a block's tokens under a rule.
  *
- * @param packSize Tokens per pack: 8, 16 or 32. Only the greedy order depends on it.
+ * @param packSize Tokens per pack: 4, 8, 16 or 32. Only the greedy order depends on it.
  *
  * @returns `[64]`: the original token at each packed place. Absent tokens keep their places.
  */

@@ -20,7 +20,7 @@ interface PackRanges {
 /**
  * The present tokens in greedy order.
  *
- * @param packSize Tokens per pack: 8, 16 or 32.
+ * @param packSize Tokens per pack: 4, 8, 16 or 32.
  *
  * @returns The original tokens, one for each present token of the block.
  */

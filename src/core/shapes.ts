@@ -58,7 +58,7 @@ export type CodecProfile =
     /** Step of V relative to the range of a token, (0, 0.5]. */
     valueRel: number;
     /** Tokens per pack. */
-    packSize: 8 | 16 | 32;
+    packSize: 4 | 8 | 16 | 32;
     repack: RepackRule;
   };
 

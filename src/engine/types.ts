@@ -141,7 +141,7 @@ export interface ProfileOptions {
   keyRel?: number;
   /** Step of V relative to the range of a token; `paper` 0.2. */
   valueRel?: number;
-  /** Tokens per pack: 8, 16 or 32; `paper` 16. */
+  /** Tokens per pack: 4, 8, 16 or 32; `paper` 16. */
   packSize?: number;
   /** Order of tokens before packing; `paper` none. */
   repack?: "none" | "median" | "greedy";

@@ -16,6 +16,7 @@ import {
 import {
   fitsChunk,
   PACK_TEXT,
+  rowText,
   sideText,
   type WindowShape,
   windowShape,
@@ -58,7 +59,7 @@ interface TextPlan {
   usesChunks: boolean;
 }
 
-/** Units whose scores are summed side by side, so that q is loaded once for all. */
+/** Pack rows whose scores are summed side by side, so that q is loaded once for all. */
 const UNITS_AT_A_TIME_MAX = 2;
 
 const CHUNK_BINDING =
@@ -130,7 +131,10 @@ function kernelText(plan: TextPlan, options: AttentionDecodePackedOptions, lanes
   const { keys, values } = plan;
   const group = headGroup(shape);
   const unitsPerBlock = BLOCK_TOKEN_COUNT / keys.unitTokens;
-  const unitsAtATime = Math.min(UNITS_AT_A_TIME_MAX, unitsPerBlock / (lanes.count / 8));
+  const unitsAtATime = Math.min(
+    UNITS_AT_A_TIME_MAX / keys.rowsPerUnit,
+    unitsPerBlock / (lanes.count / 8),
+  );
   const constants = constantLines({
     ...attentionConstants(shape, splits),
     BLOCK_COUNT_MAX: options.blockCountMax,
@@ -154,6 +158,7 @@ function kernelText(plan: TextPlan, options: AttentionDecodePackedOptions, lanes
     q: group.vectorCount,
     a: unitsAtATime,
     n: keys.unitTokens / 8,
+    r: keys.rowsPerUnit,
     c: 8,
     h: values.wordsPerEight,
     t: values.wordTokens,
@@ -171,6 +176,7 @@ function kernelText(plan: TextPlan, options: AttentionDecodePackedOptions, lanes
     constants,
     headsText(group),
     PACK_TEXT,
+    rowText(keys),
     sideText(keys, layout, KEY),
     windowsText(keys, plan.keysChunked),
     sideText(values, layout, VALUE),

@@ -4,7 +4,7 @@ import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
 import { chooseLanes, type Lanes } from "./text/attention.ts";
-import { PACK_TEXT, sideText, windowShape, windowsText } from "./text/packed_windows.ts";
+import { PACK_TEXT, rowText, sideText, windowShape, windowsText } from "./text/packed_windows.ts";
 
 /** Buffers of one use of {@link BlockUnpackKernel}. */
 export interface BlockUnpackBuffers {
@@ -119,6 +119,7 @@ function kernelText(
   const main = expandTemplate(source, {
     n: windows.unitTokens / 8,
     w: 4,
+    r: windows.rowsPerUnit,
     k: layout.widthBits(side),
   });
   return [
@@ -126,6 +127,7 @@ function kernelText(
     constants,
     "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n",
     PACK_TEXT,
+    rowText(windows),
     sideText(windows, layout, side),
     windowsText(windows, false),
     lanes.text,

@@ -5,10 +5,12 @@ import { EngineError, invariant } from "../core/errors.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 
 /**
- * Most channels of a side. Mesa's software driver ends a shader's loops, without an error, after
- * 65,535 turns in all; up to here the kernel needs fewer, whatever the codes.
+ * Most channels of a side, and with packs of 4. Mesa's software driver ends a shader's loops,
+ * without an error, after 65,535 turns in all; up to here the kernel needs fewer, whatever the
+ * codes: 62,608 and 65,424. More packs have more starts to look for.
  */
 const CHANNEL_COUNT_MAX = 6144;
+const CHANNEL_COUNT_MAX_OF_4 = 5632;
 /** From here on a layer gets 256 threads: with fewer it would need too many turns, too. */
 const CHANNEL_COUNT_LARGE = 1025;
 
@@ -39,7 +41,8 @@ export class KvRepackGreedyKernel {
   /**
    * Compiles for all layers of a model.
    *
-   * @throws {EngineError} `model_unsupported` if a layer has more than 6,144 channels of K.
+   * @throws {EngineError} `model_unsupported` if a layer has more than 6,144 channels of K,
+   * with packs of 4 more than 5,632.
    */
   static async create(
     gpu: Gpu,
@@ -47,11 +50,12 @@ export class KvRepackGreedyKernel {
   ): Promise<KvRepackGreedyKernel> {
     const { layout, layerCount } = options;
     const channelCount = layout.kvHeadCount * layout.headSize;
-    if (channelCount > CHANNEL_COUNT_MAX) {
+    const channelCountMax = layout.packSize === 4 ? CHANNEL_COUNT_MAX_OF_4 : CHANNEL_COUNT_MAX;
+    if (channelCount > channelCountMax) {
       throw new EngineError(
         "model_unsupported",
         `Cannot repack greedily: ${channelCount} channels of keys per layer exceed ` +
-          `${CHANNEL_COUNT_MAX}; use the median`,
+          `${channelCountMax} with packs of ${layout.packSize}; use the median`,
       );
     }
     const constants = {

@@ -29,7 +29,7 @@ Deno.test("readEngineFlags() turns every flag into an option", () => {
 const REFUSED: [string, RegExp][] = [
   ["--profile exact --k-rel 0.1", /--k-rel with --profile exact/],
   ["--profile exact --pack-size 8", /--pack-size with --profile exact/],
-  ["--pack-size 4", /must be 8 or 16 or 32/],
+  ["--pack-size 2", /--pack-size 2: must be 4/],
   ["--k-rel 0.6", /--k-rel 0.6: must be a number from/],
   ["--v-rel 0", /--v-rel 0: must be/],
   ["--ctx 0", /--ctx 0: must be a whole number/],

@@ -29,6 +29,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
   { kvHeadCount: 2, headSize: 96, packSize: 32, keyRel: 0.05, valueRel: 0.1, why: "odd words" },
   { kvHeadCount: 4, headSize: 128, packSize: 16, keyRel: 1 / 3, valueRel: 0.01, why: "4 heads" },
   { kvHeadCount: 1, headSize: 256, packSize: 8, keyRel: 1 / 254, valueRel: 0.2, why: "widest" },
+  { kvHeadCount: 2, headSize: 64, packSize: 4, keyRel: 0.02, valueRel: 0.2, why: "packs of 4" },
 ];
 
 /** Tokens present in each job. */

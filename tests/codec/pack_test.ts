@@ -18,6 +18,7 @@ const LAYOUTS: (RecordLayoutOptions & { why: string })[] = [
   { kvHeadCount: 1, headSize: 32, packSize: 16, keyBits: 4, valueBits: 3, why: "smallest" },
   { kvHeadCount: 3, headSize: 64, packSize: 16, keyBits: 4, valueBits: 3, why: "default model" },
   { kvHeadCount: 2, headSize: 96, packSize: 8, keyBits: 8, valueBits: 1, why: "small packs" },
+  { kvHeadCount: 2, headSize: 64, packSize: 4, keyBits: 6, valueBits: 3, why: "smallest packs" },
   { kvHeadCount: 4, headSize: 128, packSize: 32, keyBits: 5, valueBits: 7, why: "large packs" },
   { kvHeadCount: 1, headSize: 256, packSize: 8, keyBits: 2, valueBits: 6, why: "widest head" },
 ];

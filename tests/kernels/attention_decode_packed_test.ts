@@ -21,6 +21,7 @@ const PAPER = { packSize: 16, keyRel: 0.1, valueRel: 0.2 } as const;
 
 const CASES: { heads: typeof DEFAULT_HEADS; form: SealedForm; why: string }[] = [
   { heads: DEFAULT_HEADS, form: PAPER, why: "the default model, published setting" },
+  { heads: DEFAULT_HEADS, form: { ...PAPER, packSize: 4 }, why: "packs of 4" },
   { heads: DEFAULT_HEADS, form: { ...PAPER, packSize: 8 }, why: "packs of 8" },
   { heads: DEFAULT_HEADS, form: { ...PAPER, packSize: 32 }, why: "packs of 32" },
   { heads: DEFAULT_HEADS, form: { ...PAPER, repack: "median" }, why: "median order" },
@@ -40,6 +41,11 @@ const CASES: { heads: typeof DEFAULT_HEADS; form: SealedForm; why: string }[] = 
     why: "5 and 7 code bits, two vectors of heads",
   },
   { heads: { kvHeadCount: 1, groupSize: 16, headSize: 256 }, form: PAPER, why: "large groups" },
+  {
+    heads: { kvHeadCount: 2, groupSize: 2, headSize: 96 },
+    form: { packSize: 4, keyRel: 1 / 254, valueRel: 0.02, repack: "greedy" },
+    why: "packs of 4, 8 and 6 code bits, greedy order",
+  },
 ];
 
 /** Sealed blocks: 0, 1, a whole split, one more, and a split that is not full. */
@@ -81,18 +87,20 @@ for (const { heads, form, why } of CASES) {
   });
 }
 
-Deno.test("AttentionDecodePackedKernel matches its reference if subgroups cannot be used", async () => {
-  const { facts } = await testGpu();
-  const kept = { ...facts };
-  Object.assign(facts, { hasSubgroups: false, isFallback: false });
-  try {
-    const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
-    const attention = makeAttentionCase(shape, [320], PAPER);
-    assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
-  } finally {
-    Object.assign(facts, kept);
-  }
-});
+for (const packSize of [16, 4] as const) {
+  Deno.test(`AttentionDecodePackedKernel matches its reference if subgroups cannot be used (packs of ${packSize})`, async () => {
+    const { facts } = await testGpu();
+    const kept = { ...facts };
+    Object.assign(facts, { hasSubgroups: false, isFallback: false });
+    try {
+      const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
+      const attention = makeAttentionCase(shape, [320], { ...PAPER, packSize });
+      assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
+    } finally {
+      Object.assign(facts, kept);
+    }
+  });
+}
 
 Deno.test("AttentionDecodePackedKernel gives the same attention if the tokens of a block are repacked", async () => {
   const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });

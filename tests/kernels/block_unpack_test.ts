@@ -14,6 +14,7 @@ const CASES: { kvHeadCount: number; headSize: number; form: SealedForm }[] = [
   { kvHeadCount: 3, headSize: 64, form: { packSize: 16, keyRel: 0.1, valueRel: 0.2 } },
   { kvHeadCount: 1, headSize: 32, form: { packSize: 8, keyRel: 0.02, valueRel: 0.5 } },
   { kvHeadCount: 2, headSize: 96, form: { packSize: 32, keyRel: 1 / 254, valueRel: 0.05 } },
+  { kvHeadCount: 2, headSize: 64, form: { packSize: 4, keyRel: 0.02, valueRel: 0.2 } },
   { kvHeadCount: 1, headSize: 256, form: { packSize: 32, keyRel: 0.1, valueRel: 0.01 } },
 ];
 

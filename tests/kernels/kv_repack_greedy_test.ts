@@ -63,30 +63,35 @@ for (const kernelCase of [...KERNEL_CASES, LARGE_CASE]) {
   });
 }
 
-Deno.test("KvRepackGreedyKernel equals its reference at the most channels, close cosines and longest loops", async () => {
-  const gpu = await testGpu();
-  const shape = { kvHeadCount: 24, headSize: 256, packSize: 8, keyBits: 8, valueBits: 8 };
-  const layout = new RecordLayout(shape);
-  const jobs = [0, 1].map((index) => ({ slot: 0, tile: 0, tokenCount: 64, scratchIndex: index }));
-  const random = seededRandom(5);
-  const codeCount = scratchWords(layout, 1).codes * 4;
-  const codes = new Uint8Array(2 * codeCount);
-  for (let i = 0; i < codeCount; i++) {
-    const token = i % 64;
-    // Cosines that differ by about 1e-7: the codes are 255, but for one in some hundred.
-    codes[i] = random() < 1 / (512 + 8 * token) ? 254 : 255;
-    // Every token widens every channel of its pack.
-    codes[codeCount + i] = 3 * token + (random() < 0.5 ? 1 : 0);
-  }
-  const params = new Uint32Array(2 * 2 * 64);
-  const order = kvRepackGreedyReference(layout, { codes, params }, { jobs, layerCount: 1 });
-  assertEquals(await kernelOrder(gpu, { layout, jobs, layerCount: 1, codes }), order);
-});
+const WIDEST = { headSize: 256, keyBits: 8, valueBits: 8 };
 
-Deno.test("KvRepackGreedyKernel.create() refuses more channels than software Vulkan can loop over", async () => {
-  const shape = { kvHeadCount: 25, headSize: 256, packSize: 8, keyBits: 8, valueBits: 8 };
-  const options = { layout: new RecordLayout(shape), layerCount: 1 };
-  const gpu = await testGpu();
-  const error = await assertRejects(() => KvRepackGreedyKernel.create(gpu, options), EngineError);
-  assertStringIncludes((error as EngineError).message, "6400 channels");
-});
+for (const [packSize, kvHeadCount] of [[8, 24], [4, 22]]) {
+  Deno.test(`KvRepackGreedyKernel equals its reference at the most channels, close cosines and longest loops (packs of ${packSize})`, async () => {
+    const gpu = await testGpu();
+    const layout = new RecordLayout({ kvHeadCount, packSize, ...WIDEST });
+    const jobs = [0, 1].map((index) => ({ slot: 0, tile: 0, tokenCount: 64, scratchIndex: index }));
+    const random = seededRandom(5);
+    const codeCount = scratchWords(layout, 1).codes * 4;
+    const codes = new Uint8Array(2 * codeCount);
+    for (let i = 0; i < codeCount; i++) {
+      const token = i % 64;
+      // Cosines that differ by about 1e-7: the codes are 255, but for one in some hundred.
+      codes[i] = random() < 1 / (512 + 8 * token) ? 254 : 255;
+      // Every token widens every channel of its pack.
+      codes[codeCount + i] = 3 * token + (random() < 0.5 ? 1 : 0);
+    }
+    const params = new Uint32Array(2 * 2 * 64);
+    const order = kvRepackGreedyReference(layout, { codes, params }, { jobs, layerCount: 1 });
+    assertEquals(await kernelOrder(gpu, { layout, jobs, layerCount: 1, codes }), order);
+  });
+
+  Deno.test(`KvRepackGreedyKernel.create() refuses more channels than software Vulkan can loop over (packs of ${packSize})`, async () => {
+    const shape = { kvHeadCount: kvHeadCount + 1, packSize, ...WIDEST };
+    const options = { layout: new RecordLayout(shape), layerCount: 1 };
+    const gpu = await testGpu();
+    const error = await assertRejects(() => KvRepackGreedyKernel.create(gpu, options), EngineError);
+    const { message } = error as EngineError;
+    assertStringIncludes(message, `${(kvHeadCount + 1) * 256} channels`);
+    assertStringIncludes(message, `${kvHeadCount * 256} with packs of ${packSize}`);
+  });
+}

@@ -58,6 +58,7 @@ const HEADS = [
 const TINY_CASES = HEADS.flatMap((model, index) => [
   { model, packSize: [8, 16, 32][index], repack: "none" as const },
   { model, packSize: [32, 8, 16][index], repack: "median" as const },
+  { model, packSize: [4, 32, 8][index], repack: "greedy" as const },
 ]);
 
 for (const { model: { why, ...model }, packSize, repack } of TINY_CASES) {

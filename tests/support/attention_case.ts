@@ -37,7 +37,7 @@ export interface CaseShape {
 
 /** How sealed blocks are stored in a case. */
 export type SealedForm = "raw" | {
-  packSize: 8 | 16 | 32;
+  packSize: 4 | 8 | 16 | 32;
   keyRel: number;
   valueRel: number;
   repack?: RepackRule;

@@ -16,13 +16,17 @@ export interface WindowShape {
   packSize: number;
   /** Bits of a code. */
   bits: number;
-  /** Tokens read at a time: a pack, or half of one of 32. */
+  /** Tokens of a unit, what 8 lanes work on at a time: a pack, half of one of 32, two of 4. */
   unitTokens: number;
+  /** Pack rows of a unit: 1, or 2 with packs of 4. */
+  rowsPerUnit: number;
+  /** Tokens of a unit in one row: what is read at a time. */
+  readTokens: number;
   /** Tokens in one result word: as many as fit at full width, 8 or 4. */
   wordTokens: number;
-  /** Result words of 8 tokens. */
+  /** Result words of up to 8 tokens of one row. */
   wordsPerEight: number;
-  /** Words that a unit's bits can touch. */
+  /** Words that the bits read at a time can touch. */
   touchedWords: number;
 }
 
@@ -33,17 +37,20 @@ const CHUNK_WORDS = 32;
 export function windowShape(name: string, layout: RecordLayout, side: Side): WindowShape {
   const { packSize } = layout;
   const bits = layout.bits(side);
-  const wordTokens = bits <= 4 ? 8 : 4;
-  const unitTokens = Math.min(16, packSize);
+  const readTokens = Math.min(16, packSize);
+  const unitTokens = Math.max(8, readTokens);
+  const wordTokens = bits <= 4 ? Math.min(8, readTokens) : 4;
   return {
     name,
     packSize,
     bits,
     unitTokens,
+    rowsPerUnit: unitTokens / readTokens,
+    readTokens,
     wordTokens,
-    wordsPerEight: 8 / wordTokens,
-    // Offsets are multiples of unitTokens bits.
-    touchedWords: divCeil(32 - unitTokens + unitTokens * bits, 32),
+    wordsPerEight: Math.min(8, readTokens) / wordTokens,
+    // Offsets are multiples of readTokens bits.
+    touchedWords: divCeil(32 - readTokens + readTokens * bits, 32),
   };
 }
 
@@ -55,12 +62,12 @@ export function fitsChunk(shape: WindowShape, channelCount: number): boolean {
 
 /**
  * Text of
- * - `<Name>Windows` with members `x<n>_<h>`: word `h` of tokens `8n … 8n+7` of a unit, with
- *   anything above the word's tokens;
+ * - `<Name>Windows` with members `x<n>_<h>`: word `h` of tokens `8n … 8n+7` of what is
+ *   read, with anything above the word's tokens;
  * - `load_<name>_chunk(base, first_offset)`: what 8 lanes load together, if `chunked`;
  * - `<name>_windows(chunk, base, offset, width)`, where offsets count bits from word `base`;
- * - `<name>_code_<n>(windows, source, width)`: the bits of token `8n + lane % 8` of the unit that
- *   lane `source` has read, with other tokens' bits above them.
+ * - `<name>_code_<n>(windows, source, width)`: the bits of token `8n + lane % 8` of what lane
+ *   `source` has read, with other tokens' bits above them; with packs of 4, of token `lane % 4`.
  *
  * Needs `arena`, and `arena_chunks` if `chunked`.
  */
@@ -124,6 +131,22 @@ fn ${name}_minimum(side: ${type}Side, channel: u32) -> u32 {
 `;
 }
 
+/**
+ * Text of `code_of_row(row, code)` and `heads_of_row(row, heads)`: the value where row `row` of a
+ * unit is that of the lane's token, 0 elsewhere.
+ */
+export function rowText({ rowsPerUnit }: WindowShape): string {
+  const own = (value: string, zero: string) =>
+    rowsPerUnit === 1 ? value : `select(${zero}, ${value}, ((lane >> 2u) & 1u) == row)`;
+  return `fn code_of_row(row: u32, code: u32) -> u32 {
+  return ${own("code", "0u")};
+}
+fn heads_of_row(row: u32, heads: Heads) -> Heads {
+  return ${own("heads", "Heads(0.0)")};
+}
+`;
+}
+
 /** Text of what all sides share: `Chunk`, `chunk_word` and `funnel`. */
 export const PACK_TEXT = `struct Chunk { words: vec4<u32>, origin: u32 }
 // A word, by its place in the arena, from the lane of 8 that holds it.
@@ -144,15 +167,15 @@ fn funnel(low: u32, high: u32, shift: u32) -> u32 {
 `;
 
 function windowLines(shape: WindowShape): { lines: string[]; results: string[] } {
-  const { unitTokens, wordTokens, bits, touchedWords } = shape;
+  const { readTokens, wordTokens, bits, touchedWords } = shape;
   const word = (index: number) => index < touchedWords ? `word${index}` : "0u";
   const lines: string[] = [];
   const results: string[] = [];
-  for (let i = 0; i < unitTokens / wordTokens; i++) {
+  for (let i = 0; i < readTokens / wordTokens; i++) {
     lines.push(`let place${i} = (offset & 31u) + ${i * wordTokens}u * width;`);
     let low = word(0);
     let high = word(1);
-    const indexMax = Math.floor((32 - unitTokens + i * wordTokens * bits) / 32);
+    const indexMax = Math.floor((32 - readTokens + i * wordTokens * bits) / 32);
     for (let j = 1; j <= Math.min(indexMax, touchedWords - 1); j++) {
       low = `select(${low}, ${word(j)}, place${i} >= ${32 * j}u)`;
       high = `select(${high}, ${word(j + 1)}, place${i} >= ${32 * j}u)`;
