@@ -1,9 +1,11 @@
 /**
- * How far the next-token distribution of one cache is from that of another, accumulated over
- * positions: mean Kullback-Leibler divergence, same top token, and both perplexities.
+ * How far the next-token distribution of one cache is from that of the exact one, accumulated over
+ * positions: Kullback-Leibler divergence, same top token, and both perplexities.
  *
  * @module
  */
+
+import { type ExactRow, logSumExp, rowSums } from "./exact_row.ts";
 
 /** Means over the positions that were added. */
 export interface DivergenceSummary {
@@ -23,61 +25,51 @@ export interface DivergenceSummary {
 /** Accumulates positions; f64 throughout. */
 export class Divergence {
   #kls: number[] = [];
-  #sameTopCount = 0;
-  #logProbSum = 0;
-  #logProbExactSum = 0;
+  #isSameTop: boolean[] = [];
+  #logProbs: number[] = [];
+  #logProbsExact: number[] = [];
 
   /**
    * Adds one position.
    *
-   * @param exact Logits under the exact cache, `[vocabSize]`.
+   * @param exact Distribution under the exact cache.
    * @param other Logits under the other cache, `[vocabSize]`.
    * @param targetId The token that follows in the text.
    */
-  add(exact: Float32Array, other: Float32Array, targetId: number): void {
-    const normExact = logSumExp(exact);
-    const normOther = logSumExp(other);
-    let kl = 0;
-    for (let id = 0; id < exact.length; id++) {
-      const logProb = exact[id] - normExact.logSum;
-      kl += Math.exp(logProb) * (logProb - (other[id] - normOther.logSum));
-    }
-    this.#kls.push(kl);
-    if (normExact.topId === normOther.topId) this.#sameTopCount++;
-    this.#logProbExactSum += exact[targetId] - normExact.logSum;
-    this.#logProbSum += other[targetId] - normOther.logSum;
+  add(exact: ExactRow, other: Float32Array, targetId: number): void {
+    const { logSum, topId } = logSumExp(other);
+    const { entropy, otherMean } = rowSums(exact, other);
+    // Rounding of f64 may leave a negative number near zero; a divergence is none.
+    this.#kls.push(Math.max(0, entropy - otherMean + logSum));
+    this.#isSameTop.push(exact.topId === topId);
+    this.#logProbs.push(other[targetId] - logSum);
+    this.#logProbsExact.push(exact.targetLogProb);
   }
 
-  /** The means so far. */
-  summary(): DivergenceSummary {
-    const count = this.#kls.length;
-    const sorted = this.#kls.toSorted((a, b) => a - b);
+  /** The means of the first `count` positions; of all if left out. */
+  summary(count: number = this.#kls.length): DivergenceSummary {
+    const sorted = this.#kls.slice(0, count).sort((a, b) => a - b);
+    const perplexity = (logProbs: readonly number[]) => Math.exp(-mean(logProbs.slice(0, count)));
     return {
       positionCount: count,
-      klMean: this.#kls.reduce((sum, kl) => sum + kl, 0) / count,
+      klMean: mean(sorted),
       klPercentiles: {
         p50: percentile(sorted, 0.5),
         p99: percentile(sorted, 0.99),
         p999: percentile(sorted, 0.999),
       },
-      sameTop: this.#sameTopCount / count,
-      perplexity: Math.exp(-this.#logProbSum / count),
-      perplexityExact: Math.exp(-this.#logProbExactSum / count),
+      sameTop: mean(this.#isSameTop.slice(0, count).map(Number)),
+      perplexity: perplexity(this.#logProbs),
+      perplexityExact: perplexity(this.#logProbsExact),
     };
   }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** The smallest value that at least `share` of the ascending `sorted` do not exceed. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
-}
-
-/** `log(sum(exp(logits)))` and the lowest index of the largest logit. */
-export function logSumExp(logits: Float32Array): { logSum: number; topId: number } {
-  let topId = 0;
-  for (let id = 1; id < logits.length; id++) if (logits[id] > logits[topId]) topId = id;
-  const top = logits[topId];
-  let sum = 0;
-  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id] - top);
-  return { logSum: top + Math.log(sum), topId };
 }

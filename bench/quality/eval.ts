@@ -1,6 +1,10 @@
 /**
- * Quality of a codec profile on a text: teacher-forced, each token read from the cache in the state
- * it would have in decode, compared with the exact cache position by position.
+ * Quality and size of codecs of the KV cache on texts: teacher-forced, each token read from the
+ * cache in the state it would have in decode, compared with the exact cache position by position.
+ *
+ * The exact cache runs once per text; the distributions it gives go to a file, in 16 bits per
+ * token, and every codec's run is compared with them as it goes. So memory holds one run at a time,
+ * whatever the length.
  *
  * @module
  */
@@ -8,127 +12,226 @@
 import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import type { LoadedModel } from "../../src/engine/load_model.ts";
 import { createSequenceRun, type SequenceRun } from "../../src/engine/sequence_run.ts";
-import type { CacheBytes, ProfileOptions } from "../../src/engine/types.ts";
+import { describeCodec, type EvalCodec, EXACT, runOptions } from "./codecs.ts";
 import { Divergence } from "./divergence.ts";
+import { exactRow, ExactRowFile } from "./exact_row.ts";
+import { type CacheSize, cacheSize, contextReport, type EvalReport, evalReport } from "./report.ts";
+import { EvalState, fileIdentity, idsDigest } from "./state.ts";
+
+/** A text as token ids: at least one more than the longest context. */
+export interface EvalText {
+  name: string;
+  ids: readonly number[];
+}
 
 /** What to measure. */
-export interface EvalOptions {
-  profile: ProfileOptions;
-  /** Token ids of the text; one more than `tokenCount`. */
-  ids: readonly number[];
-  /** Positions fed. */
-  tokenCount: number;
+export interface EvalPlan {
+  texts: readonly EvalText[];
+  codecs: readonly EvalCodec[];
+  /** Lengths to report, ascending: each counts the positions fed from the start of the text. */
+  contexts: readonly number[];
   /** First position whose prediction is compared. */
   from: number;
+}
+
+/** How to go about it. */
+export interface EvalOptions {
+  /** Folder that keeps what is done, so that a cut run can go on; none if left out. */
+  stateFolder?: string;
   onProgress?: (message: string, fraction: number) => void;
+  /** Told of each report as it is made, not of those of an earlier run. */
+  onReport?: (report: EvalReport) => void;
 }
 
-/** The report of `packkv eval --json`; names as printed. */
-export interface EvalReport {
-  profile: string;
-  tokens: number;
-  from: number;
-  kl_mean: number;
-  kl_p50: number;
-  kl_p99: number;
-  kl_p999: number;
-  same_top: number;
-  ppl: number;
-  ppl_exact: number;
-  /** f16 bytes of the sealed tokens over packed bytes. */
-  ratio: number;
-  /** Bits per element of sealed blocks, all side data counted. */
-  bits: { k: number; v: number };
-  bytes: CacheBytes;
-}
-
-/** Runs the text through the exact cache and the profile's side by side. */
-export async function evaluate(model: LoadedModel, options: EvalOptions): Promise<EvalReport> {
-  const { ids, tokenCount, from, profile, onProgress } = options;
-  checkCounts(options);
-  const promptIds = ids.slice(0, tokenCount);
-  const exact = await createSequenceRun(model, { profile: { name: "exact" }, promptIds });
-  const other = await createSequenceRun(model, { profile, promptIds });
-  const divergence = new Divergence();
+/**
+ * Runs each text through the exact cache and then through each codec.
+ *
+ * @returns By text, then by codec.
+ * @throws {RangeError} If the plan does not fit its texts or the model, or the state is another's.
+ */
+export async function evaluate(
+  model: LoadedModel,
+  plan: EvalPlan,
+  options: EvalOptions = {},
+): Promise<EvalReport[]> {
+  checkPlan(model, plan);
+  const state = await EvalState.open(options.stateFolder ?? null, {
+    model: await fileIdentity(model.file.path, model.shape.name),
+    texts: plan.texts.map(({ name, ids }) => `${name}, sha256 ${idsDigest(usedIds(ids, plan))}`),
+    codecs: plan.codecs.map(describeCodec),
+    contexts: plan.contexts,
+    from: plan.from,
+  });
   try {
-    for (let position = 0; position < tokenCount; position += BLOCK_TOKEN_COUNT) {
-      onProgress?.(`${position} of ${tokenCount} tokens`, position / tokenCount);
-      await step(exact, other, { position, options, divergence });
-    }
-    return report(other, options, divergence);
+    const evaluation = new Evaluation(model, plan, { state, options });
+    for (const text of plan.texts) await evaluation.runText(text);
+    return plan.texts.flatMap(({ name }) =>
+      plan.codecs.map((codec) => state.report(name, codec.name)!)
+    );
   } finally {
-    exact.destroy();
-    other.destroy();
-    onProgress?.(`${tokenCount} of ${tokenCount} tokens (from ${from})`, 1);
+    await state.close();
   }
 }
 
-async function step(
-  exact: SequenceRun,
-  other: SequenceRun,
-  at: { position: number; options: EvalOptions; divergence: Divergence },
-): Promise<void> {
-  const { position, options, divergence } = at;
-  const wantsLogits = position + BLOCK_TOKEN_COUNT > options.from;
-  const exactRows = await exact.nextSlice({ wantsLogits });
-  const otherRows = await other.nextSlice({ wantsLogits });
-  for (let row = 0; row < exactRows.length; row++) {
-    if (position + row < options.from) continue;
-    divergence.add(exactRows[row], otherRows[row], options.ids[position + row + 1]);
+function usedIds(ids: readonly number[], { contexts }: EvalPlan): readonly number[] {
+  return ids.slice(0, contexts[contexts.length - 1] + 1);
+}
+
+class Evaluation {
+  #model: LoadedModel;
+  #plan: EvalPlan;
+  #state: EvalState;
+  #options: EvalOptions;
+  /** Runs of a text through a cache, finished or not needed. */
+  #doneCount = 0;
+
+  constructor(
+    model: LoadedModel,
+    plan: EvalPlan,
+    { state, options }: { state: EvalState; options: EvalOptions },
+  ) {
+    this.#model = model;
+    this.#plan = plan;
+    this.#state = state;
+    this.#options = options;
+  }
+
+  async runText(text: EvalText): Promise<void> {
+    const { codecs } = this.#plan;
+    const pending = codecs.filter(({ name }) => this.#state.report(text.name, name) === null);
+    this.#doneCount += codecs.length - pending.length;
+    if (pending.length > 0 && !await this.#state.hasExact(text.name)) await this.#runExact(text);
+    this.#doneCount++;
+    for (const codec of pending) {
+      const report = await this.#runCodec(text, codec);
+      await this.#state.addReport(report);
+      this.#options.onReport?.(report);
+      this.#doneCount++;
+    }
+    if (pending.length > 0) await this.#state.dropExact(text.name);
+  }
+
+  async #runExact(text: EvalText): Promise<void> {
+    const { from } = this.#plan;
+    const { vocabSize } = this.#model.shape;
+    const path = this.#state.exactPath(text.name);
+    const rows = new ExactRowFile(path, { vocabSize, isNew: true });
+    try {
+      await this.#run(text, EXACT, {
+        onLogits(position, logits) {
+          rows.write(position - from, exactRow(logits, text.ids[position + 1]));
+        },
+      });
+    } finally {
+      rows.close();
+    }
+    await this.#state.addExact(text.name);
+  }
+
+  async #runCodec(text: EvalText, codec: EvalCodec): Promise<EvalReport> {
+    const { from, contexts } = this.#plan;
+    const { vocabSize } = this.#model.shape;
+    const path = this.#state.exactPath(text.name);
+    const rows = new ExactRowFile(path, { vocabSize, isNew: false });
+    const divergence = new Divergence();
+    try {
+      const { sizes, windowBytes } = await this.#run(text, codec, {
+        onLogits(position, logits) {
+          divergence.add(rows.read(position - from), logits, text.ids[position + 1]);
+        },
+      });
+      return evalReport(this.#model, {
+        text: text.name,
+        codec,
+        from,
+        windowBytes,
+        contexts: contexts.map((tokens, index) =>
+          contextReport(tokens, divergence.summary(tokens - from), sizes[index])
+        ),
+      });
+    } finally {
+      rows.close();
+    }
+  }
+
+  /** Feeds a text through a cache; sizes are taken at the end of each context. */
+  async #run(
+    { name, ids }: EvalText,
+    codec: EvalCodec,
+    { onLogits }: { onLogits: (position: number, logits: Float32Array) => void },
+  ): Promise<{ sizes: CacheSize[]; windowBytes: number }> {
+    const { contexts, from } = this.#plan;
+    const tokenCount = contexts[contexts.length - 1];
+    const promptIds = ids.slice(0, tokenCount);
+    const options = { promptIds, ...runOptions(codec, this.#model.shape) };
+    const run = await createSequenceRun(this.#model, options);
+    const sizes: CacheSize[] = [];
+    try {
+      for (let position = 0; position < tokenCount;) {
+        this.#tell(`${name}, ${codec.name}: ${position} of ${tokenCount} tokens`, {
+          share: position / tokenCount,
+        });
+        position += await feedSlice(run, { position, tokenCount, from, onLogits });
+        while (sizes.length < contexts.length && contexts[sizes.length] <= position) {
+          sizes.push(cacheSize(run, codec));
+        }
+      }
+      return { sizes, windowBytes: run.windowBytes };
+    } finally {
+      run.destroy();
+    }
+  }
+
+  #tell(message: string, { share }: { share: number }): void {
+    const { texts, codecs } = this.#plan;
+    const runCount = texts.length * (codecs.length + 1);
+    this.#options.onProgress?.(message, (this.#doneCount + share) / runCount);
   }
 }
 
-function report(run: SequenceRun, options: EvalOptions, divergence: Divergence): EvalReport {
-  const { klMean, klPercentiles, sameTop, perplexity, perplexityExact } = divergence.summary();
-  const bytes = run.cacheBytes();
-  return {
-    profile: run.profileText,
-    tokens: options.tokenCount,
-    from: options.from,
-    kl_mean: klMean,
-    kl_p50: klPercentiles.p50,
-    kl_p99: klPercentiles.p99,
-    kl_p999: klPercentiles.p999,
-    same_top: sameTop,
-    ppl: perplexity,
-    ppl_exact: perplexityExact,
-    ratio: bytes.packed === 0 ? 1 : bytes.raw / bytes.packed,
-    bits: run.bitsPerElement(),
-    bytes,
-  };
+/** Feeds the next slice; returns how many positions it had. */
+async function feedSlice(
+  run: SequenceRun,
+  at: {
+    position: number;
+    tokenCount: number;
+    from: number;
+    onLogits: (position: number, logits: Float32Array) => void;
+  },
+): Promise<number> {
+  const { position, tokenCount, from, onLogits } = at;
+  const rowCount = Math.min(BLOCK_TOKEN_COUNT, tokenCount - position);
+  const rows = await run.nextSlice({ wantsLogits: position + rowCount > from });
+  for (const [row, logits] of rows.entries()) {
+    if (position + row >= from) onLogits(position + row, logits);
+  }
+  return rowCount;
 }
 
-function checkCounts({ ids, tokenCount, from }: EvalOptions): void {
-  if (ids.length < tokenCount + 1) {
+function checkPlan({ shape }: LoadedModel, { texts, codecs, contexts, from }: EvalPlan): void {
+  const tokenCount = contexts[contexts.length - 1];
+  for (const { name, ids } of texts) {
+    if (ids.length > tokenCount) continue;
     throw new RangeError(
-      `Cannot evaluate ${tokenCount} tokens: the text has ${ids.length}, wanted ${tokenCount + 1}`,
+      `Cannot evaluate ${tokenCount} tokens: ${name} has ${ids.length}; one more is needed`,
     );
   }
-  if (!(from >= 0 && from < tokenCount)) {
-    throw new RangeError(`Cannot evaluate from token ${from}: wanted 0 to ${tokenCount - 1}`);
+  if (tokenCount > shape.contextLengthTrained) {
+    throw new RangeError(
+      `Cannot evaluate ${tokenCount} tokens: the model was trained for a context of ` +
+        `${shape.contextLengthTrained}`,
+    );
   }
-}
-
-/** The report as a table for people. */
-export function formatReport(report: EvalReport): string {
-  const { bits, bytes } = report;
-  const rows: [string, string][] = [
-    ["profile", report.profile],
-    ["tokens", `${report.tokens}, compared from ${report.from}`],
-    ["mean KL to exact", report.kl_mean.toFixed(4)],
-    [
-      "KL, 50 / 99 / 99.9%",
-      [report.kl_p50, report.kl_p99, report.kl_p999]
-        .map((kl) => kl.toFixed(4)).join(" / "),
-    ],
-    ["same top token", `${(100 * report.same_top).toFixed(1)}%`],
-    ["perplexity", `${report.ppl.toFixed(3)} (exact ${report.ppl_exact.toFixed(3)})`],
-    ["times smaller", report.ratio.toFixed(2)],
-    ["bits per element", `K ${bits.k.toFixed(2)}, V ${bits.v.toFixed(2)}`],
-    ["bytes raw f16", String(bytes.raw)],
-    ["bytes payload", String(bytes.payload)],
-    ["bytes packed", String(bytes.packed)],
-    ["bytes allocated", String(bytes.allocated)],
-  ];
-  return rows.map(([name, value]) => `${name.padEnd(20)} ${value}`).join("\n");
+  if (!contexts.every((tokens, index) => tokens > (contexts[index - 1] ?? 0))) {
+    throw new RangeError(`Cannot evaluate contexts ${contexts.join(", ")}: must be ascending`);
+  }
+  if (!(from >= 0 && from < contexts[0])) {
+    throw new RangeError(
+      `Cannot evaluate from ${from}: must be less than the shortest context, ${contexts[0]}`,
+    );
+  }
+  for (const names of [texts.map(({ name }) => name), codecs.map(({ name }) => name)]) {
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice) throw new RangeError(`Cannot evaluate ${twice} twice`);
+  }
 }

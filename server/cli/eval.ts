@@ -1,42 +1,53 @@
 /**
- * `packkv eval`: quality and size of a codec profile on a text, against the exact cache.
+ * `packkv eval`: quality and size of codec profiles on texts, against the exact cache.
  *
  * @module
  */
 
-import { evaluate, formatReport } from "../../bench/quality/eval.ts";
+import { basename } from "node:path";
+import { type EvalText, evaluate } from "../../bench/quality/eval.ts";
+import { formatReports } from "../../bench/quality/report_table.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { loadModel } from "../../src/engine/load_model.ts";
+import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
-import { CODEC_FLAGS, readProfile } from "./engine_flags.ts";
-import { parseFlags } from "./flags.ts";
+import { CODEC_FLAGS } from "./engine_flags.ts";
+import { readCodecRequests, resolveCodecs } from "./eval_codecs.ts";
+import { type Flags, parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
 const TOKEN_COUNT_DEFAULT = 2048;
 const FROM_DEFAULT = 512;
+const COUNT_RANGE = { min: 1, max: 2 ** 20, isInteger: true };
 
 /** The command. */
 export const evalCommand: Command = {
   name: "eval",
-  summary: "measure what a codec profile does to the model on a text",
-  usage: "--text FILE [flags]",
+  summary: "measure what codec profiles do to the model on texts",
+  usage: "--text FILES [flags]",
   flags: {
-    text: { value: "FILE", help: "text to read, UTF-8" },
-    tokens: { value: "N", help: `tokens of it to use (default: ${TOKEN_COUNT_DEFAULT})` },
+    text: { value: "FILES", help: "texts to read, UTF-8, separated by commas" },
+    tokens: { value: "N", help: `tokens of each to use (default: ${TOKEN_COUNT_DEFAULT})` },
+    contexts: { value: "N,N", help: "report at several lengths in one run, instead of --tokens" },
     from: { value: "N", help: `first position compared (default: ${FROM_DEFAULT})` },
-    json: { help: "print one JSON object" },
+    profiles: { value: "LIST", help: "several profiles and baselines, separated by commas" },
+    state: { value: "FOLDER", help: "keep what is done there, and go on from it after a cut" },
+    json: { help: "print JSON: an object, or an array of several" },
     ...CODEC_FLAGS,
   },
   examples: [
     "packkv eval --text book.txt --profile paper",
     "packkv eval --text book.txt --tokens 4096 --k-rel 0.05 --v-rel 0.1 --json",
+    "packkv eval --text a.txt,b.txt --profiles paper,paper:repack=greedy,q4_0,kivi2+sinks",
+    "packkv eval --text book.txt --contexts 2048,4096,8192 --profiles paper,baselines --state st",
   ],
   notes: [
     "Every token is read from the cache in the state it would have in decode; the report is the",
-    "divergence of the next-token distribution from that of the exact cache.",
+    "divergence of the next-token distribution from that of the exact cache. In --profiles,",
+    "settings follow a profile's name as in paper:k-rel=0.05:v-rel=0.1; baselines are q8_0, q4_0,",
+    "kivi4, kivi2, int4 and int3, each also with +sinks (first 4 tokens raw); `baselines` is all.",
   ],
   run,
 };
@@ -44,38 +55,28 @@ export const evalCommand: Command = {
 async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, evalCommand.flags);
   flags.refusePositionals();
-  const textPath = flags.text("text");
-  if (textPath === null) throw new UsageError("Cannot evaluate: --text FILE is missing");
-  const range = { min: 1, max: 2 ** 20, isInteger: true };
-  const tokenCount = flags.number("tokens", range) ?? TOKEN_COUNT_DEFAULT;
-  const from = flags.number("from", { ...range, min: 0 }) ?? Math.min(FROM_DEFAULT, tokenCount - 1);
-  const profile = readProfile(flags);
-  const text = await readText(textPath);
+  const contexts = readContexts(flags);
+  const from = flags.number("from", { ...COUNT_RANGE, min: 0 }) ??
+    Math.min(FROM_DEFAULT, contexts[0] - 1);
+  const requests = readCodecRequests(flags);
+  const texts = await readTexts(flags);
+  const stateFolder = flags.text("state");
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
   const model = await loadModel(await readGguf(modelPath), progress.update);
   try {
-    const tokenizer = createTokenizer(model.file.metadata);
-    const ids = tokenizer.tokenize(text, { parseSpecial: false });
-    if (ids.length <= tokenCount) {
-      throw new UsageError(
-        `Cannot evaluate ${tokenCount} tokens: ${textPath} has ${ids.length}; one more is needed`,
-      );
-    }
-    if (from >= tokenCount) {
-      throw new UsageError(
-        `Cannot evaluate from ${from}: must be less than --tokens ${tokenCount}`,
-      );
-    }
-    const report = await evaluate(model, {
-      profile,
-      ids,
-      tokenCount,
+    const reports = await evaluate(model, {
+      texts: tokenizeTexts(model, texts),
+      codecs: resolveCodecs(requests, model.shape),
+      contexts,
       from,
+    }, {
       onProgress: progress.update,
-    });
+      ...(stateFolder === null ? {} : { stateFolder }),
+    }).catch(usageErrorOf);
     progress.finish();
-    console.log(flags.has("json") ? JSON.stringify(report) : formatReport(report));
+    const json = () => JSON.stringify(reports.length === 1 ? reports[0] : reports);
+    console.log(flags.has("json") ? json() : formatReports(reports));
     return 0;
   } finally {
     progress.finish();
@@ -83,12 +84,45 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-async function readText(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    throw new UsageError(
-      `Cannot read --text ${path}: ${error instanceof Error ? error.message : error}`,
-    );
-  }
+/** What does not fit the texts, the model or the state is for the user to change. */
+function usageErrorOf(error: unknown): never {
+  throw error instanceof RangeError ? new UsageError(error.message) : error;
+}
+
+function readContexts(flags: Flags): number[] {
+  const list = flags.text("contexts");
+  if (list === null) return [flags.number("tokens", COUNT_RANGE) ?? TOKEN_COUNT_DEFAULT];
+  if (flags.has("tokens")) throw new UsageError("Cannot use --tokens with --contexts");
+  return list.split(",").map((item) => {
+    const count = Number(item);
+    if (item !== "" && Number.isInteger(count) && count >= 1) return count;
+    throw new UsageError(`Cannot use --contexts ${list}: must be whole numbers, ascending`);
+  });
+}
+
+interface TextFile {
+  name: string;
+  text: string;
+}
+
+async function readTexts(flags: Flags): Promise<TextFile[]> {
+  const paths = flags.text("text");
+  if (paths === null) throw new UsageError("Cannot evaluate: --text FILE is missing");
+  return await Promise.all(
+    paths.split(",").map(async (path) => {
+      const text = await Deno.readTextFile(path).catch((error) => {
+        throw new UsageError(
+          `Cannot read --text ${path}: ${error instanceof Error ? error.message : error}`,
+        );
+      });
+      return { name: basename(path), text };
+    }),
+  );
+}
+
+function tokenizeTexts(model: LoadedModel, texts: readonly TextFile[]): EvalText[] {
+  const tokenizer = createTokenizer(model.file.metadata);
+  return texts.map(({ name, text }) => {
+    return { name, ids: tokenizer.tokenize(text, { parseSpecial: false }) };
+  });
 }

@@ -7,15 +7,26 @@
 
 import { describeProfile } from "../codec/profile.ts";
 import { invariant } from "../core/errors.ts";
-import { alignUp, BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { readBuffer } from "../gpu/read_back.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./load.ts";
 import type { LoadedModel } from "./load_model.ts";
+import type { PackOp } from "../scheduler/step_plan.ts";
 import { StepRunner } from "./step_runner.ts";
 import type { CacheBytes, ProfileOptions } from "./types.ts";
 
 const SEQUENCE_ID = 1;
+
+/**
+ * Changes a raw tile of one layer, FORMAT.md section 7, right before it is sealed as a block: what
+ * it leaves is what the model reads from then on.
+ */
+export type TileRewriter = (
+  tile: Uint32Array,
+  at: { layer: number; blockIndex: number },
+) => void;
 
 /** What to run. */
 export interface SequenceRunOptions {
@@ -23,6 +34,23 @@ export interface SequenceRunOptions {
   promptIds: readonly number[];
   /** Tokens to generate greedily after the prompt; 1 if left out. */
   maxTokens?: number;
+  /**
+   * Another codec in the place of sealing, to measure what it would do to the model; profile
+   * `exact` only. Each block is read back for it, so that steps which seal take much longer.
+   */
+  rewriteTile?: TileRewriter;
+}
+
+interface SideBits {
+  total: { k: number; v: number };
+  payload: { k: number; v: number };
+}
+
+/** Bytes of one side of the sealed blocks. */
+export interface SideBytes {
+  raw: number;
+  payload: number;
+  packed: number;
 }
 
 /** Makes a cache for one sequence and queues its prompt. */
@@ -30,8 +58,9 @@ export async function createSequenceRun(
   model: LoadedModel,
   options: SequenceRunOptions,
 ): Promise<SequenceRun> {
-  const { promptIds, maxTokens = 1 } = options;
+  const { promptIds, maxTokens = 1, rewriteTile } = options;
   const profile = checkedProfile(options.profile);
+  invariant(!rewriteTile || profile.name === "exact", "only exact blocks can be rewritten");
   const contextLength = alignUp(promptIds.length + maxTokens, BLOCK_TOKEN_COUNT);
   const plan = planCache(model, { profile, slotCount: 1, contextLength });
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, profile });
@@ -46,18 +75,31 @@ export async function createSequenceRun(
   const eosIds: number[] = [];
   scheduler.admit({ sequenceId: SEQUENCE_ID, promptIds, maxTokens, eosIds, ignoreEos: true });
   await runner.graph.enableSliceLogits();
-  return new SequenceRun({ plan, runner, scheduler });
+  return new SequenceRun({ model, plan, runner, scheduler, rewriteTile: rewriteTile ?? null });
 }
 
 /** See {@link createSequenceRun}. */
 export class SequenceRun {
+  #model: LoadedModel;
   #plan: CachePlan;
   #runner: StepRunner;
   #scheduler: Scheduler;
   #bytes: CacheBytes = { raw: 0, payload: 0, packed: 0, allocated: 0 };
+  #bits: SideBits = { total: { k: 0, v: 0 }, payload: { k: 0, v: 0 } };
   #hasSampling = false;
+  #rewriteTile: TileRewriter | null;
 
-  constructor(parts: { plan: CachePlan; runner: StepRunner; scheduler: Scheduler }) {
+  constructor(
+    parts: {
+      model: LoadedModel;
+      plan: CachePlan;
+      runner: StepRunner;
+      scheduler: Scheduler;
+      rewriteTile: TileRewriter | null;
+    },
+  ) {
+    this.#model = parts.model;
+    this.#rewriteTile = parts.rewriteTile;
     this.#plan = parts.plan;
     this.#runner = parts.runner;
     this.#scheduler = parts.scheduler;
@@ -86,9 +128,24 @@ export class SequenceRun {
     return this.#bytes;
   }
 
-  /** Bits per element of the sealed blocks, by side, with all side data. */
+  /** The same by side; half of a record's section table is counted to each, its padding to none. */
+  sideBytes(): { k: SideBytes; v: SideBytes } {
+    const raw = this.#bytes.raw / 2;
+    const { total, payload } = this.#bits;
+    const ofSide = (side: "k" | "v") => {
+      return { raw, payload: raw * payload[side] / 16, packed: raw * total[side] / 16 };
+    };
+    return { k: ofSide("k"), v: ofSide("v") };
+  }
+
+  /** Bits per element of the same blocks, by side, with all side data. */
   bitsPerElement(): { k: number; v: number } {
-    return this.#runner.sealer.bitsPerElement();
+    return this.#bits.total;
+  }
+
+  /** Device bytes of the raw window of the sequence. */
+  get windowBytes(): number {
+    return this.#runner.cache.sizeBytes.window;
   }
 
   /** Frees the cache; the model stays. */
@@ -104,13 +161,48 @@ export class SequenceRun {
       this.#runner.setSampling(0, sampling);
       this.#hasSampling = true;
     }
+    for (const pack of plan.packs) await this.#rewriteBlock(pack);
     const recorded = this.#runner.record(plan, options);
     this.#runner.submit(recorded);
+    // The blocks measured by the steps before are those that this step has packed.
+    this.#noteSize();
     const result = await this.#runner.read(plan, recorded);
-    const bytes = cacheBytes(this.#scheduler.stats(), this.#plan);
-    if (bytes.packed > this.#bytes.packed) this.#bytes = bytes;
     this.#scheduler.commit(plan, result);
     this.#scheduler.drainEvents();
     return { rowCount: plan.slice?.ids.length ?? 0, id: result.ids.get(SEQUENCE_ID) ?? -1 };
+  }
+
+  #noteSize(): void {
+    const bytes = cacheBytes(this.#scheduler.stats(), this.#plan);
+    if (bytes.packed <= this.#bytes.packed) return;
+    const { sealer } = this.#runner;
+    this.#bytes = bytes;
+    this.#bits = { total: sealer.bitsPerElement(), payload: sealer.payloadBitsPerElement() };
+  }
+
+  /** The tiles are still in the window: the step about to be recorded copies them to the arena. */
+  async #rewriteBlock({ slot, blockIndex }: PackOp): Promise<void> {
+    const rewriteTile = this.#rewriteTile;
+    if (rewriteTile === null) return;
+    const { gpu } = this.#model;
+    const { windows, shape: { tileWords } } = this.#runner.cache;
+    const tileBytes = tileWords * WORD_SIZE_BYTES;
+    const tile = slot * WINDOW_TILE_COUNT + blockIndex % WINDOW_TILE_COUNT;
+    const gathered = gpu.createBuffer("tiles to rewrite", windows.length * tileBytes);
+    const encoder = gpu.device.createCommandEncoder();
+    for (const [layer, window] of windows.entries()) {
+      const [from, to] = [tile * tileBytes, layer * tileBytes];
+      encoder.copyBufferToBuffer(window, from, gathered, to, tileBytes);
+    }
+    gpu.device.queue.submit([encoder.finish()]);
+    const words = new Uint32Array(
+      await readBuffer(gpu, gathered, { sizeBytes: windows.length * tileBytes }),
+    );
+    gpu.destroyBuffer(gathered);
+    for (const [layer, window] of windows.entries()) {
+      const own = words.subarray(layer * tileWords, (layer + 1) * tileWords);
+      rewriteTile(own, { layer, blockIndex });
+      gpu.write(window, tile * tileBytes, own);
+    }
   }
 }

@@ -158,6 +158,13 @@ export class PackedSealer implements Sealer {
     return { k: this.#bits(KEY), v: this.#bits(VALUE) };
   }
 
+  payloadBitsPerElement(): { k: number; v: number } {
+    return {
+      k: this.#perElement(this.#totals.payloadWords[KEY]),
+      v: this.#perElement(this.#totals.payloadWords[VALUE]),
+    };
+  }
+
   destroy(): void {
     for (const buffer of Object.values(this.#scratch)) this.#gpu.destroyBuffer(buffer);
     this.#kernels.quantise.destroy();
@@ -185,13 +192,17 @@ export class PackedSealer implements Sealer {
    * Half of the section table and of the record's padding (at most 3 words) is counted per side.
    */
   #bits(side: Side): number {
-    const { kvHeadCount, headSize } = this.#layout;
+    const { kvHeadCount } = this.#layout;
     const { recordCount, payloadWords } = this.#totals;
-    if (recordCount === 0) return 0;
     const fixedWords = kvHeadCount + BLOCK_TOKEN_COUNT +
       kvHeadCount * this.#layout.payloadWord(side);
-    const elementCount = recordCount * kvHeadCount * headSize * BLOCK_TOKEN_COUNT;
-    return 32 * (recordCount * fixedWords + payloadWords[side]) / elementCount;
+    return this.#perElement(recordCount * fixedWords + payloadWords[side]);
+  }
+
+  #perElement(wordCount: number): number {
+    const { kvHeadCount, headSize } = this.#layout;
+    const elementCount = this.#totals.recordCount * kvHeadCount * headSize * BLOCK_TOKEN_COUNT;
+    return elementCount === 0 ? 0 : 32 * wordCount / elementCount;
   }
 }
 

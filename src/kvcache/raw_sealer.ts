@@ -45,5 +45,9 @@ export class RawSealer implements Sealer {
     return { k: 16, v: 16 };
   }
 
+  payloadBitsPerElement(): { k: number; v: number } {
+    return { k: 16, v: 16 };
+  }
+
   destroy(): void {}
 }

@@ -30,6 +30,8 @@ export interface Sealer {
   ): Pick<StepResult, "recordWords" | "refused">;
   /** Mean bits per element of the blocks measured so far, with all their side data. */
   bitsPerElement(): { k: number; v: number };
+  /** The part of these bits that are the packs, without any side data. */
+  payloadBitsPerElement(): { k: number; v: number };
   /** Frees its buffers. */
   destroy(): void;
 }

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { logSumExp } from "../../bench/quality/divergence.ts";
+import { logSumExp } from "../../bench/quality/exact_row.ts";
 import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
 import { createSequenceRun } from "../../src/engine/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";

@@ -1,0 +1,64 @@
+/**
+ * Other codecs of the KV cache, to compare with: what they make of a block's values, and the bits
+ * they take by construction. Plain and slow: they run on the CPU, in the place of sealing, while
+ * the model runs with the exact cache.
+ *
+ * Values go back into a raw tile and are rounded to f16 there, which none of the originals does; it
+ * moves a value by at most 2^-11 of itself, far less than any of them.
+ *
+ * @module
+ */
+
+import { type HeadShape, rawTileFrom, rawTileValues } from "../../../src/codec/raw_tile.ts";
+import { KEY, VALUE } from "../../../src/codec/layout.ts";
+import type { TileRewriter } from "../../../src/engine/sequence_run.ts";
+
+/** One side of a block of one layer, to be replaced by what a codec reads back. */
+export interface BaselineSide {
+  shape: HeadShape;
+  /** f32 `[64][kvHeadCount * headSize]`, token by token. */
+  values: Float32Array;
+  /** Tokens before it stay raw: 0, or the number of sinks in the first block. */
+  firstToken: number;
+}
+
+/** A number for K and one for V. */
+export interface PerSide {
+  k: number;
+  v: number;
+}
+
+/** A codec to compare with. */
+export interface BaselineCodec {
+  /** What it does, for people. */
+  description: string;
+  /** Bits per element with scales and minima. */
+  bits: PerSide;
+  /** Bits of a code alone. */
+  codeBits: PerSide;
+  /** Replaces the keys of a block; they are after RoPE. */
+  readBackKeys(side: BaselineSide): void;
+  /** Replaces the values of a block. */
+  readBackValues(side: BaselineSide): void;
+}
+
+/** A codec with a number of raw first tokens. */
+export interface Baseline {
+  name: string;
+  codec: BaselineCodec;
+  /** First tokens of the sequence that stay raw; they are not counted in the codec's bits. */
+  sinkTokenCount: number;
+}
+
+/** What a run of the exact cache does to each block to read it as the baseline would. */
+export function baselineRewriter(baseline: Baseline, shape: HeadShape): TileRewriter {
+  const { codec, sinkTokenCount } = baseline;
+  return (tile, { blockIndex }) => {
+    const firstToken = blockIndex === 0 ? sinkTokenCount : 0;
+    const keys = rawTileValues(shape, tile, KEY);
+    const values = rawTileValues(shape, tile, VALUE);
+    codec.readBackKeys({ shape, values: keys, firstToken });
+    codec.readBackValues({ shape, values, firstToken });
+    tile.set(rawTileFrom(shape, keys, values));
+  };
+}

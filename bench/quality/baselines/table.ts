@@ -1,0 +1,41 @@
+/**
+ * The baselines there are, by name.
+ *
+ * @module
+ */
+
+import type { HeadShape } from "../../../src/codec/raw_tile.ts";
+import type { Baseline, BaselineCodec } from "./baseline.ts";
+import { kivi } from "./kivi.ts";
+import { LLAMA_Q4_0 } from "./llama_q4_0.ts";
+import { LLAMA_Q8_0 } from "./llama_q8_0.ts";
+import { tokenHeadInteger } from "./token_head_integer.ts";
+
+/** Added to a baseline's name: the first tokens stay raw. */
+const SINKS_SUFFIX = "+sinks";
+/** As many as ours keeps by default. */
+const SINK_TOKEN_COUNT = 4;
+
+const CODECS: Readonly<Record<string, (shape: HeadShape) => BaselineCodec>> = {
+  q8_0: () => LLAMA_Q8_0,
+  q4_0: () => LLAMA_Q4_0,
+  kivi4: () => kivi(4),
+  kivi2: () => kivi(2),
+  int4: (shape) => tokenHeadInteger(4, shape),
+  int3: (shape) => tokenHeadInteger(3, shape),
+};
+
+/** All names, each without and with raw first tokens. */
+export const BASELINE_NAMES: readonly string[] = Object.keys(CODECS).flatMap((name) => [
+  name,
+  `${name}${SINKS_SUFFIX}`,
+]);
+
+/** The baseline of a name in {@link BASELINE_NAMES} for a model's heads; null if there is none. */
+export function findBaseline(name: string, shape: HeadShape): Baseline | null {
+  const hasSinks = name.endsWith(SINKS_SUFFIX);
+  const codecName = hasSinks ? name.slice(0, -SINKS_SUFFIX.length) : name;
+  if (!Object.hasOwn(CODECS, codecName)) return null;
+  const codec = CODECS[codecName](shape);
+  return { name, codec, sinkTokenCount: hasSinks ? SINK_TOKEN_COUNT : 0 };
+}

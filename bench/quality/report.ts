@@ -1,0 +1,125 @@
+/**
+ * What an evaluation tells: one report per text and codec, as JSON and as tables.
+ *
+ * @module
+ */
+
+import type { LoadedModel } from "../../src/engine/load_model.ts";
+import type { SequenceRun, SideBytes } from "../../src/engine/sequence_run.ts";
+import type { CacheBytes } from "../../src/engine/types.ts";
+import type { PerSide } from "./baselines/baseline.ts";
+import { describeCodec, type EvalCodec } from "./codecs.ts";
+import type { DivergenceSummary } from "./divergence.ts";
+
+/** Quality and size over the first `tokens` of a text; names as printed. */
+export interface ContextReport {
+  tokens: number;
+  kl_mean: number;
+  kl_p50: number;
+  kl_p99: number;
+  kl_p999: number;
+  /** Share of positions with the same most likely token, 0 to 1. */
+  same_top: number;
+  ppl: number;
+  ppl_exact: number;
+  ppl_ratio: number;
+  /** f16 bytes of the sealed tokens over packed bytes. */
+  ratio: number;
+  /** Bits per element of sealed blocks, all side data counted. */
+  bits: PerSide;
+  bytes: CacheBytes & { k: SideBytes; v: SideBytes };
+}
+
+/** The report of one text and codec: that of its longest context, and all of them. */
+export interface EvalReport extends ContextReport {
+  text: string;
+  /** The codec with its settings in words. */
+  profile: string;
+  /** As the command line names it. */
+  codec: string;
+  model: string;
+  from: number;
+  /** Bytes follow from the codec's definition: nothing is really packed. */
+  by_construction: boolean;
+  /** Raw first tokens; in no byte count above. */
+  sinks: { tokens: number; bytes: number };
+  /** Device bytes of the raw window of a sequence; in no byte count above. */
+  window_bytes: number;
+  /** By context, shortest first. */
+  contexts: ContextReport[];
+}
+
+/** Sizes of a cache at some time. */
+export interface CacheSize {
+  bits: PerSide;
+  bytes: ContextReport["bytes"];
+}
+
+/** Sizes of the blocks that a run has sealed so far. */
+export function cacheSize(run: SequenceRun, { baseline }: EvalCodec): CacheSize {
+  const bytes = run.cacheBytes();
+  const sides = run.sideBytes();
+  if (baseline === null) {
+    return { bits: run.bitsPerElement(), bytes: { ...bytes, k: sides.k, v: sides.v } };
+  }
+  const { bits, codeBits } = baseline.codec;
+  const ofSide = (side: "k" | "v"): SideBytes => {
+    const { raw } = sides[side];
+    return { raw, payload: raw * codeBits[side] / 16, packed: raw * bits[side] / 16 };
+  };
+  const [k, v] = [ofSide("k"), ofSide("v")];
+  const packed = k.packed + v.packed;
+  const payload = k.payload + v.payload;
+  return { bits, bytes: { raw: bytes.raw, payload, packed, allocated: packed, k, v } };
+}
+
+/** The report of a context. */
+export function contextReport(
+  tokens: number,
+  summary: DivergenceSummary,
+  { bits, bytes }: CacheSize,
+): ContextReport {
+  const { klMean, klPercentiles, sameTop, perplexity, perplexityExact } = summary;
+  return {
+    tokens,
+    kl_mean: klMean,
+    kl_p50: klPercentiles.p50,
+    kl_p99: klPercentiles.p99,
+    kl_p999: klPercentiles.p999,
+    same_top: sameTop,
+    ppl: perplexity,
+    ppl_exact: perplexityExact,
+    ppl_ratio: perplexity / perplexityExact,
+    ratio: bytes.packed === 0 ? 1 : bytes.raw / bytes.packed,
+    bits,
+    bytes,
+  };
+}
+
+/** Puts the reports of all contexts together. */
+export function evalReport(
+  model: LoadedModel,
+  facts: {
+    text: string;
+    codec: EvalCodec;
+    from: number;
+    windowBytes: number;
+    contexts: ContextReport[];
+  },
+): EvalReport {
+  const { text, codec, from, windowBytes, contexts } = facts;
+  const { layerCount, kvHeadCount, headSize, name } = model.shape;
+  const sinkTokens = codec.baseline?.sinkTokenCount ?? 0;
+  return {
+    text,
+    profile: describeCodec(codec),
+    codec: codec.name,
+    model: name,
+    from,
+    ...contexts[contexts.length - 1],
+    by_construction: codec.baseline !== null,
+    sinks: { tokens: sinkTokens, bytes: sinkTokens * layerCount * kvHeadCount * headSize * 4 },
+    window_bytes: windowBytes,
+    contexts,
+  };
+}

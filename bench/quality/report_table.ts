@@ -1,0 +1,87 @@
+/**
+ * Reports as tables for people.
+ *
+ * @module
+ */
+
+import type { ContextReport, EvalReport } from "./report.ts";
+
+/** One report on several lines if it is alone and of one context, else a line for each. */
+export function formatReports(reports: readonly EvalReport[]): string {
+  const [only] = reports;
+  if (reports.length === 1 && only.contexts.length === 1) return formatReport(only);
+  return formatComparison(reports);
+}
+
+function formatReport(report: EvalReport): string {
+  const { bits, bytes } = report;
+  const rows: [string, string][] = [
+    ["text", report.text],
+    ["profile", report.profile],
+    ["tokens", `${report.tokens}, compared from ${report.from}`],
+    ["mean KL to exact", report.kl_mean.toFixed(4)],
+    ["KL, 50 / 99 / 99.9%", percentiles(report).join(" / ")],
+    ["same top token", `${(100 * report.same_top).toFixed(1)}%`],
+    [
+      "perplexity",
+      `${report.ppl.toFixed(3)} (exact ${report.ppl_exact.toFixed(3)}, ratio ${
+        report.ppl_ratio.toFixed(4)
+      })`,
+    ],
+    ["times smaller", report.ratio.toFixed(2)],
+    ["bits per element", `K ${bits.k.toFixed(2)}, V ${bits.v.toFixed(2)}`],
+    ...(["raw", "payload", "packed"] as const).map((name): [string, string] => [
+      `bytes ${name}`,
+      `${bytes[name]} (K ${Math.round(bytes.k[name])}, V ${Math.round(bytes.v[name])})`,
+    ]),
+    ["bytes allocated", report.by_construction ? "by construction" : String(bytes.allocated)],
+    ["raw beside blocks", `window ${report.window_bytes}, sinks ${report.sinks.bytes} bytes`],
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(20)} ${value}`).join("\n");
+}
+
+const HEADS = [
+  "text",
+  "codec",
+  "tokens",
+  "smaller",
+  "K bits",
+  "V bits",
+  "KL",
+  "KL 50%",
+  "99%",
+  "99.9%",
+  "same top",
+  "ppl ratio",
+];
+
+function formatComparison(reports: readonly EvalReport[]): string {
+  const rows = reports.flatMap((report) =>
+    report.contexts.map((context) => [report.text, report.codec, ...contextCells(context)])
+  );
+  const widths = HEADS.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => row[column].length))
+  );
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, column) =>
+      column < 2 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
+    ).join("  ");
+  return [HEADS, ...rows].map(line).join("\n");
+}
+
+function contextCells(context: ContextReport): string[] {
+  return [
+    String(context.tokens),
+    context.ratio.toFixed(2),
+    context.bits.k.toFixed(2),
+    context.bits.v.toFixed(2),
+    context.kl_mean.toFixed(5),
+    ...percentiles(context),
+    `${(100 * context.same_top).toFixed(2)}%`,
+    context.ppl_ratio.toFixed(4),
+  ];
+}
+
+function percentiles(context: ContextReport): string[] {
+  return [context.kl_p50, context.kl_p99, context.kl_p999].map((kl) => kl.toFixed(4));
+}

@@ -1,0 +1,56 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { BASELINE_NAMES } from "../../bench/quality/baselines/table.ts";
+import { describeCodec } from "../../bench/quality/codecs.ts";
+import { CODEC_FLAGS } from "../../server/cli/engine_flags.ts";
+import { parseCodecList, readCodecRequests, resolveCodecs } from "../../server/cli/eval_codecs.ts";
+import { parseFlags } from "../../server/cli/flags.ts";
+import { UsageError } from "../../server/cli/usage_error.ts";
+
+const SPECS = { ...CODEC_FLAGS, profiles: { value: "LIST", help: "" } };
+const read = (...args: string[]) => readCodecRequests(parseFlags(args, SPECS));
+
+Deno.test("parseCodecList() reads profiles with settings, and baselines", () => {
+  assertEquals(parseCodecList("exact,paper:k-rel=0.05:repack=greedy,q4_0+sinks"), [
+    { name: "exact", profile: { name: "exact" } },
+    {
+      name: "paper:k-rel=0.05:repack=greedy",
+      profile: { name: "paper", keyRel: 0.05, repack: "greedy" },
+    },
+    { name: "q4_0+sinks", profile: null },
+  ]);
+});
+
+Deno.test("parseCodecList() takes `baselines` for all of them, all of which exist", () => {
+  const requests = parseCodecList("baselines");
+  assertEquals(requests.map(({ name }) => name), [...BASELINE_NAMES]);
+  const codecs = resolveCodecs(requests, { kvHeadCount: 3, headSize: 64 });
+  assertEquals(new Set(codecs.map(describeCodec)).size, 12);
+});
+
+Deno.test("readCodecRequests() names a single profile as a list would", () => {
+  assertEquals(read(), [{ name: "paper", profile: { name: "paper" } }]);
+  const [{ name }] = read("--k-rel", "0.05", "--pack-size", "8");
+  assertEquals(name, "paper:k-rel=0.05:pack-size=8");
+  assertEquals(parseCodecList(name), read("--k-rel", "0.05", "--pack-size", "8"));
+});
+
+const REFUSED: [string, RegExp][] = [
+  ["papr", /Cannot evaluate papr: no such profile; did you mean paper\?/],
+  ["", /an empty name: no such profile/],
+  ["q4_0:k-rel=0.1", /a baseline has no settings/],
+  ["paper:k-rel=2", /--k-rel 2: must be/],
+  ["paper:k-real=0.1", /did you mean --k-rel\?/],
+  ["exact:k-rel=0.1", /--k-rel with --profile exact/],
+];
+
+for (const [list, message] of REFUSED) {
+  Deno.test(`parseCodecList() refuses "${list}"`, () => {
+    const error = assertThrows(() => parseCodecList(list), UsageError) as Error;
+    assertMatch(error.message, message);
+  });
+}
+
+Deno.test("readCodecRequests() refuses codec flags beside a list", () => {
+  const error = assertThrows(() => read("--profiles", "q4_0", "--k-rel", "0.1")) as Error;
+  assertMatch(error.message, /--k-rel with --profiles/);
+});
