@@ -34,6 +34,19 @@ export class ServerMetrics implements GenerationObserver {
   readonly #usage = this.#gauge("vllm:kv_cache_usage_perc", "Share of the KV arena in use, 0 to 1");
   readonly #promptTokens = this.#counter("vllm:prompt_tokens_total", "Prompt tokens prefilled");
   readonly #generated = this.#counter("vllm:generation_tokens_total", "Tokens generated");
+  readonly #prefixQueries = this.#counter(
+    "vllm:prefix_cache_queries",
+    "Prompt tokens looked up in the prefix cache",
+  );
+  readonly #prefixHits = this.#counter(
+    "vllm:prefix_cache_hits",
+    "Prompt tokens found in the prefix cache",
+  );
+  readonly #sharedBlocks = this.#gauge("packkv:shared_blocks", "Sealed blocks used by several");
+  readonly #retainedBytes = this.#gauge(
+    "packkv:kv_retained_bytes",
+    "Bytes of blocks kept though no sequence uses them",
+  );
   readonly #steps = this.#counter("packkv:steps_total", "Command buffers submitted");
   readonly #deviceBytes = this.#gauge("packkv:device_bytes", "Bytes of GPU buffers held");
   readonly #cacheBytes = this.#gauge("packkv:kv_bytes", "Bytes of the KV cache", [
@@ -66,14 +79,20 @@ export class ServerMetrics implements GenerationObserver {
     "From request to admission",
     REQUEST_BUCKETS,
   );
-  #seen = { promptTokenCount: 0, generatedTokenCount: 0, stepCount: 0 };
+  /** Counters of what the engine totals. */
+  readonly #totals = [
+    ["promptTokenCount", this.#promptTokens],
+    ["generatedTokenCount", this.#generated],
+    ["stepCount", this.#steps],
+    ["prefixQueryCount", this.#prefixQueries],
+    ["prefixHitCount", this.#prefixHits],
+  ] as const;
+  /** Totals as the engine last told them. */
+  readonly #seen = new Map<string, number>();
 
   /** @param modelId Value of the label `model_name` of every metric. */
   constructor(modelId: string) {
     this.#registry.setDefaultLabels({ model_name: modelId });
-    // There is no prefix cache to ask: dashboards that divide these see no hits.
-    this.#counter("vllm:prefix_cache_queries", "Prompt tokens looked up in the prefix cache");
-    this.#counter("vllm:prefix_cache_hits", "Prompt tokens found in the prefix cache");
     for (const finished_reason of ["stop", "length", "abort"]) {
       this.#success.inc({ finished_reason }, 0);
     }
@@ -120,11 +139,12 @@ export class ServerMetrics implements GenerationObserver {
     for (const kind of CACHE_BYTE_KINDS) {
       this.#cacheBytes.set({ kind, profile }, stats.cacheBytes[kind]);
     }
-    const { promptTokenCount, generatedTokenCount, stepCount } = stats;
-    this.#promptTokens.inc(Math.max(0, promptTokenCount - this.#seen.promptTokenCount));
-    this.#generated.inc(Math.max(0, generatedTokenCount - this.#seen.generatedTokenCount));
-    this.#steps.inc(Math.max(0, stepCount - this.#seen.stepCount));
-    this.#seen = { promptTokenCount, generatedTokenCount, stepCount };
+    this.#sharedBlocks.set(stats.sharedBlockCount);
+    this.#retainedBytes.set(stats.retainedBytes);
+    for (const [name, counter] of this.#totals) {
+      counter.inc(Math.max(0, stats[name] - (this.#seen.get(name) ?? 0)));
+      this.#seen.set(name, stats[name]);
+    }
   }
 
   /**

@@ -6,6 +6,7 @@
 
 import type { EngineOptions, ProfileOptions } from "../../mod.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
+import { readServingFlags, SERVING_FLAGS } from "./serving_flags.ts";
 import { UsageError } from "./usage_error.ts";
 
 const REL_RANGE = { min: 1 / 254, max: 0.5 };
@@ -43,8 +44,9 @@ export const ENGINE_FLAGS: FlagSpecs = {
   sequences: { value: "N", help: "sequences that run at a time, 1 to 64 (default: 4)" },
   "kv-memory": {
     value: "MIB",
-    help: "device memory for packed blocks (default: what the sequences can need)",
+    help: "device memory for packed blocks (default: printed at start)",
   },
+  ...SERVING_FLAGS,
 };
 
 /** What the engine flags ask for. */
@@ -68,6 +70,7 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   if (contextLength !== null) options.contextLength = contextLength;
   if (sequenceCountMax !== null) options.sequenceCountMax = sequenceCountMax;
   if (cacheSizeMib !== null) options.cacheSizeBytes = Math.floor(cacheSizeMib * 2 ** 20);
+  Object.assign(options, readServingFlags(flags));
   return { model: flags.text("model"), options };
 }
 

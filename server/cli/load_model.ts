@@ -52,6 +52,8 @@ export function describeEngine(info: EngineInfo): string {
   const memory = `${formatMegabytes(info.weightBytes)} weights, ` +
     `up to ${formatMegabytes(info.cacheCapacityBytes)} packed KV, ` +
     `${info.sequenceCountMax} sequences at a time`;
+  const serving = `up to ${info.waitingCountMax} waiting, steps of ${info.stepTokenCountMax} ` +
+    `tokens beside decoding, prefixes ${info.sharesPrefixes ? "shared" : "not shared"}`;
   return [
     `model    ${info.modelPath} (${parameters} M parameters, ${
       formatMegabytes(info.modelSizeBytes)
@@ -60,5 +62,6 @@ export function describeEngine(info: EngineInfo): string {
     `profile  ${info.profile}`,
     `context  ${context}`,
     `memory   ${memory}`,
+    `serving  ${serving}`,
   ].join("\n");
 }

@@ -54,6 +54,8 @@ class AnswerRun {
   readonly #release: () => void;
   /** Tokens generated so far, by choice. */
   readonly #completionTokenCounts: number[];
+  /** Prompt tokens found in the cache, by choice that has ended. */
+  readonly #cachedTokenCounts: number[] = [];
 
   constructor(plan: AnswerPlan, context: AnswerContext) {
     this.#plan = plan;
@@ -83,13 +85,27 @@ class AnswerRun {
   #usage(): object {
     const { promptTokenCount } = this.#plan;
     const completionTokenCount = this.#completionTokenCounts.reduce((sum, count) => sum + count, 0);
-    return toUsage({ promptTokenCount, completionTokenCount });
+    const cachedTokenCount = this.#cachedTokenCount();
+    return toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount });
+  }
+
+  /** Of each prompt, what none of its choices had to prefill; of those that have ended. */
+  #cachedTokenCount(): number {
+    const byPrompt = new Map<readonly number[], number>();
+    this.#cachedTokenCounts.forEach((count, index) => {
+      const { promptIds } = this.#plan.choices[index].spec;
+      byPrompt.set(promptIds, Math.min(count, byPrompt.get(promptIds) ?? count));
+    });
+    return [...byPrompt.values()].reduce((sum, count) => sum + count, 0);
   }
 
   #count(choiceIndex: number, piece: GenerationPiece): void {
     if (piece.type === "progress") return;
     const { completionTokenCount } = piece.type === "text" ? piece : piece.timings;
     this.#completionTokenCounts[choiceIndex] = completionTokenCount;
+    if (piece.type === "finish") {
+      this.#cachedTokenCounts[choiceIndex] = piece.timings.cachedTokenCount;
+    }
   }
 
   #pieces(): AsyncGenerator<Indexed<GenerationPiece>> {

@@ -11,6 +11,8 @@ import type { GenerationTimings } from "./generation.ts";
 export interface TokenCounts {
   promptTokenCount: number;
   completionTokenCount: number;
+  /** Prompt tokens that were in the cache. */
+  cachedTokenCount: number;
 }
 
 /** How one kind of completion writes its choices. */
@@ -64,12 +66,13 @@ function completionChoice(index: number, text: string, reason: FinishReason | nu
 }
 
 /** `usage` of an answer. */
-export function toUsage({ promptTokenCount, completionTokenCount }: TokenCounts): object {
+export function toUsage(counts: TokenCounts): object {
+  const { promptTokenCount, completionTokenCount, cachedTokenCount } = counts;
   return {
     prompt_tokens: promptTokenCount,
     completion_tokens: completionTokenCount,
     total_tokens: promptTokenCount + completionTokenCount,
-    prompt_tokens_details: { cached_tokens: 0 },
+    prompt_tokens_details: { cached_tokens: cachedTokenCount },
     completion_tokens_details: { reasoning_tokens: 0 },
   };
 }
@@ -84,11 +87,13 @@ function perSecond(count: number, ms: number): number {
 export function toTimingsBody(all: readonly GenerationTimings[]): object {
   const sum = (field: keyof GenerationTimings) =>
     all.reduce((total, timings) => total + timings[field], 0);
-  const promptCount = sum("promptTokenCount");
+  const cachedCount = sum("cachedTokenCount");
+  const promptCount = sum("promptTokenCount") - cachedCount;
   const promptMs = sum("prefillMs");
   const predictedCount = sum("completionTokenCount");
   const predictedMs = sum("decodeMs");
   return {
+    cache_n: cachedCount,
     prompt_n: promptCount,
     prompt_ms: promptMs,
     prompt_per_second: perSecond(promptCount, promptMs),

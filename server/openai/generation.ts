@@ -25,6 +25,8 @@ export interface GenerationSpec {
 export interface GenerationTimings {
   promptTokenCount: number;
   completionTokenCount: number;
+  /** Prompt tokens that were in the cache. */
+  cachedTokenCount: number;
   queueMs: number;
   prefillMs: number;
   decodeMs: number;
@@ -60,6 +62,7 @@ class Progress {
   #lastTokenMs = this.#startMs;
   #firstTokenMs: number | null = null;
   completionTokenCount = 0;
+  cachedTokenCount = 0;
 
   get elapsedMs(): number {
     return performance.now() - this.#startMs;
@@ -79,6 +82,7 @@ class Progress {
     return {
       promptTokenCount,
       completionTokenCount: this.completionTokenCount,
+      cachedTokenCount: this.cachedTokenCount,
       queueMs: 0,
       prefillMs: firstTokenMs - this.#startMs,
       decodeMs: performance.now() - firstTokenMs,
@@ -110,8 +114,8 @@ class TextAssembler {
 type FinishEvent = Extract<GenerateEvent, { type: "finish" }>;
 
 function toTimings(event: FinishEvent): GenerationTimings {
-  const { promptTokenCount, completionTokenCount, timings } = event;
-  return { promptTokenCount, completionTokenCount, ...timings };
+  const { promptTokenCount, completionTokenCount, cachedTokenCount, timings } = event;
+  return { promptTokenCount, completionTokenCount, cachedTokenCount, ...timings };
 }
 
 async function* run(
@@ -130,6 +134,7 @@ async function* run(
     signal.throwIfAborted();
     if (event.type === "prefill") {
       const { processedTokenCount, promptTokenCount } = event;
+      progress.cachedTokenCount = event.cachedTokenCount;
       const { elapsedMs } = progress;
       yield { type: "progress", processedTokenCount, promptTokenCount, elapsedMs };
     } else if (event.type === "token") {

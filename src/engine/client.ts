@@ -49,6 +49,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     sequenceCountMax,
     waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
     cacheSizeBytes: options.cacheSizeBytes ?? null,
+    stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
+    sharesPrefixes: options.sharesPrefixes ?? true,
   };
   const engine = new WorkerEngine(options.onProgress ?? (() => {}));
   try {
@@ -58,6 +60,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     throw error;
   }
   return engine;
+}
+
+function checkedStepTokenCount(asked: number | undefined): number | null {
+  if (asked === undefined) return null;
+  if (Number.isInteger(asked) && asked >= 1) return asked;
+  throw new RangeError(`Cannot run steps of ${asked} tokens: wanted at least 1`);
 }
 
 class WorkerEngine implements Engine {
@@ -124,6 +132,9 @@ class WorkerEngine implements Engine {
       maxTokens: request.maxTokens,
       sampling: resolveSampling(request.sampling),
       ignoreEos: request.ignoreEos ?? false,
+      priority: request.priority ?? 0,
+      cacheSalt: request.cacheSalt ?? "",
+      skipsCache: request.skipsCache ?? false,
     });
     let hasFinished = false;
     try {

@@ -34,6 +34,8 @@ export interface LoadOptions {
   sequenceCountMax: number;
   waitingCountMax: number;
   cacheSizeBytes: number | null;
+  stepTokenCountMax: number | null;
+  sharesPrefixes: boolean;
 }
 
 /** An {@link import("../core/errors.ts").EngineError} as a value. */
@@ -53,6 +55,9 @@ export type ToWorker =
     maxTokens: number;
     sampling: SamplingOptions;
     ignoreEos: boolean;
+    priority: number;
+    cacheSalt: string;
+    skipsCache: boolean;
   }
   | { type: "abort"; sequenceId: number }
   | { type: "stats"; requestId: number }

@@ -40,6 +40,9 @@ export function validateRequest(request: GenerateRequest, info: EngineInfo): voi
   check(Number.isInteger(topK) && topK >= 0, "topK", `${topK}; wanted an integer >= 0`);
   check(topP > 0 && topP <= 1, "topP", `${topP}; wanted more than 0, at most 1`);
   check(minP >= 0 && minP <= 1, "minP", `${minP}; wanted 0 to 1`);
+  const { priority = 0 } = request;
+  const isPriority = Number.isInteger(priority) && Math.abs(priority) <= 100;
+  check(isPriority, "priority", `${priority}; wanted an integer from -100 to 100`);
   check(seed >>> 0 === seed, "seed", `${seed}; wanted an unsigned 32-bit integer`);
 }
 

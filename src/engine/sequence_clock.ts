@@ -25,7 +25,7 @@ export class SequenceClock {
   }
 
   /** The event that ends the sequence. */
-  finish(reason: FinishReason): GenerateEvent {
+  finish(reason: FinishReason, cachedTokenCount: number): GenerateEvent {
     const startedMs = this.#startedMs ?? this.#admittedMs;
     const firstTokenMs = this.#firstTokenMs ?? performance.now();
     return {
@@ -33,6 +33,7 @@ export class SequenceClock {
       reason,
       promptTokenCount: this.#promptTokenCount,
       completionTokenCount: this.#tokenCount,
+      cachedTokenCount,
       timings: {
         queueMs: startedMs - this.#admittedMs,
         prefillMs: firstTokenMs - startedMs,

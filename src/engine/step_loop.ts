@@ -6,6 +6,7 @@
  */
 
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { SchedulerEvent } from "../scheduler/scheduler.ts";
 import type { StepPlan } from "../scheduler/step_plan.ts";
 import type { Runtime } from "./load.ts";
@@ -39,10 +40,11 @@ export class StepLoop {
 
   /** Admits a request; a refusal is sent back as the sequence's failure. */
   generate(request: Extract<ToWorker, { type: "generate" }>): void {
-    const { sequenceId, promptIds, maxTokens, sampling, ignoreEos } = request;
+    const { type: _, sampling, ...sequence } = request;
+    const { sequenceId, promptIds } = sequence;
     const { scheduler, eosIds } = this.#runtime;
     try {
-      scheduler.admit({ sequenceId, promptIds, maxTokens, eosIds, ignoreEos });
+      scheduler.admit({ ...sequence, eosIds });
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       this.#sendFailure(sequenceId, error.code, error.message);
@@ -94,9 +96,13 @@ export class StepLoop {
       waitingSequenceCount: stats.waitingCount,
       cacheUsage: stats.cacheUsage,
       cacheBytes: cacheBytes(),
+      retainedBytes: stats.retainedWordCount * WORD_SIZE_BYTES,
+      sharedBlockCount: stats.sharedBlockCount,
       deviceBytes: gpu.allocatedBytes,
       stepCount: this.#stepCount,
       promptTokenCount: this.#promptTokenCount,
+      prefixQueryCount: stats.prefixQueryCount,
+      prefixHitCount: stats.prefixHitCount,
       generatedTokenCount: this.#generatedTokenCount,
     };
   }
@@ -105,8 +111,7 @@ export class StepLoop {
     const { scheduler, runner } = this.#runtime;
     const plan = scheduler.plan();
     if (plan === null) return null;
-    if (plan.slice?.position === 0) {
-      const { sequenceId, slot } = plan.slice;
+    for (const { sequenceId, slot } of plan.starts) {
       const clock = this.#clocks.get(sequenceId);
       clock?.start();
       if (clock) runner.setSampling(slot, clock.sampling);
@@ -137,8 +142,7 @@ export class StepLoop {
     if (clock === undefined) return;
     switch (event.type) {
       case "prefill": {
-        const { processedTokenCount, promptTokenCount } = event;
-        const progress = { type: "prefill", processedTokenCount, promptTokenCount } as const;
+        const { sequenceId: _, ...progress } = event;
         return this.#send({ type: "event", sequenceId, event: progress });
       }
       case "token":
@@ -147,7 +151,11 @@ export class StepLoop {
         return this.#send({ type: "event", sequenceId, event: { type: "token", id: event.id } });
       case "finish":
         this.#clocks.delete(sequenceId);
-        return this.#send({ type: "event", sequenceId, event: clock.finish(event.reason) });
+        return this.#send({
+          type: "event",
+          sequenceId,
+          event: clock.finish(event.reason, event.cachedTokenCount),
+        });
       case "failed":
         this.#clocks.delete(sequenceId);
         return this.#sendFailure(sequenceId, event.code, event.message);

@@ -73,10 +73,12 @@ export class StepRunner {
   record(plan: StepPlan, options: { wantsLogits?: boolean } = {}): RecordedStep {
     const { device } = this.#model.gpu;
     const encoder = device.createCommandEncoder();
-    for (const pack of plan.packs) this.cache.writeDirectory(pack);
+    for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
     this.sealer.recordPacks(encoder, plan.packs);
+    for (const tile of plan.restores) this.cache.recordTileCopy(encoder, tile, "window");
     if (plan.decodes.length > 0) this.graph.recordDecodes(encoder, plan.decodes);
     if (plan.slice) this.graph.recordSlice(encoder, plan.slice, options);
+    for (const tile of plan.keeps) this.cache.recordTileCopy(encoder, tile, "arena");
     this.sealer.recordMeasures(encoder, plan.measures);
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;

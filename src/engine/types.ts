@@ -22,6 +22,12 @@ export interface GenerateRequest {
   ignoreEos?: boolean;
   /** Aborting ends the sequence within one step and frees its memory. */
   signal?: AbortSignal;
+  /** Higher ones go first, -100 to 100; default 0. */
+  priority?: number;
+  /** Cached blocks are shared among requests of the same salt only; default none. */
+  cacheSalt?: string;
+  /** Prefill every prompt token, though it be in the cache; default false. */
+  skipsCache?: boolean;
 }
 
 /**
@@ -43,13 +49,21 @@ export interface SequenceTimings {
  * What a generation yields, in order: any number of `prefill`, any number of `token`, one `finish`.
  */
 export type GenerateEvent =
-  | { type: "prefill"; processedTokenCount: number; promptTokenCount: number }
+  | {
+    type: "prefill";
+    processedTokenCount: number;
+    promptTokenCount: number;
+    /** Prompt tokens that were in the cache and not prefilled. */
+    cachedTokenCount: number;
+  }
   | { type: "token"; id: number }
   | {
     type: "finish";
     reason: FinishReason;
     promptTokenCount: number;
     completionTokenCount: number;
+    /** Prompt tokens that were in the cache and not prefilled. */
+    cachedTokenCount: number;
     timings: SequenceTimings;
   };
 
@@ -71,16 +85,24 @@ export interface EngineStats {
   runningSequenceCount: number;
   /** Requests that wait for one. */
   waitingSequenceCount: number;
-  /** Share of the arena in use, 0 to 1. */
+  /** Share of the arena that sequences use, 0 to 1. */
   cacheUsage: number;
-  /** Bytes of the sealed blocks now. */
+  /** Bytes of the sealed blocks of sequences now. */
   cacheBytes: CacheBytes;
+  /** Bytes of blocks that no sequence uses, kept until their memory is needed. */
+  retainedBytes: number;
+  /** Sealed blocks that two sequences or more use. */
+  sharedBlockCount: number;
   /** All bytes of GPU buffers the engine holds. */
   deviceBytes: number;
   /** Steps run since loading. */
   stepCount: number;
   /** Prompt tokens prefilled since loading. */
   promptTokenCount: number;
+  /** Prompt tokens of all requests that were started. */
+  prefixQueryCount: number;
+  /** Those of them that were in the cache. */
+  prefixHitCount: number;
   /** Tokens sampled since loading. */
   generatedTokenCount: number;
 }
@@ -109,6 +131,12 @@ export interface EngineInfo {
   adapterIsFallback: boolean;
   /** Sequences that run at a time. */
   sequenceCountMax: number;
+  /** Requests that may wait. */
+  waitingCountMax: number;
+  /** Rows of a step that decodes: what decoding leaves is prompt. */
+  stepTokenCountMax: number;
+  /** Whether blocks of prompts are kept and shared. */
+  sharesPrefixes: boolean;
   /** Device bytes of the weights. */
   weightBytes: number;
   /** Device bytes of the arena. */
@@ -159,8 +187,18 @@ export interface EngineOptions {
   sequenceCountMax?: number;
   /** Requests that may wait; 64 if left out. */
   waitingCountMax?: number;
-  /** Budget of sealed blocks in bytes; what all sequences can ever need if left out. */
+  /**
+   * Device memory for sealed blocks in bytes. If left out: what all sequences can ever need, at
+   * most the adapter's largest buffer, and on a CPU adapter at most a quarter of the free memory.
+   */
   cacheSizeBytes?: number;
+  /**
+   * Decode rows and prompt tokens of a step that decodes: less makes running streams steadier while
+   * prompts are read, more reads prompts faster. Default 128, on a CPU adapter 16.
+   */
+  stepTokenCountMax?: number;
+  /** Keep and share blocks of prompts that begin alike; default true. */
+  sharesPrefixes?: boolean;
   /** Told what loading is doing; `fraction` is 0 to 1. */
   onProgress?: (message: string, fraction: number) => void;
 }

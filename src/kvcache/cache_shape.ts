@@ -52,6 +52,8 @@ export interface CacheOptions {
   recordWordsMax: number;
   /** Budget of the arena in bytes; what all slots can ever need if left out. */
   arenaSizeBytes?: number;
+  /** Most bytes of the arena if no budget is given. */
+  arenaLimitBytes?: number;
   /** Largest buffer range one binding may hold. */
   bindingSizeMax: number;
 }
@@ -104,7 +106,8 @@ function arenaGroups(
   const { slotCount, blockCountMax, recordWordsMax, bindingSizeMax } = options;
   const bytesPerBlockAndLayer = alignUp(recordWordsMax, EXTENT_UNIT_WORDS) * WORD_SIZE_BYTES;
   const needBytes = slotCount * blockCountMax * layerCount * bytesPerBlockAndLayer;
-  const totalBytes = Math.min(options.arenaSizeBytes ?? needBytes, needBytes);
+  const { arenaSizeBytes, arenaLimitBytes = needBytes } = options;
+  const totalBytes = arenaSizeBytes ?? Math.min(needBytes, arenaLimitBytes);
   if (totalBytes < layerCount * bytesPerBlockAndLayer) {
     throw new EngineError(
       "model_too_large",

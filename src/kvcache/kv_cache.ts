@@ -8,7 +8,7 @@
 import { invariant } from "../core/errors.ts";
 import { WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-import type { PackOp } from "../scheduler/step_plan.ts";
+import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
 import type { CacheShape } from "./cache_shape.ts";
 
 /** Device memory of all sequences' keys and values. */
@@ -57,13 +57,32 @@ export class KvCache {
     return { buffer: this.#directory, offset: layer * size, size };
   }
 
-  /** Queues the directory entries of a block that this step packs. */
-  writeDirectory(pack: PackOp): void {
+  /** Queues the directory entries of a block that this step makes readable. */
+  writeDirectory(link: LinkOp): void {
     const { layerCount, blockCountMax, directoryStrideBytes } = this.shape;
-    const entry = (pack.slot * blockCountMax + pack.blockIndex) * WORD_SIZE_BYTES;
+    const entry = (link.slot * blockCountMax + link.blockIndex) * WORD_SIZE_BYTES;
     for (let layer = 0; layer < layerCount; layer++) {
       const offset = layer * directoryStrideBytes + entry;
-      this.#gpu.write(this.#directory, offset, Uint32Array.of(pack.recordOffsets[layer]));
+      this.#gpu.write(this.#directory, offset, Uint32Array.of(link.recordOffsets[layer]));
+    }
+  }
+
+  /** Records the copy of a raw tile of all layers between a slot's window and the arenas. */
+  recordTileCopy(encoder: GPUCommandEncoder, tile: TileOp, to: "window" | "arena"): void {
+    const { layerCount, tileWords } = this.shape;
+    const sizeBytes = tileWords * WORD_SIZE_BYTES;
+    const place = tile.slot * WINDOW_TILE_COUNT + tile.blockIndex % WINDOW_TILE_COUNT;
+    for (let layer = 0; layer < layerCount; layer++) {
+      const [window, arena] = [this.windows[layer], this.arenaOf(layer)];
+      const [inWindow, inArena] = [
+        place * sizeBytes,
+        tile.recordOffsets[layer] * WORD_SIZE_BYTES,
+      ];
+      if (to === "window") {
+        encoder.copyBufferToBuffer(arena, inArena, window, inWindow, sizeBytes);
+      } else {
+        encoder.copyBufferToBuffer(window, inWindow, arena, inArena, sizeBytes);
+      }
     }
   }
 

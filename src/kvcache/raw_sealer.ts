@@ -1,5 +1,4 @@
 import { invariant } from "../core/errors.ts";
-import { WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
 import type { Sealer } from "./sealer.ts";
@@ -14,17 +13,7 @@ export class RawSealer implements Sealer {
   }
 
   recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
-    const { layerCount, tileWords } = this.#cache.shape;
-    const sizeBytes = tileWords * WORD_SIZE_BYTES;
-    for (const { slot, blockIndex, recordOffsets } of packs) {
-      const tile = slot * WINDOW_TILE_COUNT + blockIndex % WINDOW_TILE_COUNT;
-      for (let layer = 0; layer < layerCount; layer++) {
-        const target = recordOffsets[layer] * WORD_SIZE_BYTES;
-        const { windows } = this.#cache;
-        const arena = this.#cache.arenaOf(layer);
-        encoder.copyBufferToBuffer(windows[layer], tile * sizeBytes, arena, target, sizeBytes);
-      }
-    }
+    for (const pack of packs) this.#cache.recordTileCopy(encoder, pack, "arena");
   }
 
   recordMeasures(): void {}

@@ -92,8 +92,12 @@ export class ForwardGraph {
     this.#gpu.write(this.#settings, slot * SAMPLE_SETTINGS_SIZE_BYTES, words);
   }
 
-  /** Records one decode row per sequence, from its slot's last id to its next one. */
+  /** Records one decode row per sequence, from its slot's last id, or a known one, to the next. */
   recordDecodes(encoder: GPUCommandEncoder, decodes: readonly DecodeRow[]): void {
+    for (const { slot, knownId } of decodes) {
+      if (knownId === null) continue;
+      this.#gpu.write(this.sampledIds, slot * WORD_SIZE_BYTES, Uint32Array.of(knownId));
+    }
     const rows = decodes.map(({ slot, position, blockCount }) => {
       return { slot, position, blockCount, idIndex: slot };
     });

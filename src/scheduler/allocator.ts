@@ -71,19 +71,26 @@ export class ExtentAllocator {
     return this.#free.at(-1)?.wordCount ?? 0;
   }
 
-  /** Takes an extent with one reference from the smallest run that holds it; null if none does. */
-  allocate(wordCount: number): Extent | null {
+  /**
+   * Takes an extent with one reference from the smallest run that holds it; null if none does.
+   *
+   * @param side `end` takes the end of the last run that holds it instead: extents that come and go
+   * apart from the others leave fewer gaps between them.
+   */
+  allocate(wordCount: number, side: "fit" | "end" = "fit"): Extent | null {
     if (!Number.isInteger(wordCount) || wordCount < 1) {
       throw new RangeError(`Cannot allocate ${wordCount} words: at least 1 is needed`);
     }
     const takenWordCount = alignUp(wordCount, EXTENT_UNIT_WORDS);
-    const run = this.#free[this.#lowerBound({ offset: 0, wordCount: takenWordCount })];
+    const first = this.#lowerBound({ offset: 0, wordCount: takenWordCount });
+    const run = side === "fit" ? this.#free[first] : lastOf(this.#free.slice(first));
     if (run === undefined) return null;
-    const { offset } = run;
     this.#removeFree(run);
     const restWordCount = run.wordCount - takenWordCount;
+    const offset = side === "fit" ? run.offset : run.offset + restWordCount;
     if (restWordCount > 0) {
-      this.#addFree({ offset: offset + takenWordCount, wordCount: restWordCount });
+      const rest = side === "fit" ? offset + takenWordCount : run.offset;
+      this.#addFree({ offset: rest, wordCount: restWordCount });
     }
     const extent = Object.freeze({ offset, wordCount });
     this.#used.set(offset, { extent, wordCount: takenWordCount, referenceCount: 1 });
@@ -183,4 +190,12 @@ export class ExtentAllocator {
     }
     return low;
   }
+}
+
+function lastOf(runs: readonly FreeRun[]): FreeRun | undefined {
+  let last = runs.at(0);
+  for (const run of runs) {
+    if (run.offset > last!.offset) last = run;
+  }
+  return last;
 }

@@ -5,7 +5,8 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import { type Extent, ExtentAllocator } from "./allocator.ts";
+import { alignUp } from "../core/shapes.ts";
+import { type Extent, EXTENT_UNIT_WORDS, ExtentAllocator } from "./allocator.ts";
 
 /** Records start at multiples of this many words. FORMAT.md. */
 const RECORD_UNIT_WORDS = 4;
@@ -52,6 +53,11 @@ export class BlockMemory {
     }));
   }
 
+  /** Layers of all arenas. */
+  get layerCount(): number {
+    return this.#sum(({ layerCount }) => layerCount);
+  }
+
   /** Words of all arenas. */
   get capacityWordCount(): number {
     return this.#sum(({ allocator }) => allocator.capacityWordCount);
@@ -68,14 +74,14 @@ export class BlockMemory {
   }
 
   /** Takes an extent in each arena for a block; null, with nothing taken, if one has no room. */
-  allocate(recordWords: readonly number[]): SealedBlock | null {
+  allocate(recordWords: readonly number[], side: "fit" | "end" = "fit"): SealedBlock | null {
     const extents: Extent[] = [];
     const recordOffsets: number[] = [];
     let layer = 0;
     for (const { layerCount, allocator } of this.#groups) {
       const words = recordWords.slice(layer, layer + layerCount);
       layer += layerCount;
-      const extent = allocator.allocate(words.reduce((sum, count) => sum + count, 0));
+      const extent = allocator.allocate(words.reduce((sum, count) => sum + count, 0), side);
       if (extent === null) {
         extents.forEach((taken, index) => this.#groups[index].allocator.release(taken));
         return null;
@@ -90,6 +96,17 @@ export class BlockMemory {
     }
     invariant(layer === recordWords.length, "every layer is in one arena group");
     return { extents, recordOffsets };
+  }
+
+  /** Whether there are free words enough for a block, though not in one run. */
+  isFragmented(recordWords: readonly number[]): boolean {
+    let layer = 0;
+    return this.#groups.every(({ layerCount, allocator }) => {
+      const words = recordWords.slice(layer, layer + layerCount);
+      layer += layerCount;
+      const takenWordCount = alignUp(words.reduce((sum, count) => sum + count), EXTENT_UNIT_WORDS);
+      return allocator.allocatedWordCount + takenWordCount <= allocator.capacityWordCount;
+    });
   }
 
   /** Drops a reference to each extent of a block. */
@@ -108,11 +125,23 @@ export class BlockMemory {
     }
   }
 
-  /** Whether `blockCount` more blocks are expected to fit beside those in use. */
-  isRoomExpected(blockCount: number): boolean {
-    return this.#groups.every((group) => {
+  /** Words that a block's extents take, by arena group; zeros for null. */
+  groupWords(block: SealedBlock | null): number[] {
+    return this.#groups.map((_, index) =>
+      block === null ? 0 : alignUp(block.extents[index].wordCount, EXTENT_UNIT_WORDS)
+    );
+  }
+
+  /**
+   * Whether `blockCount` more blocks are expected to fit beside those in use.
+   *
+   * @param spareWords By arena group: words in use that can be given up.
+   */
+  isRoomExpected(blockCount: number, spareWords: readonly number[]): boolean {
+    return this.#groups.every((group, index) => {
       const { allocatedWordCount, capacityWordCount } = group.allocator;
-      return allocatedWordCount + blockCount * this.#expectedWords(group) <= capacityWordCount;
+      const takenWordCount = allocatedWordCount - spareWords[index];
+      return takenWordCount + blockCount * this.#expectedWords(group) <= capacityWordCount;
     });
   }
 

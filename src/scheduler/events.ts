@@ -8,6 +8,8 @@ export type SchedulerEvent =
     /** Prompt tokens stored so far; grows, also when a sequence is preempted and starts over. */
     processedTokenCount: number;
     promptTokenCount: number;
+    /** Prompt tokens that were in the cache when it first got a slot. */
+    cachedTokenCount: number;
   }
   | { type: "token"; sequenceId: number; id: number }
   | {
@@ -16,6 +18,8 @@ export type SchedulerEvent =
     /** `stop`: the end token was sampled, which is not reported as a token. `length`: maxTokens. */
     reason: "stop" | "length";
     promptTokenCount: number;
+    /** Prompt tokens that were in the cache when it first got a slot. */
+    cachedTokenCount: number;
     /** Tokens reported. */
     completionTokenCount: number;
   }
@@ -25,16 +29,24 @@ export type SchedulerEvent =
 export interface SchedulerStats {
   runningCount: number;
   waitingCount: number;
-  /** Share of the arenas that extents take, 0 to 1. */
+  /** Share of the arenas that sequences' extents take, 0 to 1. */
   cacheUsage: number;
-  /** Sealed blocks in the arenas, all layers counting as one. */
+  /** Sealed blocks that sequences hold, all layers counting as one, shared ones once. */
   sealedBlockCount: number;
+  /** Those of them that two sequences or more hold. */
+  sharedBlockCount: number;
+  /** Prompt tokens of all sequences that have got a slot. */
+  prefixQueryCount: number;
+  /** Those of them that were in the cache. */
+  prefixHitCount: number;
   /** Tokens stored for the running sequences, sealed and raw. */
   storedTokenCount: number;
-  /** Words of the records of sealed blocks. */
+  /** Words of the records of the sealed blocks that sequences hold. */
   packedWordCount: number;
   /** Words their extents take. */
   allocatedWordCount: number;
+  /** Words that blocks take which nobody holds, kept until their memory is needed. */
+  retainedWordCount: number;
   /** Words of all arenas. */
   capacityWordCount: number;
 }

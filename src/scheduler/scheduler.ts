@@ -6,67 +6,69 @@
  * @module
  */
 
-import { EngineError, type EngineErrorCode, invariant } from "../core/errors.ts";
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import { type ArenaSize, BlockMemory, type RecordWordsRange } from "./block_memory.ts";
+import { type EngineErrorCode, invariant } from "../core/errors.ts";
+import { BLOCK_TOKEN_COUNT, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
+import { checkLimits, type SchedulerOptions, STEP_TOKEN_COUNT_DEFAULT } from "./admission.ts";
+import { BlockCache, type CachedItem } from "./block_cache.ts";
+import { BlockMemory } from "./block_memory.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
-import { Sequence, type SequenceRequest } from "./sequence.ts";
+import { checkScheduler } from "./integrity.ts";
+import { type Beginning, expectedBlocks, findBeginning, isAwaitingPrefix } from "./beginning.ts";
+import { countsOf } from "./counts.ts";
+import { nextPrefill, runningOrder, waitingOrder } from "./run_order.ts";
+import { Roster } from "./roster.ts";
+import type { Sequence, SequenceRequest } from "./sequence.ts";
 import type {
   DecodeRow,
+  LinkOp,
   MeasureOp,
   PackOp,
   PrefillSlice,
+  StartOp,
   StepPlan,
   StepResult,
+  TileOp,
 } from "./step_plan.ts";
 
+export type { SchedulerOptions } from "./admission.ts";
 export type { SchedulerEvent, SchedulerStats } from "./events.ts";
 export type { SequenceRequest } from "./sequence.ts";
 
 /** Steps that may be planned and not committed: the one on the GPU and the one recorded ahead. */
 const IN_FLIGHT_STEP_COUNT_MAX = 2;
 
-/** Limits and sizes the scheduler works within. */
-export interface SchedulerOptions extends RecordWordsRange {
-  /** Sequences that run at a time; slots are `0 ..< sequenceCountMax`. */
-  sequenceCountMax: number;
-  /** Requests that may wait. */
-  waitingCountMax: number;
-  /** Most prompt and generated tokens of a sequence. */
-  contextLength: number;
-  /** The arena of each group of layers. */
-  arenas: readonly ArenaSize[];
-}
+/** Fewest prompt tokens of a slice, however many rows decode beside it. */
+const SLICE_TOKEN_COUNT_MIN = 4;
 
-interface InFlightStep {
+/** A planned step that is not committed. */
+export interface InFlightStep {
   plan: StepPlan;
   /** Those whose slot or extents the step uses. */
   sequences: ReadonlySet<Sequence>;
 }
 
-/** Turns requests into steps. Queue and slots are first come, first served. */
+/** Operations of the step being planned that come before its rows. */
+interface Opening {
+  starts: StartOp[];
+  packs: PackOp[];
+  links: LinkOp[];
+  restores: TileOp[];
+}
+
+/** Turns requests into steps. */
 export class Scheduler {
   #options: SchedulerOptions;
-  #memory: BlockMemory;
-  /**
-   * Every sequence that holds anything, by id: waiting, running, or ended with a step in flight.
-   */
-  #sequences = new Map<number, Sequence>();
-  #waiting: Sequence[] = [];
-  /** By order of arrival. */
-  #running: Sequence[] = [];
-  #freeSlots: number[];
+  #cache: BlockCache;
+  #roster: Roster;
   #inFlight: InFlightStep[] = [];
   #events: SchedulerEvent[] = [];
   #nextStepIndex = 0;
-  #nextArrivalIndex = 0;
-  /** After a preemption nobody is admitted until a sequence gives its memory back. */
-  #isAdmissionPaused = false;
+  #prefixCounts = { prefixQueryCount: 0, prefixHitCount: 0 };
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#memory = new BlockMemory(options.arenas, options);
-    this.#freeSlots = Array.from({ length: options.sequenceCountMax }, (_, slot) => slot);
+    this.#cache = new BlockCache(new BlockMemory(options.arenas, options));
+    this.#roster = new Roster(this.#cache, options.sequenceCountMax);
   }
 
   /**
@@ -76,27 +78,28 @@ export class Scheduler {
    * even alone, `queue_full`.
    */
   admit(request: SequenceRequest): void {
-    const { sequenceId, promptIds, maxTokens } = request;
-    invariant(!this.#sequences.has(sequenceId), "sequence ids are not used twice at a time");
-    if (promptIds.length < 1) throw new RangeError("Cannot admit a request: its prompt is empty");
-    if (!(Number.isInteger(maxTokens) && maxTokens >= 1)) {
-      throw new RangeError(
-        `Cannot admit a request: maxTokens is ${maxTokens}, at least 1 is needed`,
-      );
-    }
-    const sequence = new Sequence(request, this.#nextArrivalIndex);
-    this.#checkLimits(sequence);
-    this.#nextArrivalIndex++;
-    this.#sequences.set(sequenceId, sequence);
-    this.#waiting.push(sequence);
+    checkLimits(request, {
+      options: this.#options,
+      memory: this.#cache.memory,
+      waitingCount: this.#roster.waiting.length,
+    });
+    const prefixRoot = this.#options.prefix?.root ?? null;
+    this.#roster.add(request, { step: this.#nextStepIndex, prefixRoot });
   }
 
   /**
    * Ends a sequence without an event; its memory is free once no step uses it. Unknown ids pass.
    */
   abort(sequenceId: number): void {
-    const sequence = this.#sequences.get(sequenceId);
-    if (sequence && !sequence.hasEnded) this.#end(sequence);
+    const sequence = this.#roster.alive(sequenceId);
+    if (sequence) this.#roster.end(sequence);
+  }
+
+  /** Gives up every block that no sequence holds; how many there were. */
+  clearCache(): number {
+    const { unusedCount } = this.#cache;
+    this.#cache.clear();
+    return unusedCount;
   }
 
   /**
@@ -106,15 +109,20 @@ export class Scheduler {
   plan(): StepPlan | null {
     if (this.#inFlight.length === IN_FLIGHT_STEP_COUNT_MAX) return null;
     if (this.#inFlight.some(({ plan }) => plan.measures.length > 0)) return null;
-    const packs = this.#planPacks();
-    this.#startWaiting();
+    const opening: Opening = { starts: [], packs: [], links: [], restores: [] };
+    this.#planReady(opening);
+    this.#startWaiting(opening);
     const decodes = this.#planDecodes();
-    const slice = this.#planSlice();
-    if (packs.length === 0 && decodes.length === 0 && slice === null) return null;
+    const slice = this.#planSlice(decodes.length);
+    const { packs, links, restores } = opening;
+    const uses = [...packs, ...links, ...restores, ...decodes, ...(slice ? [slice] : [])];
+    if (uses.length === 0) return null;
+    const keeps = slice ? this.#planKeeps(slice) : [];
     const measures = this.#planMeasures();
-    const plan = { stepIndex: this.#nextStepIndex++, packs, decodes, slice, measures };
-    const used = new Set([...packs, ...decodes, ...(slice ? [slice] : [])].map(({ slot }) => slot));
-    const sequences = new Set(this.#running.filter(({ slot }) => used.has(slot)));
+    const stepIndex = this.#nextStepIndex++;
+    const plan = { stepIndex, ...opening, decodes, slice, keeps, measures };
+    const used = new Set(uses.map(({ slot }) => slot));
+    const sequences = new Set(this.#roster.running.filter(({ slot }) => used.has(slot)));
     for (const sequence of sequences) sequence.inFlightCount++;
     this.#inFlight.push({ plan, sequences });
     return plan;
@@ -127,9 +135,9 @@ export class Scheduler {
     invariant(result.recordWords.length === plan.measures.length, "each measure has its sizes");
     for (const sequence of step.sequences) sequence.inFlightCount--;
     if (plan.slice) this.#commitSlice(plan.slice, result);
-    for (const { sequenceId } of plan.decodes) this.#commitToken(sequenceId, result);
+    for (const row of plan.decodes) this.#commitToken(row, result);
     plan.measures.forEach((measure, jobIndex) => this.#commitMeasure(measure, jobIndex, result));
-    for (const sequence of step.sequences) this.#releaseIfUnused(sequence);
+    for (const sequence of step.sequences) this.#roster.releaseIfUnused(sequence);
   }
 
   /** Takes the events since the last call, oldest first. */
@@ -141,182 +149,186 @@ export class Scheduler {
 
   /** Counts of sequences and words now. */
   stats(): SchedulerStats {
-    const { allocatedWordCount, capacityWordCount, packedWordCount } = this.#memory;
-    const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
-    return {
-      runningCount: this.#running.length,
-      waitingCount: this.#waiting.length,
-      cacheUsage: allocatedWordCount / capacityWordCount,
-      sealedBlockCount: sum([...this.#sequences.values()].map(({ blocks }) => blocks.length)),
-      storedTokenCount: sum(this.#running.map(({ plannedTokenCount }) => plannedTokenCount)),
-      packedWordCount,
-      allocatedWordCount,
-      capacityWordCount,
-    };
+    return { ...countsOf(this.#roster, this.#cache), ...this.#prefixCounts };
   }
 
   /** Throws unless every sequence, slot and extent is where it belongs, once. */
   checkIntegrity(): void {
-    const all = [...this.#sequences.values()];
-    for (const sequence of all) {
-      sequence.checkIntegrity();
-      const stepCount = this.#inFlight.filter(({ sequences }) => sequences.has(sequence)).length;
-      invariant(sequence.inFlightCount === stepCount, "steps in flight are counted");
-      const lists = [this.#waiting, this.#running].filter((list) => list.includes(sequence));
-      invariant(lists.length === (sequence.hasEnded ? 0 : 1), "a live sequence waits or runs");
-      invariant(!sequence.hasEnded || stepCount > 0, "an ended sequence is released in time");
-      const holdsSlot = sequence.slot !== -1;
-      invariant(
-        holdsSlot === !this.#waiting.includes(sequence),
-        "all but waiting ones hold a slot",
-      );
-    }
-    const named = [...this.#waiting, ...this.#running];
-    for (const { sequences } of this.#inFlight) named.push(...sequences);
-    const isKnown = named.every((sequence) => all.includes(sequence));
-    invariant(isKnown, "whoever lives or is used by a step holds its slot and extents");
-    const slots = [...this.#freeSlots, ...all.map(({ slot }) => slot).filter((slot) => slot >= 0)];
-    invariant(slots.length === this.#options.sequenceCountMax, "no slot is lost");
-    invariant(new Set(slots).size === slots.length, "no slot is held twice");
-    for (const list of [this.#waiting, this.#running]) {
-      const arrivals = list.map(({ arrivalIndex }) => arrivalIndex);
-      const isOrdered = arrivals.every((arrival, i) => i === 0 || arrivals[i - 1] < arrival);
-      invariant(isOrdered, "sequences are in order of arrival");
-    }
-    this.#memory.checkIntegrity(all.flatMap(({ blocks }) => blocks));
-  }
-
-  #checkLimits(sequence: Sequence): void {
-    const { contextLength, waitingCountMax } = this.#options;
-    const { promptIds, maxTokens } = sequence.request;
-    if (promptIds.length + maxTokens > contextLength) {
-      throw new EngineError(
-        "context_length_exceeded",
-        `Cannot admit the request: ${promptIds.length} prompt tokens and ${maxTokens} to ` +
-          `generate are ${
-            promptIds.length + maxTokens
-          }, more than the context of ${contextLength} tokens`,
-      );
-    }
-    const shortage = this.#memory.shortage(sequence.finalBlockCount);
-    if (shortage) {
-      throw new EngineError(
-        "cache_exhausted",
-        `Cannot admit the request: its KV cache takes at least ${shortage.needWordCount} words, ` +
-          `more than the ${shortage.capacityWordCount} there are`,
-      );
-    }
-    if (this.#waiting.length >= waitingCountMax) {
-      throw new EngineError(
-        "queue_full",
-        `Cannot admit the request: ${waitingCountMax} requests are waiting already`,
-      );
-    }
-  }
-
-  /** Packs what the last step measured, oldest sequence first; makes room by preemption. */
-  #planPacks(): PackOp[] {
-    for (const sequence of [...this.#running]) {
-      for (const { recordWords } of sequence.measured) {
-        if (!this.#running.includes(sequence)) break;
-        const block = this.#allocate(sequence, recordWords);
-        if (block) sequence.blocks.push(block);
-      }
-    }
-    return this.#running.flatMap((sequence) => {
-      const { slot, measured } = sequence;
-      sequence.measured = [];
-      return measured.map(({ blockIndex, jobIndex }) => {
-        return { slot, blockIndex, jobIndex, ...sequence.blocks[blockIndex] };
-      });
+    checkScheduler({
+      roster: this.#roster,
+      inFlight: this.#inFlight,
+      slotCount: this.#options.sequenceCountMax,
+      cache: this.#cache,
     });
   }
 
-  /** A block's extents, after preempting the youngest as needed; null if that ended `sequence`. */
-  #allocate(sequence: Sequence, recordWords: readonly number[]) {
+  /**
+   * Makes ready blocks readable; makes room by preemption. Whoever is preempted comes behind those
+   * that have got their block here.
+   */
+  #planReady(opening: Opening): void {
+    for (const sequence of runningOrder(this.#roster.running)) {
+      const [ready, second] = sequence.ready;
+      invariant(second === undefined, "a step completes one block of a sequence");
+      if (ready === undefined || !this.#roster.running.includes(sequence)) continue;
+      const { blockIndex } = ready;
+      const placed = "item" in ready
+        ? { item: ready.item, isNew: false }
+        : this.#place(sequence, ready);
+      if (placed === null) continue;
+      sequence.ready = [];
+      sequence.blocks.push(placed.item);
+      const { extents, recordOffsets } = placed.item.block;
+      const { slot } = sequence;
+      if (placed.isNew && "jobIndex" in ready) {
+        const { jobIndex } = ready;
+        opening.packs.push({ slot, blockIndex, jobIndex, extents, recordOffsets });
+      } else {
+        opening.links.push({ slot, blockIndex, recordOffsets });
+      }
+    }
+  }
+
+  /**
+   * Memory for a measured block, or the block another sequence packed under the same name; null if
+   * there was none, and `sequence` lost what it had.
+   */
+  #place(
+    sequence: Sequence,
+    ready: { blockIndex: number; recordWords: readonly number[] },
+  ): { item: CachedItem; isNew: boolean } | null {
+    const key = sequence.keyOf(ready.blockIndex, "sealed");
+    const found = key === null ? undefined : this.#cache.find(key);
+    if (found) {
+      this.#cache.acquire(found);
+      return { item: found, isNew: false };
+    }
     while (true) {
-      const block = this.#memory.allocate(recordWords);
-      if (block) return block;
-      if (this.#running.length === 1) {
+      const item = this.#cache.add("sealed", key, ready.recordWords);
+      if (item) return { item, isNew: true };
+      const isAlone = this.#roster.running.length === 1;
+      if (isAlone && !this.#cache.memory.isFragmented(ready.recordWords)) {
         this.#failExhausted(sequence);
         return null;
       }
-      const youngest = this.#running.at(-1)!;
-      this.#preempt(youngest);
-      if (youngest === sequence) return null;
+      invariant(this.#inFlight.length === 0, "memory is only short when no step is in flight");
+      const victim = runningOrder(this.#roster.running).at(-1)!;
+      this.#roster.preempt(victim);
+      // Whoever is alone starts over in an empty arena, where its blocks lie without gaps.
+      if (isAlone) this.#cache.clear();
+      if (victim === sequence) return null;
     }
-  }
-
-  /** Takes back everything a running sequence holds; it starts over from the front of the queue. */
-  #preempt(sequence: Sequence): void {
-    invariant(this.#inFlight.length === 0, "memory is only short when no step is in flight");
-    this.#running = this.#running.filter((other) => other !== sequence);
-    this.#giveBack(sequence);
-    sequence.restart();
-    this.#waiting.unshift(sequence);
-    this.#isAdmissionPaused = true;
   }
 
   /** Gives slots to waiting sequences while their expected need fits beside that of the others. */
-  #startWaiting(): void {
-    while (this.#waiting.length > 0 && this.#freeSlots.length > 0) {
-      const sequence = this.#waiting[0];
-      if (this.#running.length > 0) {
-        if (this.#isAdmissionPaused) return;
-        let blockCount = sequence.finalBlockCount;
-        for (const { finalBlockCount, blocks } of this.#running) {
-          blockCount += finalBlockCount - blocks.length;
-        }
-        if (!this.#memory.isRoomExpected(blockCount)) return;
+  #startWaiting(opening: Opening): void {
+    for (const sequence of waitingOrder(this.#roster.waiting, this.#nextStepIndex)) {
+      if (this.#roster.freeSlots.length === 0) return;
+      const beginning = findBeginning(sequence, this.#cache);
+      if (this.#roster.running.length > 0) {
+        if (this.#roster.isStartPaused) return;
+        if (isAwaitingPrefix(sequence, beginning, this.#roster.running)) continue;
+        const blockCount = expectedBlocks(sequence, beginning, this.#roster.running);
+        if (!this.#cache.isRoomExpected(blockCount)) return;
       }
-      this.#isAdmissionPaused = false;
-      this.#waiting.shift();
-      sequence.slot = this.#freeSlots.shift()!;
-      this.#running.push(sequence);
+      this.#start(sequence, beginning, opening);
     }
   }
 
+  #start(sequence: Sequence, beginning: Beginning, opening: Opening): void {
+    const { sequenceId } = sequence.request;
+    const slot = this.#roster.start(sequence);
+    const { boundary, sealed, raw, sharedCount } = beginning;
+    if (sequence.cachedTokenCount === null) {
+      this.#prefixCounts.prefixQueryCount += sequence.request.promptIds.length;
+      this.#prefixCounts.prefixHitCount += boundary * BLOCK_TOKEN_COUNT;
+    }
+    sequence.begin(boundary, { step: this.#nextStepIndex, sharedCount });
+    sealed.forEach((item, blockIndex) => {
+      this.#cache.acquire(item);
+      sequence.blocks.push(item);
+      opening.links.push({ slot, blockIndex, recordOffsets: item.block.recordOffsets });
+    });
+    raw.forEach((item, index) => {
+      this.#cache.touch(item);
+      const blockIndex = boundary - raw.length + index;
+      opening.restores.push({ slot, blockIndex, recordOffsets: item.block.recordOffsets });
+    });
+    opening.starts.push({ sequenceId, slot, cachedTokenCount: boundary * BLOCK_TOKEN_COUNT });
+  }
+
   #planDecodes(): DecodeRow[] {
-    return this.#running
+    return this.#roster.running
       .filter((sequence) => !sequence.isPrefilling && !sequence.isPlannedOut)
       .map((sequence) => ({
         sequenceId: sequence.request.sequenceId,
         slot: sequence.slot,
-        position: sequence.takeDecode(),
+        ...sequence.takeDecode(),
         blockCount: sequence.blocks.length,
       }));
   }
 
-  #planSlice(): PrefillSlice | null {
-    const sequence = this.#running.find(({ isPrefilling }) => isPrefilling);
-    if (sequence === undefined) return null;
+  #planSlice(decodeCount: number): PrefillSlice | null {
+    const prefilling = this.#roster.running.filter(({ isPrefilling }) => isPrefilling);
+    const sequence = nextPrefill(prefilling, this.#nextStepIndex);
+    if (sequence === null) return null;
+    sequence.slicedStep = this.#nextStepIndex;
     const { request: { sequenceId }, slot, blocks } = sequence;
-    return { sequenceId, slot, blockCount: blocks.length, ...sequence.takeSlice() };
+    const { stepTokenCountMax = STEP_TOKEN_COUNT_DEFAULT } = this.#options;
+    // Nobody waits for the end of a step in which nobody decodes.
+    const tokenCountMax = decodeCount === 0
+      ? SLICE_TOKEN_COUNT
+      : Math.max(SLICE_TOKEN_COUNT_MIN, stepTokenCountMax - decodeCount);
+    const rows = sequence.takeSlice(tokenCountMax);
+    return { sequenceId, slot, blockCount: blocks.length, ...rows };
+  }
+
+  /** Keeps the raw tile that a slice completed, if others may begin behind it and there is room. */
+  #planKeeps({ sequenceId, slot }: PrefillSlice): TileOp[] {
+    const sequence = this.#roster.alive(sequenceId)!;
+    const { prefix } = this.#options;
+    const blockIndex = sequence.completedKeptTile();
+    const key = blockIndex === null ? null : sequence.keyOf(blockIndex, "raw");
+    if (!prefix || blockIndex === null || key === null || this.#cache.find(key)) return [];
+    const { layerCount } = this.#cache.memory;
+    const recordWords = new Array<number>(layerCount).fill(prefix.tileWords);
+    const item = this.#cache.add("raw", key, recordWords);
+    return item ? [{ slot, blockIndex, recordOffsets: item.block.recordOffsets }] : [];
   }
 
   #planMeasures(): MeasureOp[] {
-    return this.#running.flatMap((sequence) => {
+    return this.#roster.running.flatMap((sequence) => {
       const { request: { sequenceId }, slot } = sequence;
-      return sequence.takeMeasures().map((blockIndex) => ({ sequenceId, slot, blockIndex }));
+      return sequence.takeMeasures().flatMap((blockIndex) => {
+        const key = sequence.keyOf(blockIndex, "sealed");
+        const item = key === null ? undefined : this.#cache.find(key);
+        if (item === undefined) return [{ sequenceId, slot, blockIndex }];
+        this.#cache.acquire(item);
+        sequence.ready.push({ blockIndex, item });
+        return [];
+      });
     });
   }
 
   #commitSlice(slice: PrefillSlice, result: StepResult): void {
     const { sequenceId, position, ids, isLast } = slice;
-    const sequence = this.#sequences.get(sequenceId);
-    if (!sequence || sequence.hasEnded) return;
+    const sequence = this.#roster.alive(sequenceId);
+    if (!sequence) return;
     const promptTokenCount = sequence.request.promptIds.length;
     const processedTokenCount = Math.min(position + ids.length, promptTokenCount);
     if (processedTokenCount > sequence.reportedTokenCount) {
       sequence.reportedTokenCount = processedTokenCount;
-      this.#events.push({ type: "prefill", sequenceId, processedTokenCount, promptTokenCount });
+      const cachedTokenCount = sequence.cachedTokenCount ?? 0;
+      const counts = { processedTokenCount, promptTokenCount, cachedTokenCount };
+      this.#events.push({ type: "prefill", sequenceId, ...counts });
     }
-    if (isLast) this.#commitToken(sequenceId, result);
+    if (isLast) this.#commitToken({ sequenceId, position: position + ids.length - 1 }, result);
   }
 
-  #commitToken(sequenceId: number, result: StepResult): void {
-    const sequence = this.#sequences.get(sequenceId);
-    if (!sequence || sequence.hasEnded) return;
+  #commitToken(row: Pick<DecodeRow, "sequenceId" | "position">, result: StepResult): void {
+    const { sequenceId, position } = row;
+    const sequence = this.#roster.alive(sequenceId);
+    if (!sequence || sequence.isKnownSample(position)) return;
     const id = result.ids.get(sequenceId);
     invariant(id !== undefined, "a step that samples for a sequence gives its token");
     const { eosIds, ignoreEos, maxTokens } = sequence.request;
@@ -328,8 +340,8 @@ export class Scheduler {
 
   #commitMeasure(measure: MeasureOp, jobIndex: number, result: StepResult): void {
     const { sequenceId, blockIndex } = measure;
-    const sequence = this.#sequences.get(sequenceId);
-    if (!sequence || sequence.hasEnded) return;
+    const sequence = this.#roster.alive(sequenceId);
+    if (!sequence) return;
     if (result.refused.includes(jobIndex)) {
       const first = blockIndex * BLOCK_TOKEN_COUNT;
       const message = `Cannot seal tokens ${first} to ${first + BLOCK_TOKEN_COUNT - 1}: ` +
@@ -337,8 +349,8 @@ export class Scheduler {
       return this.#fail(sequence, "non_finite_values", message);
     }
     const recordWords = result.recordWords[jobIndex];
-    this.#memory.learn(recordWords);
-    sequence.measured.push({ blockIndex, jobIndex, recordWords });
+    this.#cache.memory.learn(recordWords);
+    sequence.ready.push({ blockIndex, jobIndex, recordWords });
   }
 
   #finish(sequence: Sequence, reason: "stop" | "length"): void {
@@ -348,13 +360,14 @@ export class Scheduler {
       sequenceId,
       reason,
       promptTokenCount: promptIds.length,
+      cachedTokenCount: sequence.cachedTokenCount ?? 0,
       completionTokenCount: generatedCount,
     });
-    this.#end(sequence);
+    this.#roster.end(sequence);
   }
 
   #failExhausted(sequence: Sequence): void {
-    const { capacityWordCount } = this.#memory;
+    const { capacityWordCount } = this.#cache.memory;
     const message = `Cannot store more tokens: the KV cache of ${capacityWordCount} words is ` +
       `exhausted after ${sequence.blocks.length * BLOCK_TOKEN_COUNT} packed tokens`;
     this.#fail(sequence, "cache_exhausted", message);
@@ -363,30 +376,6 @@ export class Scheduler {
   #fail(sequence: Sequence, code: EngineErrorCode, message: string): void {
     const { sequenceId } = sequence.request;
     this.#events.push({ type: "failed", sequenceId, code, message });
-    this.#end(sequence);
-  }
-
-  #end(sequence: Sequence): void {
-    sequence.hasEnded = true;
-    sequence.measured = [];
-    this.#running = this.#running.filter((other) => other !== sequence);
-    this.#waiting = this.#waiting.filter((other) => other !== sequence);
-    this.#releaseIfUnused(sequence);
-  }
-
-  #releaseIfUnused(sequence: Sequence): void {
-    if (!sequence.hasEnded || sequence.inFlightCount > 0) return;
-    const { sequenceId } = sequence.request;
-    if (!this.#sequences.delete(sequenceId)) return;
-    if (sequence.slot === -1) return;
-    this.#giveBack(sequence);
-    this.#isAdmissionPaused = false;
-  }
-
-  /** Frees slot and extents. */
-  #giveBack(sequence: Sequence): void {
-    for (const block of sequence.blocks) this.#memory.release(block);
-    this.#freeSlots.push(sequence.slot);
-    this.#freeSlots.sort((a, b) => a - b);
+    this.#roster.end(sequence);
   }
 }

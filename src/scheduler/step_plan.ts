@@ -1,7 +1,8 @@
 /**
  * One step of the engine as a plain value: what the scheduler asks of the GPU, and what comes back.
  *
- * A step runs in this order: `packs`, then the rows of `decodes` and of `slice`, then `measures`.
+ * A step runs in this order: `packs`, `links`, `restores`, the rows of `decodes`, those of `slice`,
+ * `keeps`, `measures`.
  *
  * @module
  */
@@ -22,12 +23,39 @@ export interface PackOp {
   recordOffsets: readonly number[];
 }
 
+/** Puts a sealed block that is in the arena already into a slot's directory. */
+export interface LinkOp {
+  slot: number;
+  blockIndex: number;
+  /** By layer. */
+  recordOffsets: readonly number[];
+}
+
+/** Copies the raw tiles of one block of all layers from the arena to a slot's window, or back. */
+export interface TileOp {
+  slot: number;
+  /** The tile is `blockIndex % 4` of the window. */
+  blockIndex: number;
+  /** By layer: word offset in the arena. */
+  recordOffsets: readonly number[];
+}
+
+/** A sequence that takes a slot with this step: how its tokens are sampled is set before. */
+export interface StartOp {
+  sequenceId: number;
+  slot: number;
+  /** Tokens of its prompt that are in the cache and not prefilled. */
+  cachedTokenCount: number;
+}
+
 /** One token of a sequence in decode: fed, stored at `position`, and followed by a sampled one. */
 export interface DecodeRow {
   sequenceId: number;
   slot: number;
-  /** Position of the token fed: the one sampled by the step before, which is on the GPU. */
+  /** Position of the token fed. */
   position: number;
+  /** The token fed if it is known; null for the one sampled by the step before, on the GPU. */
+  knownId: number | null;
   /** Sealed blocks of the sequence when this row attends; this step's packs are counted. */
   blockCount: number;
 }
@@ -58,12 +86,18 @@ export interface MeasureOp {
 export interface StepPlan {
   /** 0, 1, 2, … in the order of planning and of committing. */
   stepIndex: number;
+  starts: readonly StartOp[];
   /** Blocks measured by the step before. Recorded before the rows. */
   packs: readonly PackOp[];
+  links: readonly LinkOp[];
+  /** From the arena to windows. */
+  restores: readonly TileOp[];
   /** At most one per slot. */
   decodes: readonly DecodeRow[];
   /** At most one per step, of a sequence that is not in `decodes`. */
   slice: PrefillSlice | null;
+  /** From windows to the arena. */
+  keeps: readonly TileOp[];
   /** Recorded after the rows. */
   measures: readonly MeasureOp[];
 }

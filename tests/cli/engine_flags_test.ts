@@ -14,7 +14,8 @@ Deno.test("readEngineFlags() asks for profile paper and the default model withou
 
 Deno.test("readEngineFlags() turns every flag into an option", () => {
   const args = "--model m.gguf --ctx 4096 --profile paper --k-rel 0.05 --v-rel 0.1 " +
-    "--pack-size 32 --repack median --sequences 2 --kv-memory 1.5";
+    "--pack-size 32 --repack median --sequences 2 --kv-memory 1.5 " +
+    "--queue 0 --step-tokens 32 --prefix-cache off";
   assertEquals(read(...args.split(" ")), {
     model: "m.gguf",
     options: {
@@ -22,6 +23,9 @@ Deno.test("readEngineFlags() turns every flag into an option", () => {
       contextLength: 4096,
       sequenceCountMax: 2,
       cacheSizeBytes: 1_572_864,
+      waitingCountMax: 0,
+      stepTokenCountMax: 32,
+      sharesPrefixes: false,
     },
   });
 });
@@ -35,6 +39,8 @@ const REFUSED: [string, RegExp][] = [
   ["--ctx 0", /--ctx 0: must be a whole number/],
   ["--sequences 65", /--sequences 65/],
   ["--kv-memory 0", /--kv-memory 0/],
+  ["--step-tokens 0", /--step-tokens 0/],
+  ["--prefix-cache no", /--prefix-cache no: must be on or off/],
 ];
 
 for (const [line, message] of REFUSED) {

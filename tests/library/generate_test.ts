@@ -18,7 +18,13 @@ Deno.test("generate() yields prefill progress, then tokens, then one finish", as
     assertEquals(
       events.slice(0, 3),
       [64, 128, 150].map((processedTokenCount) => {
-        return { type: "prefill" as const, processedTokenCount, promptTokenCount: 150 };
+        const promptTokenCount = 150;
+        return {
+          type: "prefill" as const,
+          processedTokenCount,
+          promptTokenCount,
+          cachedTokenCount: 0,
+        };
       }),
     );
     const tokens = events.slice(3, -1);
@@ -34,6 +40,7 @@ Deno.test("generate() yields prefill progress, then tokens, then one finish", as
       reason: "length",
       promptTokenCount: 150,
       completionTokenCount: 20,
+      cachedTokenCount: 0,
     });
     assert(timings.queueMs >= 0 && timings.prefillMs > 0 && timings.decodeMs > 0);
     const stats = await idleStats(engine);

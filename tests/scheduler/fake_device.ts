@@ -7,7 +7,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { EXTENT_UNIT_WORDS } from "../../src/scheduler/allocator.ts";
 import type { ArenaSize } from "../../src/scheduler/block_memory.ts";
-import type { PackOp, StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
+import type {
+  LinkOp,
+  PackOp,
+  StepPlan,
+  StepResult,
+  TileOp,
+} from "../../src/scheduler/step_plan.ts";
 
 const BLOCK = 64;
 const TILE_COUNT = 4;
@@ -37,11 +43,16 @@ export function expectedTokens(
 interface Tile {
   firstPosition: number;
   ids: number[];
+  /** Whether decode rows stored some of it: its bits are then not those of slices. */
+  isDecoded: boolean;
 }
 
 interface Packed {
-  pack: PackOp;
+  recordOffsets: readonly number[];
+  /** By arena. */
+  units: number[][];
   ids: number[];
+  isDecoded: boolean;
   serial: number;
 }
 
@@ -51,6 +62,8 @@ export interface FakeDeviceOptions {
   endPeriod: number;
   /** Words of the record of `layer` of a block of these tokens. */
   recordWords: (ids: readonly number[], layer: number) => number;
+  /** Words of the raw tile of a layer; with sequences that share blocks. */
+  tileWords?: number;
 }
 
 export class FakeDevice {
@@ -61,6 +74,7 @@ export class FakeDevice {
   /** By arena and unit: serial number of the block written there last. */
   #owners: Uint32Array[];
   #serial = 0;
+  #contents = new Map<number, Packed>();
   #lastMeasures: StepPlan["measures"] = [];
   #lastRecordWords: number[][] = [];
   #stepIndex = 0;
@@ -72,28 +86,38 @@ export class FakeDevice {
     );
   }
 
-  /** Executes a step in order: packs, rows, measures. */
+  /** Executes a step in order. */
   run(plan: StepPlan): StepResult {
     assertEquals(plan.stepIndex, this.#stepIndex++);
+    for (const { slot } of plan.starts) this.#reset(slot);
     for (const pack of plan.packs) this.#pack(pack);
-    const ids = new Map<number, number>();
+    for (const link of plan.links) this.#link(link);
+    for (const restore of plan.restores) this.#restore(restore);
+    const sampled = new Map<number, number>();
     const slots = [...plan.decodes, ...(plan.slice ? [plan.slice] : [])].map(({ slot }) => slot);
     assertEquals(new Set(slots).size, slots.length);
-    for (const { sequenceId, slot, position, blockCount } of plan.decodes) {
-      this.#store(slot, position, [this.#sampled.get(slot)!]);
-      ids.set(sequenceId, this.#sample(slot, position, blockCount));
+    for (const { sequenceId, slot, position, blockCount, knownId } of plan.decodes) {
+      const ids = [knownId ?? this.#sampled.get(slot)!];
+      this.#store(slot, { position, ids, isDecoded: true });
+      sampled.set(sequenceId, this.#sample(slot, position, blockCount));
     }
     if (plan.slice) {
       const { sequenceId, slot, position, blockCount, isLast } = plan.slice;
       const last = position + plan.slice.ids.length - 1;
       assertEquals(Math.floor(position / BLOCK), Math.floor(last / BLOCK));
-      if (position === 0) this.#reset(slot);
-      this.#store(slot, position, plan.slice.ids);
+      this.#store(slot, { position, ids: plan.slice.ids, isDecoded: false });
       const id = this.#sample(slot, last, blockCount);
-      if (isLast) ids.set(sequenceId, id);
+      if (isLast) sampled.set(sequenceId, id);
     }
-    this.#lastMeasures = plan.measures;
-    this.#lastRecordWords = plan.measures.map(({ slot, blockIndex }) => {
+    for (const keep of plan.keeps) this.#keep(keep);
+    if (plan.measures.length > 0) this.#measure(plan.measures);
+    const recordWords = plan.measures.length > 0 ? this.#lastRecordWords : [];
+    return { ids: sampled, recordWords, refused: [] };
+  }
+
+  #measure(measures: StepPlan["measures"]): void {
+    this.#lastMeasures = measures;
+    this.#lastRecordWords = measures.map(({ slot, blockIndex }) => {
       const tile = this.#tile(slot, blockIndex);
       assertEquals(tile.ids.length, BLOCK);
       const layerCount = this.#options.arenas.reduce((sum, arena) => sum + arena.layerCount, 0);
@@ -102,7 +126,6 @@ export class FakeDevice {
         (_, layer) => this.#options.recordWords(tile.ids, layer),
       );
     });
-    return { ids, recordWords: this.#lastRecordWords, refused: [] };
   }
 
   #reset(slot: number): void {
@@ -115,32 +138,99 @@ export class FakeDevice {
     const measure = this.#lastMeasures[jobIndex];
     assertEquals([measure?.slot, measure?.blockIndex], [slot, blockIndex]);
     assertEquals(this.#directory.get(slot)!.length, blockIndex);
-    const serial = ++this.#serial;
     const words = this.#lastRecordWords[jobIndex];
+    this.#options.arenas.forEach(({ wordCount }, group) => {
+      const { offset, wordCount: taken } = extents[group];
+      assert(offset + taken <= wordCount, "the extent lies in the arena");
+    });
+    const content = this.#write(recordOffsets, words, this.#tile(slot, blockIndex));
+    this.#directory.get(slot)!.push(content);
+  }
+
+  /** A block that lies in the arena is put behind those of a slot. */
+  #link({ slot, blockIndex, recordOffsets }: LinkOp): void {
+    assertEquals(this.#directory.get(slot)!.length, blockIndex);
+    const found = this.#find(recordOffsets);
+    assertEquals(found.isDecoded, false, "what is shared was prefilled");
+    this.#directory.get(slot)!.push(found);
+  }
+
+  #keep({ slot, blockIndex, recordOffsets }: TileOp): void {
+    const tile = this.#tile(slot, blockIndex);
+    assertEquals([tile.ids.length, tile.isDecoded], [BLOCK, false]);
+    this.#write(recordOffsets, recordOffsets.map(() => this.#options.tileWords ?? 0), tile);
+  }
+
+  #restore({ slot, blockIndex, recordOffsets }: TileOp): void {
+    const { ids } = this.#intact(this.#find(recordOffsets));
+    const tile = { firstPosition: blockIndex * BLOCK, ids: [...ids], isDecoded: false };
+    this.#tiles.get(slot)![blockIndex % TILE_COUNT] = tile;
+  }
+
+  /** Marks the units of records as holding these tokens. */
+  #write(recordOffsets: readonly number[], words: readonly number[], tile: Tile): Packed {
+    const serial = ++this.#serial;
+    const units: number[][] = this.#options.arenas.map(() => []);
     let layer = 0;
-    this.#options.arenas.forEach(({ layerCount, wordCount }, group) => {
-      let offset = extents[group].offset;
+    this.#options.arenas.forEach(({ layerCount }, group) => {
+      let offset = recordOffsets[layer];
+      const start = offset;
       for (const end = layer + layerCount; layer < end; layer++) {
         assertEquals(recordOffsets[layer], offset);
         offset += words[layer];
       }
-      assertEquals(extents[group].wordCount, offset - extents[group].offset);
-      assert(offset <= wordCount, "the extent lies in the arena");
-      for (const unit of unitsOf(extents[group])) this.#owners[group][unit] = serial;
+      for (const unit of unitsOf({ offset: start, wordCount: offset - start })) {
+        this.#owners[group][unit] = serial;
+        units[group].push(unit);
+      }
     });
-    const { ids } = this.#tile(slot, blockIndex);
-    this.#directory.get(slot)!.push({ pack, ids: [...ids], serial });
+    const { ids, isDecoded } = tile;
+    const packed = { recordOffsets, units, ids: [...ids], isDecoded, serial };
+    if (this.#serial % 5000 === 0) this.#dropLost();
+    this.#contents.set(serial, packed);
+    return packed;
   }
 
-  #store(slot: number, position: number, ids: readonly number[]): void {
+  /** Forgets what was overwritten long ago. */
+  #dropLost(): void {
+    for (const serial of this.#contents.keys()) {
+      if (serial < this.#serial - 5000 && !this.#owners[0].includes(serial)) {
+        this.#contents.delete(serial);
+      }
+    }
+  }
+
+  /** What was written last where records begin. */
+  #find(recordOffsets: readonly number[]): Packed {
+    const serial = this.#owners[0][recordOffsets[0] / EXTENT_UNIT_WORDS];
+    const packed = this.#contents.get(serial)!;
+    assertEquals(packed.recordOffsets, recordOffsets);
+    return packed;
+  }
+
+  #intact(packed: Packed): Packed {
+    packed.units.forEach((units, group) => {
+      for (const unit of units) {
+        const isIntact = this.#owners[group][unit] === packed.serial;
+        if (!isIntact) throw new Error("a packed block is intact");
+      }
+    });
+    return packed;
+  }
+
+  #store(
+    slot: number,
+    { position, ids, isDecoded }: { position: number; ids: readonly number[]; isDecoded: boolean },
+  ): void {
     const blockIndex = Math.floor(position / BLOCK);
     const tiles = this.#tiles.get(slot)!;
     if (position % BLOCK === 0) {
-      tiles[blockIndex % TILE_COUNT] = { firstPosition: position, ids: [] };
+      tiles[blockIndex % TILE_COUNT] = { firstPosition: position, ids: [], isDecoded };
     }
     const tile = this.#tile(slot, blockIndex);
     assertEquals(tile.ids.length, position % BLOCK);
     tile.ids.push(...ids);
+    tile.isDecoded ||= isDecoded;
   }
 
   #tile(slot: number, blockIndex: number): Tile {
@@ -155,14 +245,7 @@ export class FakeDevice {
     assertEquals(blockCount, packed.length);
     assertEquals(blockCount, Math.max(0, Math.floor(position / BLOCK) - 2));
     const visible: number[] = [];
-    for (const { pack, ids, serial } of packed) {
-      pack.extents.forEach((extent, group) => {
-        for (const unit of unitsOf(extent)) {
-          if (this.#owners[group][unit] !== serial) throw new Error("a packed block is intact");
-        }
-      });
-      visible.push(...ids);
-    }
+    for (const block of packed) visible.push(...this.#intact(block).ids);
     const tileEnd = Math.floor(position / BLOCK);
     for (let index = blockCount; index <= tileEnd; index++) {
       visible.push(...this.#tile(slot, index).ids);

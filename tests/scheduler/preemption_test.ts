@@ -58,11 +58,14 @@ Deno.test("Scheduler preempts the youngest, which later continues where it was",
   }
   const starts = plans.filter(({ slice }) => slice?.position === 0);
   assertEquals(starts.map(({ slice }) => slice!.sequenceId), [2, 2]);
-  const again = plans.filter(({ slice }) => slice?.sequenceId === 2);
-  const prompt = again.slice(again.indexOf(starts[1])).flatMap(({ slice }) => slice!.ids);
-  assertGreater(prompt.length, 192);
-  const generated = prompt.slice(192);
-  assertEquals(generated, generated.map((_, index) => 1000 + 191 + index));
+  const again = plans.slice(plans.indexOf(starts[1]));
+  const prompt = again.flatMap(({ slice }) => slice?.sequenceId === 2 ? slice.ids : []);
+  assertEquals(prompt.length, 192, "the prompt is prefilled again");
+  const rows = again.flatMap(({ decodes }) => decodes.filter(({ sequenceId }) => sequenceId === 2));
+  const known = rows.flatMap(({ knownId }) => knownId === null ? [] : [knownId]);
+  assertGreater(known.length, 0);
+  assertEquals(known, known.map((_, index) => 1000 + 191 + index));
+  assertEquals(rows.slice(known.length).some(({ knownId }) => knownId !== null), false);
 
   const events = scheduler.drainEvents().filter(({ sequenceId }) => sequenceId === 2);
   const tokens = events.flatMap((event) => event.type === "token" ? [event.id] : []);

@@ -1,7 +1,6 @@
 /**
  * Random requests, aborts, plans and commits against a device that checks every read. Goal: no
- * block
- * is lost or used twice, and every sequence gives the tokens it would give alone.
+ * block is lost or used twice, and every sequence gives the tokens it would give alone.
  */
 
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
@@ -24,6 +23,8 @@ interface Case {
   recordWordsMin: number;
   recordWordsMax: number;
   preemptionCountMin: number;
+  /** Prompts begin alike, and blocks are shared: least share of starts that find some. */
+  hitShareMin?: number;
 }
 
 const CASES: Case[] = [
@@ -57,10 +58,36 @@ const CASES: Case[] = [
     recordWordsMax: 256,
     preemptionCountMin: 0,
   },
+  {
+    why: "shared prefixes, room to keep some",
+    seed: 4,
+    eventCount: 100_000,
+    wordsPerLayer: 20_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 0,
+    hitShareMin: 0.15,
+  },
+  {
+    why: "shared prefixes, scarce memory",
+    seed: 5,
+    eventCount: 100_000,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.05,
+  },
 ];
+
+/** Words of a raw tile: more than any record. */
+const TILE_WORDS = 512;
 
 interface Life {
   promptIds: number[];
+  salt: string;
   maxTokens: number;
   ignoreEos: boolean;
   tokens: number[];
@@ -73,6 +100,11 @@ class Run {
   readonly lives = new Map<number, Life>();
   restartCount = 0;
   aheadCount = 0;
+  sharedCountMax = 0;
+  /** Prompt tokens that were left out at a start, by sequence. */
+  readonly cachedCounts = new Map<number, number>();
+  #sharesPrefixes: boolean;
+  #stems: number[][];
   #device: FakeDevice;
   #random: () => number;
   #inFlight: { plan: StepPlan; result: StepResult }[] = [];
@@ -80,8 +112,13 @@ class Run {
   #endPeriod = 150;
 
   constructor(options: Case) {
-    const { recordWordsMin, recordWordsMax, wordsPerLayer } = options;
+    const { recordWordsMin, recordWordsMax, wordsPerLayer, hitShareMin } = options;
+    const sharesPrefixes = hitShareMin !== undefined;
     this.#random = seededRandom(options.seed);
+    this.#sharesPrefixes = sharesPrefixes;
+    const stem = () => Array.from({ length: 700 }, () => this.#randomId());
+    this.#stems = [stem(), stem(), stem()];
+    this.#stems.push([...this.#stems[0].slice(0, 300), ...stem().slice(300)]);
     const arenas = ARENA_LAYER_COUNTS.map((layerCount) => ({
       layerCount,
       wordCount: layerCount * wordsPerLayer,
@@ -93,6 +130,8 @@ class Run {
       arenas,
       recordWordsMin,
       recordWordsMax,
+      stepTokenCountMax: sharesPrefixes ? 24 : 128,
+      ...(sharesPrefixes ? { prefix: { root: "test", tileWords: TILE_WORDS } } : {}),
     };
     this.scheduler = new Scheduler(schedulerOptions);
     const unitCount = (recordWordsMax - recordWordsMin) / 4;
@@ -102,24 +141,60 @@ class Run {
       return recordWordsMin +
         4 * Math.round(unitCount * (highCount + layer % 2) / (ids.length + 1));
     };
-    this.#device = new FakeDevice({ arenas, endPeriod: this.#endPeriod, recordWords });
+    this.#device = new FakeDevice({
+      arenas,
+      endPeriod: this.#endPeriod,
+      recordWords,
+      tileWords: TILE_WORDS,
+    });
+  }
+
+  #randomId(): number {
+    return 1 + Math.floor(this.#random() * ID_MAX / 2);
+  }
+
+  /** A prompt that begins as others do, or not. */
+  #drawPrompt(): number[] {
+    const random = this.#random;
+    const length = random() < 0.3 ? Math.ceil(random() * 700) : Math.ceil(random() * 130);
+    const idMin = random() < 0.25 ? ID_MAX / 2 : 1;
+    const own = Array.from({ length }, () => idMin + Math.floor(random() * ID_MAX / 2));
+    if (!this.#sharesPrefixes || random() < 0.2) return own;
+    const stem = this.#stems[Math.floor(random() * this.#stems.length)];
+    const count = random() < 0.5 ? stem.length : Math.ceil(random() * stem.length);
+    return [...stem.slice(0, count), ...own.slice(0, 60)];
   }
 
   admit(sequenceId: number): void {
     const random = this.#random;
-    const length = random() < 0.3 ? Math.ceil(random() * 700) : Math.ceil(random() * 130);
-    const idMin = random() < 0.25 ? ID_MAX / 2 : 1;
-    const promptIds = Array.from({ length }, () => idMin + Math.floor(random() * ID_MAX / 2));
+    const promptIds = this.#drawPrompt();
+    const salt = random() < 0.2 ? "tenant" : "";
     const maxTokens = Math.ceil(random() * 200);
     const ignoreEos = random() < 0.3;
     try {
-      this.scheduler.admit({ sequenceId, promptIds, maxTokens, eosIds: [0], ignoreEos });
+      this.scheduler.admit({
+        sequenceId,
+        promptIds,
+        maxTokens,
+        eosIds: [0],
+        ignoreEos,
+        cacheSalt: salt,
+        priority: this.#sharesPrefixes ? Math.floor(random() * 3) : 0,
+        skipsCache: random() < 0.1,
+      });
     } catch (error) {
       assert(error instanceof EngineError, String(error));
       assert(["queue_full", "cache_exhausted"].includes(error.code), error.message);
       return;
     }
-    this.lives.set(sequenceId, { promptIds, maxTokens, ignoreEos, tokens: [], ending: "none" });
+    this.lives.set(sequenceId, {
+      promptIds,
+      salt,
+      maxTokens,
+      ignoreEos,
+      tokens: [],
+      ending: "none",
+    });
   }
 
   abortOne(): void {
@@ -135,11 +210,17 @@ class Run {
     const plan = this.scheduler.plan();
     if (plan === null) return false;
     if (this.#inFlight.length > 0) this.aheadCount++;
-    if (plan.slice?.position === 0) {
-      const { sequenceId } = plan.slice;
+    for (const { sequenceId, cachedTokenCount } of plan.starts) {
       if (this.#begun.has(sequenceId)) this.restartCount++;
+      else this.cachedCounts.set(sequenceId, cachedTokenCount);
       this.#begun.add(sequenceId);
     }
+    if (plan.slice) {
+      const { sequenceId, position, ids } = plan.slice;
+      const { promptIds } = this.lives.get(sequenceId)!;
+      assert(position + ids.length <= promptIds.length, "what was decoded is decoded again");
+    }
+    this.sharedCountMax = Math.max(this.sharedCountMax, this.scheduler.stats().sharedBlockCount);
     this.#inFlight.push({ plan, result: this.#device.run(plan) });
     return true;
   }
@@ -166,6 +247,7 @@ class Run {
       assertEquals(event.reason, wanted.length === life.maxTokens ? "length" : "stop");
       assertEquals(event.completionTokenCount, wanted.length);
       assertEquals(event.promptTokenCount, life.promptIds.length);
+      assertEquals(event.cachedTokenCount, this.cachedCounts.get(event.sequenceId));
     }
   }
 }
@@ -197,5 +279,14 @@ for (const options of CASES) {
     assertGreaterOrEqual(run.aheadCount, 100);
     const { runningCount, waitingCount, allocatedWordCount, cacheUsage } = run.scheduler.stats();
     assertEquals([runningCount, waitingCount, allocatedWordCount, cacheUsage], [0, 0, 0, 0]);
+    if (options.hitShareMin !== undefined) {
+      const hits = [...run.cachedCounts.values()].filter((count) => count > 0);
+      assertGreaterOrEqual(hits.length, run.cachedCounts.size * options.hitShareMin);
+      assertGreaterOrEqual(run.sharedCountMax, 3);
+      assertGreaterOrEqual(run.scheduler.stats().retainedWordCount, 1);
+    }
+    run.scheduler.clearCache();
+    run.scheduler.checkIntegrity();
+    assertEquals(run.scheduler.stats().retainedWordCount, 0);
   });
 }

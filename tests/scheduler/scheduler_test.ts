@@ -103,17 +103,18 @@ Deno.test("Scheduler cuts a prompt at multiples of 64 and seals blocks 128 token
 Deno.test("Scheduler reports progress, tokens and the end in order", () => {
   const scheduler = makeScheduler();
   admit(scheduler, 5, { prompt: 65, max: 2 });
+  const counts = { promptTokenCount: 65, cachedTokenCount: 0 };
   runOut(scheduler);
   assertEquals(scheduler.drainEvents(), [
-    { type: "prefill", sequenceId: 5, processedTokenCount: 64, promptTokenCount: 65 },
-    { type: "prefill", sequenceId: 5, processedTokenCount: 65, promptTokenCount: 65 },
+    { type: "prefill", sequenceId: 5, processedTokenCount: 64, ...counts },
+    { type: "prefill", sequenceId: 5, processedTokenCount: 65, ...counts },
     { type: "token", sequenceId: 5, id: 7 },
     { type: "token", sequenceId: 5, id: 7 },
     {
       type: "finish",
       sequenceId: 5,
       reason: "length",
-      promptTokenCount: 65,
+      ...counts,
       completionTokenCount: 2,
     },
   ]);

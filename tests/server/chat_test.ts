@@ -31,6 +31,7 @@ Deno.test("chat completions have OpenAI's shape, with usage and timings", async 
       completion_tokens_details: { reasoning_tokens: 0 },
     },
     timings: {
+      cache_n: 0,
       prompt_n: 19,
       prompt_ms: 100,
       prompt_per_second: 190,
@@ -232,4 +233,17 @@ Deno.test("unknown fields and neutral values of unsupported ones are accepted", 
   const response = await post(PATH, { messages: MESSAGES, ...neutral });
   assertEquals(response.status, 200);
   await response.body?.cancel();
+});
+
+Deno.test("usage tells cached tokens once for each prompt, timings what was prefilled", async () => {
+  const { post, engine } = harness(() => tokensOf("yes"));
+  engine.cachedTokenCount = 16;
+  const answer =
+    await (await post("/v1/chat/completions", { messages: MESSAGES, n: 3, max_tokens: 3 })).json();
+  assertEquals(answer.usage.prompt_tokens_details, { cached_tokens: 16 });
+  assertEquals(answer.usage.prompt_tokens, 19);
+  assertEquals([answer.timings.cache_n, answer.timings.prompt_n], [48, 9]);
+  const stopped = await (await post("/v1/chat/completions", { messages: MESSAGES, stop: "e" }))
+    .json();
+  assertEquals(stopped.usage.prompt_tokens_details, { cached_tokens: 16 });
 });

@@ -76,6 +76,9 @@ const INFO: EngineInfo = {
   adapter: "fake adapter",
   adapterIsFallback: true,
   sequenceCountMax: 4,
+  waitingCountMax: 64,
+  stepTokenCountMax: 16,
+  sharesPrefixes: true,
   weightBytes: 900,
   cacheCapacityBytes: 5000,
 };
@@ -96,6 +99,8 @@ export class FakeEngine implements Engine {
   activeCount = 0;
   activeCountMax = 0;
   abortedCount = 0;
+  /** Told of every prompt. */
+  cachedTokenCount = 0;
   isClosed = false;
   /** Ends the engine as a lost device would. */
   readonly fail: (failure: { code: EngineErrorCode; message: string }) => void;
@@ -141,7 +146,12 @@ export class FakeEngine implements Engine {
       else {
         await delay(0, signal);
         if (!isPrefilled) {
-          yield { type: "prefill", processedTokenCount: promptTokenCount, promptTokenCount };
+          yield {
+            type: "prefill",
+            processedTokenCount: promptTokenCount,
+            promptTokenCount,
+            cachedTokenCount: this.cachedTokenCount,
+          };
         }
         isPrefilled = true;
         this.#generatedTokenCount++;
@@ -153,7 +163,14 @@ export class FakeEngine implements Engine {
     }
     const reason = completionTokenCount === request.maxTokens ? "length" : "stop";
     const timings = { queueMs: 1, prefillMs: 100, decodeMs: 500 };
-    yield { type: "finish", reason, promptTokenCount, completionTokenCount, timings };
+    yield {
+      type: "finish",
+      reason,
+      promptTokenCount,
+      completionTokenCount,
+      cachedTokenCount: this.cachedTokenCount,
+      timings,
+    };
   }
 
   stats(): Promise<EngineStats> {
@@ -161,6 +178,10 @@ export class FakeEngine implements Engine {
       runningSequenceCount: this.activeCount,
       waitingSequenceCount: 0,
       cacheUsage: 0.25,
+      retainedBytes: 3000,
+      sharedBlockCount: 2,
+      prefixQueryCount: 100,
+      prefixHitCount: 64,
       cacheBytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
       deviceBytes: 7000,
       stepCount: this.#generatedTokenCount,

@@ -62,9 +62,9 @@ export class StepHarness {
   async step(): Promise<RanStep | null> {
     const plan = this.scheduler.plan();
     if (plan === null) return null;
-    if (plan.slice?.position === 0) {
+    for (const { slot } of plan.starts) {
       const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
-      this.runner.setSampling(plan.slice.slot, greedy);
+      this.runner.setSampling(slot, greedy);
     }
     const recorded = this.runner.record(plan);
     this.runner.submit(recorded);

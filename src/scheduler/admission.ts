@@ -1,0 +1,77 @@
+/**
+ * The limits a scheduler works within, and refusing at once what can never be served in them.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { sealedBlockCount } from "../core/shapes.ts";
+import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
+import type { SequenceRequest } from "./sequence.ts";
+
+/** Rows of a step that holds decode rows, if nothing else is asked for: a whole slice and more. */
+export const STEP_TOKEN_COUNT_DEFAULT = 128;
+
+/** Limits and sizes the scheduler works within. */
+export interface SchedulerOptions extends RecordWordsRange {
+  /** Sequences that run at a time; slots are `0 ..< sequenceCountMax`. */
+  sequenceCountMax: number;
+  /** Requests that may wait. */
+  waitingCountMax: number;
+  /** Most prompt and generated tokens of a sequence. */
+  contextLength: number;
+  /** The arena of each group of layers. */
+  arenas: readonly ArenaSize[];
+  /**
+   * Decode rows and prompt tokens of a step that decodes; what decoding leaves, at least 4, is the
+   * slice. {@link STEP_TOKEN_COUNT_DEFAULT} if left out.
+   */
+  stepTokenCountMax?: number;
+  /** How blocks are shared; not at all if left out. */
+  prefix?: {
+    /** Stands for model, profile, format and device: what else a block's bytes depend on. */
+    root: string;
+    /** Words of the raw tile of one layer. */
+    tileWords: number;
+  };
+}
+
+/**
+ * Checks a request against the limits.
+ *
+ * @throws {RangeError} If it is malformed.
+ * @throws {EngineError} `context_length_exceeded`, `cache_exhausted` if the arenas cannot hold it
+ * even alone, `queue_full`.
+ */
+export function checkLimits(
+  { promptIds, maxTokens }: SequenceRequest,
+  state: { options: SchedulerOptions; memory: BlockMemory; waitingCount: number },
+): void {
+  const { contextLength, waitingCountMax } = state.options;
+  if (promptIds.length < 1) throw new RangeError("Cannot admit a request: its prompt is empty");
+  if (!(Number.isInteger(maxTokens) && maxTokens >= 1)) {
+    throw new RangeError(`Cannot admit a request: maxTokens is ${maxTokens}, at least 1 is needed`);
+  }
+  const tokenCount = promptIds.length + maxTokens;
+  if (tokenCount > contextLength) {
+    throw new EngineError(
+      "context_length_exceeded",
+      `Cannot admit the request: ${promptIds.length} prompt tokens and ${maxTokens} to ` +
+        `generate are ${tokenCount}, more than the context of ${contextLength} tokens`,
+    );
+  }
+  const shortage = state.memory.shortage(sealedBlockCount(tokenCount - 1));
+  if (shortage) {
+    throw new EngineError(
+      "cache_exhausted",
+      `Cannot admit the request: its KV cache takes at least ${shortage.needWordCount} words, ` +
+        `more than the ${shortage.capacityWordCount} there are`,
+    );
+  }
+  if (state.waitingCount >= waitingCountMax) {
+    throw new EngineError(
+      "queue_full",
+      `Cannot admit the request: ${waitingCountMax} requests are waiting already`,
+    );
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Blocks on the device by name: who uses them, and which are kept although nobody does, until
+ * their memory is needed.
+ *
+ * @module
+ */
+
+import { invariant } from "../core/errors.ts";
+import type { BlockMemory, SealedBlock } from "./block_memory.ts";
+
+/** `sealed`: a packed block. `raw`: a copy of its raw tiles, to begin a sequence behind it. */
+export type ItemKind = "sealed" | "raw";
+
+/** One block of all layers in the arenas. */
+export interface CachedItem {
+  readonly kind: ItemKind;
+  /** What it can be found by; null for a block that belongs to one sequence. */
+  readonly key: string | null;
+  readonly block: SealedBlock;
+  /** Sequences that hold it. */
+  useCount: number;
+}
+
+/** The key of a block's sealed or raw form. */
+export function itemKey(name: string, kind: ItemKind): string {
+  return `${name}.${kind}`;
+}
+
+/** All items of one {@link BlockMemory}. */
+export class BlockCache {
+  readonly memory: BlockMemory;
+  #byKey = new Map<string, CachedItem>();
+  /**
+   * Those that nobody uses, least recently used first. A sequence gives its deepest block back
+   * first, and holds every block before one that it holds, so what comes first is a leaf.
+   */
+  #unused = new Set<CachedItem>();
+  /** Words of extents of unused items, by arena group. */
+  #unusedWords: number[];
+  #unusedPackedWords = 0;
+  #sealedCount = 0;
+  #sharedCount = 0;
+
+  constructor(memory: BlockMemory) {
+    this.memory = memory;
+    this.#unusedWords = memory.groupWords(null);
+  }
+
+  /** The item of a key; undefined if it is not on the device. */
+  find(key: string): CachedItem | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** Sealed blocks that sequences hold, a shared one counting once. */
+  get usedSealedCount(): number {
+    return this.#sealedCount;
+  }
+
+  /** Sealed blocks that two sequences or more hold. */
+  get sharedCount(): number {
+    return this.#sharedCount;
+  }
+
+  /** Items that nobody uses. */
+  get unusedCount(): number {
+    return this.#unused.size;
+  }
+
+  /** Words that unused items take in all arenas: free to be taken. */
+  get unusedAllocatedWords(): number {
+    return this.#unusedWords.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Words of the records of unused items. */
+  get unusedPackedWords(): number {
+    return this.#unusedPackedWords;
+  }
+
+  /**
+   * Takes memory for an item, giving up unused ones as needed; null, with those given up, if the
+   * rest is in use. A sealed one has one user then, a raw one none.
+   */
+  add(kind: ItemKind, key: string | null, recordWords: readonly number[]): CachedItem | null {
+    const block = this.#allocate(recordWords, kind === "raw" ? "end" : "fit");
+    if (block === null) return null;
+    const item: CachedItem = { kind, key, block, useCount: 0 };
+    if (key !== null) {
+      invariant(!this.#byKey.has(key), "a key names one item");
+      this.#byKey.set(key, item);
+    }
+    if (kind === "sealed") this.#count(item, 1);
+    else this.#retain(item);
+    return item;
+  }
+
+  /** Adds a user. */
+  acquire(item: CachedItem): void {
+    if (this.#unused.has(item)) this.#forget(item);
+    this.#count(item, 1);
+  }
+
+  /** Drops a user; what nobody uses is kept if it has a key. */
+  release(item: CachedItem): void {
+    this.#count(item, -1);
+    if (item.useCount > 0) return;
+    if (item.key === null) this.memory.release(item.block);
+    else this.#retain(item);
+  }
+
+  /** Makes an unused item the most recently used one. */
+  touch(item: CachedItem): void {
+    if (this.#unused.delete(item)) this.#unused.add(item);
+  }
+
+  /** Whether `blockCount` more blocks are expected to fit if every unused one is given up. */
+  isRoomExpected(blockCount: number): boolean {
+    return this.memory.isRoomExpected(blockCount, this.#unusedWords);
+  }
+
+  /** Gives up every unused item. */
+  clear(): void {
+    for (const item of [...this.#unused]) this.#evict(item);
+  }
+
+  /** Throws unless counts are right and the arenas hold exactly these items. */
+  checkIntegrity(holders: readonly (readonly CachedItem[])[]): void {
+    const useCounts = new Map<CachedItem, number>();
+    for (const items of holders) {
+      for (const item of items) useCounts.set(item, (useCounts.get(item) ?? 0) + 1);
+    }
+    for (const [item, count] of useCounts) {
+      invariant(item.useCount === count, "users of an item are counted");
+      invariant(item.key === null || this.#byKey.get(item.key) === item, "keys find their item");
+      invariant(!this.#unused.has(item), "what is used cannot be given up");
+    }
+    for (const item of this.#unused) invariant(item.useCount === 0, "unused items have no user");
+    const all = new Set([...useCounts.keys(), ...this.#unused]);
+    for (const item of this.#byKey.values()) invariant(all.has(item), "no item is lost");
+    this.memory.checkIntegrity([...all].map(({ block }) => block));
+    const unusedWords = this.memory.groupWords(null);
+    for (const { block } of this.#unused) {
+      this.memory.groupWords(block).forEach((count, group) => unusedWords[group] += count);
+    }
+    const isCounted = unusedWords.every((count, group) => count === this.#unusedWords[group]);
+    invariant(isCounted, "words of unused items are counted");
+    invariant(useCounts.size === this.#sealedCount, "used blocks are counted");
+    const shared = [...useCounts.values()].filter((count) => count > 1).length;
+    invariant(shared === this.#sharedCount, "shared blocks are counted");
+  }
+
+  #allocate(recordWords: readonly number[], side: "fit" | "end"): SealedBlock | null {
+    while (true) {
+      const block = this.memory.allocate(recordWords, side);
+      if (block) return block;
+      const [oldest] = this.#unused;
+      if (oldest === undefined) return null;
+      this.#evict(oldest);
+    }
+  }
+
+  #evict(item: CachedItem): void {
+    this.#forget(item);
+    this.#byKey.delete(item.key!);
+    this.memory.release(item.block);
+  }
+
+  #retain(item: CachedItem): void {
+    this.#unused.add(item);
+    this.#addUnusedWords(item, 1);
+  }
+
+  #forget(item: CachedItem): void {
+    this.#unused.delete(item);
+    this.#addUnusedWords(item, -1);
+  }
+
+  #addUnusedWords({ block }: CachedItem, sign: 1 | -1): void {
+    this.memory.groupWords(block).forEach((count, group) => {
+      this.#unusedWords[group] += sign * count;
+    });
+    for (const { wordCount } of block.extents) this.#unusedPackedWords += sign * wordCount;
+  }
+
+  #count(item: CachedItem, change: 1 | -1): void {
+    invariant(item.kind === "sealed", "only sealed blocks have users");
+    const before = item.useCount;
+    item.useCount += change;
+    invariant(item.useCount >= 0, "a user is dropped once");
+    this.#sealedCount += Number(item.useCount > 0) - Number(before > 0);
+    this.#sharedCount += Number(item.useCount > 1) - Number(before > 1);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Where a sequence can begin behind a prefix that is in the cache already, and what of its own
+ * prompt it keeps so that others can. src/decisions/09 has the reasons.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
+
+/** Raw tiles before a boundary that the tokens behind it read. */
+const RAW_TILE_COUNT = 2;
+
+/** What of a prompt is in the cache. */
+export interface PrefixLookup {
+  /** Leading blocks that are sealed there. */
+  sealedCount: number;
+  /** The raw tile of a block; falsy if it is not kept. */
+  hasRaw(blockIndex: number): unknown;
+}
+
+/** Indexes of the raw tiles that a sequence beginning at block `boundary` needs. */
+export function rawTilesBefore(boundary: number): number[] {
+  const first = Math.max(0, boundary - RAW_TILE_COUNT);
+  return Array.from({ length: boundary - first }, (_, index) => first + index);
+}
+
+/** Sealed blocks that a sequence beginning at block `boundary` needs. */
+export function sealedBefore(boundary: number): number {
+  return sealedBlockCount(boundary * BLOCK_TOKEN_COUNT);
+}
+
+/**
+ * The last block at which a prompt can begin, 0 if nothing of it can be left out: blocks up to two
+ * before it are sealed and the raw tiles of these two are kept. At least one token is left.
+ */
+export function bestBoundary(promptTokenCount: number, lookup: PrefixLookup): number {
+  const boundaryMax = Math.floor((promptTokenCount - 1) / BLOCK_TOKEN_COUNT);
+  const reach = Math.min(boundaryMax, lookup.sealedCount + RAW_TILE_COUNT);
+  for (let boundary = reach; boundary > 0; boundary--) {
+    if (rawTilesBefore(boundary).every((tile) => lookup.hasRaw(tile))) return boundary;
+  }
+  return 0;
+}
+
+/**
+ * Boundaries of a prompt at which others may begin: its last block, and 1, 2, 4, 8, … blocks before
+ * it. Whoever shares all but the last `n` tokens repeats less than `n + 128` of those it shares.
+ */
+export function keptBoundaries(promptTokenCount: number): number[] {
+  const last = Math.floor(promptTokenCount / BLOCK_TOKEN_COUNT);
+  const boundaries: number[] = [];
+  for (let distance = 0; distance < last; distance = distance === 0 ? 1 : distance * 2) {
+    boundaries.push(last - distance);
+  }
+  return boundaries;
+}

@@ -1,0 +1,123 @@
+/**
+ * The sequences there are, their slots, and what they hold of the cache.
+ *
+ * @module
+ */
+
+import { invariant } from "../core/errors.ts";
+import type { BlockCache } from "./block_cache.ts";
+import { Sequence, type SequenceRequest } from "./sequence.ts";
+
+/** Every sequence that holds anything: waiting, running, or ended with a step in flight. */
+export class Roster {
+  /** After a preemption nobody is started until a sequence gives its memory back. */
+  isStartPaused = false;
+  #cache: BlockCache;
+  #byId = new Map<number, Sequence>();
+  #waiting: Sequence[] = [];
+  #running: Sequence[] = [];
+  #freeSlots: number[];
+  #nextArrivalIndex = 0;
+
+  constructor(cache: BlockCache, slotCount: number) {
+    this.#cache = cache;
+    this.#freeSlots = Array.from({ length: slotCount }, (_, slot) => slot);
+  }
+
+  /** All of them. */
+  get sequences(): readonly Sequence[] {
+    return [...this.#byId.values()];
+  }
+
+  /** Those without a slot, by arrival. */
+  get waiting(): readonly Sequence[] {
+    return this.#waiting;
+  }
+
+  /** Those with a slot that have not ended, by arrival. */
+  get running(): readonly Sequence[] {
+    return this.#running;
+  }
+
+  /** Slots nobody holds, ascending. */
+  get freeSlots(): readonly number[] {
+    return this.#freeSlots;
+  }
+
+  /** The sequence of an id, if it has not ended. */
+  alive(sequenceId: number): Sequence | null {
+    const sequence = this.#byId.get(sequenceId);
+    return sequence && !sequence.hasEnded ? sequence : null;
+  }
+
+  /** Queues a request. */
+  add(request: SequenceRequest, arrival: { step: number; prefixRoot: string | null }): void {
+    invariant(!this.#byId.has(request.sequenceId), "ids are not used twice at a time");
+    const sequence = new Sequence(request, { index: this.#nextArrivalIndex++, ...arrival });
+    this.#byId.set(request.sequenceId, sequence);
+    this.#waiting.push(sequence);
+  }
+
+  /** Gives the lowest free slot to a waiting sequence. */
+  start(sequence: Sequence): number {
+    const slot = this.#freeSlots.shift();
+    invariant(slot !== undefined, "a slot is free");
+    sequence.slot = slot;
+    this.#waiting = this.#waiting.filter((other) => other !== sequence);
+    this.#running = byArrival([...this.#running, sequence]);
+    this.isStartPaused = false;
+    return slot;
+  }
+
+  /** Takes back everything a running sequence holds; it starts over when its turn comes. */
+  preempt(sequence: Sequence): void {
+    this.#running = this.#running.filter((other) => other !== sequence);
+    this.#dropReady(sequence);
+    this.#giveBack(sequence);
+    sequence.restart();
+    this.#waiting = byArrival([...this.#waiting, sequence]);
+    this.isStartPaused = true;
+  }
+
+  /** Ends a sequence; what it holds is free once no step uses it. */
+  end(sequence: Sequence): void {
+    sequence.hasEnded = true;
+    this.#dropReady(sequence);
+    this.#running = this.#running.filter((other) => other !== sequence);
+    this.#waiting = this.#waiting.filter((other) => other !== sequence);
+    this.releaseIfUnused(sequence);
+  }
+
+  /** Frees what an ended sequence holds, if no step in flight uses it. */
+  releaseIfUnused(sequence: Sequence): void {
+    if (!sequence.hasEnded || sequence.inFlightCount > 0) return;
+    if (!this.#byId.delete(sequence.request.sequenceId)) return;
+    if (sequence.slot === -1) return;
+    this.#giveBack(sequence);
+    this.isStartPaused = false;
+  }
+
+  #dropReady(sequence: Sequence): void {
+    for (const block of sequence.ready) {
+      if ("item" in block) this.#cache.release(block.item);
+    }
+    sequence.ready = [];
+  }
+
+  /** Frees the slot, and the blocks from the last to the first: so they are given up later. */
+  #giveBack(sequence: Sequence): void {
+    const blockCount = Math.max(sequence.blocks.length, sequence.names.length);
+    for (let blockIndex = blockCount - 1; blockIndex >= 0; blockIndex--) {
+      const key = sequence.keyOf(blockIndex, "raw");
+      const raw = key === null ? undefined : this.#cache.find(key);
+      if (raw) this.#cache.touch(raw);
+      const item = sequence.blocks.at(blockIndex);
+      if (item) this.#cache.release(item);
+    }
+    this.#freeSlots = [...this.#freeSlots, sequence.slot].sort((a, b) => a - b);
+  }
+}
+
+function byArrival(sequences: Sequence[]): Sequence[] {
+  return sequences.sort((a, b) => a.arrivalIndex - b.arrivalIndex);
+}

@@ -1,0 +1,125 @@
+/** Sharing of blocks by sequences that begin alike, on the GPU. */
+
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
+import { collectEvents, collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+
+/** Steps so fine that a bit more or less in a block shows in the text. */
+const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
+const MODEL = { model: { contextLength: 2048 } };
+const SAMPLED = { temperature: 1.3, seed: 7 };
+
+/** A document and what follows it. */
+function ask(document: readonly number[], question: number, length = 40): GenerateRequest {
+  const promptIds = [...document, ...tinyPrompt(length, question)];
+  return { promptIds, maxTokens: 80, ignoreEos: true, sampling: SAMPLED };
+}
+
+/** The texts of requests one after the other in an engine of their own. */
+async function textsOf(
+  options: Partial<EngineOptions>,
+  requests: readonly GenerateRequest[],
+): Promise<{ texts: number[][]; cached: number[] }> {
+  const texts: number[][] = [];
+  const cached: number[] = [];
+  await withTinyEngine({ ...MODEL, ...options }, async (engine) => {
+    for (const request of requests) {
+      const events = await collectEvents(engine, request);
+      texts.push(events.flatMap((event) => event.type === "token" ? [event.id] : []));
+      const last = events.at(-1)!;
+      assert(last.type === "finish");
+      cached.push(last.cachedTokenCount);
+    }
+  });
+  return { texts, cached };
+}
+
+const document = tinyPrompt(800, 1);
+
+for (const profile of [{ name: "exact" as const }, { name: "paper" as const }, FINE]) {
+  const name = profile === FINE ? "paper with fine steps" : profile.name;
+  Deno.test(`a text does not depend on what its prompt found in the cache (${name})`, async () => {
+    const requests = [
+      ask(document, 1),
+      ask(document, 1), // the same again
+      ask(document, 2), // another question
+      ask(document.slice(0, 500), 3, 200), // it parts in the middle
+      ask(document.slice(0, 500), 4, 200), // where the one before parted
+      ask(document, 5, 64 * 7 - 800 % 64), // a prompt that ends at a block
+      ask(document, 6, 3),
+    ];
+    const without = await textsOf({ profile, sharesPrefixes: false }, requests);
+    const shared = await textsOf({ profile }, requests);
+    assertEquals(without.cached, requests.map(() => 0));
+    assertEquals(shared.cached.slice(0, 5), [0, 832, 768, 320, 448]);
+    assertEquals(shared.cached[5] >= 768 && shared.cached[6] >= 768, true);
+    assertEquals(shared.texts, without.texts);
+    // With steps of the prompt cut otherwise there is nothing to see either.
+    const small = await textsOf({ profile, stepTokenCountMax: 4 }, requests.slice(0, 3));
+    assertEquals(small.texts, without.texts.slice(0, 3));
+  });
+}
+
+Deno.test("n choices of a prompt prefill it once, each with the text it has alone", () =>
+  withTinyEngine({ ...MODEL, sequenceCountMax: 4 }, async (engine) => {
+    const requests = [1, 2, 3, 4].map((seed) => ({
+      ...ask(document, 1),
+      sampling: { temperature: 1, seed },
+    }));
+    const texts = await Promise.all(requests.map((request) => collectIds(engine, request)));
+    const { promptTokenCount, prefixHitCount, prefixQueryCount } = await engine.stats();
+    assertEquals(prefixQueryCount, 4 * 840);
+    assertEquals(prefixHitCount, 3 * 832);
+    assertEquals(promptTokenCount, 840 + 3 * 8);
+    assertEquals(new Set(texts.map(String)).size, 4);
+    for (const [index, request] of requests.entries()) {
+      const alone = await collectIds(engine, { ...request, skipsCache: true });
+      assertEquals(texts[index], alone, `choice ${index}`);
+    }
+  }));
+
+Deno.test("slices beside decode rows are short, and change no text", () =>
+  withTinyEngine({ ...MODEL, sequenceCountMax: 2, stepTokenCountMax: 16 }, async (engine) => {
+    const long = { ...ask(document, 9), skipsCache: true };
+    const alone = await collectIds(engine, long);
+    const beside = { promptIds: tinyPrompt(5, 2), maxTokens: 400, ignoreEos: true };
+    const [, events] = await Promise.all([collectIds(engine, beside), collectEvents(engine, long)]);
+    assertEquals(events.flatMap((event) => event.type === "token" ? [event.id] : []), alone);
+    const ends = events.flatMap((event) =>
+      event.type === "prefill" ? [event.processedTokenCount] : []
+    );
+    const lengths = ends.slice(1).map((end, index) => end - ends[index]);
+    // What decoding leaves of 16, and what is left of a block then.
+    assert(lengths.filter((length) => length === 15).length > 20, String(lengths));
+  }));
+
+async function cachedCount(engine: Engine, request: GenerateRequest): Promise<number> {
+  const last = (await collectEvents(engine, request)).at(-1)!;
+  return last.type === "finish" ? last.cachedTokenCount : NaN;
+}
+
+Deno.test("blocks are shared among requests of one salt only, and not at all if asked", () =>
+  withTinyEngine(MODEL, async (engine) => {
+    const request = { ...ask(document, 1), maxTokens: 1 };
+    assertEquals(await cachedCount(engine, { ...request, cacheSalt: "a" }), 0);
+    assertEquals(await cachedCount(engine, { ...request, cacheSalt: "b" }), 0);
+    assertEquals(await cachedCount(engine, request), 0);
+    assertEquals(await cachedCount(engine, { ...request, cacheSalt: "a" }), 832);
+    assertEquals(await cachedCount(engine, { ...request, skipsCache: true }), 0);
+  }));
+
+Deno.test("blocks that nobody uses are given up, least recently used first, when memory is short", () =>
+  withTinyEngine({ ...MODEL, profile: FINE, cacheSizeBytes: 450 * 1024 }, async (engine) => {
+    const requests = [1, 2, 3].map((seed) => ({
+      promptIds: tinyPrompt(800, seed + 20),
+      maxTokens: 1,
+    }));
+    const [first, second, third] = requests;
+    await collectIds(engine, first);
+    await collectIds(engine, second);
+    assertGreater((await engine.stats()).retainedBytes, 300 * 1024);
+    assertEquals(await cachedCount(engine, second), 768);
+    await collectIds(engine, third);
+    assertEquals(await cachedCount(engine, third), 768);
+    assert(await cachedCount(engine, first) < 768);
+  }));
