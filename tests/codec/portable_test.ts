@@ -6,10 +6,7 @@ import { packPortable, parsePortable, type PortableBlock } from "../../src/codec
 import { codecProfile } from "../../src/codec/profile.ts";
 import { quantiseTile } from "../../src/codec/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
-import { seededRandom } from "../support/numeric.ts";
 import { sampleTile } from "../support/codec_samples.ts";
-
-const FUZZ_CASE_COUNT = 20_000;
 
 function sampleBlock(tokenCount = 64): PortableBlock {
   const shape = { kvHeadCount: 1, headSize: 32 };
@@ -89,29 +86,4 @@ Deno.test("packPortable() refuses a record of another layout", () => {
   const block = sampleBlock();
   assertThrows(() => packPortable({ ...block, headSize: 64 }), RangeError);
   assertThrows(() => packPortable({ ...block, records: [] }), RangeError, "0 layers");
-});
-
-Deno.test(`parsePortable() throws only RangeError, or gives what packs to the same bytes, over ${FUZZ_CASE_COUNT} changed blocks`, () => {
-  const random = seededRandom(42);
-  const original = packPortable(sampleBlock());
-  let acceptedCount = 0;
-  for (let index = 0; index < FUZZ_CASE_COUNT; index++) {
-    const bytes = original.slice(0, random() < 0.1 ? random() * original.length : undefined);
-    const changeCount = 1 + Math.floor(random() * 4);
-    for (let change = 0; change < changeCount; change++) {
-      const end = random() < 0.5 ? bytes.length : Math.min(bytes.length, 80);
-      bytes[Math.floor(random() * end)] = random() * 256;
-    }
-    // Half of them get a right checksum, so that the checks behind it are reached.
-    if (random() < 0.5 && bytes.length >= 48) resealed(bytes);
-    try {
-      const block = parsePortable(bytes);
-      acceptedCount++;
-      assertEquals(packPortable(block), bytes, `case ${index}`);
-    } catch (error) {
-      assert(error instanceof RangeError, `case ${index}: ${error}`);
-    }
-  }
-  // Changed codes and parameters are still a block; changed sizes are not.
-  assert(acceptedCount > 0 && acceptedCount < FUZZ_CASE_COUNT / 2, `${acceptedCount} accepted`);
 });
