@@ -12,7 +12,7 @@ export const SERVING_FLAGS: FlagSpecs = {
   queue: { value: "N", help: "requests that may wait; more get 429 (default: 64)" },
   "step-tokens": {
     value: "N",
-    help: "tokens of a step that decodes, prompts included (default: 128, on a CPU 16)",
+    help: "tokens of a step that decodes, prompts included (default: 128, on a CPU 8)",
   },
   "prefix-cache": {
     value: "SWITCH",

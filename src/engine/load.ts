@@ -8,7 +8,12 @@ import { codecProfile, describeProfile } from "../codec/profile.ts";
 import { RecordLayout } from "../codec/layout.ts";
 import { FORMAT_VERSION } from "../codec/portable.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
-import { type CodecProfile, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  type CodecProfile,
+  type ModelShape,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
@@ -26,10 +31,13 @@ import type { CacheBytes, EngineInfo, ProfileOptions } from "./types.ts";
 const WEIGHTS_PROGRESS = 0.5;
 
 /**
- * Rows of a step that decodes on a CPU adapter, where a row more costs a quarter of what the first
- * one does: prompts are read at about two thirds of the speed of whole slices.
+ * Tokens of a step that decodes on a CPU adapter: a prompt token costs about a fifth of a lone
+ * decode row there, and a running stream must not wait for four of its usual steps.
  */
-const STEP_TOKEN_COUNT_ON_CPU = 16;
+const STEP_TOKEN_COUNT_ON_CPU = 8;
+
+/** Attention to packed blocks takes this much longer than matrix products of as many operations. */
+const ATTENTION_COST = 1.3;
 
 /** A slice of one token, then one decode step. */
 const WARM_UP_TOKEN_COUNT = 3;
@@ -98,6 +106,7 @@ async function createRuntime(
     recordWordsMin: plan.recordWordsMin,
     recordWordsMax: plan.recordWordsMax,
     stepTokenCountMax,
+    blockCost: blockCost(shape),
     ...(options.sharesPrefixes
       ? { prefix: { root: prefixRoot(model, plan.profile), tileWords: plan.shape.tileWords } }
       : {}),
@@ -138,6 +147,15 @@ function arenaLimitBytes(gpu: Gpu): number {
   const { isFallback, bufferSizeMax } = gpu.facts;
   if (!isFallback) return bufferSizeMax;
   return Math.min(bufferSizeMax, Math.floor(Deno.systemMemoryInfo().available / 4));
+}
+
+/** What attending to one block costs a token, in shares of its matrix products. */
+function blockCost(shape: ModelShape): number {
+  const { parameterCount, vocabSize, width, queryHeadCount, headSize, layerCount } = shape;
+  const embeddingCount = vocabSize * width * (shape.tiedOutput ? 1 : 2);
+  const matrixOperationCount = 2 * Math.max(1, parameterCount - embeddingCount);
+  const perToken = 2 * 2 * queryHeadCount * headSize * layerCount;
+  return ATTENTION_COST * BLOCK_TOKEN_COUNT * perToken / matrixOperationCount;
 }
 
 /**

@@ -127,7 +127,7 @@ export class StepLoop {
     const result = await runner.read(plan, recorded);
     scheduler.commit(plan, result);
     this.#stepCount++;
-    this.#promptTokenCount += plan.slice?.ids.length ?? 0;
+    if (plan.slice?.isComplete) this.#promptTokenCount += plan.slice.ids.length;
     this.#sendEvents();
     return next;
   }

@@ -194,7 +194,7 @@ export interface EngineOptions {
   cacheSizeBytes?: number;
   /**
    * Decode rows and prompt tokens of a step that decodes: less makes running streams steadier while
-   * prompts are read, more reads prompts faster. Default 128, on a CPU adapter 16.
+   * prompts are read, more reads prompts faster. Default 128, on a CPU adapter 8.
    */
   stepTokenCountMax?: number;
   /** Keep and share blocks of prompts that begin alike; default true. */

@@ -102,26 +102,30 @@ export class ForwardGraph {
       return { slot, position, blockCount, idIndex: slot };
     });
     const pass = encoder.beginComputePass({ label: "decode" });
-    this.#recordRows(pass, this.#decode, rows);
+    this.#recordEmbedding(pass, this.#decode, rows);
+    this.#decode.stack.record(pass, rows);
     this.#recordHead(pass, this.#decode, rows);
     pass.end();
   }
 
-  /** Records a slice of a prompt; samples if it holds the last prompt token. */
+  /** Records layers of a slice of a prompt; samples after the last prompt token. */
   recordSlice(
     encoder: GPUCommandEncoder,
     slice: PrefillSlice,
     options: { wantsLogits?: boolean },
   ): void {
-    const { slot, position, ids, blockCount, isLast } = slice;
+    const { slot, position, ids, blockCount, layers, isComplete, isLast } = slice;
     const { slotCount } = this.#options.cache.shape;
-    this.#gpu.write(this.sampledIds, slotCount * WORD_SIZE_BYTES, Uint32Array.from(ids));
     const rows = ids.map((_, index) => {
       return { slot, position: position + index, blockCount, idIndex: slotCount + index };
     });
     const pass = encoder.beginComputePass({ label: "slice" });
-    this.#recordRows(pass, this.#slice, rows);
-    if (options.wantsLogits) this.#sliceHead?.record(pass, rows.length);
+    if (layers.first === 0) {
+      this.#gpu.write(this.sampledIds, slotCount * WORD_SIZE_BYTES, Uint32Array.from(ids));
+      this.#recordEmbedding(pass, this.#slice, rows);
+    }
+    this.#slice.stack.record(pass, rows, layers);
+    if (options.wantsLogits && isComplete) this.#sliceHead?.record(pass, rows.length);
     pass.end();
     if (!isLast) return;
     const rowBytes = this.#options.shape.width * WORD_SIZE_BYTES;
@@ -164,10 +168,9 @@ export class ForwardGraph {
     }
   }
 
-  #recordRows(pass: GPUComputePassEncoder, path: Path, rows: readonly Row[]): void {
+  #recordEmbedding(pass: GPUComputePassEncoder, path: Path, rows: readonly Row[]): void {
     path.group.write(rows);
     this.#embed.record(pass, path.embed, rows.length);
-    path.stack.record(pass, rows);
   }
 
   /** Records logits and the choice of a token for rows that are the first of the head's `x`. */

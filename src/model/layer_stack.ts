@@ -63,16 +63,24 @@ export class LayerStack {
     return new LayerStack(options.group, options.attention, layers);
   }
 
-  /** Queues the rows' descriptors and records all layers; `x` holds the embedded rows before. */
-  record(pass: GPUComputePassEncoder, rows: readonly Row[]): void {
+  /**
+   * Records layers `first ..< end`, all if left out; `x` holds the embedded rows before the first
+   * layer, and what the last one gave is in it after the end.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    rows: readonly Row[],
+    { first, end } = { first: 0, end: this.#layers.length },
+  ): void {
     const run = ({ kernel, bound }: BoundUse) => kernel.record(pass, bound, rows.length);
-    this.#layers.forEach(({ heads, attentionOutput, gateUp, down }, layer) => {
+    for (let layer = first; layer < end; layer++) {
+      const { heads, attentionOutput, gateUp, down } = this.#layers[layer];
       run(heads);
       this.#attention.record(pass, layer, rows);
       run(attentionOutput);
       run(gateUp);
       run(down);
-    });
+    }
   }
 
   /** Frees the buffers of group and attention. */

@@ -12,6 +12,9 @@ import type { SequenceRequest } from "./sequence.ts";
 /** Rows of a step that holds decode rows, if nothing else is asked for: a whole slice and more. */
 export const STEP_TOKEN_COUNT_DEFAULT = 128;
 
+/** Prompt tokens that a step pays for, however many rows decode in it. */
+const SLICE_TOKEN_COUNT_MIN = 4;
+
 /** Limits and sizes the scheduler works within. */
 export interface SchedulerOptions extends RecordWordsRange {
   /** Sequences that run at a time; slots are `0 ..< sequenceCountMax`. */
@@ -23,10 +26,13 @@ export interface SchedulerOptions extends RecordWordsRange {
   /** The arena of each group of layers. */
   arenas: readonly ArenaSize[];
   /**
-   * Decode rows and prompt tokens of a step that decodes; what decoding leaves, at least 4, is the
-   * slice. {@link STEP_TOKEN_COUNT_DEFAULT} if left out.
+   * Decode rows and prompt tokens of a step that decodes: what decoding leaves, at least 4, is for
+   * the slice, which runs as many of its layers as that pays for. {@link STEP_TOKEN_COUNT_DEFAULT}
+   * if left out.
    */
   stepTokenCountMax?: number;
+  /** What attending to a sealed block costs a slice, the rest of a slice costing 1; default 0. */
+  blockCost?: number;
   /** How blocks are shared; not at all if left out. */
   prefix?: {
     /** Stands for model, profile, format and device: what else a block's bytes depend on. */
@@ -34,6 +40,15 @@ export interface SchedulerOptions extends RecordWordsRange {
     /** Words of the raw tile of one layer. */
     tileWords: number;
   };
+}
+
+/** Share of a slice that a step with decode rows can run. */
+export function sliceShare(
+  { stepTokenCountMax = STEP_TOKEN_COUNT_DEFAULT, blockCost = 0 }: SchedulerOptions,
+  step: { decodeCount: number; tokenCount: number; blockCount: number },
+): number {
+  const tokenCount = Math.max(SLICE_TOKEN_COUNT_MIN, stepTokenCountMax - step.decodeCount);
+  return tokenCount / (step.tokenCount * (1 + step.blockCount * blockCost));
 }
 
 /**

@@ -102,6 +102,7 @@ export class Roster {
       if ("item" in block) this.#cache.release(block.item);
     }
     sequence.ready = [];
+    sequence.slice = null;
   }
 
   /** Frees the slot, and the blocks from the last to the first: so they are given up later. */

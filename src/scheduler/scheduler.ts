@@ -7,8 +7,8 @@
  */
 
 import { type EngineErrorCode, invariant } from "../core/errors.ts";
-import { BLOCK_TOKEN_COUNT, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
-import { checkLimits, type SchedulerOptions, STEP_TOKEN_COUNT_DEFAULT } from "./admission.ts";
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { checkLimits, type SchedulerOptions, sliceShare } from "./admission.ts";
 import { BlockCache, type CachedItem } from "./block_cache.ts";
 import { BlockMemory } from "./block_memory.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
@@ -36,9 +36,6 @@ export type { SequenceRequest } from "./sequence.ts";
 
 /** Steps that may be planned and not committed: the one on the GPU and the one recorded ahead. */
 const IN_FLIGHT_STEP_COUNT_MAX = 2;
-
-/** Fewest prompt tokens of a slice, however many rows decode beside it. */
-const SLICE_TOKEN_COUNT_MIN = 4;
 
 /** A planned step that is not committed. */
 export interface InFlightStep {
@@ -117,7 +114,7 @@ export class Scheduler {
     const { packs, links, restores } = opening;
     const uses = [...packs, ...links, ...restores, ...decodes, ...(slice ? [slice] : [])];
     if (uses.length === 0) return null;
-    const keeps = slice ? this.#planKeeps(slice) : [];
+    const keeps = slice?.isComplete ? this.#planKeeps(slice) : [];
     const measures = this.#planMeasures();
     const stepIndex = this.#nextStepIndex++;
     const plan = { stepIndex, ...opening, decodes, slice, keeps, measures };
@@ -134,7 +131,7 @@ export class Scheduler {
     invariant(step?.plan === plan, "steps are committed in the order of planning");
     invariant(result.recordWords.length === plan.measures.length, "each measure has its sizes");
     for (const sequence of step.sequences) sequence.inFlightCount--;
-    if (plan.slice) this.#commitSlice(plan.slice, result);
+    if (plan.slice?.isComplete) this.#commitSlice(plan.slice, result);
     for (const row of plan.decodes) this.#commitToken(row, result);
     plan.measures.forEach((measure, jobIndex) => this.#commitMeasure(measure, jobIndex, result));
     for (const sequence of step.sequences) this.#roster.releaseIfUnused(sequence);
@@ -268,19 +265,26 @@ export class Scheduler {
       }));
   }
 
+  /** The next layers of the open slice, or of the next one: all of them if nobody decodes. */
   #planSlice(decodeCount: number): PrefillSlice | null {
     const prefilling = this.#roster.running.filter(({ isPrefilling }) => isPrefilling);
-    const sequence = nextPrefill(prefilling, this.#nextStepIndex);
+    const sequence = prefilling.find(({ slice }) => slice !== null) ??
+      nextPrefill(prefilling, this.#nextStepIndex);
     if (sequence === null) return null;
     sequence.slicedStep = this.#nextStepIndex;
-    const { request: { sequenceId }, slot, blocks } = sequence;
-    const { stepTokenCountMax = STEP_TOKEN_COUNT_DEFAULT } = this.#options;
-    // Nobody waits for the end of a step in which nobody decodes.
-    const tokenCountMax = decodeCount === 0
-      ? SLICE_TOKEN_COUNT
-      : Math.max(SLICE_TOKEN_COUNT_MIN, stepTokenCountMax - decodeCount);
-    const rows = sequence.takeSlice(tokenCountMax);
-    return { sequenceId, slot, blockCount: blocks.length, ...rows };
+    const { request: { sequenceId }, slot, blocks: { length: blockCount } } = sequence;
+    const open = sequence.openSlice();
+    const { position, ids, nextLayer: first } = open;
+    const { layerCount } = this.#cache.memory;
+    const share = decodeCount === 0
+      ? 1
+      : sliceShare(this.#options, { decodeCount, tokenCount: ids.length, blockCount });
+    const end = Math.min(layerCount, first + Math.max(1, Math.floor(layerCount * share)));
+    const isComplete = end === layerCount;
+    open.nextLayer = end;
+    const isLast = isComplete && sequence.completeSlice();
+    const layers = { first, end };
+    return { sequenceId, slot, position, ids, blockCount, layers, isComplete, isLast };
   }
 
   /** Keeps the raw tile that a slice completed, if others may begin behind it and there is room. */

@@ -24,6 +24,13 @@ export interface SequenceRequest {
   skipsCache?: boolean;
 }
 
+/** A slice, part of whose layers are planned. */
+export interface OpenSlice {
+  position: number;
+  ids: readonly number[];
+  nextLayer: number;
+}
+
 /** A block that the next step makes readable: measured by the last one, or found in the cache. */
 export type ReadyBlock =
   | {
@@ -67,6 +74,8 @@ export class Sequence {
   hasEnded = false;
   /** Prompt tokens whose processing has been reported. */
   reportedTokenCount = 0;
+  /** The slice whose first layers are planned, but not its last. */
+  slice: OpenSlice | null = null;
   /** Step of its last slice, or of its start. */
   slicedStep = 0;
   /** Prompt tokens found in the cache when it first got a slot; null before. */
@@ -137,17 +146,25 @@ export class Sequence {
     for (const tile of rawTilesBefore(options.sharedCount)) this.#keptTiles.add(tile);
   }
 
-  /** Plans the next prompt tokens, up to the next multiple of the slice's size. */
-  takeSlice(tokenCountMax: number): { position: number; ids: number[]; isLast: boolean } {
+  /** The slice it is in, or the next one: prompt tokens up to the next multiple of its size. */
+  openSlice(): OpenSlice {
     invariant(this.isPrefilling, "a slice holds a token");
+    if (this.slice) return this.slice;
     const { promptIds } = this.request;
     const position = this.plannedTokenCount;
     const boundary = position - (position % SLICE_TOKEN_COUNT) + SLICE_TOKEN_COUNT;
-    const end = Math.min(boundary, promptIds.length, position + tokenCountMax);
-    this.plannedTokenCount = end;
-    const isLast = end === promptIds.length;
-    if (isLast) this.plannedSampleCount++;
-    return { position, ids: promptIds.slice(position, end), isLast };
+    const ids = promptIds.slice(position, Math.min(boundary, promptIds.length));
+    this.slice = { position, ids, nextLayer: 0 };
+    return this.slice;
+  }
+
+  /** Plans the last layers of the open slice; whether the last prompt token is in it. */
+  completeSlice(): boolean {
+    invariant(this.slice !== null, "a slice is open");
+    this.plannedTokenCount = this.slice.position + this.slice.ids.length;
+    this.slice = null;
+    if (!this.isPrefilling) this.plannedSampleCount++;
+    return !this.isPrefilling;
   }
 
   /** Plans storing the newest token, and sampling the next. */
@@ -196,6 +213,7 @@ export class Sequence {
     this.slot = -1;
     this.blocks = [];
     this.ready = [];
+    this.slice = null;
     this.measuredBlockCount = 0;
     this.plannedTokenCount = 0;
     this.plannedSampleCount = 0;

@@ -60,7 +60,10 @@ export interface DecodeRow {
   blockCount: number;
 }
 
-/** A run of prompt tokens of one sequence; it never crosses a multiple of 64 positions. */
+/**
+ * A run of prompt tokens of one sequence; it never crosses a multiple of 64 positions. Beside
+ * decode rows its layers may be spread over several steps, which follow one another.
+ */
 export interface PrefillSlice {
   sequenceId: number;
   slot: number;
@@ -70,7 +73,11 @@ export interface PrefillSlice {
   ids: readonly number[];
   /** Sealed blocks of the sequence when these rows attend; this step's packs are counted. */
   blockCount: number;
-  /** Whether the last prompt token is among them, so that a token is sampled after it. */
+  /** Layers that this step runs: `first ..< end`. */
+  layers: { first: number; end: number };
+  /** Whether the last layer is among them, so that the tokens are stored. */
+  isComplete: boolean;
+  /** Whether it is complete and has the last prompt token, so that a token is sampled after it. */
   isLast: boolean;
 }
 

@@ -10,6 +10,7 @@ import type { ArenaSize } from "../../src/scheduler/block_memory.ts";
 import type {
   LinkOp,
   PackOp,
+  PrefillSlice,
   StepPlan,
   StepResult,
   TileOp,
@@ -74,6 +75,7 @@ export class FakeDevice {
   /** By arena and unit: serial number of the block written there last. */
   #owners: Uint32Array[];
   #serial = 0;
+  #openSlice: [rows: string, nextLayer: number] = ["", 0];
   #contents = new Map<number, Packed>();
   #lastMeasures: StepPlan["measures"] = [];
   #lastRecordWords: number[][] = [];
@@ -102,9 +104,14 @@ export class FakeDevice {
       sampled.set(sequenceId, this.#sample(slot, position, blockCount));
     }
     if (plan.slice) {
-      const { sequenceId, slot, position, blockCount, isLast } = plan.slice;
+      const { position } = plan.slice;
       const last = position + plan.slice.ids.length - 1;
       assertEquals(Math.floor(position / BLOCK), Math.floor(last / BLOCK));
+      this.#checkLayers(plan.slice);
+    }
+    if (plan.slice?.isComplete) {
+      const { sequenceId, slot, position, blockCount, isLast } = plan.slice;
+      const last = position + plan.slice.ids.length - 1;
       this.#store(slot, { position, ids: plan.slice.ids, isDecoded: false });
       const id = this.#sample(slot, last, blockCount);
       if (isLast) sampled.set(sequenceId, id);
@@ -113,6 +120,16 @@ export class FakeDevice {
     if (plan.measures.length > 0) this.#measure(plan.measures);
     const recordWords = plan.measures.length > 0 ? this.#lastRecordWords : [];
     return { ids: sampled, recordWords, refused: [] };
+  }
+
+  /** Layers follow those of the step before, of the same rows. */
+  #checkLayers({ slot, position, ids, blockCount, layers, isComplete }: PrefillSlice): void {
+    const layerCount = this.#options.arenas.reduce((sum, arena) => sum + arena.layerCount, 0);
+    assertEquals(isComplete, layers.end === layerCount);
+    assert(layers.first < layers.end, "a step runs a layer");
+    const rows = JSON.stringify([slot, position, ids, blockCount]);
+    if (layers.first > 0) assertEquals([rows, layers.first], this.#openSlice);
+    this.#openSlice = [rows, layers.end];
   }
 
   #measure(measures: StepPlan["measures"]): void {

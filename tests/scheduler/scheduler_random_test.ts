@@ -100,6 +100,7 @@ class Run {
   readonly lives = new Map<number, Life>();
   restartCount = 0;
   aheadCount = 0;
+  partCount = 0;
   sharedCountMax = 0;
   /** Prompt tokens that were left out at a start, by sequence. */
   readonly cachedCounts = new Map<number, number>();
@@ -131,6 +132,7 @@ class Run {
       recordWordsMin,
       recordWordsMax,
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
+      blockCost: 0.05,
       ...(sharesPrefixes ? { prefix: { root: "test", tileWords: TILE_WORDS } } : {}),
     };
     this.scheduler = new Scheduler(schedulerOptions);
@@ -215,6 +217,7 @@ class Run {
       else this.cachedCounts.set(sequenceId, cachedTokenCount);
       this.#begun.add(sequenceId);
     }
+    if (plan.slice && !plan.slice.isComplete) this.partCount++;
     if (plan.slice) {
       const { sequenceId, position, ids } = plan.slice;
       const { promptIds } = this.lives.get(sequenceId)!;
@@ -283,6 +286,7 @@ for (const options of CASES) {
       const hits = [...run.cachedCounts.values()].filter((count) => count > 0);
       assertGreaterOrEqual(hits.length, run.cachedCounts.size * options.hitShareMin);
       assertGreaterOrEqual(run.sharedCountMax, 3);
+      assertGreaterOrEqual(run.partCount, 100);
       assertGreaterOrEqual(run.scheduler.stats().retainedWordCount, 1);
     }
     run.scheduler.clearCache();

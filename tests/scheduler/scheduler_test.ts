@@ -134,6 +134,34 @@ Deno.test("Scheduler decodes running sequences beside a slice of one other, olde
   assertEquals(rows, [[], [[1, 10]], [[1, 11], [2, 10]], [[1, 12], [2, 11], [3, 10]]]);
 });
 
+Deno.test("Scheduler spreads the layers of a slice over the steps that decode, as the budget says", () => {
+  const scheduler = makeScheduler({ stepTokenCountMax: 23 });
+  admit(scheduler, 1, { prompt: 10, max: 50 });
+  commit(scheduler, scheduler.plan()!);
+  admit(scheduler, 2, { prompt: 70 });
+  const layers = runOut(scheduler).flatMap(({ slice }) =>
+    slice ? [[slice.position, slice.layers.first, slice.layers.end, slice.isComplete]] : []
+  );
+  assertEquals(layers, [
+    [0, 0, 1, false],
+    [0, 1, 2, false],
+    [0, 2, 3, true],
+    [64, 0, 3, true], // 6 tokens cost less than the 22 that are left
+  ]);
+});
+
+Deno.test("Scheduler drops the open slice of an aborted sequence, and runs another's from its start", () => {
+  const scheduler = makeScheduler({ stepTokenCountMax: 23, sequenceCountMax: 3 });
+  admit(scheduler, 1, { prompt: 10, max: 50 });
+  commit(scheduler, scheduler.plan()!);
+  admit(scheduler, 2, { prompt: 70 });
+  admit(scheduler, 3, { prompt: 80 });
+  commit(scheduler, scheduler.plan()!);
+  scheduler.abort(2);
+  const { slice } = scheduler.plan()!;
+  assertEquals([slice?.sequenceId, slice?.layers], [3, { first: 0, end: 1 }]);
+});
+
 Deno.test("Scheduler.plan() runs one step ahead of commit, not two", () => {
   const scheduler = makeScheduler();
   admit(scheduler, 1, { prompt: 3 });
