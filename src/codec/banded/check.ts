@@ -1,0 +1,107 @@
+/**
+ * The checks on a banded record that comes from outside. FORMAT.md section 11.7.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
+import { isFiniteF16 } from "../f16.ts";
+import { chooseBand } from "./band.ts";
+import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
+import { isCanonical, UNIT_TOKEN_COUNT } from "./levels.ts";
+import { type BandedTables, channelBands } from "./tables.ts";
+import { type BandedUnit, readUnits, stepAt } from "./unpack.ts";
+
+/** What a record is checked against. */
+export interface BandedFacts {
+  tables: BandedTables;
+  /** Whether it is the first block of a sequence with sinks. */
+  hasSinks: boolean;
+}
+
+/**
+ * Refuses a record that a conforming packer does not write. Reads nothing outside it.
+ *
+ * @throws {RangeError} naming what is wrong.
+ */
+export function checkBanded(layout: BandedLayout, record: Uint32Array, facts: BandedFacts): void {
+  const { hasSinks } = facts;
+  if (
+    record.length < layout.recordWords(0, hasSinks) || record.length > layout.recordWordsMax
+  ) {
+    refuse(`${record.length} words are not a record of this layout`);
+  }
+  checkTokens(layout, record, hasSinks);
+  let start = layout.sectionsWord(hasSinks);
+  for (let index = 0; index < layout.sectionCount; index++) {
+    if (record[index] !== start) refuse(`section ${index} does not start at word ${start}`);
+    start += checkSection(layout, record.subarray(start), { ...facts, index });
+  }
+  const payloadWords = start - layout.fixedWords(hasSinks);
+  if (layout.recordWords(payloadWords, hasSinks) !== record.length) {
+    refuse(`it has ${record.length} words, its sections end at ${start}`);
+  }
+  if (record.subarray(start).some((word) => word !== 0)) refuse("its padding is not zero");
+}
+
+function checkTokens(layout: BandedLayout, record: Uint32Array, hasSinks: boolean): void {
+  for (let place = layout.packedTokenCount(hasSinks); place < BLOCK_TOKEN_COUNT; place++) {
+    if (stepAt(layout, record, place) !== 0) refuse(`absent token ${place} has a step`);
+  }
+  const sinks = record.subarray(layout.sinksWord, layout.sectionsWord(hasSinks));
+  if (sinks.some((word) => !isFiniteF16(word & 0xffff) || !isFiniteF16(word >>> 16))) {
+    refuse("a sink holds infinity or NaN");
+  }
+}
+
+/** Returns the words of the section. */
+function checkSection(
+  layout: BandedLayout,
+  section: Uint32Array,
+  facts: BandedFacts & { index: number },
+): number {
+  const { index } = facts;
+  const tokenCount = layout.packedTokenCount(facts.hasSinks);
+  let count = 0;
+  let endBit = PLANE_WORDS * 32;
+  for (const unit of readUnits(layout, section, facts)) {
+    checkUnit(unit, { ...facts, tokenCount, side: layout.sectionPlace(index).side });
+    endBit = unit.bit + unit.numbers.reduce((sum, { widthBits }) => sum + widthBits, 0);
+    count++;
+  }
+  if (count < ROW_COUNT * PART_CHANNEL_COUNT) refuse(`section ${index} is cut`);
+  const wordCount = divCeil(endBit, 32);
+  const tailBits = endBit & 31;
+  if (tailBits !== 0 && section[wordCount - 1] >>> tailBits !== 0) {
+    refuse(`section ${index} has bits after its last unit`);
+  }
+  return wordCount;
+}
+
+/** A unit is the one its own digits give, in the first band that holds them. */
+function checkUnit(
+  unit: BandedUnit,
+  facts: { index: number; tables: BandedTables; tokenCount: number; side: number },
+): void {
+  const { index, tables, tokenCount, side } = facts;
+  if (unit.numbers.some((number) => !isCanonical(number, number.levels))) {
+    refuse(`section ${index} has a unit that no digits give`);
+  }
+  const presentCount = Math.min(UNIT_TOKEN_COUNT, Math.max(0, tokenCount - unit.firstPlace));
+  const present = unit.codes.subarray(0, presentCount);
+  const bands = channelBands(tables, side, unit.channel);
+  const least = bands[unit.bandIndex] & 255;
+  if (unit.codes.subarray(presentCount).some((code) => code !== least)) {
+    refuse(`section ${index} has digits of an absent token`);
+  }
+  const expected = presentCount === 0
+    ? 0
+    : chooseBand(bands, Math.min(...present), Math.max(...present));
+  if (unit.bandIndex !== expected) {
+    refuse(`section ${index} has a pack in band ${unit.bandIndex}, which belongs in ${expected}`);
+  }
+}
+
+function refuse(what: string): never {
+  throw new RangeError(`Cannot read a record: ${what}`);
+}

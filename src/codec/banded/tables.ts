@@ -1,0 +1,129 @@
+/**
+ * What both ends of the banded codec know of a layer beside its records: steps and bands.
+ * FORMAT.md section 11.1.
+ *
+ * @module
+ */
+
+import { divExact } from "../../core/shapes.ts";
+import { BAND_COUNT, bandFrom, bandWord, FULL_BAND } from "./band.ts";
+
+/** Token steps are quarters of an octave. */
+export const STEPS_PER_OCTAVE = 4;
+/** The token step of a token of the reference magnitude. */
+export const TOKEN_STEP_ZERO = 64;
+/** Thresholds between token steps that the magnitude of V alone decides. */
+export const THRESHOLD_COUNT = 128;
+/** Largest token step. */
+export const TOKEN_STEP_MAX = 255;
+/** How K's step follows the magnitude of the token's V. */
+export const KEY_EXPONENT = 0.5;
+/** How V's step follows it: more than in proportion, since small V is attended to most. */
+export const VALUE_EXPONENT = 1.25;
+/** A token of the reference magnitude has this sum per channel. */
+export const NORM_UNIT = 1024;
+/** Limit of one channel's part of the sum. */
+export const NORM_PART_MAX = 32768;
+
+/** Static tables of one layer. All f32 values are exact in their arrays. */
+export interface BandedTables {
+  /** f32 `[kvHeadCount * headSize]`: step of each K channel at token step 64. */
+  keyStep: Float32Array;
+  /** f32 `[kvHeadCount * headSize]`: its reciprocal, for packing. */
+  keyRecip: Float32Array;
+  /** f32: step of V at token step 64. */
+  valueStep: number;
+  /** f32: its reciprocal. */
+  valueRecip: number;
+  /** f32: `NORM_UNIT` over the layer's reference magnitude of V. */
+  normRecip: number;
+  /** u32 `[128]`: least sums of token steps 1 to 128. */
+  thresholds: Uint32Array;
+  /** u32 `[2][kvHeadCount * headSize][8]`: words of `bandWord`, K's channels first. */
+  bands: Uint32Array;
+}
+
+/** Factors of the token steps, the same for all layers. f32 `[256]` each. */
+export interface TokenFactors {
+  key: Float32Array;
+  keyRecip: Float32Array;
+  value: Float32Array;
+  valueRecip: Float32Array;
+}
+
+function factors(exponent: number): Float32Array {
+  return Float32Array.from({ length: TOKEN_STEP_MAX + 1 }, (_, step) => {
+    return 2 ** ((exponent * (step - TOKEN_STEP_ZERO)) / STEPS_PER_OCTAVE);
+  });
+}
+
+/** The factors of all token steps. */
+export const TOKEN_FACTORS: TokenFactors = {
+  key: factors(KEY_EXPONENT),
+  keyRecip: factors(-KEY_EXPONENT),
+  value: factors(VALUE_EXPONENT),
+  valueRecip: factors(-VALUE_EXPONENT),
+};
+
+/** Least sums of the parts of a token's V that give token steps 1 to 128. */
+export function normThresholds(channelCount: number): Uint32Array {
+  return Uint32Array.from({ length: THRESHOLD_COUNT }, (_, index) => {
+    const octaves = (index - TOKEN_STEP_ZERO + 0.5) / STEPS_PER_OCTAVE;
+    const sum = Math.floor(channelCount * NORM_UNIT * 2 ** octaves);
+    return Math.min(Math.max(sum, 1), 2 ** 32 - 1);
+  });
+}
+
+/**
+ * Builds the tables of a layer.
+ *
+ * @param source `keyStep`: positive, `[channels]`; `valueStep`, `normReference`: positive; `bands`:
+ * u32 `[2][channels][8]`.
+ *
+ * @throws {RangeError} if a step is not positive and finite, or bands are not well formed.
+ */
+export function bandedTables(source: {
+  keyStep: ArrayLike<number>;
+  valueStep: number;
+  normReference: number;
+  bands: Uint32Array;
+}): BandedTables {
+  const { valueStep, normReference, bands } = source;
+  const keyStep = Float32Array.from(source.keyStep);
+  const keyRecip = keyStep.map((step) => 1 / step);
+  const tables: BandedTables = {
+    keyStep,
+    keyRecip,
+    valueStep: Math.fround(valueStep),
+    valueRecip: Math.fround(1 / Math.fround(valueStep)),
+    normRecip: Math.fround(NORM_UNIT / Math.fround(normReference)),
+    thresholds: normThresholds(keyStep.length),
+    bands,
+  };
+  const { valueRecip, normRecip } = tables;
+  const numbers = [...keyStep, ...keyRecip, tables.valueStep, valueRecip, normRecip];
+  const bad = numbers.find((each) => !(each > 0 && each < Infinity));
+  if (bad !== undefined) throw new RangeError(`Cannot use step ${bad}: must be positive`);
+  checkBands(bands, keyStep.length);
+  return tables;
+}
+
+/** Eight bands of a channel. */
+export function channelBands(tables: BandedTables, side: number, channel: number): Uint32Array {
+  const start = (side * tables.keyStep.length + channel) * BAND_COUNT;
+  return tables.bands.subarray(start, start + BAND_COUNT);
+}
+
+function checkBands(bands: Uint32Array, channelCount: number): void {
+  if (bands.length !== 2 * channelCount * BAND_COUNT) {
+    throw new RangeError(`Cannot use ${bands.length} bands for ${channelCount} channels`);
+  }
+  const rowCount = divExact(bands.length, BAND_COUNT);
+  for (let row = 0; row < rowCount; row++) {
+    const own = bands.subarray(row * BAND_COUNT, (row + 1) * BAND_COUNT);
+    own.forEach(bandFrom);
+    if (own[BAND_COUNT - 1] !== bandWord(FULL_BAND)) {
+      throw new RangeError(`Cannot use the bands of channel ${row}: the last is not the full one`);
+    }
+  }
+}
