@@ -6,6 +6,14 @@
  */
 
 export type { CodecProfile, RepackRule } from "../core/shapes.ts";
+export * from "./banded/band.ts";
+export * from "./banded/check.ts";
+export * from "./banded/layout.ts";
+export * from "./banded/levels.ts";
+export * from "./banded/pack.ts";
+export * from "./banded/quantise.ts";
+export * from "./banded/tables.ts";
+export * from "./banded/unpack.ts";
 export * from "./layout.ts";
 export * from "./pack.ts";
 export * from "./portable.ts";

@@ -14,6 +14,7 @@ import { type BandedUnit, readUnits, stepAt } from "./unpack.ts";
 
 /** What a record is checked against. */
 export interface BandedFacts {
+  /** Static tables of the layer. */
   tables: BandedTables;
   /** Whether it is the first block of a sequence with sinks. */
   hasSinks: boolean;

@@ -25,7 +25,9 @@ export const PAYLOAD_WORDS_MAX: number = PART_CHANNEL_COUNT * BLOCK_TOKEN_COUNT 
 
 /** One section of a record. */
 export interface SectionPlace {
+  /** K or V. */
   side: Side;
+  /** KV head. */
   head: number;
   /** Which 32 channels of the head. */
   part: number;

@@ -21,9 +21,11 @@ import { type BandedTables, channelBands } from "./tables.ts";
 
 /** What the sections of a record are made of. */
 export interface BandedSource {
+  /** Codes and token steps. */
   block: QuantisedBlock;
   /** `[64]`: the original place at each packed place, as `repackOrder` gives it. */
   order: Uint32Array;
+  /** Static tables of the layer. */
   tables: BandedTables;
 }
 

@@ -45,9 +45,13 @@ export interface BandedTables {
 
 /** Factors of the token steps, the same for all layers. f32 `[256]` each. */
 export interface TokenFactors {
+  /** Of K's steps. */
   key: Float32Array;
+  /** Their reciprocals, for packing. */
   keyRecip: Float32Array;
+  /** Of V's steps. */
   value: Float32Array;
+  /** Their reciprocals, for packing. */
   valueRecip: Float32Array;
 }
 

@@ -20,6 +20,7 @@ export interface BandedUnit {
   firstPlace: number;
   /** Channel, counted over all heads. */
   channel: number;
+  /** 0 to 7. */
   bandIndex: number;
   /** Eight biased codes. */
   codes: Uint8Array;
