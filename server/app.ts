@@ -15,6 +15,7 @@ import { answerError, ApiError } from "./openai/errors.ts";
 import { healthRoute, modelRoute, modelsRoute, propsRoute } from "./openai/models.ts";
 import type { RouteContext } from "./openai/route_context.ts";
 import { applyTemplateRoute, detokenizeRoute, tokenizeRoute } from "./openai/tokenize.ts";
+import { addPage } from "./page/files.ts";
 import type { ServerState } from "./state.ts";
 
 /** Limits of the HTTP surface. */
@@ -85,6 +86,7 @@ export function createApp(options: AppOptions): Hono {
     app.use(cors({ origin: corsOrigins.includes("*") ? "*" : [...corsOrigins] }));
   }
   addRoutes(app, [{ method: "GET", path: "/health", handler: healthRoute(routes) }]);
+  addPage(app);
   app.use(requireKey(apiKeys));
   app.use(bodyLimit({
     maxSize: bodySizeBytesMax,

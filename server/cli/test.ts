@@ -6,10 +6,11 @@
 
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ensureBrowser } from "../setup/browser.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import type { Command } from "./command.ts";
-import { describeCounts, readCounts, testArguments } from "./test_runner.ts";
+import { describeCounts, reaches, readCounts, testArguments } from "./test_runner.ts";
 
 const TAIL_CHARACTER_COUNT = 1 << 16;
 
@@ -26,7 +27,8 @@ export const testCommand: Command = {
   ],
   notes: [
     "Everything is passed on to `deno test`. Ends with a line `N passed, N failed`. A missing GPU",
-    "adapter is a failure, not a reason to skip.",
+    "adapter is a failure, not a reason to skip. The tests of the web page need a Chromium, which",
+    "is installed on Debian as root; elsewhere they are left out, and in CI they fail without one.",
   ],
   isRaw: true,
   run: test,
@@ -35,13 +37,21 @@ export const testCommand: Command = {
 async function test(args: readonly string[]): Promise<number> {
   const modelPath = await ensureModel(null);
   const root = fileURLToPath(new URL("../..", import.meta.url));
+  const testFolder = resolve(root, "tests");
+  const passed = passedOn(args, testFolder);
+  const browser = reaches(passed, resolve(testFolder, "page")) ? await ensureBrowser(say) : null;
   const colour: Record<string, string> = Deno.stdout.isTerminal() && !Deno.noColor
     ? { FORCE_COLOR: "1" }
     : {};
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--config", resolve(root, "deno.json"), ...passedOn(args, root)],
+    args: ["test", "-A", "--config", resolve(root, "deno.json"), ...passed],
     cwd: root,
-    env: { REQUIRE_ADAPTER: "1", PACKKV_MODEL: resolve(modelPath), ...colour },
+    env: {
+      REQUIRE_ADAPTER: "1",
+      PACKKV_MODEL: resolve(modelPath),
+      ...(browser === null ? {} : { PACKKV_TEST_BROWSER: browser }),
+      ...colour,
+    },
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
@@ -62,8 +72,12 @@ async function test(args: readonly string[]): Promise<number> {
   return code;
 }
 
-function passedOn(args: readonly string[], root: string): string[] {
-  return testArguments(args, resolve(root, "tests"), (argument) => {
+function say(message: string): void {
+  console.error(`packkv: ${message}`);
+}
+
+function passedOn(args: readonly string[], testFolder: string): string[] {
+  return testArguments(args, testFolder, (argument) => {
     const path = resolve(argument);
     try {
       Deno.statSync(path);

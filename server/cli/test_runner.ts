@@ -49,3 +49,15 @@ export function testArguments(
   const given = args.map((arg, index) => resolved[index] ?? arg);
   return resolved.some((path) => path !== null) ? given : [...given, testFolder];
 }
+
+/**
+ * Whether tests of `folder` are among those that run.
+ *
+ * @param args Arguments of `deno test`, their paths absolute.
+ * @param folder Absolute path.
+ */
+export function reaches(args: readonly string[], folder: string): boolean {
+  return args.some((arg) =>
+    arg === folder || arg.startsWith(`${folder}/`) || folder.startsWith(`${arg}/`)
+  );
+}

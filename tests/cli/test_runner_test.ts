@@ -1,5 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { describeCounts, readCounts, testArguments } from "../../server/cli/test_runner.ts";
+import {
+  describeCounts,
+  reaches,
+  readCounts,
+  testArguments,
+} from "../../server/cli/test_runner.ts";
 
 const OUTPUTS: [string, string, ReturnType<typeof readCounts>][] = [
   ["all pass", "ok | 34 passed | 0 failed (118ms)\n", { passed: 34, failed: 0, skipped: 0 }],
@@ -52,4 +57,12 @@ Deno.test("testArguments() runs all tests if no argument is a path", () => {
     "--fail-fast",
     "/cwd/a_test.ts",
   ]);
+});
+
+Deno.test("reaches() says whether tests of a folder are among those that run", () => {
+  const folder = "/r/tests/page";
+  const yes = ["/r/tests", "/r/tests/page", "/r/tests/page/a_test.ts"];
+  for (const path of yes) assertEquals(reaches(["--quiet", path], folder), true, path);
+  const no = ["/r/tests/codec", "/r/tests/pages", "--filter", "page"];
+  for (const path of no) assertEquals(reaches([path], folder), false, path);
 });

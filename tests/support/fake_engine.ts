@@ -22,8 +22,11 @@ export const FAKE_CONTROL_ID = 257;
 
 const CONTROL_NAMES = ["<|end|>", "<|c|>"];
 
-/** What the fake does next: give a token, wait, fail, or give nothing until it is aborted. */
-export type FakeStep = number | { waitMs: number } | Error | "hang";
+/**
+ * What the fake does next: give a token, tell that so much of the prompt is processed, wait, fail,
+ * or give nothing until it is aborted.
+ */
+export type FakeStep = number | { prefilledCount: number } | { waitMs: number } | Error | "hang";
 
 /** The steps of one generation; steps before the first token come before its `prefill` event. */
 export type FakeScript = (request: GenerateRequest, callIndex: number) => readonly FakeStep[];
@@ -142,7 +145,11 @@ export class FakeEngine implements Engine {
     for (const step of steps) {
       if (step instanceof Error) throw step;
       if (step === "hang") await delay(60_000, signal);
-      else if (typeof step === "object") await delay(step.waitMs, signal);
+      else if (typeof step === "object" && "prefilledCount" in step) {
+        const { cachedTokenCount } = this;
+        const processedTokenCount = step.prefilledCount;
+        yield { type: "prefill", processedTokenCount, promptTokenCount, cachedTokenCount };
+      } else if (typeof step === "object") await delay(step.waitMs, signal);
       else {
         await delay(0, signal);
         if (!isPrefilled) {
