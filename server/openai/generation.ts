@@ -146,7 +146,7 @@ async function* run(
         yield { type: "finish", reason: "stop", timings: progress.timings(promptIds.length) };
         return;
       }
-    } else {
+    } else if (event.type === "finish") {
       const { text, stopped } = assembler.flush();
       const { completionTokenCount } = event;
       if (text !== "") yield { type: "text", text, completionTokenCount };

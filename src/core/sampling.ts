@@ -14,3 +14,36 @@ export interface SamplingOptions {
   /** Seed of this request's random numbers, u32. Same seed, same request, same text. */
   seed: number;
 }
+
+/** Changes of the logits before a token is chosen from them, in this order. */
+export interface LogitAdjustments {
+  /**
+   * Logits of tokens of the prompt and of the answer are divided by it if positive, else
+   * multiplied; 1 changes nothing. Range (0, 10].
+   */
+  repetitionPenalty: number;
+  /** Subtracted from the logit of a generated token for each time it was. Range -2 to 2. */
+  frequencyPenalty: number;
+  /** Subtracted once from the logit of a generated token. Range -2 to 2. */
+  presencePenalty: number;
+  /** Token ids and what is added to their logits, -100 to 100; {@link BIAS_COUNT_MAX} at most. */
+  logitBias: readonly (readonly [id: number, bias: number])[];
+}
+
+/** Most entries of {@link LogitAdjustments.logitBias}. */
+export const BIAS_COUNT_MAX = 1024;
+
+/** Most alternatives that are told with a token. */
+export const TOP_LOGPROB_COUNT_MAX = 20;
+
+/** A token and its log-probability, natural, of the model's own logits before any change. */
+export interface TokenLogprob {
+  id: number;
+  logprob: number;
+}
+
+/** What is told of one place in a text. */
+export interface TokenLogprobs extends TokenLogprob {
+  /** The most likely tokens of that place, best first; as many as were asked for. */
+  top: readonly TokenLogprob[];
+}

@@ -10,7 +10,7 @@ import { readGguf } from "../gguf/read_gguf.ts";
 import { readVocabulary } from "../tokenizer/vocabulary.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { FailureMessage, FromWorker, LoadOptions, ToWorker } from "./messages.ts";
-import { resolveSampling, validateRequest } from "./request.ts";
+import { toGenerateMessage, validateRequest } from "./request.ts";
 import type {
   Engine,
   EngineInfo,
@@ -125,17 +125,7 @@ class WorkerEngine implements Engine {
       this.#send({ type: "abort", sequenceId });
     };
     signal?.addEventListener("abort", abort, { once: true });
-    this.#send({
-      type: "generate",
-      sequenceId,
-      promptIds: request.promptIds,
-      maxTokens: request.maxTokens,
-      sampling: resolveSampling(request.sampling),
-      ignoreEos: request.ignoreEos ?? false,
-      priority: request.priority ?? 0,
-      cacheSalt: request.cacheSalt ?? "",
-      skipsCache: request.skipsCache ?? false,
-    });
+    this.#send(toGenerateMessage(request, sequenceId));
     let hasFinished = false;
     try {
       for await (const event of queue) {

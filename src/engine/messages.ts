@@ -11,6 +11,7 @@ import type {
   EngineInfo,
   EngineStats,
   GenerateEvent,
+  LogitAdjustments,
   ProfileOptions,
   SamplingOptions,
 } from "./types.ts";
@@ -45,20 +46,28 @@ export interface FailureMessage {
   param: string | null;
 }
 
+/** A request with its defaults filled in. */
+export interface GenerateMessage {
+  type: "generate";
+  sequenceId: number;
+  promptIds: readonly number[];
+  maxTokens: number;
+  sampling: SamplingOptions;
+  /** Null leaves logits as they are. */
+  adjustments: LogitAdjustments | null;
+  /** Null tells nothing. */
+  logprobs: number | null;
+  promptLogprobs: number | null;
+  ignoreEos: boolean;
+  priority: number;
+  cacheSalt: string;
+  skipsCache: boolean;
+}
+
 /** From the main thread to the worker. */
 export type ToWorker =
   | { type: "load"; options: LoadOptions }
-  | {
-    type: "generate";
-    sequenceId: number;
-    promptIds: readonly number[];
-    maxTokens: number;
-    sampling: SamplingOptions;
-    ignoreEos: boolean;
-    priority: number;
-    cacheSalt: string;
-    skipsCache: boolean;
-  }
+  | GenerateMessage
   | { type: "abort"; sequenceId: number }
   | { type: "stats"; requestId: number }
   | { type: "close" };

@@ -5,7 +5,13 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import type { EngineInfo, GenerateRequest, SamplingOptions } from "./types.ts";
+import { BIAS_COUNT_MAX, TOP_LOGPROB_COUNT_MAX } from "../core/sampling.ts";
+import type { GenerateMessage } from "./messages.ts";
+import type { EngineInfo, GenerateRequest, LogitAdjustments, SamplingOptions } from "./types.ts";
+
+const REPETITION_PENALTY_MAX = 10;
+const PENALTY_MAX = 2;
+const BIAS_MAX = 100;
 
 /** Greedy, with no truncation. */
 const SAMPLING_DEFAULTS: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
@@ -13,6 +19,42 @@ const SAMPLING_DEFAULTS: SamplingOptions = { temperature: 0, topK: 0, topP: 1, m
 /** Fills in what was left out. */
 export function resolveSampling(sampling: Partial<SamplingOptions> = {}): SamplingOptions {
   return { ...SAMPLING_DEFAULTS, ...sampling };
+}
+
+const ADJUSTMENT_DEFAULTS: LogitAdjustments = {
+  repetitionPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  logitBias: [],
+};
+
+/** Fills in what was left out; null if nothing changes. */
+export function resolveAdjustments(
+  adjustments: Partial<LogitAdjustments> = {},
+): LogitAdjustments | null {
+  const all = { ...ADJUSTMENT_DEFAULTS, ...adjustments };
+  const { repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = all;
+  const isNeutral = repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0;
+  return isNeutral && logitBias.length === 0 ? null : all;
+}
+
+/** A checked request as a message. */
+export function toGenerateMessage(request: GenerateRequest, sequenceId: number): GenerateMessage {
+  return {
+    type: "generate",
+    sequenceId,
+    promptIds: request.promptIds,
+    maxTokens: request.maxTokens,
+    sampling: resolveSampling(request.sampling),
+    adjustments: resolveAdjustments(request.adjustments),
+    logprobs: request.logprobs ?? null,
+    promptLogprobs: request.promptLogprobs ?? null,
+    ignoreEos: request.ignoreEos ?? false,
+    priority: request.priority ?? 0,
+    cacheSalt: request.cacheSalt ?? "",
+    // What is in the cache was scored for another request, if at all.
+    skipsCache: (request.skipsCache ?? false) || request.promptLogprobs !== undefined,
+  };
 }
 
 /**
@@ -26,7 +68,7 @@ export function validateRequest(request: GenerateRequest, info: EngineInfo): voi
   const wrong = promptIds.find((id) => !Number.isInteger(id) || id < 0 || id >= info.vocabSize);
   const vocabulary = `0 to ${info.vocabSize - 1}`;
   check(wrong === undefined, "promptIds", `token id ${wrong}; wanted integers ${vocabulary}`);
-  check(Number.isInteger(maxTokens) && maxTokens >= 1, "maxTokens", `${maxTokens}; wanted >= 1`);
+  check(Number.isInteger(maxTokens) && maxTokens >= 0, "maxTokens", `${maxTokens}; wanted >= 0`);
   if (promptIds.length + maxTokens > info.contextLength) {
     throw new EngineError(
       "context_length_exceeded",
@@ -44,6 +86,39 @@ export function validateRequest(request: GenerateRequest, info: EngineInfo): voi
   const isPriority = Number.isInteger(priority) && Math.abs(priority) <= 100;
   check(isPriority, "priority", `${priority}; wanted an integer from -100 to 100`);
   check(seed >>> 0 === seed, "seed", `${seed}; wanted an unsigned 32-bit integer`);
+  for (const param of ["logprobs", "promptLogprobs"] as const) {
+    const count = request[param] ?? 0;
+    const isCount = Number.isInteger(count) && count >= 0 && count <= TOP_LOGPROB_COUNT_MAX;
+    check(isCount, param, `${count}; wanted an integer, 0 to ${TOP_LOGPROB_COUNT_MAX}`);
+  }
+  checkAdjustments({ ...ADJUSTMENT_DEFAULTS, ...request.adjustments }, info);
+}
+
+function checkAdjustments(adjustments: LogitAdjustments, { vocabSize }: EngineInfo): void {
+  const { repetitionPenalty, frequencyPenalty, presencePenalty, logitBias } = adjustments;
+  const isRepetition = repetitionPenalty > 0 && repetitionPenalty <= REPETITION_PENALTY_MAX;
+  const repetitionRange = `wanted more than 0, at most ${REPETITION_PENALTY_MAX}`;
+  check(isRepetition, "repetitionPenalty", `${repetitionPenalty}; ${repetitionRange}`);
+  for (const [param, value] of Object.entries({ frequencyPenalty, presencePenalty })) {
+    check(
+      Math.abs(value) <= PENALTY_MAX,
+      param,
+      `${value}; wanted -${PENALTY_MAX} to ${PENALTY_MAX}`,
+    );
+  }
+  const count = logitBias.length;
+  check(
+    count <= BIAS_COUNT_MAX,
+    "logitBias",
+    `${count} entries long; wanted ${BIAS_COUNT_MAX} at most`,
+  );
+  check(new Set(logitBias.map(([id]) => id)).size === count, "logitBias", "not unique in its ids");
+  for (const [id, bias] of logitBias) {
+    const isId = Number.isInteger(id) && id >= 0 && id < vocabSize;
+    check(isId, "logitBias", `for token id ${id}; wanted integers 0 to ${vocabSize - 1}`);
+    const range = `wanted -${BIAS_MAX} to ${BIAS_MAX}`;
+    check(Math.abs(bias) <= BIAS_MAX, "logitBias", `${bias} for token id ${id}; ${range}`);
+  }
 }
 
 function check(holds: boolean, param: string, found: string): void {

@@ -1,17 +1,49 @@
-import type { FinishReason, GenerateEvent, SamplingOptions } from "./types.ts";
+import type { PrefillSlice } from "../scheduler/step_plan.ts";
+import type { ScoredRows } from "../model/forward_graph.ts";
+import type { SamplingExtras } from "../model/sampler.ts";
+import type { GenerateMessage } from "./messages.ts";
+import type { FinishReason, GenerateEvent, TokenLogprobs } from "./types.ts";
 
-/** Times and counts of one sequence, from admission to its end. */
+/** What was asked of one sequence, and its times and counts, from admission to its end. */
 export class SequenceClock {
-  readonly sampling: SamplingOptions;
-  #promptTokenCount: number;
+  readonly request: GenerateMessage;
   #admittedMs = performance.now();
   #startedMs: number | null = null;
   #firstTokenMs: number | null = null;
   #tokenCount = 0;
+  /** Prompt tokens whose log-probabilities were told, the first one counting as such. */
+  #scoredTokenCount = 1;
 
-  constructor(promptTokenCount: number, sampling: SamplingOptions) {
-    this.#promptTokenCount = promptTokenCount;
-    this.sampling = sampling;
+  constructor(request: GenerateMessage) {
+    this.request = request;
+  }
+
+  /** How its tokens are chosen, now that it starts or starts over. */
+  get extras(): SamplingExtras {
+    const { adjustments, logprobs, promptIds } = this.request;
+    return { adjustments, isMasked: false, topCount: logprobs, promptIds };
+  }
+
+  /** The rows of a slice whose next tokens are to be scored; null if none are. */
+  scoredRows(slice: PrefillSlice): ScoredRows | null {
+    const { promptLogprobs, promptIds } = this.request;
+    const { position, ids } = slice;
+    const nextIds = promptIds.slice(position + 1, position + 1 + ids.length);
+    if (promptLogprobs === null || !slice.isComplete || nextIds.length === 0) return null;
+    return { nextIds, topCount: promptLogprobs };
+  }
+
+  /** The event for scored rows of a slice; null if all were told before it was preempted. */
+  scored(position: number, entries: readonly TokenLogprobs[]): GenerateEvent | null {
+    const toldCount = this.#scoredTokenCount - (position + 1);
+    if (toldCount >= entries.length) return null;
+    const event = {
+      type: "prompt_logprobs" as const,
+      position: this.#scoredTokenCount,
+      entries: entries.slice(toldCount),
+    };
+    this.#scoredTokenCount += event.entries.length;
+    return event;
   }
 
   /** Notes that prefill begins; after a preemption it begins again, the first time counts. */
@@ -31,7 +63,7 @@ export class SequenceClock {
     return {
       type: "finish",
       reason,
-      promptTokenCount: this.#promptTokenCount,
+      promptTokenCount: this.request.promptIds.length,
       completionTokenCount: this.#tokenCount,
       cachedTokenCount,
       timings: {

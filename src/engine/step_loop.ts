@@ -8,12 +8,12 @@
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { SchedulerEvent } from "../scheduler/scheduler.ts";
-import type { StepPlan } from "../scheduler/step_plan.ts";
+import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import type { Runtime } from "./load.ts";
-import type { FromWorker, ToWorker } from "./messages.ts";
+import type { FromWorker, GenerateMessage } from "./messages.ts";
 import { SequenceClock } from "./sequence_clock.ts";
-import type { RecordedStep } from "./step_runner.ts";
-import type { EngineStats } from "./types.ts";
+import type { RecordedStep, StepOutcome } from "./step_runner.ts";
+import type { EngineStats, TokenLogprobs } from "./types.ts";
 
 /** A planned step whose commands are recorded. */
 interface PreparedStep {
@@ -39,18 +39,19 @@ export class StepLoop {
   }
 
   /** Admits a request; a refusal is sent back as the sequence's failure. */
-  generate(request: Extract<ToWorker, { type: "generate" }>): void {
-    const { type: _, sampling, ...sequence } = request;
-    const { sequenceId, promptIds } = sequence;
+  generate(request: GenerateMessage): void {
+    const { sequenceId, promptIds, maxTokens, ignoreEos, priority, cacheSalt, skipsCache } =
+      request;
     const { scheduler, eosIds } = this.#runtime;
     try {
-      scheduler.admit({ ...sequence, eosIds });
+      const limits = { maxTokens, eosIds, ignoreEos };
+      scheduler.admit({ sequenceId, promptIds, ...limits, priority, cacheSalt, skipsCache });
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       this.#sendFailure(sequenceId, error.code, error.message);
       return;
     }
-    this.#clocks.set(sequenceId, new SequenceClock(promptIds.length, sampling));
+    this.#clocks.set(sequenceId, new SequenceClock(request));
     this.#wake?.();
   }
 
@@ -114,9 +115,10 @@ export class StepLoop {
     for (const { sequenceId, slot } of plan.starts) {
       const clock = this.#clocks.get(sequenceId);
       clock?.start();
-      if (clock) runner.setSampling(slot, clock.sampling);
+      if (clock) runner.setSampling(slot, clock.request.sampling, clock.extras);
     }
-    return { plan, recorded: runner.record(plan) };
+    const scored = plan.slice && this.#clocks.get(plan.slice.sequenceId)?.scoredRows(plan.slice);
+    return { plan, recorded: runner.record(plan, { scored: scored ?? null }) };
   }
 
   /** Runs a prepared step; returns the next one if it could be recorded meanwhile. */
@@ -128,15 +130,24 @@ export class StepLoop {
     scheduler.commit(plan, result);
     this.#stepCount++;
     if (plan.slice?.isComplete) this.#promptTokenCount += plan.slice.ids.length;
-    this.#sendEvents();
+    if (plan.slice && result.promptLogprobs.length > 0) this.#sendScores(plan.slice, result);
+    this.#sendEvents(logprobsBySequence(plan, result));
     return next;
   }
 
-  #sendEvents(): void {
-    for (const event of this.#runtime.scheduler.drainEvents()) this.#sendEvent(event);
+  #sendScores({ sequenceId, position }: PrefillSlice, { promptLogprobs }: StepOutcome): void {
+    const event = this.#clocks.get(sequenceId)?.scored(position, promptLogprobs) ?? null;
+    if (event) this.#send({ type: "event", sequenceId, event });
   }
 
-  #sendEvent(event: SchedulerEvent): void {
+  /** @param logprobs Of the tokens of the step just committed, by sequence, where asked for. */
+  #sendEvents(logprobs: ReadonlyMap<number, TokenLogprobs> = new Map()): void {
+    for (const event of this.#runtime.scheduler.drainEvents()) {
+      this.#sendEvent(event, logprobs.get(event.sequenceId));
+    }
+  }
+
+  #sendEvent(event: SchedulerEvent, logprobs: TokenLogprobs | undefined): void {
     const { sequenceId } = event;
     const clock = this.#clocks.get(sequenceId);
     if (clock === undefined) return;
@@ -145,10 +156,12 @@ export class StepLoop {
         const { sequenceId: _, ...progress } = event;
         return this.#send({ type: "event", sequenceId, event: progress });
       }
-      case "token":
+      case "token": {
         clock.countToken();
         this.#generatedTokenCount++;
-        return this.#send({ type: "event", sequenceId, event: { type: "token", id: event.id } });
+        const token = { type: "token" as const, id: event.id, ...(logprobs ? { logprobs } : {}) };
+        return this.#send({ type: "event", sequenceId, event: token });
+      }
       case "finish":
         this.#clocks.delete(sequenceId);
         return this.#send({
@@ -172,6 +185,17 @@ export class StepLoop {
     await promise;
     this.#wake = null;
   }
+}
+
+function logprobsBySequence(
+  { decodes, slice }: StepPlan,
+  { logprobs }: StepOutcome,
+): ReadonlyMap<number, TokenLogprobs> {
+  const rows = slice ? [...decodes, slice] : decodes;
+  return new Map(rows.flatMap(({ sequenceId, slot }) => {
+    const report = logprobs.get(slot);
+    return report ? [[sequenceId, report] as const] : [];
+  }));
 }
 
 const channel = new MessageChannel();

@@ -4,13 +4,16 @@
  * @module
  */
 
-import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { CodecProfile } from "../core/shapes.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
 import { createSealer, type Sealer } from "../kvcache/sealer.ts";
-import { ForwardGraph } from "../model/forward_graph.ts";
+import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs.ts";
+import type { TokenLogprobs } from "../core/sampling.ts";
+import { ForwardGraph, type LogprobReport, type SliceOptions } from "../model/forward_graph.ts";
+import type { SamplingExtras } from "../model/sampler.ts";
 import type { DecodeRow, StepPlan, StepResult } from "../scheduler/step_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import type { SamplingOptions } from "./types.ts";
@@ -22,6 +25,15 @@ const STAGING_COUNT = 2;
 export interface RecordedStep {
   commands: GPUCommandBuffer;
   readBack: ReadBack;
+  reports: readonly LogprobReport[];
+}
+
+/** What a step made, with what is not the scheduler's to know. */
+export interface StepOutcome extends StepResult {
+  /** By slot: of the token sampled, where it was asked for. */
+  logprobs: ReadonlyMap<number, TokenLogprobs>;
+  /** Of the tokens that follow the rows of the slice, where they were asked for. */
+  promptLogprobs: readonly TokenLogprobs[];
 }
 
 /** Runs steps of one cache. */
@@ -54,7 +66,9 @@ export class StepRunner {
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, profile });
     const graph = await ForwardGraph.create(gpu, { shape, weights, cache, profile });
-    const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes;
+    const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
+    const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +
+      reportCountMax * LOGPROB_RESULT_SIZE_BYTES;
     const readBacks = [];
     for (let index = 0; index < STAGING_COUNT; index++) {
       readBacks.push(ReadBack.create(gpu, `step results ${index}`, sizeBytes));
@@ -63,14 +77,14 @@ export class StepRunner {
   }
 
   /** Sets how tokens of a slot are sampled, from the next recorded step on. */
-  setSampling(slot: number, sampling: SamplingOptions): void {
-    this.graph.setSampling(slot, sampling);
+  setSampling(slot: number, sampling: SamplingOptions, extras?: Partial<SamplingExtras>): void {
+    this.graph.setSampling(slot, sampling, extras);
   }
 
   /**
    * Records a step; queue writes it needs are issued here, so record in the order of submission.
    */
-  record(plan: StepPlan, options: { wantsLogits?: boolean } = {}): RecordedStep {
+  record(plan: StepPlan, options: SliceOptions = {}): RecordedStep {
     const { device } = this.#model.gpu;
     const encoder = device.createCommandEncoder();
     for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
@@ -83,8 +97,15 @@ export class StepRunner {
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
     readBack.recordCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
-    if (plan.measures.length > 0) this.sealer.recordResultCopy(encoder, readBack, idBytes);
-    return { commands: encoder.finish(), readBack };
+    let offsetBytes = idBytes;
+    const reports = this.graph.takeReports();
+    for (const { rows, results } of reports) {
+      const sizeBytes = rows.length * LOGPROB_RESULT_SIZE_BYTES;
+      readBack.recordCopy(encoder, results, { sizeBytes, targetOffsetBytes: offsetBytes });
+      offsetBytes += sizeBytes;
+    }
+    if (plan.measures.length > 0) this.sealer.recordResultCopy(encoder, readBack, offsetBytes);
+    return { commands: encoder.finish(), readBack, reports };
   }
 
   /** Submits a recorded step. */
@@ -93,15 +114,21 @@ export class StepRunner {
   }
 
   /** Waits for a submitted step and returns what it made. */
-  async read(plan: StepPlan, { readBack }: RecordedStep): Promise<StepResult> {
+  async read(plan: StepPlan, { readBack, reports }: RecordedStep): Promise<StepOutcome> {
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
+    const reportCount = reports.reduce((sum, { rows }) => sum + rows.length, 0);
+    const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
     const sealBytes = plan.measures.length > 0 ? this.sealer.resultSizeBytes : 0;
-    const words = new Uint32Array(await readBack.read(idBytes + sealBytes));
+    const words = new Uint32Array(await readBack.read(idBytes + reportBytes + sealBytes));
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
-    const sealWords = words.subarray(idBytes / WORD_SIZE_BYTES);
-    return { ids, ...this.sealer.readResults(plan.measures.length, sealWords) };
+    const sealWords = words.subarray((idBytes + reportBytes) / WORD_SIZE_BYTES);
+    return {
+      ids,
+      ...readReports(reports, words.subarray(idBytes / WORD_SIZE_BYTES)),
+      ...this.sealer.readResults(plan.measures.length, sealWords),
+    };
   }
 
   /** Frees all buffers but the weights. */
@@ -111,4 +138,21 @@ export class StepRunner {
     this.sealer.destroy();
     this.cache.destroy();
   }
+}
+
+function readReports(
+  reports: readonly LogprobReport[],
+  words: Uint32Array,
+): Pick<StepOutcome, "logprobs" | "promptLogprobs"> {
+  const logprobs = new Map<number, TokenLogprobs>();
+  const promptLogprobs: TokenLogprobs[] = [];
+  let index = 0;
+  for (const { kind, rows } of reports) {
+    for (const { slot, topCount } of rows) {
+      const report = readLogprobs(words, index++, topCount);
+      if (kind === "token") logprobs.set(slot, report);
+      else promptLogprobs.push(report);
+    }
+  }
+  return { logprobs, promptLogprobs };
 }

@@ -6,18 +6,29 @@
  */
 
 import type { EngineErrorCode } from "../core/errors.ts";
-import type { SamplingOptions } from "../core/sampling.ts";
+import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 
-export type { SamplingOptions } from "../core/sampling.ts";
+export type {
+  LogitAdjustments,
+  SamplingOptions,
+  TokenLogprob,
+  TokenLogprobs,
+} from "../core/sampling.ts";
 
 /** One generation asked of the engine. */
 export interface GenerateRequest {
   /** Prompt as token ids; at least one. */
   promptIds: readonly number[];
-  /** Most tokens to generate; at least 1. */
+  /** Most tokens to generate; 0 only reads the prompt. */
   maxTokens: number;
   /** Partial: what is left out is greedy, with no truncation. */
   sampling?: Partial<SamplingOptions>;
+  /** Partial: what is left out changes nothing. */
+  adjustments?: Partial<LogitAdjustments>;
+  /** Tell the log-probability of each token and this many alternatives, 0 to 20. */
+  logprobs?: number;
+  /** The same of each token of the prompt but the first; the whole prompt is prefilled then. */
+  promptLogprobs?: number;
   /** Go on after the model's end token. Default false. */
   ignoreEos?: boolean;
   /** Aborting ends the sequence within one step and frees its memory. */
@@ -46,7 +57,8 @@ export interface SequenceTimings {
 }
 
 /**
- * What a generation yields, in order: any number of `prefill`, any number of `token`, one `finish`.
+ * What a generation yields, in order: any number of `prefill` and `prompt_logprobs`, any number of
+ * `token`, one `finish`.
  */
 export type GenerateEvent =
   | {
@@ -56,7 +68,13 @@ export type GenerateEvent =
     /** Prompt tokens that were in the cache and not prefilled. */
     cachedTokenCount: number;
   }
-  | { type: "token"; id: number }
+  | {
+    type: "prompt_logprobs";
+    /** Index in the prompt of the first token told of; 1, then where the last one ended. */
+    position: number;
+    entries: readonly TokenLogprobs[];
+  }
+  | { type: "token"; id: number; logprobs?: TokenLogprobs }
   | {
     type: "finish";
     reason: FinishReason;

@@ -3,15 +3,10 @@ import cutSource from "../../shaders/lib/sample_cut.wgsl" with { type: "text" };
 import type { SamplingOptions } from "../core/sampling.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
+import { rowWorkgroupSize } from "./row_workgroup.ts";
 
 /** Bytes of one slot in {@link SampleBuffers.settings}. */
 export const SAMPLE_SETTINGS_SIZE_BYTES = 32;
-
-/** Threads of a workgroup on a CPU device, where barriers between lanes are what costs. */
-const WORKGROUP_SIZE_FALLBACK = 64;
-
-/** On a GPU one workgroup reads a whole row, so it should have many loads in flight. */
-const WORKGROUP_SIZE_MAX = 512;
 
 /** Buffers of one use of {@link SampleKernel}. */
 export interface SampleBuffers {
@@ -49,12 +44,9 @@ export class SampleKernel {
     gpu: Gpu,
     options: { vocabSize: number; workgroupSize?: number },
   ): Promise<SampleKernel> {
-    const { maxComputeInvocationsPerWorkgroup } = gpu.device.limits;
-    const sizeOnGpu = Math.min(WORKGROUP_SIZE_MAX, maxComputeInvocationsPerWorkgroup);
-    const workgroupSize = gpu.facts.isFallback ? WORKGROUP_SIZE_FALLBACK : sizeOnGpu;
     const constants = {
       VOCAB_SIZE: options.vocabSize,
-      WORKGROUP_SIZE: options.workgroupSize ?? workgroupSize,
+      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu),
     };
     const code = `${source}\n${cutSource}`;
     const pipeline = await gpu.createPipeline({ label: "sample", code, constants });

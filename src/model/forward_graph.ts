@@ -16,20 +16,17 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { EmbedKernel } from "../kernels/embed.ts";
 import { ROW_TILE } from "../kernels/matmul.ts";
-import {
-  SAMPLE_SETTINGS_SIZE_BYTES,
-  SampleKernel,
-  sampleSettingsWords,
-} from "../kernels/sample.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
 import { DecodeAttention } from "./decode_attention.ts";
 import { Head } from "./head.ts";
 import { LayerStack } from "./layer_stack.ts";
 import { MatmulSet } from "./matmul_set.ts";
+import { PromptScorer } from "./prompt_scorer.ts";
 import { SliceAttention } from "./slice_attention.ts";
 import { RopeTable } from "./rope_table.ts";
 import { type Row, RowGroup } from "./row_group.ts";
+import { type ReportedRow, Sampler, type SamplerPath, type SamplingExtras } from "./sampler.ts";
 import type { ModelWeights } from "./weights.ts";
 
 /** What a graph is built from. */
@@ -46,9 +43,29 @@ interface Path {
   stack: LayerStack;
   head: Head;
   embed: ReturnType<EmbedKernel["bind"]>;
-  /** u32x4 `[rows]`: slot, position of each row that is sampled. */
-  sampleRows: GPUBuffer;
-  sample: GPUBindGroup;
+  sampler: SamplerPath;
+}
+
+/** Log-probabilities that a recorded step leaves, 44 words each. */
+export interface LogprobReport {
+  /** Of tokens it samples, or of the tokens that follow each row of its slice. */
+  kind: "token" | "prompt";
+  rows: readonly ReportedRow[];
+  results: GPUBuffer;
+}
+
+/** Rows of a slice that are reported on: the first ones. */
+export interface ScoredRows {
+  /** The token that follows each of them; at least one. */
+  nextIds: readonly number[];
+  /** Alternatives to report with each. */
+  topCount: number;
+}
+
+/** What is done with a slice beside storing it. */
+export interface SliceOptions {
+  wantsLogits?: boolean;
+  scored?: ScoredRows | null;
 }
 
 /** Records the forward pass for one cache. */
@@ -57,9 +74,10 @@ export class ForwardGraph {
   readonly sampledIds: GPUBuffer;
   #gpu: Gpu;
   #options: ForwardGraphOptions;
-  #settings: GPUBuffer;
   #embed: EmbedKernel;
-  #sample: SampleKernel;
+  #sampler: Sampler;
+  #scorer: PromptScorer;
+  #reports: LogprobReport[] = [];
   #decode: Path;
   #slice: Path;
   /** f32 `[ROW_TILE, width]`: the last row of a slice, whose logits are sampled. */
@@ -72,9 +90,9 @@ export class ForwardGraph {
     this.#gpu = gpu;
     this.#options = options;
     this.sampledIds = parts.ids;
-    this.#settings = parts.settings;
     this.#embed = parts.embed;
-    this.#sample = parts.sample;
+    this.#sampler = parts.sampler;
+    this.#scorer = parts.scorer;
     this.#decode = parts.decode;
     this.#slice = parts.slice;
     this.#lastRow = parts.lastRow;
@@ -87,9 +105,20 @@ export class ForwardGraph {
   }
 
   /** Sets how tokens of a slot are sampled. */
-  setSampling(slot: number, settings: SamplingOptions): void {
-    const words = sampleSettingsWords(settings);
-    this.#gpu.write(this.#settings, slot * SAMPLE_SETTINGS_SIZE_BYTES, words);
+  setSampling(slot: number, settings: SamplingOptions, extras?: Partial<SamplingExtras>): void {
+    this.#sampler.set(slot, settings, extras);
+  }
+
+  /** See {@link Sampler.setMask}. */
+  setMask(slot: number, words: Uint32Array): void {
+    this.#sampler.setMask(slot, words);
+  }
+
+  /** Takes what the commands recorded since the last call report. */
+  takeReports(): LogprobReport[] {
+    const reports = this.#reports;
+    this.#reports = [];
+    return reports;
   }
 
   /** Records one decode row per sequence, from its slot's last id, or a known one, to the next. */
@@ -104,16 +133,17 @@ export class ForwardGraph {
     const pass = encoder.beginComputePass({ label: "decode" });
     this.#recordEmbedding(pass, this.#decode, rows);
     this.#decode.stack.record(pass, rows);
-    this.#recordHead(pass, this.#decode, rows);
+    this.#recordHead(pass, this.#decode, { rows, isDecode: true });
     pass.end();
   }
 
-  /** Records layers of a slice of a prompt; samples after the last prompt token. */
-  recordSlice(
-    encoder: GPUCommandEncoder,
-    slice: PrefillSlice,
-    options: { wantsLogits?: boolean },
-  ): void {
+  /**
+   * Records layers of a slice of a prompt; samples after the last prompt token.
+   *
+   * @param options `wantsLogits`: all logits can be read afterwards. `scored`: the tokens that
+   * follow the first rows of a complete slice are reported on.
+   */
+  recordSlice(encoder: GPUCommandEncoder, slice: PrefillSlice, options: SliceOptions): void {
     const { slot, position, ids, blockCount, layers, isComplete, isLast } = slice;
     const { slotCount } = this.#options.cache.shape;
     const rows = ids.map((_, index) => {
@@ -126,13 +156,14 @@ export class ForwardGraph {
     }
     this.#slice.stack.record(pass, rows, layers);
     if (options.wantsLogits && isComplete) this.#sliceHead?.record(pass, rows.length);
+    if (options.scored) this.#recordScores(pass, slot, options.scored);
     pass.end();
     if (!isLast) return;
     const rowBytes = this.#options.shape.width * WORD_SIZE_BYTES;
     const start = (rows.length - 1) * rowBytes;
     encoder.copyBufferToBuffer(this.#slice.group.x, start, this.#lastRow, 0, rowBytes);
     const headPass = encoder.beginComputePass({ label: "slice head" });
-    this.#recordHead(headPass, this.#slice, rows.slice(-1));
+    this.#recordHead(headPass, this.#slice, { rows: rows.slice(-1), isDecode: false });
     headPass.end();
   }
 
@@ -158,14 +189,13 @@ export class ForwardGraph {
   /** Frees all buffers. */
   destroy(): void {
     this.#sliceHead?.destroy();
-    for (const { stack, head, sampleRows } of [this.#decode, this.#slice]) {
+    for (const { stack, head } of [this.#decode, this.#slice]) {
       stack.destroy();
       head.destroy();
-      this.#gpu.destroyBuffer(sampleRows);
     }
-    for (const buffer of [this.sampledIds, this.#settings, this.#lastRow]) {
-      this.#gpu.destroyBuffer(buffer);
-    }
+    this.#sampler.destroy();
+    this.#scorer.destroy();
+    for (const buffer of [this.sampledIds, this.#lastRow]) this.#gpu.destroyBuffer(buffer);
   }
 
   #recordEmbedding(pass: GPUComputePassEncoder, path: Path, rows: readonly Row[]): void {
@@ -174,11 +204,23 @@ export class ForwardGraph {
   }
 
   /** Records logits and the choice of a token for rows that are the first of the head's `x`. */
-  #recordHead(pass: GPUComputePassEncoder, path: Path, rows: readonly Row[]): void {
-    const words = rows.flatMap(({ slot, position }) => [slot, position, 0, 0]);
-    this.#gpu.write(path.sampleRows, 0, Uint32Array.from(words));
-    path.head.record(pass, rows.length);
-    this.#sample.record(pass, path.sample, rows.length);
+  #recordHead(
+    pass: GPUComputePassEncoder,
+    path: Path,
+    options: { rows: readonly Row[]; isDecode: boolean },
+  ): void {
+    path.head.record(pass, options.rows.length);
+    const rows = this.#sampler.record(pass, path.sampler, options);
+    const { results } = path.sampler;
+    if (rows.length > 0) this.#reports.push({ kind: "token", rows, results });
+  }
+
+  #recordScores(pass: GPUComputePassEncoder, slot: number, scored: ScoredRows): void {
+    const { nextIds, topCount } = scored;
+    const { logprobs } = this.#sampler;
+    this.#scorer.record(pass, { nextIds, topCount, logprobs });
+    const rows = nextIds.map(() => ({ slot, topCount }));
+    this.#reports.push({ kind: "prompt", rows, results: this.#scorer.results });
   }
 
   async #readLogits(head: Head, rowCount: number): Promise<Float32Array[]> {
@@ -193,9 +235,9 @@ export class ForwardGraph {
 
 interface GraphParts {
   ids: GPUBuffer;
-  settings: GPUBuffer;
   embed: EmbedKernel;
-  sample: SampleKernel;
+  sampler: Sampler;
+  scorer: PromptScorer;
   decode: Path;
   slice: Path;
   lastRow: GPUBuffer;
@@ -206,10 +248,9 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const { shape, weights, cache } = options;
   const { slotCount } = cache.shape;
   const ids = gpu.createBuffer("ids", (slotCount + SLICE_TOKEN_COUNT) * WORD_SIZE_BYTES);
-  const settings = gpu.createBuffer("sampling", slotCount * SAMPLE_SETTINGS_SIZE_BYTES);
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
   const embed = await EmbedKernel.create(gpu, weights.embedding);
-  const sample = await SampleKernel.create(gpu, { vocabSize: shape.vocabSize });
+  const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
   const matmuls = new MatmulSet(gpu, { normEpsilon: shape.normEpsilon });
   const ropeTable = new RopeTable(shape, weights.ropeFactors);
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
@@ -220,19 +261,18 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;
     const head = await Head.create(gpu, { weights, matmuls, x, rowCount: headRowCount });
-    const sampleRows = gpu.createBuffer(`${label} sample rows`, rowCount * 4 * WORD_SIZE_BYTES);
-    const bound = sample.bind({ logits: head.logits, rows: sampleRows, settings, ids });
     const bindEmbed = embed.bind({ ids, rows: group.rows, x: group.x });
-    return { group, stack, head, embed: bindEmbed, sampleRows, sample: bound };
+    const bound = sampler.bind(label, head.logits, headRowCount);
+    return { group, stack, head, embed: bindEmbed, sampler: bound };
   };
-  return {
-    ids,
-    settings,
-    embed,
-    sample,
-    decode: await makePath("decode", slotCount, null),
-    slice: await makePath("slice", SLICE_TOKEN_COUNT, lastRow),
-    lastRow,
+  const decode = await makePath("decode", slotCount, null);
+  const slice = await makePath("slice", SLICE_TOKEN_COUNT, lastRow);
+  const scorer = await PromptScorer.create(gpu, {
+    weights,
     matmuls,
-  };
+    logprobs: sampler.logprobs,
+    x: slice.group.x,
+    rowCountMax: SLICE_TOKEN_COUNT,
+  });
+  return { ids, embed, sampler, scorer, decode, slice, lastRow, matmuls };
 }

@@ -11,18 +11,24 @@ export class Head {
   #gpu: Gpu;
   #kernel: MatmulKernel;
   #bound: BoundMatmul;
+  #ownsLogits: boolean;
 
   private constructor(
     gpu: Gpu,
-    parts: { kernel: MatmulKernel; bound: BoundMatmul; logits: GPUBuffer },
+    parts: { kernel: MatmulKernel; bound: BoundMatmul; logits: GPUBuffer; ownsLogits: boolean },
   ) {
     this.#gpu = gpu;
+    this.#ownsLogits = parts.ownsLogits;
     this.#kernel = parts.kernel;
     this.#bound = parts.bound;
     this.logits = parts.logits;
   }
 
-  /** Makes room for the logits of up to `rowCount` rows of `x`, f32 `[rows, width]`. */
+  /**
+   * Makes room for the logits of up to `rowCount` rows of `x`, f32 `[rows, width]`.
+   *
+   * @param options `logits`: where they go, if there is room already.
+   */
   static async create(
     gpu: Gpu,
     options: {
@@ -30,16 +36,17 @@ export class Head {
       matmuls: MatmulSet;
       x: GPUBuffer | BufferSlice;
       rowCount: number;
+      logits?: GPUBuffer;
     },
   ): Promise<Head> {
     const { weights, matmuls, x, rowCount } = options;
     const kernel = await matmuls.get(weights.head, { kind: "store" }, { hasNorm: true });
     const rowCountMax = alignUp(rowCount, ROW_TILE);
     const sizeBytes = rowCountMax * weights.head.rowCount * WORD_SIZE_BYTES;
-    const logits = gpu.createBuffer("logits", sizeBytes);
+    const logits = options.logits ?? gpu.createBuffer("logits", sizeBytes);
     const { head, outputNorm: normWeight } = weights;
     const bound = kernel.bind({ weights: head, x, normWeight, y: logits });
-    return new Head(gpu, { kernel, bound, logits });
+    return new Head(gpu, { kernel, bound, logits, ownsLogits: options.logits === undefined });
   }
 
   /** Records the logits of the first `rowCount` rows. */
@@ -47,8 +54,8 @@ export class Head {
     this.#kernel.record(pass, this.#bound, rowCount);
   }
 
-  /** Frees the logits. */
+  /** Frees the logits, if they were made here. */
   destroy(): void {
-    this.#gpu.destroyBuffer(this.logits);
+    if (this.#ownsLogits) this.#gpu.destroyBuffer(this.logits);
   }
 }

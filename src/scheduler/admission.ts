@@ -64,8 +64,8 @@ export function checkLimits(
 ): void {
   const { contextLength, waitingCountMax } = state.options;
   if (promptIds.length < 1) throw new RangeError("Cannot admit a request: its prompt is empty");
-  if (!(Number.isInteger(maxTokens) && maxTokens >= 1)) {
-    throw new RangeError(`Cannot admit a request: maxTokens is ${maxTokens}, at least 1 is needed`);
+  if (!(Number.isInteger(maxTokens) && maxTokens >= 0)) {
+    throw new RangeError(`Cannot admit a request: maxTokens is ${maxTokens}, wanted 0 or more`);
   }
   const tokenCount = promptIds.length + maxTokens;
   if (tokenCount > contextLength) {

@@ -327,6 +327,8 @@ export class Scheduler {
       this.#events.push({ type: "prefill", sequenceId, ...counts });
     }
     if (isLast) this.#commitToken({ sequenceId, position: position + ids.length - 1 }, result);
+    const isWhole = position + ids.length === promptTokenCount;
+    if (sequence.request.maxTokens === 0 && isWhole) this.#finish(sequence, "length");
   }
 
   #commitToken(row: Pick<DecodeRow, "sequenceId" | "position">, result: StepResult): void {

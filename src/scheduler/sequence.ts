@@ -10,7 +10,7 @@ export interface SequenceRequest {
   sequenceId: number;
   /** At least one token. */
   promptIds: readonly number[];
-  /** Most tokens to generate, at least 1. */
+  /** Most tokens to generate; 0 only prefills. */
   maxTokens: number;
   /** Tokens that end the sequence; they are not reported as tokens. */
   eosIds: readonly number[];
@@ -121,12 +121,13 @@ export class Sequence {
 
   /** Whether every token it may generate is planned. */
   get isPlannedOut(): boolean {
-    return this.plannedSampleCount === this.request.maxTokens;
+    return !this.isPrefilling && this.plannedSampleCount === this.request.maxTokens;
   }
 
   /** Blocks sealed when it ends at its full length; the last token is never stored. */
   get finalBlockCount(): number {
-    return sealedBlockCount(this.request.promptIds.length + this.request.maxTokens - 1);
+    const { promptIds, maxTokens } = this.request;
+    return sealedBlockCount(promptIds.length + Math.max(0, maxTokens - 1));
   }
 
   /** What a block of the prompt is found by; null for one that is not shared. */
@@ -163,8 +164,9 @@ export class Sequence {
     invariant(this.slice !== null, "a slice is open");
     this.plannedTokenCount = this.slice.position + this.slice.ids.length;
     this.slice = null;
-    if (!this.isPrefilling) this.plannedSampleCount++;
-    return !this.isPrefilling;
+    const isLast = !this.isPrefilling && this.request.maxTokens > 0;
+    if (isLast) this.plannedSampleCount++;
+    return isLast;
   }
 
   /** Plans storing the newest token, and sampling the next. */

@@ -171,7 +171,7 @@ class Run {
     const random = this.#random;
     const promptIds = this.#drawPrompt();
     const salt = random() < 0.2 ? "tenant" : "";
-    const maxTokens = Math.ceil(random() * 200);
+    const maxTokens = Math.floor(random() * 200); // 0 only prefills
     const ignoreEos = random() < 0.3;
     try {
       this.scheduler.admit({

@@ -346,5 +346,17 @@ Deno.test("Scheduler.admit() refuses a request if the queue is full, and malform
   scheduler.plan();
   admit(scheduler, 4, { prompt: 5 });
   assertThrows(() => admit(scheduler, 5, { prompt: 0 }), RangeError, "empty");
-  assertThrows(() => admit(scheduler, 5, { prompt: 1, max: 0 }), RangeError, "maxTokens");
+  assertThrows(() => admit(scheduler, 5, { prompt: 1, max: -1 }), RangeError, "maxTokens");
+});
+
+Deno.test("Scheduler only prefills a sequence of maxTokens 0, sealing as it goes, and ends it", () => {
+  const scheduler = makeScheduler();
+  admit(scheduler, 1, { prompt: 400, max: 0 });
+  const plans = runOut(scheduler);
+  assertEquals(plans.map(sliceShape).at(-1), [384, 16, 4, false]);
+  assert(plans.every(({ decodes }) => decodes.length === 0));
+  assertEquals(plans.flatMap(({ measures }) => measures).length, 4);
+  const events = scheduler.drainEvents();
+  assertEquals(events.map(({ type }) => type), [...plans.map(() => "prefill"), "finish"]);
+  assertEquals(scheduler.stats().allocatedWordCount, 0);
 });

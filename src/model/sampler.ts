@@ -1,0 +1,226 @@
+/**
+ * The end of the forward pass: logits to chosen tokens, changed and reported on as each sequence
+ * asks.
+ *
+ * @module
+ */
+
+import type { LogitAdjustments, SamplingOptions } from "../core/sampling.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import {
+  ADJUST_SETTINGS_SIZE_BYTES,
+  adjustSettingsWords,
+  BIAS_SIZE_BYTES,
+  biasWords,
+  LogitsAdjustKernel,
+  maskWordCount,
+  needsCounts,
+  tokenCountWords,
+} from "../kernels/logits_adjust.ts";
+import {
+  SAMPLE_SETTINGS_SIZE_BYTES,
+  SampleKernel,
+  sampleSettingsWords,
+} from "../kernels/sample.ts";
+import { LOGPROB_RESULT_SIZE_BYTES, TokenLogprobsKernel } from "../kernels/token_logprobs.ts";
+import type { Row } from "./row_group.ts";
+
+/** What a sequence asks beside its {@link SamplingOptions}. */
+export interface SamplingExtras {
+  /** Null leaves logits as they are. */
+  adjustments: LogitAdjustments | null;
+  /** Whether {@link Sampler.setMask} is called before each of its steps. */
+  isMasked: boolean;
+  /** Alternatives to report with each token, 0 to 20; null reports nothing. */
+  topCount: number | null;
+  promptIds: readonly number[];
+}
+
+const NO_EXTRAS: SamplingExtras = {
+  adjustments: null,
+  isMasked: false,
+  topCount: null,
+  promptIds: [],
+};
+
+const NEUTRAL: LogitAdjustments = {
+  repetitionPenalty: 1,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  logitBias: [],
+};
+
+/** A result of {@link Sampler.record} that is to be read: whose it is, and how much of it. */
+export interface ReportedRow {
+  slot: number;
+  topCount: number;
+}
+
+/** Buffers of one kind of rows, bound to the kernels. */
+export interface SamplerPath {
+  /** u32x4 `[rows]`: slot, position, whether a generated token was fed, 0. */
+  rows: GPUBuffer;
+  /** u32x4 `[rows]`: rows to report on. */
+  wanted: GPUBuffer;
+  /** u32 `[rows, 44]`. */
+  results: GPUBuffer;
+  adjusted: GPUBuffer;
+  /** Chooses from the model's logits. */
+  sample: GPUBindGroup;
+  adjust: GPUBindGroup;
+  /** Chooses from the adjusted logits. */
+  sampleAdjusted: GPUBindGroup;
+  report: GPUBindGroup;
+}
+
+/** Chooses tokens for the slots of one cache. */
+export class Sampler {
+  readonly logprobs: TokenLogprobsKernel;
+  #gpu: Gpu;
+  #ids: GPUBuffer;
+  #vocabSize: number;
+  #sample: SampleKernel;
+  #adjust: LogitsAdjustKernel;
+  #slots: { settings: GPUBuffer; adjust: GPUBuffer; bias: GPUBuffer };
+  #masks: GPUBuffer;
+  #counts: GPUBuffer;
+  #extras: SamplingExtras[];
+  #paths: SamplerPath[] = [];
+
+  private constructor(
+    gpu: Gpu,
+    options: { ids: GPUBuffer; slotCount: number; vocabSize: number },
+    kernels: { sample: SampleKernel; adjust: LogitsAdjustKernel; logprobs: TokenLogprobsKernel },
+  ) {
+    const { ids, slotCount, vocabSize } = options;
+    this.#gpu = gpu;
+    this.#ids = ids;
+    this.#vocabSize = vocabSize;
+    this.#sample = kernels.sample;
+    this.#adjust = kernels.adjust;
+    this.logprobs = kernels.logprobs;
+    this.#slots = {
+      settings: gpu.createBuffer("sampling", slotCount * SAMPLE_SETTINGS_SIZE_BYTES),
+      adjust: gpu.createBuffer("adjustments", slotCount * ADJUST_SETTINGS_SIZE_BYTES),
+      bias: gpu.createBuffer("logit bias", slotCount * BIAS_SIZE_BYTES),
+    };
+    const maskBytes = maskWordCount(vocabSize) * WORD_SIZE_BYTES;
+    this.#masks = gpu.createBuffer("token masks", slotCount * maskBytes);
+    this.#counts = gpu.createBuffer("token counts", slotCount * vocabSize * WORD_SIZE_BYTES);
+    this.#extras = Array.from({ length: slotCount }, () => NO_EXTRAS);
+  }
+
+  /** Compiles the kernels; chosen tokens go to `ids`, u32 `[slots, …]`. */
+  static async create(
+    gpu: Gpu,
+    options: { ids: GPUBuffer; slotCount: number; vocabSize: number },
+  ): Promise<Sampler> {
+    const { vocabSize } = options;
+    const sample = await SampleKernel.create(gpu, { vocabSize });
+    const adjust = await LogitsAdjustKernel.create(gpu, { vocabSize });
+    const logprobs = await TokenLogprobsKernel.create(gpu, { vocabSize });
+    return new Sampler(gpu, options, { sample, adjust, logprobs });
+  }
+
+  /** Binds the logits of up to `rowCount` rows, f32 `[rows, vocabSize]`. */
+  bind(label: string, logits: GPUBuffer, rowCount: number): SamplerPath {
+    const make = (name: string, bytesPerRow: number) =>
+      this.#gpu.createBuffer(`${label} ${name}`, rowCount * bytesPerRow);
+    const rows = make("sample rows", 4 * WORD_SIZE_BYTES);
+    const wanted = make("reported rows", 4 * WORD_SIZE_BYTES);
+    const results = make("log-probabilities", LOGPROB_RESULT_SIZE_BYTES);
+    const adjusted = make("adjusted logits", this.#vocabSize * WORD_SIZE_BYTES);
+    const { settings, adjust, bias } = this.#slots;
+    const ids = this.#ids;
+    const [mask, counts] = [this.#masks, this.#counts];
+    const path = {
+      rows,
+      wanted,
+      results,
+      adjusted,
+      sample: this.#sample.bind({ logits, rows, settings, ids }),
+      adjust: this.#adjust.bind({
+        logits,
+        rows,
+        settings: adjust,
+        ids,
+        mask,
+        bias,
+        counts,
+        adjusted,
+      }),
+      sampleAdjusted: this.#sample.bind({ logits: adjusted, rows, settings, ids }),
+      report: this.logprobs.bind({ logits, wanted, ids, results }),
+    };
+    this.#paths.push(path);
+    return path;
+  }
+
+  /** Sets how tokens of a slot are chosen, from the next recorded step on; counts start over. */
+  set(slot: number, sampling: SamplingOptions, extras: Partial<SamplingExtras> = {}): void {
+    const all = { ...NO_EXTRAS, ...extras };
+    const adjustments = all.adjustments ?? NEUTRAL;
+    this.#extras[slot] = all;
+    const { settings, adjust, bias } = this.#slots;
+    const write = (buffer: GPUBuffer, sizeBytes: number, words: Uint32Array) =>
+      this.#gpu.write(buffer, slot * sizeBytes, words);
+    write(settings, SAMPLE_SETTINGS_SIZE_BYTES, sampleSettingsWords(sampling));
+    write(adjust, ADJUST_SETTINGS_SIZE_BYTES, adjustSettingsWords(adjustments, all));
+    const { logitBias } = adjustments;
+    if (logitBias.length > 0) write(bias, BIAS_SIZE_BYTES, biasWords(logitBias));
+    if (!needsCounts(adjustments)) return;
+    const sizeBytes = this.#vocabSize * WORD_SIZE_BYTES;
+    write(this.#counts, sizeBytes, tokenCountWords(this.#vocabSize, all.promptIds));
+  }
+
+  /**
+   * Sets the tokens a slot may choose from, before its next step is submitted.
+   *
+   * @param words u32 `[ceil(vocabSize / 32)]`: bit `id % 32` of word `id / 32` is set if allowed.
+   */
+  setMask(slot: number, words: Uint32Array): void {
+    const sizeBytes = maskWordCount(this.#vocabSize) * WORD_SIZE_BYTES;
+    this.#gpu.write(this.#masks, slot * sizeBytes, words);
+  }
+
+  /**
+   * Records the choice of a token for each row.
+   *
+   * @param options `isDecode`: each row fed a generated token.
+   * @returns The rows whose log-probabilities are in `path.results`, in order.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    path: SamplerPath,
+    options: { rows: readonly Row[]; isDecode: boolean },
+  ): ReportedRow[] {
+    const { rows, isDecode } = options;
+    const words = rows.flatMap(({ slot, position }) => [slot, position, isDecode ? 1 : 0, 0]);
+    this.#gpu.write(path.rows, 0, Uint32Array.from(words));
+    const isAdjusted = rows.some(({ slot }) => {
+      const { adjustments, isMasked } = this.#extras[slot];
+      return adjustments !== null || isMasked;
+    });
+    if (isAdjusted) this.#adjust.record(pass, path.adjust, rows.length);
+    this.#sample.record(pass, isAdjusted ? path.sampleAdjusted : path.sample, rows.length);
+    const reported = rows.flatMap(({ slot }, row) => {
+      const { topCount } = this.#extras[slot];
+      return topCount === null ? [] : [{ row, slot, topCount }];
+    });
+    if (reported.length === 0) return [];
+    const wanted = reported.flatMap(({ row, slot, topCount }) => [row, slot, topCount, 0]);
+    this.#gpu.write(path.wanted, 0, Uint32Array.from(wanted));
+    this.logprobs.record(pass, path.report, reported.length);
+    return reported;
+  }
+
+  /** Frees all buffers. */
+  destroy(): void {
+    const own = [...Object.values(this.#slots), this.#masks, this.#counts];
+    const ofPaths = this.#paths.flatMap(({ rows, wanted, results, adjusted }) => {
+      return [rows, wanted, results, adjusted];
+    });
+    for (const buffer of [...own, ...ofPaths]) this.#gpu.destroyBuffer(buffer);
+  }
+}
