@@ -17,7 +17,10 @@ export type {
   FinishReason,
   GenerateEvent,
   GenerateRequest,
+  LogitAdjustments,
   ProfileOptions,
   SamplingOptions,
   SequenceTimings,
+  TokenLogprob,
+  TokenLogprobs,
 } from "./src/engine/types.ts";
