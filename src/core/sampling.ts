@@ -38,7 +38,9 @@ export const TOP_LOGPROB_COUNT_MAX = 20;
 
 /** A token and its log-probability, natural, of the model's own logits before any change. */
 export interface TokenLogprob {
+  /** The token. */
   id: number;
+  /** At most 0. */
   logprob: number;
 }
 
