@@ -1,6 +1,6 @@
 // logits_adjust: adjusted[row, id] = logits[row, id], changed as the row's slot asks
 //
-// Source:    Keskar et al. 2019, arXiv:1909.05858 (repetition); OpenAI API (frequency, presence, bias)
+// Source:    Keskar et al. 2019, arXiv:1909.05858 (repetition); OpenAI's API (the others)
 // Binds:     src/kernels/logits_adjust.ts
 // Reference: src/reference/logits_adjust.ts
 // Grid:      one workgroup per row; WORKGROUP_SIZE threads stride over the vocabulary

@@ -112,7 +112,7 @@ Deno.test("generate() refuses wrong fields by name and leaves the engine idle", 
       [{ promptIds: [] }, "promptIds"],
       [{ promptIds: [0, vocabSize] }, "promptIds"],
       [{ promptIds: [-1] }, "promptIds"],
-      [{ maxTokens: 0 }, "maxTokens"],
+      [{ maxTokens: -1 }, "maxTokens"],
       [{ sampling: { topP: 0 } }, "topP"],
     ];
     for (const [change, param] of cases) {
