@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FlagSpecs } from "./flags.ts";
+import type { FlagSpecs, Settings } from "./flags.ts";
 
 /** One command: how it is called and what it does. */
 export interface Command {
@@ -21,12 +21,15 @@ export interface Command {
   notes?: readonly string[];
   /** Given the arguments as they are; reads flags itself. */
   isRaw?: boolean;
+  /** Takes settings from the environment and the configuration file too. */
+  isConfigurable?: boolean;
   /**
    * Runs it.
    *
    * @param args Arguments after the command's name.
+   * @param inherited Settings for flags that `args` do not give; none if it is not configurable.
    * @returns The process's exit code.
    * @throws {UsageError} If the arguments are wrong.
    */
-  run(args: readonly string[]): Promise<number>;
+  run(args: readonly string[], inherited: Settings): Promise<number>;
 }

@@ -8,12 +8,15 @@ import config from "../../deno.json" with { type: "json" };
 import { benchCommand } from "./bench.ts";
 import { benchServeCommand } from "./bench_serve.ts";
 import type { Command } from "./command.ts";
+import { completionCommand } from "./completion.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evalCommand } from "./eval.ts";
+import type { Settings } from "./flags.ts";
 import { describeCommand, describeCommands } from "./help.ts";
 import { nearest } from "./nearest.ts";
 import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
+import { inheritSettings } from "./settings.ts";
 import { testCommand } from "./test.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -52,9 +55,12 @@ export const COMMANDS: readonly Command[] = [
   evalCommand,
   testCommand,
   doctorCommand,
+  completionCommand(() => COMMANDS),
   helpCommand,
   versionCommand,
 ];
+
+const NONE: Settings = new Map();
 
 /**
  * Runs a command line.
@@ -65,11 +71,19 @@ export const COMMANDS: readonly Command[] = [
  */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   const [name] = args;
-  if (name === undefined || name === "--help" || name === "-h") return await helpCommand.run([]);
-  if (name === "--version" || name === "-V") return await versionCommand.run([]);
+  if (name === undefined || name === "--help" || name === "-h") {
+    return await helpCommand.run([], NONE);
+  }
+  if (name === "--version" || name === "-V") return await versionCommand.run([], NONE);
   const { command, rest } = findCommand(args);
-  if (asksForHelp(rest)) return await helpCommand.run(command.name.split(" "));
-  return await command.run(rest);
+  if (asksForHelp(rest)) return await helpCommand.run(command.name.split(" "), NONE);
+  const { settings, configPath } = await inheritSettings(rest, {
+    command,
+    commands: COMMANDS,
+    environment: Deno.env.toObject(),
+  });
+  if (configPath !== null) console.error(`packkv: settings from ${configPath}`);
+  return await command.run(rest, settings);
 }
 
 function asksForHelp(args: readonly string[]): boolean {

@@ -84,7 +84,7 @@ export function readProfile(flags: Flags): ProfileOptions {
   const given = CODEC_SETTINGS.find((flag) => flags.has(flag));
   if (name === "exact" && given) {
     throw new UsageError(
-      `Cannot use --${given} with --profile exact: it stores values as they are`,
+      `Cannot use ${flags.label(given)} with --profile exact: it stores values as they are`,
     );
   }
   const profile: Record<string, unknown> = { name };

@@ -27,13 +27,22 @@ export interface NumberRange {
   isInteger?: boolean;
 }
 
+/** Value of a flag, and what to call the place it came from, such as `PACKKV_PORT=80`. */
+export interface Setting {
+  value: string | true;
+  label: string;
+}
+
+/** Settings by the name of their flag. */
+export type Settings = ReadonlyMap<string, Setting>;
+
 /** A parsed command line. */
 export class Flags {
-  readonly #values: ReadonlyMap<string, string | true>;
+  readonly #values: Settings;
   /** Arguments that are no flags, in order. */
   readonly positionals: readonly string[];
 
-  constructor(values: ReadonlyMap<string, string | true>, positionals: readonly string[]) {
+  constructor(values: Settings, positionals: readonly string[]) {
     this.#values = values;
     this.positionals = positionals;
   }
@@ -45,8 +54,13 @@ export class Flags {
 
   /** Value of a flag; null if it was not given. */
   text(name: string): string | null {
-    const value = this.#values.get(name);
+    const value = this.#values.get(name)?.value;
     return typeof value === "string" ? value : null;
+  }
+
+  /** What to call a setting in a message: the flag, or where it came from instead. */
+  label(name: string): string {
+    return this.#values.get(name)?.label ?? `--${name}`;
   }
 
   /**
@@ -63,7 +77,9 @@ export class Flags {
       if (!isInteger || Number.isInteger(value)) return value;
     }
     const kind = isInteger ? "a whole number" : "a number";
-    throw new UsageError(`Cannot use --${name} ${text}: must be ${kind} from ${min} to ${max}`);
+    throw new UsageError(
+      `Cannot use ${this.label(name)}: must be ${kind} from ${min} to ${max}`,
+    );
   }
 
   /** Refuses arguments that are no flags, for a command that takes none. */
@@ -76,10 +92,15 @@ export class Flags {
 /**
  * Parses the arguments of a command.
  *
+ * @param inherited Settings in force where the command line does not give the flag.
  * @throws {UsageError} If a flag is unknown (naming the nearest), lacks its value, or has one that
  * is not among its choices.
  */
-export function parseFlags(args: readonly string[], specs: FlagSpecs): Flags {
+export function parseFlags(
+  args: readonly string[],
+  specs: FlagSpecs,
+  inherited: Settings = new Map(),
+): Flags {
   const known = Object.keys(specs);
   const string = known.filter((name) => specs[name].value !== undefined);
   const boolean = known.filter((name) => specs[name].value === undefined);
@@ -90,20 +111,30 @@ export function parseFlags(args: readonly string[], specs: FlagSpecs): Flags {
     throw new UsageError(`Cannot understand ${argument.split("=")[0]}: no such flag; ${hint}`);
   };
   const parsed = parseArgs(args, { string: [...string, "_"], boolean, unknown: refuse });
-  const values = new Map<string, string | true>();
+  const values = new Map<string, Setting>();
   for (const name of known) {
-    const value = (parsed as Record<string, unknown>)[name];
-    if (value === undefined || value === false) continue;
-    if (typeof value === "string") checkValue(name, value, specs[name]);
-    values.set(name, value as string | true);
+    const value = (parsed as Record<string, unknown>)[name] as string | boolean | undefined;
+    // Absent booleans are false too; only one that is written says no to what was inherited.
+    const isRefused = value === false && args.some((arg) => arg.split("=")[0] === `--${name}`);
+    const setting = toSetting(name, value) ?? (isRefused ? undefined : inherited.get(name));
+    if (setting === undefined) continue;
+    checkValue(name, setting, specs[name]);
+    values.set(name, setting);
   }
   return new Flags(values, parsed._.map(String));
 }
 
-function checkValue(name: string, value: string, { value: placeholder, choices }: FlagSpec): void {
+function toSetting(name: string, value: string | boolean | undefined): Setting | undefined {
+  if (value === undefined || value === false) return undefined;
+  return { value, label: value === true || value === "" ? `--${name}` : `--${name} ${value}` };
+}
+
+function checkValue(name: string, { value, label }: Setting, spec: FlagSpec): void {
+  const { value: placeholder, choices } = spec;
+  if (value === true) return;
   if (value === "") throw new UsageError(`Cannot use --${name}: it needs a value, ${placeholder}`);
   if (choices && !choices.includes(value)) {
-    throw new UsageError(`Cannot use --${name} ${value}: must be ${choices.join(" or ")}`);
+    throw new UsageError(`Cannot use ${label}: must be ${choices.join(" or ")}`);
   }
 }
 

@@ -1,17 +1,20 @@
 /**
- * `packkv run`: one prompt from the terminal, its answer streamed.
+ * `packkv run`: one prompt and its answer, or without a prompt a chat in the terminal.
  *
  * @module
  */
 
-import { EngineError, type GenerateEvent, type SamplingOptions } from "../../mod.ts";
-import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
+import { EngineError } from "../../mod.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import type { ServedModel } from "../state.ts";
+import { chat } from "./chat/chat.ts";
+import type { ChatSettings } from "./chat/session.ts";
 import type { Command } from "./command.ts";
 import { ENGINE_FLAGS, readEngineFlags } from "./engine_flags.ts";
-import { type Flags, parseFlags } from "./flags.ts";
+import { type Flags, parseFlags, type Settings } from "./flags.ts";
 import { loadServedModel } from "./load_model.ts";
+import { describeFinish, printAnswer, printText } from "./print_answer.ts";
+import { CONFIG_FLAGS } from "./settings.ts";
 import { UsageError } from "./usage_error.ts";
 
 const INTERRUPTED_EXIT_CODE = 130;
@@ -21,8 +24,8 @@ const SEED_COUNT = 2 ** 32;
 /** The command. */
 export const runCommand: Command = {
   name: "run",
-  summary: "answer one prompt in the terminal",
-  usage: "[flags] PROMPT",
+  summary: "chat in the terminal, or answer one prompt",
+  usage: "[flags] [PROMPT]",
   flags: {
     "max-tokens": { value: "N", help: "most tokens of the answer (default: what the context has)" },
     temperature: { value: "T", help: "0 always takes the likeliest token (default: 0.7)" },
@@ -31,46 +34,65 @@ export const runCommand: Command = {
     system: { value: "TEXT", help: "system message" },
     raw: { help: "complete the prompt as it is, without the chat template" },
     ...ENGINE_FLAGS,
+    ...CONFIG_FLAGS,
   },
   examples: [
+    "packkv run",
     'packkv run "What is a GPU?"',
     'packkv run --temperature 0 --max-tokens 40 "Name three colours."',
     'packkv run "Sum this up:" < report.txt',
+    'packkv run --system "Answer in French." --ctx 4096',
     'packkv run --raw "Once upon a time"',
   ],
-  notes: ["What is piped in comes before the prompt. Ctrl-C ends the answer."],
+  notes: [
+    "Without a prompt, in a terminal, it chats: Ctrl-C stops an answer, Ctrl-D leaves, /help shows",
+    "the rest. What is piped in comes before the prompt. Answers go to stdout, all else to stderr.",
+  ],
+  isConfigurable: true,
   run,
 };
 
-async function run(args: readonly string[]): Promise<number> {
-  const flags = parseFlags(args, runCommand.flags);
+async function run(args: readonly string[], inherited: Settings): Promise<number> {
+  const flags = parseFlags(args, runCommand.flags, inherited);
   const engineRequest = readEngineFlags(flags);
-  const sampling = readSampling(flags);
-  const maxTokens = flags.number("max-tokens", { min: 1, max: 2 ** 24, isInteger: true });
+  const settings = readChatSettings(flags);
   const prompt = await readPrompt(flags);
+  if (prompt === null && flags.has("raw")) {
+    throw new UsageError("Cannot chat with --raw: it completes one prompt, and there is none");
+  }
   const modelPath = await ensureModel(engineRequest.model);
-  const abort = abortOnInterrupt();
   // One sequence needs no memory for more, unless the user wants to see that.
-  const model = await loadServedModel(modelPath, {
-    sequenceCountMax: 1,
-    ...engineRequest.options,
-  });
+  const load = () => loadServedModel(modelPath, { sequenceCountMax: 1, ...engineRequest.options });
+  if (prompt !== null) return await answerOnce(load, { prompt, settings, isRaw: flags.has("raw") });
+  const model = await load();
   try {
-    abort.signal.throwIfAborted();
-    const promptIds = promptTokens(model, prompt, flags);
+    await chat(model, settings);
+    return 0;
+  } finally {
+    await model.engine.close();
+  }
+}
+
+async function answerOnce(
+  load: () => Promise<ServedModel>,
+  { prompt, settings, isRaw }: { prompt: string; settings: ChatSettings; isRaw: boolean },
+): Promise<number> {
+  const { signal } = abortOnInterrupt();
+  const model = await load();
+  try {
+    const promptIds = promptTokens(model, prompt, { settings, isRaw });
     const roomCount = Math.max(1, model.engine.info.contextLength - promptIds.length);
-    const events = model.engine.generate({
+    const { temperature, topP, seed, maxTokens } = settings;
+    const { finish } = await printAnswer(model, {
       promptIds,
       maxTokens: maxTokens ?? roomCount,
-      sampling,
-      signal: abort.signal,
+      sampling: { temperature, topP, seed: seed ?? crypto.getRandomValues(new Uint32Array(1))[0] },
+      signal,
     });
-    await printAnswer(model, events);
-    return 0;
-  } catch (error) {
-    if (!abort.signal.aborted) throw error;
     printText("\n");
-    return INTERRUPTED_EXIT_CODE;
+    if (finish === null) return INTERRUPTED_EXIT_CODE;
+    console.error(`packkv: ${describeFinish(finish)}`);
+    return 0;
   } finally {
     await model.engine.close();
   }
@@ -87,62 +109,39 @@ function abortOnInterrupt(): AbortController {
   return abort;
 }
 
-function readSampling(flags: Flags): Partial<SamplingOptions> {
+function readChatSettings(flags: Flags): ChatSettings {
   return {
+    system: flags.text("system") ?? "",
+    maxTokens: flags.number("max-tokens", { min: 1, max: 2 ** 24, isInteger: true }),
     temperature: flags.number("temperature", { min: 0, max: 100 }) ?? 0.7,
     topP: flags.number("top-p", { min: 1e-6, max: 1 }) ?? 0.95,
-    seed: flags.number("seed", { min: 0, max: SEED_COUNT - 1, isInteger: true }) ??
-      crypto.getRandomValues(new Uint32Array(1))[0],
+    seed: flags.number("seed", { min: 0, max: SEED_COUNT - 1, isInteger: true }),
   };
 }
 
-async function readPrompt(flags: Flags): Promise<string> {
-  const piped = Deno.stdin.isTerminal() ? "" : await new Response(Deno.stdin.readable).text();
+/** The prompt; null asks for a chat, which needs a terminal on both sides. */
+async function readPrompt(flags: Flags): Promise<string | null> {
+  const isTyped = Deno.stdin.isTerminal();
+  const piped = isTyped ? "" : await new Response(Deno.stdin.readable).text();
   const parts = [piped.trimEnd(), flags.positionals.join(" ")].filter((part) => part !== "");
-  if (parts.length === 0) {
-    throw new UsageError('Cannot run: there is no prompt; give one, as in: packkv run "Hello"');
-  }
-  return parts.join("\n\n");
+  if (parts.length > 0) return parts.join("\n\n");
+  if (isTyped && Deno.stdout.isTerminal()) return null;
+  throw new UsageError('Cannot run: there is no prompt; give one, as in: packkv run "Hello"');
 }
 
-function promptTokens(model: ServedModel, prompt: string, flags: Flags): number[] {
-  const { tokenizer, chatTemplate } = model;
-  const system = flags.text("system");
-  if (flags.has("raw") || chatTemplate === null) {
+function promptTokens(
+  { tokenizer, chatTemplate }: ServedModel,
+  prompt: string,
+  { settings, isRaw }: { settings: ChatSettings; isRaw: boolean },
+): number[] {
+  if (isRaw || chatTemplate === null) {
     const ids = tokenizer.tokenize(prompt, { parseSpecial: true });
     return tokenizer.addBos && tokenizer.bosId !== null ? [tokenizer.bosId, ...ids] : ids;
   }
+  const { system } = settings;
   const messages = [
-    ...(system === null ? [] : [{ role: "system", content: system }]),
+    ...(system === "" ? [] : [{ role: "system", content: system }]),
     { role: "user", content: prompt },
   ];
   return chatTemplate.render(messages, { addGenerationPrompt: true }).ids;
-}
-
-async function printAnswer(
-  { tokenizer }: ServedModel,
-  events: AsyncIterable<GenerateEvent>,
-): Promise<void> {
-  const detokenizer = new StreamDetokenizer(tokenizer);
-  for await (const event of events) {
-    if (event.type === "token") printText(detokenizer.push(event.id));
-    if (event.type !== "finish") continue;
-    printText(`${detokenizer.flush()}\n`);
-    const { promptTokenCount, completionTokenCount, timings } = event;
-    const perSecond = (count: number, ms: number) => (count * 1000 / Math.max(ms, 1)).toFixed(1);
-    console.error(
-      `packkv: prompt ${promptTokenCount} tokens (${
-        perSecond(promptTokenCount, timings.prefillMs)
-      }/s), answer ${completionTokenCount} tokens (${
-        perSecond(completionTokenCount, timings.decodeMs)
-      }/s)${event.reason === "length" ? ", cut at its length" : ""}`,
-    );
-  }
-}
-
-function printText(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let offset = 0; offset < bytes.length;) {
-    offset += Deno.stdout.writeSync(bytes.subarray(offset));
-  }
 }

@@ -12,8 +12,9 @@ import { SetupError } from "../setup/setup_error.ts";
 import { ServerState } from "../state.ts";
 import type { Command } from "./command.ts";
 import { ENGINE_FLAGS, type EngineRequest, readEngineFlags } from "./engine_flags.ts";
-import { type Flags, parseFlags } from "./flags.ts";
+import { type Flags, parseFlags, type Settings } from "./flags.ts";
 import { describeEngine, loadServedModel, servedName } from "./load_model.ts";
+import { CONFIG_FLAGS } from "./settings.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The command. */
@@ -29,6 +30,7 @@ export const serveCommand: Command = {
     "api-key-file": { value: "FILE", help: "file of such keys, one a line" },
     insecure: { help: "allow other machines to connect without a key" },
     cors: { value: "ORIGINS", help: 'origins that browsers may call from, with commas, or "*"' },
+    ...CONFIG_FLAGS,
   },
   examples: [
     "packkv serve",
@@ -40,6 +42,7 @@ export const serveCommand: Command = {
     "Prints one line `listening on http://HOST:PORT` when it is ready. Until then requests are",
     "answered with 503. Ctrl-C ends it.",
   ],
+  isConfigurable: true,
   run: serve,
 };
 
@@ -52,8 +55,8 @@ interface ServeRequest {
   engine: EngineRequest;
 }
 
-async function serve(args: readonly string[]): Promise<number> {
-  const request = await readServeFlags(parseFlags(args, serveCommand.flags));
+async function serve(args: readonly string[], inherited: Settings): Promise<number> {
+  const request = await readServeFlags(parseFlags(args, serveCommand.flags, inherited));
   const modelPath = await ensureModel(request.engine.model);
   const state = new ServerState();
   const { apiKeys, corsOrigins } = request;

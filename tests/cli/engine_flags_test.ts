@@ -31,8 +31,8 @@ Deno.test("readEngineFlags() turns every flag into an option", () => {
 });
 
 const REFUSED: [string, RegExp][] = [
-  ["--profile exact --k-rel 0.1", /--k-rel with --profile exact/],
-  ["--profile exact --pack-size 8", /--pack-size with --profile exact/],
+  ["--profile exact --k-rel 0.1", /--k-rel 0\.1 with --profile exact/],
+  ["--profile exact --pack-size 8", /--pack-size 8 with --profile exact/],
   ["--pack-size 2", /--pack-size 2: must be 4/],
   ["--k-rel 0.6", /--k-rel 0.6: must be a number from/],
   ["--v-rel 0", /--v-rel 0: must be/],

@@ -40,7 +40,7 @@ const REFUSED: [string, RegExp][] = [
   ["q4_0:k-rel=0.1", /a baseline has no settings/],
   ["paper:k-rel=2", /--k-rel 2: must be/],
   ["paper:k-real=0.1", /did you mean --k-rel\?/],
-  ["exact:k-rel=0.1", /--k-rel with --profile exact/],
+  ["exact:k-rel=0.1", /--k-rel 0\.1 with --profile exact/],
 ];
 
 for (const [list, message] of REFUSED) {
