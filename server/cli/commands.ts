@@ -7,6 +7,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { benchCommand } from "./bench.ts";
 import { benchServeCommand } from "./bench_serve.ts";
+import { benchStreamsCommand } from "./bench_streams.ts";
 import type { Command } from "./command.ts";
 import { completionCommand } from "./completion.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -52,6 +53,7 @@ export const COMMANDS: readonly Command[] = [
   runCommand,
   benchCommand,
   benchServeCommand,
+  benchStreamsCommand,
   evalCommand,
   testCommand,
   doctorCommand,
