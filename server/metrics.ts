@@ -47,6 +47,11 @@ export class ServerMetrics implements GenerationObserver {
     "packkv:kv_retained_bytes",
     "Bytes of blocks kept though no sequence uses them",
   );
+  readonly #tierBytes = this.#gauge(
+    "packkv:kv_tier_bytes",
+    "Bytes of shared blocks outside the device",
+    ["tier"],
+  );
   readonly #steps = this.#counter("packkv:steps_total", "Command buffers submitted");
   readonly #deviceBytes = this.#gauge("packkv:device_bytes", "Bytes of GPU buffers held");
   readonly #cacheBytes = this.#gauge("packkv:kv_bytes", "Bytes of the KV cache", [
@@ -141,6 +146,8 @@ export class ServerMetrics implements GenerationObserver {
     }
     this.#sharedBlocks.set(stats.sharedBlockCount);
     this.#retainedBytes.set(stats.retainedBytes);
+    this.#tierBytes.set({ tier: "host" }, stats.hostBytes);
+    this.#tierBytes.set({ tier: "disk" }, stats.diskBytes);
     for (const [name, counter] of this.#totals) {
       counter.inc(Math.max(0, stats[name] - (this.#seen.get(name) ?? 0)));
       this.#seen.set(name, stats[name]);

@@ -63,5 +63,14 @@ export function describeEngine(info: EngineInfo): string {
     `context  ${context}`,
     `memory   ${memory}`,
     `serving  ${serving}`,
+    ...describeTiers(info),
   ].join("\n");
+}
+
+function describeTiers({ hostCapacityBytes, diskFolder }: EngineInfo): string[] {
+  if (hostCapacityBytes === 0) return [];
+  const disk = diskFolder === null ? "" : `, written to ${diskFolder}`;
+  return [
+    `tiers    up to ${formatMegabytes(hostCapacityBytes)} of shared blocks in host memory${disk}`,
+  ];
 }

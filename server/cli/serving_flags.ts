@@ -6,19 +6,26 @@
 
 import type { EngineOptions } from "../../mod.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** Flags of {@link readServingFlags}. */
 export const SERVING_FLAGS: FlagSpecs = {
   queue: { value: "N", help: "requests that may wait; more get 429 (default: 64)" },
   "step-tokens": {
     value: "N",
-    help: "tokens of a step that decodes, prompts included (default: 128, on a CPU 8)",
+    help: "tokens of a step that decodes, prompts included (default: 128, on a CPU 6)",
   },
   "prefix-cache": {
     value: "SWITCH",
     choices: ["on", "off"],
     help: "keep and share blocks of prompts that begin alike (default: on)",
   },
+  "kv-host-memory": {
+    value: "MIB",
+    help: "host memory for such blocks (default: 0, with --kv-disk 256)",
+  },
+  "kv-disk": { value: "DIR", help: "folder for such blocks, found again after a restart" },
+  "kv-disk-size": { value: "GIB", help: "most disk space for them (default: 16)" },
 };
 
 /**
@@ -33,5 +40,20 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
   if (waitingCountMax !== null) options.waitingCountMax = waitingCountMax;
   if (stepTokenCountMax !== null) options.stepTokenCountMax = stepTokenCountMax;
   if (flags.has("prefix-cache")) options.sharesPrefixes = flags.text("prefix-cache") === "on";
+  const hostMib = flags.number("kv-host-memory", { min: 0, max: 2 ** 22 });
+  const diskGib = flags.number("kv-disk-size", { min: 0.001, max: 2 ** 20 });
+  const diskFolder = flags.text("kv-disk");
+  if (hostMib !== null) options.hostSizeBytes = Math.floor(hostMib * 2 ** 20);
+  if (diskFolder !== null) options.diskFolder = diskFolder;
+  if (diskGib !== null) {
+    if (diskFolder === null) throw new UsageError("Cannot use --kv-disk-size without --kv-disk");
+    options.diskSizeBytes = Math.floor(diskGib * 2 ** 30);
+  }
+  if (diskFolder !== null && hostMib === 0) {
+    throw new UsageError("Cannot use --kv-disk with --kv-host-memory 0: blocks pass through it");
+  }
+  if (options.sharesPrefixes === false && (diskFolder !== null || (hostMib ?? 0) > 0)) {
+    throw new UsageError("Cannot use --kv-host-memory or --kv-disk with --prefix-cache off");
+  }
   return options;
 }

@@ -23,6 +23,8 @@ import type {
 const SEQUENCE_COUNT_DEFAULT = 4;
 const SEQUENCE_COUNT_MAX = 64;
 const WAITING_COUNT_DEFAULT = 64;
+const HOST_SIZE_BYTES_WITH_DISK = 256 * 2 ** 20;
+const DISK_SIZE_BYTES_DEFAULT = 16 * 2 ** 30;
 const CLOSE_TIMEOUT_MS = 1500;
 
 /**
@@ -51,6 +53,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     cacheSizeBytes: options.cacheSizeBytes ?? null,
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
     sharesPrefixes: options.sharesPrefixes ?? true,
+    ...tierOptions(options),
   };
   const engine = new WorkerEngine(options.onProgress ?? (() => {}));
   try {
@@ -60,6 +63,19 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     throw error;
   }
   return engine;
+}
+
+function tierOptions(options: EngineOptions): Pick<LoadOptions, "hostSizeBytes" | "disk"> {
+  const { diskFolder, diskSizeBytes = DISK_SIZE_BYTES_DEFAULT, sharesPrefixes = true } = options;
+  const hasDisk = diskFolder !== undefined;
+  const hostSizeBytes = options.hostSizeBytes ?? (hasDisk ? HOST_SIZE_BYTES_WITH_DISK : 0);
+  if (!sharesPrefixes && (hostSizeBytes > 0 || hasDisk)) {
+    throw new RangeError("Cannot keep blocks on host or disk: prefixes are not shared");
+  }
+  if (hasDisk && hostSizeBytes === 0) {
+    throw new RangeError("Cannot keep blocks on disk without host memory: hostSizeBytes is 0");
+  }
+  return { hostSizeBytes, disk: hasDisk ? { folder: diskFolder, sizeBytes: diskSizeBytes } : null };
 }
 
 function checkedStepTokenCount(asked: number | undefined): number | null {

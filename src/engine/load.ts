@@ -18,13 +18,16 @@ import { GgufMetadata } from "../gguf/metadata.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { cacheShape } from "../kvcache/cache_shape.ts";
+import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { checkMemory, type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
+import { DiskClient } from "./disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import type { LoadOptions } from "./messages.ts";
 import { StepRunner } from "./step_runner.ts";
+import { warmUp } from "./warm_up.ts";
 import type { CacheBytes, EngineInfo, ProfileOptions } from "./types.ts";
 
 /** Share of loading that is loading weights. */
@@ -34,13 +37,13 @@ const WEIGHTS_PROGRESS = 0.5;
  * Tokens of a step that decodes on a CPU adapter: a prompt token costs about a fifth of a lone
  * decode row there, and a running stream must not wait for four of its usual steps.
  */
-const STEP_TOKEN_COUNT_ON_CPU = 8;
+const STEP_TOKEN_COUNT_ON_CPU = 6;
 
 /** Attention to packed blocks takes this much longer than matrix products of as many operations. */
 const ATTENTION_COST = 1.3;
 
-/** A slice of one token, then one decode step. */
-const WARM_UP_TOKEN_COUNT = 3;
+/** Bytes that a step may copy to the host, if not even one block's raw tiles take as much. */
+const SAVE_SIZE_BYTES_MIN = 2 ** 20;
 
 /** What a step loop drives. */
 export interface Runtime {
@@ -48,6 +51,8 @@ export interface Runtime {
   info: EngineInfo;
   scheduler: Scheduler;
   runner: StepRunner;
+  /** Null if blocks do not go to a disk. */
+  disk: DiskClient | null;
   /** Ids that end a sequence. */
   eosIds: readonly number[];
   /** Bytes of the sealed blocks now. */
@@ -85,7 +90,7 @@ async function createRuntime(
   options: Omit<LoadOptions, "profile"> & { profile: CodecProfile },
   onProgress: OnProgress,
 ): Promise<Runtime> {
-  const { gpu, shape, file } = model;
+  const { gpu, shape } = model;
   const contextLength = checkedContextLength(options.contextLength, shape);
   const plan = planCache(model, {
     profile: options.profile,
@@ -97,7 +102,18 @@ async function createRuntime(
   });
   const stepTokenCountMax = options.stepTokenCountMax ??
     (gpu.facts.isFallback ? STEP_TOKEN_COUNT_ON_CPU : STEP_TOKEN_COUNT_DEFAULT);
-  const runner = await StepRunner.create(model, { cacheShape: plan.shape, profile: plan.profile });
+  const host = options.hostSizeBytes > 0 ? hostTier(plan, options.hostSizeBytes) : null;
+  const runner = await StepRunner.create(model, {
+    cacheShape: plan.shape,
+    profile: plan.profile,
+    ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
+  });
+  const root = prefixRoot(model, plan.profile);
+  const disk = options.disk && await DiskClient.open({
+    folder: options.disk.folder,
+    capacityBytes: options.disk.sizeBytes,
+    format: { ...shape, root: rootName([root]), profile: plan.profile },
+  });
   const scheduler = new Scheduler({
     sequenceCountMax: options.sequenceCountMax,
     waitingCountMax: options.waitingCountMax,
@@ -107,38 +123,52 @@ async function createRuntime(
     recordWordsMax: plan.recordWordsMax,
     stepTokenCountMax,
     blockCost: blockCost(shape),
-    ...(options.sharesPrefixes
-      ? { prefix: { root: prefixRoot(model, plan.profile), tileWords: plan.shape.tileWords } }
-      : {}),
+    ...(options.sharesPrefixes ? { prefix: { root, tileWords: plan.shape.tileWords } } : {}),
+    ...(host ? { host } : {}),
   });
   onProgress("compiling kernels", WEIGHTS_PROGRESS);
   await warmUp(runner, plan);
   onProgress("compiling kernels", 1);
-  const info: EngineInfo = {
+  const info = engineInfo(model, options, {
+    contextLength,
+    profile: describeProfile(plan.profile),
+    stepTokenCountMax,
+    cacheCapacityBytes: runner.cache.sizeBytes.arena,
+  });
+  return {
+    gpu,
+    info,
+    scheduler,
+    runner,
+    disk,
+    eosIds: options.eosIds,
+    cacheBytes: () => cacheBytes(scheduler.stats(), plan),
+  };
+}
+
+type Derived = "contextLength" | "profile" | "stepTokenCountMax" | "cacheCapacityBytes";
+
+function engineInfo(
+  { gpu, shape, file, weights }: LoadedModel,
+  options: Omit<LoadOptions, "profile">,
+  derived: Pick<EngineInfo, Derived>,
+): EngineInfo {
+  return {
     modelName: servedName(file.path),
     modelPath: file.path,
     modelSizeBytes: file.sizeBytes,
     parameterCount: shape.parameterCount,
     vocabSize: shape.vocabSize,
     contextLengthTrained: shape.contextLengthTrained,
-    contextLength,
-    profile: describeProfile(plan.profile),
     adapter: gpu.facts.name,
     adapterIsFallback: gpu.facts.isFallback,
     sequenceCountMax: options.sequenceCountMax,
     waitingCountMax: options.waitingCountMax,
-    stepTokenCountMax,
     sharesPrefixes: options.sharesPrefixes,
-    weightBytes: model.weights.sizeBytes,
-    cacheCapacityBytes: runner.cache.sizeBytes.arena,
-  };
-  return {
-    gpu,
-    info,
-    scheduler,
-    runner,
-    eosIds: options.eosIds,
-    cacheBytes: () => cacheBytes(scheduler.stats(), plan),
+    hostCapacityBytes: options.hostSizeBytes,
+    diskFolder: options.disk?.folder ?? null,
+    weightBytes: weights.sizeBytes,
+    ...derived,
   };
 }
 
@@ -147,6 +177,15 @@ function arenaLimitBytes(gpu: Gpu): number {
   const { isFallback, bufferSizeMax } = gpu.facts;
   if (!isFallback) return bufferSizeMax;
   return Math.min(bufferSizeMax, Math.floor(Deno.systemMemoryInfo().available / 4));
+}
+
+/** A step copies one block's raw tiles or several packed blocks, within a few megabytes. */
+function hostTier({ shape }: CachePlan, capacityBytes: number) {
+  const tilesWordCount = shape.layerCount * shape.tileWords;
+  return {
+    capacityBytes,
+    saveWordCountMax: Math.max(tilesWordCount, SAVE_SIZE_BYTES_MIN / WORD_SIZE_BYTES),
+  };
 }
 
 /** What attending to one block costs a token, in shares of its matrix products. */
@@ -203,25 +242,6 @@ export function checkedProfile(options: ProfileOptions): CodecProfile {
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new EngineError("invalid_request", error.message, { param: "profile" });
-  }
-}
-
-/** Steps one prompt token and one more, since drivers compile a kernel when it first runs. */
-async function warmUp(runner: StepRunner, plan: CachePlan): Promise<void> {
-  const scheduler = new Scheduler({
-    ...plan,
-    sequenceCountMax: 1,
-    waitingCountMax: 1,
-    contextLength: WARM_UP_TOKEN_COUNT,
-    arenas: plan.shape.groups,
-  });
-  runner.setSampling(0, { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 });
-  const maxTokens = WARM_UP_TOKEN_COUNT - 1;
-  scheduler.admit({ sequenceId: 0, promptIds: [0], maxTokens, eosIds: [], ignoreEos: true });
-  for (let step = scheduler.plan(); step !== null; step = scheduler.plan()) {
-    const recorded = runner.record(step);
-    runner.submit(recorded);
-    scheduler.commit(step, await runner.read(step, recorded));
   }
 }
 

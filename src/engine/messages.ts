@@ -37,6 +37,8 @@ export interface LoadOptions {
   cacheSizeBytes: number | null;
   stepTokenCountMax: number | null;
   sharesPrefixes: boolean;
+  hostSizeBytes: number;
+  disk: { folder: string; sizeBytes: number } | null;
 }
 
 /** An {@link import("../core/errors.ts").EngineError} as a value. */

@@ -7,7 +7,7 @@
 
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { SchedulerEvent } from "../scheduler/scheduler.ts";
+import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import type { Runtime } from "./load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
@@ -25,6 +25,8 @@ interface PreparedStep {
 export class StepLoop {
   #runtime: Runtime;
   #send: (message: FromWorker) => void;
+  /** Requests whose blocks are being read from disk. */
+  #fetching = new Set<number>();
   #clocks = new Map<number, SequenceClock>();
   #wake: (() => void) | null = null;
   #isStopping = false;
@@ -40,12 +42,39 @@ export class StepLoop {
 
   /** Admits a request; a refusal is sent back as the sequence's failure. */
   generate(request: GenerateMessage): void {
+    const keys = this.#keysOnDisk(request);
+    if (keys.length === 0) return this.#admit(request);
+    const { sequenceId } = request;
+    this.#fetching.add(sequenceId);
+    void this.#runtime.disk?.fetch(keys).then((blocks) => {
+      const { runner, scheduler } = this.#runtime;
+      for (const { key, recordWords, words } of blocks) {
+        runner.host?.blocks.set(key, words);
+        const kind = key.endsWith(".raw") ? "raw" : "sealed";
+        scheduler.addToHost({ key, kind, recordWords });
+      }
+      if (this.#fetching.delete(sequenceId)) this.#admit(request);
+    });
+  }
+
+  /** Blocks on disk that a request would gain from, if the host has room for all of them. */
+  #keysOnDisk(request: GenerateMessage): string[] {
+    const { disk, scheduler } = this.#runtime;
+    if (disk === null || request.skipsCache) return [];
+    return scheduler.keysToFetch(this.#sequenceOf(request), (key) => disk.has(key));
+  }
+
+  #sequenceOf(request: GenerateMessage): SequenceRequest {
     const { sequenceId, promptIds, maxTokens, ignoreEos, priority, cacheSalt, skipsCache } =
       request;
-    const { scheduler, eosIds } = this.#runtime;
+    const limits = { maxTokens, eosIds: this.#runtime.eosIds, ignoreEos };
+    return { sequenceId, promptIds, ...limits, priority, cacheSalt, skipsCache };
+  }
+
+  #admit(request: GenerateMessage): void {
+    const { sequenceId } = request;
     try {
-      const limits = { maxTokens, eosIds, ignoreEos };
-      scheduler.admit({ sequenceId, promptIds, ...limits, priority, cacheSalt, skipsCache });
+      this.#runtime.scheduler.admit(this.#sequenceOf(request));
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       this.#sendFailure(sequenceId, error.code, error.message);
@@ -57,6 +86,7 @@ export class StepLoop {
 
   /** Ends a sequence; nothing more is sent for it. */
   abort(sequenceId: number): void {
+    this.#fetching.delete(sequenceId);
     if (!this.#clocks.delete(sequenceId)) return;
     this.#runtime.scheduler.abort(sequenceId);
     this.#wake?.();
@@ -98,6 +128,8 @@ export class StepLoop {
       cacheUsage: stats.cacheUsage,
       cacheBytes: cacheBytes(),
       retainedBytes: stats.retainedWordCount * WORD_SIZE_BYTES,
+      hostBytes: stats.hostBytes,
+      diskBytes: this.#runtime.disk?.usedBytes ?? 0,
       sharedBlockCount: stats.sharedBlockCount,
       deviceBytes: gpu.allocatedBytes,
       stepCount: this.#stepCount,
@@ -128,6 +160,7 @@ export class StepLoop {
     const next = plan.measures.length === 0 ? this.#prepare() : null;
     const result = await runner.read(plan, recorded);
     scheduler.commit(plan, result);
+    this.#writeBehind(plan);
     this.#stepCount++;
     if (plan.slice?.isComplete) this.#promptTokenCount += plan.slice.ids.length;
     if (plan.slice && result.promptLogprobs.length > 0) this.#sendScores(plan.slice, result);
@@ -138,6 +171,16 @@ export class StepLoop {
   #sendScores({ sequenceId, position }: PrefillSlice, { promptLogprobs }: StepOutcome): void {
     const event = this.#clocks.get(sequenceId)?.scored(position, promptLogprobs) ?? null;
     if (event) this.#send({ type: "event", sequenceId, event });
+  }
+
+  /** Hands the blocks that a step saved on to the disk. */
+  #writeBehind({ saves }: StepPlan): void {
+    const { disk, runner } = this.#runtime;
+    if (disk === null) return;
+    for (const { key, recordWords } of saves) {
+      const words = runner.host?.blocks.get(key);
+      if (words) disk.write({ key, recordWords, words });
+    }
   }
 
   /** @param logprobs Of the tokens of the step just committed, by sequence, where asked for. */

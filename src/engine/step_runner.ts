@@ -8,6 +8,7 @@ import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { CodecProfile } from "../core/shapes.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
+import { HostTransfer } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
 import { createSealer, type Sealer } from "../kvcache/sealer.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs.ts";
@@ -25,6 +26,8 @@ const STAGING_COUNT = 2;
 export interface RecordedStep {
   commands: GPUCommandBuffer;
   readBack: ReadBack;
+  /** Where the saved blocks will be; null if there are none. */
+  saved: ReadBack | null;
   reports: readonly LogprobReport[];
 }
 
@@ -41,6 +44,8 @@ export class StepRunner {
   readonly cache: KvCache;
   readonly sealer: Sealer;
   readonly graph: ForwardGraph;
+  /** Null if blocks do not go to the host. */
+  readonly host: HostTransfer | null;
   #model: LoadedModel;
   #readBacks: ReadBack[];
   #nextReadBack = 0;
@@ -48,21 +53,23 @@ export class StepRunner {
   private constructor(
     model: LoadedModel,
     parts: { cache: KvCache; sealer: Sealer; graph: ForwardGraph; readBacks: ReadBack[] },
+    host: HostTransfer | null,
   ) {
     this.#model = model;
     this.cache = parts.cache;
     this.sealer = parts.sealer;
     this.graph = parts.graph;
+    this.host = host;
     this.#readBacks = parts.readBacks;
   }
 
   /** Allocates a cache and compiles the kernels for it. */
   static async create(
     model: LoadedModel,
-    options: { cacheShape: CacheShape; profile: CodecProfile },
+    options: { cacheShape: CacheShape; profile: CodecProfile; saveWordCountMax?: number },
   ): Promise<StepRunner> {
     const { gpu, shape, weights } = model;
-    const { cacheShape, profile } = options;
+    const { cacheShape, profile, saveWordCountMax } = options;
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, profile });
     const graph = await ForwardGraph.create(gpu, { shape, weights, cache, profile });
@@ -73,7 +80,10 @@ export class StepRunner {
     for (let index = 0; index < STAGING_COUNT; index++) {
       readBacks.push(ReadBack.create(gpu, `step results ${index}`, sizeBytes));
     }
-    return new StepRunner(model, { cache, sealer, graph, readBacks });
+    const host = saveWordCountMax === undefined
+      ? null
+      : new HostTransfer(gpu, cache, { stepCount: STAGING_COUNT, saveWordCountMax });
+    return new StepRunner(model, { cache, sealer, graph, readBacks }, host);
   }
 
   /** Sets how tokens of a slot are sampled, from the next recorded step on. */
@@ -87,6 +97,8 @@ export class StepRunner {
   record(plan: StepPlan, options: SliceOptions = {}): RecordedStep {
     const { device } = this.#model.gpu;
     const encoder = device.createCommandEncoder();
+    for (const load of plan.loads) this.host?.load(load);
+    for (const key of plan.drops) this.host?.blocks.delete(key);
     for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
     this.sealer.recordPacks(encoder, plan.packs);
     for (const tile of plan.restores) this.cache.recordTileCopy(encoder, tile, "window");
@@ -94,6 +106,7 @@ export class StepRunner {
     if (plan.slice) this.graph.recordSlice(encoder, plan.slice, options);
     for (const tile of plan.keeps) this.cache.recordTileCopy(encoder, tile, "arena");
     this.sealer.recordMeasures(encoder, plan.measures);
+    const saved = this.host?.recordSaves(encoder, plan.saves) ?? null;
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
     readBack.recordCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
@@ -105,7 +118,7 @@ export class StepRunner {
       offsetBytes += sizeBytes;
     }
     if (plan.measures.length > 0) this.sealer.recordResultCopy(encoder, readBack, offsetBytes);
-    return { commands: encoder.finish(), readBack, reports };
+    return { commands: encoder.finish(), readBack, saved, reports };
   }
 
   /** Submits a recorded step. */
@@ -114,12 +127,13 @@ export class StepRunner {
   }
 
   /** Waits for a submitted step and returns what it made. */
-  async read(plan: StepPlan, { readBack, reports }: RecordedStep): Promise<StepOutcome> {
+  async read(plan: StepPlan, { readBack, saved, reports }: RecordedStep): Promise<StepOutcome> {
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
     const reportCount = reports.reduce((sum, { rows }) => sum + rows.length, 0);
     const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
     const sealBytes = plan.measures.length > 0 ? this.sealer.resultSizeBytes : 0;
     const words = new Uint32Array(await readBack.read(idBytes + reportBytes + sealBytes));
+    if (saved) await this.host?.readSaves(saved, plan.saves);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
@@ -134,6 +148,7 @@ export class StepRunner {
   /** Frees all buffers but the weights. */
   destroy(): void {
     for (const readBack of this.#readBacks) readBack.destroy();
+    this.host?.destroy();
     this.graph.destroy();
     this.sealer.destroy();
     this.cache.destroy();

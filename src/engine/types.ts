@@ -109,6 +109,10 @@ export interface EngineStats {
   cacheBytes: CacheBytes;
   /** Bytes of blocks that no sequence uses, kept until their memory is needed. */
   retainedBytes: number;
+  /** Bytes of shared blocks in host memory. */
+  hostBytes: number;
+  /** Bytes of shared blocks on disk. */
+  diskBytes: number;
   /** Sealed blocks that two sequences or more use. */
   sharedBlockCount: number;
   /** All bytes of GPU buffers the engine holds. */
@@ -155,6 +159,10 @@ export interface EngineInfo {
   stepTokenCountMax: number;
   /** Whether blocks of prompts are kept and shared. */
   sharesPrefixes: boolean;
+  /** Most bytes of shared blocks in host memory. */
+  hostCapacityBytes: number;
+  /** Folder for shared blocks; null if there is none. */
+  diskFolder: string | null;
   /** Device bytes of the weights. */
   weightBytes: number;
   /** Device bytes of the arena. */
@@ -212,11 +220,17 @@ export interface EngineOptions {
   cacheSizeBytes?: number;
   /**
    * Decode rows and prompt tokens of a step that decodes: less makes running streams steadier while
-   * prompts are read, more reads prompts faster. Default 128, on a CPU adapter 8.
+   * prompts are read, more reads prompts faster. Default 128, on a CPU adapter 6.
    */
   stepTokenCountMax?: number;
   /** Keep and share blocks of prompts that begin alike; default true. */
   sharesPrefixes?: boolean;
+  /** Host memory for shared blocks in bytes; default 0, with a disk 256 MiB. */
+  hostSizeBytes?: number;
+  /** Folder for shared blocks that outlive the process; none if left out. */
+  diskFolder?: string;
+  /** Most bytes of files there; default 16 GiB. */
+  diskSizeBytes?: number;
   /** Told what loading is doing; `fraction` is 0 to 1. */
   onProgress?: (message: string, fraction: number) => void;
 }

@@ -33,6 +33,12 @@ export interface SchedulerOptions extends RecordWordsRange {
   stepTokenCountMax?: number;
   /** What attending to a sealed block costs a slice, the rest of a slice costing 1; default 0. */
   blockCost?: number;
+  /** Host memory for shared blocks; none if left out. */
+  host?: {
+    capacityBytes: number;
+    /** Most words that a step copies to the host: at least those of the raw tiles of a block. */
+    saveWordCountMax: number;
+  };
   /** How blocks are shared; not at all if left out. */
   prefix?: {
     /** Stands for model, profile, format and device: what else a block's bytes depend on. */

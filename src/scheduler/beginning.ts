@@ -7,27 +7,44 @@
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
+import type { HostEntry, HostIndex } from "./host_index.ts";
+import type { LoadOp } from "./step_plan.ts";
 import { bestBoundary, rawTilesBefore, sealedBefore } from "./prefix.ts";
 import type { Sequence } from "./sequence.ts";
+
+/** A block on the device, or else on the host. */
+export type Found = CachedItem | HostEntry;
+
+/** Where blocks are looked for. */
+export interface Tiers {
+  cache: BlockCache;
+  /** Null if there is none, or none is to be used. */
+  host: Pick<HostIndex, "find"> | null;
+}
+
+/** Whether a block is on the device. */
+export function isOnDevice(found: Found): found is CachedItem {
+  return "block" in found;
+}
 
 /** A place to begin, and the blocks it is made of. */
 export interface Beginning {
   /** Blocks of the prompt that are not prefilled. */
   boundary: number;
   /** Blocks 0, 1, … up to two before the boundary. */
-  sealed: CachedItem[];
+  sealed: Found[];
   /** The one or two blocks before the boundary. */
-  raw: CachedItem[];
+  raw: Found[];
   /** Leading blocks of the prompt that are in the cache. */
   sharedCount: number;
 }
 
 /** The last place at which `sequence` can begin. */
-export function findBeginning(sequence: Sequence, cache: BlockCache): Beginning {
+export function findBeginning(sequence: Sequence, { cache, host }: Tiers): Beginning {
   const { names, request } = sequence;
-  const find = (kind: CachedItem["kind"]) => (blockIndex: number) => {
+  const find = (kind: CachedItem["kind"]) => (blockIndex: number): Found | undefined => {
     const key = sequence.keyOf(blockIndex, kind);
-    return key === null ? undefined : cache.find(key);
+    return key === null ? undefined : cache.find(key) ?? host?.find(key);
   };
   const [sealedAt, rawAt] = [find("sealed"), find("raw")];
   let sharedCount = 0;
@@ -68,9 +85,37 @@ export function expectedBlocks(
   { sealed }: Beginning,
   running: readonly Sequence[],
 ): number {
-  const sharedCount = sealed.filter(({ useCount }) => useCount > 0).length;
+  const sharedCount = sealed.filter((found) => isOnDevice(found) && found.useCount > 0).length;
   return running.reduce(
     (count, { finalBlockCount, blocks }) => count + Math.max(0, finalBlockCount - blocks.length),
     sequence.finalBlockCount - sharedCount,
   );
+}
+
+/**
+ * Takes the sealed blocks of a beginning for a sequence, with memory for those on the host; null,
+ * with nothing taken, if there is none, or only that of the raw tiles.
+ */
+export function takeBlocks(
+  { sealed, raw }: Beginning,
+  cache: BlockCache,
+): { items: CachedItem[]; loads: LoadOp[] } | null {
+  const onDevice = sealed.filter(isOnDevice);
+  // First, so that making room for the others does not give them up.
+  for (const item of onDevice) cache.acquire(item);
+  const added: CachedItem[] = [];
+  const loads: LoadOp[] = [];
+  const items = sealed.map((found) => {
+    if (isOnDevice(found)) return found;
+    const item = cache.add(found.kind, found.key, found.recordWords);
+    if (item === null) return null;
+    added.push(item);
+    loads.push({ key: found.key, target: { extents: item.block.extents } });
+    return item;
+  });
+  const isRawThere = raw.every((tile) => !isOnDevice(tile) || cache.find(tile.key!) === tile);
+  if (isRawThere && !items.includes(null)) return { items: items as CachedItem[], loads };
+  for (const item of added) cache.remove(item);
+  for (const item of onDevice.reverse()) cache.release(item);
+  return null;
 }

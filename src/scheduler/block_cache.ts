@@ -107,6 +107,14 @@ export class BlockCache {
     else this.#retain(item);
   }
 
+  /** Takes back an item that was just added, and not yet written. */
+  remove(item: CachedItem): void {
+    this.#count(item, -1);
+    invariant(item.useCount === 0, "nobody else uses what is not yet written");
+    if (item.key !== null) this.#byKey.delete(item.key);
+    this.memory.release(item.block);
+  }
+
   /** Makes an unused item the most recently used one. */
   touch(item: CachedItem): void {
     if (this.#unused.delete(item)) this.#unused.add(item);

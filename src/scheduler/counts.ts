@@ -6,7 +6,7 @@ import type { Roster } from "./roster.ts";
 export function countsOf(
   { running, waiting }: Roster,
   cache: BlockCache,
-): Omit<SchedulerStats, "prefixQueryCount" | "prefixHitCount"> {
+): Omit<SchedulerStats, "prefixQueryCount" | "prefixHitCount" | "hostBytes"> {
   const { memory, unusedAllocatedWords } = cache;
   const allocatedWordCount = memory.allocatedWordCount - unusedAllocatedWords;
   const storedCounts = running.map(({ plannedTokenCount }) => plannedTokenCount);

@@ -47,6 +47,8 @@ export interface SchedulerStats {
   allocatedWordCount: number;
   /** Words that blocks take which nobody holds, kept until their memory is needed. */
   retainedWordCount: number;
+  /** Bytes of blocks in host memory. */
+  hostBytes: number;
   /** Words of all arenas. */
   capacityWordCount: number;
 }

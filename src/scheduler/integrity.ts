@@ -6,6 +6,7 @@
 
 import { invariant } from "../core/errors.ts";
 import type { BlockCache } from "./block_cache.ts";
+import type { HostIndex } from "./host_index.ts";
 import type { InFlightStep } from "./scheduler.ts";
 import type { Roster } from "./roster.ts";
 
@@ -15,11 +16,12 @@ export interface SchedulerState {
   inFlight: readonly InFlightStep[];
   slotCount: number;
   cache: BlockCache;
+  host: HostIndex | null;
 }
 
 /** Throws unless every sequence, slot and extent is where it belongs, once. */
 export function checkScheduler(state: SchedulerState): void {
-  const { roster, inFlight, slotCount, cache } = state;
+  const { roster, inFlight, slotCount, cache, host } = state;
   const { sequences, waiting, running, freeSlots } = roster;
   for (const sequence of sequences) {
     sequence.checkIntegrity();
@@ -45,6 +47,7 @@ export function checkScheduler(state: SchedulerState): void {
     const isOrdered = arrivals.every((arrival, i) => i === 0 || arrivals[i - 1] < arrival);
     invariant(isOrdered, "sequences are in order of arrival");
   }
+  host?.checkIntegrity();
   cache.checkIntegrity(sequences.map(({ blocks, ready }) => [
     ...blocks,
     ...ready.flatMap((block) => "item" in block ? [block.item] : []),

@@ -13,18 +13,18 @@ import { BlockCache, type CachedItem } from "./block_cache.ts";
 import { BlockMemory } from "./block_memory.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
 import { checkScheduler } from "./integrity.ts";
-import { type Beginning, expectedBlocks, findBeginning, isAwaitingPrefix } from "./beginning.ts";
 import { countsOf } from "./counts.ts";
-import { nextPrefill, runningOrder, waitingOrder } from "./run_order.ts";
+import { nextPrefill, runningOrder } from "./run_order.ts";
+import { findBeginning, isOnDevice } from "./beginning.ts";
+import { type HostEntry, HostIndex } from "./host_index.ts";
+import { SaveQueue } from "./save_queue.ts";
 import { Roster } from "./roster.ts";
-import type { Sequence, SequenceRequest } from "./sequence.ts";
+import { Sequence, type SequenceRequest } from "./sequence.ts";
+import { type Opening, Starter } from "./starter.ts";
 import type {
   DecodeRow,
-  LinkOp,
   MeasureOp,
-  PackOp,
   PrefillSlice,
-  StartOp,
   StepPlan,
   StepResult,
   TileOp,
@@ -44,28 +44,28 @@ export interface InFlightStep {
   sequences: ReadonlySet<Sequence>;
 }
 
-/** Operations of the step being planned that come before its rows. */
-interface Opening {
-  starts: StartOp[];
-  packs: PackOp[];
-  links: LinkOp[];
-  restores: TileOp[];
-}
-
 /** Turns requests into steps. */
 export class Scheduler {
   #options: SchedulerOptions;
   #cache: BlockCache;
   #roster: Roster;
+  #host: HostIndex | null;
+  #saves: SaveQueue | null;
   #inFlight: InFlightStep[] = [];
   #events: SchedulerEvent[] = [];
   #nextStepIndex = 0;
-  #prefixCounts = { prefixQueryCount: 0, prefixHitCount: 0 };
+  #starter: Starter;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#cache = new BlockCache(new BlockMemory(options.arenas, options));
     this.#roster = new Roster(this.#cache, options.sequenceCountMax);
+    const { host } = options;
+    this.#host = host ? new HostIndex(host.capacityBytes) : null;
+    this.#starter = new Starter(this.#roster, { cache: this.#cache, host: this.#host });
+    this.#saves = host && this.#host
+      ? new SaveQueue(this.#cache, this.#host, host.saveWordCountMax)
+      : null;
   }
 
   /**
@@ -99,6 +99,33 @@ export class Scheduler {
     return unusedCount;
   }
 
+  /** Notes that the bytes of a block have been put into host memory. */
+  addToHost(entry: HostEntry): void {
+    this.#host?.add(entry);
+  }
+
+  /**
+   * What a request would gain from besides what is on the device and on the host.
+   *
+   * @param isElsewhere Whether the block of a key could be had.
+   * @returns Keys to give to {@link addToHost} before the request is admitted.
+   */
+  keysToFetch(request: SequenceRequest, isElsewhere: (key: string) => boolean): string[] {
+    const [host, prefixRoot] = [this.#host, this.#options.prefix?.root ?? null];
+    if (host === null || prefixRoot === null) return [];
+    const sequence = new Sequence(request, { index: 0, step: 0, prefixRoot });
+    const wanted = new Set<string>();
+    const find = (key: string) => {
+      if (!host.find(key) && !isElsewhere(key)) return undefined;
+      return { key, kind: "sealed" as const, recordWords: [] };
+    };
+    const { sealed, raw } = findBeginning(sequence, { cache: this.#cache, host: { find } });
+    for (const found of [...sealed, ...raw]) {
+      if (!isOnDevice(found) && !host.find(found.key)) wanted.add(found.key);
+    }
+    return [...wanted];
+  }
+
   /**
    * Plans the next step. Null if there is nothing to do before the next event: either nothing is
    * left to run, or a step in flight must be committed first (two are, or one that measures).
@@ -106,18 +133,21 @@ export class Scheduler {
   plan(): StepPlan | null {
     if (this.#inFlight.length === IN_FLIGHT_STEP_COUNT_MAX) return null;
     if (this.#inFlight.some(({ plan }) => plan.measures.length > 0)) return null;
-    const opening: Opening = { starts: [], packs: [], links: [], restores: [] };
+    const opening: Opening = { starts: [], loads: [], packs: [], links: [], restores: [] };
     this.#planReady(opening);
-    this.#startWaiting(opening);
+    this.#starter.run(opening, this.#nextStepIndex);
     const decodes = this.#planDecodes();
     const slice = this.#planSlice(decodes.length);
     const { packs, links, restores } = opening;
     const uses = [...packs, ...links, ...restores, ...decodes, ...(slice ? [slice] : [])];
-    if (uses.length === 0) return null;
     const keeps = slice?.isComplete ? this.#planKeeps(slice) : [];
+    // Behind what may give blocks up.
+    const saves = this.#saves?.take() ?? [];
+    if (uses.length === 0 && saves.length === 0) return null;
     const measures = this.#planMeasures();
     const stepIndex = this.#nextStepIndex++;
-    const plan = { stepIndex, ...opening, decodes, slice, keeps, measures };
+    const drops = this.#host?.takeDropped() ?? [];
+    const plan = { stepIndex, ...opening, decodes, slice, keeps, measures, saves, drops };
     const used = new Set(uses.map(({ slot }) => slot));
     const sequences = new Set(this.#roster.running.filter(({ slot }) => used.has(slot)));
     for (const sequence of sequences) sequence.inFlightCount++;
@@ -134,6 +164,7 @@ export class Scheduler {
     if (plan.slice?.isComplete) this.#commitSlice(plan.slice, result);
     for (const row of plan.decodes) this.#commitToken(row, result);
     plan.measures.forEach((measure, jobIndex) => this.#commitMeasure(measure, jobIndex, result));
+    this.#saves?.commit(plan.saves);
     for (const sequence of step.sequences) this.#roster.releaseIfUnused(sequence);
   }
 
@@ -146,7 +177,8 @@ export class Scheduler {
 
   /** Counts of sequences and words now. */
   stats(): SchedulerStats {
-    return { ...countsOf(this.#roster, this.#cache), ...this.#prefixCounts };
+    const hostBytes = this.#host?.usedBytes ?? 0;
+    return { ...countsOf(this.#roster, this.#cache), ...this.#starter.counts, hostBytes };
   }
 
   /** Throws unless every sequence, slot and extent is where it belongs, once. */
@@ -156,6 +188,7 @@ export class Scheduler {
       inFlight: this.#inFlight,
       slotCount: this.#options.sequenceCountMax,
       cache: this.#cache,
+      host: this.#host,
     });
   }
 
@@ -202,7 +235,10 @@ export class Scheduler {
     }
     while (true) {
       const item = this.#cache.add("sealed", key, ready.recordWords);
-      if (item) return { item, isNew: true };
+      if (item) {
+        this.#saves?.note(item, ready.recordWords);
+        return { item, isNew: true };
+      }
       const isAlone = this.#roster.running.length === 1;
       if (isAlone && !this.#cache.memory.isFragmented(ready.recordWords)) {
         this.#failExhausted(sequence);
@@ -215,43 +251,6 @@ export class Scheduler {
       if (isAlone) this.#cache.clear();
       if (victim === sequence) return null;
     }
-  }
-
-  /** Gives slots to waiting sequences while their expected need fits beside that of the others. */
-  #startWaiting(opening: Opening): void {
-    for (const sequence of waitingOrder(this.#roster.waiting, this.#nextStepIndex)) {
-      if (this.#roster.freeSlots.length === 0) return;
-      const beginning = findBeginning(sequence, this.#cache);
-      if (this.#roster.running.length > 0) {
-        if (this.#roster.isStartPaused) return;
-        if (isAwaitingPrefix(sequence, beginning, this.#roster.running)) continue;
-        const blockCount = expectedBlocks(sequence, beginning, this.#roster.running);
-        if (!this.#cache.isRoomExpected(blockCount)) return;
-      }
-      this.#start(sequence, beginning, opening);
-    }
-  }
-
-  #start(sequence: Sequence, beginning: Beginning, opening: Opening): void {
-    const { sequenceId } = sequence.request;
-    const slot = this.#roster.start(sequence);
-    const { boundary, sealed, raw, sharedCount } = beginning;
-    if (sequence.cachedTokenCount === null) {
-      this.#prefixCounts.prefixQueryCount += sequence.request.promptIds.length;
-      this.#prefixCounts.prefixHitCount += boundary * BLOCK_TOKEN_COUNT;
-    }
-    sequence.begin(boundary, { step: this.#nextStepIndex, sharedCount });
-    sealed.forEach((item, blockIndex) => {
-      this.#cache.acquire(item);
-      sequence.blocks.push(item);
-      opening.links.push({ slot, blockIndex, recordOffsets: item.block.recordOffsets });
-    });
-    raw.forEach((item, index) => {
-      this.#cache.touch(item);
-      const blockIndex = boundary - raw.length + index;
-      opening.restores.push({ slot, blockIndex, recordOffsets: item.block.recordOffsets });
-    });
-    opening.starts.push({ sequenceId, slot, cachedTokenCount: boundary * BLOCK_TOKEN_COUNT });
   }
 
   #planDecodes(): DecodeRow[] {
@@ -297,7 +296,9 @@ export class Scheduler {
     const { layerCount } = this.#cache.memory;
     const recordWords = new Array<number>(layerCount).fill(prefix.tileWords);
     const item = this.#cache.add("raw", key, recordWords);
-    return item ? [{ slot, blockIndex, recordOffsets: item.block.recordOffsets }] : [];
+    if (item === null) return [];
+    this.#saves?.note(item, recordWords);
+    return [{ slot, blockIndex, recordOffsets: item.block.recordOffsets }];
   }
 
   #planMeasures(): MeasureOp[] {

@@ -1,13 +1,14 @@
 /**
  * One step of the engine as a plain value: what the scheduler asks of the GPU, and what comes back.
  *
- * A step runs in this order: `packs`, `links`, `restores`, the rows of `decodes`, those of `slice`,
- * `keeps`, `measures`.
+ * A step runs in this order: `loads`, `packs`, `links`, `restores`, the rows of `decodes`, those of
+ * `slice`, `keeps`, `measures`, `saves`.
  *
  * @module
  */
 
 import type { Extent } from "./allocator.ts";
+import type { ItemKind } from "./block_cache.ts";
 
 /** Packs one sealed block of one sequence from its raw tile into the arena. */
 export interface PackOp {
@@ -21,6 +22,23 @@ export interface PackOp {
   jobIndex: number;
   /** Word offset of each layer's record in the arena of its group, by layer; multiples of 4. */
   recordOffsets: readonly number[];
+}
+
+/** Copies a block of all layers from the host to the device. */
+export interface LoadOp {
+  key: string;
+  /** Where to: extents of the arenas, or a tile of a slot's window. */
+  target: { extents: readonly Extent[] } | { slot: number; blockIndex: number };
+}
+
+/** Copies a block of all layers from the device to the host. */
+export interface SaveOp {
+  key: string;
+  kind: ItemKind;
+  /** One per arena group. */
+  extents: readonly Extent[];
+  /** By layer. */
+  recordWords: readonly number[];
 }
 
 /** Puts a sealed block that is in the arena already into a slot's directory. */
@@ -94,6 +112,8 @@ export interface StepPlan {
   /** 0, 1, 2, … in the order of planning and of committing. */
   stepIndex: number;
   starts: readonly StartOp[];
+  /** From the host; whoever reads them runs in this step. */
+  loads: readonly LoadOp[];
   /** Blocks measured by the step before. Recorded before the rows. */
   packs: readonly PackOp[];
   links: readonly LinkOp[];
@@ -107,6 +127,10 @@ export interface StepPlan {
   keeps: readonly TileOp[];
   /** Recorded after the rows. */
   measures: readonly MeasureOp[];
+  /** To the host. */
+  saves: readonly SaveOp[];
+  /** Keys whose bytes on the host are not needed any more, once the loads are recorded. */
+  drops: readonly string[];
 }
 
 /** What the GPU made of a {@link StepPlan}. */

@@ -12,6 +12,12 @@ Deno.test("readEngineFlags() asks for profile paper and the default model withou
   assertEquals(read(), { model: null, options: { profile: { name: "paper" } } });
 });
 
+Deno.test("readEngineFlags() reads tiers in MiB and GiB", () => {
+  const { options } = read("--kv-disk", "d", "--kv-host-memory", "2", "--kv-disk-size", "0.5");
+  const { diskFolder, hostSizeBytes, diskSizeBytes } = options;
+  assertEquals([diskFolder, hostSizeBytes, diskSizeBytes], ["d", 2 ** 21, 2 ** 29]);
+});
+
 Deno.test("readEngineFlags() turns every flag into an option", () => {
   const args = "--model m.gguf --ctx 4096 --profile paper --k-rel 0.05 --v-rel 0.1 " +
     "--pack-size 32 --repack median --sequences 2 --kv-memory 1.5 " +
@@ -40,6 +46,9 @@ const REFUSED: [string, RegExp][] = [
   ["--sequences 65", /--sequences 65/],
   ["--kv-memory 0", /--kv-memory 0/],
   ["--step-tokens 0", /--step-tokens 0/],
+  ["--kv-disk d --kv-host-memory 0", /--kv-disk with --kv-host-memory 0/],
+  ["--kv-disk-size 3", /--kv-disk-size without --kv-disk/],
+  ["--prefix-cache off --kv-host-memory 1", /with --prefix-cache off/],
   ["--prefix-cache no", /--prefix-cache no: must be on or off/],
 ];
 

@@ -9,8 +9,10 @@ import { EXTENT_UNIT_WORDS } from "../../src/scheduler/allocator.ts";
 import type { ArenaSize } from "../../src/scheduler/block_memory.ts";
 import type {
   LinkOp,
+  LoadOp,
   PackOp,
   PrefillSlice,
+  SaveOp,
   StepPlan,
   StepResult,
   TileOp,
@@ -74,6 +76,7 @@ export class FakeDevice {
   #directory = new Map<number, Packed[]>();
   /** By arena and unit: serial number of the block written there last. */
   #owners: Uint32Array[];
+  #host = new Map<string, Tile & { recordWords: readonly number[] }>();
   #serial = 0;
   #openSlice: [rows: string, nextLayer: number] = ["", 0];
   #contents = new Map<number, Packed>();
@@ -92,6 +95,8 @@ export class FakeDevice {
   run(plan: StepPlan): StepResult {
     assertEquals(plan.stepIndex, this.#stepIndex++);
     for (const { slot } of plan.starts) this.#reset(slot);
+    for (const load of plan.loads) this.#load(load);
+    for (const key of plan.drops) assert(this.#host.delete(key), "what is dropped is there");
     for (const pack of plan.packs) this.#pack(pack);
     for (const link of plan.links) this.#link(link);
     for (const restore of plan.restores) this.#restore(restore);
@@ -118,6 +123,7 @@ export class FakeDevice {
     }
     for (const keep of plan.keeps) this.#keep(keep);
     if (plan.measures.length > 0) this.#measure(plan.measures);
+    for (const save of plan.saves) this.#save(save);
     const recordWords = plan.measures.length > 0 ? this.#lastRecordWords : [];
     return { ids: sampled, recordWords, refused: [] };
   }
@@ -170,6 +176,32 @@ export class FakeDevice {
     const found = this.#find(recordOffsets);
     assertEquals(found.isDecoded, false, "what is shared was prefilled");
     this.#directory.get(slot)!.push(found);
+  }
+
+  #save({ key, extents, recordWords }: SaveOp): void {
+    const serial = this.#owners[0][extents[0].offset / EXTENT_UNIT_WORDS];
+    const { ids, isDecoded } = this.#intact(this.#contents.get(serial)!);
+    this.#host.set(key, { firstPosition: 0, ids, isDecoded, recordWords });
+  }
+
+  #load({ key, target }: LoadOp): void {
+    const tile = this.#host.get(key);
+    assert(tile, "what is loaded is on the host");
+    if ("slot" in target) {
+      const { slot, blockIndex } = target;
+      const copy = { ...tile, firstPosition: blockIndex * BLOCK, ids: [...tile.ids] };
+      this.#tiles.get(slot)![blockIndex % TILE_COUNT] = copy;
+      return;
+    }
+    const offsets: number[] = [];
+    this.#options.arenas.forEach(({ layerCount }, group) => {
+      let { offset } = target.extents[group];
+      for (let index = 0; index < layerCount; index++) {
+        offsets.push(offset);
+        offset += tile.recordWords[offsets.length - 1];
+      }
+    });
+    this.#write(offsets, tile.recordWords, tile);
   }
 
   #keep({ slot, blockIndex, recordOffsets }: TileOp): void {

@@ -25,6 +25,8 @@ interface Case {
   preemptionCountMin: number;
   /** Prompts begin alike, and blocks are shared: least share of starts that find some. */
   hitShareMin?: number;
+  /** Host memory for blocks; none if left out. */
+  hostBytes?: number;
 }
 
 const CASES: Case[] = [
@@ -80,6 +82,18 @@ const CASES: Case[] = [
     preemptionCountMin: 20,
     hitShareMin: 0.05,
   },
+  {
+    why: "shared prefixes, scarce memory, a small host tier",
+    seed: 6,
+    eventCount: 100_000,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+  },
 ];
 
 /** Words of a raw tile: more than any record. */
@@ -101,6 +115,7 @@ class Run {
   restartCount = 0;
   aheadCount = 0;
   partCount = 0;
+  loadCount = 0;
   sharedCountMax = 0;
   /** Prompt tokens that were left out at a start, by sequence. */
   readonly cachedCounts = new Map<number, number>();
@@ -113,7 +128,7 @@ class Run {
   #endPeriod = 150;
 
   constructor(options: Case) {
-    const { recordWordsMin, recordWordsMax, wordsPerLayer, hitShareMin } = options;
+    const { recordWordsMin, recordWordsMax, wordsPerLayer, hitShareMin, hostBytes } = options;
     const sharesPrefixes = hitShareMin !== undefined;
     this.#random = seededRandom(options.seed);
     this.#sharesPrefixes = sharesPrefixes;
@@ -133,6 +148,7 @@ class Run {
       recordWordsMax,
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
       blockCost: 0.05,
+      ...(hostBytes ? { host: { capacityBytes: hostBytes, saveWordCountMax: 3000 } } : {}),
       ...(sharesPrefixes ? { prefix: { root: "test", tileWords: TILE_WORDS } } : {}),
     };
     this.scheduler = new Scheduler(schedulerOptions);
@@ -218,6 +234,7 @@ class Run {
       this.#begun.add(sequenceId);
     }
     if (plan.slice && !plan.slice.isComplete) this.partCount++;
+    this.loadCount += plan.loads.length;
     if (plan.slice) {
       const { sequenceId, position, ids } = plan.slice;
       const { promptIds } = this.lives.get(sequenceId)!;
@@ -287,6 +304,7 @@ for (const options of CASES) {
       assertGreaterOrEqual(hits.length, run.cachedCounts.size * options.hitShareMin);
       assertGreaterOrEqual(run.sharedCountMax, 3);
       assertGreaterOrEqual(run.partCount, 100);
+      assertGreaterOrEqual(run.loadCount, options.hostBytes ? 200 : 0);
       assertGreaterOrEqual(run.scheduler.stats().retainedWordCount, 1);
     }
     run.scheduler.clearCache();

@@ -69,6 +69,7 @@ Deno.test("GET /metrics counts tokens, ends and latencies of requests", async ()
   assertEquals(await sample(app, "vllm:prefix_cache_hits"), 64);
   assertEquals(await sample(app, "packkv:shared_blocks"), 2);
   assertEquals(await sample(app, "packkv:kv_retained_bytes"), 3000);
+  assertEquals(await sample(app, `packkv:kv_tier_bytes{tier="host"`), 0);
   assertEquals(await sample(app, `vllm:request_success_total{finished_reason="stop"`), 1);
   assertEquals(await sample(app, `vllm:request_success_total{finished_reason="length"`), 1);
   assertEquals(await sample(app, "vllm:time_to_first_token_seconds_count"), 2);

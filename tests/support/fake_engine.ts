@@ -82,6 +82,8 @@ const INFO: EngineInfo = {
   waitingCountMax: 64,
   stepTokenCountMax: 16,
   sharesPrefixes: true,
+  hostCapacityBytes: 0,
+  diskFolder: null,
   weightBytes: 900,
   cacheCapacityBytes: 5000,
 };
@@ -186,6 +188,8 @@ export class FakeEngine implements Engine {
       waitingSequenceCount: 0,
       cacheUsage: 0.25,
       retainedBytes: 3000,
+      hostBytes: 0,
+      diskBytes: 0,
       sharedBlockCount: 2,
       prefixQueryCount: 100,
       prefixHitCount: 64,

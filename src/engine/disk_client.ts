@@ -1,0 +1,141 @@
+/**
+ * The step loop's face of the disk tier: which blocks are on disk, writing behind, fetching.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import type { StoredBlock } from "../kvcache/block_file.ts";
+import type { DiskTierOptions } from "../kvcache/disk_tier.ts";
+import type { FromDiskWorker, ToDiskWorker } from "./disk_worker.ts";
+
+/** Pause of writing after a failure, as of a full disk. */
+const PAUSE_MS = 30_000;
+/** Blocks that may wait to be written; more are not written. */
+const PENDING_COUNT_MAX = 256;
+
+/** Blocks of one cache on disk, behind a worker. */
+export class DiskClient {
+  #worker: Worker;
+  #keys = new Set<string>();
+  #pending = new Set<string>();
+  #fetches = new Map<number, (blocks: readonly StoredBlock[]) => void>();
+  #nextRequestId = 1;
+  #pausedUntilMs = 0;
+  #usedBytes = 0;
+  #opened = Promise.withResolvers<void>();
+  #closed = Promise.withResolvers<void>();
+
+  private constructor() {
+    this.#worker = new Worker(new URL("./disk_worker.ts", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromDiskWorker>) => this.#receive(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(`its worker ended: ${event.message}`);
+    };
+  }
+
+  /**
+   * Opens the tier and reads its index.
+   *
+   * @throws {EngineError} `invalid_request` if the folder cannot be used.
+   */
+  static async open(options: DiskTierOptions): Promise<DiskClient> {
+    const client = new DiskClient();
+    client.#send({ type: "open", options });
+    try {
+      await client.#opened.promise;
+    } catch (error) {
+      const state = `Cannot use ${options.folder} for blocks: ${(error as Error).message}`;
+      throw new EngineError("invalid_request", state, { param: "diskFolder" });
+    }
+    return client;
+  }
+
+  /** Bytes of all files. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Blocks on disk. */
+  get blockCount(): number {
+    return this.#keys.size;
+  }
+
+  /** Whether a block is on disk. */
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  /** Writes a block some time later, unless it is there, too many wait, or writing fails. */
+  write(block: StoredBlock): void {
+    const { key } = block;
+    if (this.#keys.has(key) || this.#pending.has(key)) return;
+    if (this.#pending.size >= PENDING_COUNT_MAX || performance.now() < this.#pausedUntilMs) return;
+    this.#pending.add(key);
+    this.#send({ type: "write", block });
+  }
+
+  /** Reads blocks; those that are lost or damaged are left out. */
+  fetch(keys: readonly string[]): Promise<readonly StoredBlock[]> {
+    const requestId = this.#nextRequestId++;
+    const { promise, resolve } = Promise.withResolvers<readonly StoredBlock[]>();
+    this.#fetches.set(requestId, resolve);
+    this.#send({ type: "fetch", requestId, keys });
+    return promise;
+  }
+
+  /** Writes what waits and ends the worker. */
+  async close(): Promise<void> {
+    this.#send({ type: "close" });
+    await this.#closed.promise;
+  }
+
+  #send(message: ToDiskWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromDiskWorker): void {
+    switch (message.type) {
+      case "opened":
+        this.#keys = new Set(message.keys);
+        this.#usedBytes = message.usedBytes;
+        return this.#opened.resolve();
+      case "failed":
+        return this.#fail(message.message);
+      case "written":
+        this.#pending.delete(message.key);
+        this.#keys.add(message.key);
+        for (const key of message.deleted) this.#keys.delete(key);
+        this.#usedBytes = message.usedBytes;
+        return;
+      case "not_written":
+        this.#pending.delete(message.key);
+        return this.#pause(message.message);
+      case "fetched":
+        for (const key of message.lost) this.#keys.delete(key);
+        this.#fetches.get(message.requestId)?.(message.blocks);
+        this.#fetches.delete(message.requestId);
+        return;
+      case "closed":
+        return this.#closed.resolve();
+    }
+  }
+
+  #pause(reason: string): void {
+    if (performance.now() < this.#pausedUntilMs) return;
+    this.#pausedUntilMs = performance.now() + PAUSE_MS;
+    const seconds = PAUSE_MS / 1000;
+    console.error(`packkv: cannot write blocks to disk, next try in ${seconds} s: ${reason}`);
+  }
+
+  /** Goes on without a disk: what it was asked for is not there. */
+  #fail(reason: string): void {
+    this.#opened.reject(new Error(reason));
+    this.#pausedUntilMs = Infinity;
+    this.#keys.clear();
+    for (const resolve of this.#fetches.values()) resolve([]);
+    this.#fetches.clear();
+    this.#closed.resolve();
+  }
+}

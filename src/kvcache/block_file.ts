@@ -1,0 +1,117 @@
+/**
+ * A block of all layers as a file of the disk tier: a header that says which block of which cache
+ * it is, then the block; all of it under one checksum.
+ *
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { packPortable, parsePortable } from "../codec/portable.ts";
+import { BLOCK_TOKEN_COUNT, type CodecProfile, WORD_SIZE_BYTES } from "../core/shapes.ts";
+
+/** First word of a file: the bytes "PKVT". */
+const MAGIC = 0x54564b50;
+const FILE_VERSION = 1;
+/** Magic, version, form, layers, words, checksum, root and key as 32 + 40 bytes. */
+const HEADER_BYTES = 6 * WORD_SIZE_BYTES + 32 + 40;
+const CHECKSUM_OFFSET = 5 * WORD_SIZE_BYTES;
+const FORMS = ["words", "portable"] as const;
+
+/** A block apart from any device. */
+export interface StoredBlock {
+  /** Name and kind, as in `scheduler/block_cache.ts`. */
+  key: string;
+  /** By layer. */
+  recordWords: readonly number[];
+  /** All layers, one after the other. */
+  words: Uint32Array<ArrayBuffer>;
+}
+
+/** What all blocks of one cache have in common. */
+export interface BlockFormat {
+  /** Stands for model, profile, format and device. */
+  root: string;
+  kvHeadCount: number;
+  headSize: number;
+  profile: CodecProfile;
+}
+
+/** Writes a block. Packed ones take the portable form of FORMAT.md, raw tiles are words. */
+export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Array<ArrayBuffer> {
+  const { key, recordWords, words } = block;
+  const isPortable = key.endsWith(".sealed") && format.profile.name !== "exact";
+  const payload = isPortable ? packRecords(format, block) : new Uint8Array(words.buffer);
+  const tableBytes = recordWords.length * WORD_SIZE_BYTES;
+  const bytes = new Uint8Array(HEADER_BYTES + tableBytes + payload.length);
+  const view = new DataView(bytes.buffer);
+  const form = FORMS.indexOf(isPortable ? "portable" : "words");
+  const header = [MAGIC, FILE_VERSION, form, recordWords.length, payload.length];
+  header.forEach((value, word) => view.setUint32(word * WORD_SIZE_BYTES, value, true));
+  const name = new TextEncoder();
+  name.encodeInto(format.root, bytes.subarray(CHECKSUM_OFFSET + 4));
+  name.encodeInto(key, bytes.subarray(CHECKSUM_OFFSET + 4 + 32));
+  recordWords.forEach((count, layer) => {
+    view.setUint32(HEADER_BYTES + layer * WORD_SIZE_BYTES, count, true);
+  });
+  bytes.set(payload, HEADER_BYTES + tableBytes);
+  view.setUint32(CHECKSUM_OFFSET, crc32(bytes), true);
+  return bytes;
+}
+
+/**
+ * Reads a block.
+ *
+ * @throws {RangeError} If the bytes are not those of this block of this cache, whole and unchanged.
+ */
+export function parseBlockFile(
+  format: BlockFormat,
+  key: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): StoredBlock {
+  const refuse = (what: string): never => {
+    throw new RangeError(`Cannot read block ${key}: ${what}`);
+  };
+  if (bytes.length < HEADER_BYTES) refuse(`${bytes.length} bytes are no whole header`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const word = (index: number) => view.getUint32(index * WORD_SIZE_BYTES, true);
+  if (word(0) !== MAGIC) refuse("it does not begin with PKVT");
+  if (word(1) !== FILE_VERSION) refuse(`it has version ${word(1)}, must be ${FILE_VERSION}`);
+  const [form, layerCount, payloadBytes] = [FORMS[word(2)], word(3), word(4)];
+  const payloadStart = HEADER_BYTES + layerCount * WORD_SIZE_BYTES;
+  if (bytes.length !== payloadStart + payloadBytes) refuse("it is cut, or longer than it says");
+  const zeroed = bytes.slice();
+  zeroed.fill(0, CHECKSUM_OFFSET, CHECKSUM_OFFSET + 4);
+  if (word(5) !== crc32(zeroed)) refuse("its checksum does not match");
+  const text = (start: number, length: number) =>
+    new TextDecoder().decode(bytes.subarray(start, start + length)).replaceAll("\0", "");
+  if (text(CHECKSUM_OFFSET + 4, 32) !== format.root) refuse("it belongs to another cache");
+  if (text(CHECKSUM_OFFSET + 4 + 32, 40) !== key) refuse("it is another block");
+  const recordWords = Array.from({ length: layerCount }, (_, layer) => {
+    return view.getUint32(HEADER_BYTES + layer * WORD_SIZE_BYTES, true);
+  });
+  const payload = bytes.slice(payloadStart);
+  const words = form === "portable" ? unpackRecords(payload) : new Uint32Array(payload.buffer);
+  const wordCount = recordWords.reduce((sum, count) => sum + count, 0);
+  if (words.length !== wordCount) refuse(`it has ${words.length} words of ${wordCount}`);
+  return { key, recordWords, words };
+}
+
+function packRecords(format: BlockFormat, { recordWords, words }: StoredBlock): Uint8Array {
+  const { kvHeadCount, headSize, profile } = format;
+  if (profile.name === "exact") throw new TypeError("Cannot pack: exact blocks are raw");
+  let start = 0;
+  const records = recordWords.map((count) => words.subarray(start, start += count));
+  const tokenCount = BLOCK_TOKEN_COUNT;
+  return packPortable({ kvHeadCount, headSize, tokenCount, profile, records });
+}
+
+function unpackRecords(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
+  const { records } = parsePortable(bytes);
+  const words = new Uint32Array(records.reduce((sum, { length }) => sum + length, 0));
+  let start = 0;
+  for (const record of records) {
+    words.set(record, start);
+    start += record.length;
+  }
+  return words;
+}

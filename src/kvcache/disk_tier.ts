@@ -1,0 +1,148 @@
+/**
+ * Blocks in files, one each, in a folder of their cache. A file has its final name only when it is
+ * whole and on the disk; what is read is checked; the index is the list of files.
+ *
+ * @module
+ */
+
+import { type BlockFormat, packBlockFile, parseBlockFile, type StoredBlock } from "./block_file.ts";
+
+/** Ending of files that are being written. */
+const UNFINISHED = ".tmp";
+const BLOCK_NAME = /^[0-9a-f]{32}\.(sealed|raw)$/;
+
+/** How to open a tier. */
+export interface DiskTierOptions {
+  /** Holds a folder for each cache; made if it is not there. */
+  folder: string;
+  format: BlockFormat;
+  /** Most bytes of all files of this cache. */
+  capacityBytes: number;
+}
+
+/** The blocks of one cache on disk. */
+export class DiskTier {
+  #folder: string;
+  #options: DiskTierOptions;
+  /** Bytes by key, least recently used first. */
+  #sizes = new Map<string, number>();
+  #usedBytes = 0;
+  #fileCount = 0;
+
+  private constructor(folder: string, options: DiskTierOptions) {
+    this.#folder = folder;
+    this.#options = options;
+  }
+
+  /**
+   * Lists what is there, oldest first, and deletes what a crash left unfinished.
+   *
+   * @throws {Deno.errors.PermissionDenied} And others, if the folder cannot be used.
+   */
+  static async open(options: DiskTierOptions): Promise<DiskTier> {
+    const folder = `${options.folder}/${options.format.root}`;
+    await Deno.mkdir(folder, { recursive: true });
+    const tier = new DiskTier(folder, options);
+    const found: { key: string; sizeBytes: number; modifiedMs: number }[] = [];
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      const path = `${folder}/${name}`;
+      if (name.endsWith(UNFINISHED)) await Deno.remove(path);
+      if (!isFile || !BLOCK_NAME.test(name)) continue;
+      const { size, mtime } = await Deno.stat(path);
+      found.push({ key: name, sizeBytes: size, modifiedMs: mtime?.getTime() ?? 0 });
+    }
+    found.sort((a, b) => a.modifiedMs - b.modifiedMs);
+    for (const { key, sizeBytes } of found) tier.#note(key, sizeBytes);
+    return tier;
+  }
+
+  /** Keys of the blocks there are. */
+  get keys(): string[] {
+    return [...this.#sizes.keys()];
+  }
+
+  /** Bytes of all files. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Whether a block is there. */
+  has(key: string): boolean {
+    return this.#sizes.has(key);
+  }
+
+  /**
+   * Writes a block, and deletes old ones if there are too many bytes then.
+   *
+   * @returns Keys of deleted ones.
+   * @throws What writing throws, as when the disk is full; nothing is left of the block then.
+   */
+  async write(block: StoredBlock): Promise<string[]> {
+    if (this.#sizes.has(block.key)) return [];
+    const bytes = packBlockFile(this.#options.format, block);
+    const unfinished = `${this.#folder}/${block.key}.${this.#fileCount++}${UNFINISHED}`;
+    try {
+      await writeSynced(unfinished, bytes);
+      await Deno.rename(unfinished, this.#pathOf(block.key));
+    } catch (error) {
+      await Deno.remove(unfinished).catch(() => {});
+      throw error;
+    }
+    this.#note(block.key, bytes.length);
+    const deleted: string[] = [];
+    while (this.#usedBytes > this.#options.capacityBytes) {
+      const [oldest] = this.#sizes.keys();
+      await this.remove(oldest);
+      deleted.push(oldest);
+    }
+    return deleted;
+  }
+
+  /** Reads a block; null if it is not there, or damaged, which deletes it. */
+  async read(key: string): Promise<StoredBlock | null> {
+    const sizeBytes = this.#sizes.get(key);
+    if (sizeBytes === undefined) return null;
+    try {
+      const block = parseBlockFile(
+        this.#options.format,
+        key,
+        await Deno.readFile(this.#pathOf(key)),
+      );
+      this.#sizes.delete(key);
+      this.#sizes.set(key, sizeBytes);
+      return block;
+    } catch (error) {
+      console.error(`packkv: dropping a block of the disk tier: ${(error as Error).message}`);
+      await this.remove(key);
+      return null;
+    }
+  }
+
+  /** Deletes a block. */
+  async remove(key: string): Promise<void> {
+    this.#usedBytes -= this.#sizes.get(key) ?? 0;
+    this.#sizes.delete(key);
+    await Deno.remove(this.#pathOf(key)).catch(() => {}); // somebody else did
+  }
+
+  #note(key: string, sizeBytes: number): void {
+    this.#sizes.set(key, sizeBytes);
+    this.#usedBytes += sizeBytes;
+  }
+
+  #pathOf(key: string): string {
+    return `${this.#folder}/${key}`;
+  }
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await Deno.open(path, { write: true, createNew: true });
+  try {
+    for (let written = 0; written < bytes.length;) {
+      written += await file.write(bytes.subarray(written));
+    }
+    await file.syncData();
+  } finally {
+    file.close();
+  }
+}

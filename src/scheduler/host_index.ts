@@ -1,0 +1,94 @@
+/**
+ * Blocks whose bytes lie in host memory: which ones, how many bytes, which go first. The bytes
+ * themselves are elsewhere, under the same keys.
+ *
+ * @module
+ */
+
+import { invariant } from "../core/errors.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { ItemKind } from "./block_cache.ts";
+
+/** A block in host memory. */
+export interface HostEntry {
+  readonly key: string;
+  readonly kind: ItemKind;
+  /** By layer. */
+  readonly recordWords: readonly number[];
+}
+
+/** The entries of one host tier. */
+export class HostIndex {
+  readonly capacityBytes: number;
+  /** Least recently used first. */
+  #entries = new Map<string, HostEntry>();
+  #usedBytes = 0;
+  #dropped: string[] = [];
+
+  /** @param capacityBytes Most bytes of all entries together. */
+  constructor(capacityBytes: number) {
+    this.capacityBytes = capacityBytes;
+  }
+
+  /** Bytes of all entries. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Entries held. */
+  get entryCount(): number {
+    return this.#entries.size;
+  }
+
+  /** The entry of a key. */
+  find(key: string): HostEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** Makes an entry the most recently used one. */
+  touch(entry: HostEntry): void {
+    if (this.#entries.delete(entry.key)) this.#entries.set(entry.key, entry);
+  }
+
+  /** Adds an entry whose bytes are there, or touches it; drops others until all fit. */
+  add(entry: HostEntry): void {
+    const sizeBytes = entrySizeBytes(entry);
+    const found = this.#entries.get(entry.key);
+    if (found) return this.touch(found);
+    this.#entries.set(entry.key, entry);
+    this.#usedBytes += sizeBytes;
+    while (this.#usedBytes > this.capacityBytes) {
+      const [oldest] = this.#entries.values();
+      this.drop(oldest.key);
+    }
+  }
+
+  /** Forgets an entry; its key is told by {@link takeDropped}. */
+  drop(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#usedBytes -= entrySizeBytes(entry);
+    this.#dropped.push(key);
+  }
+
+  /** Keys dropped since the last call, whose bytes can go. */
+  takeDropped(): string[] {
+    const dropped = this.#dropped;
+    this.#dropped = [];
+    return dropped;
+  }
+
+  /** Throws unless bytes are counted and within the capacity. */
+  checkIntegrity(): void {
+    let sizeBytes = 0;
+    for (const entry of this.#entries.values()) sizeBytes += entrySizeBytes(entry);
+    invariant(sizeBytes === this.#usedBytes, "bytes of the host tier are counted");
+    invariant(sizeBytes <= this.capacityBytes, "the host tier keeps its capacity");
+  }
+}
+
+/** Bytes of an entry. */
+export function entrySizeBytes({ recordWords }: Pick<HostEntry, "recordWords">): number {
+  return recordWords.reduce((sum, count) => sum + count, 0) * WORD_SIZE_BYTES;
+}

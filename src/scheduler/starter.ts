@@ -1,0 +1,103 @@
+/**
+ * Giving slots to waiting sequences, each behind what the cache has of its prompt.
+ *
+ * @module
+ */
+
+import { invariant } from "../core/errors.ts";
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import {
+  type Beginning,
+  expectedBlocks,
+  findBeginning,
+  isAwaitingPrefix,
+  isOnDevice,
+  takeBlocks,
+} from "./beginning.ts";
+import type { BlockCache } from "./block_cache.ts";
+import type { HostIndex } from "./host_index.ts";
+import type { Roster } from "./roster.ts";
+import { waitingOrder } from "./run_order.ts";
+import type { Sequence } from "./sequence.ts";
+import type { LinkOp, LoadOp, PackOp, StartOp, TileOp } from "./step_plan.ts";
+
+/** Operations of the step being planned that come before its rows. */
+export interface Opening {
+  starts: StartOp[];
+  loads: LoadOp[];
+  packs: PackOp[];
+  links: LinkOp[];
+  restores: TileOp[];
+}
+
+/** Starts sequences of one roster. */
+export class Starter {
+  /** Tokens of the prompts of sequences that were started for the first time. */
+  readonly counts = { prefixQueryCount: 0, prefixHitCount: 0 };
+  #roster: Roster;
+  #cache: BlockCache;
+  #host: HostIndex | null;
+
+  constructor(roster: Roster, tiers: { cache: BlockCache; host: HostIndex | null }) {
+    this.#roster = roster;
+    this.#cache = tiers.cache;
+    this.#host = tiers.host;
+  }
+
+  /** Gives slots to waiting sequences while their expected need fits beside that of the others. */
+  run(opening: Opening, step: number): void {
+    for (const sequence of waitingOrder(this.#roster.waiting, step)) {
+      if (this.#roster.freeSlots.length === 0) return;
+      const beginning = findBeginning(sequence, { cache: this.#cache, host: this.#host });
+      if (this.#roster.running.length > 0) {
+        if (this.#roster.isStartPaused) return;
+        if (isAwaitingPrefix(sequence, beginning, this.#roster.running)) continue;
+        const blockCount = expectedBlocks(sequence, beginning, this.#roster.running);
+        if (!this.#cache.isRoomExpected(blockCount)) return;
+      }
+      // Loads are written before the step: not over raw tiles that the step has yet to read.
+      const isLoading = beginning.sealed.some((found) => !isOnDevice(found));
+      if (isLoading && opening.restores.length > 0) return;
+      this.#start(sequence, { beginning, opening, step });
+    }
+  }
+
+  #start(
+    sequence: Sequence,
+    { opening, step, ...found }: { beginning: Beginning; opening: Opening; step: number },
+  ): void {
+    const { sequenceId, promptIds } = sequence.request;
+    let { beginning } = found;
+    let taken = takeBlocks(beginning, this.#cache);
+    if (taken === null) {
+      beginning = findBeginning(sequence, { cache: this.#cache, host: null });
+      taken = takeBlocks(beginning, this.#cache);
+    }
+    invariant(taken !== null, "blocks on the device can be taken");
+    const slot = this.#roster.start(sequence);
+    const { boundary, raw, sharedCount } = beginning;
+    if (sequence.cachedTokenCount === null) {
+      this.counts.prefixQueryCount += promptIds.length;
+      this.counts.prefixHitCount += boundary * BLOCK_TOKEN_COUNT;
+    }
+    sequence.begin(boundary, { step, sharedCount });
+    opening.loads.push(...taken.loads);
+    taken.items.forEach((item, blockIndex) => {
+      sequence.blocks.push(item);
+      opening.links.push({ slot, blockIndex, recordOffsets: item.block.recordOffsets });
+    });
+    raw.forEach((tile, index) => {
+      const blockIndex = boundary - raw.length + index;
+      if (!isOnDevice(tile)) {
+        opening.loads.push({ key: tile.key, target: { slot, blockIndex } });
+        return;
+      }
+      this.#cache.touch(tile);
+      opening.restores.push({ slot, blockIndex, recordOffsets: tile.block.recordOffsets });
+    });
+    for (const entry of [...beginning.sealed, ...raw]) {
+      if (!isOnDevice(entry)) this.#host?.touch(entry);
+    }
+    opening.starts.push({ sequenceId, slot, cachedTokenCount: boundary * BLOCK_TOKEN_COUNT });
+  }
+}

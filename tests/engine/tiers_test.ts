@@ -1,0 +1,149 @@
+/** Blocks in host memory and on disk, through the engine. */
+
+import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
+import { createEngine } from "../../src/engine/client.ts";
+import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
+import { collectEvents, collectIds, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+
+const MODEL = { contextLength: 2048 };
+const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
+
+const request = (seed: number): GenerateRequest => ({
+  promptIds: tinyPrompt(800, seed),
+  maxTokens: 60,
+  ignoreEos: true,
+  sampling: { temperature: 1.2, seed },
+});
+
+async function run(
+  engine: Engine,
+  of: GenerateRequest,
+): Promise<{ ids: number[]; cached: number }> {
+  const events = await collectEvents(engine, of);
+  const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
+  const last = events.at(-1)!;
+  return { ids, cached: last.type === "finish" ? last.cachedTokenCount : NaN };
+}
+
+/** Runs `body` with an engine of the model at `modelPath`, and closes it. */
+async function withEngine<T>(
+  modelPath: string,
+  options: Partial<EngineOptions>,
+  body: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const engine = await createEngine({ modelPath, profile: FINE, ...options });
+  try {
+    return await body(engine);
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Polls until `isReached`; fails after 10 s. */
+async function until(isReached: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    if (await isReached()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("the state is reached within 10 s");
+}
+
+for (const profile of [FINE, { name: "exact" as const }]) {
+  Deno.test(`blocks given up on the device are read back from the host, bit for bit (${profile.name})`, () =>
+    withTinyModel(MODEL, async (path) => {
+      const cacheSizeBytes = profile.name === "exact" ? 900 * 1024 : 450 * 1024;
+      const without = await withEngine(
+        path,
+        { profile, sharesPrefixes: false },
+        (engine) => run(engine, request(1)),
+      );
+      await withEngine(
+        path,
+        { profile, cacheSizeBytes, hostSizeBytes: 2 ** 24 },
+        async (engine) => {
+          await run(engine, request(1));
+          for (const seed of [2, 3, 4]) await run(engine, request(seed));
+          await until(async () => (await engine.stats()).hostBytes > 2 ** 20);
+          const again = await run(engine, request(1));
+          assertEquals(again.cached, 768);
+          assertEquals(again.ids, without.ids);
+        },
+      );
+    }));
+}
+
+Deno.test("after a restart a prompt is served from disk, with the same text", () =>
+  withTinyModel(MODEL, async (path) => {
+    const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });
+    try {
+      const first = await withEngine(path, { diskFolder }, async (engine) => {
+        const result = await run(engine, request(1));
+        assertEquals(engine.info.diskFolder, diskFolder);
+        return result;
+      });
+      await withEngine(path, { diskFolder }, async (engine) => {
+        assertGreater((await engine.stats()).diskBytes, 100_000);
+        const second = await run(engine, request(1));
+        assertEquals([second.cached, second.ids], [768, first.ids]);
+        const { promptTokenCount } = await engine.stats();
+        assertEquals(promptTokenCount, 32);
+      });
+      // Another profile has blocks of its own; a damaged file is prefilled again.
+      await withEngine(path, { diskFolder, profile: { name: "paper" } }, async (engine) => {
+        assertEquals((await run(engine, request(1))).cached, 0);
+      });
+      for await (const root of Deno.readDir(diskFolder)) {
+        for await (const { name } of Deno.readDir(`${diskFolder}/${root.name}`)) {
+          const file = `${diskFolder}/${root.name}/${name}`;
+          const bytes = await Deno.readFile(file);
+          bytes[bytes.length >> 1] ^= 1;
+          await Deno.writeFile(file, bytes);
+        }
+      }
+      const { error } = console;
+      console.error = () => {};
+      try {
+        await withEngine(path, { diskFolder }, async (engine) => {
+          const damaged = await run(engine, request(1));
+          assertEquals([damaged.cached, damaged.ids], [0, first.ids]);
+        });
+      } finally {
+        console.error = error;
+      }
+    } finally {
+      await Deno.remove(diskFolder, { recursive: true });
+    }
+  }));
+
+Deno.test("a request that is aborted while its blocks are read from disk never starts", () =>
+  withTinyModel(MODEL, async (path) => {
+    const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });
+    try {
+      await withEngine(path, { diskFolder }, (engine) => collectIds(engine, request(1)));
+      await withEngine(path, { diskFolder }, async (engine) => {
+        const abort = new AbortController();
+        const reading = collectIds(engine, { ...request(1), signal: abort.signal });
+        abort.abort();
+        await assertRejects(() => reading, Error, "aborted");
+        const { runningSequenceCount, stepCount } = await engine.stats();
+        assertEquals([runningSequenceCount, stepCount], [0, 0]);
+        assertEquals((await run(engine, request(1))).cached, 768);
+      });
+    } finally {
+      await Deno.remove(diskFolder, { recursive: true });
+    }
+  }));
+
+Deno.test("an engine says which folder it cannot use, and which options contradict", () =>
+  withTinyModel(MODEL, async (path) => {
+    const options = { modelPath: path, diskFolder: `${path}/inside a file` };
+    const error = await assertRejects(() => createEngine(options), Error, "Cannot use");
+    assert((error as Error).message.includes("inside a file"));
+    const contradictions = [{ hostSizeBytes: 0 }, { sharesPrefixes: false }];
+    for (const extra of contradictions) {
+      await assertRejects(
+        () => createEngine({ modelPath: path, diskFolder: "x", ...extra }),
+        RangeError,
+      );
+    }
+  }));

@@ -1,0 +1,44 @@
+/** Blocks of a disk tier, made of a seed. */
+
+import { RecordLayout } from "../../src/codec/layout.ts";
+import { packRecord } from "../../src/codec/pack.ts";
+import { codecProfile } from "../../src/codec/profile.ts";
+import { quantiseTile } from "../../src/codec/quantise.ts";
+import { repackOrder } from "../../src/codec/repack.ts";
+import { invariant } from "../../src/core/errors.ts";
+import type { CodecProfile } from "../../src/core/shapes.ts";
+import type { BlockFormat, StoredBlock } from "../../src/kvcache/block_file.ts";
+import { sampleTile } from "../support/codec_samples.ts";
+
+const profile = packingProfile();
+
+function packingProfile(): Exclude<CodecProfile, { name: "exact" }> {
+  const made = codecProfile({ name: "paper" });
+  invariant(made.name !== "exact", "the profile packs");
+  return made;
+}
+
+export const FORMAT: BlockFormat & { profile: typeof profile } = {
+  root: "0123456789abcdef0123456789abcdef",
+  kvHeadCount: 1,
+  headSize: 32,
+  profile,
+};
+
+/** A key, the same for the same seed. */
+export function keyOf(seed: number, kind: "sealed" | "raw"): string {
+  return `${seed.toString(16).padStart(32, "0")}.${kind}`;
+}
+
+/** A block of two layers, packed or raw. */
+export function makeBlock(seed: number, kind: "sealed" | "raw" = "sealed"): StoredBlock {
+  const layout = RecordLayout.forProfile(FORMAT, profile);
+  const records = [1, 2].map((layer) => {
+    const tile = sampleTile("gaussian", FORMAT, seed * 10 + layer);
+    if (kind === "raw") return tile;
+    const block = quantiseTile(FORMAT, tile, { ...profile, tokenCount: 64 });
+    return packRecord(layout, block, repackOrder(profile.repack, block, layout.packSize));
+  });
+  const words = new Uint32Array(records.flatMap((record) => [...record]));
+  return { key: keyOf(seed, kind), recordWords: records.map(({ length }) => length), words };
+}
