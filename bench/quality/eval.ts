@@ -55,7 +55,7 @@ export async function evaluate(
   options: EvalOptions = {},
 ): Promise<EvalReport[]> {
   checkPlan(model, plan);
-  const state = await EvalState.open(options.stateFolder ?? null, {
+  const state = await EvalState.open<EvalReport>(options.stateFolder ?? null, {
     model: await fileIdentity(model.file.path, model.shape.name),
     texts: plan.texts.map(({ name, ids }) => `${name}, sha256 ${idsDigest(usedIds(ids, plan))}`),
     codecs: plan.codecs.map(describeCodec),
@@ -80,7 +80,7 @@ function usedIds(ids: readonly number[], { contexts }: EvalPlan): readonly numbe
 class Evaluation {
   #model: LoadedModel;
   #plan: EvalPlan;
-  #state: EvalState;
+  #state: EvalState<EvalReport>;
   #options: EvalOptions;
   /** Runs of a text through a cache, finished or not needed. */
   #doneCount = 0;
@@ -88,7 +88,7 @@ class Evaluation {
   constructor(
     model: LoadedModel,
     plan: EvalPlan,
-    { state, options }: { state: EvalState; options: EvalOptions },
+    { state, options }: { state: EvalState<EvalReport>; options: EvalOptions },
   ) {
     this.#model = model;
     this.#plan = plan;

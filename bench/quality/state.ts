@@ -8,7 +8,6 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { EvalReport } from "./report.ts";
 
 /** What an evaluation is of; reports of one are no reports of another. */
 export interface EvalIdentity {
@@ -22,24 +21,30 @@ export interface EvalIdentity {
   from: number;
 }
 
-interface StateFile {
+/** What a report says it is of. */
+interface AnyReport {
+  text: string;
+  codec: string;
+}
+
+interface StateFile<Report> {
   version: number;
   identity: EvalIdentity;
   /** Texts whose exact distributions are all in their file. */
   exactTexts: string[];
-  reports: EvalReport[];
+  reports: Report[];
 }
 
 const STATE_VERSION = 1;
 const STATE_NAME = "eval.json";
 
 /** The state of one evaluation. */
-export class EvalState {
+export class EvalState<Report extends AnyReport> {
   #folder: string;
   #isTemporary: boolean;
-  #state: StateFile;
+  #state: StateFile<Report>;
 
-  private constructor(folder: string, isTemporary: boolean, state: StateFile) {
+  private constructor(folder: string, isTemporary: boolean, state: StateFile<Report>) {
     this.#folder = folder;
     this.#isTemporary = isTemporary;
     this.#state = state;
@@ -50,30 +55,38 @@ export class EvalState {
    *
    * @throws {RangeError} If the folder holds the state of an evaluation of something else.
    */
-  static async open(folder: string | null, identity: EvalIdentity): Promise<EvalState> {
-    const fresh = { version: STATE_VERSION, identity, exactTexts: [], reports: [] };
+  static async open<Report extends AnyReport>(
+    folder: string | null,
+    identity: EvalIdentity,
+  ): Promise<EvalState<Report>> {
+    const fresh: StateFile<Report> = {
+      version: STATE_VERSION,
+      identity,
+      exactTexts: [],
+      reports: [],
+    };
     if (folder === null) {
       return new EvalState(await Deno.makeTempDir({ prefix: "packkv-eval-" }), true, fresh);
     }
     await Deno.mkdir(folder, { recursive: true });
-    const found = await readState(join(folder, STATE_NAME));
+    const found = await readState<Report>(join(folder, STATE_NAME));
     if (found !== null) checkIdentity(folder, found.identity, identity);
     return new EvalState(folder, false, found ?? fresh);
   }
 
   /** Reports finished so far. */
-  get reports(): readonly EvalReport[] {
+  get reports(): readonly Report[] {
     return this.#state.reports;
   }
 
   /** The report of a text and codec; null if it is still to be made. */
-  report(text: string, codec: string): EvalReport | null {
+  report(text: string, codec: string): Report | null {
     return this.#state.reports.find((report) => report.text === text && report.codec === codec) ??
       null;
   }
 
   /** Notes a finished report. */
-  async addReport(report: EvalReport): Promise<void> {
+  async addReport(report: Report): Promise<void> {
     this.#state.reports.push(report);
     await this.#save();
   }
@@ -116,7 +129,7 @@ export class EvalState {
   }
 }
 
-async function readState(path: string): Promise<StateFile | null> {
+async function readState<Report>(path: string): Promise<StateFile<Report> | null> {
   let text: string;
   try {
     text = await Deno.readTextFile(path);

@@ -7,6 +7,7 @@
 import { basename } from "node:path";
 import { type EvalText, evaluate } from "../../bench/quality/eval.ts";
 import { formatReports } from "../../bench/quality/report_table.ts";
+import { formatRetrieval } from "../../bench/quality/retrieval/retrieval_table.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -14,7 +15,8 @@ import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
 import { CODEC_FLAGS } from "./engine_flags.ts";
-import { readCodecRequests, resolveCodecs } from "./eval_codecs.ts";
+import { type CodecRequest, readCodecRequests, resolveCodecs } from "./eval_codecs.ts";
+import { readRetrieval, type RetrievalRequest, runRetrieval } from "./eval_retrieval.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -33,6 +35,14 @@ export const evalCommand: Command = {
     contexts: { value: "N,N", help: "report at several lengths in one run, instead of --tokens" },
     from: { value: "N", help: `first position compared (default: ${FROM_DEFAULT})` },
     profiles: { value: "LIST", help: "several profiles and baselines, separated by commas" },
+    retrieval: { help: "ask for codes hidden in the text instead; --tokens of it (default: 8128)" },
+    cases: { value: "N", help: "codes, and as many table entries, to ask for (default: 64)" },
+    form: {
+      value: "FORM",
+      choices: ["chat", "completion"],
+      help: "whether the document is a message (default: if the model has a chat template)",
+    },
+    seed: { value: "N", help: "of the codes and where they are hidden (default: 1)" },
     state: { value: "FOLDER", help: "keep what is done there, and go on from it after a cut" },
     json: { help: "print JSON: an object, or an array of several" },
     ...CODEC_FLAGS,
@@ -42,46 +52,78 @@ export const evalCommand: Command = {
     "packkv eval --text book.txt --tokens 4096 --k-rel 0.05 --v-rel 0.1 --json",
     "packkv eval --text a.txt,b.txt --profiles paper,paper:repack=greedy,q4_0,kivi2+sinks",
     "packkv eval --text book.txt --contexts 2048,4096,8192 --profiles paper,baselines --state st",
+    "packkv eval --retrieval --text book.txt --profiles exact,paper,q4_0",
   ],
   notes: [
     "Every token is read from the cache in the state it would have in decode; the report is the",
     "divergence of the next-token distribution from that of the exact cache. In --profiles,",
     "settings follow a profile's name as in paper:k-rel=0.05:v-rel=0.1; baselines are q8_0, q4_0,",
     "kivi4, kivi2, int4 and int3, each also with +sinks (first 4 tokens raw); `baselines` is all.",
+    "--retrieval hides lines with codes, and tables of entries, in a document made of the text,",
+    "and scores whether the model goes on with the right digits after it.",
   ],
   run,
 };
 
+/** A run that is asked for; `texts` are read. */
+interface Request {
+  codecs: readonly CodecRequest[];
+  texts: readonly TextFile[];
+  stateFolder: string | null;
+  retrieval: RetrievalRequest | null;
+  contexts: readonly number[];
+  from: number;
+}
+
 async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, evalCommand.flags);
   flags.refusePositionals();
+  const retrieval = readRetrieval(flags);
   const contexts = readContexts(flags);
-  const from = flags.number("from", { ...COUNT_RANGE, min: 0 }) ??
-    Math.min(FROM_DEFAULT, contexts[0] - 1);
-  const requests = readCodecRequests(flags);
-  const texts = await readTexts(flags);
-  const stateFolder = flags.text("state");
+  const request: Request = {
+    codecs: readCodecRequests(flags),
+    texts: await readTexts(flags),
+    stateFolder: flags.text("state"),
+    retrieval,
+    contexts,
+    from: flags.number("from", { ...COUNT_RANGE, min: 0 }) ??
+      Math.min(FROM_DEFAULT, contexts[0] - 1),
+  };
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
   const model = await loadModel(await readGguf(modelPath), progress.update);
   try {
-    const reports = await evaluate(model, {
-      texts: tokenizeTexts(model, texts),
-      codecs: resolveCodecs(requests, model.shape),
-      contexts,
-      from,
-    }, {
-      onProgress: progress.update,
-      ...(stateFolder === null ? {} : { stateFolder }),
-    }).catch(usageErrorOf);
+    const { reports, table } = await measure(model, request, progress).catch(usageErrorOf);
     progress.finish();
     const json = () => JSON.stringify(reports.length === 1 ? reports[0] : reports);
-    console.log(flags.has("json") ? json() : formatReports(reports));
+    console.log(flags.has("json") ? json() : table);
     return 0;
   } finally {
     progress.finish();
     model.gpu.close();
   }
+}
+
+/** The reports, and the same for people. */
+async function measure(
+  model: LoadedModel,
+  request: Request,
+  progress: ProgressLine,
+): Promise<{ reports: readonly unknown[]; table: string }> {
+  const { stateFolder, retrieval, contexts, from } = request;
+  const codecs = resolveCodecs(request.codecs, model.shape);
+  const options = {
+    onProgress: progress.update,
+    ...(stateFolder === null ? {} : { stateFolder }),
+  };
+  if (retrieval !== null) {
+    const [text] = request.texts;
+    const reports = await runRetrieval(model, { retrieval, text, codecs, options });
+    return { reports, table: formatRetrieval(reports) };
+  }
+  const plan = { texts: tokenizeTexts(model, request.texts), codecs, contexts, from };
+  const reports = await evaluate(model, plan, options);
+  return { reports, table: formatReports(reports) };
 }
 
 /** What does not fit the texts, the model or the state is for the user to change. */
@@ -100,7 +142,8 @@ function readContexts(flags: Flags): number[] {
   });
 }
 
-interface TextFile {
+/** A text of `--text`. */
+export interface TextFile {
   name: string;
   text: string;
 }

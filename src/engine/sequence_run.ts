@@ -13,11 +13,26 @@ import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./load.ts";
 import type { LoadedModel } from "./load_model.ts";
-import type { PackOp } from "../scheduler/step_plan.ts";
+import type { PackOp, PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { StepRunner } from "./step_runner.ts";
 import type { CacheBytes, ProfileOptions } from "./types.ts";
 
 const SEQUENCE_ID = 1;
+
+const EMPTY_PLAN: StepPlan = {
+  stepIndex: 0,
+  starts: [],
+  packs: [],
+  links: [],
+  restores: [],
+  decodes: [],
+  slice: null,
+  keeps: [],
+  loads: [],
+  saves: [],
+  drops: [],
+  measures: [],
+};
 
 /**
  * Changes a raw tile of one layer, FORMAT.md section 7, right before it is sealed as a block: what
@@ -86,6 +101,7 @@ export class SequenceRun {
   #scheduler: Scheduler;
   #bytes: CacheBytes = { raw: 0, payload: 0, packed: 0, allocated: 0 };
   #bits: SideBits = { total: { k: 0, v: 0 }, payload: { k: 0, v: 0 } };
+  #lastSlice: PrefillSlice | null = null;
   #hasSampling = false;
   #rewriteTile: TileRewriter | null;
 
@@ -114,6 +130,26 @@ export class SequenceRun {
   async nextSlice(options: { wantsLogits: boolean }): Promise<Float32Array[]> {
     const { rowCount } = await this.#step(options);
     return options.wantsLogits ? await this.#runner.graph.readSliceLogits(rowCount) : [];
+  }
+
+  /**
+   * Feeds tokens in the place of those of the last slice, as often as wanted: each time they are
+   * read after the same cache. Nothing else may be fed afterwards.
+   *
+   * @param ids As many as fit into the last slice's tile without filling it.
+   * @returns Logits f32 `[vocabSize]` of each.
+   */
+  async feedAgain(ids: readonly number[]): Promise<Float32Array[]> {
+    const last = this.#lastSlice;
+    invariant(last !== null, "a slice was fed");
+    const end = last.position % BLOCK_TOKEN_COUNT + ids.length;
+    invariant(ids.length > 0 && end < BLOCK_TOKEN_COUNT, "the tokens do not fill a tile");
+    const slice = { ...last, ids, isLast: false };
+    const plan: StepPlan = { ...EMPTY_PLAN, slice };
+    const recorded = this.#runner.record(plan, { wantsLogits: true });
+    this.#runner.submit(recorded);
+    await this.#runner.read(plan, recorded);
+    return await this.#runner.graph.readSliceLogits(ids.length);
   }
 
   /** Decodes one token greedily; the id sampled and the logits f32 `[vocabSize]` it came from. */
@@ -168,6 +204,7 @@ export class SequenceRun {
     this.#noteSize();
     const result = await this.#runner.read(plan, recorded);
     this.#scheduler.commit(plan, result);
+    this.#lastSlice = plan.slice ?? this.#lastSlice;
     this.#scheduler.drainEvents();
     return { rowCount: plan.slice?.ids.length ?? 0, id: result.ids.get(SEQUENCE_ID) ?? -1 };
   }

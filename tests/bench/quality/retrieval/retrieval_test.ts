@@ -1,0 +1,151 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { findBaseline } from "../../../../bench/quality/baselines/table.ts";
+import { type EvalCodec, EXACT, runOptions } from "../../../../bench/quality/codecs.ts";
+import { logSumExp } from "../../../../bench/quality/exact_row.ts";
+import type { RetrievalCase, RetrievalTask } from "../../../../bench/quality/retrieval/cases.ts";
+import { evaluateRetrieval } from "../../../../bench/quality/retrieval/retrieval.ts";
+import { formatRetrieval } from "../../../../bench/quality/retrieval/retrieval_table.ts";
+import { type LoadedModel, loadModel } from "../../../../src/engine/load_model.ts";
+import { createSequenceRun } from "../../../../src/engine/sequence_run.ts";
+import { readGguf } from "../../../../src/gguf/read_gguf.ts";
+import { assertSameBits } from "../../../support/attention_case.ts";
+import { tinyPrompt, withTinyModel } from "../../../support/tiny_engine.ts";
+
+const CODECS: EvalCodec[] = [
+  EXACT,
+  { name: "paper", profile: { name: "paper" }, baseline: null },
+  {
+    name: "q4_0",
+    profile: null,
+    baseline: findBaseline("q4_0", { kvHeadCount: 2, headSize: 32 })!,
+  },
+];
+const DOCUMENT = tinyPrompt(384, 1);
+const QUESTIONS = [tinyPrompt(9, 2), tinyPrompt(30, 3), tinyPrompt(2, 4)];
+
+async function withModel(body: (model: LoadedModel, folder: string) => Promise<void>) {
+  await withTinyModel({}, async (path) => {
+    const folder = await Deno.makeTempDir({ prefix: "packkv-retrieval-" });
+    const model = await loadModel(await readGguf(path), () => {});
+    try {
+      await body(model, folder);
+    } finally {
+      model.gpu.close();
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+/** Logits of a question's tokens in a run of its own. */
+async function freshLogits(model: LoadedModel, codec: EvalCodec, ids: readonly number[]) {
+  const options = { promptIds: [...DOCUMENT, ...ids], ...runOptions(codec, model.shape) };
+  const run = await createSequenceRun(model, options);
+  try {
+    let logits: Float32Array[] = [];
+    for (let position = 0; position < options.promptIds.length; position += 64) {
+      logits = await run.nextSlice({ wantsLogits: true });
+    }
+    return logits;
+  } finally {
+    run.destroy();
+  }
+}
+
+/** A case whose answer is what the model says by itself, or that with a wrong last token. */
+async function ownCase(
+  model: LoadedModel,
+  question: readonly number[],
+  options: { codec: EvalCodec; isRight: boolean; depth: number },
+): Promise<RetrievalCase> {
+  const answerIds: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const rows = await freshLogits(model, options.codec, [...question, ...answerIds]);
+    answerIds.push(logSumExp(rows[rows.length - 1]).topId);
+  }
+  if (!options.isRight) answerIds[2] = (answerIds[2] + 1) % 288;
+  const { depth } = options;
+  return { kind: depth < 0.5 ? "code" : "pair", key: "", depth, questionIds: question, answerIds };
+}
+
+Deno.test("feedAgain() gives the bits of a run of its own, whatever was fed before", () =>
+  withModel(async (model) => {
+    for (const codec of CODECS) {
+      const [first] = QUESTIONS;
+      const run = await createSequenceRun(model, {
+        promptIds: [...DOCUMENT, ...first],
+        maxTokens: 2,
+        ...runOptions(codec, model.shape),
+      });
+      for (let position = 0; position <= 384; position += 64) {
+        await run.nextSlice({ wantsLogits: false });
+      }
+      for (const question of [...QUESTIONS, first]) {
+        const expected = await freshLogits(model, codec, question);
+        const actual = await run.feedAgain(question);
+        assertEquals(actual.length, question.length);
+        actual.forEach((logits, row) => assertSameBits(logits, expected[row]));
+      }
+      await assertRejects(() => run.feedAgain(tinyPrompt(64, 5)), Error, "do not fill a tile");
+      run.destroy();
+    }
+  }));
+
+Deno.test("evaluateRetrieval() scores what greedy decoding would say", () =>
+  withModel(async (model) => {
+    const cases = [
+      await ownCase(model, QUESTIONS[0], { codec: EXACT, isRight: true, depth: 0.1 }),
+      await ownCase(model, QUESTIONS[1], { codec: EXACT, isRight: false, depth: 0.9 }),
+      await ownCase(model, QUESTIONS[2], { codec: EXACT, isRight: true, depth: 0.95 }),
+    ];
+    const task: RetrievalTask = { form: "completion", documentIds: DOCUMENT, cases };
+    const plan = { textName: "t", seed: 1, task, codecs: [EXACT] };
+    const [report] = await evaluateRetrieval(model, plan);
+    assertEquals([report.all.cases, report.code.cases, report.pair.cases], [3, 1, 2]);
+    assertAlmostEquals(report.all.exact_match, 2 / 3, 1e-12);
+    assertEquals([report.code.exact_match, report.pair.exact_match], [1, 0.5]);
+    assertAlmostEquals(report.all.token_match, 8 / 9, 1e-12);
+    assertEquals(report.by_depth.map((part) => part.cases), [1, 0, 0, 0, 2]);
+    const { questionIds, answerIds } = cases[0];
+    const rows = await freshLogits(model, EXACT, [...questionIds, ...answerIds]);
+    const expected = answerIds.reduce((sum, id, index) => {
+      const row = rows[questionIds.length - 1 + index];
+      return sum + row[id] - logSumExp(row).logSum;
+    }, 0);
+    assertAlmostEquals(report.code.log_prob, expected, 1e-9);
+    assertEquals(formatRetrieval([report]).split("\n").length, 3);
+  }));
+
+Deno.test("evaluateRetrieval() goes on from its state, and refuses that of another document", () =>
+  withModel(async (model, stateFolder) => {
+    const own = { codec: EXACT, isRight: true, depth: 0.1 };
+    const cases = [await ownCase(model, QUESTIONS[0], own)];
+    const task: RetrievalTask = { form: "completion", documentIds: DOCUMENT, cases };
+    const plan = { textName: "t", seed: 1, task, codecs: CODECS };
+    const expected = await evaluateRetrieval(model, plan);
+    const cut = (message: string) => {
+      if (message.startsWith("q4_0: question")) throw new Error("cut");
+    };
+    const run = { stateFolder, onProgress: cut };
+    await assertRejects(() => evaluateRetrieval(model, plan, run), Error, "cut");
+    const messages: string[] = [];
+    const onProgress = (message: string) => messages.push(message);
+    assertEquals(await evaluateRetrieval(model, plan, { stateFolder, onProgress }), expected);
+    assert(messages.every((message) => message.startsWith("q4_0")), "the others were done");
+    const other = { ...plan, task: { ...task, documentIds: tinyPrompt(384, 9) } };
+    await assertRejects(() => evaluateRetrieval(model, other, run), RangeError, "its texts is");
+  }));
+
+Deno.test("evaluateRetrieval() refuses documents and questions that do not fit", () =>
+  withModel(async (model) => {
+    const one = { kind: "code", key: "", depth: 0, questionIds: [1, 2], answerIds: [3] } as const;
+    const refused: [Partial<RetrievalTask>, string][] = [
+      [{ documentIds: tinyPrompt(100, 1) }, "100 tokens: must be a multiple of 64"],
+      [{ documentIds: tinyPrompt(512, 1) }, "512 tokens: with questions it is more"],
+      [{ cases: [{ ...one, questionIds: tinyPrompt(64, 1) }] }, "64 tokens: must be less than 64"],
+    ];
+    for (const [change, message] of refused) {
+      const task = { form: "chat", documentIds: DOCUMENT, cases: [one], ...change } as const;
+      const plan = { textName: "t", seed: 1, task, codecs: [EXACT] };
+      await assertRejects(() => evaluateRetrieval(model, plan), RangeError, message);
+    }
+  }));
