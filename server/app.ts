@@ -4,18 +4,17 @@
  * @module
  */
 
-import { type Handler, Hono } from "hono";
+import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { requireKey } from "./auth.ts";
 import { ServerMetrics } from "./metrics.ts";
-import { chatRoute } from "./openai/chat.ts";
-import { completionRoute } from "./openai/completion.ts";
+import { addDocsPage } from "./openai/docs_page.ts";
 import { answerError, ApiError } from "./openai/errors.ts";
-import { healthRoute, modelRoute, modelsRoute, propsRoute } from "./openai/models.ts";
+import { openApiRoute } from "./openai/openapi.ts";
 import type { RouteContext } from "./openai/route_context.ts";
-import { applyTemplateRoute, detokenizeRoute, tokenizeRoute } from "./openai/tokenize.ts";
 import { addPage } from "./page/files.ts";
+import { type ApiRoute, apiRoutes } from "./routes.ts";
 import type { ServerState } from "./state.ts";
 
 /** Limits of the HTTP surface. */
@@ -43,13 +42,10 @@ export interface AppOptions {
 
 const LIMITS: AppLimits = { bodySizeBytesMax: 16 * 2 ** 20, pingIntervalMs: 15_000 };
 
-interface Route {
-  method: "GET" | "POST";
-  path: string;
-  handler: Handler;
-}
-
-function addRoutes(app: Hono, routes: readonly Route[]): void {
+function addRoutes(
+  app: Hono,
+  routes: readonly Pick<ApiRoute, "method" | "path" | "handler">[],
+): void {
   for (const { method, path, handler } of routes) {
     for (const full of [path, `/v1${path}`]) {
       app.on(method, full, handler);
@@ -76,6 +72,7 @@ export function createApp(options: AppOptions): Hono {
     pingIntervalMs,
     createdSeconds,
   };
+  const documented = apiRoutes(routes, metrics);
   const app = new Hono();
   app.onError(answerError);
   app.notFound((context) => {
@@ -85,8 +82,11 @@ export function createApp(options: AppOptions): Hono {
   if (corsOrigins.length > 0) {
     app.use(cors({ origin: corsOrigins.includes("*") ? "*" : [...corsOrigins] }));
   }
-  addRoutes(app, [{ method: "GET", path: "/health", handler: healthRoute(routes) }]);
+  addRoutes(app, documented.filter(({ path }) => path === "/health"));
   addPage(app);
+  addDocsPage(app);
+  const openapi = openApiRoute(documented);
+  addRoutes(app, [{ method: "GET", path: "/openapi.json", handler: openapi }]);
   app.use(requireKey(apiKeys));
   app.use(bodyLimit({
     maxSize: bodySizeBytesMax,
@@ -95,21 +95,6 @@ export function createApp(options: AppOptions): Hono {
       throw new ApiError(413, message, { code: "body_too_large" });
     },
   }));
-  addRoutes(app, [
-    { method: "POST", path: "/chat/completions", handler: chatRoute(routes) },
-    { method: "POST", path: "/completions", handler: completionRoute(routes) },
-    { method: "GET", path: "/models", handler: modelsRoute(routes) },
-    { method: "GET", path: "/models/:id{.+}", handler: modelRoute(routes) },
-    { method: "GET", path: "/props", handler: propsRoute(routes) },
-    { method: "POST", path: "/tokenize", handler: tokenizeRoute(routes) },
-    { method: "POST", path: "/detokenize", handler: detokenizeRoute(routes) },
-    { method: "POST", path: "/apply-template", handler: applyTemplateRoute(routes) },
-    {
-      method: "GET",
-      path: "/metrics",
-      handler: async (context) =>
-        context.body(await metrics.render(state), 200, { "Content-Type": metrics.contentType }),
-    },
-  ]);
+  addRoutes(app, documented);
   return app;
 }

@@ -8,7 +8,7 @@
 import { EngineError } from "../../src/core/errors.ts";
 import type { FinishReason } from "../../src/engine/types.ts";
 import type { ServedModel } from "../state.ts";
-import { type AnswerFormat, toTimingsBody, toUsage } from "./answer_format.ts";
+import { type AnswerFormat, type ChoiceText, toTimingsBody, toUsage } from "./answer_format.ts";
 import {
   generateText,
   type GenerationPiece,
@@ -19,20 +19,14 @@ import { type Indexed, mergeConcurrent } from "./merge.ts";
 import type { RouteContext } from "./route_context.ts";
 import type { StreamSettings } from "./schema_common.ts";
 import { answerSse, toFrame } from "./sse.ts";
-
-/** One choice to make. */
-export interface ChoicePlan {
-  spec: GenerationSpec;
-  /** Text that the choice begins with, before what is generated. */
-  echoText: string;
-}
+import type { ToldToken } from "./token_lineup.ts";
 
 /** A request, ready to run. */
 export interface AnswerPlan {
   format: AnswerFormat;
   stream: StreamSettings;
   /** In the order of their indices. */
-  choices: readonly ChoicePlan[];
+  choices: readonly GenerationSpec[];
   /** Each prompt counted once, however many choices it has. */
   promptTokenCount: number;
 }
@@ -45,6 +39,12 @@ export interface AnswerContext {
   clientSignal: AbortSignal;
 }
 
+type TextPiece = Extract<GenerationPiece, { type: "text" }>;
+
+interface WholeChoice extends ChoiceText {
+  tokens: ToldToken[] | null;
+}
+
 /** One plan in the course of being answered. */
 class AnswerRun {
   readonly #plan: AnswerPlan;
@@ -54,6 +54,8 @@ class AnswerRun {
   readonly #release: () => void;
   /** Tokens generated so far, by choice. */
   readonly #completionTokenCounts: number[];
+  /** Characters sent so far, by choice. */
+  readonly #textLengths: number[];
   /** Prompt tokens found in the cache, by choice that has ended. */
   readonly #cachedTokenCounts: number[] = [];
 
@@ -66,6 +68,7 @@ class AnswerRun {
       model: context.routes.modelId,
     };
     this.#completionTokenCounts = plan.choices.map(() => 0);
+    this.#textLengths = plan.choices.map(() => 0);
     this.#release = context.routes.state.track(this.#controller);
     context.clientSignal.addEventListener("abort", this.clientGone, { once: true });
     if (context.clientSignal.aborted) this.clientGone();
@@ -93,7 +96,7 @@ class AnswerRun {
   #cachedTokenCount(): number {
     const byPrompt = new Map<readonly number[], number>();
     this.#cachedTokenCounts.forEach((count, index) => {
-      const { promptIds } = this.#plan.choices[index].spec;
+      const { promptIds } = this.#plan.choices[index];
       byPrompt.set(promptIds, Math.min(count, byPrompt.get(promptIds) ?? count));
     });
     return [...byPrompt.values()].reduce((sum, count) => sum + count, 0);
@@ -111,7 +114,7 @@ class AnswerRun {
   #pieces(): AsyncGenerator<Indexed<GenerationPiece>> {
     const { model, routes: { observer } } = this.#context;
     const context = { model, observer, signal: this.#controller.signal };
-    const sources = this.#plan.choices.map(({ spec }) => () => generateText(spec, context));
+    const sources = this.#plan.choices.map((spec) => () => generateText(spec, context));
     // No more at a time than the engine runs: a long list of prompts must not fill its queue.
     return mergeConcurrent(sources, Math.max(1, model.engine.info.sequenceCountMax));
   }
@@ -119,13 +122,19 @@ class AnswerRun {
   /** The whole answer as one JSON value. */
   async whole(): Promise<object> {
     const { choices, format } = this.#plan;
-    const texts = choices.map((choice) => choice.echoText);
+    const { tokenizer } = this.#context.model;
+    const contents = choices.map(({ logprobs }, index): WholeChoice => {
+      return { index, text: "", offset: 0, tokens: logprobs === null ? null : [] };
+    });
     const reasons: FinishReason[] = [];
     const timings: GenerationTimings[] = [];
     try {
       for await (const { sourceIndex, value: piece } of this.#pieces()) {
         this.#count(sourceIndex, piece);
-        if (piece.type === "text") texts[sourceIndex] += piece.text;
+        if (piece.type === "text") {
+          contents[sourceIndex].text += piece.text;
+          contents[sourceIndex].tokens?.push(...piece.tokens);
+        }
         if (piece.type === "finish") {
           reasons[sourceIndex] = piece.reason;
           timings[sourceIndex] = piece.timings;
@@ -136,7 +145,7 @@ class AnswerRun {
     }
     return {
       ...this.#head(format.answerObject),
-      choices: texts.map((text, index) => format.choice(index, text, reasons[index])),
+      choices: contents.map((each) => format.choice(each, reasons[each.index], tokenizer)),
       usage: this.#usage(),
       timings: toTimingsBody(timings),
     };
@@ -160,7 +169,7 @@ class AnswerRun {
   *#framesOf(index: number, piece: GenerationPiece): Generator<string> {
     const { format, stream } = this.#plan;
     if (piece.type === "text") {
-      yield this.#chunk(format.delta(index, piece.text));
+      yield this.#chunk(this.#delta(index, piece));
     } else if (piece.type === "finish") {
       const timings = toTimingsBody([piece.timings]);
       yield this.#chunk(format.closing(index, piece.reason), { timings });
@@ -171,13 +180,21 @@ class AnswerRun {
         processed: piece.processedTokenCount,
         time_ms: piece.elapsedMs,
       };
-      yield this.#chunk(format.delta(index, ""), { prompt_progress });
+      yield this.#chunk(this.#delta(index, { text: "", tokens: [] }), { prompt_progress });
     }
+  }
+
+  #delta(index: number, { text, tokens }: Pick<TextPiece, "text" | "tokens">): object {
+    const { format, choices } = this.#plan;
+    const offset = this.#textLengths[index];
+    this.#textLengths[index] += text.length;
+    const told = choices[index].logprobs === null || tokens.length === 0 ? null : tokens;
+    return format.delta({ index, text, offset, tokens: told }, this.#context.model.tokenizer);
   }
 
   /** The answer in frames; each choice opens with its first event, so that refusals come first. */
   async *frames(): AsyncGenerator<string> {
-    const { choices, format, stream } = this.#plan;
+    const { format, stream } = this.#plan;
     const opened = new Set<number>();
     try {
       for await (const { sourceIndex, value: piece } of this.#pieces()) {
@@ -185,8 +202,6 @@ class AnswerRun {
           opened.add(sourceIndex);
           const opening = format.opening(sourceIndex);
           if (opening !== null) yield this.#chunk(opening);
-          const { echoText } = choices[sourceIndex];
-          if (echoText !== "") yield this.#chunk(format.delta(sourceIndex, echoText));
         }
         this.#count(sourceIndex, piece);
         yield* this.#framesOf(sourceIndex, piece);

@@ -5,7 +5,9 @@
  */
 
 import type { FinishReason } from "../../src/engine/types.ts";
+import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { GenerationTimings } from "./generation.ts";
+import { toChatLogprobs, toCompletionLogprobs, type ToldToken } from "./token_lineup.ts";
 
 /** Tokens read and written for one request. */
 export interface TokenCounts {
@@ -13,6 +15,16 @@ export interface TokenCounts {
   completionTokenCount: number;
   /** Prompt tokens that were in the cache. */
   cachedTokenCount: number;
+}
+
+/** A piece of a choice. */
+export interface ChoiceText {
+  index: number;
+  text: string;
+  /** Characters of the choice before it. */
+  offset: number;
+  /** What is told of its tokens; null if nothing was asked for. */
+  tokens: readonly ToldToken[] | null;
 }
 
 /** How one kind of completion writes its choices. */
@@ -23,10 +35,10 @@ export interface AnswerFormat {
   answerObject: string;
   chunkObject: string;
   /** One choice of a whole answer. */
-  choice(index: number, text: string, reason: FinishReason): object;
+  choice(content: ChoiceText, reason: FinishReason, tokenizer: Tokenizer): object;
   /** One choice of a chunk: the first of its choice, text in between, the last of its choice. */
   opening(index: number): object | null;
-  delta(index: number, text: string): object;
+  delta(content: ChoiceText, tokenizer: Tokenizer): object;
   closing(index: number, reason: FinishReason): object;
 }
 
@@ -35,15 +47,18 @@ export const CHAT_FORMAT: AnswerFormat = {
   idPrefix: "chatcmpl-",
   answerObject: "chat.completion",
   chunkObject: "chat.completion.chunk",
-  choice: (index, content, finish_reason) => ({
+  choice: ({ index, text, tokens }, finish_reason, tokenizer) => ({
     index,
-    message: { role: "assistant", content, refusal: null },
-    logprobs: null,
+    message: { role: "assistant", content: text, refusal: null },
+    logprobs: tokens && toChatLogprobs(tokenizer, tokens),
     finish_reason,
   }),
-  opening: (index) => chatChunkChoice(index, { role: "assistant", content: "" }, null),
-  delta: (index, content) => chatChunkChoice(index, { content }, null),
-  closing: (index, reason) => chatChunkChoice(index, {}, reason),
+  opening: (index) => chatChunkChoice(index, { role: "assistant", content: "" }),
+  delta: ({ index, text, tokens }, tokenizer) => ({
+    ...chatChunkChoice(index, { content: text }),
+    logprobs: tokens && toChatLogprobs(tokenizer, tokens),
+  }),
+  closing: (index, finish_reason) => ({ ...chatChunkChoice(index, {}), finish_reason }),
 };
 
 /** Plain completions: text, the same in answers and chunks. */
@@ -53,16 +68,21 @@ export const COMPLETION_FORMAT: AnswerFormat = {
   chunkObject: "text_completion",
   choice: completionChoice,
   opening: () => null,
-  delta: (index, text) => completionChoice(index, text, null),
-  closing: (index, reason) => completionChoice(index, "", reason),
+  delta: (content, tokenizer) => completionChoice(content, null, tokenizer),
+  closing: (index, finish_reason) => ({ index, text: "", logprobs: null, finish_reason }),
 };
 
-function chatChunkChoice(index: number, delta: object, finish_reason: FinishReason | null): object {
-  return { index, delta, logprobs: null, finish_reason };
+function chatChunkChoice(index: number, delta: object): object {
+  return { index, delta, logprobs: null, finish_reason: null };
 }
 
-function completionChoice(index: number, text: string, reason: FinishReason | null): object {
-  return { index, text, logprobs: null, finish_reason: reason };
+function completionChoice(
+  { index, text, offset, tokens }: ChoiceText,
+  finish_reason: FinishReason | null,
+  tokenizer: Tokenizer,
+): object {
+  const logprobs = tokens && toCompletionLogprobs(tokenizer, tokens, offset);
+  return { index, text, logprobs, finish_reason };
 }
 
 /** `usage` of an answer. */

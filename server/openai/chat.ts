@@ -11,7 +11,7 @@ import { CHAT_FORMAT } from "./answer_format.ts";
 import { readJson } from "./parse_body.ts";
 import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
 import { type ChatRequest, parseChatRequest } from "./schema_chat.ts";
-import { seedOfChoice } from "./schema_common.ts";
+import { toSpecs } from "./specs.ts";
 
 function plan(request: ChatRequest, model: ServedModel): AnswerPlan {
   const promptIds = model.chatTemplate.render(request.messages, { addGenerationPrompt: true }).ids;
@@ -20,14 +20,9 @@ function plan(request: ChatRequest, model: ServedModel): AnswerPlan {
     contextLength,
     param: "messages",
   });
-  const { sampling, stop, ignoreEos, choiceCount } = request;
-  const choices = Array.from({ length: choiceCount }, (_, choiceIndex) => {
-    const seed = seedOfChoice(sampling.seed, choiceIndex);
-    const spec = { promptIds, maxTokens, sampling: { ...sampling, seed }, stop, ignoreEos };
-    return { spec, echoText: "" };
-  });
+  const specs = toSpecs(request, { promptIds, maxTokens, echo: null }, model);
   const promptTokenCount = promptIds.length;
-  return { format: CHAT_FORMAT, stream: request, choices, promptTokenCount };
+  return { format: CHAT_FORMAT, stream: request, choices: specs, promptTokenCount };
 }
 
 /** Makes the handler of chat completions. */

@@ -7,17 +7,19 @@
 import type { Context } from "hono";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
-import { answer, type AnswerPlan, type ChoicePlan } from "./answer.ts";
+import { answer, type AnswerPlan } from "./answer.ts";
 import { COMPLETION_FORMAT } from "./answer_format.ts";
 import { ApiError } from "./errors.ts";
+import { checkIds } from "./specs.ts";
+import type { GenerationSpec } from "./generation.ts";
 import { readJson } from "./parse_body.ts";
 import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
-import { seedOfChoice } from "./schema_common.ts";
 import {
   type CompletionRequest,
   parseCompletionRequest,
   type Prompt,
 } from "./schema_completion.ts";
+import { toSpecs } from "./specs.ts";
 
 /**
  * Token ids of a prompt given as text: special tokens in it count as such, BOS comes first if the
@@ -27,19 +29,6 @@ export function tokenizePrompt(tokenizer: Tokenizer, text: string): number[] {
   const ids = tokenizer.tokenize(text, { parseSpecial: true });
   const { addBos, bosId } = tokenizer;
   return addBos && bosId !== null && ids[0] !== bosId ? [bosId, ...ids] : ids;
-}
-
-/**
- * Checks ids given by a client.
- *
- * @throws {ApiError} 400 if one is not in the vocabulary.
- */
-export function checkIds(tokenizer: Tokenizer, ids: readonly number[], param: string): void {
-  const wrong = ids.find((id) => id >= tokenizer.vocabSize);
-  if (wrong === undefined) return;
-  const message = `Cannot accept ${param}: token id ${wrong} is not below the vocabulary's ` +
-    `${tokenizer.vocabSize}`;
-  throw new ApiError(400, message, { param, code: "invalid_value" });
 }
 
 function toIds(tokenizer: Tokenizer, prompt: Prompt): readonly number[] {
@@ -53,7 +42,11 @@ function toIds(tokenizer: Tokenizer, prompt: Prompt): readonly number[] {
   throw new ApiError(400, message, { param: "prompt", code: "invalid_value" });
 }
 
-function planPrompt(prompt: Prompt, request: CompletionRequest, model: ServedModel): ChoicePlan[] {
+function planPrompt(
+  prompt: Prompt,
+  request: CompletionRequest,
+  model: ServedModel,
+): GenerationSpec[] {
   const { tokenizer, engine } = model;
   const promptIds = toIds(tokenizer, prompt);
   const { contextLength } = engine.info;
@@ -62,18 +55,13 @@ function planPrompt(prompt: Prompt, request: CompletionRequest, model: ServedMod
     param: "prompt",
   });
   const promptText = () => typeof prompt === "string" ? prompt : tokenizer.detokenize(prompt);
-  const echoText = request.echo ? promptText() : "";
-  const { sampling, stop, ignoreEos, choiceCount } = request;
-  return Array.from({ length: choiceCount }, (_, choiceIndex) => {
-    const seed = seedOfChoice(sampling.seed, choiceIndex);
-    const spec = { promptIds, maxTokens, sampling: { ...sampling, seed }, stop, ignoreEos };
-    return { spec, echoText };
-  });
+  const echo = request.echo ? promptText() : null;
+  return toSpecs(request, { promptIds, maxTokens, echo }, model);
 }
 
 function plan(request: CompletionRequest, model: ServedModel): AnswerPlan {
   const byPrompt = request.prompts.map((prompt) => planPrompt(prompt, request, model));
-  const counts = byPrompt.map((choices) => choices[0].spec.promptIds.length);
+  const counts = byPrompt.map((choices) => choices[0].promptIds.length);
   return {
     format: COMPLETION_FORMAT,
     stream: request,

@@ -5,11 +5,19 @@
  */
 
 import { EngineError, invariant } from "../../src/core/errors.ts";
-import type { FinishReason, GenerateEvent, SamplingOptions } from "../../src/engine/types.ts";
+import type {
+  FinishReason,
+  GenerateEvent,
+  GenerateRequest,
+  LogitAdjustments,
+  SamplingOptions,
+  TokenLogprobs,
+} from "../../src/engine/types.ts";
 import { StopMatcher } from "../../src/tokenizer/stop_strings.ts";
 import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
+import { TokenLineup, toldPrompt, type ToldToken } from "./token_lineup.ts";
 
 /** What is to be generated, all defaults filled in. */
 export interface GenerationSpec {
@@ -19,6 +27,13 @@ export interface GenerationSpec {
   sampling: SamplingOptions;
   stop: readonly string[];
   ignoreEos: boolean;
+  adjustments: Partial<LogitAdjustments>;
+  /** Alternatives to tell with each token; null tells nothing of tokens. */
+  logprobs: number | null;
+  /** Text that comes before what is generated, told of like it; null for none. */
+  echo: string | null;
+  priority: number;
+  cacheSalt: string;
 }
 
 /** Counts and milliseconds of one generation. */
@@ -35,7 +50,13 @@ export interface GenerationTimings {
 /** What {@link generateText} yields; `finish` is last. */
 export type GenerationPiece =
   | { type: "progress"; processedTokenCount: number; promptTokenCount: number; elapsedMs: number }
-  | { type: "text"; text: string; completionTokenCount: number }
+  | {
+    type: "text";
+    text: string;
+    /** The tokens it ends, if they are asked for. */
+    tokens: readonly ToldToken[];
+    completionTokenCount: number;
+  }
   | { type: "finish"; reason: FinishReason; timings: GenerationTimings };
 
 /** Hears of the life of each generation; metrics are made of it. */
@@ -94,21 +115,80 @@ class Progress {
 class TextAssembler {
   readonly #detokenizer: StreamDetokenizer;
   readonly #matcher: StopMatcher;
+  readonly #lineup: TokenLineup;
 
   constructor(tokenizer: Tokenizer, stop: readonly string[]) {
     this.#detokenizer = new StreamDetokenizer(tokenizer);
     this.#matcher = new StopMatcher(stop);
+    this.#lineup = new TokenLineup(tokenizer);
   }
 
-  push(id: number): { text: string; stopped: boolean } {
-    return this.#matcher.push(this.#detokenizer.push(id));
+  push(id: number, logprobs: TokenLogprobs | undefined) {
+    const complete = this.#detokenizer.push(id);
+    if (logprobs) this.#lineup.push(logprobs, complete);
+    const { text, stopped } = this.#matcher.push(complete);
+    const tokens = text === "" ? [] : this.#lineup.take(text.length);
+    return { text, stopped, tokens: stopped ? [...tokens, ...this.#lineup.cut()] : tokens };
   }
 
   /** What was held back, when no more tokens come. */
-  flush(): { text: string; stopped: boolean } {
-    const { text, stopped } = this.#matcher.push(this.#detokenizer.flush());
-    return { text: stopped ? text : text + this.#matcher.flush(), stopped };
+  flush() {
+    const complete = this.#detokenizer.flush();
+    this.#lineup.extend(complete);
+    const pushed = this.#matcher.push(complete);
+    const { stopped } = pushed;
+    const text = stopped ? pushed.text : pushed.text + this.#matcher.flush();
+    const tokens = this.#lineup.take(text.length);
+    return { text, stopped, tokens: stopped ? [...tokens, ...this.#lineup.cut()] : tokens };
   }
+}
+
+/** The echoed prompt and what is told of it, once all of it is known. */
+class Echo {
+  readonly #spec: GenerationSpec;
+  readonly #tokenizer: Tokenizer;
+  readonly #logprobs: TokenLogprobs[] = [];
+  #isGiven = false;
+
+  constructor(spec: GenerationSpec, tokenizer: Tokenizer) {
+    this.#spec = spec;
+    this.#tokenizer = tokenizer;
+  }
+
+  /** Whether the prompt itself is told of. */
+  get isTold(): boolean {
+    return this.#spec.echo !== null && this.#spec.logprobs !== null;
+  }
+
+  add(entries: readonly TokenLogprobs[]): void {
+    for (const entry of entries) this.#logprobs.push(entry);
+  }
+
+  *pieces(): Generator<GenerationPiece> {
+    const { echo, promptIds } = this.#spec;
+    if (echo === null || this.#isGiven) return;
+    this.#isGiven = true;
+    const tokens = this.isTold ? toldPrompt(this.#tokenizer, promptIds, this.#logprobs) : [];
+    const text = this.isTold ? tokens.map((token) => token.text).join("") : echo;
+    yield { type: "text", text, tokens, completionTokenCount: 0 };
+  }
+}
+
+function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo): GenerateRequest {
+  const { promptIds, maxTokens, sampling, ignoreEos, adjustments, priority, cacheSalt } = spec;
+  const count = spec.logprobs;
+  return {
+    promptIds,
+    maxTokens,
+    sampling,
+    ignoreEos,
+    adjustments,
+    priority,
+    cacheSalt,
+    signal,
+    ...(count === null ? {} : { logprobs: count }),
+    ...(count === null || !echo.isTold ? {} : { promptLogprobs: count }),
+  };
 }
 
 type FinishEvent = Extract<GenerateEvent, { type: "finish" }>;
@@ -122,40 +202,49 @@ async function* run(
   spec: GenerationSpec,
   { model, signal, observer }: GenerationContext,
 ): AsyncGenerator<GenerationPiece> {
-  const { promptIds, maxTokens, sampling, ignoreEos } = spec;
+  const { promptIds, maxTokens } = spec;
   const progress = new Progress();
-  if (maxTokens === 0) {
+  const echo = new Echo(spec, model.tokenizer);
+  if (maxTokens === 0 && !echo.isTold) {
+    yield* echo.pieces();
     yield { type: "finish", reason: "length", timings: progress.timings(promptIds.length) };
     return;
   }
   const assembler = new TextAssembler(model.tokenizer, spec.stop);
-  const request = { promptIds, maxTokens, sampling, ignoreEos, signal };
-  for await (const event of model.engine.generate(request)) {
+  for await (const event of model.engine.generate(toRequest(spec, signal, echo))) {
     signal.throwIfAborted();
     if (event.type === "prefill") {
       const { processedTokenCount, promptTokenCount } = event;
       progress.cachedTokenCount = event.cachedTokenCount;
       const { elapsedMs } = progress;
       yield { type: "progress", processedTokenCount, promptTokenCount, elapsedMs };
+    } else if (event.type === "prompt_logprobs") {
+      echo.add(event.entries);
     } else if (event.type === "token") {
+      yield* echo.pieces();
       progress.countToken(observer);
-      const { text, stopped } = assembler.push(event.id);
+      const { stopped, ...piece } = assembler.push(event.id, event.logprobs);
       const { completionTokenCount } = progress;
-      if (text !== "") yield { type: "text", text, completionTokenCount };
+      if (hasContent(piece)) yield { type: "text", ...piece, completionTokenCount };
       if (stopped) {
         yield { type: "finish", reason: "stop", timings: progress.timings(promptIds.length) };
         return;
       }
-    } else if (event.type === "finish") {
-      const { text, stopped } = assembler.flush();
+    } else {
+      yield* echo.pieces();
+      const { stopped, ...piece } = assembler.flush();
       const { completionTokenCount } = event;
-      if (text !== "") yield { type: "text", text, completionTokenCount };
+      if (hasContent(piece)) yield { type: "text", ...piece, completionTokenCount };
       yield { type: "finish", reason: stopped ? "stop" : event.reason, timings: toTimings(event) };
       return;
     }
   }
   signal.throwIfAborted();
   invariant(false, "a generation that is not aborted ends with a finish event");
+}
+
+function hasContent({ text, tokens }: { text: string; tokens: readonly ToldToken[] }): boolean {
+  return text !== "" || tokens.length > 0;
 }
 
 /**

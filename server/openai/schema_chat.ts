@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { ChatMessage } from "../../src/tokenizer/types.ts";
 import { ApiError } from "./errors.ts";
 import { parseBody } from "./parse_body.ts";
@@ -22,18 +23,22 @@ const messageSchema = z.object({
 
 const messagesSchema = z.array(messageSchema).min(1);
 
-const chatSchema = z.object({
+/** A chat completion as it comes. */
+export const chatSchema = z.object({
   ...commonFields,
   messages: messagesSchema,
   max_tokens: z.number().int().min(1).nullish(),
   max_completion_tokens: z.number().int().min(1).nullish(),
   logprobs: z.boolean().nullish(),
-  top_logprobs: z.number().int().min(0).max(20).nullish(),
+  top_logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
   tools: z.array(z.object({})).nullish(),
   tool_choice: z.union([z.string(), z.object({})]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   response_format: z.object({ type: z.enum(["text", "json_object", "json_schema"]) }).nullish(),
 });
+
+/** A conversation alone. */
+export const templateSchema = z.object({ messages: messagesSchema });
 
 type MessageBody = z.infer<typeof messageSchema>;
 
@@ -82,7 +87,7 @@ function toMessage(message: MessageBody, messageIndex: number): ChatMessage {
  * @throws {ApiError} 400 with `param`, also for contents other than text.
  */
 export function parseMessages(body: unknown): ChatMessage[] {
-  return parseBody(z.object({ messages: messagesSchema }), body).messages.map(toMessage);
+  return parseBody(templateSchema, body).messages.map(toMessage);
 }
 
 /**
@@ -95,5 +100,11 @@ export function parseChatRequest(body: unknown): ChatRequest {
   const messages = parsed.messages.map(toMessage);
   refuseUnsupported("chat", body);
   const maxTokens = parsed.max_completion_tokens ?? parsed.max_tokens ?? null;
-  return { ...toCommonRequest(parsed), messages, maxTokens };
+  const { logprobs, top_logprobs: topCount } = parsed;
+  if (topCount && !logprobs) {
+    const message = "Cannot accept top_logprobs: logprobs is not true";
+    throw new ApiError(400, message, { param: "top_logprobs", code: "invalid_value" });
+  }
+  const told = logprobs ? topCount ?? 0 : null;
+  return { ...toCommonRequest(parsed), messages, maxTokens, logprobs: told };
 }

@@ -5,7 +5,8 @@
  */
 
 import { z } from "zod";
-import type { SamplingOptions } from "../../src/engine/types.ts";
+import { BIAS_COUNT_MAX } from "../../src/core/sampling.ts";
+import type { LogitAdjustments, SamplingOptions } from "../../src/engine/types.ts";
 import { ApiError } from "./errors.ts";
 
 const UINT32_COUNT = 2 ** 32;
@@ -27,6 +28,21 @@ const stopSchema = z.union([
   z.array(z.string().min(1)).max(STOP_COUNT_MAX),
 ]);
 
+const biasSchema = z.record(
+  z.string().regex(/^(0|[1-9]\d{0,8})$/, "expected token ids as keys"),
+  z.number().min(-100).max(100),
+).refine(
+  (bias) => Object.keys(bias).length <= BIAS_COUNT_MAX,
+  `expected at most ${BIAS_COUNT_MAX} entries`,
+);
+
+const kvSchema = z.object({
+  profile: z.string().nullish(),
+  k_rel: z.number().nullish(),
+  v_rel: z.number().nullish(),
+  pack_size: z.number().int().nullish(),
+});
+
 /** Zod shape of the shared fields; null is the same as absent everywhere. */
 export const commonFields = {
   model: z.string().min(1).nullish(),
@@ -45,12 +61,14 @@ export const commonFields = {
   }).nullish(),
   return_progress: z.boolean().nullish(),
   user: z.string().nullish(),
-  // Refused by unsupported.ts unless they change nothing; here their types and ranges.
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
-  repetition_penalty: z.number().positive().nullish(),
-  logit_bias: z.record(z.string(), z.number().min(-100).max(100)).nullish(),
-  kv: z.object({}).nullish(),
+  repetition_penalty: z.number().positive().max(10).nullish(),
+  repeat_penalty: z.number().positive().max(10).nullish(),
+  logit_bias: biasSchema.nullish(),
+  priority: z.number().int().min(-100).max(100).nullish(),
+  cache_salt: z.string().nullish(),
+  kv: kvSchema.nullish(),
 };
 
 const commonSchema = z.object(commonFields);
@@ -77,6 +95,13 @@ export interface CommonRequest extends StreamSettings {
   ignoreEos: boolean;
   /** 1 to {@link CHOICE_COUNT_MAX}. */
   choiceCount: number;
+  adjustments: LogitAdjustments;
+  /** Alternatives to tell with each token; null tells nothing. */
+  logprobs: number | null;
+  priority: number;
+  cacheSalt: string;
+  /** Settings of the cache that are taken for granted. */
+  kv: Readonly<Record<string, string | number>>;
 }
 
 /** Folds any integer into u32; -1 and absence draw a random one. */
@@ -97,7 +122,7 @@ export function seedOfChoice(seed: number, choiceIndex: number): number {
  *
  * @throws {ApiError} 400 if `stream_options` is given without `stream`.
  */
-export function toCommonRequest(body: CommonBody): CommonRequest {
+export function toCommonRequest(body: CommonBody): Omit<CommonRequest, "logprobs"> {
   if (body.stream_options && !body.stream) {
     const message = "Cannot accept stream_options: stream is not true";
     throw new ApiError(400, message, { param: "stream_options", code: "invalid_value" });
@@ -115,6 +140,19 @@ export function toCommonRequest(body: CommonBody): CommonRequest {
     stop: typeof stop === "string" ? [stop] : stop,
     ignoreEos: body.ignore_eos ?? false,
     choiceCount: body.n ?? 1,
+    adjustments: {
+      repetitionPenalty: body.repetition_penalty ?? body.repeat_penalty ?? 1,
+      frequencyPenalty: body.frequency_penalty ?? 0,
+      presencePenalty: body.presence_penalty ?? 0,
+      logitBias: Object.entries(body.logit_bias ?? {}).map(([id, bias]) => [Number(id), bias]),
+    },
+    priority: body.priority ?? 0,
+    cacheSalt: body.cache_salt ?? "",
+    kv: Object.fromEntries(
+      Object.entries(body.kv ?? {}).flatMap(([name, value]) =>
+        value === null || value === undefined ? [] : [[name, value]]
+      ),
+    ),
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
     continuousUsage: body.stream_options?.continuous_usage_stats ?? false,

@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import { parseBody } from "./parse_body.ts";
 import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
 import { refuseUnsupported } from "./unsupported.ts";
@@ -23,13 +24,14 @@ const promptSchema = z.union([
   z.array(idsSchema).min(1).max(PROMPT_COUNT_MAX),
 ]);
 
-const completionSchema = z.object({
+/** A plain completion as it comes. */
+export const completionSchema = z.object({
   ...commonFields,
   prompt: promptSchema,
   max_tokens: z.number().int().min(0).nullish(),
   max_completion_tokens: z.number().int().min(0).nullish(),
   echo: z.boolean().nullish(),
-  logprobs: z.number().int().min(0).max(5).nullish(),
+  logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
   suffix: z.string().nullish(),
   best_of: z.number().int().min(1).nullish(),
   response_format: z.object({ type: z.enum(["text", "json_object", "json_schema"]) }).nullish(),
@@ -63,6 +65,7 @@ export function parseCompletionRequest(body: unknown): CompletionRequest {
   refuseUnsupported("completion", body);
   return {
     ...toCommonRequest(parsed),
+    logprobs: parsed.logprobs ?? null,
     prompts: toPrompts(parsed.prompt),
     maxTokens: parsed.max_completion_tokens ?? parsed.max_tokens ?? MAX_TOKENS_DEFAULT,
     echo: parsed.echo ?? false,

@@ -6,14 +6,14 @@
 
 import type { Context } from "hono";
 import { z } from "zod";
-import { checkIds } from "./completion.ts";
 import { ApiError } from "./errors.ts";
 import { parseBody, readJson } from "./parse_body.ts";
 import { readyModel, type RouteContext } from "./route_context.ts";
 import { parseMessages } from "./schema_chat.ts";
+import { checkIds } from "./specs.ts";
 
-// `content` and `add_special` are llama.cpp's names, `prompt` and `add_special_tokens` vLLM's.
-const tokenizeSchema = z.object({
+/** `content` and `add_special` are llama.cpp's names, `prompt` and `add_special_tokens` vLLM's. */
+export const tokenizeSchema = z.object({
   content: z.string().nullish(),
   prompt: z.string().nullish(),
   add_special: z.boolean().nullish(),
@@ -22,7 +22,8 @@ const tokenizeSchema = z.object({
   messages: z.unknown().optional(),
 });
 
-const detokenizeSchema = z.object({ tokens: z.array(z.number().int().min(0)) });
+/** Ids, under the name both have. */
+export const detokenizeSchema = z.object({ tokens: z.array(z.number().int().min(0)) });
 
 /** Makes the handler that turns text, or messages, into ids. */
 export function tokenizeRoute(routes: RouteContext): (context: Context) => Promise<Response> {

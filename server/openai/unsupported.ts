@@ -16,12 +16,6 @@ const oneOf = (...neutral: unknown[]): IsNeutral => (value) => neutral.includes(
 
 /** For both kinds of completion: field name → whether a value asks for nothing. */
 const COMMON: Readonly<Record<string, IsNeutral>> = {
-  frequency_penalty: oneOf(0),
-  presence_penalty: oneOf(0),
-  repetition_penalty: oneOf(1),
-  repeat_penalty: oneOf(1),
-  logit_bias: isEmpty,
-  kv: isEmpty,
   grammar: isEmpty,
   structured_outputs: isEmpty,
   guided_json: isEmpty,
@@ -41,8 +35,6 @@ const COMMON: Readonly<Record<string, IsNeutral>> = {
 
 const CHAT: Readonly<Record<string, IsNeutral>> = {
   ...COMMON,
-  logprobs: oneOf(false),
-  top_logprobs: oneOf(0),
   tools: isEmpty,
   tool_choice: oneOf("none", "auto"),
   functions: isEmpty,
@@ -58,7 +50,6 @@ const CHAT: Readonly<Record<string, IsNeutral>> = {
 
 const COMPLETION: Readonly<Record<string, IsNeutral>> = {
   ...COMMON,
-  logprobs: never,
   suffix: isEmpty,
   best_of: oneOf(1),
   response_format: (value) => (value as { type?: unknown }).type === "text",

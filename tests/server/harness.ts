@@ -2,6 +2,7 @@ import { createApp } from "../../server/app.ts";
 import type { AppOptions } from "../../server/app.ts";
 import { ServerState } from "../../server/state.ts";
 import type { EngineInfo } from "../../src/engine/types.ts";
+import { AnswerCheck } from "../support/answer_check.ts";
 import { FakeEngine, fakeModel, type FakeScript } from "../support/fake_engine.ts";
 
 /** Options of {@link harness}, all with defaults. */
@@ -19,14 +20,17 @@ export function harness(script: FakeScript, options: HarnessOptions = {}) {
   return { app, engine, state, post: poster(app) };
 }
 
-/** Posts a value as JSON, or a string as it is. */
+/** Posts a value as JSON, or a string as it is; every answer is held against its schema. */
 export function poster(app: ReturnType<typeof createApp>) {
-  return async (path: string, body: unknown, headers: Record<string, string> = {}) =>
-    await app.request(path, {
+  const check = new AnswerCheck((path, init) => app.request(path, init));
+  return async (path: string, body: unknown, headers: Record<string, string> = {}) => {
+    const response = await app.request(path, {
       method: "POST",
       headers: { "Content-Type": "application/json", ...headers },
       body: typeof body === "string" ? body : JSON.stringify(body),
     });
+    return await check.watch("POST", path, response);
+  };
 }
 
 /** Replaces what differs from run to run: ids, times, and timings. */

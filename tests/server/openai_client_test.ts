@@ -2,9 +2,11 @@ import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/asse
 import OpenAI from "openai";
 import { startServer } from "../../server/serve.ts";
 import { EngineError } from "../../src/core/errors.ts";
+import { AnswerCheck } from "../support/answer_check.ts";
 import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
 import { eventually, harness } from "./harness.ts";
 
+const AUTHORIZED = { headers: { Authorization: "Bearer secret" } };
 const messages = [{ role: "user" as const, content: "hi" }];
 
 /** Runs `body` with the official client talking to a real socket. */
@@ -15,9 +17,10 @@ async function withClient(
   const context = harness(script, { app: { apiKeys: ["secret"] } });
   const { app, state } = context;
   const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 1 });
+  const check = new AnswerCheck((path) => fetch(server.url + path, AUTHORIZED));
   const options = { apiKey: "secret", baseURL: `${server.url}/v1`, maxRetries: 0 };
   try {
-    await body(new OpenAI(options), { ...context, url: server.url });
+    await body(new OpenAI({ ...options, fetch: check.fetch }), { ...context, url: server.url });
   } finally {
     await server.stop();
   }

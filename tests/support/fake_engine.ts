@@ -11,6 +11,7 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  TokenLogprobs,
 } from "../../src/engine/types.ts";
 import type { ChatTemplate, Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../../server/state.ts";
@@ -95,6 +96,14 @@ function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return promise.finally(() => clearTimeout(timer));
 }
 
+/** Log-probability `-id / 100`; the ids after `id` are the alternatives. */
+function reportOf(id: number, topCount: number): TokenLogprobs {
+  const top = Array.from({ length: topCount }, (_, rank) => {
+    return { id: (id + rank) % INFO.vocabSize, logprob: -id / 100 - rank };
+  });
+  return { id, logprob: -id / 100, top };
+}
+
 /** The scripted engine; keeps what it was asked, and how each generation ended. */
 export class FakeEngine implements Engine {
   readonly info: EngineInfo;
@@ -144,6 +153,11 @@ export class FakeEngine implements Engine {
     const promptTokenCount = request.promptIds.length;
     let completionTokenCount = 0;
     let isPrefilled = false;
+    if (request.promptLogprobs !== undefined) {
+      const topCount = request.promptLogprobs;
+      const entries = request.promptIds.slice(1).map((id) => reportOf(id, topCount));
+      yield { type: "prompt_logprobs", position: 1, entries };
+    }
     for (const step of steps) {
       if (step instanceof Error) throw step;
       if (step === "hang") await delay(60_000, signal);
@@ -165,7 +179,12 @@ export class FakeEngine implements Engine {
         isPrefilled = true;
         this.#generatedTokenCount++;
         completionTokenCount++;
-        yield { type: "token", id: step };
+        const { logprobs } = request;
+        yield {
+          type: "token",
+          id: step,
+          ...(logprobs === undefined ? {} : { logprobs: reportOf(step, logprobs) }),
+        };
       }
       if (signal?.aborted) throw new EngineError("aborted", "Cannot go on: aborted");
       if (completionTokenCount === request.maxTokens) break;

@@ -1,0 +1,78 @@
+/**
+ * `/docs`: the reference page, Swagger UI from its package, over `/openapi.json`.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { Context, Hono } from "hono";
+
+const PAGE = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>PackKV Serve: API reference</title>
+    <link rel="stylesheet" href="/docs/swagger-ui.css">
+  </head>
+  <body>
+    <div id="reference"></div>
+    <script src="/docs/swagger-ui-bundle.js"></script>
+    <script src="/docs/start.js"></script>
+  </body>
+</html>
+`;
+
+const START = `SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#reference",
+  deepLinking: true,
+  // No validator: it would send the document away.
+  validatorUrl: null,
+});
+`;
+
+// Swagger UI sets styles from its script and runs nothing from elsewhere.
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
+  "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const FILES: Readonly<Record<string, { type: string; read: () => Promise<string> }>> = {
+  "start.js": { type: "text/javascript", read: () => Promise.resolve(START) },
+  "swagger-ui-bundle.js": {
+    type: "text/javascript",
+    read: () => readPackaged(import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js")),
+  },
+  "swagger-ui.css": {
+    type: "text/css",
+    read: () => readPackaged(import.meta.resolve("swagger-ui-dist/swagger-ui.css")),
+  },
+};
+
+function readPackaged(url: string): Promise<string> {
+  return Deno.readTextFile(new URL(url));
+}
+
+const texts = new Map<string, Promise<string>>();
+
+async function answerFile(context: Context, name: string): Promise<Response> {
+  const { type, read } = FILES[name];
+  if (!texts.has(name)) texts.set(name, read());
+  const text = await texts.get(name)!;
+  const etag = `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
+  const headers = {
+    "Content-Type": `${type}; charset=utf-8`,
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+    ETag: etag,
+  };
+  if (context.req.header("If-None-Match") === etag) return context.body(null, 304, headers);
+  return context.body(text, 200, headers);
+}
+
+/** Adds the page at `/docs` and its files below it. */
+export function addDocsPage(app: Hono): void {
+  app.get("/docs", (context) => context.html(PAGE, 200, { "Content-Security-Policy": POLICY }));
+  for (const name of Object.keys(FILES)) {
+    app.get(`/docs/${name}`, (context) => answerFile(context, name));
+  }
+}

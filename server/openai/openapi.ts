@@ -1,0 +1,127 @@
+/**
+ * `/openapi.json`, made of the schemas that requests are checked with and answers are held against,
+ * and `/docs`, which shows it.
+ *
+ * @module
+ */
+
+import type { Context } from "hono";
+import { z } from "zod";
+import config from "../../deno.json" with { type: "json" };
+import { errorAnswer } from "./schema_answers.ts";
+
+/** What is told of a route. */
+export interface RouteDoc {
+  summary: string;
+  /** Schema of the body; none for a GET. */
+  request?: z.ZodType;
+  /** Schema of the answer with status 200; a string is a content type without one. */
+  answer: z.ZodType | string;
+  /** Schema of a chunk, if the answer may be a stream. */
+  chunk?: z.ZodType;
+  /** Statuses of errors, beside those that every route may give. */
+  errors?: readonly number[];
+  /** Parameters of the path, by name. */
+  params?: Readonly<Record<string, string>>;
+}
+
+/** A route with what is told of it. */
+export interface DocumentedRoute {
+  method: "GET" | "POST";
+  path: string;
+  doc: RouteDoc;
+}
+
+const ERROR_MEANINGS: Readonly<Record<number, string>> = {
+  400: "the request is wrong; `param` names the field",
+  401: "no key, or one that is not known",
+  404: "not found",
+  405: "another method is served at this path",
+  413: "the body is too large",
+  429: "too many requests wait; `Retry-After` says when to come back",
+  500: "a defect of the server",
+  503: "loading, shutting down, or the GPU is lost",
+};
+
+const toSchema = (schema: z.ZodType, io: "input" | "output") =>
+  z.toJSONSchema(schema, { io, target: "draft-2020-12", unrepresentable: "any" });
+
+function without$schema({ $schema: _, ...rest }: Record<string, unknown>): object {
+  return rest;
+}
+
+function jsonContent(schema: z.ZodType, io: "input" | "output"): object {
+  return { "application/json": { schema: without$schema(toSchema(schema, io)) } };
+}
+
+function answersOf({ answer, chunk, errors = [], request }: RouteDoc): object {
+  const content = typeof answer === "string"
+    ? { [answer]: { schema: { type: "string" } } }
+    : jsonContent(answer, "output");
+  const streamed = chunk && {
+    "text/event-stream": {
+      schema: { type: "string", description: "`data:` frames of chunks, then `data: [DONE]`" },
+      "x-chunk-schema": without$schema(toSchema(chunk, "output")),
+    },
+  };
+  const statuses = [...new Set([401, 405, 500, 503, ...(request ? [400, 413] : []), ...errors])];
+  return Object.fromEntries([
+    ["200", { description: "answered", content: { ...content, ...streamed } }],
+    ...statuses.sort().map((status) => [String(status), {
+      description: ERROR_MEANINGS[status],
+      content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+    }]),
+  ]);
+}
+
+function operationOf({ method, path, doc }: DocumentedRoute): object {
+  const { summary, request, params = {} } = doc;
+  const parameters = Object.entries(params).map(([name, description]) => {
+    return { name, in: "path", required: true, description, schema: { type: "string" } };
+  });
+  return {
+    [method.toLowerCase()]: {
+      operationId: `${method.toLowerCase()}${
+        path.replaceAll(/[^a-z]+(.)?/gi, (_, next) => {
+          return (next ?? "").toUpperCase();
+        })
+      }`,
+      summary,
+      ...(parameters.length > 0 ? { parameters } : {}),
+      ...(request
+        ? { requestBody: { required: true, content: jsonContent(request, "input") } }
+        : {}),
+      responses: answersOf(doc),
+    },
+  };
+}
+
+/** The document, as OpenAPI 3.1. */
+export function openApiDocument(routes: readonly DocumentedRoute[]): object {
+  const paths = Object.fromEntries(routes.map((route) => {
+    return [`/v1${route.path.replace(/:(\w+)(\{.*\})?/g, "{$1}")}`, operationOf(route)];
+  }));
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "PackKV Serve",
+      version: config.version,
+      description: "OpenAI's API over a KV cache that is compressed on the GPU. Every path is " +
+        "also there without `/v1`. Unknown fields are ignored; null is the same as absent.",
+      license: { name: config.license, identifier: config.license },
+    },
+    servers: [{ url: "/" }],
+    security: [{}, { key: [] }],
+    paths,
+    components: {
+      securitySchemes: { key: { type: "http", scheme: "bearer" } },
+      schemas: { Error: without$schema(toSchema(errorAnswer, "output")) },
+    },
+  };
+}
+
+/** Makes the handler of `/openapi.json`. */
+export function openApiRoute(routes: readonly DocumentedRoute[]): (context: Context) => Response {
+  const text = JSON.stringify(openApiDocument(routes));
+  return (context) => context.body(text, 200, { "Content-Type": "application/json" });
+}

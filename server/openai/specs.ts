@@ -1,0 +1,62 @@
+/**
+ * From a checked request to the generations it takes.
+ *
+ * @module
+ */
+
+import type { LogitAdjustments } from "../../src/engine/types.ts";
+import type { Tokenizer } from "../../src/tokenizer/types.ts";
+import type { ServedModel } from "../state.ts";
+import { ApiError } from "./errors.ts";
+import type { GenerationSpec } from "./generation.ts";
+import { type CommonRequest, seedOfChoice } from "./schema_common.ts";
+
+/**
+ * Checks ids given by a client.
+ *
+ * @throws {ApiError} 400 if one is not in the vocabulary.
+ */
+export function checkIds(tokenizer: Tokenizer, ids: readonly number[], param: string): void {
+  const wrong = ids.find((id) => id >= tokenizer.vocabSize);
+  if (wrong === undefined) return;
+  const message = `Cannot accept ${param}: token id ${wrong} is not below the vocabulary's ` +
+    `${tokenizer.vocabSize}`;
+  throw new ApiError(400, message, { param, code: "invalid_value" });
+}
+
+/** Checks that a request asks for the cache that is in force: it is the same for all. */
+function checkCache(request: CommonRequest, { engine }: ServedModel): void {
+  const inForce = engine.info.profile;
+  for (const [name, value] of Object.entries(request.kv)) {
+    const word = name === "profile" ? `${value}` : `${name.replace("_", "-")} ${value}`;
+    if (inForce.split(/[(),]/).some((part) => part.trim() === word.replace("pack-size", "pack"))) {
+      continue;
+    }
+    const message = `Cannot honour kv.${name} = ${value}: this server keeps its cache as ` +
+      `${inForce}; it is chosen when the server starts`;
+    throw new ApiError(400, message, { param: `kv.${name}`, code: "unsupported_value" });
+  }
+}
+
+function adjustmentsOf(request: CommonRequest, tokenizer: Tokenizer): Partial<LogitAdjustments> {
+  const ids = request.adjustments.logitBias.map(([id]) => id);
+  checkIds(tokenizer, ids, "logit_bias");
+  return request.adjustments;
+}
+
+/** One generation for each choice of a prompt. */
+export function toSpecs(
+  request: CommonRequest,
+  prompt: Pick<GenerationSpec, "promptIds" | "maxTokens" | "echo">,
+  model: ServedModel,
+): GenerationSpec[] {
+  checkCache(request, model);
+  const adjustments = adjustmentsOf(request, model.tokenizer);
+  const { sampling, stop, ignoreEos, logprobs, priority, cacheSalt, choiceCount } = request;
+  return Array.from({ length: choiceCount }, (_, choiceIndex) => {
+    const seed = seedOfChoice(sampling.seed, choiceIndex);
+    const own = { ...sampling, seed };
+    const shared = { stop, ignoreEos, adjustments, logprobs, priority, cacheSalt };
+    return { ...prompt, ...shared, sampling: own };
+  });
+}

@@ -1,0 +1,127 @@
+/**
+ * Which tokens a piece of text is made of: log-probabilities wait until the text of their token is
+ * given out, and are cut where it is.
+ *
+ * @module
+ */
+
+import type { TokenLogprob, TokenLogprobs } from "../../src/engine/types.ts";
+import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
+import type { Tokenizer } from "../../src/tokenizer/types.ts";
+
+/** A token of an answer; the texts of all, put together, are the answer's text. */
+export interface ToldToken {
+  /** Empty for a token that ends within a code point, whose text comes with the next. */
+  text: string;
+  bytes: readonly number[];
+  /** Null for the first token of a prompt. */
+  logprobs: TokenLogprobs | null;
+}
+
+/** Tokens whose text is not given out yet. */
+export class TokenLineup {
+  readonly #tokenizer: Tokenizer;
+  readonly #waiting: ToldToken[] = [];
+  /** Characters given out that the waiting tokens begin with. */
+  #takenLength = 0;
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
+
+  /** Adds a token; `text` is what it completes. */
+  push(logprobs: TokenLogprobs, text: string): void {
+    const isText = !this.#tokenizer.isControl(logprobs.id);
+    const bytes = isText ? [...this.#tokenizer.tokenBytes(logprobs.id)] : [];
+    this.#waiting.push({ text, bytes, logprobs });
+  }
+
+  /** Adds text to the last token: what is left of an incomplete code point. */
+  extend(text: string): void {
+    const last = this.#waiting.at(-1);
+    if (last) last.text += text;
+  }
+
+  /** Tokens whose text ends within the next `length` characters. */
+  take(length: number): ToldToken[] {
+    this.#takenLength += length;
+    const taken: ToldToken[] = [];
+    while (this.#waiting.length > 0 && this.#waiting[0].text.length <= this.#takenLength) {
+      const token = this.#waiting.shift()!;
+      this.#takenLength -= token.text.length;
+      taken.push(token);
+    }
+    return taken;
+  }
+
+  /** The token in which the text is cut, if it is cut within one. */
+  cut(): ToldToken[] {
+    const [token] = this.#waiting;
+    if (token === undefined || this.#takenLength === 0) return [];
+    return [{ ...token, text: token.text.slice(0, this.#takenLength) }];
+  }
+}
+
+/** Tokens of a prompt; the first one has no log-probability. */
+export function toldPrompt(
+  tokenizer: Tokenizer,
+  promptIds: readonly number[],
+  logprobs: readonly TokenLogprobs[],
+): ToldToken[] {
+  const detokenizer = new StreamDetokenizer(tokenizer, { showControl: true });
+  const tokens = promptIds.map((id, index) => ({
+    text: detokenizer.push(id),
+    bytes: [...tokenizer.tokenBytes(id)],
+    logprobs: index === 0 ? null : logprobs[index - 1],
+  }));
+  tokens[tokens.length - 1].text += detokenizer.flush();
+  return tokens;
+}
+
+/** How a token that is no text of its own is written where its text is wanted. */
+function nameOf(tokenizer: Tokenizer, id: number): string {
+  const text = tokenizer.detokenize([id]);
+  if (!text.includes("\ufffd")) return text;
+  const hex = [...tokenizer.tokenBytes(id)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return `bytes:${hex.map((digits) => `\\x${digits}`).join("")}`;
+}
+
+/** `logprobs` of chat completions. */
+export function toChatLogprobs(tokenizer: Tokenizer, tokens: readonly ToldToken[]): object {
+  const alternative = ({ id, logprob }: TokenLogprob) => ({
+    token: nameOf(tokenizer, id),
+    logprob,
+    bytes: [...tokenizer.tokenBytes(id)],
+  });
+  const content = tokens.map(({ text, bytes, logprobs }) => ({
+    token: text,
+    logprob: logprobs?.logprob ?? 0,
+    bytes,
+    top_logprobs: (logprobs?.top ?? []).map(alternative),
+  }));
+  return { content, refusal: null };
+}
+
+/**
+ * `logprobs` of plain completions.
+ *
+ * @param offset Characters of the choice before the first of `tokens`.
+ */
+export function toCompletionLogprobs(
+  tokenizer: Tokenizer,
+  tokens: readonly ToldToken[],
+  offset: number,
+): object {
+  let end = offset;
+  const text_offset = tokens.map(({ text }) => (end += text.length) - text.length);
+  const topOf = ({ logprobs }: ToldToken) =>
+    logprobs && Object.fromEntries(
+      logprobs.top.map(({ id, logprob }) => [nameOf(tokenizer, id), logprob]),
+    );
+  return {
+    tokens: tokens.map(({ text }) => text),
+    token_logprobs: tokens.map(({ logprobs }) => logprobs?.logprob ?? null),
+    top_logprobs: tokens.map(topOf),
+    text_offset,
+  };
+}
