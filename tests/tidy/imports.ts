@@ -38,7 +38,7 @@ const OUTER_TABLE: readonly [importer: string, allowed: RegExp][] = [
   ["mod.ts", /^src\/(core|engine|tokenizer)\//],
   ["src/kernels/", /^shaders\//],
   ["server/cli/", /^(server|src\/(core|gguf|tokenizer|engine)|bench)\/|^(mod\.ts|deno\.json)$/],
-  ["server/", /^(server|src\/(core|gguf|tokenizer|engine))\/|^mod\.ts$/],
+  ["server/", /^(server|src\/(core|gguf|tokenizer|engine))\/|^(mod\.ts|deno\.json)$/],
   ["bench/", /^(src|bench|shaders|tests\/support)\/|^mod\.ts$/],
   ["tests/", /^(src|server|tests|bench|shaders)\/|^(mod\.ts|deno\.json|packkv)$/],
 ];
