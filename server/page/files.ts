@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import type { Context, Hono } from "hono";
 import { answerError, ApiError } from "../openai/errors.ts";
+import { DOCS } from "./docs.ts";
 import api from "./api.mjs" with { type: "text" };
 import composer from "./composer.mjs" with { type: "text" };
 import conversationList from "./conversation_list.mjs" with { type: "text" };
@@ -15,6 +16,9 @@ import dom from "./dom.mjs" with { type: "text" };
 import format from "./format.mjs" with { type: "text" };
 import favicon from "./icon.svg" with { type: "text" };
 import icons from "./icons.svg" with { type: "text" };
+import guideStyle from "./guide.css" with { type: "text" };
+import guideIndex from "./guide.html" with { type: "text" };
+import guide from "./guide.mjs" with { type: "text" };
 import index from "./index.html" with { type: "text" };
 import main from "./main.mjs" with { type: "text" };
 import markdown from "./markdown.mjs" with { type: "text" };
@@ -40,6 +44,8 @@ const FILES: Readonly<Record<string, string>> = {
   "conversation_list.mjs": conversationList,
   "dom.mjs": dom,
   "format.mjs": format,
+  "guide.css": guideStyle,
+  "guide.mjs": guide,
   "icon.svg": favicon,
   "icons.svg": icons,
   "main.mjs": main,
@@ -63,6 +69,7 @@ const FILES: Readonly<Record<string, string>> = {
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   css: "text/css; charset=utf-8",
+  md: "text/markdown; charset=utf-8",
   html: "text/html; charset=utf-8",
   mjs: "text/javascript; charset=utf-8",
   svg: "image/svg+xml; charset=utf-8",
@@ -106,7 +113,12 @@ function answerFile(context: Context, name: string, text: string): Response {
   return context.body(text, 200, headers);
 }
 
-/** Adds the page at `/` and its files below `/page/`. */
+function answerMissing(context: Context): Response {
+  const message = `Cannot serve ${context.req.path}: no such file`;
+  return answerError(new ApiError(404, message, { code: "not_found" }), context);
+}
+
+/** Adds the page at `/`, its files below `/page/`, and the guide. */
 export function addPage(app: Hono): void {
   let marked: Promise<string> | null = null;
   app.get("/", (context) => answerFile(context, "index.html", index));
@@ -114,7 +126,13 @@ export function addPage(app: Hono): void {
     const { name } = context.req.param();
     if (name === "marked.mjs") return answerFile(context, name, await (marked ??= readMarked()));
     if (Object.hasOwn(FILES, name)) return answerFile(context, name, FILES[name]);
-    const message = `Cannot serve ${context.req.path}: no such file`;
-    return answerError(new ApiError(404, message, { code: "not_found" }), context);
+    return answerMissing(context);
+  });
+  app.get("/guide", (context) => answerFile(context, "guide.html", guideIndex));
+  app.get("/guide/:name", (context) => {
+    const { name } = context.req.param();
+    return Object.hasOwn(DOCS, name)
+      ? answerFile(context, name, DOCS[name])
+      : answerMissing(context);
   });
 }

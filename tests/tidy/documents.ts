@@ -23,6 +23,49 @@ export function commandViolations(sources: Sources, commands: CommandTable): str
   );
 }
 
+/** What guides may name. */
+export interface KnownNames {
+  /** Flags of all commands, without dashes. */
+  flags: ReadonlySet<string>;
+  /** Environment variables. */
+  variables: ReadonlySet<string>;
+  /** Paths of the server, with and without `/v1`. */
+  endpoints: ReadonlySet<string>;
+  /** Names of metrics. */
+  metrics: ReadonlySet<string>;
+}
+
+/** Flags, variables, endpoints and metrics that the README and the guide name but nothing has. */
+export function nameViolationsOfDocuments(sources: Sources, known: KnownNames): string[] {
+  return pathsLike(sources, /^(README|server\/docs\/.*)\.md$/).flatMap((path) =>
+    namesIn(sources.get(path)!)
+      .filter(({ kind, name }) => !known[kind].has(name))
+      .map(({ kind, name }) => `${path}: there is no ${name} among the ${kind}`)
+  );
+}
+
+const SPAN_KINDS: readonly [kind: keyof KnownNames, pattern: RegExp][] = [
+  ["flags", /^--([a-z][a-z-]*)(?:[= ].*)?$/],
+  ["variables", /^(PACKKV_[A-Z_]*[A-Z])(?:=.*)?$/],
+  ["endpoints", /^(?:GET |POST )?(\/(?!file\b|help\b|set\b)[a-z][a-z0-9/-]*)$/],
+  ["metrics", /^((?:vllm|packkv):\w+)/],
+];
+
+function namesIn(text: string): { kind: keyof KnownNames; name: string }[] {
+  const { prose, fenced } = splitFences(text);
+  const spans = prose.flatMap((line) => [...line.matchAll(/`([^`]+)`/g)].map(([, span]) => span));
+  const named = spans.flatMap((span) =>
+    SPAN_KINDS.flatMap(([kind, pattern]) => {
+      const name = pattern.exec(span)?.[1];
+      return name === undefined ? [] : [{ kind, name }];
+    })
+  );
+  const urls = fenced.join("\n").matchAll(/http:\/\/127\.0\.0\.1:8000(\/[a-z0-9/_-]+)/g);
+  // A client's base URL is no endpoint.
+  const paths = [...urls].map(([, name]) => name).filter((name) => name !== "/v1");
+  return [...named, ...paths.map((name) => ({ kind: "endpoints" as const, name }))];
+}
+
 /** Every `./packkv …` in fences and code spans, up to a pipe, comment or end. */
 export function commandLines(text: string): string[] {
   const { prose, fenced } = splitFences(text);

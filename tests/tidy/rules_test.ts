@@ -1,5 +1,10 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { commandLines, commandViolations, titleViolations } from "./documents.ts";
+import {
+  commandLines,
+  commandViolations,
+  nameViolationsOfDocuments,
+  titleViolations,
+} from "./documents.ts";
 import { importsOf, importViolations } from "./imports.ts";
 import { deadFileViolations, twinViolations } from "./reach.ts";
 import { nameViolations, sizeViolations } from "./size.ts";
@@ -185,6 +190,39 @@ const DOCUMENTS: [string, string, RegExp | null][] = [
 
 for (const [state, text, expected] of DOCUMENTS) {
   ruleTest(`commandViolations() finds ${state}`, [checkCommands, { "README.md": text }, expected]);
+}
+
+const checkNames: Rule = (sources) =>
+  nameViolationsOfDocuments(sources, {
+    flags: new Set(["port"]),
+    variables: new Set(["PACKKV_PORT"]),
+    endpoints: new Set(["/v1/models"]),
+    metrics: new Set(["vllm:a_total"]),
+  });
+
+const NAMES: [string, string, RegExp | null][] = [
+  ["a flag that nothing has", "Set `--prt 1`", /no prt among the flags/],
+  ["a variable that nothing reads", "Set `PACKKV_PRT=1`", /no PACKKV_PRT among the variables/],
+  ["an endpoint that is not served", "Ask `GET /v1/modls`", /no \/v1\/modls among the endpoints/],
+  [
+    "an endpoint of an example that is not served",
+    "```sh\ncurl http://127.0.0.1:8000/prop\n```",
+    /no \/prop among the endpoints/,
+  ],
+  ["a metric that is not told", "Watch `vllm:b_total`", /no vllm:b_total among the metrics/],
+  [
+    "no fault in what exists",
+    "`--port`, `PACKKV_PORT=1`, `/v1/models`, `vllm:a_total`, `/help`, `Bearer KEY`",
+    null,
+  ],
+];
+
+for (const [state, text, expected] of NAMES) {
+  ruleTest(`nameViolationsOfDocuments() finds ${state}`, [
+    checkNames,
+    { "server/docs/a.md": text },
+    expected,
+  ]);
 }
 
 Deno.test("commandLines() reads fences and code spans", () => {

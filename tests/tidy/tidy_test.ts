@@ -1,6 +1,15 @@
 import { assertEquals } from "@std/assert";
 import { COMMANDS } from "../../server/cli/commands.ts";
-import { commandViolations, titleViolations } from "./documents.ts";
+import { createApp } from "../../server/app.ts";
+import { variableOf } from "../../server/cli/environment.ts";
+import { ServerMetrics } from "../../server/metrics.ts";
+import { ServerState } from "../../server/state.ts";
+import {
+  commandViolations,
+  type KnownNames,
+  nameViolationsOfDocuments,
+  titleViolations,
+} from "./documents.ts";
 import { importViolations } from "./imports.ts";
 import { deadFileViolations, twinViolations } from "./reach.ts";
 import { nameViolations, sizeViolations } from "./size.ts";
@@ -11,6 +20,25 @@ const commands = new Map(
   COMMANDS.map(({ name, flags, isRaw }) => [name, isRaw ? null : new Set(Object.keys(flags))]),
 );
 
+const flags = new Set(["help", ...COMMANDS.flatMap((each) => Object.keys(each.flags))]);
+const state = new ServerState();
+const metrics = await new ServerMetrics("any").render(state);
+
+const names: KnownNames = {
+  flags,
+  variables: new Set([
+    ...[...flags].map(variableOf),
+    "PACKKV_CONFIG",
+    "PACKKV_DENO",
+    "PACKKV_TEST_BROWSER",
+  ]),
+  endpoints: new Set([
+    "/v1",
+    ...createApp({ state, modelId: "any" }).routes.map(({ path }) => path),
+  ]),
+  metrics: new Set([...metrics.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)),
+};
+
 const RULES: [claim: string, rule: (sources: Sources) => string[]][] = [
   ["imports only what the table allows", importViolations],
   ["has no dead files", deadFileViolations],
@@ -20,6 +48,10 @@ const RULES: [claim: string, rule: (sources: Sources) => string[]][] = [
   ["holds no banned words", wordViolations],
   ["has one title in each Markdown file", titleViolations],
   ["documents commands and flags that exist", (sources) => commandViolations(sources, commands)],
+  [
+    "names flags, variables, endpoints and metrics that exist",
+    (sources) => nameViolationsOfDocuments(sources, names),
+  ],
 ];
 
 const sources = await readSources();

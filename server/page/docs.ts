@@ -1,0 +1,20 @@
+/**
+ * The texts of `server/docs/`, which the guide shows.
+ *
+ * @module
+ */
+
+import clients from "../docs/clients.md" with { type: "text" };
+import codec from "../docs/codec.md" with { type: "text" };
+import operations from "../docs/operations.md" with { type: "text" };
+import serving from "../docs/serving.md" with { type: "text" };
+import troubleshooting from "../docs/troubleshooting.md" with { type: "text" };
+
+/** Markdown by file name. */
+export const DOCS: Readonly<Record<string, string>> = {
+  "clients.md": clients,
+  "codec.md": codec,
+  "operations.md": operations,
+  "serving.md": serving,
+  "troubleshooting.md": troubleshooting,
+};

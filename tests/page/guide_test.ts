@@ -1,0 +1,78 @@
+import { assert, assertEquals } from "@std/assert";
+import axe from "axe-core";
+import { COMMANDS } from "../../server/cli/commands.ts";
+import { readConfig } from "../../server/cli/config_file.ts";
+import { DOCS } from "../../server/page/docs.ts";
+import { tokensOf } from "../support/fake_engine.ts";
+import { harness } from "../server/harness.ts";
+import { pageTest, visit } from "./browser.ts";
+
+/** Contents of the fences of a language. */
+function fencesOf(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, "gm"))]
+    .map(([, content]) => content);
+}
+
+const serve = COMMANDS.find(({ name }) => name === "serve")!;
+const run = COMMANDS.find(({ name }) => name === "run")!;
+
+Deno.test("every configuration file of the guide is one that serve and run accept", () => {
+  const files = Object.values(DOCS).flatMap((text) => fencesOf(text, "toml"));
+  assert(files.length > 0);
+  for (const text of files) {
+    for (const command of [serve, run]) {
+      const settings = readConfig({ path: "guide", text }, { command, commands: [serve, run] });
+      assert(settings.size > 0, text);
+    }
+  }
+});
+
+Deno.test("every curl of the guide gets an answer", async () => {
+  const { app } = harness(() => tokensOf("ok"));
+  const shells = Object.values(DOCS).flatMap((text) => fencesOf(text, "sh")).join("\n");
+  const calls = [
+    ...shells.replaceAll("\\\n", " ").matchAll(
+      /^curl (?:-N )?http:\/\/127\.0\.0\.1:8000(\S+) -H '[^']+'\s+-d '([^']+)'/gm,
+    ),
+  ];
+  assert(calls.length >= 4, `${calls.length}`);
+  assertEquals(calls.length, shells.match(/^curl /gm)?.length);
+  for (const [, path, body] of calls) {
+    const response = await app.request(path, { method: "POST", body });
+    assertEquals(response.status, 200, `${path} ${await response.text()}`);
+  }
+});
+
+Deno.test("pages of the guide link to pages that are there, and all are served", async () => {
+  const { app } = harness(() => [], { app: { apiKeys: ["secret"] } });
+  for (const [name, text] of Object.entries(DOCS)) {
+    for (const [, target] of text.matchAll(/\]\((\w+\.md)\)/g)) assert(target in DOCS, target);
+    const response = await app.request(`/guide/${name}`);
+    assertEquals([response.status, await response.text()], [200, text]);
+    assertEquals(response.headers.get("Content-Type"), "text/markdown; charset=utf-8");
+  }
+  assertEquals((await app.request("/guide/other.md")).status, 404);
+  const inFolder = [...Deno.readDirSync(new URL("../../server/docs", import.meta.url))];
+  assertEquals(inFolder.map(({ name }) => name).sort(), Object.keys(DOCS).sort());
+});
+
+pageTest("the guide", {
+  "shows every page, follows links between them, and is fit for everyone": (browser) =>
+    visit(browser, () => [], {
+      work: async ({ page }) => {
+        await page.getByRole("link", { name: "Guide" }).click();
+        for (const [name, text] of Object.entries(DOCS)) {
+          const [, title] = /^# (.+)$/m.exec(text)!;
+          await page.locator(`nav a[href="#${name.replace(".md", "")}"]`).click();
+          await page.locator("main").getByRole("heading", { name: title, exact: true }).waitFor();
+          await page.evaluate(axe.source);
+          const { violations } = await page.evaluate("axe.run(document)") as axe.AxeResults;
+          assertEquals(violations.map(({ id }) => id), []);
+        }
+        await page.locator("main").getByRole("link", { name: "Codec profiles" }).first().click();
+        await page.getByRole("heading", { name: "How to choose" }).waitFor();
+        await page.getByRole("link", { name: "PackKV Serve" }).click();
+        await page.getByLabel("Your message").waitFor();
+      },
+    }),
+});
