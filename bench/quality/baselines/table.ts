@@ -12,7 +12,7 @@ import { LLAMA_Q8_0 } from "./llama_q8_0.ts";
 import { tokenHeadInteger } from "./token_head_integer.ts";
 
 /** Added to a baseline's name: the first tokens stay raw. */
-const SINKS_SUFFIX = "+sinks";
+export const SINKS_SUFFIX = "+sinks";
 /** As many as ours keeps by default. */
 const SINK_TOKEN_COUNT = 4;
 
