@@ -89,6 +89,7 @@ export function curveSpec(points: readonly CurvePoint[], title: string): TopLeve
     title: null,
     scale: { domain: families, range: colours },
   } as const;
+  const description = { field: "codec", type: "nominal" } as const;
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     ...SIZE,
@@ -105,10 +106,12 @@ export function curveSpec(points: readonly CurvePoint[], title: string): TopLeve
       {
         transform: [{ filter: `!(${HAS_SINKS})` }],
         mark: { type: "point", filled: true, size: 70, opacity: 1 },
+        encoding: { description },
       },
       {
         transform: [{ filter: HAS_SINKS }],
         mark: { type: "point", filled: false, size: 60, strokeWidth: 2, opacity: 1 },
+        encoding: { description },
       },
       {
         transform: [{ filter: `!(${HAS_SINKS}) && indexof(datum.codec, ":") < 0` }],

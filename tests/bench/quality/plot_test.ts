@@ -49,7 +49,9 @@ Deno.test("drawSvg() gives an SVG with a mark and a name for each codec, the sam
   }
   // Named by its family and its open point alone, so that names do not lie on each other.
   assert(!svg.includes(">q4_0+sinks<"));
-  for (const codec of ["balanced", "q4_0+sinks"]) assertStringIncludes(svg, `codec: ${codec}"`);
+  for (const codec of ["balanced", "q4_0+sinks"]) {
+    assertStringIncludes(svg, `aria-label="${codec}"`);
+  }
   assertEquals(await drawSvg(spec), svg);
 });
 
