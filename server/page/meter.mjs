@@ -158,6 +158,7 @@ export class Meter {
       list([
         ...(figure === null ? empty : []),
         ["held for them", orNull(allocated, formatBytes)],
+        ["kept for later", metric("packkv:kv_retained_bytes", formatBytes)],
         ["cache in use", orNull(memory.cache_usage, share)],
         ["GPU memory in all", orNull(memory.device_bytes, formatBytes)],
         ["answers under way", metric("vllm:num_requests_running", formatCount)],

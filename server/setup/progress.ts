@@ -82,7 +82,7 @@ function writeStderr(text: string): void {
 
 function terminalColumnCount(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || 80; // 0 is a terminal that does not know
   } catch {
     return 80; // stdout or stderr is no terminal, so nobody can say
   }

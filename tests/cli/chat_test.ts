@@ -12,6 +12,9 @@ function command(modelPath: string, ...args: string[]): string[] {
   return [...program, "run", "--model", modelPath, "--temperature", "0", ...args];
 }
 
+/** A model that never ends by itself, and has room for more than a test waits for. */
+const LONG = { contextLength: 16_384 };
+
 /** The prompt, once the chat waits for input. */
 const PROMPT = /\n> $/;
 
@@ -19,7 +22,7 @@ Deno.test({
   name: "packkv run chats in a terminal: Ctrl-C stops the answer, Ctrl-D leaves with 0",
   ignore,
   fn: () =>
-    withTinyModel({}, async (path) => {
+    withTinyModel(LONG, async (path) => {
       const terminal = new Terminal(command(path));
       await terminal.until(/Chatting with tiny\. \/help shows/);
       await terminal.until(PROMPT);
@@ -78,6 +81,19 @@ Deno.test({
       }
       await terminal.type("/exit\r");
       assertEquals(await terminal.end(), 0);
+    }),
+});
+
+Deno.test({
+  name: "packkv run with a prompt ends at Ctrl-C with 130 and keeps what was printed",
+  ignore,
+  fn: () =>
+    withTinyModel(LONG, async (path) => {
+      const terminal = new Terminal(command(path, "--raw", "asked"));
+      // What the model says is longer than any word of what loading says.
+      await terminal.until(/%[^\s%]{12}/);
+      await terminal.type("\x03");
+      assertEquals(await terminal.end(), 130);
     }),
 });
 
