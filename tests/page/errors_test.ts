@@ -16,6 +16,12 @@ const FULL_STORAGE = `
   };
 `;
 
+const FULL_SETTINGS = `
+  Storage.prototype.setItem = function () {
+    throw new DOMException("no room", "QuotaExceededError");
+  };
+`;
+
 async function waitsForModel(browser: Browser): Promise<void> {
   const state = new ServerState();
   const app = createApp({ state, modelId: "fake" });
@@ -126,6 +132,20 @@ pageTest("the page tells people what went wrong", {
         await alert.getByText("This conversation could not be kept.").waitFor();
         await alert.getByText("The browser's storage is full.").waitFor();
         assertEquals(await lastAnswer(page), "Still here");
+      },
+    }),
+
+  "settings that cannot be kept hold all the same, and that is said": (browser) =>
+    visit(browser, () => tokensOf("ok"), {
+      options: { before: FULL_SETTINGS },
+      work: async ({ page, engine }) => {
+        await page.getByRole("button", { name: "Settings" }).click();
+        await page.getByLabel("Temperature").fill("0.125");
+        await page.getByRole("button", { name: "Save" }).click();
+        await page.getByRole("alert").getByText("could not be kept").waitFor();
+        await ask(page, "Q");
+        await lastAnswer(page);
+        assertEquals(engine.requests[0].sampling?.temperature, 0.125);
       },
     }),
 

@@ -1,11 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import axe from "axe-core";
+import type { Browser } from "playwright-core";
 import { COMMANDS } from "../../server/cli/commands.ts";
 import { readConfig } from "../../server/cli/config_file.ts";
 import { DOCS } from "../../server/page/docs.ts";
 import { tokensOf } from "../support/fake_engine.ts";
 import { harness } from "../server/harness.ts";
-import { pageTest, visit } from "./browser.ts";
+import { ask, lastAnswer, openTab, pageTest, visit } from "./browser.ts";
 
 /** Contents of the fences of a language. */
 function fencesOf(text: string, language: string): string[] {
@@ -56,8 +57,42 @@ Deno.test("pages of the guide link to pages that are there, and all are served",
   assertEquals(inFolder.map(({ name }) => name).sort(), Object.keys(DOCS).sort());
 });
 
-pageTest("the guide", {
-  "shows every page, follows links between them, and is fit for everyone": (browser) =>
+/** What a proxy does that serves `app` below a path. */
+function belowPath(
+  path: string,
+  app: { fetch: (request: Request) => Response | Promise<Response> },
+) {
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    const url = new URL(request.url);
+    if (!url.pathname.startsWith(path)) return new Response("elsewhere", { status: 404 });
+    url.pathname = url.pathname.slice(path.length - 1);
+    return app.fetch(new Request(url, request));
+  });
+}
+
+async function worksBelowPath(browser: Browser): Promise<void> {
+  const { app } = harness(() => tokensOf("Reached"));
+  const server = belowPath("/some/path/", app);
+  const { page, complaints, close } = await openTab(browser, {});
+  try {
+    await page.goto(`http://127.0.0.1:${server.addr.port}/some/path/`);
+    await ask(page, "Q");
+    assertEquals(await lastAnswer(page), "Reached");
+    await page.getByRole("link", { name: "Guide" }).click();
+    await page.getByRole("heading", { name: "Serving" }).waitFor();
+    await page.getByRole("link", { name: "PackKV Serve" }).click();
+    await page.getByLabel("Your message").waitFor();
+    assertEquals(complaints, []);
+  } finally {
+    await close();
+    await server.shutdown();
+  }
+}
+
+pageTest("the guide and the page", {
+  "work below a path, as behind a proxy": worksBelowPath,
+
+  "show every page of the guide, follow links between them, and are fit for everyone": (browser) =>
     visit(browser, () => [], {
       work: async ({ page }) => {
         await page.getByRole("link", { name: "Guide" }).click();
