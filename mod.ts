@@ -17,6 +17,8 @@ export type {
   FinishReason,
   GenerateEvent,
   GenerateRequest,
+  GrammarSpec,
+  GrammarTag,
   LogitAdjustments,
   ProfileOptions,
   SamplingOptions,

@@ -8,7 +8,15 @@
 import { EngineError } from "../../src/core/errors.ts";
 import type { FinishReason } from "../../src/engine/types.ts";
 import type { ServedModel } from "../state.ts";
-import { type AnswerFormat, type ChoiceText, toTimingsBody, toUsage } from "./answer_format.ts";
+import {
+  type AnswerFormat,
+  type ChoiceReason,
+  type ChoiceText,
+  type ToldCall,
+  toTimingsBody,
+  toUsage,
+  type WholeChoice,
+} from "./answer_format.ts";
 import {
   generateText,
   type GenerationPiece,
@@ -19,6 +27,7 @@ import { type Indexed, mergeConcurrent } from "./merge.ts";
 import type { RouteContext } from "./route_context.ts";
 import type { StreamSettings } from "./schema_common.ts";
 import { answerSse, toFrame } from "./sse.ts";
+import { type CallPiece, ToolCallReader } from "./tool_calls.ts";
 import type { ToldToken } from "./token_lineup.ts";
 
 /** A request, ready to run. */
@@ -27,6 +36,8 @@ export interface AnswerPlan {
   stream: StreamSettings;
   /** In the order of their indices. */
   choices: readonly GenerationSpec[];
+  /** Whether tools may be called, so that calls are looked for in the text. */
+  readsCalls: boolean;
   /** Each prompt counted once, however many choices it has. */
   promptTokenCount: number;
 }
@@ -39,11 +50,24 @@ export interface AnswerContext {
   clientSignal: AbortSignal;
 }
 
-type TextPiece = Extract<GenerationPiece, { type: "text" }>;
-
-interface WholeChoice extends ChoiceText {
-  tokens: ToldToken[] | null;
+function toReason(reason: FinishReason, callCount: number): ChoiceReason {
+  return callCount > 0 && reason === "stop" ? "tool_calls" : reason;
 }
+
+/** Parts the text of a choice from its calls. */
+function splitCalls(content: ChoiceText): WholeChoice {
+  const reader = new ToolCallReader();
+  const calls: ToldCall[] = [];
+  let text = "";
+  for (const piece of [...reader.push(content.text), ...reader.flush()]) {
+    if (piece.type === "content") text += piece.text;
+    else if (piece.type === "call") calls.push({ id: piece.id, name: piece.name, arguments: "" });
+    else calls[piece.callIndex].arguments += piece.text;
+  }
+  return { ...content, text, calls };
+}
+
+type TextPiece = Extract<GenerationPiece, { type: "text" }>;
 
 /** One plan in the course of being answered. */
 class AnswerRun {
@@ -54,6 +78,8 @@ class AnswerRun {
   readonly #release: () => void;
   /** Tokens generated so far, by choice. */
   readonly #completionTokenCounts: number[];
+  /** Calls found so far, by choice; null if there can be none. */
+  readonly #readers: readonly ToolCallReader[] | null;
   /** Characters sent so far, by choice. */
   readonly #textLengths: number[];
   /** Prompt tokens found in the cache, by choice that has ended. */
@@ -68,6 +94,7 @@ class AnswerRun {
       model: context.routes.modelId,
     };
     this.#completionTokenCounts = plan.choices.map(() => 0);
+    this.#readers = plan.readsCalls ? plan.choices.map(() => new ToolCallReader()) : null;
     this.#textLengths = plan.choices.map(() => 0);
     this.#release = context.routes.state.track(this.#controller);
     context.clientSignal.addEventListener("abort", this.clientGone, { once: true });
@@ -123,8 +150,8 @@ class AnswerRun {
   async whole(): Promise<object> {
     const { choices, format } = this.#plan;
     const { tokenizer } = this.#context.model;
-    const contents = choices.map(({ logprobs }, index): WholeChoice => {
-      return { index, text: "", offset: 0, tokens: logprobs === null ? null : [] };
+    const contents = choices.map(({ logprobs }, index) => {
+      return { index, text: "", offset: 0, tokens: logprobs === null ? null : [] as ToldToken[] };
     });
     const reasons: FinishReason[] = [];
     const timings: GenerationTimings[] = [];
@@ -145,7 +172,11 @@ class AnswerRun {
     }
     return {
       ...this.#head(format.answerObject),
-      choices: contents.map((each) => format.choice(each, reasons[each.index], tokenizer)),
+      choices: contents.map((content) => {
+        const whole = this.#plan.readsCalls ? splitCalls(content) : { ...content, calls: [] };
+        const reason = toReason(reasons[content.index], whole.calls.length);
+        return format.choice(whole, reason, tokenizer);
+      }),
       usage: this.#usage(),
       timings: toTimingsBody(timings),
     };
@@ -168,11 +199,15 @@ class AnswerRun {
 
   *#framesOf(index: number, piece: GenerationPiece): Generator<string> {
     const { format, stream } = this.#plan;
+    const reader = this.#readers?.[index];
     if (piece.type === "text") {
-      yield this.#chunk(this.#delta(index, piece));
+      if (reader) yield* this.#framesOfCalls(index, reader.push(piece.text), piece.tokens);
+      else yield this.#chunk(this.#delta(index, piece));
     } else if (piece.type === "finish") {
+      if (reader) yield* this.#framesOfCalls(index, reader.flush(), []);
       const timings = toTimingsBody([piece.timings]);
-      yield this.#chunk(format.closing(index, piece.reason), { timings });
+      const reason = toReason(piece.reason, reader?.callCount ?? 0);
+      yield this.#chunk(format.closing(index, reason), { timings });
     } else if (stream.returnProgress) {
       const prompt_progress = {
         total: piece.promptTokenCount,
@@ -181,6 +216,24 @@ class AnswerRun {
         time_ms: piece.elapsedMs,
       };
       yield this.#chunk(this.#delta(index, { text: "", tokens: [] }), { prompt_progress });
+    }
+  }
+
+  /** Tokens are told of with the first piece of text, wherever in it they are. */
+  *#framesOfCalls(
+    index: number,
+    pieces: readonly CallPiece[],
+    tokens: readonly ToldToken[],
+  ): Generator<string> {
+    const { format } = this.#plan;
+    if (tokens.length > 0 && pieces[0]?.type !== "content") {
+      yield this.#chunk(this.#delta(index, { text: "", tokens }));
+    }
+    for (const [order, piece] of pieces.entries()) {
+      if (piece.type === "content") {
+        const told = order === 0 ? tokens : [];
+        yield this.#chunk(this.#delta(index, { text: piece.text, tokens: told }));
+      } else yield this.#chunk(format.callDelta(index, piece));
     }
   }
 

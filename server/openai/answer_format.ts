@@ -7,6 +7,7 @@
 import type { FinishReason } from "../../src/engine/types.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { GenerationTimings } from "./generation.ts";
+import type { CallPiece } from "./tool_calls.ts";
 import { toChatLogprobs, toCompletionLogprobs, type ToldToken } from "./token_lineup.ts";
 
 /** Tokens read and written for one request. */
@@ -27,6 +28,17 @@ export interface ChoiceText {
   tokens: readonly ToldToken[] | null;
 }
 
+/** Why a choice ended, as clients are told. */
+export type ChoiceReason = FinishReason | "tool_calls";
+
+/** A call in a whole choice. */
+export interface ToldCall {
+  id: string;
+  name: string;
+  /** JSON text. */
+  arguments: string;
+}
+
 /** How one kind of completion writes its choices. */
 export interface AnswerFormat {
   /** First characters of the answer's id. */
@@ -35,11 +47,18 @@ export interface AnswerFormat {
   answerObject: string;
   chunkObject: string;
   /** One choice of a whole answer. */
-  choice(content: ChoiceText, reason: FinishReason, tokenizer: Tokenizer): object;
+  choice(content: WholeChoice, reason: ChoiceReason, tokenizer: Tokenizer): object;
   /** One choice of a chunk: the first of its choice, text in between, the last of its choice. */
   opening(index: number): object | null;
   delta(content: ChoiceText, tokenizer: Tokenizer): object;
-  closing(index: number, reason: FinishReason): object;
+  /** One choice of a chunk that tells of a call; for formats that have calls. */
+  callDelta(index: number, piece: Exclude<CallPiece, { type: "content" }>): object;
+  closing(index: number, reason: ChoiceReason): object;
+}
+
+/** A whole choice. */
+export interface WholeChoice extends ChoiceText {
+  calls: readonly ToldCall[];
 }
 
 /** Chat completions: a message, sent as deltas. */
@@ -47,9 +66,16 @@ export const CHAT_FORMAT: AnswerFormat = {
   idPrefix: "chatcmpl-",
   answerObject: "chat.completion",
   chunkObject: "chat.completion.chunk",
-  choice: ({ index, text, tokens }, finish_reason, tokenizer) => ({
+  choice: ({ index, text, tokens, calls }, finish_reason, tokenizer) => ({
     index,
-    message: { role: "assistant", content: text, refusal: null },
+    message: {
+      role: "assistant",
+      content: text === "" && calls.length > 0 ? null : text,
+      refusal: null,
+      ...(calls.length === 0 ? {} : {
+        tool_calls: calls.map(({ id, ...call }) => ({ id, type: "function", function: call })),
+      }),
+    },
     logprobs: tokens && toChatLogprobs(tokenizer, tokens),
     finish_reason,
   }),
@@ -58,6 +84,7 @@ export const CHAT_FORMAT: AnswerFormat = {
     ...chatChunkChoice(index, { content: text }),
     logprobs: tokens && toChatLogprobs(tokenizer, tokens),
   }),
+  callDelta: (index, piece) => chatChunkChoice(index, { tool_calls: [toCallDelta(piece)] }),
   closing: (index, finish_reason) => ({ ...chatChunkChoice(index, {}), finish_reason }),
 };
 
@@ -66,11 +93,21 @@ export const COMPLETION_FORMAT: AnswerFormat = {
   idPrefix: "cmpl-",
   answerObject: "text_completion",
   chunkObject: "text_completion",
-  choice: completionChoice,
+  choice: (content, reason, tokenizer) => completionChoice(content, reason, tokenizer),
   opening: () => null,
   delta: (content, tokenizer) => completionChoice(content, null, tokenizer),
+  callDelta: () => {
+    throw new TypeError("Cannot tell of a call: plain completions have none");
+  },
   closing: (index, finish_reason) => ({ index, text: "", logprobs: null, finish_reason }),
 };
+
+function toCallDelta(piece: Exclude<CallPiece, { type: "content" }>): object {
+  const { callIndex: index } = piece;
+  if (piece.type === "arguments") return { index, function: { arguments: piece.text } };
+  const { id, name } = piece;
+  return { index, id, type: "function", function: { name, arguments: "" } };
+}
 
 function chatChunkChoice(index: number, delta: object): object {
   return { index, delta, logprobs: null, finish_reason: null };
@@ -78,7 +115,7 @@ function chatChunkChoice(index: number, delta: object): object {
 
 function completionChoice(
   { index, text, offset, tokens }: ChoiceText,
-  finish_reason: FinishReason | null,
+  finish_reason: ChoiceReason | null,
   tokenizer: Tokenizer,
 ): object {
   const logprobs = tokens && toCompletionLogprobs(tokenizer, tokens, offset);

@@ -12,17 +12,22 @@ import { readJson } from "./parse_body.ts";
 import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
 import { type ChatRequest, parseChatRequest } from "./schema_chat.ts";
 import { toSpecs } from "./specs.ts";
+import { renderChat } from "./tool_prompt.ts";
 
 function plan(request: ChatRequest, model: ServedModel): AnswerPlan {
-  const promptIds = model.chatTemplate.render(request.messages, { addGenerationPrompt: true }).ids;
+  const { messages, structure } = request;
+  const promptIds = renderChat(model, messages, structure.toolUse);
   const { contextLength } = model.engine.info;
   const maxTokens = roomFor(promptIds.length, request.maxTokens, {
     contextLength,
     param: "messages",
   });
-  const specs = toSpecs(request, { promptIds, maxTokens, echo: null }, model);
+  const { grammar, param: grammarParam } = structure;
+  const prompt = { promptIds, maxTokens, echo: null, grammar, grammarParam };
+  const choices = toSpecs(request, prompt, model);
+  const readsCalls = structure.toolUse !== null;
   const promptTokenCount = promptIds.length;
-  return { format: CHAT_FORMAT, stream: request, choices: specs, promptTokenCount };
+  return { format: CHAT_FORMAT, stream: request, choices, promptTokenCount, readsCalls };
 }
 
 /** Makes the handler of chat completions. */

@@ -56,7 +56,8 @@ function planPrompt(
   });
   const promptText = () => typeof prompt === "string" ? prompt : tokenizer.detokenize(prompt);
   const echo = request.echo ? promptText() : null;
-  return toSpecs(request, { promptIds, maxTokens, echo }, model);
+  const { grammar, grammarParam } = request;
+  return toSpecs(request, { promptIds, maxTokens, echo, grammar, grammarParam }, model);
 }
 
 function plan(request: CompletionRequest, model: ServedModel): AnswerPlan {
@@ -66,6 +67,7 @@ function plan(request: CompletionRequest, model: ServedModel): AnswerPlan {
     format: COMPLETION_FORMAT,
     stream: request,
     choices: byPrompt.flat(),
+    readsCalls: false,
     promptTokenCount: counts.reduce((sum, count) => sum + count, 0),
   };
 }

@@ -9,6 +9,7 @@ import type {
   FinishReason,
   GenerateEvent,
   GenerateRequest,
+  GrammarSpec,
   LogitAdjustments,
   SamplingOptions,
   TokenLogprobs,
@@ -32,6 +33,10 @@ export interface GenerationSpec {
   logprobs: number | null;
   /** Text that comes before what is generated, told of like it; null for none. */
   echo: string | null;
+  /** What the text must be; null for anything. */
+  grammar: GrammarSpec | null;
+  /** The field it came from. */
+  grammarParam: string;
   priority: number;
   cacheSalt: string;
 }
@@ -186,6 +191,7 @@ function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo): Gener
     priority,
     cacheSalt,
     signal,
+    ...(spec.grammar === null ? {} : { grammar: spec.grammar }),
     ...(count === null ? {} : { logprobs: count }),
     ...(count === null || !echo.isTold ? {} : { promptLogprobs: count }),
   };
@@ -247,6 +253,12 @@ function hasContent({ text, tokens }: { text: string; tokens: readonly ToldToken
   return text !== "" || tokens.length > 0;
 }
 
+/** A grammar that cannot be followed is the fault of the field it came from. */
+function named(error: unknown, { grammarParam }: GenerationSpec): unknown {
+  if (!(error instanceof EngineError) || error.param !== "grammar") return error;
+  return new EngineError(error.code, error.message, { param: grammarParam, cause: error });
+}
+
 /**
  * Generates text until the end token, a stop string, or `maxTokens`.
  *
@@ -275,7 +287,7 @@ export async function* generateText(
   } catch (error) {
     isOver = true;
     // However the engine reports an abort, the cause is the reason it was aborted for.
-    const cause = context.signal.aborted ? context.signal.reason : error;
+    const cause = context.signal.aborted ? context.signal.reason : named(error, spec);
     context.observer.failed(cause);
     throw cause;
   } finally {

@@ -10,14 +10,29 @@ import type { ChatMessage } from "../../src/tokenizer/types.ts";
 import { ApiError } from "./errors.ts";
 import { parseBody } from "./parse_body.ts";
 import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
+import {
+  formatSchema,
+  type Structure,
+  toolChoiceSchema,
+  toolsSchema,
+  toStructure,
+} from "./structured.ts";
+import { writeCalls, writeResult } from "./tool_prompt.ts";
 import { refuseUnsupported } from "./unsupported.ts";
 
 const partSchema = z.object({ type: z.string(), text: z.string().optional() });
 
+const callSchema = z.object({
+  id: z.string(),
+  type: z.literal("function"),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+});
+
 const messageSchema = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool", "function"]),
   content: z.union([z.string(), z.array(partSchema).min(1)]).nullish(),
-  tool_calls: z.array(z.unknown()).nullish(),
+  tool_calls: z.array(callSchema).nullish(),
+  tool_call_id: z.string().nullish(),
   function_call: z.unknown().nullish(),
 });
 
@@ -31,10 +46,10 @@ export const chatSchema = z.object({
   max_completion_tokens: z.number().int().min(1).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
-  tools: z.array(z.object({})).nullish(),
-  tool_choice: z.union([z.string(), z.object({})]).nullish(),
+  tools: toolsSchema.nullish(),
+  tool_choice: toolChoiceSchema.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  response_format: z.object({ type: z.enum(["text", "json_object", "json_schema"]) }).nullish(),
+  response_format: formatSchema.nullish(),
 });
 
 /** A conversation alone. */
@@ -47,6 +62,7 @@ export interface ChatRequest extends CommonRequest {
   messages: readonly ChatMessage[];
   /** Null: as many as the context has room for. */
   maxTokens: number | null;
+  structure: Structure;
 }
 
 function notSupported(param: string): ApiError {
@@ -69,16 +85,21 @@ function toText(content: Exclude<MessageBody["content"], null | undefined>, at: 
   return texts.join("\n");
 }
 
+/** Results of calls come back as what the user says: every template knows that role. */
 function toMessage(message: MessageBody, messageIndex: number): ChatMessage {
   const at = `messages[${messageIndex}]`;
-  if (message.role === "tool" || message.role === "function") throw notSupported(`${at}.role`);
-  if ((message.tool_calls ?? []).length > 0) throw notSupported(`${at}.tool_calls`);
+  if (message.role === "function") throw notSupported(`${at}.role`);
   if (message.function_call) throw notSupported(`${at}.function_call`);
   const { content } = message;
-  if (content === null || content === undefined) throw missing(`${at}.content`);
+  const calls = (message.tool_calls ?? []).map((call) => call.function);
+  if ((content === null || content === undefined) && calls.length === 0) {
+    throw missing(`${at}.content`);
+  }
+  const text = toText(content ?? "", `${at}.content`);
+  if (message.role === "tool") return { role: "user", content: writeResult(text) };
+  if (calls.length > 0) return { role: message.role, content: writeCalls(text, calls) };
   // Templates of local models know only "system" for what OpenAI came to call "developer".
-  const role = message.role === "developer" ? "system" : message.role;
-  return { role, content: toText(content, `${at}.content`) };
+  return { role: message.role === "developer" ? "system" : message.role, content: text };
 }
 
 /**
@@ -106,5 +127,6 @@ export function parseChatRequest(body: unknown): ChatRequest {
     throw new ApiError(400, message, { param: "top_logprobs", code: "invalid_value" });
   }
   const told = logprobs ? topCount ?? 0 : null;
-  return { ...toCommonRequest(parsed), messages, maxTokens, logprobs: told };
+  const structure = toStructure(parsed);
+  return { ...toCommonRequest(parsed), messages, maxTokens, logprobs: told, structure };
 }

@@ -6,8 +6,10 @@
 
 import { z } from "zod";
 import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
+import type { GrammarSpec } from "../../src/engine/types.ts";
 import { parseBody } from "./parse_body.ts";
 import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
+import { formatSchema, toStructure } from "./structured.ts";
 import { refuseUnsupported } from "./unsupported.ts";
 
 const MAX_TOKENS_DEFAULT = 16;
@@ -34,7 +36,7 @@ export const completionSchema = z.object({
   logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
   suffix: z.string().nullish(),
   best_of: z.number().int().min(1).nullish(),
-  response_format: z.object({ type: z.enum(["text", "json_object", "json_schema"]) }).nullish(),
+  response_format: formatSchema.nullish(),
 });
 
 /** One prompt: text, or token ids as they are. */
@@ -48,6 +50,10 @@ export interface CompletionRequest extends CommonRequest {
   maxTokens: number;
   /** The answer begins with the prompt. */
   echo: boolean;
+  /** What the text must be; null for anything. */
+  grammar: GrammarSpec | null;
+  /** The field it came from. */
+  grammarParam: string;
 }
 
 function toPrompts(prompt: z.infer<typeof promptSchema>): Prompt[] {
@@ -63,8 +69,11 @@ function toPrompts(prompt: z.infer<typeof promptSchema>): Prompt[] {
 export function parseCompletionRequest(body: unknown): CompletionRequest {
   const parsed = parseBody(completionSchema, body);
   refuseUnsupported("completion", body);
+  const { grammar, param: grammarParam } = toStructure(parsed);
   return {
     ...toCommonRequest(parsed),
+    grammar,
+    grammarParam,
     logprobs: parsed.logprobs ?? null,
     prompts: toPrompts(parsed.prompt),
     maxTokens: parsed.max_completion_tokens ?? parsed.max_tokens ?? MAX_TOKENS_DEFAULT,

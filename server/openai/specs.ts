@@ -47,7 +47,7 @@ function adjustmentsOf(request: CommonRequest, tokenizer: Tokenizer): Partial<Lo
 /** One generation for each choice of a prompt. */
 export function toSpecs(
   request: CommonRequest,
-  prompt: Pick<GenerationSpec, "promptIds" | "maxTokens" | "echo">,
+  prompt: Pick<GenerationSpec, "promptIds" | "maxTokens" | "echo" | "grammar" | "grammarParam">,
   model: ServedModel,
 ): GenerationSpec[] {
   checkCache(request, model);

@@ -35,11 +35,8 @@ const COMMON: Readonly<Record<string, IsNeutral>> = {
 
 const CHAT: Readonly<Record<string, IsNeutral>> = {
   ...COMMON,
-  tools: isEmpty,
-  tool_choice: oneOf("none", "auto"),
   functions: isEmpty,
   function_call: oneOf("none", "auto"),
-  response_format: (value) => (value as { type?: unknown }).type === "text",
   modalities: (value) => Array.isArray(value) && value.every((item) => item === "text"),
   audio: never,
   prediction: never,
@@ -52,7 +49,6 @@ const COMPLETION: Readonly<Record<string, IsNeutral>> = {
   ...COMMON,
   suffix: isEmpty,
   best_of: oneOf(1),
-  response_format: (value) => (value as { type?: unknown }).type === "text",
 };
 
 const FIELDS = { chat: CHAT, completion: COMPLETION } as const;

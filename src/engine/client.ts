@@ -9,6 +9,7 @@ import { EngineError } from "../core/errors.ts";
 import { readGguf } from "../gguf/read_gguf.ts";
 import { readVocabulary } from "../tokenizer/vocabulary.ts";
 import { EventQueue } from "./event_queue.ts";
+import { GrammarPool, type GrammarSession } from "./grammar_pool.ts";
 import type { FailureMessage, FromWorker, LoadOptions, ToWorker } from "./messages.ts";
 import { toGenerateMessage, validateRequest } from "./request.ts";
 import type {
@@ -43,9 +44,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     );
   }
   const { metadata, ...header } = await readGguf(options.modelPath);
+  const vocabulary = readVocabulary(metadata);
   const load: LoadOptions = {
     header: { ...header, metadata: metadata.valuesWithout("tokenizer.") },
-    eosIds: readVocabulary(metadata).eosIds,
+    eosIds: vocabulary.eosIds,
     contextLength: options.contextLength ?? null,
     profile: options.profile ?? { name: "paper" },
     sequenceCountMax,
@@ -55,7 +57,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     sharesPrefixes: options.sharesPrefixes ?? true,
     ...tierOptions(options),
   };
-  const engine = new WorkerEngine(options.onProgress ?? (() => {}));
+  const grammars = new GrammarPool(vocabulary);
+  const engine = new WorkerEngine(grammars, options.onProgress ?? (() => {}));
   try {
     await engine.load(load);
   } catch (error) {
@@ -86,6 +89,7 @@ function checkedStepTokenCount(asked: number | undefined): number | null {
 
 class WorkerEngine implements Engine {
   #worker: Worker;
+  #grammars: GrammarPool;
   #onProgress: (message: string, fraction: number) => void;
   #info: EngineInfo | null = null;
   #sequences = new Map<number, EventQueue<GenerateEvent>>();
@@ -97,7 +101,11 @@ class WorkerEngine implements Engine {
   #closing: Promise<void> | null = null;
   #failure: FailureMessage | null = null;
 
-  constructor(onProgress: (message: string, fraction: number) => void) {
+  constructor(
+    grammars: GrammarPool,
+    onProgress: (message: string, fraction: number) => void,
+  ) {
+    this.#grammars = grammars;
     this.#onProgress = onProgress;
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
@@ -132,6 +140,24 @@ class WorkerEngine implements Engine {
     validateRequest(request, this.info);
     const { signal } = request;
     if (signal?.aborted) throw abortedError();
+    const session = request.grammar ? await this.#grammars.open(request.grammar) : null;
+    try {
+      signal?.throwIfAborted();
+      yield* this.#generate(request, session);
+    } catch (error) {
+      throw signal?.aborted ? abortedError() : error;
+    } finally {
+      session?.close();
+    }
+  }
+
+  async *#generate(
+    request: GenerateRequest,
+    session: GrammarSession | null,
+  ): AsyncIterable<GenerateEvent> {
+    if (this.#failure) throw toError(this.#failure);
+    if (this.#closing) throw closingError("Cannot generate");
+    const { signal } = request;
     const sequenceId = this.#nextId++;
     const queue = new EventQueue<GenerateEvent>();
     this.#sequences.set(sequenceId, queue);
@@ -141,7 +167,9 @@ class WorkerEngine implements Engine {
       this.#send({ type: "abort", sequenceId });
     };
     signal?.addEventListener("abort", abort, { once: true });
-    this.#send(toGenerateMessage(request, sequenceId));
+    const { port, shared } = session ?? {};
+    const grammar = port && shared ? { port, shared } : null;
+    this.#send(toGenerateMessage(request, sequenceId, grammar), port ? [port] : []);
     let hasFinished = false;
     try {
       for await (const event of queue) {
@@ -173,6 +201,7 @@ class WorkerEngine implements Engine {
 
   async #close(): Promise<void> {
     this.#settle(closingError("Generation ended"));
+    this.#grammars.close();
     this.#send({ type: "close" });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise<void>((resolve) => {
@@ -182,8 +211,8 @@ class WorkerEngine implements Engine {
     clearTimeout(timer);
   }
 
-  #send(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  #send(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
   }
 
   #receive(message: FromWorker): void {

@@ -60,6 +60,8 @@ export interface GenerateMessage {
   /** Null tells nothing. */
   logprobs: number | null;
   promptLogprobs: number | null;
+  /** Where the grammar to follow is followed; null allows everything. */
+  grammar: { port: MessagePort; shared: SharedArrayBuffer } | null;
   ignoreEos: boolean;
   priority: number;
   cacheSalt: string;

@@ -39,7 +39,11 @@ export function resolveAdjustments(
 }
 
 /** A checked request as a message. */
-export function toGenerateMessage(request: GenerateRequest, sequenceId: number): GenerateMessage {
+export function toGenerateMessage(
+  request: GenerateRequest,
+  sequenceId: number,
+  grammar: GenerateMessage["grammar"],
+): GenerateMessage {
   return {
     type: "generate",
     sequenceId,
@@ -49,6 +53,7 @@ export function toGenerateMessage(request: GenerateRequest, sequenceId: number):
     adjustments: resolveAdjustments(request.adjustments),
     logprobs: request.logprobs ?? null,
     promptLogprobs: request.promptLogprobs ?? null,
+    grammar,
     ignoreEos: request.ignoreEos ?? false,
     priority: request.priority ?? 0,
     cacheSalt: request.cacheSalt ?? "",

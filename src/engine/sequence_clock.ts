@@ -2,6 +2,7 @@ import type { PrefillSlice } from "../scheduler/step_plan.ts";
 import type { ScoredRows } from "../model/forward_graph.ts";
 import type { SamplingExtras } from "../model/sampler.ts";
 import type { GenerateMessage } from "./messages.ts";
+import { TokenMask } from "./token_mask.ts";
 import type { FinishReason, GenerateEvent, TokenLogprobs } from "./types.ts";
 
 /** What was asked of one sequence, and its times and counts, from admission to its end. */
@@ -14,14 +15,19 @@ export class SequenceClock {
   /** Prompt tokens whose log-probabilities were told, the first one counting as such. */
   #scoredTokenCount = 1;
 
+  /** What it may say next; null allows everything. */
+  readonly mask: TokenMask | null;
+
   constructor(request: GenerateMessage) {
     this.request = request;
+    const { grammar } = request;
+    this.mask = grammar && new TokenMask(grammar.port, grammar.shared);
   }
 
   /** How its tokens are chosen, now that it starts or starts over. */
   get extras(): SamplingExtras {
     const { adjustments, logprobs, promptIds } = this.request;
-    return { adjustments, isMasked: false, topCount: logprobs, promptIds };
+    return { adjustments, isMasked: this.mask !== null, topCount: logprobs, promptIds };
   }
 
   /** The rows of a slice whose next tokens are to be scored; null if none are. */

@@ -156,6 +156,7 @@ export class StepLoop {
   /** Runs a prepared step; returns the next one if it could be recorded meanwhile. */
   async #runStep({ plan, recorded }: PreparedStep): Promise<PreparedStep | null> {
     const { scheduler, runner } = this.#runtime;
+    this.#writeMasks(plan);
     runner.submit(recorded);
     const next = plan.measures.length === 0 ? this.#prepare() : null;
     const result = await runner.read(plan, recorded);
@@ -166,6 +167,24 @@ export class StepLoop {
     if (plan.slice && result.promptLogprobs.length > 0) this.#sendScores(plan.slice, result);
     this.#sendEvents(logprobsBySequence(plan, result));
     return next;
+  }
+
+  /**
+   * Gives rows that follow a grammar what it allows. That depends on the token before, so it is
+   * known last, when the step is recorded already.
+   */
+  #writeMasks({ decodes, slice }: StepPlan): void {
+    for (const { sequenceId, slot } of slice?.isLast ? [...decodes, slice] : decodes) {
+      const mask = this.#clocks.get(sequenceId)?.mask ?? null;
+      if (mask === null) continue;
+      try {
+        this.#runtime.runner.graph.setMask(slot, mask.wait());
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
+        this.abort(sequenceId);
+        this.#sendFailure(sequenceId, error.code, error.message);
+      }
+    }
   }
 
   #sendScores({ sequenceId, position }: PrefillSlice, { promptLogprobs }: StepOutcome): void {
@@ -201,6 +220,7 @@ export class StepLoop {
       }
       case "token": {
         clock.countToken();
+        clock.mask?.accept(event.id);
         this.#generatedTokenCount++;
         const token = { type: "token" as const, id: event.id, ...(logprobs ? { logprobs } : {}) };
         return this.#send({ type: "event", sequenceId, event: token });

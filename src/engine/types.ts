@@ -7,7 +7,9 @@
 
 import type { EngineErrorCode } from "../core/errors.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
+import type { GrammarSpec } from "./grammar_types.ts";
 
+export type { GrammarSpec, GrammarTag } from "./grammar_types.ts";
 export type {
   LogitAdjustments,
   SamplingOptions,
@@ -29,6 +31,8 @@ export interface GenerateRequest {
   logprobs?: number;
   /** The same of each token of the prompt but the first; the whole prompt is prefilled then. */
   promptLogprobs?: number;
+  /** What the answer must be; compiled the first time it is asked for. */
+  grammar?: GrammarSpec;
   /** Go on after the model's end token. Default false. */
   ignoreEos?: boolean;
   /** Aborting ends the sequence within one step and frees its memory. */

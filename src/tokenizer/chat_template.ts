@@ -32,6 +32,7 @@ export function createChatTemplate(metadata: GgufMetadata, tokenizer: Tokenizer)
 }
 
 class RefusingTemplate implements ChatTemplate {
+  readonly knowsTools = false;
   readonly #reason: string;
 
   constructor(reason: string) {
@@ -44,6 +45,7 @@ class RefusingTemplate implements ChatTemplate {
 }
 
 class JinjaChatTemplate implements ChatTemplate {
+  readonly knowsTools: boolean;
   readonly #source: string;
   readonly #template: Template;
   readonly #tokenizer: Tokenizer;
@@ -54,6 +56,7 @@ class JinjaChatTemplate implements ChatTemplate {
 
   constructor(source: string, tokenizer: Tokenizer, eosId: number | null) {
     this.#source = source;
+    this.knowsTools = /\btools\b/.test(source) && source.includes("<tool_call>");
     this.#template = new Template(source);
     this.#tokenizer = tokenizer;
     const ids = controlIds(tokenizer);

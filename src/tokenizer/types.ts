@@ -64,6 +64,8 @@ export interface RenderOptions {
 
 /** Turns a conversation into a prompt. */
 export interface ChatTemplate {
+  /** Whether it tells the model of tools, in the form `<tool_call>` with JSON inside. */
+  readonly knowsTools: boolean;
   /**
    * Renders `messages` and tokenizes the result; special tokens inside contents stay text.
    *

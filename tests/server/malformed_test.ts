@@ -25,7 +25,7 @@ const text = (fields: object, param: string | null, code = "invalid_value"): Cas
   param,
   code,
 });
-const call = { id: "1", type: "function", function: { name: "f", arguments: "{}" } };
+const tool = { type: "function", function: { name: "f" } };
 const image = { type: "image_url", image_url: { url: "data:" } };
 
 const CASES: readonly Case[] = [
@@ -89,6 +89,22 @@ const CASES: readonly Case[] = [
   chat({ logprobs: 5 }, "logprobs", "invalid_type"),
   chat({ response_format: { type: "xml" } }, "response_format.type"),
   chat({ response_format: "text" }, "response_format", "invalid_type"),
+  chat({ tools: [{ type: "function" }] }, "tools[0].function", "missing_required_parameter"),
+  chat({ tools: [{ type: "magic", function: { name: "f" } }] }, "tools[0].type"),
+  chat({ tools: [{ type: "function", function: { name: "a b" } }] }, "tools[0].function.name"),
+  chat({ tools: [tool, tool] }, "tools"),
+  chat({ tool_choice: "required" }, "tool_choice"),
+  chat({ tool_choice: "some" }, "tool_choice"),
+  chat(
+    { tools: [tool], tool_choice: { type: "function", function: { name: "g" } } },
+    "tool_choice.function.name",
+  ),
+  chat({ tools: [tool], response_format: { type: "json_object" } }, "response_format"),
+  chat(
+    { response_format: { type: "json_schema" } },
+    "response_format.json_schema",
+    "missing_required_parameter",
+  ),
   text({ prompt: [] }, "prompt"),
   text({ prompt: null }, "prompt", "invalid_type"),
   text({ prompt: "" }, "prompt"),
@@ -114,15 +130,10 @@ const CASES: readonly Case[] = [
   text({ logprobs: true }, "logprobs", "invalid_type"),
   text({ best_of: 0 }, "best_of"),
   ...[
-    chat({ tools: [{ type: "function" }] }, "tools"),
-    chat({ tool_choice: "required" }, "tool_choice"),
     chat({ functions: [{ name: "f" }] }, "functions"),
-    chat({ response_format: { type: "json_object" } }, "response_format"),
     chat({ modalities: ["text", "audio"] }, "modalities"),
     chat({ grammar: "root ::= x" }, "grammar"),
     chat({ min_tokens: 4 }, "min_tokens"),
-    chat({ messages: [{ role: "tool", content: "1" }] }, "messages[0].role"),
-    chat({ messages: [{ role: "assistant", tool_calls: [call] }] }, "messages[0].tool_calls"),
     chat({ messages: [{ role: "user", content: [image] }] }, "messages[0].content[0].type"),
     text({ suffix: "end" }, "suffix"),
     text({ best_of: 2 }, "best_of"),

@@ -41,7 +41,8 @@ const BANNED: readonly BannedWord[] = [
   {
     pattern: /[wW]orker\w*\.terminate\(/,
     reason: "a GPU worker that is terminated may crash the process; let it close itself",
-    files: MODULES,
+    // Its workers hold no device, and one that compiles a bad grammar hears nothing.
+    files: /^(?!src\/engine\/grammar_pool\.ts$).*\.ts$/,
   },
   {
     pattern: /@ts-(ignore|nocheck)|deno-lint-ignore-file/,

@@ -1,0 +1,160 @@
+/**
+ * What an answer must be: from `response_format`, `tools` and `tool_choice` to a grammar.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { GrammarSpec } from "../../src/engine/types.ts";
+import { ApiError } from "./errors.ts";
+
+const nameSchema = z.string().regex(/^[\w.-]{1,64}$/, "expected 1 to 64 letters, digits, _ . -");
+const jsonSchema = z.record(z.string(), z.unknown());
+
+/** `response_format` as it comes. */
+export const formatSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text") }),
+  z.object({ type: z.literal("json_object") }),
+  z.object({
+    type: z.literal("json_schema"),
+    json_schema: z.object({
+      name: nameSchema,
+      description: z.string().nullish(),
+      schema: jsonSchema.nullish(),
+      strict: z.boolean().nullish(),
+    }),
+  }),
+]);
+
+/** Most tools of a request. */
+export const TOOL_COUNT_MAX = 64;
+
+/** `tools` as they come. */
+export const toolsSchema = z.array(z.object({
+  type: z.literal("function"),
+  function: z.object({
+    name: nameSchema,
+    description: z.string().nullish(),
+    parameters: jsonSchema.nullish(),
+    strict: z.boolean().nullish(),
+  }),
+})).max(TOOL_COUNT_MAX);
+
+/** `tool_choice` as it comes. */
+export const toolChoiceSchema = z.union([
+  z.enum(["none", "auto", "required"]),
+  z.object({ type: z.literal("function"), function: z.object({ name: nameSchema }) }),
+]);
+
+/** A function the model may call. */
+export interface Tool {
+  name: string;
+  description: string;
+  /** JSON schema of its arguments. */
+  parameters: Record<string, unknown>;
+}
+
+/** Functions the model may call, and whether it must. */
+export interface ToolUse {
+  /** All that the model is told of. */
+  tools: readonly Tool[];
+  /** Those it may call. */
+  callable: readonly Tool[];
+  /** Whether there is nothing in the answer but calls. */
+  isRequired: boolean;
+  isParallel: boolean;
+}
+
+/** What an answer must be. */
+export interface Structure {
+  grammar: GrammarSpec | null;
+  /** The field the grammar came from. */
+  param: string;
+  toolUse: ToolUse | null;
+}
+
+/** Texts around a call. The JSON of its arguments stands between `begin` and {@link CALL_END}. */
+export const CALL_START = "<tool_call>";
+export const CALL_END = "}\n</tool_call>";
+
+/** What the call of a tool begins with. */
+export function callBegin(name: string): string {
+  return `${CALL_START}\n{"name": ${JSON.stringify(name)}, "arguments": `;
+}
+
+interface Body {
+  response_format?: z.infer<typeof formatSchema> | null | undefined;
+  tools?: z.infer<typeof toolsSchema> | null | undefined;
+  tool_choice?: z.infer<typeof toolChoiceSchema> | null | undefined;
+  parallel_tool_calls?: boolean | null | undefined;
+}
+
+function invalid(param: string, state: string): ApiError {
+  return new ApiError(400, `Cannot accept ${param}: ${state}`, { param, code: "invalid_value" });
+}
+
+function toToolUse(body: Body): ToolUse | null {
+  const choice = body.tool_choice ?? "auto";
+  const tools = (body.tools ?? []).map(({ function: { name, description, parameters } }) => ({
+    name,
+    description: description ?? "",
+    parameters: parameters ?? { type: "object", properties: {} },
+  }));
+  if (new Set(tools.map(({ name }) => name)).size < tools.length) {
+    throw invalid("tools", "two have one name");
+  }
+  if (tools.length === 0) {
+    if (choice === "none" || choice === "auto") return null;
+    throw invalid("tool_choice", "there are no tools");
+  }
+  if (choice === "none") return null;
+  const isParallel = body.parallel_tool_calls ?? true;
+  if (typeof choice === "string") {
+    return { tools, callable: tools, isRequired: choice === "required", isParallel };
+  }
+  const callable = tools.filter(({ name }) => name === choice.function.name);
+  if (callable.length === 0) {
+    throw invalid("tool_choice.function.name", `there is no tool "${choice.function.name}"`);
+  }
+  // One is named, so one call of it is wanted.
+  return { tools, callable, isRequired: true, isParallel: false };
+}
+
+function toolGrammar({ callable, isRequired, isParallel }: ToolUse): GrammarSpec {
+  return {
+    type: "tags",
+    tags: callable.map(({ name, parameters }) => ({
+      begin: callBegin(name),
+      schema: JSON.stringify({ type: "object", ...parameters }),
+      end: CALL_END,
+    })),
+    trigger: isRequired ? null : CALL_START,
+    separator: "\n",
+    isRepeated: isParallel,
+  };
+}
+
+/**
+ * The structure a chat request asks for.
+ *
+ * @throws {ApiError} 400 if its parts contradict each other.
+ */
+export function toStructure(body: Body): Structure {
+  const toolUse = toToolUse(body);
+  const format = body.response_format ?? { type: "text" };
+  if (toolUse) {
+    if (format.type !== "text") {
+      throw invalid("response_format", "it cannot be combined with tools; set tool_choice to none");
+    }
+    return { grammar: toolGrammar(toolUse), param: "tools", toolUse };
+  }
+  if (format.type === "text") return { grammar: null, param: "response_format", toolUse: null };
+  const schema = format.type === "json_schema"
+    ? format.json_schema.schema ?? {}
+    : { type: "object", additionalProperties: true };
+  const grammar = { type: "json_schema" as const, schema: JSON.stringify(schema) };
+  const param = format.type === "json_schema"
+    ? "response_format.json_schema.schema"
+    : "response_format";
+  return { grammar, param, toolUse: null };
+}

@@ -1,0 +1,185 @@
+/**
+ * The grammar workers of an engine: which of them knows which grammar, and who follows one.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { bytesOfToken } from "../tokenizer/byte_level.ts";
+import type { Vocabulary } from "../tokenizer/vocabulary.ts";
+import { grammarSchema } from "./grammar_schema.ts";
+import {
+  type FromGrammarWorker,
+  type GrammarSpec,
+  type GrammarVocabulary,
+  SHARED_HEADER_WORDS,
+  type ToGrammarWorker,
+} from "./grammar_types.ts";
+
+const WORKER_COUNT_MAX = 4;
+/** Grammars a worker keeps; one that knows as many is replaced when it is idle. */
+const GRAMMAR_COUNT_MAX = 64;
+/** Longest time to compile a grammar. */
+const COMPILE_TIMEOUT_MS = 10_000;
+
+/** A grammar ready to be followed, once. */
+export interface GrammarSession {
+  /** Goes to the GPU worker: takes ids as numbers. */
+  port: MessagePort;
+  /** Header and mask, see `grammar_types.ts`. */
+  shared: SharedArrayBuffer;
+  /** Ends it. Idempotent. */
+  close(): void;
+}
+
+class PooledWorker {
+  readonly keys = new Set<string>();
+  sessionCount = 0;
+  readonly #worker: Worker;
+  readonly #waiters = new Map<number, PromiseWithResolvers<string | null>>();
+
+  constructor(vocabulary: GrammarVocabulary) {
+    this.#worker = new Worker(new URL("./grammar_worker.ts", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromGrammarWorker>) => {
+      this.#waiters.get(data.sessionId)?.resolve(data.type === "failed" ? data.message : null);
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      for (const waiter of this.#waiters.values()) waiter.resolve(event.message);
+    };
+    this.#send({ type: "load", vocabulary });
+  }
+
+  /** Opens a session; what is wrong with the grammar, or null. */
+  async open(message: Extract<ToGrammarWorker, { type: "open" }>): Promise<string | null> {
+    const waiter = Promise.withResolvers<string | null>();
+    this.#waiters.set(message.sessionId, waiter);
+    const tooLong = `compiling it takes more than ${COMPILE_TIMEOUT_MS / 1000} s`;
+    const timer = setTimeout(() => waiter.resolve(tooLong), COMPILE_TIMEOUT_MS);
+    this.#send(message, [message.port]);
+    try {
+      return await waiter.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#waiters.delete(message.sessionId);
+    }
+  }
+
+  closeSession(sessionId: number): void {
+    this.#send({ type: "close", sessionId });
+  }
+
+  /** It holds no device, so it may be ended from outside. */
+  end(): void {
+    for (const waiter of this.#waiters.values()) waiter.resolve("its worker ended");
+    this.#worker.terminate();
+  }
+
+  #send(message: ToGrammarWorker, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+}
+
+/** Starts workers when grammars are first wanted. */
+export class GrammarPool {
+  readonly #vocabulary: Vocabulary;
+  #table: GrammarVocabulary | null = null;
+  #workers: PooledWorker[] = [];
+  #idle: (() => void)[] = [];
+  #nextSessionId = 1;
+
+  constructor(vocabulary: Vocabulary) {
+    this.#vocabulary = vocabulary;
+  }
+
+  /**
+   * Compiles a grammar, unless a worker knows it, and begins to follow it. A grammar is compiled by
+   * a worker that nobody follows one in: compiling must not hold up their tokens, nor a grammar
+   * that ends the worker end them.
+   *
+   * @throws {EngineError} `invalid_request`, param `grammar`, if it cannot be compiled.
+   */
+  async open(asked: GrammarSpec): Promise<GrammarSession> {
+    const spec = normalised(asked);
+    const key = JSON.stringify(spec);
+    const worker = await this.#workerFor(key);
+    const sessionId = this.#nextSessionId++;
+    const { port1, port2 } = new MessageChannel();
+    const maskWords = divCeil(this.#vocabulary.tokens.length, 32);
+    const shared = new SharedArrayBuffer((SHARED_HEADER_WORDS + maskWords) * WORD_SIZE_BYTES);
+    const fault = await worker.open({ type: "open", sessionId, spec, port: port1, shared });
+    if (fault !== null) {
+      this.#drop(worker);
+      const message = `Cannot follow the grammar: ${fault}`;
+      throw new EngineError("invalid_request", message, { param: "grammar" });
+    }
+    let isOpen = true;
+    const close = () => {
+      if (!isOpen) return;
+      isOpen = false;
+      worker.closeSession(sessionId);
+      this.#leave(worker);
+    };
+    return { port: port2, shared, close };
+  }
+
+  /** Ends all workers. */
+  close(): void {
+    for (const worker of this.#workers) worker.end();
+    this.#workers = [];
+  }
+
+  /** A worker that knows the grammar, or is free to compile it; one more session is counted. */
+  async #workerFor(key: string): Promise<PooledWorker> {
+    while (true) {
+      const worker = this.#choose(key);
+      if (worker !== null) {
+        worker.keys.add(key);
+        worker.sessionCount++;
+        return worker;
+      }
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  #choose(key: string): PooledWorker | null {
+    const knowing = this.#workers.find(({ keys }) => keys.has(key));
+    if (knowing) return knowing;
+    for (const worker of this.#workers.filter(({ sessionCount }) => sessionCount === 0)) {
+      if (worker.keys.size < GRAMMAR_COUNT_MAX) return worker;
+      this.#drop(worker);
+    }
+    if (this.#workers.length === WORKER_COUNT_MAX) return null;
+    const worker = new PooledWorker(this.#table ??= grammarVocabulary(this.#vocabulary));
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  #leave(worker: PooledWorker): void {
+    if (--worker.sessionCount === 0) this.#idle.shift()?.();
+  }
+
+  #drop(worker: PooledWorker): void {
+    worker.end();
+    this.#workers = this.#workers.filter((other) => other !== worker);
+    this.#idle.shift()?.();
+  }
+}
+
+function normalised(spec: GrammarSpec): GrammarSpec {
+  if (spec.type === "json_schema") return { ...spec, schema: grammarSchema(spec.schema) };
+  const tags = spec.tags.map((tag) => ({ ...tag, schema: grammarSchema(tag.schema) }));
+  return { ...spec, tags };
+}
+
+/** Tokens as the library reads them: what is no text must not be taken for it. */
+function grammarVocabulary(vocabulary: Vocabulary): GrammarVocabulary {
+  const controlIds = new Set(vocabulary.controlIds.values());
+  const tokens = vocabulary.tokens.map((token, id) => {
+    if (controlIds.has(id)) return "";
+    // Bytes that are not of the alphabet would be read as other ones.
+    return bytesOfToken(token).length === 0 ? "" : token;
+  });
+  return { tokens, eosIds: vocabulary.eosIds };
+}

@@ -1,0 +1,66 @@
+/**
+ * Grammars that an answer must follow, and the messages of the worker that knows them.
+ *
+ * @module
+ */
+
+/** What text an answer may be. */
+export type GrammarSpec =
+  | {
+    /** A value of a JSON schema. */
+    type: "json_schema";
+    /** Written as JSON; see `grammar_schema.ts` for what it may hold. */
+    schema: string;
+  }
+  | {
+    /** Parts between given texts that hold values of JSON schemas. */
+    type: "tags";
+    tags: readonly GrammarTag[];
+    /** With it any text may stand before it begins a part; null: there is nothing but parts. */
+    trigger: string | null;
+    /** Stands between parts if there is nothing else. */
+    separator: string;
+    /** Whether more than one part may come. */
+    isRepeated: boolean;
+  };
+
+/** One kind of part. */
+export interface GrammarTag {
+  /** What it begins with. */
+  begin: string;
+  /** Of what it holds. */
+  schema: string;
+  /** What it ends with. */
+  end: string;
+}
+
+/** What a worker needs to know of the vocabulary. */
+export interface GrammarVocabulary {
+  /** Texts in the byte alphabet by id; empty for tokens that are no text. */
+  tokens: readonly string[];
+  eosIds: readonly number[];
+}
+
+/** From the main thread to a grammar worker. */
+export type ToGrammarWorker =
+  | { type: "load"; vocabulary: GrammarVocabulary }
+  | {
+    type: "open";
+    sessionId: number;
+    spec: GrammarSpec;
+    port: MessagePort;
+    shared: SharedArrayBuffer;
+  }
+  | { type: "close"; sessionId: number };
+
+/** From a grammar worker to the main thread. */
+export type FromGrammarWorker =
+  | { type: "opened"; sessionId: number }
+  | { type: "failed"; sessionId: number; message: string };
+
+/** Words before the mask in the memory a session shares. */
+export const SHARED_HEADER_WORDS = 4;
+/** Word that counts the masks made so far. */
+export const SHARED_MASK_COUNT = 0;
+/** Word that is 1 once a token was not allowed. */
+export const SHARED_IS_LOST = 1;

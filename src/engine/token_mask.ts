@@ -1,0 +1,46 @@
+import { EngineError } from "../core/errors.ts";
+import { SHARED_HEADER_WORDS, SHARED_IS_LOST, SHARED_MASK_COUNT } from "./grammar_types.ts";
+
+/** Longest wait for a mask; one takes well under a millisecond. */
+const MASK_TIMEOUT_MS = 10_000;
+
+/** What a grammar allows next, from the worker that follows it. Lives in the GPU worker. */
+export class TokenMask {
+  readonly #port: MessagePort;
+  readonly #words: Int32Array;
+  /** Masks that are to be made by now: the first, and one after each token. */
+  #wantedCount = 1;
+
+  constructor(port: MessagePort, shared: SharedArrayBuffer) {
+    this.#port = port;
+    this.#words = new Int32Array(shared);
+  }
+
+  /** Tells of a token; the mask after it is made meanwhile. */
+  accept(id: number): void {
+    this.#wantedCount++;
+    this.#port.postMessage(id);
+  }
+
+  /**
+   * Waits for the mask of what may come next, u32 `[ceil(vocabSize / 32)]`.
+   *
+   * @throws {EngineError} `invalid_request` if the worker has lost its way.
+   */
+  wait(): Uint32Array {
+    const words = this.#words;
+    while (true) {
+      const count = Atomics.load(words, SHARED_MASK_COUNT);
+      if (count >= this.#wantedCount) break;
+      const state = Atomics.wait(words, SHARED_MASK_COUNT, count, MASK_TIMEOUT_MS);
+      if (state === "timed-out") throw failure("no mask came");
+    }
+    if (Atomics.load(words, SHARED_IS_LOST) !== 0) throw failure("a token was not allowed by it");
+    return Uint32Array.from(words.subarray(SHARED_HEADER_WORDS));
+  }
+}
+
+function failure(state: string): EngineError {
+  const message = `Cannot follow the grammar: ${state}`;
+  return new EngineError("invalid_request", message, { param: "grammar" });
+}
