@@ -10,6 +10,7 @@ import { chatRoute } from "./openai/chat.ts";
 import { completionRoute } from "./openai/completion.ts";
 import { healthRoute, modelRoute, modelsRoute, propsRoute } from "./openai/models.ts";
 import type { DocumentedRoute } from "./openai/openapi.ts";
+import { responsesRoute } from "./openai/responses.ts";
 import type { RouteContext } from "./openai/route_context.ts";
 import {
   chatAnswer,
@@ -26,6 +27,7 @@ import {
 } from "./openai/schema_answers.ts";
 import { chatSchema, templateSchema } from "./openai/schema_chat.ts";
 import { completionSchema } from "./openai/schema_completion.ts";
+import { responsesAnswer, responsesEvent, responsesSchema } from "./openai/schema_responses.ts";
 import {
   applyTemplateRoute,
   detokenizeRoute,
@@ -69,6 +71,21 @@ function generationRoutes(routes: RouteContext): ApiRoute[] {
       },
     },
   ];
+}
+
+function responsesRoutes(routes: RouteContext): ApiRoute[] {
+  return [{
+    method: "POST",
+    path: "/responses",
+    handler: responsesRoute(routes),
+    doc: {
+      summary: "Answer an input, keeping nothing",
+      request: responsesSchema,
+      answer: responsesAnswer,
+      chunk: responsesEvent,
+      errors: GENERATION_ERRORS,
+    },
+  }];
 }
 
 function modelRoutes(routes: RouteContext): ApiRoute[] {
@@ -130,6 +147,7 @@ function textRoutes(routes: RouteContext): ApiRoute[] {
 export function apiRoutes(routes: RouteContext, metrics: ServerMetrics): ApiRoute[] {
   return [
     ...generationRoutes(routes),
+    ...responsesRoutes(routes),
     ...modelRoutes(routes),
     ...textRoutes(routes),
     {

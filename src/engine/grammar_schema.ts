@@ -12,6 +12,7 @@ const SIZE_MAX = 65_536;
 const DEPTH_MAX = 16;
 const NODE_COUNT_MAX = 2000;
 const REPEAT_COUNT_MAX = 256;
+const RANGE_COUNT_MAX = 1000;
 
 /** Keywords that say nothing about what is valid. */
 const ANNOTATIONS = new Set([
@@ -85,7 +86,7 @@ class Normaliser {
       if (!KEYWORDS.has(keyword)) throw refuse(at, `the keyword "${keyword}" is not supported`);
       result[keyword] = this.#keyword(keyword, item, { at: `${at}/${keyword}`, depth });
     }
-    return this.#string(this.#checkRanges(result, at), at);
+    return this.#string(this.#range(this.#checkRanges(result, at), at), at);
   }
 
   #count(partCount: number, at: string): void {
@@ -153,6 +154,41 @@ class Normaliser {
       }
     }
     return schema;
+  }
+
+  /**
+   * A range of integers becomes a list of them: the library takes 121 for less than 120. It is
+   * right about bounds at zero.
+   */
+  #range(schema: Schema, at: string): Schema {
+    const { minimum, exclusiveMinimum, maximum, exclusiveMaximum, ...rest } = schema;
+    const bounds = { minimum, exclusiveMinimum, maximum, exclusiveMaximum };
+    const given = Object.entries(bounds).filter(([, value]) => value !== undefined);
+    if (given.length === 0) return schema;
+    const wrong = given.find(([, value]) => !Number.isFinite(value));
+    if (wrong) throw refuse(`${at}/${wrong[0]}`, "a number is wanted");
+    const low = Math.max(
+      Math.ceil(Number(minimum ?? -Infinity)),
+      Math.floor(Number(exclusiveMinimum ?? -Infinity)) + 1,
+    );
+    const high = Math.min(
+      Math.floor(Number(maximum ?? Infinity)),
+      Math.ceil(Number(exclusiveMaximum ?? Infinity)) - 1,
+    );
+    if (schema.type === "integer" && high - low < RANGE_COUNT_MAX) {
+      if (high < low) throw refuse(at, "its range holds no integer");
+      const { type: _, ...others } = rest;
+      return { ...others, enum: Array.from({ length: high - low + 1 }, (_, i) => low + i) };
+    }
+    const isFromZero = high === Infinity && (low === 0 || low === 1);
+    if (schema.type === "integer" && isFromZero) return { ...rest, minimum: low };
+    if (schema.type === "number" && given.length === 1 && minimum === 0) {
+      return { ...rest, minimum };
+    }
+    throw refuse(
+      at,
+      `ranges are supported for integers, up to ${RANGE_COUNT_MAX} of them or from 0 or 1 on`,
+    );
   }
 
   /** Lengths become a pattern, and a pattern one that a JSON string can hold as it is. */

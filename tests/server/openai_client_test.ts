@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import OpenAI from "openai";
+import { zodResponseFormat } from "openai/helpers/zod";
+import { z } from "zod";
 import { startServer } from "../../server/serve.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { AnswerCheck } from "../support/answer_check.ts";
 import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
-import { eventually, harness } from "./harness.ts";
+import { eventually, harness, type HarnessOptions } from "./harness.ts";
 
 const AUTHORIZED = { headers: { Authorization: "Bearer secret" } };
 const messages = [{ role: "user" as const, content: "hi" }];
@@ -13,14 +15,15 @@ const messages = [{ role: "user" as const, content: "hi" }];
 async function withClient(
   script: FakeScript,
   body: (client: OpenAI, context: ReturnType<typeof harness> & { url: string }) => Promise<void>,
+  options: HarnessOptions = {},
 ): Promise<void> {
-  const context = harness(script, { app: { apiKeys: ["secret"] } });
+  const context = harness(script, { ...options, app: { apiKeys: ["secret"] } });
   const { app, state } = context;
   const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 1 });
   const check = new AnswerCheck((path) => fetch(server.url + path, AUTHORIZED));
-  const options = { apiKey: "secret", baseURL: `${server.url}/v1`, maxRetries: 0 };
+  const settings = { apiKey: "secret", baseURL: `${server.url}/v1`, maxRetries: 0 };
   try {
-    await body(new OpenAI({ ...options, fetch: check.fetch }), { ...context, url: server.url });
+    await body(new OpenAI({ ...settings, fetch: check.fetch }), { ...context, url: server.url });
   } finally {
     await server.stop();
   }
@@ -132,4 +135,68 @@ Deno.test("the openai client's abort ends the sequence", () =>
     }
     await eventually(() => engine.abortedCount === 1);
     assert(engine.activeCount === 0);
+  }));
+
+const parameters = { type: "object", properties: { city: { type: "string" } } };
+const CALL = '<tool_call>\n{"name": "weather", "arguments": {"city":"Bonn"}}\n</tool_call>';
+const ROOM = { info: { contextLength: 4000 } };
+
+Deno.test("the openai client's tool runner calls a function and goes on with its result", () =>
+  withClient((_, callIndex) => tokensOf(callIndex === 0 ? CALL : "Rain."), async (client) => {
+    const asked: string[] = [];
+    const runner = client.chat.completions.runTools({
+      model: "fake",
+      messages,
+      tools: [{
+        type: "function",
+        function: {
+          name: "weather",
+          description: "of a city",
+          parameters,
+          parse: JSON.parse,
+          function: ({ city }: { city: string }) => {
+            asked.push(city);
+            return "rain";
+          },
+        },
+      }],
+    });
+    assertEquals(await runner.finalContent(), "Rain.");
+    assertEquals(asked, ["Bonn"]);
+  }, ROOM));
+
+Deno.test("the openai client parses a structured answer", () =>
+  withClient(() => tokensOf('{"name":"Ann","age":7}'), async (client) => {
+    const person = z.object({ name: z.string(), age: z.number() });
+    const response_format = zodResponseFormat(person, "person");
+    const answer = await client.chat.completions.parse({
+      model: "fake",
+      messages,
+      response_format,
+    });
+    assertEquals(answer.choices[0].message.parsed, { name: "Ann", age: 7 });
+  }, ROOM));
+
+Deno.test("the openai client gets responses, whole, streamed and with calls", () =>
+  withClient((_, callIndex) => tokensOf(callIndex < 2 ? "hello" : CALL), async (client) => {
+    const whole = await client.responses.create({ model: "fake", input: "hi" });
+    assertEquals([whole.output_text, whole.status], ["hello", "completed"]);
+    const stream = client.responses.stream({ model: "fake", input: "hi" });
+    let text = "";
+    stream.on("response.output_text.delta", ({ delta }) => text += delta);
+    assertEquals((await stream.finalResponse()).output_text, "hello");
+    assertEquals(text, "hello");
+    const tools = [{ type: "function" as const, name: "weather", parameters, strict: false }];
+    const called = await client.responses.create({ model: "fake", input: "hi", tools });
+    assert(called.output[0].type === "function_call");
+    assertEquals(called.output[0].arguments, '{"city":"Bonn"}');
+  }, ROOM));
+
+Deno.test("the openai client is told of tokens", () =>
+  withClient(() => tokensOf("ok"), async (client) => {
+    const fields = { model: "fake", messages, logprobs: true, top_logprobs: 2 };
+    const { choices } = await client.chat.completions.create(fields);
+    const { content } = choices[0].logprobs!;
+    assertEquals(content!.map(({ token }) => token), ["o", "k"]);
+    assertEquals(content![0].top_logprobs.length, 2);
   }));

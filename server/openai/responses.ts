@@ -1,0 +1,223 @@
+/**
+ * POST /v1/responses: one generation as output items, told of event by event. A whole answer is
+ * what the last event holds.
+ *
+ * @module
+ */
+
+import type { Context } from "hono";
+import { EngineError, invariant } from "../../src/core/errors.ts";
+import type { ServedModel } from "../state.ts";
+import { generateText, type GenerationSpec, type GenerationTimings } from "./generation.ts";
+import { readJson } from "./parse_body.ts";
+import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
+import { parseResponsesRequest, type ResponsesRequest } from "./schema_responses.ts";
+import { toSpecs } from "./specs.ts";
+import { answerSse } from "./sse.ts";
+import { type CallPiece, ToolCallReader } from "./tool_calls.ts";
+import { renderChat } from "./tool_prompt.ts";
+
+type Item = Record<string, unknown> & { id: string; type: "message" | "function_call" };
+type Event = Record<string, unknown> & { type: string };
+
+const newId = (prefix: string) => `${prefix}_${crypto.randomUUID().replaceAll("-", "")}`;
+
+/** The output items of one answer, as events. */
+class ItemWriter {
+  readonly items: Item[] = [];
+  #text = "";
+
+  get #last(): Item | undefined {
+    return this.items.at(-1);
+  }
+
+  get #place() {
+    return { item_id: this.#last!.id, output_index: this.items.length - 1 };
+  }
+
+  *write(piece: CallPiece): Generator<Event> {
+    if (piece.type === "content") {
+      if (this.#last?.type !== "message") yield* this.#openMessage();
+      this.#text += piece.text;
+      const place = { ...this.#place, content_index: 0 };
+      yield { type: "response.output_text.delta", ...place, delta: piece.text, logprobs: [] };
+    } else if (piece.type === "call") {
+      yield* this.close("completed");
+      yield* this.#open({
+        type: "function_call",
+        id: newId("fc"),
+        call_id: piece.id,
+        name: piece.name,
+        arguments: "",
+        status: "in_progress",
+      });
+    } else {
+      this.#text += piece.text;
+      const { text: delta } = piece;
+      yield { type: "response.function_call_arguments.delta", ...this.#place, delta };
+    }
+  }
+
+  *#openMessage(): Generator<Event> {
+    yield* this.close("completed");
+    const message = { role: "assistant", status: "in_progress", content: [] };
+    yield* this.#open({ type: "message", id: newId("msg"), ...message });
+    const part = { type: "output_text", text: "", annotations: [] };
+    yield { type: "response.content_part.added", ...this.#place, content_index: 0, part };
+  }
+
+  *#open(item: Item): Generator<Event> {
+    this.items.push(item);
+    this.#text = "";
+    yield {
+      type: "response.output_item.added",
+      output_index: this.items.length - 1,
+      item: { ...item },
+    };
+  }
+
+  /** Ends the item that is open, if one is. */
+  *close(status: "completed" | "incomplete"): Generator<Event> {
+    const item = this.#last;
+    if (item?.status !== "in_progress") return;
+    const text = this.#text;
+    if (item.type === "message") {
+      const part = { type: "output_text", text, annotations: [] };
+      const place = { ...this.#place, content_index: 0 };
+      yield { type: "response.output_text.done", ...place, text, logprobs: [] };
+      yield { type: "response.content_part.done", ...place, part };
+      item.content = [part];
+    } else {
+      item.arguments = text;
+      const { name } = item;
+      const type = "response.function_call_arguments.done";
+      yield { type, ...this.#place, name, arguments: text };
+    }
+    item.status = status;
+    yield {
+      type: "response.output_item.done",
+      output_index: this.items.length - 1,
+      item: { ...item },
+    };
+  }
+}
+
+interface Run {
+  request: ResponsesRequest;
+  spec: GenerationSpec;
+  model: ServedModel;
+  routes: RouteContext;
+  signal: AbortSignal;
+}
+
+function toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount }: GenerationTimings) {
+  return {
+    input_tokens: promptTokenCount,
+    input_tokens_details: { cached_tokens: cachedTokenCount },
+    output_tokens: completionTokenCount,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: promptTokenCount + completionTokenCount,
+  };
+}
+
+/** All events of an answer, in order; the first ones come when the engine has accepted it. */
+async function* eventsOf({ request, spec, model, routes, signal }: Run): AsyncGenerator<Event> {
+  const writer = new ItemWriter();
+  const reader = request.structure.toolUse && new ToolCallReader();
+  const head = { id: newId("resp"), object: "response", created_at: Math.floor(Date.now() / 1000) };
+  const response = (status: string, rest: object) => ({
+    response: {
+      ...head,
+      status,
+      error: null,
+      incomplete_details: null,
+      model: routes.modelId,
+      output: writer.items,
+      usage: null,
+      ...request.echoed,
+      ...rest,
+    },
+  });
+  let hasBegun = false;
+  for await (const piece of generateText(spec, { model, signal, observer: routes.observer })) {
+    if (!hasBegun) {
+      hasBegun = true;
+      yield { type: "response.created", ...response("in_progress", {}) };
+      yield { type: "response.in_progress", ...response("in_progress", {}) };
+    }
+    if (piece.type === "text") {
+      const pieces = reader?.push(piece.text) ?? [{ type: "content" as const, text: piece.text }];
+      for (const each of pieces) yield* writer.write(each);
+    } else if (piece.type === "finish") {
+      for (const each of reader?.flush() ?? []) yield* writer.write(each);
+      const status = piece.reason === "stop" ? "completed" : "incomplete";
+      yield* writer.close(status);
+      const incomplete_details = status === "completed" ? null : { reason: "max_output_tokens" };
+      const usage = toUsage(piece.timings);
+      yield { type: `response.${status}`, ...response(status, { incomplete_details, usage }) };
+    }
+  }
+}
+
+async function* framesOf(events: AsyncGenerator<Event>): AsyncGenerator<string> {
+  let sequence_number = 0;
+  for await (const { type, ...rest } of events) {
+    const data = JSON.stringify({ type, sequence_number: sequence_number++, ...rest });
+    yield `event: ${type}\ndata: ${data}\n\n`;
+  }
+}
+
+function toSpec(request: ResponsesRequest, model: ServedModel): GenerationSpec {
+  const { messages, structure } = request;
+  const promptIds = renderChat(model, messages, structure.toolUse);
+  const { contextLength } = model.engine.info;
+  const room = { contextLength, param: "input" };
+  const maxTokens = roomFor(promptIds.length, request.maxTokens, room);
+  const { grammar, param: grammarParam } = structure;
+  return toSpecs(request, { promptIds, maxTokens, echo: null, grammar, grammarParam }, model)[0];
+}
+
+/** Runs `body` with a signal that ends with the client, or when the server stops. */
+function track(routes: RouteContext, clientSignal: AbortSignal) {
+  const controller = new AbortController();
+  const clientGone = () => {
+    controller.abort(new EngineError("aborted", "Cannot go on: the client is gone"));
+  };
+  const release = routes.state.track(controller);
+  clientSignal.addEventListener("abort", clientGone, { once: true });
+  if (clientSignal.aborted) clientGone();
+  const end = () => {
+    clientSignal.removeEventListener("abort", clientGone);
+    release();
+    clientGone();
+  };
+  return { signal: controller.signal, clientGone, end };
+}
+
+async function* endWith<T>(source: AsyncGenerator<T>, end: () => void): AsyncGenerator<T> {
+  try {
+    yield* source;
+  } finally {
+    end();
+  }
+}
+
+/** Makes the handler of responses. */
+export function responsesRoute(routes: RouteContext): (context: Context) => Promise<Response> {
+  return async (context) => {
+    const request = parseResponsesRequest(await readJson(context.req));
+    checkModelName(routes, request.model);
+    const model = readyModel(routes.state);
+    const spec = toSpec(request, model);
+    const { signal, clientGone, end } = track(routes, context.req.raw.signal);
+    const events = endWith(eventsOf({ request, spec, model, routes, signal }), end);
+    if (request.stream) {
+      const { pingIntervalMs } = routes;
+      return await answerSse(framesOf(events), { pingIntervalMs, onCancel: clientGone });
+    }
+    let last: Event | null = null;
+    for await (const event of events) last = event;
+    invariant(last !== null, "an answer has a last event");
+    return Response.json(last.response);
+  };
+}

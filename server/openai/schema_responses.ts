@@ -1,0 +1,266 @@
+/**
+ * The body of POST /v1/responses, and what its answers look like.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { ChatMessage } from "../../src/tokenizer/types.ts";
+import { ApiError } from "./errors.ts";
+import { parseBody } from "./parse_body.ts";
+import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
+import { type Structure, TOOL_COUNT_MAX, toStructure } from "./structured.ts";
+import { writeCalls, writeResult } from "./tool_prompt.ts";
+
+const contentPart = z.object({
+  type: z.enum(["input_text", "output_text", "text"]),
+  text: z.string(),
+});
+
+const message = z.object({
+  type: z.literal("message").nullish(),
+  role: z.enum(["system", "developer", "user", "assistant"]),
+  content: z.union([z.string(), z.array(contentPart).min(1)]),
+});
+
+const callItem = z.object({
+  type: z.literal("function_call"),
+  call_id: z.string(),
+  name: z.string(),
+  arguments: z.string(),
+});
+
+const resultItem = z.object({
+  type: z.literal("function_call_output"),
+  call_id: z.string(),
+  output: z.union([z.string(), z.array(contentPart).min(1)]),
+});
+
+const format = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text") }),
+  z.object({ type: z.literal("json_object") }),
+  z.object({
+    type: z.literal("json_schema"),
+    name: z.string(),
+    schema: z.record(z.string(), z.unknown()),
+    description: z.string().nullish(),
+    strict: z.boolean().nullish(),
+  }),
+]);
+
+const toolSchema = z.object({
+  type: z.literal("function"),
+  name: z.string().regex(/^[\w.-]{1,64}$/),
+  description: z.string().nullish(),
+  parameters: z.record(z.string(), z.unknown()).nullish(),
+  strict: z.boolean().nullish(),
+});
+
+const { stop: _, n: __, stream_options: ___, return_progress: ____, ...sampling } = commonFields;
+
+/** A request as it comes. */
+export const responsesSchema = z.object({
+  ...sampling,
+  input: z.union([z.string().min(1), z.array(z.union([message, callItem, resultItem])).min(1)]),
+  instructions: z.string().nullish(),
+  max_output_tokens: z.number().int().min(1).nullish(),
+  tools: z.array(toolSchema).max(TOOL_COUNT_MAX).nullish(),
+  tool_choice: z.union([
+    z.enum(["none", "auto", "required"]),
+    z.object({ type: z.literal("function"), name: z.string() }),
+  ]).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  text: z.object({ format: format.nullish() }).nullish(),
+  previous_response_id: z.string().nullish(),
+  background: z.boolean().nullish(),
+  store: z.boolean().nullish(),
+  metadata: z.record(z.string(), z.string()).nullish(),
+});
+
+type Body = z.infer<typeof responsesSchema>;
+
+/** A request, checked. */
+export interface ResponsesRequest extends CommonRequest {
+  messages: readonly ChatMessage[];
+  /** Null: as many as the context has room for. */
+  maxTokens: number | null;
+  structure: Structure;
+  /** What the answer repeats of the request. */
+  echoed: Record<string, unknown>;
+}
+
+function textOf(content: string | { text: string }[]): string {
+  return typeof content === "string" ? content : content.map(({ text }) => text).join("\n");
+}
+
+/** Calls that follow one another are those of one answer. */
+function toMessages({ input, instructions }: Body): ChatMessage[] {
+  const messages: ChatMessage[] = [];
+  if (instructions) messages.push({ role: "system", content: instructions });
+  if (typeof input === "string") return [...messages, { role: "user", content: input }];
+  for (const item of input) {
+    const last = messages.at(-1);
+    if (item.type === "function_call_output") {
+      messages.push({ role: "user", content: writeResult(textOf(item.output)) });
+    } else if (item.type === "function_call") {
+      const isContinued = last?.role === "assistant";
+      const content = writeCalls(isContinued ? last.content as string : "", [item]);
+      if (isContinued) messages.pop();
+      messages.push({ role: "assistant", content });
+    } else {
+      const role = item.role === "developer" ? "system" : item.role;
+      messages.push({ role, content: textOf(item.content) });
+    }
+  }
+  return messages;
+}
+
+function structureOf(body: Body): Structure {
+  const choice = body.tool_choice;
+  const asked = body.text?.format ?? { type: "text" as const };
+  const structure = toStructure({
+    tools: body.tools?.map(({ type, ...definition }) => ({ type, function: definition })),
+    tool_choice: typeof choice === "object" && choice !== null
+      ? { type: "function", function: { name: choice.name } }
+      : choice,
+    parallel_tool_calls: body.parallel_tool_calls,
+    response_format: asked.type === "json_schema"
+      ? { type: "json_schema", json_schema: asked }
+      : asked,
+  });
+  const param = structure.param === "tools" ? "tools" : "text.format";
+  return { ...structure, param };
+}
+
+function refuse(param: string, state: string): never {
+  const options = { param, code: "unsupported_parameter" };
+  throw new ApiError(400, `Cannot honour ${param}: ${state}`, options);
+}
+
+/**
+ * Checks a request.
+ *
+ * @throws {ApiError} 400 with `param` set to the field at fault.
+ */
+export function parseResponsesRequest(body: unknown): ResponsesRequest {
+  const parsed = parseBody(responsesSchema, body);
+  if (parsed.previous_response_id) refuse("previous_response_id", "answers are not kept");
+  if (parsed.background) refuse("background", "answers are not kept");
+  const structure = structureOf(parsed);
+  return {
+    ...toCommonRequest(parsed),
+    logprobs: null,
+    messages: toMessages(parsed),
+    maxTokens: parsed.max_output_tokens ?? null,
+    structure,
+    echoed: {
+      instructions: parsed.instructions ?? null,
+      max_output_tokens: parsed.max_output_tokens ?? null,
+      metadata: parsed.metadata ?? {},
+      parallel_tool_calls: parsed.parallel_tool_calls ?? true,
+      previous_response_id: null,
+      store: false,
+      temperature: parsed.temperature ?? 1,
+      text: { format: parsed.text?.format ?? { type: "text" } },
+      tool_choice: parsed.tool_choice ?? "auto",
+      tools: (parsed.tools ?? []).map((tool) => ({
+        ...tool,
+        description: tool.description ?? null,
+        parameters: tool.parameters ?? null,
+        strict: tool.strict ?? true,
+      })),
+      top_p: parsed.top_p ?? 1,
+      truncation: "disabled",
+    },
+  };
+}
+
+const status = z.enum(["in_progress", "completed", "incomplete"]);
+const count = z.number().int().min(0);
+const textPart = z.object({
+  type: z.literal("output_text"),
+  text: z.string(),
+  annotations: z.array(z.unknown()).max(0),
+});
+
+const outputItem = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("message"),
+    id: z.string(),
+    role: z.literal("assistant"),
+    status,
+    content: z.array(textPart),
+  }),
+  z.object({
+    type: z.literal("function_call"),
+    id: z.string(),
+    call_id: z.string(),
+    name: z.string(),
+    arguments: z.string(),
+    status,
+  }),
+]);
+
+/** A whole answer. */
+export const responsesAnswer = z.object({
+  id: z.string(),
+  object: z.literal("response"),
+  created_at: count,
+  status,
+  error: z.null(),
+  incomplete_details: z.object({ reason: z.literal("max_output_tokens") }).nullable(),
+  model: z.string(),
+  output: z.array(outputItem),
+  usage: z.object({
+    input_tokens: count,
+    input_tokens_details: z.object({ cached_tokens: count }),
+    output_tokens: count,
+    output_tokens_details: z.object({ reasoning_tokens: count }),
+    total_tokens: count,
+  }).nullable(),
+  instructions: z.string().nullable(),
+  max_output_tokens: count.nullable(),
+  metadata: z.record(z.string(), z.string()),
+  parallel_tool_calls: z.boolean(),
+  previous_response_id: z.null(),
+  store: z.literal(false),
+  temperature: z.number(),
+  text: z.object({ format: z.record(z.string(), z.unknown()) }),
+  tool_choice: z.unknown(),
+  tools: z.array(z.record(z.string(), z.unknown())),
+  top_p: z.number(),
+  truncation: z.literal("disabled"),
+});
+
+const place = { sequence_number: count, output_index: count, item_id: z.string() };
+const event = <T extends string>(type: T, fields: z.ZodRawShape) =>
+  z.object({ type: z.literal(type), sequence_number: count, ...fields });
+const partPlace = { ...place, content_index: z.literal(0) };
+const itemFields = { output_index: count, item: outputItem };
+
+/** An event of a streamed answer. */
+export const responsesEvent = z.union([
+  ...(["created", "in_progress", "completed", "incomplete"] as const).map((name) =>
+    event(`response.${name}`, { response: responsesAnswer })
+  ),
+  event("response.output_item.added", itemFields),
+  event("response.output_item.done", itemFields),
+  event("response.content_part.added", { ...partPlace, part: textPart }),
+  event("response.content_part.done", { ...partPlace, part: textPart }),
+  event("response.output_text.delta", {
+    ...partPlace,
+    delta: z.string(),
+    logprobs: z.array(z.unknown()),
+  }),
+  event("response.output_text.done", {
+    ...partPlace,
+    text: z.string(),
+    logprobs: z.array(z.unknown()),
+  }),
+  event("response.function_call_arguments.delta", { ...place, delta: z.string() }),
+  event("response.function_call_arguments.done", {
+    ...place,
+    name: z.string(),
+    arguments: z.string(),
+  }),
+]);

@@ -1,0 +1,132 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { FAKE_TOKENIZER, tokensOf } from "../support/fake_engine.ts";
+import { framesOf, harness } from "./harness.ts";
+
+const PATH = "/v1/responses";
+const OPTIONS = { info: { contextLength: 4000 } };
+const tools = [{ type: "function", name: "time", parameters: { type: "object" }, strict: true }];
+const CALL = '<tool_call>\n{"name": "time", "arguments": {"a":1}}\n</tool_call>';
+
+/** `data` of the frames of a stream of events. */
+// deno-lint-ignore no-explicit-any
+function eventsOf(text: string): any[] {
+  const frames = text.split("\n\n").filter((frame) => frame.startsWith("event: "));
+  return frames.map((frame) => {
+    const [, name, data] = /^event: (\S+)\ndata: (.*)$/.exec(frame)!;
+    const event = JSON.parse(data);
+    assertEquals(event.type, name);
+    return event;
+  });
+}
+
+Deno.test("a response holds a message with its text, and repeats what was asked", async () => {
+  const { post } = harness(() => tokensOf("yes"));
+  const response = await post(PATH, { input: "hi", temperature: 0.5, metadata: { a: "b" } });
+  const { id, created_at, output, ...body } = await response.json();
+  assertMatch(id, /^resp_[0-9a-f]{32}$/);
+  assert(Math.abs(created_at - Date.now() / 1000) < 5);
+  assertEquals(output.length, 1);
+  assertEquals(output[0].content, [{ type: "output_text", text: "yes", annotations: [] }]);
+  assertEquals([body.status, body.temperature, body.metadata], ["completed", 0.5, { a: "b" }]);
+  assertEquals(body.usage.total_tokens, 19 + 3);
+});
+
+Deno.test("a streamed response tells of everything in order, numbered without a gap", async () => {
+  const { post } = harness(() => tokensOf("ok"));
+  const text = await (await post(PATH, { input: "hi", stream: true })).text();
+  const events = eventsOf(text);
+  assertEquals(events.map(({ type }) => type.replace("response.", "")), [
+    "created",
+    "in_progress",
+    "output_item.added",
+    "content_part.added",
+    "output_text.delta",
+    "output_text.delta",
+    "output_text.done",
+    "content_part.done",
+    "output_item.done",
+    "completed",
+  ]);
+  assertEquals(events.map(({ sequence_number }) => sequence_number), events.map((_, i) => i));
+  assertEquals(events[6].text, "ok");
+  assertEquals(events[8].item.status, "completed");
+  assertEquals(events.at(-1).response.output[0].content[0].text, "ok");
+});
+
+Deno.test("calls are items of their own, after what was said before them", async () => {
+  const { post, engine } = harness(() => tokensOf(`Wait.\n${CALL}`), OPTIONS);
+  const text = await (await post(PATH, { input: "hi", tools, stream: true })).text();
+  const events = eventsOf(text);
+  const { output } = events.at(-1).response;
+  assertEquals(output.map(({ type }: { type: string }) => type), ["message", "function_call"]);
+  assertEquals(output[0].content[0].text, "Wait.\n");
+  assertEquals([output[1].name, output[1].arguments], ["time", '{"a":1}']);
+  const deltas = events.filter(({ type }) => type.endsWith("arguments.delta"));
+  assertEquals(deltas.map(({ delta }) => delta).join(""), '{"a":1}');
+  assertEquals(new Set(deltas.map(({ item_id }) => item_id)), new Set([output[1].id]));
+  assertEquals(engine.requests[0].grammar?.type, "tags");
+});
+
+Deno.test("a response that ends by its limit is incomplete and says so", async () => {
+  const { post } = harness(() => tokensOf("abcdef"));
+  const body = { input: "hi", max_output_tokens: 2 };
+  const { status, incomplete_details, output } = await (await post(PATH, body)).json();
+  assertEquals([status, incomplete_details.reason], ["incomplete", "max_output_tokens"]);
+  assertEquals([output[0].status, output[0].content[0].text], ["incomplete", "ab"]);
+  const events = eventsOf(await (await post(PATH, { ...body, stream: true })).text());
+  assertEquals(events.at(-1).type, "response.incomplete");
+});
+
+Deno.test("instructions, parts, calls and their results make the prompt", async () => {
+  const { post, engine } = harness(() => tokensOf("ok"), OPTIONS);
+  const input = [
+    {
+      role: "user",
+      content: [{ type: "input_text", text: "a" }, { type: "input_text", text: "b" }],
+    },
+    { type: "message", role: "assistant", content: [{ type: "output_text", text: "c" }] },
+    { type: "function_call", call_id: "1", name: "time", arguments: '{"a":1}' },
+    { type: "function_call_output", call_id: "1", output: "noon" },
+  ];
+  await (await post(PATH, { input, instructions: "Be brief." })).json();
+  assertEquals(
+    FAKE_TOKENIZER.detokenize(engine.requests[0].promptIds),
+    `[system]Be brief.[user]a\nb[assistant]c\n${CALL}` +
+      "[user]<tool_response>\nnoon\n</tool_response>[assistant]",
+  );
+});
+
+const REFUSED: [object, string, string][] = [
+  [{}, "input", "missing_required_parameter"],
+  [{ input: "" }, "input", "invalid_value"],
+  [{ input: "x", previous_response_id: "resp_1" }, "previous_response_id", "unsupported_parameter"],
+  [{ input: "x", background: true }, "background", "unsupported_parameter"],
+  [{ input: "x", tools: [{ type: "web_search" }] }, "tools[0].type", "invalid_value"],
+  [{ input: "x", max_output_tokens: 0 }, "max_output_tokens", "invalid_value"],
+  [{ input: "x".repeat(300) }, "input", "context_length_exceeded"],
+  [{ input: "x", model: "other" }, "model", "model_not_found"],
+];
+
+for (const [body, param, code] of REFUSED) {
+  Deno.test(`POST ${PATH} refuses ${JSON.stringify(body).slice(0, 60)} (${code})`, async () => {
+    for (const stream of [false, true]) {
+      const { post } = harness(() => tokensOf("a"));
+      const response = await post(PATH, { ...body, stream });
+      assertEquals(response.status, code === "model_not_found" ? 404 : 400);
+      const { error } = await response.json();
+      assertEquals([error.param, error.code], [param, code]);
+    }
+  });
+}
+
+Deno.test("a failure after the first event ends the stream with an error", async () => {
+  const { post } = harness(() => [97, new Error("x")]);
+  const { error } = console;
+  console.error = () => {};
+  try {
+    const text = await (await post(PATH, { input: "hi", stream: true })).text();
+    assertEquals(framesOf(text).at(-1).error.code, "internal_error");
+  } finally {
+    console.error = error;
+  }
+});
