@@ -3,9 +3,11 @@
  * depths, and, in four tables between its paragraphs, pairs of a key and a value. Every fact is
  * asked for, all of them after the same document, so that the document is read once.
  *
- * A key is three words that occur in no other key. It is given, and what is scored is whether the
- * model goes on greedily with the right digits. Of several forms tried that is the one in which a
- * small model does best with the exact cache, so that what a codec loses is seen.
+ * A key is three words that occur in no other key, and its digits follow it without a space. It is
+ * given, and what is scored is whether the model goes on greedily with the right digits. Of several
+ * forms tried that is the one in which a small model does best with the exact cache (23 of 24 in
+ * 2,048 tokens; in whole sentences, "The secret code of apple is 7391", 5 of 16), so that what a
+ * codec loses is seen.
  *
  * @module
  */
@@ -144,8 +146,11 @@ function makeFacts({ caseCount, seed }: RetrievalOptions): Fact[] {
   const words = shuffled(KEY_WORDS, random);
   return Array.from({ length: 2 * caseCount }, (_, index): Fact => {
     const digits = Array.from({ length: CODE_DIGIT_COUNT }, () => Math.floor(random() * 10));
-    const key = words.splice(0, WORDS_PER_KEY).join(" ");
-    return { kind: index < caseCount ? "code" : "pair", key, value: digits.join("") };
+    const own = words.splice(0, WORDS_PER_KEY);
+    const value = digits.join("");
+    return index < caseCount
+      ? { kind: "code", key: own.join(" "), value }
+      : { kind: "pair", key: own.join(", "), value };
   });
 }
 
@@ -157,20 +162,18 @@ interface Line {
 /** A line for each code; the pairs in tables, put at even places among them. */
 function factLines(facts: readonly Fact[]): Line[] {
   const lines: Line[] = facts.filter(({ kind }) => kind === "code").map((fact) => {
-    return { text: `\n\n${lineStart(fact)}${fact.value}\n\n`, facts: [fact] };
+    return { text: `\n\n${fact.key}${fact.value}\n\n`, facts: [fact] };
   });
   const pairs = facts.filter(({ kind }) => kind === "pair");
   const tableCount = Math.min(TABLE_COUNT, pairs.length);
   for (let table = tableCount - 1; table >= 0; table--) {
     const own = pairs.filter((_, index) => index % tableCount === table);
-    const rows = own.map((fact) => `${lineStart(fact)}${fact.value}\n`).join("");
+    const rows = own.map((fact) => `${fact.key}${fact.value}\n`).join("");
     const place = Math.round(lines.length * (table + 0.5) / tableCount);
     lines.splice(place, 0, { text: `\n\nEntries:\n\n${rows}\n`, facts: own });
   }
   return lines;
 }
-
-const lineStart = ({ kind, key }: Fact) => kind === "code" ? `${key} = ` : `${key}: `;
 
 function makeCase(
   fact: Fact,
@@ -178,10 +181,10 @@ function makeCase(
   { frame, tokenizer }: { frame: Frame; tokenizer: Tokenizer },
 ): RetrievalCase {
   const { kind, key, value } = fact;
-  const question = `${frame.tail === "" ? "" : `${QUESTION}${frame.tail}`}\n\n${lineStart(fact)}`;
+  const question = `${frame.tail === "" ? "" : `${QUESTION}${frame.tail}`}\n\n${key}`;
   const questionIds = tokenizer.tokenize(question, { parseSpecial: true });
   const wholeIds = tokenizer.tokenize(question + value, { parseSpecial: true });
-  // A space may be a token of its own or belong to the first digit.
+  // A tokenizer may put the end of the key and the first digit in one token.
   const sameCount = questionIds.findIndex((id, index) => id !== wholeIds[index]);
   const answerStart = sameCount === -1 ? questionIds.length : sameCount;
   return {
