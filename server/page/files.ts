@@ -27,6 +27,7 @@ import meter from "./meter.mjs" with { type: "text" };
 import problems from "./problems.mjs" with { type: "text" };
 import prometheus from "./prometheus.mjs" with { type: "text" };
 import settings from "./settings.mjs" with { type: "text" };
+import slots from "./slots.mjs" with { type: "text" };
 import sse from "./sse.mjs" with { type: "text" };
 import store from "./store.mjs" with { type: "text" };
 import baseStyle from "./base.css" with { type: "text" };
@@ -55,6 +56,7 @@ const FILES: Readonly<Record<string, string>> = {
   "problems.mjs": problems,
   "prometheus.mjs": prometheus,
   "settings.mjs": settings,
+  "slots.mjs": slots,
   "sse.mjs": sse,
   "store.mjs": store,
   "turn.mjs": turn,

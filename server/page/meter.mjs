@@ -3,6 +3,7 @@
 import { byId, make, makeSvg } from "./dom.mjs";
 import { formatBytes, formatCount, formatRate, formatRatio } from "./format.mjs";
 import { rateOf, readMetrics } from "./prometheus.mjs";
+import { bytesOfTurn } from "./slots.mjs";
 
 const BUSY_INTERVAL_MS = 1000;
 const IDLE_INTERVAL_MS = 5000;
@@ -73,6 +74,8 @@ export class Meter {
   #api;
   #timer = 0;
   #isBusy = false;
+  /** Whether the server tells of its slots: asking one that does not is an error in the console. */
+  #hasSlots = false;
   #model = null;
   #before = null;
   #now = null;
@@ -93,6 +96,9 @@ export class Meter {
   start(model) {
     this.#model = model;
     this.#schedule(0);
+    this.#api.json("openapi.json").then(({ paths }) => {
+      this.#hasSlots = "/v1/slots" in paths;
+    }, () => {}); // without it slots are not asked for, and their bytes "not reported"
   }
 
   /** Whether an answer is under way: then the server is asked more often. */
@@ -123,13 +129,21 @@ export class Meter {
   }
 
   async #ask() {
-    const [props, metrics] = await Promise.all([
+    const turn = this.#turn;
+    const [slots, props, metrics] = await Promise.all([
+      this.#isBusy && this.#hasSlots ? this.#api.json("slots").catch(() => null) : null,
       this.#api.json("props").catch(() => null),
       this.#api.text("metrics").then(readMetrics).catch(() => null),
     ]);
     if (metrics !== null) {
       this.#before = this.#now;
       this.#now = { atMs: performance.now(), metrics };
+    }
+    const kv = turn === null ? null : bytesOfTurn(slots, turn);
+    if (kv !== null) {
+      // Kept with the turn: when its answer has ended, its slot is empty.
+      turn.kv = kv;
+      if (turn === this.#turn) this.showTurn(turn);
     }
     this.#showServer(props);
     this.#schedule(this.#isBusy ? BUSY_INTERVAL_MS : IDLE_INTERVAL_MS);

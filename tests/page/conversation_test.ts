@@ -31,6 +31,13 @@ const HOSTILE = `<script>document.title="owned"</script>
 const slowly = (text: string, waitMs = 2): FakeScript => () =>
   tokensOf(text).flatMap((id) => [id, { waitMs }]);
 
+/** A slot of `/slots` that answers a prompt of so many tokens. */
+const slot = (promptCount: number, raw: number) => ({
+  is_processing: true,
+  n_prompt_tokens: promptCount,
+  kv_bytes: { raw, packed: raw / 5 },
+});
+
 pageTest("the page holds a conversation", {
   "an answer streams in and becomes headings, lists, code and tables": (browser) =>
     visit(browser, slowly(ANSWER), {
@@ -160,6 +167,30 @@ pageTest("the page keeps conversations and settings in the browser", {
         await page.reload();
         await page.getByRole("button", { name: "Settings" }).click();
         assertEquals(await page.getByLabel("Temperature").inputValue(), "0.25");
+      },
+    }),
+
+  "the meter takes the bytes of this conversation from its slot, and keeps them": (browser) =>
+    visit(browser, slowly("It takes a while", 100), {
+      work: async ({ page }) => {
+        let slots = [slot(7, 9000), slot(18, 5000)];
+        await page.route(
+          "**/openapi.json",
+          (route) => route.fulfill({ json: { paths: { "/v1/slots": {} } } }),
+        );
+        await page.route("**/slots", (route) => route.fulfill({ json: slots }));
+        await page.reload();
+        await ask(page, "Q");
+        const meter = page.locator("#meter-conversation");
+        await meter.getByText("5.00× smaller").waitFor();
+        slots = [];
+        await lastAnswer(page);
+        assertMatch(await meter.innerText(), /as f16\s+5\.00 kB\s+as stored\s+1\.00 kB/);
+        assertEquals(await meter.getByText("not reported").count(), 0);
+        await page.waitForTimeout(300);
+        await page.reload();
+        await page.getByRole("button", { name: "Q", exact: true }).click();
+        await meter.getByText("5.00× smaller").waitFor();
       },
     }),
 

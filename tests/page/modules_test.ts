@@ -2,6 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { formatBytes, formatDuration, formatRate, formatRatio } from "../../server/page/format.mjs";
 import { problemOf } from "../../server/page/problems.mjs";
 import { rateOf, readMetrics } from "../../server/page/prometheus.mjs";
+import { bytesOfTurn } from "../../server/page/slots.mjs";
 import { readEvents } from "../../server/page/sse.mjs";
 import { readingOf, TurnClock } from "../../server/page/turn.mjs";
 
@@ -118,3 +119,23 @@ for (const [status, error, title, advice, action] of PROBLEMS) {
     assertEquals(problem.action, action);
   });
 }
+
+Deno.test("bytesOfTurn() takes the one slot that reads a prompt of this length, else none", () => {
+  const slot = (promptCount: number, raw: number, isProcessing = true) => ({
+    is_processing: isProcessing,
+    n_prompt_tokens: promptCount,
+    kv_bytes: { raw, packed: raw / 5 },
+  });
+  const turn = { promptCount: 300 };
+  assertEquals(bytesOfTurn([slot(7, 100), slot(300, 500)], turn), {
+    rawBytes: 500,
+    packedBytes: 100,
+  });
+  const none: [string, unknown][] = [
+    ["two of this length", [slot(300, 500), slot(300, 600)]],
+    ["one that has ended", [slot(300, 500, false)]],
+    ["one that has nothing sealed yet", [slot(300, 0)]],
+    ["a server that does not tell", null],
+  ];
+  for (const [what, slots] of none) assertEquals(bytesOfTurn(slots, turn), null, what);
+});
