@@ -60,7 +60,7 @@ function answersOf({ answer, chunk, errors = [], request }: RouteDoc): object {
     : jsonContent(answer, "output");
   const streamed = chunk && {
     "text/event-stream": {
-      schema: { type: "string", description: "`data:` frames of chunks, then `data: [DONE]`" },
+      // No schema: 3.1 has no word for a sequence of frames, and tools make different things of one.
       "x-chunk-schema": without$schema(toSchema(chunk, "output")),
     },
   };

@@ -113,7 +113,7 @@ interface Run {
 function toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount }: GenerationTimings) {
   return {
     input_tokens: promptTokenCount,
-    input_tokens_details: { cached_tokens: cachedTokenCount },
+    input_tokens_details: { cached_tokens: cachedTokenCount, cache_write_tokens: 0 },
     output_tokens: completionTokenCount,
     output_tokens_details: { reasoning_tokens: 0 },
     total_tokens: promptTokenCount + completionTokenCount,

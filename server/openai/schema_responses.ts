@@ -213,7 +213,7 @@ export const responsesAnswer = z.object({
   output: z.array(outputItem),
   usage: z.object({
     input_tokens: count,
-    input_tokens_details: z.object({ cached_tokens: count }),
+    input_tokens_details: z.object({ cached_tokens: count, cache_write_tokens: count }),
     output_tokens: count,
     output_tokens_details: z.object({ reasoning_tokens: count }),
     total_tokens: count,

@@ -4,7 +4,7 @@ import { assert } from "@std/assert";
 import Ajv2020, { type ValidateFunction } from "ajv/dist/2020.js";
 
 interface Content {
-  schema: object;
+  schema?: object;
   "x-chunk-schema"?: object;
 }
 
@@ -54,7 +54,7 @@ export class AnswerCheck {
 
   #checkText(content: Content, type: string, text: string, what: string): void {
     this.checkedCount++;
-    if (type === "application/json") return this.#validate(content.schema, JSON.parse(text), what);
+    if (type === "application/json") return this.#validate(content.schema!, JSON.parse(text), what);
     if (type !== "text/event-stream") return;
     for (const frame of text.split("\n\n")) {
       const data = /^(?:event: .*\n)?data: (\{.*)$/.exec(frame)?.[1];

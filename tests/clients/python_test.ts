@@ -1,0 +1,95 @@
+/**
+ * Clients in Python: OpenAI's own, and schemathesis, which makes requests from the document. They
+ * are required where `CI` is set; elsewhere a machine without Python says so.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { startServer } from "../../server/serve.ts";
+import { canRun } from "../../server/setup/debian.ts";
+import { requirePip } from "../../server/setup/pip.ts";
+import { EngineError } from "../../src/core/errors.ts";
+import { FAKE_TOKENIZER, type FakeScript, tokensOf } from "../support/fake_engine.ts";
+import { harness } from "../server/harness.ts";
+
+const FOLDER = new URL("../../.cache/python-clients", import.meta.url).pathname;
+const PACKAGES = ["openai==3.57.0", "schemathesis==4.32.5"];
+/** Longest time schemathesis makes requests. */
+const FUZZ_SECONDS = 45;
+
+/** Installs the packages once; false if there is no Python and none is required. */
+async function hasPackages(): Promise<boolean> {
+  const isRequired = Boolean(Deno.env.get("CI"));
+  if (!isRequired && !await canRun(["python3"])) {
+    console.log("no python3 here: its clients are not tested");
+    return false;
+  }
+  const marker = `${FOLDER}/.installed`;
+  const wanted = PACKAGES.join(" ");
+  if (await Deno.readTextFile(marker).catch(() => "") === wanted) return true;
+  const [program, ...args] = await requirePip(console.log);
+  const { success, stderr } = await new Deno.Command(program, {
+    args: [...args, "install", "--quiet", "--upgrade", "--target", FOLDER, ...PACKAGES],
+  }).output();
+  assert(success, `pip has installed ${wanted}: ${new TextDecoder().decode(stderr)}`);
+  await Deno.writeTextFile(marker, wanted);
+  return true;
+}
+
+/** Answers as a model would that follows what is asked. */
+const script: FakeScript = ({ grammar, promptIds }) => {
+  const prompt = FAKE_TOKENIZER.detokenize(promptIds);
+  if (prompt.includes("]full[")) return [new EngineError("queue_full", "Cannot queue: full")];
+  if (grammar?.type === "json_schema") return tokensOf('{"name":"Ann","age":7}');
+  if (grammar?.type === "tags") {
+    return tokensOf('<tool_call>\n{"name": "weather", "arguments": {"city":"Bonn"}}\n</tool_call>');
+  }
+  return tokensOf("hello");
+};
+
+async function runPython(
+  args: readonly string[],
+  apiKeys: string[],
+): Promise<{ code: number; output: string }> {
+  const context = harness(script, { app: { apiKeys }, info: { contextLength: 4000 } });
+  const { app, state } = context;
+  const keyCount = apiKeys.length;
+  const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount });
+  try {
+    const { code, stdout, stderr } = await new Deno.Command("python3", {
+      args: args.map((arg) => arg.replace("URL", server.url)),
+      cwd: FOLDER, // schemathesis leaves files behind
+      env: { BASE_URL: `${server.url}/v1`, PYTHONPATH: FOLDER, PYTHONDONTWRITEBYTECODE: "1" },
+    }).output();
+    const text = new TextDecoder();
+    return { code, output: text.decode(stdout) + text.decode(stderr) };
+  } finally {
+    await server.stop();
+  }
+}
+
+Deno.test("the Python openai client accepts every answer with strict validation", async () => {
+  if (!await hasPackages()) return;
+  const path = new URL("./openai_client.py", import.meta.url).pathname;
+  const { code, output } = await runPython([path], ["secret"]);
+  assertEquals(code, 0, output);
+  assertEquals(output.match(/^ok /gm)?.length, 8);
+});
+
+Deno.test("schemathesis finds neither a 5xx, nor a status or a body that is not documented", async () => {
+  if (!await hasPackages()) return;
+  const checks = "not_a_server_error,status_code_conformance,content_type_conformance," +
+    "response_schema_conformance";
+  const { code, output } = await runPython([
+    "-c",
+    "from schemathesis.cli import schemathesis; schemathesis()",
+    "run",
+    "URL/openapi.json",
+    `--checks=${checks}`,
+    `--max-time=${FUZZ_SECONDS}`,
+    "--phases=examples,coverage,fuzzing",
+    "--suppress-health-check=all",
+    "--seed=1",
+    "--warnings=off",
+  ], []);
+  assertEquals(code, 0, output.slice(-6000));
+});
