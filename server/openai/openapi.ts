@@ -60,7 +60,7 @@ function answersOf({ answer, chunk, errors = [], request }: RouteDoc): object {
     : jsonContent(answer, "output");
   const streamed = chunk && {
     "text/event-stream": {
-      // No schema: 3.1 has no word for a sequence of frames, and tools make different things of one.
+      // No schema: 3.1 has no word for a sequence of frames, and tools read one differently.
       "x-chunk-schema": without$schema(toSchema(chunk, "output")),
     },
   };

@@ -1,4 +1,4 @@
-/** The AI SDK and LangChain for JavaScript against a real socket, every answer held to its schema. */
+/** The AI SDK and LangChain for JavaScript over a socket, every answer held to its schema. */
 
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { tool as langchainTool } from "@langchain/core/tools";
