@@ -54,7 +54,8 @@ export function toGenerateMessage(
     logprobs: request.logprobs ?? null,
     promptLogprobs: request.promptLogprobs ?? null,
     grammar,
-    ignoreEos: request.ignoreEos ?? false,
+    // After what a grammar describes nothing may follow.
+    ignoreEos: (request.ignoreEos ?? false) && grammar === null,
     priority: request.priority ?? 0,
     cacheSalt: request.cacheSalt ?? "",
     // What is in the cache was scored for another request, if at all.

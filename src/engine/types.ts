@@ -33,7 +33,7 @@ export interface GenerateRequest {
   promptLogprobs?: number;
   /** What the answer must be; compiled the first time it is asked for. */
   grammar?: GrammarSpec;
-  /** Go on after the model's end token. Default false. */
+  /** Go on after the model's end token, unless there is a grammar. Default false. */
   ignoreEos?: boolean;
   /** Aborting ends the sequence within one step and frees its memory. */
   signal?: AbortSignal;

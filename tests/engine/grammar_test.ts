@@ -132,3 +132,10 @@ Deno.test("aborting an answer that follows a grammar frees all, and the next one
     await idleStats(engine);
     assertEquals(typeof (await valueOf(engine, ask(4))).name, "string");
   }));
+
+Deno.test("an answer that follows a grammar ends with it, also with ignoreEos", () =>
+  withTinyEngine({}, async (engine) => {
+    const request = ask(1, { enum: ["a", "b"] });
+    const ids = await collectIds(engine, request);
+    assertEquals(await collectIds(engine, { ...request, ignoreEos: true }), ids);
+  }));
