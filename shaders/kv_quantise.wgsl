@@ -8,6 +8,7 @@
 //            16 quads of tokens x 16 groups of 8 channels for the codes
 // Precision: bit for bit: f16 is read, scale and reciprocal are made by integer operations; f32
 //            subtraction, product and round are exact or correctly rounded everywhere
+// Shared:    lib/kv_raw_tile.wgsl
 //
 // The identity is written as packed order; repacking may overwrite it.
 
@@ -36,34 +37,6 @@ var<workgroup> highs: array<f32, 256>;
 var<workgroup> reciprocals: array<f32, 64>;
 var<workgroup> zeros: array<i32, 64>;
 var<workgroup> is_bad: atomic<u32>;
-
-// Exact for every finite f16; infinity and NaN give some finite value.
-fn f16_values(halves: vec4<u32>) -> vec4<f32> {
-  let magnitude = halves & vec4(0x7fffu);
-  let normal = bitcast<vec4<f32>>((magnitude << vec4(13u)) + vec4(0x38000000u));
-  let subnormal = vec4<f32>(magnitude) * 0x1p-24f;
-  let value = select(normal, subnormal, magnitude < vec4(0x400u));
-  return select(value, -value, halves > vec4(0x7fffu));
-}
-
-// The vec4 of channels 8 * group to 8 * group + 7 of a token, from the start of the tile.
-fn tile_index(side: u32, group: u32, token: u32) -> u32 {
-  if (side == 0u) {
-    return group * 64u + token;
-  }
-  let groups_per_head = HEAD_SIZE / 8u;
-  let head = group / groups_per_head;
-  let value_start = KV_HEAD_COUNT * HEAD_SIZE * 8u;
-  return value_start + (head * 64u + token) * groups_per_head + group - head * groups_per_head;
-}
-
-fn min_of(value: vec4<f32>) -> f32 {
-  return min(min(value.x, value.y), min(value.z, value.w));
-}
-
-fn max_of(value: vec4<f32>) -> f32 {
-  return max(max(value.x, value.y), max(value.z, value.w));
-}
 
 // {scale as f16 bits, reciprocal as f32 bits}. FORMAT.md sections 3.1 and 3.2.
 fn token_scale(low: f32, high: f32, rel: f32) -> vec2<u32> {
@@ -102,8 +75,7 @@ fn main(
     let odd = f16_values(words >> vec4(16u));
     low = min(low, min_of(min(even, odd)));
     high = max(high, max_of(max(even, odd)));
-    // The exponent carries out of its five bits if and only if they are all set.
-    bad |= ((words & vec4(0x7c007c00u)) + vec4(0x04000400u)) & vec4(0x80008000u);
+    bad |= f16_faults(words);
   }
   lows[lane] = low;
   highs[lane] = high;

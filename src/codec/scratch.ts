@@ -13,8 +13,9 @@
  */
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import { KEY, type RecordLayout, VALUE } from "./layout.ts";
+import { KEY, VALUE } from "./layout.ts";
 import type { QuantisedBlock } from "./quantise.ts";
+import type { HeadShape } from "./raw_tile.ts";
 
 /** One block to quantise, measure or pack. */
 export interface PackJob {
@@ -44,13 +45,26 @@ export interface ScratchWords {
   flags: number;
 }
 
+/** What ordering and packing codes depends on. */
+export interface CodedLayout extends HeadShape {
+  /** Tokens per pack. */
+  packSize: number;
+  /** Bits of a K code. */
+  keyBits: number;
+  /** Bits of a V code. */
+  valueBits: number;
+}
+
 /** Words of codes of one side of one layer. */
-export function sideCodeWords(layout: RecordLayout): number {
-  return layout.kvHeadCount * layout.headSize * (BLOCK_TOKEN_COUNT / 4);
+export function sideCodeWords(shape: HeadShape): number {
+  return shape.kvHeadCount * shape.headSize * (BLOCK_TOKEN_COUNT / 4);
 }
 
 /** Words per job of the scratch buffers of a model with `layerCount` layers. */
-export function scratchWords(layout: RecordLayout, layerCount: number): ScratchWords {
+export function scratchWords(
+  layout: HeadShape & { sectionCount: number },
+  layerCount: number,
+): ScratchWords {
   return {
     codes: layerCount * 2 * sideCodeWords(layout),
     params: layerCount * 2 * BLOCK_TOKEN_COUNT,
@@ -79,11 +93,11 @@ export function packJobWords(jobs: readonly PackJob[]): Uint32Array<ArrayBuffer>
  * @param at `entry` is `job * layerCount + layer`.
  */
 export function scratchBlock(
-  layout: RecordLayout,
+  shape: HeadShape,
   scratch: { codes: Uint8Array; params: Uint32Array },
   at: { entry: number; tokenCount: number },
 ): QuantisedBlock {
-  const sideBytes = sideCodeWords(layout) * 4;
+  const sideBytes = sideCodeWords(shape) * 4;
   const [key, value] = [KEY, VALUE].map((side) => {
     const index = at.entry * 2 + side;
     return {

@@ -143,8 +143,18 @@ export class Gpu {
     return buffer;
   }
 
+  /** Makes a uniform buffer that holds one u32: such a binding is none of the 8 for storage. */
+  createUniformWith(label: string, value: number): GPUBuffer {
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const buffer = this.createBuffer(label, 4, { usage });
+    this.write(buffer, 0, Uint32Array.of(value));
+    return buffer;
+  }
+
   /** Queues a write; takes effect before the next submitted commands. */
   write(buffer: GPUBuffer, offsetBytes: number, data: ArrayBufferView): void {
+    // The runtime panics on an empty write.
+    if (data.byteLength === 0) return;
     this.device.queue.writeBuffer(
       buffer,
       offsetBytes,

@@ -1,3 +1,4 @@
+import rawTile from "../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" };
 import source from "../../shaders/kv_quantise.wgsl" with { type: "text" };
 import { codeBits, type RecordLayout } from "../codec/layout.ts";
 import { invariant } from "../core/errors.ts";
@@ -52,7 +53,8 @@ export class KvQuantiseKernel {
       KEY_CODE_MAX: 2 ** layout.keyBits - 1,
       VALUE_CODE_MAX: 2 ** layout.valueBits - 1,
     };
-    const pipeline = await gpu.createPipeline({ label: "kv_quantise", code: source, constants });
+    const code = `${source}\n${rawTile}`;
+    const pipeline = await gpu.createPipeline({ label: "kv_quantise", code, constants });
     return new KvQuantiseKernel(gpu, pipeline, layerCount);
   }
 

@@ -1,6 +1,6 @@
 import source from "../../shaders/kv_repack_greedy.wgsl" with { type: "text" };
 import wideInteger from "../../shaders/lib/wide_integer.wgsl" with { type: "text" };
-import type { RecordLayout } from "../codec/layout.ts";
+import type { CodedLayout } from "../codec/scratch.ts";
 import { EngineError, invariant } from "../core/errors.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 
@@ -46,7 +46,7 @@ export class KvRepackGreedyKernel {
    */
   static async create(
     gpu: Gpu,
-    options: { layout: RecordLayout; layerCount: number },
+    options: { layout: CodedLayout; layerCount: number },
   ): Promise<KvRepackGreedyKernel> {
     const { layout, layerCount } = options;
     const channelCount = layout.kvHeadCount * layout.headSize;

@@ -1,5 +1,5 @@
 import source from "../../shaders/kv_repack_median.wgsl" with { type: "text" };
-import type { RecordLayout } from "../codec/layout.ts";
+import type { CodedLayout } from "../codec/scratch.ts";
 import { invariant } from "../core/errors.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 
@@ -28,7 +28,7 @@ export class KvRepackMedianKernel {
   /** Compiles for all layers of a model. */
   static async create(
     gpu: Gpu,
-    options: { layout: RecordLayout; layerCount: number },
+    options: { layout: CodedLayout; layerCount: number },
   ): Promise<KvRepackMedianKernel> {
     const { layout, layerCount } = options;
     const constants = {

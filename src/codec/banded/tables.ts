@@ -118,6 +118,60 @@ export function channelBands(tables: BandedTables, side: number, channel: number
   return tables.bands.subarray(start, start + BAND_COUNT);
 }
 
+/**
+ * The tables of a layer as `kv_quantise_banded` reads them, C channels of K:
+ *
+ * | words               | hold                                                                 |
+ * | ------------------- | -------------------------------------------------------------------- |
+ * | `0 ..< C`           | f32 `keyRecip`                                                       |
+ * | `C ..< C + 4`       | f32 `valueRecip`, f32 `normRecip`, 0, 0                              |
+ * | `C + 4 ..< C + 132` | u32 `thresholds`                                                     |
+ * | `..< C + 388`       | f32 `TOKEN_FACTORS.keyRecip`                                         |
+ * | `..< C + 644`       | f32 `TOKEN_FACTORS.valueRecip`                                       |
+ */
+export function quantiserWords(tables: BandedTables): Uint32Array {
+  const { keyRecip, valueRecip, normRecip, thresholds } = tables;
+  return joinWords([
+    keyRecip,
+    Float32Array.of(valueRecip, normRecip, 0, 0),
+    thresholds,
+    TOKEN_FACTORS.keyRecip,
+    TOKEN_FACTORS.valueRecip,
+  ]);
+}
+
+/**
+ * The tables of a layer as readers of records bind them, C channels of K:
+ *
+ * | words                    | hold                                                            |
+ * | ------------------------ | --------------------------------------------------------------- |
+ * | `0 ..< 16 C`             | u32 `bands`                                                     |
+ * | `16 C ..< 17 C`          | f32 `keyStep`                                                   |
+ * | `17 C ..< 17 C + 256`    | f32 `TOKEN_FACTORS.key`                                         |
+ * | `..< 17 C + 512`         | f32 `TOKEN_FACTORS.value`                                       |
+ * | `17 C + 512`             | f32 `valueStep`; 3 words 0 follow                               |
+ */
+export function readerWords(tables: BandedTables): Uint32Array {
+  const { bands, keyStep, valueStep } = tables;
+  const ownSteps = Float32Array.of(valueStep, 0, 0, 0);
+  return joinWords([bands, keyStep, TOKEN_FACTORS.key, TOKEN_FACTORS.value, ownSteps]);
+}
+
+/** The bands of all layers as packers bind them: u32 `[layer][2][channels][8]`. */
+export function packerWords(layers: readonly BandedTables[]): Uint32Array {
+  return joinWords(layers.map(({ bands }) => bands));
+}
+
+function joinWords(parts: readonly (Uint32Array | Float32Array)[]): Uint32Array {
+  const words = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let start = 0;
+  for (const part of parts) {
+    words.set(new Uint32Array(part.buffer, part.byteOffset, part.length), start);
+    start += part.length;
+  }
+  return words;
+}
+
 function checkBands(bands: Uint32Array, channelCount: number): void {
   if (bands.length !== 2 * channelCount * BAND_COUNT) {
     throw new RangeError(`Cannot use ${bands.length} bands for ${channelCount} channels`);

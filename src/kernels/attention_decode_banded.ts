@@ -1,0 +1,122 @@
+import source from "../../shaders/attention_decode_banded.wgsl" with { type: "text" };
+import { BAND_COUNT } from "../codec/banded/band.ts";
+import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../codec/banded/layout.ts";
+import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";
+import { TOKEN_STEP_MAX } from "../codec/banded/tables.ts";
+import { invariant } from "../core/errors.ts";
+import { BLOCK_TOKEN_COUNT, divExact } from "../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
+import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
+import type { AttentionDecodePackedBuffers } from "./attention_decode_packed.ts";
+import {
+  attentionConstants,
+  type AttentionShape,
+  chooseLanes,
+  headGroup,
+  headsText,
+  type Lanes,
+  type SplitShape,
+} from "./text/attention.ts";
+import { BAND_UNIT_TEXT } from "./text/banded.ts";
+
+/** What {@link AttentionDecodeBandedKernel} is compiled for. */
+export interface AttentionDecodeBandedOptions {
+  shape: AttentionShape;
+  splits: SplitShape;
+  /** Layout of the records; its heads are those of `shape`. */
+  layout: BandedLayout;
+  /** Sealed blocks a slot's part of the directory has room for. */
+  blockCountMax: number;
+}
+
+/** Buffers of one use of {@link AttentionDecodeBandedKernel}. */
+export interface AttentionDecodeBandedBuffers extends AttentionDecodePackedBuffers {
+  /** `readerWords` of the layer. */
+  tables: GPUBuffer | BufferSlice;
+}
+
+/** Attention of single rows over banded blocks, as partial results per split. */
+export class AttentionDecodeBandedKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #kvHeadCount: number;
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, kvHeadCount: number) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#kvHeadCount = kvHeadCount;
+  }
+
+  /** Compiles for one shape and record layout. */
+  static async create(
+    gpu: Gpu,
+    options: AttentionDecodeBandedOptions,
+  ): Promise<AttentionDecodeBandedKernel> {
+    const { shape, layout } = options;
+    invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
+    invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
+    const code = kernelText(options, chooseLanes(gpu));
+    const pipeline = await gpu.createPipeline({ label: "attention_decode_banded", code });
+    return new AttentionDecodeBandedKernel(gpu, pipeline, shape.kvHeadCount);
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind(buffers: AttentionDecodeBandedBuffers): GPUBindGroup {
+    const { q, rows, arena, directory, partials, tables } = buffers;
+    const resources = [q, rows, arena, partials, directory, tables, arena];
+    return this.#gpu.bind(this.#pipeline, resources);
+  }
+
+  /**
+   * Records `rowCount` rows.
+   *
+   * @param splitCount Most splits of sealed blocks of a row.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    grid: { rowCount: number; splitCount: number },
+  ): void {
+    if (grid.splitCount === 0) return;
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#kvHeadCount, grid.splitCount, grid.rowCount);
+  }
+}
+
+function kernelText(options: AttentionDecodeBandedOptions, lanes: Lanes): string {
+  const { shape, splits, layout } = options;
+  const { channelCount, sinkCount } = layout;
+  const group = headGroup(shape);
+  const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
+  const keyStepsWord = 2 * channelCount * BAND_COUNT;
+  const factorsWord = keyStepsWord + channelCount;
+  const factorCount = TOKEN_STEP_MAX + 1;
+  const constants = constantLines({
+    ...attentionConstants(shape, splits),
+    BLOCK_COUNT_MAX: options.blockCountMax,
+    LANE_COUNT: lanes.count,
+    UNITS_PER_LANE: unitsPerLane,
+    SPLIT_TOKENS: splits.blocksPerSplit * BLOCK_TOKEN_COUNT,
+    SINK_COUNT: sinkCount,
+    SINK_ROOM: Math.max(1, sinkCount),
+    STEPS_WORD: layout.stepsWord,
+    SINKS_WORD: layout.sinksWord,
+    PLANE_WORDS,
+    KEY_STEPS_WORD: keyStepsWord,
+    KEY_FACTORS_WORD: factorsWord,
+    VALUE_FACTORS_WORD: factorsWord + factorCount,
+    VALUE_STEP_WORD: factorsWord + 2 * factorCount,
+  });
+  const main = expandTemplate(source, {
+    q: group.vectorCount,
+    e: unitsPerLane,
+    t: UNIT_TOKEN_COUNT,
+    h: UNIT_TOKEN_COUNT / 2,
+    p: Math.log2(lanes.count),
+    x: Math.log2(lanes.count / 8),
+  });
+  const bandWord =
+    "fn band_word(index: u32) -> u32 {\n  return tables[index >> 2u][index & 3u];\n}\n";
+  return [main, constants, headsText(group), bandWord, BAND_UNIT_TEXT, lanes.text].join("\n");
+}

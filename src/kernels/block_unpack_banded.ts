@@ -1,0 +1,95 @@
+import source from "../../shaders/block_unpack_banded.wgsl" with { type: "text" };
+import { type BandedLayout, PLANE_WORDS } from "../codec/banded/layout.ts";
+import { BAND_COUNT } from "../codec/banded/band.ts";
+import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";
+import { TOKEN_STEP_MAX } from "../codec/banded/tables.ts";
+import { KEY, type Side, VALUE } from "../codec/layout.ts";
+import { BLOCK_TOKEN_COUNT, divExact } from "../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
+import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
+import type { BlockUnpackBound, BlockUnpackBuffers } from "./block_unpack.ts";
+import { BAND_UNIT_TEXT } from "./text/banded.ts";
+
+/** Buffers of one use of {@link BlockUnpackBandedKernel}. */
+export interface BlockUnpackBandedBuffers extends BlockUnpackBuffers {
+  /** `readerWords` of the layer. */
+  tables: GPUBuffer | BufferSlice;
+}
+
+/** Unpacks banded blocks of one sequence to raw tiles in scratch memory. */
+export class BlockUnpackBandedKernel {
+  #gpu: Gpu;
+  #pipelines: readonly [GPUComputePipeline, GPUComputePipeline];
+  #sectionCount: number;
+
+  private constructor(
+    gpu: Gpu,
+    pipelines: readonly [GPUComputePipeline, GPUComputePipeline],
+    sectionCount: number,
+  ) {
+    this.#gpu = gpu;
+    this.#pipelines = pipelines;
+    this.#sectionCount = sectionCount;
+  }
+
+  /**
+   * Compiles for one record layout.
+   *
+   * @param options `blockCountMax`: sealed blocks a slot's part of the directory has room for.
+   */
+  static async create(
+    gpu: Gpu,
+    options: { layout: BandedLayout; blockCountMax: number },
+  ): Promise<BlockUnpackBandedKernel> {
+    const make = (side: Side) => {
+      const label = `block_unpack_banded ${side === KEY ? "K" : "V"}`;
+      return gpu.createPipeline({ label, code: kernelText(options, side) });
+    };
+    const pipelines = [await make(KEY), await make(VALUE)] as const;
+    return new BlockUnpackBandedKernel(gpu, pipelines, divExact(options.layout.sectionCount, 2));
+  }
+
+  /** Binds buffers, once per layer and segment. */
+  bind(buffers: BlockUnpackBandedBuffers): BlockUnpackBound {
+    const { rows, arena, directory, segment, tables, tiles } = buffers;
+    const resources = [rows, arena, directory, segment, tables, tiles];
+    const [key, value] = this.#pipelines;
+    return [this.#gpu.bind(key, resources), this.#gpu.bind(value, resources)];
+  }
+
+  /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
+  record(pass: GPUComputePassEncoder, bound: BlockUnpackBound, blockCount: number): void {
+    for (const side of [KEY, VALUE]) {
+      pass.setPipeline(this.#pipelines[side]);
+      pass.setBindGroup(0, bound[side]);
+      pass.dispatchWorkgroups(this.#sectionCount, blockCount);
+    }
+  }
+}
+
+function kernelText(options: { layout: BandedLayout; blockCountMax: number }, side: Side): string {
+  const { layout, blockCountMax } = options;
+  const { channelCount } = layout;
+  const keyStepsWord = 2 * channelCount * BAND_COUNT;
+  const factorsWord = keyStepsWord + channelCount;
+  const factorCount = TOKEN_STEP_MAX + 1;
+  const constants = constantLines({
+    D: layout.headSize,
+    KV_HEAD_COUNT: layout.kvHeadCount,
+    CHANNEL_COUNT: channelCount,
+    PART_COUNT: layout.partCount,
+    BLOCK_COUNT_MAX: blockCountMax,
+    SIDE: side,
+    SINK_COUNT: layout.sinkCount,
+    SECTION_TABLE_WORD: side * divExact(layout.sectionCount, 2),
+    STEPS_WORD: layout.stepsWord,
+    SINKS_WORD: layout.sinksWord,
+    PLANE_WORDS,
+    KEY_STEPS_WORD: keyStepsWord,
+    FACTORS_WORD: factorsWord + side * factorCount,
+    VALUE_STEP_WORD: factorsWord + 2 * factorCount,
+  });
+  const rowCount = BLOCK_TOKEN_COUNT / UNIT_TOKEN_COUNT;
+  const main = expandTemplate(source, { k: UNIT_TOKEN_COUNT, w: 8, r: rowCount, p: 4 });
+  return [main, constants, BAND_UNIT_TEXT].join("\n");
+}

@@ -1,0 +1,23 @@
+/**
+ * WGSL text shared by the kernels that choose bands and those that read banded records.
+ *
+ * @module
+ */
+
+import bandChoice from "../../../shaders/lib/kv_band_choice.wgsl" with { type: "text" };
+import bandUnit from "../../../shaders/lib/band_unit.wgsl" with { type: "text" };
+import bandWord from "../../../shaders/lib/band_word.wgsl" with { type: "text" };
+import packRange from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
+import { STRETCH } from "../../codec/banded/levels.ts";
+
+/** Chooses bands of codes in scratch. Needs `codes`, `order`, `bands`, `PACK_SIZE`. */
+export const BAND_CHOICE_TEXT: string = [packRange, bandChoice, bandWord].join("\n");
+
+/** Reads units. Needs `arena`, `band_word(index)`. */
+export const BAND_UNIT_TEXT: string = [bandUnit, bandWord].join("\n");
+
+/** By levels, what a number of eight digits is stretched by; 0 for none. */
+export const STRETCH_TEXT: string =
+  `var<private> STRETCH: array<u32, ${STRETCH.length}> = array<u32, ${STRETCH.length}>(${
+    STRETCH.map((each) => `${each}u`).join(", ")
+  });\n`;

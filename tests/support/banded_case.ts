@@ -1,0 +1,179 @@
+/** Made-up windows, tables and jobs on which the kernels of banded records meet the CPU codec. */
+
+import { bandFrom } from "../../src/codec/banded/band.ts";
+import { BandedLayout } from "../../src/codec/banded/layout.ts";
+import { packBanded } from "../../src/codec/banded/pack.ts";
+import { channelBands } from "../../src/codec/banded/tables.ts";
+import { KEY, rawTileWords, VALUE } from "../../src/codec/layout.ts";
+import { type HeadShape, rawTileFrom } from "../../src/codec/raw_tile.ts";
+import { repackOrder } from "../../src/codec/repack.ts";
+import { scratchBlock } from "../../src/codec/scratch.ts";
+import { type RepackRule, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
+import { bandedSource } from "../../src/reference/kv_measure_banded.ts";
+import {
+  type BandedJob,
+  type BandedScratch,
+  kvQuantiseBandedReference,
+} from "../../src/reference/kv_quantise_banded.ts";
+import { seededTables } from "./banded_samples.ts";
+import { SAMPLE_KINDS, sampleTile } from "./codec_samples.ts";
+import { seededRandom } from "./numeric.ts";
+
+/** Shape of a case. */
+export interface BandedCase extends HeadShape {
+  sinkCount: number;
+  why: string;
+}
+
+/** Each varies what the kernels depend on: heads, head size, sinks. */
+export const BANDED_CASES: readonly BandedCase[] = [
+  { kvHeadCount: 3, headSize: 64, sinkCount: 4, why: "default" },
+  { kvHeadCount: 1, headSize: 32, sinkCount: 16, why: "smallest, most sinks" },
+  { kvHeadCount: 2, headSize: 96, sinkCount: 0, why: "no sinks" },
+  { kvHeadCount: 8, headSize: 32, sinkCount: 4, why: "8 heads" },
+  { kvHeadCount: 2, headSize: 128, sinkCount: 1, why: "one sink" },
+  { kvHeadCount: 1, headSize: 256, sinkCount: 7, why: "widest, a row with sinks and tokens" },
+];
+
+export const LAYER_COUNT = 2;
+const SLOT_COUNT = 3;
+
+/** Levels of bands that few packs of random codes fit. */
+const TIGHT_LEVELS = [1, 2, 3, 5, 7, 11, 16];
+
+/** Parameters of a case as part of a test's name. */
+export function caseName({ kvHeadCount, headSize, sinkCount, why }: BandedCase): string {
+  return `${kvHeadCount} heads of ${headSize}, ${sinkCount} sinks (${why})`;
+}
+
+/** Layout, tables and raw windows of each layer, and one job per kind of block. */
+export function bandedInput(bandedCase: BandedCase) {
+  const layout = new BandedLayout(bandedCase);
+  const tables = Array.from(
+    { length: LAYER_COUNT },
+    (_, layer) => seededTables(layout, 50 + layer, layer === 0 ? {} : { levels: TIGHT_LEVELS }),
+  );
+  const tileWords = rawTileWords(layout);
+  const windows = Array.from(
+    { length: LAYER_COUNT },
+    () => new Uint32Array(SLOT_COUNT * WINDOW_TILE_COUNT * tileWords),
+  );
+  const makers = [
+    ...SAMPLE_KINDS.map((kind) => (seed: number) => sampleTile(kind, layout, seed)),
+    (seed: number) => alternatingTile(layout, seed),
+    (seed: number) => peakTile(layout, seed),
+  ];
+  const jobs = makers.map((make, index): BandedJob => {
+    const place = { slot: index % SLOT_COUNT, tile: 3 - Math.floor(index / SLOT_COUNT) };
+    for (const [layer, window] of windows.entries()) {
+      const start = (place.slot * WINDOW_TILE_COUNT + place.tile) * tileWords;
+      window.set(make(10 * index + layer), start);
+    }
+    return { ...place, firstToken: index % 2 === 0 ? layout.sinkCount : 0 };
+  });
+  return { layout, tables, windows, jobs };
+}
+
+/** The jobs of quantising and measuring, as the kernels bind them. */
+export function bandedJobWords(jobs: readonly BandedJob[]): Uint32Array {
+  return Uint32Array.from(
+    jobs.flatMap(({ slot, tile, firstToken }) => [slot, tile, 64 - firstToken, firstToken]),
+  );
+}
+
+/** Scratch as quantised on the CPU; the last two jobs are replaced by packs of every band. */
+export function bandedScratch(
+  input: ReturnType<typeof bandedInput>,
+  repack: RepackRule,
+): BandedScratch {
+  const { layout, jobs } = input;
+  const scratch = kvQuantiseBandedReference(layout, input);
+  for (let job = jobs.length - 2; job < jobs.length; job++) {
+    for (let layer = 0; layer < LAYER_COUNT; layer++) fillEveryBand(input, scratch, { job, layer });
+  }
+  for (const [entry, { firstToken }] of jobs.flatMap((job) => [job, job]).entries()) {
+    const block = scratchBlock(layout, scratch, { entry, tokenCount: 64 - firstToken });
+    scratch.order.set(repackOrder(repack, block, 8), entry * 64);
+  }
+  return scratch;
+}
+
+/** Replaces the codes of a block by random ones, those of each pack from one of its bands. */
+function fillEveryBand(
+  input: ReturnType<typeof bandedInput>,
+  scratch: BandedScratch,
+  at: { job: number; layer: number },
+): void {
+  const { layout, jobs, tables } = input;
+  const entry = at.job * LAYER_COUNT + at.layer;
+  const { sides, tokenCount } = scratchBlock(layout, scratch, {
+    entry,
+    tokenCount: 64 - jobs[at.job].firstToken,
+  });
+  const random = seededRandom(entry);
+  for (const side of [KEY, VALUE]) {
+    for (let i = 0; i < layout.channelCount * 8; i++) {
+      const bands = channelBands(tables[at.layer], side, i >> 3);
+      const { least, levels } = bandFrom(bands[Math.floor(random() * 8)]);
+      for (let place = 8 * (i & 7); place < Math.min(8 * (i & 7) + 8, tokenCount); place++) {
+        sides[side].codes[(i >> 3) * 64 + place] = least + Math.floor(random() * levels);
+      }
+    }
+  }
+}
+
+/** Signs change from channel to channel and from token to token. */
+function alternatingTile(shape: HeadShape, seed: number): Uint32Array {
+  const channelCount = shape.kvHeadCount * shape.headSize;
+  const values = Float32Array.from({ length: 64 * channelCount }, (_, i) => {
+    const token = Math.floor(i / channelCount);
+    return ((i + token) & 1 ? -1 : 1) * (1 + ((i * 7 + seed) % 13) / 8) * 2 ** (token % 9 - 4);
+  });
+  return rawTileFrom(shape, values, values.map((value) => -value));
+}
+
+/** One value of the largest f16 in small ones: in K of token 20, in V of token 41. */
+function peakTile(shape: HeadShape, seed: number): Uint32Array {
+  const channelCount = shape.kvHeadCount * shape.headSize;
+  const random = seededRandom(seed);
+  const [keys, values] = [20, 41].map((token) => {
+    const side = Float32Array.from({ length: 64 * channelCount }, () => (random() - 0.5) / 50);
+    side[token * channelCount + seed % channelCount] = 65504;
+    return side;
+  });
+  return rawTileFrom(shape, keys, values);
+}
+
+/** One sequence of all jobs' blocks, those with sinks as its first only: arena and directory. */
+export function sealedSequence(
+  input: ReturnType<typeof bandedInput>,
+  options: { layer: number; repack: RepackRule },
+): { arena: Uint32Array; directory: Uint32Array } {
+  const { layout, tables } = input;
+  const jobs = input.jobs.map((job, index) => ({
+    ...job,
+    firstToken: index === 0 ? layout.sinkCount : 0,
+  }));
+  const scratch = bandedScratch({ ...input, jobs }, options.repack);
+  const sinkWords = layout.sinkWords(true);
+  const records = jobs.map(({ firstToken }, index) => {
+    const entry = index * LAYER_COUNT + options.layer;
+    const source = bandedSource(layout, scratch, {
+      entry,
+      firstToken,
+      tables: tables[options.layer],
+    });
+    const sinks = scratch.sinks.subarray(entry * sinkWords, (entry + 1) * sinkWords);
+    return packBanded(layout, source, firstToken > 0 ? sinks : new Uint32Array());
+  });
+  // In reverse order, each with other words before it.
+  const directory = new Uint32Array(records.length);
+  let end = 8;
+  for (let index = records.length - 1; index >= 0; index--) {
+    directory[index] = end;
+    end += records[index].length + 4 * (index % 3);
+  }
+  const arena = new Uint32Array(end).fill(0xdeadbeef);
+  for (const [index, record] of records.entries()) arena.set(record, directory[index]);
+  return { arena, directory };
+}
