@@ -5,8 +5,9 @@
  */
 
 import type { ProfileOptions } from "../../src/engine/types.ts";
-import type { HeadShape } from "../../src/codec/raw_tile.ts";
-import { codecProfile, describeProfile } from "../../src/codec/profile.ts";
+import { codecProfile, describeProfile, isBanded } from "../../src/codec/profile.ts";
+import { loadCalibration } from "../../src/engine/calibration_source.ts";
+import type { LoadedModel, OnProgress } from "../../src/engine/load_model.ts";
 import type { SequenceRunOptions } from "../../src/engine/sequence_run.ts";
 import { type Baseline, baselineRewriter } from "./baselines/baseline.ts";
 
@@ -26,11 +27,16 @@ export function describeCodec({ name, profile, baseline }: EvalCodec): string {
   return `${name} (${codec.description}${sinks})`;
 }
 
-/** How a sequence runs with the codec. */
-export function runOptions(
+/** How a sequence of a model runs with the codec; measures a calibration if it needs one. */
+export async function runOptions(
   { profile, baseline }: EvalCodec,
-  shape: HeadShape,
-): Pick<SequenceRunOptions, "profile" | "rewriteTile"> {
-  if (baseline === null) return { profile };
+  model: LoadedModel,
+  onProgress: OnProgress,
+): Promise<Pick<SequenceRunOptions, "profile" | "rewriteTile" | "calibration">> {
+  const { shape } = model;
+  if (baseline === null) {
+    if (!isBanded(codecProfile(profile))) return { profile };
+    return { profile, calibration: await loadCalibration(model, onProgress) };
+  }
   return { profile: { name: "exact" }, rewriteTile: baselineRewriter(baseline, shape) };
 }

@@ -163,7 +163,10 @@ class Evaluation {
     const { contexts, from } = this.#plan;
     const tokenCount = contexts[contexts.length - 1];
     const promptIds = ids.slice(0, tokenCount);
-    const options = { promptIds, ...runOptions(codec, this.#model.shape) };
+    const codecOptions = await runOptions(codec, this.#model, (message, share) => {
+      this.#tell(`${codec.name}: ${message}`, { share });
+    });
+    const options = { promptIds, ...codecOptions };
     const run = await createSequenceRun(this.#model, options);
     const sizes: CacheSize[] = [];
     try {

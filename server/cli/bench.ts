@@ -14,6 +14,7 @@ import {
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
+import { CODEC_FLAGS } from "./engine_flags.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -28,7 +29,7 @@ export const benchCommand: Command = {
   usage: "[flags]",
   flags: {
     model: { value: "MODEL", help: "GGUF file (default: SmolLM2-135M-Instruct)" },
-    profiles: { value: "NAMES", help: "profiles to compare (default: paper,exact)" },
+    profiles: { value: "NAMES", help: "profiles to compare (default: balanced,paper,exact)" },
     prefill: { value: "N", help: `prompt tokens of the prefill run (default: ${PREFILL_DEFAULT})` },
     depths: { value: "N,N", help: `depths of the decode runs (default: ${DEPTHS_DEFAULT})` },
     decode: { value: "N", help: `tokens decoded at each depth (default: ${DECODE_DEFAULT})` },
@@ -86,8 +87,9 @@ function readDepths(text: string): number[] {
 }
 
 function readProfiles(flags: Flags): ProfileOptions[] {
-  return (flags.text("profiles") ?? "paper,exact").split(",").map((name) => {
-    if (name === "paper" || name === "exact") return { name };
-    throw new UsageError(`Cannot use profile ${name}: must be exact or paper`);
+  return (flags.text("profiles") ?? "balanced,paper,exact").split(",").map((name) => {
+    const names: readonly string[] = CODEC_FLAGS.profile.choices ?? [];
+    if (names.includes(name)) return { name: name as ProfileOptions["name"] };
+    throw new UsageError(`Cannot use profile ${name}: must be one of ${names.join(", ")}`);
   });
 }

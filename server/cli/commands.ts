@@ -8,6 +8,7 @@ import config from "../../deno.json" with { type: "json" };
 import { benchCommand } from "./bench.ts";
 import { benchServeCommand } from "./bench_serve.ts";
 import { benchStreamsCommand } from "./bench_streams.ts";
+import { calibrateCommand } from "./calibrate.ts";
 import type { Command } from "./command.ts";
 import { completionCommand } from "./completion.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -55,6 +56,7 @@ export const COMMANDS: readonly Command[] = [
   benchServeCommand,
   benchStreamsCommand,
   evalCommand,
+  calibrateCommand,
   testCommand,
   doctorCommand,
   completionCommand(() => COMMANDS),

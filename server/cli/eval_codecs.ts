@@ -76,7 +76,7 @@ function profileNames(specs: FlagSpecs): readonly string[] {
 function profileName(flags: Flags): string {
   const { model: _, profile: __, ...settings } = CODEC_FLAGS;
   const given = Object.keys(settings).filter((name) => flags.has(name));
-  const name = flags.text("profile") ?? "paper";
+  const name = flags.text("profile") ?? "balanced";
   return [name, ...given.map((setting) => `${setting}=${flags.text(setting)}`)].join(":");
 }
 

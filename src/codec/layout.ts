@@ -9,8 +9,8 @@ import {
   alignUp,
   bitsFor,
   BLOCK_TOKEN_COUNT,
-  type CodecProfile,
   divExact,
+  type PaperProfile,
 } from "../core/shapes.ts";
 
 /** Which half of the cache: 0 for K, 1 for V. */
@@ -104,7 +104,7 @@ export class RecordLayout {
   /** The layout of a packing profile for a model's heads. */
   static forProfile(
     shape: { kvHeadCount: number; headSize: number },
-    profile: CodecProfile & { name: "paper" },
+    profile: PaperProfile,
   ): RecordLayout {
     return new RecordLayout({
       kvHeadCount: shape.kvHeadCount,

@@ -5,7 +5,13 @@
  * @module
  */
 
-export type { CodecProfile, RepackRule } from "../core/shapes.ts";
+export type {
+  BandedProfile,
+  CodecProfile,
+  LayerFactors,
+  PaperProfile,
+  RepackRule,
+} from "../core/shapes.ts";
 export * from "./banded/band.ts";
 export * from "./banded/check.ts";
 export * from "./banded/layout.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, type CodecProfile } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, type PaperProfile } from "../core/shapes.ts";
 import { crc32 } from "./crc32.ts";
 import { RecordLayout } from "./layout.ts";
 import { codecProfile } from "./profile.ts";
@@ -32,7 +32,7 @@ export interface PortableBlock {
   /** Tokens present, 1 to 64. */
   tokenCount: number;
   /** Steps are f32 values. */
-  profile: CodecProfile & { name: "paper" };
+  profile: PaperProfile;
   /** One layer record each, by layer. */
   records: readonly Uint32Array[];
 }
@@ -119,7 +119,7 @@ function parseHeader(words: Uint32Array) {
   if (words[10] !== 0) refuse("its reserved word is not zero");
   const repack = REPACK_RULES[codec >>> 24] ?? refuse(`it has repack rule ${codec >>> 24}`);
   const profile = codecProfile({ name: "paper", keyRel, valueRel, packSize: codec & 255, repack });
-  if (profile.name === "exact") refuse("it is not packed");
+  if (profile.name !== "paper") refuse("it is not packed as published");
   const layout = RecordLayout.forProfile({ kvHeadCount, headSize }, profile);
   if (layout.keyBits !== ((codec >>> 8) & 255) || layout.valueBits !== ((codec >>> 16) & 255)) {
     refuse("its code bits do not follow from its steps");

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RecordLayout } from "../codec/layout.ts";
+import { type CacheCodec, fixedWords } from "../codec/cache_codec.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import type { SchedulerStats } from "../scheduler/scheduler.ts";
@@ -17,11 +17,11 @@ import type { CacheBytes } from "./types.ts";
  */
 export function cacheBytes(
   stats: Pick<SchedulerStats, "sealedBlockCount" | "packedWordCount" | "allocatedWordCount">,
-  plan: { shape: CacheShape; layout: RecordLayout | null },
+  plan: { shape: CacheShape; codec: CacheCodec },
 ): CacheBytes {
   const recordCount = stats.sealedBlockCount * plan.shape.layerCount;
   const rawWords = recordCount * plan.shape.tileWords;
-  const sideWords = plan.layout === null ? 0 : recordCount * plan.layout.fixedWords;
+  const sideWords = recordCount * fixedWords(plan.codec);
   return {
     raw: rawWords * WORD_SIZE_BYTES,
     payload: Math.max(0, stats.packedWordCount - sideWords) * WORD_SIZE_BYTES,

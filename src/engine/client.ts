@@ -5,9 +5,11 @@
  * @module
  */
 
+import { DEFAULT_PROFILE_NAME } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
 import { readGguf } from "../gguf/read_gguf.ts";
 import { readVocabulary } from "../tokenizer/vocabulary.ts";
+import { calibrationSource, keepCalibration } from "./calibration_source.ts";
 import { EventQueue } from "./event_queue.ts";
 import { GrammarPool, type GrammarSession } from "./grammar_pool.ts";
 import type { FailureMessage, FromWorker, LoadOptions, ToWorker } from "./messages.ts";
@@ -43,13 +45,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       `Cannot run ${sequenceCountMax} sequences at a time: wanted 1 to ${SEQUENCE_COUNT_MAX}`,
     );
   }
-  const { metadata, ...header } = await readGguf(options.modelPath);
+  const file = await readGguf(options.modelPath);
+  const { metadata, ...header } = file;
+  const profile = options.profile ?? { name: DEFAULT_PROFILE_NAME };
   const vocabulary = readVocabulary(metadata);
   const load: LoadOptions = {
     header: { ...header, metadata: metadata.valuesWithout("tokenizer.") },
     eosIds: vocabulary.eosIds,
     contextLength: options.contextLength ?? null,
-    profile: options.profile ?? { name: "paper" },
+    profile,
+    calibration: await calibrationSource(file, profile.name),
     sequenceCountMax,
     waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
     cacheSizeBytes: options.cacheSizeBytes ?? null,
@@ -58,7 +63,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     ...tierOptions(options),
   };
   const grammars = new GrammarPool(vocabulary);
-  const engine = new WorkerEngine(grammars, options.onProgress ?? (() => {}));
+  const keep = (bytes: Uint8Array) => keepCalibration(file, bytes);
+  const engine = new WorkerEngine({ grammars, keep, onProgress: options.onProgress ?? (() => {}) });
   try {
     await engine.load(load);
   } catch (error) {
@@ -91,6 +97,8 @@ class WorkerEngine implements Engine {
   #worker: Worker;
   #grammars: GrammarPool;
   #onProgress: (message: string, fraction: number) => void;
+  /** Keeps a calibration; resolves to its path. */
+  #keep: (calibration: Uint8Array) => Promise<string>;
   #info: EngineInfo | null = null;
   #sequences = new Map<number, EventQueue<GenerateEvent>>();
   #statsWaiters = new Map<number, PromiseWithResolvers<EngineStats>>();
@@ -102,11 +110,16 @@ class WorkerEngine implements Engine {
   #failure: FailureMessage | null = null;
 
   constructor(
-    grammars: GrammarPool,
-    onProgress: (message: string, fraction: number) => void,
+    parts: {
+      grammars: GrammarPool;
+      keep: (calibration: Uint8Array) => Promise<string>;
+      onProgress: (message: string, fraction: number) => void;
+    },
   ) {
+    const { grammars, keep, onProgress } = parts;
     this.#grammars = grammars;
     this.#onProgress = onProgress;
+    this.#keep = keep;
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
     this.#worker.onerror = (event) => {
@@ -221,7 +234,7 @@ class WorkerEngine implements Engine {
         return this.#onProgress(message.message, message.fraction);
       case "ready":
         this.#info = message.info;
-        return this.#ready.resolve();
+        return void this.#becomeReady(message.measuredCalibration);
       case "event":
         return this.#sequences.get(message.sequenceId)?.push(message.event);
       case "sequence_failed":
@@ -235,6 +248,19 @@ class WorkerEngine implements Engine {
       case "closed":
         return this.#closed.resolve();
     }
+  }
+
+  /** Keeps what loading measured, so that the next start need not. */
+  async #becomeReady(measuredCalibration: Uint8Array | null): Promise<void> {
+    if (measuredCalibration !== null) {
+      try {
+        this.#onProgress(`kept ${await this.#keep(measuredCalibration)}`, 1);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        console.warn(`Cannot keep the calibration, it is measured at each start: ${reason}`);
+      }
+    }
+    this.#ready.resolve();
   }
 
   #fail(failure: FailureMessage): void {

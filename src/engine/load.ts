@@ -4,8 +4,9 @@
  * @module
  */
 
-import { codecProfile, describeProfile } from "../codec/profile.ts";
-import { RecordLayout } from "../codec/layout.ts";
+import type { Calibration } from "../calibration/calibration.ts";
+import { codecProfile } from "../codec/profile.ts";
+import { type CacheCodec, codecName, recordWordsRange } from "../codec/cache_codec.ts";
 import { FORMAT_VERSION } from "../codec/portable.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import {
@@ -25,6 +26,7 @@ import { cacheBytes } from "./cache_bytes.ts";
 import { checkMemory, type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { DiskClient } from "./disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
+import { describeCodec, modelCodec, resolveCalibration } from "./model_codec.ts";
 import type { LoadOptions } from "./messages.ts";
 import { StepRunner } from "./step_runner.ts";
 import { warmUp } from "./warm_up.ts";
@@ -53,6 +55,8 @@ export interface Runtime {
   runner: StepRunner;
   /** Null if blocks do not go to a disk. */
   disk: DiskClient | null;
+  /** A calibration that loading had to measure, to be kept; null if it had not. */
+  measuredCalibration: Calibration | null;
   /** Ids that end a sequence. */
   eosIds: readonly number[];
   /** Bytes of the sealed blocks now. */
@@ -61,10 +65,8 @@ export interface Runtime {
 
 /** Sizes of a cache and the words its records can take. */
 export interface CachePlan {
-  profile: CodecProfile;
+  codec: CacheCodec;
   shape: CacheShape;
-  /** Null for `exact`, whose records are raw tiles. */
-  layout: RecordLayout | null;
   recordWordsMin: number;
   recordWordsMax: number;
 }
@@ -92,8 +94,9 @@ async function createRuntime(
 ): Promise<Runtime> {
   const { gpu, shape } = model;
   const contextLength = checkedContextLength(options.contextLength, shape);
+  const calibration = await resolveCalibration(model, options, onProgress);
   const plan = planCache(model, {
-    profile: options.profile,
+    codec: modelCodec(model, options.profile, calibration.inForce),
     slotCount: options.sequenceCountMax,
     contextLength,
     ...(options.cacheSizeBytes === null
@@ -105,14 +108,14 @@ async function createRuntime(
   const host = options.hostSizeBytes > 0 ? hostTier(plan, options.hostSizeBytes) : null;
   const runner = await StepRunner.create(model, {
     cacheShape: plan.shape,
-    profile: plan.profile,
+    codec: plan.codec,
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
-  const root = prefixRoot(model, plan.profile);
+  const root = prefixRoot(model, plan.codec);
   const disk = options.disk && await DiskClient.open({
     folder: options.disk.folder,
     capacityBytes: options.disk.sizeBytes,
-    format: { ...shape, root: rootName([root]), profile: plan.profile },
+    format: { ...shape, root: rootName([root]), profile: plan.codec.profile },
   });
   const scheduler = new Scheduler({
     sequenceCountMax: options.sequenceCountMax,
@@ -131,7 +134,7 @@ async function createRuntime(
   onProgress("compiling kernels", 1);
   const info = engineInfo(model, options, {
     contextLength,
-    profile: describeProfile(plan.profile),
+    profile: describeCodec(plan.codec, calibration.inForce),
     stepTokenCountMax,
     cacheCapacityBytes: runner.cache.sizeBytes.arena,
   });
@@ -141,6 +144,7 @@ async function createRuntime(
     scheduler,
     runner,
     disk,
+    measuredCalibration: calibration.measured,
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
   };
@@ -201,10 +205,10 @@ function blockCost(shape: ModelShape): number {
  * What the bytes of a block depend on beside its tokens. The adapter is part of it: its sums may be
  * ordered differently, and a text must not depend on what is in the cache.
  */
-function prefixRoot({ gpu, file }: LoadedModel, profile: CodecProfile): string {
+function prefixRoot({ gpu, file }: LoadedModel, codec: CacheCodec): string {
   const { name, driver, hasSubgroups, subgroupSizeMin } = gpu.facts;
   const adapter = [name, driver, hasSubgroups, subgroupSizeMin];
-  return JSON.stringify([FORMAT_VERSION, modelFingerprint(file), profile, adapter]);
+  return JSON.stringify([FORMAT_VERSION, modelFingerprint(file), codecName(codec), adapter]);
 }
 
 /**
@@ -215,7 +219,7 @@ function prefixRoot({ gpu, file }: LoadedModel, profile: CodecProfile): string {
 export function planCache(
   model: LoadedModel,
   options: {
-    profile: CodecProfile;
+    codec: CacheCodec;
     slotCount: number;
     contextLength: number;
     arenaSizeBytes?: number;
@@ -223,16 +227,13 @@ export function planCache(
   },
 ): CachePlan {
   const { gpu, shape } = model;
-  const { profile } = options;
-  const layout = profile.name === "exact" ? null : RecordLayout.forProfile(shape, profile);
-  const tileWords = shape.kvHeadCount * shape.headSize * 64;
-  const recordWordsMax = layout?.recordWordsMax ?? tileWords;
-  const recordWordsMin = layout?.recordWordsMin ?? tileWords;
+  const { codec } = options;
+  const { min: recordWordsMin, max: recordWordsMax } = recordWordsRange(shape, codec);
   const { bindingSizeMax } = gpu.facts;
   const planned = cacheShape(shape, { ...options, recordWordsMax, bindingSizeMax });
   const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);
   checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
-  return { profile, shape: planned, layout, recordWordsMin, recordWordsMax };
+  return { codec, shape: planned, recordWordsMin, recordWordsMax };
 }
 
 /** @throws {EngineError} `invalid_request` naming the setting. */

@@ -25,6 +25,15 @@ export interface HeaderMessage {
   tensors: ReadonlyMap<string, GgufTensor>;
 }
 
+/**
+ * What a banded profile is calibrated by: the bytes of a file, or else the tokens of a text to
+ * measure on while loading.
+ */
+export interface CalibrationSource {
+  bytes: Uint8Array | null;
+  textIds: readonly number[];
+}
+
 /** What the worker needs to load a model. */
 export interface LoadOptions {
   header: HeaderMessage;
@@ -32,6 +41,7 @@ export interface LoadOptions {
   eosIds: readonly number[];
   contextLength: number | null;
   profile: ProfileOptions;
+  calibration: CalibrationSource | null;
   sequenceCountMax: number;
   waitingCountMax: number;
   cacheSizeBytes: number | null;
@@ -79,7 +89,7 @@ export type ToWorker =
 /** From the worker to the main thread. */
 export type FromWorker =
   | { type: "progress"; message: string; fraction: number }
-  | { type: "ready"; info: EngineInfo }
+  | { type: "ready"; info: EngineInfo; measuredCalibration: Uint8Array | null }
   | { type: "event"; sequenceId: number; event: GenerateEvent }
   | { type: "sequence_failed"; sequenceId: number; failure: FailureMessage }
   | { type: "stats"; requestId: number; stats: EngineStats }

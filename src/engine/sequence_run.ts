@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Calibration } from "../calibration/calibration.ts";
 import { describeProfile } from "../codec/profile.ts";
 import { invariant } from "../core/errors.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
@@ -13,6 +14,7 @@ import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./load.ts";
 import type { LoadedModel } from "./load_model.ts";
+import { modelCodec } from "./model_codec.ts";
 import type { PackOp, PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { StepRunner } from "./step_runner.ts";
 import type { CacheBytes, ProfileOptions } from "./types.ts";
@@ -54,6 +56,8 @@ export interface SequenceRunOptions {
    * `exact` only. Each block is read back for it, so that steps which seal take much longer.
    */
   rewriteTile?: TileRewriter;
+  /** The model's; banded profiles need it. */
+  calibration?: Calibration | null;
 }
 
 interface SideBits {
@@ -77,8 +81,9 @@ export async function createSequenceRun(
   const profile = checkedProfile(options.profile);
   invariant(!rewriteTile || profile.name === "exact", "only exact blocks can be rewritten");
   const contextLength = alignUp(promptIds.length + maxTokens, BLOCK_TOKEN_COUNT);
-  const plan = planCache(model, { profile, slotCount: 1, contextLength });
-  const runner = await StepRunner.create(model, { cacheShape: plan.shape, profile });
+  const codec = modelCodec(model, profile, options.calibration ?? null);
+  const plan = planCache(model, { codec, slotCount: 1, contextLength });
+  const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
   const scheduler = new Scheduler({
     sequenceCountMax: 1,
     waitingCountMax: 1,
@@ -123,7 +128,7 @@ export class SequenceRun {
 
   /** The profile with its settings in words. */
   get profileText(): string {
-    return describeProfile(this.#plan.profile);
+    return describeProfile(this.#plan.codec.profile);
   }
 
   /** Prefills the next slice; logits f32 `[vocabSize]` of each of its rows if wanted. */

@@ -5,7 +5,7 @@
  */
 
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { CodecProfile } from "../core/shapes.ts";
+import type { CacheCodec } from "../codec/cache_codec.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { HostTransfer } from "../kvcache/host_transfer.ts";
@@ -66,13 +66,13 @@ export class StepRunner {
   /** Allocates a cache and compiles the kernels for it. */
   static async create(
     model: LoadedModel,
-    options: { cacheShape: CacheShape; profile: CodecProfile; saveWordCountMax?: number },
+    options: { cacheShape: CacheShape; codec: CacheCodec; saveWordCountMax?: number },
   ): Promise<StepRunner> {
     const { gpu, shape, weights } = model;
-    const { cacheShape, profile, saveWordCountMax } = options;
+    const { cacheShape, codec, saveWordCountMax } = options;
     const cache = new KvCache(gpu, cacheShape);
-    const sealer = await createSealer(gpu, { cache, profile });
-    const graph = await ForwardGraph.create(gpu, { shape, weights, cache, profile });
+    const sealer = await createSealer(gpu, { cache, codec });
+    const graph = await ForwardGraph.create(gpu, { shape, weights, cache, codec });
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
     const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +
       reportCountMax * LOGPROB_RESULT_SIZE_BYTES;
@@ -141,7 +141,7 @@ export class StepRunner {
     return {
       ids,
       ...readReports(reports, words.subarray(idBytes / WORD_SIZE_BYTES)),
-      ...this.sealer.readResults(plan.measures.length, sealWords),
+      ...this.sealer.readResults(plan.measures, sealWords),
     };
   }
 

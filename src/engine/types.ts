@@ -191,18 +191,29 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Which codec profile, and what differs from its published numbers. */
+/** Which codec profile, and what differs from its own numbers. */
 export interface ProfileOptions {
-  /** `exact` keeps f16; `paper` packs as published. */
-  name: "exact" | "paper";
-  /** Step of K relative to the range of a token; `paper` 0.1. */
+  /**
+   * `exact` keeps f16; `paper` packs as published; the others use steps calibrated on the model,
+   * from the finest to the coarsest.
+   */
+  name: "exact" | "paper" | "near-lossless" | "balanced" | "tight";
+  /** `paper`: step of K relative to the range of a token; 0.1. */
   keyRel?: number;
-  /** Step of V relative to the range of a token; `paper` 0.2. */
+  /** `paper`: step of V relative to the range of a token; 0.2. */
   valueRel?: number;
-  /** Tokens per pack: 4, 8, 16 or 32; `paper` 16. */
+  /** `paper`: tokens per pack, 4, 8, 16 or 32; 16. */
   packSize?: number;
-  /** Order of tokens before packing; `paper` none. */
+  /** Order of tokens before packing; none. */
   repack?: "none" | "median" | "greedy";
+  /** Calibrated: step of K in units of a score. */
+  keyStep?: number;
+  /** Calibrated: step of V relative to the mean magnitude of a token's values. */
+  valueStep?: number;
+  /** Calibrated: first tokens that stay raw, 0 to 16; 4. */
+  sinkCount?: number;
+  /** Calibrated: factors of both steps by layer, in the place of the measured ones. */
+  layerFactors?: readonly { key: number; value: number }[] | null;
 }
 
 /** How to create an engine. */
@@ -211,7 +222,7 @@ export interface EngineOptions {
   modelPath: string;
   /** Tokens per sequence; the file's context length if left out. */
   contextLength?: number;
-  /** Codec of the KV cache; `paper` if left out. */
+  /** Codec of the KV cache; `balanced` if left out. */
   profile?: ProfileOptions;
   /** Sequences that run at a time, 1 to 64; 4 if left out. */
   sequenceCountMax?: number;

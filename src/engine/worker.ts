@@ -4,6 +4,7 @@
  * @module
  */
 
+import { serialiseCalibration } from "../calibration/calibration.ts";
 import { EngineError } from "../core/errors.ts";
 import { loadRuntime, type Runtime } from "./load.ts";
 import type { FailureMessage, FromWorker, ToWorker } from "./messages.ts";
@@ -41,7 +42,9 @@ async function load(options: Parameters<typeof loadRuntime>[0]): Promise<void> {
     });
     await failuresReported();
     loop = watchedLoop(runtime);
-    send({ type: "ready", info: runtime.info });
+    const { info, measuredCalibration: measured } = runtime;
+    const measuredCalibration = measured === null ? null : serialiseCalibration(measured);
+    send({ type: "ready", info, measuredCalibration });
     await loop.run();
   } catch (error) {
     // It may be the echo of a failure that the device itself names.

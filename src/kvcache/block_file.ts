@@ -36,10 +36,13 @@ export interface BlockFormat {
   profile: CodecProfile;
 }
 
-/** Writes a block. Packed ones take the portable form of FORMAT.md, raw tiles are words. */
+/**
+ * Writes a block. Published records take the portable form of FORMAT.md, which stands by itself;
+ * banded ones need their model's tables, which the root stands for: they and raw tiles are words.
+ */
 export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Array<ArrayBuffer> {
   const { key, recordWords, words } = block;
-  const isPortable = key.endsWith(".sealed") && format.profile.name !== "exact";
+  const isPortable = key.endsWith(".sealed") && format.profile.name === "paper";
   const payload = isPortable ? packRecords(format, block) : new Uint8Array(words.buffer);
   const tableBytes = recordWords.length * WORD_SIZE_BYTES;
   const bytes = new Uint8Array(HEADER_BYTES + tableBytes + payload.length);
@@ -98,7 +101,7 @@ export function parseBlockFile(
 
 function packRecords(format: BlockFormat, { recordWords, words }: StoredBlock): Uint8Array {
   const { kvHeadCount, headSize, profile } = format;
-  if (profile.name === "exact") throw new TypeError("Cannot pack: exact blocks are raw");
+  if (profile.name !== "paper") throw new TypeError(`Cannot pack blocks of ${profile.name}`);
   let start = 0;
   const records = recordWords.map((count) => words.subarray(start, start += count));
   const tokenCount = BLOCK_TOKEN_COUNT;

@@ -1,7 +1,7 @@
-import { KEY, RecordLayout, type Side, VALUE } from "../codec/layout.ts";
+import type { RangedCodec } from "../codec/cache_codec.ts";
+import { KEY, type RecordLayout, type Side, VALUE } from "../codec/layout.ts";
 import {
   BLOCK_TOKEN_COUNT,
-  type CodecProfile,
   type RepackRule,
   WINDOW_TILE_COUNT,
   WORD_SIZE_BYTES,
@@ -12,10 +12,11 @@ import type { ReadBack } from "../gpu/read_back.ts";
 import { KvMeasureKernel } from "../kernels/kv_measure.ts";
 import { KvPackKernel } from "../kernels/kv_pack.ts";
 import { KvQuantiseKernel } from "../kernels/kv_quantise.ts";
-import { KvRepackGreedyKernel } from "../kernels/kv_repack_greedy.ts";
-import { KvRepackMedianKernel } from "../kernels/kv_repack_median.ts";
+import type { KvRepackGreedyKernel } from "../kernels/kv_repack_greedy.ts";
+import type { KvRepackMedianKernel } from "../kernels/kv_repack_median.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
+import { createRepack } from "./repack.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** Scratch of the blocks measured by one step; at most one block per slot. */
@@ -82,11 +83,10 @@ export class PackedSealer implements Sealer {
   /** Compiles the kernels and allocates scratch for one block of each slot. */
   static async create(
     gpu: Gpu,
-    options: { cache: KvCache; profile: CodecProfile & { name: "paper" } },
+    options: { cache: KvCache; codec: RangedCodec },
   ): Promise<PackedSealer> {
-    const { cache, profile } = options;
+    const { cache, codec: { layout, profile } } = options;
     const { layerCount } = cache.shape;
-    const layout = RecordLayout.forProfile(cache.shape, profile);
     const { keyRel, valueRel } = profile;
     const kernels: Kernels = {
       quantise: await KvQuantiseKernel.create(gpu, { layout, layerCount, keyRel, valueRel }),
@@ -141,13 +141,13 @@ export class PackedSealer implements Sealer {
   }
 
   readResults(
-    measureCount: number,
+    measures: readonly MeasureOp[],
     words: Uint32Array,
   ): Pick<StepResult, "recordWords" | "refused"> {
     const { layerCount, slotCount } = this.#cache.shape;
     const flags = words.subarray(this.#sizeWordsPerJob * slotCount);
     const refused: number[] = [];
-    const recordWords = Array.from({ length: measureCount }, (_, job) => {
+    const recordWords = measures.map((_, job) => {
       if (flags[job] !== 0) refused.push(job);
       return Array.from({ length: layerCount }, (_, layer) => this.#addRecord(words, job, layer));
     });
@@ -209,21 +209,6 @@ export class PackedSealer implements Sealer {
 function jobOf(slot: number, blockIndex: number, scratchIndex: number): PackJob {
   const tile = blockIndex % WINDOW_TILE_COUNT;
   return { slot, tile, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
-}
-
-async function createRepack(
-  gpu: Gpu,
-  rule: RepackRule,
-  options: { layout: RecordLayout; layerCount: number },
-): Promise<Kernels["repack"]> {
-  switch (rule) {
-    case "none":
-      return null;
-    case "median":
-      return await KvRepackMedianKernel.create(gpu, options);
-    case "greedy":
-      return await KvRepackGreedyKernel.create(gpu, options);
-  }
 }
 
 function createScratch(

@@ -1,5 +1,5 @@
 import { invariant } from "../core/errors.ts";
-import type { PackOp, StepResult } from "../scheduler/step_plan.ts";
+import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
 import type { Sealer } from "./sealer.ts";
 
@@ -20,13 +20,10 @@ export class RawSealer implements Sealer {
 
   recordResultCopy(): void {}
 
-  readResults(measureCount: number): Pick<StepResult, "recordWords" | "refused"> {
+  readResults(measures: readonly MeasureOp[]): Pick<StepResult, "recordWords" | "refused"> {
     const { layerCount, tileWords } = this.#cache.shape;
     invariant(tileWords % 4 === 0, "raw tiles are whole record units");
-    const recordWords = Array.from(
-      { length: measureCount },
-      () => new Array<number>(layerCount).fill(tileWords),
-    );
+    const recordWords = measures.map(() => new Array<number>(layerCount).fill(tileWords));
     return { recordWords, refused: [] };
   }
 

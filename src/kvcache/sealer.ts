@@ -5,11 +5,12 @@
  * @module
  */
 
-import type { CodecProfile } from "../core/shapes.ts";
+import type { CacheCodec } from "../codec/cache_codec.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
+import { BandedSealer } from "./banded_sealer.ts";
 import { PackedSealer } from "./packed_sealer.ts";
 import { RawSealer } from "./raw_sealer.ts";
 
@@ -23,9 +24,9 @@ export interface Sealer {
   recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void;
   /** Records the copy of the results of measuring, to `targetOffsetBytes` of `readBack`. */
   recordResultCopy(encoder: GPUCommandEncoder, readBack: ReadBack, targetOffsetBytes: number): void;
-  /** What measuring `measureCount` blocks gave, from the copied words. */
+  /** What measuring the blocks gave, from the copied words. */
   readResults(
-    measureCount: number,
+    measures: readonly MeasureOp[],
     words: Uint32Array,
   ): Pick<StepResult, "recordWords" | "refused">;
   /** Mean bits per element of the blocks measured so far, with all their side data. */
@@ -36,12 +37,18 @@ export interface Sealer {
   destroy(): void;
 }
 
-/** Makes the sealer of a profile. */
+/** Makes the sealer of a codec. */
 export async function createSealer(
   gpu: Gpu,
-  options: { cache: KvCache; profile: CodecProfile },
+  options: { cache: KvCache; codec: CacheCodec },
 ): Promise<Sealer> {
-  const { cache, profile } = options;
-  if (profile.name === "exact") return new RawSealer(cache);
-  return await PackedSealer.create(gpu, { cache, profile });
+  const { cache, codec } = options;
+  switch (codec.kind) {
+    case "raw":
+      return new RawSealer(cache);
+    case "ranged":
+      return await PackedSealer.create(gpu, { cache, codec });
+    case "banded":
+      return await BandedSealer.create(gpu, { cache, codec });
+  }
 }

@@ -4,13 +4,8 @@
  * @module
  */
 
-import {
-  type CodecProfile,
-  divCeil,
-  type ModelShape,
-  WINDOW_TILE_COUNT,
-  WORD_SIZE_BYTES,
-} from "../core/shapes.ts";
+import { divCeil, type ModelShape, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { CacheCodec } from "../codec/cache_codec.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { SplitShape } from "../kernels/text/attention.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
@@ -25,9 +20,11 @@ const SEALED_SPLIT_COUNT_MAX = 128;
 /** What attention is built from. */
 export interface AttentionOptions {
   shape: ModelShape;
-  profile: CodecProfile;
+  codec: CacheCodec;
   cache: KvCache;
   group: RowGroup;
+  /** `readerWords` of each layer; empty for codecs without static tables. */
+  tables: readonly GPUBuffer[];
 }
 
 /** How sequences of a cache are split; the same for every row, whatever runs beside it. */

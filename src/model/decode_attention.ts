@@ -1,6 +1,6 @@
-import { RecordLayout } from "../codec/layout.ts";
 import { BLOCK_TOKEN_COUNT, divCeil } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { AttentionDecodeBandedKernel } from "../kernels/attention_decode_banded.ts";
 import { AttentionDecodePackedKernel } from "../kernels/attention_decode_packed.ts";
 import { AttentionDecodeRawKernel } from "../kernels/attention_decode_raw.ts";
 import { AttentionMergeKernel } from "../kernels/attention_merge.ts";
@@ -10,7 +10,7 @@ import type { Attention } from "./layer_stack.ts";
 import type { Row } from "./row_group.ts";
 
 interface Kernels {
-  sealed: AttentionDecodePackedKernel | AttentionDecodeRawKernel;
+  sealed: AttentionDecodeBandedKernel | AttentionDecodePackedKernel | AttentionDecodeRawKernel;
   window: AttentionDecodeRawKernel;
   merge: AttentionMergeKernel;
 }
@@ -83,21 +83,24 @@ export class DecodeAttention implements Attention {
 
 async function createSealedKernel(
   gpu: Gpu,
-  { shape, profile, cache }: AttentionOptions,
+  { shape, codec, cache }: AttentionOptions,
   splits: SplitShape,
 ): Promise<Kernels["sealed"]> {
   const { blockCountMax } = cache.shape;
   const options = { shape, splits, blockCountMax };
-  if (profile.name === "exact") {
-    return await AttentionDecodeRawKernel.create(gpu, { ...options, source: "arena" });
+  switch (codec.kind) {
+    case "raw":
+      return await AttentionDecodeRawKernel.create(gpu, { ...options, source: "arena" });
+    case "ranged":
+      return await AttentionDecodePackedKernel.create(gpu, { ...options, layout: codec.layout });
+    case "banded":
+      return await AttentionDecodeBandedKernel.create(gpu, { ...options, layout: codec.layout });
   }
-  const layout = RecordLayout.forProfile(shape, profile);
-  return await AttentionDecodePackedKernel.create(gpu, { ...options, layout });
 }
 
 function bindAll(
   { sealed, window, merge }: Kernels,
-  { cache, group }: AttentionOptions,
+  { cache, group, tables }: AttentionOptions,
   partials: GPUBuffer,
 ): Bound {
   const { q, rows, attended: out } = group;
@@ -105,9 +108,12 @@ function bindAll(
     sealed: cache.windows.map((_, layer) => {
       const arena = cache.arenaOf(layer);
       const directory = cache.directoryOf(layer);
-      return sealed instanceof AttentionDecodeRawKernel
-        ? sealed.bind({ q, rows, tiles: arena, directory, partials })
-        : sealed.bind({ q, rows, arena, directory, partials });
+      const common = { q, rows, directory, partials };
+      if (sealed instanceof AttentionDecodeRawKernel) {
+        return sealed.bind({ ...common, tiles: arena });
+      }
+      if (sealed instanceof AttentionDecodePackedKernel) return sealed.bind({ ...common, arena });
+      return sealed.bind({ ...common, arena, tables: tables[layer] });
     }),
     window: cache.windows.map((tiles) => window.bind({ q, rows, tiles, partials })),
     merge: merge.bind({ rows, partials, out }),

@@ -5,13 +5,10 @@
  * @module
  */
 
+import { readerWords } from "../codec/banded/tables.ts";
+import type { CacheCodec } from "../codec/cache_codec.ts";
 import type { SamplingOptions } from "../core/sampling.ts";
-import {
-  type CodecProfile,
-  type ModelShape,
-  SLICE_TOKEN_COUNT,
-  WORD_SIZE_BYTES,
-} from "../core/shapes.ts";
+import { type ModelShape, SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { EmbedKernel } from "../kernels/embed.ts";
@@ -34,7 +31,7 @@ export interface ForwardGraphOptions {
   shape: ModelShape;
   weights: ModelWeights;
   cache: KvCache;
-  profile: CodecProfile;
+  codec: CacheCodec;
 }
 
 /** Rows, layers and what follows them, for decode or for slices. */
@@ -83,6 +80,7 @@ export class ForwardGraph {
   /** f32 `[ROW_TILE, width]`: the last row of a slice, whose logits are sampled. */
   #lastRow: GPUBuffer;
   #matmuls: MatmulSet;
+  #tables: readonly GPUBuffer[];
   /** Logits of all rows of a slice; made when first wanted. */
   #sliceHead: Head | null = null;
 
@@ -97,6 +95,7 @@ export class ForwardGraph {
     this.#slice = parts.slice;
     this.#lastRow = parts.lastRow;
     this.#matmuls = parts.matmuls;
+    this.#tables = parts.tables;
   }
 
   /** Compiles all kernels and allocates activations. */
@@ -167,6 +166,11 @@ export class ForwardGraph {
     headPass.end();
   }
 
+  /** Queries of the layer run last on a slice, after RoPE. f32 `[rows, queryWidth]`. */
+  get sliceQueries(): GPUBuffer {
+    return this.#slice.group.q;
+  }
+
   /** Makes room for the logits of all rows of slices; call before recording with `wantsLogits`. */
   async enableSliceLogits(): Promise<void> {
     const { weights } = this.#options;
@@ -195,7 +199,9 @@ export class ForwardGraph {
     }
     this.#sampler.destroy();
     this.#scorer.destroy();
-    for (const buffer of [this.sampledIds, this.#lastRow]) this.#gpu.destroyBuffer(buffer);
+    for (const buffer of [this.sampledIds, this.#lastRow, ...this.#tables]) {
+      this.#gpu.destroyBuffer(buffer);
+    }
   }
 
   #recordEmbedding(pass: GPUComputePassEncoder, path: Path, rows: readonly Row[]): void {
@@ -242,11 +248,18 @@ interface GraphParts {
   slice: Path;
   lastRow: GPUBuffer;
   matmuls: MatmulSet;
+  /** Of banded codecs, by layer. */
+  tables: readonly GPUBuffer[];
 }
 
 async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<GraphParts> {
   const { shape, weights, cache } = options;
   const { slotCount } = cache.shape;
+  const tables = options.codec.kind === "banded"
+    ? options.codec.tables.map((each, layer) =>
+      gpu.createBufferWith(`reader tables ${layer}`, readerWords(each))
+    )
+    : [];
   const ids = gpu.createBuffer("ids", (slotCount + SLICE_TOKEN_COUNT) * WORD_SIZE_BYTES);
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
   const embed = await EmbedKernel.create(gpu, weights.embedding);
@@ -256,7 +269,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const group = new RowGroup(gpu, { label, shape, rowCount, ropeTable });
     const kind = headRows === null ? DecodeAttention : SliceAttention;
-    const attention = await kind.create(gpu, { ...options, group });
+    const attention = await kind.create(gpu, { ...options, group, tables });
     const stack = await LayerStack.create({ ...options, matmuls, group, attention });
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;
@@ -274,5 +287,5 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
     x: slice.group.x,
     rowCountMax: SLICE_TOKEN_COUNT,
   });
-  return { ids, embed, sampler, scorer, decode, slice, lastRow, matmuls };
+  return { ids, embed, sampler, scorer, decode, slice, lastRow, matmuls, tables };
 }

@@ -1,8 +1,8 @@
-import { RecordLayout } from "../codec/layout.ts";
 import { BLOCK_TOKEN_COUNT, divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { AttentionMergeKernel } from "../kernels/attention_merge.ts";
 import { AttentionPrefillKernel } from "../kernels/attention_prefill.ts";
+import { BlockUnpackBandedKernel } from "../kernels/block_unpack_banded.ts";
 import {
   type BlockUnpackBound,
   BlockUnpackKernel,
@@ -57,7 +57,7 @@ export class SliceAttention implements Attention {
     const partials = createPartials(gpu, options, splits);
     const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
     const buffers: SliceBuffers = { partials, sliceInfo };
-    const sealed = options.profile.name === "exact"
+    const sealed = options.codec.kind === "raw"
       ? await createRawBlocks(gpu, options, { splits, buffers })
       : await createPackedBlocks(gpu, options, { splits, buffers });
     const window = await AttentionPrefillKernel.create(gpu, {
@@ -134,11 +134,11 @@ async function createRawBlocks(
 /** Packing profiles: blocks are unpacked to scratch once per layer, a segment at a time. */
 async function createPackedBlocks(
   gpu: Gpu,
-  options: AttentionOptions & { profile: { name: string } },
+  options: AttentionOptions,
   { splits, buffers }: { splits: SplitShape; buffers: SliceBuffers },
 ): Promise<SealedBlocks> {
-  const { shape, cache, profile, group } = options;
-  if (profile.name === "exact") throw new TypeError("Cannot unpack: exact blocks are raw");
+  const { shape, cache, codec, group, tables } = options;
+  if (codec.kind === "raw") throw new TypeError("Cannot unpack: exact blocks are raw");
   const { blockCountMax, tileWords } = cache.shape;
   const tileBytes = tileWords * WORD_SIZE_BYTES;
   const scratchBytes = Math.min(SCRATCH_SIZE_BYTES_MAX, gpu.facts.bindingSizeMax);
@@ -152,15 +152,21 @@ async function createPackedBlocks(
   const segmentCount = divCeil(blockCountMax, blocksPerSegment);
   const tiles = gpu.createBuffer("unpacked tiles", blocksPerSegment * tileBytes);
   const segments = createSegments(gpu, { segmentCount, blocksPerSegment });
-  const layout = RecordLayout.forProfile(shape, profile);
-  const unpack = await BlockUnpackKernel.create(gpu, { layout, blockCountMax });
+  const unpack = codec.kind === "banded"
+    ? await BlockUnpackBandedKernel.create(gpu, { layout: codec.layout, blockCountMax })
+    : await BlockUnpackKernel.create(gpu, { layout: codec.layout, blockCountMax });
   const source = "scratch" as const;
   const attend = await AttentionPrefillKernel.create(gpu, { shape, splits, blockCountMax, source });
   const { q, rows } = group;
   const { partials, sliceInfo: slice } = buffers;
   const boundUnpack = cache.windows.map((_, layer): BlockUnpackBound[] => {
     const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
-    return segments.map((segment) => unpack.bind({ rows, arena, directory, segment, tiles }));
+    return segments.map((segment) => {
+      const buffers = { rows, arena, directory, segment, tiles };
+      return unpack instanceof BlockUnpackKernel
+        ? unpack.bind(buffers)
+        : unpack.bind({ ...buffers, tables: tables[layer] });
+    });
   });
   const boundAttend = segments.map((segment: BufferSlice) =>
     attend.bind({ q, rows, slice, tiles, segment, partials })

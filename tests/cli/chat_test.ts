@@ -9,7 +9,17 @@ const ignore = Deno.build.os !== "linux";
 
 function command(modelPath: string, ...args: string[]): string[] {
   const program = [Deno.execPath(), "run", "-A", "--config", CONFIG, MAIN];
-  return [...program, "run", "--model", modelPath, "--temperature", "0", ...args];
+  return [
+    ...program,
+    "run",
+    "--model",
+    modelPath,
+    "--profile",
+    "paper",
+    "--temperature",
+    "0",
+    ...args,
+  ];
 }
 
 /** A model that never ends by itself, and has room for more than a test waits for. */

@@ -8,8 +8,8 @@ function read(...args: string[]) {
   return readEngineFlags(parseFlags(args, ENGINE_FLAGS));
 }
 
-Deno.test("readEngineFlags() asks for profile paper and the default model without flags", () => {
-  assertEquals(read(), { model: null, options: { profile: { name: "paper" } } });
+Deno.test("readEngineFlags() asks for profile balanced and the default model without flags", () => {
+  assertEquals(read(), { model: null, options: { profile: { name: "balanced" } } });
 });
 
 Deno.test("readEngineFlags() reads tiers in MiB and GiB", () => {
@@ -36,12 +36,41 @@ Deno.test("readEngineFlags() turns every flag into an option", () => {
   });
 });
 
+Deno.test("readEngineFlags() reads the settings of calibrated profiles, factors by layer from a file", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, '[{"key": 1, "value": 0.5}]');
+    const args = "--profile tight --k-step 2 --v-step 1.5 --sink-tokens 8 --repack greedy";
+    const { options } = read(...args.split(" "), "--layer-steps", path);
+    assertEquals(options.profile, {
+      name: "tight",
+      keyStep: 2,
+      valueStep: 1.5,
+      sinkCount: 8,
+      repack: "greedy",
+      layerFactors: [{ key: 1, value: 0.5 }],
+    });
+    for (const wrong of ["{}", "[]", '[{"key": 0, "value": 1}]', '[{"key": 1}]']) {
+      await Deno.writeTextFile(path, wrong);
+      const error = assertThrows(() => read("--layer-steps", path), UsageError) as Error;
+      assertMatch(error.message, /one for each layer/);
+    }
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 const REFUSED: [string, RegExp][] = [
-  ["--profile exact --k-rel 0.1", /--k-rel 0\.1 with --profile exact/],
-  ["--profile exact --pack-size 8", /--pack-size 8 with --profile exact/],
+  ["--profile exact --k-rel 0.1", /--k-rel with --profile exact, which takes no settings/],
+  ["--profile exact --pack-size 8", /--pack-size with --profile exact/],
+  ["--k-rel 0.1", /--k-rel with --profile balanced, which takes --k-step, --v-step/],
+  ["--profile paper --sink-tokens 4", /--sink-tokens with --profile paper/],
+  ["--sink-tokens 17", /--sink-tokens 17: must be/],
+  ["--k-step 0", /--k-step 0: must be/],
+  ["--layer-steps /nowhere.json", /--layer-steps \/nowhere.json: No such file/],
   ["--pack-size 2", /--pack-size 2: must be 4/],
-  ["--k-rel 0.6", /--k-rel 0.6: must be a number from/],
-  ["--v-rel 0", /--v-rel 0: must be/],
+  ["--profile paper --k-rel 0.6", /--k-rel 0.6: must be a number from/],
+  ["--profile paper --v-rel 0", /--v-rel 0: must be/],
   ["--ctx 0", /--ctx 0: must be a whole number/],
   ["--sequences 65", /--sequences 65/],
   ["--kv-memory 0", /--kv-memory 0/],

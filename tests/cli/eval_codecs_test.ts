@@ -28,10 +28,13 @@ Deno.test("parseCodecList() takes `baselines` for all of them, all of which exis
 });
 
 Deno.test("readCodecRequests() names a single profile as a list would", () => {
-  assertEquals(read(), [{ name: "paper", profile: { name: "paper" } }]);
-  const [{ name }] = read("--k-rel", "0.05", "--pack-size", "8");
+  assertEquals(read(), [{ name: "balanced", profile: { name: "balanced" } }]);
+  const [{ name }] = read("--profile", "paper", "--k-rel", "0.05", "--pack-size", "8");
   assertEquals(name, "paper:k-rel=0.05:pack-size=8");
-  assertEquals(parseCodecList(name), read("--k-rel", "0.05", "--pack-size", "8"));
+  assertEquals(
+    parseCodecList(name),
+    read("--profile", "paper", "--k-rel", "0.05", "--pack-size", "8"),
+  );
 });
 
 const REFUSED: [string, RegExp][] = [
@@ -40,7 +43,7 @@ const REFUSED: [string, RegExp][] = [
   ["q4_0:k-rel=0.1", /a baseline has no settings/],
   ["paper:k-rel=2", /--k-rel 2: must be/],
   ["paper:k-real=0.1", /did you mean --k-rel\?/],
-  ["exact:k-rel=0.1", /--k-rel 0\.1 with --profile exact/],
+  ["exact:k-rel=0.1", /--k-rel with --profile exact/],
 ];
 
 for (const [list, message] of REFUSED) {

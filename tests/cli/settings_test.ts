@@ -127,7 +127,11 @@ const WRONG: [string, Sources, RegExp][] = [
   ["a command that is no table", { config: "serve = 1" }, /serve of .*must be a table, \[serve\]/],
   ["a switch that is no boolean", { config: 'insecure = "yes"' }, /must be true or false/],
   ["a value that is a date", { config: "port = 2026-01-01" }, /must be a string or a number/],
-  ["a choice there is not", { config: 'profile = "fast"' }, /profile = "fast" of .*must be exact/],
+  [
+    "a choice there is not",
+    { config: 'profile = "fast"' },
+    /profile = "fast" of .*must be balanced/,
+  ],
   ["a misspelt variable", { environment: { PACKKV_PROT: "1" } }, /did you mean PACKKV_PORT\?/],
   ["a switch of neither value", { environment: { PACKKV_INSECURE: "x" } }, /must be true or false/],
   ["a file that is not there", { args: ["--config", "/nowhere/c"] }, /--config \/nowhere\/c: No/],

@@ -18,6 +18,12 @@ const REFUSED: [Parameters<typeof codecProfile>[0], string][] = [
   [{ name: "paper", packSize: 64 }, "packSize 64"],
   [{ name: "paper", packSize: 15.5 }, "packSize 15.5"],
   [{ name: "paper", repack: "best" }, "best"],
+  [{ name: "paper", sinkCount: 4 }, "sinkCount"],
+  [{ name: "balanced", keyRel: 0.1 }, "keyRel"],
+  [{ name: "balanced", keyStep: 0 }, "keyStep 0"],
+  [{ name: "tight", valueStep: 17 }, "valueStep 17"],
+  [{ name: "tight", sinkCount: 17 }, "sinkCount 17"],
+  [{ name: "tight", layerFactors: [{ key: 1, value: 17 }] }, "V in layer 0"],
 ];
 
 for (const [settings, part] of REFUSED) {
@@ -37,6 +43,8 @@ Deno.test("describeProfile() names the settings in force", () => {
   const profile = codecProfile({ name: "paper", keyRel: 0.05, packSize: 8, repack: "median" });
   assertEquals(describeProfile(profile), "paper (k-rel 0.05, v-rel 0.2, pack 8, repack median)");
   assertEquals(describeProfile({ name: "exact" }), "exact");
+  const own = codecProfile({ name: "tight", keyStep: 3, valueStep: 2.5, sinkCount: 8 });
+  assertEquals(describeProfile(own), "tight (k-step 3, v-step 2.5, sinks 8)");
 });
 
 Deno.test("RecordLayout() gives the sizes of FORMAT.md for the default model", () => {

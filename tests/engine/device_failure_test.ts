@@ -22,7 +22,7 @@ async function withFailingEngine(
   };
   try {
     await withTinyModel({ contextLength: 4096 }, (modelPath) => {
-      return body(() => createEngine({ modelPath }));
+      return body(() => createEngine({ modelPath, profile: { name: "paper" } }));
     });
   } finally {
     globalThis.Worker = RealWorker;

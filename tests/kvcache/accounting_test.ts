@@ -1,7 +1,6 @@
 /** The accounting of bytes against the buffers of the device. */
 
 import { assert, assertEquals } from "@std/assert";
-import { RecordLayout } from "../../src/codec/layout.ts";
 import { checkRecord } from "../../src/codec/unpack.ts";
 import { cacheBytes } from "../../src/engine/cache_bytes.ts";
 import { planCache } from "../../src/engine/load.ts";
@@ -23,8 +22,8 @@ function assertSeparate(ranges: { arena: number; start: number; end: number }[])
 Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 times as many", async () => {
   const options = { profile: { name: "paper" as const }, slotCount: 3, contextLength: 1024 };
   const harness = await StepHarness.open(defaultModelPath(), options);
-  const { scheduler, model, profile, runner } = harness;
-  assert(profile.name !== "exact");
+  const { scheduler, model, codec, runner } = harness;
+  assert(codec.kind === "ranged");
   try {
     const lengths = [330, 520, 260];
     lengths.forEach((length, index) => {
@@ -43,7 +42,7 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
     assertEquals(stats.sealedBlockCount, packs.length);
 
     // Where the directory says, there is a whole record of exactly as many words as are counted.
-    const layout = RecordLayout.forProfile(model.shape, profile);
+    const { layout } = codec;
     let recordWords = 0;
     for (const { pack, words } of packs) {
       for (let layer = 0; layer < model.shape.layerCount; layer++) {
@@ -60,7 +59,8 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
         end: start + words[layer],
       }));
     }));
-    const plan = planCache(model, { ...options, profile });
+    const { slotCount, contextLength } = options;
+    const plan = planCache(model, { codec, slotCount, contextLength });
     const bytes = cacheBytes(stats, plan);
     assertEquals(bytes.packed, recordWords * 4);
     const elementCount = model.shape.kvHeadCount * model.shape.headSize * 64 * 2;

@@ -6,15 +6,15 @@ import { codecProfile } from "../../src/codec/profile.ts";
 import { quantiseTile } from "../../src/codec/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { invariant } from "../../src/core/errors.ts";
-import type { CodecProfile } from "../../src/core/shapes.ts";
+import type { PaperProfile } from "../../src/core/shapes.ts";
 import type { BlockFormat, StoredBlock } from "../../src/kvcache/block_file.ts";
 import { sampleTile } from "../support/codec_samples.ts";
 
 const profile = packingProfile();
 
-function packingProfile(): Exclude<CodecProfile, { name: "exact" }> {
+function packingProfile(): PaperProfile {
   const made = codecProfile({ name: "paper" });
-  invariant(made.name !== "exact", "the profile packs");
+  invariant(made.name === "paper", "the profile is the published one");
   return made;
 }
 

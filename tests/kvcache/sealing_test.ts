@@ -4,7 +4,6 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { RecordLayout } from "../../src/codec/layout.ts";
 import { packRecord } from "../../src/codec/pack.ts";
 import { quantiseTile } from "../../src/codec/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
@@ -20,9 +19,9 @@ async function checkRecords(
   promptIds: readonly number[],
   blockCount: number,
 ): Promise<number> {
-  const { profile, model, runner } = harness;
-  assert(profile.name !== "exact");
-  const layout = RecordLayout.forProfile(model.shape, profile);
+  const { codec, model, runner } = harness;
+  assert(codec.kind === "ranged");
+  const { layout, profile } = codec;
   harness.admit(1, promptIds, 2);
   let measured: readonly (readonly number[])[] = [];
   let comparedCount = 0;

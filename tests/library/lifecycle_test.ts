@@ -41,7 +41,7 @@ Deno.test("createEngine() gives the same text from several engines one after ano
   await withTinyModel({}, async (modelPath) => {
     const texts: number[][] = [];
     for (let index = 0; index < 3; index++) {
-      const engine = await createEngine({ modelPath });
+      const engine = await createEngine({ modelPath, profile: { name: "paper" } });
       try {
         texts.push(await collectIds(engine, REQUEST));
       } finally {
@@ -72,7 +72,7 @@ Deno.test("createEngine() tells its progress, from 0 to 1, and what is in force"
 
 Deno.test("createEngine() names a file that is missing, no GGUF, or cut off", async () => {
   await withTinyModel({}, async (path) => {
-    const open = (modelPath: string) => createEngine({ modelPath });
+    const open = (modelPath: string) => createEngine({ modelPath, profile: { name: "paper" } });
     const missing = await assertCode("model_file_invalid", () => open(`${path}.missing`));
     assert(missing.message.includes(`${path}.missing`), missing.message);
     const bytes = await Deno.readFile(path);
@@ -107,7 +107,10 @@ const REFUSED: { why: string; options: Partial<EngineOptions>; code: string; say
 for (const { why, options, code, says } of REFUSED) {
   Deno.test(`createEngine() refuses ${why} with ${code}`, async () => {
     await withTinyModel({}, async (modelPath) => {
-      const { message } = await assertCode(code, () => createEngine({ modelPath, ...options }));
+      const { message } = await assertCode(
+        code,
+        () => createEngine({ modelPath, profile: { name: "paper" }, ...options }),
+      );
       assert(says.test(message), message);
     });
   });
@@ -115,7 +118,10 @@ for (const { why, options, code, says } of REFUSED) {
 
 Deno.test("createEngine() refuses another architecture by name", async () => {
   await withTinyModel({ metadata: { "general.architecture": "mamba" } }, async (modelPath) => {
-    const { message } = await assertCode("model_unsupported", () => createEngine({ modelPath }));
+    const { message } = await assertCode(
+      "model_unsupported",
+      () => createEngine({ modelPath, profile: { name: "paper" } }),
+    );
     assert(message.includes("mamba"), message);
   });
 });

@@ -121,7 +121,11 @@ async function withTinyServer(
     const { metadata } = await readGguf(modelPath);
     const tokenizer = createTokenizer(metadata);
     const chatTemplate = createChatTemplate(metadata, tokenizer);
-    const engine = await createEngine({ modelPath, sequenceCountMax: 1 });
+    const engine = await createEngine({
+      modelPath,
+      profile: { name: "paper" },
+      sequenceCountMax: 1,
+    });
     const state = new ServerState();
     state.setReady({ engine, tokenizer, chatTemplate });
     const app = createApp({ state, modelId: "tiny" });

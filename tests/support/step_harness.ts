@@ -1,9 +1,12 @@
 /** A runner and scheduler stepped by hand, with a look at what lies in the cache's buffers. */
 
-import { codecProfile } from "../../src/codec/profile.ts";
-import type { CodecProfile } from "../../src/core/shapes.ts";
+import type { Calibration } from "../../src/calibration/calibration.ts";
+import type { CacheCodec } from "../../src/codec/cache_codec.ts";
+import { codecProfile, isBanded } from "../../src/codec/profile.ts";
+import { measureCalibration } from "../../src/engine/calibration_run.ts";
 import { planCache } from "../../src/engine/load.ts";
 import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
+import { modelCodec } from "../../src/engine/model_codec.ts";
 import { StepRunner } from "../../src/engine/step_runner.ts";
 import type { ProfileOptions } from "../../src/engine/types.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
@@ -20,15 +23,15 @@ export interface RanStep {
 /** What steps of one cache need. */
 export class StepHarness {
   readonly model: LoadedModel;
-  readonly profile: CodecProfile;
+  readonly codec: CacheCodec;
   readonly runner: StepRunner;
   readonly scheduler: Scheduler;
 
   private constructor(
-    parts: Pick<StepHarness, "model" | "profile" | "runner" | "scheduler">,
+    parts: Pick<StepHarness, "model" | "codec" | "runner" | "scheduler">,
   ) {
     this.model = parts.model;
-    this.profile = parts.profile;
+    this.codec = parts.codec;
     this.runner = parts.runner;
     this.scheduler = parts.scheduler;
   }
@@ -39,9 +42,12 @@ export class StepHarness {
     options: { profile: ProfileOptions; slotCount: number; contextLength: number },
   ): Promise<StepHarness> {
     const model = await loadModel(await readGguf(path), () => {});
+    const { slotCount, contextLength } = options;
     const profile = codecProfile(options.profile);
-    const plan = planCache(model, { ...options, profile });
-    const runner = await StepRunner.create(model, { cacheShape: plan.shape, profile });
+    const calibration = isBanded(profile) ? await testCalibration(model) : null;
+    const codec = modelCodec(model, profile, calibration);
+    const plan = planCache(model, { codec, slotCount, contextLength });
+    const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
     const scheduler = new Scheduler({
       ...plan,
       sequenceCountMax: options.slotCount,
@@ -49,7 +55,7 @@ export class StepHarness {
       contextLength: options.contextLength,
       arenas: plan.shape.groups,
     });
-    return new StepHarness({ model, profile, runner, scheduler });
+    return new StepHarness({ model, codec, runner, scheduler });
   }
 
   /** Queues a greedy sequence. */
@@ -104,4 +110,11 @@ export class StepHarness {
     const range = { offsetBytes: startWord * 4, sizeBytes: wordCount * 4 };
     return new Uint32Array(await readBuffer(this.model.gpu, buffer, range));
   }
+}
+
+/** A calibration on made-up tokens, the same each time. */
+export async function testCalibration(model: LoadedModel): Promise<Calibration> {
+  const { vocabSize } = model.shape;
+  const ids = Array.from({ length: 320 }, (_, i) => (i * i * 31 + i * 7) % vocabSize);
+  return await measureCalibration(model, ids, () => {});
 }

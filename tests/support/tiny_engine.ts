@@ -33,7 +33,7 @@ export async function withTinyEngine(
 ): Promise<void> {
   const { model = {}, ...rest } = options;
   await withTinyModel(model, async (modelPath) => {
-    const engine = await createEngine({ modelPath, ...rest });
+    const engine = await createEngine({ modelPath, profile: { name: "paper" }, ...rest });
     try {
       await body(engine);
     } finally {

@@ -14,6 +14,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
   gguf: ["core"],
   tokenizer: ["core", "gguf"],
   codec: ["core"],
+  calibration: ["core", "codec"],
   gpu: ["core"],
   kernels: ["core", "codec", "gpu"],
   reference: ["core", "codec", "gguf"],
@@ -22,6 +23,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
   model: ["core", "codec", "gguf", "gpu", "kernels", "kvcache", "scheduler"],
   engine: [
     "core",
+    "calibration",
     "codec",
     "gguf",
     "gpu",

@@ -22,6 +22,13 @@ export interface BaselineSide {
   firstToken: number;
 }
 
+/** Where a block comes from, for codecs that depend on it. */
+export interface BlockOrigin {
+  layer: number;
+  /** Both sides as they were, FORMAT.md section 7. */
+  tile: Uint32Array;
+}
+
 /** A number for K and one for V. */
 export interface PerSide {
   k: number;
@@ -37,9 +44,9 @@ export interface BaselineCodec {
   /** Bits of a code alone. */
   codeBits: PerSide;
   /** Replaces the keys of a block; they are after RoPE. */
-  readBackKeys(side: BaselineSide): void;
+  readBackKeys(side: BaselineSide, origin?: BlockOrigin): void;
   /** Replaces the values of a block. */
-  readBackValues(side: BaselineSide): void;
+  readBackValues(side: BaselineSide, origin?: BlockOrigin): void;
 }
 
 /** A codec with a number of raw first tokens. */
@@ -53,12 +60,13 @@ export interface Baseline {
 /** What a run of the exact cache does to each block to read it as the baseline would. */
 export function baselineRewriter(baseline: Baseline, shape: HeadShape): TileRewriter {
   const { codec, sinkTokenCount } = baseline;
-  return (tile, { blockIndex }) => {
+  return (tile, { blockIndex, layer }) => {
     const firstToken = blockIndex === 0 ? sinkTokenCount : 0;
+    const origin = { layer, tile };
     const keys = rawTileValues(shape, tile, KEY);
     const values = rawTileValues(shape, tile, VALUE);
-    codec.readBackKeys({ shape, values: keys, firstToken });
-    codec.readBackValues({ shape, values, firstToken });
+    codec.readBackKeys({ shape, values: keys, firstToken }, origin);
+    codec.readBackValues({ shape, values, firstToken }, origin);
     tile.set(rawTileFrom(shape, keys, values));
   };
 }

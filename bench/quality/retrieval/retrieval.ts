@@ -114,7 +114,7 @@ async function runCodec(
   const run = await createSequenceRun(model, {
     promptIds,
     maxTokens: 2,
-    ...runOptions(codec, model.shape),
+    ...await runOptions(codec, model, tell),
   });
   try {
     for (let position = 0; position < promptIds.length; position += BLOCK_TOKEN_COUNT) {

@@ -38,7 +38,7 @@ async function withModel(body: (model: LoadedModel, folder: string) => Promise<v
 
 /** Logits of a question's tokens in a run of its own. */
 async function freshLogits(model: LoadedModel, codec: EvalCodec, ids: readonly number[]) {
-  const options = { promptIds: [...DOCUMENT, ...ids], ...runOptions(codec, model.shape) };
+  const options = { promptIds: [...DOCUMENT, ...ids], ...await runOptions(codec, model, () => {}) };
   const run = await createSequenceRun(model, options);
   try {
     let logits: Float32Array[] = [];
@@ -74,7 +74,7 @@ Deno.test("feedAgain() gives the bits of a run of its own, whatever was fed befo
       const run = await createSequenceRun(model, {
         promptIds: [...DOCUMENT, ...first],
         maxTokens: 2,
-        ...runOptions(codec, model.shape),
+        ...await runOptions(codec, model, () => {}),
       });
       for (let position = 0; position <= 384; position += 64) {
         await run.nextSlice({ wantsLogits: false });

@@ -1,0 +1,93 @@
+/**
+ * What packing one layer's K or V alone does to the model, for every layer: what steps by layer
+ * follow. One run of the exact cache for each, with one side of one layer packed and read back.
+ *
+ * @module
+ */
+
+import type { Calibration } from "../../src/calibration/calibration.ts";
+import { calibratedTables } from "../../src/calibration/tables.ts";
+import { dequantiseBanded, quantiseBanded } from "../../src/codec/banded/quantise.ts";
+import type { BandedTables } from "../../src/codec/banded/tables.ts";
+import { KEY, type Side, VALUE } from "../../src/codec/layout.ts";
+import { codecProfile, isBanded } from "../../src/codec/profile.ts";
+import { invariant } from "../../src/core/errors.ts";
+import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
+import type { LoadedModel } from "../../src/engine/load_model.ts";
+import type { BaselineSide, BlockOrigin } from "./baselines/baseline.ts";
+import type { EvalCodec } from "./codecs.ts";
+import { type EvalOptions, evaluate } from "./eval.ts";
+
+/** Steps that are tried: coarse enough to tell layers apart. */
+const KEY_STEP = 2;
+const VALUE_STEP = 1.8;
+/** Tokens of the text that are run, and the first whose prediction is compared. */
+const TOKEN_COUNT = 1280;
+const FROM = 256;
+
+/**
+ * Measures the damages of all layers.
+ *
+ * @param ids Tokens of the text; the first 1,281 are used, or all if they are fewer.
+ * @param options `stateFolder` keeps what is done, so that a cut run can go on.
+ * @returns The calibration with damages: mean KL of the next-token distribution, in nats.
+ */
+export async function measureDamage(
+  model: LoadedModel,
+  source: { calibration: Calibration; ids: readonly number[] },
+  options: EvalOptions,
+): Promise<Calibration> {
+  const { calibration, ids } = source;
+  const layers = calibration.layers.map(({ damage: _, ...layer }) => layer);
+  const even = { ...calibration, layers };
+  const factors = layers.map(() => ({ key: 1, value: 1 }));
+  const settings = { keyStep: KEY_STEP, valueStep: VALUE_STEP, layerFactors: factors };
+  const profile = codecProfile({ name: "balanced", ...settings });
+  invariant(isBanded(profile), "the profile is a calibrated one");
+  const tables = calibratedTables(even, profile);
+  const codecs = layers.flatMap((_, layer) =>
+    [KEY, VALUE].map((side) => probe(tables, layer, side))
+  );
+  const tokenCount = Math.min(TOKEN_COUNT, ids.length - 1, model.shape.contextLengthTrained);
+  const from = Math.min(FROM, Math.floor(tokenCount / 2));
+  const texts = [{ name: "calibration", ids }];
+  const reports = await evaluate(model, { texts, codecs, contexts: [tokenCount], from }, options);
+  const damages = reports.map(({ kl_mean }) => kl_mean);
+  return {
+    ...even,
+    layers: layers.map((layer, index) => {
+      return { ...layer, damage: { key: damages[2 * index], value: damages[2 * index + 1] } };
+    }),
+  };
+}
+
+/** One side of one layer packed, all else raw. */
+function probe(tables: readonly BandedTables[], layer: number, side: Side): EvalCodec {
+  const name = `${side === KEY ? "K" : "V"} of layer ${layer}`;
+  const readBack = (own: Side) => (source: BaselineSide, origin?: BlockOrigin) => {
+    if (own !== side || origin?.layer !== layer) return;
+    readBackSide(tables[layer], side, { ...source, ...origin });
+  };
+  const codec = {
+    description: `alone, steps ${KEY_STEP} and ${VALUE_STEP}`,
+    bits: { k: 16, v: 16 },
+    codeBits: { k: 16, v: 16 },
+    readBackKeys: readBack(KEY),
+    readBackValues: readBack(VALUE),
+  };
+  return { name, profile: null, baseline: { name, codec, sinkTokenCount: 4 } };
+}
+
+function readBackSide(tables: BandedTables, side: Side, source: BaselineSide & BlockOrigin): void {
+  const { shape, tile, firstToken, values } = source;
+  const block = quantiseBanded(shape, tile, { tables, firstToken });
+  const { codes, params } = block.sides[side];
+  const channelCount = shape.kvHeadCount * shape.headSize;
+  for (let place = 0; place < block.tokenCount; place++) {
+    for (let channel = 0; channel < channelCount; channel++) {
+      const code = codes[channel * BLOCK_TOKEN_COUNT + place];
+      const at = { side, channel, step: params[place] };
+      values[(firstToken + place) * channelCount + channel] = dequantiseBanded(tables, code, at);
+    }
+  }
+}

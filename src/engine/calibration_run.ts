@@ -1,0 +1,153 @@
+/**
+ * Measures a model's calibration: one pass over a text in an exact cache, a layer at a time, with
+ * queries, keys and values read back after each.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { Calibration } from "../calibration/calibration.ts";
+import { LayerStatistics } from "../calibration/statistics.ts";
+import { KEY, VALUE } from "../codec/layout.ts";
+import { rawTileValues } from "../codec/raw_tile.ts";
+import { EngineError, invariant } from "../core/errors.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { readBuffer } from "../gpu/read_back.ts";
+import { Scheduler } from "../scheduler/scheduler.ts";
+import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
+import { modelFingerprint } from "./fingerprint.ts";
+import { planCache } from "./load.ts";
+import type { LoadedModel, OnProgress } from "./load_model.ts";
+import { StepRunner } from "./step_runner.ts";
+
+/** Most tokens of the text that are run. */
+export const CALIBRATION_TOKEN_COUNT = 4096;
+/** Fewest tokens that say anything. */
+export const CALIBRATION_TOKEN_COUNT_MIN = 128;
+
+/**
+ * Runs the text and gathers its statistics; `damage` of the layers is null.
+ *
+ * @param ids Tokens of the text; the first {@link CALIBRATION_TOKEN_COUNT} are run, and no more
+ * than the model was trained for.
+ * @throws {EngineError} `invalid_request` if they are too few.
+ */
+export async function measureCalibration(
+  model: LoadedModel,
+  ids: readonly number[],
+  onProgress: OnProgress,
+): Promise<Calibration> {
+  const { shape } = model;
+  const tokenCount = Math.min(ids.length, CALIBRATION_TOKEN_COUNT, shape.contextLengthTrained);
+  if (tokenCount < CALIBRATION_TOKEN_COUNT_MIN) {
+    throw new EngineError(
+      "invalid_request",
+      `Cannot calibrate on ${tokenCount} tokens: wanted at least ${CALIBRATION_TOKEN_COUNT_MIN}`,
+    );
+  }
+  const promptIds = ids.slice(0, tokenCount);
+  const contextLength = alignUp(tokenCount + 1, BLOCK_TOKEN_COUNT);
+  const codec = { kind: "raw", profile: { name: "exact" } } as const;
+  const plan = planCache(model, { codec, slotCount: 1, contextLength });
+  const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
+  try {
+    const layers = Array.from({ length: shape.layerCount }, () => new LayerStatistics(shape));
+    const scheduler = new Scheduler({
+      ...plan,
+      sequenceCountMax: 1,
+      waitingCountMax: 1,
+      contextLength,
+      arenas: plan.shape.groups,
+    });
+    runner.setSampling(0, { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 });
+    scheduler.admit({ sequenceId: 0, promptIds, maxTokens: 1, eosIds: [], ignoreEos: true });
+    for (let step = scheduler.plan(); step !== null; step = scheduler.plan()) {
+      await runStep({ model, runner, scheduler, layers }, step);
+      onProgress("measuring query energies", (step.slice?.position ?? tokenCount) / tokenCount);
+    }
+    return {
+      modelFingerprint: modelFingerprint(model.file),
+      textFingerprint: textFingerprint(promptIds),
+      tokenCount,
+      layers: layers.map((layer) => layer.finish()),
+    };
+  } finally {
+    runner.destroy();
+  }
+}
+
+/** What stands for a text: a hash of its tokens. */
+export function textFingerprint(ids: readonly number[]): string {
+  const bytes = new Uint8Array(Uint32Array.from(ids).buffer);
+  return createHash("sha256").update(bytes).digest("hex").slice(0, 32);
+}
+
+interface Run {
+  model: LoadedModel;
+  runner: StepRunner;
+  scheduler: Scheduler;
+  layers: readonly LayerStatistics[];
+}
+
+/** Records a step once per layer, so that each layer's queries can be read before the next. */
+async function runStep(run: Run, step: StepPlan): Promise<void> {
+  const { runner, scheduler, layers } = run;
+  const { slice } = step;
+  invariant(slice !== null, "a prompt alone is read in slices");
+  let result = null;
+  for (const layer of layers.keys()) {
+    const part = layerPart(step, slice, { layer, layerCount: layers.length });
+    const recorded = runner.record(part);
+    runner.submit(recorded);
+    result = await runner.read(part, recorded);
+    layers[layer].add(await readSample(run, slice, layer));
+  }
+  invariant(result !== null, "a model has a layer");
+  scheduler.commit(step, result);
+  scheduler.drainEvents();
+}
+
+function layerPart(
+  step: StepPlan,
+  slice: PrefillSlice,
+  { layer, layerCount }: { layer: number; layerCount: number },
+): StepPlan {
+  const isFirst = layer === 0;
+  const isComplete = layer === layerCount - 1;
+  return {
+    ...step,
+    packs: isFirst ? step.packs : [],
+    links: isFirst ? step.links : [],
+    restores: isFirst ? step.restores : [],
+    slice: {
+      ...slice,
+      layers: { first: layer, end: layer + 1 },
+      isComplete,
+      isLast: isComplete && slice.isLast,
+    },
+    keeps: isComplete ? step.keeps : [],
+    measures: isComplete ? step.measures : [],
+  };
+}
+
+async function readSample({ model, runner }: Run, slice: PrefillSlice, layer: number) {
+  const { gpu, shape } = model;
+  const { queryHeadCount, kvHeadCount, headSize } = shape;
+  const { position, ids: { length: rowCount } } = slice;
+  const queryBytes = rowCount * queryHeadCount * headSize * WORD_SIZE_BYTES;
+  const queries = await readBuffer(gpu, runner.graph.sliceQueries, { sizeBytes: queryBytes });
+  const { windows, shape: { tileWords } } = runner.cache;
+  const sizeBytes = tileWords * WORD_SIZE_BYTES;
+  const tileIndex = Math.floor(position / BLOCK_TOKEN_COUNT) % WINDOW_TILE_COUNT;
+  const range = { offsetBytes: tileIndex * sizeBytes, sizeBytes };
+  const tile = new Uint32Array(await readBuffer(gpu, windows[layer], range));
+  const from = (position % BLOCK_TOKEN_COUNT) * kvHeadCount * headSize;
+  const rows = (side: 0 | 1) => rawTileValues(shape, tile, side).subarray(from);
+  return {
+    position,
+    rowCount,
+    queries: new Float32Array(queries),
+    keys: rows(KEY),
+    values: rows(VALUE),
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * Finds what a banded profile is calibrated by, on the main thread, where tokenizers live.
+ *
+ * @module
+ */
+
+import {
+  type Calibration,
+  parseCalibration,
+  serialiseCalibration,
+} from "../calibration/calibration.ts";
+import { CALIBRATION_TEXT } from "../calibration/text.ts";
+import { type CalibrationOwner, findCalibration, saveCalibration } from "../calibration/store.ts";
+import { profileKind } from "../codec/profile.ts";
+import { readModelShape } from "../gguf/model_shape.ts";
+import type { GgufFile } from "../gguf/read_gguf.ts";
+import { createTokenizer } from "../tokenizer/tokenizer.ts";
+import { measureCalibration } from "./calibration_run.ts";
+import { modelFingerprint } from "./fingerprint.ts";
+import type { LoadedModel, OnProgress } from "./load_model.ts";
+import type { CalibrationSource } from "./messages.ts";
+
+/** Whose calibration a file needs. */
+export function fileOwner(file: GgufFile): CalibrationOwner {
+  const { layerCount, kvHeadCount, headSize } = readModelShape(file);
+  const channelCount = kvHeadCount * headSize;
+  return { modelFingerprint: modelFingerprint(file), layerCount, channelCount };
+}
+
+/** Tokens of a calibration text in a model's vocabulary. */
+export function calibrationIds(file: GgufFile, ownText: string = CALIBRATION_TEXT): number[] {
+  return Array.from(createTokenizer(file.metadata).tokenize(ownText, { parseSpecial: false }));
+}
+
+/**
+ * The calibration kept for a model, or else the tokens to measure one on.
+ *
+ * @returns Null if the profile needs none.
+ * @throws {EngineError} `model_file_invalid` if the one kept is damaged or another model's.
+ */
+export async function calibrationSource(
+  file: GgufFile,
+  profileName: string,
+): Promise<CalibrationSource | null> {
+  if (profileKind(profileName) !== "banded") return null;
+  const kept = await findCalibration(fileOwner(file));
+  if (kept === null) return { bytes: null, textIds: calibrationIds(file) };
+  return { bytes: serialiseCalibration(kept), textIds: [] };
+}
+
+/** Keeps a calibration that loading measured; returns its path. */
+export async function keepCalibration(file: GgufFile, bytes: Uint8Array): Promise<string> {
+  const path = "measured while loading";
+  return await saveCalibration(parseCalibration(bytes, { ...fileOwner(file), path }));
+}
+
+/**
+ * The calibration of a loaded model: the one kept, or else one measured now, and kept.
+ *
+ * @throws {EngineError} `model_file_invalid` if the one kept is damaged or another model's.
+ */
+export async function loadCalibration(
+  model: LoadedModel,
+  onProgress: OnProgress,
+): Promise<Calibration> {
+  const kept = await findCalibration(fileOwner(model.file));
+  if (kept !== null) return kept;
+  const measured = await measureCalibration(model, calibrationIds(model.file), onProgress);
+  onProgress(`kept ${await saveCalibration(measured)}`, 1);
+  return measured;
+}
+
+/** What `packkv calibrate` was asked for. */
+export interface CalibrationRequest {
+  /** Text to measure on; null for the built-in one. */
+  text: string | null;
+  /** Path of the file to write; null for where loading looks for it. */
+  output: string | null;
+}
+
+/**
+ * Measures a model anew and keeps the result.
+ *
+ * @param options `refine`: adds what takes more passes.
+ * @returns Path of the file written.
+ * @throws {EngineError} `invalid_request` if the text is too short.
+ */
+export async function calibrate(
+  model: LoadedModel,
+  request: CalibrationRequest,
+  options: {
+    onProgress: OnProgress;
+    refine: ((measured: Calibration, ids: readonly number[]) => Promise<Calibration>) | null;
+  },
+): Promise<string> {
+  const ids = calibrationIds(model.file, request.text ?? CALIBRATION_TEXT);
+  const measured = await measureCalibration(model, ids, options.onProgress);
+  const refined = await options.refine?.(measured, ids) ?? measured;
+  return await saveCalibration(refined, request.output ?? undefined);
+}

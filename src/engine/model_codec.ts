@@ -1,0 +1,80 @@
+/**
+ * The codec of a model's cache: the profile's settings, with the calibration where they need one.
+ *
+ * @module
+ */
+
+import { type Calibration, parseCalibration } from "../calibration/calibration.ts";
+import type { CalibrationOwner } from "../calibration/store.ts";
+import { calibratedTables, hasDamage } from "../calibration/tables.ts";
+import { type CacheCodec, cacheCodec } from "../codec/cache_codec.ts";
+import { describeProfile, isBanded } from "../codec/profile.ts";
+import { EngineError } from "../core/errors.ts";
+import type { CodecProfile } from "../core/shapes.ts";
+import { measureCalibration } from "./calibration_run.ts";
+import { modelFingerprint } from "./fingerprint.ts";
+import type { LoadedModel, OnProgress } from "./load_model.ts";
+import type { CalibrationSource } from "./messages.ts";
+
+/** Whose calibration a model needs. */
+export function calibrationOwner({ file, shape }: LoadedModel): CalibrationOwner {
+  const { layerCount, kvHeadCount, headSize } = shape;
+  const channelCount = kvHeadCount * headSize;
+  return { modelFingerprint: modelFingerprint(file), layerCount, channelCount };
+}
+
+/**
+ * Makes the codec.
+ *
+ * @param calibration The model's; null where the profile needs none.
+ * @throws {EngineError} `invalid_request` if the profile's factors do not fit the model.
+ */
+export function modelCodec(
+  { shape }: LoadedModel,
+  profile: CodecProfile,
+  calibration: Calibration | null,
+): CacheCodec {
+  if (!isBanded(profile)) return cacheCodec(shape, profile, null);
+  if (calibration === null) {
+    throw new TypeError(`Cannot use profile ${profile.name}: it needs a calibration`);
+  }
+  try {
+    return cacheCodec(shape, profile, calibratedTables(calibration, profile));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError("invalid_request", error.message, { param: "profile" });
+  }
+}
+
+/** The profile in words, and where its steps are even because no damages were measured. */
+export function describeCodec(codec: CacheCodec, calibration: Calibration | null): string {
+  const { profile } = codec;
+  const text = describeProfile(profile);
+  const isEven = isBanded(profile) && profile.layerFactors === null &&
+    calibration !== null && !hasDamage(calibration);
+  return isEven ? `${text}, steps even over layers (packkv calibrate --damage)` : text;
+}
+
+/**
+ * The calibration that a profile needs: that of the source, or one measured now.
+ *
+ * @returns `inForce`: null if the profile needs none. `measured`: null if it was not made now.
+ */
+export async function resolveCalibration(
+  model: LoadedModel,
+  options: { profile: CodecProfile; calibration: CalibrationSource | null },
+  onProgress: OnProgress,
+): Promise<{ inForce: Calibration | null; measured: Calibration | null }> {
+  const { profile, calibration: source } = options;
+  if (!isBanded(profile)) return { inForce: null, measured: null };
+  if (source === null) throw new TypeError(`Cannot load profile ${profile.name} uncalibrated`);
+  if (source.bytes !== null) {
+    const path = "given to the engine";
+    return {
+      inForce: parseCalibration(source.bytes, { ...calibrationOwner(model), path }),
+      measured: null,
+    };
+  }
+  const measured = await measureCalibration(model, source.textIds, onProgress);
+  return { inForce: measured, measured };
+}
