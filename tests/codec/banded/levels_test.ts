@@ -65,6 +65,13 @@ Deno.test("unpackDigits() inverts packUnit() for every unit of 2 and 3 levels", 
   }
 });
 
+Deno.test("packUnit() gives the worked example of FORMAT.md", () => {
+  const digits = [2, 1, 0, 2, 1, 0, 2, 1];
+  assertEquals(digits.reduce((sum, digit) => 3 * sum + digit, 0), 5299);
+  assertEquals(STRETCH[3], 1_067_686_582);
+  assertEquals(packUnit(digits, 3), [{ value: 6617, widthBits: 13 }]);
+});
+
 Deno.test("packUnit() refuses a digit that is no level", () => {
   assertThrows(() => packUnit([0, 0, 0, 3, 0, 0, 0, 0], 3), RangeError, "digit 3 in 3 levels");
 });
