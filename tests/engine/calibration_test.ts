@@ -1,0 +1,75 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createEngine } from "../../mod.ts";
+import { serialiseCalibration } from "../../src/calibration/calibration.ts";
+import { EngineError } from "../../src/core/errors.ts";
+import { measureCalibration } from "../../src/engine/calibration_run.ts";
+import { loadModel } from "../../src/engine/load_model.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { collectIds, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+
+/** Runs `body` with the user's cache in a folder of its own. */
+async function withCache(body: (folder: string) => Promise<void>): Promise<void> {
+  const kept = Deno.env.get("XDG_CACHE_HOME");
+  const folder = await Deno.makeTempDir({ prefix: "packkv-cache-" });
+  Deno.env.set("XDG_CACHE_HOME", folder);
+  try {
+    await body(folder);
+  } finally {
+    if (kept === undefined) Deno.env.delete("XDG_CACHE_HOME");
+    else Deno.env.set("XDG_CACHE_HOME", kept);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("measureCalibration() gives the same bytes each time, and refuses a text that is too short", () =>
+  withTinyModel({}, async (path) => {
+    const model = await loadModel(await readGguf(path), () => {});
+    try {
+      const measure = async (count: number) =>
+        serialiseCalibration(await measureCalibration(model, tinyPrompt(count, 3), () => {}));
+      const first = await measure(300);
+      assertEquals(await measure(300), first);
+      const short = await assertRejects(() => measure(100), EngineError) as EngineError;
+      assert(short.message.includes("at least 128"), short.message);
+    } finally {
+      model.gpu.close();
+    }
+  }));
+
+Deno.test("createEngine() measures a calibration once, keeps it, and refuses a damaged one", () =>
+  withTinyModel({ contextLength: 512 }, (modelPath) =>
+    withCache(async (folder) => {
+      const texts: number[][] = [];
+      const told: string[][] = [];
+      for (let start = 0; start < 2; start++) {
+        const messages: string[] = [];
+        const engine = await createEngine({
+          modelPath,
+          profile: { name: "balanced" },
+          onProgress: (message) => messages.push(message),
+        });
+        told.push(messages);
+        assert(engine.info.profile.startsWith("balanced (k-step"), engine.info.profile);
+        assert(engine.info.profile.includes("even over layers"), engine.info.profile);
+        try {
+          texts.push(await collectIds(engine, { promptIds: tinyPrompt(300, 4), maxTokens: 12 }));
+        } finally {
+          await engine.close();
+        }
+      }
+      assert(
+        told[0].some((message) => message.includes("query energies")),
+        "the first start tells",
+      );
+      assert(!told[1].some((message) => message.includes("query energies")), "the second does not");
+      assertEquals(texts[1], texts[0]);
+      const calibrations = `${folder}/packkv/calibrations`;
+      const [file] = [...Deno.readDirSync(calibrations)];
+      const path = `${calibrations}/${file.name}`;
+      const bytes = await Deno.readFile(path);
+      bytes[100] ^= 1;
+      await Deno.writeFile(path, bytes);
+      const options = { modelPath, profile: { name: "tight" as const } };
+      const error = await assertRejects(() => createEngine(options), EngineError) as EngineError;
+      assert(error.message.includes(path) && error.message.includes("packkv calibrate"));
+    })));
