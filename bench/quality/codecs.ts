@@ -27,6 +27,13 @@ export function describeCodec({ name, profile, baseline }: EvalCodec): string {
   return `${name} (${codec.description}${sinks})`;
 }
 
+/** First tokens of a sequence that the codec leaves raw. */
+export function sinkTokenCount({ profile, baseline }: EvalCodec): number {
+  if (baseline !== null) return baseline.sinkTokenCount;
+  const settings = codecProfile(profile);
+  return isBanded(settings) ? settings.sinkCount : 0;
+}
+
 /** How a sequence of a model runs with the codec; measures a calibration if it needs one. */
 export async function runOptions(
   { profile, baseline }: EvalCodec,

@@ -8,7 +8,7 @@ import type { LoadedModel } from "../../src/engine/load_model.ts";
 import type { SequenceRun, SideBytes } from "../../src/engine/sequence_run.ts";
 import type { CacheBytes } from "../../src/engine/types.ts";
 import type { PerSide } from "./baselines/baseline.ts";
-import { describeCodec, type EvalCodec } from "./codecs.ts";
+import { describeCodec, type EvalCodec, sinkTokenCount } from "./codecs.ts";
 import type { DivergenceSummary } from "./divergence.ts";
 
 /** Quality and size over the first `tokens` of a text; names as printed. */
@@ -109,7 +109,7 @@ export function evalReport(
 ): EvalReport {
   const { text, codec, from, windowBytes, contexts } = facts;
   const { layerCount, kvHeadCount, headSize, name } = model.shape;
-  const sinkTokens = codec.baseline?.sinkTokenCount ?? 0;
+  const sinkTokens = sinkTokenCount(codec);
   return {
     text,
     profile: describeCodec(codec),
