@@ -13,12 +13,15 @@
 // A lane takes whole units: eight tokens of its channel, so that a unit is found and read once for
 // eight values, and a section's units follow each other without stored offsets.
 // Scores: a lane sums eight tokens over its channels; the lanes' sums are exchanged by halves.
-// Values: a lane keeps its channels' sums; the weights of eight tokens are loaded for all of them.
-// Markers: q = vectors of heads, e = channels of a lane in a part, t = tokens of a row, h = tokens
-// of half a row, p = steps of a scan or reduction, x = those over more than 8 lanes.
+// Values: a lane keeps its channels' sums; the weights of eight tokens go round.
+// A software driver runs what a branch skips, so there are none: what is rare, high digits and rows
+// longer than what the lanes load together, is a further turn at the row.
+// Markers: q = vectors of heads, a = parts at a time, e = channels of a lane in a part, t = tokens
+// of a row, p, o = steps of a scan over all lanes, of a reduction over 8, x = of one over eights,
+// g = once if there is more than one group of parts.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
-const CODE_BIAS: i32 = 128;
+const STEP_ZERO: i32 = 64; // the token step whose factors are 1
 const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kept in
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
@@ -29,10 +32,20 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 @group(0) @binding(5) var<storage, read> tables: array<vec4<u32>>; // readerWords of the layer
 @group(0) @binding(6) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more
 
-var<workgroup> queries$q: array<Heads, D>; // q * key_step / sqrt(D)
-var<workgroup> weights$q: array<Heads, SPLIT_TOKENS>; // scores, then exp(score - m) * value_factor
-var<workgroup> sink_weights$q: array<Heads, SINK_ROOM>; // exp(score - m) of the sinks
-var<workgroup> records: array<u32, BLOCKS_PER_SPLIT>;
+var<workgroup> scores$q: array<Heads, SPLIT_TOKENS>;
+var<workgroup> sink_scores$q: array<Heads, SINK_ROOM>;
+
+// Blocks of a workgroup.
+struct Split {
+  first_entry: u32, // of the directory
+  block_count: u32,
+  sink_count: u32,
+}
+
+// Largest scores.
+struct Peaks {
+  peak$q: Heads,
+}
 
 fn run(workgroup: vec3<u32>) {
   let row = rows[workgroup.z];
@@ -41,320 +54,199 @@ fn run(workgroup: vec3<u32>) {
     return;
   }
   let block_count = min(BLOCKS_PER_SPLIT, row.z - first);
-  let kv_head = workgroup.x;
   let sink_count = select(0u, SINK_COUNT, first == 0u);
-  for (var block = lane; block < block_count; block += LANE_COUNT) {
-    records[block] = directory[row.x * BLOCK_COUNT_MAX + first + block];
-  }
-  for (var channel = lane; channel < D; channel += LANE_COUNT) {
-    let scale = inverseSqrt(f32(D)) * table_float(KEY_STEPS_WORD + kv_head * D + channel);
-    queries$q[channel] = load_query_$q(workgroup, channel) * scale;
-  }
-  workgroupBarrier();
-
-  sum_scores(kv_head, block_count);
+  let split = Split(row.x * BLOCK_COUNT_MAX + first, block_count, sink_count);
+  var peaks = sum_scores(workgroup, split);
   if (sink_count > 0u) {
-    sum_sink_scores(workgroup);
+    sum_sink_scores(workgroup, directory[split.first_entry]);
   }
   workgroupBarrier();
-
-  // A lane writes and later reads the same places of `weights`, until the values are weighted.
-  let token_count = block_count * 64u;
-  let sinks_start = 64u - sink_count;
-  var peak$q = Heads(LOWEST);
-  for (var token = lane; token < token_count; token += LANE_COUNT) {
-    let is_sink = token >= sinks_start && token < 64u;
-    let factor = table_float(KEY_FACTORS_WORD + token_step(token));
-    let score$q = weights$q[token] * select(factor, 1.0, is_sink);
-    weights$q[token] = score$q;
-    peak$q = max(peak$q, score$q);
+  peaks.peak$q = max(peaks.peak$q, shuffle_heads(peaks.peak$q, lane ^ (1u << $ou)));
+  for (var sink = 0u; sink < sink_count; sink += 1u) {
+    peaks.peak$q = max(peaks.peak$q, sink_scores$q[sink]);
   }
-  peak$q = max(peak$q, shuffle_heads(peak$q, lane ^ (1u << $pu)));
-
-  var total$q = Heads(0.0);
-  for (var token = lane; token < token_count; token += LANE_COUNT) {
-    let is_sink = token >= sinks_start && token < 64u;
-    let factor = table_float(VALUE_FACTORS_WORD + token_step(token));
-    let weight$q = exp(weights$q[token] - peak$q);
-    total$q += weight$q;
-    if (is_sink) {
-      sink_weights$q[token - sinks_start] = weight$q;
-    }
-    weights$q[token] = weight$q * select(factor, 0.0, is_sink);
-  }
-  total$q += shuffle_heads(total$q, lane ^ (1u << $pu));
-  workgroupBarrier();
-
-  if (lane == 0u) {
-    store_partial_$q(workgroup, workgroup.y, 0u, peak$q);
-    store_partial_$q(workgroup, workgroup.y, 1u, total$q);
-  }
-  weigh_values(workgroup, block_count, sink_count);
+  weigh_values(workgroup, split, peaks);
 }
 
-// Sums of the scores of all packed tokens, before the tokens' factors, to `weights`.
-fn sum_scores(kv_head: u32, block_count: u32) {
-  let is_late = (lane & 4u) != 0u;
-  let is_second = (lane & 2u) != 0u;
-  let is_odd = (lane & 1u) != 0u;
-  for (var part = 0u; part < D / 32u; part += 1u) {
-    let query$e_$q = queries$q[part * 32u + $eu * LANE_COUNT + lane];
-    let bands = (kv_head * D + part * 32u + lane) * 2u;
-    let first_bands$e = tables[bands + $eu * LANE_COUNT * 2u];
-    let last_bands$e = tables[bands + $eu * LANE_COUNT * 2u + 1u];
-    for (var block = 0u; block < block_count; block += 1u) {
-      let record = records[block];
-      let section = record + arena[record + kv_head * (D / 32u) + part];
-      let payload = section + PLANE_WORDS;
-      let planes = section + 3u * (lane & 7u); // a row to a lane
-      let planes0 = arena[planes];
-      let planes1 = arena[planes + 1u];
-      let planes2 = arena[planes + 2u];
-      var bit = 0u;
-      for (var row = 0u; row < 8u; row += 1u) {
-        var early$h_$q = Heads(0.0); // tokens 0 to 3 of the row
-        var late$h_$q = Heads(0.0); // tokens 4 to 7
+// Scores of all packed tokens, and the largest of each lane's own.
+fn sum_scores(workgroup: vec3<u32>, split: Split) -> Peaks {
+  let kv_head = workgroup.x;
+  var peaks = Peaks();
+  peaks.peak$q = Heads(LOWEST);
+  for (var part = 0u; part < D / 32u; part += PARTS_AT_A_TIME) {
+    let is_last_part = part + PARTS_AT_A_TIME == D / 32u;
+    let channel$a_$e = (part + $au) * 32u + $eu * LANE_COUNT + lane;
+    let key_step$a_$e = table_float(KEY_STEPS_WORD + kv_head * D + channel$a_$e);
+    let scale$a_$e = inverseSqrt(f32(D)) * key_step$a_$e;
+    let query$a_$e_$q = load_query_$q(workgroup, channel$a_$e) * scale$a_$e;
+    let bands$a = load_bands(kv_head * D + (part + $au) * 32u);
+    for (var block = 0u; block < split.block_count; block += 1u) {
+      let record = directory[split.first_entry + block];
+      let steps = load_steps(record);
+      let section$a = load_section(record, kv_head * (D / 32u) + part + $au);
+      let token_count = select(64u, 64u - split.sink_count, block == 0u);
+      var bit$a = 0u;
+      var own$q = Heads(0.0);
+      var turn = Turn(0u, 0u, 0u);
+      while (turn.row < 8u) {
+        let units$a = read_units(section$a, bands$a, bit$a, turn);
+        var fraction$a_$e = units$a.fractions[$e];
         var floor$q = Heads(0.0); // what the least codes add to each token
-        let plane0 = shuffle_word(planes0, row);
-        let plane1 = shuffle_word(planes1, row);
-        let plane2 = shuffle_word(planes2, row);
-        let channel$e = $eu * LANE_COUNT + lane;
-        let index$e = vec3(plane0 >> channel$e, plane1 >> channel$e, plane2 >> channel$e);
-        let band$e = choose_band(first_bands$e, last_bands$e, index$e);
-        var bits = vec4<u32>(0u);
-        bits[$e] = band_bits(band$e);
-        let units = find_units(bit, bits);
-        let chunk = load_chunk(payload, bit, units.end);
-        bit = units.end;
-        //: repeat e
-        {
-          let low = band_low(band$e);
-          let word = chunk_bits(chunk, payload, units.starts[$e]);
-          var fraction = (word << ((32u - min(bits[$e], 32u)) & 31u)) >> 4u;
-          floor$q += query$e_$q * f32(i32(band_least(band$e)) - CODE_BIAS);
-          //: repeat h
-          fraction *= low;
-          early$h_$q += query$e_$q * f32(i32(fraction >> 28u));
-          fraction &= FRACTION_MASK;
-          //: end
-          //: repeat h
-          fraction *= low;
-          let digit$h = select(fraction >> 28u, word & 15u, $hu == 3u && low == 16u);
-          late$h_$q += query$e_$q * f32(i32(digit$h));
-          fraction &= FRACTION_MASK;
-          //: end
-          let high = band_high(band$e);
-          if (high > 1u) {
-            fraction = unit_fraction(unit_word(payload, units.starts[$e] + 32u), bits[$e] - 32u);
-            //: repeat h
-            early$h_$q += query$e_$q * f32(i32(unit_digit(fraction, high) << 4u));
-            fraction *= high;
-            //: end
-            //: repeat h
-            late$h_$q += query$e_$q * f32(i32(unit_digit(fraction, high) << 4u));
-            fraction *= high;
-            //: end
-          }
-        }
+        floor$q += query$a_$e_$q * units$a.floors[$e];
+        //: repeat t
+        var sum$t_$q = floor$q;
+        fraction$a_$e *= units$a.levels[$e];
+        let is_last$t_$a_$e = ($tu == 7u) & (units$a.levels[$e] == 16u);
+        let digit$t_$a_$e = select(fraction$a_$e >> 28u, units$a.lasts[$e], is_last$t_$a_$e);
+        fraction$a_$e &= FRACTION_MASK;
+        sum$t_$q += query$a_$e_$q * f32(i32(digit$t_$a_$e));
         //: end
         // Each exchange leaves a lane half of the tokens, at last one: lane % 8.
+        let half0_$q = exchange(sum0_$q, sum4_$q, 4u);
+        let half1_$q = exchange(sum1_$q, sum5_$q, 4u);
+        let half2_$q = exchange(sum2_$q, sum6_$q, 4u);
+        let half3_$q = exchange(sum3_$q, sum7_$q, 4u);
+        let pair0_$q = exchange(half0_$q, half2_$q, 2u);
+        let pair1_$q = exchange(half1_$q, half3_$q, 2u);
+        var token_sum$q = exchange(pair0_$q, pair1_$q, 1u);
+        token_sum$q += shuffle_heads(token_sum$q, lane ^ (8u << $xu));
+        own$q += token_sum$q * turn_scale(turn);
+
+        var bands_seen = 0u;
+        bands_seen |= units$a.bands;
+        var is_more = false;
+        is_more |= units$a.is_more;
+        let next = next_turn(turn, is_more, has_high(bands_seen));
+        let is_done = next.row != turn.row;
+        let token = turn.row * 8u + (lane & 7u);
+        let is_own = is_done & (token < token_count);
+        let factor = select(1.0, exp2(token_step(steps, turn.row) * KEY_OCTAVES), is_last_part);
         //: repeat q
-        let kept$h_$q = select(early$h_$q, late$h_$q, is_late) + floor$q;
-        let sent$h_$q = select(late$h_$q, early$h_$q, is_late) + floor$q;
-        let half$h_$q = kept$h_$q + shuffle_heads(sent$h_$q, lane ^ 4u);
-        let kept4_$q = select(half0_$q, half2_$q, is_second);
-        let kept5_$q = select(half1_$q, half3_$q, is_second);
-        let sent4_$q = select(half2_$q, half0_$q, is_second);
-        let sent5_$q = select(half3_$q, half1_$q, is_second);
-        let pair0_$q = kept4_$q + shuffle_heads(sent4_$q, lane ^ 2u);
-        let pair1_$q = kept5_$q + shuffle_heads(sent5_$q, lane ^ 2u);
-        let sent6_$q = select(pair1_$q, pair0_$q, is_odd);
-        var own_$q = select(pair0_$q, pair1_$q, is_odd) + shuffle_heads(sent6_$q, lane ^ 1u);
-        own_$q += shuffle_heads(own_$q, lane ^ (8u << $xu));
+        var score$q = own$q;
+        //: repeat g
+        score$q += select(scores$q[block * 64u + token], Heads(0.0), part == 0u);
         //: end
-        if (lane < 8u) {
-          let place = block * 64u + row * 8u + lane;
-          weights$q[place] = own_$q + select(weights$q[place], Heads(0.0), part == 0u);
+        score$q = select(Heads(LOWEST), score$q * factor, is_own);
+        peaks.peak$q = max(peaks.peak$q, select(Heads(LOWEST), score$q, is_last_part));
+        own$q = select(own$q, Heads(0.0), is_done);
+        //: end
+        if (is_done & (lane < 8u)) {
+          scores$q[block * 64u + token] = score$q;
         }
+        bit$a = select(bit$a, units$a.end, is_done);
+        turn = next;
       }
     }
   }
+  return peaks;
 }
 
-// Scores of the sinks to the places behind the packed tokens of block 0.
-fn sum_sink_scores(workgroup: vec3<u32>) {
+// Scores of the sinks, raw in the record of block 0.
+fn sum_sink_scores(workgroup: vec3<u32>, record: u32) {
   for (var sink = 0u; sink < SINK_COUNT; sink += 1u) {
     var score$q = Heads(0.0);
     for (var channel = lane; channel < D; channel += LANE_COUNT) {
-      let key = sink_value(0u, workgroup.x, sink, channel) * inverseSqrt(f32(D));
-      score$q += load_query_$q(workgroup, channel) * key;
+      let key = sink_value(record, workgroup.x * SINK_COUNT + sink, channel);
+      score$q += load_query_$q(workgroup, channel) * key * inverseSqrt(f32(D));
     }
     score$q += shuffle_heads(score$q, lane ^ (1u << $pu));
     if (lane == 0u) {
-      weights$q[64u - SINK_COUNT + sink] = score$q;
+      sink_scores$q[sink] = score$q;
     }
   }
 }
 
 // Weighted sums of the values of all tokens to the split's partial result.
-fn weigh_values(workgroup: vec3<u32>, block_count: u32, sink_count: u32) {
+fn weigh_values(workgroup: vec3<u32>, split: Split, peaks: Peaks) {
   let kv_head = workgroup.x;
   let value_step = table_float(VALUE_STEP_WORD);
-  for (var part = 0u; part < D / 32u; part += 1u) {
-    let bands = (KV_HEAD_COUNT * D + kv_head * D + part * 32u + lane) * 2u;
-    let first_bands$e = tables[bands + $eu * LANE_COUNT * 2u];
-    let last_bands$e = tables[bands + $eu * LANE_COUNT * 2u + 1u];
-    var sum$e_$q = Heads(0.0);
-    for (var block = 0u; block < block_count; block += 1u) {
-      let record = records[block];
-      let section = record + arena[record + (KV_HEAD_COUNT + kv_head) * (D / 32u) + part];
-      let payload = section + PLANE_WORDS;
-      let planes = section + 3u * (lane & 7u); // a row to a lane
-      let planes0 = arena[planes];
-      let planes1 = arena[planes + 1u];
-      let planes2 = arena[planes + 2u];
-      var bit = 0u;
-      for (var row = 0u; row < 8u; row += 1u) {
-        let weight$t_$q = weights$q[block * 64u + row * 8u + $tu];
+  for (var part = 0u; part < D / 32u; part += PARTS_AT_A_TIME) {
+    let bands$a = load_bands((KV_HEAD_COUNT + kv_head) * D + (part + $au) * 32u);
+    var total$q = Heads(0.0);
+    var sum$a_$e_$q = Heads(0.0);
+    for (var block = 0u; block < split.block_count; block += 1u) {
+      let record = directory[split.first_entry + block];
+      let steps = load_steps(record);
+      let section$a = load_section(record, (KV_HEAD_COUNT + kv_head) * (D / 32u) + part + $au);
+      var bit$a = 0u;
+      var turn = Turn(0u, 0u, 0u);
+      while (turn.row < 8u) {
+        let units$a = read_units(section$a, bands$a, bit$a, turn);
+        let factor = exp2(token_step(steps, turn.row) * VALUE_OCTAVES) * turn_scale(turn);
+        let is_first = (turn.window | turn.high) == 0u;
+        let share$q = exp(scores$q[block * 64u + turn.row * 8u + (lane & 7u)] - peaks.peak$q);
+        total$q += select(Heads(0.0), share$q, is_first);
+        let scaled$q = share$q * factor;
+        let weight$t_$q = shuffle_heads(scaled$q, $tu);
         var weight_sum$q = Heads(0.0);
         weight_sum$q += weight$t_$q;
-        let plane0 = shuffle_word(planes0, row);
-        let plane1 = shuffle_word(planes1, row);
-        let plane2 = shuffle_word(planes2, row);
-        let channel$e = $eu * LANE_COUNT + lane;
-        let index$e = vec3(plane0 >> channel$e, plane1 >> channel$e, plane2 >> channel$e);
-        let band$e = choose_band(first_bands$e, last_bands$e, index$e);
-        var bits = vec4<u32>(0u);
-        bits[$e] = band_bits(band$e);
-        let units = find_units(bit, bits);
-        let chunk = load_chunk(payload, bit, units.end);
-        bit = units.end;
-        //: repeat e
-        {
-          let low = band_low(band$e);
-          let word = chunk_bits(chunk, payload, units.starts[$e]);
-          var fraction = (word << ((32u - min(bits[$e], 32u)) & 31u)) >> 4u;
-          sum$e_$q += weight_sum$q * f32(i32(band_least(band$e)) - CODE_BIAS);
-          //: repeat t
-          fraction *= low;
-          let digit$t = select(fraction >> 28u, word & 15u, $tu == 7u && low == 16u);
-          sum$e_$q += weight$t_$q * f32(i32(digit$t));
-          fraction &= FRACTION_MASK;
-          //: end
-          let high = band_high(band$e);
-          if (high > 1u) {
-            fraction = unit_fraction(unit_word(payload, units.starts[$e] + 32u), bits[$e] - 32u);
-            //: repeat t
-            sum$e_$q += weight$t_$q * f32(i32(unit_digit(fraction, high) << 4u));
-            fraction *= high;
-            //: end
-          }
-        }
+        sum$a_$e_$q += weight_sum$q * units$a.floors[$e];
+        //: repeat a
+        var fraction$a_$e = units$a.fractions[$e];
+        //: repeat t
+        fraction$a_$e *= units$a.levels[$e];
+        let is_last$t_$a_$e = ($tu == 7u) & (units$a.levels[$e] == 16u);
+        let digit$t_$a_$e = select(fraction$a_$e >> 28u, units$a.lasts[$e], is_last$t_$a_$e);
+        fraction$a_$e &= FRACTION_MASK;
+        sum$a_$e_$q += weight$t_$q * f32(i32(digit$t_$a_$e));
         //: end
+        //: end
+
+        var bands_seen = 0u;
+        bands_seen |= units$a.bands;
+        var is_more = false;
+        is_more |= units$a.is_more;
+        let next = next_turn(turn, is_more, has_high(bands_seen));
+        bit$a = select(bit$a, units$a.end, next.row != turn.row);
+        turn = next;
       }
     }
-    //: repeat e
-    {
-      let channel = part * 32u + $eu * LANE_COUNT + lane;
-      sum$e_$q *= value_step;
-      for (var sink = 0u; sink < sink_count; sink += 1u) {
-        sum$e_$q += sink_weights$q[sink] * sink_value(1u, kv_head, sink, channel);
-      }
-      store_partial_$q(workgroup, workgroup.y, 2u + channel, sum$e_$q);
+    total$q += shuffle_heads(total$q, lane ^ (1u << $ou));
+    sum$a_$e_$q *= value_step;
+    let channel$a_$e = (part + $au) * 32u + $eu * LANE_COUNT + lane;
+    for (var sink = 0u; sink < split.sink_count; sink += 1u) {
+      let record = directory[split.first_entry];
+      let sink_row = (KV_HEAD_COUNT + kv_head) * SINK_COUNT + sink;
+      let share$q = exp(sink_scores$q[sink] - peaks.peak$q);
+      total$q += share$q;
+      sum$a_$e_$q += share$q * sink_value(record, sink_row, channel$a_$e);
     }
-    //: end
+    if (lane == 0u) {
+      store_partial_$q(workgroup, workgroup.y, 0u, peaks.peak$q);
+      store_partial_$q(workgroup, workgroup.y, 1u, total$q);
+    }
+    store_partial_$q(workgroup, workgroup.y, 2u + channel$a_$e, sum$a_$e_$q);
   }
 }
 
-// The band of a channel: its eight, and its index's bits as the lowest of three words.
-fn choose_band(first: vec4<u32>, last: vec4<u32>, index: vec3<u32>) -> u32 {
-  let four = select(first, last, (index.z & 1u) != 0u);
-  let two = select(four.xy, four.zw, (index.y & 1u) != 0u);
-  return select(two.x, two.y, (index.x & 1u) != 0u);
-}
-
-// 32 words that 8 lanes load together, from word \`origin\` on.
-struct Chunk { words: vec4<u32>, origin: u32, is_whole: bool }
-
-// The chunk of a row of units, bits \`bit ..< end\` from word \`base\`; most rows fit one.
-fn load_chunk(base: u32, bit: u32, end: u32) -> Chunk {
-  let origin = (base + (bit >> 5u)) & 0xfffffffcu;
-  let is_whole = base + (end >> 5u) + 1u < origin + 32u;
-  return Chunk(arena_chunks[(origin >> 2u) + (lane & 7u)], origin, is_whole);
-}
-
-// A word, by its place in the arena, from the lane of 8 that holds it.
-fn chunk_word(words: vec4<u32>, index: u32) -> u32 {
-  let source = (lane & 0xfffffff8u) + ((index >> 2u) & 7u);
-  let x = shuffle_word(words.x, source);
-  let y = shuffle_word(words.y, source);
-  let z = shuffle_word(words.z, source);
-  let w = shuffle_word(words.w, source);
-  let is_upper = (index & 2u) != 0u;
-  return select(select(x, z, is_upper), select(y, w, is_upper), (index & 1u) != 0u);
-}
-
-// 32 bits from bit \`bit\` of the payload that begins at word \`base\`.
-fn chunk_bits(chunk: Chunk, base: u32, bit: u32) -> u32 {
-  let index = base + (bit >> 5u) - chunk.origin;
-  let low = chunk_word(chunk.words, index);
-  let high = chunk_word(chunk.words, index + 1u);
-  let shift = bit & 31u;
-  let bits = (low >> shift) | ((high << 1u) << (31u - shift));
-  if (chunk.is_whole) {
-    return bits;
-  }
-  return unit_word(base, bit);
-}
-
-// First bits of a lane's units of a row, and the row's end.
-struct Units { starts: vec4<u32>, end: u32 }
-
-// Units of \`bits\` bits follow each other by channel: all lanes' first ones, then the second ones.
-fn find_units(first: u32, bits: vec4<u32>) -> Units {
-  let early = scan_lanes(bits.x | (bits.y << 16u));
-  let early_end = shuffle_word(early, LANE_COUNT - 1u);
-  let second = first + (early_end & 0xffffu);
-  let third = second + (early_end >> 16u);
-  var starts = vec4<u32>(first + (early & 0xffffu), second + (early >> 16u), 0u, 0u) - bits;
-  if (UNITS_PER_LANE < 3u) {
-    return Units(starts, third);
-  }
-  let late = scan_lanes(bits.z | (bits.w << 16u));
-  let late_end = shuffle_word(late, LANE_COUNT - 1u);
-  let fourth = third + (late_end & 0xffffu);
-  starts.z = third + (late & 0xffffu) - bits.z;
-  starts.w = fourth + (late >> 16u) - bits.w;
-  return Units(starts, fourth + (late_end >> 16u));
-}
-
-// Sums of the two halves of a word over the lanes up to this one.
-fn scan_lanes(own: u32) -> u32 {
-  var sum = own;
-  //: repeat p
-  {
-    let before = shuffle_word(sum, (lane - (1u << $pu)) & (LANE_COUNT - 1u));
-    sum += select(0u, before, lane >= (1u << $pu));
-  }
-  //: end
-  return sum;
+// Leaves a lane the sum of its own and a neighbour's first value, or of their second.
+fn exchange(first: Heads, second: Heads, bit: u32) -> Heads {
+  let keeps_second = (lane & bit) != 0u;
+  let sent = select(second, first, keeps_second);
+  return select(first, second, keeps_second) + shuffle_heads(sent, lane ^ bit);
 }
 
 fn table_float(word: u32) -> f32 {
   return bitcast<f32>(tables[word >> 2u][word & 3u]);
 }
 
-// Token step of a token of the split, by its packed place.
-fn token_step(token: u32) -> u32 {
-  let place = token & 63u;
-  let word = arena[records[token >> 6u] + STEPS_WORD + (place >> 2u)];
-  return (word >> (8u * (place & 3u))) & 0xffu;
+// Token steps of a block: lane % 8 of their first and last eight words.
+fn load_steps(record: u32) -> vec2<u32> {
+  let first = record + STEPS_WORD + (lane & 7u);
+  return vec2(arena[first], arena[first + 8u]);
 }
 
-// A raw value of a sink, of the split whose first block is block 0.
-fn sink_value(side: u32, kv_head: u32, sink: u32, channel: u32) -> f32 {
-  let half = ((side * KV_HEAD_COUNT + kv_head) * SINK_COUNT + sink) * D + channel;
-  let pair = unpack2x16float(arena[records[0] + SINKS_WORD + (half >> 1u)]);
+// Step of token lane % 8 of a row, counted from that of factor 1.
+fn token_step(steps: vec2<u32>, row: u32) -> f32 {
+  let source = (2u * row + ((lane >> 2u) & 1u)) & 7u;
+  let word = shuffle_word(select(steps.x, steps.y, row >= 4u), source);
+  return f32(i32((word >> (8u * (lane & 3u))) & 0xffu) - STEP_ZERO);
+}
+
+// A raw value of a sink: `row` counts sides, heads and sinks.
+fn sink_value(record: u32, row: u32, channel: u32) -> f32 {
+  let half = row * D + channel;
+  let pair = unpack2x16float(arena[record + SINKS_WORD + (half >> 1u)]);
   return select(pair.x, pair.y, (half & 1u) != 0u);
 }
 

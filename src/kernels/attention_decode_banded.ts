@@ -1,8 +1,14 @@
 import source from "../../shaders/attention_decode_banded.wgsl" with { type: "text" };
+import rowSource from "../../shaders/lib/attention_banded_row.wgsl" with { type: "text" };
 import { BAND_COUNT } from "../codec/banded/band.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../codec/banded/layout.ts";
 import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";
-import { TOKEN_STEP_MAX } from "../codec/banded/tables.ts";
+import {
+  KEY_EXPONENT,
+  STEPS_PER_OCTAVE,
+  TOKEN_STEP_MAX,
+  VALUE_EXPONENT,
+} from "../codec/banded/tables.ts";
 import { invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divExact } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
@@ -17,7 +23,7 @@ import {
   type Lanes,
   type SplitShape,
 } from "./text/attention.ts";
-import { BAND_UNIT_TEXT } from "./text/banded.ts";
+import { BAND_WORD_TEXT } from "./text/banded.ts";
 
 /** What {@link AttentionDecodeBandedKernel} is compiled for. */
 export interface AttentionDecodeBandedOptions {
@@ -89,14 +95,15 @@ function kernelText(options: AttentionDecodeBandedOptions, lanes: Lanes): string
   const { channelCount, sinkCount } = layout;
   const group = headGroup(shape);
   const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
+  const partsAtATime = layout.partCount % 2 === 0 ? 2 : 1;
   const keyStepsWord = 2 * channelCount * BAND_COUNT;
-  const factorsWord = keyStepsWord + channelCount;
-  const factorCount = TOKEN_STEP_MAX + 1;
   const constants = constantLines({
     ...attentionConstants(shape, splits),
     BLOCK_COUNT_MAX: options.blockCountMax,
     LANE_COUNT: lanes.count,
     UNITS_PER_LANE: unitsPerLane,
+    PARTS_AT_A_TIME: partsAtATime,
+    WINDOW_WORDS: 4 * lanes.count - 4,
     SPLIT_TOKENS: splits.blocksPerSplit * BLOCK_TOKEN_COUNT,
     SINK_COUNT: sinkCount,
     SINK_ROOM: Math.max(1, sinkCount),
@@ -104,19 +111,20 @@ function kernelText(options: AttentionDecodeBandedOptions, lanes: Lanes): string
     SINKS_WORD: layout.sinksWord,
     PLANE_WORDS,
     KEY_STEPS_WORD: keyStepsWord,
-    KEY_FACTORS_WORD: factorsWord,
-    VALUE_FACTORS_WORD: factorsWord + factorCount,
-    VALUE_STEP_WORD: factorsWord + 2 * factorCount,
+    VALUE_STEP_WORD: keyStepsWord + channelCount + 2 * (TOKEN_STEP_MAX + 1),
   });
-  const main = expandTemplate(source, {
+  const octaves = `const KEY_OCTAVES: f32 = ${KEY_EXPONENT / STEPS_PER_OCTAVE};
+const VALUE_OCTAVES: f32 = ${VALUE_EXPONENT / STEPS_PER_OCTAVE};
+`;
+  const main = expandTemplate([source, rowSource].join("\n"), {
     q: group.vectorCount,
+    a: partsAtATime,
     e: unitsPerLane,
     t: UNIT_TOKEN_COUNT,
-    h: UNIT_TOKEN_COUNT / 2,
     p: Math.log2(lanes.count),
+    o: 3,
     x: Math.log2(lanes.count / 8),
+    g: layout.partCount > partsAtATime ? 1 : 0,
   });
-  const bandWord =
-    "fn band_word(index: u32) -> u32 {\n  return tables[index >> 2u][index & 3u];\n}\n";
-  return [main, constants, headsText(group), bandWord, BAND_UNIT_TEXT, lanes.text].join("\n");
+  return [main, constants, octaves, headsText(group), BAND_WORD_TEXT, lanes.text].join("\n");
 }

@@ -1,7 +1,7 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { readerWords } from "../../src/codec/banded/tables.ts";
 import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode_banded.ts";
-import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
+import { chooseLanes, partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionDecodeBandedReference } from "../../src/reference/attention_decode_banded.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import { assertSameBits, caseShape } from "../support/attention_case.ts";
@@ -20,11 +20,16 @@ const NMSE_MAX = 1e-10;
 
 const DEFAULT_HEADS = { kvHeadCount: 3, groupSize: 3, headSize: 64 };
 
+/** Set where this file runs in a process of its own for another number of lanes. */
+const LANES_VARIABLE = "ATTENTION_LANES_EXPECTED";
+
 /** Sealed blocks: 0, 1, a whole split, one more, and a split that is not full. */
 const LENGTHS = [191, 192, 384, 448, 600];
 
 async function runKernel(attention: BandedAttentionCase): Promise<Float32Array> {
   const gpu = await testGpu();
+  const lanesExpected = Deno.env.get(LANES_VARIABLE);
+  if (lanesExpected) assertEquals(String(chooseLanes(gpu).count), lanesExpected);
   const { shape, banded: layout, tables, blockCountMax } = attention;
   const options = { shape, splits: shape, layout, blockCountMax };
   const kernel = await AttentionDecodeBandedKernel.create(gpu, options);
@@ -54,6 +59,7 @@ function reference(attention: BandedAttentionCase): Float64Array {
 const CASES: { heads: typeof DEFAULT_HEADS; sinkCount: number; step: number; why: string }[] = [
   { heads: DEFAULT_HEADS, sinkCount: 4, step: 0.8, why: "the default model" },
   { heads: DEFAULT_HEADS, sinkCount: 0, step: 0.8, why: "no sinks" },
+  { heads: DEFAULT_HEADS, sinkCount: 4, step: 0.4, why: "rows of one load and of two" },
   { heads: DEFAULT_HEADS, sinkCount: 4, step: 0.05, why: "fine steps, more than 16 levels" },
   {
     heads: { kvHeadCount: 1, groupSize: 1, headSize: 32 },
@@ -95,18 +101,38 @@ Deno.test("AttentionDecodeBandedKernel matches its reference in bands of every n
   }
 });
 
-Deno.test("AttentionDecodeBandedKernel matches its reference if subgroups cannot be used", async () => {
-  const { facts } = await testGpu();
-  const kept = { ...facts };
-  Object.assign(facts, { hasSubgroups: false, isFallback: false });
-  try {
-    const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
-    const form = { sinkCount: 4, tables: fittingTables(shape, 0.5) };
-    const attention = makeBandedAttentionCase(shape, [320], form);
-    assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
-  } finally {
-    Object.assign(facts, kept);
-  }
+for (
+  const { isFallback, lanes } of [{ isFallback: false, lanes: 32 }, { isFallback: true, lanes: 8 }]
+) {
+  Deno.test(`AttentionDecodeBandedKernel matches its reference if ${lanes} lanes have no subgroups`, async () => {
+    const { facts } = await testGpu();
+    const kept = { ...facts };
+    Object.assign(facts, { hasSubgroups: false, isFallback });
+    try {
+      const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
+      const form = { sinkCount: 4, tables: fittingTables(shape, 0.2) };
+      const attention = makeBandedAttentionCase(shape, [320], form);
+      assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
+    } finally {
+      Object.assign(facts, kept);
+    }
+  });
+}
+
+// A process has one size of subgroups; the software driver takes another from its environment.
+Deno.test({
+  name: "AttentionDecodeBandedKernel matches its reference in subgroups of 16",
+  ignore: !(await testGpu()).facts.isFallback,
+  async fn() {
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const filter = "/the default model|fine steps/";
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-check", "--config", config, "--filter", filter, import.meta.url],
+      env: { LP_NATIVE_VECTOR_WIDTH: "512", NO_COLOR: "1", [LANES_VARIABLE]: "16" },
+    }).output();
+    const [report, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assertStringIncludes(report, "2 passed | 0 failed", report + errors);
+  },
 });
 
 Deno.test("AttentionDecodeBandedKernel gives the same attention if the tokens of a block are repacked", async () => {

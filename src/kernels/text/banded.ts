@@ -16,6 +16,9 @@ export const BAND_CHOICE_TEXT: string = [packRange, bandChoice, bandWord].join("
 /** Reads units. Needs `arena`, `band_word(index)`. */
 export const BAND_UNIT_TEXT: string = [bandUnit, bandWord].join("\n");
 
+/** What a band's word holds. */
+export const BAND_WORD_TEXT: string = bandWord;
+
 /** By levels, what a number of eight digits is stretched by; 0 for none. */
 export const STRETCH_TEXT: string =
   `var<private> STRETCH: array<u32, ${STRETCH.length}> = array<u32, ${STRETCH.length}>(${
