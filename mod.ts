@@ -23,6 +23,9 @@ export type {
   ProfileOptions,
   SamplingOptions,
   SequenceTimings,
+  SlotAction,
+  SlotInfo,
+  SlotOutcome,
   TokenLogprob,
   TokenLogprobs,
 } from "./src/engine/types.ts";

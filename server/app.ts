@@ -37,6 +37,8 @@ export interface AppOptions {
   apiKeys?: readonly string[];
   /** Origins that browsers may call from, "*" for any; empty allows none. */
   corsOrigins?: readonly string[];
+  /** Folder of saved sequences; without one saving and restoring is refused. */
+  slotFolder?: string | null;
   limits?: Partial<AppLimits>;
 }
 
@@ -60,7 +62,8 @@ function addRoutes(
 
 /** Makes the app. Every path is there with and without `/v1`; `/health` needs no key. */
 export function createApp(options: AppOptions): Hono {
-  const { state, modelId, aliases = [], apiKeys = [], corsOrigins = [] } = options;
+  const { state, modelId, aliases = [], apiKeys = [], corsOrigins = [], slotFolder = null } =
+    options;
   const { bodySizeBytesMax, pingIntervalMs } = { ...LIMITS, ...options.limits };
   const metrics = new ServerMetrics(modelId);
   const createdSeconds = Math.floor(Date.now() / 1000);
@@ -72,7 +75,7 @@ export function createApp(options: AppOptions): Hono {
     pingIntervalMs,
     createdSeconds,
   };
-  const documented = apiRoutes(routes, metrics);
+  const documented = apiRoutes(routes, { metrics, slotFolder });
   const app = new Hono();
   app.onError(answerError);
   app.notFound((context) => {

@@ -22,6 +22,8 @@ import {
   modelAnswer,
   modelsAnswer,
   propsAnswer,
+  slotActionAnswer,
+  slotsAnswer,
   templateAnswer,
   tokenizeAnswer,
 } from "./openai/schema_answers.ts";
@@ -35,6 +37,7 @@ import {
   tokenizeRoute,
   tokenizeSchema,
 } from "./openai/tokenize.ts";
+import { slotActionRoute, slotActionSchema, slotsRoute } from "./slots.ts";
 
 /** A route, what answers it, and what is told of it. */
 export interface ApiRoute extends DocumentedRoute {
@@ -143,13 +146,39 @@ function textRoutes(routes: RouteContext): ApiRoute[] {
   ];
 }
 
+function slotRoutes(routes: RouteContext, slotFolder: string | null): ApiRoute[] {
+  return [
+    {
+      method: "GET",
+      path: "/slots",
+      handler: slotsRoute(routes),
+      doc: { summary: "What runs in each slot", answer: slotsAnswer },
+    },
+    {
+      method: "POST",
+      path: "/slots/:id",
+      handler: slotActionRoute(routes, slotFolder),
+      doc: {
+        summary: "Save, restore or erase (`?action=`) what the cache has of a slot's last prompt",
+        request: slotActionSchema,
+        answer: slotActionAnswer,
+        params: { id: "number of the slot" },
+      },
+    },
+  ];
+}
+
 /** All routes, without `/v1`. */
-export function apiRoutes(routes: RouteContext, metrics: ServerMetrics): ApiRoute[] {
+export function apiRoutes(
+  routes: RouteContext,
+  { metrics, slotFolder }: { metrics: ServerMetrics; slotFolder: string | null },
+): ApiRoute[] {
   return [
     ...generationRoutes(routes),
     ...responsesRoutes(routes),
     ...modelRoutes(routes),
     ...textRoutes(routes),
+    ...slotRoutes(routes, slotFolder),
     {
       method: "GET",
       path: "/health",

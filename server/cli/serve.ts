@@ -29,6 +29,7 @@ export const serveCommand: Command = {
     "api-key": { value: "KEY", help: "key that clients must send as bearer token" },
     "api-key-file": { value: "FILE", help: "file of such keys, one a line" },
     insecure: { help: "allow other machines to connect without a key" },
+    "slot-save-path": { value: "DIR", help: "folder for POST /slots/N?action=save and restore" },
     cors: { value: "ORIGINS", help: 'origins that browsers may call from, with commas, or "*"' },
     ...CONFIG_FLAGS,
   },
@@ -51,6 +52,7 @@ interface ServeRequest {
   port: number;
   apiKeys: string[];
   corsOrigins: string[];
+  slotFolder: string | null;
   insecure: boolean;
   engine: EngineRequest;
 }
@@ -59,8 +61,9 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
   const request = await readServeFlags(parseFlags(args, serveCommand.flags, inherited));
   const modelPath = await ensureModel(request.engine.model);
   const state = new ServerState();
-  const { apiKeys, corsOrigins } = request;
-  const app = createApp({ state, modelId: servedName(modelPath), apiKeys, corsOrigins });
+  const { apiKeys, corsOrigins, slotFolder } = request;
+  const modelId = servedName(modelPath);
+  const app = createApp({ state, modelId, apiKeys, corsOrigins, slotFolder });
   const loading = loadServedModel(modelPath, request.engine.options);
   const release = async () => {
     const model = await loading.catch(() => null);
@@ -117,11 +120,20 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     hostname,
     port: flags.number("port", { min: 0, max: 65_535, isInteger: true }) ?? 8000,
     apiKeys,
+    slotFolder: await readFolder(flags, "slot-save-path"),
     corsOrigins: (flags.text("cors") ?? "").split(",").map((origin) => origin.trim())
       .filter((origin) => origin !== ""),
     insecure,
     engine: readEngineFlags(flags),
   };
+}
+
+async function readFolder(flags: Flags, name: string): Promise<string | null> {
+  const folder = flags.text(name);
+  if (folder === null) return null;
+  const info = await Deno.stat(folder).catch(() => null);
+  if (info?.isDirectory) return folder;
+  throw new UsageError(`Cannot use --${name} ${folder}: must be a folder that exists`);
 }
 
 async function readKeys(flags: Flags): Promise<string[]> {

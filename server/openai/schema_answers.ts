@@ -178,6 +178,31 @@ export const propsAnswer = z.object({
   memory: z.record(z.string(), z.unknown()),
 });
 
+/** What runs in each slot. */
+export const slotsAnswer = z.array(z.object({
+  id: count,
+  n_ctx: count,
+  is_processing: z.boolean(),
+  state: z.enum(["idle", "prefill", "decode"]),
+  n_prompt_tokens: count,
+  n_prompt_tokens_cache: count,
+  n_decoded: count,
+  n_stored_tokens: count,
+  kv_bytes: z.object({ raw: count, packed: count }),
+}));
+
+/** What saving, restoring or erasing did. */
+export const slotActionAnswer = z.object({
+  id_slot: count,
+  filename: z.string().optional(),
+  n_saved: count.optional(),
+  n_written: count.optional(),
+  n_restored: count.optional(),
+  n_read: count.optional(),
+  n_erased: count.optional(),
+  timings: z.record(z.string(), z.number()).optional(),
+});
+
 /** Ids of a text. */
 export const tokenizeAnswer = z.object({
   tokens: z.array(count),

@@ -21,6 +21,9 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  SlotAction,
+  SlotInfo,
+  SlotOutcome,
 } from "./types.ts";
 
 const SEQUENCE_COUNT_DEFAULT = 4;
@@ -101,7 +104,10 @@ class WorkerEngine implements Engine {
   #keep: (calibration: Uint8Array) => Promise<string>;
   #info: EngineInfo | null = null;
   #sequences = new Map<number, EventQueue<GenerateEvent>>();
-  #statsWaiters = new Map<number, PromiseWithResolvers<EngineStats>>();
+  #asked = new Map<
+    number,
+    { resolve: (answer: unknown) => void; reject: (error: Error) => void }
+  >();
   #nextId = 1;
   #ready = Promise.withResolvers<void>();
   #failed = Promise.withResolvers<FailureMessage>();
@@ -198,13 +204,39 @@ class WorkerEngine implements Engine {
   }
 
   stats(): Promise<EngineStats> {
+    return this.#ask("read stats", (requestId) => ({ type: "stats", requestId }));
+  }
+
+  slots(): Promise<SlotInfo[]> {
+    return this.#ask("read slots", (requestId) => ({ type: "slots", requestId }));
+  }
+
+  async actOnSlot(slot: number, action: SlotAction): Promise<SlotOutcome> {
+    const { sequenceCountMax } = this.info;
+    if (!(Number.isInteger(slot) && slot >= 0 && slot < sequenceCountMax)) {
+      const wanted = `wanted 0 to ${sequenceCountMax - 1}`;
+      const message = `Cannot ${action.type} slot ${slot}: ${wanted}`;
+      throw new EngineError("invalid_request", message, { param: "id" });
+    }
+    return await this.#ask(`${action.type} a slot`, (requestId) => {
+      return { type: "slot_action", requestId, slot, action };
+    });
+  }
+
+  /** Sends what is answered once, with the same `requestId`. */
+  #ask<T>(action: string, message: (requestId: number) => ToWorker): Promise<T> {
     if (this.#failure) return Promise.reject(toError(this.#failure));
-    if (this.#closing) return Promise.reject(closingError("Cannot read stats"));
+    if (this.#closing) return Promise.reject(closingError(`Cannot ${action}`));
     const requestId = this.#nextId++;
-    const waiter = Promise.withResolvers<EngineStats>();
-    this.#statsWaiters.set(requestId, waiter);
-    this.#send({ type: "stats", requestId });
-    return waiter.promise;
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#asked.set(requestId, { resolve: resolve as (answer: unknown) => void, reject });
+    this.#send(message(requestId));
+    return promise;
+  }
+
+  #answer(requestId: number, answer: unknown): void {
+    this.#asked.get(requestId)?.resolve(answer);
+    this.#asked.delete(requestId);
   }
 
   close(): Promise<void> {
@@ -240,8 +272,14 @@ class WorkerEngine implements Engine {
       case "sequence_failed":
         return this.#sequences.get(message.sequenceId)?.fail(toError(message.failure));
       case "stats":
-        this.#statsWaiters.get(message.requestId)?.resolve(message.stats);
-        this.#statsWaiters.delete(message.requestId);
+        return this.#answer(message.requestId, message.stats);
+      case "slots":
+        return this.#answer(message.requestId, message.slots);
+      case "slot_outcome":
+        return this.#answer(message.requestId, message.outcome);
+      case "refused":
+        this.#asked.get(message.requestId)?.reject(toError(message.failure));
+        this.#asked.delete(message.requestId);
         return;
       case "failed":
         return this.#fail(message.failure);
@@ -275,8 +313,8 @@ class WorkerEngine implements Engine {
   /** Ends everything that waits for the worker. */
   #settle(error: EngineError): void {
     for (const queue of this.#sequences.values()) queue.fail(error);
-    for (const waiter of this.#statsWaiters.values()) waiter.reject(error);
-    this.#statsWaiters.clear();
+    for (const { reject } of this.#asked.values()) reject(error);
+    this.#asked.clear();
   }
 }
 

@@ -21,6 +21,7 @@ import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { cacheShape } from "../kvcache/cache_shape.ts";
 import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
+import type { SequenceFormat } from "../kvcache/sequence_file.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { checkMemory, type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
@@ -57,6 +58,8 @@ export interface Runtime {
   disk: DiskClient | null;
   /** A calibration that loading had to measure, to be kept; null if it had not. */
   measuredCalibration: Calibration | null;
+  /** What saved sequences must agree with; any adapter's will do. */
+  sequenceFormat: SequenceFormat;
   /** Ids that end a sequence. */
   eosIds: readonly number[];
   /** Bytes of the sealed blocks now. */
@@ -111,7 +114,8 @@ async function createRuntime(
     codec: plan.codec,
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
-  const root = prefixRoot(model, plan.codec);
+  const fingerprint = modelFingerprint(model.file);
+  const root = prefixRoot(gpu, fingerprint, plan.codec);
   const disk = options.disk && await DiskClient.open({
     folder: options.disk.folder,
     capacityBytes: options.disk.sizeBytes,
@@ -145,6 +149,13 @@ async function createRuntime(
     runner,
     disk,
     measuredCalibration: calibration.measured,
+    sequenceFormat: {
+      ...shape,
+      root: rootName([String(FORMAT_VERSION), fingerprint, codecName(plan.codec)]),
+      profile: plan.codec.profile,
+      fingerprint,
+      codecName: codecName(plan.codec),
+    },
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
   };
@@ -205,10 +216,10 @@ function blockCost(shape: ModelShape): number {
  * What the bytes of a block depend on beside its tokens. The adapter is part of it: its sums may be
  * ordered differently, and a text must not depend on what is in the cache.
  */
-function prefixRoot({ gpu, file }: LoadedModel, codec: CacheCodec): string {
+function prefixRoot(gpu: Gpu, fingerprint: string, codec: CacheCodec): string {
   const { name, driver, hasSubgroups, subgroupSizeMin } = gpu.facts;
   const adapter = [name, driver, hasSubgroups, subgroupSizeMin];
-  return JSON.stringify([FORMAT_VERSION, modelFingerprint(file), codecName(codec), adapter]);
+  return JSON.stringify([FORMAT_VERSION, fingerprint, codecName(codec), adapter]);
 }
 
 /**

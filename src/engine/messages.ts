@@ -14,6 +14,9 @@ import type {
   LogitAdjustments,
   ProfileOptions,
   SamplingOptions,
+  SlotAction,
+  SlotInfo,
+  SlotOutcome,
 } from "./types.ts";
 
 /** A GGUF header as a value; the library that reads it does not run in workers. */
@@ -84,6 +87,8 @@ export type ToWorker =
   | GenerateMessage
   | { type: "abort"; sequenceId: number }
   | { type: "stats"; requestId: number }
+  | { type: "slots"; requestId: number }
+  | { type: "slot_action"; requestId: number; slot: number; action: SlotAction }
   | { type: "close" };
 
 /** From the worker to the main thread. */
@@ -93,5 +98,8 @@ export type FromWorker =
   | { type: "event"; sequenceId: number; event: GenerateEvent }
   | { type: "sequence_failed"; sequenceId: number; failure: FailureMessage }
   | { type: "stats"; requestId: number; stats: EngineStats }
+  | { type: "slots"; requestId: number; slots: SlotInfo[] }
+  | { type: "slot_outcome"; requestId: number; outcome: SlotOutcome }
+  | { type: "refused"; requestId: number; failure: FailureMessage }
   | { type: "failed"; failure: FailureMessage }
   | { type: "closed" };

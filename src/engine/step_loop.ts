@@ -12,6 +12,7 @@ import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import type { Runtime } from "./load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
 import { SequenceClock } from "./sequence_clock.ts";
+import { SlotStore } from "./slot_store.ts";
 import type { RecordedStep, StepOutcome } from "./step_runner.ts";
 import type { EngineStats, TokenLogprobs } from "./types.ts";
 
@@ -23,6 +24,7 @@ interface PreparedStep {
 
 /** Drives one runtime until stopped. */
 export class StepLoop {
+  readonly slots: SlotStore;
   #runtime: Runtime;
   #send: (message: FromWorker) => void;
   /** Requests whose blocks are being read from disk. */
@@ -38,6 +40,12 @@ export class StepLoop {
   constructor(runtime: Runtime, send: (message: FromWorker) => void) {
     this.#runtime = runtime;
     this.#send = send;
+    this.slots = new SlotStore(runtime);
+  }
+
+  /** Runs a step for what has changed beside the requests. */
+  wake(): void {
+    this.#wake?.();
   }
 
   /** Admits a request; a refusal is sent back as the sequence's failure. */
@@ -49,7 +57,7 @@ export class StepLoop {
     void this.#runtime.disk?.fetch(keys).then((blocks) => {
       const { runner, scheduler } = this.#runtime;
       for (const { key, recordWords, words } of blocks) {
-        runner.host?.blocks.set(key, words);
+        runner.host.blocks.set(key, words);
         const kind = key.endsWith(".raw") ? "raw" : "sealed";
         scheduler.addToHost({ key, kind, recordWords });
       }
@@ -147,6 +155,7 @@ export class StepLoop {
     for (const { sequenceId, slot } of plan.starts) {
       const clock = this.#clocks.get(sequenceId);
       clock?.start();
+      if (clock) this.slots.note(slot, clock.request);
       if (clock) runner.setSampling(slot, clock.request.sampling, clock.extras);
     }
     const scored = plan.slice && this.#clocks.get(plan.slice.sequenceId)?.scoredRows(plan.slice);
@@ -197,7 +206,7 @@ export class StepLoop {
     const { disk, runner } = this.#runtime;
     if (disk === null) return;
     for (const { key, recordWords } of saves) {
-      const words = runner.host?.blocks.get(key);
+      const words = runner.host.blocks.get(key);
       if (words) disk.write({ key, recordWords, words });
     }
   }

@@ -44,8 +44,7 @@ export class StepRunner {
   readonly cache: KvCache;
   readonly sealer: Sealer;
   readonly graph: ForwardGraph;
-  /** Null if blocks do not go to the host. */
-  readonly host: HostTransfer | null;
+  readonly host: HostTransfer;
   #model: LoadedModel;
   #readBacks: ReadBack[];
   #nextReadBack = 0;
@@ -53,7 +52,7 @@ export class StepRunner {
   private constructor(
     model: LoadedModel,
     parts: { cache: KvCache; sealer: Sealer; graph: ForwardGraph; readBacks: ReadBack[] },
-    host: HostTransfer | null,
+    host: HostTransfer,
   ) {
     this.#model = model;
     this.cache = parts.cache;
@@ -69,7 +68,7 @@ export class StepRunner {
     options: { cacheShape: CacheShape; codec: CacheCodec; saveWordCountMax?: number },
   ): Promise<StepRunner> {
     const { gpu, shape, weights } = model;
-    const { cacheShape, codec, saveWordCountMax } = options;
+    const { cacheShape, codec, saveWordCountMax = 0 } = options;
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, codec });
     const graph = await ForwardGraph.create(gpu, { shape, weights, cache, codec });
@@ -80,9 +79,7 @@ export class StepRunner {
     for (let index = 0; index < STAGING_COUNT; index++) {
       readBacks.push(ReadBack.create(gpu, `step results ${index}`, sizeBytes));
     }
-    const host = saveWordCountMax === undefined
-      ? null
-      : new HostTransfer(gpu, cache, { stepCount: STAGING_COUNT, saveWordCountMax });
+    const host = new HostTransfer(gpu, cache, { stepCount: STAGING_COUNT, saveWordCountMax });
     return new StepRunner(model, { cache, sealer, graph, readBacks }, host);
   }
 
@@ -97,8 +94,8 @@ export class StepRunner {
   record(plan: StepPlan, options: SliceOptions = {}): RecordedStep {
     const { device } = this.#model.gpu;
     const encoder = device.createCommandEncoder();
-    for (const load of plan.loads) this.host?.load(load);
-    for (const key of plan.drops) this.host?.blocks.delete(key);
+    for (const load of plan.loads) this.host.load(load);
+    for (const key of plan.drops) this.host.blocks.delete(key);
     for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
     this.sealer.recordPacks(encoder, plan.packs);
     for (const tile of plan.restores) this.cache.recordTileCopy(encoder, tile, "window");
@@ -106,7 +103,7 @@ export class StepRunner {
     if (plan.slice) this.graph.recordSlice(encoder, plan.slice, options);
     for (const tile of plan.keeps) this.cache.recordTileCopy(encoder, tile, "arena");
     this.sealer.recordMeasures(encoder, plan.measures);
-    const saved = this.host?.recordSaves(encoder, plan.saves) ?? null;
+    const saved = this.host.recordSaves(encoder, plan.saves);
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
     readBack.recordCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
@@ -133,7 +130,7 @@ export class StepRunner {
     const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
     const sealBytes = plan.measures.length > 0 ? this.sealer.resultSizeBytes : 0;
     const words = new Uint32Array(await readBack.read(idBytes + reportBytes + sealBytes));
-    if (saved) await this.host?.readSaves(saved, plan.saves);
+    if (saved) await this.host.readSaves(saved, plan.saves);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
@@ -148,7 +145,7 @@ export class StepRunner {
   /** Frees all buffers but the weights. */
   destroy(): void {
     for (const readBack of this.#readBacks) readBack.destroy();
-    this.host?.destroy();
+    this.host.destroy();
     this.graph.destroy();
     this.sealer.destroy();
     this.cache.destroy();

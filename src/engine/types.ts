@@ -133,6 +133,40 @@ export interface EngineStats {
   generatedTokenCount: number;
 }
 
+/** One slot, for `/slots`. */
+export interface SlotInfo {
+  /** Number of the slot, from 0. */
+  slot: number;
+  /** What it does now. */
+  phase: "idle" | "prefill" | "decode";
+  /** Of the sequence that runs in it, or ran last. */
+  promptTokenCount: number;
+  /** Prompt tokens that were in the cache. */
+  cachedTokenCount: number;
+  /** Tokens generated so far. */
+  generatedTokenCount: number;
+  /** Tokens whose keys and values are stored now. */
+  storedTokenCount: number;
+  /** What its sealed blocks would take as raw f16. */
+  rawBytes: number;
+  /** What they take. */
+  packedBytes: number;
+}
+
+/** What saving, restoring or erasing did. */
+export interface SlotOutcome {
+  /** Leading tokens of the prompt that need not be prefilled again; of erasing: no longer. */
+  tokenCount: number;
+  /** Of the file. */
+  sizeBytes: number;
+}
+
+/** What to do with a slot; a file is read or written by the engine. */
+export type SlotAction =
+  | { type: "save"; path: string }
+  | { type: "restore"; path: string }
+  | { type: "erase" };
+
 /** What is in force after loading; shown at start, in `/v1/models` and `/props`. */
 export interface EngineInfo {
   /** Served name, e.g. `SmolLM2-135M-Instruct`. */
@@ -185,6 +219,14 @@ export interface Engine {
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
   /** A snapshot of counts and bytes. Rejects with the failure if the engine has ended. */
   stats(): Promise<EngineStats>;
+  /** What runs in each slot. */
+  slots(): Promise<SlotInfo[]>;
+  /**
+   * Saves, restores or erases what the cache has of a slot's last prompt.
+   *
+   * @throws {EngineError} `invalid_request` with the reason, and nothing changed.
+   */
+  actOnSlot(slot: number, action: SlotAction): Promise<SlotOutcome>;
   /** Resolves to the failure that ended the engine, for as long as it lives it stays pending. */
   readonly failed: Promise<{ code: EngineErrorCode; message: string }>;
   /** Ends all sequences, frees the device, ends the worker. Idempotent. */

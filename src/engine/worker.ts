@@ -32,8 +32,29 @@ scope.onmessage = ({ data }) => {
     case "stats":
       if (loop === null) return;
       return send({ type: "stats", requestId: data.requestId, stats: loop.stats() });
+    case "slots":
+      if (loop === null) return;
+      return send({ type: "slots", requestId: data.requestId, slots: loop.slots.slots() });
+    case "slot_action":
+      return void actOnSlot(data);
   }
 };
+
+async function actOnSlot(
+  { requestId, slot, action }: Extract<ToWorker, { type: "slot_action" }>,
+): Promise<void> {
+  if (loop === null) return;
+  const { slots } = loop;
+  try {
+    const outcome = action.type === "erase"
+      ? slots.erase(slot)
+      : await slots[action.type](slot, action.path);
+    loop.wake();
+    send({ type: "slot_outcome", requestId, outcome });
+  } catch (error) {
+    send({ type: "refused", requestId, failure: failureOf(error) });
+  }
+}
 
 async function load(options: Parameters<typeof loadRuntime>[0]): Promise<void> {
   try {

@@ -7,7 +7,8 @@
 
 import { WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { ReadBack } from "../gpu/read_back.ts";
+import { ReadBack, readBuffer } from "../gpu/read_back.ts";
+import type { Extent } from "../scheduler/allocator.ts";
 import type { LoadOp, SaveOp } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
 
@@ -15,6 +16,8 @@ import type { KvCache } from "./kv_cache.ts";
 export class HostTransfer {
   /** Words of all layers, one after the other, by key. */
   readonly blocks = new Map<string, Uint32Array<ArrayBuffer>>();
+  /** Blocks that are loaded once, and are not held in host memory. */
+  #staged = new Map<string, Uint32Array<ArrayBuffer>>();
   #gpu: Gpu;
   #cache: KvCache;
   #readBacks: ReadBack[];
@@ -33,14 +36,20 @@ export class HostTransfer {
     this.#cache = cache;
     const sizeBytes = options.saveWordCountMax * WORD_SIZE_BYTES;
     this.#readBacks = Array.from(
-      { length: options.stepCount },
+      { length: sizeBytes === 0 ? 0 : options.stepCount },
       (_, index) => ReadBack.create(gpu, `saved blocks ${index}`, sizeBytes),
     );
   }
 
+  /** Takes the words of a block that a step is about to load, for that once. */
+  stage(key: string, words: Uint32Array<ArrayBuffer>): void {
+    this.#staged.set(key, words);
+  }
+
   /** Queues the words of a block for the step that is recorded next. */
   load({ key, target }: LoadOp): void {
-    const words = this.blocks.get(key);
+    const words = this.#staged.get(key) ?? this.blocks.get(key);
+    this.#staged.delete(key);
     if (words === undefined) throw new TypeError(`Cannot load block ${key}: it is not on the host`);
     let start = 0;
     if ("extents" in target) {
@@ -86,6 +95,22 @@ export class HostTransfer {
       this.blocks.set(key, words.slice(start, start + counts[index]));
       start += counts[index];
     });
+  }
+
+  /** Reads a block of all layers off the arenas; nobody may take its memory meanwhile. */
+  async readBlock(extents: readonly Extent[]): Promise<Uint32Array<ArrayBuffer>> {
+    const words = new Uint32Array(extents.reduce((sum, { wordCount }) => sum + wordCount, 0));
+    let start = 0;
+    for (const [group, { offset, wordCount }] of extents.entries()) {
+      const range = {
+        offsetBytes: offset * WORD_SIZE_BYTES,
+        sizeBytes: wordCount * WORD_SIZE_BYTES,
+      };
+      const bytes = await readBuffer(this.#gpu, this.#cache.arenas[group], range);
+      words.set(new Uint32Array(bytes), start);
+      start += wordCount;
+    }
+    return words;
   }
 
   /** Frees the staging buffers. */

@@ -17,6 +17,8 @@ export interface CachedItem {
   /** What it can be found by; null for a block that belongs to one sequence. */
   readonly key: string | null;
   readonly block: SealedBlock;
+  /** By layer. */
+  readonly recordWords: readonly number[];
   /** Sequences that hold it. */
   useCount: number;
 }
@@ -83,7 +85,7 @@ export class BlockCache {
   add(kind: ItemKind, key: string | null, recordWords: readonly number[]): CachedItem | null {
     const block = this.#allocate(recordWords, kind === "raw" ? "end" : "fit");
     if (block === null) return null;
-    const item: CachedItem = { kind, key, block, useCount: 0 };
+    const item: CachedItem = { kind, key, block, recordWords, useCount: 0 };
     if (key !== null) {
       invariant(!this.#byKey.has(key), "a key names one item");
       this.#byKey.set(key, item);
@@ -125,6 +127,13 @@ export class BlockCache {
     return this.memory.isRoomExpected(blockCount, this.#unusedWords);
   }
 
+  /** Gives up an item unless somebody uses it; whether it is gone. */
+  giveUp(item: CachedItem): boolean {
+    if (!this.#unused.has(item)) return false;
+    this.#evict(item);
+    return true;
+  }
+
   /** Gives up every unused item. */
   clear(): void {
     for (const item of [...this.#unused]) this.#evict(item);
@@ -151,8 +160,9 @@ export class BlockCache {
     }
     const isCounted = unusedWords.every((count, group) => count === this.#unusedWords[group]);
     invariant(isCounted, "words of unused items are counted");
-    invariant(useCounts.size === this.#sealedCount, "used blocks are counted");
-    const shared = [...useCounts.values()].filter((count) => count > 1).length;
+    const sealed = [...useCounts].filter(([{ kind }]) => kind === "sealed");
+    invariant(sealed.length === this.#sealedCount, "used blocks are counted");
+    const shared = sealed.filter(([, count]) => count > 1).length;
     invariant(shared === this.#sharedCount, "shared blocks are counted");
   }
 
@@ -190,10 +200,10 @@ export class BlockCache {
   }
 
   #count(item: CachedItem, change: 1 | -1): void {
-    invariant(item.kind === "sealed", "only sealed blocks have users");
     const before = item.useCount;
     item.useCount += change;
     invariant(item.useCount >= 0, "a user is dropped once");
+    if (item.kind === "raw") return;
     this.#sealedCount += Number(item.useCount > 0) - Number(before > 0);
     this.#sharedCount += Number(item.useCount > 1) - Number(before > 1);
   }

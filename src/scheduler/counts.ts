@@ -1,6 +1,7 @@
 import type { BlockCache } from "./block_cache.ts";
 import type { SchedulerStats } from "./events.ts";
 import type { Roster } from "./roster.ts";
+import type { Sequence } from "./sequence.ts";
 
 /** Counts of sequences and words now. */
 export function countsOf(
@@ -21,5 +22,38 @@ export function countsOf(
     allocatedWordCount,
     retainedWordCount: unusedAllocatedWords,
     capacityWordCount: memory.capacityWordCount,
+  };
+}
+
+/** A sequence in its slot. */
+export interface SlotStats {
+  slot: number;
+  sequenceId: number;
+  phase: "prefill" | "decode";
+  promptTokenCount: number;
+  /** Prompt tokens that were in the cache. */
+  cachedTokenCount: number;
+  generatedTokenCount: number;
+  /** Tokens whose keys and values are stored, sealed and raw. */
+  storedTokenCount: number;
+  sealedBlockCount: number;
+  /** Words of the records of its sealed blocks, shared ones counted. */
+  packedWordCount: number;
+}
+
+/** What a running sequence holds. */
+export function slotOf(sequence: Sequence): SlotStats {
+  const { slot, request, blocks } = sequence;
+  const words = blocks.map(({ recordWords }) => recordWords.reduce((sum, count) => sum + count, 0));
+  return {
+    slot,
+    sequenceId: request.sequenceId,
+    phase: sequence.isPrefilling ? "prefill" : "decode",
+    promptTokenCount: request.promptIds.length,
+    cachedTokenCount: sequence.cachedTokenCount ?? 0,
+    generatedTokenCount: sequence.generatedCount,
+    storedTokenCount: sequence.plannedTokenCount,
+    sealedBlockCount: blocks.length,
+    packedWordCount: words.reduce((sum, count) => sum + count, 0),
   };
 }

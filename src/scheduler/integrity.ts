@@ -5,7 +5,7 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import type { BlockCache } from "./block_cache.ts";
+import type { BlockCache, CachedItem } from "./block_cache.ts";
 import type { HostIndex } from "./host_index.ts";
 import type { InFlightStep } from "./scheduler.ts";
 import type { Roster } from "./roster.ts";
@@ -17,11 +17,13 @@ export interface SchedulerState {
   slotCount: number;
   cache: BlockCache;
   host: HostIndex | null;
+  /** Blocks held by others than sequences. */
+  held: readonly (readonly CachedItem[])[];
 }
 
 /** Throws unless every sequence, slot and extent is where it belongs, once. */
 export function checkScheduler(state: SchedulerState): void {
-  const { roster, inFlight, slotCount, cache, host } = state;
+  const { roster, inFlight, slotCount, cache, host, held } = state;
   const { sequences, waiting, running, freeSlots } = roster;
   for (const sequence of sequences) {
     sequence.checkIntegrity();
@@ -48,8 +50,9 @@ export function checkScheduler(state: SchedulerState): void {
     invariant(isOrdered, "sequences are in order of arrival");
   }
   host?.checkIntegrity();
-  cache.checkIntegrity(sequences.map(({ blocks, ready }) => [
+  const holders = sequences.map(({ blocks, ready }) => [
     ...blocks,
     ...ready.flatMap((block) => "item" in block ? [block.item] : []),
-  ]));
+  ]);
+  cache.checkIntegrity([...holders, ...held]);
 }

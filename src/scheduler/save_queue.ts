@@ -8,7 +8,7 @@ export class SaveQueue {
   #cache: BlockCache;
   #host: HostIndex;
   #stepWordCountMax: number;
-  #pending = new Map<string, readonly number[]>();
+  #pending = new Set<string>();
 
   /** @param stepWordCountMax Most words that one step copies; at least those of any block. */
   constructor(cache: BlockCache, host: HostIndex, stepWordCountMax: number) {
@@ -18,20 +18,21 @@ export class SaveQueue {
   }
 
   /** Queues a block that others can use, unless the host has it. */
-  note({ key }: CachedItem, recordWords: readonly number[]): void {
+  note({ key, recordWords }: CachedItem): void {
     if (key === null || this.#host.find(key)) return;
     if (entrySizeBytes({ recordWords }) > this.#host.capacityBytes) return;
-    this.#pending.set(key, recordWords);
+    this.#pending.add(key);
   }
 
   /** Plans the copies of one step. */
   take(): SaveOp[] {
     const ops: SaveOp[] = [];
     let wordCount = 0;
-    for (const [key, recordWords] of this.#pending) {
+    for (const key of this.#pending) {
       const item = this.#cache.find(key);
       if (item) {
-        wordCount += entrySizeBytes({ recordWords }) / WORD_SIZE_BYTES;
+        const { recordWords } = item;
+        wordCount += entrySizeBytes(item) / WORD_SIZE_BYTES;
         if (wordCount > this.#stepWordCountMax) break;
         ops.push({ key, kind: item.kind, extents: item.block.extents, recordWords });
       }

@@ -13,13 +13,14 @@ import { BlockCache, type CachedItem } from "./block_cache.ts";
 import { BlockMemory } from "./block_memory.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
 import { checkScheduler } from "./integrity.ts";
-import { countsOf } from "./counts.ts";
+import { countsOf, slotOf, type SlotStats } from "./counts.ts";
 import { nextPrefill, runningOrder } from "./run_order.ts";
 import { findBeginning, isOnDevice } from "./beginning.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { SaveQueue } from "./save_queue.ts";
 import { Roster } from "./roster.ts";
 import { Sequence, type SequenceRequest } from "./sequence.ts";
+import { Shelf } from "./shelf.ts";
 import { type Opening, Starter } from "./starter.ts";
 import type {
   DecodeRow,
@@ -46,6 +47,8 @@ export interface InFlightStep {
 
 /** Turns requests into steps. */
 export class Scheduler {
+  /** Blocks for those who save and restore sequences. */
+  readonly shelf: Shelf;
   #options: SchedulerOptions;
   #cache: BlockCache;
   #roster: Roster;
@@ -63,6 +66,8 @@ export class Scheduler {
     const { host } = options;
     this.#host = host ? new HostIndex(host.capacityBytes) : null;
     this.#starter = new Starter(this.#roster, { cache: this.#cache, host: this.#host });
+    const tiers = { cache: this.#cache, host: this.#host };
+    this.shelf = new Shelf(tiers, options.prefix?.root ?? null);
     this.#saves = host && this.#host
       ? new SaveQueue(this.#cache, this.#host, host.saveWordCountMax)
       : null;
@@ -133,7 +138,8 @@ export class Scheduler {
   plan(): StepPlan | null {
     if (this.#inFlight.length === IN_FLIGHT_STEP_COUNT_MAX) return null;
     if (this.#inFlight.some(({ plan }) => plan.measures.length > 0)) return null;
-    const opening: Opening = { starts: [], loads: [], packs: [], links: [], restores: [] };
+    const loads = this.shelf.takeLoads();
+    const opening: Opening = { starts: [], loads, packs: [], links: [], restores: [] };
     this.#planReady(opening);
     this.#starter.run(opening, this.#nextStepIndex);
     const decodes = this.#planDecodes();
@@ -143,7 +149,7 @@ export class Scheduler {
     const keeps = slice?.isComplete ? this.#planKeeps(slice) : [];
     // Behind what may give blocks up.
     const saves = this.#saves?.take() ?? [];
-    if (uses.length === 0 && saves.length === 0) return null;
+    if (uses.length === 0 && saves.length === 0 && loads.length === 0) return null;
     const measures = this.#planMeasures();
     const stepIndex = this.#nextStepIndex++;
     const drops = this.#host?.takeDropped() ?? [];
@@ -181,6 +187,11 @@ export class Scheduler {
     return { ...countsOf(this.#roster, this.#cache), ...this.#starter.counts, hostBytes };
   }
 
+  /** What runs in each slot that is in use. */
+  slots(): SlotStats[] {
+    return this.#roster.running.map(slotOf);
+  }
+
   /** Throws unless every sequence, slot and extent is where it belongs, once. */
   checkIntegrity(): void {
     checkScheduler({
@@ -189,6 +200,7 @@ export class Scheduler {
       slotCount: this.#options.sequenceCountMax,
       cache: this.#cache,
       host: this.#host,
+      held: this.shelf.held,
     });
   }
 
@@ -236,7 +248,7 @@ export class Scheduler {
     while (true) {
       const item = this.#cache.add("sealed", key, ready.recordWords);
       if (item) {
-        this.#saves?.note(item, ready.recordWords);
+        this.#saves?.note(item);
         return { item, isNew: true };
       }
       const isAlone = this.#roster.running.length === 1;
@@ -297,7 +309,7 @@ export class Scheduler {
     const recordWords = new Array<number>(layerCount).fill(prefix.tileWords);
     const item = this.#cache.add("raw", key, recordWords);
     if (item === null) return [];
-    this.#saves?.note(item, recordWords);
+    this.#saves?.note(item);
     return [{ slot, blockIndex, recordOffsets: item.block.recordOffsets }];
   }
 

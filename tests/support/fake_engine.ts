@@ -11,6 +11,9 @@ import type {
   EngineStats,
   GenerateEvent,
   GenerateRequest,
+  SlotAction,
+  SlotInfo,
+  SlotOutcome,
   TokenLogprobs,
 } from "../../src/engine/types.ts";
 import type { ChatTemplate, Tokenizer } from "../../src/tokenizer/types.ts";
@@ -114,6 +117,7 @@ export class FakeEngine implements Engine {
   activeCount = 0;
   activeCountMax = 0;
   abortedCount = 0;
+  readonly slotActions: [slot: number, action: SlotAction][] = [];
   /** Told of every prompt. */
   cachedTokenCount = 0;
   isClosed = false;
@@ -219,6 +223,17 @@ export class FakeEngine implements Engine {
       promptTokenCount: this.requests.reduce((sum, { promptIds }) => sum + promptIds.length, 0),
       generatedTokenCount: this.#generatedTokenCount,
     });
+  }
+
+  slots(): Promise<SlotInfo[]> {
+    const idle = { phase: "idle" as const, cachedTokenCount: 0, generatedTokenCount: 0 };
+    const counts = { storedTokenCount: 0, rawBytes: 0, packedBytes: 0, promptTokenCount: 0 };
+    return Promise.resolve([{ slot: 0, ...idle, ...counts }]);
+  }
+
+  actOnSlot(slot: number, action: SlotAction): Promise<SlotOutcome> {
+    this.slotActions.push([slot, action]);
+    return Promise.resolve({ tokenCount: 128, sizeBytes: 5000 });
   }
 
   close(): Promise<void> {

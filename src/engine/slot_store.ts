@@ -1,0 +1,177 @@
+/**
+ * Saving, restoring and erasing what the cache has of the sequence that ran last in a slot.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { StoredBlock } from "../kvcache/block_file.ts";
+import { packSequence, parseSequence } from "../kvcache/sequence_file.ts";
+import type { HeldBlock, PromptOf } from "../scheduler/shelf.ts";
+import type { Runtime } from "./load.ts";
+import type { SlotInfo, SlotOutcome } from "./types.ts";
+
+/** What a slot action needs to know of the runtime. */
+export type SlotRuntime = Pick<Runtime, "runner" | "scheduler" | "info" | "sequenceFormat">;
+
+/** The slots of one runtime. */
+export class SlotStore {
+  #runtime: SlotRuntime;
+  /** Of the sequence that started last, or was restored, by slot. */
+  #prompts = new Map<number, PromptOf>();
+
+  constructor(runtime: SlotRuntime) {
+    this.#runtime = runtime;
+  }
+
+  /** Notes a sequence that starts in a slot. */
+  note(slot: number, prompt: PromptOf): void {
+    this.#prompts.set(slot, prompt);
+  }
+
+  /** All slots. */
+  slots(): SlotInfo[] {
+    const { info, scheduler, runner } = this.#runtime;
+    const running = new Map(scheduler.slots().map((stats) => [stats.slot, stats]));
+    const { layerCount, tileWords } = runner.cache.shape;
+    return Array.from({ length: info.sequenceCountMax }, (_, slot): SlotInfo => {
+      const stats = running.get(slot);
+      return {
+        slot,
+        phase: stats?.phase ?? "idle",
+        promptTokenCount: stats?.promptTokenCount ?? this.#prompts.get(slot)?.promptIds.length ?? 0,
+        cachedTokenCount: stats?.cachedTokenCount ?? 0,
+        generatedTokenCount: stats?.generatedTokenCount ?? 0,
+        storedTokenCount: stats?.storedTokenCount ?? 0,
+        rawBytes: (stats?.sealedBlockCount ?? 0) * layerCount * tileWords * WORD_SIZE_BYTES,
+        packedBytes: (stats?.packedWordCount ?? 0) * WORD_SIZE_BYTES,
+      };
+    });
+  }
+
+  /**
+   * Writes what the cache has of the prompt of a slot's last sequence, to a temporary name that is
+   * then renamed.
+   *
+   * @throws {EngineError} `invalid_request` if there is nothing, or the file cannot be written.
+   */
+  async save(slot: number, path: string): Promise<SlotOutcome> {
+    const { scheduler, sequenceFormat } = this.#runtime;
+    const prompt = this.#promptOf(slot, "save");
+    const held = scheduler.shelf.hold(prompt);
+    try {
+      if (held.tokenCount === 0) {
+        refuse(`Cannot save slot ${slot}: the cache has no whole block of its prompt`);
+      }
+      const blocks: StoredBlock[] = [];
+      for (const block of held.blocks) blocks.push(await this.#read(block));
+      const { tokenCount } = held;
+      const tokenIds = prompt.promptIds;
+      const bytes = packSequence(sequenceFormat, { tokenIds, tokenCount, blocks });
+      await writeWhole(path, bytes);
+      return { tokenCount, sizeBytes: bytes.length };
+    } finally {
+      scheduler.shelf.giveBack(held);
+    }
+  }
+
+  /**
+   * Puts a saved sequence into the cache: prompts that begin as it did begin behind it.
+   *
+   * @throws {EngineError} `invalid_request` with the reason, and nothing changed.
+   */
+  async restore(slot: number, path: string): Promise<SlotOutcome> {
+    const { scheduler, runner, info } = this.#runtime;
+    if (!info.sharesPrefixes) refuse("Cannot restore a sequence: blocks are not kept");
+    if (scheduler.slots().some((stats) => stats.slot === slot)) {
+      refuse(`Cannot restore slot ${slot}: a sequence runs in it`);
+    }
+    const bytes = await Deno.readFile(path).catch((error) =>
+      refuse(`Cannot restore slot ${slot}: ${error.message}`)
+    );
+    const { tokenIds, tokenCount, blocks } = this.#parse(bytes);
+    if (tokenIds.length > info.contextLength) {
+      refuse(
+        `Cannot restore slot ${slot}: it has ${tokenIds.length} tokens, the context holds ` +
+          `${info.contextLength}`,
+      );
+    }
+    const prompt = { promptIds: tokenIds, cacheSalt: "" };
+    // Named anew: a name depends on the adapter, the bytes may come from another one.
+    const keys = scheduler.shelf.keysOf(prompt, tokenCount);
+    const entries = blocks.map(({ key, recordWords, words }, index) => {
+      const kind = key.endsWith(".raw") ? "raw" as const : "sealed" as const;
+      return { key: keys[index], kind, recordWords, words };
+    });
+    if (!scheduler.shelf.adopt(entries)) {
+      refuse(`Cannot restore slot ${slot}: the KV cache has no room for its ${tokenCount} tokens`);
+    }
+    for (const { key, words } of entries) runner.host.stage(key, words);
+    this.#prompts.set(slot, prompt);
+    return { tokenCount, sizeBytes: bytes.length };
+  }
+
+  /**
+   * Forgets what the cache has of the prompt of a slot's last sequence.
+   *
+   * @throws {EngineError} `invalid_request` if there is none, or it runs.
+   */
+  erase(slot: number): SlotOutcome {
+    const { scheduler } = this.#runtime;
+    const prompt = this.#promptOf(slot, "erase");
+    if (scheduler.slots().some((stats) => stats.slot === slot)) {
+      refuse(`Cannot erase slot ${slot}: a sequence runs in it`);
+    }
+    const held = scheduler.shelf.hold(prompt);
+    scheduler.shelf.giveBack(held);
+    scheduler.shelf.forget(prompt);
+    this.#prompts.delete(slot);
+    return { tokenCount: held.tokenCount, sizeBytes: 0 };
+  }
+
+  #promptOf(slot: number, action: string): PromptOf {
+    return this.#prompts.get(slot) ??
+      refuse(`Cannot ${action} slot ${slot}: nothing ran in it yet`);
+  }
+
+  #parse(bytes: Uint8Array<ArrayBuffer>) {
+    try {
+      const saved = parseSequence(this.#runtime.sequenceFormat, bytes);
+      const { tokenCount, tokenIds } = saved;
+      const isSound = tokenCount % BLOCK_TOKEN_COUNT === 0 && tokenCount <= tokenIds.length;
+      return isSound ? saved : refuse(`Cannot restore: ${tokenCount} tokens of ${tokenIds.length}`);
+    } catch (error) {
+      if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
+      return refuse(error.message);
+    }
+  }
+
+  async #read({ key, recordWords, extents }: HeldBlock): Promise<StoredBlock> {
+    const { host } = this.#runtime.runner;
+    const words = extents === null ? host.blocks.get(key) : await host.readBlock(extents);
+    if (words === undefined) refuse(`Cannot save block ${key}: it is gone from the host`);
+    return { key, recordWords, words: words! };
+  }
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const unfinished = `${path}.${crypto.randomUUID()}.tmp`;
+  try {
+    const file = await Deno.open(unfinished, { write: true, createNew: true });
+    try {
+      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+      await file.syncData();
+    } finally {
+      file.close();
+    }
+    await Deno.rename(unfinished, path);
+  } catch (error) {
+    await Deno.remove(unfinished).catch(() => {});
+    refuse(`Cannot save to ${path}: ${(error as Error).message}`);
+  }
+}
+
+function refuse(message: string): never {
+  throw new EngineError("invalid_request", message);
+}

@@ -1,0 +1,151 @@
+/**
+ * The blocks of a prompt taken off the cache and put into it from outside: what saving and
+ * restoring of sequences is made of.
+ *
+ * @module
+ */
+
+import type { Extent } from "./allocator.ts";
+import { findBeginning, isOnDevice } from "./beginning.ts";
+import type { BlockCache, CachedItem } from "./block_cache.ts";
+import type { HostEntry, HostIndex } from "./host_index.ts";
+import { rawTilesBefore, sealedBefore } from "./prefix.ts";
+import { Sequence } from "./sequence.ts";
+import type { LoadOp } from "./step_plan.ts";
+
+/** Which prompt. */
+export interface PromptOf {
+  promptIds: readonly number[];
+  cacheSalt: string;
+}
+
+/** A block that is held for a reader: on the device if it has extents, else on the host. */
+export interface HeldBlock extends HostEntry {
+  extents: readonly Extent[] | null;
+}
+
+/** Blocks with which a prompt can begin; they stay until they are given back. */
+export interface HeldPrompt {
+  /** Tokens that need not be prefilled with them. */
+  tokenCount: number;
+  /** Sealed ones in order, then the raw tiles. */
+  blocks: readonly HeldBlock[];
+}
+
+/** See the module. */
+export class Shelf {
+  #cache: BlockCache;
+  #host: HostIndex | null;
+  #prefixRoot: string | null;
+  #held = new Map<HeldPrompt, CachedItem[]>();
+  #loads: LoadOp[] = [];
+
+  constructor(tiers: { cache: BlockCache; host: HostIndex | null }, prefixRoot: string | null) {
+    this.#cache = tiers.cache;
+    this.#host = tiers.host;
+    this.#prefixRoot = prefixRoot;
+  }
+
+  /** Items that are held, for checks. */
+  get held(): readonly (readonly CachedItem[])[] {
+    return [...this.#held.values()];
+  }
+
+  /** Holds the blocks with which a longer prompt of these tokens would begin. */
+  hold(prompt: PromptOf): HeldPrompt {
+    const sequence = this.#sequenceOf(prompt, 1);
+    const { boundary, sealed, raw } = findBeginning(sequence, {
+      cache: this.#cache,
+      host: this.#host,
+    });
+    const found = [...sealed, ...raw];
+    const items = found.filter(isOnDevice);
+    for (const item of items) this.#cache.acquire(item);
+    const blocks = found.map((block): HeldBlock => {
+      const { kind, recordWords } = block;
+      const extents = isOnDevice(block) ? block.block.extents : null;
+      return { key: block.key!, kind, recordWords, extents };
+    });
+    const held = { tokenCount: boundary * 64, blocks };
+    this.#held.set(held, items);
+    return held;
+  }
+
+  /** Gives back what {@link hold} gave. */
+  giveBack(held: HeldPrompt): void {
+    for (const item of this.#held.get(held)?.reverse() ?? []) this.#cache.release(item);
+    this.#held.delete(held);
+  }
+
+  /** Keys under which the blocks of a prompt are found, as {@link HeldPrompt} orders them. */
+  keysOf(prompt: PromptOf, tokenCount: number): string[] {
+    const sequence = this.#sequenceOf(prompt, 0);
+    const boundary = tokenCount / 64;
+    const sealed = sequence.names.slice(0, sealedBefore(boundary));
+    return [
+      ...sealed.map((_, index) => sequence.keyOf(index, "sealed")!),
+      ...rawTilesBefore(boundary).map((index) => sequence.keyOf(index, "raw")!),
+    ];
+  }
+
+  /**
+   * Takes memory for blocks whose bytes are in host memory; the next step loads them.
+   *
+   * @returns False, with nothing changed but unused blocks given up, if they do not fit.
+   */
+  adopt(entries: readonly HostEntry[]): boolean {
+    const found: CachedItem[] = [];
+    const added: CachedItem[] = [];
+    const loads: LoadOp[] = [];
+    for (const { key, kind, recordWords } of entries) {
+      const known = this.#cache.find(key);
+      const item = known ?? this.#cache.add(kind, key, recordWords);
+      if (item === null) {
+        for (const taken of added) this.#cache.remove(taken);
+        for (const taken of found.reverse()) this.#cache.release(taken);
+        return false;
+      }
+      // Held while the others are taken, so that they do not push one another out.
+      if (known || kind === "raw") this.#cache.acquire(item);
+      (known ? found : added).push(item);
+      if (!known) loads.push({ key, target: { extents: item.block.extents } });
+    }
+    for (const item of [...found, ...added].reverse()) this.#cache.release(item);
+    this.#loads.push(...loads);
+    return true;
+  }
+
+  /** Loads that the next step begins with. */
+  takeLoads(): LoadOp[] {
+    const loads = this.#loads;
+    this.#loads = [];
+    return loads;
+  }
+
+  /** Gives up the blocks of a prompt that nobody uses; how many there were. */
+  forget(prompt: PromptOf): number {
+    const sequence = this.#sequenceOf(prompt, 0);
+    let count = 0;
+    for (let index = sequence.names.length - 1; index >= 0; index--) {
+      for (const kind of ["raw", "sealed"] as const) {
+        const key = sequence.keyOf(index, kind)!;
+        const item = this.#cache.find(key);
+        const isGone = item !== undefined && this.#cache.giveUp(item);
+        if (isGone || this.#host?.find(key)) count++;
+        this.#host?.drop(key);
+      }
+    }
+    return count;
+  }
+
+  #sequenceOf({ promptIds, cacheSalt }: PromptOf, moreTokens: number): Sequence {
+    // A token more, since the last token of a prompt is always prefilled.
+    const ids = [...promptIds, ...new Array<number>(moreTokens).fill(0)];
+    const request = { sequenceId: -1, promptIds: ids, maxTokens: 1, eosIds: [], ignoreEos: true };
+    return new Sequence({ ...request, cacheSalt }, {
+      index: -1,
+      step: 0,
+      prefixRoot: this.#prefixRoot,
+    });
+  }
+}

@@ -1,0 +1,155 @@
+/** Saved sequences through the engine. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createEngine } from "../../src/engine/client.ts";
+import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
+import {
+  collectEvents,
+  tinyPrompt,
+  withTinyEngine,
+  withTinyModel,
+} from "../support/tiny_engine.ts";
+
+const MODEL = { contextLength: 1024 };
+const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
+const REQUEST: GenerateRequest = {
+  promptIds: tinyPrompt(500, 1),
+  maxTokens: 40,
+  ignoreEos: true,
+  sampling: { temperature: 1.2, seed: 3 },
+};
+
+async function run(engine: Engine, request = REQUEST) {
+  const events = await collectEvents(engine, request);
+  const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
+  const last = events.at(-1)!;
+  return { ids, cached: last.type === "finish" ? last.cachedTokenCount : NaN };
+}
+
+async function withEngine<T>(
+  modelPath: string,
+  options: Partial<EngineOptions>,
+  body: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const engine = await createEngine({ modelPath, profile: FINE, sequenceCountMax: 2, ...options });
+  try {
+    return await body(engine);
+  } finally {
+    await engine.close();
+  }
+}
+
+async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "packkv-slots-" });
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+for (const profile of [FINE, { name: "exact" as const }]) {
+  Deno.test(`a sequence saved by one engine is restored by another, with the same text (${profile.name})`, () =>
+    withTinyModel(MODEL, (path) =>
+      withFolder(async (folder) => {
+        const file = `${folder}/doc`;
+        const first = await withEngine(path, { profile }, async (engine) => {
+          const result = await run(engine);
+          const outcome = await engine.actOnSlot(0, { type: "save", path: file });
+          assertEquals(outcome.tokenCount, 448);
+          assertEquals(outcome.sizeBytes, (await Deno.stat(file)).size);
+          return result;
+        });
+        assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["doc"]);
+        await withEngine(path, { profile }, async (engine) => {
+          const { tokenCount } = await engine.actOnSlot(1, { type: "restore", path: file });
+          assertEquals(tokenCount, 448);
+          assertEquals(await run(engine), { ids: first.ids, cached: 448 });
+          // What was restored can be saved again.
+          const again = await engine.actOnSlot(1, { type: "save", path: `${folder}/again` });
+          assertEquals(again.tokenCount, 448);
+          assertEquals(await Deno.readFile(`${folder}/again`), await Deno.readFile(file));
+          await engine.actOnSlot(1, { type: "erase" });
+          assertEquals((await run(engine)).cached, 0);
+        });
+      })));
+}
+
+Deno.test("a damaged, foreign or too long file is refused with the reason, and nothing changes", () =>
+  withTinyModel(MODEL, (path) =>
+    withFolder(async (folder) => {
+      const file = `${folder}/doc`;
+      const first = await withEngine(path, {}, async (engine) => {
+        const result = await run(engine);
+        await engine.actOnSlot(0, { type: "save", path: file });
+        return result;
+      });
+      const bytes = await Deno.readFile(file);
+      const changed = (change: (copy: Uint8Array<ArrayBuffer>) => Uint8Array) =>
+        change(bytes.slice());
+      const flipped = (index: number) =>
+        changed((copy) => {
+          copy[index] ^= 16;
+          return copy;
+        });
+      const cases: [why: string, content: Uint8Array, message: RegExp][] = [
+        ["magic", flipped(1), /does not begin with PKVS/],
+        ["version", flipped(4), /has version 17, must be 1/],
+        ["header", flipped(40), /checksum of its header/],
+        ["block", flipped(bytes.length >> 1), /checksum/],
+        ["last byte", flipped(bytes.length - 1), /checksum/],
+        ["truncated", bytes.slice(0, bytes.length - 7), /cut/],
+        ["no header", bytes.slice(0, 9), /no whole header/],
+        ["longer", changed((copy) => new Uint8Array([...copy, 0])), /sections end/],
+      ];
+      await withEngine(path, {}, async (engine) => {
+        const bad = `${folder}/bad`;
+        for (const [why, content, message] of cases) {
+          await Deno.writeFile(bad, content);
+          const act = () => engine.actOnSlot(0, { type: "restore", path: bad });
+          const error = await assertRejects(act, Error) as Error;
+          assert(message.test(error.message), `${why}: ${error.message}`);
+        }
+        const missing = { type: "restore" as const, path: `${folder}/nothing` };
+        await assertRejects(() => engine.actOnSlot(0, missing), Error, "Cannot restore slot 0");
+        assertEquals((await engine.stats()).retainedBytes, 0);
+        assertEquals(await run(engine), { ...first, cached: 0 }, "it serves all the same");
+      });
+      const refusals: [options: Partial<EngineOptions>, message: RegExp][] = [
+        [{ profile: { name: "paper" } }, /with profile .*this server has/],
+        [{ contextLength: 300 }, /500 tokens, the context holds 300/],
+        [{ cacheSizeBytes: 40 * 1024 }, /no room for its 448 tokens/],
+        [{ sharesPrefixes: false }, /blocks are not kept/],
+      ];
+      for (const [options, message] of refusals) {
+        await withEngine(path, options, async (engine) => {
+          const act = () => engine.actOnSlot(0, { type: "restore", path: file });
+          const error = await assertRejects(act, Error) as Error;
+          assert(message.test(error.message), error.message);
+        });
+      }
+      await withTinyModel({ ...MODEL, seed: 2 }, (other) =>
+        withEngine(other, {}, async (engine) => {
+          const act = () => engine.actOnSlot(0, { type: "restore", path: file });
+          await assertRejects(act, Error, "another model");
+        }));
+    })));
+
+Deno.test("slots tell what runs in them, and refuse to change under a running sequence", () =>
+  withTinyEngine({ model: MODEL, sequenceCountMax: 2 }, async (engine) => {
+    const idle = await engine.slots();
+    assertEquals(idle.map(({ slot, phase }) => [slot, phase]), [[0, "idle"], [1, "idle"]]);
+    const act = (slot: number, type: "save" | "erase") =>
+      engine.actOnSlot(slot, type === "save" ? { type, path: "/nowhere/file" } : { type });
+    await assertRejects(() => act(0, "save"), Error, "nothing ran in it yet");
+    await assertRejects(() => act(2, "erase"), Error, "wanted 0 to 1");
+    const running = engine.generate({ ...REQUEST, maxTokens: 300 })[Symbol.asyncIterator]();
+    while ((await running.next()).value.type !== "token");
+    const [slot] = await engine.slots();
+    assertEquals([slot.phase, slot.promptTokenCount], ["decode", 500]);
+    assert(slot.storedTokenCount >= 500 && slot.packedBytes > 0);
+    assert(slot.rawBytes > 3 * slot.packedBytes, "five blocks, packed");
+    await assertRejects(() => act(0, "erase"), Error, "a sequence runs in it");
+    await assertRejects(() => act(0, "save"), Error, "Cannot save to /nowhere/file");
+    await running.return?.();
+  }));
