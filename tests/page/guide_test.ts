@@ -29,13 +29,11 @@ Deno.test("every configuration file of the guide is one that serve and run accep
 });
 
 Deno.test("every curl of the guide gets an answer", async () => {
-  const { app } = harness(() => tokensOf("ok"));
+  const { app } = harness(() => tokensOf("ok"), { app: { slotFolder: "/kept" } });
   const shells = Object.values(DOCS).flatMap((text) => fencesOf(text, "sh")).join("\n");
-  const calls = [
-    ...shells.replaceAll("\\\n", " ").matchAll(
-      /^curl (?:-N )?http:\/\/127\.0\.0\.1:8000(\S+) -H '[^']+'\s+-d '([^']+)'/gm,
-    ),
-  ];
+  const url = String.raw`'?http://127\.0\.0\.1:8000([^\s']+)'?`;
+  const call = new RegExp(`^curl (?:-N |-X POST )?${url}(?: -H '[^']+')?\\s+-d '([^']+)'`, "gm");
+  const calls = [...shells.replaceAll("\\\n", " ").matchAll(call)];
   assert(calls.length >= 4, `${calls.length}`);
   assertEquals(calls.length, shells.match(/^curl /gm)?.length);
   for (const [, path, body] of calls) {

@@ -39,9 +39,20 @@ export interface KnownNames {
 export function nameViolationsOfDocuments(sources: Sources, known: KnownNames): string[] {
   return pathsLike(sources, /^(README|server\/docs\/.*)\.md$/).flatMap((path) =>
     namesIn(sources.get(path)!)
-      .filter(({ kind, name }) => !known[kind].has(name))
+      .filter(({ kind, name }) => !isKnown(known[kind], name))
       .map(({ kind, name }) => `${path}: there is no ${name} among the ${kind}`)
   );
+}
+
+/** Whether a name is known, or an endpoint with a parameter (`/slots/:id`) is known for it. */
+function isKnown(known: ReadonlySet<string>, name: string): boolean {
+  if (known.has(name)) return true;
+  const parts = name.split("/");
+  return [...known].some((path) => {
+    const own = path.split("/");
+    const fits = (part: string, index: number) => part.startsWith(":") || part === parts[index];
+    return path.includes("/:") && own.length === parts.length && own.every(fits);
+  });
 }
 
 const SPAN_KINDS: readonly [kind: keyof KnownNames, pattern: RegExp][] = [

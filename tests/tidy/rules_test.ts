@@ -196,7 +196,7 @@ const checkNames: Rule = (sources) =>
   nameViolationsOfDocuments(sources, {
     flags: new Set(["port"]),
     variables: new Set(["PACKKV_PORT"]),
-    endpoints: new Set(["/v1/models"]),
+    endpoints: new Set(["/v1/models", "/slots/:id"]),
     metrics: new Set(["vllm:a_total"]),
   });
 
@@ -209,10 +209,11 @@ const NAMES: [string, string, RegExp | null][] = [
     "```sh\ncurl http://127.0.0.1:8000/prop\n```",
     /no \/prop among the endpoints/,
   ],
+  ["an endpoint with one part too many", "Ask `GET /slots/0/x`", /no \/slots\/0\/x among/],
   ["a metric that is not told", "Watch `vllm:b_total`", /no vllm:b_total among the metrics/],
   [
-    "no fault in what exists",
-    "`--port`, `PACKKV_PORT=1`, `/v1/models`, `vllm:a_total`, `/help`, `Bearer KEY`",
+    "no fault in what exists, or is a parameter",
+    "`GET /slots/0`, `--port`, `PACKKV_PORT=1`, `/v1/models`, `vllm:a_total`, `/help`, `Bearer K`",
     null,
   ],
 ];
