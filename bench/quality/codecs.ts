@@ -5,6 +5,7 @@
  */
 
 import type { ProfileOptions } from "../../src/engine/types.ts";
+import { hasDamage } from "../../src/calibration/tables.ts";
 import { codecProfile, describeProfile, isBanded } from "../../src/codec/profile.ts";
 import { loadCalibration } from "../../src/engine/calibration_source.ts";
 import type { LoadedModel, OnProgress } from "../../src/engine/load_model.ts";
@@ -25,6 +26,29 @@ export function describeCodec({ name, profile, baseline }: EvalCodec): string {
   const { codec, sinkTokenCount } = baseline;
   const sinks = sinkTokenCount === 0 ? "" : `, first ${sinkTokenCount} tokens raw`;
   return `${name} (${codec.description}${sinks})`;
+}
+
+/**
+ * Codecs in words, with the calibration in force where one is needed: it may be measured now.
+ *
+ * @returns By the codecs' names.
+ */
+export async function describeInForce(
+  codecs: readonly EvalCodec[],
+  model: LoadedModel,
+  onProgress: OnProgress,
+): Promise<ReadonlyMap<string, string>> {
+  const words = new Map<string, string>();
+  for (const codec of codecs) {
+    const { calibration = null } = await runOptions(codec, model, onProgress);
+    const steps = calibration === null
+      ? ""
+      : `, calibrated on text ${calibration.textFingerprint.slice(0, 8)}, steps ${
+        hasDamage(calibration) ? "by layer" : "even over layers"
+      }`;
+    words.set(codec.name, describeCodec(codec) + steps);
+  }
+  return words;
 }
 
 /** First tokens of a sequence that the codec leaves raw. */

@@ -12,7 +12,7 @@
 import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import type { LoadedModel } from "../../src/engine/load_model.ts";
 import { createSequenceRun, type SequenceRun } from "../../src/engine/sequence_run.ts";
-import { describeCodec, type EvalCodec, EXACT, runOptions } from "./codecs.ts";
+import { describeInForce, type EvalCodec, EXACT, runOptions } from "./codecs.ts";
 import { Divergence } from "./divergence.ts";
 import { exactRow, ExactRowFile } from "./exact_row.ts";
 import { type CacheSize, cacheSize, contextReport, type EvalReport, evalReport } from "./report.ts";
@@ -55,15 +55,16 @@ export async function evaluate(
   options: EvalOptions = {},
 ): Promise<EvalReport[]> {
   checkPlan(model, plan);
+  const words = await describeInForce(plan.codecs, model, options.onProgress ?? (() => {}));
   const state = await EvalState.open<EvalReport>(options.stateFolder ?? null, {
     model: await fileIdentity(model.file.path, model.shape.name),
     texts: plan.texts.map(({ name, ids }) => `${name}, sha256 ${idsDigest(usedIds(ids, plan))}`),
-    codecs: plan.codecs.map(describeCodec),
+    codecs: [...words.values()],
     contexts: plan.contexts,
     from: plan.from,
   });
   try {
-    const evaluation = new Evaluation(model, plan, { state, options });
+    const evaluation = new Evaluation(model, plan, { state, options, words });
     for (const text of plan.texts) await evaluation.runText(text);
     return plan.texts.flatMap(({ name }) =>
       plan.codecs.map((codec) => state.report(name, codec.name)!)
@@ -82,18 +83,25 @@ class Evaluation {
   #plan: EvalPlan;
   #state: EvalState<EvalReport>;
   #options: EvalOptions;
+  /** Codecs in words, by name. */
+  #words: ReadonlyMap<string, string>;
   /** Runs of a text through a cache, finished or not needed. */
   #doneCount = 0;
 
   constructor(
     model: LoadedModel,
     plan: EvalPlan,
-    { state, options }: { state: EvalState<EvalReport>; options: EvalOptions },
+    parts: {
+      state: EvalState<EvalReport>;
+      options: EvalOptions;
+      words: ReadonlyMap<string, string>;
+    },
   ) {
     this.#model = model;
     this.#plan = plan;
-    this.#state = state;
-    this.#options = options;
+    this.#state = parts.state;
+    this.#options = parts.options;
+    this.#words = parts.words;
   }
 
   async runText(text: EvalText): Promise<void> {
@@ -143,6 +151,7 @@ class Evaluation {
       return evalReport(this.#model, {
         text: text.name,
         codec,
+        words: this.#words.get(codec.name)!,
         from,
         windowBytes,
         contexts: contexts.map((tokens, index) =>

@@ -8,7 +8,7 @@ import type { LoadedModel } from "../../src/engine/load_model.ts";
 import type { SequenceRun, SideBytes } from "../../src/engine/sequence_run.ts";
 import type { CacheBytes } from "../../src/engine/types.ts";
 import type { PerSide } from "./baselines/baseline.ts";
-import { describeCodec, type EvalCodec, sinkTokenCount } from "./codecs.ts";
+import { type EvalCodec, sinkTokenCount } from "./codecs.ts";
 import type { DivergenceSummary } from "./divergence.ts";
 
 /** Quality and size over the first `tokens` of a text; names as printed. */
@@ -102,17 +102,19 @@ export function evalReport(
   facts: {
     text: string;
     codec: EvalCodec;
+    /** The codec with its settings. */
+    words: string;
     from: number;
     windowBytes: number;
     contexts: ContextReport[];
   },
 ): EvalReport {
-  const { text, codec, from, windowBytes, contexts } = facts;
+  const { text, codec, words, from, windowBytes, contexts } = facts;
   const { layerCount, kvHeadCount, headSize, name } = model.shape;
   const sinkTokens = sinkTokenCount(codec);
   return {
     text,
-    profile: describeCodec(codec),
+    profile: words,
     codec: codec.name,
     model: name,
     from,

@@ -1,6 +1,7 @@
 /**
- * Where calibrations are kept: shipped ones beside this file, measured ones in the user's cache
- * folder, each named by its model's fingerprint.
+ * Where calibrations are kept: shipped ones beside this file; in the user's cache folder those the
+ * user asked for, and apart from them those that loading measured by itself. Each is named by its
+ * model's fingerprint.
  *
  * @module
  */
@@ -17,11 +18,23 @@ import {
 /** What a calibration must belong to. */
 export type CalibrationOwner = Omit<ExpectedCalibration, "path">;
 
-/** `${XDG_CACHE_HOME:-~/.cache}/packkv/calibrations/<fingerprint>.pkvc`; it need not exist. */
+/**
+ * Of a calibration the user asked for; it need not exist:
+ * `${XDG_CACHE_HOME:-~/.cache}/packkv/calibrations/<fingerprint>.pkvc`.
+ */
 export function calibrationPath(modelFingerprint: string): string {
+  return cachePath(`${modelFingerprint}.pkvc`);
+}
+
+/** Of a calibration that loading measured, `<fingerprint>.measured.pkvc` there; likewise. */
+export function measuredPath(modelFingerprint: string): string {
+  return cachePath(`${modelFingerprint}.measured.pkvc`);
+}
+
+function cachePath(fileName: string): string {
   const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE") || ".";
   const base = Deno.env.get("XDG_CACHE_HOME") || join(home, ".cache");
-  return join(base, "packkv", "calibrations", `${modelFingerprint}.pkvc`);
+  return join(base, "packkv", "calibrations", fileName);
 }
 
 /** Path of a calibration that comes with the program; it need not exist. */
@@ -30,13 +43,18 @@ export function shippedPath(modelFingerprint: string): string {
 }
 
 /**
- * Finds the calibration of a model: the user's own, else the shipped one.
+ * Finds the calibration of a model: the one the user asked for, else the shipped one, else the one
+ * that loading measured.
  *
  * @returns Null if there is none.
  * @throws {EngineError} `model_file_invalid` if it is damaged, of another version or model.
  */
 export async function findCalibration(owner: CalibrationOwner): Promise<Calibration | null> {
-  for (const path of [calibrationPath, shippedPath].map((of) => of(owner.modelFingerprint))) {
+  for (
+    const path of [calibrationPath, shippedPath, measuredPath].map((of) =>
+      of(owner.modelFingerprint)
+    )
+  ) {
     const bytes = await readIfThere(path);
     if (bytes !== null) return parseCalibration(bytes, { ...owner, path });
   }
@@ -46,7 +64,7 @@ export async function findCalibration(owner: CalibrationOwner): Promise<Calibrat
 /** Writes a calibration under a temporary name, then renames it; returns its path. */
 export async function saveCalibration(
   calibration: Calibration,
-  path: string = calibrationPath(calibration.modelFingerprint),
+  path: string,
 ): Promise<string> {
   await Deno.mkdir(join(path, ".."), { recursive: true });
   const temporary = `${path}.${crypto.randomUUID()}.part`;

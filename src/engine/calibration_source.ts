@@ -10,7 +10,13 @@ import {
   serialiseCalibration,
 } from "../calibration/calibration.ts";
 import { CALIBRATION_TEXT } from "../calibration/text.ts";
-import { type CalibrationOwner, findCalibration, saveCalibration } from "../calibration/store.ts";
+import {
+  type CalibrationOwner,
+  calibrationPath,
+  findCalibration,
+  measuredPath,
+  saveCalibration,
+} from "../calibration/store.ts";
 import { profileKind } from "../codec/profile.ts";
 import { readModelShape } from "../gguf/model_shape.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
@@ -50,8 +56,9 @@ export async function calibrationSource(
 
 /** Keeps a calibration that loading measured; returns its path. */
 export async function keepCalibration(file: GgufFile, bytes: Uint8Array): Promise<string> {
-  const path = "measured while loading";
-  return await saveCalibration(parseCalibration(bytes, { ...fileOwner(file), path }));
+  const owner = fileOwner(file);
+  const measured = parseCalibration(bytes, { ...owner, path: "measured while loading" });
+  return await saveCalibration(measured, measuredPath(owner.modelFingerprint));
 }
 
 /**
@@ -66,7 +73,8 @@ export async function loadCalibration(
   const kept = await findCalibration(fileOwner(model.file));
   if (kept !== null) return kept;
   const measured = await measureCalibration(model, calibrationIds(model.file), onProgress);
-  onProgress(`kept ${await saveCalibration(measured)}`, 1);
+  const path = await saveCalibration(measured, measuredPath(measured.modelFingerprint));
+  onProgress(`kept ${path}`, 1);
   return measured;
 }
 
@@ -96,5 +104,6 @@ export async function calibrate(
   const ids = calibrationIds(model.file, request.text ?? CALIBRATION_TEXT);
   const measured = await measureCalibration(model, ids, options.onProgress);
   const refined = await options.refine?.(measured, ids) ?? measured;
-  return await saveCalibration(refined, request.output ?? undefined);
+  const path = request.output ?? calibrationPath(refined.modelFingerprint);
+  return await saveCalibration(refined, path);
 }

@@ -9,7 +9,7 @@
 import { BLOCK_TOKEN_COUNT } from "../../../src/core/shapes.ts";
 import type { LoadedModel } from "../../../src/engine/load_model.ts";
 import { createSequenceRun, type SequenceRun } from "../../../src/engine/sequence_run.ts";
-import { describeCodec, type EvalCodec, runOptions } from "../codecs.ts";
+import { describeInForce, type EvalCodec, runOptions } from "../codecs.ts";
 import { logSumExp } from "../exact_row.ts";
 import { cacheSize } from "../report.ts";
 import { EvalState, fileIdentity, idsDigest } from "../state.ts";
@@ -82,10 +82,11 @@ export async function evaluateRetrieval(
 ): Promise<RetrievalReport[]> {
   const { task, textName, codecs, seed } = plan;
   checkTask(model, task);
+  const words = await describeInForce(codecs, model, (message) => options.onProgress?.(message, 0));
   const state = await EvalState.open<RetrievalReport>(options.stateFolder ?? null, {
     model: await fileIdentity(model.file.path, model.shape.name),
     texts: [`${textName}, seed ${seed}, sha256 ${idsDigest(task.documentIds)}`],
-    codecs: codecs.map(describeCodec),
+    codecs: [...words.values()],
     contexts: [task.documentIds.length],
     from: task.cases.length,
   });
@@ -94,7 +95,9 @@ export async function evaluateRetrieval(
       if (state.report(textName, codec.name) !== null) continue;
       const tell = (message: string, share: number) =>
         options.onProgress?.(`${codec.name}: ${message}`, (index + share) / codecs.length);
-      await state.addReport(await runCodec(model, plan, { codec, tell }));
+      await state.addReport(
+        await runCodec(model, plan, { codec, words: words.get(codec.name)!, tell }),
+      );
     }
     return codecs.map(({ name }) => state.report(textName, name)!);
   } finally {
@@ -105,7 +108,11 @@ export async function evaluateRetrieval(
 async function runCodec(
   model: LoadedModel,
   plan: RetrievalPlan,
-  { codec, tell }: { codec: EvalCodec; tell: (message: string, share: number) => void },
+  { codec, words, tell }: {
+    codec: EvalCodec;
+    words: string;
+    tell: (message: string, share: number) => void;
+  },
 ): Promise<RetrievalReport> {
   const { task: { documentIds, cases } } = plan;
   // The first question is part of the prompt, so that the step that begins it packs what the
@@ -126,7 +133,7 @@ async function runCodec(
       tell(`question ${index + 1} of ${cases.length}`, 0.5 + 0.5 * index / cases.length);
       results.push(await ask(run, own));
     }
-    return report(model, plan, { codec, results, ratio: ratioOf(run, codec) });
+    return report(model, plan, { codec, words, results, ratio: ratioOf(run, codec) });
   } finally {
     run.destroy();
   }
@@ -159,7 +166,12 @@ function ratioOf(run: SequenceRun, codec: EvalCodec): number {
 function report(
   model: LoadedModel,
   { task, textName, seed }: RetrievalPlan,
-  { codec, results, ratio }: { codec: EvalCodec; results: CaseResult[]; ratio: number },
+  { codec, words, results, ratio }: {
+    codec: EvalCodec;
+    words: string;
+    results: CaseResult[];
+    ratio: number;
+  },
 ): RetrievalReport {
   const scoreOf = (isOwn: (own: RetrievalCase) => boolean) =>
     score(task.cases.flatMap((own, index) => isOwn(own) ? [{ own, ...results[index] }] : []));
@@ -168,7 +180,7 @@ function report(
     kind: "retrieval",
     text: textName,
     codec: codec.name,
-    profile: describeCodec(codec),
+    profile: words,
     model: model.shape.name,
     form: task.form,
     tokens: task.documentIds.length,
