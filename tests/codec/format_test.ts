@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { BANDED_FORMAT_VERSION } from "../../src/codec/banded/portable.ts";
 import { KEY, RecordLayout, VALUE } from "../../src/codec/layout.ts";
 import { packRecord } from "../../src/codec/pack.ts";
 import { FORMAT_VERSION, packPortable, parsePortable } from "../../src/codec/portable.ts";
@@ -60,7 +61,10 @@ Deno.test("unpackRecord() reads FORMAT.md's worked example back to its values", 
   }
 });
 
-Deno.test("FORMAT.md states the version the code writes", async () => {
+Deno.test("FORMAT.md states the versions the code writes", async () => {
   const text = await Deno.readTextFile(FORMAT_URL);
-  assert(text.includes(`\nVersion ${FORMAT_VERSION}. `), "its first line names the version");
+  const [published, banded] = [FORMAT_VERSION, BANDED_FORMAT_VERSION];
+  const line =
+    `\nVersion ${published}, of published records, and version ${banded}, of banded ones.`;
+  assert(text.includes(line), "its first line names the versions");
 });

@@ -6,119 +6,23 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { crc32 } from "../../src/codec/crc32.ts";
-import { RecordLayout, type Side } from "../../src/codec/layout.ts";
-import { packRecord } from "../../src/codec/pack.ts";
-import { packPortable, parsePortable, type PortableBlock } from "../../src/codec/portable.ts";
-import { codecProfile, type ProfileSettings } from "../../src/codec/profile.ts";
-import { quantiseTile } from "../../src/codec/quantise.ts";
-import { repackOrder } from "../../src/codec/repack.ts";
-import { checkRecord, unpackRecord } from "../../src/codec/unpack.ts";
-import { sampleTile } from "../support/codec_samples.ts";
 import { guardedWords, ReadOutside } from "../support/guarded_words.ts";
 import { seededRandom } from "../support/numeric.ts";
+import {
+  BANDED_BLOCKS,
+  CHECKSUM_BYTE,
+  PUBLISHED_BLOCKS,
+  type Sample,
+  wordsOf,
+} from "../support/portable_samples.ts";
 
-/** Blocks in all; they are dealt out to the samples of all formats in turn. */
+/** Blocks of each format; they are dealt out to its samples in turn. */
 const CASE_COUNT = 100_000;
 const SEED = 20_240;
 /** Refusals that differ in more than their numbers. */
 const CAUSE_COUNT_MIN = 20;
 
-/** A valid block, and how it is read. */
-interface Sample {
-  name: string;
-  bytes: Uint8Array;
-  /** Byte of the checksum, a word. */
-  checksumByte: number;
-  /** Reads bytes as a receiver does, down to the codes, and packs these again. */
-  readAndPack(bytes: Uint8Array): Uint8Array;
-  /** Reads the records in these bytes through words that cannot be read outside. */
-  readGuarded(bytes: Uint8Array): void;
-}
-
-interface SampleOptions extends Omit<ProfileSettings, "name"> {
-  kvHeadCount: number;
-  headSize: number;
-  layerCount: number;
-  tokenCount: number;
-}
-
-const PORTABLE_SAMPLES: SampleOptions[] = [
-  { kvHeadCount: 1, headSize: 32, layerCount: 1, tokenCount: 64, keyRel: 0.1, valueRel: 0.2 },
-  { kvHeadCount: 1, headSize: 32, layerCount: 2, tokenCount: 17, packSize: 8, repack: "median" },
-  { kvHeadCount: 2, headSize: 32, layerCount: 1, tokenCount: 33, packSize: 4, repack: "greedy" },
-  { kvHeadCount: 1, headSize: 32, layerCount: 1, tokenCount: 64, packSize: 32, keyRel: 1 / 254 },
-  { kvHeadCount: 1, headSize: 64, layerCount: 1, tokenCount: 1, keyRel: 0.5, valueRel: 0.5 },
-];
-
-function portableSample(options: SampleOptions): Sample {
-  const { kvHeadCount, headSize, layerCount, tokenCount, ...settings } = options;
-  const shape = { kvHeadCount, headSize };
-  const profile = codecProfile({ name: "paper", ...settings });
-  assert(profile.name === "paper");
-  const layout = RecordLayout.forProfile(shape, profile);
-  const records = Array.from({ length: layerCount }, (_, layer) => {
-    const block = quantiseTile(shape, sampleTile("gaussian", shape, layer + 1), {
-      ...profile,
-      tokenCount,
-    });
-    return packRecord(layout, block, repackOrder(profile.repack, block, layout.packSize));
-  });
-  const block: PortableBlock = {
-    ...shape,
-    tokenCount,
-    profile: {
-      ...profile,
-      keyRel: Math.fround(profile.keyRel),
-      valueRel: Math.fround(profile.valueRel),
-    },
-    records,
-  };
-  const bytes = packPortable(block);
-  const recordByte = bytes.length - 4 * records.reduce((sum, record) => sum + record.length, 0);
-  return {
-    name: `portable block, ${JSON.stringify(options)}`,
-    bytes,
-    checksumByte: 44,
-    readAndPack: (changed) => packPortable(repacked(parsePortable(changed))),
-    readGuarded(changed) {
-      let start = recordByte;
-      for (const record of records) {
-        const end = Math.min(start + record.byteLength, changed.length);
-        readRecord(layout, wordsOf(changed.subarray(start, end)), tokenCount);
-        start = end;
-      }
-    },
-  };
-}
-
-/** The same block from its codes. */
-function repacked(block: PortableBlock): PortableBlock {
-  const layout = RecordLayout.forProfile(block, block.profile);
-  const inOrder = Uint32Array.from({ length: 64 }, (_, place) => place);
-  const records = block.records.map((record) =>
-    packRecord(layout, unpackRecord(layout, record, block.tokenCount), inOrder)
-  );
-  return { ...block, records };
-}
-
-/** Checks a record, then unpacks it if it is one, all through guarded words. */
-function readRecord(layout: RecordLayout, words: Uint32Array, tokenCount: number): void {
-  const guarded = guardedWords(words);
-  checkRecord(layout, guarded, tokenCount);
-  const { sides } = unpackRecord(layout, guarded, tokenCount);
-  for (const [side, { codes }] of sides.entries()) {
-    const codeMax = 2 ** layout.bits(side as Side) - 1;
-    assert(codes.every((code) => code <= codeMax), `a code is above ${codeMax}`);
-  }
-}
-
-/** Whole words of some bytes. */
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  const whole = bytes.slice(0, bytes.length - bytes.length % 4);
-  return new Uint32Array(whole.buffer);
-}
-
-const FORMATS: Sample[] = PORTABLE_SAMPLES.map(portableSample);
+const FORMATS = { published: PUBLISHED_BLOCKS, banded: BANDED_BLOCKS };
 
 type Random = () => number;
 const below = (random: Random, count: number) => Math.floor(random() * count);
@@ -180,14 +84,14 @@ function changedBlock(sample: Sample, random: Random): Uint8Array {
   if (random() < 0.8 && words.length > 2) words[2] = words.length;
   let bytes = new Uint8Array(words.buffer);
   if (random() < 0.02) bytes = bytes.slice(0, below(random, bytes.length + 1));
-  if (random() < 0.95 && bytes.length >= sample.checksumByte + 4) putChecksum(bytes, sample);
+  if (random() < 0.95 && bytes.length >= CHECKSUM_BYTE + 4) putChecksum(bytes);
   return bytes;
 }
 
-function putChecksum(bytes: Uint8Array, { checksumByte }: Sample): void {
+function putChecksum(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer);
-  view.setUint32(checksumByte, 0, true);
-  view.setUint32(checksumByte, crc32(bytes), true);
+  view.setUint32(CHECKSUM_BYTE, 0, true);
+  view.setUint32(CHECKSUM_BYTE, crc32(bytes), true);
 }
 
 /** Whether `read` accepts; a refusal must be a RangeError of the codec's own that says why. */
@@ -213,13 +117,19 @@ Deno.test("guardedWords() throws at a read outside, and only there", () => {
   assertThrows(() => words.subarray(1)[2], ReadOutside);
 });
 
-Deno.test(`${CASE_COUNT} changed blocks are refused with a cause or are what a packer writes, and nothing is read outside`, () => {
+for (const [format, samples] of Object.entries(FORMATS)) {
+  Deno.test(`${CASE_COUNT} changed ${format} blocks are refused with a cause or are what a packer writes, and nothing is read outside`, () => {
+    changeBlocks(samples);
+  });
+}
+
+function changeBlocks(samples: readonly Sample[]): void {
   const random = seededRandom(SEED);
-  const acceptedCounts = FORMATS.map(() => ({ whole: 0, records: 0 }));
+  const acceptedCounts = samples.map(() => ({ whole: 0, records: 0 }));
   const causes = new Set<string>();
   for (let index = 0; index < CASE_COUNT; index++) {
-    const sample = FORMATS[index % FORMATS.length];
-    const counts = acceptedCounts[index % FORMATS.length];
+    const sample = samples[index % samples.length];
+    const counts = acceptedCounts[index % samples.length];
     const bytes = changedBlock(sample, random);
     const label = `seed ${SEED}, case ${index}, ${sample.name}`;
     const isWhole = accepts(
@@ -237,9 +147,9 @@ Deno.test(`${CASE_COUNT} changed blocks are refused with a cause or are what a p
   }
   // Changed codes and parameters are still a block; changed sizes are not.
   for (const { whole, records } of acceptedCounts) {
-    const caseCount = CASE_COUNT / FORMATS.length;
+    const caseCount = CASE_COUNT / samples.length;
     assert(whole > 0.001 * caseCount && whole < 0.5 * caseCount, `${whole} were accepted`);
     assert(records >= whole && records < 0.7 * caseCount, `${records} had valid records`);
   }
   assert(causes.size >= CAUSE_COUNT_MIN, `only met: ${[...causes].join("; ")}`);
-});
+}

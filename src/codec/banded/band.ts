@@ -34,13 +34,23 @@ export function bandWord({ least, levels }: Band): number {
   return least | (low << 8) | (high << 13) | (unitBits(levels) << 18);
 }
 
+/** Levels of the band of a word that {@link bandWord} gave. */
+export function bandLevels(word: number): number {
+  return ((word >> 8) & 31) * ((word >> 13) & 31);
+}
+
+/** Least code of the band of a word that {@link bandWord} gave. */
+export function bandLeast(word: number): number {
+  return word & 255;
+}
+
 /**
- * The band of a word.
+ * The band of any word.
  *
  * @throws {RangeError} if it is not one that {@link bandWord} gives.
  */
 export function bandFrom(word: number): Band {
-  const band = { least: word & 255, levels: ((word >> 8) & 31) * ((word >> 13) & 31) };
+  const band = { least: bandLeast(word), levels: bandLevels(word) };
   const isBand = LEVELS.includes(band.levels) && band.least + band.levels <= 256;
   if (!isBand || bandWord(band) !== word) {
     throw new RangeError(`Cannot read a band from word ${word}`);
@@ -55,7 +65,7 @@ export function bandFrom(word: number): Band {
  */
 export function chooseBand(bands: Uint32Array, low: number, high: number): number {
   return bands.findIndex((word) => {
-    const { least, levels } = bandFrom(word);
-    return least <= low && high < least + levels;
+    const least = bandLeast(word);
+    return least <= low && high < least + bandLevels(word);
   });
 }

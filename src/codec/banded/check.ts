@@ -6,7 +6,7 @@
 
 import { BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
 import { isFiniteF16 } from "../f16.ts";
-import { chooseBand } from "./band.ts";
+import { bandLeast, chooseBand } from "./band.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
 import { isCanonical, UNIT_TOKEN_COUNT } from "./levels.ts";
 import { type BandedTables, channelBands } from "./tables.ts";
@@ -89,15 +89,14 @@ function checkUnit(
     refuse(`section ${index} has a unit that no digits give`);
   }
   const presentCount = Math.min(UNIT_TOKEN_COUNT, Math.max(0, tokenCount - unit.firstPlace));
-  const present = unit.codes.subarray(0, presentCount);
   const bands = channelBands(tables, side, unit.channel);
-  const least = bands[unit.bandIndex] & 255;
-  if (unit.codes.subarray(presentCount).some((code) => code !== least)) {
-    refuse(`section ${index} has digits of an absent token`);
+  const least = bandLeast(bands[unit.bandIndex]);
+  let [low, high] = [255, 0];
+  for (const [place, code] of unit.codes.entries()) {
+    if (place < presentCount) [low, high] = [Math.min(low, code), Math.max(high, code)];
+    else if (code !== least) refuse(`section ${index} has digits of an absent token`);
   }
-  const expected = presentCount === 0
-    ? 0
-    : chooseBand(bands, Math.min(...present), Math.max(...present));
+  const expected = presentCount === 0 ? 0 : chooseBand(bands, low, high);
   if (unit.bandIndex !== expected) {
     refuse(`section ${index} has a pack in band ${unit.bandIndex}, which belongs in ${expected}`);
   }

@@ -47,11 +47,18 @@ export const STRETCH: readonly number[] = Array.from(
   },
 );
 
+/** The same by the levels themselves, 0 to 256. */
+const BITS_OF_LEVELS = Array.from({ length: 257 }, (_, levels) => {
+  return UNIT_BITS[LEVELS.indexOf(levels)] as number | undefined;
+});
+
 /** Bits of a unit of `levels` levels. */
 export function unitBits(levels: number): number {
-  const index = LEVELS.indexOf(levels);
-  if (index < 0) throw new RangeError(`Cannot pack ${levels} levels: must be ${LEVELS.join(", ")}`);
-  return UNIT_BITS[index];
+  const bits = BITS_OF_LEVELS[levels];
+  if (bits === undefined) {
+    throw new RangeError(`Cannot pack ${levels} levels: must be ${LEVELS.join(", ")}`);
+  }
+  return bits;
 }
 
 /** One number of a unit: a whole one, or the low or high half of its digits. */
@@ -83,9 +90,10 @@ export function packUnit(digits: ArrayLike<number>, levels: number): UnitNumber[
   ];
 }
 
-function packDigits(digits: readonly number[], levels: number): UnitNumber {
-  const number = digits.reduce((sum, digit) => sum * levels + digit, 0);
-  const widthBits = digitBits(levels);
+function packDigits(digits: Iterable<number>, levels: number): UnitNumber {
+  let number = 0;
+  for (const digit of digits) number = number * levels + digit;
+  const widthBits = unitBits(levels);
   const stretch = STRETCH[levels];
   const value = stretch === 0 ? number : number + multiplyHigh(number, stretch) + 1;
   return { value: value >>> 0, widthBits };
@@ -104,8 +112,8 @@ function multiplyHigh(a: number, b: number): number {
  * @param value u32 as it stands in the payload, bits above `widthBits` ignored.
  * @param levels 1 to 16.
  */
-export function unpackDigits({ value, widthBits }: UnitNumber, levels: number): Uint8Array {
-  const digits = new Uint8Array(UNIT_TOKEN_COUNT);
+export function unpackDigits({ value, widthBits }: UnitNumber, levels: number): number[] {
+  const digits = [0, 0, 0, 0, 0, 0, 0, 0];
   let fraction = widthBits === 0 ? 0 : (value << (32 - widthBits)) >>> 0;
   for (let place = 0; place < UNIT_TOKEN_COUNT; place++) {
     digits[place] = Math.imul(fraction >>> 4, levels) >>> 28;
@@ -116,5 +124,5 @@ export function unpackDigits({ value, widthBits }: UnitNumber, levels: number): 
 
 /** Whether the number is the one {@link packUnit} gives for the digits it holds. */
 export function isCanonical(number: UnitNumber, levels: number): boolean {
-  return packDigits(Array.from(unpackDigits(number, levels)), levels).value === number.value;
+  return packDigits(unpackDigits(number, levels), levels).value === number.value;
 }

@@ -9,7 +9,7 @@ import { readBits } from "../bits.ts";
 import { f16ToNumber } from "../f16.ts";
 import { KEY, type Side, VALUE } from "../layout.ts";
 import type { QuantisedBlock } from "../quantise.ts";
-import { BAND_INDEX_BITS, bandFrom } from "./band.ts";
+import { BAND_INDEX_BITS, bandLeast, bandLevels } from "./band.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
 import { LOW_LEVELS_MAX, UNIT_TOKEN_COUNT, unitBits, unpackDigits } from "./levels.ts";
 import { type BandedTables, channelBands } from "./tables.ts";
@@ -23,7 +23,7 @@ export interface BandedUnit {
   /** 0 to 7. */
   bandIndex: number;
   /** Eight biased codes. */
-  codes: Uint8Array;
+  codes: readonly number[];
   /** First bit of the unit in its section. */
   bit: number;
   /** The unit's bits, as one or two numbers. */
@@ -80,7 +80,7 @@ export function unpackBanded(
     for (const unit of readUnits(layout, section, { index, tables })) {
       const count = Math.min(UNIT_TOKEN_COUNT, tokenCount - unit.firstPlace);
       const start = unit.channel * BLOCK_TOKEN_COUNT + unit.firstPlace;
-      if (count > 0) sides[side].codes.set(unit.codes.subarray(0, count), start);
+      if (count > 0) sides[side].codes.set(unit.codes.slice(0, count), start);
     }
   }
   const sinks = record.slice(layout.sinksWord, layout.sectionsWord(hasSinks));
@@ -104,14 +104,15 @@ export function* readUnits(
   if (PLANE_WORDS * 32 > endBit) return;
   let bit = PLANE_WORDS * 32;
   for (let row = 0; row < ROW_COUNT; row++) {
+    const planes = section.slice(row * BAND_INDEX_BITS, (row + 1) * BAND_INDEX_BITS);
     for (let offset = 0; offset < PART_CHANNEL_COUNT; offset++) {
       const channel = first + offset;
       let bandIndex = 0;
       for (let plane = 0; plane < BAND_INDEX_BITS; plane++) {
-        bandIndex |= readBits(section, (row * BAND_INDEX_BITS + plane) * 32 + offset, 1) << plane;
+        bandIndex |= ((planes[plane] >>> offset) & 1) << plane;
       }
-      const bands = channelBands(source.tables, place.side, channel);
-      const { least, levels } = bandFrom(bands[bandIndex]);
+      const band = channelBands(source.tables, place.side, channel)[bandIndex];
+      const [least, levels] = [bandLeast(band), bandLevels(band)];
       if (bit + unitBits(levels) > endBit) return;
       const firstPlace = row * UNIT_TOKEN_COUNT;
       const { digits, numbers } = readDigits(section, bit, levels);

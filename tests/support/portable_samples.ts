@@ -1,0 +1,180 @@
+/** Valid portable blocks of both versions, small, and how a receiver reads them. */
+
+import { assert } from "@std/assert";
+import { checkBanded } from "../../src/codec/banded/check.ts";
+import { BandedLayout } from "../../src/codec/banded/layout.ts";
+import { packBanded, packSinks } from "../../src/codec/banded/pack.ts";
+import {
+  packPortableBanded,
+  parsePortableBanded,
+  type PortableBanded,
+} from "../../src/codec/banded/portable.ts";
+import { quantiseBanded } from "../../src/codec/banded/quantise.ts";
+import type { BandedTables } from "../../src/codec/banded/tables.ts";
+import { unpackBanded } from "../../src/codec/banded/unpack.ts";
+import { RecordLayout, type Side } from "../../src/codec/layout.ts";
+import { packRecord } from "../../src/codec/pack.ts";
+import { packPortable, parsePortable, type PortableBlock } from "../../src/codec/portable.ts";
+import { codecProfile, type ProfileSettings } from "../../src/codec/profile.ts";
+import { quantiseTile } from "../../src/codec/quantise.ts";
+import { repackOrder } from "../../src/codec/repack.ts";
+import { checkRecord, unpackRecord } from "../../src/codec/unpack.ts";
+import { seededTables } from "./banded_samples.ts";
+import { sampleTile } from "./codec_samples.ts";
+import { guardedWords } from "./guarded_words.ts";
+
+/** Byte of the checksum, a word. */
+export const CHECKSUM_BYTE = 44;
+
+/** A valid block, and how it is read. */
+export interface Sample {
+  name: string;
+  bytes: Uint8Array;
+  /** Reads bytes as a receiver does, down to the codes, and packs these again. */
+  readAndPack(bytes: Uint8Array): Uint8Array;
+  /** Reads the records in these bytes through words that cannot be read outside. */
+  readGuarded(bytes: Uint8Array): void;
+}
+
+interface SampleOptions extends Omit<ProfileSettings, "name"> {
+  kvHeadCount: number;
+  headSize: number;
+  layerCount: number;
+  tokenCount: number;
+}
+
+const PORTABLE_SAMPLES: SampleOptions[] = [
+  { kvHeadCount: 1, headSize: 32, layerCount: 1, tokenCount: 64, keyRel: 0.1, valueRel: 0.2 },
+  { kvHeadCount: 1, headSize: 32, layerCount: 2, tokenCount: 17, packSize: 8, repack: "median" },
+  { kvHeadCount: 2, headSize: 32, layerCount: 1, tokenCount: 33, packSize: 4, repack: "greedy" },
+  { kvHeadCount: 1, headSize: 32, layerCount: 1, tokenCount: 64, packSize: 32, keyRel: 1 / 254 },
+  { kvHeadCount: 1, headSize: 64, layerCount: 1, tokenCount: 1, keyRel: 0.5, valueRel: 0.5 },
+];
+
+function portableSample(options: SampleOptions): Sample {
+  const { kvHeadCount, headSize, layerCount, tokenCount, ...settings } = options;
+  const shape = { kvHeadCount, headSize };
+  const profile = codecProfile({ name: "paper", ...settings });
+  assert(profile.name === "paper");
+  const layout = RecordLayout.forProfile(shape, profile);
+  const records = Array.from({ length: layerCount }, (_, layer) => {
+    const block = quantiseTile(shape, sampleTile("gaussian", shape, layer + 1), {
+      ...profile,
+      tokenCount,
+    });
+    return packRecord(layout, block, repackOrder(profile.repack, block, layout.packSize));
+  });
+  const block: PortableBlock = {
+    ...shape,
+    tokenCount,
+    profile: {
+      ...profile,
+      keyRel: Math.fround(profile.keyRel),
+      valueRel: Math.fround(profile.valueRel),
+    },
+    records,
+  };
+  const bytes = packPortable(block);
+  return {
+    name: `portable block, ${JSON.stringify(options)}`,
+    bytes,
+    readAndPack: (changed) => packPortable(repacked(parsePortable(changed))),
+    readGuarded: (changed) =>
+      eachRecord(changed, records, (words) => readRecord(layout, words, tokenCount)),
+  };
+}
+
+/** The same block from its codes. */
+function repacked(block: PortableBlock): PortableBlock {
+  const layout = RecordLayout.forProfile(block, block.profile);
+  const inOrder = Uint32Array.from({ length: 64 }, (_, place) => place);
+  const records = block.records.map((record) =>
+    packRecord(layout, unpackRecord(layout, record, block.tokenCount), inOrder)
+  );
+  return { ...block, records };
+}
+
+/** Checks a record, then unpacks it if it is one, all through guarded words. */
+function readRecord(layout: RecordLayout, words: Uint32Array, tokenCount: number): void {
+  const guarded = guardedWords(words);
+  checkRecord(layout, guarded, tokenCount);
+  const { sides } = unpackRecord(layout, guarded, tokenCount);
+  for (const [side, { codes }] of sides.entries()) {
+    const codeMax = 2 ** layout.bits(side as Side) - 1;
+    assert(codes.every((code) => code <= codeMax), `a code is above ${codeMax}`);
+  }
+}
+
+/** Whole words of some bytes. */
+export function wordsOf(bytes: Uint8Array): Uint32Array {
+  const whole = bytes.slice(0, bytes.length - bytes.length % 4);
+  return new Uint32Array(whole.buffer);
+}
+
+/** The words where the records were, guarded; the last may be cut. */
+function eachRecord(
+  bytes: Uint8Array,
+  records: readonly Uint32Array[],
+  read: (words: Uint32Array, layer: number) => void,
+): void {
+  const headerBytes = 4 * (12 + records.length);
+  let start = headerBytes;
+  for (const [layer, record] of records.entries()) {
+    const end = Math.min(start + record.byteLength, bytes.length);
+    read(guardedWords(wordsOf(bytes.subarray(start, end))), layer);
+    start = end;
+  }
+}
+
+/** Samples of version 1. */
+export const PUBLISHED_BLOCKS: Sample[] = PORTABLE_SAMPLES.map(portableSample);
+
+const BANDED_SAMPLES = [
+  { kvHeadCount: 1, headSize: 32, layerCount: 1, sinkCount: 0 },
+  { kvHeadCount: 1, headSize: 32, layerCount: 1, sinkCount: 4 },
+  { kvHeadCount: 1, headSize: 32, layerCount: 2, sinkCount: 16 },
+  { kvHeadCount: 2, headSize: 32, layerCount: 1, sinkCount: 1 },
+];
+
+function bandedSample(options: typeof BANDED_SAMPLES[number], index: number): Sample {
+  const { kvHeadCount, headSize, layerCount, sinkCount } = options;
+  const shape = { kvHeadCount, headSize };
+  const layout = new BandedLayout({ ...shape, sinkCount });
+  const tables = Array.from({ length: layerCount }, (_, layer) => seededTables(shape, 7 + layer));
+  const records = tables.map((own, layer) => {
+    const tile = sampleTile(index % 2 === 0 ? "gaussian" : "mixed scales", shape, layer + 1);
+    const block = quantiseBanded(shape, tile, { tables: own, firstToken: sinkCount });
+    const sinks = sinkCount > 0 ? packSinks(layout, tile) : new Uint32Array();
+    return packBanded(layout, { block, order: PLACES, tables: own }, sinks);
+  });
+  const hasSinks = sinkCount > 0;
+  return {
+    name: `banded block, ${JSON.stringify(options)}`,
+    bytes: packPortableBanded({ ...shape, sinkCount, records }, tables),
+    readAndPack: (changed) =>
+      packPortableBanded(repackedBanded(parsePortableBanded(changed, tables), tables), tables),
+    readGuarded: (changed) =>
+      eachRecord(changed, records, (words, layer) => {
+        const own = { tables: tables[layer], hasSinks };
+        checkBanded(layout, words, own);
+        unpackBanded(layout, words, own);
+      }),
+  };
+}
+
+const PLACES = Uint32Array.from({ length: 64 }, (_, place) => place);
+
+/** The same block from its codes. */
+function repackedBanded(block: PortableBanded, tables: readonly BandedTables[]): PortableBanded {
+  const layout = new BandedLayout(block);
+  const hasSinks = block.sinkCount > 0;
+  const records = block.records.map((record, layer) => {
+    const own = { tables: tables[layer], hasSinks };
+    const { block: codes, sinks } = unpackBanded(layout, record, own);
+    return packBanded(layout, { block: codes, order: PLACES, tables: own.tables }, sinks);
+  });
+  return { ...block, records };
+}
+
+/** Samples of version 2. */
+export const BANDED_BLOCKS: Sample[] = BANDED_SAMPLES.map(bandedSample);
