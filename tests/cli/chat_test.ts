@@ -64,6 +64,23 @@ Deno.test({
 });
 
 Deno.test({
+  name: "packkv run ends well if Ctrl-C comes while it leaves",
+  ignore,
+  fn: () =>
+    withTinyModel({}, async (path) => {
+      const terminal = new Terminal(command(path));
+      await terminal.until(PROMPT);
+      await terminal.type("\x04");
+      const ended = terminal.end();
+      for (let count = 0; count < 300; count++) {
+        await terminal.type("\x03").catch(() => {}); // it may be gone by now
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      assertEquals(await ended, 0);
+    }),
+});
+
+Deno.test({
   name: "packkv run keeps a paste and lines between quotes together, and tells wrong commands",
   ignore,
   fn: () =>

@@ -75,8 +75,8 @@ for (const { failure, code } of FAILURES) {
 Deno.test("stats() asked before a failure rejects with it", async () => {
   await withFailingEngine("later", async (open) => {
     const engine = await open();
+    const asked: Promise<unknown>[] = [engine.stats()];
     const failing = makeFail(engine, "exception");
-    const asked: Promise<unknown>[] = [];
     const done = engine.failed.then(() => true);
     while (!(await Promise.race([done, new Promise((wake) => setTimeout(wake, 0, false))]))) {
       asked.push(engine.stats());

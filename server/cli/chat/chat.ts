@@ -23,15 +23,14 @@ const PASSING_CODES: readonly string[] = [
   "queue_full",
 ];
 
-/** Runs a chat until `/exit` or Ctrl-D. */
+/**
+ * Runs a chat until `/exit` or Ctrl-D. Ctrl-C never fails the program, also while it gives the
+ * device back after the chat: the listener stays.
+ */
 export async function chat(model: ServedModel, settings: ChatSettings): Promise<void> {
   const terminalChat = new TerminalChat(model, settings);
   Deno.addSignalListener("SIGINT", terminalChat.interrupt);
-  try {
-    await terminalChat.run();
-  } finally {
-    Deno.removeSignalListener("SIGINT", terminalChat.interrupt);
-  }
+  await terminalChat.run();
 }
 
 class TerminalChat {
@@ -39,18 +38,25 @@ class TerminalChat {
   readonly #session: ChatSession;
   readonly #reader = new LineReader();
   #answering: AbortController | null = null;
+  #isLeaving = false;
 
   constructor(model: ServedModel, settings: ChatSettings) {
     this.#model = model;
     this.#session = new ChatSession(model, settings);
   }
 
-  /** Ctrl-C: stops the answer, not the program. */
+  /** Ctrl-C: stops the answer, not the program; once it is left, what remains of it. */
   readonly interrupt = (): void => {
+    if (this.#isLeaving) Deno.exit(0);
     this.#answering?.abort(new EngineError("aborted", "Generation ended: interrupted"));
   };
 
   async run(): Promise<void> {
+    await this.#converse();
+    this.#isLeaving = true;
+  }
+
+  async #converse(): Promise<void> {
     say(
       `Chatting with ${
         servedName(this.#model.engine.info.modelPath)
