@@ -15,6 +15,9 @@ import { openApiRoute } from "./openai/openapi.ts";
 import type { RouteContext } from "./openai/route_context.ts";
 import { addPage } from "./page/files.ts";
 import { type ApiRoute, apiRoutes } from "./routes.ts";
+import { type LogFormat, requestLog } from "./request_log.ts";
+import { requestTrace } from "./request_trace.ts";
+import { watchRequests } from "./request_watch.ts";
 import type { ServerState } from "./state.ts";
 
 /** Limits of the HTTP surface. */
@@ -40,6 +43,8 @@ export interface AppOptions {
   /** Folder of saved sequences; without one saving and restoring is refused. */
   slotFolder?: string | null;
   limits?: Partial<AppLimits>;
+  /** Form of the line that each request leaves on stderr; default `off`. */
+  log?: LogFormat;
 }
 
 const LIMITS: AppLimits = { bodySizeBytesMax: 16 * 2 ** 20, pingIntervalMs: 15_000 };
@@ -60,7 +65,10 @@ function addRoutes(
   }
 }
 
-/** Makes the app. Every path is there with and without `/v1`; `/health` needs no key. */
+/** Paths that a supervisor asks, without a key. */
+const HEALTH_PATHS = ["/health", "/livez"];
+
+/** Makes the app. Every path is there with and without `/v1`. */
 export function createApp(options: AppOptions): Hono {
   const { state, modelId, aliases = [], apiKeys = [], corsOrigins = [], slotFolder = null } =
     options;
@@ -69,7 +77,6 @@ export function createApp(options: AppOptions): Hono {
   const createdSeconds = Math.floor(Date.now() / 1000);
   const routes: RouteContext = {
     state,
-    observer: metrics,
     modelId,
     aliases,
     pingIntervalMs,
@@ -85,11 +92,13 @@ export function createApp(options: AppOptions): Hono {
   if (corsOrigins.length > 0) {
     app.use(cors({ origin: corsOrigins.includes("*") ? "*" : [...corsOrigins] }));
   }
-  addRoutes(app, documented.filter(({ path }) => path === "/health"));
+  addRoutes(app, documented.filter(({ path }) => HEALTH_PATHS.includes(path)));
   addPage(app);
   addDocsPage(app);
   const openapi = openApiRoute(documented);
   addRoutes(app, [{ method: "GET", path: "/openapi.json", handler: openapi }]);
+  const { log = "off" } = options;
+  app.use(watchRequests(metrics, [requestLog(log, modelId), requestTrace(modelId)]));
   app.use(requireKey(apiKeys));
   app.use(bodyLimit({
     maxSize: bodySizeBytesMax,

@@ -8,7 +8,7 @@ import type { Handler } from "hono";
 import type { ServerMetrics } from "./metrics.ts";
 import { chatRoute } from "./openai/chat.ts";
 import { completionRoute } from "./openai/completion.ts";
-import { healthRoute, modelRoute, modelsRoute, propsRoute } from "./openai/models.ts";
+import { healthRoute, liveRoute, modelRoute, modelsRoute, propsRoute } from "./openai/models.ts";
 import type { DocumentedRoute } from "./openai/openapi.ts";
 import { responsesRoute } from "./openai/responses.ts";
 import type { RouteContext } from "./openai/route_context.ts";
@@ -45,7 +45,7 @@ export interface ApiRoute extends DocumentedRoute {
 }
 
 /** Failures of requests that generate. */
-const GENERATION_ERRORS = [404, 429];
+const GENERATION_ERRORS = [404, 429, 504];
 
 function generationRoutes(routes: RouteContext): ApiRoute[] {
   return [
@@ -183,7 +183,16 @@ export function apiRoutes(
       method: "GET",
       path: "/health",
       handler: healthRoute(routes),
-      doc: { summary: "Whether requests are answered", answer: healthAnswer },
+      doc: { summary: "Whether requests are answered (readiness)", answer: healthAnswer },
+    },
+    {
+      method: "GET",
+      path: "/livez",
+      handler: liveRoute(routes),
+      doc: {
+        summary: "Whether the process works, loading included (liveness)",
+        answer: healthAnswer,
+      },
     },
     {
       method: "GET",

@@ -43,6 +43,11 @@ export interface RunningServer {
    * if a connection or the engine does not end by then. Idempotent.
    */
   stop(): Promise<void>;
+  /**
+   * Refuses new requests and lets those in flight end by themselves, `limitMs` at most; then
+   * {@link stop}.
+   */
+  drain(limitMs: number): Promise<void>;
 }
 
 function within(promise: Promise<void>, limitMs: number): Promise<void> {
@@ -102,24 +107,36 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     url: `http://${host}:${port}`,
     finished: closed.promise,
     stop: () => ending ??= end(),
+    async drain(limitMs) {
+      await state.drain(limitMs);
+      await (ending ??= end());
+    },
   };
 }
 
 /**
- * Ends the process on SIGINT or SIGTERM: the first one stops the server and exits with 0, a second
- * one exits at once with 130.
+ * Ends the process with 0 on a signal: SIGINT ends requests in flight, SIGTERM lets them end by
+ * themselves for a while. SIGINT after SIGTERM hurries; a signal beside that exits at once with
+ * 130.
  *
- * @param stop What to do at the first signal.
+ * @param drainLimitMs Longest wait after SIGTERM; 0 does as SIGINT.
  */
-export function exitOnSignals(stop: () => Promise<void>): void {
-  let isStopping = false;
-  const onSignal = () => {
-    if (isStopping) Deno.exit(130);
-    isStopping = true;
-    stop().then(() => Deno.exit(0), (error) => {
+export function exitOnSignals(
+  server: Pick<RunningServer, "stop" | "drain">,
+  drainLimitMs: number,
+): void {
+  let endedBy: Deno.Signal | null = null;
+  const end = (signal: Deno.Signal) => {
+    const isHurried = endedBy === "SIGTERM" && signal === "SIGINT";
+    if (endedBy !== null && !isHurried) Deno.exit(130);
+    endedBy = signal;
+    const ended = signal === "SIGTERM" ? server.drain(drainLimitMs) : server.stop();
+    ended.then(() => Deno.exit(0), (error) => {
       console.error("Cannot stop cleanly:", error);
       Deno.exit(1);
     });
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => end(signal));
+  }
 }

@@ -23,10 +23,22 @@ export type ServerPhase =
   | { name: "failed"; code: EngineErrorCode; message: string }
   | { name: "stopping" };
 
+/** Longest a request may take if nothing else is asked for: an hour. */
+export const REQUEST_LIMIT_MS_DEFAULT = 3_600_000;
+
 /** Holds the {@link ServerPhase} and the requests in flight. */
 export class ServerState {
   #phase: ServerPhase = { name: "loading" };
   readonly #inFlight = new Set<AbortController>();
+  /** Milliseconds from its arrival after which a request is ended. */
+  readonly requestLimitMs: number;
+  /** Told when the last request in flight is over. */
+  #onIdle: (() => void) | null = null;
+
+  /** @param requestLimitMs Milliseconds from its arrival after which a request is ended. */
+  constructor(requestLimitMs: number = REQUEST_LIMIT_MS_DEFAULT) {
+    this.requestLimitMs = requestLimitMs;
+  }
 
   /** The phase in force. */
   get phase(): ServerPhase {
@@ -51,6 +63,20 @@ export class ServerState {
     this.#phase = { name: "failed", code, message };
   }
 
+  /**
+   * Refuses later requests and lets those in flight go on. Resolves when there are none any more,
+   * or after `limitMs`.
+   */
+  async drain(limitMs: number): Promise<void> {
+    this.#phase = { name: "stopping" };
+    if (this.#inFlight.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onIdle = resolve;
+    const timer = setTimeout(resolve, limitMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
   /** Refuses later requests and ends those in flight with `shutting_down`. */
   stop(): void {
     this.#phase = { name: "stopping" };
@@ -58,9 +84,21 @@ export class ServerState {
     for (const controller of this.#inFlight) controller.abort(reason);
   }
 
-  /** Counts a request as in flight, for {@link stop} to end; call the result when it is over. */
+  /**
+   * Counts a request as in flight, for {@link stop} and its deadline to end; call the result when
+   * it is over.
+   */
   track(controller: AbortController): () => void {
     this.#inFlight.add(controller);
-    return () => this.#inFlight.delete(controller);
+    const timer = setTimeout(() => {
+      const message = `Cannot go on: the request took more than ${this.requestLimitMs / 1000} s`;
+      controller.abort(new EngineError("deadline_exceeded", message));
+    }, this.requestLimitMs);
+    Deno.unrefTimer(timer);
+    return () => {
+      clearTimeout(timer);
+      this.#inFlight.delete(controller);
+      if (this.#inFlight.size === 0) this.#onIdle?.();
+    };
   }
 }

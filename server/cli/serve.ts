@@ -9,6 +9,7 @@ import { checkBind } from "../auth.ts";
 import { exitOnSignals, type RunningServer, startServer } from "../serve.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { SetupError } from "../setup/setup_error.ts";
+import { LOG_FORMATS, type LogFormat } from "../request_log.ts";
 import { ServerState } from "../state.ts";
 import type { Command } from "./command.ts";
 import { ENGINE_FLAGS, type EngineRequest, readEngineFlags } from "./engine_flags.ts";
@@ -30,6 +31,19 @@ export const serveCommand: Command = {
     "api-key-file": { value: "FILE", help: "file of such keys, one a line" },
     insecure: { help: "allow other machines to connect without a key" },
     "slot-save-path": { value: "DIR", help: "folder for POST /slots/N?action=save and restore" },
+    "request-timeout": {
+      value: "SECONDS",
+      help: "longest that a request may take, waiting included (default: 3600)",
+    },
+    "drain-timeout": {
+      value: "SECONDS",
+      help: "how long requests may go on after SIGTERM (default: 30)",
+    },
+    log: {
+      value: "FORMAT",
+      choices: LOG_FORMATS,
+      help: "a line on stderr for each request (default: text)",
+    },
     cors: { value: "ORIGINS", help: 'origins that browsers may call from, with commas, or "*"' },
     ...CONFIG_FLAGS,
   },
@@ -41,7 +55,7 @@ export const serveCommand: Command = {
   ],
   notes: [
     "Prints one line `listening on http://HOST:PORT` when it is ready. Until then requests are",
-    "answered with 503. Ctrl-C ends it.",
+    "answered with 503. Ctrl-C ends it at once, SIGTERM when the requests that run have ended.",
   ],
   isConfigurable: true,
   run: serve,
@@ -54,16 +68,19 @@ interface ServeRequest {
   corsOrigins: string[];
   slotFolder: string | null;
   insecure: boolean;
+  log: LogFormat;
+  requestLimitMs: number;
+  drainLimitMs: number;
   engine: EngineRequest;
 }
 
 async function serve(args: readonly string[], inherited: Settings): Promise<number> {
   const request = await readServeFlags(parseFlags(args, serveCommand.flags, inherited));
   const modelPath = await ensureModel(request.engine.model);
-  const state = new ServerState();
-  const { apiKeys, corsOrigins, slotFolder } = request;
+  const state = new ServerState(request.requestLimitMs);
+  const { apiKeys, corsOrigins, slotFolder, log } = request;
   const modelId = servedName(modelPath);
-  const app = createApp({ state, modelId, apiKeys, corsOrigins, slotFolder });
+  const app = createApp({ state, modelId, apiKeys, corsOrigins, slotFolder, log });
   const loading = loadServedModel(modelPath, request.engine.options);
   const release = async () => {
     const model = await loading.catch(() => null);
@@ -80,7 +97,7 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
     insecure,
     release,
   });
-  exitOnSignals(() => server.stop());
+  exitOnSignals(server, request.drainLimitMs);
   try {
     const model = await loading;
     state.setReady(model);
@@ -124,6 +141,9 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     corsOrigins: (flags.text("cors") ?? "").split(",").map((origin) => origin.trim())
       .filter((origin) => origin !== ""),
     insecure,
+    log: (flags.text("log") ?? "text") as LogFormat,
+    requestLimitMs: 1000 * (flags.number("request-timeout", { min: 0.1, max: 2e6 }) ?? 3600),
+    drainLimitMs: 1000 * (flags.number("drain-timeout", { min: 0, max: 2e6 }) ?? 30),
     engine: readEngineFlags(flags),
   };
 }

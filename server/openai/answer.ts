@@ -7,6 +7,7 @@
 
 import { EngineError } from "../../src/core/errors.ts";
 import type { FinishReason } from "../../src/engine/types.ts";
+import type { RequestWatch } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import {
   type AnswerFormat,
@@ -48,6 +49,7 @@ export interface AnswerContext {
   model: ServedModel;
   /** Aborts when the client goes. */
   clientSignal: AbortSignal;
+  watch: RequestWatch;
 }
 
 function toReason(reason: FinishReason, callCount: number): ChoiceReason {
@@ -97,6 +99,7 @@ class AnswerRun {
     this.#readers = plan.readsCalls ? plan.choices.map(() => new ToolCallReader()) : null;
     this.#textLengths = plan.choices.map(() => 0);
     this.#release = context.routes.state.track(this.#controller);
+    context.watch.begin();
     context.clientSignal.addEventListener("abort", this.clientGone, { once: true });
     if (context.clientSignal.aborted) this.clientGone();
   }
@@ -110,6 +113,7 @@ class AnswerRun {
     this.#context.clientSignal.removeEventListener("abort", this.clientGone);
     this.#release();
     this.clientGone();
+    this.#context.watch.end();
   }
 
   #usage(): object {
@@ -139,7 +143,7 @@ class AnswerRun {
   }
 
   #pieces(): AsyncGenerator<Indexed<GenerationPiece>> {
-    const { model, routes: { observer } } = this.#context;
+    const { model, watch: observer } = this.#context;
     const context = { model, observer, signal: this.#controller.signal };
     const sources = this.#plan.choices.map((spec) => () => generateText(spec, context));
     // No more at a time than the engine runs: a long list of prompts must not fill its queue.

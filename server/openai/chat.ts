@@ -5,6 +5,7 @@
  */
 
 import type { Context } from "hono";
+import { watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import { answer, type AnswerPlan } from "./answer.ts";
 import { CHAT_FORMAT } from "./answer_format.ts";
@@ -37,6 +38,7 @@ export function chatRoute(routes: RouteContext): (context: Context) => Promise<R
     checkModelName(routes, request.model);
     const model = readyModel(routes.state);
     const clientSignal = context.req.raw.signal;
-    return await answer(plan(request, model), { routes, model, clientSignal });
+    const watch = watchOf(context);
+    return await answer(plan(request, model), { routes, model, clientSignal, watch });
   };
 }

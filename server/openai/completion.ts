@@ -6,6 +6,7 @@
 
 import type { Context } from "hono";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
+import { watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import { answer, type AnswerPlan } from "./answer.ts";
 import { COMPLETION_FORMAT } from "./answer_format.ts";
@@ -79,6 +80,7 @@ export function completionRoute(routes: RouteContext): (context: Context) => Pro
     checkModelName(routes, request.model);
     const model = readyModel(routes.state);
     const clientSignal = context.req.raw.signal;
-    return await answer(plan(request, model), { routes, model, clientSignal });
+    const watch = watchOf(context);
+    return await answer(plan(request, model), { routes, model, clientSignal, watch });
   };
 }

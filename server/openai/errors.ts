@@ -25,6 +25,7 @@ export const STATUS_BY_CODE = {
   gpu_validation: 500,
   non_finite_values: 500,
   aborted: 499,
+  deadline_exceeded: 504,
   shutting_down: 503,
 } as const satisfies Record<EngineErrorCode, number>;
 

@@ -1,5 +1,5 @@
 /**
- * GET /v1/models, /v1/models/{id}, /props and /health: what is served, and whether.
+ * GET /v1/models, /v1/models/{id}, /props, /health and /livez: what is served, and whether.
  *
  * @module
  */
@@ -63,6 +63,15 @@ export function propsRoute(routes: RouteContext): (context: Context) => Promise<
       kv_profile: info.profile,
       adapter: info.adapter,
       adapter_is_fallback: info.adapterIsFallback,
+      limits: {
+        sequences: info.sequenceCountMax,
+        queue: info.waitingCountMax,
+        step_tokens: info.stepTokenCountMax,
+        shares_prefixes: info.sharesPrefixes,
+        kv_host_bytes: info.hostCapacityBytes,
+        kv_disk_folder: info.diskFolder,
+        request_seconds: routes.state.requestLimitMs / 1000,
+      },
       memory: {
         weight_bytes: info.weightBytes,
         cache_capacity_bytes: info.cacheCapacityBytes,
@@ -71,6 +80,14 @@ export function propsRoute(routes: RouteContext): (context: Context) => Promise<
         device_bytes: stats.deviceBytes,
       },
     });
+  };
+}
+
+/** Makes the handler that says whether the process works: 503 once only a restart helps. */
+export function liveRoute(routes: RouteContext): (context: Context) => Response {
+  return (context) => {
+    if (routes.state.phase.name === "failed") readyModel(routes.state);
+    return context.json({ status: "ok" });
   };
 }
 

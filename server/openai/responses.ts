@@ -7,6 +7,7 @@
 
 import type { Context } from "hono";
 import { EngineError, invariant } from "../../src/core/errors.ts";
+import { type RequestWatch, watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import { generateText, type GenerationSpec, type GenerationTimings } from "./generation.ts";
 import { readJson } from "./parse_body.ts";
@@ -108,6 +109,7 @@ interface Run {
   model: ServedModel;
   routes: RouteContext;
   signal: AbortSignal;
+  watch: RequestWatch;
 }
 
 function toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount }: GenerationTimings) {
@@ -121,7 +123,9 @@ function toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount }: G
 }
 
 /** All events of an answer, in order; the first ones come when the engine has accepted it. */
-async function* eventsOf({ request, spec, model, routes, signal }: Run): AsyncGenerator<Event> {
+async function* eventsOf(
+  { request, spec, model, routes, signal, watch }: Run,
+): AsyncGenerator<Event> {
   const writer = new ItemWriter();
   const reader = request.structure.toolUse && new ToolCallReader();
   const head = { id: newId("resp"), object: "response", created_at: Math.floor(Date.now() / 1000) };
@@ -139,7 +143,7 @@ async function* eventsOf({ request, spec, model, routes, signal }: Run): AsyncGe
     },
   });
   let hasBegun = false;
-  for await (const piece of generateText(spec, { model, signal, observer: routes.observer })) {
+  for await (const piece of generateText(spec, { model, signal, observer: watch })) {
     if (!hasBegun) {
       hasBegun = true;
       yield { type: "response.created", ...response("in_progress", {}) };
@@ -210,7 +214,12 @@ export function responsesRoute(routes: RouteContext): (context: Context) => Prom
     const model = readyModel(routes.state);
     const spec = toSpec(request, model);
     const { signal, clientGone, end } = track(routes, context.req.raw.signal);
-    const events = endWith(eventsOf({ request, spec, model, routes, signal }), end);
+    const watch = watchOf(context);
+    watch.begin();
+    const events = endWith(eventsOf({ request, spec, model, routes, signal, watch }), () => {
+      end();
+      watch.end();
+    });
     if (request.stream) {
       const { pingIntervalMs } = routes;
       return await answerSse(framesOf(events), { pingIntervalMs, onCancel: clientGone });

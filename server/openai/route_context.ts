@@ -6,12 +6,10 @@
 
 import type { ServedModel, ServerState } from "../state.ts";
 import { ApiError, STATUS_BY_CODE } from "./errors.ts";
-import type { GenerationObserver } from "./generation.ts";
 
 /** What routes are made with. */
 export interface RouteContext {
   state: ServerState;
-  observer: GenerationObserver;
   /** The name answers carry. */
   modelId: string;
   /** Other names that requests may use. */

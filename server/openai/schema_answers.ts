@@ -175,6 +175,15 @@ export const propsAnswer = z.object({
   kv_profile: z.string(),
   adapter: z.string(),
   adapter_is_fallback: z.boolean(),
+  limits: z.object({
+    sequences: count,
+    queue: count,
+    step_tokens: count,
+    shares_prefixes: z.boolean(),
+    kv_host_bytes: count,
+    kv_disk_folder: z.string().nullable(),
+    request_seconds: z.number(),
+  }),
   memory: z.record(z.string(), z.unknown()),
 });
 

@@ -25,6 +25,7 @@ export type EngineErrorCode =
   | "gpu_validation"
   | "non_finite_values"
   | "aborted"
+  | "deadline_exceeded"
   | "shutting_down";
 
 /** An operating failure with a code callers may act on. */

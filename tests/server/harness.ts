@@ -9,12 +9,13 @@ import { FakeEngine, fakeModel, type FakeScript } from "../support/fake_engine.t
 export interface HarnessOptions {
   app?: Partial<AppOptions>;
   info?: Partial<EngineInfo>;
+  requestLimitMs?: number;
 }
 
 /** A ready app named `fake` over an engine that follows `script`. */
 export function harness(script: FakeScript, options: HarnessOptions = {}) {
   const engine = new FakeEngine(script, options.info);
-  const state = new ServerState();
+  const state = new ServerState(options.requestLimitMs);
   state.setReady(fakeModel(engine));
   const app = createApp({ state, modelId: "fake", ...options.app });
   return { app, engine, state, post: poster(app) };

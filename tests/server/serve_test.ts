@@ -15,7 +15,7 @@ async function start(...args: string[]) {
     method: "POST",
     body: JSON.stringify({ messages: [{ role: "user", content: "hi" }], stream: true }),
   });
-  return { child, text: response.text().catch(() => "cut"), output };
+  return { child, url, text: response.text().catch(() => "cut"), output };
 }
 
 async function finish({ child, output }: Awaited<ReturnType<typeof start>>) {
@@ -36,6 +36,37 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     assertStringIncludes(await server.text, "shutting_down");
   });
 }
+
+Deno.test("SIGTERM lets streams end by themselves, refusing new ones meanwhile, then exits with 0", async () => {
+  const server = await start("slow", "5");
+  server.child.kill("SIGTERM");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const [ready, live] = await Promise.all(["/health", "/livez"].map(async (path) => {
+    const response = await fetch(server.url + path);
+    await response.body?.cancel();
+    return response.status;
+  }));
+  assertEquals([ready, live], [503, 200]);
+  const { code, stderr } = await finish(server);
+  assertEquals([code, stderr], [0, ""]);
+  const text = await server.text;
+  assertStringIncludes(text, '"content":"b"');
+  assertStringIncludes(text, "[DONE]");
+});
+
+Deno.test("SIGTERM ends streams that take too long; SIGINT hurries it", async () => {
+  for (const [limit, hurry] of [["0.3", false], ["60", true]] as const) {
+    const server = await start(limit);
+    const startMs = performance.now();
+    server.child.kill("SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (hurry) server.child.kill("SIGINT");
+    const { code } = await finish(server);
+    assert(performance.now() - startMs < 2000);
+    assertEquals(code, 0);
+    assertStringIncludes(await server.text, "shutting_down");
+  }
+});
 
 Deno.test("an engine that does not close delays the end by less than 2 s", async () => {
   const server = await start("stuck");

@@ -1,0 +1,62 @@
+/**
+ * A line for each request, for people or for programs. Never a prompt, an answer or a key.
+ *
+ * @module
+ */
+
+import type { RequestFacts, RequestListener } from "./request_watch.ts";
+
+/** Names of the forms a line can have. */
+export const LOG_FORMATS = ["off", "text", "json"] as const;
+
+/** How lines are written. */
+export type LogFormat = typeof LOG_FORMATS[number];
+
+/** A request as a JSON object of one line. */
+export function jsonLine(facts: RequestFacts, modelId: string): string {
+  const round = (ms: number) => Math.round(ms * 10) / 10;
+  return JSON.stringify({
+    time: new Date(facts.startedMs).toISOString(),
+    level: facts.status >= 500 ? "error" : "info",
+    message: "request",
+    id: facts.id,
+    endpoint: facts.endpoint,
+    model: modelId,
+    status: facts.status,
+    error: facts.errorCode,
+    prompt_tokens: facts.promptTokenCount,
+    cached_tokens: facts.cachedTokenCount,
+    completion_tokens: facts.completionTokenCount,
+    queue_ms: round(facts.queueMs),
+    prefill_ms: round(facts.prefillMs),
+    decode_ms: round(facts.decodeMs),
+    total_ms: round(facts.totalMs),
+    finish_reason: facts.finishReasons.join(",") || null,
+  });
+}
+
+/** The same for people. */
+export function textLine(facts: RequestFacts): string {
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
+  const { promptTokenCount, cachedTokenCount, completionTokenCount } = facts;
+  const tokens = facts.finishReasons.length === 0 ? [] : [
+    `${promptTokenCount} prompt tokens (${cachedTokenCount} cached)`,
+    `${completionTokenCount} generated`,
+    `queue ${seconds(facts.queueMs)}`,
+    `prefill ${seconds(facts.prefillMs)}`,
+    `decode ${seconds(facts.decodeMs)}`,
+  ];
+  const end = facts.errorCode ?? facts.finishReasons.join(",");
+  const parts = [...tokens, `total ${seconds(facts.totalMs)}`, ...(end === "" ? [] : [end])];
+  return `${facts.endpoint} ${facts.status} ${facts.id}: ${parts.join(", ")}`;
+}
+
+/** Writes a line for each request; `off` writes none. */
+export function requestLog(
+  format: LogFormat,
+  modelId: string,
+  write: (line: string) => void = (line) => console.error(line),
+): RequestListener {
+  if (format === "off") return () => {};
+  return (facts) => write(format === "json" ? jsonLine(facts, modelId) : textLine(facts));
+}

@@ -1,0 +1,167 @@
+/**
+ * One request as its operator sees it: who asked for what, how long each part took, how it ended.
+ * Told once, when the request is over, to all that listen.
+ *
+ * @module
+ */
+
+import type { Context, MiddlewareHandler } from "hono";
+import { EngineError, invariant } from "../src/core/errors.ts";
+import type { FinishReason } from "../src/engine/types.ts";
+import { toErrorAnswer } from "./openai/errors.ts";
+import type { GenerationObserver, GenerationTimings } from "./openai/generation.ts";
+
+/** A request that is over. Times in milliseconds; those of parts are of its longest generation. */
+export interface RequestFacts {
+  /** Also in the answer's header `X-Request-Id`. */
+  id: string;
+  /** As `/v1/chat/completions`. */
+  endpoint: string;
+  /** HTTP status of the answer's head: a stream that fails later has 200. */
+  status: number;
+  /** OpenAI's or the engine's word for the failure; null if it went well. */
+  errorCode: string | null;
+  /** Unix time at which it arrived. */
+  startedMs: number;
+  /** From its arrival to the beginning of its generations: reading and checking it. */
+  acceptedMs: number;
+  promptTokenCount: number;
+  cachedTokenCount: number;
+  completionTokenCount: number;
+  queueMs: number;
+  prefillMs: number;
+  decodeMs: number;
+  totalMs: number;
+  /** Of its generations, without repetition; empty if none ended well. */
+  finishReasons: readonly FinishReason[];
+  /** Headers, for what a caller hands on to those it calls. */
+  headers: Headers;
+}
+
+/** Hears of requests that are over. */
+export type RequestListener = (facts: RequestFacts) => void;
+
+const VARIABLE = "watch";
+
+/** Watches one request; the observer of its generations. */
+export class RequestWatch implements GenerationObserver {
+  /** `req_` and 32 hexadecimal digits. */
+  readonly id: string = `req_${crypto.randomUUID().replaceAll("-", "")}`;
+  readonly #observer: GenerationObserver;
+  readonly #listeners: readonly RequestListener[];
+  readonly #request: { endpoint: string; headers: Headers };
+  readonly #startedMs = Date.now();
+  readonly #startMs = performance.now();
+  readonly #ended: GenerationTimings[] = [];
+  readonly #reasons = new Set<FinishReason>();
+  #acceptedMs: number | null = null;
+  #status: number | null = null;
+  #isOver = false;
+  #errorCode: string | null = null;
+  #isTold = false;
+
+  constructor(
+    request: { endpoint: string; headers: Headers },
+    { observer, listeners }: {
+      observer: GenerationObserver;
+      listeners: readonly RequestListener[];
+    },
+  ) {
+    this.#request = request;
+    this.#observer = observer;
+    this.#listeners = listeners;
+  }
+
+  /** The request was understood, and is answered from now on until {@link end}. */
+  begin(): void {
+    this.#acceptedMs = performance.now() - this.#startMs;
+  }
+
+  token(sinceMs: number, isFirst: boolean): void {
+    this.#observer.token(sinceMs, isFirst);
+  }
+
+  finished(reason: FinishReason, elapsedMs: number, timings: GenerationTimings): void {
+    this.#observer.finished(reason, elapsedMs, timings);
+    this.#reasons.add(reason);
+    this.#ended.push(timings);
+  }
+
+  failed(error: unknown): void {
+    this.#observer.failed(error);
+    this.#errorCode ??= error instanceof EngineError ? error.code : "internal_error";
+  }
+
+  /**
+   * The answer's head is known; without {@link begin} that is all there is.
+   *
+   * @param errorCode Of the refusal; null if it is none.
+   */
+  answered(status: number, errorCode: string | null): void {
+    this.#status = status;
+    this.#errorCode ??= errorCode;
+    if (this.#acceptedMs === null || status >= 400) this.#isOver = true;
+    this.#tell();
+  }
+
+  /** The generations are over; the head of an answer that is no stream comes after them. */
+  end(): void {
+    this.#isOver = true;
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#isTold || !this.#isOver || this.#status === null) return;
+    this.#isTold = true;
+    const facts = this.#facts(this.#status);
+    for (const listener of this.#listeners) listener(facts);
+  }
+
+  #facts(status: number): RequestFacts {
+    const totalMs = performance.now() - this.#startMs;
+    const sum = (of: (each: GenerationTimings) => number) =>
+      this.#ended.reduce((total, each) => total + of(each), 0);
+    const most = (of: (each: GenerationTimings) => number) => Math.max(0, ...this.#ended.map(of));
+    return {
+      id: this.id,
+      ...this.#request,
+      status,
+      errorCode: this.#errorCode,
+      startedMs: this.#startedMs,
+      acceptedMs: this.#acceptedMs ?? totalMs,
+      promptTokenCount: sum((each) => each.promptTokenCount),
+      cachedTokenCount: sum((each) => each.cachedTokenCount),
+      completionTokenCount: sum((each) => each.completionTokenCount),
+      queueMs: most((each) => each.queueMs),
+      prefillMs: most((each) => each.prefillMs),
+      decodeMs: most((each) => each.decodeMs),
+      totalMs,
+      finishReasons: [...this.#reasons],
+    };
+  }
+}
+
+/** Watches each request that comes through. */
+export function watchRequests(
+  observer: GenerationObserver,
+  listeners: readonly RequestListener[],
+): MiddlewareHandler {
+  return async (context, next) => {
+    const { method, path, raw } = context.req;
+    if (method !== "POST") return await next();
+    const request = { endpoint: path, headers: raw.headers };
+    const watch = new RequestWatch(request, { observer, listeners });
+    context.set(VARIABLE, watch);
+    await next();
+    context.header("X-Request-Id", watch.id);
+    const { error } = context;
+    watch.answered(context.res.status, error ? toErrorAnswer(error).body.error.code : null);
+  };
+}
+
+/** The watch of the request that is being answered. */
+export function watchOf(context: Context): RequestWatch {
+  const watch: unknown = context.get(VARIABLE);
+  invariant(watch instanceof RequestWatch, "requests that generate are watched");
+  return watch;
+}
