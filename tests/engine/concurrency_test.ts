@@ -10,13 +10,20 @@ const PROFILES: ProfileOptions[] = [
   { name: "exact" },
   { name: "paper" },
   { name: "paper", packSize: 32, repack: "median" },
+  { name: "near-lossless" },
+  { name: "balanced" },
+  { name: "balanced", repack: "greedy" },
+  { name: "tight" },
 ];
-const REQUEST_COUNT = 9;
+const REQUEST_COUNT = 16;
+/** Every so many of them goes away in the middle. */
+const CUT_EVERY = 5;
 
+/** Greedy and seeded by turns; some prompts begin alike. */
 function requests(seed: number): GenerateRequest[] {
   const random = seededRandom(seed);
   return Array.from({ length: REQUEST_COUNT }, (_, index) => ({
-    promptIds: tinyPrompt(1 + Math.floor(random() * 400), index),
+    promptIds: tinyPrompt(1 + Math.floor(random() * 400), index % 6),
     maxTokens: 1 + Math.floor(random() * 60),
     ignoreEos: true,
     ...(index % 2 === 0 ? {} : { sampling: { temperature: 1.2, topK: 40, seed: index } }),
@@ -44,14 +51,22 @@ async function abortAfter(
 
 for (const profile of PROFILES) {
   const name = JSON.stringify(profile);
-  Deno.test(`each of many sequences gets the tokens it gets alone (${name})`, () =>
-    withTinyEngine({ profile, sequenceCountMax: 4 }, async (engine) => {
+  Deno.test(`each of 16 sequences that come and go gets the tokens it gets alone (${name})`, () =>
+    withTinyEngine({ profile, sequenceCountMax: 16 }, async (engine) => {
+      const random = seededRandom(17);
       const together = requests(11);
-      // One of them goes away in the middle, and must not be missed by the others.
-      const cut = abortAfter(engine, { ...together[3], maxTokens: 100 }, 5);
-      const texts = await Promise.all(together.map((request) => collectIds(engine, request)));
-      assertEquals(await cut, "aborted");
+      const texts = await Promise.all(together.map(async (request, index) => {
+        await new Promise((resolve) => setTimeout(resolve, random() * 300));
+        if (index % CUT_EVERY !== 3) return await collectIds(engine, request);
+        const afterCount = 1 + Math.floor(random() * 20);
+        assertEquals(
+          await abortAfter(engine, { ...request, maxTokens: 100 }, afterCount),
+          "aborted",
+        );
+        return null;
+      }));
       for (const [index, request] of together.entries()) {
+        if (texts[index] === null) continue;
         assertEquals(texts[index].length, request.maxTokens);
         assertEquals(texts[index], await collectIds(engine, request), `request ${index}`);
       }

@@ -1,31 +1,59 @@
 /** Memory over many requests. */
 
 import { assert, assertEquals } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import type { Engine } from "../../src/engine/types.ts";
 import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
 
-const REQUEST_COUNT = 200;
+/** The heaps of two isolates grow to their sizes in these; a multiple of the group. */
+const WARM_UP_COUNT = 1400;
+const REQUEST_COUNT = 1000;
+const GROUP_COUNT = 4;
+/** Requests between two looks at the process's memory. */
+const SAMPLE_EVERY = 40;
+const GROWTH_MAX = 0.02;
 
-/**
- * Growth of the process over 200 requests that is put down to the heaps of two isolates and the
- * driver, not to a leak: a leak of one step's buffers would be some hundred megabytes.
- */
-const RSS_GROWTH_BYTES_MAX = 60e6;
+/** One request of a mix: some share prompts, some go away early. */
+async function request(engine: Engine, index: number): Promise<void> {
+  const promptIds = tinyPrompt(1 + (index * 37) % 300, index % 50);
+  if (index % 7 !== 3) {
+    await collectIds(engine, { promptIds, maxTokens: 1 + index % 12, ignoreEos: true });
+    return;
+  }
+  const gone = new AbortController();
+  const long = { promptIds, maxTokens: 100, ignoreEos: true, signal: gone.signal };
+  try {
+    for await (const event of engine.generate(long)) if (event.type === "token") gone.abort();
+  } catch (error) {
+    assert(error instanceof EngineError && error.code === "aborted", String(error));
+  }
+}
 
-Deno.test("200 requests leave device memory as it was and the process's nearly so", () =>
-  withTinyEngine({ sequenceCountMax: 4 }, async (engine) => {
-    const run = (index: number) => {
-      const promptIds = tinyPrompt(1 + (index * 37) % 300, index);
-      return collectIds(engine, { promptIds, maxTokens: 1 + index % 12, ignoreEos: true });
-    };
-    for (let index = 0; index < 20; index++) await run(index);
-    const { deviceBytes } = await idleStats(engine);
-    const rssBefore = Deno.memoryUsage().rss;
-    for (let index = 0; index < REQUEST_COUNT; index += 4) {
-      await Promise.all([0, 1, 2, 3].map((offset) => run(index + offset)));
-    }
-    const stats = await idleStats(engine);
-    assertEquals(stats.deviceBytes, deviceBytes);
-    assertEquals(stats.cacheBytes.allocated, 0);
-    const growthBytes = Deno.memoryUsage().rss - rssBefore;
-    assert(growthBytes < RSS_GROWTH_BYTES_MAX, `the process grew by ${growthBytes} bytes`);
-  }));
+/** The process's bytes from time to time over requests `first ..< first + count`. */
+async function sample(engine: Engine, first: number, count: number): Promise<number[]> {
+  const samples: number[] = [];
+  for (let index = first; index < first + count; index += GROUP_COUNT) {
+    const group = Array.from({ length: GROUP_COUNT }, (_, place) => request(engine, index + place));
+    await Promise.all(group);
+    if (index % SAMPLE_EVERY === 0) samples.push(Deno.memoryUsage().rss);
+  }
+  return samples;
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1];
+
+Deno.test("1,000 requests leave device memory as it was, and the process's within 2%", () =>
+  withTinyEngine(
+    { profile: { name: "balanced" }, sequenceCountMax: GROUP_COUNT, sharesPrefixes: true },
+    async (engine) => {
+      await sample(engine, 0, WARM_UP_COUNT);
+      const { deviceBytes } = await idleStats(engine);
+      const samples = await sample(engine, WARM_UP_COUNT, REQUEST_COUNT);
+      const stats = await idleStats(engine);
+      assertEquals(stats.deviceBytes, deviceBytes);
+      const half = samples.length >> 1;
+      const [before, after] = [median(samples.slice(0, half)), median(samples.slice(half))];
+      const growth = after / before - 1;
+      assert(growth < GROWTH_MAX, `the process grew by ${100 * growth}% from ${before} bytes`);
+    },
+  ));
