@@ -1,0 +1,75 @@
+/** How many tokens fit into one budget, by profile. */
+
+import { assert } from "@std/assert";
+import { createEngine } from "../../src/engine/client.ts";
+import type { Engine, EngineOptions } from "../../src/engine/types.ts";
+import { loadTokenizer } from "../../mod.ts";
+import { defaultModelPath } from "../support/default_model.ts";
+import { CALIBRATION_TEXT } from "../../src/calibration/text.ts";
+
+const PROMPT_TOKEN_COUNT = 321;
+const KV_BYTES_MAX = 5 * 2 ** 20;
+/** Of K and V in f16: 30 layers, 3 heads, 64 channels. */
+const TOKEN_BYTES = 30 * 2 * 3 * 64 * 2;
+
+/**
+ * Lets sequences come until the memory holds no more, and then a while longer.
+ *
+ * @returns Most sealed tokens held at a time, and the bytes of the budget they took.
+ */
+async function fill(engine: Engine, prompts: readonly number[][]) {
+  const gone = new AbortController();
+  const { signal } = gone;
+  const all = prompts.map(async (promptIds) => {
+    const request = { promptIds, maxTokens: 60, ignoreEos: true, signal };
+    for await (const event of engine.generate(request)) if (event.type === "finish") return;
+  });
+  let most = { tokenCount: 0, allocatedBytes: 0, runningCount: 0 };
+  let unchangedCount = 0;
+  const { cacheCapacityBytes } = engine.info;
+  while (unchangedCount < 40) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { cacheBytes, runningSequenceCount, waitingSequenceCount } = await engine.stats();
+    assert(cacheBytes.allocated <= cacheCapacityBytes, `${cacheBytes.allocated} are allocated`);
+    const tokenCount = cacheBytes.raw / TOKEN_BYTES;
+    unchangedCount++;
+    if (tokenCount <= most.tokenCount || waitingSequenceCount === 0) continue;
+    unchangedCount = 0;
+    const allocatedBytes = cacheBytes.allocated;
+    most = { tokenCount, allocatedBytes, runningCount: runningSequenceCount };
+  }
+  gone.abort();
+  await Promise.allSettled(all);
+  return most;
+}
+
+Deno.test("one budget holds at least four times as many tokens of balanced as of exact", async () => {
+  const modelPath = defaultModelPath();
+  const tokenizer = await loadTokenizer(modelPath);
+  const ids = tokenizer.tokenize(CALIBRATION_TEXT, { parseSpecial: false });
+  const prompts = (count: number) =>
+    Array.from({ length: count }, (_, index) => {
+      return Array.from(ids.slice(index * 240, index * 240 + PROMPT_TOKEN_COUNT));
+    });
+  const measure = async (name: "exact" | "balanced", sequenceCount: number) => {
+    const options: EngineOptions = {
+      modelPath,
+      profile: { name },
+      contextLength: 512,
+      sequenceCountMax: sequenceCount,
+      cacheSizeBytes: KV_BYTES_MAX,
+      stepTokenCountMax: 4096,
+      sharesPrefixes: false,
+    };
+    const engine = await createEngine(options);
+    try {
+      return await fill(engine, prompts(sequenceCount + 1));
+    } finally {
+      await engine.close();
+    }
+  };
+  const exact = await measure("exact", 3);
+  const balanced = await measure("balanced", 10);
+  const told = JSON.stringify({ exact, balanced });
+  assert(exact.tokenCount > 0 && balanced.tokenCount >= 4 * exact.tokenCount, told);
+});
