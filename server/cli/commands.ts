@@ -7,6 +7,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { benchCommand } from "./bench.ts";
 import { benchServeCommand } from "./bench_serve.ts";
+import { benchDocumentCommand } from "./bench_document.ts";
 import { benchStreamsCommand } from "./bench_streams.ts";
 import { calibrateCommand } from "./calibrate.ts";
 import type { Command } from "./command.ts";
@@ -55,6 +56,7 @@ export const COMMANDS: readonly Command[] = [
   benchCommand,
   benchServeCommand,
   benchStreamsCommand,
+  benchDocumentCommand,
   evalCommand,
   calibrateCommand,
   testCommand,
