@@ -63,7 +63,7 @@ function releaseEngine(state: ServerState): () => Promise<void> {
 
 /**
  * Not `Deno.serve`: it does not notice that a client is gone once a body of more than some hundred
- * bytes was read (`src/decisions/09_node_http.md`).
+ * bytes was read (`src/decisions/14_node_http.md`).
  */
 function listen({ app, hostname, port }: ServeOptions): Promise<Server> {
   const settings = { fetch: app.fetch, overrideGlobalObjects: false };

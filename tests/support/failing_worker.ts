@@ -34,5 +34,10 @@ failures.onmessage = ({ data }) => {
   failures.close();
   if (data === "lost") device!.destroy();
   else if (data === "validation") failValidation();
-  else if (data === "exception") throw new Error("made to fail");
+  else if (data === "exception") {
+    // Long enough for messages to come that are never answered.
+    const endMs = performance.now() + 100;
+    while (performance.now() < endMs);
+    throw new Error("made to fail");
+  }
 };
