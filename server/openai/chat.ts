@@ -13,10 +13,12 @@ import { readJson } from "./parse_body.ts";
 import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
 import { type ChatRequest, parseChatRequest } from "./schema_chat.ts";
 import { toSpecs } from "./specs.ts";
+import { checkChatLength } from "./text_limit.ts";
 import { renderChat } from "./tool_prompt.ts";
 
 function plan(request: ChatRequest, model: ServedModel): AnswerPlan {
   const { messages, structure } = request;
+  checkChatLength(model, messages, "messages");
   const promptIds = renderChat(model, messages, structure.toolUse);
   const { contextLength } = model.engine.info;
   const maxTokens = roomFor(promptIds.length, request.maxTokens, {

@@ -21,6 +21,7 @@ import {
   type Prompt,
 } from "./schema_completion.ts";
 import { toSpecs } from "./specs.ts";
+import { checkTextLength } from "./text_limit.ts";
 
 /**
  * Token ids of a prompt given as text: special tokens in it count as such, BOS comes first if the
@@ -49,6 +50,7 @@ function planPrompt(
   model: ServedModel,
 ): GenerationSpec[] {
   const { tokenizer, engine } = model;
+  if (typeof prompt === "string") checkTextLength(model, prompt.length, "prompt");
   const promptIds = toIds(tokenizer, prompt);
   const { contextLength } = engine.info;
   const maxTokens = roomFor(promptIds.length, request.maxTokens, {

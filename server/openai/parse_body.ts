@@ -76,14 +76,23 @@ export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
 /**
  * Reads a request's body as JSON.
  *
- * @throws {ApiError} 400 if it is not JSON, or the client goes before it is whole.
+ * @throws {ApiError} 400 if it is not UTF-8 or not JSON, or the client goes before it is whole.
  */
-export async function readJson(request: { text(): Promise<string> }): Promise<unknown> {
-  const text = await request.text().catch((error) => {
+export async function readJson(
+  request: { arrayBuffer(): Promise<ArrayBuffer> },
+): Promise<unknown> {
+  const bytes = await request.arrayBuffer().catch((error) => {
     if (error instanceof ApiError) throw error; // over the limit
     const options = { code: "incomplete_body" };
     throw new ApiError(400, "Cannot read the body: the connection ended before it did", options);
   });
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const options = { code: "invalid_encoding" };
+    throw new ApiError(400, "Cannot read the body: it is not UTF-8", options);
+  }
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -16,6 +16,7 @@ import { parseResponsesRequest, type ResponsesRequest } from "./schema_responses
 import { toSpecs } from "./specs.ts";
 import { answerSse } from "./sse.ts";
 import { type CallPiece, ToolCallReader } from "./tool_calls.ts";
+import { checkChatLength } from "./text_limit.ts";
 import { renderChat } from "./tool_prompt.ts";
 
 type Item = Record<string, unknown> & { id: string; type: "message" | "function_call" };
@@ -173,6 +174,7 @@ async function* framesOf(events: AsyncGenerator<Event>): AsyncGenerator<string> 
 
 function toSpec(request: ResponsesRequest, model: ServedModel): GenerationSpec {
   const { messages, structure } = request;
+  checkChatLength(model, messages, "input");
   const promptIds = renderChat(model, messages, structure.toolUse);
   const { contextLength } = model.engine.info;
   const room = { contextLength, param: "input" };

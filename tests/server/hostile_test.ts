@@ -1,0 +1,135 @@
+/** A real server under hostile requests: right answers, flat memory, neighbours undisturbed. */
+
+import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { withTinyModel } from "../support/tiny_engine.ts";
+import { HOSTILE_BODIES, HOSTILE_BYTES } from "./hostile_requests.ts";
+
+const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
+const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+const CASE_COUNT_MIN = 200;
+/** Heaps grow to the size of the largest body, and stay so. */
+const RSS_GROWTH_BYTES_MAX = 60e6;
+
+interface Server {
+  url: URL;
+  pid: number;
+}
+
+/** Runs `body` against `packkv serve` in a process of its own. */
+async function withServer(body: (server: Server) => Promise<void>): Promise<void> {
+  await withTinyModel({ contextLength: 4096 }, async (path) => {
+    const flags = ["--model", path, "--port", "0", "--profile", "paper", "--log", "off"];
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "--config", CONFIG, MAIN, "serve", ...flags],
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    let found: RegExpExecArray | null = null;
+    while (found === null) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`The server ended: ${said}`);
+      found = /listening on (http\S+)\n/.exec(said += value);
+    }
+    try {
+      await body({ url: new URL(found[1]), pid: child.pid });
+    } finally {
+      child.kill("SIGINT");
+      await reader.cancel();
+      await child.status;
+    }
+  });
+}
+
+async function rssBytes({ pid }: Server): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)![1]);
+}
+
+async function deviceBytes({ url }: Server): Promise<number> {
+  const { memory } = await (await fetch(new URL("/props", url))).json();
+  return memory.device_bytes;
+}
+
+/** Sends all bodies; what came instead of what should. */
+async function sendBodies({ url }: Server): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const { reason, path, body, status } of HOSTILE_BODIES) {
+    const isRaw = typeof body === "string" || body instanceof Uint8Array;
+    const response = await fetch(new URL(path, url), {
+      method: "POST",
+      body: isRaw ? body as BodyInit : JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (response.status !== status) {
+      wrong.push(`${reason}: ${response.status} ${text.slice(0, 200)}`);
+    } else if (typeof JSON.parse(text).error?.message !== "string") {
+      wrong.push(`${reason}: ${text}`);
+    }
+  }
+  return wrong;
+}
+
+/** Status of the first answer to some bytes; null if the connection was closed. */
+async function statusOf({ url }: Server, bytes: string): Promise<number | null> {
+  const connection = await Deno.connect({ hostname: url.hostname, port: Number(url.port) });
+  try {
+    const sent = Uint8Array.from(bytes, (letter) => letter.charCodeAt(0));
+    for (let at = 0; at < sent.length;) at += await connection.write(sent.subarray(at));
+    await connection.closeWrite();
+    const answer = new Uint8Array(4096);
+    const count = await connection.read(answer);
+    const text = new TextDecoder().decode(answer.subarray(0, count ?? 0));
+    const found = /^HTTP\/1\.1 (\d+)/.exec(text);
+    return found === null ? null : Number(found[1]);
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) {
+      return null;
+    }
+    throw error;
+  } finally {
+    connection.close();
+  }
+}
+
+async function sendBytes(server: Server): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const { reason, bytes, status } of HOSTILE_BYTES) {
+    const found = await statusOf(server, bytes);
+    // Whoever breaks the protocol may find the line dead; what must not be is a success.
+    if (found !== status && found !== null) wrong.push(`${reason}: ${found}, wanted ${status}`);
+  }
+  return wrong;
+}
+
+/** A seeded stream that goes on beside. */
+async function neighbour({ url }: Server): Promise<string> {
+  const response = await fetch(new URL("/v1/completions", url), {
+    method: "POST",
+    body: JSON.stringify({ prompt: "beside", max_tokens: 3000, ignore_eos: true, seed: 3 }),
+  });
+  const { choices } = await response.json();
+  return choices[0].text;
+}
+
+Deno.test("200 hostile requests get the right refusal, memory stays flat, a neighbour its text", () =>
+  withServer(async (server) => {
+    assert(HOSTILE_BODIES.length + HOSTILE_BYTES.length >= CASE_COUNT_MIN);
+    const alone = await neighbour(server);
+    for (let pass = 0; pass < 2; pass++) {
+      assertEquals([...await sendBodies(server), ...await sendBytes(server)], []);
+    }
+    const before = { rss: await rssBytes(server), device: await deviceBytes(server) };
+    const [beside, ...wrong] = await Promise.all([
+      neighbour(server),
+      sendBodies(server),
+      sendBytes(server),
+    ]);
+    assertEquals(wrong.flat(), []);
+    assertEquals(beside, alone);
+    assertEquals(await deviceBytes(server), before.device);
+    const growth = await rssBytes(server) - before.rss;
+    assert(growth < RSS_GROWTH_BYTES_MAX, `the server grew by ${growth} bytes`);
+  }));
