@@ -13,7 +13,7 @@ export const SERVING_FLAGS: FlagSpecs = {
   queue: { value: "N", help: "requests that may wait; more get 429 (default: 64)" },
   "step-tokens": {
     value: "N",
-    help: "tokens of a step that decodes, prompts included (default: 128, on a CPU 6)",
+    help: "prompt tokens of a step that decodes, for each prompt (default: 128, on a CPU 4)",
   },
   "prefix-cache": {
     value: "SWITCH",

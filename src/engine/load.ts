@@ -40,7 +40,7 @@ const WEIGHTS_PROGRESS = 0.5;
  * Tokens of a step that decodes on a CPU adapter: a prompt token costs about a fifth of a lone
  * decode row there, and a running stream must not wait for four of its usual steps.
  */
-const STEP_TOKEN_COUNT_ON_CPU = 6;
+const STEP_TOKEN_COUNT_ON_CPU = 4;
 
 /** Attention to packed blocks takes this much longer than matrix products of as many operations. */
 const ATTENTION_COST = 1.3;

@@ -193,7 +193,7 @@ export interface EngineInfo {
   sequenceCountMax: number;
   /** Requests that may wait. */
   waitingCountMax: number;
-  /** Rows of a step that decodes: what decoding leaves is prompt. */
+  /** Prompt tokens of a step that decodes, for each prompt that is being read. */
   stepTokenCountMax: number;
   /** Whether blocks of prompts are kept and shared. */
   sharesPrefixes: boolean;
@@ -276,8 +276,8 @@ export interface EngineOptions {
    */
   cacheSizeBytes?: number;
   /**
-   * Decode rows and prompt tokens of a step that decodes: less makes running streams steadier while
-   * prompts are read, more reads prompts faster. Default 128, on a CPU adapter 6.
+   * Prompt tokens of a step that decodes, for each prompt that is being read: less makes running
+   * streams steadier meanwhile, more reads prompts faster. Default 128, on a CPU adapter 4.
    */
   stepTokenCountMax?: number;
   /** Keep and share blocks of prompts that begin alike; default true. */

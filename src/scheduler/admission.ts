@@ -9,11 +9,11 @@ import { sealedBlockCount } from "../core/shapes.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
 import type { SequenceRequest } from "./sequence.ts";
 
-/** Rows of a step that holds decode rows, if nothing else is asked for: a whole slice and more. */
+/** Prompt tokens of a step that decodes, if nothing else is asked for: a whole slice and more. */
 export const STEP_TOKEN_COUNT_DEFAULT = 128;
 
-/** Prompt tokens that a step pays for, however many rows decode in it. */
-const SLICE_TOKEN_COUNT_MIN = 4;
+/** Prompts that are paid for in a step, however many are being read. */
+const PROMPT_COUNT_MAX = 4;
 
 /** Limits and sizes the scheduler works within. */
 export interface SchedulerOptions extends RecordWordsRange {
@@ -26,9 +26,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   /** The arena of each group of layers. */
   arenas: readonly ArenaSize[];
   /**
-   * Decode rows and prompt tokens of a step that decodes: what decoding leaves, at least 4, is for
-   * the slice, which runs as many of its layers as that pays for. {@link STEP_TOKEN_COUNT_DEFAULT}
-   * if left out.
+   * Prompt tokens that a step with decode rows pays for, for each prompt that is being read: its
+   * slice runs as many of its layers. {@link STEP_TOKEN_COUNT_DEFAULT} if left out.
    */
   stepTokenCountMax?: number;
   /** What attending to a sealed block costs a slice, the rest of a slice costing 1; default 0. */
@@ -51,9 +50,10 @@ export interface SchedulerOptions extends RecordWordsRange {
 /** Share of a slice that a step with decode rows can run. */
 export function sliceShare(
   { stepTokenCountMax = STEP_TOKEN_COUNT_DEFAULT, blockCost = 0 }: SchedulerOptions,
-  step: { decodeCount: number; tokenCount: number; blockCount: number },
+  step: { promptCount: number; tokenCount: number; blockCount: number },
 ): number {
-  const tokenCount = Math.max(SLICE_TOKEN_COUNT_MIN, stepTokenCountMax - step.decodeCount);
+  // The more wait for their first token, the longer those wait who have theirs, within reason.
+  const tokenCount = stepTokenCountMax * Math.min(step.promptCount, PROMPT_COUNT_MAX);
   return tokenCount / (step.tokenCount * (1 + step.blockCount * blockCost));
 }
 

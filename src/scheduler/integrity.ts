@@ -7,8 +7,7 @@
 import { invariant } from "../core/errors.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import type { HostIndex } from "./host_index.ts";
-import type { InFlightStep } from "./scheduler.ts";
-import type { Roster } from "./roster.ts";
+import type { InFlightStep, Roster } from "./roster.ts";
 
 /** All that a scheduler holds. */
 export interface SchedulerState {

@@ -7,6 +7,14 @@
 import { invariant } from "../core/errors.ts";
 import type { BlockCache } from "./block_cache.ts";
 import { Sequence, type SequenceRequest } from "./sequence.ts";
+import type { StepPlan } from "./step_plan.ts";
+
+/** A planned step that is not committed. */
+export interface InFlightStep {
+  plan: StepPlan;
+  /** Those whose slot or extents the step uses. */
+  sequences: ReadonlySet<Sequence>;
+}
 
 /** Every sequence that holds anything: waiting, running, or ended with a step in flight. */
 export class Roster {

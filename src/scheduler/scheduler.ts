@@ -18,7 +18,7 @@ import { nextPrefill, runningOrder } from "./run_order.ts";
 import { findBeginning, isOnDevice } from "./beginning.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { SaveQueue } from "./save_queue.ts";
-import { Roster } from "./roster.ts";
+import { type InFlightStep, Roster } from "./roster.ts";
 import { Sequence, type SequenceRequest } from "./sequence.ts";
 import { Shelf } from "./shelf.ts";
 import { type Opening, Starter } from "./starter.ts";
@@ -37,13 +37,6 @@ export type { SequenceRequest } from "./sequence.ts";
 
 /** Steps that may be planned and not committed: the one on the GPU and the one recorded ahead. */
 const IN_FLIGHT_STEP_COUNT_MAX = 2;
-
-/** A planned step that is not committed. */
-export interface InFlightStep {
-  plan: StepPlan;
-  /** Those whose slot or extents the step uses. */
-  sequences: ReadonlySet<Sequence>;
-}
 
 /** Turns requests into steps. */
 export class Scheduler {
@@ -287,9 +280,11 @@ export class Scheduler {
     const open = sequence.openSlice();
     const { position, ids, nextLayer: first } = open;
     const { layerCount } = this.#cache.memory;
-    const share = decodeCount === 0
-      ? 1
-      : sliceShare(this.#options, { decodeCount, tokenCount: ids.length, blockCount });
+    const share = decodeCount === 0 ? 1 : sliceShare(this.#options, {
+      promptCount: prefilling.length,
+      tokenCount: ids.length,
+      blockCount,
+    });
     const end = Math.min(layerCount, first + Math.max(1, Math.floor(layerCount * share)));
     const isComplete = end === layerCount;
     open.nextLayer = end;

@@ -146,7 +146,7 @@ Deno.test("Scheduler spreads the layers of a slice over the steps that decode, a
     [0, 0, 1, false],
     [0, 1, 2, false],
     [0, 2, 3, true],
-    [64, 0, 3, true], // 6 tokens cost less than the 22 that are left
+    [64, 0, 3, true], // 6 tokens cost less than 23
   ]);
 });
 
@@ -160,6 +160,14 @@ Deno.test("Scheduler drops the open slice of an aborted sequence, and runs anoth
   scheduler.abort(2);
   const { slice } = scheduler.plan()!;
   assertEquals([slice?.sequenceId, slice?.layers], [3, { first: 0, end: 1 }]);
+});
+
+Deno.test("Scheduler reads prompts faster the more of them wait beside those that decode", () => {
+  const scheduler = makeScheduler({ stepTokenCountMax: 23, sequenceCountMax: 4 });
+  admit(scheduler, 1, { prompt: 10, max: 50 });
+  commit(scheduler, scheduler.plan()!);
+  for (const id of [2, 3]) admit(scheduler, id, { prompt: 64 });
+  assertEquals(scheduler.plan()!.slice?.layers, { first: 0, end: 2 });
 });
 
 Deno.test("Scheduler.plan() runs one step ahead of commit, not two", () => {
