@@ -215,7 +215,7 @@ class AnswerRun {
     } else if (stream.returnProgress) {
       const prompt_progress = {
         total: piece.promptTokenCount,
-        cache: 0,
+        cache: piece.cachedTokenCount,
         processed: piece.processedTokenCount,
         time_ms: piece.elapsedMs,
       };

@@ -54,7 +54,14 @@ export interface GenerationTimings {
 
 /** What {@link generateText} yields; `finish` is last. */
 export type GenerationPiece =
-  | { type: "progress"; processedTokenCount: number; promptTokenCount: number; elapsedMs: number }
+  | {
+    type: "progress";
+    /** Cached ones included. */
+    processedTokenCount: number;
+    promptTokenCount: number;
+    cachedTokenCount: number;
+    elapsedMs: number;
+  }
   | {
     type: "text";
     text: string;
@@ -220,10 +227,9 @@ async function* run(
   for await (const event of model.engine.generate(toRequest(spec, signal, echo))) {
     signal.throwIfAborted();
     if (event.type === "prefill") {
-      const { processedTokenCount, promptTokenCount } = event;
-      progress.cachedTokenCount = event.cachedTokenCount;
-      const { elapsedMs } = progress;
-      yield { type: "progress", processedTokenCount, promptTokenCount, elapsedMs };
+      const { type: _, ...counts } = event;
+      progress.cachedTokenCount = counts.cachedTokenCount;
+      yield { type: "progress", ...counts, elapsedMs: progress.elapsedMs };
     } else if (event.type === "prompt_logprobs") {
       echo.add(event.entries);
     } else if (event.type === "token") {

@@ -104,15 +104,16 @@ Deno.test("continuous_usage_stats counts the tokens so far in every chunk", asyn
   assertEquals(counts, [0, 1, 2, 3, 3]);
 });
 
-Deno.test("return_progress adds a chunk for each slice of the prompt", async () => {
-  const { post } = harness(() => tokensOf("a"));
+Deno.test("return_progress adds a chunk for each slice of the prompt, with what was cached", async () => {
+  const { post, engine } = harness(() => tokensOf("a"));
+  engine.cachedTokenCount = 7;
   const response = await post(PATH, { messages: MESSAGES, stream: true, return_progress: true });
   const progress = framesOf(await response.text()).flatMap(({ prompt_progress }) =>
     prompt_progress ? [prompt_progress] : []
   );
   assertEquals(progress.length, 1);
   const { total, cache, processed } = progress[0];
-  assertEquals({ total, cache, processed }, { total: 19, cache: 0, processed: 19 });
+  assertEquals({ total, cache, processed }, { total: 19, cache: 7, processed: 19 });
 });
 
 Deno.test("a code point split over tokens is streamed whole", async () => {
