@@ -13,9 +13,10 @@ export class Terminal {
 
   constructor(command: readonly string[], env: Record<string, string> = {}) {
     const line = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    // A shell that stays in between would take Ctrl-C too, and its exit code replace the program's.
     this.#child = new Deno.Command("script", {
-      args: ["--quiet", "--flush", "--return", "--command", line, "/dev/null"],
-      env: { TERM: "xterm", COLUMNS: "100", NO_COLOR: "1", ...env },
+      args: ["--quiet", "--flush", "--return", "--command", `exec ${line}`, "/dev/null"],
+      env: { SHELL: "/bin/sh", TERM: "xterm", COLUMNS: "100", NO_COLOR: "1", ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "null",
