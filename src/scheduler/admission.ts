@@ -5,7 +5,7 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import { sealedBlockCount } from "../core/shapes.ts";
+import { sealedBlockCount, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
 import type { SequenceRequest } from "./sequence.ts";
 
@@ -47,10 +47,35 @@ export interface SchedulerOptions extends RecordWordsRange {
   };
 }
 
-/** Share of a slice that a step with decode rows can run. */
+/** Fewest tokens a slice is cut to: fewer would read the sealed blocks too often. */
+const SLICE_TOKEN_COUNT_MIN = 16;
+
+/** What a step is asked to read of a prompt. */
+interface SliceStep {
+  /** Prompts that are being read. */
+  promptCount: number;
+  /** Sealed blocks of the slice's sequence. */
+  blockCount: number;
+}
+
+/**
+ * Size of the slice that a step with decode rows opens: of 64, 32 and 16 tokens the largest of which
+ * it can run a layer, so that deep in a long prompt a single layer does not keep the others waiting.
+ */
+export function sliceSize(
+  options: SchedulerOptions,
+  { layerCount, ...step }: SliceStep & { layerCount: number },
+): number {
+  let tokenCount = SLICE_TOKEN_COUNT;
+  const fits = () => layerCount * sliceShare(options, { ...step, tokenCount }) >= 1;
+  while (tokenCount > SLICE_TOKEN_COUNT_MIN && !fits()) tokenCount /= 2;
+  return tokenCount;
+}
+
+/** Share of a slice of `tokenCount` tokens that a step with decode rows can run. */
 export function sliceShare(
   { stepTokenCountMax = STEP_TOKEN_COUNT_DEFAULT, blockCost = 0 }: SchedulerOptions,
-  step: { promptCount: number; tokenCount: number; blockCount: number },
+  step: SliceStep & { tokenCount: number },
 ): number {
   // The more wait for their first token, the longer those wait who have theirs, within reason.
   const tokenCount = stepTokenCountMax * Math.min(step.promptCount, PROMPT_COUNT_MAX);

@@ -7,8 +7,8 @@
  */
 
 import { type EngineErrorCode, invariant } from "../core/errors.ts";
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import { checkLimits, type SchedulerOptions, sliceShare } from "./admission.ts";
+import { BLOCK_TOKEN_COUNT, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
+import { checkLimits, type SchedulerOptions, sliceShare, sliceSize } from "./admission.ts";
 import { BlockCache, type CachedItem } from "./block_cache.ts";
 import { BlockMemory } from "./block_memory.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
@@ -277,14 +277,15 @@ export class Scheduler {
     if (sequence === null) return null;
     sequence.slicedStep = this.#nextStepIndex;
     const { request: { sequenceId }, slot, blocks: { length: blockCount } } = sequence;
-    const open = sequence.openSlice();
-    const { position, ids, nextLayer: first } = open;
     const { layerCount } = this.#cache.memory;
-    const share = decodeCount === 0 ? 1 : sliceShare(this.#options, {
-      promptCount: prefilling.length,
-      tokenCount: ids.length,
-      blockCount,
-    });
+    const step = { promptCount: prefilling.length, blockCount };
+    const open = sequence.openSlice(
+      decodeCount === 0 ? SLICE_TOKEN_COUNT : sliceSize(this.#options, { ...step, layerCount }),
+    );
+    const { position, ids, nextLayer: first } = open;
+    const share = decodeCount === 0
+      ? 1
+      : sliceShare(this.#options, { ...step, tokenCount: ids.length });
     const end = Math.min(layerCount, first + Math.max(1, Math.floor(layerCount * share)));
     const isComplete = end === layerCount;
     open.nextLayer = end;

@@ -1,5 +1,5 @@
 import { invariant } from "../core/errors.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 import { blockNames, rootName } from "./block_name.ts";
 import { type CachedItem, itemKey, type ItemKind } from "./block_cache.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
@@ -147,13 +147,16 @@ export class Sequence {
     for (const tile of rawTilesBefore(options.sharedCount)) this.#keptTiles.add(tile);
   }
 
-  /** The slice it is in, or the next one: prompt tokens up to the next multiple of its size. */
-  openSlice(): OpenSlice {
+  /**
+   * The slice it is in, or the next one: prompt tokens up to the next multiple of `sizeMax`, which
+   * divides the size of a block.
+   */
+  openSlice(sizeMax: number): OpenSlice {
     invariant(this.isPrefilling, "a slice holds a token");
     if (this.slice) return this.slice;
     const { promptIds } = this.request;
     const position = this.plannedTokenCount;
-    const boundary = position - (position % SLICE_TOKEN_COUNT) + SLICE_TOKEN_COUNT;
+    const boundary = position - (position % sizeMax) + sizeMax;
     const ids = promptIds.slice(position, Math.min(boundary, promptIds.length));
     this.slice = { position, ids, nextLayer: 0 };
     return this.slice;

@@ -150,6 +150,23 @@ Deno.test("Scheduler spreads the layers of a slice over the steps that decode, a
   ]);
 });
 
+Deno.test("Scheduler cuts slices shorter where one layer of a whole one is more than a step pays for", () => {
+  const sizesFor = (stepTokenCountMax: number) => {
+    const scheduler = makeScheduler({ stepTokenCountMax });
+    admit(scheduler, 1, { prompt: 10, max: 60 });
+    commit(scheduler, scheduler.plan()!);
+    admit(scheduler, 2, { prompt: 70 });
+    const slices = runOut(scheduler).flatMap(({ slice }) => slice?.isComplete ? [slice] : []);
+    return slices.map(({ position, ids }) => [position, ids.length]);
+  };
+  // Three layers: a step of 11 tokens pays for one layer of 33, one of 22 for one of 66.
+  assertEquals(sizesFor(22), [[0, 64], [64, 6]]);
+  assertEquals(sizesFor(11), [[0, 32], [32, 32], [64, 6]]);
+  const smallest = [[0, 16], [16, 16], [32, 16], [48, 16], [64, 6]];
+  assertEquals(sizesFor(6), smallest);
+  assertEquals(sizesFor(1), smallest);
+});
+
 Deno.test("Scheduler drops the open slice of an aborted sequence, and runs another's from its start", () => {
   const scheduler = makeScheduler({ stepTokenCountMax: 23, sequenceCountMax: 3 });
   admit(scheduler, 1, { prompt: 10, max: 50 });
