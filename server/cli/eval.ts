@@ -36,7 +36,8 @@ export const evalCommand: Command = {
     from: { value: "N", help: `first position compared (default: ${FROM_DEFAULT})` },
     profiles: { value: "LIST", help: "several profiles and baselines, separated by commas" },
     retrieval: { help: "ask for codes hidden in the text instead; --tokens of it (default: 8128)" },
-    cases: { value: "N", help: "codes, and as many table entries, to ask for (default: 64)" },
+    cases: { value: "N", help: "codes, and as many table entries, in a document (default: 16)" },
+    documents: { value: "N", help: "documents to ask about, each of other codes (default: 4)" },
     form: {
       value: "FORM",
       choices: ["chat", "completion"],

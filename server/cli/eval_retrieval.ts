@@ -19,14 +19,17 @@ import { UsageError } from "./usage_error.ts";
 
 /** A block less than 8K: the questions need room in a context of 8,192. */
 const TOKEN_COUNT_DEFAULT = 8128;
-const CASE_COUNT_DEFAULT = 64;
+const CASE_COUNT_DEFAULT = 16;
+const DOCUMENT_COUNT_DEFAULT = 4;
 const SEED_DEFAULT = 1;
 
 /** What is asked of the retrieval test. */
 export interface RetrievalRequest {
   tokenCount: number;
-  /** Facts of each kind. */
+  /** Facts of each kind in a document. */
   caseCount: number;
+  documentCount: number;
+  /** Of the first document. */
   seed: number;
   /** Null: chat if the model has a template. */
   form: "chat" | "completion" | null;
@@ -39,7 +42,7 @@ export interface RetrievalRequest {
  */
 export function readRetrieval(flags: Flags): RetrievalRequest | null {
   const isAsked = flags.has("retrieval");
-  for (const name of isAsked ? ["contexts", "from"] : ["cases", "seed", "form"]) {
+  for (const name of isAsked ? ["contexts", "from"] : ["cases", "documents", "seed", "form"]) {
     if (!flags.has(name)) continue;
     throw new UsageError(`Cannot use --${name} ${isAsked ? "with" : "without"} --retrieval`);
   }
@@ -51,12 +54,13 @@ export function readRetrieval(flags: Flags): RetrievalRequest | null {
   return {
     tokenCount: flags.number("tokens", count) ?? TOKEN_COUNT_DEFAULT,
     caseCount: flags.number("cases", count) ?? CASE_COUNT_DEFAULT,
+    documentCount: flags.number("documents", count) ?? DOCUMENT_COUNT_DEFAULT,
     seed: flags.number("seed", { ...count, min: 0, max: 2 ** 32 - 1 }) ?? SEED_DEFAULT,
     form: flags.text("form") as RetrievalRequest["form"],
   };
 }
 
-/** Makes the document of `text` and asks about it with every codec. */
+/** Makes the documents of `text` and asks about them with every codec. */
 export async function runRetrieval(
   model: LoadedModel,
   run: {
@@ -75,10 +79,13 @@ export async function runRetrieval(
   }
   const isChat = hasTemplate && retrieval.form !== "completion";
   const chatTemplate = isChat ? createChatTemplate(metadata, tokenizer) : null;
-  const task = makeRetrievalTask(text.text, { ...retrieval, tokenizer, chatTemplate });
+  const tasks = Array.from({ length: retrieval.documentCount }, (_, index) => {
+    const seed = retrieval.seed + index;
+    return makeRetrievalTask(text.text, { ...retrieval, seed, tokenizer, chatTemplate });
+  });
   return await evaluateRetrieval(
     model,
-    { textName: text.name, seed: retrieval.seed, task, codecs },
+    { textName: text.name, seed: retrieval.seed, tasks, codecs },
     options,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Retrieval of codecs: one document is read through the cache, then every question about it is fed
+ * Retrieval of codecs: a document is read through the cache, then every question about it is fed
  * from the same place, each over the one before. A row of a question reads every fact from the
  * sealed blocks, as a decoded token would.
  *
@@ -34,10 +34,12 @@ export interface RetrievalReport {
   profile: string;
   model: string;
   form: RetrievalTask["form"];
-  /** Tokens of the document. */
+  documents: number;
+  /** Tokens of a document. */
   tokens: number;
+  /** Of the first document; each has one more than the one before. */
   seed: number;
-  /** f16 bytes of the sealed tokens over packed bytes. */
+  /** f16 bytes of the sealed tokens over packed bytes, mean of the documents. */
   ratio: number;
   all: RetrievalScore;
   code: RetrievalScore;
@@ -49,16 +51,27 @@ export interface RetrievalReport {
 /** What to measure. */
 export interface RetrievalPlan {
   textName: string;
+  /** Of the first task. */
   seed: number;
-  task: RetrievalTask;
+  /** One for each document, all of a length and form. */
+  tasks: readonly RetrievalTask[];
   codecs: readonly EvalCodec[];
 }
 
 /** How to go about it. */
 export interface RetrievalRunOptions {
-  /** Folder that keeps the reports, so that a cut run can go on; none if left out. */
+  /** Folder that keeps what is done of each document, so that a cut run can go on; none if left out. */
   stateFolder?: string;
   onProgress?: (message: string, fraction: number) => void;
+}
+
+/** What one codec did with one document, as kept in the state. */
+interface DocumentResult {
+  text: string;
+  codec: string;
+  ratio: number;
+  /** By case of the task. */
+  results: CaseResult[];
 }
 
 interface CaseResult {
@@ -80,41 +93,46 @@ export async function evaluateRetrieval(
   plan: RetrievalPlan,
   options: RetrievalRunOptions = {},
 ): Promise<RetrievalReport[]> {
-  const { task, textName, codecs, seed } = plan;
-  checkTask(model, task);
+  const { tasks, textName, codecs, seed } = plan;
+  for (const task of tasks) checkTask(model, task);
+  const names = tasks.map((_, index) => `${textName}, seed ${seed + index}`);
   const words = await describeInForce(codecs, model, (message) => options.onProgress?.(message, 0));
-  const state = await EvalState.open<RetrievalReport>(options.stateFolder ?? null, {
+  const state = await EvalState.open<DocumentResult>(options.stateFolder ?? null, {
     model: await fileIdentity(model.file.path, model.shape.name),
-    texts: [`${textName}, seed ${seed}, sha256 ${idsDigest(task.documentIds)}`],
+    texts: names.map((name, index) => `${name}, sha256 ${idsDigest(tasks[index].documentIds)}`),
     codecs: [...words.values()],
-    contexts: [task.documentIds.length],
-    from: task.cases.length,
+    contexts: tasks.map(({ documentIds }) => documentIds.length),
+    from: tasks[0].cases.length,
   });
   try {
     for (const [index, codec] of codecs.entries()) {
-      if (state.report(textName, codec.name) !== null) continue;
-      const tell = (message: string, share: number) =>
-        options.onProgress?.(`${codec.name}: ${message}`, (index + share) / codecs.length);
-      await state.addReport(
-        await runCodec(model, plan, { codec, words: words.get(codec.name)!, tell }),
-      );
+      for (const [document, task] of tasks.entries()) {
+        const text = names[document];
+        if (state.report(text, codec.name) !== null) continue;
+        const done = index + document / tasks.length;
+        const tell = (message: string, share: number) =>
+          options.onProgress?.(
+            `${codec.name}: ${message}`,
+            (done + share / tasks.length) / codecs.length,
+          );
+        const own = await runDocument(model, task, { codec, tell });
+        await state.addReport({ text, codec: codec.name, ...own });
+      }
     }
-    return codecs.map(({ name }) => state.report(textName, name)!);
+    return codecs.map(({ name }) => {
+      const documents = names.map((text) => state.report(text, name)!);
+      return makeReport(model, plan, { codec: name, words: words.get(name)!, documents });
+    });
   } finally {
     await state.close();
   }
 }
 
-async function runCodec(
+async function runDocument(
   model: LoadedModel,
-  plan: RetrievalPlan,
-  { codec, words, tell }: {
-    codec: EvalCodec;
-    words: string;
-    tell: (message: string, share: number) => void;
-  },
-): Promise<RetrievalReport> {
-  const { task: { documentIds, cases } } = plan;
+  { documentIds, cases }: RetrievalTask,
+  { codec, tell }: { codec: EvalCodec; tell: (message: string, share: number) => void },
+): Promise<Pick<DocumentResult, "ratio" | "results">> {
   // The first question is part of the prompt, so that the step that begins it packs what the
   // document's last step measured; one more token is allowed, so that the sequence does not end.
   const promptIds = [...documentIds, ...fedIds(cases[0])];
@@ -133,7 +151,7 @@ async function runCodec(
       tell(`question ${index + 1} of ${cases.length}`, 0.5 + 0.5 * index / cases.length);
       results.push(await ask(run, own));
     }
-    return report(model, plan, { codec, words, results, ratio: ratioOf(run, codec) });
+    return { results, ratio: ratioOf(run, codec) };
   } finally {
     run.destroy();
   }
@@ -163,29 +181,32 @@ function ratioOf(run: SequenceRun, codec: EvalCodec): number {
   return bytes.packed === 0 ? 1 : bytes.raw / bytes.packed;
 }
 
-function report(
+function makeReport(
   model: LoadedModel,
-  { task, textName, seed }: RetrievalPlan,
-  { codec, words, results, ratio }: {
-    codec: EvalCodec;
+  { tasks, textName, seed }: RetrievalPlan,
+  { codec, words, documents }: {
+    codec: string;
     words: string;
-    results: CaseResult[];
-    ratio: number;
+    documents: readonly DocumentResult[];
   },
 ): RetrievalReport {
+  const asked = tasks.flatMap(({ cases }, document) =>
+    cases.map((own, index) => ({ own, ...documents[document].results[index] }))
+  );
   const scoreOf = (isOwn: (own: RetrievalCase) => boolean) =>
-    score(task.cases.flatMap((own, index) => isOwn(own) ? [{ own, ...results[index] }] : []));
+    score(asked.filter(({ own }) => isOwn(own)));
   const ofKind = (kind: RetrievalKind) => scoreOf((own) => own.kind === kind);
   return {
     kind: "retrieval",
     text: textName,
-    codec: codec.name,
+    codec,
     profile: words,
     model: model.shape.name,
-    form: task.form,
-    tokens: task.documentIds.length,
+    form: tasks[0].form,
+    documents: tasks.length,
+    tokens: tasks[0].documentIds.length,
     seed,
-    ratio,
+    ratio: documents.reduce((sum, { ratio }) => sum + ratio, 0) / documents.length,
     all: scoreOf(() => true),
     code: ofKind("code"),
     pair: ofKind("pair"),

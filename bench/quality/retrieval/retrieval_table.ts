@@ -10,7 +10,7 @@ const percent = ({ exact_match }: RetrievalScore) => (100 * exact_match).toFixed
 
 /** A line for each codec: exact matches in percent, and log-probabilities. */
 export function formatRetrieval(reports: readonly RetrievalReport[]): string {
-  const [{ text, form, tokens, seed, code, pair }] = reports;
+  const [{ text, form, documents, tokens, seed, code, pair }] = reports;
   const heads = ["codec", "smaller", "codes", "pairs", "all", "tokens", "log-prob", "by depth"];
   const rows = reports.map((report) => [
     report.codec,
@@ -28,8 +28,8 @@ export function formatRetrieval(reports: readonly RetrievalReport[]): string {
   const line = (cells: readonly string[]) =>
     cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ");
   return [
-    `${code.cases} codes and ${pair.cases} pairs in ${tokens} tokens of ${text} (${form} form, ` +
-    `seed ${seed}); exact matches in percent`,
+    `${code.cases} codes and ${pair.cases} pairs in ${documents} documents of ${tokens} tokens of ` +
+    `${text} (${form} form, seeds from ${seed}); exact matches in percent`,
     ...[heads, ...rows].map(line),
   ].join("\n");
 }

@@ -98,7 +98,7 @@ Deno.test("evaluateRetrieval() scores what greedy decoding would say", () =>
       await ownCase(model, QUESTIONS[2], { codec: EXACT, isRight: true, depth: 0.95 }),
     ];
     const task: RetrievalTask = { form: "completion", documentIds: DOCUMENT, cases };
-    const plan = { textName: "t", seed: 1, task, codecs: [EXACT] };
+    const plan = { textName: "t", seed: 1, tasks: [task], codecs: [EXACT] };
     const [report] = await evaluateRetrieval(model, plan);
     assertEquals([report.all.cases, report.code.cases, report.pair.cases], [3, 1, 2]);
     assertAlmostEquals(report.all.exact_match, 2 / 3, 1e-12);
@@ -113,6 +113,11 @@ Deno.test("evaluateRetrieval() scores what greedy decoding would say", () =>
     }, 0);
     assertAlmostEquals(report.code.log_prob, expected, 1e-9);
     assertEquals(formatRetrieval([report]).split("\n").length, 3);
+    // The same twice counts twice, and changes no share.
+    const [twice] = await evaluateRetrieval(model, { ...plan, tasks: [task, task] });
+    assertEquals([twice.documents, twice.all.cases], [2, 6]);
+    assertAlmostEquals(twice.all.exact_match, report.all.exact_match, 1e-12);
+    assertAlmostEquals(twice.all.log_prob, report.all.log_prob, 1e-9);
   }));
 
 Deno.test("evaluateRetrieval() goes on from its state, and refuses that of another document", () =>
@@ -120,7 +125,8 @@ Deno.test("evaluateRetrieval() goes on from its state, and refuses that of anoth
     const own = { codec: EXACT, isRight: true, depth: 0.1 };
     const cases = [await ownCase(model, QUESTIONS[0], own)];
     const task: RetrievalTask = { form: "completion", documentIds: DOCUMENT, cases };
-    const plan = { textName: "t", seed: 1, task, codecs: CODECS };
+    const tasks = [task, { ...task, documentIds: tinyPrompt(384, 8) }];
+    const plan = { textName: "t", seed: 1, tasks, codecs: CODECS };
     const expected = await evaluateRetrieval(model, plan);
     const cut = (message: string) => {
       if (message.startsWith("q4_0: question")) throw new Error("cut");
@@ -131,7 +137,7 @@ Deno.test("evaluateRetrieval() goes on from its state, and refuses that of anoth
     const onProgress = (message: string) => messages.push(message);
     assertEquals(await evaluateRetrieval(model, plan, { stateFolder, onProgress }), expected);
     assert(messages.every((message) => message.startsWith("q4_0")), "the others were done");
-    const other = { ...plan, task: { ...task, documentIds: tinyPrompt(384, 9) } };
+    const other = { ...plan, tasks: [task, { ...task, documentIds: tinyPrompt(384, 9) }] };
     await assertRejects(() => evaluateRetrieval(model, other, run), RangeError, "its texts is");
   }));
 
@@ -145,7 +151,7 @@ Deno.test("evaluateRetrieval() refuses documents and questions that do not fit",
     ];
     for (const [change, message] of refused) {
       const task = { form: "chat", documentIds: DOCUMENT, cases: [one], ...change } as const;
-      const plan = { textName: "t", seed: 1, task, codecs: [EXACT] };
+      const plan = { textName: "t", seed: 1, tasks: [task], codecs: [EXACT] };
       await assertRejects(() => evaluateRetrieval(model, plan), RangeError, message);
     }
   }));
