@@ -1,7 +1,7 @@
 // attention_decode_banded: one query row against banded blocks, unpacked in registers, in splits
 // that attention_merge joins. With x = code - 128 and the tokens' and channels' own steps,
 //   score[t] = key_factor_t * sum_c q_c * key_step_c * x_tc / sqrt(D)
-//   o[c] = value_step * sum_t exp(score_t - m) * value_factor_t * x_tc
+//   o[c] = value_step_c * sum_t exp(score_t - m) * value_factor_t * x_tc
 // The sinks of a sequence's first block are raw f16 and take the places behind its packed tokens.
 //
 // Source:    src/codec/FORMAT.md section 11
@@ -159,7 +159,6 @@ fn sum_sink_scores(workgroup: vec3<u32>, record: u32) {
 // Weighted sums of the values of all tokens to the split's partial result.
 fn weigh_values(workgroup: vec3<u32>, split: Split, peaks: Peaks) {
   let kv_head = workgroup.x;
-  let value_step = table_float(VALUE_STEP_WORD);
   for (var part = 0u; part < D / 32u; part += PARTS_AT_A_TIME) {
     let bands$a = load_bands((KV_HEAD_COUNT + kv_head) * D + (part + $au) * 32u);
     var total$q = Heads(0.0);
@@ -202,8 +201,9 @@ fn weigh_values(workgroup: vec3<u32>, split: Split, peaks: Peaks) {
       }
     }
     total$q += shuffle_heads(total$q, lane ^ (1u << $ou));
-    sum$a_$e_$q *= value_step;
     let channel$a_$e = (part + $au) * 32u + $eu * LANE_COUNT + lane;
+    let value_step$a_$e = table_float(VALUE_STEPS_WORD + kv_head * D + channel$a_$e);
+    sum$a_$e_$q *= value_step$a_$e;
     for (var sink = 0u; sink < split.sink_count; sink += 1u) {
       let record = directory[split.first_entry];
       let sink_row = (KV_HEAD_COUNT + kv_head) * SINK_COUNT + sink;

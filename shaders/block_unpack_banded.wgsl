@@ -102,7 +102,7 @@ fn main(
     fraction = fraction * high;
     //: end
   }
-  let step = table_float(select(KEY_STEPS_WORD + flat, VALUE_STEP_WORD, SIDE == 1u));
+  let step = table_float(CHANNEL_STEPS_WORD + flat);
   let first = channel * STRIDE + row * 8u;
   values[first + $ku] = (f32(code$k) - CODE_BIAS) * step;
   workgroupBarrier();

@@ -42,7 +42,7 @@ var<workgroup> factors: array<vec2<f32>, 16>; // {K, V} of each place
 var<workgroup> is_bad: atomic<u32>;
 
 fn scalars_quad() -> u32 {
-  return KV_HEAD_COUNT * HEAD_SIZE / 4u;
+  return KV_HEAD_COUNT * HEAD_SIZE / 2u;
 }
 
 // Of K and V, in codes per step of token step 64.
@@ -56,22 +56,18 @@ fn factor_recips(step: u32) -> vec2<f32> {
 
 // Reciprocal steps of the even and the odd channels of a group of 8.
 fn even_recips(side: u32, group: u32) -> vec4<f32> {
-  let low = bitcast<vec4<f32>>(tables[group * 2u]);
-  let high = bitcast<vec4<f32>>(tables[group * 2u + 1u]);
-  let value = bitcast<f32>(tables[scalars_quad()].x);
-  return select(vec4(low.xz, high.xz), vec4(value), side == 1u);
+  let quad = side * (KV_HEAD_COUNT * HEAD_SIZE / 4u) + group * 2u;
+  return bitcast<vec4<f32>>(vec4(tables[quad].xz, tables[quad + 1u].xz));
 }
 
 fn odd_recips(side: u32, group: u32) -> vec4<f32> {
-  let low = bitcast<vec4<f32>>(tables[group * 2u]);
-  let high = bitcast<vec4<f32>>(tables[group * 2u + 1u]);
-  let value = bitcast<f32>(tables[scalars_quad()].x);
-  return select(vec4(low.yw, high.yw), vec4(value), side == 1u);
+  let quad = side * (KV_HEAD_COUNT * HEAD_SIZE / 4u) + group * 2u;
+  return bitcast<vec4<f32>>(vec4(tables[quad].yw, tables[quad + 1u].yw));
 }
 
 // The channels' parts of the sum that a token's step follows.
 fn norm_sum(values: vec4<f32>) -> u32 {
-  let norm_recip = bitcast<f32>(tables[scalars_quad()].y);
+  let norm_recip = bitcast<f32>(tables[scalars_quad()].x);
   let parts = vec4<u32>(round(min(abs(values) * norm_recip, vec4(NORM_PART_MAX))));
   return parts.x + parts.y + parts.z + parts.w;
 }

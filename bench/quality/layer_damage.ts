@@ -39,7 +39,11 @@ export async function measureDamage(
 ): Promise<Calibration> {
   const { calibration, ids } = source;
   const layers = calibration.layers.map(({ damage: _, ...layer }) => layer);
-  const even = { ...calibration, layers };
+  // Even steps, over heads too, so that a layer's damage is that of its place.
+  const even = {
+    ...calibration,
+    layers: layers.map((layer) => ({ ...layer, recall: layer.recall.map(() => 0) })),
+  };
   const factors = layers.map(() => ({ key: 1, value: 1 }));
   const settings = { keyStep: KEY_STEP, valueStep: VALUE_STEP, layerFactors: factors };
   const profile = codecProfile({ name: "balanced", ...settings });
@@ -54,7 +58,7 @@ export async function measureDamage(
   const reports = await evaluate(model, { texts, codecs, contexts: [tokenCount], from }, options);
   const damages = reports.map(({ kl_mean }) => kl_mean);
   return {
-    ...even,
+    ...calibration,
     layers: layers.map((layer, index) => {
       return { ...layer, damage: { key: damages[2 * index], value: damages[2 * index + 1] } };
     }),

@@ -125,24 +125,24 @@ export function bandsOf(spread: ChannelSpread, step: number): Uint32Array {
 /**
  * The bands of all channels of a layer.
  *
- * @param steps Widths of a code in the unit of each side's spread.
+ * @param steps Widths of a code in the unit of each side's spread, `[channels]` each.
  * @returns u32 `[2][channels][8]`, K's channels first.
  */
 export function bandTables(
   layer: { key: SideSpread; value: SideSpread },
-  steps: { key: number; value: number },
+  steps: { key: ArrayLike<number>; value: ArrayLike<number> },
 ): Uint32Array {
   const channelCount = layer.key.mean.length;
   const words = new Uint32Array(2 * channelCount * BAND_COUNT);
   [layer.key, layer.value].forEach(({ mean, between, within }, side) => {
-    const step = side === 0 ? steps.key : steps.value;
+    const own = side === 0 ? steps.key : steps.value;
     for (let channel = 0; channel < channelCount; channel++) {
       const spread = {
         mean: mean[channel],
         between: between[channel],
         within: within[channel],
       };
-      words.set(bandsOf(spread, step), (side * channelCount + channel) * BAND_COUNT);
+      words.set(bandsOf(spread, own[channel]), (side * channelCount + channel) * BAND_COUNT);
     }
   });
   return words;

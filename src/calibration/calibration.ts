@@ -2,9 +2,10 @@
  * What is known of a model's keys, values and queries, and the file it is kept in.
  *
  * The file is little-endian: the magic, u32 version, flags (bit 0: damages follow), token count,
- * layer count, channel count; 16 bytes each that stand for the model and the text; the layers; the
- * CRC-32 of all before. A layer is f32 `normReference`, f32 damage of K and V if flagged, f32
- * query energies `[channels]`, then f16 `[channels]` mean, between and within of K and of V.
+ * layer count, KV head count, channel count; 16 bytes each that stand for the model and the text;
+ * the layers; the CRC-32 of all before. A layer is f32 `normReference`, f32 damage of K and V if
+ * flagged, f32 recall scores `[heads]`, f32 query energies `[channels]`, then f16 `[channels]` mean,
+ * between and within of K and of V.
  *
  * @module
  */
@@ -19,6 +20,8 @@ export interface LayerCalibration {
   normReference: number;
   /** f32 `[kvHeadCount * headSize]`: root mean square of the queries of the head's group. */
   queryEnergy: Float32Array;
+  /** f32 `[kvHeadCount]`: how much the head looks up what followed a token before, 0 to 1. */
+  recall: Float32Array;
   /** K in units of a score. */
   key: SideSpread;
   /** V in units of `normReference`. */
@@ -40,10 +43,11 @@ export interface Calibration {
 }
 
 const MAGIC = "PKVCALIB";
-const VERSION = 1;
+const VERSION = 2;
+const HEADER_WORD_COUNT = 6;
 const HAS_DAMAGE = 1;
 const FINGERPRINT_SIZE_BYTES = 16;
-const HEADER_SIZE_BYTES = MAGIC.length + 5 * 4 + 2 * FINGERPRINT_SIZE_BYTES;
+const HEADER_SIZE_BYTES = MAGIC.length + 4 * HEADER_WORD_COUNT + 2 * FINGERPRINT_SIZE_BYTES;
 const CHECKSUM_SIZE_BYTES = 4;
 const SPREADS = ["mean", "between", "within"] as const;
 /** Fraction bits kept of an f32, as many as an f16 has. */
@@ -70,13 +74,15 @@ function roundStored(value: number): number {
 export function serialiseCalibration(calibration: Calibration): Uint8Array<ArrayBuffer> {
   const { layers, tokenCount } = calibration;
   const channelCount = layers[0]?.queryEnergy.length ?? 0;
+  const kvHeadCount = layers[0]?.recall.length ?? 0;
   const hasDamage = layers[0]?.damage !== undefined;
-  const bytes = new Uint8Array(fileSizeBytes(layers.length, channelCount, hasDamage));
+  const shape = { layerCount: layers.length, kvHeadCount, channelCount };
+  const bytes = new Uint8Array(fileSizeBytes(shape, hasDamage));
   const view = new DataView(bytes.buffer);
   bytes.set(new TextEncoder().encode(MAGIC));
   let at = MAGIC.length;
   const flags = hasDamage ? HAS_DAMAGE : 0;
-  for (const word of [VERSION, flags, tokenCount, layers.length, channelCount]) {
+  for (const word of [VERSION, flags, tokenCount, layers.length, kvHeadCount, channelCount]) {
     view.setUint32(at, word, true);
     at += 4;
   }
@@ -99,15 +105,16 @@ export function serialiseCalibration(calibration: Calibration): Uint8Array<Array
     at += sizeBytes;
   };
   for (const [index, layer] of layers.entries()) {
-    const { damage, queryEnergy, key, value } = layer;
+    const { damage, recall, queryEnergy, key, value } = layer;
     const arrays = [key, value].flatMap((side) => SPREADS.map((name) => side[name]));
-    const isAlike = [queryEnergy, ...arrays].every((each) => each.length === channelCount);
+    const isAlike = [queryEnergy, ...arrays].every((each) => each.length === channelCount) &&
+      recall.length === kvHeadCount;
     if (!isAlike || (damage !== undefined) !== hasDamage) {
       throw new RangeError(`Cannot store layer ${index}: its shape is not that of layer 0`);
     }
     put(layer.normReference, 4);
     if (damage) [damage.key, damage.value].forEach((each) => put(each, 4));
-    queryEnergy.forEach((each) => put(each, 4));
+    for (const each of [...recall, ...queryEnergy]) put(each, 4);
     for (const array of arrays) array.forEach((each) => put(each, 2));
   }
   view.setUint32(at, crc32(bytes.subarray(0, at)), true);
@@ -121,6 +128,7 @@ export interface ExpectedCalibration {
   /** Where it was read from, for errors. */
   path: string;
   layerCount: number;
+  kvHeadCount: number;
   /** `kvHeadCount * headSize`. */
   channelCount: number;
 }
@@ -141,13 +149,14 @@ export function parseCalibration(bytes: Uint8Array, expected: ExpectedCalibratio
     );
   };
   const header = readHeader(bytes, refuse);
-  const { modelFingerprint, layerCount, channelCount, hasDamage } = header;
+  const { modelFingerprint, layerCount, kvHeadCount, channelCount, hasDamage } = header;
   if (modelFingerprint !== expected.modelFingerprint) {
     refuse(`it was made for model ${modelFingerprint}, this is ${expected.modelFingerprint}`);
   }
-  if (layerCount !== expected.layerCount || channelCount !== expected.channelCount) {
-    const wanted = `${expected.layerCount} layers of ${expected.channelCount} channels`;
-    refuse(`it has ${layerCount} layers of ${channelCount} channels, the model has ${wanted}`);
+  const shapeText = (of: CalibratedShape) =>
+    `${of.layerCount} layers of ${of.kvHeadCount} heads with ${of.channelCount} channels`;
+  if (shapeText(header) !== shapeText(expected)) {
+    refuse(`it has ${shapeText(header)}, the model has ${shapeText(expected)}`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = HEADER_SIZE_BYTES;
@@ -159,6 +168,7 @@ export function parseCalibration(bytes: Uint8Array, expected: ExpectedCalibratio
   };
   const isPositive = (value: number) => value > 0 && value < Infinity;
   const isNotNegative = (value: number) => value >= 0 && value < Infinity;
+  const isShare = (value: number) => value >= 0 && value <= 1;
   const takeAll = (sizeBytes: 2 | 4, isAllowed: (value: number) => boolean) =>
     Float32Array.from({ length: channelCount }, () => take(sizeBytes, isAllowed));
   const takeSide = (): SideSpread => ({
@@ -171,8 +181,9 @@ export function parseCalibration(bytes: Uint8Array, expected: ExpectedCalibratio
     const damage = hasDamage
       ? { damage: { key: take(4, isNotNegative), value: take(4, isNotNegative) } }
       : {};
+    const recall = Float32Array.from({ length: kvHeadCount }, () => take(4, isShare));
     const queryEnergy = takeAll(4, isPositive);
-    return { normReference, ...damage, queryEnergy, key: takeSide(), value: takeSide() };
+    return { normReference, ...damage, recall, queryEnergy, key: takeSide(), value: takeSide() };
   });
   const { textFingerprint, tokenCount } = header;
   return { modelFingerprint, textFingerprint, tokenCount, layers };
@@ -183,13 +194,15 @@ function readHeader(bytes: Uint8Array, refuse: (reason: string) => never) {
   if (magic !== MAGIC) refuse("it is not a calibration file");
   if (bytes.length < HEADER_SIZE_BYTES + CHECKSUM_SIZE_BYTES) refuse("it is cut off");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const [version, flags, tokenCount, layerCount, channelCount] = [0, 1, 2, 3, 4].map((index) =>
-    view.getUint32(MAGIC.length + 4 * index, true)
+  const [version, flags, tokenCount, layerCount, kvHeadCount, channelCount] = Array.from(
+    { length: HEADER_WORD_COUNT },
+    (_, index) => view.getUint32(MAGIC.length + 4 * index, true),
   );
   if (version !== VERSION) refuse(`it has version ${version}, this program reads ${VERSION}`);
   if (flags > HAS_DAMAGE) refuse(`it has unknown flags ${flags}`);
   const hasDamage = flags === HAS_DAMAGE;
-  const sizeBytes = fileSizeBytes(layerCount, channelCount, hasDamage);
+  const shape = { layerCount, kvHeadCount, channelCount };
+  const sizeBytes = fileSizeBytes(shape, hasDamage);
   if (bytes.length < sizeBytes) refuse(`it is cut off: ${bytes.length} of ${sizeBytes} bytes`);
   if (bytes.length > sizeBytes) refuse(`it has ${bytes.length} bytes, ${sizeBytes} are expected`);
   const checksumAt = sizeBytes - CHECKSUM_SIZE_BYTES;
@@ -197,15 +210,19 @@ function readHeader(bytes: Uint8Array, refuse: (reason: string) => never) {
     refuse("its checksum does not match: it is damaged");
   }
   const fingerprints = [0, 1].map((index) => {
-    const at = MAGIC.length + 5 * 4 + index * FINGERPRINT_SIZE_BYTES;
+    const at = MAGIC.length + 4 * HEADER_WORD_COUNT + index * FINGERPRINT_SIZE_BYTES;
     return bytes.slice(at, at + FINGERPRINT_SIZE_BYTES).toHex();
   });
   const [modelFingerprint, textFingerprint] = fingerprints;
-  return { modelFingerprint, textFingerprint, tokenCount, layerCount, channelCount, hasDamage };
+  return { modelFingerprint, textFingerprint, tokenCount, ...shape, hasDamage };
 }
 
-function fileSizeBytes(layerCount: number, channelCount: number, hasDamage: boolean): number {
+type CalibratedShape = Pick<ExpectedCalibration, "layerCount" | "kvHeadCount" | "channelCount">;
+
+function fileSizeBytes(shape: CalibratedShape, hasDamage: boolean): number {
+  const { layerCount, kvHeadCount, channelCount } = shape;
   const channelSizeBytes = 4 + 2 * SPREADS.length * 2;
-  const layerSizeBytes = 4 + (hasDamage ? 8 : 0) + channelCount * channelSizeBytes;
+  const layerSizeBytes = 4 + (hasDamage ? 8 : 0) + 4 * kvHeadCount +
+    channelCount * channelSizeBytes;
   return HEADER_SIZE_BYTES + layerCount * layerSizeBytes + CHECKSUM_SIZE_BYTES;
 }

@@ -132,7 +132,7 @@ export class LayerStatistics {
    *
    * @throws {RangeError} if no token had a V, or no query was seen.
    */
-  finish(): LayerCalibration {
+  finish(): Omit<LayerCalibration, "recall"> {
     if (this.#tokenCount === 0 || this.#queryCount === 0) {
       throw new RangeError("Cannot calibrate a layer: the text is too short");
     }

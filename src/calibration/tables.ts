@@ -6,8 +6,8 @@
  */
 
 import { type BandedTables, bandedTables } from "../codec/banded/tables.ts";
-import type { BandedProfile, LayerFactors } from "../core/shapes.ts";
-import { bandTables } from "./bands.ts";
+import { type BandedProfile, divExact, type LayerFactors } from "../core/shapes.ts";
+import { bandTables, type SideSpread } from "./bands.ts";
 import type { Calibration, LayerCalibration } from "./calibration.ts";
 
 /**
@@ -18,6 +18,19 @@ import type { Calibration, LayerCalibration } from "./calibration.ts";
 const DAMAGE_EXPONENT = 0.3;
 /** No layer's step is further from the profile's than this factor. */
 const DAMAGE_FACTOR_MAX = 3;
+
+/** Heads below this recall score have the steps of their layer. */
+const RECALL_SCORE_MIN = 0.05;
+/** A head's steps go with its recall score to the power of minus this. */
+const RECALL_EXPONENT = 0.5;
+/** No head's step is finer than its layer's by more than this factor. */
+const RECALL_FACTOR_MIN = 0.3;
+/**
+ * Values this many standard deviations from their channel's mean have codes up to this: one beyond
+ * 127 makes its token's whole step coarser, so a channel that ranges far gets a coarser step itself.
+ */
+const REACH_DEVIATIONS = 4;
+const REACH_CODES = 100;
 
 /** Static tables by layer. */
 export function calibratedTables(
@@ -70,12 +83,32 @@ function layerTables(
   profile: BandedProfile,
   factors: LayerFactors,
 ): BandedTables {
-  const keyStep = profile.keyStep * factors.key;
-  const valueStep = profile.valueStep * factors.value;
+  const headSize = divExact(layer.queryEnergy.length, layer.recall.length);
+  const headFactors = recallFactors(layer);
+  const stepsOf = (side: SideSpread, step: number) =>
+    layer.queryEnergy.map((_, channel) => {
+      const wanted = step * headFactors[Math.floor(channel / headSize)];
+      return Math.max(wanted, reach(side, channel) / REACH_CODES);
+    });
+  const key = stepsOf(layer.key, profile.keyStep * factors.key);
+  const value = stepsOf(layer.value, profile.valueStep * factors.value);
   return bandedTables({
-    keyStep: layer.queryEnergy.map((energy) => keyStep / energy),
-    valueStep: valueStep * layer.normReference,
+    keyStep: layer.queryEnergy.map((energy, channel) => key[channel] / energy),
+    valueStep: value.map((step) => step * layer.normReference),
     normReference: layer.normReference,
-    bands: bandTables(layer, { key: keyStep, value: valueStep }),
+    bands: bandTables(layer, { key, value }),
+  });
+}
+
+function reach({ mean, between, within }: SideSpread, channel: number): number {
+  const deviation = Math.sqrt(between[channel] ** 2 + within[channel] ** 2);
+  return Math.abs(mean[channel]) + REACH_DEVIATIONS * deviation;
+}
+
+/** What the steps of a layer's heads are multiplied by, `[kvHeadCount]`. */
+export function recallFactors({ recall }: Pick<LayerCalibration, "recall">): number[] {
+  return Array.from(recall, (score) => {
+    const factor = (RECALL_SCORE_MIN / Math.max(score, RECALL_SCORE_MIN)) ** RECALL_EXPONENT;
+    return Math.max(factor, RECALL_FACTOR_MIN);
   });
 }

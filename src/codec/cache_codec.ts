@@ -90,7 +90,7 @@ export function codecName(codec: CacheCodec): string {
   if (codec.kind !== "banded") return name;
   const hash = createHash("sha256");
   for (const { keyStep, valueStep, normRecip, bands } of codec.tables) {
-    for (const part of [keyStep, Float32Array.of(valueStep, normRecip), bands]) {
+    for (const part of [keyStep, valueStep, Float32Array.of(normRecip), bands]) {
       hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
     }
   }

@@ -7,7 +7,8 @@
 
 import { createHash } from "node:crypto";
 import type { Calibration } from "../calibration/calibration.ts";
-import { LayerStatistics } from "../calibration/statistics.ts";
+import { LayerRecall, RECALL_PERIOD_MAX } from "../calibration/recall.ts";
+import { LayerStatistics, type SliceSample } from "../calibration/statistics.ts";
 import { KEY, VALUE } from "../codec/layout.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
 import { EngineError, invariant } from "../core/errors.ts";
@@ -46,12 +47,41 @@ export async function measureCalibration(
     );
   }
   const promptIds = ids.slice(0, tokenCount);
+  const layers = Array.from({ length: shape.layerCount }, () => new LayerStatistics(shape));
+  await runText(model, promptIds, {
+    onSample: (layer, sample) => layers[layer].add(sample),
+    onProgress: (fraction) => onProgress("measuring query energies", fraction),
+  });
+  const period = Math.min(RECALL_PERIOD_MAX, Math.floor(tokenCount / 2));
+  const twice = [...promptIds.slice(0, period), ...promptIds.slice(0, period)];
+  const recalls = layers.map(() => new LayerRecall(shape, period));
+  await runText(model, twice, {
+    onSample: (layer, sample) => recalls[layer].add(sample),
+    onProgress: (fraction) => onProgress("measuring recall", fraction),
+  });
+  return {
+    modelFingerprint: modelFingerprint(model.file),
+    textFingerprint: textFingerprint(promptIds),
+    tokenCount,
+    layers: layers.map((layer, index) => ({ ...layer.finish(), recall: recalls[index].finish() })),
+  };
+}
+
+/** Reads a text through an exact cache, telling each slice's samples of each layer. */
+async function runText(
+  model: LoadedModel,
+  promptIds: readonly number[],
+  { onSample, onProgress }: {
+    onSample: (layer: number, sample: SliceSample) => void;
+    onProgress: (fraction: number) => void;
+  },
+): Promise<void> {
+  const tokenCount = promptIds.length;
   const contextLength = alignUp(tokenCount + 1, BLOCK_TOKEN_COUNT);
   const codec = { kind: "raw", profile: { name: "exact" } } as const;
   const plan = planCache(model, { codec, slotCount: 1, contextLength });
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
   try {
-    const layers = Array.from({ length: shape.layerCount }, () => new LayerStatistics(shape));
     const scheduler = new Scheduler({
       ...plan,
       sequenceCountMax: 1,
@@ -62,15 +92,9 @@ export async function measureCalibration(
     runner.setSampling(0, { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 });
     scheduler.admit({ sequenceId: 0, promptIds, maxTokens: 1, eosIds: [], ignoreEos: true });
     for (let step = scheduler.plan(); step !== null; step = scheduler.plan()) {
-      await runStep({ model, runner, scheduler, layers }, step);
-      onProgress("measuring query energies", (step.slice?.position ?? tokenCount) / tokenCount);
+      await runStep({ model, runner, scheduler, onSample }, step);
+      onProgress((step.slice?.position ?? tokenCount) / tokenCount);
     }
-    return {
-      modelFingerprint: modelFingerprint(model.file),
-      textFingerprint: textFingerprint(promptIds),
-      tokenCount,
-      layers: layers.map((layer) => layer.finish()),
-    };
   } finally {
     runner.destroy();
   }
@@ -86,21 +110,21 @@ interface Run {
   model: LoadedModel;
   runner: StepRunner;
   scheduler: Scheduler;
-  layers: readonly LayerStatistics[];
+  onSample: (layer: number, sample: SliceSample) => void;
 }
 
 /** Records a step once per layer, so that each layer's queries can be read before the next. */
 async function runStep(run: Run, step: StepPlan): Promise<void> {
-  const { runner, scheduler, layers } = run;
+  const { model: { shape: { layerCount } }, runner, scheduler, onSample } = run;
   const { slice } = step;
   invariant(slice !== null, "a prompt alone is read in slices");
   let result = null;
-  for (const layer of layers.keys()) {
-    const part = layerPart(step, slice, { layer, layerCount: layers.length });
+  for (let layer = 0; layer < layerCount; layer++) {
+    const part = layerPart(step, slice, { layer, layerCount });
     const recorded = runner.record(part);
     runner.submit(recorded);
     result = await runner.read(part, recorded);
-    layers[layer].add(await readSample(run, slice, layer));
+    onSample(layer, await readSample(run, slice, layer));
   }
   invariant(result !== null, "a model has a layer");
   scheduler.commit(step, result);
@@ -130,7 +154,11 @@ function layerPart(
   };
 }
 
-async function readSample({ model, runner }: Run, slice: PrefillSlice, layer: number) {
+async function readSample(
+  { model, runner }: Run,
+  slice: PrefillSlice,
+  layer: number,
+): Promise<SliceSample> {
   const { gpu, shape } = model;
   const { queryHeadCount, kvHeadCount, headSize } = shape;
   const { position, ids: { length: rowCount } } = slice;

@@ -30,7 +30,7 @@ import type { CalibrationSource } from "./messages.ts";
 export function fileOwner(file: GgufFile): CalibrationOwner {
   const { layerCount, kvHeadCount, headSize } = readModelShape(file);
   const channelCount = kvHeadCount * headSize;
-  return { modelFingerprint: modelFingerprint(file), layerCount, channelCount };
+  return { modelFingerprint: modelFingerprint(file), layerCount, kvHeadCount, channelCount };
 }
 
 /** Tokens of a calibration text in a model's vocabulary. */

@@ -20,7 +20,7 @@ import type { CalibrationSource } from "./messages.ts";
 export function calibrationOwner({ file, shape }: LoadedModel): CalibrationOwner {
   const { layerCount, kvHeadCount, headSize } = shape;
   const channelCount = kvHeadCount * headSize;
-  return { modelFingerprint: modelFingerprint(file), layerCount, channelCount };
+  return { modelFingerprint: modelFingerprint(file), layerCount, kvHeadCount, channelCount };
 }
 
 /**

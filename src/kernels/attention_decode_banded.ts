@@ -111,7 +111,7 @@ function kernelText(options: AttentionDecodeBandedOptions, lanes: Lanes): string
     SINKS_WORD: layout.sinksWord,
     PLANE_WORDS,
     KEY_STEPS_WORD: keyStepsWord,
-    VALUE_STEP_WORD: keyStepsWord + channelCount + 2 * (TOKEN_STEP_MAX + 1),
+    VALUE_STEPS_WORD: keyStepsWord + channelCount,
   });
   const octaves = `const KEY_OCTAVES: f32 = ${KEY_EXPONENT / STEPS_PER_OCTAVE};
 const VALUE_OCTAVES: f32 = ${VALUE_EXPONENT / STEPS_PER_OCTAVE};

@@ -71,7 +71,7 @@ function kernelText(options: { layout: BandedLayout; blockCountMax: number }, si
   const { layout, blockCountMax } = options;
   const { channelCount } = layout;
   const keyStepsWord = 2 * channelCount * BAND_COUNT;
-  const factorsWord = keyStepsWord + channelCount;
+  const factorsWord = keyStepsWord + 2 * channelCount;
   const factorCount = TOKEN_STEP_MAX + 1;
   const constants = constantLines({
     D: layout.headSize,
@@ -85,9 +85,8 @@ function kernelText(options: { layout: BandedLayout; blockCountMax: number }, si
     STEPS_WORD: layout.stepsWord,
     SINKS_WORD: layout.sinksWord,
     PLANE_WORDS,
-    KEY_STEPS_WORD: keyStepsWord,
+    CHANNEL_STEPS_WORD: keyStepsWord + side * channelCount,
     FACTORS_WORD: factorsWord + side * factorCount,
-    VALUE_STEP_WORD: factorsWord + 2 * factorCount,
   });
   const rowCount = BLOCK_TOKEN_COUNT / UNIT_TOKEN_COUNT;
   const main = expandTemplate(source, { k: UNIT_TOKEN_COUNT, w: 8, r: rowCount, p: 4 });

@@ -58,7 +58,7 @@ export function bandedTokens(
         return sinkValue(layout, record, at);
       }
       const code = codes[channel * BLOCK_TOKEN_COUNT + place] - CODE_BIAS;
-      const step = side === KEY ? tables.keyStep[channel] : tables.valueStep;
+      const step = (side === KEY ? tables.keyStep : tables.valueStep)[channel];
       return Math.fround(code * step) * factors[params[place]];
     });
   });

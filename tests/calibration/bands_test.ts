@@ -133,13 +133,14 @@ Deno.test("bandsOf() refuses a step or a statistic that is not a number", () => 
   assertThrows(() => bandsOf({ ...channel, within: NaN }, 1), RangeError, "NaN");
 });
 
-Deno.test("bandTables() has K's channels first, each with its side's step", () => {
+Deno.test("bandTables() has K's channels first, each with its own step", () => {
   const side = (mean: number) => ({
     mean: Float32Array.of(mean, -mean),
     between: Float32Array.of(0.5, 1),
     within: Float32Array.of(1, 0.25),
   });
-  const tables = bandTables({ key: side(3), value: side(1) }, { key: 2, value: 0.5 });
+  const steps = { key: [4, 2], value: [0.5, 1] };
+  const tables = bandTables({ key: side(3), value: side(1) }, steps);
   assertEquals(tables.length, 2 * 2 * 8);
   assertEquals(tables.subarray(8, 16), bandsOf({ mean: -3, between: 1, within: 0.25 }, 2));
   assertEquals(tables.subarray(16, 24), bandsOf({ mean: 1, between: 0.5, within: 1 }, 0.5));

@@ -14,6 +14,7 @@ const EXPECTED = {
   modelFingerprint: MODEL,
   path: "some.bin",
   layerCount: 3,
+  kvHeadCount: 2,
   channelCount: CHANNEL_COUNT,
 };
 
@@ -25,6 +26,7 @@ function sample(hasDamage: boolean, noise = 0): Calibration {
   const side = () => ({ mean: array(), between: array(), within: array() });
   const layers = Array.from({ length: EXPECTED.layerCount }, () => ({
     normReference: value(),
+    recall: Float32Array.of(value() / 4, 0),
     queryEnergy: array(),
     key: side(),
     value: side(),
@@ -81,7 +83,7 @@ Deno.test("serialiseCalibration() takes about 92 KB for 30 layers of 192 channel
     value: side(one.value),
   };
   const bytes = serialiseCalibration({ ...sample(false), layers: Array(30).fill(layer) });
-  assertEquals(bytes.length, 60 + 30 * (4 + 192 * 16) + 4);
+  assertEquals(bytes.length, 64 + 30 * (4 + 2 * 4 + 192 * 16) + 4);
 });
 
 Deno.test("serialiseCalibration() refuses what it cannot store", () => {
@@ -117,11 +119,11 @@ Deno.test("parseCalibration() refuses a file with any one byte changed", () => {
 
 Deno.test("parseCalibration() names another version, model, shape and bad value", () => {
   const bytes = serialiseCalibration(sample(false));
-  assert(refusal(withWord(bytes, 8, 2)).includes("version 2"));
+  assert(refusal(withWord(bytes, 8, 1)).includes("version 1"));
   assert(refusal(withWord(bytes, 12, 2)).includes("unknown flags 2"));
   const other = "ab".repeat(16);
   const message = refusal(bytes, { ...EXPECTED, modelFingerprint: other });
   assert(message.includes(MODEL) && message.includes(other), message);
-  assert(refusal(bytes, { ...EXPECTED, channelCount: 128 }).includes("layers of 128 channels"));
-  assert(refusal(withWord(bytes, 60, 0x7fc00000)).includes("NaN"));
+  assert(refusal(bytes, { ...EXPECTED, channelCount: 128 }).includes("with 128 channels"));
+  assert(refusal(withWord(bytes, 64, 0x7fc00000)).includes("NaN"));
 });

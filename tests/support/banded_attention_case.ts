@@ -38,8 +38,9 @@ export function fittingTables(shape: HeadShape, step: number): BandedTables {
     bands.set(bandsOf(value, step), (channelCount + channel) * 8);
   }
   const keyStep = new Float32Array(channelCount).fill(step);
+  const valueStep = keyStep.map((step, channel) => step * (channel % 5 === 2 ? 0.75 : 1));
   // The mean magnitude of standard normal values.
-  return bandedTables({ keyStep, valueStep: step, normReference: Math.sqrt(2 / Math.PI), bands });
+  return bandedTables({ keyStep, valueStep, normReference: Math.sqrt(2 / Math.PI), bands });
 }
 
 /** As `makeAttentionCase`, with banded blocks. */

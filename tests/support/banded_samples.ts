@@ -40,7 +40,8 @@ export function seededTables(
     bands[row * BAND_COUNT + BAND_COUNT - 1] = bandWord(FULL_BAND);
   }
   const keyStep = Float32Array.from({ length: channelCount }, () => step * (0.5 + random()));
-  return bandedTables({ keyStep, valueStep: step, normReference, bands });
+  const valueStep = Float32Array.from({ length: channelCount }, () => step * (0.5 + random()));
+  return bandedTables({ keyStep, valueStep, normReference, bands });
 }
 
 function drawLevels(random: () => number): number[] {

@@ -73,7 +73,7 @@ export function dequantiseBanded(
   const value = code - CODE_BIAS;
   return side === KEY
     ? value * tables.keyStep[channel] * TOKEN_FACTORS.key[step]
-    : value * tables.valueStep * TOKEN_FACTORS.value[step];
+    : value * tables.valueStep[channel] * TOKEN_FACTORS.value[step];
 }
 
 /**
@@ -119,6 +119,6 @@ function tokenValues(
 /** Values in steps of their channel, each product rounded to f32. */
 function scaleToken(tables: BandedTables, side: Side, values: Float32Array): Float32Array {
   return values.map((value, channel) =>
-    value * (side === KEY ? tables.keyRecip[channel] : tables.valueRecip)
+    value * (side === KEY ? tables.keyRecip : tables.valueRecip)[channel]
   );
 }

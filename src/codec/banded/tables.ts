@@ -31,10 +31,10 @@ export interface BandedTables {
   keyStep: Float32Array;
   /** f32 `[kvHeadCount * headSize]`: its reciprocal, for packing. */
   keyRecip: Float32Array;
-  /** f32: step of V at token step 64. */
-  valueStep: number;
-  /** f32: its reciprocal. */
-  valueRecip: number;
+  /** f32 `[kvHeadCount * headSize]`: step of each V channel at token step 64. */
+  valueStep: Float32Array;
+  /** f32 `[kvHeadCount * headSize]`: its reciprocal, for packing. */
+  valueRecip: Float32Array;
   /** f32: `NORM_UNIT` over the layer's reference magnitude of V. */
   normRecip: number;
   /** u32 `[128]`: least sums of token steps 1 to 128. */
@@ -81,31 +81,31 @@ export function normThresholds(channelCount: number): Uint32Array {
 /**
  * Builds the tables of a layer.
  *
- * @param source `keyStep`: positive, `[channels]`; `valueStep`, `normReference`: positive; `bands`:
+ * @param source `keyStep`, `valueStep`: positive, `[channels]`; `normReference`: positive; `bands`:
  * u32 `[2][channels][8]`.
  *
  * @throws {RangeError} if a step is not positive and finite, or bands are not well formed.
  */
 export function bandedTables(source: {
   keyStep: ArrayLike<number>;
-  valueStep: number;
+  valueStep: ArrayLike<number>;
   normReference: number;
   bands: Uint32Array;
 }): BandedTables {
-  const { valueStep, normReference, bands } = source;
+  const { normReference, bands } = source;
   const keyStep = Float32Array.from(source.keyStep);
-  const keyRecip = keyStep.map((step) => 1 / step);
+  const valueStep = Float32Array.from(source.valueStep);
   const tables: BandedTables = {
     keyStep,
-    keyRecip,
-    valueStep: Math.fround(valueStep),
-    valueRecip: Math.fround(1 / Math.fround(valueStep)),
+    keyRecip: keyStep.map((step) => 1 / step),
+    valueStep,
+    valueRecip: valueStep.map((step) => 1 / step),
     normRecip: Math.fround(NORM_UNIT / Math.fround(normReference)),
     thresholds: normThresholds(keyStep.length),
     bands,
   };
-  const { valueRecip, normRecip } = tables;
-  const numbers = [...keyStep, ...keyRecip, tables.valueStep, valueRecip, normRecip];
+  const { keyRecip, valueRecip, normRecip } = tables;
+  const numbers = [...keyStep, ...keyRecip, ...valueStep, ...valueRecip, normRecip];
   const bad = numbers.find((each) => !(each > 0 && each < Infinity));
   if (bad !== undefined) throw new RangeError(`Cannot use step ${bad}: must be positive`);
   checkBands(bands, keyStep.length);
@@ -124,16 +124,18 @@ export function channelBands(tables: BandedTables, side: number, channel: number
  * | words               | hold                                                                 |
  * | ------------------- | -------------------------------------------------------------------- |
  * | `0 ..< C`           | f32 `keyRecip`                                                       |
- * | `C ..< C + 4`       | f32 `valueRecip`, f32 `normRecip`, 0, 0                              |
- * | `C + 4 ..< C + 132` | u32 `thresholds`                                                     |
- * | `..< C + 388`       | f32 `TOKEN_FACTORS.keyRecip`                                         |
- * | `..< C + 644`       | f32 `TOKEN_FACTORS.valueRecip`                                       |
+ * | `C ..< 2 C`         | f32 `valueRecip`                                                     |
+ * | `2 C ..< 2 C + 4`   | f32 `normRecip`, 0, 0, 0                                             |
+ * | `..< 2 C + 132`     | u32 `thresholds`                                                     |
+ * | `..< 2 C + 388`     | f32 `TOKEN_FACTORS.keyRecip`                                         |
+ * | `..< 2 C + 644`     | f32 `TOKEN_FACTORS.valueRecip`                                       |
  */
 export function quantiserWords(tables: BandedTables): Uint32Array {
   const { keyRecip, valueRecip, normRecip, thresholds } = tables;
   return joinWords([
     keyRecip,
-    Float32Array.of(valueRecip, normRecip, 0, 0),
+    valueRecip,
+    Float32Array.of(normRecip, 0, 0, 0),
     thresholds,
     TOKEN_FACTORS.keyRecip,
     TOKEN_FACTORS.valueRecip,
@@ -147,14 +149,13 @@ export function quantiserWords(tables: BandedTables): Uint32Array {
  * | ------------------------ | --------------------------------------------------------------- |
  * | `0 ..< 16 C`             | u32 `bands`                                                     |
  * | `16 C ..< 17 C`          | f32 `keyStep`                                                   |
- * | `17 C ..< 17 C + 256`    | f32 `TOKEN_FACTORS.key`                                         |
- * | `..< 17 C + 512`         | f32 `TOKEN_FACTORS.value`                                       |
- * | `17 C + 512`             | f32 `valueStep`; 3 words 0 follow                               |
+ * | `17 C ..< 18 C`          | f32 `valueStep`                                                 |
+ * | `18 C ..< 18 C + 256`    | f32 `TOKEN_FACTORS.key`                                         |
+ * | `..< 18 C + 512`         | f32 `TOKEN_FACTORS.value`                                       |
  */
 export function readerWords(tables: BandedTables): Uint32Array {
   const { bands, keyStep, valueStep } = tables;
-  const ownSteps = Float32Array.of(valueStep, 0, 0, 0);
-  return joinWords([bands, keyStep, TOKEN_FACTORS.key, TOKEN_FACTORS.value, ownSteps]);
+  return joinWords([bands, keyStep, valueStep, TOKEN_FACTORS.key, TOKEN_FACTORS.value]);
 }
 
 /** The bands of all layers as packers bind them: u32 `[layer][2][channels][8]`. */

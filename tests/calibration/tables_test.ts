@@ -1,0 +1,63 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import type { Calibration, LayerCalibration } from "../../src/calibration/calibration.ts";
+import { calibratedTables, recallFactors } from "../../src/calibration/tables.ts";
+import { codecProfile, isBanded } from "../../src/codec/profile.ts";
+
+const HEAD_SIZE = 32;
+const HEAD_COUNT = 2;
+const CHANNEL_COUNT = HEAD_COUNT * HEAD_SIZE;
+
+function filled(value: number): Float32Array {
+  return new Float32Array(CHANNEL_COUNT).fill(value);
+}
+
+function calibration(layer: Partial<LayerCalibration>): Calibration {
+  const spread = () => ({ mean: filled(0), between: filled(3), within: filled(3) });
+  const own = {
+    normReference: 1,
+    recall: new Float32Array(HEAD_COUNT),
+    queryEnergy: filled(1),
+    key: spread(),
+    value: spread(),
+    ...layer,
+  };
+  return {
+    modelFingerprint: "0".repeat(32),
+    textFingerprint: "0".repeat(32),
+    tokenCount: 1,
+    layers: [own],
+  };
+}
+
+function tablesOf(layer: Partial<LayerCalibration>, keyStep = 2) {
+  const profile = codecProfile({ name: "balanced", keyStep });
+  assert(isBanded(profile));
+  return calibratedTables(calibration(layer), profile)[0];
+}
+
+Deno.test("recallFactors() falls with the score from 0.05 on, and never below 0.3", () => {
+  const factors = recallFactors({ recall: Float32Array.of(0, 0.05, 0.2, 0.4, 1) });
+  [1, 1, 0.5, Math.sqrt(1 / 8), 0.3].forEach((wanted, index) => {
+    assertAlmostEquals(factors[index], wanted, 1e-6);
+  });
+});
+
+Deno.test("calibratedTables() gives a head that recalls finer steps", () => {
+  const tables = tablesOf({ recall: Float32Array.of(0, 0.2) });
+  assertEquals(tables.keyStep[0], 2);
+  assertAlmostEquals(tables.keyStep[HEAD_SIZE], 1, 1e-6);
+  const { valueStep } = tables;
+  assertAlmostEquals(valueStep[HEAD_SIZE], valueStep[0] / 2, 1e-6);
+  const bandsOf = (channel: number) => tables.bands.slice(channel * 8, channel * 8 + 8);
+  assert(bandsOf(0).some((word, index) => word !== bandsOf(HEAD_SIZE)[index]));
+});
+
+Deno.test("calibratedTables() makes a channel's step coarser where codes would leave their range", () => {
+  const mean = filled(0);
+  mean[5] = 300;
+  const key = { mean, between: filled(3), within: filled(4) };
+  const { keyStep } = tablesOf({ key });
+  // |300| + 4 deviations of 5 in 100 codes.
+  assertAlmostEquals(keyStep[5], 3.2, 1e-6);
+  assert(keyStep.every((step, channel) => channel === 5 || step === 2));
+});
