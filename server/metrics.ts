@@ -52,6 +52,19 @@ export class ServerMetrics implements GenerationObserver {
     "Bytes of shared blocks outside the device",
     ["tier"],
   );
+  readonly #sealing = this.#counter(
+    "packkv:sealing_seconds_total",
+    "Device time of packing blocks; 0 if the adapter has no timestamps",
+  );
+  readonly #sealed = this.#counter("packkv:blocks_sealed_total", "Blocks packed");
+  readonly #saved = this.#counter(
+    "packkv:blocks_saved_total",
+    "Shared blocks copied to host memory",
+  );
+  readonly #loaded = this.#counter(
+    "packkv:blocks_loaded_total",
+    "Shared blocks copied back to the device",
+  );
   readonly #steps = this.#counter("packkv:steps_total", "Command buffers submitted");
   readonly #deviceBytes = this.#gauge("packkv:device_bytes", "Bytes of GPU buffers held");
   readonly #cacheBytes = this.#gauge("packkv:kv_bytes", "Bytes of the KV cache", [
@@ -91,6 +104,10 @@ export class ServerMetrics implements GenerationObserver {
     ["stepCount", this.#steps],
     ["prefixQueryCount", this.#prefixQueries],
     ["prefixHitCount", this.#prefixHits],
+    ["sealingSeconds", this.#sealing],
+    ["sealedBlockCount", this.#sealed],
+    ["savedBlockCount", this.#saved],
+    ["loadedBlockCount", this.#loaded],
   ] as const;
   /** Totals as the engine last told them. */
   readonly #seen = new Map<string, number>();

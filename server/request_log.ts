@@ -39,7 +39,7 @@ export function jsonLine(facts: RequestFacts, modelId: string): string {
 export function textLine(facts: RequestFacts): string {
   const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
   const { promptTokenCount, cachedTokenCount, completionTokenCount } = facts;
-  const tokens = facts.finishReasons.length === 0 ? [] : [
+  const tokens = !facts.hasGenerated ? [] : [
     `${promptTokenCount} prompt tokens (${cachedTokenCount} cached)`,
     `${completionTokenCount} generated`,
     `queue ${seconds(facts.queueMs)}`,

@@ -54,10 +54,11 @@ export function requestTrace(modelId: string): RequestListener {
     const name = `${attributes["gen_ai.operation.name"] ?? `POST ${facts.endpoint}`} ${modelId}`;
     const options = { kind: SpanKind.SERVER, startTime: startedMs, attributes };
     const span = tracer.startSpan(name, options, parent);
+    if (!span.isRecording()) return span.end();
     if (facts.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
     const inside = trace.setSpan(parent, span);
     let atMs = startedMs + acceptedMs;
-    if (facts.finishReasons.length > 0) {
+    if (facts.hasGenerated) {
       for (
         const [part, partMs] of Object.entries({
           queue: queueMs,

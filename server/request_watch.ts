@@ -11,7 +11,10 @@ import type { FinishReason } from "../src/engine/types.ts";
 import { toErrorAnswer } from "./openai/errors.ts";
 import type { GenerationObserver, GenerationTimings } from "./openai/generation.ts";
 
-/** A request that is over. Times in milliseconds; those of parts are of its longest generation. */
+/**
+ * A request that is over. Counts are of what was done, also if it failed. Times in milliseconds;
+ * those of parts are of its longest generation.
+ */
 export interface RequestFacts {
   /** Also in the answer's header `X-Request-Id`. */
   id: string;
@@ -25,6 +28,8 @@ export interface RequestFacts {
   startedMs: number;
   /** From its arrival to the beginning of its generations: reading and checking it. */
   acceptedMs: number;
+  /** Whether any generation began. */
+  hasGenerated: boolean;
   promptTokenCount: number;
   cachedTokenCount: number;
   completionTokenCount: number;
@@ -72,9 +77,14 @@ export class RequestWatch implements GenerationObserver {
     this.#listeners = listeners;
   }
 
+  /** Milliseconds since the request's head arrived. */
+  get elapsedMs(): number {
+    return performance.now() - this.#startMs;
+  }
+
   /** The request was understood, and is answered from now on until {@link end}. */
   begin(): void {
-    this.#acceptedMs = performance.now() - this.#startMs;
+    this.#acceptedMs = this.elapsedMs;
   }
 
   token(sinceMs: number, isFirst: boolean): void {
@@ -87,8 +97,9 @@ export class RequestWatch implements GenerationObserver {
     this.#ended.push(timings);
   }
 
-  failed(error: unknown): void {
-    this.#observer.failed(error);
+  failed(error: unknown, timings: GenerationTimings): void {
+    this.#observer.failed(error, timings);
+    this.#ended.push(timings);
     this.#errorCode ??= error instanceof EngineError ? error.code : "internal_error";
   }
 
@@ -118,7 +129,7 @@ export class RequestWatch implements GenerationObserver {
   }
 
   #facts(status: number): RequestFacts {
-    const totalMs = performance.now() - this.#startMs;
+    const totalMs = this.elapsedMs;
     const sum = (of: (each: GenerationTimings) => number) =>
       this.#ended.reduce((total, each) => total + of(each), 0);
     const most = (of: (each: GenerationTimings) => number) => Math.max(0, ...this.#ended.map(of));
@@ -129,6 +140,7 @@ export class RequestWatch implements GenerationObserver {
       errorCode: this.#errorCode,
       startedMs: this.#startedMs,
       acceptedMs: this.#acceptedMs ?? totalMs,
+      hasGenerated: this.#ended.length > 0,
       promptTokenCount: sum((each) => each.promptTokenCount),
       cachedTokenCount: sum((each) => each.cachedTokenCount),
       completionTokenCount: sum((each) => each.completionTokenCount),

@@ -87,13 +87,15 @@ export class ServerState {
   /**
    * Counts a request as in flight, for {@link stop} and its deadline to end; call the result when
    * it is over.
+   *
+   * @param elapsedMs Since it arrived.
    */
-  track(controller: AbortController): () => void {
+  track(controller: AbortController, elapsedMs: number): () => void {
     this.#inFlight.add(controller);
     const timer = setTimeout(() => {
       const message = `Cannot go on: the request took more than ${this.requestLimitMs / 1000} s`;
       controller.abort(new EngineError("deadline_exceeded", message));
-    }, this.requestLimitMs);
+    }, Math.max(0, this.requestLimitMs - elapsedMs));
     Deno.unrefTimer(timer);
     return () => {
       clearTimeout(timer);

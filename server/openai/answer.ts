@@ -98,7 +98,10 @@ class AnswerRun {
     this.#completionTokenCounts = plan.choices.map(() => 0);
     this.#readers = plan.readsCalls ? plan.choices.map(() => new ToolCallReader()) : null;
     this.#textLengths = plan.choices.map(() => 0);
-    this.#release = context.routes.state.track(this.#controller);
+    this.#release = context.routes.state.track(
+      this.#controller,
+      context.watch.elapsedMs,
+    );
     context.watch.begin();
     context.clientSignal.addEventListener("abort", this.clientGone, { once: true });
     if (context.clientSignal.aborted) this.clientGone();

@@ -77,8 +77,8 @@ export interface GenerationObserver {
   token(sinceMs: number, isFirst: boolean): void;
   /** The generation ended well. */
   finished(reason: FinishReason, elapsedMs: number, timings: GenerationTimings): void;
-  /** The generation ended by an error; `aborted` if the client went. */
-  failed(error: unknown): void;
+  /** The generation ended by an error, `aborted` if the client went, after `timings`. */
+  failed(error: unknown, timings: GenerationTimings): void;
 }
 
 /** What a generation needs beside its spec. */
@@ -89,16 +89,28 @@ export interface GenerationContext {
   observer: GenerationObserver;
 }
 
-/** The clock and counts of one generation. */
+/** The clock and counts of one generation, by this side: for one that does not reach its end. */
 class Progress {
+  readonly #promptTokenCount: number;
   readonly #startMs = performance.now();
+  #queueMs: number | null = null;
+  #cachedTokenCount = 0;
   #lastTokenMs = this.#startMs;
   #firstTokenMs: number | null = null;
   completionTokenCount = 0;
-  cachedTokenCount = 0;
+
+  constructor(promptTokenCount: number) {
+    this.#promptTokenCount = promptTokenCount;
+  }
 
   get elapsedMs(): number {
     return performance.now() - this.#startMs;
+  }
+
+  /** Notes that prefill goes on. */
+  read(event: Extract<GenerateEvent, { type: "prefill" }>): void {
+    this.#cachedTokenCount = event.cachedTokenCount;
+    this.#queueMs = event.queueMs;
   }
 
   countToken(observer: GenerationObserver): void {
@@ -109,16 +121,18 @@ class Progress {
     this.completionTokenCount++;
   }
 
-  /** Timings by this side's clock, for a generation cut short by a stop string. */
-  timings(promptTokenCount: number): GenerationTimings {
-    const firstTokenMs = this.#firstTokenMs ?? performance.now();
+  /** Timings up to now; without any progress all of the time was spent waiting. */
+  timings(): GenerationTimings {
+    const nowMs = performance.now();
+    const firstTokenMs = this.#firstTokenMs ?? nowMs;
+    const queueMs = Math.min(this.#queueMs ?? Infinity, firstTokenMs - this.#startMs);
     return {
-      promptTokenCount,
+      promptTokenCount: this.#promptTokenCount,
       completionTokenCount: this.completionTokenCount,
-      cachedTokenCount: this.cachedTokenCount,
-      queueMs: 0,
-      prefillMs: firstTokenMs - this.#startMs,
-      decodeMs: performance.now() - firstTokenMs,
+      cachedTokenCount: this.#cachedTokenCount,
+      queueMs,
+      prefillMs: firstTokenMs - this.#startMs - queueMs,
+      decodeMs: nowMs - firstTokenMs,
     };
   }
 }
@@ -214,21 +228,21 @@ function toTimings(event: FinishEvent): GenerationTimings {
 async function* run(
   spec: GenerationSpec,
   { model, signal, observer }: GenerationContext,
+  progress: Progress,
 ): AsyncGenerator<GenerationPiece> {
-  const { promptIds, maxTokens } = spec;
-  const progress = new Progress();
+  const { maxTokens } = spec;
   const echo = new Echo(spec, model.tokenizer);
   if (maxTokens === 0 && !echo.isTold) {
     yield* echo.pieces();
-    yield { type: "finish", reason: "length", timings: progress.timings(promptIds.length) };
+    yield { type: "finish", reason: "length", timings: progress.timings() };
     return;
   }
   const assembler = new TextAssembler(model.tokenizer, spec.stop);
   for await (const event of model.engine.generate(toRequest(spec, signal, echo))) {
     signal.throwIfAborted();
     if (event.type === "prefill") {
-      const { type: _, ...counts } = event;
-      progress.cachedTokenCount = counts.cachedTokenCount;
+      const { type: _, queueMs: __, ...counts } = event;
+      progress.read(event);
       yield { type: "progress", ...counts, elapsedMs: progress.elapsedMs };
     } else if (event.type === "prompt_logprobs") {
       echo.add(event.entries);
@@ -239,7 +253,7 @@ async function* run(
       const { completionTokenCount } = progress;
       if (hasContent(piece)) yield { type: "text", ...piece, completionTokenCount };
       if (stopped) {
-        yield { type: "finish", reason: "stop", timings: progress.timings(promptIds.length) };
+        yield { type: "finish", reason: "stop", timings: progress.timings() };
         return;
       }
     } else {
@@ -280,13 +294,13 @@ export async function* generateText(
   const forward = () => own.abort(context.signal.reason);
   context.signal.throwIfAborted();
   context.signal.addEventListener("abort", forward, { once: true });
-  const startMs = performance.now();
+  const progress = new Progress(spec.promptIds.length);
   let isOver = false;
   try {
-    for await (const piece of run(spec, { ...context, signal: own.signal })) {
+    for await (const piece of run(spec, { ...context, signal: own.signal }, progress)) {
       if (piece.type === "finish") {
         isOver = true;
-        context.observer.finished(piece.reason, performance.now() - startMs, piece.timings);
+        context.observer.finished(piece.reason, progress.elapsedMs, piece.timings);
       }
       yield piece;
     }
@@ -294,11 +308,11 @@ export async function* generateText(
     isOver = true;
     // However the engine reports an abort, the cause is the reason it was aborted for.
     const cause = context.signal.aborted ? context.signal.reason : named(error, spec);
-    context.observer.failed(cause);
+    context.observer.failed(cause, progress.timings());
     throw cause;
   } finally {
     const gone = new EngineError("aborted", "Cannot go on: the answer is not read any more");
-    if (!isOver) context.observer.failed(gone);
+    if (!isOver) context.observer.failed(gone, progress.timings());
     context.signal.removeEventListener("abort", forward);
     own.abort(gone);
   }

@@ -184,12 +184,15 @@ function toSpec(request: ResponsesRequest, model: ServedModel): GenerationSpec {
 }
 
 /** Runs `body` with a signal that ends with the client, or when the server stops. */
-function track(routes: RouteContext, clientSignal: AbortSignal) {
+function track(
+  routes: RouteContext,
+  { clientSignal, watch }: { clientSignal: AbortSignal; watch: RequestWatch },
+) {
   const controller = new AbortController();
   const clientGone = () => {
     controller.abort(new EngineError("aborted", "Cannot go on: the client is gone"));
   };
-  const release = routes.state.track(controller);
+  const release = routes.state.track(controller, watch.elapsedMs);
   clientSignal.addEventListener("abort", clientGone, { once: true });
   if (clientSignal.aborted) clientGone();
   const end = () => {
@@ -215,8 +218,9 @@ export function responsesRoute(routes: RouteContext): (context: Context) => Prom
     checkModelName(routes, request.model);
     const model = readyModel(routes.state);
     const spec = toSpec(request, model);
-    const { signal, clientGone, end } = track(routes, context.req.raw.signal);
     const watch = watchOf(context);
+    const clientSignal = context.req.raw.signal;
+    const { signal, clientGone, end } = track(routes, { clientSignal, watch });
     watch.begin();
     const events = endWith(eventsOf({ request, spec, model, routes, signal, watch }), () => {
       end();

@@ -57,6 +57,11 @@ export class SequenceClock {
     this.#startedMs ??= performance.now();
   }
 
+  /** From admission to the beginning of prefill, or to now. */
+  get queueMs(): number {
+    return (this.#startedMs ?? performance.now()) - this.#admittedMs;
+  }
+
   /** Counts a sampled token. */
   countToken(): void {
     if (this.#tokenCount++ === 0) this.#firstTokenMs = performance.now();

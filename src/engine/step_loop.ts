@@ -36,6 +36,8 @@ export class StepLoop {
   #stepCount = 0;
   #promptTokenCount = 0;
   #generatedTokenCount = 0;
+  #sealingSeconds = 0;
+  #blockCounts = { sealedBlockCount: 0, savedBlockCount: 0, loadedBlockCount: 0 };
 
   constructor(runtime: Runtime, send: (message: FromWorker) => void) {
     this.#runtime = runtime;
@@ -145,6 +147,8 @@ export class StepLoop {
       prefixQueryCount: stats.prefixQueryCount,
       prefixHitCount: stats.prefixHitCount,
       generatedTokenCount: this.#generatedTokenCount,
+      sealingSeconds: this.#sealingSeconds,
+      ...this.#blockCounts,
     };
   }
 
@@ -172,6 +176,10 @@ export class StepLoop {
     scheduler.commit(plan, result);
     this.#writeBehind(plan);
     this.#stepCount++;
+    this.#sealingSeconds += result.sealingSeconds;
+    this.#blockCounts.sealedBlockCount += plan.packs.length;
+    this.#blockCounts.savedBlockCount += plan.saves.length;
+    this.#blockCounts.loadedBlockCount += plan.loads.length;
     if (plan.slice?.isComplete) this.#promptTokenCount += plan.slice.ids.length;
     if (plan.slice && result.promptLogprobs.length > 0) this.#sendScores(plan.slice, result);
     this.#sendEvents(logprobsBySequence(plan, result));
@@ -225,7 +233,8 @@ export class StepLoop {
     switch (event.type) {
       case "prefill": {
         const { sequenceId: _, ...progress } = event;
-        return this.#send({ type: "event", sequenceId, event: progress });
+        const { queueMs } = clock;
+        return this.#send({ type: "event", sequenceId, event: { ...progress, queueMs } });
       }
       case "token": {
         clock.countToken();

@@ -7,6 +7,7 @@
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { CacheCodec } from "../codec/cache_codec.ts";
 import { ReadBack } from "../gpu/read_back.ts";
+import { Stopwatch } from "../gpu/stopwatch.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { HostTransfer } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
@@ -22,6 +23,11 @@ import type { SamplingOptions } from "./types.ts";
 /** Steps that can be recorded and not read: the one on the GPU and the one recorded ahead. */
 const STAGING_COUNT = 2;
 
+/** Parts of a step that are timed: packing what was measured, and measuring. */
+const PACK_SPAN = 0;
+const MEASURE_SPAN = 1;
+const SPAN_COUNT = 2;
+
 /** Commands of one step, ready to submit, and where its results will be. */
 export interface RecordedStep {
   commands: GPUCommandBuffer;
@@ -29,6 +35,8 @@ export interface RecordedStep {
   /** Where the saved blocks will be; null if there are none. */
   saved: ReadBack | null;
   reports: readonly LogprobReport[];
+  /** Whether the device time of sealing is told too. */
+  isTimed: boolean;
 }
 
 /** What a step made, with what is not the scheduler's to know. */
@@ -37,6 +45,8 @@ export interface StepOutcome extends StepResult {
   logprobs: ReadonlyMap<number, TokenLogprobs>;
   /** Of the tokens that follow the rows of the slice, where they were asked for. */
   promptLogprobs: readonly TokenLogprobs[];
+  /** Device time of sealing; 0 where the adapter has no timestamps. */
+  sealingSeconds: number;
 }
 
 /** Runs steps of one cache. */
@@ -48,13 +58,21 @@ export class StepRunner {
   #model: LoadedModel;
   #readBacks: ReadBack[];
   #nextReadBack = 0;
+  readonly #stopwatch: Stopwatch | null;
 
   private constructor(
     model: LoadedModel,
-    parts: { cache: KvCache; sealer: Sealer; graph: ForwardGraph; readBacks: ReadBack[] },
+    parts: {
+      cache: KvCache;
+      sealer: Sealer;
+      graph: ForwardGraph;
+      readBacks: ReadBack[];
+      stopwatch: Stopwatch | null;
+    },
     host: HostTransfer,
   ) {
     this.#model = model;
+    this.#stopwatch = parts.stopwatch;
     this.cache = parts.cache;
     this.sealer = parts.sealer;
     this.graph = parts.graph;
@@ -73,14 +91,15 @@ export class StepRunner {
     const sealer = await createSealer(gpu, { cache, codec });
     const graph = await ForwardGraph.create(gpu, { shape, weights, cache, codec });
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
+    const stopwatch = Stopwatch.create(gpu, SPAN_COUNT);
     const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +
-      reportCountMax * LOGPROB_RESULT_SIZE_BYTES;
+      reportCountMax * LOGPROB_RESULT_SIZE_BYTES + (stopwatch?.resultSizeBytes ?? 0);
     const readBacks = [];
     for (let index = 0; index < STAGING_COUNT; index++) {
       readBacks.push(ReadBack.create(gpu, `step results ${index}`, sizeBytes));
     }
     const host = new HostTransfer(gpu, cache, { stepCount: STAGING_COUNT, saveWordCountMax });
-    return new StepRunner(model, { cache, sealer, graph, readBacks }, host);
+    return new StepRunner(model, { cache, sealer, graph, readBacks, stopwatch }, host);
   }
 
   /** Sets how tokens of a slot are sampled, from the next recorded step on. */
@@ -97,12 +116,17 @@ export class StepRunner {
     for (const load of plan.loads) this.host.load(load);
     for (const key of plan.drops) this.host.blocks.delete(key);
     for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
-    this.sealer.recordPacks(encoder, plan.packs);
+    // A step that neither packs nor measures is not timed: marks cost a pass each.
+    const isSealing = plan.packs.length + plan.measures.length > 0;
+    const stopwatch = isSealing ? this.#stopwatch : null;
+    const timed = (span: number, part: () => void) =>
+      stopwatch ? stopwatch.record(encoder, span, part) : part();
+    timed(PACK_SPAN, () => this.sealer.recordPacks(encoder, plan.packs));
     for (const tile of plan.restores) this.cache.recordTileCopy(encoder, tile, "window");
     if (plan.decodes.length > 0) this.graph.recordDecodes(encoder, plan.decodes);
     if (plan.slice) this.graph.recordSlice(encoder, plan.slice, options);
     for (const tile of plan.keeps) this.cache.recordTileCopy(encoder, tile, "arena");
-    this.sealer.recordMeasures(encoder, plan.measures);
+    timed(MEASURE_SPAN, () => this.sealer.recordMeasures(encoder, plan.measures));
     const saved = this.host.recordSaves(encoder, plan.saves);
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
@@ -114,8 +138,18 @@ export class StepRunner {
       readBack.recordCopy(encoder, results, { sizeBytes, targetOffsetBytes: offsetBytes });
       offsetBytes += sizeBytes;
     }
-    if (plan.measures.length > 0) this.sealer.recordResultCopy(encoder, readBack, offsetBytes);
-    return { commands: encoder.finish(), readBack, saved, reports };
+    if (plan.measures.length > 0) {
+      this.sealer.recordResultCopy(encoder, readBack, offsetBytes);
+      offsetBytes += this.sealer.resultSizeBytes;
+    }
+    stopwatch?.recordResults(encoder, readBack, offsetBytes);
+    return {
+      commands: encoder.finish(),
+      readBack,
+      saved,
+      reports,
+      isTimed: stopwatch !== null,
+    };
   }
 
   /** Submits a recorded step. */
@@ -124,27 +158,33 @@ export class StepRunner {
   }
 
   /** Waits for a submitted step and returns what it made. */
-  async read(plan: StepPlan, { readBack, saved, reports }: RecordedStep): Promise<StepOutcome> {
+  async read(plan: StepPlan, recorded: RecordedStep): Promise<StepOutcome> {
+    const { readBack, saved, reports, isTimed } = recorded;
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
     const reportCount = reports.reduce((sum, { rows }) => sum + rows.length, 0);
     const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
     const sealBytes = plan.measures.length > 0 ? this.sealer.resultSizeBytes : 0;
-    const words = new Uint32Array(await readBack.read(idBytes + reportBytes + sealBytes));
+    const timeBytes = isTimed ? this.#stopwatch!.resultSizeBytes : 0;
+    const sizeBytes = idBytes + reportBytes + sealBytes + timeBytes;
+    const words = new Uint32Array(await readBack.read(sizeBytes));
     if (saved) await this.host.readSaves(saved, plan.saves);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
     const sealWords = words.subarray((idBytes + reportBytes) / WORD_SIZE_BYTES);
+    const timeWords = words.subarray((sizeBytes - timeBytes) / WORD_SIZE_BYTES);
     return {
       ids,
       ...readReports(reports, words.subarray(idBytes / WORD_SIZE_BYTES)),
       ...this.sealer.readResults(plan.measures, sealWords),
+      sealingSeconds: Stopwatch.seconds(timeWords),
     };
   }
 
   /** Frees all buffers but the weights. */
   destroy(): void {
     for (const readBack of this.#readBacks) readBack.destroy();
+    this.#stopwatch?.destroy();
     this.host.destroy();
     this.graph.destroy();
     this.sealer.destroy();

@@ -71,6 +71,8 @@ export type GenerateEvent =
     promptTokenCount: number;
     /** Prompt tokens that were in the cache and not prefilled. */
     cachedTokenCount: number;
+    /** How long the request waited before its prefill began. */
+    queueMs: number;
   }
   | {
     type: "prompt_logprobs";
@@ -131,6 +133,14 @@ export interface EngineStats {
   prefixHitCount: number;
   /** Tokens sampled since loading. */
   generatedTokenCount: number;
+  /** Device time of sealing since loading; 0 if the adapter has no timestamps. */
+  sealingSeconds: number;
+  /** Blocks packed since loading, all layers counting as one. */
+  sealedBlockCount: number;
+  /** Shared blocks copied to host memory since loading. */
+  savedBlockCount: number;
+  /** Those copied back. */
+  loadedBlockCount: number;
 }
 
 /** One slot, for `/slots`. */

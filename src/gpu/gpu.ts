@@ -69,7 +69,7 @@ export class Gpu {
    * @throws {EngineError} `adapter_missing` if there is none; `adapter_unsupported` if it cannot
    * open a device.
    */
-  static async open(options: { timestamps?: boolean } = {}): Promise<Gpu> {
+  static async open(): Promise<Gpu> {
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) {
       throw new EngineError(
@@ -78,8 +78,7 @@ export class Gpu {
       );
     }
     const { info, limits } = adapter;
-    const features = ["subgroups", ...(options.timestamps ? ["timestamp-query"] : [])];
-    const device = await openDevice(adapter, features);
+    const device = await openDevice(adapter, ["subgroups", "timestamp-query"]);
     const facts: AdapterFacts = {
       name: info.description || `${info.vendor} ${info.device}`,
       driver: info.architecture || info.vendor,

@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import { createEngine } from "../../src/engine/client.ts";
-import type { Engine } from "../../src/engine/types.ts";
+import type { Engine, EngineOptions } from "../../src/engine/types.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
-import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import { collectEvents, collectIds, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
 const REQUEST = { promptIds: tinyPrompt(40, 1), maxTokens: 2000, ignoreEos: true };
 
 /** An engine whose worker is `support/failing_worker.ts`. */
 async function withFailingEngine(
   moment: "load" | "later",
-  body: (open: () => Promise<Engine>) => Promise<void>,
+  body: (open: (options?: Partial<EngineOptions>) => Promise<Engine>) => Promise<void>,
 ): Promise<void> {
   const RealWorker = globalThis.Worker;
   globalThis.Worker = class extends RealWorker {
@@ -22,7 +22,7 @@ async function withFailingEngine(
   };
   try {
     await withTinyModel({ contextLength: 4096 }, (modelPath) => {
-      return body(() => createEngine({ modelPath, profile: { name: "paper" } }));
+      return body((options) => createEngine({ modelPath, profile: { name: "paper" }, ...options }));
     });
   } finally {
     globalThis.Worker = RealWorker;
@@ -71,6 +71,36 @@ for (const { failure, code } of FAILURES) {
     });
   }
 }
+
+Deno.test("what a lost device leaves in the tiers is whole: the next engine uses it, the text is the same", async () => {
+  const diskFolder = await Deno.makeTempDir({ prefix: "packkv-lost-" });
+  const tiers = { hostSizeBytes: 2 ** 24, diskFolder };
+  const document = { promptIds: tinyPrompt(800, 2), maxTokens: 12, ignoreEos: true };
+  try {
+    await withFailingEngine("later", async (open) => {
+      const first = await open(tiers);
+      const expected = await collectIds(first, document);
+      // Lost in the middle of steps that seal, while blocks are on their way to host and disk.
+      const running = first.generate({ ...REQUEST, promptIds: tinyPrompt(700, 3) });
+      const iterator = running[Symbol.asyncIterator]();
+      await iterator.next();
+      await makeFail(first, "lost");
+      await assertRejects(async () => {
+        while (!(await iterator.next()).done);
+      }, EngineError);
+      await first.close();
+      const next = await open(tiers);
+      const events = await collectEvents(next, document);
+      const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
+      const finish = events.at(-1);
+      await next.close();
+      assertEquals(ids, expected);
+      assert(finish?.type === "finish" && finish.cachedTokenCount > 0, "blocks were kept");
+    });
+  } finally {
+    await Deno.remove(diskFolder, { recursive: true });
+  }
+});
 
 Deno.test("stats() asked before a failure rejects with it", async () => {
   await withFailingEngine("later", async (open) => {

@@ -36,6 +36,7 @@ Deno.test("GET /metrics has every name that dashboards know, labelled with the m
     "vllm:request_success_total",
     "packkv:kv_bytes",
     "packkv:device_bytes",
+    "packkv:sealing_seconds_total",
   ];
   for (const name of names) {
     assert(
@@ -68,6 +69,10 @@ Deno.test("GET /metrics counts tokens, ends and latencies of requests", async ()
   assertEquals(await sample(app, "vllm:prefix_cache_queries"), 100);
   assertEquals(await sample(app, "vllm:prefix_cache_hits"), 64);
   assertEquals(await sample(app, "packkv:shared_blocks"), 2);
+  const totals = { sealing_seconds: 0.5, blocks_sealed: 11, blocks_saved: 5, blocks_loaded: 3 };
+  for (const [name, total] of Object.entries(totals)) {
+    assertEquals(await sample(app, `packkv:${name}_total`), total);
+  }
   assertEquals(await sample(app, "packkv:kv_retained_bytes"), 3000);
   assertEquals(await sample(app, `packkv:kv_tier_bytes{tier="host"`), 0);
   assertEquals(await sample(app, `vllm:request_success_total{finished_reason="stop"`), 1);
@@ -76,6 +81,14 @@ Deno.test("GET /metrics counts tokens, ends and latencies of requests", async ()
   assertEquals(await sample(app, "vllm:inter_token_latency_seconds_count"), 6);
   assertEquals(await sample(app, "vllm:e2e_request_latency_seconds_count"), 2);
   assertEquals(await sample(app, "vllm:request_queue_time_seconds_sum"), 0.002);
+});
+
+Deno.test("GET /metrics knows the wait of an answer that a stop string ended", async () => {
+  const { app, post } = harness(() => tokensOf("abcd"));
+  await (await post(CHAT, { messages, stop: "c" })).json();
+  assertEquals(await sample(app, `vllm:request_success_total{finished_reason="stop"`), 1);
+  const waited = await sample(app, "vllm:request_queue_time_seconds_sum");
+  assert(waited > 0 && waited <= 0.001, `${waited}`);
 });
 
 Deno.test("GET /metrics counts aborted and failed requests apart", async () => {

@@ -74,6 +74,51 @@ Deno.test("refused and failed requests leave a line that names why", () =>
     ]);
   }));
 
+Deno.test("a request that ends by an error or a lost client leaves the counts of what was done", () =>
+  withLines(async (lines) => {
+    const failure = new EngineError("device_lost", "Cannot go on: the device is lost");
+    const endings = [["hang"], [failure]] as const;
+    const { post, engine } = harness((_, call) => [97, 98, ...endings[call]], {
+      app: { log: "json" },
+    });
+    engine.cachedTokenCount = 3;
+    const gone = (await post(CHAT, { messages, stream: true })).body!.getReader();
+    let read = "";
+    while (!read.includes(`"content":"b"`)) {
+      read += new TextDecoder().decode((await gone.read()).value);
+    }
+    await gone.cancel();
+    await (await post(CHAT, { messages, stream: true })).text();
+    await eventually(() => lines.length === 2);
+    const told = lines.map((line) => JSON.parse(line));
+    assertEquals(told.map(({ error }) => error), ["aborted", "device_lost"]);
+    for (const { status, prompt_tokens, cached_tokens, completion_tokens, ...rest } of told) {
+      assertEquals([status, prompt_tokens, cached_tokens, completion_tokens], [200, 25, 3, 2]);
+      const { queue_ms, prefill_ms, decode_ms, finish_reason } = rest;
+      assert(queue_ms <= 1 && prefill_ms >= 0 && decode_ms >= 0, lines.join("\n"));
+      assertEquals(finish_reason, null);
+    }
+  }));
+
+Deno.test("a deadline counts from a request's arrival, reading its body included", async () => {
+  const { app } = harness(() => [97, "hang"], { requestLimitMs: 400 });
+  const text = JSON.stringify({ messages });
+  const body = new ReadableStream({
+    async start(controller) {
+      controller.enqueue(new TextEncoder().encode(text.slice(0, 9)));
+      await new Promise((resolve) => setTimeout(resolve, 350));
+      controller.enqueue(new TextEncoder().encode(text.slice(9)));
+      controller.close();
+    },
+  });
+  const startMs = performance.now();
+  const response = await app.request(CHAT, { method: "POST", body });
+  assertEquals(response.status, 504);
+  await response.body?.cancel();
+  const tookMs = performance.now() - startMs;
+  assert(tookMs >= 390 && tookMs < 700, `${tookMs}`);
+});
+
 Deno.test("lines for people say the same; off says nothing", () =>
   withLines(async (lines) => {
     for (const log of ["off", "text"] as const) {

@@ -24,6 +24,8 @@ export const FAKE_EOS_ID = 256;
 /** Id of another control token, written `<|c|>`. */
 export const FAKE_CONTROL_ID = 257;
 
+/** How long each request seems to have waited. */
+const QUEUE_MS = 1;
 const CONTROL_NAMES = ["<|end|>", "<|c|>"];
 
 /**
@@ -169,7 +171,8 @@ export class FakeEngine implements Engine {
       else if (typeof step === "object" && "prefilledCount" in step) {
         const { cachedTokenCount } = this;
         const processedTokenCount = step.prefilledCount;
-        yield { type: "prefill", processedTokenCount, promptTokenCount, cachedTokenCount };
+        const counts = { processedTokenCount, promptTokenCount, cachedTokenCount };
+        yield { type: "prefill", ...counts, queueMs: QUEUE_MS };
       } else if (typeof step === "object") await delay(step.waitMs, signal);
       else {
         await delay(0, signal);
@@ -179,6 +182,7 @@ export class FakeEngine implements Engine {
             processedTokenCount: promptTokenCount,
             promptTokenCount,
             cachedTokenCount: this.cachedTokenCount,
+            queueMs: QUEUE_MS,
           };
         }
         isPrefilled = true;
@@ -195,7 +199,7 @@ export class FakeEngine implements Engine {
       if (completionTokenCount === request.maxTokens) break;
     }
     const reason = completionTokenCount === request.maxTokens ? "length" : "stop";
-    const timings = { queueMs: 1, prefillMs: 100, decodeMs: 500 };
+    const timings = { queueMs: QUEUE_MS, prefillMs: 100, decodeMs: 500 };
     yield {
       type: "finish",
       reason,
@@ -222,6 +226,10 @@ export class FakeEngine implements Engine {
       stepCount: this.#generatedTokenCount,
       promptTokenCount: this.requests.reduce((sum, { promptIds }) => sum + promptIds.length, 0),
       generatedTokenCount: this.#generatedTokenCount,
+      sealingSeconds: 0.5,
+      sealedBlockCount: 11,
+      savedBlockCount: 5,
+      loadedBlockCount: 3,
     });
   }
 
