@@ -52,9 +52,9 @@ const BANDED_DEFAULTS = { sinkCount: 4, repack: "none", layerFactors: null } as 
 
 /** The banded profiles as they are without settings. */
 export const BANDED_PROFILES: readonly BandedProfile[] = [
-  { name: "near-lossless", keyStep: 1.2, valueStep: 1.25, ...BANDED_DEFAULTS },
-  { name: "balanced", keyStep: 2, valueStep: 2, ...BANDED_DEFAULTS },
-  { name: "tight", keyStep: 2.7, valueStep: 3, ...BANDED_DEFAULTS },
+  { name: "near-lossless", keyStep: 1.1, valueStep: 1.1, ...BANDED_DEFAULTS },
+  { name: "balanced", keyStep: 2.2, valueStep: 2.2, ...BANDED_DEFAULTS },
+  { name: "tight", keyStep: 3.3, valueStep: 3.6, ...BANDED_DEFAULTS },
 ];
 
 /** Names of all profiles. */
