@@ -88,7 +88,7 @@ export interface EngineRequest {
 export function readEngineFlags(flags: Flags): EngineRequest {
   const contextLength = flags.number("ctx", { min: 1, max: 2 ** 24, isInteger: true });
   const sequenceCountMax = flags.number("sequences", { min: 1, max: 64, isInteger: true });
-  const cacheSizeMib = flags.number("kv-memory", { min: 1, max: 2 ** 22 });
+  const cacheSizeMib = flags.number("kv-memory", { min: 1, max: 2 ** 22, unit: "MiB" });
   const options: EngineRequest["options"] = { profile: readProfile(flags) };
   if (contextLength !== null) options.contextLength = contextLength;
   if (sequenceCountMax !== null) options.sequenceCountMax = sequenceCountMax;

@@ -25,6 +25,8 @@ export interface NumberRange {
   min: number;
   max: number;
   isInteger?: boolean;
+  /** What is counted, such as `seconds`, for the message. */
+  unit?: string;
 }
 
 /** Value of a flag, and what to call the place it came from, such as `PACKKV_PORT=80`. */
@@ -72,13 +74,15 @@ export class Flags {
     const text = this.text(name);
     if (text === null) return null;
     const value = Number(text);
-    const { min, max, isInteger = false } = range;
+    const { min, max, isInteger = false, unit = "" } = range;
     if (text.trim() !== "" && value >= min && value <= max) {
       if (!isInteger || Number.isInteger(value)) return value;
     }
     const kind = isInteger ? "a whole number" : "a number";
     throw new UsageError(
-      `Cannot use ${this.label(name)}: must be ${kind} from ${min} to ${max}`,
+      `Cannot use ${this.label(name)}: must be ${kind}${
+        unit && ` of ${unit}`
+      } from ${min} to ${max}`,
     );
   }
 

@@ -18,6 +18,8 @@ import { describeEngine, loadServedModel, servedName } from "./load_model.ts";
 import { CONFIG_FLAGS } from "./settings.ts";
 import { UsageError } from "./usage_error.ts";
 
+const SECONDS = { max: 2e6, unit: "seconds" } as const;
+
 /** The command. */
 export const serveCommand: Command = {
   name: "serve",
@@ -77,7 +79,7 @@ interface ServeRequest {
 async function serve(args: readonly string[], inherited: Settings): Promise<number> {
   const request = await readServeFlags(parseFlags(args, serveCommand.flags, inherited));
   const modelPath = await ensureModel(request.engine.model);
-  const state = new ServerState(request.requestLimitMs);
+  const state = new ServerState(request);
   const { apiKeys, corsOrigins, slotFolder, log } = request;
   const modelId = servedName(modelPath);
   const app = createApp({ state, modelId, apiKeys, corsOrigins, slotFolder, log });
@@ -142,8 +144,8 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
       .filter((origin) => origin !== ""),
     insecure,
     log: (flags.text("log") ?? "text") as LogFormat,
-    requestLimitMs: 1000 * (flags.number("request-timeout", { min: 0.1, max: 2e6 }) ?? 3600),
-    drainLimitMs: 1000 * (flags.number("drain-timeout", { min: 0, max: 2e6 }) ?? 30),
+    requestLimitMs: 1000 * (flags.number("request-timeout", { min: 0.1, ...SECONDS }) ?? 3600),
+    drainLimitMs: 1000 * (flags.number("drain-timeout", { min: 0, ...SECONDS }) ?? 30),
     engine: readEngineFlags(flags),
   };
 }

@@ -40,8 +40,8 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
   if (waitingCountMax !== null) options.waitingCountMax = waitingCountMax;
   if (stepTokenCountMax !== null) options.stepTokenCountMax = stepTokenCountMax;
   if (flags.has("prefix-cache")) options.sharesPrefixes = flags.text("prefix-cache") === "on";
-  const hostMib = flags.number("kv-host-memory", { min: 0, max: 2 ** 22 });
-  const diskGib = flags.number("kv-disk-size", { min: 0.001, max: 2 ** 20 });
+  const hostMib = flags.number("kv-host-memory", { min: 0, max: 2 ** 22, unit: "MiB" });
+  const diskGib = flags.number("kv-disk-size", { min: 0.001, max: 2 ** 20, unit: "GiB" });
   const diskFolder = flags.text("kv-disk");
   if (hostMib !== null) options.hostSizeBytes = Math.floor(hostMib * 2 ** 20);
   if (diskFolder !== null) options.diskFolder = diskFolder;
