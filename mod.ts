@@ -10,6 +10,7 @@ export { createEngine } from "./src/engine/client.ts";
 export { EngineError, type EngineErrorCode } from "./src/core/errors.ts";
 export type {
   CacheBytes,
+  CodecInfo,
   Engine,
   EngineInfo,
   EngineOptions,

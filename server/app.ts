@@ -80,6 +80,7 @@ export function createApp(options: AppOptions): Hono {
     modelId,
     aliases,
     pingIntervalMs,
+    bodySizeBytesMax,
     createdSeconds,
   };
   const documented = apiRoutes(routes, { metrics, slotFolder });

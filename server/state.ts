@@ -26,18 +26,28 @@ export type ServerPhase =
 /** Longest a request may take if nothing else is asked for: an hour. */
 export const REQUEST_LIMIT_MS_DEFAULT = 3_600_000;
 
+/** How long the server waits for requests. */
+export interface ServerTimes {
+  /** Milliseconds from its arrival after which a request is ended; an hour if left out. */
+  requestLimitMs?: number;
+  /** Longest that shutting down lets requests in flight go on; 0 if left out. */
+  drainLimitMs?: number;
+}
+
 /** Holds the {@link ServerPhase} and the requests in flight. */
 export class ServerState {
   #phase: ServerPhase = { name: "loading" };
   readonly #inFlight = new Set<AbortController>();
   /** Milliseconds from its arrival after which a request is ended. */
   readonly requestLimitMs: number;
+  /** Longest that shutting down lets requests in flight go on. */
+  readonly drainLimitMs: number;
   /** Told when the last request in flight is over. */
   #onIdle: (() => void) | null = null;
 
-  /** @param requestLimitMs Milliseconds from its arrival after which a request is ended. */
-  constructor(requestLimitMs: number = REQUEST_LIMIT_MS_DEFAULT) {
-    this.requestLimitMs = requestLimitMs;
+  constructor({ requestLimitMs, drainLimitMs }: ServerTimes = {}) {
+    this.requestLimitMs = requestLimitMs ?? REQUEST_LIMIT_MS_DEFAULT;
+    this.drainLimitMs = drainLimitMs ?? 0;
   }
 
   /** The phase in force. */

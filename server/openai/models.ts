@@ -5,6 +5,7 @@
  */
 
 import type { Context } from "hono";
+import type { CodecInfo } from "../../src/engine/types.ts";
 import type { ServedModel } from "../state.ts";
 import { checkModelName, readyModel, type RouteContext } from "./route_context.ts";
 
@@ -45,6 +46,26 @@ export function modelRoute(routes: RouteContext): (context: Context) => Response
   };
 }
 
+/** The codec in force, under the names of the command line's flags. */
+function codecBody({ settings, layerSteps, calibration }: CodecInfo): object {
+  const steps = settings.name === "exact"
+    ? {}
+    : settings.name === "paper"
+    ? { k_rel: settings.keyRel, v_rel: settings.valueRel, pack_size: settings.packSize }
+    : { k_step: settings.keyStep, v_step: settings.valueStep, sink_tokens: settings.sinkCount };
+  return {
+    profile: settings.name,
+    ...steps,
+    ...(settings.name === "exact" ? {} : { repack: settings.repack }),
+    layer_steps: layerSteps,
+    calibration: calibration && {
+      model: calibration.modelFingerprint,
+      text: calibration.textFingerprint,
+      tokens: calibration.tokenCount,
+    },
+  };
+}
+
 /** Makes the handler that tells what is in force. */
 export function propsRoute(routes: RouteContext): (context: Context) => Promise<Response> {
   return async (context) => {
@@ -61,6 +82,7 @@ export function propsRoute(routes: RouteContext): (context: Context) => Promise<
       },
       n_ctx_train: info.contextLengthTrained,
       kv_profile: info.profile,
+      kv_codec: codecBody(info.codec),
       adapter: info.adapter,
       adapter_is_fallback: info.adapterIsFallback,
       limits: {
@@ -70,7 +92,11 @@ export function propsRoute(routes: RouteContext): (context: Context) => Promise<
         shares_prefixes: info.sharesPrefixes,
         kv_host_bytes: info.hostCapacityBytes,
         kv_disk_folder: info.diskFolder,
+        kv_disk_bytes: info.diskCapacityBytes,
+        body_bytes: routes.bodySizeBytesMax,
         request_seconds: routes.state.requestLimitMs / 1000,
+        drain_seconds: routes.state.drainLimitMs / 1000,
+        ping_seconds: routes.pingIntervalMs / 1000,
       },
       memory: {
         weight_bytes: info.weightBytes,

@@ -15,6 +15,8 @@ export interface RouteContext {
   /** Other names that requests may use. */
   aliases: readonly string[];
   pingIntervalMs: number;
+  /** Most bytes of a request's body. */
+  bodySizeBytesMax: number;
   /** Unix time in seconds at which the app was made. */
   createdSeconds: number;
 }

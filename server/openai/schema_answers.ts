@@ -162,6 +162,20 @@ export const modelAnswer = z.object({
 /** The list of models. */
 export const modelsAnswer = z.object({ object: z.literal("list"), data: z.array(modelAnswer) });
 
+/** The codec in force. */
+const codecAnswer = z.object({
+  profile: z.string(),
+  k_rel: z.number().optional(),
+  v_rel: z.number().optional(),
+  pack_size: count.optional(),
+  k_step: z.number().optional(),
+  v_step: z.number().optional(),
+  sink_tokens: count.optional(),
+  repack: z.enum(["none", "median", "greedy"]).optional(),
+  layer_steps: z.enum(["calibration", "options", "even"]).nullable(),
+  calibration: z.object({ model: z.string(), text: z.string(), tokens: count }).nullable(),
+});
+
 /** What is in force. */
 export const propsAnswer = z.object({
   model_alias: z.string(),
@@ -173,6 +187,7 @@ export const propsAnswer = z.object({
   }),
   n_ctx_train: count,
   kv_profile: z.string(),
+  kv_codec: codecAnswer,
   adapter: z.string(),
   adapter_is_fallback: z.boolean(),
   limits: z.object({
@@ -182,7 +197,11 @@ export const propsAnswer = z.object({
     shares_prefixes: z.boolean(),
     kv_host_bytes: count,
     kv_disk_folder: z.string().nullable(),
+    kv_disk_bytes: count,
+    body_bytes: count,
     request_seconds: z.number(),
+    drain_seconds: z.number(),
+    ping_seconds: z.number(),
   }),
   memory: z.record(z.string(), z.unknown()),
 });

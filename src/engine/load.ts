@@ -27,7 +27,7 @@ import { cacheBytes } from "./cache_bytes.ts";
 import { checkMemory, type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { DiskClient } from "./disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
-import { describeCodec, modelCodec, resolveCalibration } from "./model_codec.ts";
+import { codecInfo, describeCodec, modelCodec, resolveCalibration } from "./model_codec.ts";
 import type { LoadOptions } from "./messages.ts";
 import { StepRunner } from "./step_runner.ts";
 import { warmUp } from "./warm_up.ts";
@@ -139,6 +139,7 @@ async function createRuntime(
   const info = engineInfo(model, options, {
     contextLength,
     profile: describeCodec(plan.codec, calibration.inForce),
+    codec: codecInfo(plan.codec, calibration.inForce),
     stepTokenCountMax,
     cacheCapacityBytes: runner.cache.sizeBytes.arena,
   });
@@ -161,7 +162,7 @@ async function createRuntime(
   };
 }
 
-type Derived = "contextLength" | "profile" | "stepTokenCountMax" | "cacheCapacityBytes";
+type Derived = "contextLength" | "profile" | "codec" | "stepTokenCountMax" | "cacheCapacityBytes";
 
 function engineInfo(
   { gpu, shape, file, weights }: LoadedModel,
@@ -182,6 +183,7 @@ function engineInfo(
     sharesPrefixes: options.sharesPrefixes,
     hostCapacityBytes: options.hostSizeBytes,
     diskFolder: options.disk?.folder ?? null,
+    diskCapacityBytes: options.disk?.sizeBytes ?? 0,
     weightBytes: weights.sizeBytes,
     ...derived,
   };

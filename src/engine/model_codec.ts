@@ -15,6 +15,7 @@ import { measureCalibration } from "./calibration_run.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
 import type { CalibrationSource } from "./messages.ts";
+import type { CodecInfo } from "./types.ts";
 
 /** Whose calibration a model needs. */
 export function calibrationOwner({ file, shape }: LoadedModel): CalibrationOwner {
@@ -53,6 +54,20 @@ export function describeCodec(codec: CacheCodec, calibration: Calibration | null
   const isEven = isBanded(profile) && profile.layerFactors === null &&
     calibration !== null && !hasDamage(calibration);
   return isEven ? `${text}, steps even over layers (packkv calibrate --damage)` : text;
+}
+
+/** The codec for programs. */
+export function codecInfo({ profile }: CacheCodec, calibration: Calibration | null): CodecInfo {
+  if (!isBanded(profile) || calibration === null) {
+    return { settings: profile, layerSteps: null, calibration: null };
+  }
+  const measured = hasDamage(calibration) ? "calibration" : "even";
+  const { modelFingerprint, textFingerprint, tokenCount } = calibration;
+  return {
+    settings: profile,
+    layerSteps: profile.layerFactors === null ? measured : "options",
+    calibration: { modelFingerprint, textFingerprint, tokenCount },
+  };
 }
 
 /**

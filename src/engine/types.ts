@@ -6,6 +6,7 @@
  */
 
 import type { EngineErrorCode } from "../core/errors.ts";
+import type { CodecProfile } from "../core/shapes.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import type { GrammarSpec } from "./grammar_types.ts";
 
@@ -177,6 +178,23 @@ export type SlotAction =
   | { type: "restore"; path: string }
   | { type: "erase" };
 
+/** The codec in force. */
+export interface CodecInfo {
+  /** The profile with every setting of its own. */
+  settings: CodecProfile;
+  /** Where a calibrated profile's steps by layer come from; null for other profiles. */
+  layerSteps: "calibration" | "options" | "even" | null;
+  /** What it was calibrated on; null for profiles that need no calibration. */
+  calibration: {
+    /** 32 hexadecimal digits that stand for the model. */
+    modelFingerprint: string;
+    /** 32 hexadecimal digits that stand for the text. */
+    textFingerprint: string;
+    /** Tokens of the text. */
+    tokenCount: number;
+  } | null;
+}
+
 /** What is in force after loading; shown at start, in `/v1/models` and `/props`. */
 export interface EngineInfo {
   /** Served name, e.g. `SmolLM2-135M-Instruct`. */
@@ -195,6 +213,8 @@ export interface EngineInfo {
   contextLength: number;
   /** Codec profile with its settings in words, e.g. `paper (k-rel 0.1, v-rel 0.2, pack 16)`. */
   profile: string;
+  /** The same for programs. */
+  codec: CodecInfo;
   /** The adapter by its own name. */
   adapter: string;
   /** Whether the adapter is a CPU device (software Vulkan). */
@@ -211,6 +231,8 @@ export interface EngineInfo {
   hostCapacityBytes: number;
   /** Folder for shared blocks; null if there is none. */
   diskFolder: string | null;
+  /** Most bytes of shared blocks in the folder; 0 if there is none. */
+  diskCapacityBytes: number;
   /** Device bytes of the weights. */
   weightBytes: number;
   /** Device bytes of the arena. */

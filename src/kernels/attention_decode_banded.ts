@@ -3,12 +3,7 @@ import rowSource from "../../shaders/lib/attention_banded_row.wgsl" with { type:
 import { BAND_COUNT } from "../codec/banded/band.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../codec/banded/layout.ts";
 import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";
-import {
-  KEY_EXPONENT,
-  STEPS_PER_OCTAVE,
-  TOKEN_STEP_MAX,
-  VALUE_EXPONENT,
-} from "../codec/banded/tables.ts";
+import { KEY_EXPONENT, STEPS_PER_OCTAVE, VALUE_EXPONENT } from "../codec/banded/tables.ts";
 import { invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divExact } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";

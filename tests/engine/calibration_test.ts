@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createEngine } from "../../mod.ts";
 import { serialiseCalibration } from "../../src/calibration/calibration.ts";
 import { EngineError } from "../../src/core/errors.ts";
@@ -51,6 +51,9 @@ Deno.test("createEngine() measures a calibration once, keeps it, and refuses a d
         told.push(messages);
         assert(engine.info.profile.startsWith("balanced (k-step"), engine.info.profile);
         assert(engine.info.profile.includes("even over layers"), engine.info.profile);
+        const { settings, layerSteps, calibration } = engine.info.codec;
+        assertEquals([settings.name, layerSteps], ["balanced", "even"]);
+        assertMatch(calibration!.textFingerprint, /^[0-9a-f]{32}$/);
         try {
           texts.push(await collectIds(engine, { promptIds: tinyPrompt(300, 4), maxTokens: 12 }));
         } finally {

@@ -15,7 +15,7 @@ export interface HarnessOptions {
 /** A ready app named `fake` over an engine that follows `script`. */
 export function harness(script: FakeScript, options: HarnessOptions = {}) {
   const engine = new FakeEngine(script, options.info);
-  const state = new ServerState(options.requestLimitMs);
+  const state = new ServerState(options);
   state.setReady(fakeModel(engine));
   const app = createApp({ state, modelId: "fake", ...options.app });
   return { app, engine, state, post: poster(app) };

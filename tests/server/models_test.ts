@@ -46,6 +46,28 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
   assertEquals(props.default_generation_settings.n_ctx, 200);
   assertEquals(props.total_slots, 4);
   assertEquals(props.kv_profile, "paper (k-rel 0.1, v-rel 0.2, pack 16)");
+  assertEquals(props.kv_codec, {
+    profile: "paper",
+    k_rel: 0.1,
+    v_rel: 0.2,
+    pack_size: 16,
+    repack: "none",
+    layer_steps: null,
+    calibration: null,
+  });
+  assertEquals(props.limits, {
+    sequences: 4,
+    queue: 64,
+    step_tokens: 16,
+    shares_prefixes: true,
+    kv_host_bytes: 0,
+    kv_disk_folder: null,
+    kv_disk_bytes: 0,
+    body_bytes: 16 * 2 ** 20,
+    request_seconds: 3600,
+    drain_seconds: 0,
+    ping_seconds: 15,
+  });
   assertEquals(props.memory, {
     weight_bytes: 900,
     cache_capacity_bytes: 5000,

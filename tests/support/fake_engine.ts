@@ -5,6 +5,7 @@
  */
 
 import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
+import { PAPER_PROFILE } from "../../src/core/shapes.ts";
 import type {
   Engine,
   EngineInfo,
@@ -83,6 +84,7 @@ const INFO: EngineInfo = {
   contextLengthTrained: 400,
   contextLength: 200,
   profile: "paper (k-rel 0.1, v-rel 0.2, pack 16)",
+  codec: { settings: PAPER_PROFILE, layerSteps: null, calibration: null },
   adapter: "fake adapter",
   adapterIsFallback: true,
   sequenceCountMax: 4,
@@ -91,6 +93,7 @@ const INFO: EngineInfo = {
   sharesPrefixes: true,
   hostCapacityBytes: 0,
   diskFolder: null,
+  diskCapacityBytes: 0,
   weightBytes: 900,
   cacheCapacityBytes: 5000,
 };

@@ -1,6 +1,8 @@
 /** Engines on tiny models, closed after use, and what their generations give. */
 
+import { measuredPath } from "../../src/calibration/store.ts";
 import { createEngine } from "../../src/engine/client.ts";
+import { modelFingerprint } from "../../src/engine/fingerprint.ts";
 import type {
   Engine,
   EngineOptions,
@@ -8,10 +10,11 @@ import type {
   GenerateEvent,
   GenerateRequest,
 } from "../../src/engine/types.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { seededRandom } from "./numeric.ts";
 import { type TinyModelOptions, writeTinyModel } from "./tiny_model.ts";
 
-/** Runs `body` with a tiny model's path, and deletes the file. */
+/** Runs `body` with a tiny model's path, and deletes the file and what loading measured of it. */
 export async function withTinyModel(
   model: Partial<TinyModelOptions>,
   body: (path: string) => Promise<void>,
@@ -22,6 +25,8 @@ export async function withTinyModel(
     await writeTinyModel(path, model);
     await body(path);
   } finally {
+    const measured = measuredPath(modelFingerprint(await readGguf(`${folder}/tiny.gguf`)));
+    await Deno.remove(measured).catch(() => {}); // most load no calibrated profile
     await Deno.remove(folder, { recursive: true });
   }
 }
