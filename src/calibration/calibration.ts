@@ -4,8 +4,8 @@
  * The file is little-endian: the magic, u32 version, flags (bit 0: damages follow), token count,
  * layer count, KV head count, channel count; 16 bytes each that stand for the model and the text;
  * the layers; the CRC-32 of all before. A layer is f32 `normReference`, f32 damage of K and V if
- * flagged, f32 recall scores `[heads]`, f32 query energies `[channels]`, then f16 `[channels]` mean,
- * between and within of K and of V.
+ * flagged, f32 recall scores `[heads]`, f32 query energies `[channels]`, then f16 `[channels]`
+ * mean, between and within of K and of V.
  *
  * @module
  */

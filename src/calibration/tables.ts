@@ -27,7 +27,7 @@ const RECALL_EXPONENT = 0.5;
 const RECALL_FACTOR_MIN = 0.3;
 /**
  * Values this many standard deviations from their channel's mean have codes up to this: one beyond
- * 127 makes its token's whole step coarser, so a channel that ranges far gets a coarser step itself.
+ * 127 makes its token's whole step coarser, so a channel that ranges far gets a coarser step.
  */
 const REACH_DEVIATIONS = 4;
 const REACH_CODES = 100;

@@ -27,7 +27,7 @@ import { cacheBytes } from "./cache_bytes.ts";
 import { checkMemory, type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { DiskClient } from "./disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
-import { codecInfo, describeCodec, modelCodec, resolveCalibration } from "./model_codec.ts";
+import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
 import type { LoadOptions } from "./messages.ts";
 import { StepRunner } from "./step_runner.ts";
 import { warmUp } from "./warm_up.ts";
@@ -138,8 +138,7 @@ async function createRuntime(
   onProgress("compiling kernels", 1);
   const info = engineInfo(model, options, {
     contextLength,
-    profile: describeCodec(plan.codec, calibration.inForce),
-    codec: codecInfo(plan.codec, calibration.inForce),
+    ...codecInForce(plan.codec, calibration.inForce),
     stepTokenCountMax,
     cacheCapacityBytes: runner.cache.sizeBytes.arena,
   });

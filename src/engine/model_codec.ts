@@ -47,8 +47,16 @@ export function modelCodec(
   }
 }
 
+/** The codec in words and for programs. */
+export function codecInForce(
+  codec: CacheCodec,
+  calibration: Calibration | null,
+): { profile: string; codec: CodecInfo } {
+  return { profile: describeCodec(codec, calibration), codec: codecInfo(codec, calibration) };
+}
+
 /** The profile in words, and where its steps are even because no damages were measured. */
-export function describeCodec(codec: CacheCodec, calibration: Calibration | null): string {
+function describeCodec(codec: CacheCodec, calibration: Calibration | null): string {
   const { profile } = codec;
   const text = describeProfile(profile);
   const isEven = isBanded(profile) && profile.layerFactors === null &&
@@ -56,8 +64,7 @@ export function describeCodec(codec: CacheCodec, calibration: Calibration | null
   return isEven ? `${text}, steps even over layers (packkv calibrate --damage)` : text;
 }
 
-/** The codec for programs. */
-export function codecInfo({ profile }: CacheCodec, calibration: Calibration | null): CodecInfo {
+function codecInfo({ profile }: CacheCodec, calibration: Calibration | null): CodecInfo {
   if (!isBanded(profile) || calibration === null) {
     return { settings: profile, layerSteps: null, calibration: null };
   }

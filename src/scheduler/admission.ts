@@ -59,8 +59,9 @@ interface SliceStep {
 }
 
 /**
- * Size of the slice that a step with decode rows opens: of 64, 32 and 16 tokens the largest of which
- * it can run a layer, so that deep in a long prompt a single layer does not keep the others waiting.
+ * Size of the slice that a step with decode rows opens: of 64, 32 and 16 tokens the largest of
+ * which it can run a layer, so that deep in a long prompt one layer does not keep the others
+ * waiting.
  */
 export function sliceSize(
   options: SchedulerOptions,

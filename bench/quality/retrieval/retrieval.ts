@@ -60,7 +60,7 @@ export interface RetrievalPlan {
 
 /** How to go about it. */
 export interface RetrievalRunOptions {
-  /** Folder that keeps what is done of each document, so that a cut run can go on; none if left out. */
+  /** Folder that keeps what is done of each document: a cut run goes on. None if left out. */
   stateFolder?: string;
   onProgress?: (message: string, fraction: number) => void;
 }

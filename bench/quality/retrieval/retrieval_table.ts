@@ -28,8 +28,8 @@ export function formatRetrieval(reports: readonly RetrievalReport[]): string {
   const line = (cells: readonly string[]) =>
     cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ");
   return [
-    `${code.cases} codes and ${pair.cases} pairs in ${documents} documents of ${tokens} tokens of ` +
-    `${text} (${form} form, seeds from ${seed}); exact matches in percent`,
+    `${code.cases} codes and ${pair.cases} pairs in ${documents} documents of ${tokens} tokens ` +
+    `of ${text} (${form} form, seeds from ${seed}); exact matches in percent`,
     ...[heads, ...rows].map(line),
   ].join("\n");
 }
