@@ -6,13 +6,23 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Calibration } from "../calibration/calibration.ts";
+import {
+  type Calibration,
+  parseCalibration,
+  serialiseCalibration,
+} from "../calibration/calibration.ts";
 import { LayerRecall, RECALL_PERIOD_MAX } from "../calibration/recall.ts";
 import { LayerStatistics, type SliceSample } from "../calibration/statistics.ts";
 import { KEY, VALUE } from "../codec/layout.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
 import { EngineError, invariant } from "../core/errors.ts";
-import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import {
+  alignUp,
+  BLOCK_TOKEN_COUNT,
+  type ModelShape,
+  WINDOW_TILE_COUNT,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
@@ -59,12 +69,22 @@ export async function measureCalibration(
     onSample: (layer, sample) => recalls[layer].add(sample),
     onProgress: (fraction) => onProgress("measuring recall", fraction),
   });
-  return {
+  return asStored({
     modelFingerprint: modelFingerprint(model.file),
     textFingerprint: textFingerprint(promptIds),
     tokenCount,
     layers: layers.map((layer, index) => ({ ...layer.finish(), recall: recalls[index].finish() })),
-  };
+  }, shape);
+}
+
+/** As its file gives it back: who measures must have the tables of those who read the file. */
+function asStored(calibration: Calibration, shape: ModelShape): Calibration {
+  const { modelFingerprint, layers: { length: layerCount } } = calibration;
+  const { kvHeadCount, headSize } = shape;
+  const channelCount = kvHeadCount * headSize;
+  const path = "just measured";
+  const expected = { modelFingerprint, path, layerCount, kvHeadCount, channelCount };
+  return parseCalibration(serialiseCalibration(calibration), expected);
 }
 
 /** Reads a text through an exact cache, telling each slice's samples of each layer. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createEngine } from "../../mod.ts";
-import { serialiseCalibration } from "../../src/calibration/calibration.ts";
+import { parseCalibration, serialiseCalibration } from "../../src/calibration/calibration.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { measureCalibration } from "../../src/engine/calibration_run.ts";
 import { loadModel } from "../../src/engine/load_model.ts";
@@ -28,6 +28,13 @@ Deno.test("measureCalibration() gives the same bytes each time, and refuses a te
       const measure = async (count: number) =>
         serialiseCalibration(await measureCalibration(model, tinyPrompt(count, 3), () => {}));
       const first = await measure(300);
+      // What is measured is what its file gives back, to the last bit.
+      const measured = await measureCalibration(model, tinyPrompt(300, 3), () => {});
+      const { kvHeadCount, headSize, layerCount } = model.shape;
+      const { modelFingerprint } = measured;
+      const channelCount = kvHeadCount * headSize;
+      const owner = { modelFingerprint, path: "", layerCount, kvHeadCount, channelCount };
+      assertEquals(parseCalibration(first, owner), measured);
       assertEquals(await measure(300), first);
       const short = await assertRejects(() => measure(100), EngineError) as EngineError;
       assert(short.message.includes("at least 128"), short.message);
