@@ -54,7 +54,7 @@ const BANDED_DEFAULTS = { sinkCount: 4, repack: "none", layerFactors: null } as 
 export const BANDED_PROFILES: readonly BandedProfile[] = [
   { name: "near-lossless", keyStep: 1.1, valueStep: 1.1, ...BANDED_DEFAULTS },
   { name: "balanced", keyStep: 2.2, valueStep: 2.2, ...BANDED_DEFAULTS },
-  { name: "tight", keyStep: 3.3, valueStep: 3.6, ...BANDED_DEFAULTS },
+  { name: "tight", keyStep: 3.2, valueStep: 3.4, ...BANDED_DEFAULTS },
 ];
 
 /** Names of all profiles. */
