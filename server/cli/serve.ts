@@ -99,7 +99,7 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
     insecure,
     release,
   });
-  exitOnSignals(server, request.drainLimitMs);
+  exitOnSignals(server, state.drainLimitMs);
   try {
     const model = await loading;
     state.setReady(model);

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { EngineError } from "../../src/core/errors.ts";
 import type { FinishReason } from "../../src/engine/types.ts";
 import type { RequestWatch } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
@@ -25,6 +24,7 @@ import {
   type GenerationTimings,
 } from "./generation.ts";
 import { type Indexed, mergeConcurrent } from "./merge.ts";
+import { openScope, type RequestScope } from "./request_scope.ts";
 import type { RouteContext } from "./route_context.ts";
 import type { StreamSettings } from "./schema_common.ts";
 import { answerSse, toFrame } from "./sse.ts";
@@ -75,9 +75,8 @@ type TextPiece = Extract<GenerationPiece, { type: "text" }>;
 class AnswerRun {
   readonly #plan: AnswerPlan;
   readonly #context: AnswerContext;
-  readonly #controller = new AbortController();
+  readonly #scope: RequestScope;
   readonly #envelope: { id: string; created: number; model: string };
-  readonly #release: () => void;
   /** Tokens generated so far, by choice. */
   readonly #completionTokenCounts: number[];
   /** Calls found so far, by choice; null if there can be none. */
@@ -98,25 +97,12 @@ class AnswerRun {
     this.#completionTokenCounts = plan.choices.map(() => 0);
     this.#readers = plan.readsCalls ? plan.choices.map(() => new ToolCallReader()) : null;
     this.#textLengths = plan.choices.map(() => 0);
-    this.#release = context.routes.state.track(
-      this.#controller,
-      context.watch.elapsedMs,
-    );
-    context.watch.begin();
-    context.clientSignal.addEventListener("abort", this.clientGone, { once: true });
-    if (context.clientSignal.aborted) this.clientGone();
+    this.#scope = openScope(context.routes.state, context);
   }
 
   /** Ends all generations because nobody reads the answer. */
-  readonly clientGone = (): void => {
-    this.#controller.abort(new EngineError("aborted", "Cannot go on: the client is gone"));
-  };
-
-  #close(): void {
-    this.#context.clientSignal.removeEventListener("abort", this.clientGone);
-    this.#release();
-    this.clientGone();
-    this.#context.watch.end();
+  get clientGone(): () => void {
+    return this.#scope.clientGone;
   }
 
   #usage(): object {
@@ -147,7 +133,7 @@ class AnswerRun {
 
   #pieces(): AsyncGenerator<Indexed<GenerationPiece>> {
     const { model, watch: observer } = this.#context;
-    const context = { model, observer, signal: this.#controller.signal };
+    const context = { model, observer, signal: this.#scope.signal };
     const sources = this.#plan.choices.map((spec) => () => generateText(spec, context));
     // No more at a time than the engine runs: a long list of prompts must not fill its queue.
     return mergeConcurrent(sources, Math.max(1, model.engine.info.sequenceCountMax));
@@ -175,7 +161,7 @@ class AnswerRun {
         }
       }
     } finally {
-      this.#close();
+      this.#scope.end();
     }
     return {
       ...this.#head(format.answerObject),
@@ -272,7 +258,7 @@ class AnswerRun {
       }
       yield "data: [DONE]\n\n";
     } finally {
-      this.#close();
+      this.#scope.end();
     }
   }
 }

@@ -46,17 +46,22 @@ export function modelRoute(routes: RouteContext): (context: Context) => Response
   };
 }
 
-/** The codec in force, under the names of the command line's flags. */
+/** A profile under the names of the command line's flags. */
+function settingsBody(profile: CodecInfo["settings"]): object {
+  const { name } = profile;
+  if (name === "exact") return { profile: name };
+  const { repack } = profile;
+  if (name === "paper") {
+    const { keyRel, valueRel, packSize } = profile;
+    return { profile: name, k_rel: keyRel, v_rel: valueRel, pack_size: packSize, repack };
+  }
+  const { keyStep, valueStep, sinkCount } = profile;
+  return { profile: name, k_step: keyStep, v_step: valueStep, sink_tokens: sinkCount, repack };
+}
+
 function codecBody({ settings, layerSteps, calibration }: CodecInfo): object {
-  const steps = settings.name === "exact"
-    ? {}
-    : settings.name === "paper"
-    ? { k_rel: settings.keyRel, v_rel: settings.valueRel, pack_size: settings.packSize }
-    : { k_step: settings.keyStep, v_step: settings.valueStep, sink_tokens: settings.sinkCount };
   return {
-    profile: settings.name,
-    ...steps,
-    ...(settings.name === "exact" ? {} : { repack: settings.repack }),
+    ...settingsBody(settings),
     layer_steps: layerSteps,
     calibration: calibration && {
       model: calibration.modelFingerprint,

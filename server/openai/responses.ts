@@ -6,11 +6,12 @@
  */
 
 import type { Context } from "hono";
-import { EngineError, invariant } from "../../src/core/errors.ts";
+import { invariant } from "../../src/core/errors.ts";
 import { type RequestWatch, watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import { generateText, type GenerationSpec, type GenerationTimings } from "./generation.ts";
 import { readJson } from "./parse_body.ts";
+import { openScope } from "./request_scope.ts";
 import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
 import { parseResponsesRequest, type ResponsesRequest } from "./schema_responses.ts";
 import { toSpecs } from "./specs.ts";
@@ -183,26 +184,6 @@ function toSpec(request: ResponsesRequest, model: ServedModel): GenerationSpec {
   return toSpecs(request, { promptIds, maxTokens, echo: null, grammar, grammarParam }, model)[0];
 }
 
-/** Runs `body` with a signal that ends with the client, or when the server stops. */
-function track(
-  routes: RouteContext,
-  { clientSignal, watch }: { clientSignal: AbortSignal; watch: RequestWatch },
-) {
-  const controller = new AbortController();
-  const clientGone = () => {
-    controller.abort(new EngineError("aborted", "Cannot go on: the client is gone"));
-  };
-  const release = routes.state.track(controller, watch.elapsedMs);
-  clientSignal.addEventListener("abort", clientGone, { once: true });
-  if (clientSignal.aborted) clientGone();
-  const end = () => {
-    clientSignal.removeEventListener("abort", clientGone);
-    release();
-    clientGone();
-  };
-  return { signal: controller.signal, clientGone, end };
-}
-
 async function* endWith<T>(source: AsyncGenerator<T>, end: () => void): AsyncGenerator<T> {
   try {
     yield* source;
@@ -220,12 +201,8 @@ export function responsesRoute(routes: RouteContext): (context: Context) => Prom
     const spec = toSpec(request, model);
     const watch = watchOf(context);
     const clientSignal = context.req.raw.signal;
-    const { signal, clientGone, end } = track(routes, { clientSignal, watch });
-    watch.begin();
-    const events = endWith(eventsOf({ request, spec, model, routes, signal, watch }), () => {
-      end();
-      watch.end();
-    });
+    const { signal, clientGone, end } = openScope(routes.state, { clientSignal, watch });
+    const events = endWith(eventsOf({ request, spec, model, routes, signal, watch }), end);
     if (request.stream) {
       const { pingIntervalMs } = routes;
       return await answerSse(framesOf(events), { pingIntervalMs, onCancel: clientGone });
