@@ -36,7 +36,7 @@ export const calibrateCommand: Command = {
   notes: [
     "Calibrated profiles (balanced, near-lossless, tight) give each channel of the keys a step",
     "that follows how large its queries are. Serving measures that by itself at the first start",
-    "of a model, in one short pass. With --damage steps also follow how much each layer's error",
+    "of a model, in two short passes. With --damage steps also follow how much each layer's error",
     "matters; that takes two passes for each layer. The same model, text and device give the",
     "same file.",
   ],

@@ -1,6 +1,6 @@
 /**
- * Measures a model's calibration: one pass over a text in an exact cache, a layer at a time, with
- * queries, keys and values read back after each.
+ * Measures a model's calibration: a text, and its beginning twice, are read through an exact cache,
+ * a layer at a time, with queries, keys and values read back after each.
  *
  * @module
  */
@@ -16,17 +16,11 @@ import { LayerStatistics, type SliceSample } from "../calibration/statistics.ts"
 import { KEY, VALUE } from "../codec/layout.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
 import { EngineError, invariant } from "../core/errors.ts";
-import {
-  alignUp,
-  BLOCK_TOKEN_COUNT,
-  type ModelShape,
-  WINDOW_TILE_COUNT,
-  WORD_SIZE_BYTES,
-} from "../core/shapes.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
-import { modelFingerprint } from "./fingerprint.ts";
+import { calibrationOwner } from "./fingerprint.ts";
 import { planCache } from "./load.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
 import { StepRunner } from "./step_runner.ts";
@@ -58,65 +52,57 @@ export async function measureCalibration(
   }
   const promptIds = ids.slice(0, tokenCount);
   const layers = Array.from({ length: shape.layerCount }, () => new LayerStatistics(shape));
-  await runText(model, promptIds, {
-    onSample: (layer, sample) => layers[layer].add(sample),
-    onProgress: (fraction) => onProgress("measuring query energies", fraction),
-  });
   const period = Math.min(RECALL_PERIOD_MAX, Math.floor(tokenCount / 2));
   const twice = [...promptIds.slice(0, period), ...promptIds.slice(0, period)];
   const recalls = layers.map(() => new LayerRecall(shape, period));
-  await runText(model, twice, {
-    onSample: (layer, sample) => recalls[layer].add(sample),
-    onProgress: (fraction) => onProgress("measuring recall", fraction),
-  });
-  return asStored({
-    modelFingerprint: modelFingerprint(model.file),
-    textFingerprint: textFingerprint(promptIds),
-    tokenCount,
-    layers: layers.map((layer, index) => ({ ...layer.finish(), recall: recalls[index].finish() })),
-  }, shape);
-}
-
-/** As its file gives it back: who measures must have the tables of those who read the file. */
-function asStored(calibration: Calibration, shape: ModelShape): Calibration {
-  const { modelFingerprint, layers: { length: layerCount } } = calibration;
-  const { kvHeadCount, headSize } = shape;
-  const channelCount = kvHeadCount * headSize;
-  const path = "just measured";
-  const expected = { modelFingerprint, path, layerCount, kvHeadCount, channelCount };
-  return parseCalibration(serialiseCalibration(calibration), expected);
-}
-
-/** Reads a text through an exact cache, telling each slice's samples of each layer. */
-async function runText(
-  model: LoadedModel,
-  promptIds: readonly number[],
-  { onSample, onProgress }: {
-    onSample: (layer: number, sample: SliceSample) => void;
-    onProgress: (fraction: number) => void;
-  },
-): Promise<void> {
-  const tokenCount = promptIds.length;
   const contextLength = alignUp(tokenCount + 1, BLOCK_TOKEN_COUNT);
   const codec = { kind: "raw", profile: { name: "exact" } } as const;
   const plan = planCache(model, { codec, slotCount: 1, contextLength });
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
-  try {
-    const scheduler = new Scheduler({
+  const newScheduler = () =>
+    new Scheduler({
       ...plan,
       sequenceCountMax: 1,
       waitingCountMax: 1,
       contextLength,
       arenas: plan.shape.groups,
     });
-    runner.setSampling(0, { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 });
-    scheduler.admit({ sequenceId: 0, promptIds, maxTokens: 1, eosIds: [], ignoreEos: true });
-    for (let step = scheduler.plan(); step !== null; step = scheduler.plan()) {
-      await runStep({ model, runner, scheduler, onSample }, step);
-      onProgress((step.slice?.position ?? tokenCount) / tokenCount);
-    }
+  try {
+    await runText({ model, runner, scheduler: newScheduler() }, promptIds, {
+      onSample: (layer, sample) => layers[layer].add(sample),
+      onProgress: (fraction) => onProgress("measuring query energies", fraction),
+    });
+    await runText({ model, runner, scheduler: newScheduler() }, twice, {
+      onSample: (layer, sample) => recalls[layer].add(sample),
+      onProgress: (fraction) => onProgress("measuring recall", fraction),
+    });
   } finally {
     runner.destroy();
+  }
+  const owner = calibrationOwner(model);
+  const measured = serialiseCalibration({
+    modelFingerprint: owner.modelFingerprint,
+    textFingerprint: textFingerprint(promptIds),
+    tokenCount,
+    layers: layers.map((layer, index) => ({ ...layer.finish(), recall: recalls[index].finish() })),
+  });
+  // As its file gives it back: who measures must have the tables of those who read the file.
+  return parseCalibration(measured, { ...owner, path: "just measured" });
+}
+
+/** Reads a text through an exact cache, telling each slice's samples of each layer. */
+async function runText(
+  run: Run,
+  promptIds: readonly number[],
+  { onSample, onProgress }: { onSample: OnSample; onProgress: (fraction: number) => void },
+): Promise<void> {
+  const { runner, scheduler } = run;
+  const tokenCount = promptIds.length;
+  runner.setSampling(0, { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 });
+  scheduler.admit({ sequenceId: 0, promptIds, maxTokens: 1, eosIds: [], ignoreEos: true });
+  for (let step = scheduler.plan(); step !== null; step = scheduler.plan()) {
+    await runStep(run, step, onSample);
+    onProgress((step.slice?.position ?? tokenCount) / tokenCount);
   }
 }
 
@@ -130,12 +116,13 @@ interface Run {
   model: LoadedModel;
   runner: StepRunner;
   scheduler: Scheduler;
-  onSample: (layer: number, sample: SliceSample) => void;
 }
 
+type OnSample = (layer: number, sample: SliceSample) => void;
+
 /** Records a step once per layer, so that each layer's queries can be read before the next. */
-async function runStep(run: Run, step: StepPlan): Promise<void> {
-  const { model: { shape: { layerCount } }, runner, scheduler, onSample } = run;
+async function runStep(run: Run, step: StepPlan, onSample: OnSample): Promise<void> {
+  const { model: { shape: { layerCount } }, runner, scheduler } = run;
   const { slice } = step;
   invariant(slice !== null, "a prompt alone is read in slices");
   let result = null;

@@ -22,15 +22,13 @@ import { readModelShape } from "../gguf/model_shape.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import { createTokenizer } from "../tokenizer/tokenizer.ts";
 import { measureCalibration } from "./calibration_run.ts";
-import { modelFingerprint } from "./fingerprint.ts";
+import { calibrationOwner } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
 import type { CalibrationSource } from "./messages.ts";
 
 /** Whose calibration a file needs. */
 export function fileOwner(file: GgufFile): CalibrationOwner {
-  const { layerCount, kvHeadCount, headSize } = readModelShape(file);
-  const channelCount = kvHeadCount * headSize;
-  return { modelFingerprint: modelFingerprint(file), layerCount, kvHeadCount, channelCount };
+  return calibrationOwner({ file, shape: readModelShape(file) });
 }
 
 /** Tokens of a calibration text in a model's vocabulary. */
@@ -70,7 +68,7 @@ export async function loadCalibration(
   model: LoadedModel,
   onProgress: OnProgress,
 ): Promise<Calibration> {
-  const kept = await findCalibration(fileOwner(model.file));
+  const kept = await findCalibration(calibrationOwner(model));
   if (kept !== null) return kept;
   const measured = await measureCalibration(model, calibrationIds(model.file), onProgress);
   const path = await saveCalibration(measured, measuredPath(measured.modelFingerprint));

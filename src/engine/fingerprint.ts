@@ -1,10 +1,12 @@
 /**
- * What stands for a model file in the names of its blocks.
+ * What stands for a model file in the names of its blocks, and says whose a calibration is.
  *
  * @module
  */
 
 import { createHash } from "node:crypto";
+import type { CalibrationOwner } from "../calibration/store.ts";
+import type { ModelShape } from "../core/shapes.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 
 /** Places of the file's tensor data that are read, evenly spread; a small file is read whole. */
@@ -36,4 +38,13 @@ export function modelFingerprint(file: GgufFile): string {
     source.close();
   }
   return hash.digest("hex").slice(0, 32);
+}
+
+/** Whose calibration a model needs. */
+export function calibrationOwner(
+  { file, shape }: { file: GgufFile; shape: ModelShape },
+): CalibrationOwner {
+  const { layerCount, kvHeadCount, headSize } = shape;
+  const channelCount = kvHeadCount * headSize;
+  return { modelFingerprint: modelFingerprint(file), layerCount, kvHeadCount, channelCount };
 }

@@ -5,24 +5,16 @@
  */
 
 import { type Calibration, parseCalibration } from "../calibration/calibration.ts";
-import type { CalibrationOwner } from "../calibration/store.ts";
 import { calibratedTables, hasDamage } from "../calibration/tables.ts";
 import { type CacheCodec, cacheCodec } from "../codec/cache_codec.ts";
 import { describeProfile, isBanded } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
 import type { CodecProfile } from "../core/shapes.ts";
 import { measureCalibration } from "./calibration_run.ts";
-import { modelFingerprint } from "./fingerprint.ts";
+import { calibrationOwner } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
 import type { CalibrationSource } from "./messages.ts";
 import type { CodecInfo } from "./types.ts";
-
-/** Whose calibration a model needs. */
-export function calibrationOwner({ file, shape }: LoadedModel): CalibrationOwner {
-  const { layerCount, kvHeadCount, headSize } = shape;
-  const channelCount = kvHeadCount * headSize;
-  return { modelFingerprint: modelFingerprint(file), layerCount, kvHeadCount, channelCount };
-}
 
 /**
  * Makes the codec.
@@ -47,24 +39,21 @@ export function modelCodec(
   }
 }
 
-/** The codec in words and for programs. */
+/** The codec in words, telling where steps are even as no damages were measured; for programs. */
 export function codecInForce(
-  codec: CacheCodec,
+  { profile }: CacheCodec,
   calibration: Calibration | null,
 ): { profile: string; codec: CodecInfo } {
-  return { profile: describeCodec(codec, calibration), codec: codecInfo(codec, calibration) };
-}
-
-/** The profile in words, and where its steps are even because no damages were measured. */
-function describeCodec(codec: CacheCodec, calibration: Calibration | null): string {
-  const { profile } = codec;
+  const codec = codecInfo(profile, calibration);
   const text = describeProfile(profile);
-  const isEven = isBanded(profile) && profile.layerFactors === null &&
-    calibration !== null && !hasDamage(calibration);
-  return isEven ? `${text}, steps even over layers (packkv calibrate --damage)` : text;
+  const isEven = codec.layerSteps === "even";
+  return {
+    profile: isEven ? `${text}, steps even over layers (packkv calibrate --damage)` : text,
+    codec,
+  };
 }
 
-function codecInfo({ profile }: CacheCodec, calibration: Calibration | null): CodecInfo {
+function codecInfo(profile: CodecProfile, calibration: Calibration | null): CodecInfo {
   if (!isBanded(profile) || calibration === null) {
     return { settings: profile, layerSteps: null, calibration: null };
   }

@@ -57,9 +57,9 @@ export class SequenceClock {
     this.#startedMs ??= performance.now();
   }
 
-  /** From admission to the beginning of prefill, or to now. */
+  /** From admission to the beginning of prefill; 0 before that. */
   get queueMs(): number {
-    return (this.#startedMs ?? performance.now()) - this.#admittedMs;
+    return (this.#startedMs ?? this.#admittedMs) - this.#admittedMs;
   }
 
   /** Counts a sampled token. */
@@ -78,7 +78,7 @@ export class SequenceClock {
       completionTokenCount: this.#tokenCount,
       cachedTokenCount,
       timings: {
-        queueMs: startedMs - this.#admittedMs,
+        queueMs: this.queueMs,
         prefillMs: firstTokenMs - startedMs,
         decodeMs: performance.now() - firstTokenMs,
       },

@@ -35,8 +35,6 @@ export interface RecordedStep {
   /** Where the saved blocks will be; null if there are none. */
   saved: ReadBack | null;
   reports: readonly LogprobReport[];
-  /** Whether the device time of sealing is told too. */
-  isTimed: boolean;
 }
 
 /** What a step made, with what is not the scheduler's to know. */
@@ -116,9 +114,7 @@ export class StepRunner {
     for (const load of plan.loads) this.host.load(load);
     for (const key of plan.drops) this.host.blocks.delete(key);
     for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
-    // A step that neither packs nor measures is not timed: marks cost a pass each.
-    const isSealing = plan.packs.length + plan.measures.length > 0;
-    const stopwatch = isSealing ? this.#stopwatch : null;
+    const stopwatch = this.#stopwatchOf(plan);
     const timed = (span: number, part: () => void) =>
       stopwatch ? stopwatch.record(encoder, span, part) : part();
     timed(PACK_SPAN, () => this.sealer.recordPacks(encoder, plan.packs));
@@ -143,13 +139,7 @@ export class StepRunner {
       offsetBytes += this.sealer.resultSizeBytes;
     }
     stopwatch?.recordResults(encoder, readBack, offsetBytes);
-    return {
-      commands: encoder.finish(),
-      readBack,
-      saved,
-      reports,
-      isTimed: stopwatch !== null,
-    };
+    return { commands: encoder.finish(), readBack, saved, reports };
   }
 
   /** Submits a recorded step. */
@@ -158,13 +148,12 @@ export class StepRunner {
   }
 
   /** Waits for a submitted step and returns what it made. */
-  async read(plan: StepPlan, recorded: RecordedStep): Promise<StepOutcome> {
-    const { readBack, saved, reports, isTimed } = recorded;
+  async read(plan: StepPlan, { readBack, saved, reports }: RecordedStep): Promise<StepOutcome> {
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
     const reportCount = reports.reduce((sum, { rows }) => sum + rows.length, 0);
     const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
     const sealBytes = plan.measures.length > 0 ? this.sealer.resultSizeBytes : 0;
-    const timeBytes = isTimed ? this.#stopwatch!.resultSizeBytes : 0;
+    const timeBytes = this.#stopwatchOf(plan)?.resultSizeBytes ?? 0;
     const sizeBytes = idBytes + reportBytes + sealBytes + timeBytes;
     const words = new Uint32Array(await readBack.read(sizeBytes));
     if (saved) await this.host.readSaves(saved, plan.saves);
@@ -179,6 +168,11 @@ export class StepRunner {
       ...this.sealer.readResults(plan.measures, sealWords),
       sealingSeconds: Stopwatch.seconds(timeWords),
     };
+  }
+
+  /** A step that neither packs nor measures is not timed: marks cost a pass each. */
+  #stopwatchOf({ packs, measures }: StepPlan): Stopwatch | null {
+    return packs.length + measures.length > 0 ? this.#stopwatch : null;
   }
 
   /** Frees all buffers but the weights. */

@@ -52,6 +52,8 @@ const SLICE_TOKEN_COUNT_MIN = 16;
 
 /** What a step is asked to read of a prompt. */
 interface SliceStep {
+  /** Rows that decode; without any the step pays for all. */
+  decodeCount: number;
   /** Prompts that are being read. */
   promptCount: number;
   /** Sealed blocks of the slice's sequence. */
@@ -59,9 +61,8 @@ interface SliceStep {
 }
 
 /**
- * Size of the slice that a step with decode rows opens: of 64, 32 and 16 tokens the largest of
- * which it can run a layer, so that deep in a long prompt one layer does not keep the others
- * waiting.
+ * Size of the slice that a step opens: of 64, 32 and 16 tokens the largest of which it can run a
+ * layer, so that deep in a long prompt one layer does not keep those who decode waiting.
  */
 export function sliceSize(
   options: SchedulerOptions,
@@ -73,11 +74,12 @@ export function sliceSize(
   return tokenCount;
 }
 
-/** Share of a slice of `tokenCount` tokens that a step with decode rows can run. */
+/** Share of a slice of `tokenCount` tokens that a step can run. */
 export function sliceShare(
   { stepTokenCountMax = STEP_TOKEN_COUNT_DEFAULT, blockCost = 0 }: SchedulerOptions,
   step: SliceStep & { tokenCount: number },
 ): number {
+  if (step.decodeCount === 0) return 1;
   // The more wait for their first token, the longer those wait who have theirs, within reason.
   const tokenCount = stepTokenCountMax * Math.min(step.promptCount, PROMPT_COUNT_MAX);
   return tokenCount / (step.tokenCount * (1 + step.blockCount * blockCost));

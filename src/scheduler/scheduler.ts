@@ -7,7 +7,7 @@
  */
 
 import { type EngineErrorCode, invariant } from "../core/errors.ts";
-import { BLOCK_TOKEN_COUNT, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import { checkLimits, type SchedulerOptions, sliceShare, sliceSize } from "./admission.ts";
 import { BlockCache, type CachedItem } from "./block_cache.ts";
 import { BlockMemory } from "./block_memory.ts";
@@ -278,14 +278,10 @@ export class Scheduler {
     sequence.slicedStep = this.#nextStepIndex;
     const { request: { sequenceId }, slot, blocks: { length: blockCount } } = sequence;
     const { layerCount } = this.#cache.memory;
-    const step = { promptCount: prefilling.length, blockCount };
-    const open = sequence.openSlice(
-      decodeCount === 0 ? SLICE_TOKEN_COUNT : sliceSize(this.#options, { ...step, layerCount }),
-    );
+    const step = { decodeCount, promptCount: prefilling.length, blockCount };
+    const open = sequence.openSlice(sliceSize(this.#options, { ...step, layerCount }));
     const { position, ids, nextLayer: first } = open;
-    const share = decodeCount === 0
-      ? 1
-      : sliceShare(this.#options, { ...step, tokenCount: ids.length });
+    const share = sliceShare(this.#options, { ...step, tokenCount: ids.length });
     const end = Math.min(layerCount, first + Math.max(1, Math.floor(layerCount * share)));
     const isComplete = end === layerCount;
     open.nextLayer = end;
