@@ -24,10 +24,11 @@ export class SequenceClock {
     this.mask = grammar && new TokenMask(grammar.port, grammar.shared);
   }
 
-  /** How its tokens are chosen, now that it starts or starts over. */
-  get extras(): SamplingExtras {
+  /** How its tokens are chosen, now that it starts, or goes on behind what it generated before. */
+  extras(generatedIds: readonly number[]): SamplingExtras {
     const { adjustments, logprobs, promptIds } = this.request;
-    return { adjustments, isMasked: this.mask !== null, topCount: logprobs, promptIds };
+    const isMasked = this.mask !== null;
+    return { adjustments, isMasked, topCount: logprobs, promptIds, generatedIds };
   }
 
   /** The rows of a slice whose next tokens are to be scored; null if none are. */

@@ -24,6 +24,7 @@ const SEQUENCE_ID = 1;
 const EMPTY_PLAN: StepPlan = {
   stepIndex: 0,
   starts: [],
+  swaps: [],
   packs: [],
   links: [],
   restores: [],

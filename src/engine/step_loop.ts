@@ -9,12 +9,16 @@ import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
+import { isSwapKey } from "../scheduler/swap_space.ts";
 import type { Runtime } from "./load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
 import { SequenceClock } from "./sequence_clock.ts";
 import { SlotStore } from "./slot_store.ts";
 import type { RecordedStep, StepOutcome } from "./step_runner.ts";
 import type { EngineStats, TokenLogprobs } from "./types.ts";
+
+/** Longest time that blocks which wait for their copy to the disk may take at the end. */
+const FINISH_MS_MAX = 1000;
 
 /** A planned step whose commands are recorded. */
 interface PreparedStep {
@@ -32,6 +36,8 @@ export class StepLoop {
   #clocks = new Map<number, SequenceClock>();
   #wake: (() => void) | null = null;
   #isStopping = false;
+  /** When to stop though blocks are still to be copied; null while requests are served. */
+  #finishByMs: number | null = null;
   #stopped = Promise.withResolvers<void>();
   #stepCount = 0;
   #promptTokenCount = 0;
@@ -109,16 +115,31 @@ export class StepLoop {
       while (!this.#isStopping) {
         prepared ??= this.#prepare();
         this.#sendEvents();
+        if (prepared === null && this.#finishByMs !== null) break;
         if (prepared === null) {
           await this.#sleep();
           continue;
         }
         prepared = await this.#runStep(prepared);
+        if (performance.now() > (this.#finishByMs ?? Infinity)) break;
         await nextTask();
       }
     } finally {
       this.#stopped.resolve();
     }
+  }
+
+  /**
+   * Ends every sequence, and the loop once what others could use of them is on its way to the disk,
+   * if there is one.
+   */
+  async finish(): Promise<void> {
+    if (this.#runtime.disk === null) return await this.stop();
+    this.#fetching.clear();
+    for (const sequenceId of [...this.#clocks.keys()]) this.abort(sequenceId);
+    this.#finishByMs = performance.now() + FINISH_MS_MAX;
+    this.#wake?.();
+    await this.#stopped.promise;
   }
 
   /** Ends the loop after the step it is in, or waits for the failure that ended it. */
@@ -156,11 +177,11 @@ export class StepLoop {
     const { scheduler, runner } = this.#runtime;
     const plan = scheduler.plan();
     if (plan === null) return null;
-    for (const { sequenceId, slot } of plan.starts) {
+    for (const { sequenceId, slot, storedIds } of plan.starts) {
       const clock = this.#clocks.get(sequenceId);
       clock?.start();
       if (clock) this.slots.note(slot, clock.request);
-      if (clock) runner.setSampling(slot, clock.request.sampling, clock.extras);
+      if (clock) runner.setSampling(slot, clock.request.sampling, clock.extras(storedIds));
     }
     const scored = plan.slice && this.#clocks.get(plan.slice.sequenceId)?.scoredRows(plan.slice);
     return { plan, recorded: runner.record(plan, { scored: scored ?? null }) };
@@ -178,7 +199,7 @@ export class StepLoop {
     this.#stepCount++;
     this.#sealingSeconds += result.sealingSeconds;
     this.#blockCounts.sealedBlockCount += plan.packs.length;
-    this.#blockCounts.savedBlockCount += plan.saves.length;
+    this.#blockCounts.savedBlockCount += plan.saves.length + plan.swaps.length;
     this.#blockCounts.loadedBlockCount += plan.loads.length;
     if (plan.slice?.isComplete) this.#promptTokenCount += plan.slice.ids.length;
     if (plan.slice && result.promptLogprobs.length > 0) this.#sendScores(plan.slice, result);
@@ -209,11 +230,12 @@ export class StepLoop {
     if (event) this.#send({ type: "event", sequenceId, event });
   }
 
-  /** Hands the blocks that a step saved on to the disk. */
-  #writeBehind({ saves }: StepPlan): void {
+  /** Hands the blocks that a step saved for others on to the disk. */
+  #writeBehind({ saves, swaps }: StepPlan): void {
     const { disk, runner } = this.#runtime;
     if (disk === null) return;
-    for (const { key, recordWords } of saves) {
+    for (const { key, recordWords } of [...saves, ...swaps]) {
+      if (isSwapKey(key)) continue;
       const words = runner.host.blocks.get(key);
       if (words) disk.write({ key, recordWords, words });
     }

@@ -9,7 +9,7 @@ import type { CacheCodec } from "../codec/cache_codec.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import { Stopwatch } from "../gpu/stopwatch.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
-import { HostTransfer } from "../kvcache/host_transfer.ts";
+import { HostTransfer, type StagedBlocks } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
 import { createSealer, type Sealer } from "../kvcache/sealer.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs.ts";
@@ -32,8 +32,8 @@ const SPAN_COUNT = 2;
 export interface RecordedStep {
   commands: GPUCommandBuffer;
   readBack: ReadBack;
-  /** Where the saved blocks will be; null if there are none. */
-  saved: ReadBack | null;
+  /** Where saved and swapped blocks will be. */
+  staged: readonly StagedBlocks[];
   reports: readonly LogprobReport[];
 }
 
@@ -111,6 +111,7 @@ export class StepRunner {
   record(plan: StepPlan, options: SliceOptions = {}): RecordedStep {
     const { device } = this.#model.gpu;
     const encoder = device.createCommandEncoder();
+    const staged = this.host.recordSwaps(encoder, plan.swaps);
     for (const load of plan.loads) this.host.load(load);
     for (const key of plan.drops) this.host.blocks.delete(key);
     for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
@@ -124,6 +125,7 @@ export class StepRunner {
     for (const tile of plan.keeps) this.cache.recordTileCopy(encoder, tile, "arena");
     timed(MEASURE_SPAN, () => this.sealer.recordMeasures(encoder, plan.measures));
     const saved = this.host.recordSaves(encoder, plan.saves);
+    if (saved) staged.push(saved);
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
     readBack.recordCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
@@ -139,7 +141,7 @@ export class StepRunner {
       offsetBytes += this.sealer.resultSizeBytes;
     }
     stopwatch?.recordResults(encoder, readBack, offsetBytes);
-    return { commands: encoder.finish(), readBack, saved, reports };
+    return { commands: encoder.finish(), readBack, staged, reports };
   }
 
   /** Submits a recorded step. */
@@ -148,7 +150,7 @@ export class StepRunner {
   }
 
   /** Waits for a submitted step and returns what it made. */
-  async read(plan: StepPlan, { readBack, saved, reports }: RecordedStep): Promise<StepOutcome> {
+  async read(plan: StepPlan, { readBack, staged, reports }: RecordedStep): Promise<StepOutcome> {
     const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
     const reportCount = reports.reduce((sum, { rows }) => sum + rows.length, 0);
     const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
@@ -156,7 +158,7 @@ export class StepRunner {
     const timeBytes = this.#stopwatchOf(plan)?.resultSizeBytes ?? 0;
     const sizeBytes = idBytes + reportBytes + sealBytes + timeBytes;
     const words = new Uint32Array(await readBack.read(sizeBytes));
-    if (saved) await this.host.readSaves(saved, plan.saves);
+    for (const blocks of staged) await this.host.readStaged(blocks);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));

@@ -67,6 +67,7 @@ async function runStep(runner: StepRunner, parts: Partial<StepPlan>): Promise<St
     stepIndex: 0,
     starts: [],
     loads: [],
+    swaps: [],
     packs: [],
     links: [],
     restores: [],

@@ -69,10 +69,17 @@ export function biasWords(logitBias: LogitAdjustments["logitBias"]): Uint32Array
   return words;
 }
 
-/** Counts of a slot that has generated nothing: the highest bit is set for a prompt's tokens. */
-export function tokenCountWords(vocabSize: number, promptIds: readonly number[]): Uint32Array {
+/**
+ * Counts of a slot: the highest bit is set for a prompt's tokens, the others count how often each
+ * was generated.
+ */
+export function tokenCountWords(
+  vocabSize: number,
+  { promptIds, generatedIds }: { promptIds: readonly number[]; generatedIds: readonly number[] },
+): Uint32Array {
   const words = new Uint32Array(vocabSize);
   for (const id of promptIds) words[id] = IN_PROMPT;
+  for (const id of generatedIds) words[id]++;
   return words;
 }
 

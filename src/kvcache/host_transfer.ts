@@ -9,8 +9,17 @@ import { WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ReadBack, readBuffer } from "../gpu/read_back.ts";
 import type { Extent } from "../scheduler/allocator.ts";
-import type { LoadOp, SaveOp } from "../scheduler/step_plan.ts";
+import type { LoadOp, SaveOp, SwapOp } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
+
+/** Most bytes of a staging buffer of swapped blocks, unless one block has more. */
+const SWAP_SIZE_BYTES_MAX = 2 ** 26;
+
+/** Blocks on their way to the host. */
+export interface StagedBlocks {
+  readBack: ReadBack;
+  blocks: readonly Pick<SaveOp, "key" | "recordWords">[];
+}
 
 /** Moves blocks of one cache, and holds those that are in host memory. */
 export class HostTransfer {
@@ -61,40 +70,74 @@ export class HostTransfer {
       return;
     }
     const { tileWords } = this.#cache.shape;
-    const tile = target.slot * WINDOW_TILE_COUNT + target.blockIndex % WINDOW_TILE_COUNT;
+    const { offsetBytes } = this.#tileRange(target);
     for (const window of this.#cache.windows) {
-      const part = words.subarray(start, start + tileWords);
-      this.#gpu.write(window, tile * tileWords * WORD_SIZE_BYTES, part);
+      this.#gpu.write(window, offsetBytes, words.subarray(start, start + tileWords));
       start += tileWords;
     }
   }
 
   /** Records the copies of blocks to a staging buffer; null if there are none. */
-  recordSaves(encoder: GPUCommandEncoder, saves: readonly SaveOp[]): ReadBack | null {
+  recordSaves(encoder: GPUCommandEncoder, saves: readonly SaveOp[]): StagedBlocks | null {
     if (saves.length === 0) return null;
     const readBack = this.#readBacks[this.#nextReadBack++ % this.#readBacks.length];
+    const sources = saves.map(({ extents }) => ({ extents }));
+    this.#recordCopies(encoder, readBack, sources);
+    return { readBack, blocks: saves };
+  }
+
+  /** Records the copies of preempted sequences to staging buffers of their own. */
+  recordSwaps(encoder: GPUCommandEncoder, swaps: readonly SwapOp[]): StagedBlocks[] {
+    return chunksOf(swaps).map((blocks, index) => {
+      const sizeBytes = blocks.reduce((sum, block) => sum + wordCountOf(block), 0) *
+        WORD_SIZE_BYTES;
+      const readBack = ReadBack.create(this.#gpu, `swapped blocks ${index}`, sizeBytes);
+      this.#recordCopies(encoder, readBack, blocks.map(({ source }) => source));
+      return { readBack, blocks };
+    });
+  }
+
+  #recordCopies(
+    encoder: GPUCommandEncoder,
+    readBack: ReadBack,
+    sources: readonly SwapOp["source"][],
+  ): void {
     let targetOffsetBytes = 0;
-    for (const { extents } of saves) {
-      extents.forEach(({ offset, wordCount }, group) => {
-        const sizeBytes = wordCount * WORD_SIZE_BYTES;
-        const range = { offsetBytes: offset * WORD_SIZE_BYTES, sizeBytes, targetOffsetBytes };
-        readBack.recordCopy(encoder, this.#cache.arenas[group], range);
-        targetOffsetBytes += sizeBytes;
-      });
+    const copy = (buffer: GPUBuffer, offsetBytes: number, sizeBytes: number) => {
+      readBack.recordCopy(encoder, buffer, { offsetBytes, sizeBytes, targetOffsetBytes });
+      targetOffsetBytes += sizeBytes;
+    };
+    for (const source of sources) {
+      if ("extents" in source) {
+        source.extents.forEach(({ offset, wordCount }, group) => {
+          const buffer = this.#cache.arenas[group];
+          copy(buffer, offset * WORD_SIZE_BYTES, wordCount * WORD_SIZE_BYTES);
+        });
+        continue;
+      }
+      const { offsetBytes, sizeBytes } = this.#tileRange(source);
+      for (const window of this.#cache.windows) copy(window, offsetBytes, sizeBytes);
     }
-    return readBack;
+  }
+
+  /** Where a tile lies in each layer's window. */
+  #tileRange({ slot, blockIndex }: { slot: number; blockIndex: number }) {
+    const sizeBytes = this.#cache.shape.tileWords * WORD_SIZE_BYTES;
+    const tile = slot * WINDOW_TILE_COUNT + blockIndex % WINDOW_TILE_COUNT;
+    return { offsetBytes: tile * sizeBytes, sizeBytes };
   }
 
   /** Takes the blocks of a submitted step into host memory. */
-  async readSaves(readBack: ReadBack, saves: readonly SaveOp[]): Promise<void> {
-    const counts = saves.map(({ recordWords }) => recordWords.reduce((sum, count) => sum + count));
+  async readStaged({ readBack, blocks }: StagedBlocks): Promise<void> {
+    const counts = blocks.map(wordCountOf);
     const wordCount = counts.reduce((sum, count) => sum + count, 0);
     const words = new Uint32Array(await readBack.read(wordCount * WORD_SIZE_BYTES));
     let start = 0;
-    saves.forEach(({ key }, index) => {
+    blocks.forEach(({ key }, index) => {
       this.blocks.set(key, words.slice(start, start + counts[index]));
       start += counts[index];
     });
+    if (!this.#readBacks.includes(readBack)) readBack.destroy();
   }
 
   /** Reads a block of all layers off the arenas; nobody may take its memory meanwhile. */
@@ -118,4 +161,24 @@ export class HostTransfer {
     for (const readBack of this.#readBacks) readBack.destroy();
     this.blocks.clear();
   }
+}
+
+function wordCountOf({ recordWords }: Pick<SaveOp, "recordWords">): number {
+  return recordWords.reduce((sum, count) => sum + count, 0);
+}
+
+/** Blocks in order, in runs of bounded size. */
+function chunksOf(blocks: readonly SwapOp[]): SwapOp[][] {
+  const chunks: SwapOp[][] = [];
+  let sizeBytes = Infinity;
+  for (const block of blocks) {
+    const blockBytes = wordCountOf(block) * WORD_SIZE_BYTES;
+    if (sizeBytes + blockBytes > SWAP_SIZE_BYTES_MAX) {
+      chunks.push([]);
+      sizeBytes = 0;
+    }
+    chunks.at(-1)!.push(block);
+    sizeBytes += blockBytes;
+  }
+  return chunks;
 }

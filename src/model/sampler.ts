@@ -35,6 +35,8 @@ export interface SamplingExtras {
   /** Alternatives to report with each token, 0 to 20; null reports nothing. */
   topCount: number | null;
   promptIds: readonly number[];
+  /** Tokens generated that no row feeds any more. */
+  generatedIds: readonly number[];
 }
 
 const NO_EXTRAS: SamplingExtras = {
@@ -42,6 +44,7 @@ const NO_EXTRAS: SamplingExtras = {
   isMasked: false,
   topCount: null,
   promptIds: [],
+  generatedIds: [],
 };
 
 const NEUTRAL: LogitAdjustments = {
@@ -171,7 +174,7 @@ export class Sampler {
     if (logitBias.length > 0) write(bias, BIAS_SIZE_BYTES, biasWords(logitBias));
     if (!needsCounts(adjustments)) return;
     const sizeBytes = this.#vocabSize * WORD_SIZE_BYTES;
-    write(this.#counts, sizeBytes, tokenCountWords(this.#vocabSize, all.promptIds));
+    write(this.#counts, sizeBytes, tokenCountWords(this.#vocabSize, all));
   }
 
   /**

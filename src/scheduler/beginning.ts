@@ -11,6 +11,7 @@ import type { HostEntry, HostIndex } from "./host_index.ts";
 import type { LoadOp } from "./step_plan.ts";
 import { bestBoundary, rawTilesBefore, sealedBefore } from "./prefix.ts";
 import type { Sequence } from "./sequence.ts";
+import { findSwapped, isSwapKey } from "./swap_space.ts";
 
 /** A block on the device, or else on the host. */
 export type Found = CachedItem | HostEntry;
@@ -29,7 +30,7 @@ export function isOnDevice(found: Found): found is CachedItem {
 
 /** A place to begin, and the blocks it is made of. */
 export interface Beginning {
-  /** Blocks of the prompt that are not prefilled. */
+  /** Blocks that are stored already. */
   boundary: number;
   /** Blocks 0, 1, … up to two before the boundary. */
   sealed: Found[];
@@ -40,7 +41,13 @@ export interface Beginning {
 }
 
 /** The last place at which `sequence` can begin. */
-export function findBeginning(sequence: Sequence, { cache, host }: Tiers): Beginning {
+export function findBeginning(sequence: Sequence, tiers: Tiers): Beginning {
+  const shared = findShared(sequence, tiers);
+  const own = findSwapped(sequence, tiers);
+  return own !== null && own.boundary > shared.boundary ? { ...shared, ...own } : shared;
+}
+
+function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
   const { names, request } = sequence;
   const find = (kind: CachedItem["kind"]) => (blockIndex: number): Found | undefined => {
     const key = sequence.keyOf(blockIndex, kind);
@@ -55,6 +62,29 @@ export function findBeginning(sequence: Sequence, { cache, host }: Tiers): Begin
   const sealed = names.slice(0, sealedBefore(boundary)).map((_, index) => sealedAt(index)!);
   const raw = rawTilesBefore(boundary).map((index) => rawAt(index)!);
   return { boundary, sealed, raw, sharedCount };
+}
+
+/**
+ * Keys of blocks that `sequence` would begin with if it had them, beside those on the device and on
+ * the host.
+ *
+ * @param tiers `isElsewhere`: whether the block of a key could be had.
+ */
+export function keysElsewhere(
+  sequence: Sequence,
+  { cache, host, isElsewhere }: {
+    cache: BlockCache;
+    host: Pick<HostIndex, "find">;
+    isElsewhere: (key: string) => boolean;
+  },
+): string[] {
+  const find = (key: string) => {
+    if (!host.find(key) && !isElsewhere(key)) return undefined;
+    return { key, kind: "sealed" as const, recordWords: [] };
+  };
+  const { sealed, raw } = findBeginning(sequence, { cache, host: { find } });
+  const keys = [...sealed, ...raw].flatMap((found) => isOnDevice(found) ? [] : [found.key]);
+  return [...new Set(keys.filter((key) => !host.find(key)))];
 }
 
 /**
@@ -107,7 +137,8 @@ export function takeBlocks(
   const loads: LoadOp[] = [];
   const items = sealed.map((found) => {
     if (isOnDevice(found)) return found;
-    const item = cache.add(found.kind, found.key, found.recordWords);
+    const key = isSwapKey(found.key) ? null : found.key;
+    const item = cache.add(found.kind, key, found.recordWords);
     if (item === null) return null;
     added.push(item);
     loads.push({ key: found.key, target: { extents: item.block.extents } });

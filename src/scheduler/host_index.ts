@@ -23,7 +23,7 @@ export class HostIndex {
   /** Least recently used first. */
   #entries = new Map<string, HostEntry>();
   #usedBytes = 0;
-  #dropped: string[] = [];
+  #dropped = new Set<string>();
 
   /** @param capacityBytes Most bytes of all entries together. */
   constructor(capacityBytes: number) {
@@ -38,6 +38,11 @@ export class HostIndex {
   /** Entries held. */
   get entryCount(): number {
     return this.#entries.size;
+  }
+
+  /** Keys of all entries, least recently used first. */
+  get keys(): readonly string[] {
+    return [...this.#entries.keys()];
   }
 
   /** The entry of a key. */
@@ -56,6 +61,7 @@ export class HostIndex {
     const found = this.#entries.get(entry.key);
     if (found) return this.touch(found);
     this.#entries.set(entry.key, entry);
+    this.#dropped.delete(entry.key);
     this.#usedBytes += sizeBytes;
     while (this.#usedBytes > this.capacityBytes) {
       const [oldest] = this.#entries.values();
@@ -69,13 +75,13 @@ export class HostIndex {
     if (entry === undefined) return;
     this.#entries.delete(key);
     this.#usedBytes -= entrySizeBytes(entry);
-    this.#dropped.push(key);
+    this.#dropped.add(key);
   }
 
   /** Keys dropped since the last call, whose bytes can go. */
   takeDropped(): string[] {
-    const dropped = this.#dropped;
-    this.#dropped = [];
+    const dropped = [...this.#dropped];
+    this.#dropped.clear();
     return dropped;
   }
 

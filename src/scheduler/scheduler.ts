@@ -15,13 +15,14 @@ import type { SchedulerEvent, SchedulerStats } from "./events.ts";
 import { checkScheduler } from "./integrity.ts";
 import { countsOf, slotOf, type SlotStats } from "./counts.ts";
 import { nextPrefill, runningOrder } from "./run_order.ts";
-import { findBeginning, isOnDevice } from "./beginning.ts";
+import { keysElsewhere } from "./beginning.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { SaveQueue } from "./save_queue.ts";
 import { type InFlightStep, Roster } from "./roster.ts";
 import { Sequence, type SequenceRequest } from "./sequence.ts";
 import { Shelf } from "./shelf.ts";
 import { type Opening, Starter } from "./starter.ts";
+import { SwapSpace } from "./swap_space.ts";
 import type {
   DecodeRow,
   MeasureOp,
@@ -47,6 +48,7 @@ export class Scheduler {
   #roster: Roster;
   #host: HostIndex | null;
   #saves: SaveQueue | null;
+  #swaps: SwapSpace | null;
   #inFlight: InFlightStep[] = [];
   #events: SchedulerEvent[] = [];
   #nextStepIndex = 0;
@@ -56,11 +58,15 @@ export class Scheduler {
     this.#options = options;
     this.#cache = new BlockCache(new BlockMemory(options.arenas, options));
     this.#roster = new Roster(this.#cache, options.sequenceCountMax);
-    const { host } = options;
+    const { host, prefix } = options;
     this.#host = host ? new HostIndex(host.capacityBytes) : null;
-    this.#starter = new Starter(this.#roster, { cache: this.#cache, host: this.#host });
+    const { layerCount } = this.#cache.memory;
+    this.#swaps = this.#host && prefix
+      ? new SwapSpace(this.#host, { layerCount, tileWords: prefix.tileWords })
+      : null;
     const tiers = { cache: this.#cache, host: this.#host };
-    this.shelf = new Shelf(tiers, options.prefix?.root ?? null);
+    this.#starter = new Starter(this.#roster, { ...tiers, swaps: this.#swaps });
+    this.shelf = new Shelf(tiers, prefix?.root ?? null);
     this.#saves = host && this.#host
       ? new SaveQueue(this.#cache, this.#host, host.saveWordCountMax)
       : null;
@@ -87,7 +93,9 @@ export class Scheduler {
    */
   abort(sequenceId: number): void {
     const sequence = this.#roster.alive(sequenceId);
-    if (sequence) this.#roster.end(sequence);
+    if (!sequence) return;
+    this.#roster.end(sequence);
+    this.#swaps?.forget(sequence);
   }
 
   /** Gives up every block that no sequence holds; how many there were. */
@@ -112,16 +120,7 @@ export class Scheduler {
     const [host, prefixRoot] = [this.#host, this.#options.prefix?.root ?? null];
     if (host === null || prefixRoot === null) return [];
     const sequence = new Sequence(request, { index: 0, step: 0, prefixRoot });
-    const wanted = new Set<string>();
-    const find = (key: string) => {
-      if (!host.find(key) && !isElsewhere(key)) return undefined;
-      return { key, kind: "sealed" as const, recordWords: [] };
-    };
-    const { sealed, raw } = findBeginning(sequence, { cache: this.#cache, host: { find } });
-    for (const found of [...sealed, ...raw]) {
-      if (!isOnDevice(found) && !host.find(found.key)) wanted.add(found.key);
-    }
-    return [...wanted];
+    return keysElsewhere(sequence, { cache: this.#cache, host, isElsewhere });
   }
 
   /**
@@ -132,17 +131,18 @@ export class Scheduler {
     if (this.#inFlight.length === IN_FLIGHT_STEP_COUNT_MAX) return null;
     if (this.#inFlight.some(({ plan }) => plan.measures.length > 0)) return null;
     const loads = this.shelf.takeLoads();
-    const opening: Opening = { starts: [], loads, packs: [], links: [], restores: [] };
+    const opening: Opening = { starts: [], loads, swaps: [], packs: [], links: [], restores: [] };
     this.#planReady(opening);
     this.#starter.run(opening, this.#nextStepIndex);
     const decodes = this.#planDecodes();
     const slice = this.#planSlice(decodes.length);
-    const { packs, links, restores } = opening;
+    const { swaps, packs, links, restores } = opening;
     const uses = [...packs, ...links, ...restores, ...decodes, ...(slice ? [slice] : [])];
     const keeps = slice?.isComplete ? this.#planKeeps(slice) : [];
     // Behind what may give blocks up.
     const saves = this.#saves?.take() ?? [];
-    if (uses.length === 0 && saves.length === 0 && loads.length === 0) return null;
+    const copyCount = saves.length + loads.length + swaps.length;
+    if (uses.length === 0 && copyCount === 0) return null;
     const measures = this.#planMeasures();
     const stepIndex = this.#nextStepIndex++;
     const drops = this.#host?.takeDropped() ?? [];
@@ -164,6 +164,7 @@ export class Scheduler {
     for (const row of plan.decodes) this.#commitToken(row, result);
     plan.measures.forEach((measure, jobIndex) => this.#commitMeasure(measure, jobIndex, result));
     this.#saves?.commit(plan.saves);
+    this.#swaps?.commit(plan.swaps, this.#roster.waiting);
     for (const sequence of step.sequences) this.#roster.releaseIfUnused(sequence);
   }
 
@@ -209,7 +210,7 @@ export class Scheduler {
       const { blockIndex } = ready;
       const placed = "item" in ready
         ? { item: ready.item, isNew: false }
-        : this.#place(sequence, ready);
+        : this.#place(sequence, ready, opening);
       if (placed === null) continue;
       sequence.ready = [];
       sequence.blocks.push(placed.item);
@@ -231,6 +232,7 @@ export class Scheduler {
   #place(
     sequence: Sequence,
     ready: { blockIndex: number; recordWords: readonly number[] },
+    opening: Opening,
   ): { item: CachedItem; isNew: boolean } | null {
     const key = sequence.keyOf(ready.blockIndex, "sealed");
     const found = key === null ? undefined : this.#cache.find(key);
@@ -251,6 +253,7 @@ export class Scheduler {
       }
       invariant(this.#inFlight.length === 0, "memory is only short when no step is in flight");
       const victim = runningOrder(this.#roster.running).at(-1)!;
+      opening.swaps.push(...this.#swaps?.swapOut(victim) ?? []);
       this.#roster.preempt(victim);
       // Whoever is alone starts over in an empty arena, where its blocks lie without gaps.
       if (isAlone) this.#cache.clear();

@@ -2,6 +2,7 @@ import { invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 import { blockNames, rootName } from "./block_name.ts";
 import { type CachedItem, itemKey, type ItemKind } from "./block_cache.ts";
+import type { SwappedState } from "./swap_space.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
 
 /** One generation asked of the scheduler. */
@@ -80,6 +81,8 @@ export class Sequence {
   slicedStep = 0;
   /** Prompt tokens found in the cache when it first got a slot; null before. */
   cachedTokenCount: number | null = null;
+  /** What it left on the host when it was preempted; null unless it waits for its turn. */
+  swapped: SwappedState | null = null;
   /** Raw tiles of its prompt that are kept for others. */
   #keptTiles: Set<number>;
   #ids: number[];
@@ -136,10 +139,15 @@ export class Sequence {
     return name === undefined ? null : itemKey(name, kind);
   }
 
-  /** Begins behind what the cache has of the prompt; `sharedCount` blocks of it are known there. */
+  /**
+   * Begins behind what the tiers have of it; `sharedCount` blocks of the prompt are known there.
+   * Whoever comes back may begin behind its prompt.
+   */
   begin(boundary: number, options: { step: number; sharedCount: number }): void {
     invariant(this.plannedTokenCount === 0, "a sequence begins once");
     this.plannedTokenCount = boundary * BLOCK_TOKEN_COUNT;
+    const behindPromptCount = this.plannedTokenCount - this.request.promptIds.length;
+    this.plannedSampleCount = Math.max(0, behindPromptCount + 1);
     this.measuredBlockCount = sealedBefore(boundary);
     this.slicedStep = options.step;
     this.cachedTokenCount ??= this.plannedTokenCount;
@@ -188,6 +196,11 @@ export class Sequence {
     return isComplete && this.#keptTiles.has(tile) && tile < this.names.length ? tile : null;
   }
 
+  /** Generated tokens that are stored, or planned to be. */
+  get storedIds(): readonly number[] {
+    return this.#ids.slice(this.request.promptIds.length, this.plannedTokenCount);
+  }
+
   /** Whether the token that a row at `position` samples is known from before a preemption. */
   isKnownSample(position: number): boolean {
     return position + 1 < this.#ids.length;
@@ -210,8 +223,8 @@ export class Sequence {
   }
 
   /**
-   * Back to waiting, with nothing stored: what was generated is decoded again, by the same steps,
-   * so that every bit is as it was.
+   * Back to waiting, with nothing stored: what it generated and did not leave on the host is
+   * decoded again, by the same steps, so that every bit is as it was.
    */
   restart(): void {
     invariant(this.inFlightCount === 0, "no step uses a preempted sequence");

@@ -19,12 +19,14 @@ import type { HostIndex } from "./host_index.ts";
 import type { Roster } from "./roster.ts";
 import { waitingOrder } from "./run_order.ts";
 import type { Sequence } from "./sequence.ts";
-import type { LinkOp, LoadOp, PackOp, StartOp, TileOp } from "./step_plan.ts";
+import type { LinkOp, LoadOp, PackOp, StartOp, SwapOp, TileOp } from "./step_plan.ts";
+import type { SwapSpace } from "./swap_space.ts";
 
 /** Operations of the step being planned that come before its rows. */
 export interface Opening {
   starts: StartOp[];
   loads: LoadOp[];
+  swaps: SwapOp[];
   packs: PackOp[];
   links: LinkOp[];
   restores: TileOp[];
@@ -37,17 +39,24 @@ export class Starter {
   #roster: Roster;
   #cache: BlockCache;
   #host: HostIndex | null;
+  #swaps: SwapSpace | null;
 
-  constructor(roster: Roster, tiers: { cache: BlockCache; host: HostIndex | null }) {
+  constructor(
+    roster: Roster,
+    tiers: { cache: BlockCache; host: HostIndex | null; swaps: SwapSpace | null },
+  ) {
     this.#roster = roster;
     this.#cache = tiers.cache;
     this.#host = tiers.host;
+    this.#swaps = tiers.swaps;
   }
 
   /** Gives slots to waiting sequences while their expected need fits beside that of the others. */
   run(opening: Opening, step: number): void {
+    // Loads are written before the step: not over blocks that it has yet to copy to the host.
+    if (opening.swaps.length > 0) return;
     for (const sequence of waitingOrder(this.#roster.waiting, step)) {
-      if (this.#roster.freeSlots.length === 0) return;
+      if (this.#roster.freeSlots.length === 0 || sequence.swapped?.isPending) return;
       const beginning = findBeginning(sequence, { cache: this.#cache, host: this.#host });
       if (this.#roster.running.length > 0) {
         if (this.#roster.isStartPaused) return;
@@ -98,6 +107,8 @@ export class Starter {
     for (const entry of [...beginning.sealed, ...raw]) {
       if (!isOnDevice(entry)) this.#host?.touch(entry);
     }
-    opening.starts.push({ sequenceId, slot, cachedTokenCount: boundary * BLOCK_TOKEN_COUNT });
+    this.#swaps?.forget(sequence);
+    const cachedTokenCount = Math.min(boundary * BLOCK_TOKEN_COUNT, promptIds.length);
+    opening.starts.push({ sequenceId, slot, cachedTokenCount, storedIds: sequence.storedIds });
   }
 }

@@ -1,8 +1,8 @@
 /**
  * One step of the engine as a plain value: what the scheduler asks of the GPU, and what comes back.
  *
- * A step runs in this order: `loads`, `packs`, `links`, `restores`, the rows of `decodes`, those of
- * `slice`, `keeps`, `measures`, `saves`.
+ * A step runs in this order: `loads`, `swaps`, `packs`, `links`, `restores`, the rows of `decodes`,
+ * those of `slice`, `keeps`, `measures`, `saves`.
  *
  * @module
  */
@@ -41,6 +41,16 @@ export interface SaveOp {
   recordWords: readonly number[];
 }
 
+/** Copies a block of a preempted sequence to the host, before its memory holds something else. */
+export interface SwapOp {
+  key: string;
+  kind: ItemKind;
+  /** By layer. */
+  recordWords: readonly number[];
+  /** Where from: extents of the arenas, or a tile of a slot's window. */
+  source: { extents: readonly Extent[] } | { slot: number; blockIndex: number };
+}
+
 /** Puts a sealed block that is in the arena already into a slot's directory. */
 export interface LinkOp {
   slot: number;
@@ -64,6 +74,8 @@ export interface StartOp {
   slot: number;
   /** Tokens of its prompt that are in the cache and not prefilled. */
   cachedTokenCount: number;
+  /** Tokens it generated that are stored already: those before its first row. */
+  storedIds: readonly number[];
 }
 
 /** One token of a sequence in decode: fed, stored at `position`, and followed by a sampled one. */
@@ -114,6 +126,8 @@ export interface StepPlan {
   starts: readonly StartOp[];
   /** From the host; whoever reads them runs in this step. */
   loads: readonly LoadOp[];
+  /** To the host; a step with any has no starts. */
+  swaps: readonly SwapOp[];
   /** Blocks measured by the step before. Recorded before the rows. */
   packs: readonly PackOp[];
   links: readonly LinkOp[];

@@ -1,10 +1,10 @@
 /** Sequences that run beside others give what they give alone. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import type { Engine, GenerateRequest, ProfileOptions } from "../../src/engine/types.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import { collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
 
 const PROFILES: ProfileOptions[] = [
   { name: "exact" },
@@ -72,32 +72,6 @@ for (const profile of PROFILES) {
       }
     }));
 }
-
-Deno.test("sequences that lose their blocks to others start over and end with the same tokens", () =>
-  withTinyEngine(
-    // Fine steps: what decode stores and what a slice stores again differ in their last bits.
-    {
-      profile: { name: "paper", keyRel: 0.004, valueRel: 0.004 },
-      sequenceCountMax: 3,
-      cacheSizeBytes: 84 * 1024,
-    },
-    async (engine) => {
-      // Blocks of one repeated token are small, so that all three are admitted together.
-      await collectIds(engine, { promptIds: new Array(500).fill(9), maxTokens: 10 });
-      const before = await idleStats(engine);
-      const together = [1, 2, 3].map((seed): GenerateRequest => {
-        const sampling = seed === 3 ? { temperature: 1.2, topK: 40, seed } : {};
-        return { promptIds: tinyPrompt(200, seed), maxTokens: 210, ignoreEos: true, sampling };
-      });
-      const texts = await Promise.all(together.map((request) => collectIds(engine, request)));
-      const after = await idleStats(engine);
-      const prefilledCount = after.promptTokenCount - before.promptTokenCount;
-      assert(prefilledCount > 600, `${prefilledCount} tokens were prefilled: nobody started over`);
-      for (const [index, request] of together.entries()) {
-        assertEquals(texts[index], await collectIds(engine, request), `request ${index}`);
-      }
-    },
-  ));
 
 Deno.test("generate() rejects with queue_full behind the waiting ones, who are served all the same", () =>
   withTinyEngine({ sequenceCountMax: 1, waitingCountMax: 2 }, async (engine) => {

@@ -111,8 +111,8 @@ async function adjust(vocabSize: number, cases: readonly RowCase[], logits: Floa
     write(buffers.ids, 1, Uint32Array.of(each.generatedIds.at(-1) ?? 0));
     const bias = biasWords(each.logitBias);
     if (bias.length > 0) write(buffers.bias, BIAS_SIZE_BYTES / 4, bias);
-    const counts = tokenCountWords(vocabSize, each.promptIds);
-    for (const id of known) counts[id]++;
+    const { promptIds } = each;
+    const counts = tokenCountWords(vocabSize, { promptIds, generatedIds: known });
     write(buffers.counts, vocabSize, counts);
     const { allowedIds } = each;
     if (allowedIds) write(buffers.mask, maskWordCount(vocabSize), maskWords(vocabSize, allowedIds));

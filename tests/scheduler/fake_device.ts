@@ -15,8 +15,10 @@ import type {
   SaveOp,
   StepPlan,
   StepResult,
+  SwapOp,
   TileOp,
 } from "../../src/scheduler/step_plan.ts";
+import { isSwapKey } from "../../src/scheduler/swap_space.ts";
 
 const BLOCK = 64;
 const TILE_COUNT = 4;
@@ -56,6 +58,8 @@ interface Packed {
   units: number[][];
   ids: number[];
   isDecoded: boolean;
+  /** Whether it was loaded for the one sequence that left it on the host. */
+  isOwn: boolean;
   serial: number;
 }
 
@@ -95,7 +99,9 @@ export class FakeDevice {
   run(plan: StepPlan): StepResult {
     assertEquals(plan.stepIndex, this.#stepIndex++);
     for (const { slot } of plan.starts) this.#reset(slot);
+    if (plan.swaps.length > 0) assertEquals(plan.starts, []);
     for (const load of plan.loads) this.#load(load);
+    for (const swap of plan.swaps) this.#swap(swap);
     for (const key of plan.drops) assert(this.#host.delete(key), "what is dropped is there");
     for (const pack of plan.packs) this.#pack(pack);
     for (const link of plan.links) this.#link(link);
@@ -174,7 +180,7 @@ export class FakeDevice {
   #link({ slot, blockIndex, recordOffsets }: LinkOp): void {
     assertEquals(this.#directory.get(slot)!.length, blockIndex);
     const found = this.#find(recordOffsets);
-    assertEquals(found.isDecoded, false, "what is shared was prefilled");
+    assert(found.isOwn || !found.isDecoded, "what is shared was prefilled");
     this.#directory.get(slot)!.push(found);
   }
 
@@ -182,6 +188,14 @@ export class FakeDevice {
     const serial = this.#owners[0][extents[0].offset / EXTENT_UNIT_WORDS];
     const { ids, isDecoded } = this.#intact(this.#contents.get(serial)!);
     this.#host.set(key, { firstPosition: 0, ids, isDecoded, recordWords });
+  }
+
+  #swap({ key, source, recordWords, kind }: SwapOp): void {
+    assert(!this.#host.has(key), "what the host has is not copied again");
+    if ("extents" in source) return this.#save({ key, kind, recordWords, ...source });
+    const { ids, isDecoded } = this.#tile(source.slot, source.blockIndex);
+    assertEquals(ids.length, BLOCK);
+    this.#host.set(key, { firstPosition: 0, ids: [...ids], isDecoded, recordWords });
   }
 
   #load({ key, target }: LoadOp): void {
@@ -201,7 +215,7 @@ export class FakeDevice {
         offset += tile.recordWords[offsets.length - 1];
       }
     });
-    this.#write(offsets, tile.recordWords, tile);
+    this.#write(offsets, tile.recordWords, tile).isOwn = isSwapKey(key);
   }
 
   #keep({ slot, blockIndex, recordOffsets }: TileOp): void {
@@ -234,7 +248,7 @@ export class FakeDevice {
       }
     });
     const { ids, isDecoded } = tile;
-    const packed = { recordOffsets, units, ids: [...ids], isDecoded, serial };
+    const packed = { recordOffsets, units, ids: [...ids], isDecoded, isOwn: false, serial };
     if (this.#serial % 5000 === 0) this.#dropLost();
     this.#contents.set(serial, packed);
     return packed;

@@ -84,7 +84,7 @@ Deno.test("Scheduler begins a prompt behind what an equal one left, with links a
   const scheduler = makeScheduler();
   admit(scheduler, 1, ids(500));
   const first = run(scheduler);
-  assertEquals(first[0].starts, [{ sequenceId: 1, slot: 0, cachedTokenCount: 0 }]);
+  assertEquals(first[0].starts, [{ sequenceId: 1, slot: 0, cachedTokenCount: 0, storedIds: [] }]);
   assertEquals(
     first.flatMap(({ keeps }) => keeps.map(({ blockIndex }) => blockIndex)),
     [1, 2, 3, 4, 5, 6],
@@ -92,7 +92,7 @@ Deno.test("Scheduler begins a prompt behind what an equal one left, with links a
   );
   admit(scheduler, 2, ids(500));
   const [plan, ...rest] = run(scheduler);
-  assertEquals(plan.starts, [{ sequenceId: 2, slot: 0, cachedTokenCount: 448 }]);
+  assertEquals(plan.starts, [{ sequenceId: 2, slot: 0, cachedTokenCount: 448, storedIds: [] }]);
   assertEquals(plan.links.map(({ blockIndex }) => blockIndex), [0, 1, 2, 3, 4]);
   assertEquals(plan.restores.map(({ blockIndex }) => blockIndex), [5, 6]);
   assertEquals([plan.slice?.position, plan.slice?.ids.length], [448, 52]);

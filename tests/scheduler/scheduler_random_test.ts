@@ -27,6 +27,8 @@ interface Case {
   hitShareMin?: number;
   /** Host memory for blocks; none if left out. */
   hostBytes?: number;
+  /** Least share of restarts that go on behind what the sequence had left on the host. */
+  resumeShareMin?: number;
 }
 
 const CASES: Case[] = [
@@ -93,6 +95,20 @@ const CASES: Case[] = [
     preemptionCountMin: 20,
     hitShareMin: 0.15,
     hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
+  {
+    why: "shared prefixes, scarce memory, a large host tier",
+    seed: 7,
+    eventCount: 100_000,
+    wordsPerLayer: 3_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 2 ** 24,
+    resumeShareMin: 0.8,
   },
 ];
 
@@ -113,6 +129,9 @@ class Run {
   readonly scheduler: Scheduler;
   readonly lives = new Map<number, Life>();
   restartCount = 0;
+  /** Restarts of sequences that had generated tokens, and those that repeat 128 at most. */
+  answeringRestartCount = 0;
+  resumeCount = 0;
   aheadCount = 0;
   partCount = 0;
   loadCount = 0;
@@ -228,9 +247,18 @@ class Run {
     const plan = this.scheduler.plan();
     if (plan === null) return false;
     if (this.#inFlight.length > 0) this.aheadCount++;
-    for (const { sequenceId, cachedTokenCount } of plan.starts) {
-      if (this.#begun.has(sequenceId)) this.restartCount++;
-      else this.cachedCounts.set(sequenceId, cachedTokenCount);
+    for (const { sequenceId, cachedTokenCount, storedIds } of plan.starts) {
+      const { promptIds, tokens } = this.lives.get(sequenceId)!;
+      if (this.#begun.has(sequenceId)) {
+        this.restartCount++;
+        if (tokens.length > 0) {
+          this.answeringRestartCount++;
+          const repeatedCount = promptIds.length - cachedTokenCount +
+            tokens.length - storedIds.length;
+          if (repeatedCount <= 128) this.resumeCount++;
+        }
+      } else this.cachedCounts.set(sequenceId, cachedTokenCount);
+      assertEquals(storedIds, tokens.slice(0, storedIds.length));
       this.#begun.add(sequenceId);
     }
     if (plan.slice && !plan.slice.isComplete) this.partCount++;
@@ -296,6 +324,8 @@ for (const options of CASES) {
     assert(!endings.includes("none"), "every sequence ends");
     assertGreaterOrEqual(endings.filter((ending) => ending === "finish").length, 30);
     assertGreaterOrEqual(run.restartCount, preemptionCountMin);
+    const wantedCount = run.answeringRestartCount * (options.resumeShareMin ?? 0);
+    assertGreaterOrEqual(run.resumeCount, wantedCount);
     assertGreaterOrEqual(run.aheadCount, 100);
     const { runningCount, waitingCount, allocatedWordCount, cacheUsage } = run.scheduler.stats();
     assertEquals([runningCount, waitingCount, allocatedWordCount, cacheUsage], [0, 0, 0, 0]);

@@ -1,0 +1,133 @@
+/**
+ * What a preempted sequence leaves in host memory so that it comes back where it was: its sealed
+ * blocks, and the raw tiles behind them. src/decisions/16 has the reasons.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { type BlockCache, type CachedItem, itemKey, type ItemKind } from "./block_cache.ts";
+import { entrySizeBytes, type HostEntry, type HostIndex } from "./host_index.ts";
+import { rawTilesBefore, sealedBefore } from "./prefix.ts";
+import type { Sequence } from "./sequence.ts";
+import type { SwapOp } from "./step_plan.ts";
+
+/** Beginning of keys under which nobody but one sequence finds a block; no block's name has it. */
+const OWN_PREFIX = "swap/";
+
+/** A place where a preempted sequence can begin again. */
+export interface SwappedState {
+  /** Blocks stored before it. */
+  boundary: number;
+  /** Keys of blocks 0, 1, … up to two before the boundary; those of its prompt may be shared. */
+  sealedKeys: readonly string[];
+  /** Keys of the one or two tiles before the boundary. */
+  rawKeys: readonly string[];
+  /** Whether the step that copies them is not committed. */
+  isPending: boolean;
+}
+
+/** Whether a key is of a block that one sequence left for itself. */
+export function isSwapKey(key: string): boolean {
+  return key.startsWith(OWN_PREFIX);
+}
+
+/** All keys of a state. */
+export function swappedKeys({ sealedKeys, rawKeys }: SwappedState): string[] {
+  return [...sealedKeys, ...rawKeys];
+}
+
+/** Room on the host for preempted sequences. */
+export class SwapSpace {
+  #host: HostIndex;
+  #tileRecordWords: readonly number[];
+
+  /** @param tile Words of the raw tile of a layer, of each of the layers. */
+  constructor(host: HostIndex, tile: { layerCount: number; tileWords: number }) {
+    this.#host = host;
+    this.#tileRecordWords = new Array<number>(tile.layerCount).fill(tile.tileWords);
+  }
+
+  /**
+   * Plans the copies of what a running sequence would lose by a preemption, which comes next. None
+   * if it has too little, or more than the host holds.
+   */
+  swapOut(sequence: Sequence): SwapOp[] {
+    const boundary = swapBoundary(sequence);
+    if (boundary === 0) return [];
+    const sealed = sequence.blocks.slice(0, sealedBefore(boundary)).map((item, blockIndex) => ({
+      key: item.key ?? ownKey(sequence, blockIndex, "sealed"),
+      kind: "sealed" as const,
+      recordWords: item.recordWords,
+      source: { extents: item.block.extents },
+    }));
+    const raw = rawTilesBefore(boundary).map((blockIndex) => ({
+      key: ownKey(sequence, blockIndex, "raw"),
+      kind: "raw" as const,
+      recordWords: this.#tileRecordWords,
+      source: { slot: sequence.slot, blockIndex },
+    }));
+    const all = [...sealed, ...raw];
+    const sizeBytes = all.reduce((sum, op) => sum + entrySizeBytes(op), 0);
+    if (sizeBytes > this.#host.capacityBytes) return [];
+    sequence.swapped = {
+      boundary,
+      sealedKeys: sealed.map(({ key }) => key),
+      rawKeys: raw.map(({ key }) => key),
+      isPending: true,
+    };
+    return all.filter(({ key }) => !this.#host.find(key));
+  }
+
+  /** The bytes of these blocks are on the host; those of whoever has ended meanwhile can go. */
+  commit(ops: readonly SwapOp[], waiting: readonly Sequence[]): void {
+    if (ops.length === 0) return;
+    const wanted = new Set<string>();
+    for (const { swapped } of waiting) {
+      if (!swapped?.isPending) continue;
+      swapped.isPending = false;
+      for (const key of swappedKeys(swapped)) {
+        wanted.add(key);
+        const entry = this.#host.find(key);
+        // So that adding the others does not drop it.
+        if (entry) this.#host.touch(entry);
+      }
+    }
+    for (const { key, kind, recordWords } of ops) {
+      this.#host.add({ key, kind, recordWords });
+      if (isSwapKey(key) && !wanted.has(key)) this.#host.drop(key);
+    }
+  }
+
+  /** Drops what a sequence left, which is read or has no reader any more. */
+  forget(sequence: Sequence): void {
+    if (sequence.swapped === null) return;
+    for (const key of swappedKeys(sequence.swapped).filter(isSwapKey)) this.#host.drop(key);
+    sequence.swapped = null;
+  }
+}
+
+/** What a sequence left, if all of it is still there; null if not, or if it left nothing. */
+export function findSwapped(
+  { swapped }: Sequence,
+  { cache, host }: { cache: BlockCache; host: Pick<HostIndex, "find"> | null },
+): { boundary: number; sealed: (CachedItem | HostEntry)[]; raw: HostEntry[] } | null {
+  if (swapped === null || host === null) return null;
+  const sealed = swapped.sealedKeys.map((key) => cache.find(key) ?? host.find(key));
+  const raw = swapped.rawKeys.map((key) => host.find(key));
+  const isThere = <T>(found: T | undefined): found is T => found !== undefined;
+  if (!sealed.every(isThere) || !raw.every(isThere)) return null;
+  return { boundary: swapped.boundary, sealed, raw };
+}
+
+/** The last block boundary behind which a sequence can begin again with what it holds. */
+function swapBoundary({ plannedTokenCount, blocks }: Sequence): number {
+  const last = Math.floor(plannedTokenCount / BLOCK_TOKEN_COUNT);
+  // If a block is measured and not packed it is the boundary before: the window has its tiles.
+  const isReachable = (boundary: number) => sealedBefore(boundary) <= blocks.length;
+  return [last, last - 1].find((boundary) => boundary > 0 && isReachable(boundary)) ?? 0;
+}
+
+function ownKey({ arrivalIndex }: Sequence, blockIndex: number, kind: ItemKind): string {
+  return itemKey(`${OWN_PREFIX}${arrivalIndex}/${blockIndex}`, kind);
+}
