@@ -93,7 +93,7 @@ function watchedLoop(runtime: Runtime): StepLoop {
 
 /** Frees the device before leaving: ending a worker with a live device can crash the process. */
 async function close(): Promise<void> {
-  await loop?.stop();
+  await loop?.finish();
   await runtime?.disk?.close();
   runtime?.gpu.close();
   send({ type: "closed" });

@@ -1,60 +1,38 @@
 /** A real server under hostile requests: right answers, flat memory, neighbours undisturbed. */
 
 import { assert, assertEquals } from "@std/assert";
-import { fileURLToPath } from "node:url";
+import { type ServeProcess, startServe } from "../support/serve_process.ts";
 import { withTinyModel } from "../support/tiny_engine.ts";
 import { HOSTILE_BODIES, HOSTILE_BYTES } from "./hostile_requests.ts";
 
-const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
-const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 const CASE_COUNT_MIN = 200;
 /** Heaps grow to the size of the largest body, and stay so. */
 const RSS_GROWTH_BYTES_MAX = 60e6;
 
-interface Server {
-  url: URL;
-  pid: number;
-}
-
-/** Runs `body` against `packkv serve` in a process of its own. */
-async function withServer(body: (server: Server) => Promise<void>): Promise<void> {
+/** Runs `body` against `packkv serve` on a tiny model. */
+async function withServer(body: (server: ServeProcess) => Promise<void>): Promise<void> {
   await withTinyModel({ contextLength: 4096 }, async (path) => {
-    const flags = ["--model", path, "--port", "0", "--profile", "paper", "--log", "off"];
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", "--config", CONFIG, MAIN, "serve", ...flags],
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let said = "";
-    let found: RegExpExecArray | null = null;
-    while (found === null) {
-      const { value, done } = await reader.read();
-      if (done) throw new Error(`The server ended: ${said}`);
-      found = /listening on (http\S+)\n/.exec(said += value);
-    }
+    const server = await startServe(["--model", path, "--profile", "paper", "--log", "off"]);
     try {
-      await body({ url: new URL(found[1]), pid: child.pid });
+      await body(server);
     } finally {
-      child.kill("SIGINT");
-      await reader.cancel();
-      await child.status;
+      await server.end("SIGINT");
     }
   });
 }
 
-async function rssBytes({ pid }: Server): Promise<number> {
+async function rssBytes({ pid }: ServeProcess): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
   return 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)![1]);
 }
 
-async function deviceBytes({ url }: Server): Promise<number> {
+async function deviceBytes({ url }: ServeProcess): Promise<number> {
   const { memory } = await (await fetch(new URL("/props", url))).json();
   return memory.device_bytes;
 }
 
 /** Sends all bodies; what came instead of what should. */
-async function sendBodies({ url }: Server): Promise<string[]> {
+async function sendBodies({ url }: ServeProcess): Promise<string[]> {
   const wrong: string[] = [];
   for (const { reason, path, body, status } of HOSTILE_BODIES) {
     const isRaw = typeof body === "string" || body instanceof Uint8Array;
@@ -73,7 +51,7 @@ async function sendBodies({ url }: Server): Promise<string[]> {
 }
 
 /** Status of the first answer to some bytes; null if the connection was closed. */
-async function statusOf({ url }: Server, bytes: string): Promise<number | null> {
+async function statusOf({ url }: ServeProcess, bytes: string): Promise<number | null> {
   const connection = await Deno.connect({ hostname: url.hostname, port: Number(url.port) });
   try {
     const sent = Uint8Array.from(bytes, (letter) => letter.charCodeAt(0));
@@ -94,7 +72,7 @@ async function statusOf({ url }: Server, bytes: string): Promise<number | null> 
   }
 }
 
-async function sendBytes(server: Server): Promise<string[]> {
+async function sendBytes(server: ServeProcess): Promise<string[]> {
   const wrong: string[] = [];
   for (const { reason, bytes, status } of HOSTILE_BYTES) {
     const found = await statusOf(server, bytes);
@@ -105,7 +83,7 @@ async function sendBytes(server: Server): Promise<string[]> {
 }
 
 /** A seeded stream that goes on beside. */
-async function neighbour({ url }: Server): Promise<string> {
+async function neighbour({ url }: ServeProcess): Promise<string> {
   const response = await fetch(new URL("/v1/completions", url), {
     method: "POST",
     body: JSON.stringify({ prompt: "beside", max_tokens: 3000, ignore_eos: true, seed: 3 }),
