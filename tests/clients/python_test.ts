@@ -9,6 +9,7 @@ import { canRun } from "../../server/setup/debian.ts";
 import { requirePip } from "../../server/setup/pip.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { FAKE_TOKENIZER, type FakeScript, tokensOf } from "../support/fake_engine.ts";
+import { EXAMPLE_URL, guideExamples } from "../support/guide_examples.ts";
 import { harness } from "../server/harness.ts";
 
 const FOLDER = new URL("../../.cache/python-clients", import.meta.url).pathname;
@@ -73,6 +74,13 @@ Deno.test("the Python openai client accepts every answer with strict validation"
   const { code, output } = await runPython([path], ["secret"]);
   assertEquals(code, 0, output);
   assertEquals(output.match(/^ok /gm)?.length, 8);
+});
+
+Deno.test("the guide's example in Python prints the answer", async () => {
+  if (!await hasPackages()) return;
+  const [example] = await guideExamples("server/docs/clients.md", "python");
+  const asked = example.replace(EXAMPLE_URL, "URL").replace("SmolLM2-135M-Instruct", "fake");
+  assertEquals(await runPython(["-c", asked], []), { code: 0, output: "hello\n" });
 });
 
 Deno.test("schemathesis finds neither a 5xx, nor a status or a body that is not documented", async () => {
