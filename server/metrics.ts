@@ -59,11 +59,15 @@ export class ServerMetrics implements GenerationObserver {
   readonly #sealed = this.#counter("packkv:blocks_sealed_total", "Blocks packed");
   readonly #saved = this.#counter(
     "packkv:blocks_saved_total",
-    "Shared blocks copied to host memory",
+    "Blocks copied to host memory",
   );
   readonly #loaded = this.#counter(
     "packkv:blocks_loaded_total",
-    "Shared blocks copied back to the device",
+    "Blocks copied back to the device",
+  );
+  readonly #preemptions = this.#counter(
+    "vllm:num_preemptions_total",
+    "Times that a sequence lost its memory to others",
   );
   readonly #steps = this.#counter("packkv:steps_total", "Command buffers submitted");
   readonly #deviceBytes = this.#gauge("packkv:device_bytes", "Bytes of GPU buffers held");
@@ -107,6 +111,7 @@ export class ServerMetrics implements GenerationObserver {
     ["sealingSeconds", this.#sealing],
     ["sealedBlockCount", this.#sealed],
     ["savedBlockCount", this.#saved],
+    ["preemptionCount", this.#preemptions],
     ["loadedBlockCount", this.#loaded],
   ] as const;
   /** Totals as the engine last told them. */

@@ -164,6 +164,7 @@ export class StepLoop {
       sharedBlockCount: stats.sharedBlockCount,
       deviceBytes: gpu.allocatedBytes,
       stepCount: this.#stepCount,
+      preemptionCount: stats.preemptionCount,
       promptTokenCount: this.#promptTokenCount,
       prefixQueryCount: stats.prefixQueryCount,
       prefixHitCount: stats.prefixHitCount,

@@ -138,10 +138,12 @@ export interface EngineStats {
   sealingSeconds: number;
   /** Blocks packed since loading, all layers counting as one. */
   sealedBlockCount: number;
-  /** Shared blocks copied to host memory since loading. */
+  /** Blocks copied to host memory since loading. */
   savedBlockCount: number;
-  /** Those copied back. */
+  /** Blocks copied back since loading. */
   loadedBlockCount: number;
+  /** Times that a sequence lost its memory to others since loading; it goes on later. */
+  preemptionCount: number;
 }
 
 /** One slot, for `/slots`. */

@@ -5,7 +5,7 @@ import type { Sequence } from "./sequence.ts";
 
 /** Counts of sequences and words now. */
 export function countsOf(
-  { running, waiting }: Roster,
+  { running, waiting, preemptionCount }: Roster,
   cache: BlockCache,
 ): Omit<SchedulerStats, "prefixQueryCount" | "prefixHitCount" | "hostBytes"> {
   const { memory, unusedAllocatedWords } = cache;
@@ -22,6 +22,7 @@ export function countsOf(
     allocatedWordCount,
     retainedWordCount: unusedAllocatedWords,
     capacityWordCount: memory.capacityWordCount,
+    preemptionCount,
   };
 }
 

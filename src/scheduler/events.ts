@@ -35,6 +35,8 @@ export interface SchedulerStats {
   sealedBlockCount: number;
   /** Those of them that two sequences or more hold. */
   sharedBlockCount: number;
+  /** Times that a sequence lost its memory to others. */
+  preemptionCount: number;
   /** Prompt tokens of all sequences that have got a slot. */
   prefixQueryCount: number;
   /** Those of them that were in the cache. */

@@ -20,6 +20,8 @@ export interface InFlightStep {
 export class Roster {
   /** After a preemption nobody is started until a sequence gives its memory back. */
   isStartPaused = false;
+  /** Sequences that lost their memory to others, each time counted. */
+  preemptionCount = 0;
   #cache: BlockCache;
   #byId = new Map<number, Sequence>();
   #waiting: Sequence[] = [];
@@ -85,6 +87,7 @@ export class Roster {
     sequence.restart();
     this.#waiting = byArrival([...this.#waiting, sequence]);
     this.isStartPaused = true;
+    this.preemptionCount++;
   }
 
   /** Ends a sequence; what it holds is free once no step uses it. */

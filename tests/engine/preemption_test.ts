@@ -47,7 +47,9 @@ for (const { profile, cacheSizeBytes } of CASES) {
         }
         const before = await idleStats(engine);
         const texts = await Promise.all(REQUESTS.map((request) => collectIds(engine, request)));
-        const { prefilledCount, loadedCount, stepCount } = changes(before, await idleStats(engine));
+        const after = await idleStats(engine);
+        const { prefilledCount, loadedCount, stepCount } = changes(before, after);
+        assertGreater(after.preemptionCount, 0);
         stepCounts.push(stepCount);
         if (hostSizeBytes > 0) {
           assertGreater(loadedCount, 0);

@@ -34,6 +34,7 @@ Deno.test("GET /metrics has every name that dashboards know, labelled with the m
     "vllm:e2e_request_latency_seconds_bucket",
     "vllm:request_queue_time_seconds_bucket",
     "vllm:request_success_total",
+    "vllm:num_preemptions_total",
     "packkv:kv_bytes",
     "packkv:device_bytes",
     "packkv:sealing_seconds_total",
@@ -73,6 +74,7 @@ Deno.test("GET /metrics counts tokens, ends and latencies of requests", async ()
   for (const [name, total] of Object.entries(totals)) {
     assertEquals(await sample(app, `packkv:${name}_total`), total);
   }
+  assertEquals(await sample(app, "vllm:num_preemptions_total"), 7);
   assertEquals(await sample(app, "packkv:kv_retained_bytes"), 3000);
   assertEquals(await sample(app, `packkv:kv_tier_bytes{tier="host"`), 0);
   assertEquals(await sample(app, `vllm:request_success_total{finished_reason="stop"`), 1);

@@ -232,6 +232,7 @@ export class FakeEngine implements Engine {
       sealingSeconds: 0.5,
       sealedBlockCount: 11,
       savedBlockCount: 5,
+      preemptionCount: 7,
       loadedBlockCount: 3,
     });
   }
