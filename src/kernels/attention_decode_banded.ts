@@ -1,5 +1,5 @@
 import source from "../../shaders/attention_decode_banded.wgsl" with { type: "text" };
-import rowSource from "../../shaders/lib/attention_banded_row.wgsl" with { type: "text" };
+import rowSource from "../../shaders/lib/banded_row.wgsl" with { type: "text" };
 import { BAND_COUNT } from "../codec/banded/band.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../codec/banded/layout.ts";
 import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";

@@ -1,14 +1,16 @@
 import source from "../../shaders/block_unpack_banded.wgsl" with { type: "text" };
-import { type BandedLayout, PLANE_WORDS } from "../codec/banded/layout.ts";
+import rowSource from "../../shaders/lib/banded_row.wgsl" with { type: "text" };
+import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../codec/banded/layout.ts";
 import { BAND_COUNT } from "../codec/banded/band.ts";
 import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";
 import { TOKEN_STEP_MAX } from "../codec/banded/tables.ts";
 import { KEY, type Side, VALUE } from "../codec/layout.ts";
-import { BLOCK_TOKEN_COUNT, divExact } from "../core/shapes.ts";
+import { divExact } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
 import type { BlockUnpackBound, BlockUnpackBuffers } from "./block_unpack.ts";
-import { BAND_UNIT_TEXT } from "./text/banded.ts";
+import { chooseLanes, type Lanes } from "./text/attention.ts";
+import { BAND_WORD_TEXT } from "./text/banded.ts";
 
 /** Buffers of one use of {@link BlockUnpackBandedKernel}. */
 export interface BlockUnpackBandedBuffers extends BlockUnpackBuffers {
@@ -41,9 +43,10 @@ export class BlockUnpackBandedKernel {
     gpu: Gpu,
     options: { layout: BandedLayout; blockCountMax: number },
   ): Promise<BlockUnpackBandedKernel> {
+    const lanes = chooseLanes(gpu);
     const make = (side: Side) => {
       const label = `block_unpack_banded ${side === KEY ? "K" : "V"}`;
-      return gpu.createPipeline({ label, code: kernelText(options, side) });
+      return gpu.createPipeline({ label, code: kernelText(options, side, lanes) });
     };
     const pipelines = [await make(KEY), await make(VALUE)] as const;
     return new BlockUnpackBandedKernel(gpu, pipelines, divExact(options.layout.sectionCount, 2));
@@ -52,7 +55,7 @@ export class BlockUnpackBandedKernel {
   /** Binds buffers, once per layer and segment. */
   bind(buffers: BlockUnpackBandedBuffers): BlockUnpackBound {
     const { rows, arena, directory, segment, tables, tiles } = buffers;
-    const resources = [rows, arena, directory, segment, tables, tiles];
+    const resources = [rows, arena, directory, segment, tables, arena, tiles];
     const [key, value] = this.#pipelines;
     return [this.#gpu.bind(key, resources), this.#gpu.bind(value, resources)];
   }
@@ -67,9 +70,14 @@ export class BlockUnpackBandedKernel {
   }
 }
 
-function kernelText(options: { layout: BandedLayout; blockCountMax: number }, side: Side): string {
+function kernelText(
+  options: { layout: BandedLayout; blockCountMax: number },
+  side: Side,
+  lanes: Lanes,
+): string {
   const { layout, blockCountMax } = options;
   const { channelCount } = layout;
+  const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
   const keyStepsWord = 2 * channelCount * BAND_COUNT;
   const factorsWord = keyStepsWord + 2 * channelCount;
   const factorCount = TOKEN_STEP_MAX + 1;
@@ -77,8 +85,10 @@ function kernelText(options: { layout: BandedLayout; blockCountMax: number }, si
     D: layout.headSize,
     KV_HEAD_COUNT: layout.kvHeadCount,
     CHANNEL_COUNT: channelCount,
-    PART_COUNT: layout.partCount,
     BLOCK_COUNT_MAX: blockCountMax,
+    LANE_COUNT: lanes.count,
+    UNITS_PER_LANE: unitsPerLane,
+    WINDOW_WORDS: 4 * lanes.count - 4,
     SIDE: side,
     SINK_COUNT: layout.sinkCount,
     SECTION_TABLE_WORD: side * divExact(layout.sectionCount, 2),
@@ -88,7 +98,11 @@ function kernelText(options: { layout: BandedLayout; blockCountMax: number }, si
     CHANNEL_STEPS_WORD: keyStepsWord + side * channelCount,
     FACTORS_WORD: factorsWord + side * factorCount,
   });
-  const rowCount = BLOCK_TOKEN_COUNT / UNIT_TOKEN_COUNT;
-  const main = expandTemplate(source, { k: UNIT_TOKEN_COUNT, w: 8, r: rowCount, p: 4 });
-  return [main, constants, BAND_UNIT_TEXT].join("\n");
+  const main = expandTemplate([source, rowSource].join("\n"), {
+    e: unitsPerLane,
+    t: UNIT_TOKEN_COUNT,
+    p: Math.log2(lanes.count),
+  });
+  const heads = "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n";
+  return [main, constants, heads, BAND_WORD_TEXT, lanes.text].join("\n");
 }

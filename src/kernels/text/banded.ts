@@ -1,20 +1,16 @@
 /**
- * WGSL text shared by the kernels that choose bands and those that read banded records.
+ * WGSL text shared by the kernels that choose bands and those that read them.
  *
  * @module
  */
 
 import bandChoice from "../../../shaders/lib/kv_band_choice.wgsl" with { type: "text" };
-import bandUnit from "../../../shaders/lib/band_unit.wgsl" with { type: "text" };
 import bandWord from "../../../shaders/lib/band_word.wgsl" with { type: "text" };
 import packRange from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import { STRETCH } from "../../codec/banded/levels.ts";
 
 /** Chooses bands of codes in scratch. Needs `codes`, `order`, `bands`, `PACK_SIZE`. */
 export const BAND_CHOICE_TEXT: string = [packRange, bandChoice, bandWord].join("\n");
-
-/** Reads units. Needs `arena`, `band_word(index)`. */
-export const BAND_UNIT_TEXT: string = [bandUnit, bandWord].join("\n");
 
 /** What a band's word holds. */
 export const BAND_WORD_TEXT: string = bandWord;
