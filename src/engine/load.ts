@@ -43,7 +43,7 @@ const WEIGHTS_PROGRESS = 0.5;
 const STEP_TOKEN_COUNT_ON_CPU = 4;
 
 /** Attention to packed blocks takes this much longer than matrix products of as many operations. */
-const ATTENTION_COST = 1.3;
+const ATTENTION_COST = 1.15;
 
 /** Bytes that a step may copy to the host, if not even one block's raw tiles take as much. */
 const SAVE_SIZE_BYTES_MIN = 2 ** 20;
