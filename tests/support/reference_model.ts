@@ -17,9 +17,13 @@ function product(weight: Float32Array, x: ArrayLike<number>): Float64Array {
   });
 }
 
-/** Logits f64 `[vocabSize]` of every position of `ids`. */
-export function referenceLogits(file: GgufFile, ids: readonly number[]): Float64Array[] {
-  return new ReferenceModel(file).logits(ids);
+/** Logits f64 `[vocabSize]` of every position of `ids` from `first` on. */
+export function referenceLogits(
+  file: GgufFile,
+  ids: readonly number[],
+  first = 0,
+): Float64Array[] {
+  return new ReferenceModel(file).logits(ids, first);
 }
 
 class ReferenceModel {
@@ -41,23 +45,32 @@ class ReferenceModel {
     this.#values = Array.from({ length: layerCount }, () => []);
   }
 
-  logits(ids: readonly number[]): Float64Array[] {
+  logits(ids: readonly number[], first: number): Float64Array[] {
     const { width, layerCount } = this.#shape;
     const embedding = this.#tensor("token_embd.weight");
     const head = this.#tensors.get("output.weight") ?? embedding;
-    return ids.map((id, position) => {
+    return ids.flatMap((id, position) => {
       const x = Float64Array.from(embedding.subarray(id * width, (id + 1) * width));
-      for (let layer = 0; layer < layerCount; layer++) this.#runLayer(x, layer, position);
-      return product(head, this.#norm(x, "output_norm.weight"));
+      const isWanted = position >= first;
+      for (let layer = 0; layer < layerCount; layer++) {
+        // Of the last layer only keys and values matter to later positions.
+        this.#runLayer(x, { layer, position, endsAtValues: !isWanted && layer === layerCount - 1 });
+      }
+      return isWanted ? [product(head, this.#norm(x, "output_norm.weight"))] : [];
     });
   }
 
-  #runLayer(x: Float64Array, layer: number, position: number): void {
+  #runLayer(
+    x: Float64Array,
+    at: { layer: number; position: number; endsAtValues: boolean },
+  ): void {
+    const { layer, position, endsAtValues } = at;
     const name = (part: string) => `blk.${layer}.${part}.weight`;
     const normed = this.#norm(x, name("attn_norm"));
-    const q = this.#turn(product(this.#tensor(name("attn_q")), normed), position);
     this.#keys[layer].push(this.#turn(product(this.#tensor(name("attn_k")), normed), position));
     this.#values[layer].push(product(this.#tensor(name("attn_v")), normed));
+    if (endsAtValues) return;
+    const q = this.#turn(product(this.#tensor(name("attn_q")), normed), position);
     add(x, product(this.#tensor(name("attn_output")), this.#attend(q, layer)));
     const hidden = this.#norm(x, name("ffn_norm"));
     const gate = product(this.#tensor(name("ffn_gate")), hidden);
@@ -76,7 +89,7 @@ class ReferenceModel {
         for (let c = 0; c < headSize; c++) sum += q[head * headSize + c] * key[kvStart + c];
         return sum / Math.sqrt(headSize);
       });
-      const peak = Math.max(...scores);
+      const peak = scores.reduce((a, b) => Math.max(a, b));
       const weights = scores.map((score) => Math.exp(score - peak));
       const total = weights.reduce((sum, weight) => sum + weight, 0);
       this.#values[layer].forEach((value, position) => {

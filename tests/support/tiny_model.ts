@@ -26,6 +26,8 @@ export interface TinyModelOptions {
   ropeBase: number;
   /** Factors of the RoPE frequencies, one per pair of channels; none if left out. */
   ropeFactors?: readonly number[];
+  /** Factor of the query weights: the larger, the fewer tokens a row attends to. */
+  queryFactor: number;
   seed: number;
   /** Added to the metadata, or put in its place. */
   metadata?: Readonly<Record<string, GgufValue>>;
@@ -43,6 +45,7 @@ const DEFAULTS: TinyModelOptions = {
   type: "F32",
   tiedOutput: true,
   ropeBase: 10_000,
+  queryFactor: 1,
   seed: 1,
 };
 
@@ -111,7 +114,12 @@ function tensorPlans(model: TinyModelOptions): TensorPlan[] {
     const name = (stem: string) => `blk.${layerIndex}.${stem}.weight`;
     return [
       { name: name("attn_norm"), columns: width },
-      { name: name("attn_q"), columns: width, rows: queryWidth },
+      {
+        name: name("attn_q"),
+        columns: width,
+        rows: queryWidth,
+        deviation: model.queryFactor / Math.sqrt(width),
+      },
       { name: name("attn_k"), columns: width, rows: kvWidth },
       { name: name("attn_v"), columns: width, rows: kvWidth },
       { name: name("attn_output"), columns: queryWidth, rows: width },
