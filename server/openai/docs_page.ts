@@ -6,6 +6,8 @@
 
 import { createHash } from "node:crypto";
 import type { Context, Hono } from "hono";
+import bundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "text" };
+import style from "swagger-ui-dist/swagger-ui.css" with { type: "text" };
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -36,28 +38,14 @@ const START = `SwaggerUIBundle({
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; " +
   "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const FILES: Readonly<Record<string, { type: string; read: () => Promise<string> }>> = {
-  "start.js": { type: "text/javascript", read: () => Promise.resolve(START) },
-  "swagger-ui-bundle.js": {
-    type: "text/javascript",
-    read: () => readPackaged(import.meta.resolve("swagger-ui-dist/swagger-ui-bundle.js")),
-  },
-  "swagger-ui.css": {
-    type: "text/css",
-    read: () => readPackaged(import.meta.resolve("swagger-ui-dist/swagger-ui.css")),
-  },
+const FILES: Readonly<Record<string, { type: string; text: string }>> = {
+  "start.js": { type: "text/javascript", text: START },
+  "swagger-ui-bundle.js": { type: "text/javascript", text: bundle },
+  "swagger-ui.css": { type: "text/css", text: style },
 };
 
-function readPackaged(url: string): Promise<string> {
-  return Deno.readTextFile(new URL(url));
-}
-
-const texts = new Map<string, Promise<string>>();
-
-async function answerFile(context: Context, name: string): Promise<Response> {
-  const { type, read } = FILES[name];
-  if (!texts.has(name)) texts.set(name, read());
-  const text = await texts.get(name)!;
+function answerFile(context: Context, name: string): Response {
+  const { type, text } = FILES[name];
   const etag = `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
   const headers = {
     "Content-Type": `${type}; charset=utf-8`,

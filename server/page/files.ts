@@ -22,6 +22,7 @@ import guide from "./guide.mjs" with { type: "text" };
 import index from "./index.html" with { type: "text" };
 import main from "./main.mjs" with { type: "text" };
 import markdown from "./markdown.mjs" with { type: "text" };
+import marked from "./marked.mjs" with { type: "text" }; // the package: deno.json
 import messageView from "./message_view.mjs" with { type: "text" };
 import meter from "./meter.mjs" with { type: "text" };
 import problems from "./problems.mjs" with { type: "text" };
@@ -51,6 +52,7 @@ const FILES: Readonly<Record<string, string>> = {
   "icons.svg": icons,
   "main.mjs": main,
   "markdown.mjs": markdown,
+  "marked.mjs": marked,
   "message_view.mjs": messageView,
   "meter.mjs": meter,
   "problems.mjs": problems,
@@ -99,11 +101,6 @@ const HEADERS = {
   "Cache-Control": "no-cache", // asked about each time, sent again only if it changed
 };
 
-/** The Markdown library, from its package; it must know nothing of where it is served. */
-function readMarked(): Promise<string> {
-  return Deno.readTextFile(new URL(import.meta.resolve("./marked.mjs")));
-}
-
 function answerFile(context: Context, name: string, text: string): Response {
   const etag = `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
   const headers = {
@@ -122,11 +119,9 @@ function answerMissing(context: Context): Response {
 
 /** Adds the page at `/`, its files below `/page/`, and the guide. */
 export function addPage(app: Hono): void {
-  let marked: Promise<string> | null = null;
   app.get("/", (context) => answerFile(context, "index.html", index));
-  app.get("/page/:name", async (context) => {
+  app.get("/page/:name", (context) => {
     const { name } = context.req.param();
-    if (name === "marked.mjs") return answerFile(context, name, await (marked ??= readMarked()));
     if (Object.hasOwn(FILES, name)) return answerFile(context, name, FILES[name]);
     return answerMissing(context);
   });

@@ -4,6 +4,8 @@
  * @module
  */
 
+// The workers' library, which they load when they start: so that set-up fetches it.
+import "@mlc-ai/web-xgrammar/package.json" with { type: "json" };
 import { EngineError } from "../core/errors.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { bytesOfToken } from "../tokenizer/byte_level.ts";
