@@ -11,7 +11,7 @@ import { readGguf } from "../gguf/read_gguf.ts";
 import { readVocabulary } from "../tokenizer/vocabulary.ts";
 import { calibrationSource, keepCalibration } from "./calibration_source.ts";
 import { EventQueue } from "./event_queue.ts";
-import { GrammarPool, type GrammarSession } from "./grammar_pool.ts";
+import { GrammarPool, type GrammarSession } from "../grammar/pool.ts";
 import type { FailureMessage, FromWorker, LoadOptions, ToWorker } from "./messages.ts";
 import { toGenerateMessage, validateRequest } from "./request.ts";
 import type {

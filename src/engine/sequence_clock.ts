@@ -2,7 +2,7 @@ import type { PrefillSlice } from "../scheduler/step_plan.ts";
 import type { ScoredRows } from "../model/forward_graph.ts";
 import type { SamplingExtras } from "../model/sampler.ts";
 import type { GenerateMessage } from "./messages.ts";
-import { TokenMask } from "./token_mask.ts";
+import { TokenMask } from "../grammar/token_mask.ts";
 import type { FinishReason, GenerateEvent, TokenLogprobs } from "./types.ts";
 
 /** What was asked of one sequence, and its times and counts, from admission to its end. */

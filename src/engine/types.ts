@@ -8,9 +8,9 @@
 import type { EngineErrorCode } from "../core/errors.ts";
 import type { CodecProfile } from "../core/shapes.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
-import type { GrammarSpec } from "./grammar_types.ts";
+import type { GrammarSpec } from "../grammar/types.ts";
 
-export type { GrammarSpec, GrammarTag } from "./grammar_types.ts";
+export type { GrammarSpec, GrammarTag } from "../grammar/types.ts";
 export type {
   LogitAdjustments,
   SamplingOptions,

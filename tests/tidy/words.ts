@@ -42,7 +42,7 @@ const BANNED: readonly BannedWord[] = [
     pattern: /[wW]orker\w*\.terminate\(/,
     reason: "a GPU worker that is terminated may crash the process; let it close itself",
     // Its workers hold no device, and one that compiles a bad grammar hears nothing.
-    files: /^(?!src\/engine\/grammar_pool\.ts$).*\.ts$/,
+    files: /^(?!src\/grammar\/pool\.ts$).*\.ts$/,
   },
   {
     pattern: /@ts-(ignore|nocheck)|deno-lint-ignore-file/,

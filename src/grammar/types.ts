@@ -9,7 +9,7 @@ export type GrammarSpec =
   | {
     /** A value of a JSON schema. */
     type: "json_schema";
-    /** Written as JSON; see `grammar_schema.ts` for what it may hold. */
+    /** Written as JSON; see `schema.ts` for what it may hold. */
     schema: string;
   }
   | {

@@ -14,7 +14,7 @@ import {
   SHARED_IS_LOST,
   SHARED_MASK_COUNT,
   type ToGrammarWorker,
-} from "./grammar_types.ts";
+} from "./types.ts";
 
 /** Most whitespace between two parts of a JSON value: without a limit a model may never go on. */
 const WHITESPACE_COUNT_MAX = 2;

@@ -10,14 +10,14 @@ import { EngineError } from "../core/errors.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { bytesOfToken } from "../tokenizer/byte_level.ts";
 import type { Vocabulary } from "../tokenizer/vocabulary.ts";
-import { grammarSchema } from "./grammar_schema.ts";
+import { grammarSchema } from "./schema.ts";
 import {
   type FromGrammarWorker,
   type GrammarSpec,
   type GrammarVocabulary,
   SHARED_HEADER_WORDS,
   type ToGrammarWorker,
-} from "./grammar_types.ts";
+} from "./types.ts";
 
 const WORKER_COUNT_MAX = 4;
 /** Grammars a worker keeps; one that knows as many is replaced when it is idle. */
@@ -29,7 +29,7 @@ const COMPILE_TIMEOUT_MS = 10_000;
 export interface GrammarSession {
   /** Goes to the GPU worker: takes ids as numbers. */
   port: MessagePort;
-  /** Header and mask, see `grammar_types.ts`. */
+  /** Header and mask, see `types.ts`. */
   shared: SharedArrayBuffer;
   /** Ends it. Idempotent. */
   close(): void;
@@ -42,7 +42,7 @@ class PooledWorker {
   readonly #waiters = new Map<number, PromiseWithResolvers<string | null>>();
 
   constructor(vocabulary: GrammarVocabulary) {
-    this.#worker = new Worker(new URL("./grammar_worker.ts", import.meta.url), { type: "module" });
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<FromGrammarWorker>) => {
       this.#waiters.get(data.sessionId)?.resolve(data.type === "failed" ? data.message : null);
     };

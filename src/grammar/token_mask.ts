@@ -1,5 +1,5 @@
 import { EngineError } from "../core/errors.ts";
-import { SHARED_HEADER_WORDS, SHARED_IS_LOST, SHARED_MASK_COUNT } from "./grammar_types.ts";
+import { SHARED_HEADER_WORDS, SHARED_IS_LOST, SHARED_MASK_COUNT } from "./types.ts";
 
 /** Longest wait for a mask; one takes well under a millisecond. */
 const MASK_TIMEOUT_MS = 10_000;

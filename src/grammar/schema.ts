@@ -6,7 +6,7 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import { jsonStringPattern, lengthPattern } from "./grammar_pattern.ts";
+import { jsonStringPattern, lengthPattern } from "./pattern.ts";
 
 const SIZE_MAX = 65_536;
 const DEPTH_MAX = 16;
