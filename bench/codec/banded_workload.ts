@@ -7,7 +7,7 @@ import {
   quantiserWords,
   readerWords,
 } from "../../src/codec/banded/tables.ts";
-import { rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import { packBandedJobWords } from "../../src/kernels/kv_pack_banded.ts";

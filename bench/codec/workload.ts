@@ -1,6 +1,7 @@
 /** The workload of the codec's benches: one block of the default model, seeded. */
 
-import { rawTileWords, RecordLayout } from "../../src/codec/layout.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import { type PackJob, packJobWords } from "../../src/codec/scratch.ts";
 import { PAPER_PROFILE, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
@@ -18,7 +19,7 @@ export const RAW_BYTES = rawTileWords(SHAPE) * 4;
 /** Bytes of the codes of one layer. */
 export const CODE_BYTES = RAW_BYTES / 2;
 /** Layout of the published profile. */
-export const LAYOUT: RecordLayout = RecordLayout.forProfile(SHAPE, PAPER_PROFILE);
+export const LAYOUT: PaperLayout = PaperLayout.forProfile(SHAPE, PAPER_PROFILE);
 
 /** One full block of one sequence. */
 export const JOBS: readonly PackJob[] = [{ slot: 0, tile: 0, tokenCount: 64, scratchIndex: 0 }];

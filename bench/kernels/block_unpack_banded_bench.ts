@@ -1,4 +1,4 @@
-import { rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import { BlockUnpackKernel, createSegments } from "../../src/kernels/block_unpack.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack_banded.ts";
 import { LAYOUT, openBandedWorkload } from "../codec/banded_workload.ts";

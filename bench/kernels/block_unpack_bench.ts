@@ -1,4 +1,4 @@
-import { rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import { BlockUnpackKernel, createSegments } from "../../src/kernels/block_unpack.ts";
 import { attentionFixture, PAPER, SHAPE } from "../support/attention_fixture.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";

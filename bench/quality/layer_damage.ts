@@ -9,7 +9,7 @@ import type { Calibration } from "../../src/calibration/calibration.ts";
 import { calibratedTables } from "../../src/calibration/tables.ts";
 import { dequantiseBanded, quantiseBanded } from "../../src/codec/banded/quantise.ts";
 import type { BandedTables } from "../../src/codec/banded/tables.ts";
-import { KEY, type Side, VALUE } from "../../src/codec/layout.ts";
+import { KEY, type Side, VALUE } from "../../src/codec/record.ts";
 import { codecProfile, isBanded } from "../../src/codec/profile.ts";
 import { invariant } from "../../src/core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";

@@ -8,7 +8,8 @@ import { createHash } from "node:crypto";
 import type { BandedProfile, CodecProfile, PaperProfile } from "../core/shapes.ts";
 import { BandedLayout } from "./banded/layout.ts";
 import type { BandedTables } from "./banded/tables.ts";
-import { rawTileWords, RecordLayout } from "./layout.ts";
+import { PaperLayout } from "./paper/layout.ts";
+import { rawTileWords } from "./record.ts";
 import { isBanded } from "./profile.ts";
 
 /** Blocks are raw tiles: profile `exact`. */
@@ -19,14 +20,14 @@ export interface RawCodec {
   profile: { name: "exact" };
 }
 
-/** Blocks are the published records: profile `paper`. FORMAT.md sections 3 and 4. */
-export interface RangedCodec {
+/** Blocks are paper records: profile `paper`. FORMAT.md sections 3 and 4. */
+export interface PaperCodec {
   /** Discriminates the kinds. */
-  kind: "ranged";
+  kind: "paper";
   /** Its profile. */
   profile: PaperProfile;
   /** Of its records. */
-  layout: RecordLayout;
+  layout: PaperLayout;
 }
 
 /** Blocks are banded records. FORMAT.md section 11. */
@@ -42,7 +43,7 @@ export interface BandedCodec {
 }
 
 /** A codec for one model. */
-export type CacheCodec = RawCodec | RangedCodec | BandedCodec;
+export type CacheCodec = RawCodec | PaperCodec | BandedCodec;
 
 /**
  * Makes the codec of a profile.
@@ -58,7 +59,7 @@ export function cacheCodec(
 ): CacheCodec {
   if (profile.name === "exact") return { kind: "raw", profile: { name: "exact" } };
   if (!isBanded(profile)) {
-    return { kind: "ranged", profile, layout: RecordLayout.forProfile(shape, profile) };
+    return { kind: "paper", profile, layout: PaperLayout.forProfile(shape, profile) };
   }
   if (tables === null) throw new RangeError(`Cannot use profile ${profile.name} uncalibrated`);
   const { kvHeadCount, headSize } = shape;
@@ -81,7 +82,7 @@ export function recordWordsRange(
 /** Words of a record that are no payload of packs, before padding; sinks are not counted. */
 export function fixedWords(codec: CacheCodec): number {
   if (codec.kind === "raw") return 0;
-  return codec.kind === "ranged" ? codec.layout.fixedWords : codec.layout.fixedWords(false);
+  return codec.kind === "paper" ? codec.layout.fixedWords : codec.layout.fixedWords(false);
 }
 
 /** What the bytes of a block depend on, beside its values: the profile, and the static tables. */

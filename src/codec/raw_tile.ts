@@ -7,7 +7,7 @@
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import { f16FromNumber, f16ToNumber } from "./f16.ts";
-import { KEY, rawTileWords, type Side } from "./layout.ts";
+import { KEY, rawTileWords, type Side } from "./record.ts";
 
 /** Heads of a layer's cache. */
 export interface HeadShape {

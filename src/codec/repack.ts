@@ -6,8 +6,8 @@
  */
 
 import { BLOCK_TOKEN_COUNT, type RepackRule } from "../core/shapes.ts";
-import { VALUE } from "./layout.ts";
-import type { QuantisedBlock } from "./quantise.ts";
+import { VALUE } from "./record.ts";
+import type { QuantisedBlock } from "./quantised.ts";
 import { greedyOrder } from "./repack_greedy.ts";
 
 /**

@@ -6,7 +6,7 @@
  */
 
 import { bitsFor, BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import type { QuantisedBlock } from "./quantise.ts";
+import type { QuantisedBlock } from "./quantised.ts";
 
 /** The codes of one token, K and V side by side: u8 `[channels]`. */
 type TokenCodes = Uint8Array;

@@ -13,8 +13,8 @@
  */
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import { KEY, VALUE } from "./layout.ts";
-import type { QuantisedBlock } from "./quantise.ts";
+import { KEY, VALUE } from "./record.ts";
+import type { QuantisedBlock } from "./quantised.ts";
 import type { HeadShape } from "./raw_tile.ts";
 
 /** One block to quantise, measure or pack. */

@@ -13,7 +13,7 @@ import {
 } from "../calibration/calibration.ts";
 import { LayerRecall, RECALL_PERIOD_MAX } from "../calibration/recall.ts";
 import { LayerStatistics, type SliceSample } from "../calibration/statistics.ts";
-import { KEY, VALUE } from "../codec/layout.ts";
+import { KEY, VALUE } from "../codec/record.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
 import { EngineError, invariant } from "../core/errors.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";

@@ -7,7 +7,7 @@
 import type { Calibration } from "../calibration/calibration.ts";
 import { codecProfile } from "../codec/profile.ts";
 import { type CacheCodec, codecName, recordWordsRange } from "../codec/cache_codec.ts";
-import { FORMAT_VERSION } from "../codec/portable.ts";
+import { FORMAT_VERSION } from "../codec/paper/portable.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import {
   BLOCK_TOKEN_COUNT,

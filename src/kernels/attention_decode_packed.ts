@@ -1,5 +1,6 @@
 import source from "../../shaders/attention_decode_packed.wgsl" with { type: "text" };
-import { KEY, type RecordLayout, VALUE } from "../codec/layout.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
+import { KEY, VALUE } from "../codec/record.ts";
 import { invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
@@ -28,7 +29,7 @@ export interface AttentionDecodePackedOptions {
   shape: AttentionShape;
   splits: SplitShape;
   /** Layout of the records; its heads are those of `shape`. */
-  layout: RecordLayout;
+  layout: PaperLayout;
   /** Sealed blocks a slot's part of the directory has room for. */
   blockCountMax: number;
 }
@@ -186,7 +187,7 @@ function kernelText(plan: TextPlan, options: AttentionDecodePackedOptions, lanes
 }
 
 /** Decides how the payload is loaded: a load costs about as much as 40 operations on 8 lanes. */
-function planText(layout: RecordLayout, lanes: Lanes): TextPlan {
+function planText(layout: PaperLayout, lanes: Lanes): TextPlan {
   const keys = windowShape("key", layout, KEY);
   const values = windowShape("value", layout, VALUE);
   const sharesChunks = lanes.count === 8 && fitsChunk(values, 16);

@@ -1,5 +1,6 @@
 import source from "../../shaders/block_unpack.wgsl" with { type: "text" };
-import { KEY, type RecordLayout, type Side, VALUE } from "../codec/layout.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
+import { KEY, type Side, VALUE } from "../codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
@@ -49,7 +50,7 @@ export class BlockUnpackKernel {
    */
   static async create(
     gpu: Gpu,
-    options: { layout: RecordLayout; blockCountMax: number },
+    options: { layout: PaperLayout; blockCountMax: number },
   ): Promise<BlockUnpackKernel> {
     const lanes = chooseLanes(gpu);
     const make = (side: Side) => {
@@ -95,7 +96,7 @@ export function createSegments(
 }
 
 function kernelText(
-  options: { layout: RecordLayout; blockCountMax: number },
+  options: { layout: PaperLayout; blockCountMax: number },
   side: Side,
   lanes: Lanes,
 ): string {

@@ -4,7 +4,7 @@ import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../codec/ban
 import { BAND_COUNT } from "../codec/banded/band.ts";
 import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";
 import { TOKEN_STEP_MAX } from "../codec/banded/tables.ts";
-import { KEY, type Side, VALUE } from "../codec/layout.ts";
+import { KEY, type Side, VALUE } from "../codec/record.ts";
 import { divExact } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";

@@ -1,6 +1,6 @@
 import range from "../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import source from "../../shaders/kv_measure.wgsl" with { type: "text" };
-import type { RecordLayout } from "../codec/layout.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
 import { invariant } from "../core/errors.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 
@@ -38,7 +38,7 @@ export class KvMeasureKernel {
   /** Compiles for all layers of a model. */
   static async create(
     gpu: Gpu,
-    options: { layout: RecordLayout; layerCount: number },
+    options: { layout: PaperLayout; layerCount: number },
   ): Promise<KvMeasureKernel> {
     const { layout, layerCount } = options;
     const constants = {

@@ -1,6 +1,7 @@
 import range from "../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import source from "../../shaders/kv_pack.wgsl" with { type: "text" };
-import { KEY, type RecordLayout, VALUE } from "../codec/layout.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
+import { KEY, VALUE } from "../codec/record.ts";
 import { EngineError, invariant } from "../core/errors.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 
@@ -46,7 +47,7 @@ export class KvPackKernel {
    */
   static async create(
     gpu: Gpu,
-    options: { layout: RecordLayout; layerCount: number },
+    options: { layout: PaperLayout; layerCount: number },
   ): Promise<KvPackKernel> {
     const { layout, layerCount } = options;
     const sectionWordsMax = Math.max(

@@ -1,6 +1,6 @@
 import rawTile from "../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" };
 import source from "../../shaders/kv_quantise.wgsl" with { type: "text" };
-import { codeBits, type RecordLayout } from "../codec/layout.ts";
+import { codeBits, type PaperLayout } from "../codec/paper/layout.ts";
 import { invariant } from "../core/errors.ts";
 import { WINDOW_TILE_COUNT } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
@@ -38,7 +38,7 @@ export class KvQuantiseKernel {
   /** Compiles for steps of `keyRel` and `valueRel`, whose codes fit the layout's bits. */
   static async create(
     gpu: Gpu,
-    options: { layout: RecordLayout; layerCount: number; keyRel: number; valueRel: number },
+    options: { layout: PaperLayout; layerCount: number; keyRel: number; valueRel: number },
   ): Promise<KvQuantiseKernel> {
     const { layout, layerCount, keyRel, valueRel } = options;
     invariant(codeBits(keyRel) === layout.keyBits, "K code bits follow from keyRel");

@@ -1,6 +1,6 @@
 import { packerWords, quantiserWords } from "../codec/banded/tables.ts";
 import type { BandedCodec } from "../codec/cache_codec.ts";
-import { KEY, type Side, VALUE } from "../codec/layout.ts";
+import { KEY, type Side, VALUE } from "../codec/record.ts";
 import { packJobWords, scratchWords } from "../codec/scratch.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";

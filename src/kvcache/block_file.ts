@@ -6,7 +6,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { packPortable, parsePortable } from "../codec/portable.ts";
+import { packPortablePaper, parsePortablePaper } from "../codec/paper/portable.ts";
 import { BLOCK_TOKEN_COUNT, type CodecProfile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 
 /** First word of a file: the bytes "PKVT". */
@@ -105,11 +105,11 @@ function packRecords(format: BlockFormat, { recordWords, words }: StoredBlock): 
   let start = 0;
   const records = recordWords.map((count) => words.subarray(start, start += count));
   const tokenCount = BLOCK_TOKEN_COUNT;
-  return packPortable({ kvHeadCount, headSize, tokenCount, profile, records });
+  return packPortablePaper({ kvHeadCount, headSize, tokenCount, profile, records });
 }
 
 function unpackRecords(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
-  const { records } = parsePortable(bytes);
+  const { records } = parsePortablePaper(bytes);
   const words = new Uint32Array(records.reduce((sum, { length }) => sum + length, 0));
   let start = 0;
   for (const record of records) {

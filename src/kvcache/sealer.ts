@@ -11,7 +11,7 @@ import type { ReadBack } from "../gpu/read_back.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
 import { BandedSealer } from "./banded_sealer.ts";
-import { PackedSealer } from "./packed_sealer.ts";
+import { PaperSealer } from "./paper_sealer.ts";
 import { RawSealer } from "./raw_sealer.ts";
 
 /** Seals blocks of one cache. */
@@ -46,8 +46,8 @@ export async function createSealer(
   switch (codec.kind) {
     case "raw":
       return new RawSealer(cache);
-    case "ranged":
-      return await PackedSealer.create(gpu, { cache, codec });
+    case "paper":
+      return await PaperSealer.create(gpu, { cache, codec });
     case "banded":
       return await BandedSealer.create(gpu, { cache, codec });
   }

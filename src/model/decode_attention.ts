@@ -91,7 +91,7 @@ async function createSealedKernel(
   switch (codec.kind) {
     case "raw":
       return await AttentionDecodeRawKernel.create(gpu, { ...options, source: "arena" });
-    case "ranged":
+    case "paper":
       return await AttentionDecodePackedKernel.create(gpu, { ...options, layout: codec.layout });
     case "banded":
       return await AttentionDecodeBandedKernel.create(gpu, { ...options, layout: codec.layout });

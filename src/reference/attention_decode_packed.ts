@@ -1,6 +1,7 @@
-import type { RecordLayout, Side } from "../codec/layout.ts";
-import { dequantise } from "../codec/quantise.ts";
-import { unpackRecord } from "../codec/unpack.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
+import type { Side } from "../codec/record.ts";
+import { dequantise } from "../codec/paper/quantise.ts";
+import { unpackPaper } from "../codec/paper/unpack.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import {
   attendSplit,
@@ -14,7 +15,7 @@ export interface AttentionDecodePackedInputs {
   q: Float32Array;
   /** Four words per row: slot, position, sealed blocks, -. */
   rows: Uint32Array;
-  layout: RecordLayout;
+  layout: PaperLayout;
   arena: Uint32Array;
   /** Word offsets `[slot][blockCountMax]`. */
   directory: Uint32Array;
@@ -22,8 +23,8 @@ export interface AttentionDecodePackedInputs {
 }
 
 /** The 64 tokens of a record, in packed order. */
-export function tokensOfRecord(layout: RecordLayout, record: Uint32Array): VisibleTokens {
-  const block = unpackRecord(layout, record);
+export function tokensOfRecord(layout: PaperLayout, record: Uint32Array): VisibleTokens {
+  const block = unpackPaper(layout, record);
   const channelCount = layout.kvHeadCount * layout.headSize;
   const read = (side: Side) => {
     const { codes, params } = block.sides[side];

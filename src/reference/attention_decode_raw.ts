@@ -1,4 +1,4 @@
-import { rawTileWords } from "../codec/layout.ts";
+import { rawTileWords } from "../codec/record.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../core/shapes.ts";
 

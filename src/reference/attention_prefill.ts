@@ -1,4 +1,4 @@
-import { rawTileWords } from "../codec/layout.ts";
+import { rawTileWords } from "../codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import {
   attendSplit,

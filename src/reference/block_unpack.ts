@@ -1,10 +1,10 @@
-import type { RecordLayout } from "../codec/layout.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
 import { rawTileFrom } from "../codec/raw_tile.ts";
 import { tokensOfRecord } from "./attention_decode_packed.ts";
 
 /** Inputs of {@link blockUnpackReference}. */
 export interface BlockUnpackInputs {
-  layout: RecordLayout;
+  layout: PaperLayout;
   arena: Uint32Array;
   /** Word offsets of one slot's blocks. */
   directory: Uint32Array;

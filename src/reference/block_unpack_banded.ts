@@ -2,7 +2,7 @@ import { CODE_BIAS } from "../codec/banded/band.ts";
 import type { BandedLayout } from "../codec/banded/layout.ts";
 import { type BandedTables, TOKEN_FACTORS } from "../codec/banded/tables.ts";
 import { sinkValue, unpackBanded } from "../codec/banded/unpack.ts";
-import { KEY, type Side, VALUE } from "../codec/layout.ts";
+import { KEY, type Side, VALUE } from "../codec/record.ts";
 import { rawTileFrom } from "../codec/raw_tile.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 

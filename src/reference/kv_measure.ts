@@ -1,10 +1,10 @@
-import type { RecordLayout } from "../codec/layout.ts";
-import { measureRecord } from "../codec/pack.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
+import { measurePaper } from "../codec/paper/pack.ts";
 import { type PackJob, scratchBlock } from "../codec/scratch.ts";
 
 /** CPU twin of `shaders/kv_measure.wgsl`: u32 `[job][layer][section]`. */
 export function kvMeasureReference(
-  layout: RecordLayout,
+  layout: PaperLayout,
   scratch: { codes: Uint8Array; params: Uint32Array; order: Uint32Array },
   input: { jobs: readonly PackJob[]; layerCount: number },
 ): Uint32Array {
@@ -14,7 +14,7 @@ export function kvMeasureReference(
     const { tokenCount } = jobs[Math.floor(entry / layerCount)];
     const block = scratchBlock(layout, scratch, { entry, tokenCount });
     const order = scratch.order.subarray(entry * 64, entry * 64 + 64);
-    sizes.set(measureRecord(layout, block, order), entry * layout.sectionCount);
+    sizes.set(measurePaper(layout, block, order), entry * layout.sectionCount);
   }
   return sizes;
 }

@@ -1,10 +1,10 @@
-import type { RecordLayout } from "../codec/layout.ts";
-import { packRecord } from "../codec/pack.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
+import { packPaper } from "../codec/paper/pack.ts";
 import { type PackJob, scratchBlock } from "../codec/scratch.ts";
 
 /** CPU twin of `shaders/kv_pack.wgsl`: writes the records of all layers into `arena`. */
 export function kvPackReference(
-  layout: RecordLayout,
+  layout: PaperLayout,
   scratch: { codes: Uint8Array; params: Uint32Array; order: Uint32Array },
   input: { jobs: readonly PackJob[]; layerCount: number; targets: Uint32Array },
   arena: Uint32Array,
@@ -15,7 +15,7 @@ export function kvPackReference(
       const entry = scratchIndex * layerCount + layer;
       const block = scratchBlock(layout, scratch, { entry, tokenCount });
       const order = scratch.order.subarray(entry * 64, entry * 64 + 64);
-      arena.set(packRecord(layout, block, order), targets[index * layerCount + layer]);
+      arena.set(packPaper(layout, block, order), targets[index * layerCount + layer]);
     }
   }
 }

@@ -1,5 +1,7 @@
-import { isFiniteTile, quantiseTile } from "../codec/quantise.ts";
-import { KEY, rawTileWords, type RecordLayout, VALUE } from "../codec/layout.ts";
+import { quantisePaper } from "../codec/paper/quantise.ts";
+import { isFiniteTile } from "../codec/quantised.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
+import { KEY, rawTileWords, VALUE } from "../codec/record.ts";
 import { type PackJob, scratchWords } from "../codec/scratch.ts";
 import { WINDOW_TILE_COUNT } from "../core/shapes.ts";
 
@@ -13,7 +15,7 @@ export interface QuantiseScratch {
 
 /** CPU twin of `shaders/kv_quantise.wgsl`, all layers; entries of refused blocks stay zero. */
 export function kvQuantiseReference(
-  layout: RecordLayout,
+  layout: PaperLayout,
   input: { jobs: readonly PackJob[]; windows: readonly Uint32Array[] },
   options: { keyRel: number; valueRel: number },
 ): QuantiseScratch {
@@ -32,7 +34,7 @@ export function kvQuantiseReference(
         flags[index] = 1;
         continue;
       }
-      const { sides } = quantiseTile(layout, tileData, { ...options, tokenCount });
+      const { sides } = quantisePaper(layout, tileData, { ...options, tokenCount });
       for (const side of [KEY, VALUE]) {
         const entry = (index * windows.length + layer) * 2 + side;
         codes.set(sides[side].codes, entry * sides[side].codes.length);

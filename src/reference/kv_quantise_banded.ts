@@ -2,8 +2,8 @@ import type { BandedLayout } from "../codec/banded/layout.ts";
 import { packSinks } from "../codec/banded/pack.ts";
 import { quantiseBanded } from "../codec/banded/quantise.ts";
 import type { BandedTables } from "../codec/banded/tables.ts";
-import { KEY, rawTileWords, VALUE } from "../codec/layout.ts";
-import { isFiniteTile } from "../codec/quantise.ts";
+import { KEY, rawTileWords, VALUE } from "../codec/record.ts";
+import { isFiniteTile } from "../codec/quantised.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../core/shapes.ts";
 import type { QuantiseScratch } from "./kv_quantise.ts";
 

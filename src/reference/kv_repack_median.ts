@@ -1,10 +1,10 @@
-import type { RecordLayout } from "../codec/layout.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
 import { repackOrder } from "../codec/repack.ts";
 import { type PackJob, scratchBlock } from "../codec/scratch.ts";
 
 /** CPU twin of `shaders/kv_repack_median.wgsl`: u32 `[job][layer][64]`. */
 export function kvRepackMedianReference(
-  layout: RecordLayout,
+  layout: PaperLayout,
   scratch: { codes: Uint8Array; params: Uint32Array },
   input: { jobs: readonly PackJob[]; layerCount: number },
 ): Uint32Array {

@@ -1,13 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
 import { BANDED_FORMAT_VERSION } from "../../src/codec/banded/portable.ts";
-import { KEY, RecordLayout, VALUE } from "../../src/codec/layout.ts";
-import { packRecord } from "../../src/codec/pack.ts";
-import { FORMAT_VERSION, packPortable, parsePortable } from "../../src/codec/portable.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { KEY, VALUE } from "../../src/codec/record.ts";
+import { packPaper } from "../../src/codec/paper/pack.ts";
+import {
+  FORMAT_VERSION,
+  packPortablePaper,
+  parsePortablePaper,
+} from "../../src/codec/paper/portable.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
-import { dequantise, quantiseTile } from "../../src/codec/quantise.ts";
+import { dequantise, quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
-import { unpackRecord } from "../../src/codec/unpack.ts";
+import { unpackPaper } from "../../src/codec/paper/unpack.ts";
 
 const SHAPE = { kvHeadCount: 1, headSize: 32 };
 const TOKEN_COUNT = 20;
@@ -33,23 +38,23 @@ async function listedBytes(): Promise<Uint8Array> {
   return Uint8Array.from(bytes);
 }
 
-Deno.test("packPortable() gives the bytes of FORMAT.md's worked example", async () => {
+Deno.test("packPortablePaper() gives the bytes of FORMAT.md's worked example", async () => {
   const { keys, values } = exampleValues();
   const profile = codecProfile({ name: "paper", keyRel: 0.5, valueRel: 0.25 });
   assert(profile.name === "paper");
   const tile = rawTileFrom(SHAPE, keys, values);
-  const block = quantiseTile(SHAPE, tile, { ...profile, tokenCount: TOKEN_COUNT });
-  const layout = RecordLayout.forProfile(SHAPE, profile);
-  const record = packRecord(layout, block, repackOrder("none", block, layout.packSize));
+  const block = quantisePaper(SHAPE, tile, { ...profile, tokenCount: TOKEN_COUNT });
+  const layout = PaperLayout.forProfile(SHAPE, profile);
+  const record = packPaper(layout, block, repackOrder("none", block, layout.packSize));
   const portable = { ...SHAPE, tokenCount: TOKEN_COUNT, profile, records: [record] };
-  assertEquals(packPortable(portable), await listedBytes());
+  assertEquals(packPortablePaper(portable), await listedBytes());
 });
 
-Deno.test("unpackRecord() reads FORMAT.md's worked example back to its values", async () => {
-  const { records, profile, tokenCount } = parsePortable(await listedBytes());
+Deno.test("unpackPaper() reads FORMAT.md's worked example back to its values", async () => {
+  const { records, profile, tokenCount } = parsePortablePaper(await listedBytes());
   assertEquals(tokenCount, TOKEN_COUNT);
-  const layout = RecordLayout.forProfile(SHAPE, profile);
-  const { sides } = unpackRecord(layout, records[0], tokenCount);
+  const layout = PaperLayout.forProfile(SHAPE, profile);
+  const { sides } = unpackPaper(layout, records[0], tokenCount);
   const { keys, values } = exampleValues();
   for (let i = 0; i < keys.length; i++) {
     const [token, channel] = [Math.floor(i / 32), i % 32];

@@ -9,11 +9,11 @@ import { packBanded, packSinks } from "../../src/codec/banded/pack.ts";
 import { packPortableBanded, parsePortableBanded } from "../../src/codec/banded/portable.ts";
 import { quantiseBanded } from "../../src/codec/banded/quantise.ts";
 import { crc32 } from "../../src/codec/crc32.ts";
-import { RecordLayout } from "../../src/codec/layout.ts";
-import { packRecord } from "../../src/codec/pack.ts";
-import { packPortable, parsePortable } from "../../src/codec/portable.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { packPaper } from "../../src/codec/paper/pack.ts";
+import { packPortablePaper, parsePortablePaper } from "../../src/codec/paper/portable.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
-import { quantiseTile } from "../../src/codec/quantise.ts";
+import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { seededTables } from "../support/banded_samples.ts";
 import { sampleTile } from "../support/codec_samples.ts";
@@ -54,15 +54,15 @@ function publishedBlock(packSize: number, repack: typeof REPACK_RULES[number]): 
   const settings = { keyRel: 0.0625, valueRel: 0.125, packSize, repack };
   const profile = codecProfile({ name: "paper", ...settings });
   assert(profile.name === "paper");
-  const layout = RecordLayout.forProfile(SHAPE, profile);
+  const layout = PaperLayout.forProfile(SHAPE, profile);
   const records = [1, 2].map((seed) => {
-    const block = quantiseTile(SHAPE, sampleTile("mixed scales", SHAPE, seed), {
+    const block = quantisePaper(SHAPE, sampleTile("mixed scales", SHAPE, seed), {
       ...profile,
       tokenCount: 64,
     });
-    return packRecord(layout, block, repackOrder(repack, block, packSize));
+    return packPaper(layout, block, repackOrder(repack, block, packSize));
   });
-  return packPortable({ ...SHAPE, tokenCount: 64, profile, records });
+  return packPortablePaper({ ...SHAPE, tokenCount: 64, profile, records });
 }
 
 const TABLES = [1, 2].map((seed) => seededTables(SHAPE, seed));
@@ -86,7 +86,7 @@ for (const repack of REPACK_RULES) {
     Deno.test(`a published block keeps its bytes: pack size and order ${name}`, () => {
       const bytes = publishedBlock(packSize, repack);
       assertEquals(sum(bytes), PUBLISHED[name]);
-      assertEquals(parsePortable(bytes).records.length, 2);
+      assertEquals(parsePortablePaper(bytes).records.length, 2);
     });
   }
   for (const sinkCount of [0, 4, 16]) {

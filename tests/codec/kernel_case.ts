@@ -1,14 +1,9 @@
 /** Made-up windows and jobs on which the codec's kernels are compared with the CPU. */
 
-import {
-  codeBits,
-  KEY,
-  RecordLayout,
-  type RecordLayoutOptions,
-  VALUE,
-} from "../../src/codec/layout.ts";
+import { codeBits, PaperLayout, type PaperLayoutOptions } from "../../src/codec/paper/layout.ts";
+import { KEY, VALUE } from "../../src/codec/record.ts";
 import { type PackJob, packJobWords } from "../../src/codec/scratch.ts";
-import { rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import { type RepackRule, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { kvQuantiseReference, type QuantiseScratch } from "../../src/reference/kv_quantise.ts";
 import { kvRepackGreedyReference } from "../../src/reference/kv_repack_greedy.ts";
@@ -16,7 +11,7 @@ import { kvRepackMedianReference } from "../../src/reference/kv_repack_median.ts
 import { everyWidthBlock, SAMPLE_KINDS, sampleTile } from "../support/codec_samples.ts";
 
 /** Shape and steps of a case. */
-export interface KernelCase extends Omit<RecordLayoutOptions, "keyBits" | "valueBits"> {
+export interface KernelCase extends Omit<PaperLayoutOptions, "keyBits" | "valueBits"> {
   keyRel: number;
   valueRel: number;
   why: string;
@@ -44,7 +39,7 @@ export function caseName({ why, ...numbers }: KernelCase): string {
 
 /** Layout, raw windows of each layer, and one job per kind of sample. */
 export function caseInput(kernelCase: KernelCase) {
-  const layout = new RecordLayout({
+  const layout = new PaperLayout({
     ...kernelCase,
     keyBits: codeBits(kernelCase.keyRel),
     valueBits: codeBits(kernelCase.valueRel),

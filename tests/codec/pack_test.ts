@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { KEY, RecordLayout, type RecordLayoutOptions, VALUE } from "../../src/codec/layout.ts";
-import { packRecord } from "../../src/codec/pack.ts";
-import { type QuantisedBlock, quantiseTile } from "../../src/codec/quantise.ts";
+import { PaperLayout, type PaperLayoutOptions } from "../../src/codec/paper/layout.ts";
+import { KEY, VALUE } from "../../src/codec/record.ts";
+import { packPaper } from "../../src/codec/paper/pack.ts";
+import { quantisePaper } from "../../src/codec/paper/quantise.ts";
+import type { QuantisedBlock } from "../../src/codec/quantised.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
-import { checkRecord, unpackRecord } from "../../src/codec/unpack.ts";
+import { checkPaper, unpackPaper } from "../../src/codec/paper/unpack.ts";
 import { everyWidthBlock, sampleTile, sampleValues } from "../support/codec_samples.ts";
 
 function reordered(block: QuantisedBlock, order: Uint32Array): QuantisedBlock {
@@ -14,7 +16,7 @@ function reordered(block: QuantisedBlock, order: Uint32Array): QuantisedBlock {
   return { tokenCount: block.tokenCount, sides: [sides[KEY], sides[VALUE]] };
 }
 
-const LAYOUTS: (RecordLayoutOptions & { why: string })[] = [
+const LAYOUTS: (PaperLayoutOptions & { why: string })[] = [
   { kvHeadCount: 1, headSize: 32, packSize: 16, keyBits: 4, valueBits: 3, why: "smallest" },
   { kvHeadCount: 3, headSize: 64, packSize: 16, keyBits: 4, valueBits: 3, why: "default model" },
   { kvHeadCount: 2, headSize: 96, packSize: 8, keyBits: 8, valueBits: 1, why: "small packs" },
@@ -25,14 +27,14 @@ const LAYOUTS: (RecordLayoutOptions & { why: string })[] = [
 
 for (const { why, ...options } of LAYOUTS) {
   for (const tokenCount of [1, 17, 63, 64]) {
-    Deno.test(`unpackRecord() undoes packRecord() at ${JSON.stringify(options)}, ${tokenCount} tokens (${why})`, () => {
-      const layout = new RecordLayout(options);
+    Deno.test(`unpackPaper() undoes packPaper() at ${JSON.stringify(options)}, ${tokenCount} tokens (${why})`, () => {
+      const layout = new PaperLayout(options);
       const block = everyWidthBlock(layout, tokenCount, 11);
       for (const rule of ["none", "median", "greedy"] as const) {
         const order = repackOrder(rule, block, layout.packSize);
-        const record = packRecord(layout, block, order);
-        checkRecord(layout, record, tokenCount);
-        assertEquals(unpackRecord(layout, record, tokenCount), reordered(block, order));
+        const record = packPaper(layout, block, order);
+        checkPaper(layout, record, tokenCount);
+        assertEquals(unpackPaper(layout, record, tokenCount), reordered(block, order));
         assertEquals(record.length % 4, 0);
         assert(record.length >= layout.recordWordsMin, "at least the fixed words");
         assert(record.length <= layout.recordWordsMax, "at most the worst case");
@@ -41,32 +43,32 @@ for (const { why, ...options } of LAYOUTS) {
   }
 }
 
-Deno.test("packRecord() reaches both size limits", () => {
-  const layout = new RecordLayout(LAYOUTS[1]);
+Deno.test("packPaper() reaches both size limits", () => {
+  const layout = new PaperLayout(LAYOUTS[1]);
   const empty = everyWidthBlock(layout, 64, 1);
   for (const side of empty.sides) side.codes.fill(1);
   const order = repackOrder("none", empty, layout.packSize);
-  assertEquals(packRecord(layout, empty, order).length, layout.recordWordsMin);
+  assertEquals(packPaper(layout, empty, order).length, layout.recordWordsMin);
   for (const side of [KEY, VALUE]) {
     const { codes } = empty.sides[side];
     for (let i = 0; i < codes.length; i++) codes[i] = (i & 1) * (2 ** layout.bits(side) - 1);
   }
-  assertEquals(packRecord(layout, empty, order).length, layout.recordWordsMax);
+  assertEquals(packPaper(layout, empty, order).length, layout.recordWordsMax);
 });
 
-Deno.test("packRecord() refuses a code that does not fit", () => {
-  const layout = new RecordLayout(LAYOUTS[0]);
+Deno.test("packPaper() refuses a code that does not fit", () => {
+  const layout = new PaperLayout(LAYOUTS[0]);
   const block = everyWidthBlock(layout, 64, 1);
   block.sides[VALUE].codes[5] = 8;
   assertThrows(
-    () => packRecord(layout, block, repackOrder("none", block, layout.packSize)),
+    () => packPaper(layout, block, repackOrder("none", block, layout.packSize)),
     RangeError,
     "code 8",
   );
 });
 
 Deno.test("repackOrder() median sorts by lower median, ties by token", () => {
-  const layout = new RecordLayout(LAYOUTS[0]);
+  const layout = new PaperLayout(LAYOUTS[0]);
   const block = everyWidthBlock(layout, 5, 1);
   const { codes } = block.sides[VALUE];
   const medians = [2, 5, 2, 7, 5];
@@ -104,14 +106,14 @@ function publishedBits(values: Float32Array, rel: number, codeWidth: number): nu
   return bits;
 }
 
-Deno.test("packRecord() takes as many bits as the published algorithm, within 0.5%", () => {
+Deno.test("packPaper() takes as many bits as the published algorithm, within 0.5%", () => {
   const shape = { kvHeadCount: 3, headSize: 64 };
-  const block = quantiseTile(shape, sampleTile("gaussian", shape, 21), {
+  const block = quantisePaper(shape, sampleTile("gaussian", shape, 21), {
     keyRel: 0.1,
     valueRel: 0.2,
   });
-  const layout = new RecordLayout({ ...shape, packSize: 16, keyBits: 4, valueBits: 3 });
-  const record = packRecord(layout, block, repackOrder("none", block, layout.packSize));
+  const layout = new PaperLayout({ ...shape, packSize: 16, keyBits: 4, valueBits: 3 });
+  const record = packPaper(layout, block, repackOrder("none", block, layout.packSize));
   const expected = publishedBits(sampleValues("gaussian", 192, 21), 0.1, 4) +
     publishedBits(sampleValues("gaussian", 192, 121), 0.2, 3);
   // Ours adds the section table, whole words per section, and padding: at most 12 + 9 words.

@@ -1,22 +1,26 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { crc32 } from "../../src/codec/crc32.ts";
-import { RecordLayout } from "../../src/codec/layout.ts";
-import { packRecord } from "../../src/codec/pack.ts";
-import { packPortable, parsePortable, type PortableBlock } from "../../src/codec/portable.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { packPaper } from "../../src/codec/paper/pack.ts";
+import {
+  packPortablePaper,
+  parsePortablePaper,
+  type PortablePaper,
+} from "../../src/codec/paper/portable.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
-import { quantiseTile } from "../../src/codec/quantise.ts";
+import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { sampleTile } from "../support/codec_samples.ts";
 
-function sampleBlock(tokenCount = 64): PortableBlock {
+function sampleBlock(tokenCount = 64): PortablePaper {
   const shape = { kvHeadCount: 1, headSize: 32 };
   const profile = codecProfile({ name: "paper", keyRel: 0.125, valueRel: 0.25, repack: "median" });
   assert(profile.name === "paper");
-  const layout = RecordLayout.forProfile(shape, profile);
+  const layout = PaperLayout.forProfile(shape, profile);
   const records = [1, 2].map((seed) => {
     const tile = sampleTile("gaussian", shape, seed);
-    const block = quantiseTile(shape, tile, { ...profile, tokenCount });
-    return packRecord(layout, block, repackOrder(profile.repack, block, layout.packSize));
+    const block = quantisePaper(shape, tile, { ...profile, tokenCount });
+    return packPaper(layout, block, repackOrder(profile.repack, block, layout.packSize));
   });
   return { ...shape, tokenCount, profile, records };
 }
@@ -29,17 +33,17 @@ function resealed(bytes: Uint8Array): Uint8Array {
 }
 
 for (const tokenCount of [1, 17, 64]) {
-  Deno.test(`parsePortable() undoes packPortable() at ${tokenCount} tokens`, () => {
+  Deno.test(`parsePortablePaper() undoes packPortablePaper() at ${tokenCount} tokens`, () => {
     const block = sampleBlock(tokenCount);
-    assertEquals(parsePortable(packPortable(block)), block);
+    assertEquals(parsePortablePaper(packPortablePaper(block)), block);
   });
 }
 
-Deno.test("parsePortable() reads bytes at any offset of their buffer", () => {
-  const bytes = packPortable(sampleBlock());
+Deno.test("parsePortablePaper() reads bytes at any offset of their buffer", () => {
+  const bytes = packPortablePaper(sampleBlock());
   const shifted = new Uint8Array(bytes.length + 3);
   shifted.set(bytes, 3);
-  assertEquals(parsePortable(shifted.subarray(3)), sampleBlock());
+  assertEquals(parsePortablePaper(shifted.subarray(3)), sampleBlock());
 });
 
 /** Word to change, its new value, and the part of the message that names it. */
@@ -62,28 +66,28 @@ const CHANGES: [number, number, string][] = [
 ];
 
 for (const [word, value, part] of CHANGES) {
-  Deno.test(`parsePortable() refuses word ${word} set to ${value.toString(16)}: ${part}`, () => {
-    const bytes = packPortable(sampleBlock());
+  Deno.test(`parsePortablePaper() refuses word ${word} set to ${value.toString(16)}: ${part}`, () => {
+    const bytes = packPortablePaper(sampleBlock());
     new DataView(bytes.buffer).setUint32(word * 4, value, true);
-    assertThrows(() => parsePortable(resealed(bytes)), RangeError, part);
+    assertThrows(() => parsePortablePaper(resealed(bytes)), RangeError, part);
   });
 }
 
-Deno.test("parsePortable() refuses a wrong checksum", () => {
-  const bytes = packPortable(sampleBlock());
+Deno.test("parsePortablePaper() refuses a wrong checksum", () => {
+  const bytes = packPortablePaper(sampleBlock());
   bytes[200] ^= 1;
-  assertThrows(() => parsePortable(bytes), RangeError, "checksum");
+  assertThrows(() => parsePortablePaper(bytes), RangeError, "checksum");
 });
 
-Deno.test("parsePortable() refuses every cut", () => {
-  const bytes = packPortable(sampleBlock());
+Deno.test("parsePortablePaper() refuses every cut", () => {
+  const bytes = packPortablePaper(sampleBlock());
   for (let length = 0; length < bytes.length; length += 5) {
-    assertThrows(() => parsePortable(bytes.subarray(0, length)), RangeError);
+    assertThrows(() => parsePortablePaper(bytes.subarray(0, length)), RangeError);
   }
 });
 
-Deno.test("packPortable() refuses a record of another layout", () => {
+Deno.test("packPortablePaper() refuses a record of another layout", () => {
   const block = sampleBlock();
-  assertThrows(() => packPortable({ ...block, headSize: 64 }), RangeError);
-  assertThrows(() => packPortable({ ...block, records: [] }), RangeError, "0 layers");
+  assertThrows(() => packPortablePaper({ ...block, headSize: 64 }), RangeError);
+  assertThrows(() => packPortablePaper({ ...block, records: [] }), RangeError, "0 layers");
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { PAPER_PROFILE } from "../../src/core/shapes.ts";
-import { RecordLayout } from "../../src/codec/layout.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { codecProfile, describeProfile } from "../../src/codec/profile.ts";
 
 Deno.test("codecProfile() fills in the published settings", () => {
@@ -47,8 +47,8 @@ Deno.test("describeProfile() names the settings in force", () => {
   assertEquals(describeProfile(own), "tight (k-step 3, v-step 2.5, sinks 8)");
 });
 
-Deno.test("RecordLayout() gives the sizes of FORMAT.md for the default model", () => {
-  const layout = RecordLayout.forProfile({ kvHeadCount: 3, headSize: 64 }, PAPER_PROFILE);
+Deno.test("PaperLayout() gives the sizes of FORMAT.md for the default model", () => {
+  const layout = PaperLayout.forProfile({ kvHeadCount: 3, headSize: 64 }, PAPER_PROFILE);
   assertEquals([layout.keyBits, layout.valueBits], [4, 3]);
   assertEquals([layout.widthBits(0), layout.widthBits(1)], [3, 2]);
   assertEquals([layout.keyParamsWord, layout.valueParamsWord, layout.sectionsWord], [6, 70, 134]);
@@ -71,7 +71,7 @@ for (
     { valueBits: 0 },
   ]
 ) {
-  Deno.test(`RecordLayout() refuses ${JSON.stringify(wrong)}`, () => {
-    assertThrows(() => new RecordLayout({ ...OPTIONS, ...wrong }), RangeError, "Cannot lay out");
+  Deno.test(`PaperLayout() refuses ${JSON.stringify(wrong)}`, () => {
+    assertThrows(() => new PaperLayout({ ...OPTIONS, ...wrong }), RangeError, "Cannot lay out");
   });
 }

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { f16ToNumber } from "../../src/codec/f16.ts";
-import { codeBits, KEY, VALUE } from "../../src/codec/layout.ts";
-import { dequantise, quantiseTile, quantum, tokenScale } from "../../src/codec/quantise.ts";
+import { codeBits } from "../../src/codec/paper/layout.ts";
+import { KEY, VALUE } from "../../src/codec/record.ts";
+import { dequantise, quantisePaper, tokenScale } from "../../src/codec/paper/quantise.ts";
+import { quantum } from "../../src/codec/quantised.ts";
 import { rawTileFrom, rawTileValues } from "../../src/codec/raw_tile.ts";
 import { seededRandom } from "../support/numeric.ts";
 import { SAMPLE_KINDS, sampleTile } from "../support/codec_samples.ts";
@@ -11,9 +13,9 @@ const CHANNEL_COUNT = 64;
 
 for (const kind of SAMPLE_KINDS) {
   for (const [keyRel, valueRel] of [[0.1, 0.2], [0.5, 1 / 254], [1 / 3, 0.03]]) {
-    Deno.test(`quantiseTile() is within half a step at ${keyRel}, ${valueRel} (${kind})`, () => {
+    Deno.test(`quantisePaper() is within half a step at ${keyRel}, ${valueRel} (${kind})`, () => {
       const tile = sampleTile(kind, SHAPE, 7);
-      const block = quantiseTile(SHAPE, tile, { keyRel, valueRel });
+      const block = quantisePaper(SHAPE, tile, { keyRel, valueRel });
       for (const side of [KEY, VALUE]) {
         const exact = rawTileValues(SHAPE, tile, side);
         const { codes, params } = block.sides[side];
@@ -68,23 +70,23 @@ Deno.test("quantum() rounds ties to even", () => {
   assertEquals([0.5, 1.5, 2.5, -0.5, -1.5, -2.5].map((x) => quantum(x, 1)), [0, 2, 2, 0, -2, -2]);
 });
 
-Deno.test("quantiseTile() refuses infinity and NaN, but not in absent tokens", () => {
+Deno.test("quantisePaper() refuses infinity and NaN, but not in absent tokens", () => {
   for (const bad of [Infinity, -Infinity, NaN]) {
     const keys = new Float32Array(64 * CHANNEL_COUNT);
     keys[40 * CHANNEL_COUNT + 3] = bad;
     for (const tile of [rawTileFrom(SHAPE, keys, []), rawTileFrom(SHAPE, [], keys)]) {
       const options = { keyRel: 0.1, valueRel: 0.2 };
-      assertThrows(() => quantiseTile(SHAPE, tile, options), RangeError, "infinity or NaN");
-      const { sides } = quantiseTile(SHAPE, tile, { ...options, tokenCount: 40 });
+      assertThrows(() => quantisePaper(SHAPE, tile, options), RangeError, "infinity or NaN");
+      const { sides } = quantisePaper(SHAPE, tile, { ...options, tokenCount: 40 });
       assertEquals([...sides[KEY].params.subarray(40)], new Array(24).fill(0));
     }
   }
 });
 
-Deno.test("quantiseTile() refuses token counts outside 1 to 64", () => {
+Deno.test("quantisePaper() refuses token counts outside 1 to 64", () => {
   const tile = sampleTile("gaussian", SHAPE, 1);
   for (const tokenCount of [0, 65, 1.5, NaN]) {
     const options = { keyRel: 0.1, valueRel: 0.2, tokenCount };
-    assertThrows(() => quantiseTile(SHAPE, tile, options), RangeError, "tokenCount");
+    assertThrows(() => quantisePaper(SHAPE, tile, options), RangeError, "tokenCount");
   }
 });

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { RecordLayout } from "../../src/codec/layout.ts";
-import { measureRecord } from "../../src/codec/pack.ts";
-import { type QuantisedBlock, quantiseTile } from "../../src/codec/quantise.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { measurePaper } from "../../src/codec/paper/pack.ts";
+import { quantisePaper } from "../../src/codec/paper/quantise.ts";
+import type { QuantisedBlock } from "../../src/codec/quantised.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { everyWidthBlock, SAMPLE_KINDS, sampleTile } from "../support/codec_samples.ts";
 
@@ -50,7 +51,7 @@ function assertGreedy(block: QuantisedBlock, order: readonly number[], packSize:
 for (const packSize of [4, 8, 16, 32]) {
   for (const tokenCount of [1, 8, 41, 64]) {
     Deno.test(`repackOrder() places each present token once (packs of ${packSize}, ${tokenCount} tokens)`, () => {
-      const layout = new RecordLayout({ ...SHAPE, ...BITS, packSize });
+      const layout = new PaperLayout({ ...SHAPE, ...BITS, packSize });
       const block = everyWidthBlock(layout, tokenCount, packSize + tokenCount);
       for (const rule of RULES) {
         const order = [...repackOrder(rule, block, packSize)];
@@ -65,7 +66,7 @@ for (const kind of SAMPLE_KINDS) {
   Deno.test(`repackOrder() greedy takes what the published rule takes (${kind})`, () => {
     for (const [packSize, tokenCount] of [[4, 64], [8, 64], [16, 61], [32, 64]]) {
       const options = { keyRel: 0.1, valueRel: 0.2, tokenCount };
-      const block = quantiseTile(SHAPE, sampleTile(kind, SHAPE, packSize), options);
+      const block = quantisePaper(SHAPE, sampleTile(kind, SHAPE, packSize), options);
       const order = repackOrder("greedy", block, packSize);
       assertGreedy(block, [...order.subarray(0, tokenCount)], packSize);
     }
@@ -73,7 +74,7 @@ for (const kind of SAMPLE_KINDS) {
 }
 
 Deno.test("repackOrder() greedy keeps the original order of equal tokens", () => {
-  const layout = new RecordLayout({ ...SHAPE, ...BITS, packSize: 16 });
+  const layout = new PaperLayout({ ...SHAPE, ...BITS, packSize: 16 });
   for (const code of [0, 3]) {
     const block = everyWidthBlock(layout, 64, 1);
     for (const { codes } of block.sides) codes.fill(code);
@@ -82,7 +83,7 @@ Deno.test("repackOrder() greedy keeps the original order of equal tokens", () =>
 });
 
 Deno.test("repackOrder() greedy parts two kinds of tokens, so that their packs take no bits", () => {
-  const layout = new RecordLayout({ ...SHAPE, ...BITS, packSize: 32 });
+  const layout = new PaperLayout({ ...SHAPE, ...BITS, packSize: 32 });
   const block = everyWidthBlock(layout, 64, 1);
   for (const { codes } of block.sides) {
     // Odd tokens have the larger sum, and so the mean is closer to them.
@@ -94,16 +95,16 @@ Deno.test("repackOrder() greedy parts two kinds of tokens, so that their packs t
   );
   const order = repackOrder("greedy", block, 32);
   assertEquals([...order], expected);
-  assertEquals(measureRecord(layout, block, order).every((words) => words === 0), true);
+  assertEquals(measurePaper(layout, block, order).every((words) => words === 0), true);
 });
 
 Deno.test("repackOrder() greedy takes fewer words than no repacking", () => {
   for (const packSize of [4, 8, 16, 32]) {
-    const layout = new RecordLayout({ ...SHAPE, ...BITS, packSize });
+    const layout = new PaperLayout({ ...SHAPE, ...BITS, packSize });
     const options = { keyRel: 0.1, valueRel: 0.2 };
-    const block = quantiseTile(SHAPE, sampleTile("gaussian", SHAPE, 3), options);
+    const block = quantisePaper(SHAPE, sampleTile("gaussian", SHAPE, 3), options);
     const [none, , greedy] = RULES.map((rule) =>
-      measureRecord(layout, block, repackOrder(rule, block, packSize))
+      measurePaper(layout, block, repackOrder(rule, block, packSize))
         .reduce((sum, words) => sum + words, 0)
     );
     assert(greedy < none, `packs of ${packSize}: ${greedy} words, without ${none}`);

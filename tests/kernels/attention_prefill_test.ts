@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill.ts";
 import { createSegments } from "../../src/kernels/block_unpack.ts";
 import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";

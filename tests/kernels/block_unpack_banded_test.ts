@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
 import { readerWords } from "../../src/codec/banded/tables.ts";
-import { rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import { createSegments } from "../../src/kernels/block_unpack.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack_banded.ts";
 import { blockUnpackBandedReference } from "../../src/reference/block_unpack_banded.ts";

@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import { BlockUnpackKernel, createSegments } from "../../src/kernels/block_unpack.ts";
 import { blockUnpackReference } from "../../src/reference/block_unpack.ts";
 import {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { RecordLayout } from "../../src/codec/layout.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { packJobWords } from "../../src/codec/scratch.ts";
-import { checkRecord } from "../../src/codec/unpack.ts";
+import { checkPaper } from "../../src/codec/paper/unpack.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import { KvPackKernel } from "../../src/kernels/kv_pack.ts";
@@ -47,7 +47,7 @@ for (const kernelCase of KERNEL_CASES) {
       assertEquals(packed, expected);
       for (const [index, target] of targets.entries()) {
         const { tokenCount } = jobs[Math.floor(index / layerCount)];
-        checkRecord(layout, packed.subarray(target, ends[index]), tokenCount);
+        checkPaper(layout, packed.subarray(target, ends[index]), tokenCount);
       }
     });
   }
@@ -56,7 +56,7 @@ for (const kernelCase of KERNEL_CASES) {
 async function packOnGpu(
   gpu: Gpu,
   input: {
-    layout: RecordLayout;
+    layout: PaperLayout;
     scratch: ReturnType<typeof caseScratch>;
     sizes: Uint32Array;
     targets: Uint32Array;
@@ -87,7 +87,7 @@ async function packOnGpu(
 
 Deno.test("KvPackKernel refuses a layout whose sections exceed workgroup memory, with numbers", async () => {
   const gpu = await testGpu();
-  const layout = new RecordLayout({ ...KERNEL_CASES[4], keyBits: 8, valueBits: 8 });
+  const layout = new PaperLayout({ ...KERNEL_CASES[4], keyBits: 8, valueBits: 8 });
   const limits = { maxComputeWorkgroupStorageSize: 16384 };
   const small = { device: { limits } } as unknown as Gpu;
   assert(gpu.device.limits.maxComputeWorkgroupStorageSize >= 16384, "WebGPU grants 16 KiB");

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { RecordLayout } from "../../src/codec/layout.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { type PackJob, packJobWords, scratchWords } from "../../src/codec/scratch.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
@@ -20,7 +20,7 @@ import { seededRandom } from "../support/numeric.ts";
 async function kernelOrder(
   gpu: Gpu,
   options: {
-    layout: RecordLayout;
+    layout: PaperLayout;
     jobs: readonly PackJob[];
     layerCount: number;
     codes: Uint8Array;
@@ -68,7 +68,7 @@ const WIDEST = { headSize: 256, keyBits: 8, valueBits: 8 };
 for (const [packSize, kvHeadCount] of [[8, 24], [4, 22]]) {
   Deno.test(`KvRepackGreedyKernel equals its reference at the most channels, close cosines and longest loops (packs of ${packSize})`, async () => {
     const gpu = await testGpu();
-    const layout = new RecordLayout({ kvHeadCount, packSize, ...WIDEST });
+    const layout = new PaperLayout({ kvHeadCount, packSize, ...WIDEST });
     const jobs = [0, 1].map((index) => ({ slot: 0, tile: 0, tokenCount: 64, scratchIndex: index }));
     const random = seededRandom(5);
     const codeCount = scratchWords(layout, 1).codes * 4;
@@ -87,7 +87,7 @@ for (const [packSize, kvHeadCount] of [[8, 24], [4, 22]]) {
 
   Deno.test(`KvRepackGreedyKernel.create() refuses more channels than software Vulkan can loop over (packs of ${packSize})`, async () => {
     const shape = { kvHeadCount: kvHeadCount + 1, packSize, ...WIDEST };
-    const options = { layout: new RecordLayout(shape), layerCount: 1 };
+    const options = { layout: new PaperLayout(shape), layerCount: 1 };
     const gpu = await testGpu();
     const error = await assertRejects(() => KvRepackGreedyKernel.create(gpu, options), EngineError);
     const { message } = error as EngineError;

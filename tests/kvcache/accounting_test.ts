@@ -1,7 +1,7 @@
 /** The accounting of bytes against the buffers of the device. */
 
 import { assert, assertEquals } from "@std/assert";
-import { checkRecord } from "../../src/codec/unpack.ts";
+import { checkPaper } from "../../src/codec/paper/unpack.ts";
 import { cacheBytes } from "../../src/engine/cache_bytes.ts";
 import { planCache } from "../../src/engine/load.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
@@ -23,7 +23,7 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
   const options = { profile: { name: "paper" as const }, slotCount: 3, contextLength: 1024 };
   const harness = await StepHarness.open(defaultModelPath(), options);
   const { scheduler, model, codec, runner } = harness;
-  assert(codec.kind === "ranged");
+  assert(codec.kind === "paper");
   try {
     const lengths = [330, 520, 260];
     lengths.forEach((length, index) => {
@@ -48,7 +48,7 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
       for (let layer = 0; layer < model.shape.layerCount; layer++) {
         assertEquals(await harness.directoryEntry(pack, layer), pack.recordOffsets[layer]);
         const record = await harness.recordWords(pack, layer, words[layer]);
-        checkRecord(layout, record, 64);
+        checkPaper(layout, record, 64);
         recordWords += record.length;
       }
     }

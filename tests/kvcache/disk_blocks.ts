@@ -1,9 +1,9 @@
 /** Blocks of a disk tier, made of a seed. */
 
-import { RecordLayout } from "../../src/codec/layout.ts";
-import { packRecord } from "../../src/codec/pack.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { packPaper } from "../../src/codec/paper/pack.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
-import { quantiseTile } from "../../src/codec/quantise.ts";
+import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { invariant } from "../../src/core/errors.ts";
 import type { PaperProfile } from "../../src/core/shapes.ts";
@@ -32,12 +32,12 @@ export function keyOf(seed: number, kind: "sealed" | "raw"): string {
 
 /** A block of two layers, packed or raw. */
 export function makeBlock(seed: number, kind: "sealed" | "raw" = "sealed"): StoredBlock {
-  const layout = RecordLayout.forProfile(FORMAT, profile);
+  const layout = PaperLayout.forProfile(FORMAT, profile);
   const records = [1, 2].map((layer) => {
     const tile = sampleTile("gaussian", FORMAT, seed * 10 + layer);
     if (kind === "raw") return tile;
-    const block = quantiseTile(FORMAT, tile, { ...profile, tokenCount: 64 });
-    return packRecord(layout, block, repackOrder(profile.repack, block, layout.packSize));
+    const block = quantisePaper(FORMAT, tile, { ...profile, tokenCount: 64 });
+    return packPaper(layout, block, repackOrder(profile.repack, block, layout.packSize));
   });
   const words = new Uint32Array(records.flatMap((record) => [...record]));
   return { key: keyOf(seed, kind), recordWords: records.map(({ length }) => length), words };

@@ -4,8 +4,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { packRecord } from "../../src/codec/pack.ts";
-import { quantiseTile } from "../../src/codec/quantise.ts";
+import { packPaper } from "../../src/codec/paper/pack.ts";
+import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import type { ProfileOptions } from "../../src/engine/types.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -20,7 +20,7 @@ async function checkRecords(
   blockCount: number,
 ): Promise<number> {
   const { codec, model, runner } = harness;
-  assert(codec.kind === "ranged");
+  assert(codec.kind === "paper");
   const { layout, profile } = codec;
   harness.admit(1, promptIds, 2);
   let measured: readonly (readonly number[])[] = [];
@@ -33,9 +33,9 @@ async function checkRecords(
       packedCount++;
       for (let layer = 0; layer < model.shape.layerCount; layer++) {
         const tile = await harness.tileWords(pack, layer);
-        const block = quantiseTile(model.shape, tile, profile);
+        const block = quantisePaper(model.shape, tile, profile);
         const order = repackOrder(profile.repack, block, layout.packSize);
-        const expected = packRecord(layout, block, order);
+        const expected = packPaper(layout, block, order);
         assertEquals(measured[pack.jobIndex][layer], expected.length, "the measured words");
         const record = await harness.recordWords(pack, layer, expected.length);
         assertEquals(record, expected, `block ${pack.blockIndex}, layer ${layer}`);

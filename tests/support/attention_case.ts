@@ -1,9 +1,10 @@
 /** Seeded caches for the attention tests: several slots of different lengths, sealed and raw. */
 
 import { assertEquals } from "@std/assert";
-import { rawTileWords, RecordLayout } from "../../src/codec/layout.ts";
-import { packRecord } from "../../src/codec/pack.ts";
-import { quantiseTile } from "../../src/codec/quantise.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
+import { packPaper } from "../../src/codec/paper/pack.ts";
+import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import {
@@ -54,7 +55,7 @@ export interface AttentionCase {
   directory: Uint32Array;
   blockCountMax: number;
   /** Of packed cases. */
-  layout: RecordLayout | null;
+  layout: PaperLayout | null;
   /** Most sealed blocks of a row. */
   blockCountLargest: number;
 }
@@ -89,7 +90,7 @@ export function makeAttentionCase(
   const blockCountMax = blockCountLargest + 1;
   const window = new Uint32Array(lengths.length * WINDOW_TILE_COUNT * tileWords);
   const directory = new Uint32Array(lengths.length * blockCountMax);
-  const layout = form === "raw" ? null : RecordLayout.forProfile(shape, {
+  const layout = form === "raw" ? null : PaperLayout.forProfile(shape, {
     name: "paper",
     repack: "none",
     ...form,
@@ -157,10 +158,10 @@ export function seededTile(
 function sealedWords(
   shape: CaseShape,
   tile: Uint32Array,
-  options: { form: SealedForm; layout: RecordLayout | null },
+  options: { form: SealedForm; layout: PaperLayout | null },
 ): Uint32Array {
   const { form, layout } = options;
   if (form === "raw" || layout === null) return tile;
-  const block = quantiseTile(shape, tile, form);
-  return packRecord(layout, block, repackOrder(form.repack ?? "none", block, layout.packSize));
+  const block = quantisePaper(shape, tile, form);
+  return packPaper(layout, block, repackOrder(form.repack ?? "none", block, layout.packSize));
 }

@@ -5,7 +5,7 @@ import { BandedLayout } from "../../src/codec/banded/layout.ts";
 import { packBanded, packSinks } from "../../src/codec/banded/pack.ts";
 import { quantiseBanded } from "../../src/codec/banded/quantise.ts";
 import { type BandedTables, bandedTables } from "../../src/codec/banded/tables.ts";
-import { rawTileWords } from "../../src/codec/layout.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
 import type { HeadShape } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import type { RepackRule } from "../../src/core/shapes.ts";

@@ -4,7 +4,7 @@ import { bandFrom } from "../../src/codec/banded/band.ts";
 import { BandedLayout } from "../../src/codec/banded/layout.ts";
 import { packBanded } from "../../src/codec/banded/pack.ts";
 import { channelBands } from "../../src/codec/banded/tables.ts";
-import { KEY, rawTileWords, VALUE } from "../../src/codec/layout.ts";
+import { KEY, rawTileWords, VALUE } from "../../src/codec/record.ts";
 import { type HeadShape, rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { scratchBlock } from "../../src/codec/scratch.ts";

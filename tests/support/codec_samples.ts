@@ -1,8 +1,9 @@
 /** Seeded K and V for codec tests: like real ones, and as unlike as they come. */
 
 import { f16ToNumber } from "../../src/codec/f16.ts";
-import { KEY, type RecordLayout, VALUE } from "../../src/codec/layout.ts";
-import type { QuantisedBlock } from "../../src/codec/quantise.ts";
+import type { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { KEY, VALUE } from "../../src/codec/record.ts";
+import type { QuantisedBlock } from "../../src/codec/quantised.ts";
 import { type HeadShape, rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { seededNormals, seededRandom } from "./numeric.ts";
 
@@ -73,7 +74,7 @@ export function sampleTile(kind: SampleKind, shape: HeadShape, seed: number): Ui
 
 /** A block of random codes whose packs together have every width the layout allows, from 0. */
 export function everyWidthBlock(
-  layout: RecordLayout,
+  layout: PaperLayout,
   tokenCount: number,
   seed: number,
 ): QuantisedBlock {

@@ -12,13 +12,18 @@ import {
 import { quantiseBanded } from "../../src/codec/banded/quantise.ts";
 import type { BandedTables } from "../../src/codec/banded/tables.ts";
 import { unpackBanded } from "../../src/codec/banded/unpack.ts";
-import { RecordLayout, type Side } from "../../src/codec/layout.ts";
-import { packRecord } from "../../src/codec/pack.ts";
-import { packPortable, parsePortable, type PortableBlock } from "../../src/codec/portable.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import type { Side } from "../../src/codec/record.ts";
+import { packPaper } from "../../src/codec/paper/pack.ts";
+import {
+  packPortablePaper,
+  parsePortablePaper,
+  type PortablePaper,
+} from "../../src/codec/paper/portable.ts";
 import { codecProfile, type ProfileSettings } from "../../src/codec/profile.ts";
-import { quantiseTile } from "../../src/codec/quantise.ts";
+import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
-import { checkRecord, unpackRecord } from "../../src/codec/unpack.ts";
+import { checkPaper, unpackPaper } from "../../src/codec/paper/unpack.ts";
 import { seededTables } from "./banded_samples.ts";
 import { sampleTile } from "./codec_samples.ts";
 import { guardedWords } from "./guarded_words.ts";
@@ -56,15 +61,15 @@ function portableSample(options: SampleOptions): Sample {
   const shape = { kvHeadCount, headSize };
   const profile = codecProfile({ name: "paper", ...settings });
   assert(profile.name === "paper");
-  const layout = RecordLayout.forProfile(shape, profile);
+  const layout = PaperLayout.forProfile(shape, profile);
   const records = Array.from({ length: layerCount }, (_, layer) => {
-    const block = quantiseTile(shape, sampleTile("gaussian", shape, layer + 1), {
+    const block = quantisePaper(shape, sampleTile("gaussian", shape, layer + 1), {
       ...profile,
       tokenCount,
     });
-    return packRecord(layout, block, repackOrder(profile.repack, block, layout.packSize));
+    return packPaper(layout, block, repackOrder(profile.repack, block, layout.packSize));
   });
-  const block: PortableBlock = {
+  const block: PortablePaper = {
     ...shape,
     tokenCount,
     profile: {
@@ -74,31 +79,31 @@ function portableSample(options: SampleOptions): Sample {
     },
     records,
   };
-  const bytes = packPortable(block);
+  const bytes = packPortablePaper(block);
   return {
     name: `portable block, ${JSON.stringify(options)}`,
     bytes,
-    readAndPack: (changed) => packPortable(repacked(parsePortable(changed))),
+    readAndPack: (changed) => packPortablePaper(repacked(parsePortablePaper(changed))),
     readGuarded: (changed) =>
       eachRecord(changed, records, (words) => readRecord(layout, words, tokenCount)),
   };
 }
 
 /** The same block from its codes. */
-function repacked(block: PortableBlock): PortableBlock {
-  const layout = RecordLayout.forProfile(block, block.profile);
+function repacked(block: PortablePaper): PortablePaper {
+  const layout = PaperLayout.forProfile(block, block.profile);
   const inOrder = Uint32Array.from({ length: 64 }, (_, place) => place);
   const records = block.records.map((record) =>
-    packRecord(layout, unpackRecord(layout, record, block.tokenCount), inOrder)
+    packPaper(layout, unpackPaper(layout, record, block.tokenCount), inOrder)
   );
   return { ...block, records };
 }
 
 /** Checks a record, then unpacks it if it is one, all through guarded words. */
-function readRecord(layout: RecordLayout, words: Uint32Array, tokenCount: number): void {
+function readRecord(layout: PaperLayout, words: Uint32Array, tokenCount: number): void {
   const guarded = guardedWords(words);
-  checkRecord(layout, guarded, tokenCount);
-  const { sides } = unpackRecord(layout, guarded, tokenCount);
+  checkPaper(layout, guarded, tokenCount);
+  const { sides } = unpackPaper(layout, guarded, tokenCount);
   for (const [side, { codes }] of sides.entries()) {
     const codeMax = 2 ** layout.bits(side as Side) - 1;
     assert(codes.every((code) => code <= codeMax), `a code is above ${codeMax}`);

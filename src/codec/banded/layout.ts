@@ -6,7 +6,7 @@
  */
 
 import { alignUp, BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
-import { KEY, RECORD_ALIGN_WORDS, type Side, VALUE } from "../layout.ts";
+import { KEY, RECORD_ALIGN_WORDS, type Side, VALUE } from "../record.ts";
 import { BAND_INDEX_BITS } from "./band.ts";
 import { UNIT_TOKEN_COUNT } from "./levels.ts";
 

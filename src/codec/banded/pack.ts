@@ -6,7 +6,7 @@
 
 import { BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
 import { writeBits } from "../bits.ts";
-import type { QuantisedBlock } from "../quantise.ts";
+import type { QuantisedBlock } from "../quantised.ts";
 import { type HeadShape, rawTileHalf } from "../raw_tile.ts";
 import { BAND_INDEX_BITS, bandFrom, chooseBand } from "./band.ts";
 import {

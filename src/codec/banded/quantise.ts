@@ -8,8 +8,8 @@
 
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import { f16ToNumber } from "../f16.ts";
-import { KEY, type Side, VALUE } from "../layout.ts";
-import { isFiniteTile, type QuantisedBlock, quantum } from "../quantise.ts";
+import { KEY, type Side, VALUE } from "../record.ts";
+import { isFiniteTile, type QuantisedBlock, quantum } from "../quantised.ts";
 import { type HeadShape, rawTileHalf } from "../raw_tile.ts";
 import { CODE_BIAS } from "./band.ts";
 import { type BandedTables, NORM_PART_MAX, TOKEN_FACTORS, TOKEN_STEP_MAX } from "./tables.ts";

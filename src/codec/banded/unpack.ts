@@ -7,8 +7,8 @@
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import { readBits } from "../bits.ts";
 import { f16ToNumber } from "../f16.ts";
-import { KEY, type Side, VALUE } from "../layout.ts";
-import type { QuantisedBlock } from "../quantise.ts";
+import { KEY, type Side, VALUE } from "../record.ts";
+import type { QuantisedBlock } from "../quantised.ts";
 import { BAND_INDEX_BITS, bandLeast, bandLevels } from "./band.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
 import { LOW_LEVELS_MAX, UNIT_TOKEN_COUNT, unitBits, unpackDigits } from "./levels.ts";

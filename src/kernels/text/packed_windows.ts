@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { RecordLayout, Side } from "../../codec/layout.ts";
+import type { PaperLayout } from "../../codec/paper/layout.ts";
+import type { Side } from "../../codec/record.ts";
 import { divCeil } from "../../core/shapes.ts";
 
 /** How the packs of one side are read. */
@@ -34,7 +35,7 @@ export interface WindowShape {
 const CHUNK_WORDS = 32;
 
 /** Sizes of the text for one side of a layout; `name` is the prefix of its names. */
-export function windowShape(name: string, layout: RecordLayout, side: Side): WindowShape {
+export function windowShape(name: string, layout: PaperLayout, side: Side): WindowShape {
   const { packSize } = layout;
   const bits = layout.bits(side);
   const readTokens = Math.min(16, packSize);
@@ -100,7 +101,7 @@ ${tokenCodeText(shape)}`;
  * Text of `<Name>Side` and `load_<name>_side(section, row, part)`: bit planes of widths (lane `j`
  * of 8 holds plane `j`) and minima of 32 channels; and `<name>_minimum(side, channel)`.
  */
-export function sideText(shape: WindowShape, layout: RecordLayout, side: Side): string {
+export function sideText(shape: WindowShape, layout: PaperLayout, side: Side): string {
   const { name, bits } = shape;
   const type = typeName(name);
   const widthBits = layout.widthBits(side);

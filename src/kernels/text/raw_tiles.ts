@@ -8,7 +8,7 @@ import fromArena from "../../../shaders/lib/attention_source_arena.wgsl" with { 
 import fromScratch from "../../../shaders/lib/attention_source_scratch.wgsl" with { type: "text" };
 import fromWindow from "../../../shaders/lib/attention_source_window.wgsl" with { type: "text" };
 import rawTiles from "../../../shaders/lib/attention_raw_tiles.wgsl" with { type: "text" };
-import { rawTileWords } from "../../codec/layout.ts";
+import { rawTileWords } from "../../codec/record.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {

@@ -6,7 +6,7 @@ import { dequantiseBanded, quantiseBanded } from "../../../src/codec/banded/quan
 import { TOKEN_FACTORS } from "../../../src/codec/banded/tables.ts";
 import { sinkValue, unpackBanded } from "../../../src/codec/banded/unpack.ts";
 import { crc32 } from "../../../src/codec/crc32.ts";
-import { KEY, type Side, VALUE } from "../../../src/codec/layout.ts";
+import { KEY, type Side, VALUE } from "../../../src/codec/record.ts";
 import { rawTileFrom, rawTileValues } from "../../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../../src/codec/repack.ts";
 import { seededTables } from "../../support/banded_samples.ts";

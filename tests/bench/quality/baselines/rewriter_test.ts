@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { findBaseline } from "../../../../bench/quality/baselines/table.ts";
 import { baselineRewriter } from "../../../../bench/quality/baselines/baseline.ts";
-import { KEY, VALUE } from "../../../../src/codec/layout.ts";
+import { KEY, VALUE } from "../../../../src/codec/record.ts";
 import { rawTileFrom, rawTileValues } from "../../../../src/codec/raw_tile.ts";
 import { type LoadedModel, loadModel } from "../../../../src/engine/load_model.ts";
 import { createSequenceRun, type TileRewriter } from "../../../../src/engine/sequence_run.ts";

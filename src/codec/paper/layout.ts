@@ -11,22 +11,14 @@ import {
   BLOCK_TOKEN_COUNT,
   divExact,
   type PaperProfile,
-} from "../core/shapes.ts";
-
-/** Which half of the cache: 0 for K, 1 for V. */
-export type Side = 0 | 1;
-/** {@link Side} of the keys. */
-export const KEY: Side = 0;
-/** {@link Side} of the values. */
-export const VALUE: Side = 1;
+} from "../../core/shapes.ts";
+import { KEY, RECORD_ALIGN_WORDS, type Side, VALUE } from "../record.ts";
 
 /** Widest code: a code is one byte before packing. FORMAT.md section 5. */
 export const CODE_BITS_MAX = 8;
-/** Records start at multiples of it, and are padded with zeros to it. */
-export const RECORD_ALIGN_WORDS = 4;
 
 /** What fixes the layout of a record. */
-export interface RecordLayoutOptions {
+export interface PaperLayoutOptions {
   /** KV heads of the layer, at least 1. */
   kvHeadCount: number;
   /** Channels per head: a multiple of 32, at most 256. */
@@ -51,13 +43,8 @@ export function codeBits(rel: number): number {
   return Math.min(CODE_BITS_MAX, bitsFor(codeMax));
 }
 
-/** Words of a raw tile: 64 tokens of one layer, K and V, as pairs of f16. */
-export function rawTileWords(shape: { kvHeadCount: number; headSize: number }): number {
-  return 2 * shape.kvHeadCount * shape.headSize * (BLOCK_TOKEN_COUNT / 2);
-}
-
 /** Offsets and sizes of a record. Immutable. */
-export class RecordLayout {
+export class PaperLayout {
   /** KV heads of the layer. */
   readonly kvHeadCount: number;
   /** Channels per head. */
@@ -86,7 +73,7 @@ export class RecordLayout {
    *
    * @throws {RangeError} if a number is outside the limits of FORMAT.md section 5.
    */
-  constructor(options: RecordLayoutOptions) {
+  constructor(options: PaperLayoutOptions) {
     checkOptions(options);
     this.kvHeadCount = options.kvHeadCount;
     this.headSize = options.headSize;
@@ -105,8 +92,8 @@ export class RecordLayout {
   static forProfile(
     shape: { kvHeadCount: number; headSize: number },
     profile: PaperProfile,
-  ): RecordLayout {
-    return new RecordLayout({
+  ): PaperLayout {
+    return new PaperLayout({
       kvHeadCount: shape.kvHeadCount,
       headSize: shape.headSize,
       packSize: profile.packSize,
@@ -183,7 +170,7 @@ export class RecordLayout {
   }
 }
 
-function checkOptions(options: RecordLayoutOptions): void {
+function checkOptions(options: PaperLayoutOptions): void {
   const { kvHeadCount, headSize, packSize, keyBits, valueBits } = options;
   const refuse = (what: string) => {
     throw new RangeError(`Cannot lay out a record: ${what}`);

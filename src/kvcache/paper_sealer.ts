@@ -1,5 +1,6 @@
-import type { RangedCodec } from "../codec/cache_codec.ts";
-import { KEY, type RecordLayout, type Side, VALUE } from "../codec/layout.ts";
+import type { PaperCodec } from "../codec/cache_codec.ts";
+import type { PaperLayout } from "../codec/paper/layout.ts";
+import { KEY, type Side, VALUE } from "../codec/record.ts";
 import {
   BLOCK_TOKEN_COUNT,
   type RepackRule,
@@ -50,11 +51,11 @@ interface Bound {
 }
 
 /** Sealer of packing profiles: quantise, repack, measure; then pack. FORMAT.md sections 3 and 4. */
-export class PackedSealer implements Sealer {
+export class PaperSealer implements Sealer {
   readonly resultSizeBytes: number;
   #gpu: Gpu;
   #cache: KvCache;
-  #layout: RecordLayout;
+  #layout: PaperLayout;
   #scratch: Scratch;
   #kernels: Kernels;
   #bound: Bound;
@@ -64,7 +65,7 @@ export class PackedSealer implements Sealer {
     gpu: Gpu,
     parts: {
       cache: KvCache;
-      layout: RecordLayout;
+      layout: PaperLayout;
       scratch: Scratch;
       kernels: Kernels;
       bound: Bound;
@@ -83,8 +84,8 @@ export class PackedSealer implements Sealer {
   /** Compiles the kernels and allocates scratch for one block of each slot. */
   static async create(
     gpu: Gpu,
-    options: { cache: KvCache; codec: RangedCodec },
-  ): Promise<PackedSealer> {
+    options: { cache: KvCache; codec: PaperCodec },
+  ): Promise<PaperSealer> {
     const { cache, codec: { layout, profile } } = options;
     const { layerCount } = cache.shape;
     const { keyRel, valueRel } = profile;
@@ -96,7 +97,7 @@ export class PackedSealer implements Sealer {
     };
     const scratch = createScratch(gpu, cache, { layout, repack: profile.repack });
     const bound = bindAll(kernels, scratch, cache);
-    return new PackedSealer(gpu, { cache, layout, scratch, kernels, bound });
+    return new PaperSealer(gpu, { cache, layout, scratch, kernels, bound });
   }
 
   recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
@@ -214,7 +215,7 @@ function jobOf(slot: number, blockIndex: number, scratchIndex: number): PackJob 
 function createScratch(
   gpu: Gpu,
   cache: KvCache,
-  options: { layout: RecordLayout; repack: RepackRule },
+  options: { layout: PaperLayout; repack: RepackRule },
 ): Scratch {
   const { layout, repack } = options;
   const { layerCount, slotCount } = cache.shape;

@@ -4,10 +4,11 @@
  * @module
  */
 
-import { bitsFor, BLOCK_TOKEN_COUNT, divCeil } from "../core/shapes.ts";
-import { writeBits } from "./bits.ts";
-import { KEY, type RecordLayout, type Side, VALUE } from "./layout.ts";
-import type { QuantisedBlock } from "./quantise.ts";
+import { bitsFor, BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
+import { writeBits } from "../bits.ts";
+import { KEY, type Side, VALUE } from "../record.ts";
+import type { PaperLayout } from "./layout.ts";
+import type { QuantisedBlock } from "../quantised.ts";
 
 /** The codes of one head and side in packed order: u8 `[headSize][tokenCount]`. */
 interface SectionCodes {
@@ -24,8 +25,8 @@ interface SectionCodes {
  *
  * @throws {RangeError} if a code does not fit the layout's code bits.
  */
-export function packRecord(
-  layout: RecordLayout,
+export function packPaper(
+  layout: PaperLayout,
   block: QuantisedBlock,
   order: Uint32Array,
 ): Uint32Array {
@@ -46,12 +47,12 @@ export function packRecord(
 }
 
 /**
- * Payload words of each section of the record that {@link packRecord} gives.
+ * Payload words of each section of the record that {@link packPaper} gives.
  *
  * @returns u32 `[2 * kvHeadCount]`; the record has `layout.recordWords(their sum)` words.
  */
-export function measureRecord(
-  layout: RecordLayout,
+export function measurePaper(
+  layout: PaperLayout,
   block: QuantisedBlock,
   order: Uint32Array,
 ): Uint32Array {
@@ -63,7 +64,7 @@ export function measureRecord(
 }
 
 function packSections(
-  layout: RecordLayout,
+  layout: PaperLayout,
   block: QuantisedBlock,
   order: Uint32Array,
 ): Uint32Array[] {
@@ -75,7 +76,7 @@ function packSections(
 }
 
 function sectionCodes(
-  layout: RecordLayout,
+  layout: PaperLayout,
   block: QuantisedBlock,
   order: Uint32Array,
   section: { side: Side; head: number },
@@ -96,7 +97,7 @@ function sectionCodes(
   return { side, tokenCount, codes };
 }
 
-function packSection(layout: RecordLayout, source: SectionCodes): Uint32Array {
+function packSection(layout: PaperLayout, source: SectionCodes): Uint32Array {
   const { headSize, packSize, rowCount } = layout;
   const { side } = source;
   const packs = Array.from({ length: rowCount * headSize }, (_, index) => {

@@ -5,18 +5,18 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, type PaperProfile } from "../core/shapes.ts";
-import { RecordLayout } from "./layout.ts";
-import { ownWords, readFrame, readRecords, refuseBlock, writeFrame } from "./portable_frame.ts";
-import { codecProfile } from "./profile.ts";
-import { checkRecord } from "./unpack.ts";
+import { BLOCK_TOKEN_COUNT, type PaperProfile } from "../../core/shapes.ts";
+import { PaperLayout } from "./layout.ts";
+import { ownWords, readFrame, readRecords, refuseBlock, writeFrame } from "../portable_frame.ts";
+import { codecProfile } from "../profile.ts";
+import { checkPaper } from "./unpack.ts";
 
-/** The version of blocks of published records. */
+/** The version of blocks of paper records. */
 export const FORMAT_VERSION = 1;
 const REPACK_RULES = ["none", "median", "greedy"] as const;
 
 /** A packed block of all layers, apart from any device. */
-export interface PortableBlock {
+export interface PortablePaper {
   /** KV heads of each layer. */
   kvHeadCount: number;
   /** Channels per head. */
@@ -32,17 +32,17 @@ export interface PortableBlock {
 /**
  * Writes a portable block, little-endian.
  *
- * @throws {RangeError} if its parts do not fit each other; see {@link parsePortable}.
+ * @throws {RangeError} if its parts do not fit each other; see {@link parsePortablePaper}.
  */
-export function packPortable(block: PortableBlock): Uint8Array<ArrayBuffer> {
+export function packPortablePaper(block: PortablePaper): Uint8Array<ArrayBuffer> {
   const { kvHeadCount, headSize, tokenCount, profile, records } = block;
-  const layout = RecordLayout.forProfile(block, profile);
+  const layout = PaperLayout.forProfile(block, profile);
   const codecWord = layout.packSize | (layout.keyBits << 8) | (layout.valueBits << 16) |
     (REPACK_RULES.indexOf(profile.repack) << 24);
   const rels = new Uint32Array(Float32Array.of(profile.keyRel, profile.valueRel).buffer);
   const own = [kvHeadCount, headSize, records.length, tokenCount, codecWord, ...rels, 0];
   const bytes = writeFrame(FORMAT_VERSION, own, records);
-  parsePortable(bytes);
+  parsePortablePaper(bytes);
   return bytes;
 }
 
@@ -52,11 +52,11 @@ export function packPortable(block: PortableBlock): Uint8Array<ArrayBuffer> {
  * @throws {RangeError} if the bytes are not what a conforming packer writes: magic, version,
  * length, checksum, limits, sizes that fit each other, and each record.
  */
-export function parsePortable(bytes: Uint8Array): PortableBlock {
+export function parsePortablePaper(bytes: Uint8Array): PortablePaper {
   const words = readFrame(FORMAT_VERSION, bytes);
   const { layout, profile, layerCount, tokenCount } = parseHeader(ownWords(words));
   const records = readRecords(words, layerCount, (record) => {
-    checkRecord(layout, record, tokenCount);
+    checkPaper(layout, record, tokenCount);
   });
   const { kvHeadCount, headSize } = layout;
   return { kvHeadCount, headSize, tokenCount, profile, records };
@@ -69,8 +69,8 @@ function parseHeader(own: Uint32Array<ArrayBuffer>) {
   if (reserved !== 0) refuseBlock("its reserved word is not zero");
   const repack = REPACK_RULES[codec >>> 24] ?? refuseBlock(`it has repack rule ${codec >>> 24}`);
   const profile = codecProfile({ name: "paper", keyRel, valueRel, packSize: codec & 255, repack });
-  if (profile.name !== "paper") refuseBlock("it is not packed as published");
-  const layout = RecordLayout.forProfile({ kvHeadCount, headSize }, profile);
+  if (profile.name !== "paper") refuseBlock("its profile is not paper");
+  const layout = PaperLayout.forProfile({ kvHeadCount, headSize }, profile);
   if (layout.keyBits !== ((codec >>> 8) & 255) || layout.valueBits !== ((codec >>> 16) & 255)) {
     refuseBlock("its code bits do not follow from its steps");
   }

@@ -5,14 +5,15 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, divCeil } from "../core/shapes.ts";
-import { readBits } from "./bits.ts";
-import { f16ToNumber } from "./f16.ts";
-import { KEY, type RecordLayout, type Side, VALUE } from "./layout.ts";
-import type { QuantisedBlock, QuantisedSide } from "./quantise.ts";
+import { BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
+import { readBits } from "../bits.ts";
+import { f16ToNumber } from "../f16.ts";
+import { KEY, type Side, VALUE } from "../record.ts";
+import type { PaperLayout } from "./layout.ts";
+import type { QuantisedBlock, QuantisedSide } from "../quantised.ts";
 
 /** Widths of the packs of a section, `[rowCount][headSize]`. */
-function sectionWidths(layout: RecordLayout, section: Uint32Array, side: Side): Uint8Array {
+function sectionWidths(layout: PaperLayout, section: Uint32Array, side: Side): Uint8Array {
   const { headSize, rowCount } = layout;
   const widths = new Uint8Array(rowCount * headSize);
   for (let index = 0; index < widths.length; index++) {
@@ -26,13 +27,13 @@ function sectionWidths(layout: RecordLayout, section: Uint32Array, side: Side): 
 }
 
 /**
- * Unpacks a record that is known to be well formed: packed here, or checked by {@link checkRecord}.
+ * Unpacks a record that is known to be well formed: packed here, or checked by {@link checkPaper}.
  *
  * @param tokenCount Tokens present, 1 to 64.
  * @returns The block with its tokens in packed order.
  */
-export function unpackRecord(
-  layout: RecordLayout,
+export function unpackPaper(
+  layout: PaperLayout,
   record: Uint32Array,
   tokenCount: number = BLOCK_TOKEN_COUNT,
 ): QuantisedBlock {
@@ -52,7 +53,7 @@ export function unpackRecord(
 }
 
 function unpackSection(
-  layout: RecordLayout,
+  layout: PaperLayout,
   section: Uint32Array,
   target: { side: Side; tokenCount: number; codes: Uint8Array },
 ): void {
@@ -81,7 +82,7 @@ function unpackSection(
  *
  * @throws {RangeError} naming what is wrong.
  */
-export function checkRecord(layout: RecordLayout, record: Uint32Array, tokenCount: number): void {
+export function checkPaper(layout: PaperLayout, record: Uint32Array, tokenCount: number): void {
   if (record.length < layout.recordWordsMin || record.length > layout.recordWordsMax) {
     refuse(`${record.length} words are not a record of this layout`);
   }
@@ -102,7 +103,7 @@ export function checkRecord(layout: RecordLayout, record: Uint32Array, tokenCoun
 
 /** Returns the words of the section. */
 function checkSection(
-  layout: RecordLayout,
+  layout: PaperLayout,
   section: Uint32Array,
   facts: { index: number; side: Side; tokenCount: number },
 ): number {
@@ -126,7 +127,7 @@ function checkSection(
 
 /** Every pack holds what its own codes give: a true minimum, the least width, no absent bits. */
 function checkPacks(
-  layout: RecordLayout,
+  layout: PaperLayout,
   section: Uint32Array,
   facts: { index: number; side: Side; tokenCount: number; widths: Uint8Array },
 ): void {
@@ -160,7 +161,7 @@ function checkPacks(
 
 /** Present tokens have a scale that is a positive normal f16, absent ones have zero words. */
 function checkParams(
-  layout: RecordLayout,
+  layout: PaperLayout,
   record: Uint32Array,
   facts: { side: Side; tokenCount: number },
 ): void {

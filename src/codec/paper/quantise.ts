@@ -6,26 +6,12 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import { f16ToNumber, isFiniteF16 } from "./f16.ts";
-import { codeBits, KEY, type Side, VALUE } from "./layout.ts";
-import { type HeadShape, rawTileHalf } from "./raw_tile.ts";
-
-/** Codes and token parameters of one side of a block. */
-export interface QuantisedSide {
-  /** u8 `[kvHeadCount * headSize][64]`; 0 for absent tokens. */
-  codes: Uint8Array;
-  /** u32 `[64]`: scale as f16 in the low, zero as i16 in the high half; 0 for absent tokens. */
-  params: Uint32Array;
-}
-
-/** A block of one layer between quantising and packing; index 0 is K, 1 is V. */
-export interface QuantisedBlock {
-  /** Tokens present, 1 to 64. */
-  tokenCount: number;
-  /** K, then V. */
-  sides: readonly [QuantisedSide, QuantisedSide];
-}
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import { f16ToNumber } from "../f16.ts";
+import { isFiniteTile, type QuantisedBlock, type QuantisedSide, quantum } from "../quantised.ts";
+import { type HeadShape, rawTileHalf } from "../raw_tile.ts";
+import { KEY, type Side, VALUE } from "../record.ts";
+import { codeBits } from "./layout.ts";
 
 /** Settings of the quantiser. */
 export interface QuantiseOptions {
@@ -72,12 +58,6 @@ export function tokenScale(low: number, high: number, rel: number): TokenScale {
   };
 }
 
-/** `round(value * reciprocal)`: the product rounded to f32, then to an integer, ties to even. */
-export function quantum(value: number, reciprocal: number): number {
-  const magic = 1.5 * 2 ** 52; // adding it leaves no bits for a fraction
-  return Math.fround(value * reciprocal) + magic - magic;
-}
-
 /** One word of token parameters: scale in the low half, zero in the high half. */
 export function packParams(scaleBits: number, zero: number): number {
   return ((zero << 16) | scaleBits) >>> 0;
@@ -89,31 +69,13 @@ export function dequantise(code: number, params: number): number {
 }
 
 /**
- * Whether all values of the present tokens are finite. A block that is not is refused.
- *
- * @param tile Raw tile of one layer.
- */
-export function isFiniteTile(shape: HeadShape, tile: Uint32Array, tokenCount: number): boolean {
-  const halves = new Uint16Array(tile.buffer, tile.byteOffset, tile.length * 2);
-  const channelCount = shape.kvHeadCount * shape.headSize;
-  for (const side of [KEY, VALUE]) {
-    for (let channel = 0; channel < channelCount; channel++) {
-      for (let token = 0; token < tokenCount; token++) {
-        if (!isFiniteF16(halves[rawTileHalf(shape, side, channel, token)])) return false;
-      }
-    }
-  }
-  return true;
-}
-
-/**
  * Quantises one layer of a block. FORMAT.md section 3.
  *
  * @param tile Raw tile of one layer.
  *
  * @throws {RangeError} if a value is infinite or NaN, or `tokenCount` is not 1 to 64.
  */
-export function quantiseTile(
+export function quantisePaper(
   shape: HeadShape,
   tile: Uint32Array,
   options: QuantiseOptions,
