@@ -7,9 +7,9 @@
 import type { ProfileOptions } from "../../src/engine/types.ts";
 import { hasDamage } from "../../src/calibration/tables.ts";
 import { codecProfile, describeProfile, isBanded } from "../../src/codec/profile.ts";
-import { loadCalibration } from "../../src/engine/calibration_source.ts";
-import type { LoadedModel, OnProgress } from "../../src/engine/load_model.ts";
-import type { SequenceRunOptions } from "../../src/engine/sequence_run.ts";
+import { loadCalibration } from "../../src/runtime/calibration_source.ts";
+import type { LoadedModel, OnProgress } from "../../src/runtime/load_model.ts";
+import type { SequenceRunOptions } from "../../src/runtime/sequence_run.ts";
 import { type Baseline, baselineRewriter } from "./baselines/baseline.ts";
 
 /** One column of a comparison. */

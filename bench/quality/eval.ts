@@ -10,8 +10,8 @@
  */
 
 import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
-import type { LoadedModel } from "../../src/engine/load_model.ts";
-import { createSequenceRun, type SequenceRun } from "../../src/engine/sequence_run.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
+import { createSequenceRun, type SequenceRun } from "../../src/runtime/sequence_run.ts";
 import { describeInForce, type EvalCodec, EXACT, runOptions } from "./codecs.ts";
 import { Divergence } from "./divergence.ts";
 import { exactRow, ExactRowFile } from "./exact_row.ts";

@@ -13,7 +13,7 @@ import { KEY, type Side, VALUE } from "../../src/codec/record.ts";
 import { codecProfile, isBanded } from "../../src/codec/profile.ts";
 import { invariant } from "../../src/core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
-import type { LoadedModel } from "../../src/engine/load_model.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import type { BaselineSide, BlockOrigin } from "./baselines/baseline.ts";
 import type { EvalCodec } from "./codecs.ts";
 import { type EvalOptions, evaluate } from "./eval.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { LoadedModel } from "../../src/engine/load_model.ts";
-import type { SequenceRun, SideBytes } from "../../src/engine/sequence_run.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
+import type { SequenceRun, SideBytes } from "../../src/runtime/sequence_run.ts";
 import type { CacheBytes } from "../../src/engine/types.ts";
 import type { PerSide } from "./baselines/baseline.ts";
 import { type EvalCodec, sinkTokenCount } from "./codecs.ts";

@@ -5,9 +5,9 @@
  */
 
 import { measureDamage } from "../../bench/quality/layer_damage.ts";
-import { calibrate, type CalibrationRequest } from "../../src/engine/calibration_source.ts";
+import { calibrate, type CalibrationRequest } from "../../src/runtime/calibration_source.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { loadModel } from "../../src/engine/load_model.ts";
+import { loadModel } from "../../src/runtime/load_model.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";

@@ -9,7 +9,7 @@ import { type EvalText, evaluate } from "../../bench/quality/eval.ts";
 import { formatReports } from "../../bench/quality/report_table.ts";
 import { formatRetrieval } from "../../bench/quality/retrieval/retrieval_table.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
+import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";

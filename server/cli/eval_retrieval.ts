@@ -11,7 +11,7 @@ import {
   type RetrievalReport,
   type RetrievalRunOptions,
 } from "../../bench/quality/retrieval/retrieval.ts";
-import type { LoadedModel } from "../../src/engine/load_model.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { Flags } from "./flags.ts";

@@ -45,7 +45,7 @@ export interface ModelShape {
   parameterCount: number;
 }
 
-/** How the tokens of a block are ordered before packing. packkv.md section 1. */
+/** How the tokens of a block are ordered before packing. src/codec/FORMAT.md section 4.1. */
 export type RepackRule = "none" | "median" | "greedy";
 
 /** The published codec: steps relative to the range of each token. FORMAT.md sections 3 and 4. */
@@ -124,8 +124,7 @@ export function bitsFor(maximum: number): number {
 
 /**
  * Blocks that must be sealed once `tokenCount` tokens have been stored: those whose last token lies
- * more than the kept window behind. packkv.md section 1, rule 1, with nothing sealed before:
- * `(n + 64 - n mod 64 - 192) / 64`, at least 0.
+ * more than the kept window behind, `floor(n / 64) - 2`, at least 0.
  */
 export function sealedBlockCount(tokenCount: number): number {
   const fullBlockCount = Math.floor(tokenCount / BLOCK_TOKEN_COUNT);

@@ -9,10 +9,11 @@ import { DEFAULT_PROFILE_NAME } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
 import { readGguf } from "../gguf/read_gguf.ts";
 import { readVocabulary } from "../tokenizer/vocabulary.ts";
-import { calibrationSource, keepCalibration } from "./calibration_source.ts";
+import { calibrationSource, keepCalibration } from "../runtime/calibration_source.ts";
 import { EventQueue } from "./event_queue.ts";
 import { GrammarPool, type GrammarSession } from "../grammar/pool.ts";
-import type { FailureMessage, FromWorker, LoadOptions, ToWorker } from "./messages.ts";
+import type { LoadOptions } from "../runtime/types.ts";
+import type { FailureMessage, FromWorker, ToWorker } from "./messages.ts";
 import { toGenerateMessage, validateRequest } from "./request.ts";
 import type {
   Engine,

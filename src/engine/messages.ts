@@ -6,53 +6,17 @@
  */
 
 import type { EngineErrorCode } from "../core/errors.ts";
-import type { GgufTensor } from "../gguf/read_gguf.ts";
+import type { LoadOptions } from "../runtime/types.ts";
 import type {
   EngineInfo,
   EngineStats,
   GenerateEvent,
   LogitAdjustments,
-  ProfileOptions,
   SamplingOptions,
   SlotAction,
   SlotInfo,
   SlotOutcome,
 } from "./types.ts";
-
-/** A GGUF header as a value; the library that reads it does not run in workers. */
-export interface HeaderMessage {
-  path: string;
-  sizeBytes: number;
-  /** Key-value pairs but those of the tokenizer. */
-  metadata: Record<string, unknown>;
-  tensors: ReadonlyMap<string, GgufTensor>;
-}
-
-/**
- * What a banded profile is calibrated by: the bytes of a file, or else the tokens of a text to
- * measure on while loading.
- */
-export interface CalibrationSource {
-  bytes: Uint8Array | null;
-  textIds: readonly number[];
-}
-
-/** What the worker needs to load a model. */
-export interface LoadOptions {
-  header: HeaderMessage;
-  /** Ids that end a sequence. */
-  eosIds: readonly number[];
-  contextLength: number | null;
-  profile: ProfileOptions;
-  calibration: CalibrationSource | null;
-  sequenceCountMax: number;
-  waitingCountMax: number;
-  cacheSizeBytes: number | null;
-  stepTokenCountMax: number | null;
-  sharesPrefixes: boolean;
-  hostSizeBytes: number;
-  disk: { folder: string; sizeBytes: number } | null;
-}
 
 /** An {@link import("../core/errors.ts").EngineError} as a value. */
 export interface FailureMessage {

@@ -6,10 +6,10 @@
 
 import { EngineError } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { StoredBlock } from "../kvcache/block_file.ts";
-import { packSequence, parseSequence } from "../kvcache/sequence_file.ts";
+import type { StoredBlock } from "../tiers/block_file.ts";
+import { packSequence, parseSequence } from "../tiers/sequence_file.ts";
 import type { HeldBlock, PromptOf } from "../scheduler/shelf.ts";
-import type { Runtime } from "./load.ts";
+import type { Runtime } from "../runtime/load.ts";
 import type { SlotInfo, SlotOutcome } from "./types.ts";
 
 /** What a slot action needs to know of the runtime. */

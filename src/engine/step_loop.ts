@@ -10,11 +10,11 @@ import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { isSwapKey } from "../scheduler/swap_space.ts";
-import type { Runtime } from "./load.ts";
+import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
-import { SequenceClock } from "./sequence_clock.ts";
+import { RunningSequence } from "./running_sequence.ts";
 import { SlotStore } from "./slot_store.ts";
-import type { RecordedStep, StepOutcome } from "./step_runner.ts";
+import type { RecordedStep, StepOutcome } from "../runtime/step_runner.ts";
 import type { EngineStats, TokenLogprobs } from "./types.ts";
 
 /** Longest time that blocks which wait for their copy to the disk may take at the end. */
@@ -33,7 +33,7 @@ export class StepLoop {
   #send: (message: FromWorker) => void;
   /** Requests whose blocks are being read from disk. */
   #fetching = new Set<number>();
-  #clocks = new Map<number, SequenceClock>();
+  #sequences = new Map<number, RunningSequence>();
   #wake: (() => void) | null = null;
   #isStopping = false;
   /** When to stop though blocks are still to be copied; null while requests are served. */
@@ -96,14 +96,14 @@ export class StepLoop {
       this.#sendFailure(sequenceId, error.code, error.message);
       return;
     }
-    this.#clocks.set(sequenceId, new SequenceClock(request));
+    this.#sequences.set(sequenceId, new RunningSequence(request));
     this.#wake?.();
   }
 
   /** Ends a sequence; nothing more is sent for it. */
   abort(sequenceId: number): void {
     this.#fetching.delete(sequenceId);
-    if (!this.#clocks.delete(sequenceId)) return;
+    if (!this.#sequences.delete(sequenceId)) return;
     this.#runtime.scheduler.abort(sequenceId);
     this.#wake?.();
   }
@@ -136,7 +136,7 @@ export class StepLoop {
   async finish(): Promise<void> {
     if (this.#runtime.disk === null) return await this.stop();
     this.#fetching.clear();
-    for (const sequenceId of [...this.#clocks.keys()]) this.abort(sequenceId);
+    for (const sequenceId of [...this.#sequences.keys()]) this.abort(sequenceId);
     this.#finishByMs = performance.now() + FINISH_MS_MAX;
     this.#wake?.();
     await this.#stopped.promise;
@@ -179,12 +179,12 @@ export class StepLoop {
     const plan = scheduler.plan();
     if (plan === null) return null;
     for (const { sequenceId, slot, storedIds } of plan.starts) {
-      const clock = this.#clocks.get(sequenceId);
-      clock?.start();
-      if (clock) this.slots.note(slot, clock.request);
-      if (clock) runner.setSampling(slot, clock.request.sampling, clock.extras(storedIds));
+      const sequence = this.#sequences.get(sequenceId);
+      sequence?.start();
+      if (sequence) this.slots.note(slot, sequence.request);
+      if (sequence) runner.setSampling(slot, sequence.request.sampling, sequence.extras(storedIds));
     }
-    const scored = plan.slice && this.#clocks.get(plan.slice.sequenceId)?.scoredRows(plan.slice);
+    const scored = plan.slice && this.#sequences.get(plan.slice.sequenceId)?.scoredRows(plan.slice);
     return { plan, recorded: runner.record(plan, { scored: scored ?? null }) };
   }
 
@@ -214,7 +214,7 @@ export class StepLoop {
    */
   #writeMasks({ decodes, slice }: StepPlan): void {
     for (const { sequenceId, slot } of slice?.isLast ? [...decodes, slice] : decodes) {
-      const mask = this.#clocks.get(sequenceId)?.mask ?? null;
+      const mask = this.#sequences.get(sequenceId)?.mask ?? null;
       if (mask === null) continue;
       try {
         this.#runtime.runner.graph.setMask(slot, mask.wait());
@@ -227,7 +227,7 @@ export class StepLoop {
   }
 
   #sendScores({ sequenceId, position }: PrefillSlice, { promptLogprobs }: StepOutcome): void {
-    const event = this.#clocks.get(sequenceId)?.scored(position, promptLogprobs) ?? null;
+    const event = this.#sequences.get(sequenceId)?.scored(position, promptLogprobs) ?? null;
     if (event) this.#send({ type: "event", sequenceId, event });
   }
 
@@ -251,30 +251,30 @@ export class StepLoop {
 
   #sendEvent(event: SchedulerEvent, logprobs: TokenLogprobs | undefined): void {
     const { sequenceId } = event;
-    const clock = this.#clocks.get(sequenceId);
-    if (clock === undefined) return;
+    const sequence = this.#sequences.get(sequenceId);
+    if (sequence === undefined) return;
     switch (event.type) {
       case "prefill": {
         const { sequenceId: _, ...progress } = event;
-        const { queueMs } = clock;
+        const { queueMs } = sequence;
         return this.#send({ type: "event", sequenceId, event: { ...progress, queueMs } });
       }
       case "token": {
-        clock.countToken();
-        clock.mask?.accept(event.id);
+        sequence.countToken();
+        sequence.mask?.accept(event.id);
         this.#generatedTokenCount++;
         const token = { type: "token" as const, id: event.id, ...(logprobs ? { logprobs } : {}) };
         return this.#send({ type: "event", sequenceId, event: token });
       }
       case "finish":
-        this.#clocks.delete(sequenceId);
+        this.#sequences.delete(sequenceId);
         return this.#send({
           type: "event",
           sequenceId,
-          event: clock.finish(event.reason, event.cachedTokenCount),
+          event: sequence.finish(event.reason, event.cachedTokenCount),
         });
       case "failed":
-        this.#clocks.delete(sequenceId);
+        this.#sequences.delete(sequenceId);
         return this.#sendFailure(sequenceId, event.code, event.message);
     }
   }

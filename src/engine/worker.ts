@@ -6,7 +6,7 @@
 
 import { serialiseCalibration } from "../calibration/calibration.ts";
 import { EngineError } from "../core/errors.ts";
-import { loadRuntime, type Runtime } from "./load.ts";
+import { loadRuntime, type Runtime } from "../runtime/load.ts";
 import type { FailureMessage, FromWorker, ToWorker } from "./messages.ts";
 import { StepLoop } from "./step_loop.ts";
 

@@ -1,5 +1,5 @@
 /**
- * Writes small GGUF version 3 files. Specification: ggml/docs/gguf.md.
+ * Writes small GGUF version 3 files. The GGUF specification of ggml describes them.
  *
  * @module
  */

@@ -5,14 +5,8 @@
  * @module
  */
 
-import type { CacheCodec } from "../codec/cache_codec.ts";
-import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
-import type { KvCache } from "./kv_cache.ts";
-import { BandedSealer } from "./banded_sealer.ts";
-import { PaperSealer } from "./paper_sealer.ts";
-import { RawSealer } from "./raw_sealer.ts";
 
 /** Seals blocks of one cache. */
 export interface Sealer {
@@ -35,20 +29,4 @@ export interface Sealer {
   payloadBitsPerElement(): { k: number; v: number };
   /** Frees its buffers. */
   destroy(): void;
-}
-
-/** Makes the sealer of a codec. */
-export async function createSealer(
-  gpu: Gpu,
-  options: { cache: KvCache; codec: CacheCodec },
-): Promise<Sealer> {
-  const { cache, codec } = options;
-  switch (codec.kind) {
-    case "raw":
-      return new RawSealer(cache);
-    case "paper":
-      return await PaperSealer.create(gpu, { cache, codec });
-    case "banded":
-      return await BandedSealer.create(gpu, { cache, codec });
-  }
 }

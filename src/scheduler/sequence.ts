@@ -2,7 +2,6 @@ import { invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 import { blockNames, rootName } from "./block_name.ts";
 import { type CachedItem, itemKey, type ItemKind } from "./block_cache.ts";
-import type { SwappedState } from "./swap_space.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
 
 /** One generation asked of the scheduler. */
@@ -42,6 +41,18 @@ export type ReadyBlock =
     recordWords: readonly number[];
   }
   | { blockIndex: number; item: CachedItem };
+
+/** A place where a preempted sequence can begin again. */
+export interface SwappedState {
+  /** Blocks stored before it. */
+  boundary: number;
+  /** Keys of blocks 0, 1, … up to two before the boundary; those of its prompt may be shared. */
+  sealedKeys: readonly string[];
+  /** Keys of the one or two tiles before the boundary. */
+  rawKeys: readonly string[];
+  /** Whether the step that copies them is not committed. */
+  isPending: boolean;
+}
 
 /**
  * The state of one request. Planned counts run ahead of what is known: they hold what all planned

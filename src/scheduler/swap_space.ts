@@ -9,23 +9,11 @@ import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import { type BlockCache, type CachedItem, itemKey, type ItemKind } from "./block_cache.ts";
 import { entrySizeBytes, type HostEntry, type HostIndex } from "./host_index.ts";
 import { rawTilesBefore, sealedBefore } from "./prefix.ts";
-import type { Sequence } from "./sequence.ts";
+import type { Sequence, SwappedState } from "./sequence.ts";
 import type { SwapOp } from "./step_plan.ts";
 
 /** Beginning of keys under which nobody but one sequence finds a block; no block's name has it. */
 const OWN_PREFIX = "swap/";
-
-/** A place where a preempted sequence can begin again. */
-export interface SwappedState {
-  /** Blocks stored before it. */
-  boundary: number;
-  /** Keys of blocks 0, 1, … up to two before the boundary; those of its prompt may be shared. */
-  sealedKeys: readonly string[];
-  /** Keys of the one or two tiles before the boundary. */
-  rawKeys: readonly string[];
-  /** Whether the step that copies them is not committed. */
-  isPending: boolean;
-}
 
 /** Whether a key is of a block that one sequence left for itself. */
 export function isSwapKey(key: string): boolean {

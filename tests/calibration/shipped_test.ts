@@ -3,8 +3,8 @@ import { parseCalibration } from "../../src/calibration/calibration.ts";
 import { shippedPath } from "../../src/calibration/store.ts";
 import { calibratedTables, layerFactors } from "../../src/calibration/tables.ts";
 import { codecProfile, isBanded } from "../../src/codec/profile.ts";
-import { calibrationIds, fileOwner } from "../../src/engine/calibration_source.ts";
-import { CALIBRATION_TOKEN_COUNT, textFingerprint } from "../../src/engine/calibration_run.ts";
+import { calibrationIds, fileOwner } from "../../src/runtime/calibration_source.ts";
+import { CALIBRATION_TOKEN_COUNT, textFingerprint } from "../../src/runtime/calibration_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { defaultModelPath } from "../support/default_model.ts";
 

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createEngine } from "../../mod.ts";
 import { parseCalibration, serialiseCalibration } from "../../src/calibration/calibration.ts";
 import { EngineError } from "../../src/core/errors.ts";
-import { measureCalibration } from "../../src/engine/calibration_run.ts";
-import { loadModel } from "../../src/engine/load_model.ts";
+import { measureCalibration } from "../../src/runtime/calibration_run.ts";
+import { loadModel } from "../../src/runtime/load_model.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { collectIds, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 

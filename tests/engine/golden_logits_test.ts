@@ -5,8 +5,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { logSumExp } from "../../bench/quality/exact_row.ts";
-import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
-import { createSequenceRun } from "../../src/engine/sequence_run.ts";
+import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
+import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { defaultModelPath } from "../support/default_model.ts";
 import { sharedFile } from "../support/shared.ts";

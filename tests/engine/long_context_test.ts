@@ -1,8 +1,8 @@
 /** Prompts of tens of thousands of tokens, end to end on a model of one layer. */
 
 import { assert, assertEquals } from "@std/assert";
-import { loadModel } from "../../src/engine/load_model.ts";
-import { createSequenceRun } from "../../src/engine/sequence_run.ts";
+import { loadModel } from "../../src/runtime/load_model.ts";
+import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { assertNear } from "../support/numeric.ts";
 import { referenceLogits } from "../support/reference_model.ts";

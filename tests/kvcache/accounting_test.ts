@@ -2,8 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { checkPaper } from "../../src/codec/paper/unpack.ts";
-import { cacheBytes } from "../../src/engine/cache_bytes.ts";
-import { planCache } from "../../src/engine/load.ts";
+import { cacheBytes } from "../../src/runtime/cache_bytes.ts";
+import { planCache } from "../../src/runtime/cache_plan.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import type { PackOp } from "../../src/scheduler/step_plan.ts";
 import { defaultModelPath } from "../support/default_model.ts";

@@ -1,8 +1,8 @@
 /** That the order of a block's tokens is invisible to the model, and where it would not be. */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
-import { createSequenceRun } from "../../src/engine/sequence_run.ts";
+import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
+import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { RopeTable } from "../../src/model/rope_table.ts";
 import { RowGroup } from "../../src/model/row_group.ts";

@@ -1,11 +1,11 @@
 /** The whole forward pass on the device against plain f64 loops, on tiny seeded models. */
 
 import { assert, assertEquals } from "@std/assert";
-import { loadModel } from "../../src/engine/load_model.ts";
+import { loadModel } from "../../src/runtime/load_model.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import { readModelShape } from "../../src/gguf/model_shape.ts";
 import { uploadWeights } from "../../src/model/weights.ts";
-import { createSequenceRun } from "../../src/engine/sequence_run.ts";
+import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { assertNear } from "../support/numeric.ts";
 import { referenceLogits } from "../support/reference_model.ts";

@@ -3,11 +3,11 @@
 import type { Calibration } from "../../src/calibration/calibration.ts";
 import type { CacheCodec } from "../../src/codec/cache_codec.ts";
 import { codecProfile, isBanded } from "../../src/codec/profile.ts";
-import { measureCalibration } from "../../src/engine/calibration_run.ts";
-import { planCache } from "../../src/engine/load.ts";
-import { type LoadedModel, loadModel } from "../../src/engine/load_model.ts";
-import { modelCodec } from "../../src/engine/model_codec.ts";
-import { StepRunner } from "../../src/engine/step_runner.ts";
+import { measureCalibration } from "../../src/runtime/calibration_run.ts";
+import { planCache } from "../../src/runtime/cache_plan.ts";
+import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
+import { modelCodec } from "../../src/runtime/model_codec.ts";
+import { StepRunner } from "../../src/runtime/step_runner.ts";
 import type { ProfileOptions } from "../../src/engine/types.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";

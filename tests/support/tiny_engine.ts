@@ -2,7 +2,7 @@
 
 import { measuredPath } from "../../src/calibration/store.ts";
 import { createEngine } from "../../src/engine/client.ts";
-import { modelFingerprint } from "../../src/engine/fingerprint.ts";
+import { modelFingerprint } from "../../src/runtime/fingerprint.ts";
 import type {
   Engine,
   EngineOptions,

@@ -8,32 +8,48 @@ const STATIC_IMPORT = /^(?:import|export)\b(?:[^;"']*?\bfrom)?\s*"([^"]+)"/gm;
 const DYNAMIC_IMPORT = /\bimport\(\s*"([^"]+)"/g;
 const WORKER_URL = /new URL\(\s*"(\.[^"]+\.(?:ts|wgsl|mjs))",\s*import\.meta\.url/g;
 
-/** Which folders of `src/` a folder may import, beside itself. */
+/**
+ * Which folders of `src/` a folder may import, beside itself: rows above its own only, so that no
+ * import leads up. The table of src/README.md is the same.
+ */
 const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
   core: [],
   gguf: ["core"],
   tokenizer: ["core", "gguf"],
+  grammar: ["core", "tokenizer"],
   codec: ["core"],
-  calibration: ["core", "codec"],
   gpu: ["core"],
   kernels: ["core", "codec", "gpu"],
   reference: ["core", "codec", "gguf"],
   scheduler: ["core"],
+  tiers: ["core", "codec", "scheduler"],
+  calibration: ["core", "codec", "tiers"],
   kvcache: ["core", "codec", "gpu", "kernels", "scheduler"],
-  model: ["core", "codec", "gguf", "gpu", "kernels", "kvcache", "scheduler"],
-  grammar: ["core", "tokenizer"],
-  engine: [
+  model: ["core", "codec", "gguf", "gpu", "kernels", "scheduler", "kvcache"],
+  runtime: [
     "core",
-    "calibration",
-    "codec",
     "gguf",
+    "tokenizer",
+    "codec",
     "gpu",
-    "grammar",
     "kernels",
+    "scheduler",
+    "tiers",
+    "calibration",
     "kvcache",
     "model",
-    "scheduler",
+  ],
+  engine: [
+    "core",
+    "gguf",
     "tokenizer",
+    "grammar",
+    "codec",
+    "scheduler",
+    "tiers",
+    "calibration",
+    "model",
+    "runtime",
   ],
 };
 
@@ -41,7 +57,10 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
 const OUTER_TABLE: readonly [importer: string, allowed: RegExp][] = [
   ["mod.ts", /^src\/(core|engine|tokenizer)\//],
   ["src/kernels/", /^shaders\//],
-  ["server/cli/", /^(server|src\/(core|gguf|tokenizer|engine)|bench)\/|^(mod\.ts|deno\.json)$/],
+  [
+    "server/cli/",
+    /^(server|src\/(core|gguf|tokenizer|runtime|engine)|bench)\/|^(mod\.ts|deno\.json)$/,
+  ],
   ["server/", /^(server|src\/(core|gguf|tokenizer|engine))\/|^(mod\.ts|deno\.json)$/],
   ["bench/", /^(src|bench|shaders|tests\/support)\/|^mod\.ts$/],
   ["tests/", /^(src|server|tests|bench|shaders)\/|^(mod\.ts|deno\.json|packkv)$/],
@@ -103,4 +122,72 @@ function refusePath(importer: string, target: string): string | null {
 
 function srcFolder(path: string): string | null {
   return /^src\/([^/]+)\//.exec(path)?.[1] ?? null;
+}
+
+const README_PATH = "src/README.md";
+
+/** Rows of {@link SRC_TABLE} that src/README.md has otherwise or not at all, or that lead up. */
+export function importTableViolations(
+  sources: Sources,
+  table: Readonly<Record<string, readonly string[]>> = SRC_TABLE,
+): string[] {
+  const documented = tableOfReadme(sources.get(README_PATH) ?? "");
+  const above: string[] = [];
+  const found: string[] = [];
+  for (const [folder, allowed] of Object.entries(table)) {
+    const up = allowed.filter((each) => !above.includes(each));
+    if (up.length > 0) found.push(`src/${folder}: ${up.join(", ")} is not above it in the table`);
+    above.push(folder);
+    const said = documented.get(folder) ?? null;
+    if (said === null) {
+      found.push(`${README_PATH}: its table has no row for ${folder}/`);
+    } else if (said.join() !== allowed.toSorted().join()) {
+      const wanted = allowed.join(", ") || "nothing";
+      found.push(`${README_PATH}: ${folder}/ may import ${wanted}, not ${said.join(", ")}`);
+    }
+    documented.delete(folder);
+  }
+  for (const folder of documented.keys()) {
+    found.push(`${README_PATH}: ${folder}/ is not a folder of the import table`);
+  }
+  return found;
+}
+
+/** Folders and what they may import, sorted, of rows like "| `core/` | holds | gguf, gpu |". */
+function tableOfReadme(text: string): Map<string, string[]> {
+  const rows = text.matchAll(/^\| `([a-z_]+)\/`\s*\|[^|]*\|([^|]*)\|$/gm);
+  return new Map([...rows].map(([, folder, cell]) => {
+    const names = cell.trim().split(/,\s*/).filter((name) => name !== "nothing" && name !== "");
+    return [folder, names.sort()];
+  }));
+}
+
+/** Circles of imports between files: each as the files of one, by path. */
+export function circleViolations(sources: Sources): string[] {
+  const paths = pathsLike(sources, /^(src|server|bench)\/.*\.ts$/);
+  const targets = new Map(paths.map((path) => {
+    const imports = importsOf(path, sources.get(path)!).map((each) => each.path ?? "");
+    return [path, imports.filter((target) => sources.has(target))];
+  }));
+  const reached = new Map(paths.map((path) => [path, reach(path, targets)]));
+  const circles = paths.flatMap((path) => {
+    if (!reached.get(path)!.has(path)) return [];
+    return [
+      paths.filter((other) => {
+        return reached.get(path)!.has(other) && reached.get(other)?.has(path);
+      }).join(" → "),
+    ];
+  });
+  return [...new Set(circles)].map((circle) => `${circle}: import one another in a circle`);
+}
+
+function reach(start: string, targets: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const found = new Set<string>();
+  const waiting = [...targets.get(start) ?? []];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (found.has(path)) continue;
+    found.add(path);
+    waiting.push(...targets.get(path) ?? []);
+  }
+  return found;
 }

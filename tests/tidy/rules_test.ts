@@ -1,13 +1,14 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { citationViolations } from "./citations.ts";
 import {
   commandLines,
   commandViolations,
   nameViolationsOfDocuments,
   titleViolations,
 } from "./documents.ts";
-import { importsOf, importViolations } from "./imports.ts";
+import { circleViolations, importsOf, importTableViolations, importViolations } from "./imports.ts";
 import { deadFileViolations, twinViolations } from "./reach.ts";
-import { nameViolations, sizeViolations } from "./size.ts";
+import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
 import { makeSources, type Sources } from "./sources.ts";
 import { wordViolations } from "./words.ts";
 
@@ -67,6 +68,82 @@ Deno.test("importsOf() finds imports on several lines, dynamic ones, exports and
   const paths = importsOf("src/x/y.ts", text).map(({ path }) => path);
   assertEquals(paths, ["src/x/a.ts", "src/b.ts", "src/x/c.ts", "src/x/d.ts"]);
 });
+
+const README_ROWS = "| `core/` | a | nothing |\n| `gpu/` | b | core |\n";
+const TABLE = { core: [], gpu: ["core"] };
+
+const TABLES: [string, string, Record<string, readonly string[]>, RegExp | null][] = [
+  ["a folder that the README lacks", README_ROWS, { ...TABLE, model: [] }, /no row for model\//],
+  ["a folder that only the README has", README_ROWS, { core: [] }, /gpu\/ is not a folder of/],
+  ["other imports than the README's", README_ROWS, { core: [], gpu: [] }, /gpu\/ may import noth/],
+  [
+    "an import that leads up",
+    "| `b/` | x | a |\n| `a/` | x | nothing |",
+    { b: ["a"], a: [] },
+    /is not above/,
+  ],
+  ["no fault in equal tables, in any order of names", README_ROWS, TABLE, null],
+];
+
+for (const [state, readme, table, expected] of TABLES) {
+  ruleTest(`importTableViolations() finds ${state}`, [
+    (sources) => importTableViolations(sources, table),
+    { "src/README.md": readme },
+    expected,
+  ]);
+}
+
+ruleTest("circleViolations() finds files that import one another, types and workers too", [
+  circleViolations,
+  {
+    "src/a/a.ts": 'import { b } from "./b.ts";',
+    "src/a/b.ts": 'import type { C } from "./c.ts";',
+    "src/a/c.ts": 'new Worker(new URL("./a.ts", import.meta.url));',
+    "src/a/d.ts": 'import { a } from "./a.ts";',
+  },
+  /^src\/a\/a\.ts → src\/a\/b\.ts → src\/a\/c\.ts: import one another/,
+]);
+
+ruleTest("circleViolations() finds no fault in two ways to one file", [circleViolations, {
+  "src/a/a.ts": 'import "./b.ts";\nimport "./c.ts";',
+  "src/a/b.ts": 'import "./d.ts";',
+  "src/a/c.ts": 'import "./d.ts";',
+  "src/a/d.ts": "",
+}, null]);
+
+const folders = (lineCount: number) => ({
+  ...Object.fromEntries(["b", "c", "d"].map((name) => [`src/${name}/x.ts`, "x;\n".repeat(100)])),
+  "src/a/x.ts": "x;\n".repeat(lineCount),
+});
+
+ruleTest("folderViolations() finds a folder over a quarter", [
+  folderViolations,
+  folders(110),
+  /^src\/a: 110 of 410 lines/,
+]);
+ruleTest("folderViolations() finds no fault in a quarter", [folderViolations, folders(100), null]);
+
+const CITING: [string, string, RegExp | null][] = [
+  ["a Markdown file that is not there", "/** See other.md. */", /cites other\.md, which is not/],
+  ["a section that is not there", "// FORMAT.md section 3.9.", /cites section 3\.9 of src\/codec/],
+  ["one of two sections", "/** FORMAT.md sections 3 and 4. */", /cites section 4 of/],
+  ["a section on the next line", "/**\n * FORMAT.md\n * section 7\n */", /cites section 7 of/],
+  ["a source that is not there", "// As in src/codec/b.ts.", /cites src\/codec\/b\.ts/],
+  ["a decision that is not there", "// src/decisions/42 has the reasons.", /cites decision 42/],
+  [
+    "no fault in what is there, or is code",
+    "// FORMAT.md sections 3 and 3.1; src/codec/a.ts; src/decisions/01.\nread('none.md');",
+    null,
+  ],
+];
+
+for (const [state, text, expected] of CITING) {
+  ruleTest(`citationViolations() finds ${state}`, [citationViolations, {
+    "src/codec/a.ts": text,
+    "src/codec/FORMAT.md": "# F\n\n## 3. A\n\n### 3.1 B\n",
+    "src/decisions/01_x.md": "# X\n",
+  }, expected]);
+}
 
 ruleTest("deadFileViolations() finds a module nobody imports", [deadFileViolations, {
   "mod.ts": 'export { a } from "./src/engine/a.ts";',

@@ -96,3 +96,21 @@ export function nameViolations(sources: Sources): string[] {
     .filter((path) => !/^[a-z0-9_/]+\.(ts|wgsl|mjs)$/.test(path))
     .map((path) => `${path}: source files are named in snake_case`);
 }
+
+const FOLDER_SHARE_MAX = 1 / 4;
+
+/** Folders of `src/` that hold more than a quarter of its lines. */
+export function folderViolations(sources: Sources): string[] {
+  const lineCounts = new Map<string, number>();
+  let total = 0;
+  for (const path of pathsLike(sources, /^src\/[^/]+\/.*\.ts$/)) {
+    const [, folder] = path.split("/");
+    const lineCount = sources.get(path)!.split("\n").length - 1;
+    lineCounts.set(folder, (lineCounts.get(folder) ?? 0) + lineCount);
+    total += lineCount;
+  }
+  return [...lineCounts].filter(([, lineCount]) => lineCount > total * FOLDER_SHARE_MAX)
+    .map(([folder, lineCount]) => {
+      return `src/${folder}: ${lineCount} of ${total} lines: at most a quarter in a folder`;
+    });
+}

@@ -4,15 +4,16 @@ import { createApp } from "../../server/app.ts";
 import { variableOf } from "../../server/cli/environment.ts";
 import { ServerMetrics } from "../../server/metrics.ts";
 import { ServerState } from "../../server/state.ts";
+import { citationViolations } from "./citations.ts";
 import {
   commandViolations,
   type KnownNames,
   nameViolationsOfDocuments,
   titleViolations,
 } from "./documents.ts";
-import { importViolations } from "./imports.ts";
+import { circleViolations, importTableViolations, importViolations } from "./imports.ts";
 import { deadFileViolations, twinViolations } from "./reach.ts";
-import { nameViolations, sizeViolations } from "./size.ts";
+import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { wordViolations } from "./words.ts";
 
@@ -41,6 +42,10 @@ const names: KnownNames = {
 
 const RULES: [claim: string, rule: (sources: Sources) => string[]][] = [
   ["imports only what the table allows", importViolations],
+  ["documents the imports that the table allows, none of which lead up", importTableViolations],
+  ["has no files that import one another in a circle", circleViolations],
+  ["has no folder over a quarter of src", folderViolations],
+  ["cites files and sections that exist", citationViolations],
   ["has no dead files", deadFileViolations],
   ["has five files for each kernel", twinViolations],
   ["keeps files, functions and lines short", sizeViolations],

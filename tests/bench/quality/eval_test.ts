@@ -4,7 +4,7 @@ import type { EvalCodec } from "../../../bench/quality/codecs.ts";
 import { type EvalPlan, evaluate } from "../../../bench/quality/eval.ts";
 import type { EvalReport } from "../../../bench/quality/report.ts";
 import { formatReports } from "../../../bench/quality/report_table.ts";
-import { type LoadedModel, loadModel } from "../../../src/engine/load_model.ts";
+import { type LoadedModel, loadModel } from "../../../src/runtime/load_model.ts";
 import { readGguf } from "../../../src/gguf/read_gguf.ts";
 import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
 

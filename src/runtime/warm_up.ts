@@ -7,7 +7,7 @@
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import type { StepPlan, StepResult } from "../scheduler/step_plan.ts";
-import type { CachePlan } from "./load.ts";
+import type { CachePlan } from "./cache_plan.ts";
 import type { StepRunner } from "./step_runner.ts";
 
 /** A slice of one token, then one decode step. */

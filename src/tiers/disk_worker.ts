@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { StoredBlock } from "../kvcache/block_file.ts";
-import { DiskTier, type DiskTierOptions } from "../kvcache/disk_tier.ts";
+import type { StoredBlock } from "./block_file.ts";
+import { DiskTier, type DiskTierOptions } from "./disk_tier.ts";
 
 /** To the worker. */
 export type ToDiskWorker =

@@ -1,6 +1,6 @@
 /** A process that writes blocks to a disk tier until it is killed: `disk_writer.ts FOLDER SEED`. */
 
-import { DiskTier } from "../../src/kvcache/disk_tier.ts";
+import { DiskTier } from "../../src/tiers/disk_tier.ts";
 import { FORMAT, keyOf, makeBlock } from "./disk_blocks.ts";
 
 const [folder, seed] = Deno.args;

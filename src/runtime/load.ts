@@ -5,8 +5,7 @@
  */
 
 import type { Calibration } from "../calibration/calibration.ts";
-import { codecProfile } from "../codec/profile.ts";
-import { type CacheCodec, codecName, recordWordsRange } from "../codec/cache_codec.ts";
+import { type CacheCodec, codecName } from "../codec/cache_codec.ts";
 import { FORMAT_VERSION } from "../codec/paper/portable.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import {
@@ -17,21 +16,19 @@ import {
 } from "../core/shapes.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { CacheShape } from "../kvcache/cache_shape.ts";
-import { cacheShape } from "../kvcache/cache_shape.ts";
 import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
-import type { SequenceFormat } from "../kvcache/sequence_file.ts";
+import type { SequenceFormat } from "../tiers/sequence_file.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
-import { checkMemory, type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
-import { DiskClient } from "./disk_client.ts";
+import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
+import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
+import { DiskClient } from "../tiers/disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
-import type { LoadOptions } from "./messages.ts";
 import { StepRunner } from "./step_runner.ts";
 import { warmUp } from "./warm_up.ts";
-import type { CacheBytes, EngineInfo, ProfileOptions } from "./types.ts";
+import type { CacheBytes, EngineInfo, LoadOptions } from "./types.ts";
 
 /** Share of loading that is loading weights. */
 const WEIGHTS_PROGRESS = 0.5;
@@ -64,14 +61,6 @@ export interface Runtime {
   eosIds: readonly number[];
   /** Bytes of the sealed blocks now. */
   cacheBytes(): CacheBytes;
-}
-
-/** Sizes of a cache and the words its records can take. */
-export interface CachePlan {
-  codec: CacheCodec;
-  shape: CacheShape;
-  recordWordsMin: number;
-  recordWordsMax: number;
 }
 
 /** Loads a model and makes a cache, a runner and a scheduler for it. */
@@ -221,41 +210,6 @@ function prefixRoot(gpu: Gpu, fingerprint: string, codec: CacheCodec): string {
   const { name, driver, hasSubgroups, subgroupSizeMin } = gpu.facts;
   const adapter = [name, driver, hasSubgroups, subgroupSizeMin];
   return JSON.stringify([FORMAT_VERSION, fingerprint, codecName(codec), adapter]);
-}
-
-/**
- * Sizes of a cache for `slotCount` sequences.
- *
- * @throws {EngineError} `model_too_large` with both numbers.
- */
-export function planCache(
-  model: LoadedModel,
-  options: {
-    codec: CacheCodec;
-    slotCount: number;
-    contextLength: number;
-    arenaSizeBytes?: number;
-    arenaLimitBytes?: number;
-  },
-): CachePlan {
-  const { gpu, shape } = model;
-  const { codec } = options;
-  const { min: recordWordsMin, max: recordWordsMax } = recordWordsRange(shape, codec);
-  const { bindingSizeMax } = gpu.facts;
-  const planned = cacheShape(shape, { ...options, recordWordsMax, bindingSizeMax });
-  const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);
-  checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
-  return { codec, shape: planned, recordWordsMin, recordWordsMax };
-}
-
-/** @throws {EngineError} `invalid_request` naming the setting. */
-export function checkedProfile(options: ProfileOptions): CodecProfile {
-  try {
-    return codecProfile(options);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new EngineError("invalid_request", error.message, { param: "profile" });
-  }
 }
 
 function checkedContextLength(asked: number | null, shape: ModelShape): number {

@@ -13,8 +13,7 @@ import type { CodecProfile } from "../core/shapes.ts";
 import { measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
-import type { CalibrationSource } from "./messages.ts";
-import type { CodecInfo } from "./types.ts";
+import type { CalibrationSource, CodecInfo } from "./types.ts";
 
 /**
  * Makes the codec.

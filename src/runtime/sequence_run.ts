@@ -12,7 +12,7 @@ import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "
 import { readBuffer } from "../gpu/read_back.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
-import { type CachePlan, checkedProfile, planCache } from "./load.ts";
+import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { modelCodec } from "./model_codec.ts";
 import type { PackOp, PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";

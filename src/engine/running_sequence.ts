@@ -6,7 +6,7 @@ import { TokenMask } from "../grammar/token_mask.ts";
 import type { FinishReason, GenerateEvent, TokenLogprobs } from "./types.ts";
 
 /** What was asked of one sequence, and its times and counts, from admission to its end. */
-export class SequenceClock {
+export class RunningSequence {
   readonly request: GenerateMessage;
   #admittedMs = performance.now();
   #startedMs: number | null = null;

@@ -11,14 +11,14 @@ import { Stopwatch } from "../gpu/stopwatch.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { HostTransfer, type StagedBlocks } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
-import { createSealer, type Sealer } from "../kvcache/sealer.ts";
+import { createSealer } from "../kvcache/create_sealer.ts";
+import type { Sealer } from "../kvcache/sealer.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs.ts";
-import type { TokenLogprobs } from "../core/sampling.ts";
+import type { SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import { ForwardGraph, type LogprobReport, type SliceOptions } from "../model/forward_graph.ts";
 import type { SamplingExtras } from "../model/sampler.ts";
 import type { DecodeRow, StepPlan, StepResult } from "../scheduler/step_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
-import type { SamplingOptions } from "./types.ts";
 
 /** Steps that can be recorded and not read: the one on the GPU and the one recorded ahead. */
 const STAGING_COUNT = 2;

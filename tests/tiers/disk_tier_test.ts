@@ -1,8 +1,8 @@
 /** The disk tier: what it gives back, and what it refuses to. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { packBlockFile, parseBlockFile } from "../../src/kvcache/block_file.ts";
-import { DiskTier } from "../../src/kvcache/disk_tier.ts";
+import { packBlockFile, parseBlockFile } from "../../src/tiers/block_file.ts";
+import { DiskTier } from "../../src/tiers/disk_tier.ts";
 import { FORMAT, keyOf, makeBlock } from "./disk_blocks.ts";
 
 /** Runs `body` with a folder of its own and with the tier's messages kept from the terminal. */

@@ -24,7 +24,7 @@ import { createTokenizer } from "../tokenizer/tokenizer.ts";
 import { measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
-import type { CalibrationSource } from "./messages.ts";
+import type { CalibrationSource } from "./types.ts";
 
 /** Whose calibration a file needs. */
 export function fileOwner(file: GgufFile): CalibrationOwner {

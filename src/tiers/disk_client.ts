@@ -5,8 +5,8 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import type { StoredBlock } from "../kvcache/block_file.ts";
-import type { DiskTierOptions } from "../kvcache/disk_tier.ts";
+import type { StoredBlock } from "./block_file.ts";
+import type { DiskTierOptions } from "./disk_tier.ts";
 import type { FromDiskWorker, ToDiskWorker } from "./disk_worker.ts";
 
 /** Pause of writing after a failure, as of a full disk. */

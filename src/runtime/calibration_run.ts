@@ -21,7 +21,7 @@ import { readBuffer } from "../gpu/read_back.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { calibrationOwner } from "./fingerprint.ts";
-import { planCache } from "./load.ts";
+import { planCache } from "./cache_plan.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
 import { StepRunner } from "./step_runner.ts";
 

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { DiskTier } from "../../src/kvcache/disk_tier.ts";
+import { DiskTier } from "../../src/tiers/disk_tier.ts";
 import { seededRandom } from "../support/numeric.ts";
 import { FORMAT, makeBlock } from "./disk_blocks.ts";
 

@@ -7,7 +7,7 @@ import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { invariant } from "../../src/core/errors.ts";
 import type { PaperProfile } from "../../src/core/shapes.ts";
-import type { BlockFormat, StoredBlock } from "../../src/kvcache/block_file.ts";
+import type { BlockFormat, StoredBlock } from "../../src/tiers/block_file.ts";
 import { sampleTile } from "../support/codec_samples.ts";
 
 const profile = packingProfile();

@@ -1,0 +1,56 @@
+/**
+ * The sizes of a cache for a loaded model, checked against the memory there is.
+ *
+ * @module
+ */
+
+import { type CacheCodec, recordWordsRange } from "../codec/cache_codec.ts";
+import { codecProfile } from "../codec/profile.ts";
+import { EngineError } from "../core/errors.ts";
+import { type CodecProfile, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { type CacheShape, cacheShape } from "../kvcache/cache_shape.ts";
+import { checkMemory, type LoadedModel } from "./load_model.ts";
+import type { ProfileOptions } from "./types.ts";
+
+/** Sizes of a cache and the words its records can take. */
+export interface CachePlan {
+  codec: CacheCodec;
+  shape: CacheShape;
+  recordWordsMin: number;
+  recordWordsMax: number;
+}
+
+/**
+ * Sizes of a cache for `slotCount` sequences.
+ *
+ * @throws {EngineError} `model_too_large` with both numbers.
+ */
+export function planCache(
+  model: LoadedModel,
+  options: {
+    codec: CacheCodec;
+    slotCount: number;
+    contextLength: number;
+    arenaSizeBytes?: number;
+    arenaLimitBytes?: number;
+  },
+): CachePlan {
+  const { gpu, shape } = model;
+  const { codec } = options;
+  const { min: recordWordsMin, max: recordWordsMax } = recordWordsRange(shape, codec);
+  const { bindingSizeMax } = gpu.facts;
+  const planned = cacheShape(shape, { ...options, recordWordsMax, bindingSizeMax });
+  const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);
+  checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
+  return { codec, shape: planned, recordWordsMin, recordWordsMax };
+}
+
+/** @throws {EngineError} `invalid_request` naming the setting. */
+export function checkedProfile(options: ProfileOptions): CodecProfile {
+  try {
+    return codecProfile(options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError("invalid_request", error.message, { param: "profile" });
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * What loading takes and what is in force afterwards, as plain values.
+ *
+ * @module
+ */
+
+import type { CodecProfile } from "../core/shapes.ts";
+import type { GgufTensor } from "../gguf/read_gguf.ts";
+
+/** Which codec profile, and what differs from its own numbers. */
+export interface ProfileOptions {
+  /**
+   * `exact` keeps f16; `paper` packs as published; the others use steps calibrated on the model,
+   * from the finest to the coarsest.
+   */
+  name: "exact" | "paper" | "near-lossless" | "balanced" | "tight";
+  /** `paper`: step of K relative to the range of a token; 0.1. */
+  keyRel?: number;
+  /** `paper`: step of V relative to the range of a token; 0.2. */
+  valueRel?: number;
+  /** `paper`: tokens per pack, 4, 8, 16 or 32; 16. */
+  packSize?: number;
+  /** Order of tokens before packing; none. */
+  repack?: "none" | "median" | "greedy";
+  /** Calibrated: step of K in units of a score. */
+  keyStep?: number;
+  /** Calibrated: step of V relative to the mean magnitude of a token's values. */
+  valueStep?: number;
+  /** Calibrated: first tokens that stay raw, 0 to 16; 4. */
+  sinkCount?: number;
+  /** Calibrated: factors of both steps by layer, in the place of the measured ones. */
+  layerFactors?: readonly { key: number; value: number }[] | null;
+}
+
+/** A GGUF header as a value; the library that reads it does not run in workers. */
+export interface HeaderMessage {
+  path: string;
+  sizeBytes: number;
+  /** Key-value pairs but those of the tokenizer. */
+  metadata: Record<string, unknown>;
+  tensors: ReadonlyMap<string, GgufTensor>;
+}
+
+/**
+ * What a banded profile is calibrated by: the bytes of a file, or else the tokens of a text to
+ * measure on while loading.
+ */
+export interface CalibrationSource {
+  bytes: Uint8Array | null;
+  textIds: readonly number[];
+}
+
+/** What loading a model for serving needs: plain values, so that a worker can be given them. */
+export interface LoadOptions {
+  header: HeaderMessage;
+  /** Ids that end a sequence. */
+  eosIds: readonly number[];
+  contextLength: number | null;
+  profile: ProfileOptions;
+  calibration: CalibrationSource | null;
+  sequenceCountMax: number;
+  waitingCountMax: number;
+  cacheSizeBytes: number | null;
+  stepTokenCountMax: number | null;
+  sharesPrefixes: boolean;
+  hostSizeBytes: number;
+  disk: { folder: string; sizeBytes: number } | null;
+}
+
+/** Bytes of the KV cache in force, by the names of `src/codec/FORMAT.md`. */
+export interface CacheBytes {
+  /** What the same tokens would take as raw f16. */
+  raw: number;
+  /** The packs themselves: codes, without minima, widths, scales, zeros and tables. */
+  payload: number;
+  /** All of the sealed blocks with their side data and alignment. */
+  packed: number;
+  /** Device bytes held for them. */
+  allocated: number;
+}
+
+/** The codec in force. */
+export interface CodecInfo {
+  /** The profile with every setting of its own. */
+  settings: CodecProfile;
+  /** Where a calibrated profile's steps by layer come from; null for other profiles. */
+  layerSteps: "calibration" | "options" | "even" | null;
+  /** What it was calibrated on; null for profiles that need no calibration. */
+  calibration: {
+    /** 32 hexadecimal digits that stand for the model. */
+    modelFingerprint: string;
+    /** 32 hexadecimal digits that stand for the text. */
+    textFingerprint: string;
+    /** Tokens of the text. */
+    tokenCount: number;
+  } | null;
+}
+
+/** What is in force after loading; shown at start, in `/v1/models` and `/props`. */
+export interface EngineInfo {
+  /** Served name, e.g. `SmolLM2-135M-Instruct`. */
+  modelName: string;
+  /** Path of the GGUF file. */
+  modelPath: string;
+  /** Size of the file. */
+  modelSizeBytes: number;
+  /** Elements of all tensors. */
+  parameterCount: number;
+  /** Token ids are `0 ..< vocabSize`. */
+  vocabSize: number;
+  /** Tokens the model was trained for. */
+  contextLengthTrained: number;
+  /** Most tokens of a sequence, prompt and answer. */
+  contextLength: number;
+  /** Codec profile with its settings in words, e.g. `paper (k-rel 0.1, v-rel 0.2, pack 16)`. */
+  profile: string;
+  /** The same for programs. */
+  codec: CodecInfo;
+  /** The adapter by its own name. */
+  adapter: string;
+  /** Whether the adapter is a CPU device (software Vulkan). */
+  adapterIsFallback: boolean;
+  /** Sequences that run at a time. */
+  sequenceCountMax: number;
+  /** Requests that may wait. */
+  waitingCountMax: number;
+  /** Prompt tokens of a step that decodes, for each prompt that is being read. */
+  stepTokenCountMax: number;
+  /** Whether blocks of prompts are kept and shared. */
+  sharesPrefixes: boolean;
+  /** Most bytes of shared blocks in host memory. */
+  hostCapacityBytes: number;
+  /** Folder for shared blocks; null if there is none. */
+  diskFolder: string | null;
+  /** Most bytes of shared blocks in the folder; 0 if there is none. */
+  diskCapacityBytes: number;
+  /** Device bytes of the weights. */
+  weightBytes: number;
+  /** Device bytes of the arena. */
+  cacheCapacityBytes: number;
+}
