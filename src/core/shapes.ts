@@ -20,7 +20,7 @@ export const SLICE_TOKEN_COUNT = 64;
 /** Bytes of a GPU word. */
 export const WORD_SIZE_BYTES = 4;
 
-/** Dimensions of a llama-architecture model, from its GGUF metadata. */
+/** Sizes of a model, from its GGUF metadata. */
 export interface ModelShape {
   /** Served name: the file's `general.name` or `basename-size`. */
   name: string;
@@ -32,12 +32,6 @@ export interface ModelShape {
   kvHeadCount: number;
   /** Channels per head; a multiple of 32, at most 256. */
   headSize: number;
-  /** Channels per head that RoPE turns, from 0; even. */
-  ropeDimension: number;
-  ropeBase: number;
-  /** Positions are divided by it (linear scaling); 1 for none. */
-  ropeScale: number;
-  normEpsilon: number;
   vocabSize: number;
   contextLengthTrained: number;
   /** Whether the output head is the token embedding. */

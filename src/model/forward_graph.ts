@@ -8,7 +8,7 @@
 import { readerWords } from "../codec/banded/tables.ts";
 import type { CacheCodec } from "../codec/cache_codec.ts";
 import type { SamplingOptions } from "../core/sampling.ts";
-import { type ModelShape, SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { EmbedKernel } from "../kernels/embed.ts";
@@ -21,14 +21,15 @@ import { LayerStack } from "./layer_stack.ts";
 import { MatmulSet } from "./matmul_set.ts";
 import { PromptScorer } from "./prompt_scorer.ts";
 import { SliceAttention } from "./slice_attention.ts";
-import { RopeTable } from "./rope_table.ts";
+import type { ModelPlan } from "./plan.ts";
+import { RopeTables } from "./rope_table.ts";
 import { type Row, RowGroup } from "./row_group.ts";
 import { type ReportedRow, Sampler, type SamplerPath, type SamplingExtras } from "./sampler.ts";
 import type { ModelWeights } from "./weights.ts";
 
 /** What a graph is built from. */
 export interface ForwardGraphOptions {
-  shape: ModelShape;
+  plan: ModelPlan;
   weights: ModelWeights;
   cache: KvCache;
   codec: CacheCodec;
@@ -158,7 +159,7 @@ export class ForwardGraph {
     if (options.scored) this.#recordScores(pass, slot, options.scored);
     pass.end();
     if (!isLast) return;
-    const rowBytes = this.#options.shape.width * WORD_SIZE_BYTES;
+    const rowBytes = this.#options.plan.shape.width * WORD_SIZE_BYTES;
     const start = (rows.length - 1) * rowBytes;
     encoder.copyBufferToBuffer(this.#slice.group.x, start, this.#lastRow, 0, rowBytes);
     const headPass = encoder.beginComputePass({ label: "slice head" });
@@ -230,7 +231,7 @@ export class ForwardGraph {
   }
 
   async #readLogits(head: Head, rowCount: number): Promise<Float32Array[]> {
-    const { vocabSize } = this.#options.shape;
+    const { vocabSize } = this.#options.plan.shape;
     const sizeBytes = rowCount * vocabSize * WORD_SIZE_BYTES;
     const values = new Float32Array(await readBuffer(this.#gpu, head.logits, { sizeBytes }));
     return Array.from({ length: rowCount }, (_, row) => {
@@ -253,7 +254,8 @@ interface GraphParts {
 }
 
 async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<GraphParts> {
-  const { shape, weights, cache } = options;
+  const { plan, weights, cache } = options;
+  const { shape, normEpsilon } = plan;
   const { slotCount } = cache.shape;
   const tables = options.codec.kind === "banded"
     ? options.codec.tables.map((each, layer) =>
@@ -264,12 +266,12 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
   const embed = await EmbedKernel.create(gpu, weights.embedding);
   const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
-  const matmuls = new MatmulSet(gpu, { normEpsilon: shape.normEpsilon });
-  const ropeTable = new RopeTable(shape, weights.ropeFactors);
+  const matmuls = new MatmulSet(gpu, { normEpsilon });
+  const rope = new RopeTables(plan, weights.ropeFactors);
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
-    const group = new RowGroup(gpu, { label, shape, rowCount, ropeTable });
+    const group = new RowGroup(gpu, { label, shape, rowCount, rope });
     const kind = headRows === null ? DecodeAttention : SliceAttention;
-    const attention = await kind.create(gpu, { ...options, group, tables });
+    const attention = await kind.create(gpu, { ...options, shape, group, tables });
     const stack = await LayerStack.create({ ...options, matmuls, group, attention });
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;

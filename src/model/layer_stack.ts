@@ -1,13 +1,13 @@
 /**
- * The layers of a llama-architecture model as kernel calls over one group of rows.
+ * The layers of a model's plan as kernel calls over one group of rows.
  *
  * @module
  */
 
-import type { ModelShape } from "../core/shapes.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { BoundMatmul, MatmulKernel } from "../kernels/matmul.ts";
 import type { MatmulSet } from "./matmul_set.ts";
+import type { ModelPlan } from "./plan.ts";
 import type { Row, RowGroup } from "./row_group.ts";
 import type { LayerWeights, ModelWeights } from "./weights.ts";
 
@@ -21,7 +21,7 @@ export interface Attention {
 
 /** What a stack is built from. */
 export interface LayerStackOptions {
-  shape: ModelShape;
+  plan: ModelPlan;
   weights: ModelWeights;
   cache: KvCache;
   matmuls: MatmulSet;
@@ -58,7 +58,7 @@ export class LayerStack {
   static async create(options: LayerStackOptions): Promise<LayerStack> {
     const layers: BoundLayer[] = [];
     for (const [index, weights] of options.weights.layers.entries()) {
-      layers.push(await bindLayer(options, weights, options.cache.windows[index]));
+      layers.push(await bindLayer(options, weights, index));
     }
     return new LayerStack(options.group, options.attention, layers);
   }
@@ -91,18 +91,18 @@ export class LayerStack {
 }
 
 async function bindLayer(
-  { shape, matmuls, group }: LayerStackOptions,
+  { plan, matmuls, group, cache }: LayerStackOptions,
   weights: LayerWeights,
-  window: GPUBuffer,
+  index: number,
 ): Promise<BoundLayer> {
-  const { queryHeadCount, kvHeadCount, headSize } = shape;
+  const { queryHeadCount, kvHeadCount, headSize } = plan.shape;
   const headsOutput = { kind: "heads", queryHeadCount, kvHeadCount, headSize } as const;
   const heads = await matmuls.get(weights.heads, headsOutput, { hasNorm: true });
   const add = { kind: "add" } as const;
   const attentionOutput = await matmuls.get(weights.attentionOutput, add, { hasNorm: false });
   const gateUp = await matmuls.get(weights.gateUp, { kind: "silu" }, { hasNorm: true });
   const down = await matmuls.get(weights.down, add, { hasNorm: false });
-  const { x, q, rope, rows, attended, hidden } = group;
+  const { x, q, rows, attended, hidden } = group;
   return {
     heads: {
       kernel: heads,
@@ -111,9 +111,9 @@ async function bindLayer(
         x,
         normWeight: weights.attentionNorm,
         y: q,
-        rope,
+        rope: group.turnsOf(index),
         rows,
-        window,
+        window: cache.windows[index],
       }),
     },
     attentionOutput: {

@@ -2,7 +2,7 @@ import { invariant } from "../core/errors.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { PADDING_SLOT, ROW_TILE } from "../kernels/matmul.ts";
-import type { RopeTable } from "./rope_table.ts";
+import type { RopeTables } from "./rope_table.ts";
 
 /** One row of activations: which token of which sequence it stands for. */
 export interface Row {
@@ -23,8 +23,8 @@ export class RowGroup {
   readonly rowCountMax: number;
   /** u32x4 `[rows]`: slot, position, sealed blocks, index of the id. */
   readonly rows: GPUBuffer;
-  /** f32 `[rows, headSize / 2, 2]`. */
-  readonly rope: GPUBuffer;
+  /** f32 `[rows, headSize / 2, 2]` of each of the model's tables. */
+  readonly turns: readonly GPUBuffer[];
   /** f32 `[rows, width]`: the residual stream. */
   readonly x: GPUBuffer;
   /** f32 `[rows, queryHeadCount * headSize]`. */
@@ -34,25 +34,26 @@ export class RowGroup {
   /** f32 `[rows, feedForwardWidth]`. */
   readonly hidden: GPUBuffer;
   #gpu: Gpu;
-  #ropeTable: RopeTable;
+  #rope: RopeTables;
   #descriptors: Uint32Array<ArrayBuffer>;
-  #turns: Float32Array<ArrayBuffer>;
+  /** Of one table, to be copied. */
+  #rowTurns: Float32Array<ArrayBuffer>;
 
   constructor(
     gpu: Gpu,
-    options: { label: string; shape: ModelShape; rowCount: number; ropeTable: RopeTable },
+    options: { label: string; shape: ModelShape; rowCount: number; rope: RopeTables },
   ) {
-    const { label, shape, ropeTable } = options;
+    const { label, shape, rope } = options;
     this.#gpu = gpu;
-    this.#ropeTable = ropeTable;
+    this.#rope = rope;
     this.rowCountMax = alignUp(options.rowCount, ROW_TILE);
     this.#descriptors = new Uint32Array(this.rowCountMax * DESCRIPTOR_WORDS);
-    this.#turns = new Float32Array(this.rowCountMax * ropeTable.rowLength);
+    this.#rowTurns = new Float32Array(this.rowCountMax * shape.headSize);
     const make = (name: string, wordsPerRow: number) =>
       gpu.createBuffer(`${label} ${name}`, this.rowCountMax * wordsPerRow * WORD_SIZE_BYTES);
     const queryWidth = shape.queryHeadCount * shape.headSize;
     this.rows = make("rows", DESCRIPTOR_WORDS);
-    this.rope = make("rope", ropeTable.rowLength);
+    this.turns = rope.tables.map(() => make("rope", shape.headSize));
     this.x = make("x", shape.width);
     this.q = make("q", queryWidth);
     this.attended = make("attended", queryWidth);
@@ -68,17 +69,24 @@ export class RowGroup {
     rows.forEach(({ slot, position, blockCount, idIndex }, index) => {
       invariant(blockCount * BLOCK_TOKEN_COUNT <= position, "a row sees all of its sealed blocks");
       descriptors.set([slot, position, blockCount, idIndex], index * DESCRIPTOR_WORDS);
-      this.#ropeTable.fillRow(this.#turns, index, position);
     });
     const count = alignUp(rows.length, ROW_TILE);
     this.#gpu.write(this.rows, 0, descriptors.subarray(0, count * DESCRIPTOR_WORDS));
-    this.#gpu.write(this.rope, 0, this.#turns.subarray(0, rows.length * this.#ropeTable.rowLength));
+    for (const [index, table] of this.#rope.tables.entries()) {
+      rows.forEach(({ position }, row) => table.fillRow(this.#rowTurns, row, position));
+      const turns = this.#rowTurns.subarray(0, rows.length * table.rowLength);
+      this.#gpu.write(this.turns[index], 0, turns);
+    }
+  }
+
+  /** Cosines and sines of a layer, f32 `[rows, headSize / 2, 2]`. */
+  turnsOf(layer: number): GPUBuffer {
+    return this.turns[this.#rope.ofLayer[layer]];
   }
 
   /** Frees its buffers. */
   destroy(): void {
-    for (const buffer of [this.rows, this.rope, this.x, this.q, this.attended, this.hidden]) {
-      this.#gpu.destroyBuffer(buffer);
-    }
+    const { rows, turns, x, q, attended, hidden } = this;
+    for (const buffer of [rows, ...turns, x, q, attended, hidden]) this.#gpu.destroyBuffer(buffer);
   }
 }

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { ModelShape } from "../core/shapes.ts";
+import { divExact } from "../core/shapes.ts";
 import { dequantise } from "../gguf/dequantise.ts";
-import { ROPE_FACTORS_NAME } from "../gguf/model_shape.ts";
 import { type GgufFile, type GgufTensor, readTensorBytes } from "../gguf/read_gguf.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type DeviceWeights, uploadWeights as uploadPacked } from "../kernels/weight_layout.ts";
+import type { LayerPlan, MatrixPlan, ModelPlan } from "./plan.ts";
 import { packWeights, type PackWeightsOptions } from "./weight_format.ts";
 
 /** Weights of one layer. */
@@ -39,8 +39,8 @@ export interface ModelWeights {
   outputNorm: GPUBuffer;
   /** `[vocabSize, width]`; the embedding if they are tied. */
   head: DeviceWeights;
-  /** f32 `[ropeDimension / 2]`, divisors of RoPE's frequencies, if the file has them. */
-  ropeFactors: Float32Array | null;
+  /** f32 `[dimension / 2]`, divisors of RoPE's frequencies, by tensor. */
+  ropeFactors: ReadonlyMap<string, Float32Array>;
   /** Device bytes of all of it. */
   sizeBytes: number;
 }
@@ -55,25 +55,26 @@ export async function uploadWeights(
   gpu: Gpu,
   options: {
     file: GgufFile;
-    shape: ModelShape;
+    plan: ModelPlan;
     onProgress: (message: string, fraction: number) => void;
   },
 ): Promise<ModelWeights> {
-  const { file, shape, onProgress } = options;
+  const { file, plan, onProgress } = options;
   const startBytes = gpu.allocatedBytes;
   const loader = new TensorLoader(gpu, file);
-  const embedding = loader.matrix(["token_embd.weight"]);
+  const embedding = loader.matrix([plan.embedding.matrix]);
   const layers: LayerWeights[] = [];
-  for (let index = 0; index < shape.layerCount; index++) {
-    onProgress("loading weights", (index + 1) / (shape.layerCount + 1));
-    layers.push(loader.layer(index));
+  for (const [index, layer] of plan.layers.entries()) {
+    onProgress("loading weights", (index + 1) / (plan.layers.length + 1));
+    layers.push(loader.layer(layer));
     // Writes are copied by the queue; flushing bounds what it holds.
     gpu.device.queue.submit([]);
     await Promise.resolve();
   }
-  const outputNorm = loader.vector("output_norm.weight");
-  const head = shape.tiedOutput ? embedding : loader.matrix(["output.weight"]);
-  const ropeFactors = file.tensors.has(ROPE_FACTORS_NAME) ? loader.values(ROPE_FACTORS_NAME) : null;
+  const outputNorm = loader.vector(plan.head.norm);
+  const isTied = plan.head.matrix.tensor === plan.embedding.matrix.tensor;
+  const head = isTied ? embedding : loader.matrix([plan.head.matrix]);
+  const ropeFactors = loader.ropeFactors(plan);
   gpu.device.queue.submit([]);
   onProgress("loading weights", 1);
   const sizeBytes = gpu.allocatedBytes - startBytes;
@@ -89,32 +90,32 @@ class TensorLoader {
     this.#file = file;
   }
 
-  layer(index: number): LayerWeights {
-    const name = (part: string) => `blk.${index}.${part}.weight`;
+  layer({ attention, feedForward }: LayerPlan): LayerWeights {
     return {
-      attentionNorm: this.vector(name("attn_norm")),
-      heads: this.matrix([name("attn_q"), name("attn_k"), name("attn_v")]),
-      attentionOutput: this.matrix([name("attn_output")]),
-      feedForwardNorm: this.vector(name("ffn_norm")),
-      gateUp: this.matrix([name("ffn_gate"), name("ffn_up")], "interleaved"),
-      down: this.matrix([name("ffn_down")]),
+      attentionNorm: this.vector(attention.normBefore!),
+      heads: this.matrix(attention.heads),
+      attentionOutput: this.matrix([attention.output]),
+      feedForwardNorm: this.vector(feedForward.normBefore!),
+      gateUp: this.matrix(feedForward.gateUp, "interleaved"),
+      down: this.matrix([feedForward.down]),
     };
   }
 
   matrix(
-    names: readonly string[],
+    plans: readonly MatrixPlan[],
     arrangement: NonNullable<PackWeightsOptions["arrangement"]> = "stacked",
   ): DeviceWeights {
-    const tensors = names.map((name) => this.#tensor(name));
-    const sources = tensors.map((tensor) => ({
-      type: tensor.type,
-      bytes: readTensorBytes(this.#file, tensor),
-      rowCount: tensor.shape[1],
-    }));
-    const [columnCount] = tensors[0].shape;
+    const sources = plans.map(({ tensor: name, rowStart, rowCount }) => {
+      const tensor = this.#tensor(name);
+      const rowBytes = divExact(tensor.sizeBytes, tensor.shape[1]);
+      const range = { begin: rowStart * rowBytes, end: (rowStart + rowCount) * rowBytes };
+      return { type: tensor.type, bytes: readTensorBytes(this.#file, tensor, range), rowCount };
+    });
+    const [{ tensor: label }] = plans;
+    const [columnCount] = this.#tensor(label).shape;
     const { bindingSizeMax } = this.#gpu.facts;
     const packed = packWeights(sources, { columnCount, arrangement, bindingSizeMax });
-    return uploadPacked(this.#gpu, names[0], packed);
+    return uploadPacked(this.#gpu, label, packed);
   }
 
   vector(name: string): GPUBuffer {
@@ -124,6 +125,12 @@ class TensorLoader {
   values(name: string): Float32Array<ArrayBuffer> {
     const tensor = this.#tensor(name);
     return dequantise(tensor.type, readTensorBytes(this.#file, tensor), tensor.shape[0]);
+  }
+
+  ropeFactors({ layers }: ModelPlan): Map<string, Float32Array> {
+    const names = layers.map(({ attention }) => attention.rope?.factors ?? null);
+    const distinct = new Set(names.filter((name) => name !== null));
+    return new Map([...distinct].map((name) => [name, this.values(name)]));
   }
 
   #tensor(name: string): GgufTensor {

@@ -18,8 +18,8 @@ import {
   saveCalibration,
 } from "../calibration/store.ts";
 import { profileKind } from "../codec/profile.ts";
-import { readModelShape } from "../gguf/model_shape.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
+import { readModelPlan } from "../model/architectures/registry.ts";
 import { createTokenizer } from "../tokenizer/tokenizer.ts";
 import { measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
@@ -28,7 +28,7 @@ import type { CalibrationSource } from "./types.ts";
 
 /** Whose calibration a file needs. */
 export function fileOwner(file: GgufFile): CalibrationOwner {
-  return calibrationOwner({ file, shape: readModelShape(file) });
+  return calibrationOwner({ file, shape: readModelPlan(file).shape });
 }
 
 /** Tokens of a calibration text in a model's vocabulary. */

@@ -6,9 +6,10 @@
 
 import { EngineError } from "../core/errors.ts";
 import type { ModelShape } from "../core/shapes.ts";
-import { readModelShape } from "../gguf/model_shape.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import { Gpu } from "../gpu/gpu.ts";
+import { readModelPlan } from "../model/architectures/registry.ts";
+import type { ModelPlan } from "../model/plan.ts";
 import { type ModelWeights, uploadWeights, weightSizeBytes } from "../model/weights.ts";
 
 /** Share of the free memory a model may take on a device that uses the computer's own. */
@@ -18,6 +19,8 @@ const FREE_MEMORY_SHARE_MAX = 0.9;
 export interface LoadedModel {
   gpu: Gpu;
   file: GgufFile;
+  plan: ModelPlan;
+  /** The plan's. */
   shape: ModelShape;
   weights: ModelWeights;
 }
@@ -34,12 +37,12 @@ export type OnProgress = (message: string, fraction: number) => void;
  */
 export async function loadModel(file: GgufFile, onProgress: OnProgress): Promise<LoadedModel> {
   onProgress("opening the GPU", 0);
-  const shape = readModelShape(file);
+  const plan = readModelPlan(file);
   const gpu = await Gpu.open();
   try {
     checkMemory(gpu, weightSizeBytes(file));
-    const weights = await uploadWeights(gpu, { file, shape, onProgress });
-    return { gpu, file, shape, weights };
+    const weights = await uploadWeights(gpu, { file, plan, onProgress });
+    return { gpu, file, plan, shape: plan.shape, weights };
   } catch (error) {
     gpu.close();
     throw error;

@@ -83,11 +83,11 @@ export class StepRunner {
     model: LoadedModel,
     options: { cacheShape: CacheShape; codec: CacheCodec; saveWordCountMax?: number },
   ): Promise<StepRunner> {
-    const { gpu, shape, weights } = model;
+    const { gpu, plan, weights } = model;
     const { cacheShape, codec, saveWordCountMax = 0 } = options;
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, codec });
-    const graph = await ForwardGraph.create(gpu, { shape, weights, cache, codec });
+    const graph = await ForwardGraph.create(gpu, { plan, weights, cache, codec });
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
     const stopwatch = Stopwatch.create(gpu, SPAN_COUNT);
     const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +

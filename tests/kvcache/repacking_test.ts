@@ -4,7 +4,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { RopeTable } from "../../src/model/rope_table.ts";
+import { RopeTables } from "../../src/model/rope_table.ts";
 import { RowGroup } from "../../src/model/row_group.ts";
 import { StepHarness } from "../support/step_harness.ts";
 import { assertNear } from "../support/numeric.ts";
@@ -62,9 +62,9 @@ Deno.test("a row that would see only a part of a sealed block is refused", () =>
     const profile = { name: "paper", repack: "greedy" } as const;
     const harness = await StepHarness.open(path, { profile, slotCount: 1, contextLength: 512 });
     try {
-      const { gpu, shape } = harness.model;
-      const ropeTable = new RopeTable(shape, null);
-      const group = new RowGroup(gpu, { label: "rows", shape, rowCount: 1, ropeTable });
+      const { gpu, plan, shape } = harness.model;
+      const rope = new RopeTables(plan, new Map());
+      const group = new RowGroup(gpu, { label: "rows", shape, rowCount: 1, rope });
       const row = { slot: 0, blockCount: 2, idIndex: 0 };
       group.write([{ ...row, position: 128 }]);
       for (const position of [0, 64, 127]) {

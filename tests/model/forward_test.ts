@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
-import { readModelShape } from "../../src/gguf/model_shape.ts";
+import { readModelPlan } from "../../src/model/architectures/registry.ts";
 import { uploadWeights } from "../../src/model/weights.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
@@ -98,11 +98,11 @@ Deno.test("weights and caches larger than a binding are split, and give the same
     const gpu = await Gpu.open();
     const bindingSizeMax = 100_000;
     gpu.facts.bindingSizeMax = bindingSizeMax;
-    const shape = readModelShape(file);
-    const weights = await uploadWeights(gpu, { file, shape, onProgress: () => {} });
+    const plan = readModelPlan(file);
+    const weights = await uploadWeights(gpu, { file, plan, onProgress: () => {} });
     assert(weights.embedding.parts.length > 2, "the embedding has several parts");
     const promptIds = tinyPrompt(400, 3);
-    const loaded = { gpu, file, shape, weights };
+    const loaded = { gpu, file, plan, shape: plan.shape, weights };
     const run = await createSequenceRun(loaded, { profile: { name: "exact" }, promptIds });
     try {
       const rows: Float32Array[] = [];

@@ -1,21 +1,18 @@
 /**
- * A llama-architecture forward pass in plain f64 loops, with an exact cache: what logits must be.
+ * Forward pass of a model's plan in plain f64 loops, with an exact cache: what logits must be.
  */
 
-import type { ModelShape } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
-import { readModelShape, ROPE_FACTORS_NAME } from "../../src/gguf/model_shape.ts";
 import { type GgufFile, readTensorBytes } from "../../src/gguf/read_gguf.ts";
-
-/** `weight · x`; weight f32 `[rows, x.length]`, row-major. */
-function product(weight: Float32Array, x: ArrayLike<number>): Float64Array {
-  const rowCount = weight.length / x.length;
-  return Float64Array.from({ length: rowCount }, (_, row) => {
-    let sum = 0;
-    for (let i = 0; i < x.length; i++) sum += weight[row * x.length + i] * x[i];
-    return sum;
-  });
-}
+import { readModelPlan } from "../../src/model/architectures/registry.ts";
+import type {
+  AttentionPlan,
+  FeedForwardPlan,
+  HeadNormPlan,
+  MatrixPlan,
+  ModelPlan,
+  RopePlan,
+} from "../../src/model/plan.ts";
 
 /** Logits f64 `[vocabSize]` of every position of `ids` from `first` on. */
 export function referenceLogits(
@@ -23,76 +20,102 @@ export function referenceLogits(
   ids: readonly number[],
   first = 0,
 ): Float64Array[] {
-  return new ReferenceModel(file).logits(ids, first);
+  return new ReferenceModel(file, readModelPlan(file)).logits(ids, first);
 }
 
 class ReferenceModel {
-  #shape: ModelShape;
+  #plan: ModelPlan;
   #tensors = new Map<string, Float32Array>();
   /** Keys and values `[layer][position]`, all KV heads in a row. */
   #keys: Float64Array[][];
   #values: Float64Array[][];
 
-  constructor(file: GgufFile) {
-    this.#shape = readModelShape(file);
+  constructor(file: GgufFile, plan: ModelPlan) {
+    this.#plan = plan;
     for (const tensor of file.tensors.values()) {
       const count = tensor.shape.reduce((total, size) => total * size, 1);
       const values = dequantise(tensor.type, readTensorBytes(file, tensor), count);
       this.#tensors.set(tensor.name, values);
     }
-    const { layerCount } = this.#shape;
-    this.#keys = Array.from({ length: layerCount }, () => []);
-    this.#values = Array.from({ length: layerCount }, () => []);
+    this.#keys = plan.layers.map(() => []);
+    this.#values = plan.layers.map(() => []);
   }
 
   logits(ids: readonly number[], first: number): Float64Array[] {
-    const { width, layerCount } = this.#shape;
-    const embedding = this.#tensor("token_embd.weight");
-    const head = this.#tensors.get("output.weight") ?? embedding;
+    const { shape: { width }, embedding, layers, head } = this.#plan;
     return ids.flatMap((id, position) => {
-      const x = Float64Array.from(embedding.subarray(id * width, (id + 1) * width));
+      const start = id * width;
+      const row = this.#tensor(embedding.matrix.tensor).subarray(start, start + width);
+      const x = Float64Array.from(row, (value) => value * embedding.scale);
       const isWanted = position >= first;
-      for (let layer = 0; layer < layerCount; layer++) {
+      for (const [index, { attention, feedForward }] of layers.entries()) {
         // Of the last layer only keys and values matter to later positions.
-        this.#runLayer(x, { layer, position, endsAtValues: !isWanted && layer === layerCount - 1 });
+        const endsAtValues = !isWanted && index === layers.length - 1;
+        this.#runAttention(x, attention, { index, position, endsAtValues });
+        if (!endsAtValues) this.#runFeedForward(x, feedForward);
       }
-      return isWanted ? [product(head, this.#norm(x, "output_norm.weight"))] : [];
+      if (!isWanted) return [];
+      const logits = this.#product([head.matrix], this.#norm(x, head.norm));
+      return [logits.map((logit) => capped(logit * head.scale, head.softCap))];
     });
   }
 
-  #runLayer(
+  #runAttention(
     x: Float64Array,
-    at: { layer: number; position: number; endsAtValues: boolean },
+    plan: AttentionPlan,
+    at: { index: number; position: number; endsAtValues: boolean },
   ): void {
-    const { layer, position, endsAtValues } = at;
-    const name = (part: string) => `blk.${layer}.${part}.weight`;
-    const normed = this.#norm(x, name("attn_norm"));
-    this.#keys[layer].push(this.#turn(product(this.#tensor(name("attn_k")), normed), position));
-    this.#values[layer].push(product(this.#tensor(name("attn_v")), normed));
-    if (endsAtValues) return;
-    const q = this.#turn(product(this.#tensor(name("attn_q")), normed), position);
-    add(x, product(this.#tensor(name("attn_output")), this.#attend(q, layer)));
-    const hidden = this.#norm(x, name("ffn_norm"));
-    const gate = product(this.#tensor(name("ffn_gate")), hidden);
-    const up = product(this.#tensor(name("ffn_up")), hidden);
-    const activated = gate.map((value, i) => value / (1 + Math.exp(-value)) * up[i]);
-    add(x, product(this.#tensor(name("ffn_down")), activated));
+    const { shape } = this.#plan;
+    const { index, position } = at;
+    const queryWidth = shape.queryHeadCount * shape.headSize;
+    const kvWidth = shape.kvHeadCount * shape.headSize;
+    const heads = this.#product(plan.heads, this.#norm(x, plan.normBefore));
+    if (plan.biases !== null) add(heads, plan.biases.flatMap((name) => [...this.#tensor(name)]));
+    const q = this.#headNorm(heads.slice(0, queryWidth), plan.queryNorm);
+    const k = this.#headNorm(heads.slice(queryWidth, queryWidth + kvWidth), plan.keyNorm);
+    this.#keys[index].push(this.#turn(k, plan.rope, position));
+    this.#values[index].push(heads.slice(queryWidth + kvWidth));
+    if (at.endsAtValues) return;
+    const attended = this.#attend(this.#turn(q, plan.rope, position), plan);
+    const given = this.#product([plan.output], attended);
+    if (plan.outputBias !== null) add(given, this.#tensor(plan.outputBias));
+    this.#addGiven(x, given, plan);
   }
 
-  #attend(q: Float64Array, layer: number): Float64Array {
-    const { queryHeadCount, kvHeadCount, headSize } = this.#shape;
+  #runFeedForward(x: Float64Array, plan: FeedForwardPlan): void {
+    const hidden = this.#norm(x, plan.normBefore);
+    const [gate, up] = plan.gateUp.map((matrix) => this.#product([matrix], hidden));
+    const activate = plan.activation === "silu" ? silu : gelu;
+    const activated = gate.map((value, i) => activate(value) * up[i]);
+    this.#addGiven(x, this.#product([plan.down], activated), plan);
+  }
+
+  #addGiven(
+    x: Float64Array,
+    given: Float64Array,
+    plan: { normAfter: string | null; outputScale: number },
+  ): void {
+    add(x, this.#norm(given, plan.normAfter).map((value) => value * plan.outputScale));
+  }
+
+  #attend(q: Float64Array, plan: AttentionPlan): Float64Array {
+    const { queryHeadCount, kvHeadCount, headSize } = this.#plan.shape;
+    const keys = this.#keys[plan.keyValueLayer];
+    const values = this.#values[plan.keyValueLayer];
+    const begin = Math.max(0, keys.length - (plan.window ?? keys.length));
     const out = new Float64Array(q.length);
     for (let head = 0; head < queryHeadCount; head++) {
       const kvStart = Math.floor(head * kvHeadCount / queryHeadCount) * headSize;
-      const scores = this.#keys[layer].map((key) => {
+      const scores = keys.slice(begin).map((key) => {
         let sum = 0;
         for (let c = 0; c < headSize; c++) sum += q[head * headSize + c] * key[kvStart + c];
-        return sum / Math.sqrt(headSize);
+        return capped(sum * plan.scale, plan.softCap);
       });
-      const peak = scores.reduce((a, b) => Math.max(a, b));
+      const sink = plan.sinks === null ? -Infinity : this.#tensor(plan.sinks)[head];
+      const peak = scores.reduce((a, b) => Math.max(a, b), sink);
       const weights = scores.map((score) => Math.exp(score - peak));
-      const total = weights.reduce((sum, weight) => sum + weight, 0);
-      this.#values[layer].forEach((value, position) => {
+      const total = weights.reduce((sum, weight) => sum + weight, Math.exp(sink - peak));
+      values.slice(begin).forEach((value, position) => {
         for (let c = 0; c < headSize; c++) {
           out[head * headSize + c] += weights[position] / total * value[kvStart + c];
         }
@@ -101,29 +124,56 @@ class ReferenceModel {
     return out;
   }
 
-  /** RoPE on neighbouring channels of every head. */
-  #turn(heads: Float64Array, position: number): Float64Array {
-    const { headSize, ropeDimension, ropeBase, ropeScale } = this.#shape;
-    const factors = this.#tensors.get(ROPE_FACTORS_NAME);
+  #turn(heads: Float64Array, rope: RopePlan | null, position: number): Float64Array {
     const turned = heads.slice();
-    for (let start = 0; start < heads.length; start += headSize) {
-      for (let pair = 0; 2 * pair < ropeDimension; pair++) {
-        const frequency = ropeBase ** (-2 * pair / ropeDimension) / (factors?.[pair] ?? 1);
-        const angle = position / ropeScale * frequency;
+    if (rope === null) return turned;
+    const factors = rope.factors === null ? null : this.#tensor(rope.factors);
+    for (let start = 0; start < heads.length; start += this.#plan.shape.headSize) {
+      for (let pair = 0; 2 * pair < rope.dimension; pair++) {
+        const frequency = rope.base ** (-2 * pair / rope.dimension) / (factors?.[pair] ?? 1);
+        const angle = position / rope.positionScale * frequency;
         const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-        const [a, b] = [heads[start + 2 * pair], heads[start + 2 * pair + 1]];
-        turned[start + 2 * pair] = a * cos - b * sin;
-        turned[start + 2 * pair + 1] = a * sin + b * cos;
+        const areNeighbours = rope.pairing === "neighbours";
+        const first = start + (areNeighbours ? 2 * pair : pair);
+        const second = first + (areNeighbours ? 1 : rope.dimension / 2);
+        const [a, b] = [heads[first], heads[second]];
+        turned[first] = a * cos - b * sin;
+        turned[second] = a * sin + b * cos;
       }
     }
     return turned;
   }
 
-  #norm(x: Float64Array, name: string): Float64Array {
+  #headNorm(heads: Float64Array, plan: HeadNormPlan | null): Float64Array {
+    if (plan === null) return heads;
+    const size = plan.over === "row" ? heads.length : this.#plan.shape.headSize;
+    const normed = new Float64Array(heads.length);
+    for (let start = 0; start < heads.length; start += size) {
+      normed.set(this.#norm(heads.slice(start, start + size), plan.tensor), start);
+    }
+    return normed;
+  }
+
+  #norm(x: Float64Array, name: string | null): Float64Array {
+    if (name === null) return x;
     const weight = this.#tensor(name);
     const meanSquare = x.reduce((sum, value) => sum + value * value, 0) / x.length;
-    const factor = 1 / Math.sqrt(meanSquare + this.#shape.normEpsilon);
+    const factor = 1 / Math.sqrt(meanSquare + this.#plan.normEpsilon);
     return x.map((value, i) => value * factor * weight[i]);
+  }
+
+  /** `matrix · x` of matrices one below the other. */
+  #product(matrices: readonly MatrixPlan[], x: Float64Array): Float64Array {
+    const columnCount = x.length;
+    return Float64Array.from(matrices.flatMap(({ tensor, rowStart, rowCount }) => {
+      const weight = this.#tensor(tensor);
+      return Array.from({ length: rowCount }, (_, row) => {
+        const start = (rowStart + row) * columnCount;
+        let sum = 0;
+        for (let i = 0; i < columnCount; i++) sum += weight[start + i] * x[i];
+        return sum;
+      });
+    }));
   }
 
   #tensor(name: string): Float32Array {
@@ -133,6 +183,20 @@ class ReferenceModel {
   }
 }
 
-function add(x: Float64Array, y: Float64Array): void {
+function add(x: Float64Array, y: ArrayLike<number>): void {
   for (let i = 0; i < x.length; i++) x[i] += y[i];
+}
+
+function capped(value: number, cap: number | null): number {
+  return cap === null ? value : cap * Math.tanh(value / cap);
+}
+
+function silu(value: number): number {
+  return value / (1 + Math.exp(-value));
+}
+
+/** The approximation by tanh, as models use it. Hendrycks & Gimpel 2016, arXiv:1606.08415. */
+function gelu(value: number): number {
+  const inner = Math.sqrt(2 / Math.PI) * (value + 0.044715 * value ** 3);
+  return value / 2 * (1 + Math.tanh(inner));
 }

@@ -1,14 +1,23 @@
-/** Seeded llama models of any size, for tests that need a whole model but not a good one. */
+/** Seeded models of any architecture and size, for tests that need a model but not a good one. */
 
-import { ROPE_FACTORS_NAME } from "../../src/gguf/model_shape.ts";
+import { GgufMetadata } from "../../src/gguf/metadata.ts";
 import { quantise } from "../../src/gguf/quantise.ts";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { type GgufTensorData, type GgufValue, writeGguf } from "../../src/gguf/write_gguf.ts";
+import { readArchitecture } from "../../src/model/architectures/registry.ts";
+import {
+  EMBEDDING_NAME,
+  HEAD_NAME,
+  HEAD_NORM_NAME,
+  ROPE_FACTORS_NAME,
+} from "../../src/model/architectures/tensor_names.ts";
 import { seededNormals } from "./numeric.ts";
 import { tinyVocabularyMetadata } from "./tiny_vocabulary.ts";
 
 /** Dimensions of a made-up model. */
 export interface TinyModelOptions {
+  /** A name of the registry of architectures; its keys and tensors are written. */
+  architecture: string;
   layerCount: number;
   width: number;
   feedForwardWidth: number;
@@ -34,6 +43,7 @@ export interface TinyModelOptions {
 }
 
 const DEFAULTS: TinyModelOptions = {
+  architecture: "llama",
   layerCount: 2,
   width: 64,
   feedForwardWidth: 128,
@@ -49,103 +59,108 @@ const DEFAULTS: TinyModelOptions = {
   seed: 1,
 };
 
-/** A matrix `[columns, rows]` or, with `rows` left out, a norm's weights. */
-interface TensorPlan {
-  name: string;
-  columns: number;
-  rows?: number;
-  type?: TensorType;
-  /** Standard deviation of matrix values; `1 / sqrt(columns)` if left out. */
-  deviation?: number;
-}
+/** Sizes of a tensor: `[columns, rows]`, or `[columns]` of norms and biases. */
+type Sizes = readonly number[];
 
 /**
  * Writes a model with random weights: matrices with a standard deviation of `1 / sqrt(columns)`,
- * norms around 1. The same options give the same bytes.
+ * norms around 1, biases around 0. Which tensors there are is what the architecture names. The same
+ * options give the same bytes.
  */
 export async function writeTinyModel(
   path: string,
   options: Partial<TinyModelOptions> = {},
 ): Promise<TinyModelOptions> {
   const model = { ...DEFAULTS, ...options };
-  const tensors = tensorPlans(model).map((plan, index) => makeTensor(plan, model, index));
-  if (model.ropeFactors !== undefined) {
-    const bytes = quantise("F32", Float32Array.from(model.ropeFactors));
-    const shape = [model.ropeFactors.length];
-    tensors.push({ name: ROPE_FACTORS_NAME, type: "F32", shape, bytes });
-  }
-  await writeGguf(path, { ...modelMetadata(model), ...model.metadata }, tensors);
+  const metadata = { ...modelMetadata(model), ...model.metadata };
+  const tensors = namedTensors(model).map(([name, sizes], index) =>
+    makeTensor(name, sizes, { model, index })
+  );
+  await writeGguf(path, metadata, tensors);
   return model;
 }
 
 function modelMetadata(model: TinyModelOptions): Record<string, GgufValue> {
+  const { architecture } = model;
   return {
-    "general.architecture": "llama",
+    "general.architecture": architecture,
     "general.name": "tiny",
-    "llama.block_count": model.layerCount,
-    "llama.context_length": model.contextLength,
-    "llama.embedding_length": model.width,
-    "llama.feed_forward_length": model.feedForwardWidth,
-    "llama.attention.head_count": model.queryHeadCount,
-    "llama.attention.head_count_kv": model.kvHeadCount,
-    "llama.attention.key_length": model.headSize,
-    "llama.attention.value_length": model.headSize,
-    "llama.attention.layer_norm_rms_epsilon": { f32: 1e-5 },
-    "llama.rope.dimension_count": model.headSize,
-    "llama.rope.freq_base": { f32: model.ropeBase },
-    "llama.vocab_size": model.vocabSize,
+    [`${architecture}.block_count`]: model.layerCount,
+    [`${architecture}.context_length`]: model.contextLength,
+    [`${architecture}.embedding_length`]: model.width,
+    [`${architecture}.feed_forward_length`]: model.feedForwardWidth,
+    [`${architecture}.attention.head_count`]: model.queryHeadCount,
+    [`${architecture}.attention.head_count_kv`]: model.kvHeadCount,
+    [`${architecture}.attention.key_length`]: model.headSize,
+    [`${architecture}.attention.value_length`]: model.headSize,
+    [`${architecture}.attention.layer_norm_rms_epsilon`]: { f32: 1e-5 },
+    [`${architecture}.rope.dimension_count`]: model.headSize,
+    [`${architecture}.rope.freq_base`]: { f32: model.ropeBase },
+    [`${architecture}.vocab_size`]: model.vocabSize,
     ...tinyVocabularyMetadata(model.vocabSize),
   };
 }
 
-function tensorPlans(model: TinyModelOptions): TensorPlan[] {
-  const { width, feedForwardWidth, vocabSize } = model;
-  const queryWidth = model.queryHeadCount * model.headSize;
-  const kvWidth = model.kvHeadCount * model.headSize;
-  const embedding: TensorPlan = {
-    name: "token_embd.weight",
-    columns: width,
-    rows: vocabSize,
-    // Logits spread over about 2, so that greedy choices have margins.
-    deviation: 2 / Math.sqrt(width),
-    ...(model.embeddingType === undefined ? {} : { type: model.embeddingType }),
-  };
-  const layers = Array.from({ length: model.layerCount }, (_, layerIndex): TensorPlan[] => {
-    const name = (stem: string) => `blk.${layerIndex}.${stem}.weight`;
-    return [
-      { name: name("attn_norm"), columns: width },
-      {
-        name: name("attn_q"),
-        columns: width,
-        rows: queryWidth,
-        deviation: model.queryFactor / Math.sqrt(width),
-      },
-      { name: name("attn_k"), columns: width, rows: kvWidth },
-      { name: name("attn_v"), columns: width, rows: kvWidth },
-      { name: name("attn_output"), columns: queryWidth, rows: width },
-      { name: name("ffn_norm"), columns: width },
-      { name: name("ffn_gate"), columns: width, rows: feedForwardWidth },
-      { name: name("ffn_up"), columns: width, rows: feedForwardWidth },
-      { name: name("ffn_down"), columns: feedForwardWidth, rows: width },
-    ];
+/** Names and sizes of all tensors that the architecture asks for. */
+function namedTensors(model: TinyModelOptions): [name: string, sizes: Sizes][] {
+  const found = new Map<string, Sizes>();
+  const values = Object.entries(modelMetadata(model)).map(([key, value]) => [
+    key,
+    typeof value === "object" && "f32" in value ? value.f32 : value,
+  ]);
+  readArchitecture(new GgufMetadata(Object.fromEntries(values)), {
+    shapeOf: (name, wanted) => {
+      if (isLeftOut(name, model)) return null;
+      const sizes = name === EMBEDDING_NAME ? [model.width, model.vocabSize] : wanted;
+      const { ropeFactors } = model;
+      found.set(name, name === ROPE_FACTORS_NAME ? [ropeFactors!.length] : sizes);
+      return sizes;
+    },
+    names: () => [],
   });
-  const head = { ...embedding, name: "output.weight" };
-  return [
-    embedding,
-    ...layers.flat(),
-    { name: "output_norm.weight", columns: width },
-    ...(model.tiedOutput ? [] : [head]),
-  ];
+  return [...found].sort(([a], [b]) => placeOf(a) - placeOf(b));
 }
 
-function makeTensor(plan: TensorPlan, model: TinyModelOptions, index: number): GgufTensorData {
-  const { name, columns, rows } = plan;
+function isLeftOut(name: string, { tiedOutput, ropeFactors }: TinyModelOptions): boolean {
+  return tiedOutput && name === HEAD_NAME ||
+    ropeFactors === undefined && name === ROPE_FACTORS_NAME;
+}
+
+/** Layers lie between the embedding and what follows them. */
+function placeOf(name: string): number {
+  const place = [EMBEDDING_NAME, "", HEAD_NORM_NAME, HEAD_NAME, ROPE_FACTORS_NAME].indexOf(name);
+  return place < 0 ? 1 : place;
+}
+
+function makeTensor(
+  name: string,
+  sizes: Sizes,
+  { model, index }: { model: TinyModelOptions; index: number },
+): GgufTensorData {
+  const [columns, rows] = sizes;
   const seed = model.seed * 1000 + index;
   if (rows === undefined) {
-    const weights = seededNormals(columns, seed, 0.1).map((value) => 1 + value);
-    return { name, type: "F32", shape: [columns], bytes: quantise("F32", weights) };
+    const bytes = quantise("F32", vectorOf(name, columns, { model, seed }));
+    return { name, type: "F32", shape: [columns], bytes };
   }
-  const values = seededNormals(columns * rows, seed, plan.deviation ?? 1 / Math.sqrt(columns));
-  const type = plan.type ?? model.type;
+  const isEnd = name === EMBEDDING_NAME || name === HEAD_NAME;
+  const values = seededNormals(columns * rows, seed, deviationOf(name, columns, model));
+  const type = (isEnd ? model.embeddingType : undefined) ?? model.type;
   return { name, type, shape: [columns, rows], bytes: quantise(type, values) };
+}
+
+function vectorOf(
+  name: string,
+  length: number,
+  { model, seed }: { model: TinyModelOptions; seed: number },
+): Float32Array<ArrayBuffer> {
+  if (name === ROPE_FACTORS_NAME) return Float32Array.from(model.ropeFactors!);
+  const mean = name.endsWith(".bias") ? 0 : 1;
+  return seededNormals(length, seed, 0.1).map((value) => mean + value);
+}
+
+function deviationOf(name: string, columns: number, { queryFactor }: TinyModelOptions): number {
+  // Logits spread over about 2, so that greedy choices have margins.
+  if (name === EMBEDDING_NAME || name === HEAD_NAME) return 2 / Math.sqrt(columns);
+  return (name.endsWith(".attn_q.weight") ? queryFactor : 1) / Math.sqrt(columns);
 }

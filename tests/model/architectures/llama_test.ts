@@ -1,24 +1,32 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
-import { readModelShape } from "../../src/gguf/model_shape.ts";
-import { readGguf } from "../../src/gguf/read_gguf.ts";
-import type { GgufValue } from "../../src/gguf/write_gguf.ts";
-import { defaultModelPath } from "../support/default_model.ts";
-import { type TinyModelOptions, writeTinyModel } from "../support/tiny_model.ts";
+import { EngineError, type EngineErrorCode } from "../../../src/core/errors.ts";
+import { readGguf } from "../../../src/gguf/read_gguf.ts";
+import type { GgufValue } from "../../../src/gguf/write_gguf.ts";
+import { readModelPlan } from "../../../src/model/architectures/registry.ts";
+import { defaultModelPath } from "../../support/default_model.ts";
+import { type TinyModelOptions, writeTinyModel } from "../../support/tiny_model.ts";
 
-async function shapeOf(options: Partial<TinyModelOptions>) {
+async function planOf(options: Partial<TinyModelOptions>) {
   const path = await Deno.makeTempFile({ suffix: ".gguf" });
   try {
     await writeTinyModel(path, options);
-    return readModelShape(await readGguf(path));
+    return readModelPlan(await readGguf(path));
   } finally {
     await Deno.remove(path);
   }
 }
 
-Deno.test("readModelShape() reads the dimensions of a made-up model", async () => {
-  const shape = await shapeOf({ layerCount: 3, tiedOutput: false, type: "Q4_0" });
-  assertEquals(shape, {
+Deno.test("readModelPlan() reads the dimensions of a made-up model", async () => {
+  const plan = await planOf({ layerCount: 3, tiedOutput: false, type: "Q4_0" });
+  assertEquals([plan.normEpsilon, plan.layers.length], [Math.fround(1e-5), 3]);
+  assertEquals(plan.layers[2].attention.rope, {
+    base: 10_000,
+    dimension: 32,
+    pairing: "neighbours",
+    positionScale: 1,
+    factors: null,
+  });
+  assertEquals(plan.shape, {
     name: "tiny",
     layerCount: 3,
     width: 64,
@@ -26,10 +34,6 @@ Deno.test("readModelShape() reads the dimensions of a made-up model", async () =
     queryHeadCount: 4,
     kvHeadCount: 2,
     headSize: 32,
-    ropeDimension: 32,
-    ropeBase: 10_000,
-    ropeScale: 1,
-    normEpsilon: Math.fround(1e-5),
     vocabSize: 288,
     contextLengthTrained: 512,
     tiedOutput: false,
@@ -38,9 +42,17 @@ Deno.test("readModelShape() reads the dimensions of a made-up model", async () =
   });
 });
 
-Deno.test("readModelShape() reads the default model", async () => {
-  const shape = readModelShape(await readGguf(defaultModelPath()));
-  assertEquals(shape, {
+Deno.test("readModelPlan() reads the default model", async () => {
+  const plan = readModelPlan(await readGguf(defaultModelPath()));
+  assertEquals([plan.normEpsilon, plan.layers.length], [Math.fround(1e-5), 30]);
+  assertEquals(plan.layers[29].attention.rope, {
+    base: 100_000,
+    dimension: 64,
+    pairing: "neighbours",
+    positionScale: 1,
+    factors: null,
+  });
+  assertEquals(plan.shape, {
     name: "Smollm2 135M 8k Lc100K Mix1 Ep2",
     layerCount: 30,
     width: 576,
@@ -48,10 +60,6 @@ Deno.test("readModelShape() reads the default model", async () => {
     queryHeadCount: 9,
     kvHeadCount: 3,
     headSize: 64,
-    ropeDimension: 64,
-    ropeBase: 100_000,
-    ropeScale: 1,
-    normEpsilon: Math.fround(1e-5),
     vocabSize: 49_152,
     contextLengthTrained: 8192,
     tiedOutput: true,
@@ -59,16 +67,17 @@ Deno.test("readModelShape() reads the default model", async () => {
   });
 });
 
-Deno.test("readModelShape() accepts every head size that is a multiple of 32 up to 256", async () => {
+Deno.test("readModelPlan() accepts every head size that is a multiple of 32 up to 256", async () => {
   for (const headSize of [32, 96, 256]) {
-    const shape = await shapeOf({ headSize, layerCount: 1 });
-    assertEquals([shape.headSize, shape.ropeDimension], [headSize, headSize]);
+    const { shape, layers } = await planOf({ headSize, layerCount: 1 });
+    assertEquals([shape.headSize, layers[0].attention.rope?.dimension], [headSize, headSize]);
   }
 });
 
-Deno.test("readModelShape() reads linear RoPE scaling", async () => {
+Deno.test("readModelPlan() reads linear RoPE scaling", async () => {
   const metadata = { "llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4 };
-  assertEquals((await shapeOf({ metadata })).ropeScale, 4);
+  const [layer] = (await planOf({ metadata })).layers;
+  assertEquals(layer.attention.rope?.positionScale, 4);
 });
 
 /** One key changed, and what the refusal must say. */
@@ -128,24 +137,25 @@ const REFUSED: {
 ];
 
 for (const { metadata, code, says } of REFUSED) {
-  Deno.test(`readModelShape() refuses ${JSON.stringify(metadata)}`, async () => {
-    const error = await assertRejects(() => shapeOf({ metadata }), EngineError, says);
+  Deno.test(`readModelPlan() refuses ${JSON.stringify(metadata)}`, async () => {
+    const error = await assertRejects(() => planOf({ metadata }), EngineError, says);
     assertEquals(error.code, code);
   });
 }
 
 for (const headSize of [16, 48, 288]) {
-  Deno.test(`readModelShape() refuses head size ${headSize}`, async () => {
-    const refused = () => shapeOf({ headSize, layerCount: 1 });
+  Deno.test(`readModelPlan() refuses head size ${headSize}`, async () => {
+    const refused = () => planOf({ headSize, layerCount: 1 });
     const error = await assertRejects(refused, EngineError, `head size is ${headSize}`);
     assertEquals(error.code, "model_unsupported");
   });
 }
 
-Deno.test("readModelShape() accepts RoPE factors for half the turned channels only", async () => {
-  assertEquals((await shapeOf({ ropeFactors: new Array(16).fill(1) })).ropeDimension, 32);
+Deno.test("readModelPlan() accepts RoPE factors for half the turned channels only", async () => {
+  const [layer] = (await planOf({ ropeFactors: new Array(16).fill(1) })).layers;
+  assertEquals(layer.attention.rope?.factors, "rope_freqs.weight");
   await assertRejects(
-    () => shapeOf({ ropeFactors: new Array(32).fill(1) }),
+    () => planOf({ ropeFactors: new Array(32).fill(1) }),
     EngineError,
     "has shape [32], expected [16]",
   );

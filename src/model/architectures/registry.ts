@@ -1,0 +1,76 @@
+/**
+ * The architectures there are. To add one: its file here, and its row below.
+ *
+ * @module
+ */
+
+import type { GgufMetadata } from "../../gguf/metadata.ts";
+import type { GgufFile } from "../../gguf/read_gguf.ts";
+import { checkPlan } from "../plan_check.ts";
+import type { ModelPlan } from "../plan.ts";
+import type { ArchitecturePlan } from "./layers.ts";
+import { readLlama } from "./llama.ts";
+import { ModelReader, type TensorCatalogue, unsupported } from "./model_reader.ts";
+
+/** What reads a header, by `general.architecture`. */
+export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => ArchitecturePlan>> = {
+  llama: readLlama,
+};
+
+/**
+ * Reads what the model of a file computes, and checks that all of it can be run.
+ *
+ * @throws {EngineError} `model_unsupported`, naming what is, if this project cannot run the model;
+ * `model_file_invalid` if a key or tensor is missing or has another shape than the keys say.
+ */
+export function readModelPlan(file: GgufFile): ModelPlan {
+  const { metadata, tensors } = file;
+  const splitCount = metadata.getNumber("split.count", 1);
+  if (splitCount > 1) throw unsupported(`its tensors are split over ${splitCount} files`);
+  const { sizes, ...rest } = readArchitecture(metadata, {
+    shapeOf: (name) => tensors.get(name)?.shape ?? null,
+    names: () => tensors.keys(),
+  });
+  const shape = { name: modelName(metadata), ...sizes, parameterCount: parameterCount(file) };
+  const architecture = metadata.getString("general.architecture");
+  const plan = { architecture, shape, ...rest };
+  checkPlan(plan);
+  return plan;
+}
+
+/**
+ * Reads a header by its architecture.
+ *
+ * @throws {EngineError} As {@link readModelPlan}, except for what its plan cannot do.
+ */
+export function readArchitecture(
+  metadata: GgufMetadata,
+  tensors: TensorCatalogue,
+): ArchitecturePlan {
+  const reader = new ModelReader(metadata, tensors);
+  const read = Object.hasOwn(ARCHITECTURES, reader.architecture)
+    ? ARCHITECTURES[reader.architecture]
+    : null;
+  if (read === null) {
+    const known = Object.keys(ARCHITECTURES).join(", ");
+    throw unsupported(`its architecture is "${reader.architecture}"; supported: ${known}`);
+  }
+  const plan = read(reader);
+  reader.refuseRest();
+  return plan;
+}
+
+function modelName(metadata: GgufMetadata): string {
+  const basename = metadata.getString("general.basename", null);
+  const parts = [basename, metadata.getString("general.size_label", null)];
+  return metadata.getString("general.name", null) ??
+    (basename === null ? "unnamed" : parts.filter((part) => part !== null).join("-"));
+}
+
+function parameterCount({ tensors }: GgufFile): number {
+  let total = 0;
+  for (const { shape } of tensors.values()) {
+    total += shape.reduce((product, size) => product * size, 1);
+  }
+  return total;
+}

@@ -1,0 +1,129 @@
+/**
+ * What a model computes, as a plain value: an architecture's file makes it out of a GGUF header,
+ * the layer stack runs it, the loader reads the tensors it names.
+ *
+ * For each layer, with `x` the residual stream:
+ *
+ * ```
+ * h = normBefore(x);  q, k, v = heads · h + biases;  q, k = rope(norm(q)), rope(norm(k))
+ * x += outputScale * normAfter(output · attention(q, k, v) + outputBias)
+ * h = normBefore(x);  g, u = gateUp · h
+ * x += outputScale * normAfter(down · (activation(g) * u))
+ * ```
+ *
+ * @module
+ */
+
+import type { ModelShape } from "../core/shapes.ts";
+
+/** Some rows of a tensor `[columns, rows]`. */
+export interface MatrixPlan {
+  tensor: string;
+  rowStart: number;
+  rowCount: number;
+}
+
+/** RMSNorm of the heads of a query or a key, before RoPE. */
+export interface HeadNormPlan {
+  /** Weights: `[headSize]` over `head`, `[heads * headSize]` over `row`. */
+  tensor: string;
+  /** What one root mean square is taken of: each head, or all heads of a token. */
+  over: "head" | "row";
+}
+
+/** How queries and keys are turned by their position. Su et al. 2021, arXiv:2104.09864. */
+export interface RopePlan {
+  /** Pair i turns by `position * base^(-2i / dimension)` before scaling. */
+  base: number;
+  /** Channels per head that are turned, from 0; even. */
+  dimension: number;
+  /**
+   * Channels that make pair i: `2i` and `2i + 1`, or `i` and `i + dimension / 2` (NeoX). The loader
+   * permutes the rows of the latter, so that the device sees neighbours only.
+   */
+  pairing: "neighbours" | "halves";
+  /** Positions are divided by it (linear scaling); 1 for none. */
+  positionScale: number;
+  /** F32 tensor `[dimension / 2]`: divisors of the frequencies (Llama 3.1). */
+  factors: string | null;
+}
+
+/** Attention of a layer, with the residual connection around it. */
+export interface AttentionPlan {
+  /** Norm of the input, f32 `[width]`. */
+  normBefore: string | null;
+  /** Query, key and value heads: their rows one below the other, in this order. */
+  heads: readonly MatrixPlan[];
+  /** F32 tensors added to the heads, in the same order. */
+  biases: readonly string[] | null;
+  queryNorm: HeadNormPlan | null;
+  keyNorm: HeadNormPlan | null;
+  /** Null: positions do not turn anything. */
+  rope: RopePlan | null;
+  /** Layer whose keys and values are attended to: its own index, or an earlier one. */
+  keyValueLayer: number;
+  /** Scores are multiplied by it. */
+  scale: number;
+  /** Newest tokens attended to; null for all. */
+  window: number | null;
+  /** F32 tensor `[queryHeadCount]`: a score of each head that takes weight but has no value. */
+  sinks: string | null;
+  /** Scores become `softCap * tanh(score / softCap)`. */
+  softCap: number | null;
+  output: MatrixPlan;
+  /** F32 tensor `[width]`. */
+  outputBias: string | null;
+  /** Norm of what is added to the residual stream, f32 `[width]`. */
+  normAfter: string | null;
+  /** Factor of what is added to the residual stream. */
+  outputScale: number;
+}
+
+/** Experts in the place of one gated product; of each token the best few are run. */
+export interface ExpertPlan {
+  count: number;
+  usedCount: number;
+}
+
+/** The feed-forward part of a layer, with the residual connection around it. */
+export interface FeedForwardPlan {
+  /** Norm of the input, f32 `[width]`. */
+  normBefore: string | null;
+  /** Gate and up. */
+  gateUp: readonly [gate: MatrixPlan, up: MatrixPlan];
+  /** Of the gate. */
+  activation: "silu" | "gelu";
+  experts: ExpertPlan | null;
+  down: MatrixPlan;
+  /** Norm of what is added to the residual stream, f32 `[width]`. */
+  normAfter: string | null;
+  /** Factor of what is added to the residual stream. */
+  outputScale: number;
+}
+
+/** One layer. */
+export interface LayerPlan {
+  attention: AttentionPlan;
+  feedForward: FeedForwardPlan;
+}
+
+/** A model: its sizes, and what is computed with which tensor. */
+export interface ModelPlan {
+  /** `general.architecture` of the file. */
+  architecture: string;
+  shape: ModelShape;
+  /** Of every RMSNorm: added to the mean square. */
+  normEpsilon: number;
+  embedding: { matrix: MatrixPlan; scale: number };
+  layers: readonly LayerPlan[];
+  head: {
+    /** Final norm, f32 `[width]`. */
+    norm: string;
+    /** The embedding if they are tied. */
+    matrix: MatrixPlan;
+    /** Logits are multiplied by it. */
+    scale: number;
+    /** Logits become `softCap * tanh(logit / softCap)`. */
+    softCap: number | null;
+  };
+}

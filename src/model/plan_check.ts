@@ -1,0 +1,64 @@
+/**
+ * What of a plan the layer stack cannot run: a feature that is not there is refused by name, never
+ * left out.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import type { LayerPlan, ModelPlan } from "./plan.ts";
+
+/**
+ * Refuses a plan that asks for more than there is.
+ *
+ * @throws {EngineError} `model_unsupported` that names the first such feature, and its layer.
+ */
+export function checkPlan(plan: ModelPlan): void {
+  refuseFirst("it", [
+    [plan.embedding.scale !== 1, `scales the embedding by ${plan.embedding.scale}`],
+    [plan.head.scale !== 1, `scales the logits by ${plan.head.scale}`],
+    [plan.head.softCap !== null, `caps the logits at ${plan.head.softCap}`],
+  ]);
+  for (const [index, layer] of plan.layers.entries()) {
+    refuseFirst(`layer ${index}`, attentionGaps(plan, layer, index));
+    refuseFirst(`layer ${index}`, feedForwardGaps(layer));
+  }
+}
+
+type Gap = [isAsked: boolean, what: string];
+
+function attentionGaps({ shape }: ModelPlan, { attention }: LayerPlan, index: number): Gap[] {
+  const { keyValueLayer, scale, rope } = attention;
+  return [
+    [attention.normBefore === null, "has no norm before attention"],
+    [attention.biases !== null, "adds biases to query, key and value"],
+    [attention.queryNorm !== null || attention.keyNorm !== null, "norms query or key heads"],
+    [rope?.pairing === "halves", "turns channels of both halves of a head together"],
+    [keyValueLayer !== index, `attends to the keys and values of layer ${keyValueLayer}`],
+    [scale !== 1 / Math.sqrt(shape.headSize), `scales scores by ${scale}`],
+    [attention.window !== null, `attends to a window of ${attention.window} tokens`],
+    [attention.sinks !== null, "has attention sinks"],
+    [attention.softCap !== null, `caps scores at ${attention.softCap}`],
+    [attention.outputBias !== null, "adds a bias to what attention gives"],
+    [attention.normAfter !== null, "norms what attention gives"],
+    [attention.outputScale !== 1, `scales what attention gives by ${attention.outputScale}`],
+  ];
+}
+
+function feedForwardGaps({ feedForward }: LayerPlan): Gap[] {
+  const { activation, experts, outputScale } = feedForward;
+  return [
+    [feedForward.normBefore === null, "has no norm before the feed-forward part"],
+    [activation !== "silu", `activates gates by ${activation}`],
+    [experts !== null, `mixes ${experts?.usedCount} of ${experts?.count} experts`],
+    [feedForward.normAfter !== null, "norms what the feed-forward part gives"],
+    [outputScale !== 1, `scales what the feed-forward part gives by ${outputScale}`],
+  ];
+}
+
+function refuseFirst(subject: string, gaps: readonly Gap[]): void {
+  const gap = gaps.find(([isAsked]) => isAsked);
+  if (gap === undefined) return;
+  const [, what] = gap;
+  throw new EngineError("model_unsupported", `Cannot run this model: ${subject} ${what}`);
+}

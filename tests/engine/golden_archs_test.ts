@@ -1,0 +1,86 @@
+/**
+ * Numeric truth: seeded models of each architecture and mix of tensor types in profile `exact`
+ * against logits that an independent f32 implementation computed from the same files.
+ */
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import { loadModel } from "../../src/runtime/load_model.ts";
+import { type GgufFile, readGguf } from "../../src/gguf/read_gguf.ts";
+import { readModelPlan } from "../../src/model/architectures/registry.ts";
+import { checkGolden, type GoldenCase } from "../support/golden.ts";
+import { sharedFile } from "../support/shared.ts";
+
+/** Logits have a standard deviation of 1.3 to 4.1. */
+const LIMITS = { logitErrorMax: 0.01, logprobErrorMeanMax: 0.003, greedyMarginMin: 0.02 };
+
+const RUN = [
+  "llama.f16.gguf",
+  "llama-linear.f16.gguf",
+  "llama.q8_0.gguf",
+];
+
+/** The rest of the files, and what their refusal names. */
+const REFUSED: Readonly<Record<string, string>> = {
+  "llama-moe.f16.gguf": "mixes experts",
+  "mistral3.f16.gguf": 'architecture is "mistral3"',
+  "qwen2.f16.gguf": 'architecture is "qwen2"',
+  "qwen2-yarn.f16.gguf": 'architecture is "qwen2"',
+  "qwen3.f16.gguf": 'architecture is "qwen3"',
+  "qwen3moe.f16.gguf": 'architecture is "qwen3moe"',
+  "gemma2.f16.gguf": 'architecture is "gemma2"',
+  "gemma3.f16.gguf": 'architecture is "gemma3"',
+  "phi3.f16.gguf": 'architecture is "phi3"',
+  "phi3-long.f16.gguf": 'architecture is "phi3"',
+  "granite.f16.gguf": 'architecture is "granite"',
+  "smollm3.f16.gguf": 'architecture is "smollm3"',
+  "olmo2.f16.gguf": 'architecture is "olmo2"',
+  "gpt-oss.f16.gguf": 'architecture is "gpt-oss"',
+  "llama.q6_k.gguf": "type is Q6_K",
+  "llama.q5_k_m.gguf": "type is Q6_K",
+  "llama.q4_k_m.gguf": "type is Q6_K",
+  "llama.q4_k_s.gguf": "type is Q6_K",
+  "llama.q3_k_m.gguf": "type is Q6_K",
+  "llama.q2_k.gguf": "type is Q6_K",
+  "llama.q5_0.gguf": "type is Q6_K",
+  "llama.q5_1.gguf": "type is Q6_K",
+  "llama.q4_0.gguf": "type is Q6_K",
+  "llama.q4_1.gguf": "type is Q6_K",
+  "llama.iq4_xs.gguf": "type is Q6_K",
+  "llama.iq4_nl.gguf": "type is Q6_K",
+  "qwen3moe.q4_k_m.gguf": "type is Q6_K",
+  "gpt-oss.mxfp4_moe.gguf": "type is MXFP4",
+};
+
+type ArchCase = GoldenCase & { file: string };
+
+async function readCases(): Promise<ArchCase[]> {
+  const path = sharedFile("golden/archs/archs.json");
+  return path === null ? [] : JSON.parse(await Deno.readTextFile(path));
+}
+
+const cases = await readCases();
+const openFile = (name: string): Promise<GgufFile> => readGguf(sharedFile(`golden/archs/${name}`)!);
+
+Deno.test("every golden model is either run or refused", () => {
+  const names = cases.map(({ file }) => file).sort();
+  if (names.length > 0) assertEquals([...RUN, ...Object.keys(REFUSED)].sort(), names);
+});
+
+for (const golden of cases.filter(({ file }) => RUN.includes(file))) {
+  Deno.test(`profile exact gives the golden logits and continuation of ${golden.file}`, async () => {
+    const model = await loadModel(await openFile(golden.file), () => {});
+    try {
+      console.log(await checkGolden(model, golden, LIMITS));
+    } finally {
+      model.gpu.close();
+    }
+  });
+}
+
+for (const { file } of cases.filter(({ file }) => Object.hasOwn(REFUSED, file))) {
+  Deno.test(`${file} is refused by name`, async () => {
+    const refused = async () => readModelPlan(await openFile(file));
+    await assertRejects(refused, EngineError, REFUSED[file]);
+  });
+}

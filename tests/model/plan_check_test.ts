@@ -1,0 +1,81 @@
+/** Every feature of a plan that the layer stack lacks is refused by name. */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { readModelPlan } from "../../src/model/architectures/registry.ts";
+import { checkPlan } from "../../src/model/plan_check.ts";
+import type { AttentionPlan, FeedForwardPlan, ModelPlan } from "../../src/model/plan.ts";
+import { withTinyModel } from "../support/tiny_engine.ts";
+
+const NORM = { tensor: "norm", over: "head" } as const;
+
+/** Changes to layer 1, and what the refusal says. */
+const ATTENTION: [changes: Partial<AttentionPlan>, says: string][] = [
+  [{ normBefore: null }, "layer 1 has no norm before attention"],
+  [{ biases: ["bias"] }, "layer 1 adds biases to query, key and value"],
+  [{ queryNorm: NORM }, "layer 1 norms query or key heads"],
+  [{ keyNorm: NORM }, "layer 1 norms query or key heads"],
+  [{ keyValueLayer: 0 }, "layer 1 attends to the keys and values of layer 0"],
+  [{ scale: 0.1 }, "layer 1 scales scores by 0.1"],
+  [{ window: 32 }, "layer 1 attends to a window of 32 tokens"],
+  [{ sinks: "sinks" }, "layer 1 has attention sinks"],
+  [{ softCap: 50 }, "layer 1 caps scores at 50"],
+  [{ outputBias: "bias" }, "layer 1 adds a bias to what attention gives"],
+  [{ normAfter: "norm" }, "layer 1 norms what attention gives"],
+  [{ outputScale: 0.5 }, "layer 1 scales what attention gives by 0.5"],
+];
+
+const FEED_FORWARD: [changes: Partial<FeedForwardPlan>, says: string][] = [
+  [{ normBefore: null }, "layer 1 has no norm before the feed-forward part"],
+  [{ activation: "gelu" }, "layer 1 activates gates by gelu"],
+  [{ experts: { count: 8, usedCount: 2 } }, "layer 1 mixes 2 of 8 experts"],
+  [{ normAfter: "norm" }, "layer 1 norms what the feed-forward part gives"],
+  [{ outputScale: 0.5 }, "layer 1 scales what the feed-forward part gives by 0.5"],
+];
+
+async function tinyPlan(): Promise<ModelPlan> {
+  const plans: ModelPlan[] = [];
+  await withTinyModel({}, async (path) => {
+    plans.push(readModelPlan(await readGguf(path)));
+  });
+  return plans[0];
+}
+
+const plan = await tinyPlan();
+
+function assertRefused(changed: ModelPlan, says: string): void {
+  const error = assertThrows(() => checkPlan(changed), EngineError, says);
+  assertEquals(error.code, "model_unsupported");
+}
+
+for (const [changes, says] of ATTENTION) {
+  Deno.test(`checkPlan() refuses: ${says}`, () => {
+    const [first, { attention, feedForward }] = plan.layers;
+    const changed = { attention: { ...attention, ...changes }, feedForward };
+    assertRefused({ ...plan, layers: [first, changed] }, says);
+  });
+}
+
+for (const [changes, says] of FEED_FORWARD) {
+  Deno.test(`checkPlan() refuses: ${says}`, () => {
+    const [first, { attention, feedForward }] = plan.layers;
+    const changed = { attention, feedForward: { ...feedForward, ...changes } };
+    assertRefused({ ...plan, layers: [first, changed] }, says);
+  });
+}
+
+Deno.test("checkPlan() refuses scales and caps at the ends of the model", () => {
+  const { embedding, head } = plan;
+  assertRefused({ ...plan, embedding: { ...embedding, scale: 16 } }, "scales the embedding by 16");
+  assertRefused({ ...plan, head: { ...head, scale: 0.5 } }, "scales the logits by 0.5");
+  assertRefused({ ...plan, head: { ...head, softCap: 30 } }, "caps the logits at 30");
+});
+
+Deno.test("checkPlan() accepts layers that turn differently, or not at all", () => {
+  const [{ attention, feedForward }, second] = plan.layers;
+  checkPlan({
+    ...plan,
+    layers: [{ attention: { ...attention, rope: null }, feedForward }, second],
+  });
+});

@@ -1,0 +1,91 @@
+/** A model against what an independent implementation computed from the same file. */
+
+import { assert } from "@std/assert";
+import { logSumExp } from "../../bench/quality/exact_row.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
+import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
+
+/** One prompt and its truth. */
+export interface GoldenCase {
+  name: string;
+  prompt_ids: number[];
+  prompt_logprobs: number[];
+  /** Logits at some positions: of `ids`, or of the whole vocabulary. */
+  rows: { position: number; ids?: number[]; logits: number[] }[];
+  greedy_ids: number[];
+  greedy_margins: number[];
+}
+
+/** How near is near enough. */
+export interface GoldenLimits {
+  /** Largest difference of a logit. */
+  logitErrorMax: number;
+  /** Largest mean difference of the log-probabilities of a prompt. */
+  logprobErrorMeanMax: number;
+  /** A greedy token must be equal where the two best logits are further apart than this. */
+  greedyMarginMin: number;
+}
+
+/**
+ * Runs the model in profile `exact` over the prompt, then greedily; says how near it is.
+ *
+ * @throws {AssertionError} If it is farther from the truth than the limits.
+ */
+export async function checkGolden(
+  model: LoadedModel,
+  golden: GoldenCase,
+  limits: GoldenLimits,
+): Promise<string> {
+  const { prompt_ids: promptIds, rows, prompt_logprobs: logprobs } = golden;
+  const maxTokens = golden.greedy_ids.length;
+  const run = await createSequenceRun(model, { profile: { name: "exact" }, promptIds, maxTokens });
+  try {
+    let logitError = 0;
+    let logprobErrorSum = 0;
+    let last = new Float32Array();
+    for (let position = 0; position < promptIds.length;) {
+      for (const logits of await run.nextSlice({ wantsLogits: true })) {
+        const row = rows.find((candidate) => candidate.position === position);
+        row?.logits.forEach((wanted, i) => {
+          const error = Math.abs(logits[row.ids?.[i] ?? i] - wanted);
+          logitError = Math.max(logitError, error);
+        });
+        if (position < logprobs.length) {
+          const logprob = logits[promptIds[position + 1]] - logSumExp(logits).logSum;
+          logprobErrorSum += Math.abs(logprob - logprobs[position]);
+        }
+        last = logits as Float32Array<ArrayBuffer>;
+        position++;
+      }
+    }
+    const logprobError = logprobErrorSum / Math.max(1, logprobs.length);
+    assert(logitError <= limits.logitErrorMax, `logit error is ${logitError}`);
+    assert(
+      logprobError <= limits.logprobErrorMeanMax,
+      `mean log-probability error is ${logprobError}`,
+    );
+    const checkedCount = await checkGreedy(run, last, { golden, limits });
+    return `logit error ${logitError.toFixed(4)}, mean log-probability error ` +
+      `${logprobError.toFixed(5)}, ${checkedCount} greedy tokens`;
+  } finally {
+    run.destroy();
+  }
+}
+
+/** Follows the greedy continuation as long as it must be the same; returns how far that was. */
+async function checkGreedy(
+  run: Awaited<ReturnType<typeof createSequenceRun>>,
+  promptLogits: Float32Array,
+  { golden, limits }: { golden: GoldenCase; limits: GoldenLimits },
+): Promise<number> {
+  let sampledId = logSumExp(promptLogits).topId;
+  for (let i = 0; i < golden.greedy_ids.length; i++) {
+    if (sampledId !== golden.greedy_ids[i]) {
+      const margin = golden.greedy_margins[i];
+      assert(margin <= limits.greedyMarginMin, `token ${i} differs at a margin of ${margin}`);
+      return i;
+    }
+    if (i + 1 < golden.greedy_ids.length) sampledId = (await run.nextToken()).id;
+  }
+  return golden.greedy_ids.length;
+}
