@@ -130,6 +130,9 @@ fn sum_scores(workgroup: vec3<u32>, split: Split) -> Peaks {
         peaks.peak$q = max(peaks.peak$q, select(Heads(LOWEST), score$q, is_last_part));
         own$q = select(own$q, Heads(0.0), is_done);
         //: end
+        //: repeat g
+        workgroupBarrier(); // every lane has read the sum of the parts before
+        //: end
         if (is_done & (lane < 8u)) {
           scores$q[block * 64u + token] = score$q;
         }

@@ -15,6 +15,7 @@ import {
   chooseLanes,
   headGroup,
   headsText,
+  type LaneFacts,
   type Lanes,
   type SplitShape,
 } from "./text/attention.ts";
@@ -52,11 +53,12 @@ export class AttentionDecodeBandedKernel {
   static async create(
     gpu: Gpu,
     options: AttentionDecodeBandedOptions,
+    facts: LaneFacts = gpu.facts,
   ): Promise<AttentionDecodeBandedKernel> {
     const { shape, layout } = options;
     invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
-    const code = kernelText(options, chooseLanes(gpu));
+    const code = kernelText(options, chooseLanes(facts));
     const pipeline = await gpu.createPipeline({ label: "attention_decode_banded", code });
     return new AttentionDecodeBandedKernel(gpu, pipeline, shape.kvHeadCount);
   }

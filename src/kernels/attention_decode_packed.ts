@@ -11,6 +11,7 @@ import {
   chooseLanes,
   headGroup,
   headsText,
+  type LaneFacts,
   type Lanes,
   type SplitShape,
 } from "./text/attention.ts";
@@ -88,11 +89,12 @@ export class AttentionDecodePackedKernel {
   static async create(
     gpu: Gpu,
     options: AttentionDecodePackedOptions,
+    facts: LaneFacts = gpu.facts,
   ): Promise<AttentionDecodePackedKernel> {
     const { shape, layout } = options;
     invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
-    const lanes = chooseLanes(gpu);
+    const lanes = chooseLanes(facts);
     const plan = planText(layout, lanes);
     const code = kernelText(plan, options, lanes);
     const pipeline = await gpu.createPipeline({ label: "attention_decode_packed", code });

@@ -1,7 +1,13 @@
 import source from "../../shaders/attention_decode_raw.wgsl" with { type: "text" };
 import { invariant } from "../core/errors.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-import { type AttentionShape, chooseLanes, headGroup, type SplitShape } from "./text/attention.ts";
+import {
+  type AttentionShape,
+  chooseLanes,
+  headGroup,
+  type LaneFacts,
+  type SplitShape,
+} from "./text/attention.ts";
 import { rawTilesText } from "./text/raw_tiles.ts";
 
 /** What {@link AttentionDecodeRawKernel} is compiled for. */
@@ -48,9 +54,10 @@ export class AttentionDecodeRawKernel {
   static async create(
     gpu: Gpu,
     options: AttentionDecodeRawOptions,
+    facts: LaneFacts = gpu.facts,
   ): Promise<AttentionDecodeRawKernel> {
     const group = headGroup(options.shape);
-    const code = source + rawTilesText({ ...options, sourceBinding: 4 }, group, chooseLanes(gpu));
+    const code = source + rawTilesText({ ...options, sourceBinding: 4 }, group, chooseLanes(facts));
     const label = `attention_decode_raw ${options.source}`;
     return new AttentionDecodeRawKernel(gpu, await gpu.createPipeline({ label, code }), options);
   }

@@ -7,6 +7,7 @@ import {
   attentionConstants,
   type AttentionShape,
   chooseLanes,
+  type LaneFacts,
   type SplitShape,
 } from "./text/attention.ts";
 
@@ -39,9 +40,10 @@ export class AttentionMergeKernel {
   static async create(
     gpu: Gpu,
     options: { shape: AttentionShape; splits: SplitShape },
+    facts: LaneFacts = gpu.facts,
   ): Promise<AttentionMergeKernel> {
     const { shape, splits } = options;
-    const lanes = chooseLanes(gpu);
+    const lanes = chooseLanes(facts);
     const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(shape.headSize / 2, lanes.count));
     const code = [
       expandTemplate(source, { c: pairsAtATime, p: Math.log2(lanes.count) }),

@@ -3,7 +3,13 @@ import { invariant } from "../core/errors.ts";
 import { divCeil } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { constantLines } from "../gpu/wgsl_template.ts";
-import { type AttentionShape, chooseLanes, headGroup, type SplitShape } from "./text/attention.ts";
+import {
+  type AttentionShape,
+  chooseLanes,
+  headGroup,
+  type LaneFacts,
+  type SplitShape,
+} from "./text/attention.ts";
 import { rawTilesText, type TileSource } from "./text/raw_tiles.ts";
 
 /** What {@link AttentionPrefillKernel} is compiled for. */
@@ -54,6 +60,7 @@ export class AttentionPrefillKernel {
   static async create(
     gpu: Gpu,
     options: AttentionPrefillOptions,
+    facts: LaneFacts = gpu.facts,
   ): Promise<AttentionPrefillKernel> {
     headGroup(options.shape);
     const queries = {
@@ -62,7 +69,7 @@ export class AttentionPrefillKernel {
       vectorSize: QUERY_VECTOR_SIZE,
     };
     const code = source + constantLines({ QUERY_COUNT }) +
-      rawTilesText({ ...options, sourceBinding: 5 }, queries, chooseLanes(gpu));
+      rawTilesText({ ...options, sourceBinding: 5 }, queries, chooseLanes(facts));
     const label = `attention_prefill ${options.source}`;
     return new AttentionPrefillKernel(gpu, await gpu.createPipeline({ label, code }), options);
   }

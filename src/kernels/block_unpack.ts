@@ -4,7 +4,7 @@ import { KEY, type Side, VALUE } from "../codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
-import { chooseLanes, type Lanes } from "./text/attention.ts";
+import { chooseLanes, type LaneFacts, type Lanes } from "./text/attention.ts";
 import { PACK_TEXT, rowText, sideText, windowShape, windowsText } from "./text/packed_windows.ts";
 
 /** Buffers of one use of {@link BlockUnpackKernel}. */
@@ -51,8 +51,9 @@ export class BlockUnpackKernel {
   static async create(
     gpu: Gpu,
     options: { layout: PaperLayout; blockCountMax: number },
+    facts: LaneFacts = gpu.facts,
   ): Promise<BlockUnpackKernel> {
-    const lanes = chooseLanes(gpu);
+    const lanes = chooseLanes(facts);
     const make = (side: Side) => {
       const label = `block_unpack ${side === KEY ? "K" : "V"}`;
       return gpu.createPipeline({ label, code: kernelText(options, side, lanes) });

@@ -9,7 +9,7 @@ import { divExact } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../gpu/wgsl_template.ts";
 import type { BlockUnpackBound, BlockUnpackBuffers } from "./block_unpack.ts";
-import { chooseLanes, type Lanes } from "./text/attention.ts";
+import { chooseLanes, type LaneFacts, type Lanes } from "./text/attention.ts";
 import { BAND_WORD_TEXT } from "./text/banded.ts";
 
 /** Buffers of one use of {@link BlockUnpackBandedKernel}. */
@@ -42,8 +42,9 @@ export class BlockUnpackBandedKernel {
   static async create(
     gpu: Gpu,
     options: { layout: BandedLayout; blockCountMax: number },
+    facts: LaneFacts = gpu.facts,
   ): Promise<BlockUnpackBandedKernel> {
-    const lanes = chooseLanes(gpu);
+    const lanes = chooseLanes(facts);
     const make = (side: Side) => {
       const label = `block_unpack_banded ${side === KEY ? "K" : "V"}`;
       return gpu.createPipeline({ label, code: kernelText(options, side, lanes) });

@@ -1,10 +1,8 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { readerWords } from "../../src/codec/banded/tables.ts";
-import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode_banded.ts";
-import { chooseLanes, partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
+import { assert } from "@std/assert";
 import { attentionDecodeBandedReference } from "../../src/reference/attention_decode_banded.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import { assertSameBits, caseShape } from "../support/attention_case.ts";
+import { runDecodeBanded } from "../support/attention_runs.ts";
 import {
   type BandedAttentionCase,
   type BandedForm,
@@ -12,7 +10,6 @@ import {
   makeBandedAttentionCase,
 } from "../support/banded_attention_case.ts";
 import { seededTables } from "../support/banded_samples.ts";
-import { readF32, submitPass, testGpu } from "../support/gpu.ts";
 import { assertNear } from "../support/numeric.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
@@ -20,34 +17,8 @@ const NMSE_MAX = 1e-10;
 
 const DEFAULT_HEADS = { kvHeadCount: 3, groupSize: 3, headSize: 64 };
 
-/** Set where this file runs in a process of its own for another number of lanes. */
-const LANES_VARIABLE = "ATTENTION_LANES_EXPECTED";
-
 /** Sealed blocks: 0, 1, a whole split, one more, and a split that is not full. */
 const LENGTHS = [191, 192, 384, 448, 600];
-
-async function runKernel(attention: BandedAttentionCase): Promise<Float32Array> {
-  const gpu = await testGpu();
-  const lanesExpected = Deno.env.get(LANES_VARIABLE);
-  if (lanesExpected) assertEquals(String(chooseLanes(gpu).count), lanesExpected);
-  const { shape, banded: layout, tables, blockCountMax } = attention;
-  const options = { shape, splits: shape, layout, blockCountMax };
-  const kernel = await AttentionDecodeBandedKernel.create(gpu, options);
-  const rowCount = attention.rows.length / 4;
-  const count = partialsWords(shape, shape, rowCount);
-  const partials = gpu.createBuffer("partials", count * 4);
-  const bound = kernel.bind({
-    q: gpu.createBufferWith("q", attention.q),
-    rows: gpu.createBufferWith("rows", attention.rows),
-    arena: gpu.createBufferWith("arena", attention.arena),
-    directory: gpu.createBufferWith("directory", attention.directory),
-    tables: gpu.createBufferWith("tables", readerWords(tables)),
-    partials,
-  });
-  const splitCount = sealedSplitCount(attention.blockCountLargest, shape);
-  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
-  return await readF32(gpu, partials, count);
-}
 
 function reference(attention: BandedAttentionCase): Float64Array {
   return attentionDecodeBandedReference(attention.shape, {
@@ -88,7 +59,7 @@ for (const { heads, sinkCount, step, why } of CASES) {
     const shape = caseShape(heads, { blocksPerSplit, blockCountMax: 8 });
     const form: BandedForm = { sinkCount, tables: fittingTables(shape, step), repack: "median" };
     const attention = makeBandedAttentionCase(shape, LENGTHS, form);
-    assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
+    assertNear(await runDecodeBanded(attention), reference(attention), NMSE_MAX);
   });
 }
 
@@ -97,42 +68,8 @@ Deno.test("AttentionDecodeBandedKernel matches its reference in bands of every n
   for (const step of [0.03, 0.3, 1.5]) {
     const form = { sinkCount: 4, tables: seededTables(shape, 11, { step }) };
     const attention = makeBandedAttentionCase(shape, [400], form);
-    assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
+    assertNear(await runDecodeBanded(attention), reference(attention), NMSE_MAX);
   }
-});
-
-for (
-  const { isFallback, lanes } of [{ isFallback: false, lanes: 32 }, { isFallback: true, lanes: 8 }]
-) {
-  Deno.test(`AttentionDecodeBandedKernel matches its reference if ${lanes} lanes have no subgroups`, async () => {
-    const { facts } = await testGpu();
-    const kept = { ...facts };
-    Object.assign(facts, { hasSubgroups: false, isFallback });
-    try {
-      const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
-      const form = { sinkCount: 4, tables: fittingTables(shape, 0.2) };
-      const attention = makeBandedAttentionCase(shape, [320], form);
-      assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
-    } finally {
-      Object.assign(facts, kept);
-    }
-  });
-}
-
-// A process has one size of subgroups; the software driver takes another from its environment.
-Deno.test({
-  name: "AttentionDecodeBandedKernel matches its reference in subgroups of 16",
-  ignore: !(await testGpu()).facts.isFallback,
-  async fn() {
-    const config = new URL("../../deno.json", import.meta.url).pathname;
-    const filter = "/the default model|fine steps/";
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "-A", "--no-check", "--config", config, "--filter", filter, import.meta.url],
-      env: { LP_NATIVE_VECTOR_WIDTH: "512", NO_COLOR: "1", [LANES_VARIABLE]: "16" },
-    }).output();
-    const [report, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    assertStringIncludes(report, "2 passed | 0 failed", report + errors);
-  },
 });
 
 Deno.test("AttentionDecodeBandedKernel gives the same attention if the tokens of a block are repacked", async () => {
@@ -141,7 +78,7 @@ Deno.test("AttentionDecodeBandedKernel gives the same attention if the tokens of
   const merged = [];
   for (const repack of ["none", "greedy"] as const) {
     const attention = makeBandedAttentionCase(shape, [600], { sinkCount: 4, tables, repack });
-    const partials = await runKernel(attention);
+    const partials = await runDecodeBanded(attention);
     // All blocks and no window: the position is that of the last sealed token.
     const rows = Uint32Array.of(0, 7 * 64 - 1, 7, 0);
     merged.push(attentionMergeReference(shape, { rows, partials }));
@@ -153,7 +90,7 @@ Deno.test("AttentionDecodeBandedKernel stays finite if scores are in the thousan
   const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
   const form = { sinkCount: 4, tables: fittingTables(shape, 0.8) };
   const attention = makeBandedAttentionCase(shape, [300], form, { scale: 4000 });
-  const partials = await runKernel(attention);
+  const partials = await runDecodeBanded(attention);
   assert(partials.every(Number.isFinite), "all partial results are finite");
   const expected = reference(attention);
   assert(Math.abs(expected[0]) > 1000, "the case has large scores");
@@ -166,7 +103,7 @@ Deno.test("AttentionDecodeBandedKernel gives a row the same bits whatever runs b
   const attention = makeBandedAttentionCase(shape, [600, 200, 447], form);
   const width = shape.queryHeadCount * shape.headSize;
   const alone = { ...attention, q: attention.q.slice(2 * width), rows: attention.rows.slice(8) };
-  const together = await runKernel(attention);
-  const single = await runKernel(alone);
+  const together = await runDecodeBanded(attention);
+  const single = await runDecodeBanded(alone);
   assertSameBits(together.subarray(2 * single.length), single);
 });

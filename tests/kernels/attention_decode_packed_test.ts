@@ -1,6 +1,4 @@
 import { assert } from "@std/assert";
-import { AttentionDecodePackedKernel } from "../../src/kernels/attention_decode_packed.ts";
-import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionDecodePackedReference } from "../../src/reference/attention_decode_packed.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import {
@@ -10,7 +8,7 @@ import {
   makeAttentionCase,
   type SealedForm,
 } from "../support/attention_case.ts";
-import { readF32, submitPass, testGpu } from "../support/gpu.ts";
+import { runDecodePacked } from "../support/attention_runs.ts";
 import { assertNear } from "../support/numeric.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
@@ -51,27 +49,6 @@ const CASES: { heads: typeof DEFAULT_HEADS; form: SealedForm; why: string }[] = 
 /** Sealed blocks: 0, 1, a whole split, one more, and a split that is not full. */
 const LENGTHS = [191, 192, 384, 448, 600];
 
-async function runKernel(attention: AttentionCase): Promise<Float32Array> {
-  const gpu = await testGpu();
-  const { shape, layout, blockCountMax } = attention;
-  assert(layout !== null, "the case is packed");
-  const options = { shape, splits: shape, layout, blockCountMax };
-  const kernel = await AttentionDecodePackedKernel.create(gpu, options);
-  const rowCount = attention.rows.length / 4;
-  const count = partialsWords(shape, shape, rowCount);
-  const partials = gpu.createBuffer("partials", count * 4);
-  const bound = kernel.bind({
-    q: gpu.createBufferWith("q", attention.q),
-    rows: gpu.createBufferWith("rows", attention.rows),
-    arena: gpu.createBufferWith("arena", attention.arena),
-    directory: gpu.createBufferWith("directory", attention.directory),
-    partials,
-  });
-  const splitCount = sealedSplitCount(attention.blockCountLargest, shape);
-  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
-  return await readF32(gpu, partials, count);
-}
-
 function reference(attention: AttentionCase): Float64Array {
   const { layout } = attention;
   assert(layout !== null, "the case is packed");
@@ -83,22 +60,7 @@ for (const { heads, form, why } of CASES) {
     const blocksPerSplit = heads.groupSize > 8 ? 2 : 4;
     const shape = caseShape(heads, { blocksPerSplit, blockCountMax: 8 });
     const attention = makeAttentionCase(shape, LENGTHS, form);
-    assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
-  });
-}
-
-for (const packSize of [16, 4] as const) {
-  Deno.test(`AttentionDecodePackedKernel matches its reference if subgroups cannot be used (packs of ${packSize})`, async () => {
-    const { facts } = await testGpu();
-    const kept = { ...facts };
-    Object.assign(facts, { hasSubgroups: false, isFallback: false });
-    try {
-      const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
-      const attention = makeAttentionCase(shape, [320], { ...PAPER, packSize });
-      assertNear(await runKernel(attention), reference(attention), NMSE_MAX);
-    } finally {
-      Object.assign(facts, kept);
-    }
+    assertNear(await runDecodePacked(attention), reference(attention), NMSE_MAX);
   });
 }
 
@@ -107,7 +69,7 @@ Deno.test("AttentionDecodePackedKernel gives the same attention if the tokens of
   const merged = [];
   for (const repack of ["none", "median", "greedy"] as const) {
     const attention = makeAttentionCase(shape, [600], { ...PAPER, repack });
-    const partials = await runKernel(attention);
+    const partials = await runDecodePacked(attention);
     // All blocks and no window: the position is that of the last sealed token.
     const rows = Uint32Array.of(0, 7 * 64 - 1, 7, 0);
     merged.push(attentionMergeReference(shape, { rows, partials }));
@@ -119,7 +81,7 @@ Deno.test("AttentionDecodePackedKernel gives the same attention if the tokens of
 Deno.test("AttentionDecodePackedKernel stays finite if scores are in the thousands", async () => {
   const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
   const attention = makeAttentionCase(shape, [300], PAPER, { scale: 4000 });
-  const partials = await runKernel(attention);
+  const partials = await runDecodePacked(attention);
   assert(partials.every(Number.isFinite), "all partial results are finite");
   const expected = reference(attention);
   assert(Math.abs(expected[0]) > 1000, "the case has large scores");
@@ -135,7 +97,7 @@ Deno.test("AttentionDecodePackedKernel gives a row the same bits whatever runs b
     q: attention.q.slice(2 * width),
     rows: attention.rows.slice(8),
   };
-  const together = await runKernel(attention);
-  const single = await runKernel(alone);
+  const together = await runDecodePacked(attention);
+  const single = await runDecodePacked(alone);
   assertSameBits(together.subarray(2 * single.length), single);
 });

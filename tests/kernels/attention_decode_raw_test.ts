@@ -1,6 +1,4 @@
 import { assert } from "@std/assert";
-import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode_raw.ts";
-import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionDecodeRawReference } from "../../src/reference/attention_decode_raw.ts";
 import {
   assertSameBits,
@@ -8,7 +6,7 @@ import {
   caseShape,
   makeAttentionCase,
 } from "../support/attention_case.ts";
-import { readF32, submitPass, testGpu } from "../support/gpu.ts";
+import { runDecodeRaw } from "../support/attention_runs.ts";
 import { assertNear } from "../support/numeric.ts";
 
 /** f32 dot products of up to 256 terms, then exp of scores of a few units: about 1e-6 per value. */
@@ -25,31 +23,6 @@ const HEADS = [
 /** Lengths around the borders of tiles, of sealing and of splits; one slot of a single token. */
 const LENGTHS = [1, 63, 64, 65, 128, 191, 192, 193, 447, 600];
 
-async function runKernel(attention: AttentionCase, source: "window" | "arena") {
-  const gpu = await testGpu();
-  const { shape, blockCountMax } = attention;
-  const kernel = await AttentionDecodeRawKernel.create(gpu, {
-    shape,
-    splits: shape,
-    source,
-    blockCountMax,
-  });
-  const rowCount = attention.rows.length / 4;
-  const count = partialsWords(shape, shape, rowCount);
-  const partials = gpu.createBuffer("partials", count * 4);
-  const isWindow = source === "window";
-  const bound = kernel.bind({
-    q: gpu.createBufferWith("q", attention.q),
-    rows: gpu.createBufferWith("rows", attention.rows),
-    tiles: gpu.createBufferWith("tiles", isWindow ? attention.window : attention.arena),
-    ...(isWindow ? {} : { directory: gpu.createBufferWith("directory", attention.directory) }),
-    partials,
-  });
-  const splitCount = isWindow ? 4 : sealedSplitCount(attention.blockCountLargest, shape);
-  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
-  return await readF32(gpu, partials, count);
-}
-
 function reference(attention: AttentionCase, source: "window" | "arena"): Float64Array {
   const { q, rows, blockCountMax } = attention;
   const inputs = source === "window"
@@ -63,7 +36,7 @@ for (const source of ["window", "arena"] as const) {
     Deno.test(`AttentionDecodeRawKernel matches its reference on ${source} tiles (${why})`, async () => {
       const shape = caseShape(heads, { blocksPerSplit: 4, blockCountMax: 10 });
       const attention = makeAttentionCase(shape, LENGTHS, "raw");
-      assertNear(await runKernel(attention, source), reference(attention, source), NMSE_MAX);
+      assertNear(await runDecodeRaw(attention, source), reference(attention, source), NMSE_MAX);
     });
   }
 }
@@ -74,13 +47,13 @@ Deno.test("AttentionDecodeRawKernel does not see what lies behind a row's positi
   const dirty = { ...clean, window: clean.window.slice() };
   const halves = new Uint16Array(dirty.window.buffer);
   for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00; // NaN
-  assertSameBits(await runKernel(dirty, "window"), await runKernel(clean, "window"));
+  assertSameBits(await runDecodeRaw(dirty, "window"), await runDecodeRaw(clean, "window"));
 });
 
 Deno.test("AttentionDecodeRawKernel stays finite if scores are in the thousands", async () => {
   const shape = caseShape(HEADS[0], { blocksPerSplit: 4, blockCountMax: 4 });
   const attention = makeAttentionCase(shape, [300], "raw", { scale: 4000 });
-  const partials = await runKernel(attention, "arena");
+  const partials = await runDecodeRaw(attention, "arena");
   assert(partials.every(Number.isFinite), "all partial results are finite");
   const expected = reference(attention, "arena");
   const peakOf = (values: ArrayLike<number>) => values[0];
@@ -98,8 +71,8 @@ Deno.test("AttentionDecodeRawKernel gives a row the same bits whatever runs besi
     rows: attention.rows.slice(8),
   };
   for (const source of ["window", "arena"] as const) {
-    const together = await runKernel(attention, source);
-    const single = await runKernel(alone, source);
+    const together = await runDecodeRaw(attention, source);
+    const single = await runDecodeRaw(alone, source);
     assertSameBits(together.subarray(2 * single.length), single);
   }
 });

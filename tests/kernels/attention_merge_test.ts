@@ -1,31 +1,12 @@
-import { AttentionMergeKernel } from "../../src/kernels/attention_merge.ts";
 import { partialsWords } from "../../src/kernels/text/attention.ts";
 import { attentionDecodeRawReference } from "../../src/reference/attention_decode_raw.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import { caseShape, makeAttentionCase } from "../support/attention_case.ts";
-import { readF32, submitPass, testGpu } from "../support/gpu.ts";
+import { runMerge } from "../support/attention_runs.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
 
 /** f32 sums of at most a few dozen terms. */
 const NMSE_MAX = 1e-12;
-
-async function merge(
-  shape: ReturnType<typeof caseShape>,
-  inputs: { rows: Uint32Array; partials: Float32Array },
-): Promise<Float32Array> {
-  const gpu = await testGpu();
-  const kernel = await AttentionMergeKernel.create(gpu, { shape, splits: shape });
-  const rowCount = inputs.rows.length / 4;
-  const count = rowCount * shape.queryHeadCount * shape.headSize;
-  const out = gpu.createBuffer("out", count * 4);
-  const bound = kernel.bind({
-    rows: gpu.createBufferWith("rows", inputs.rows),
-    partials: gpu.createBufferWith("partials", inputs.partials),
-    out,
-  });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
-  return await readF32(gpu, out, count);
-}
 
 for (const headSize of [32, 64, 96, 256]) {
   Deno.test(`AttentionMergeKernel matches its reference with heads of ${headSize}`, async () => {
@@ -38,7 +19,7 @@ for (const headSize of [32, 64, 96, 256]) {
       partials[i + 1] = 1 + Math.abs(partials[i + 1]);
     }
     const inputs = { rows, partials };
-    assertNear(await merge(shape, inputs), attentionMergeReference(shape, inputs), NMSE_MAX);
+    assertNear(await runMerge(shape, inputs), attentionMergeReference(shape, inputs), NMSE_MAX);
   });
 }
 
@@ -58,7 +39,7 @@ Deno.test("AttentionMergeKernel makes of splits what attention over all tokens g
     });
     const recent = attentionDecodeRawReference(shape, { q, rows, tiles: window, blockCountMax });
     const partials = Float32Array.from(sealed, (value, i) => value + recent[i]);
-    return merge(shape, { rows, partials });
+    return runMerge(shape, { rows, partials });
   }));
   assertNear(merged[0], merged[1], NMSE_MAX);
 });

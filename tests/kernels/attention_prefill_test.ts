@@ -1,22 +1,13 @@
 import { assert } from "@std/assert";
 import { rawTileWords } from "../../src/codec/record.ts";
-import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill.ts";
-import { createSegments } from "../../src/kernels/block_unpack.ts";
-import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
-import type { TileSource } from "../../src/kernels/text/raw_tiles.ts";
-import {
-  type AttentionPrefillInputs,
-  attentionPrefillReference,
-} from "../../src/reference/attention_prefill.ts";
+import { sealedSplitCount } from "../../src/kernels/text/attention.ts";
+import { attentionPrefillReference } from "../../src/reference/attention_prefill.ts";
 import { type CaseShape, caseShape, makeAttentionCase } from "../support/attention_case.ts";
-import { readF32, submitPass, testGpu } from "../support/gpu.ts";
+import { runPrefill } from "../support/attention_runs.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
 
 /** f32 dot products of up to 256 terms, then exp of scores of a few units: about 1e-6 per value. */
 const NMSE_MAX = 1e-10;
-
-/** Rows that buffers have room for, as in the engine. */
-const ROW_COUNT_MAX = 64;
 
 const DEFAULT_HEADS = { kvHeadCount: 3, groupSize: 3, headSize: 64 };
 
@@ -59,39 +50,6 @@ function makeSlice(shape: CaseShape, options: { rowCount: number; end: number })
   return { attention, blockCount, rows, q };
 }
 
-async function runKernel(
-  shape: CaseShape,
-  source: TileSource,
-  inputs: AttentionPrefillInputs,
-  splitCount: number,
-): Promise<Float32Array> {
-  const gpu = await testGpu();
-  const { q, rows, tiles, directory, blockCountMax, segment } = inputs;
-  const options = { shape, splits: shape, source, blockCountMax };
-  const kernel = await AttentionPrefillKernel.create(gpu, options);
-  const rowCount = rows.length / 4;
-  // What lies behind the slice is of an earlier, longer one: it must not matter.
-  const rowsOfEngine = new Uint32Array(ROW_COUNT_MAX * 4).fill(5000);
-  rowsOfEngine.set(rows);
-  const qOfEngine = new Float32Array(q.length / rowCount * ROW_COUNT_MAX).fill(NaN);
-  qOfEngine.set(q);
-  const partials = gpu.createBuffer("partials", partialsWords(shape, shape, ROW_COUNT_MAX) * 4);
-  const segments = segment
-    ? createSegments(gpu, { segmentCount: 2, blocksPerSegment: segment.firstBlock })
-    : [];
-  const bound = kernel.bind({
-    q: gpu.createBufferWith("q", qOfEngine),
-    rows: gpu.createBufferWith("rows", rowsOfEngine),
-    slice: gpu.createBufferWith("slice", Uint32Array.of(rowCount)),
-    tiles: gpu.createBufferWith("tiles", tiles),
-    ...(directory ? { directory: gpu.createBufferWith("directory", directory) } : {}),
-    ...(segment ? { segment: segments[1] } : {}),
-    partials,
-  });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
-  return await readF32(gpu, partials, partialsWords(shape, shape, rowCount));
-}
-
 for (const { heads, why, ...slice } of CASES) {
   Deno.test(`AttentionPrefillKernel matches its reference on the window (${why})`, async () => {
     const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 10 });
@@ -102,7 +60,7 @@ for (const { heads, why, ...slice } of CASES) {
     for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00;
     const inputs = { q, rows, tiles, blockCountMax: attention.blockCountMax };
     const expected = attentionPrefillReference(shape, inputs);
-    assertNear(await runKernel(shape, "window", inputs, 4), expected, NMSE_MAX);
+    assertNear(await runPrefill(shape, "window", { inputs, splitCount: 4 }), expected, NMSE_MAX);
   });
 }
 
@@ -114,7 +72,7 @@ for (const { heads, why, ...slice } of CASES.filter(({ end }) => end > 200)) {
     const inputs = { q, rows, tiles, directory, blockCountMax };
     const expected = attentionPrefillReference(shape, inputs);
     const splitCount = sealedSplitCount(blockCount, shape);
-    assertNear(await runKernel(shape, "arena", inputs, splitCount), expected, NMSE_MAX);
+    assertNear(await runPrefill(shape, "arena", { inputs, splitCount }), expected, NMSE_MAX);
   });
 }
 
@@ -131,5 +89,5 @@ Deno.test("AttentionPrefillKernel matches its reference on a segment in scratch"
   const segment = { firstBlock: 4, blockCount: 3 };
   const inputs = { q, rows, tiles, blockCountMax: attention.blockCountMax, segment };
   const expected = attentionPrefillReference(shape, inputs);
-  assertNear(await runKernel(shape, "scratch", inputs, 2), expected, NMSE_MAX);
+  assertNear(await runPrefill(shape, "scratch", { inputs, splitCount: 2 }), expected, NMSE_MAX);
 });

@@ -12,7 +12,7 @@ import lanesByWorkgroup from "../../../shaders/lib/attention_lanes_workgroup.wgs
   type: "text",
 };
 import { divCeil, divExact } from "../../core/shapes.ts";
-import type { Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts } from "../../gpu/gpu.ts";
 
 /** Heads of a layer, as attention sees them. */
 export interface AttentionShape {
@@ -48,14 +48,17 @@ export interface Lanes {
   text: string;
 }
 
+/** What the choice of lanes depends on. */
+export type LaneFacts = Pick<AdapterFacts, "hasSubgroups" | "subgroupSizeMin" | "isFallback">;
+
 const LANE_COUNT_MAX = 32;
 const LANE_COUNT_MIN = 8;
 const GROUP_SIZE_MAX = 16;
 const VECTOR_SIZE_MAX = 4;
 
 /** Chooses a workgroup's lanes: one subgroup where its size is known, else workgroup memory. */
-export function chooseLanes(gpu: Gpu): Lanes {
-  const { hasSubgroups, subgroupSizeMin, isFallback } = gpu.facts;
+export function chooseLanes(facts: LaneFacts): Lanes {
+  const { hasSubgroups, subgroupSizeMin, isFallback } = facts;
   if (hasSubgroups && subgroupSizeMin >= LANE_COUNT_MIN) {
     return { count: Math.min(LANE_COUNT_MAX, subgroupSizeMin), text: lanesBySubgroup };
   }

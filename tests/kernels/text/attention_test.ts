@@ -1,9 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { chooseLanes, headGroup } from "../../../src/kernels/text/attention.ts";
-import type { Gpu } from "../../../src/gpu/gpu.ts";
+import { chooseLanes, headGroup, type LaneFacts } from "../../../src/kernels/text/attention.ts";
 
-function lanesOf(facts: Partial<Gpu["facts"]>): { count: number; subgroups: boolean } {
-  const { count, text } = chooseLanes({ facts } as Gpu);
+function lanesOf(facts: Partial<LaneFacts>): { count: number; subgroups: boolean } {
+  const { count, text } = chooseLanes({
+    hasSubgroups: false,
+    subgroupSizeMin: 0,
+    isFallback: false,
+    ...facts,
+  });
   return { count, subgroups: text.includes("subgroupShuffle(") };
 }
 

@@ -1,0 +1,177 @@
+/**
+ * How lanes exchange values, over all kernels that do: every attention, merge and unpack kernel
+ * without subgroups, and in subgroups of 4, 8 and 16 lanes.
+ */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { AdapterFacts } from "../../src/gpu/gpu.ts";
+import { chooseLanes, partialsWords } from "../../src/kernels/text/attention.ts";
+import { attentionDecodeBandedReference } from "../../src/reference/attention_decode_banded.ts";
+import { attentionDecodePackedReference } from "../../src/reference/attention_decode_packed.ts";
+import { attentionDecodeRawReference } from "../../src/reference/attention_decode_raw.ts";
+import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
+import { attentionPrefillReference } from "../../src/reference/attention_prefill.ts";
+import { blockUnpackReference } from "../../src/reference/block_unpack.ts";
+import { blockUnpackBandedReference } from "../../src/reference/block_unpack_banded.ts";
+import {
+  assertSameBits,
+  type CaseShape,
+  caseShape,
+  makeAttentionCase,
+} from "../support/attention_case.ts";
+import {
+  runDecodeBanded,
+  runDecodePacked,
+  runDecodeRaw,
+  runMerge,
+  runPrefill,
+  runUnpack,
+} from "../support/attention_runs.ts";
+import { fittingTables, makeBandedAttentionCase } from "../support/banded_attention_case.ts";
+import { testGpu } from "../support/gpu.ts";
+import { assertNear, seededNormals } from "../support/numeric.ts";
+
+/** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
+const NMSE_MAX = 1e-10;
+
+/** Set where this file runs in a process of its own for another size of subgroups. */
+const WIDTH_VARIABLE = "LANES_TEST_SUBGROUP_SIZE";
+
+/** Head sizes, and steps that make rows of one turn and of several. */
+const HEADS = [
+  { headSize: 64, step: 0.05 },
+  { headSize: 96, step: 0.4 },
+  { headSize: 128, step: 0.8 },
+  { headSize: 256, step: 0.2 },
+];
+
+/** Tokens of the one sequence: 4 sealed blocks in 2 splits, and a window of 2 tiles. */
+const LENGTH = 320;
+
+/** The published size of packs, and on one head size that whose units are two rows. */
+const packSizes = ({ headSize }: CaseShape): (4 | 16)[] => headSize === 64 ? [4, 16] : [16];
+
+type Run = (shape: CaseShape, facts: AdapterFacts, step: number) => Promise<void>;
+
+const RUNS: Record<string, Run> = {
+  attention_decode_raw: async (shape, facts) => {
+    const attention = makeAttentionCase(shape, [LENGTH], "raw");
+    const { q, rows, blockCountMax, window, arena, directory } = attention;
+    const recent = attentionDecodeRawReference(shape, { q, rows, tiles: window, blockCountMax });
+    assertNear(await runDecodeRaw(attention, "window", facts), recent, NMSE_MAX, "window");
+    const inputs = { q, rows, tiles: arena, directory, blockCountMax };
+    const sealed = attentionDecodeRawReference(shape, inputs);
+    assertNear(await runDecodeRaw(attention, "arena", facts), sealed, NMSE_MAX, "arena");
+  },
+  attention_decode_packed: async (shape, facts) => {
+    for (const packSize of packSizes(shape)) {
+      const form = { packSize, keyRel: 0.1, valueRel: 0.2 };
+      const attention = makeAttentionCase(shape, [LENGTH], form);
+      const layout = attention.layout!;
+      const expected = attentionDecodePackedReference(shape, { ...attention, layout });
+      assertNear(await runDecodePacked(attention, facts), expected, NMSE_MAX, `${packSize}`);
+    }
+  },
+  attention_decode_banded: async (shape, facts, step) => {
+    const form = { sinkCount: 4, tables: fittingTables(shape, step) };
+    const attention = makeBandedAttentionCase(shape, [LENGTH], form);
+    const layout = attention.banded;
+    const expected = attentionDecodeBandedReference(shape, { ...attention, layout });
+    assertNear(await runDecodeBanded(attention, facts), expected, NMSE_MAX);
+  },
+  attention_prefill: async (shape, facts) => {
+    const attention = makeAttentionCase(shape, [LENGTH], "raw");
+    const { window, arena, directory, blockCountMax } = attention;
+    const rows = Uint32Array.from([0, 1, 2].flatMap((row) => [0, LENGTH - 3 + row, 3, 0]));
+    const q = seededNormals(3 * shape.queryHeadCount * shape.headSize, 9);
+    const recent = { q, rows, tiles: window, blockCountMax };
+    const sealed = { q, rows, tiles: arena, directory, blockCountMax };
+    for (const [source, inputs] of [["window", recent], ["arena", sealed]] as const) {
+      const actual = await runPrefill(shape, source, { inputs, splitCount: 4, facts });
+      assertNear(actual, attentionPrefillReference(shape, inputs), NMSE_MAX, source);
+    }
+  },
+  attention_merge: async (shape, facts) => {
+    const rows = Uint32Array.of(0, 400, 5, 0, 1, 64, 0, 0);
+    const partials = seededNormals(partialsWords(shape, shape, 2), 1).map(Math.abs);
+    const inputs = { rows, partials };
+    assertNear(
+      await runMerge(shape, inputs, facts),
+      attentionMergeReference(shape, inputs),
+      NMSE_MAX,
+    );
+  },
+  block_unpack: async (shape, facts) => {
+    for (const packSize of packSizes(shape)) {
+      const form = { packSize, keyRel: 0.1, valueRel: 0.2 };
+      const attention = makeAttentionCase(shape, [LENGTH], form);
+      const inputs = { ...attention, layout: attention.layout!, firstBlock: 0, blockCount: 3 };
+      assertSameBits(await runUnpack(attention, 3, facts), blockUnpackReference(inputs));
+    }
+  },
+  block_unpack_banded: async (shape, facts, step) => {
+    const form = { sinkCount: 4, tables: fittingTables(shape, step) };
+    const attention = makeBandedAttentionCase(shape, [LENGTH], form);
+    const inputs = { ...attention, layout: attention.banded, firstBlock: 0, blockCount: 3 };
+    assertSameBits(await runUnpack(attention, 3, facts), blockUnpackBandedReference(inputs));
+  },
+};
+
+const { facts } = await testGpu();
+const widthExpected = Deno.env.get(WIDTH_VARIABLE);
+
+/** What an adapter may say of itself, on this one; another size of subgroups only as it is. */
+const ADAPTERS: Record<string, AdapterFacts> = {
+  [`subgroups of ${facts.subgroupSizeMin}`]: facts,
+  ...(widthExpected === undefined
+    ? {
+      "a GPU without subgroups": { ...facts, hasSubgroups: false, isFallback: false },
+      "a CPU without subgroups": { ...facts, hasSubgroups: false, isFallback: true },
+    }
+    : {}),
+};
+
+for (const [kernel, run] of Object.entries(RUNS)) {
+  for (const [adapter, adapterFacts] of Object.entries(ADAPTERS)) {
+    for (const { headSize, step } of HEADS) {
+      Deno.test(`${kernel} matches its reference on ${adapter} with heads of ${headSize}`, async () => {
+        if (widthExpected) assertEquals(String(facts.subgroupSizeMin), widthExpected);
+        const heads = { kvHeadCount: 1, groupSize: 2, headSize };
+        const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 5 });
+        await run(shape, adapterFacts, step);
+      });
+    }
+  }
+}
+
+Deno.test("the adapters of this file exchange values among 8, 16 and 32 lanes", () => {
+  const counts = Object.values(ADAPTERS).map((each) => chooseLanes(each).count);
+  const own = Math.max(8, facts.subgroupSizeMin);
+  assertEquals(counts, widthExpected === undefined ? [own, 32, 8] : [own]);
+});
+
+// A process has one size of subgroups; the software driver takes another from its environment. Its
+// shader cache does not tell sizes apart, so each has a folder of its own.
+for (const size of widthExpected === undefined ? [4, 16] : []) {
+  Deno.test({
+    name: `all kernels that exchange values match their references in subgroups of ${size}`,
+    ignore: !facts.isFallback,
+    async fn() {
+      const config = new URL("../../deno.json", import.meta.url).pathname;
+      const cache = `${Deno.env.get("MESA_SHADER_CACHE_DIR") ?? "/tmp/mesa"}-${size}`;
+      await Deno.mkdir(cache, { recursive: true });
+      const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["test", "-A", "--no-check", "--config", config, import.meta.url],
+        env: {
+          LP_NATIVE_VECTOR_WIDTH: String(32 * size),
+          MESA_SHADER_CACHE_DIR: cache,
+          NO_COLOR: "1",
+          [WIDTH_VARIABLE]: String(size),
+        },
+      }).output();
+      const [report, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+      const testCount = Object.keys(RUNS).length * HEADS.length + 1;
+      assertStringIncludes(report, `${testCount} passed | 0 failed`, report + errors);
+    },
+  });
+}

@@ -1,0 +1,184 @@
+/** Runs of the attention, merge and unpack kernels on seeded cases, for the facts of an adapter. */
+
+import { assert } from "@std/assert";
+import { readerWords } from "../../src/codec/banded/tables.ts";
+import { rawTileWords } from "../../src/codec/record.ts";
+import type { AdapterFacts } from "../../src/gpu/gpu.ts";
+import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode_banded.ts";
+import { AttentionDecodePackedKernel } from "../../src/kernels/attention_decode_packed.ts";
+import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode_raw.ts";
+import { AttentionMergeKernel } from "../../src/kernels/attention_merge.ts";
+import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill.ts";
+import { BlockUnpackKernel, createSegments } from "../../src/kernels/block_unpack.ts";
+import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack_banded.ts";
+import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
+import type { TileSource } from "../../src/kernels/text/raw_tiles.ts";
+import type { AttentionPrefillInputs } from "../../src/reference/attention_prefill.ts";
+import type { AttentionCase, CaseShape } from "./attention_case.ts";
+import type { BandedAttentionCase } from "./banded_attention_case.ts";
+import { readF32, readU32, submitPass, testGpu } from "./gpu.ts";
+
+/** Rows that buffers of a slice have room for, as in the engine. */
+const ROW_COUNT_MAX = 64;
+
+/** Partial results of single rows over packed blocks. */
+export async function runDecodePacked(
+  attention: AttentionCase,
+  facts?: AdapterFacts,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { shape, layout, blockCountMax } = attention;
+  assert(layout !== null, "the case is packed");
+  const options = { shape, splits: shape, layout, blockCountMax };
+  const kernel = await AttentionDecodePackedKernel.create(gpu, options, facts);
+  const buffers = await caseBuffers(attention, attention.arena);
+  return await readPartials(attention, buffers.partials, (pass, grid) => {
+    kernel.record(pass, kernel.bind({ ...buffers, arena: buffers.tiles }), grid);
+  });
+}
+
+/** Partial results of single rows over banded blocks. */
+export async function runDecodeBanded(
+  attention: BandedAttentionCase,
+  facts?: AdapterFacts,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { shape, banded: layout, blockCountMax } = attention;
+  const options = { shape, splits: shape, layout, blockCountMax };
+  const kernel = await AttentionDecodeBandedKernel.create(gpu, options, facts);
+  const buffers = await caseBuffers(attention, attention.arena);
+  const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
+  return await readPartials(attention, buffers.partials, (pass, grid) => {
+    kernel.record(pass, kernel.bind({ ...buffers, arena: buffers.tiles, tables }), grid);
+  });
+}
+
+/** Partial results of single rows over raw tiles. */
+export async function runDecodeRaw(
+  attention: AttentionCase,
+  source: "window" | "arena",
+  facts?: AdapterFacts,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { shape, blockCountMax, window, arena } = attention;
+  const options = { shape, splits: shape, source, blockCountMax };
+  const kernel = await AttentionDecodeRawKernel.create(gpu, options, facts);
+  const isWindow = source === "window";
+  const { directory, ...buffers } = await caseBuffers(attention, isWindow ? window : arena);
+  const bound = kernel.bind({ ...buffers, ...(isWindow ? {} : { directory }) });
+  return await readPartials(attention, buffers.partials, (pass, { rowCount, splitCount }) => {
+    kernel.record(pass, bound, { rowCount, splitCount: isWindow ? 4 : splitCount });
+  });
+}
+
+/** Partial results of the rows of a slice over raw tiles. */
+export async function runPrefill(
+  shape: CaseShape,
+  source: TileSource,
+  run: { inputs: AttentionPrefillInputs; splitCount: number; facts?: AdapterFacts },
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { splitCount, facts } = run;
+  const { q, rows, tiles, directory, blockCountMax, segment } = run.inputs;
+  const options = { shape, splits: shape, source, blockCountMax };
+  const kernel = await AttentionPrefillKernel.create(gpu, options, facts);
+  const rowCount = rows.length / 4;
+  // What lies behind the slice is of an earlier, longer one: it must not matter.
+  const rowsOfEngine = new Uint32Array(ROW_COUNT_MAX * 4).fill(5000);
+  rowsOfEngine.set(rows);
+  const qOfEngine = new Float32Array(q.length / rowCount * ROW_COUNT_MAX).fill(NaN);
+  qOfEngine.set(q);
+  const partials = gpu.createBuffer("partials", partialsWords(shape, shape, ROW_COUNT_MAX) * 4);
+  const segments = segment
+    ? createSegments(gpu, { segmentCount: 2, blocksPerSegment: segment.firstBlock })
+    : [];
+  const bound = kernel.bind({
+    q: gpu.createBufferWith("q", qOfEngine),
+    rows: gpu.createBufferWith("rows", rowsOfEngine),
+    slice: gpu.createBufferWith("slice", Uint32Array.of(rowCount)),
+    tiles: gpu.createBufferWith("tiles", tiles),
+    ...(directory ? { directory: gpu.createBufferWith("directory", directory) } : {}),
+    ...(segment ? { segment: segments[1] } : {}),
+    partials,
+  });
+  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
+  return await readF32(gpu, partials, partialsWords(shape, shape, rowCount));
+}
+
+/** Attention that partial results make. */
+export async function runMerge(
+  shape: CaseShape,
+  inputs: { rows: Uint32Array; partials: Float32Array },
+  facts?: AdapterFacts,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const kernel = await AttentionMergeKernel.create(gpu, { shape, splits: shape }, facts);
+  const rowCount = inputs.rows.length / 4;
+  const count = rowCount * shape.queryHeadCount * shape.headSize;
+  const out = gpu.createBuffer("out", count * 4);
+  const bound = kernel.bind({
+    rows: gpu.createBufferWith("rows", inputs.rows),
+    partials: gpu.createBufferWith("partials", inputs.partials),
+    out,
+  });
+  submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
+  return await readF32(gpu, out, count);
+}
+
+/** Raw tiles of the first `blockCount` packed or banded blocks of slot 0. */
+export async function runUnpack(
+  attention: AttentionCase | BandedAttentionCase,
+  blockCount: number,
+  facts?: AdapterFacts,
+): Promise<Uint32Array> {
+  const gpu = await testGpu();
+  const { shape, blockCountMax } = attention;
+  const [segment] = createSegments(gpu, { segmentCount: 1, blocksPerSegment: blockCount });
+  const wordCount = blockCount * rawTileWords(shape);
+  const tiles = gpu.createBuffer("tiles", wordCount * 4);
+  const { rows, tiles: arena, directory } = await caseBuffers(attention, attention.arena);
+  const buffers = { rows, arena, directory, segment, tiles };
+  if ("banded" in attention) {
+    const options = { layout: attention.banded, blockCountMax };
+    const kernel = await BlockUnpackBandedKernel.create(gpu, options, facts);
+    const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
+    const bound = kernel.bind({ ...buffers, tables });
+    submitPass(gpu, (pass) => kernel.record(pass, bound, blockCount));
+  } else {
+    const { layout } = attention;
+    assert(layout !== null, "the case is packed");
+    const kernel = await BlockUnpackKernel.create(gpu, { layout, blockCountMax }, facts);
+    const bound = kernel.bind(buffers);
+    submitPass(gpu, (pass) => kernel.record(pass, bound, blockCount));
+  }
+  return await readU32(gpu, tiles, wordCount);
+}
+
+async function caseBuffers(attention: AttentionCase, tiles: Uint32Array) {
+  const gpu = await testGpu();
+  const { shape, rows } = attention;
+  const count = partialsWords(shape, shape, rows.length / 4);
+  return {
+    q: gpu.createBufferWith("q", attention.q),
+    rows: gpu.createBufferWith("rows", rows),
+    tiles: gpu.createBufferWith("tiles", tiles),
+    directory: gpu.createBufferWith("directory", attention.directory),
+    partials: gpu.createBuffer("partials", count * 4),
+  };
+}
+
+async function readPartials(
+  attention: AttentionCase,
+  partials: GPUBuffer,
+  record: (
+    pass: GPUComputePassEncoder,
+    grid: { rowCount: number; splitCount: number },
+  ) => void,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { shape, rows, blockCountLargest } = attention;
+  const rowCount = rows.length / 4;
+  const splitCount = sealedSplitCount(blockCountLargest, shape);
+  submitPass(gpu, (pass) => record(pass, { rowCount, splitCount }));
+  return await readF32(gpu, partials, partialsWords(shape, shape, rowCount));
+}
