@@ -10,10 +10,10 @@ import {
 import { rawTileWords } from "../../src/codec/record.ts";
 import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
-import { packBandedJobWords } from "../../src/kernels/kv_pack_banded.ts";
-import { kvMeasureBandedReference } from "../../src/reference/kv_measure_banded.ts";
-import { kvPackBandedReference } from "../../src/reference/kv_pack_banded.ts";
-import { kvQuantiseBandedReference } from "../../src/reference/kv_quantise_banded.ts";
+import { packBandedJobWords } from "../../src/kernels/kv_pack/banded.ts";
+import { kvMeasureBandedReference } from "../../src/reference/kv_measure/banded.ts";
+import { kvPackBandedReference } from "../../src/reference/kv_pack/banded.ts";
+import { kvQuantiseBandedReference } from "../../src/reference/kv_quantise/banded.ts";
 import { bandedJobWords } from "../../tests/support/banded_case.ts";
 import { seededTables } from "../../tests/support/banded_samples.ts";
 import { sampleTile } from "../../tests/support/codec_samples.ts";

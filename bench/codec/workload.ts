@@ -5,9 +5,9 @@ import { rawTileWords } from "../../src/codec/record.ts";
 import { type PackJob, packJobWords } from "../../src/codec/scratch.ts";
 import { PAPER_PROFILE, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
-import { KvQuantiseKernel } from "../../src/kernels/kv_quantise.ts";
-import { kvMeasureReference } from "../../src/reference/kv_measure.ts";
-import { kvQuantiseReference } from "../../src/reference/kv_quantise.ts";
+import { KvQuantisePaperKernel } from "../../src/kernels/kv_quantise/paper.ts";
+import { kvMeasurePaperReference } from "../../src/reference/kv_measure/paper.ts";
+import { kvQuantisePaperReference } from "../../src/reference/kv_quantise/paper.ts";
 import { sampleTile } from "../../tests/support/codec_samples.ts";
 
 /** Heads of the default model. */
@@ -31,9 +31,9 @@ export function openWorkload(gpu: Gpu) {
     window.set(sampleTile("gaussian", SHAPE, layer));
     return window;
   });
-  const scratch = kvQuantiseReference(LAYOUT, { jobs: JOBS, windows }, PAPER_PROFILE);
+  const scratch = kvQuantisePaperReference(LAYOUT, { jobs: JOBS, windows }, PAPER_PROFILE);
   const input = { jobs: JOBS, layerCount: LAYER_COUNT };
-  const sizes = kvMeasureReference(LAYOUT, scratch, input);
+  const sizes = kvMeasurePaperReference(LAYOUT, scratch, input);
   const targets = new Uint32Array(LAYER_COUNT);
   let end = 0;
   for (let layer = 0; layer < LAYER_COUNT; layer++) {
@@ -58,7 +58,7 @@ export function openWorkload(gpu: Gpu) {
 /** The quantiser bound to all layers. */
 export async function openQuantiser(gpu: Gpu, workload: ReturnType<typeof openWorkload>) {
   const options = { ...PAPER_PROFILE, layout: LAYOUT, layerCount: LAYER_COUNT };
-  const kernel = await KvQuantiseKernel.create(gpu, options);
+  const kernel = await KvQuantisePaperKernel.create(gpu, options);
   const bounds = workload.windows.map((window, layer) =>
     kernel.bind({ ...workload.buffers, window: gpu.createBufferWith("window", window) }, layer)
   );

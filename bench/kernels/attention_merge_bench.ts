@@ -1,5 +1,5 @@
 import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
-import { AttentionMergeKernel } from "../../src/kernels/attention_merge.ts";
+import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
 import { attentionFixture, BLOCK_COUNT, SHAPE, SPLIT_COUNT } from "../support/attention_fixture.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 import plain from "./plain/attention_merge.wgsl" with { type: "text" };

@@ -1,5 +1,5 @@
-import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode_raw.ts";
-import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill.ts";
+import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
+import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
 import {
   attentionFixture,
   BLOCK_COUNT,

@@ -1,4 +1,4 @@
-import { EmbedKernel } from "../../src/kernels/embed.ts";
+import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { elementsSizeBytes } from "../../src/gguf/tensor_types.ts";
 import { packWeights } from "../../src/model/weight_format.ts";

@@ -4,7 +4,7 @@ import {
   BIAS_SIZE_BYTES,
   LogitsAdjustKernel,
   maskWordCount,
-} from "../../src/kernels/logits_adjust.ts";
+} from "../../src/kernels/logits_adjust/row.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 

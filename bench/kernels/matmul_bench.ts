@@ -1,4 +1,4 @@
-import { MatmulKernel } from "../../src/kernels/matmul.ts";
+import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
 import {
   uploadWeights,
   type WeightFormat,

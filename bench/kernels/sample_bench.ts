@@ -1,5 +1,5 @@
 import type { SamplingOptions } from "../../src/core/sampling.ts";
-import { SampleKernel, sampleSettingsWords } from "../../src/kernels/sample.ts";
+import { SampleKernel, sampleSettingsWords } from "../../src/kernels/sample/row.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 

@@ -1,7 +1,7 @@
 import {
   LOGPROB_RESULT_SIZE_BYTES,
   TokenLogprobsKernel,
-} from "../../src/kernels/token_logprobs.ts";
+} from "../../src/kernels/token_logprobs/row.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 

@@ -10,11 +10,11 @@ import {
 import { type PackJob, packJobWords, scratchWords } from "../codec/scratch.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
-import { KvMeasureKernel } from "../kernels/kv_measure.ts";
-import { KvPackKernel } from "../kernels/kv_pack.ts";
-import { KvQuantiseKernel } from "../kernels/kv_quantise.ts";
-import type { KvRepackGreedyKernel } from "../kernels/kv_repack_greedy.ts";
-import type { KvRepackMedianKernel } from "../kernels/kv_repack_median.ts";
+import { KvMeasurePaperKernel } from "../kernels/kv_measure/paper.ts";
+import { KvPackPaperKernel } from "../kernels/kv_pack/paper.ts";
+import { KvQuantisePaperKernel } from "../kernels/kv_quantise/paper.ts";
+import type { KvRepackGreedyKernel } from "../kernels/kv_repack/greedy.ts";
+import type { KvRepackMedianKernel } from "../kernels/kv_repack/median.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
 import { createRepack } from "./repack.ts";
@@ -35,10 +35,10 @@ interface Scratch {
 }
 
 interface Kernels {
-  quantise: KvQuantiseKernel;
+  quantise: KvQuantisePaperKernel;
   repack: KvRepackMedianKernel | KvRepackGreedyKernel | null;
-  measure: KvMeasureKernel;
-  pack: KvPackKernel;
+  measure: KvMeasurePaperKernel;
+  pack: KvPackPaperKernel;
 }
 
 interface Bound {
@@ -90,10 +90,10 @@ export class PaperSealer implements Sealer {
     const { layerCount } = cache.shape;
     const { keyRel, valueRel } = profile;
     const kernels: Kernels = {
-      quantise: await KvQuantiseKernel.create(gpu, { layout, layerCount, keyRel, valueRel }),
+      quantise: await KvQuantisePaperKernel.create(gpu, { layout, layerCount, keyRel, valueRel }),
       repack: await createRepack(gpu, profile.repack, { layout, layerCount }),
-      measure: await KvMeasureKernel.create(gpu, { layout, layerCount }),
-      pack: await KvPackKernel.create(gpu, { layout, layerCount }),
+      measure: await KvMeasurePaperKernel.create(gpu, { layout, layerCount }),
+      pack: await KvPackPaperKernel.create(gpu, { layout, layerCount }),
     };
     const scratch = createScratch(gpu, cache, { layout, repack: profile.repack });
     const bound = bindAll(kernels, scratch, cache);

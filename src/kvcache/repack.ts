@@ -1,7 +1,7 @@
 import type { RepackRule } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { KvRepackGreedyKernel } from "../kernels/kv_repack_greedy.ts";
-import { KvRepackMedianKernel } from "../kernels/kv_repack_median.ts";
+import { KvRepackGreedyKernel } from "../kernels/kv_repack/greedy.ts";
+import { KvRepackMedianKernel } from "../kernels/kv_repack/median.ts";
 
 /** The kernel of a repacking rule; null where tokens keep their order. FORMAT.md section 4.1. */
 export async function createRepack(

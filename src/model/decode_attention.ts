@@ -1,16 +1,16 @@
 import { BLOCK_TOKEN_COUNT, divCeil } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { AttentionDecodeBandedKernel } from "../kernels/attention_decode_banded.ts";
-import { AttentionDecodePackedKernel } from "../kernels/attention_decode_packed.ts";
-import { AttentionDecodeRawKernel } from "../kernels/attention_decode_raw.ts";
-import { AttentionMergeKernel } from "../kernels/attention_merge.ts";
+import { AttentionDecodeBandedKernel } from "../kernels/attention_decode/banded.ts";
+import { AttentionDecodePaperKernel } from "../kernels/attention_decode/paper.ts";
+import { AttentionDecodeRawKernel } from "../kernels/attention_decode/raw.ts";
+import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
 import type { SplitShape } from "../kernels/text/attention.ts";
 import { type AttentionOptions, createPartials, splitShape } from "./attention_splits.ts";
 import type { Attention } from "./layer_stack.ts";
 import type { Row } from "./row_group.ts";
 
 interface Kernels {
-  sealed: AttentionDecodeBandedKernel | AttentionDecodePackedKernel | AttentionDecodeRawKernel;
+  sealed: AttentionDecodeBandedKernel | AttentionDecodePaperKernel | AttentionDecodeRawKernel;
   window: AttentionDecodeRawKernel;
   merge: AttentionMergeKernel;
 }
@@ -92,7 +92,7 @@ async function createSealedKernel(
     case "raw":
       return await AttentionDecodeRawKernel.create(gpu, { ...options, source: "arena" });
     case "paper":
-      return await AttentionDecodePackedKernel.create(gpu, { ...options, layout: codec.layout });
+      return await AttentionDecodePaperKernel.create(gpu, { ...options, layout: codec.layout });
     case "banded":
       return await AttentionDecodeBandedKernel.create(gpu, { ...options, layout: codec.layout });
   }
@@ -112,7 +112,7 @@ function bindAll(
       if (sealed instanceof AttentionDecodeRawKernel) {
         return sealed.bind({ ...common, tiles: arena });
       }
-      if (sealed instanceof AttentionDecodePackedKernel) return sealed.bind({ ...common, arena });
+      if (sealed instanceof AttentionDecodePaperKernel) return sealed.bind({ ...common, arena });
       return sealed.bind({ ...common, arena, tables: tables[layer] });
     }),
     window: cache.windows.map((tiles) => window.bind({ q, rows, tiles, partials })),

@@ -1,6 +1,6 @@
 import { alignUp, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-import { type BoundMatmul, type MatmulKernel, ROW_TILE } from "../kernels/matmul.ts";
+import { type BoundMatmul, type MatmulKernel, ROW_TILE } from "../kernels/matmul/rows.ts";
 import type { MatmulSet } from "./matmul_set.ts";
 import type { ModelWeights } from "./weights.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import type { KvCache } from "../kvcache/kv_cache.ts";
-import type { BoundMatmul, MatmulKernel } from "../kernels/matmul.ts";
+import type { BoundMatmul, MatmulKernel } from "../kernels/matmul/rows.ts";
 import type { MatmulSet } from "./matmul_set.ts";
 import type { ModelPlan } from "./plan.ts";
 import type { Row, RowGroup } from "./row_group.ts";

@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { MatmulKernel, type MatmulOutput } from "../kernels/matmul.ts";
+import { MatmulKernel, type MatmulOutput } from "../kernels/matmul/rows.ts";
 import type { DeviceWeights } from "../kernels/weight_layout.ts";
 
 /** Matrix kernels compiled so far, one for each shape, format and use. */

@@ -1,6 +1,9 @@
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { LOGPROB_RESULT_SIZE_BYTES, type TokenLogprobsKernel } from "../kernels/token_logprobs.ts";
+import {
+  LOGPROB_RESULT_SIZE_BYTES,
+  type TokenLogprobsKernel,
+} from "../kernels/token_logprobs/row.ts";
 import { Head } from "./head.ts";
 import type { MatmulSet } from "./matmul_set.ts";
 import type { ModelWeights } from "./weights.ts";

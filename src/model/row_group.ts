@@ -1,7 +1,7 @@
 import { invariant } from "../core/errors.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { PADDING_SLOT, ROW_TILE } from "../kernels/matmul.ts";
+import { PADDING_SLOT, ROW_TILE } from "../kernels/matmul/rows.ts";
 import type { RopeTables } from "./rope_table.ts";
 
 /** One row of activations: which token of which sequence it stands for. */

@@ -17,13 +17,13 @@ import {
   maskWordCount,
   needsCounts,
   tokenCountWords,
-} from "../kernels/logits_adjust.ts";
+} from "../kernels/logits_adjust/row.ts";
 import {
   SAMPLE_SETTINGS_SIZE_BYTES,
   SampleKernel,
   sampleSettingsWords,
-} from "../kernels/sample.ts";
-import { LOGPROB_RESULT_SIZE_BYTES, TokenLogprobsKernel } from "../kernels/token_logprobs.ts";
+} from "../kernels/sample/row.ts";
+import { LOGPROB_RESULT_SIZE_BYTES, TokenLogprobsKernel } from "../kernels/token_logprobs/row.ts";
 import type { Row } from "./row_group.ts";
 
 /** What a sequence asks beside its {@link SamplingOptions}. */

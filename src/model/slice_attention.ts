@@ -1,13 +1,13 @@
 import { BLOCK_TOKEN_COUNT, divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-import { AttentionMergeKernel } from "../kernels/attention_merge.ts";
-import { AttentionPrefillKernel } from "../kernels/attention_prefill.ts";
-import { BlockUnpackBandedKernel } from "../kernels/block_unpack_banded.ts";
+import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
+import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
+import { BlockUnpackBandedKernel } from "../kernels/block_unpack/banded.ts";
 import {
   type BlockUnpackBound,
-  BlockUnpackKernel,
+  BlockUnpackPaperKernel,
   createSegments,
-} from "../kernels/block_unpack.ts";
+} from "../kernels/block_unpack/paper.ts";
 import type { SplitShape } from "../kernels/text/attention.ts";
 import { type AttentionOptions, createPartials, splitShape } from "./attention_splits.ts";
 import type { Attention } from "./layer_stack.ts";
@@ -154,7 +154,7 @@ async function createPackedBlocks(
   const segments = createSegments(gpu, { segmentCount, blocksPerSegment });
   const unpack = codec.kind === "banded"
     ? await BlockUnpackBandedKernel.create(gpu, { layout: codec.layout, blockCountMax })
-    : await BlockUnpackKernel.create(gpu, { layout: codec.layout, blockCountMax });
+    : await BlockUnpackPaperKernel.create(gpu, { layout: codec.layout, blockCountMax });
   const source = "scratch" as const;
   const attend = await AttentionPrefillKernel.create(gpu, { shape, splits, blockCountMax, source });
   const { q, rows } = group;
@@ -163,7 +163,7 @@ async function createPackedBlocks(
     const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
     return segments.map((segment) => {
       const buffers = { rows, arena, directory, segment, tiles };
-      return unpack instanceof BlockUnpackKernel
+      return unpack instanceof BlockUnpackPaperKernel
         ? unpack.bind(buffers)
         : unpack.bind({ ...buffers, tables: tables[layer] });
     });

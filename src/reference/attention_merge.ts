@@ -1,7 +1,7 @@
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import type { AttentionReferenceShape } from "./attention_decode_raw.ts";
+import type { AttentionReferenceShape } from "./attention_decode/raw.ts";
 
-/** CPU twin of `shaders/attention_merge.wgsl`, in f64. Returns `[row][query head][headSize]`. */
+/** CPU twin of `attention_merge`, in f64. Returns `[row][query head][headSize]`. */
 export function attentionMergeReference(
   shape: AttentionReferenceShape,
   inputs: { rows: Uint32Array; partials: ArrayLike<number> },

@@ -6,7 +6,7 @@ import {
   type AttentionReferenceShape,
   joinTokens,
   visibleOfTile,
-} from "./attention_decode_raw.ts";
+} from "./attention_decode/raw.ts";
 
 /** Inputs of {@link attentionPrefillReference}, as the kernel binds them. */
 export interface AttentionPrefillInputs {
@@ -23,7 +23,7 @@ export interface AttentionPrefillInputs {
 }
 
 /**
- * CPU twin of `shaders/attention_prefill.wgsl`, in f64: each row for itself.
+ * CPU twin of `shaders/attention_prefill/raw.wgsl`, in f64: each row for itself.
  *
  * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
  */

@@ -13,7 +13,7 @@ import { HostTransfer, type StagedBlocks } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
 import { createSealer } from "../kvcache/create_sealer.ts";
 import type { Sealer } from "../kvcache/sealer.ts";
-import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs.ts";
+import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs/row.ts";
 import type { SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import { ForwardGraph, type LogprobReport, type SliceOptions } from "../model/forward_graph.ts";
 import type { SamplingExtras } from "../model/sampler.ts";

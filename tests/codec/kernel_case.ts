@@ -5,9 +5,12 @@ import { KEY, VALUE } from "../../src/codec/record.ts";
 import { type PackJob, packJobWords } from "../../src/codec/scratch.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { type RepackRule, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
-import { kvQuantiseReference, type QuantiseScratch } from "../../src/reference/kv_quantise.ts";
-import { kvRepackGreedyReference } from "../../src/reference/kv_repack_greedy.ts";
-import { kvRepackMedianReference } from "../../src/reference/kv_repack_median.ts";
+import {
+  kvQuantisePaperReference,
+  type QuantiseScratch,
+} from "../../src/reference/kv_quantise/paper.ts";
+import { kvRepackGreedyReference } from "../../src/reference/kv_repack/greedy.ts";
+import { kvRepackMedianReference } from "../../src/reference/kv_repack/median.ts";
 import { everyWidthBlock, SAMPLE_KINDS, sampleTile } from "../support/codec_samples.ts";
 
 /** Shape and steps of a case. */
@@ -67,7 +70,7 @@ export function caseScratch(
   repack: RepackRule,
 ): QuantiseScratch {
   const { layout, jobs } = input;
-  const scratch = kvQuantiseReference(layout, input, kernelCase);
+  const scratch = kvQuantisePaperReference(layout, input, kernelCase);
   const last = jobs.length - 1;
   for (let layer = 0; layer < LAYER_COUNT; layer++) {
     const { sides } = everyWidthBlock(layout, jobs[last].tokenCount, layer + 1);

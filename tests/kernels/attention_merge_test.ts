@@ -1,5 +1,5 @@
 import { partialsWords } from "../../src/kernels/text/attention.ts";
-import { attentionDecodeRawReference } from "../../src/reference/attention_decode_raw.ts";
+import { attentionDecodeRawReference } from "../../src/reference/attention_decode/raw.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import { caseShape, makeAttentionCase } from "../support/attention_case.ts";
 import { runMerge } from "../support/attention_runs.ts";

@@ -1,4 +1,4 @@
-import { EmbedKernel } from "../../src/kernels/embed.ts";
+import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
 import { quantise } from "../../src/gguf/quantise.ts";

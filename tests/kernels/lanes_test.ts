@@ -6,13 +6,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { AdapterFacts } from "../../src/gpu/gpu.ts";
 import { chooseLanes, partialsWords } from "../../src/kernels/text/attention.ts";
-import { attentionDecodeBandedReference } from "../../src/reference/attention_decode_banded.ts";
-import { attentionDecodePackedReference } from "../../src/reference/attention_decode_packed.ts";
-import { attentionDecodeRawReference } from "../../src/reference/attention_decode_raw.ts";
+import { attentionDecodeBandedReference } from "../../src/reference/attention_decode/banded.ts";
+import { attentionDecodePaperReference } from "../../src/reference/attention_decode/paper.ts";
+import { attentionDecodeRawReference } from "../../src/reference/attention_decode/raw.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import { attentionPrefillReference } from "../../src/reference/attention_prefill.ts";
-import { blockUnpackReference } from "../../src/reference/block_unpack.ts";
-import { blockUnpackBandedReference } from "../../src/reference/block_unpack_banded.ts";
+import { blockUnpackPaperReference } from "../../src/reference/block_unpack/paper.ts";
+import { blockUnpackBandedReference } from "../../src/reference/block_unpack/banded.ts";
 import {
   assertSameBits,
   type CaseShape,
@@ -21,7 +21,7 @@ import {
 } from "../support/attention_case.ts";
 import {
   runDecodeBanded,
-  runDecodePacked,
+  runDecodePaper,
   runDecodeRaw,
   runMerge,
   runPrefill,
@@ -54,7 +54,7 @@ const packSizes = ({ headSize }: CaseShape): (4 | 16)[] => headSize === 64 ? [4,
 type Run = (shape: CaseShape, facts: AdapterFacts, step: number) => Promise<void>;
 
 const RUNS: Record<string, Run> = {
-  attention_decode_raw: async (shape, facts) => {
+  "attention_decode/raw": async (shape, facts) => {
     const attention = makeAttentionCase(shape, [LENGTH], "raw");
     const { q, rows, blockCountMax, window, arena, directory } = attention;
     const recent = attentionDecodeRawReference(shape, { q, rows, tiles: window, blockCountMax });
@@ -63,23 +63,23 @@ const RUNS: Record<string, Run> = {
     const sealed = attentionDecodeRawReference(shape, inputs);
     assertNear(await runDecodeRaw(attention, "arena", facts), sealed, NMSE_MAX, "arena");
   },
-  attention_decode_packed: async (shape, facts) => {
+  "attention_decode/paper": async (shape, facts) => {
     for (const packSize of packSizes(shape)) {
       const form = { packSize, keyRel: 0.1, valueRel: 0.2 };
       const attention = makeAttentionCase(shape, [LENGTH], form);
       const layout = attention.layout!;
-      const expected = attentionDecodePackedReference(shape, { ...attention, layout });
-      assertNear(await runDecodePacked(attention, facts), expected, NMSE_MAX, `${packSize}`);
+      const expected = attentionDecodePaperReference(shape, { ...attention, layout });
+      assertNear(await runDecodePaper(attention, facts), expected, NMSE_MAX, `${packSize}`);
     }
   },
-  attention_decode_banded: async (shape, facts, step) => {
+  "attention_decode/banded": async (shape, facts, step) => {
     const form = { sinkCount: 4, tables: fittingTables(shape, step) };
     const attention = makeBandedAttentionCase(shape, [LENGTH], form);
     const layout = attention.banded;
     const expected = attentionDecodeBandedReference(shape, { ...attention, layout });
     assertNear(await runDecodeBanded(attention, facts), expected, NMSE_MAX);
   },
-  attention_prefill: async (shape, facts) => {
+  "attention_prefill": async (shape, facts) => {
     const attention = makeAttentionCase(shape, [LENGTH], "raw");
     const { window, arena, directory, blockCountMax } = attention;
     const rows = Uint32Array.from([0, 1, 2].flatMap((row) => [0, LENGTH - 3 + row, 3, 0]));
@@ -91,7 +91,7 @@ const RUNS: Record<string, Run> = {
       assertNear(actual, attentionPrefillReference(shape, inputs), NMSE_MAX, source);
     }
   },
-  attention_merge: async (shape, facts) => {
+  "attention_merge": async (shape, facts) => {
     const rows = Uint32Array.of(0, 400, 5, 0, 1, 64, 0, 0);
     const partials = seededNormals(partialsWords(shape, shape, 2), 1).map(Math.abs);
     const inputs = { rows, partials };
@@ -101,15 +101,15 @@ const RUNS: Record<string, Run> = {
       NMSE_MAX,
     );
   },
-  block_unpack: async (shape, facts) => {
+  "block_unpack/paper": async (shape, facts) => {
     for (const packSize of packSizes(shape)) {
       const form = { packSize, keyRel: 0.1, valueRel: 0.2 };
       const attention = makeAttentionCase(shape, [LENGTH], form);
       const inputs = { ...attention, layout: attention.layout!, firstBlock: 0, blockCount: 3 };
-      assertSameBits(await runUnpack(attention, 3, facts), blockUnpackReference(inputs));
+      assertSameBits(await runUnpack(attention, 3, facts), blockUnpackPaperReference(inputs));
     }
   },
-  block_unpack_banded: async (shape, facts, step) => {
+  "block_unpack/banded": async (shape, facts, step) => {
     const form = { sinkCount: 4, tables: fittingTables(shape, step) };
     const attention = makeBandedAttentionCase(shape, [LENGTH], form);
     const inputs = { ...attention, layout: attention.banded, firstBlock: 0, blockCount: 3 };

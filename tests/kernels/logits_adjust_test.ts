@@ -8,7 +8,7 @@ import {
   LogitsAdjustKernel,
   maskWordCount,
   tokenCountWords,
-} from "../../src/kernels/logits_adjust.ts";
+} from "../../src/kernels/logits_adjust/row.ts";
 import { type AdjustCase, logitsAdjustReference } from "../../src/reference/logits_adjust.ts";
 import { readF32, readU32, submitPass, testGpu } from "../support/gpu.ts";
 import { seededNormals, seededRandom } from "../support/numeric.ts";

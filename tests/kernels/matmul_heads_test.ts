@@ -1,4 +1,4 @@
-import { MatmulKernel, PADDING_SLOT, ROW_TILE } from "../../src/kernels/matmul.ts";
+import { MatmulKernel, PADDING_SLOT, ROW_TILE } from "../../src/kernels/matmul/rows.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { alignUp, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";

@@ -1,4 +1,4 @@
-import { MatmulKernel, type MatmulOptions, ROW_TILE } from "../../src/kernels/matmul.ts";
+import { MatmulKernel, type MatmulOptions, ROW_TILE } from "../../src/kernels/matmul/rows.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { alignUp } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";

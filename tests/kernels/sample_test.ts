@@ -1,6 +1,6 @@
 import type { SamplingOptions } from "../../src/core/sampling.ts";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import { SampleKernel, sampleSettingsWords } from "../../src/kernels/sample.ts";
+import { SampleKernel, sampleSettingsWords } from "../../src/kernels/sample/row.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import { sampleReference } from "../../src/reference/sample.ts";
 import { readU32, submitPass, testGpu } from "../support/gpu.ts";

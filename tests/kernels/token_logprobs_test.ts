@@ -4,7 +4,7 @@ import {
   LOGPROB_RESULT_SIZE_BYTES,
   readLogprobs,
   TokenLogprobsKernel,
-} from "../../src/kernels/token_logprobs.ts";
+} from "../../src/kernels/token_logprobs/row.ts";
 import { tokenLogprobsReference } from "../../src/reference/token_logprobs.ts";
 import { readU32, submitPass, testGpu } from "../support/gpu.ts";
 import { seededNormals } from "../support/numeric.ts";

@@ -4,13 +4,13 @@ import { assert } from "@std/assert";
 import { readerWords } from "../../src/codec/banded/tables.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
 import type { AdapterFacts } from "../../src/gpu/gpu.ts";
-import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode_banded.ts";
-import { AttentionDecodePackedKernel } from "../../src/kernels/attention_decode_packed.ts";
-import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode_raw.ts";
-import { AttentionMergeKernel } from "../../src/kernels/attention_merge.ts";
-import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill.ts";
-import { BlockUnpackKernel, createSegments } from "../../src/kernels/block_unpack.ts";
-import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack_banded.ts";
+import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode/banded.ts";
+import { AttentionDecodePaperKernel } from "../../src/kernels/attention_decode/paper.ts";
+import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
+import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
+import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
+import { BlockUnpackPaperKernel, createSegments } from "../../src/kernels/block_unpack/paper.ts";
+import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
 import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import type { TileSource } from "../../src/kernels/text/raw_tiles.ts";
 import type { AttentionPrefillInputs } from "../../src/reference/attention_prefill.ts";
@@ -22,7 +22,7 @@ import { readF32, readU32, submitPass, testGpu } from "./gpu.ts";
 const ROW_COUNT_MAX = 64;
 
 /** Partial results of single rows over packed blocks. */
-export async function runDecodePacked(
+export async function runDecodePaper(
   attention: AttentionCase,
   facts?: AdapterFacts,
 ): Promise<Float32Array> {
@@ -30,7 +30,7 @@ export async function runDecodePacked(
   const { shape, layout, blockCountMax } = attention;
   assert(layout !== null, "the case is packed");
   const options = { shape, splits: shape, layout, blockCountMax };
-  const kernel = await AttentionDecodePackedKernel.create(gpu, options, facts);
+  const kernel = await AttentionDecodePaperKernel.create(gpu, options, facts);
   const buffers = await caseBuffers(attention, attention.arena);
   return await readPartials(attention, buffers.partials, (pass, grid) => {
     kernel.record(pass, kernel.bind({ ...buffers, arena: buffers.tiles }), grid);
@@ -147,7 +147,7 @@ export async function runUnpack(
   } else {
     const { layout } = attention;
     assert(layout !== null, "the case is packed");
-    const kernel = await BlockUnpackKernel.create(gpu, { layout, blockCountMax }, facts);
+    const kernel = await BlockUnpackPaperKernel.create(gpu, { layout, blockCountMax }, facts);
     const bound = kernel.bind(buffers);
     submitPass(gpu, (pass) => kernel.record(pass, bound, blockCount));
   }

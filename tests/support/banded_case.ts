@@ -9,12 +9,12 @@ import { type HeadShape, rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { scratchBlock } from "../../src/codec/scratch.ts";
 import { type RepackRule, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
-import { bandedSource } from "../../src/reference/kv_measure_banded.ts";
+import { bandedSource } from "../../src/reference/kv_measure/banded.ts";
 import {
   type BandedJob,
   type BandedScratch,
   kvQuantiseBandedReference,
-} from "../../src/reference/kv_quantise_banded.ts";
+} from "../../src/reference/kv_quantise/banded.ts";
 import { seededTables } from "./banded_samples.ts";
 import { SAMPLE_KINDS, sampleTile } from "./codec_samples.ts";
 import { seededRandom } from "./numeric.ts";

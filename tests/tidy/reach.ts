@@ -45,28 +45,37 @@ export function deadFileViolations(sources: Sources): string[] {
     .map((path) => `${path}: dead: no program, test or published module leads to it`);
 }
 
-/** Shaders without their four twins, and twins without their shader. */
+const SHADER = /^shaders\/([^/]+)\/([^/]+)\.wgsl$/;
+const REFERENCE = /^src\/reference\/([^/.]+)(?:\/([^/]+))?\.ts$/;
+
+/** Variants of operations that lack one of their five files, and shaders outside an operation. */
 export function twinViolations(sources: Sources): string[] {
-  const stems = new Set<string>();
-  for (const path of sources.keys()) {
-    const stem = /^(?:shaders|src\/kernels|src\/reference)\/([^/]+)\.(?:wgsl|ts)$/.exec(path)?.[1];
-    if (stem !== undefined) stems.add(stem);
-  }
-  return [...stems].sort().flatMap((stem) => {
-    const twins = twinsOf(stem);
-    // A helper without a shader or a test of its own is no kernel.
-    if (!sources.has(`shaders/${stem}.wgsl`) && !sources.has(`src/reference/${stem}.ts`)) return [];
-    return twins.filter((path) => !sources.has(path))
-      .map((path) => `${path}: missing: kernel ${stem} has five files of one stem`);
+  const shaders = pathsLike(sources, /^shaders\/[^/]+\.wgsl$/)
+    .map((path) => `${path}: outside: a shader lies in the folder of its operation, or in lib`);
+  const named = [...sources.keys()].flatMap((path) => {
+    const [, operation, variant] = SHADER.exec(path) ?? REFERENCE.exec(path) ?? [];
+    return operation === undefined || operation === "lib" ? [] : [{ operation, variant }];
   });
+  const known = new Set(named.filter(({ variant }) => variant).map(({ operation }) => operation));
+  const variants = new Set(
+    named.filter(({ operation, variant }) => variant || !known.has(operation))
+      .map(({ operation, variant = "*" }) => `${operation}/${variant}`),
+  );
+  const missing = [...variants].sort().flatMap((variant) =>
+    twinsOf(variant).filter((paths) => !paths.some((path) => sources.has(path)))
+      .map(([path]) => `${path}: missing: variant ${variant} has five files`)
+  );
+  return [...shaders, ...missing];
 }
 
-function twinsOf(stem: string): string[] {
+/** The five files of a variant; some may be one for all variants of the operation. */
+function twinsOf(variant: string): string[][] {
+  const [operation] = variant.split("/");
   return [
-    `shaders/${stem}.wgsl`,
-    `src/kernels/${stem}.ts`,
-    `src/reference/${stem}.ts`,
-    `tests/kernels/${stem}_test.ts`,
-    `bench/kernels/${stem}_bench.ts`,
+    [`shaders/${variant}.wgsl`],
+    [`src/kernels/${variant}.ts`],
+    [`src/reference/${operation}.ts`, `src/reference/${variant}.ts`],
+    [`tests/kernels/${operation}_test.ts`, `tests/kernels/${variant}_test.ts`],
+    [`bench/kernels/${operation}_bench.ts`, `bench/kernels/${variant}_bench.ts`],
   ];
 }

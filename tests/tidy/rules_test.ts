@@ -175,26 +175,36 @@ ruleTest("deadFileViolations() follows workers, texts and the import map", [dead
 }, null]);
 
 const TWINS = {
-  "shaders/s.wgsl": "",
-  "src/kernels/s.ts": "",
+  "shaders/s/v.wgsl": "",
+  "src/kernels/s/v.ts": "",
   "src/reference/s.ts": "",
   "tests/kernels/s_test.ts": "",
   "bench/kernels/s_bench.ts": "",
 };
 
-ruleTest("twinViolations() accepts five twins, shared texts and helpers", [
+ruleTest("twinViolations() accepts the five files of a variant, shared texts and helpers", [
   twinViolations,
-  { ...TWINS, "shaders/lib/t.wgsl": "", "src/kernels/helper.ts": "" },
+  { ...TWINS, "shaders/lib/t.wgsl": "", "src/kernels/s/op.ts": "", "src/kernels/text/t.ts": "" },
   null,
 ]);
 
 for (const path of Object.keys(TWINS)) {
   ruleTest(`twinViolations() misses ${path}`, [
     twinViolations,
-    Object.fromEntries(Object.entries(TWINS).filter(([each]) => each !== path)),
+    {
+      ...Object.fromEntries(Object.entries(TWINS).filter(([each]) => each !== path)),
+      // A reference of the variant keeps it known if its shader is what is missing.
+      ...(path.startsWith("shaders") ? { "src/reference/s/v.ts": "" } : {}),
+    },
     new RegExp(`^${path}: missing`),
   ]);
 }
+
+ruleTest("twinViolations() finds a shader outside the folder of an operation", [
+  twinViolations,
+  { "shaders/s.wgsl": "" },
+  /^shaders\/s\.wgsl: outside/,
+]);
 
 const LONG: [string, string, string, RegExp | null][] = [
   ["a file of 401 lines", "a.ts", "x;\n".repeat(401), /401 lines: split/],

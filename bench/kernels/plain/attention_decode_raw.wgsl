@@ -1,4 +1,4 @@
-// attention_decode_raw, plainly: 64 lanes for one query head and split, a token and then a channel
+// attention_decode/raw, plainly: 64 lanes for one query head and split, a token and then a channel
 // each, one value at a time. Keys and values are read anew for each query head of a group.
 
 override D: u32;

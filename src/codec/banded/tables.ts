@@ -119,7 +119,7 @@ export function channelBands(tables: BandedTables, side: number, channel: number
 }
 
 /**
- * The tables of a layer as `kv_quantise_banded` reads them, C channels of K:
+ * The tables of a layer as `kv_quantise/banded` reads them, C channels of K:
  *
  * | words               | hold                                                                 |
  * | ------------------- | -------------------------------------------------------------------- |

@@ -1,0 +1,72 @@
+import { AttentionDecodePaperKernel } from "../../../src/kernels/attention_decode/paper.ts";
+import { AttentionDecodeRawKernel } from "../../../src/kernels/attention_decode/raw.ts";
+import {
+  attentionFixture,
+  BLOCK_COUNT,
+  PAPER,
+  ROW_MACS,
+  SHAPE,
+  SPLIT_COUNT,
+} from "../../support/attention_fixture.ts";
+import { benchKernel, openBenchGpu } from "../../support/bench_kernel.ts";
+import plain from "../plain/attention_decode_paper.wgsl" with { type: "text" };
+
+const context = await openBenchGpu();
+const { gpu } = context;
+const group = `attention_decode/paper, one row over ${BLOCK_COUNT * 64} sealed tokens`;
+const grid = { rowCount: 1, splitCount: SPLIT_COUNT };
+
+const raw = attentionFixture(gpu, "raw");
+const rawKernel = await AttentionDecodeRawKernel.create(gpu, {
+  shape: SHAPE,
+  splits: SHAPE,
+  source: "arena",
+  blockCountMax: raw.attention.blockCountMax,
+});
+const rawBound = rawKernel.bind({
+  q: raw.q,
+  rows: raw.rows,
+  tiles: raw.arena,
+  directory: raw.directory,
+  partials: raw.partials,
+});
+const rawWork = { bytes: raw.arenaBytes, macs: ROW_MACS };
+benchKernel("raw f16 blocks", { group, baseline: true, work: rawWork }, context, (pass) => {
+  rawKernel.record(pass, rawBound, grid);
+});
+
+for (const packSize of [4, 8, 16, 32] as const) {
+  const fixture = attentionFixture(gpu, { ...PAPER, packSize });
+  const { q, rows, arena, directory, partials, arenaBytes, attention } = fixture;
+  const layout = attention.layout!;
+  const { blockCountMax } = attention;
+  const options = { shape: SHAPE, splits: SHAPE, layout, blockCountMax };
+  const kernel = await AttentionDecodePaperKernel.create(gpu, options);
+  const bound = kernel.bind({ q, rows, arena, directory, partials });
+  const work = { bytes: arenaBytes, macs: ROW_MACS };
+  benchKernel(`packs of ${packSize}`, { group, work }, context, (pass) => {
+    kernel.record(pass, bound, grid);
+  });
+  if (packSize !== PAPER.packSize) continue;
+  const plainPipeline = await gpu.createPipeline({
+    label: "plain attention_decode/paper",
+    code: plain,
+    constants: {
+      D: SHAPE.headSize,
+      KV_HEAD_COUNT: SHAPE.kvHeadCount,
+      GROUP_SIZE: SHAPE.queryHeadCount / SHAPE.kvHeadCount,
+      BLOCKS_PER_SPLIT: SHAPE.blocksPerSplit,
+      SPLIT_COUNT_MAX: SHAPE.splitCountMax,
+      BLOCK_COUNT_MAX: blockCountMax,
+      PACK_SIZE: packSize,
+      KEY_BITS: layout.keyBits,
+      VALUE_BITS: layout.valueBits,
+    },
+  });
+  const plainBound = gpu.bind(plainPipeline, [q, rows, arena, partials, directory]);
+  benchKernel("plain, packs of 16", { group, repeats: 1, work }, context, (pass) => {
+    pass.setPipeline(plainPipeline);
+    pass.setBindGroup(0, plainBound);
+    pass.dispatchWorkgroups(SHAPE.queryHeadCount, SPLIT_COUNT, 1);
+  });
+}

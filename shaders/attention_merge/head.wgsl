@@ -1,0 +1,56 @@
+// attention_merge/head: joins the partial results (m, l, o) of a row's splits:
+//   out[c] = sum over splits of exp(m_s - M) * o_s[c] / sum over splits of exp(m_s - M) * l_s
+//
+// Source:    arXiv:2205.14135, section 3.1; the joining step of Flash-Decoding
+// Binds:     src/kernels/attention_merge/head.ts, which appends constants and lanes
+// Reference: src/reference/attention_merge.ts
+// Grid:      (query head, row); LANE_COUNT lanes, first one per split, then one per 2 channels
+// Precision: f32
+//
+// Markers: c = pairs of channels of a lane, p = steps of a reduction.
+
+const LOWEST: f32 = -3.0e38;
+
+@group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(1) var<storage, read> partials: array<vec2<f32>>; // [row, head, split, D/2 + 1]
+@group(0) @binding(2) var<storage, read_write> out: array<vec2<f32>>; // [row, head, D / 2]
+
+var<workgroup> factors: array<f32, SPLIT_COUNT_MAX>;
+
+fn run(workgroup: vec3<u32>) {
+  let row = rows[workgroup.y];
+  let sealed_splits = (row.z + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT;
+  let split_count = sealed_splits + row.y / 64u + 1u - row.z; // the window's tiles follow
+  let head = workgroup.y * QUERY_HEAD_COUNT + workgroup.x;
+  let start = head * SPLIT_COUNT_MAX * (D / 2u + 1u);
+
+  var peak = LOWEST;
+  for (var split = lane; split < split_count; split += LANE_COUNT) {
+    peak = max(peak, partials[start + split * (D / 2u + 1u)].x);
+  }
+  peak = max(peak, shuffle_float(peak, lane ^ (1u << $pu)));
+  var total = 0.0;
+  for (var split = lane; split < split_count; split += LANE_COUNT) {
+    let partial = partials[start + split * (D / 2u + 1u)];
+    let factor = exp(partial.x - peak);
+    factors[split] = factor;
+    total += factor * partial.y;
+  }
+  total += shuffle_float(total, lane ^ (1u << $pu));
+  workgroupBarrier();
+
+  for (var first = lane; first < D / 2u; first += PAIRS_AT_A_TIME * LANE_COUNT) {
+    let pair$c = first + $cu * LANE_COUNT;
+    let place$c = start + 1u + min(pair$c, D / 2u - 1u);
+    var sum$c = vec2<f32>(0.0);
+    for (var split = 0u; split < split_count; split += 1u) {
+      let factor = factors[split];
+      sum$c += factor * partials[place$c + split * (D / 2u + 1u)];
+    }
+    //: repeat c
+    if (pair$c < D / 2u) {
+      out[head * (D / 2u) + pair$c] = sum$c / total;
+    }
+    //: end
+  }
+}

@@ -1,0 +1,34 @@
+// attention_prefill/raw: the rows of one slice against raw f16 tiles, in splits that
+// attention_merge joins. A workgroup takes QUERY_COUNT of the (row, query head) pairs of a KV head,
+// so that each value loaded serves them all. The arithmetic is in lib/attention_raw_tiles.wgsl.
+//
+// Source:    softmax and query tiles as in arXiv:2205.14135
+// Binds:     src/kernels/attention_prefill/raw.ts; appends constants, queries, source and lanes
+// Reference: src/reference/attention_prefill.ts
+// Grid:      (KV head, split, query tile); one workgroup of LANE_COUNT lanes
+// Precision: f16 in, f32 accumulate, f32 out
+//
+// The rows are of one sequence, at consecutive positions that do not cross a multiple of 64, and
+// have the same sealed blocks.
+
+@group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
+@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(2) var<storage, read> tiles: array<vec4<u32>>; // raw tiles
+@group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
+@group(0) @binding(4) var<storage, read> slice: array<u32>; // [1]: rows of the slice
+
+// The last row of the tile: it sees the most.
+fn split_row(workgroup: vec3<u32>) -> vec4<u32> {
+  return rows[min(((workgroup.z + 1u) * QUERY_COUNT - 1u) / GROUP_SIZE, slice[0] - 1u)];
+}
+
+// Place of query `index` of a workgroup among all rows' query heads; maybe behind the last row.
+fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
+  let query = workgroup.z * QUERY_COUNT + index;
+  return query / GROUP_SIZE * QUERY_HEAD_COUNT + workgroup.x * GROUP_SIZE + query % GROUP_SIZE;
+}
+
+// Tokens of the sequence that query `index` of a workgroup may see.
+fn query_seen_count(workgroup: vec3<u32>, index: u32) -> u32 {
+  return rows[min((workgroup.z * QUERY_COUNT + index) / GROUP_SIZE, slice[0] - 1u)].y + 1u;
+}

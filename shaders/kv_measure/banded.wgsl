@@ -1,0 +1,50 @@
+// kv_measure/banded: sizes[job, layer, section] = ceil(sum of the bits of the section's units / 32)
+//
+// Source:    src/codec/FORMAT.md sections 11.3 to 11.5
+// Binds:     src/kernels/kv_measure/banded.ts
+// Reference: src/reference/kv_measure/banded.ts
+// Grid:      (section, layer, job); 64 threads: 32 channels x 2 halves of the rows
+// Precision: integers
+// Shared:    lib/kv_pack_range.wgsl, lib/kv_band_choice.wgsl, lib/band_word.wgsl
+
+override SECTION_COUNT: u32; // sides x KV heads x parts of 32 channels
+override LAYER_COUNT: u32;
+
+const PACK_SIZE = 8u;
+
+@group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, present, -}
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][16]
+@group(0) @binding(2) var<storage, read> order: array<u32>; // [job][layer][64]
+@group(0) @binding(3) var<storage, read> bands: array<u32>; // [layer][side][c][8]
+@group(0) @binding(4) var<storage, read_write> sizes: array<u32>; // [job][layer][section]
+
+var<workgroup> bit_count: atomic<u32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let section = workgroup_id.x;
+  let layer = workgroup_id.y;
+  let entry = workgroup_id.z * LAYER_COUNT + layer;
+  let token_count = jobs[workgroup_id.z].z;
+  section_order[lane] = order[entry * 64u + lane];
+  workgroupBarrier();
+
+  // Sections go by side, head and part, so the channels of all sections lie side by side.
+  let channel = section * 32u + (lane & 31u);
+  let codes_start = (entry * SECTION_COUNT * 32u + channel) * 16u;
+  let bands_start = (layer * SECTION_COUNT * 32u + channel) * 8u;
+  let first_row = (lane >> 5u) * 4u;
+  var sum = 0u;
+  for (var row = first_row; row < first_row + 4u; row++) {
+    let index = choose_band(bands_start, pack_bounds(codes_start, row, token_count));
+    sum += band_bits(bands[bands_start + index]);
+  }
+  atomicAdd(&bit_count, sum);
+  workgroupBarrier();
+  if (lane == 0u) {
+    sizes[entry * SECTION_COUNT + section] = (atomicLoad(&bit_count) + 31u) / 32u;
+  }
+}

@@ -1,0 +1,179 @@
+// kv_pack/banded: arena[target of job and layer ..] = the banded record of the job's block
+//
+// Source:    src/codec/FORMAT.md sections 11.3 to 11.5
+// Binds:     src/kernels/kv_pack/banded.ts, which appends STRETCH
+// Reference: src/reference/kv_pack/banded.ts
+// Grid:      (section, layer of the arena, job); 64 threads: 32 channels x 2 halves of the rows
+// Precision: integers
+// Shared:    lib/kv_pack_range.wgsl, lib/kv_band_choice.wgsl, lib/band_word.wgsl
+//
+// A section is put together in workgroup memory, where units that share a word meet by atomic or;
+// then it is copied out whole. Nothing is written outside the record's own words.
+
+override KV_HEAD_COUNT: u32;
+override HEAD_SIZE: u32;
+override LAYER_COUNT: u32;
+override SINK_COUNT: u32;
+
+const PACK_SIZE = 8u;
+const PLANE_WORDS = 24u; // 8 rows of 3 planes
+const STEP_WORDS = 16u;
+const SECTION_WORDS_MAX = PLANE_WORDS + 512u; // 32 channels of 64 codes of 8 bits
+
+@group(0) @binding(0) var<storage, read> jobs: array<u32>; // [job]{scratch, first, targets[layer]}
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][layer][side][c][16]
+@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][layer][side][64]
+@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][layer][64]
+@group(0) @binding(4) var<storage, read> sizes: array<u32>; // [scratch][layer][section]
+@group(0) @binding(5) var<storage, read> sinks: array<u32>; // as in a record, [scratch][layer]
+@group(0) @binding(6) var<storage, read> bands: array<u32>; // [layer][side][c][8]
+@group(0) @binding(7) var<storage, read_write> arena: array<u32>;
+@group(0) @binding(8) var<uniform> first_layer: u32;
+
+var<workgroup> image: array<atomic<u32>, SECTION_WORDS_MAX>;
+var<workgroup> unit_starts: array<u32, 256>; // bits of [row][channel]; then their first bits
+var<workgroup> row_bits: array<u32, 8>;
+var<workgroup> words_before: atomic<u32>; // of sections
+
+// floor(a * b / 2^32), of 16 bits at a time.
+fn multiply_high(a: u32, b: u32) -> u32 {
+  let low = (a & 0xffffu) * (b & 0xffffu);
+  let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+  let cross = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
+  return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (cross >> 16u);
+}
+
+fn write_image(bit: u32, value: u32) {
+  let shift = bit & 31u;
+  atomicOr(&image[bit >> 5u], value << shift);
+  let rest = (value >> 1u) >> (31u - shift);
+  if (rest != 0u) {
+    atomicOr(&image[(bit >> 5u) + 1u], rest);
+  }
+}
+
+// Chooses the bands of the lane's channel in its rows, as {word of each band}, and writes planes.
+fn write_bands(codes_start: u32, bands_start: u32, lane: u32, token_count: u32) -> vec4<u32> {
+  let channel = lane & 31u;
+  var chosen = vec4<u32>(0u);
+  for (var i = 0u; i < 4u; i++) {
+    let row = (lane >> 5u) * 4u + i;
+    let index = choose_band(bands_start, pack_bounds(codes_start, row, token_count));
+    chosen[i] = bands[bands_start + index];
+    unit_starts[row * 32u + channel] = band_bits(chosen[i]);
+    for (var plane = 0u; plane < 3u; plane++) {
+      atomicOr(&image[row * 3u + plane], ((index >> plane) & 1u) << channel);
+    }
+  }
+  return chosen;
+}
+
+// Turns the bits of units into where they start in their row.
+fn scan_row(row: u32) {
+  var sum = 0u;
+  for (var unit = row * 32u; unit < row * 32u + 32u; unit++) {
+    let bits = unit_starts[unit];
+    unit_starts[unit] = sum;
+    sum += bits;
+  }
+  row_bits[row] = sum;
+}
+
+fn write_units(codes_start: u32, chosen: vec4<u32>, lane: u32, token_count: u32) {
+  for (var i = 0u; i < 4u; i++) {
+    let row = (lane >> 5u) * 4u + i;
+    let band = chosen[i];
+    let low_levels = band_low(band);
+    var low = 0u;
+    var high = 0u;
+    for (var place = row * PACK_SIZE; place < row * PACK_SIZE + PACK_SIZE; place++) {
+      var digit = 0u;
+      if (place < token_count) {
+        digit = code_at(codes_start, place) - band_least(band);
+      }
+      low = low * low_levels + (digit & 15u);
+      high = high * band_high(band) + (digit >> 4u);
+    }
+    let stretch = STRETCH[low_levels];
+    if (stretch != 0u) {
+      low += multiply_high(low, stretch) + 1u;
+    }
+    var bit = PLANE_WORDS * 32u + unit_starts[row * 32u + (lane & 31u)];
+    for (var before = 0u; before < row; before++) {
+      bit += row_bits[before];
+    }
+    write_image(bit, low);
+    write_image(bit + 32u, high);
+  }
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let part_count = HEAD_SIZE / 32u;
+  let section_count = 2u * KV_HEAD_COUNT * part_count;
+  let index = workgroup_id.x;
+  let layer = first_layer + workgroup_id.y;
+  let job = workgroup_id.z * (2u + LAYER_COUNT);
+  let first_token = jobs[job + 1u];
+  let token_count = 64u - first_token;
+  let entry = jobs[job] * LAYER_COUNT + layer;
+  section_order[lane] = order[entry * 64u + lane];
+  workgroupBarrier();
+
+  // 1. The section's image.
+  let channel = index * 32u + (lane & 31u); // over both sides
+  let codes_start = (entry * section_count * 32u + channel) * 16u;
+  let bands_start = (layer * section_count * 32u + channel) * 8u;
+  let chosen = write_bands(codes_start, bands_start, lane, token_count);
+  var words = 0u;
+  for (var before = lane; before < index; before += 64u) {
+    words += PLANE_WORDS + sizes[entry * section_count + before];
+  }
+  atomicAdd(&words_before, words);
+  workgroupBarrier();
+  if (lane < 8u) {
+    scan_row(lane);
+  }
+  workgroupBarrier();
+  write_units(codes_start, chosen, lane, token_count);
+  workgroupBarrier();
+
+  // 2. The section and its entry of the table.
+  let record = jobs[job + 2u + layer];
+  let sinks_word = section_count + STEP_WORDS;
+  let sink_words = first_token * KV_HEAD_COUNT * HEAD_SIZE;
+  let start = sinks_word + sink_words + atomicLoad(&words_before);
+  let word_count = PLANE_WORDS + sizes[entry * section_count + index];
+  for (var word = lane; word < word_count; word += 64u) {
+    arena[record + start + word] = atomicLoad(&image[word]);
+  }
+  if (lane == 0u) {
+    arena[record + index] = start;
+  }
+
+  // 3. The section's channels of the sinks: 16 words of each.
+  if (first_token > 0u) {
+    let head_start = (index / part_count) * SINK_COUNT * (HEAD_SIZE / 2u);
+    for (var i = lane; i < SINK_COUNT * 16u; i += 64u) {
+      let word = head_start + (i >> 4u) * (HEAD_SIZE / 2u) + (index % part_count) * 16u + (i & 15u);
+      let start = entry * SINK_COUNT * KV_HEAD_COUNT * HEAD_SIZE;
+      arena[record + sinks_word + word] = sinks[start + word];
+    }
+  }
+
+  // 4. Token steps by the first section, padding by the last.
+  if (index == 0u && lane < STEP_WORDS) {
+    var steps = 0u;
+    for (var i = 0u; i < 4u; i++) {
+      steps |= params[entry * 128u + section_order[lane * 4u + i]] << (8u * i);
+    }
+    arena[record + section_count + lane] = steps;
+  }
+  let end = start + word_count;
+  if (index == section_count - 1u && lane < ((0u - end) & 3u)) {
+    arena[record + end + lane] = 0u;
+  }
+}

@@ -1,0 +1,188 @@
+// kv_quantise/banded: code[c, t] = round(x[c, t] / step[c] * factor[e[t]]) + 128 for K and V, with
+//                     one token step e[t] by the magnitude of the token's V
+//
+// Source:    src/codec/FORMAT.md section 11.2
+// Binds:     src/kernels/kv_quantise/banded.ts
+// Reference: src/reference/kv_quantise/banded.ts
+// Grid:      (16 tokens, job); 256 threads: 16 tokens x 16 parts of the channels for the step,
+//            then 4 quads of tokens x 64 groups of 8 channels for the codes
+// Precision: bit for bit: f16 is read by integer operations, sums are of integers, and each f32
+//            product and round is correctly rounded everywhere
+// Shared:    lib/kv_raw_tile.wgsl
+//
+// The token at place p is first_token + p, modulo 64: so the sinks are the tokens of the absent
+// places. Their values are copied out as they are. The identity is written as packed order.
+
+override KV_HEAD_COUNT: u32;
+override HEAD_SIZE: u32; // multiple of 32
+override LAYER_COUNT: u32;
+override SINK_COUNT: u32;
+override TILE_COUNT: u32; // raw tiles per slot
+
+const CODE_MAX = 127.0;
+const CODE_BIAS = 128;
+const STEP_MAX = 255u;
+const NORM_PART_MAX = 32768.0;
+const THRESHOLD_QUADS = 32u;
+const FACTOR_QUADS = 64u;
+
+@group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, present, first}
+@group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
+@group(0) @binding(2) var<storage, read> tables: array<vec4<u32>>; // quantiserWords of the layer
+@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][layer][side][c][16]
+@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][layer][side][64]
+@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][layer][64]
+@group(0) @binding(6) var<storage, read_write> sinks: array<vec4<u32>>; // of records, [job][layer]
+@group(0) @binding(7) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
+@group(0) @binding(8) var<uniform> layer: u32;
+
+var<workgroup> sums: array<u32, 256>; // [part][place]
+var<workgroup> largest: array<vec2<f32>, 256>; // {K, V}
+var<workgroup> factors: array<vec2<f32>, 16>; // {K, V} of each place
+var<workgroup> is_bad: atomic<u32>;
+
+fn scalars_quad() -> u32 {
+  return KV_HEAD_COUNT * HEAD_SIZE / 2u;
+}
+
+// Of K and V, in codes per step of token step 64.
+fn factor_recips(step: u32) -> vec2<f32> {
+  let key_quad = scalars_quad() + 1u + THRESHOLD_QUADS + (step >> 2u);
+  let component = step & 3u;
+  return bitcast<vec2<f32>>(
+    vec2(tables[key_quad][component], tables[key_quad + FACTOR_QUADS][component]),
+  );
+}
+
+// Reciprocal steps of the even and the odd channels of a group of 8.
+fn even_recips(side: u32, group: u32) -> vec4<f32> {
+  let quad = side * (KV_HEAD_COUNT * HEAD_SIZE / 4u) + group * 2u;
+  return bitcast<vec4<f32>>(vec4(tables[quad].xz, tables[quad + 1u].xz));
+}
+
+fn odd_recips(side: u32, group: u32) -> vec4<f32> {
+  let quad = side * (KV_HEAD_COUNT * HEAD_SIZE / 4u) + group * 2u;
+  return bitcast<vec4<f32>>(vec4(tables[quad].yw, tables[quad + 1u].yw));
+}
+
+// The channels' parts of the sum that a token's step follows.
+fn norm_sum(values: vec4<f32>) -> u32 {
+  let norm_recip = bitcast<f32>(tables[scalars_quad()].x);
+  let parts = vec4<u32>(round(min(abs(values) * norm_recip, vec4(NORM_PART_MAX))));
+  return parts.x + parts.y + parts.z + parts.w;
+}
+
+// FORMAT.md section 11.2, points 2 and 3.
+fn token_step(sum: u32, largest_scaled: vec2<f32>) -> u32 {
+  var counts = vec4<u32>(0u);
+  for (var quad = 0u; quad < THRESHOLD_QUADS; quad++) {
+    let thresholds = tables[scalars_quad() + 1u + quad];
+    counts += select(vec4(0u), vec4(1u), thresholds <= vec4(sum));
+  }
+  var step = counts.x + counts.y + counts.z + counts.w;
+  while (step < STEP_MAX && any(round(largest_scaled * factor_recips(step)) > vec2(CODE_MAX))) {
+    step++;
+  }
+  return step;
+}
+
+fn biased_codes(scaled: vec4<f32>, factor: f32) -> vec4<u32> {
+  let limited = clamp(round(scaled * factor), vec4(-CODE_MAX), vec4(CODE_MAX));
+  return vec4<u32>(vec4<i32>(limited) + vec4(CODE_BIAS));
+}
+
+fn quantise_side(side: u32, tile: u32, entry: u32, lane: u32, place_start: u32, job: vec4<u32>) {
+  let group_count = KV_HEAD_COUNT * HEAD_SIZE / 8u;
+  let quad = lane & 3u;
+  let codes_start = (entry * 2u + side) * (KV_HEAD_COUNT * HEAD_SIZE * 16u) + (place_start >> 2u);
+  for (var group = lane >> 2u; group < group_count; group += 64u) {
+    let even_recip = even_recips(side, group);
+    let odd_recip = odd_recips(side, group);
+    var even_codes = vec4<u32>(0u);
+    var odd_codes = vec4<u32>(0u);
+    for (var i = 0u; i < 4u; i++) {
+      let place = place_start + quad * 4u + i;
+      let words = window[tile + tile_index(side, group, (job.w + place) & 63u)];
+      let factor = factors[quad * 4u + i][side];
+      let even = biased_codes(f16_values(words & vec4(0xffffu)) * even_recip, factor);
+      let odd = biased_codes(f16_values(words >> vec4(16u)) * odd_recip, factor);
+      let is_present = vec4(place < job.z);
+      even_codes |= select(vec4(0u), even << vec4(8u * i), is_present);
+      odd_codes |= select(vec4(0u), odd << vec4(8u * i), is_present);
+    }
+    let start = codes_start + quad + group * 128u;
+    codes[start] = even_codes.x;
+    codes[start + 16u] = odd_codes.x;
+    codes[start + 32u] = even_codes.y;
+    codes[start + 48u] = odd_codes.y;
+    codes[start + 64u] = even_codes.z;
+    codes[start + 80u] = odd_codes.z;
+    codes[start + 96u] = even_codes.w;
+    codes[start + 112u] = odd_codes.w;
+  }
+}
+
+@compute @workgroup_size(256)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let place_start = workgroup_id.x * 16u;
+  let job_index = workgroup_id.y;
+  let job = jobs[job_index];
+  let groups_per_head = HEAD_SIZE / 8u;
+  let group_count = KV_HEAD_COUNT * groups_per_head;
+  let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * 16u);
+  let entry = job_index * LAYER_COUNT + layer;
+
+  // 1. The magnitude of each token's V, and its largest values in steps.
+  let place = place_start + (lane & 15u);
+  let token = (job.w + place) & 63u;
+  var sum = 0u;
+  var bad = vec4<u32>(0u);
+  var most = vec2<f32>(0.0);
+  for (var group = lane >> 4u; group < group_count; group += 16u) {
+    let head = group / groups_per_head;
+    for (var side = 0u; side < 2u; side++) {
+      let words = window[tile + tile_index(side, group, token)];
+      bad |= f16_faults(words);
+      let even = f16_values(words & vec4(0xffffu));
+      let odd = f16_values(words >> vec4(16u));
+      let even_scaled = abs(even * even_recips(side, group));
+      let odd_scaled = abs(odd * odd_recips(side, group));
+      most[side] = max(most[side], max_of(max(even_scaled, odd_scaled)));
+      sum += select(0u, norm_sum(even) + norm_sum(odd), side == 1u);
+      if (token < SINK_COUNT && place >= job.z) {
+        let row = ((entry * 2u + side) * KV_HEAD_COUNT + head) * SINK_COUNT + token;
+        sinks[row * groups_per_head + group - head * groups_per_head] = words;
+      }
+    }
+  }
+  sums[lane] = sum;
+  largest[lane] = most;
+  if (any(bad != vec4(0u))) {
+    atomicOr(&is_bad, 1u);
+  }
+  workgroupBarrier();
+
+  // 2. The step of each token.
+  if (lane < 16u) {
+    for (var part = 1u; part < 16u; part++) {
+      sum += sums[part * 16u + lane];
+      most = max(most, largest[part * 16u + lane]);
+    }
+    let step = select(0u, token_step(sum, most), place < job.z);
+    factors[lane] = factor_recips(step);
+    params[entry * 128u + place] = step;
+    params[entry * 128u + 64u + place] = step;
+    order[entry * 64u + place] = place;
+    if (lane == 0u && atomicLoad(&is_bad) != 0u) {
+      atomicOr(&flags[job_index], 1u);
+    }
+  }
+  workgroupBarrier();
+
+  // 3. Codes: four tokens of eight channels at a time, a byte each.
+  quantise_side(0u, tile, entry, lane, place_start, job);
+  quantise_side(1u, tile, entry, lane, place_start, job);
+}

@@ -1,0 +1,127 @@
+import source from "../../../shaders/attention_decode/banded.wgsl" with { type: "text" };
+import rowSource from "../../../shaders/lib/banded_row.wgsl" with { type: "text" };
+import { BAND_COUNT } from "../../codec/banded/band.ts";
+import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../../codec/banded/layout.ts";
+import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
+import { KEY_EXPONENT, STEPS_PER_OCTAVE, VALUE_EXPONENT } from "../../codec/banded/tables.ts";
+import { invariant } from "../../core/errors.ts";
+import { BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
+import type { AttentionDecodePaperBuffers } from "./paper.ts";
+import {
+  attentionConstants,
+  type AttentionShape,
+  chooseLanes,
+  headGroup,
+  headsText,
+  type LaneFacts,
+  type Lanes,
+  type SplitShape,
+} from "../text/attention.ts";
+import { BAND_WORD_TEXT } from "../text/banded.ts";
+
+/** What {@link AttentionDecodeBandedKernel} is compiled for. */
+export interface AttentionDecodeBandedOptions {
+  shape: AttentionShape;
+  splits: SplitShape;
+  /** Layout of the records; its heads are those of `shape`. */
+  layout: BandedLayout;
+  /** Sealed blocks a slot's part of the directory has room for. */
+  blockCountMax: number;
+}
+
+/** Buffers of one use of {@link AttentionDecodeBandedKernel}. */
+export interface AttentionDecodeBandedBuffers extends AttentionDecodePaperBuffers {
+  /** `readerWords` of the layer. */
+  tables: GPUBuffer | BufferSlice;
+}
+
+/** Attention of single rows over banded blocks, as partial results per split. */
+export class AttentionDecodeBandedKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #kvHeadCount: number;
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, kvHeadCount: number) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#kvHeadCount = kvHeadCount;
+  }
+
+  /** Compiles for one shape and record layout. */
+  static async create(
+    gpu: Gpu,
+    options: AttentionDecodeBandedOptions,
+    facts: LaneFacts = gpu.facts,
+  ): Promise<AttentionDecodeBandedKernel> {
+    const { shape, layout } = options;
+    invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
+    invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
+    const code = kernelText(options, chooseLanes(facts));
+    const pipeline = await gpu.createPipeline({ label: "attention_decode/banded", code });
+    return new AttentionDecodeBandedKernel(gpu, pipeline, shape.kvHeadCount);
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind(buffers: AttentionDecodeBandedBuffers): GPUBindGroup {
+    const { q, rows, arena, directory, partials, tables } = buffers;
+    const resources = [q, rows, arena, partials, directory, tables, arena];
+    return this.#gpu.bind(this.#pipeline, resources);
+  }
+
+  /**
+   * Records `rowCount` rows.
+   *
+   * @param splitCount Most splits of sealed blocks of a row.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    grid: { rowCount: number; splitCount: number },
+  ): void {
+    if (grid.splitCount === 0) return;
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#kvHeadCount, grid.splitCount, grid.rowCount);
+  }
+}
+
+function kernelText(options: AttentionDecodeBandedOptions, lanes: Lanes): string {
+  const { shape, splits, layout } = options;
+  const { channelCount, sinkCount } = layout;
+  const group = headGroup(shape);
+  const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
+  const partsAtATime = layout.partCount % 2 === 0 ? 2 : 1;
+  const keyStepsWord = 2 * channelCount * BAND_COUNT;
+  const constants = constantLines({
+    ...attentionConstants(shape, splits),
+    BLOCK_COUNT_MAX: options.blockCountMax,
+    LANE_COUNT: lanes.count,
+    UNITS_PER_LANE: unitsPerLane,
+    PARTS_AT_A_TIME: partsAtATime,
+    WINDOW_WORDS: 4 * lanes.count - 4,
+    SPLIT_TOKENS: splits.blocksPerSplit * BLOCK_TOKEN_COUNT,
+    SINK_COUNT: sinkCount,
+    SINK_ROOM: Math.max(1, sinkCount),
+    STEPS_WORD: layout.stepsWord,
+    SINKS_WORD: layout.sinksWord,
+    PLANE_WORDS,
+    KEY_STEPS_WORD: keyStepsWord,
+    VALUE_STEPS_WORD: keyStepsWord + channelCount,
+  });
+  const octaves = `const KEY_OCTAVES: f32 = ${KEY_EXPONENT / STEPS_PER_OCTAVE};
+const VALUE_OCTAVES: f32 = ${VALUE_EXPONENT / STEPS_PER_OCTAVE};
+`;
+  const main = expandTemplate([source, rowSource].join("\n"), {
+    q: group.vectorCount,
+    a: partsAtATime,
+    e: unitsPerLane,
+    t: UNIT_TOKEN_COUNT,
+    p: Math.log2(lanes.count),
+    o: 3,
+    x: Math.log2(lanes.count / 8),
+    g: layout.partCount > partsAtATime ? 1 : 0,
+  });
+  return [main, constants, octaves, headsText(group), BAND_WORD_TEXT, lanes.text].join("\n");
+}

@@ -1,0 +1,206 @@
+import source from "../../../shaders/attention_decode/paper.wgsl" with { type: "text" };
+import type { PaperLayout } from "../../codec/paper/layout.ts";
+import { KEY, VALUE } from "../../codec/record.ts";
+import { invariant } from "../../core/errors.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
+import {
+  attentionConstants,
+  type AttentionShape,
+  chooseLanes,
+  headGroup,
+  headsText,
+  type LaneFacts,
+  type Lanes,
+  type SplitShape,
+} from "../text/attention.ts";
+import {
+  fitsChunk,
+  PACK_TEXT,
+  rowText,
+  sideText,
+  type WindowShape,
+  windowShape,
+  windowsText,
+} from "../text/pack_windows.ts";
+
+/** What {@link AttentionDecodePaperKernel} is compiled for. */
+export interface AttentionDecodePaperOptions {
+  shape: AttentionShape;
+  splits: SplitShape;
+  /** Layout of the records; its heads are those of `shape`. */
+  layout: PaperLayout;
+  /** Sealed blocks a slot's part of the directory has room for. */
+  blockCountMax: number;
+}
+
+/** Buffers of one use of {@link AttentionDecodePaperKernel}. */
+export interface AttentionDecodePaperBuffers {
+  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. */
+  q: GPUBuffer | BufferSlice;
+  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  rows: GPUBuffer | BufferSlice;
+  /** Arena of the layer's group: records. */
+  arena: GPUBuffer | BufferSlice;
+  /** u32 `[slot][blockCountMax]`: the layer's word offsets in the arena. */
+  directory: GPUBuffer | BufferSlice;
+  /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
+  partials: GPUBuffer | BufferSlice;
+}
+
+/** Which text is generated for a layout and the lanes. */
+interface TextPlan {
+  keys: WindowShape;
+  values: WindowShape;
+  /** Whether 8 lanes load the packs of 8 channels together. */
+  keysChunked: boolean;
+  valuesChunked: boolean;
+  /** Channels of a lane whose V packs come from one chunk. */
+  valueChunkVectors: number;
+  usesChunks: boolean;
+}
+
+/** Pack rows whose scores are summed side by side, so that q is loaded once for all. */
+const UNITS_AT_A_TIME_MAX = 2;
+
+const CHUNK_BINDING =
+  "@group(0) @binding(5) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more\n";
+
+/** Attention of single rows over packed blocks, as partial results per split. arXiv:2512.24449. */
+export class AttentionDecodePaperKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #kvHeadCount: number;
+  #usesChunks: boolean;
+
+  private constructor(
+    gpu: Gpu,
+    pipeline: GPUComputePipeline,
+    facts: { kvHeadCount: number; usesChunks: boolean },
+  ) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#kvHeadCount = facts.kvHeadCount;
+    this.#usesChunks = facts.usesChunks;
+  }
+
+  /** Compiles for one shape and record layout. */
+  static async create(
+    gpu: Gpu,
+    options: AttentionDecodePaperOptions,
+    facts: LaneFacts = gpu.facts,
+  ): Promise<AttentionDecodePaperKernel> {
+    const { shape, layout } = options;
+    invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
+    invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
+    const lanes = chooseLanes(facts);
+    const plan = planText(layout, lanes);
+    const code = kernelText(plan, options, lanes);
+    const pipeline = await gpu.createPipeline({ label: "attention_decode paper", code });
+    const { kvHeadCount } = shape;
+    return new AttentionDecodePaperKernel(gpu, pipeline, {
+      kvHeadCount,
+      usesChunks: plan.usesChunks,
+    });
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind(buffers: AttentionDecodePaperBuffers): GPUBindGroup {
+    const { q, rows, arena, directory, partials } = buffers;
+    const resources = [q, rows, arena, partials, directory];
+    return this.#gpu.bind(this.#pipeline, this.#usesChunks ? [...resources, arena] : resources);
+  }
+
+  /**
+   * Records `rowCount` rows.
+   *
+   * @param splitCount Most splits of sealed blocks of a row.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    grid: { rowCount: number; splitCount: number },
+  ): void {
+    if (grid.splitCount === 0) return;
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#kvHeadCount, grid.splitCount, grid.rowCount);
+  }
+}
+
+function kernelText(plan: TextPlan, options: AttentionDecodePaperOptions, lanes: Lanes): string {
+  const { shape, splits, layout } = options;
+  const { keys, values } = plan;
+  const group = headGroup(shape);
+  const unitsPerBlock = BLOCK_TOKEN_COUNT / keys.unitTokens;
+  const unitsAtATime = Math.min(
+    UNITS_AT_A_TIME_MAX / keys.rowsPerUnit,
+    unitsPerBlock / (lanes.count / 8),
+  );
+  const constants = constantLines({
+    ...attentionConstants(shape, splits),
+    BLOCK_COUNT_MAX: options.blockCountMax,
+    LANE_COUNT: lanes.count,
+    PACK_SIZE: layout.packSize,
+    UNIT_TOKENS: keys.unitTokens,
+    UNITS_PER_BLOCK: unitsPerBlock,
+    UNITS_AT_A_TIME: unitsAtATime,
+    SPLIT_TOKENS: splits.blocksPerSplit * BLOCK_TOKEN_COUNT,
+    PARTS_PER_SECTION: layout.rowCount * layout.planeWords,
+    KEY_WIDTH_BITS: layout.widthBits(KEY),
+    KEY_PAYLOAD_WORD: layout.payloadWord(KEY),
+    KEY_PARAMS_WORD: layout.paramsWord(KEY),
+    VALUE_WIDTH_BITS: layout.widthBits(VALUE),
+    VALUE_PAYLOAD_WORD: layout.payloadWord(VALUE),
+    VALUE_PARAMS_WORD: layout.paramsWord(VALUE),
+    VALUE_WORD_TOKENS: values.wordTokens,
+    VALUE_CHUNK_VECTORS: plan.valueChunkVectors,
+  });
+  const main = expandTemplate(source, {
+    q: group.vectorCount,
+    a: unitsAtATime,
+    n: keys.unitTokens / 8,
+    r: keys.rowsPerUnit,
+    c: 8,
+    h: values.wordsPerEight,
+    t: values.wordTokens,
+    e: 32 / lanes.count / plan.valueChunkVectors,
+    m: plan.valueChunkVectors,
+    k: layout.widthBits(KEY),
+    v: layout.widthBits(VALUE),
+    w: Math.max(layout.widthBits(KEY), layout.widthBits(VALUE)),
+    p: Math.log2(lanes.count),
+    o: 3,
+  });
+  return [
+    main,
+    plan.usesChunks ? CHUNK_BINDING : "",
+    constants,
+    headsText(group),
+    PACK_TEXT,
+    rowText(keys),
+    sideText(keys, layout, KEY),
+    windowsText(keys, plan.keysChunked),
+    sideText(values, layout, VALUE),
+    windowsText(values, plan.valuesChunked),
+    lanes.text,
+  ].join("\n");
+}
+
+/** Decides how the payload is loaded: a load costs about as much as 40 operations on 8 lanes. */
+function planText(layout: PaperLayout, lanes: Lanes): TextPlan {
+  const keys = windowShape("key", layout, KEY);
+  const values = windowShape("value", layout, VALUE);
+  const sharesChunks = lanes.count === 8 && fitsChunk(values, 16);
+  const keysChunked = keys.touchedWords > 2 && fitsChunk(keys, 8);
+  const valuesChunked = sharesChunks || (values.touchedWords > 2 && fitsChunk(values, 8));
+  return {
+    keys,
+    values,
+    keysChunked,
+    valuesChunked,
+    valueChunkVectors: sharesChunks ? 2 : 1,
+    usesChunks: keysChunked || valuesChunked,
+  };
+}

@@ -1,0 +1,90 @@
+import source from "../../../shaders/attention_decode/raw.wgsl" with { type: "text" };
+import { invariant } from "../../core/errors.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import {
+  type AttentionShape,
+  chooseLanes,
+  headGroup,
+  type LaneFacts,
+  type SplitShape,
+} from "../text/attention.ts";
+import { rawTilesText } from "../text/raw_tiles.ts";
+
+/** What {@link AttentionDecodeRawKernel} is compiled for. */
+export interface AttentionDecodeRawOptions {
+  shape: AttentionShape;
+  splits: SplitShape;
+  /** `window`: tiles of the ring, one split each. `arena`: sealed raw tiles, profile `exact`. */
+  source: "window" | "arena";
+  /** Sealed blocks a slot's part of the directory has room for; of `arena` only. */
+  blockCountMax: number;
+}
+
+/** Buffers of one use of {@link AttentionDecodeRawKernel}. */
+export interface AttentionDecodeRawBuffers {
+  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. */
+  q: GPUBuffer | BufferSlice;
+  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  rows: GPUBuffer | BufferSlice;
+  /** The layer's window, or the arena of its group. */
+  tiles: GPUBuffer | BufferSlice;
+  /** u32 `[slot][blockCountMax]`: the layer's word offsets in the arena; of `arena` only. */
+  directory?: GPUBuffer | BufferSlice;
+  /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
+  partials: GPUBuffer | BufferSlice;
+}
+
+/** Attention of single rows over raw tiles, as partial results per split. */
+export class AttentionDecodeRawKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #options: AttentionDecodeRawOptions;
+
+  private constructor(
+    gpu: Gpu,
+    pipeline: GPUComputePipeline,
+    options: AttentionDecodeRawOptions,
+  ) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#options = options;
+  }
+
+  /** Compiles for one shape and source. */
+  static async create(
+    gpu: Gpu,
+    options: AttentionDecodeRawOptions,
+    facts: LaneFacts = gpu.facts,
+  ): Promise<AttentionDecodeRawKernel> {
+    const group = headGroup(options.shape);
+    const code = source + rawTilesText({ ...options, sourceBinding: 4 }, group, chooseLanes(facts));
+    const label = `attention_decode/raw ${options.source}`;
+    return new AttentionDecodeRawKernel(gpu, await gpu.createPipeline({ label, code }), options);
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind(buffers: AttentionDecodeRawBuffers): GPUBindGroup {
+    const { q, rows, tiles, directory, partials } = buffers;
+    const needsDirectory = this.#options.source === "arena";
+    invariant((directory !== undefined) === needsDirectory, "an arena has a directory");
+    const resources = [q, rows, tiles, partials];
+    if (directory) resources.push(directory);
+    return this.#gpu.bind(this.#pipeline, resources);
+  }
+
+  /**
+   * Records `rowCount` rows.
+   *
+   * @param splitCount Most splits of a row: of its sealed blocks, or tiles of its window.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    grid: { rowCount: number; splitCount: number },
+  ): void {
+    if (grid.splitCount === 0) return;
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#options.shape.kvHeadCount, grid.splitCount, grid.rowCount);
+  }
+}

@@ -1,0 +1,74 @@
+import source from "../../../shaders/attention_merge/head.wgsl" with { type: "text" };
+import { invariant } from "../../core/errors.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { divCeil } from "../../core/shapes.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
+import {
+  attentionConstants,
+  type AttentionShape,
+  chooseLanes,
+  type LaneFacts,
+  type SplitShape,
+} from "../text/attention.ts";
+
+/** Buffers of one use of {@link AttentionMergeKernel}. */
+export interface AttentionMergeBuffers {
+  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  rows: GPUBuffer | BufferSlice;
+  /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
+  partials: GPUBuffer | BufferSlice;
+  /** f32 `[rows, queryHeadCount * headSize]`. */
+  out: GPUBuffer | BufferSlice;
+}
+
+/** Pairs of channels that a lane sums side by side. */
+const PAIRS_AT_A_TIME_MAX = 8;
+
+/** Joins the partial results of attention: those of the sealed blocks, then the window's. */
+export class AttentionMergeKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #shape: AttentionShape;
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, shape: AttentionShape) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#shape = shape;
+  }
+
+  /** Compiles for the shape and splits of the kernels that write the partials. */
+  static async create(
+    gpu: Gpu,
+    options: { shape: AttentionShape; splits: SplitShape },
+    facts: LaneFacts = gpu.facts,
+  ): Promise<AttentionMergeKernel> {
+    const { shape, splits } = options;
+    const lanes = chooseLanes(facts);
+    const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(shape.headSize / 2, lanes.count));
+    const code = [
+      expandTemplate(source, { c: pairsAtATime, p: Math.log2(lanes.count) }),
+      constantLines({
+        ...attentionConstants(shape, splits),
+        LANE_COUNT: lanes.count,
+        PAIRS_AT_A_TIME: pairsAtATime,
+      }),
+      "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n",
+      lanes.text,
+    ].join("\n");
+    const pipeline = await gpu.createPipeline({ label: "attention_merge", code });
+    return new AttentionMergeKernel(gpu, pipeline, shape);
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind({ rows, partials, out }: AttentionMergeBuffers): GPUBindGroup {
+    invariant(partials !== out, "out does not alias partials");
+    return this.#gpu.bind(this.#pipeline, [rows, partials, out]);
+  }
+
+  /** Records `rowCount` rows. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#shape.queryHeadCount, rowCount);
+  }
+}

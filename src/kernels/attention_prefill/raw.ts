@@ -1,0 +1,106 @@
+import source from "../../../shaders/attention_prefill/raw.wgsl" with { type: "text" };
+import { invariant } from "../../core/errors.ts";
+import { divCeil } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { constantLines } from "../../gpu/wgsl_template.ts";
+import {
+  type AttentionShape,
+  chooseLanes,
+  headGroup,
+  type LaneFacts,
+  type SplitShape,
+} from "../text/attention.ts";
+import { rawTilesText, type TileSource } from "../text/raw_tiles.ts";
+
+/** What {@link AttentionPrefillKernel} is compiled for. */
+export interface AttentionPrefillOptions {
+  shape: AttentionShape;
+  splits: SplitShape;
+  /** `window`: causal, a split per tile. `arena`: raw sealed tiles. `scratch`: unpacked ones. */
+  source: TileSource;
+  /** Sealed blocks a slot's part of the directory has room for; of `arena` only. */
+  blockCountMax: number;
+}
+
+/** Buffers of one use of {@link AttentionPrefillKernel}. */
+export interface AttentionPrefillBuffers {
+  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. Room for 64 rows. */
+  q: GPUBuffer | BufferSlice;
+  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. One sequence, one multiple of 64. */
+  rows: GPUBuffer | BufferSlice;
+  /** u32 `[1]`: rows of the slice; the others are not looked at. */
+  slice: GPUBuffer | BufferSlice;
+  /** The layer's window, the arena of its group, or the scratch of `BlockUnpackPaperKernel`. */
+  tiles: GPUBuffer | BufferSlice;
+  /** u32 `[slot][blockCountMax]`: the layer's word offsets in the arena; of `arena` only. */
+  directory?: GPUBuffer | BufferSlice;
+  /** u32 `[1]`: first block in the scratch, a multiple of `blocksPerSplit`; of `scratch` only. */
+  segment?: GPUBuffer | BufferSlice;
+  /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. Room for 64 rows. */
+  partials: GPUBuffer | BufferSlice;
+}
+
+/** Queries of a workgroup: each value that it loads serves so many (row, query head) pairs. */
+const QUERY_COUNT = 8;
+const QUERY_VECTOR_SIZE = 4;
+
+/** Attention of the rows of a slice over raw tiles, as partial results per split. */
+export class AttentionPrefillKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #options: AttentionPrefillOptions;
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, options: AttentionPrefillOptions) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#options = options;
+  }
+
+  /** Compiles for one shape and source. */
+  static async create(
+    gpu: Gpu,
+    options: AttentionPrefillOptions,
+    facts: LaneFacts = gpu.facts,
+  ): Promise<AttentionPrefillKernel> {
+    headGroup(options.shape);
+    const queries = {
+      groupSize: QUERY_COUNT,
+      vectorCount: QUERY_COUNT / QUERY_VECTOR_SIZE,
+      vectorSize: QUERY_VECTOR_SIZE,
+    };
+    const code = source + constantLines({ QUERY_COUNT }) +
+      rawTilesText({ ...options, sourceBinding: 5 }, queries, chooseLanes(facts));
+    const label = `attention_prefill ${options.source}`;
+    return new AttentionPrefillKernel(gpu, await gpu.createPipeline({ label, code }), options);
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind(buffers: AttentionPrefillBuffers): GPUBindGroup {
+    const { q, rows, slice, tiles, directory, segment, partials } = buffers;
+    const { source: tileSource } = this.#options;
+    invariant((directory !== undefined) === (tileSource === "arena"), "an arena has a directory");
+    invariant((segment !== undefined) === (tileSource === "scratch"), "a scratch has a segment");
+    const ofSource = directory ?? segment;
+    const resources = [q, rows, tiles, partials, slice];
+    return this.#gpu.bind(this.#pipeline, ofSource ? [...resources, ofSource] : resources);
+  }
+
+  /**
+   * Records the rows of a slice.
+   *
+   * @param splitCount Splits of the rows' sealed blocks, of the segment in scratch, or tiles of
+   * the window.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    grid: { rowCount: number; splitCount: number },
+  ): void {
+    if (grid.splitCount === 0) return;
+    const { kvHeadCount, queryHeadCount } = this.#options.shape;
+    const tileCount = divCeil(grid.rowCount * (queryHeadCount / kvHeadCount), QUERY_COUNT);
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(kvHeadCount, grid.splitCount, tileCount);
+  }
+}

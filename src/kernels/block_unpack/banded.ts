@@ -1,0 +1,109 @@
+import source from "../../../shaders/block_unpack/banded.wgsl" with { type: "text" };
+import rowSource from "../../../shaders/lib/banded_row.wgsl" with { type: "text" };
+import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../../codec/banded/layout.ts";
+import { BAND_COUNT } from "../../codec/banded/band.ts";
+import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
+import { TOKEN_STEP_MAX } from "../../codec/banded/tables.ts";
+import { KEY, type Side, VALUE } from "../../codec/record.ts";
+import { divExact } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
+import type { BlockUnpackBound, BlockUnpackBuffers } from "./paper.ts";
+import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
+import { BAND_WORD_TEXT } from "../text/banded.ts";
+
+/** Buffers of one use of {@link BlockUnpackBandedKernel}. */
+export interface BlockUnpackBandedBuffers extends BlockUnpackBuffers {
+  /** `readerWords` of the layer. */
+  tables: GPUBuffer | BufferSlice;
+}
+
+/** Unpacks banded blocks of one sequence to raw tiles in scratch memory. */
+export class BlockUnpackBandedKernel {
+  #gpu: Gpu;
+  #pipelines: readonly [GPUComputePipeline, GPUComputePipeline];
+  #sectionCount: number;
+
+  private constructor(
+    gpu: Gpu,
+    pipelines: readonly [GPUComputePipeline, GPUComputePipeline],
+    sectionCount: number,
+  ) {
+    this.#gpu = gpu;
+    this.#pipelines = pipelines;
+    this.#sectionCount = sectionCount;
+  }
+
+  /**
+   * Compiles for one record layout.
+   *
+   * @param options `blockCountMax`: sealed blocks a slot's part of the directory has room for.
+   */
+  static async create(
+    gpu: Gpu,
+    options: { layout: BandedLayout; blockCountMax: number },
+    facts: LaneFacts = gpu.facts,
+  ): Promise<BlockUnpackBandedKernel> {
+    const lanes = chooseLanes(facts);
+    const make = (side: Side) => {
+      const label = `block_unpack/banded ${side === KEY ? "K" : "V"}`;
+      return gpu.createPipeline({ label, code: kernelText(options, side, lanes) });
+    };
+    const pipelines = [await make(KEY), await make(VALUE)] as const;
+    return new BlockUnpackBandedKernel(gpu, pipelines, divExact(options.layout.sectionCount, 2));
+  }
+
+  /** Binds buffers, once per layer and segment. */
+  bind(buffers: BlockUnpackBandedBuffers): BlockUnpackBound {
+    const { rows, arena, directory, segment, tables, tiles } = buffers;
+    const resources = [rows, arena, directory, segment, tables, arena, tiles];
+    const [key, value] = this.#pipelines;
+    return [this.#gpu.bind(key, resources), this.#gpu.bind(value, resources)];
+  }
+
+  /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
+  record(pass: GPUComputePassEncoder, bound: BlockUnpackBound, blockCount: number): void {
+    for (const side of [KEY, VALUE]) {
+      pass.setPipeline(this.#pipelines[side]);
+      pass.setBindGroup(0, bound[side]);
+      pass.dispatchWorkgroups(this.#sectionCount, blockCount);
+    }
+  }
+}
+
+function kernelText(
+  options: { layout: BandedLayout; blockCountMax: number },
+  side: Side,
+  lanes: Lanes,
+): string {
+  const { layout, blockCountMax } = options;
+  const { channelCount } = layout;
+  const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
+  const keyStepsWord = 2 * channelCount * BAND_COUNT;
+  const factorsWord = keyStepsWord + 2 * channelCount;
+  const factorCount = TOKEN_STEP_MAX + 1;
+  const constants = constantLines({
+    D: layout.headSize,
+    KV_HEAD_COUNT: layout.kvHeadCount,
+    CHANNEL_COUNT: channelCount,
+    BLOCK_COUNT_MAX: blockCountMax,
+    LANE_COUNT: lanes.count,
+    UNITS_PER_LANE: unitsPerLane,
+    WINDOW_WORDS: 4 * lanes.count - 4,
+    SIDE: side,
+    SINK_COUNT: layout.sinkCount,
+    SECTION_TABLE_WORD: side * divExact(layout.sectionCount, 2),
+    STEPS_WORD: layout.stepsWord,
+    SINKS_WORD: layout.sinksWord,
+    PLANE_WORDS,
+    CHANNEL_STEPS_WORD: keyStepsWord + side * channelCount,
+    FACTORS_WORD: factorsWord + side * factorCount,
+  });
+  const main = expandTemplate([source, rowSource].join("\n"), {
+    e: unitsPerLane,
+    t: UNIT_TOKEN_COUNT,
+    p: Math.log2(lanes.count),
+  });
+  const heads = "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n";
+  return [main, constants, heads, BAND_WORD_TEXT, lanes.text].join("\n");
+}

@@ -1,0 +1,137 @@
+import source from "../../../shaders/block_unpack/paper.wgsl" with { type: "text" };
+import type { PaperLayout } from "../../codec/paper/layout.ts";
+import { KEY, type Side, VALUE } from "../../codec/record.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
+import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
+import { PACK_TEXT, rowText, sideText, windowShape, windowsText } from "../text/pack_windows.ts";
+
+/** Buffers of one use of {@link BlockUnpackPaperKernel}. */
+export interface BlockUnpackBuffers {
+  /** vec4<u32> `[rows]`: slot, -, sealed blocks, -; only row 0 is looked at. */
+  rows: GPUBuffer | BufferSlice;
+  /** Arena of the layer's group: records. */
+  arena: GPUBuffer | BufferSlice;
+  /** u32 `[slot][blockCountMax]`: the layer's word offsets in the arena. */
+  directory: GPUBuffer | BufferSlice;
+  /** u32 `[1]`: first block of the segment; one entry of {@link createSegments}. */
+  segment: GPUBuffer | BufferSlice;
+  /** Raw tiles `[blocks of the segment][tileWords]`. */
+  tiles: GPUBuffer | BufferSlice;
+}
+
+/** Bindings start at multiples of this many bytes on every adapter. */
+const BINDING_ALIGNMENT_BYTES = 256;
+
+/** Bound buffers of a {@link BlockUnpackPaperKernel}: one group for each side. */
+export type BlockUnpackBound = readonly [GPUBindGroup, GPUBindGroup];
+
+/** Unpacks sealed blocks of one sequence to raw tiles in scratch memory. */
+export class BlockUnpackPaperKernel {
+  #gpu: Gpu;
+  #pipelines: readonly [GPUComputePipeline, GPUComputePipeline];
+  #kvHeadCount: number;
+
+  private constructor(
+    gpu: Gpu,
+    pipelines: readonly [GPUComputePipeline, GPUComputePipeline],
+    kvHeadCount: number,
+  ) {
+    this.#gpu = gpu;
+    this.#pipelines = pipelines;
+    this.#kvHeadCount = kvHeadCount;
+  }
+
+  /**
+   * Compiles for one record layout.
+   *
+   * @param options `blockCountMax`: sealed blocks a slot's part of the directory has room for.
+   */
+  static async create(
+    gpu: Gpu,
+    options: { layout: PaperLayout; blockCountMax: number },
+    facts: LaneFacts = gpu.facts,
+  ): Promise<BlockUnpackPaperKernel> {
+    const lanes = chooseLanes(facts);
+    const make = (side: Side) => {
+      const label = `block_unpack ${side === KEY ? "K" : "V"}`;
+      return gpu.createPipeline({ label, code: kernelText(options, side, lanes) });
+    };
+    const pipelines = [await make(KEY), await make(VALUE)] as const;
+    return new BlockUnpackPaperKernel(gpu, pipelines, options.layout.kvHeadCount);
+  }
+
+  /** Binds buffers, once per layer and segment. */
+  bind(buffers: BlockUnpackBuffers): BlockUnpackBound {
+    const { rows, arena, directory, segment, tiles } = buffers;
+    const resources = [rows, arena, directory, segment, tiles];
+    const [key, value] = this.#pipelines;
+    return [this.#gpu.bind(key, resources), this.#gpu.bind(value, resources)];
+  }
+
+  /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
+  record(pass: GPUComputePassEncoder, bound: BlockUnpackBound, blockCount: number): void {
+    for (const side of [KEY, VALUE]) {
+      pass.setPipeline(this.#pipelines[side]);
+      pass.setBindGroup(0, bound[side]);
+      pass.dispatchWorkgroups(this.#kvHeadCount, blockCount);
+    }
+  }
+}
+
+/** First blocks of all segments of a sequence, as bindings of one buffer. */
+export function createSegments(
+  gpu: Gpu,
+  options: { segmentCount: number; blocksPerSegment: number },
+): BufferSlice[] {
+  const { segmentCount, blocksPerSegment } = options;
+  const words = new Uint32Array(segmentCount * BINDING_ALIGNMENT_BYTES / 4);
+  const slices = Array.from({ length: segmentCount }, (_, index) => {
+    const offset = index * BINDING_ALIGNMENT_BYTES;
+    words[offset / 4] = index * blocksPerSegment;
+    return { offset, size: 16 };
+  });
+  const buffer = gpu.createBufferWith("segments", words);
+  return slices.map((slice) => ({ buffer, ...slice }));
+}
+
+function kernelText(
+  options: { layout: PaperLayout; blockCountMax: number },
+  side: Side,
+  lanes: Lanes,
+): string {
+  const { layout, blockCountMax } = options;
+  const windows = windowShape("pack", layout, side);
+  const constants = constantLines({
+    D: layout.headSize,
+    KV_HEAD_COUNT: layout.kvHeadCount,
+    BLOCK_COUNT_MAX: blockCountMax,
+    LANE_COUNT: lanes.count,
+    SIDE: side,
+    PACK_WIDTH_BITS: layout.widthBits(side),
+    PACK_SIZE: layout.packSize,
+    UNIT_TOKENS: windows.unitTokens,
+    UNITS_PER_BLOCK: BLOCK_TOKEN_COUNT / windows.unitTokens,
+    SECTION_PART_COUNT: layout.rowCount * layout.planeWords,
+    SECTION_TABLE_WORD: side * layout.kvHeadCount,
+    PARAMS_WORD: layout.paramsWord(side),
+    PACK_PAYLOAD_WORD: layout.payloadWord(side),
+  });
+  const main = expandTemplate(source, {
+    n: windows.unitTokens / 8,
+    w: 4,
+    r: windows.rowsPerUnit,
+    k: layout.widthBits(side),
+  });
+  return [
+    main,
+    constants,
+    "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n",
+    PACK_TEXT,
+    rowText(windows),
+    sideText(windows, layout, side),
+    windowsText(windows, false),
+    lanes.text,
+  ].join("\n");
+}

@@ -1,0 +1,64 @@
+import source from "../../../shaders/kv_measure/banded.wgsl" with { type: "text" };
+import type { BandedLayout } from "../../codec/banded/layout.ts";
+import { invariant } from "../../core/errors.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { BAND_CHOICE_TEXT } from "../text/banded.ts";
+
+/** Buffers of {@link KvMeasureBandedKernel}; scratch as in `codec/scratch.ts`. */
+export interface KvMeasureBandedBuffers {
+  /** vec4<u32> `[jobs]`, as `kv_quantise/banded` read them. */
+  jobs: GPUBuffer | BufferSlice;
+  /** Codes of all layers. */
+  codes: GPUBuffer | BufferSlice;
+  /** Packed order of all layers. */
+  order: GPUBuffer | BufferSlice;
+  /** `packerWords` of all layers. */
+  bands: GPUBuffer | BufferSlice;
+  /** u32 `[jobs][layer][layout.sectionCount]`: payload words of each section; written. */
+  sizes: GPUBuffer | BufferSlice;
+}
+
+/**
+ * Measures what blocks will take as banded records. The record of a layer has
+ * `layout.recordWords(sum of its sizes, hasSinks)` words.
+ */
+export class KvMeasureBandedKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #grid: { sectionCount: number; layerCount: number };
+
+  private constructor(
+    gpu: Gpu,
+    pipeline: GPUComputePipeline,
+    grid: { sectionCount: number; layerCount: number },
+  ) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#grid = grid;
+  }
+
+  /** Compiles for all layers of a model. */
+  static async create(
+    gpu: Gpu,
+    options: { layout: BandedLayout; layerCount: number },
+  ): Promise<KvMeasureBandedKernel> {
+    const { layerCount, layout: { sectionCount } } = options;
+    const constants = { SECTION_COUNT: sectionCount, LAYER_COUNT: layerCount };
+    const code = `${source}\n${BAND_CHOICE_TEXT}`;
+    const pipeline = await gpu.createPipeline({ label: "kv_measure/banded", code, constants });
+    return new KvMeasureBandedKernel(gpu, pipeline, { sectionCount, layerCount });
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind({ jobs, codes, order, bands, sizes }: KvMeasureBandedBuffers): GPUBindGroup {
+    invariant(sizes !== codes && sizes !== order, "sizes aliases no input");
+    return this.#gpu.bind(this.#pipeline, [jobs, codes, order, bands, sizes]);
+  }
+
+  /** Records all layers of `jobCount` jobs. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#grid.sectionCount, this.#grid.layerCount, jobCount);
+  }
+}

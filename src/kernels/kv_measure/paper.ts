@@ -1,0 +1,70 @@
+import range from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
+import source from "../../../shaders/kv_measure/paper.wgsl" with { type: "text" };
+import type { PaperLayout } from "../../codec/paper/layout.ts";
+import { invariant } from "../../core/errors.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+
+/** Buffers of {@link KvMeasurePaperKernel}; scratch as in `codec/scratch.ts`. */
+export interface KvMeasureBuffers {
+  /** vec4<u32> `[jobs]`, as `kv_quantise` read them. */
+  jobs: GPUBuffer | BufferSlice;
+  /** Codes of all layers. */
+  codes: GPUBuffer | BufferSlice;
+  /** Packed order of all layers. */
+  order: GPUBuffer | BufferSlice;
+  /** Payload words of each section of all layers; written. */
+  sizes: GPUBuffer | BufferSlice;
+}
+
+/**
+ * Measures what blocks will take when packed. The record of a layer has
+ * `layout.recordWords(sum of its sizes)` words.
+ */
+export class KvMeasurePaperKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #grid: { sectionCount: number; layerCount: number };
+
+  private constructor(
+    gpu: Gpu,
+    pipeline: GPUComputePipeline,
+    grid: { sectionCount: number; layerCount: number },
+  ) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#grid = grid;
+  }
+
+  /** Compiles for all layers of a model. */
+  static async create(
+    gpu: Gpu,
+    options: { layout: PaperLayout; layerCount: number },
+  ): Promise<KvMeasurePaperKernel> {
+    const { layout, layerCount } = options;
+    const constants = {
+      KV_HEAD_COUNT: layout.kvHeadCount,
+      HEAD_SIZE: layout.headSize,
+      LAYER_COUNT: layerCount,
+      PACK_SIZE: layout.packSize,
+    };
+    const code = `${source}\n${range}`;
+    const pipeline = await gpu.createPipeline({ label: "kv_measure", code, constants });
+    return new KvMeasurePaperKernel(gpu, pipeline, {
+      sectionCount: layout.sectionCount,
+      layerCount,
+    });
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind({ jobs, codes, order, sizes }: KvMeasureBuffers): GPUBindGroup {
+    invariant(sizes !== codes && sizes !== order, "sizes aliases no input");
+    return this.#gpu.bind(this.#pipeline, [jobs, codes, order, sizes]);
+  }
+
+  /** Records all layers of `jobCount` jobs. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#grid.sectionCount, this.#grid.layerCount, jobCount);
+  }
+}

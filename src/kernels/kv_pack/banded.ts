@@ -1,0 +1,104 @@
+import source from "../../../shaders/kv_pack/banded.wgsl" with { type: "text" };
+import type { BandedLayout } from "../../codec/banded/layout.ts";
+import { invariant } from "../../core/errors.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { BAND_CHOICE_TEXT, STRETCH_TEXT } from "../text/banded.ts";
+
+/** A measured block to pack. */
+export interface PackBandedJob {
+  /** Entry of the scratch buffers: its index among the jobs that were measured. */
+  scratchIndex: number;
+  /** Tokens before it are sinks: 0, or the layout's sinks. */
+  firstToken: number;
+  /** Word offset of each layer's record in its arena, by layer; multiples of 4. */
+  targets: ArrayLike<number>;
+}
+
+/** Buffers of one arena of {@link KvPackBandedKernel}; scratch as in `codec/scratch.ts`. */
+export interface KvPackBandedBuffers {
+  /** {@link packBandedJobWords}. */
+  jobs: GPUBuffer | BufferSlice;
+  /** Codes of all layers. */
+  codes: GPUBuffer | BufferSlice;
+  /** Token steps of all layers. */
+  params: GPUBuffer | BufferSlice;
+  /** Packed order of all layers. */
+  order: GPUBuffer | BufferSlice;
+  /** Payload words of each section of all layers, as `kv_measure/banded` wrote them. */
+  sizes: GPUBuffer | BufferSlice;
+  /** Sinks of all layers, as `kv_quantise/banded` wrote them. */
+  sinks: GPUBuffer | BufferSlice;
+  /** `packerWords` of all layers. */
+  bands: GPUBuffer | BufferSlice;
+  /** Packed blocks; only the words of the records are written. */
+  arena: GPUBuffer | BufferSlice;
+}
+
+/** The contents of a buffer of jobs: scratch entry, first token and targets of each. */
+export function packBandedJobWords(jobs: readonly PackBandedJob[]): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from(
+    jobs.flatMap(({ scratchIndex, firstToken, targets }) => [
+      scratchIndex,
+      firstToken,
+      ...Array.from(targets),
+    ]),
+  );
+}
+
+/** Writes measured blocks into an arena as whole banded records. FORMAT.md section 11.5. */
+export class KvPackBandedKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #sectionCount: number;
+  /** u32: the first layer of each binding. */
+  #firstLayers: GPUBuffer[] = [];
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, sectionCount: number) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#sectionCount = sectionCount;
+  }
+
+  /** Compiles for a layout. */
+  static async create(
+    gpu: Gpu,
+    options: { layout: BandedLayout; layerCount: number },
+  ): Promise<KvPackBandedKernel> {
+    const { layout, layerCount } = options;
+    const constants = {
+      KV_HEAD_COUNT: layout.kvHeadCount,
+      HEAD_SIZE: layout.headSize,
+      LAYER_COUNT: layerCount,
+      SINK_COUNT: layout.sinkCount,
+    };
+    const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT].join("\n");
+    const pipeline = await gpu.createPipeline({ label: "kv_pack/banded", code, constants });
+    return new KvPackBandedKernel(gpu, pipeline, layout.sectionCount);
+  }
+
+  /** Binds the buffers for the arena whose first layer is `firstLayer`; do it at load. */
+  bind(buffers: KvPackBandedBuffers, firstLayer: number): GPUBindGroup {
+    const { jobs, codes, params, order, sizes, sinks, bands, arena } = buffers;
+    invariant(arena !== codes, "arena does not alias codes");
+    const layer = this.#gpu.createUniformWith("kv_pack/banded layer", firstLayer);
+    this.#firstLayers.push(layer);
+    const resources = [jobs, codes, params, order, sizes, sinks, bands, arena, layer];
+    return this.#gpu.bind(this.#pipeline, resources);
+  }
+
+  /** Records `jobCount` jobs of the `layerCount` layers of the bound arena. */
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    counts: { jobCount: number; layerCount: number },
+  ): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#sectionCount, counts.layerCount, counts.jobCount);
+  }
+
+  /** Frees what its bindings hold beside the caller's buffers. */
+  destroy(): void {
+    for (const buffer of this.#firstLayers) this.#gpu.destroyBuffer(buffer);
+  }
+}

@@ -1,0 +1,84 @@
+import rawTile from "../../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" };
+import source from "../../../shaders/kv_quantise/banded.wgsl" with { type: "text" };
+import type { BandedLayout } from "../../codec/banded/layout.ts";
+import { invariant } from "../../core/errors.ts";
+import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+
+/** Buffers of one layer of {@link KvQuantiseBandedKernel}; scratch as in `codec/scratch.ts`. */
+export interface KvQuantiseBandedBuffers {
+  /** vec4<u32> `[jobs]`: slot, tile, tokens packed, first token packed; the last two make 64. */
+  jobs: GPUBuffer | BufferSlice;
+  /** Raw window of the layer: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  window: GPUBuffer | BufferSlice;
+  /** `quantiserWords` of the layer. */
+  tables: GPUBuffer | BufferSlice;
+  /** Codes of all layers; written. */
+  codes: GPUBuffer | BufferSlice;
+  /** Token steps of all layers, the same for both sides; written. */
+  params: GPUBuffer | BufferSlice;
+  /** Packed order of all layers; the identity is written. */
+  order: GPUBuffer | BufferSlice;
+  /** u32 `[jobs][layer][layout.sinkWords(true)]`; written for jobs whose first token is not 0. */
+  sinks: GPUBuffer | BufferSlice;
+  /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
+  flags: GPUBuffer | BufferSlice;
+}
+
+/** Tokens of a workgroup. */
+const GROUP_TOKEN_COUNT = 16;
+
+/** Quantises raw tiles of one layer into scratch, for banded records. FORMAT.md section 11.2. */
+export class KvQuantiseBandedKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #layerCount: number;
+  /** u32: the layer of each binding. */
+  #layerIndexes: GPUBuffer[] = [];
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, layerCount: number) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#layerCount = layerCount;
+  }
+
+  /** Compiles for all layers of a model. */
+  static async create(
+    gpu: Gpu,
+    options: { layout: BandedLayout; layerCount: number },
+  ): Promise<KvQuantiseBandedKernel> {
+    const { layout, layerCount } = options;
+    const constants = {
+      KV_HEAD_COUNT: layout.kvHeadCount,
+      HEAD_SIZE: layout.headSize,
+      LAYER_COUNT: layerCount,
+      SINK_COUNT: layout.sinkCount,
+      TILE_COUNT: WINDOW_TILE_COUNT,
+    };
+    const code = `${source}\n${rawTile}`;
+    const pipeline = await gpu.createPipeline({ label: "kv_quantise/banded", code, constants });
+    return new KvQuantiseBandedKernel(gpu, pipeline, layerCount);
+  }
+
+  /** Binds the buffers for one layer; do it at load, not in the step loop. */
+  bind(buffers: KvQuantiseBandedBuffers, layer: number): GPUBindGroup {
+    invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
+    const { jobs, window, tables, codes, params, order, sinks, flags } = buffers;
+    const layerIndex = this.#gpu.createUniformWith("kv_quantise/banded layer", layer);
+    this.#layerIndexes.push(layerIndex);
+    const resources = [jobs, window, tables, codes, params, order, sinks, flags, layerIndex];
+    return this.#gpu.bind(this.#pipeline, resources);
+  }
+
+  /** Records one layer of `jobCount` jobs. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(BLOCK_TOKEN_COUNT / GROUP_TOKEN_COUNT, jobCount);
+  }
+
+  /** Frees what its bindings hold beside the caller's buffers. */
+  destroy(): void {
+    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
+  }
+}

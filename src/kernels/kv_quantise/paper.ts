@@ -1,0 +1,82 @@
+import rawTile from "../../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" };
+import source from "../../../shaders/kv_quantise/paper.wgsl" with { type: "text" };
+import { codeBits, type PaperLayout } from "../../codec/paper/layout.ts";
+import { invariant } from "../../core/errors.ts";
+import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+
+/** Buffers of one layer of {@link KvQuantisePaperKernel}; scratch as in `codec/scratch.ts`. */
+export interface KvQuantiseBuffers {
+  /** vec4<u32> `[jobs]`: slot, tile, token count, unused. */
+  jobs: GPUBuffer | BufferSlice;
+  /** Raw window of the layer: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  window: GPUBuffer | BufferSlice;
+  /** Codes of all layers; written. */
+  codes: GPUBuffer | BufferSlice;
+  /** Token parameters of all layers; written. */
+  params: GPUBuffer | BufferSlice;
+  /** Packed order of all layers; the identity is written. */
+  order: GPUBuffer | BufferSlice;
+  /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
+  flags: GPUBuffer | BufferSlice;
+}
+
+/** Quantises raw tiles of one layer into scratch. FORMAT.md section 3. */
+export class KvQuantisePaperKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #layerCount: number;
+  /** u32: the layer of each binding. */
+  #layerIndexes: GPUBuffer[] = [];
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, layerCount: number) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#layerCount = layerCount;
+  }
+
+  /** Compiles for steps of `keyRel` and `valueRel`, whose codes fit the layout's bits. */
+  static async create(
+    gpu: Gpu,
+    options: { layout: PaperLayout; layerCount: number; keyRel: number; valueRel: number },
+  ): Promise<KvQuantisePaperKernel> {
+    const { layout, layerCount, keyRel, valueRel } = options;
+    invariant(codeBits(keyRel) === layout.keyBits, "K code bits follow from keyRel");
+    invariant(codeBits(valueRel) === layout.valueBits, "V code bits follow from valueRel");
+    const constants = {
+      KV_HEAD_COUNT: layout.kvHeadCount,
+      HEAD_SIZE: layout.headSize,
+      LAYER_COUNT: layerCount,
+      TILE_COUNT: WINDOW_TILE_COUNT,
+      KEY_REL: Math.fround(keyRel),
+      VALUE_REL: Math.fround(valueRel),
+      KEY_CODE_MAX: 2 ** layout.keyBits - 1,
+      VALUE_CODE_MAX: 2 ** layout.valueBits - 1,
+    };
+    const code = `${source}\n${rawTile}`;
+    const pipeline = await gpu.createPipeline({ label: "kv_quantise", code, constants });
+    return new KvQuantisePaperKernel(gpu, pipeline, layerCount);
+  }
+
+  /** Binds the buffers for one layer; do it at load, not in the step loop. */
+  bind(buffers: KvQuantiseBuffers, layer: number): GPUBindGroup {
+    invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
+    const { jobs, window, codes, params, order, flags } = buffers;
+    const layerIndex = this.#gpu.createBufferWith("kv_quantise layer", Uint32Array.of(layer));
+    this.#layerIndexes.push(layerIndex);
+    const resources = [jobs, window, layerIndex, codes, params, order, flags];
+    return this.#gpu.bind(this.#pipeline, resources);
+  }
+
+  /** Records one layer of `jobCount` jobs. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(2, jobCount);
+  }
+
+  /** Frees what its bindings hold beside the caller's buffers. */
+  destroy(): void {
+    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
+  }
+}

@@ -1,0 +1,87 @@
+import source from "../../../shaders/kv_repack/greedy.wgsl" with { type: "text" };
+import wideInteger from "../../../shaders/lib/wide_integer.wgsl" with { type: "text" };
+import type { CodedLayout } from "../../codec/scratch.ts";
+import { EngineError, invariant } from "../../core/errors.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+
+/**
+ * Most channels of a side, and with packs of 4. Mesa's software driver ends a shader's loops,
+ * without an error, after 65,535 turns in all; up to here the kernel needs fewer, whatever the
+ * codes: 62,608 and 65,424. More packs have more starts to look for.
+ */
+const CHANNEL_COUNT_MAX = 6144;
+const CHANNEL_COUNT_MAX_OF_4 = 5632;
+/** From here on a layer gets 256 threads: with fewer it would need too many turns, too. */
+const CHANNEL_COUNT_LARGE = 1025;
+
+/** Buffers of {@link KvRepackGreedyKernel}; scratch as in `codec/scratch.ts`. */
+export interface KvRepackGreedyBuffers {
+  /** vec4<u32> `[jobs]`, as `kv_quantise` read them. */
+  jobs: GPUBuffer | BufferSlice;
+  /** Codes of all layers. */
+  codes: GPUBuffer | BufferSlice;
+  /** Ranges of the pack that is being filled, of all layers; overwritten. */
+  ranges: GPUBuffer | BufferSlice;
+  /** Packed order of all layers; written. */
+  order: GPUBuffer | BufferSlice;
+}
+
+/** Orders the tokens of blocks so that packs hold tokens that are alike. FORMAT.md section 4.1. */
+export class KvRepackGreedyKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #layerCount: number;
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, layerCount: number) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#layerCount = layerCount;
+  }
+
+  /**
+   * Compiles for all layers of a model.
+   *
+   * @throws {EngineError} `model_unsupported` if a layer has more than 6,144 channels of K,
+   * with packs of 4 more than 5,632.
+   */
+  static async create(
+    gpu: Gpu,
+    options: { layout: CodedLayout; layerCount: number },
+  ): Promise<KvRepackGreedyKernel> {
+    const { layout, layerCount } = options;
+    const channelCount = layout.kvHeadCount * layout.headSize;
+    const channelCountMax = layout.packSize === 4 ? CHANNEL_COUNT_MAX_OF_4 : CHANNEL_COUNT_MAX;
+    if (channelCount > channelCountMax) {
+      throw new EngineError(
+        "model_unsupported",
+        `Cannot repack greedily: ${channelCount} channels of keys per layer exceed ` +
+          `${channelCountMax} with packs of ${layout.packSize}; use the median`,
+      );
+    }
+    const constants = {
+      CHANNEL_COUNT: channelCount,
+      LAYER_COUNT: layerCount,
+      PACK_SIZE: layout.packSize,
+      KEY_BITS: layout.keyBits,
+      VALUE_BITS: layout.valueBits,
+      // More threads are more barriers, which cost a CPU device more than they gain it.
+      LANE_COUNT: channelCount < CHANNEL_COUNT_LARGE ? 64 : 256,
+    };
+    const code = `${source}\n${wideInteger}`;
+    const pipeline = await gpu.createPipeline({ label: "kv_repack/greedy", code, constants });
+    return new KvRepackGreedyKernel(gpu, pipeline, layerCount);
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind({ jobs, codes, ranges, order }: KvRepackGreedyBuffers): GPUBindGroup {
+    invariant(codes !== order && codes !== ranges, "order and ranges do not alias codes");
+    return this.#gpu.bind(this.#pipeline, [jobs, codes, ranges, order]);
+  }
+
+  /** Records all layers of `jobCount` jobs. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#layerCount, jobCount);
+  }
+}

@@ -1,0 +1,40 @@
+/** The texts of `shaders/lib` that are appended to `matmul.wgsl` and `embed.wgsl`, by choice. */
+
+import normNone from "../../../shaders/matmul/parts/norm_none.wgsl" with { type: "text" };
+import normRms from "../../../shaders/matmul/parts/norm_rms.wgsl" with { type: "text" };
+import outputAdd from "../../../shaders/matmul/parts/output_add.wgsl" with { type: "text" };
+import outputHeads from "../../../shaders/matmul/parts/output_heads.wgsl" with { type: "text" };
+import outputSilu from "../../../shaders/matmul/parts/output_silu.wgsl" with { type: "text" };
+import outputStore from "../../../shaders/matmul/parts/output_store.wgsl" with { type: "text" };
+import rows1 from "../../../shaders/matmul/parts/rows_1.wgsl" with { type: "text" };
+import rows2 from "../../../shaders/matmul/parts/rows_2.wgsl" with { type: "text" };
+import rows4 from "../../../shaders/matmul/parts/rows_4.wgsl" with { type: "text" };
+import shareSubgroup from "../../../shaders/matmul/parts/share_subgroup.wgsl" with { type: "text" };
+import shareWorkgroup from "../../../shaders/matmul/parts/share_workgroup.wgsl" with {
+  type: "text",
+};
+import bf16 from "../../../shaders/lib/weight_bf16.wgsl" with { type: "text" };
+import f16 from "../../../shaders/lib/weight_f16.wgsl" with { type: "text" };
+import f32 from "../../../shaders/lib/weight_f32.wgsl" with { type: "text" };
+import q4 from "../../../shaders/lib/weight_q4.wgsl" with { type: "text" };
+import q8 from "../../../shaders/lib/weight_q8.wgsl" with { type: "text" };
+
+/** How weights of each format are loaded and expanded. */
+export const WEIGHT_TEXT = { q4, q8, f16, bf16, f32 } as const;
+
+/** By the number of rows that one workgroup takes together. */
+export const MATMUL_ROWS_TEXT = { 1: rows1, 2: rows2, 4: rows4 } as const;
+
+/** How lanes share what they loaded. */
+export const MATMUL_SHARE_TEXT = { subgroup: shareSubgroup, workgroup: shareWorkgroup } as const;
+
+/** The norm before the product. */
+export const MATMUL_NORM_TEXT = { none: normNone, rms: normRms } as const;
+
+/** What is done with the outputs. */
+export const MATMUL_OUTPUT_TEXT = {
+  store: outputStore,
+  add: outputAdd,
+  silu: outputSilu,
+  heads: outputHeads,
+} as const;

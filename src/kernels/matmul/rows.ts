@@ -1,0 +1,220 @@
+import source from "../../../shaders/matmul/rows.wgsl" with { type: "text" };
+import { invariant } from "../../core/errors.ts";
+import { divCeil, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import {
+  MATMUL_NORM_TEXT,
+  MATMUL_OUTPUT_TEXT,
+  MATMUL_ROWS_TEXT,
+  MATMUL_SHARE_TEXT,
+  WEIGHT_TEXT,
+} from "./parts.ts";
+import {
+  type DeviceWeights,
+  GROUP_ROW_COUNT,
+  hasScales,
+  type WeightPart,
+  type WeightShape,
+} from "../weight_layout.ts";
+
+/** Activation buffers hold rows up to a multiple of this; padding is computed and ignored. */
+export const ROW_TILE = 4;
+
+/** Slot in the descriptor of a row that only fills up a tile: its keys and values go nowhere. */
+export const PADDING_SLOT = 0xffffffff;
+
+/** What becomes of the outputs. */
+export type MatmulOutput =
+  /** `y = outputs`, f32 `[rows, outputCount]`. */
+  | { kind: "store" }
+  /** `y += outputs`, f32 `[rows, outputCount]`. */
+  | { kind: "add" }
+  /** Outputs 2i, 2i+1 are gate i, up i: `y = silu(gate) * up`, f32 `[rows, outputCount / 2]`. */
+  | { kind: "silu" }
+  /**
+   * Outputs are the query, key and value heads: queries turned by RoPE to `y`, f32
+   * `[rows, queryHeadCount * headSize]`; keys (turned) and values to the window, as f16.
+   */
+  | { kind: "heads"; queryHeadCount: number; kvHeadCount: number; headSize: number };
+
+/** What a {@link MatmulKernel} is compiled for. */
+export interface MatmulOptions {
+  /** The weight, or the shape of several equal ones. */
+  weights: WeightShape & { parts: readonly Pick<WeightPart<unknown>, "rowStart">[] };
+  output: MatmulOutput;
+  /** Epsilon of an RMSNorm of `x`; no norm if left out. */
+  normEpsilon?: number;
+  /** How lanes share `x`; by subgroup where the device has subgroups of 8, if left out. */
+  sharing?: "subgroup" | "workgroup";
+}
+
+/** Buffers of one use of a {@link MatmulKernel}. Rows are padded to {@link ROW_TILE}. */
+export interface MatmulBuffers {
+  weights: DeviceWeights;
+  /** f32 `[rows, columnCount]`. */
+  x: GPUBuffer | BufferSlice;
+  /** f32 `[columnCount]`; with a norm. */
+  normWeight?: GPUBuffer | BufferSlice;
+  /** As {@link MatmulOutput} says; not `x`. */
+  y: GPUBuffer | BufferSlice;
+  /** With output `heads`: f32 `[rows, headSize / 2, 2]`, cosine and sine of each pair. */
+  rope?: GPUBuffer | BufferSlice;
+  /** With output `heads`: u32 `[rows, 4]`, the row descriptors: slot, position, … */
+  rows?: GPUBuffer | BufferSlice;
+  /** With output `heads`: u32 `[slots, WINDOW_TILE_COUNT, tileWords]` of one layer. */
+  window?: GPUBuffer | BufferSlice;
+}
+
+/** Bind groups of one use: per number of rows taken together, one per part of the weight. */
+export type BoundMatmul = readonly (readonly GPUBindGroup[])[];
+
+/** Rows of x that one workgroup takes together, by pipeline. */
+const ROW_COUNTS = [1, 2, 4] as const;
+
+/** Groups of 8 lanes per workgroup where sharing is by workgroup memory. */
+const SLICE_COUNT = 8;
+
+/** `y = weight · x` per row, with the norm before and the step after it fused. */
+export class MatmulKernel {
+  #gpu: Gpu;
+  #options: MatmulOptions;
+  /** By index in ROW_COUNTS, then part. */
+  #pipelines: GPUComputePipeline[][];
+
+  private constructor(gpu: Gpu, options: MatmulOptions, pipelines: GPUComputePipeline[][]) {
+    this.#gpu = gpu;
+    this.#options = options;
+    this.#pipelines = pipelines;
+  }
+
+  /**
+   * Compiles for weights of one shape and format.
+   *
+   * @throws {RangeError} If the heads do not make up the rows of the weight.
+   */
+  static async create(gpu: Gpu, options: MatmulOptions): Promise<MatmulKernel> {
+    checkHeads(options);
+    const pipelines: GPUComputePipeline[][] = [];
+    for (const rowCount of ROW_COUNTS) {
+      const code = shaderText(gpu, options, rowCount);
+      const label = `matmul ${options.output.kind} ${options.weights.format} x${rowCount}`;
+      const byPart: GPUComputePipeline[] = [];
+      for (const { rowStart } of options.weights.parts) {
+        const constants = shaderConstants(gpu, options, rowStart);
+        byPart.push(await gpu.createPipeline({ label, code, constants }));
+      }
+      pipelines.push(byPart);
+    }
+    return new MatmulKernel(gpu, options, pipelines);
+  }
+
+  /** Binds buffers; do it at load, not in the step loop. */
+  bind(buffers: MatmulBuffers): BoundMatmul {
+    const { weights } = buffers;
+    const { format, rowCount, columnCount, parts } = this.#options.weights;
+    invariant(weights.format === format, "the weight has the format compiled for");
+    invariant(weights.rowCount === rowCount, "the weight has the rows compiled for");
+    invariant(weights.columnCount === columnCount, "the weight has the columns compiled for");
+    invariant(weights.parts.length === parts.length, "the weight has the parts compiled for");
+    invariant(buffers.x !== buffers.y, "y does not alias x");
+    return this.#pipelines.map((byPart) =>
+      byPart.map((pipeline, index) => this.#bindPart(pipeline, weights.parts[index], buffers))
+    );
+  }
+
+  /** Records the product for `rowCount` rows. */
+  record(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
+    const variant = rowCount <= 2 ? rowCount - 1 : ROW_COUNTS.length - 1;
+    const tileCount = divCeil(rowCount, ROW_COUNTS[variant]);
+    for (const [index, pipeline] of this.#pipelines[variant].entries()) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bound[variant][index]);
+      pass.dispatchWorkgroups(this.#groupCount(index), tileCount);
+    }
+  }
+
+  #groupCount(partIndex: number): number {
+    const { parts, rowCount } = this.#options.weights;
+    const end = parts[partIndex + 1]?.rowStart ?? rowCount;
+    return divCeil(end - parts[partIndex].rowStart, GROUP_ROW_COUNT);
+  }
+
+  #bindPart(
+    pipeline: GPUComputePipeline,
+    part: WeightPart<GPUBuffer>,
+    buffers: MatmulBuffers,
+  ): GPUBindGroup {
+    const { output, normEpsilon, weights } = this.#options;
+    const heads = output.kind === "heads";
+    const byBinding = [
+      part.words,
+      hasScales(weights.format) ? part.scales : null,
+      buffers.x,
+      normEpsilon === undefined ? null : buffers.normWeight,
+      buffers.y,
+      heads ? buffers.rope : null,
+      heads ? buffers.rows : null,
+      heads ? buffers.window : null,
+    ];
+    const entries: GPUBindGroupEntry[] = [];
+    for (const [binding, buffer] of byBinding.entries()) {
+      if (buffer === null) continue;
+      invariant(buffer !== undefined, `binding ${binding} of matmul has a buffer`);
+      const resource = "buffer" in buffer ? buffer : { buffer };
+      entries.push({ binding, resource: resource as GPUBufferBinding });
+    }
+    const layout = pipeline.getBindGroupLayout(0);
+    return this.#gpu.device.createBindGroup({ layout, entries });
+  }
+}
+
+function checkHeads({ weights, output }: MatmulOptions): void {
+  if (output.kind !== "heads") return;
+  const { queryHeadCount, kvHeadCount, headSize } = output;
+  const wanted = (queryHeadCount + 2 * kvHeadCount) * headSize;
+  if (weights.rowCount !== wanted || headSize % 4 !== 0) {
+    throw new RangeError(
+      `Cannot split ${weights.rowCount} outputs into ${queryHeadCount} + 2 * ${kvHeadCount} ` +
+        `heads of ${headSize}`,
+    );
+  }
+}
+
+function sharingOf(gpu: Gpu, options: MatmulOptions): "subgroup" | "workgroup" {
+  const { hasSubgroups, subgroupSizeMin, subgroupSizeMax } = gpu.facts;
+  const hasEights = hasSubgroups && subgroupSizeMin === 8 && subgroupSizeMax === 8;
+  return options.sharing ?? (hasEights ? "subgroup" : "workgroup");
+}
+
+function shaderText(gpu: Gpu, options: MatmulOptions, rowCount: 1 | 2 | 4): string {
+  return [
+    source,
+    WEIGHT_TEXT[options.weights.format],
+    MATMUL_ROWS_TEXT[rowCount],
+    MATMUL_SHARE_TEXT[sharingOf(gpu, options)],
+    MATMUL_NORM_TEXT[options.normEpsilon === undefined ? "none" : "rms"],
+    MATMUL_OUTPUT_TEXT[options.output.kind],
+  ].join("\n");
+}
+
+function shaderConstants(
+  gpu: Gpu,
+  options: MatmulOptions,
+  rowStart: number,
+): Record<string, number> {
+  const { weights, output, normEpsilon } = options;
+  const constants: Record<string, number> = {
+    COLUMN_COUNT: weights.columnCount,
+    OUTPUT_COUNT: weights.rowCount,
+    OUTPUT_START: rowStart,
+    SLICE_COUNT: sharingOf(gpu, options) === "subgroup" ? 1 : SLICE_COUNT,
+  };
+  if (normEpsilon !== undefined) constants.EPSILON = normEpsilon;
+  if (output.kind === "heads") {
+    constants.QUERY_HEAD_COUNT = output.queryHeadCount;
+    constants.KV_HEAD_COUNT = output.kvHeadCount;
+    constants.HEAD_SIZE = output.headSize;
+    constants.WINDOW_TILE_COUNT = WINDOW_TILE_COUNT;
+  }
+  return constants;
+}

@@ -1,0 +1,136 @@
+import { rawTileWords } from "../../codec/record.ts";
+import { rawTileValues } from "../../codec/raw_tile.ts";
+import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+
+/** Heads of a layer; sizes as in `AttentionShape` of the kernels. */
+export interface AttentionReferenceShape {
+  kvHeadCount: number;
+  queryHeadCount: number;
+  headSize: number;
+  blocksPerSplit: number;
+  splitCountMax: number;
+}
+
+/** What query heads see of a run of tokens: f32 or f64 `[tokens][kvHeadCount * headSize]`. */
+export interface VisibleTokens {
+  keys: ArrayLike<number>;
+  values: ArrayLike<number>;
+  tokenCount: number;
+}
+
+/** Inputs of {@link attentionDecodeRawReference}, as the kernel binds them. */
+export interface AttentionDecodeRawInputs {
+  q: Float32Array;
+  /** Four words per row: slot, position, sealed blocks, -. */
+  rows: Uint32Array;
+  /** Window or arena. */
+  tiles: Uint32Array;
+  /** Word offsets `[slot][blockCountMax]` of an arena; absent for the window. */
+  directory?: Uint32Array;
+  blockCountMax: number;
+}
+
+/**
+ * Adds the partial results of one split of one row: m, l and o of each query head, in f64.
+ *
+ * @param partials `[row][query head][split][headSize + 2]`.
+ */
+export function attendSplit(
+  shape: AttentionReferenceShape,
+  partials: Float64Array,
+  query: Float32Array,
+  seen: VisibleTokens & { row: number; split: number },
+): void {
+  const { kvHeadCount, queryHeadCount, headSize, splitCountMax } = shape;
+  const channelCount = kvHeadCount * headSize;
+  for (let head = 0; head < queryHeadCount; head++) {
+    const kvStart = Math.floor(head / (queryHeadCount / kvHeadCount)) * headSize;
+    const scores = Array.from({ length: seen.tokenCount }, (_, token) => {
+      let score = 0;
+      for (let c = 0; c < headSize; c++) {
+        score += query[head * headSize + c] * seen.keys[token * channelCount + kvStart + c];
+      }
+      return score / Math.sqrt(headSize);
+    });
+    const peak = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+    const start = ((seen.row * queryHeadCount + head) * splitCountMax + seen.split) *
+      (headSize + 2);
+    partials[start] = peak;
+    for (const [token, score] of scores.entries()) {
+      const weight = Math.exp(score - peak);
+      partials[start + 1] += weight;
+      for (let c = 0; c < headSize; c++) {
+        partials[start + 2 + c] += weight * seen.values[token * channelCount + kvStart + c];
+      }
+    }
+  }
+}
+
+/** The first `tokenCount` tokens of a raw tile. */
+export function visibleOfTile(
+  shape: AttentionReferenceShape,
+  tiles: Uint32Array,
+  range: { word: number; tokenCount: number },
+): VisibleTokens {
+  const tile = tiles.slice(range.word, range.word + rawTileWords(shape));
+  const { tokenCount } = range;
+  return { keys: rawTileValues(shape, tile, 0), values: rawTileValues(shape, tile, 1), tokenCount };
+}
+
+/** Joins runs of tokens into one. */
+export function joinTokens(runs: readonly VisibleTokens[], channelCount: number): VisibleTokens {
+  const tokenCount = runs.reduce((sum, run) => sum + run.tokenCount, 0);
+  const keys = new Float64Array(tokenCount * channelCount);
+  const values = new Float64Array(tokenCount * channelCount);
+  let at = 0;
+  for (const run of runs) {
+    for (let i = 0; i < run.tokenCount * channelCount; i++, at++) {
+      keys[at] = run.keys[i];
+      values[at] = run.values[i];
+    }
+  }
+  return { keys, values, tokenCount };
+}
+
+/**
+ * CPU twin of `shaders/attention_decode/raw.wgsl`, in f64 from the f16 words.
+ *
+ * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
+ */
+export function attentionDecodeRawReference(
+  shape: AttentionReferenceShape,
+  inputs: AttentionDecodeRawInputs,
+): Float64Array {
+  const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
+  const { q, rows, tiles, directory, blockCountMax } = inputs;
+  const rowCount = rows.length / 4;
+  const width = queryHeadCount * headSize;
+  const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
+  for (let row = 0; row < rowCount; row++) {
+    const [slot, position, blockCount] = rows.subarray(row * 4);
+    const query = q.subarray(row * width, (row + 1) * width);
+    const sealedSplitCount = Math.ceil(blockCount / blocksPerSplit);
+    if (directory) {
+      for (let split = 0; split < sealedSplitCount; split++) {
+        const end = Math.min(blockCount, (split + 1) * blocksPerSplit);
+        const runs: VisibleTokens[] = [];
+        for (let block = split * blocksPerSplit; block < end; block++) {
+          const word = directory[slot * blockCountMax + block];
+          runs.push(visibleOfTile(shape, tiles, { word, tokenCount: BLOCK_TOKEN_COUNT }));
+        }
+        const seen = joinTokens(runs, kvHeadCount * headSize);
+        attendSplit(shape, partials, query, { ...seen, row, split });
+      }
+      continue;
+    }
+    for (let block = blockCount; block * BLOCK_TOKEN_COUNT <= position; block++) {
+      const tile = slot * WINDOW_TILE_COUNT + block % WINDOW_TILE_COUNT;
+      const tokenCount = Math.min(BLOCK_TOKEN_COUNT, position + 1 - block * BLOCK_TOKEN_COUNT);
+      const word = tile * rawTileWords(shape);
+      const seen = visibleOfTile(shape, tiles, { word, tokenCount });
+      const split = sealedSplitCount + block - blockCount;
+      attendSplit(shape, partials, query, { ...seen, row, split });
+    }
+  }
+  return partials;
+}

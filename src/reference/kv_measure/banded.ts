@@ -1,0 +1,40 @@
+import type { BandedLayout } from "../../codec/banded/layout.ts";
+import { type BandedSource, measureBanded } from "../../codec/banded/pack.ts";
+import type { BandedTables } from "../../codec/banded/tables.ts";
+import { scratchBlock } from "../../codec/scratch.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import type { BandedJob, BandedScratch } from "../kv_quantise/banded.ts";
+
+/** CPU twin of `shaders/kv_measure/banded.wgsl`: u32 `[job][layer][section]`. */
+export function kvMeasureBandedReference(
+  layout: BandedLayout,
+  scratch: Pick<BandedScratch, "codes" | "params" | "order">,
+  input: { jobs: readonly BandedJob[]; tables: readonly BandedTables[] },
+): Uint32Array {
+  const { jobs, tables } = input;
+  const sizes = new Uint32Array(jobs.length * tables.length * layout.sectionCount);
+  for (const [index, { firstToken }] of jobs.entries()) {
+    for (let layer = 0; layer < tables.length; layer++) {
+      const entry = index * tables.length + layer;
+      const source = bandedSource(layout, scratch, { entry, firstToken, tables: tables[layer] });
+      sizes.set(measureBanded(layout, source), entry * layout.sectionCount);
+    }
+  }
+  return sizes;
+}
+
+/** One layer of one job of the scratch buffers; `entry` is `job * layerCount + layer`. */
+export function bandedSource(
+  layout: BandedLayout,
+  scratch: Pick<BandedScratch, "codes" | "params" | "order">,
+  at: { entry: number; firstToken: number; tables: BandedTables },
+): BandedSource {
+  const { entry, firstToken, tables } = at;
+  const tokenCount = BLOCK_TOKEN_COUNT - firstToken;
+  const block = scratchBlock(layout, scratch, { entry, tokenCount });
+  const order = scratch.order.subarray(
+    entry * BLOCK_TOKEN_COUNT,
+    (entry + 1) * BLOCK_TOKEN_COUNT,
+  );
+  return { block, order, tables };
+}

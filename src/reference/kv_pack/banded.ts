@@ -1,0 +1,28 @@
+import type { BandedLayout } from "../../codec/banded/layout.ts";
+import { packBanded } from "../../codec/banded/pack.ts";
+import type { BandedTables } from "../../codec/banded/tables.ts";
+import { bandedSource } from "../kv_measure/banded.ts";
+import type { BandedScratch } from "../kv_quantise/banded.ts";
+
+/** CPU twin of `shaders/kv_pack/banded.wgsl`: writes the records of all layers into `arena`. */
+export function kvPackBandedReference(
+  layout: BandedLayout,
+  scratch: BandedScratch,
+  input: {
+    jobs: readonly { scratchIndex: number; firstToken: number; targets: ArrayLike<number> }[];
+    tables: readonly BandedTables[];
+  },
+  arena: Uint32Array,
+): void {
+  const { jobs, tables } = input;
+  const sinkWords = layout.sinkWords(true);
+  for (const { scratchIndex, firstToken, targets } of jobs) {
+    for (let layer = 0; layer < tables.length; layer++) {
+      const entry = scratchIndex * tables.length + layer;
+      const source = bandedSource(layout, scratch, { entry, firstToken, tables: tables[layer] });
+      const start = entry * sinkWords;
+      const sinks = scratch.sinks.subarray(start, start + (firstToken > 0 ? sinkWords : 0));
+      arena.set(packBanded(layout, source, sinks), targets[layer]);
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import type { PaperLayout } from "../../codec/paper/layout.ts";
+import { packPaper } from "../../codec/paper/pack.ts";
+import { type PackJob, scratchBlock } from "../../codec/scratch.ts";
+
+/** CPU twin of `shaders/kv_pack/paper.wgsl`: writes the records of all layers into `arena`. */
+export function kvPackPaperReference(
+  layout: PaperLayout,
+  scratch: { codes: Uint8Array; params: Uint32Array; order: Uint32Array },
+  input: { jobs: readonly PackJob[]; layerCount: number; targets: Uint32Array },
+  arena: Uint32Array,
+): void {
+  const { jobs, layerCount, targets } = input;
+  for (const [index, { tokenCount, scratchIndex }] of jobs.entries()) {
+    for (let layer = 0; layer < layerCount; layer++) {
+      const entry = scratchIndex * layerCount + layer;
+      const block = scratchBlock(layout, scratch, { entry, tokenCount });
+      const order = scratch.order.subarray(entry * 64, entry * 64 + 64);
+      arena.set(packPaper(layout, block, order), targets[index * layerCount + layer]);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import { assert } from "@std/assert";
+import { attentionDecodeRawReference } from "../../../src/reference/attention_decode/raw.ts";
+import {
+  assertSameBits,
+  type AttentionCase,
+  caseShape,
+  makeAttentionCase,
+} from "../../support/attention_case.ts";
+import { runDecodeRaw } from "../../support/attention_runs.ts";
+import { assertNear } from "../../support/numeric.ts";
+
+/** f32 dot products of up to 256 terms, then exp of scores of a few units: about 1e-6 per value. */
+const NMSE_MAX = 1e-10;
+
+const HEADS = [
+  { kvHeadCount: 3, groupSize: 3, headSize: 64, why: "the default model" },
+  { kvHeadCount: 1, groupSize: 1, headSize: 32, why: "one query head per KV head" },
+  { kvHeadCount: 2, groupSize: 4, headSize: 96, why: "lanes that share a token by halves" },
+  { kvHeadCount: 1, groupSize: 8, headSize: 128, why: "two vectors of heads" },
+  { kvHeadCount: 1, groupSize: 5, headSize: 256, why: "a head that does not exist, large heads" },
+];
+
+/** Lengths around the borders of tiles, of sealing and of splits; one slot of a single token. */
+const LENGTHS = [1, 63, 64, 65, 128, 191, 192, 193, 447, 600];
+
+function reference(attention: AttentionCase, source: "window" | "arena"): Float64Array {
+  const { q, rows, blockCountMax } = attention;
+  const inputs = source === "window"
+    ? { q, rows, tiles: attention.window, blockCountMax }
+    : { q, rows, tiles: attention.arena, directory: attention.directory, blockCountMax };
+  return attentionDecodeRawReference(attention.shape, inputs);
+}
+
+for (const source of ["window", "arena"] as const) {
+  for (const { why, ...heads } of HEADS) {
+    Deno.test(`AttentionDecodeRawKernel matches its reference on ${source} tiles (${why})`, async () => {
+      const shape = caseShape(heads, { blocksPerSplit: 4, blockCountMax: 10 });
+      const attention = makeAttentionCase(shape, LENGTHS, "raw");
+      assertNear(await runDecodeRaw(attention, source), reference(attention, source), NMSE_MAX);
+    });
+  }
+}
+
+Deno.test("AttentionDecodeRawKernel does not see what lies behind a row's position", async () => {
+  const shape = caseShape(HEADS[0], { blocksPerSplit: 4, blockCountMax: 4 });
+  const clean = makeAttentionCase(shape, [70, 130], "raw");
+  const dirty = { ...clean, window: clean.window.slice() };
+  const halves = new Uint16Array(dirty.window.buffer);
+  for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00; // NaN
+  assertSameBits(await runDecodeRaw(dirty, "window"), await runDecodeRaw(clean, "window"));
+});
+
+Deno.test("AttentionDecodeRawKernel stays finite if scores are in the thousands", async () => {
+  const shape = caseShape(HEADS[0], { blocksPerSplit: 4, blockCountMax: 4 });
+  const attention = makeAttentionCase(shape, [300], "raw", { scale: 4000 });
+  const partials = await runDecodeRaw(attention, "arena");
+  assert(partials.every(Number.isFinite), "all partial results are finite");
+  const expected = reference(attention, "arena");
+  const peakOf = (values: ArrayLike<number>) => values[0];
+  assert(Math.abs(peakOf(expected)) > 1000, "the case has large scores");
+  assertNear([peakOf(partials)], [peakOf(expected)], NMSE_MAX);
+});
+
+Deno.test("AttentionDecodeRawKernel gives a row the same bits whatever runs beside it", async () => {
+  const shape = caseShape(HEADS[0], { blocksPerSplit: 4, blockCountMax: 10 });
+  const attention = makeAttentionCase(shape, [600, 65, 447], "raw");
+  const width = shape.queryHeadCount * shape.headSize;
+  const alone = {
+    ...attention,
+    q: attention.q.slice(2 * width),
+    rows: attention.rows.slice(8),
+  };
+  for (const source of ["window", "arena"] as const) {
+    const together = await runDecodeRaw(attention, source);
+    const single = await runDecodeRaw(alone, source);
+    assertSameBits(together.subarray(2 * single.length), single);
+  }
+});

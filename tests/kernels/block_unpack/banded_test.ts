@@ -1,0 +1,54 @@
+import { assert } from "@std/assert";
+import { readerWords } from "../../../src/codec/banded/tables.ts";
+import { rawTileWords } from "../../../src/codec/record.ts";
+import { createSegments } from "../../../src/kernels/block_unpack/paper.ts";
+import { BlockUnpackBandedKernel } from "../../../src/kernels/block_unpack/banded.ts";
+import { blockUnpackBandedReference } from "../../../src/reference/block_unpack/banded.ts";
+import { assertSameBits } from "../../support/attention_case.ts";
+import { BANDED_CASES, bandedInput, caseName, sealedSequence } from "../../support/banded_case.ts";
+import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
+
+/** Sealed blocks a slot's part of the directory has room for. */
+const blockCountMax = 12;
+
+for (const [index, bandedCase] of BANDED_CASES.entries()) {
+  const repack = (["median", "greedy", "none"] as const)[index % 3];
+  const layer = index % 2;
+  Deno.test(`BlockUnpackBandedKernel equals its reference bit for bit at ${caseName(bandedCase)}`, async () => {
+    const gpu = await testGpu();
+    const input = bandedInput(bandedCase);
+    const { layout } = input;
+    // The first block with sinks, in a directory whose slot 0 is another sequence's.
+    const sealed = sealedSequence(input, { layer, repack });
+    const directory = new Uint32Array(2 * blockCountMax).fill(0xffff);
+    directory.set(sealed.directory, blockCountMax);
+    const sealedCount = sealed.directory.length;
+    const tables = input.tables[layer];
+    const kernel = await BlockUnpackBandedKernel.create(gpu, { layout, blockCountMax });
+    const segments = createSegments(gpu, { segmentCount: 3, blocksPerSegment: 4 });
+    const buffers = {
+      rows: gpu.createBufferWith("rows", Uint32Array.of(1, 0, sealedCount, 0)),
+      arena: gpu.createBufferWith("arena", sealed.arena),
+      directory: gpu.createBufferWith("directory", directory),
+      tables: gpu.createBufferWith("tables", readerWords(tables)),
+    };
+    for (const [segmentIndex, segment] of segments.entries()) {
+      const tiles = gpu.createBuffer("tiles", 4 * rawTileWords(layout) * 4);
+      const bound = kernel.bind({ ...buffers, segment, tiles });
+      submitPass(gpu, (pass) => kernel.record(pass, bound, 4));
+      const expected = blockUnpackBandedReference({
+        ...sealed,
+        layout,
+        tables,
+        firstBlock: segmentIndex * 4,
+        blockCount: Math.min(4, sealedCount - segmentIndex * 4),
+      });
+      const actual = await readU32(gpu, tiles, 4 * rawTileWords(layout));
+      assertSameBits(actual.subarray(0, expected.length), expected);
+      assert(
+        actual.slice(expected.length).every((word) => word === 0),
+        "only sealed blocks written",
+      );
+    }
+  });
+}

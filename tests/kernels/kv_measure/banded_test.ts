@@ -1,0 +1,35 @@
+import { packerWords } from "../../../src/codec/banded/tables.ts";
+import { KvMeasureBandedKernel } from "../../../src/kernels/kv_measure/banded.ts";
+import { kvMeasureBandedReference } from "../../../src/reference/kv_measure/banded.ts";
+import { assertSameBits } from "../../support/attention_case.ts";
+import {
+  BANDED_CASES,
+  bandedInput,
+  bandedJobWords,
+  bandedScratch,
+  caseName,
+  LAYER_COUNT,
+} from "../../support/banded_case.ts";
+import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
+
+for (const [index, bandedCase] of BANDED_CASES.entries()) {
+  const repack = (["greedy", "none", "median"] as const)[index % 3];
+  Deno.test(`KvMeasureBandedKernel equals its reference at ${caseName(bandedCase)}, ${repack}`, async () => {
+    const gpu = await testGpu();
+    const input = bandedInput(bandedCase);
+    const { layout, jobs } = input;
+    const scratch = bandedScratch(input, repack);
+    const expected = kvMeasureBandedReference(layout, scratch, input);
+    const kernel = await KvMeasureBandedKernel.create(gpu, { layout, layerCount: LAYER_COUNT });
+    const sizes = gpu.createBuffer("sizes", expected.byteLength);
+    const bound = kernel.bind({
+      jobs: gpu.createBufferWith("jobs", bandedJobWords(jobs)),
+      codes: gpu.createBufferWith("codes", scratch.codes),
+      order: gpu.createBufferWith("order", scratch.order),
+      bands: gpu.createBufferWith("bands", packerWords(input.tables)),
+      sizes,
+    });
+    submitPass(gpu, (pass) => kernel.record(pass, bound, jobs.length));
+    assertSameBits(await readU32(gpu, sizes, expected.length), expected);
+  });
+}

@@ -1,0 +1,121 @@
+import { assertEquals } from "@std/assert";
+import { checkBanded } from "../../../src/codec/banded/check.ts";
+import { LEVELS } from "../../../src/codec/banded/levels.ts";
+import { packerWords } from "../../../src/codec/banded/tables.ts";
+import { readUnits } from "../../../src/codec/banded/unpack.ts";
+import {
+  KvPackBandedKernel,
+  type PackBandedJob,
+  packBandedJobWords,
+} from "../../../src/kernels/kv_pack/banded.ts";
+import { kvMeasureBandedReference } from "../../../src/reference/kv_measure/banded.ts";
+import { kvPackBandedReference } from "../../../src/reference/kv_pack/banded.ts";
+import type { BandedScratch } from "../../../src/reference/kv_quantise/banded.ts";
+import { assertSameBits } from "../../support/attention_case.ts";
+import {
+  BANDED_CASES,
+  bandedInput,
+  bandedScratch,
+  caseName,
+  LAYER_COUNT,
+} from "../../support/banded_case.ts";
+import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
+
+/** What the arena holds before: a packer must overwrite all of a record and nothing else. */
+const OLD_WORD = 0xdeadbeef;
+
+type Input = ReturnType<typeof bandedInput>;
+
+for (const [index, bandedCase] of BANDED_CASES.entries()) {
+  const repack = (["none", "median", "greedy"] as const)[index % 3];
+  Deno.test(`KvPackBandedKernel equals its reference bit for bit at ${caseName(bandedCase)}, ${repack}`, async () => {
+    const input = bandedInput(bandedCase);
+    const { layout, tables } = input;
+    const scratch = bandedScratch(input, repack);
+    const sizes = kvMeasureBandedReference(layout, scratch, input);
+    const placed = placeRecords(input, sizes);
+    const expected = new Uint32Array(placed.end + 16).fill(OLD_WORD);
+    kvPackBandedReference(layout, scratch, { jobs: placed.jobs, tables }, expected);
+    const packed = await packOnGpu(input, scratch, { ...placed, sizes });
+    assertSameBits(packed, expected);
+    for (const { record, layer, hasSinks } of placed.records) {
+      const words = packed.subarray(record.start, record.end);
+      checkBanded(layout, words, { tables: tables[layer], hasSinks });
+    }
+  });
+}
+
+Deno.test("KvPackBandedKernel's cases have units of every number of levels in K and in V", () => {
+  const input = bandedInput(BANDED_CASES[0]);
+  const { layout, tables } = input;
+  const scratch = bandedScratch(input, "none");
+  const placed = placeRecords(input, kvMeasureBandedReference(layout, scratch, input));
+  const arena = new Uint32Array(placed.end);
+  kvPackBandedReference(layout, scratch, { jobs: placed.jobs, tables }, arena);
+  const found = [new Set<number>(), new Set<number>()];
+  for (const { record, layer } of placed.records) {
+    for (let index = 0; index < layout.sectionCount; index++) {
+      const section = arena.subarray(record.start + arena[record.start + index], record.end);
+      for (const { numbers } of readUnits(layout, section, { index, tables: tables[layer] })) {
+        const levels = numbers.reduce((product, number) => product * number.levels, 1);
+        found[layout.sectionPlace(index).side].add(levels);
+      }
+    }
+  }
+  for (const levels of found) assertEquals([...levels].sort((a, b) => a - b), [...LEVELS]);
+});
+
+/** Packed in another order than measured, with gaps, and one measured block not packed at all. */
+function placeRecords({ layout, jobs }: Input, sizes: Uint32Array) {
+  const packs: PackBandedJob[] = [];
+  const records: {
+    record: { start: number; end: number };
+    layer: number;
+    hasSinks: boolean;
+  }[] = [];
+  let end = 4;
+  for (let scratchIndex = jobs.length - 1; scratchIndex > 0; scratchIndex--) {
+    const { firstToken } = jobs[scratchIndex];
+    const hasSinks = firstToken > 0;
+    const targets = Array.from({ length: LAYER_COUNT }, (_, layer) => {
+      const first = (scratchIndex * LAYER_COUNT + layer) * layout.sectionCount;
+      const own = sizes.subarray(first, first + layout.sectionCount);
+      const start = end;
+      end += layout.recordWords(own.reduce((sum, words) => sum + words, 0), hasSinks);
+      records.push({ record: { start, end }, layer, hasSinks });
+      end += 8 * layer;
+      return start;
+    });
+    packs.push({ scratchIndex, firstToken, targets });
+  }
+  return { jobs: packs, records, end };
+}
+
+async function packOnGpu(
+  { layout, tables }: Input,
+  scratch: BandedScratch,
+  placed: { jobs: readonly PackBandedJob[]; sizes: Uint32Array; end: number },
+): Promise<Uint32Array> {
+  const gpu = await testGpu();
+  const kernel = await KvPackBandedKernel.create(gpu, { layout, layerCount: LAYER_COUNT });
+  const arena = gpu.createBufferWith("arena", new Uint32Array(placed.end + 16).fill(OLD_WORD));
+  const buffers = {
+    jobs: gpu.createBufferWith("jobs", packBandedJobWords(placed.jobs)),
+    codes: gpu.createBufferWith("codes", scratch.codes),
+    params: gpu.createBufferWith("params", scratch.params),
+    order: gpu.createBufferWith("order", scratch.order),
+    sizes: gpu.createBufferWith("sizes", placed.sizes),
+    sinks: gpu.createBufferWith("sinks", scratch.sinks),
+    bands: gpu.createBufferWith("bands", packerWords(tables)),
+    arena,
+  };
+  // Two groups of layers, though both have the same arena here.
+  const counts = { jobCount: placed.jobs.length, layerCount: 1 };
+  submitPass(gpu, (pass) => {
+    kernel.record(pass, kernel.bind(buffers, 0), counts);
+    kernel.record(pass, kernel.bind(buffers, 1), counts);
+  });
+  const words = await readU32(gpu, arena, placed.end + 16);
+  kernel.destroy();
+  return words;
+}
