@@ -4,10 +4,12 @@
  * @module
  */
 
-import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import { type Handler, Hono } from "hono";
 import { cors } from "hono/cors";
+import { getPath } from "hono/utils/url";
+import { checkAccess } from "./access.ts";
 import { requireKey } from "./auth.ts";
+import { readBody } from "./body.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { addDocsPage } from "./openai/docs_page.ts";
 import { answerError, ApiError } from "./openai/errors.ts";
@@ -15,6 +17,7 @@ import { openApiRoute } from "./openai/openapi.ts";
 import type { RouteContext } from "./openai/route_context.ts";
 import { addPage } from "./page/files.ts";
 import { type ApiRoute, apiRoutes } from "./routes.ts";
+import { nameRequests } from "./request_id.ts";
 import { type LogFormat, requestLog } from "./request_log.ts";
 import { requestTrace } from "./request_trace.ts";
 import { watchRequests } from "./request_watch.ts";
@@ -38,6 +41,8 @@ export interface AppOptions {
   aliases?: readonly string[];
   /** Bearer keys; empty leaves the server open. */
   apiKeys?: readonly string[];
+  /** Names that a server without keys is called by, "*" for any; addresses always are. */
+  hostNames?: readonly string[];
   /** Origins that browsers may call from, "*" for any; empty allows none. */
   corsOrigins?: readonly string[];
   /** Folder of saved sequences; without one saving and restoring is refused. */
@@ -49,29 +54,48 @@ export interface AppOptions {
 
 const LIMITS: AppLimits = { bodySizeBytesMax: 16 * 2 ** 20, pingIntervalMs: 15_000 };
 
+type Method = ApiRoute["method"];
+
+/** Answers methods that a path does not have. */
+function otherMethods(method: Method): Handler {
+  const allow = method === "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+  return (context) => {
+    context.header("Allow", allow);
+    if (context.req.method === "OPTIONS") return context.body(null, 204);
+    const message = `Cannot serve ${context.req.method} ${context.req.path}: use ${method}`;
+    return answerError(new ApiError(405, message, { code: "method_not_allowed" }), context);
+  };
+}
+
 function addRoutes(
   app: Hono,
   routes: readonly Pick<ApiRoute, "method" | "path" | "handler">[],
+  bodySizeBytesMax: number,
 ): void {
+  const body = readBody(bodySizeBytesMax);
   for (const { method, path, handler } of routes) {
     for (const full of [path, `/v1${path}`]) {
-      app.on(method, full, handler);
-      app.all(full, (context) => {
-        context.header("Allow", method);
-        const message = `Cannot serve ${context.req.method} ${context.req.path}: use ${method}`;
-        return answerError(new ApiError(405, message, { code: "method_not_allowed" }), context);
-      });
+      if (method === "POST") app.post(full, body, handler);
+      else app.get(full, handler);
+      app.all(full, otherMethods(method));
     }
   }
 }
 
+/** A path without doubled and trailing slashes. */
+function plainPath(path: string): string {
+  return path.replace(/\/{2,}/g, "/").replace(/(?<=.)\/$/, "");
+}
+
 /** Paths that a supervisor asks, without a key. */
 const HEALTH_PATHS = ["/health", "/livez"];
+/** Paths of what browsers show. */
+const PAGE_PATHS = ["/", "/page/:name", "/docs", "/docs/:name", "/guide", "/guide/:name"];
 
 /** Makes the app. Every path is there with and without `/v1`. */
 export function createApp(options: AppOptions): Hono {
-  const { state, modelId, aliases = [], apiKeys = [], corsOrigins = [], slotFolder = null } =
-    options;
+  const { state, modelId, aliases = [], apiKeys = [], slotFolder = null } = options;
+  const { hostNames = [], corsOrigins = [] } = options;
   const { bodySizeBytesMax, pingIntervalMs } = { ...LIMITS, ...options.limits };
   const metrics = new ServerMetrics(modelId);
   const createdSeconds = Math.floor(Date.now() / 1000);
@@ -84,30 +108,31 @@ export function createApp(options: AppOptions): Hono {
     createdSeconds,
   };
   const documented = apiRoutes(routes, { metrics, slotFolder });
-  const app = new Hono();
+  const app = new Hono({ getPath: (request) => plainPath(getPath(request)) });
   app.onError(answerError);
   app.notFound((context) => {
     const message = `Cannot serve ${context.req.method} ${context.req.path}: no such path`;
     return answerError(new ApiError(404, message, { code: "not_found" }), context);
   });
+  app.use(nameRequests());
+  if (apiKeys.length === 0) app.use(checkAccess({ hostNames, corsOrigins }));
   if (corsOrigins.length > 0) {
-    app.use(cors({ origin: corsOrigins.includes("*") ? "*" : [...corsOrigins] }));
+    const origin = corsOrigins.includes("*") ? "*" : [...corsOrigins];
+    app.use(cors({ origin, exposeHeaders: ["X-Request-Id", "Retry-After"] }));
   }
-  addRoutes(app, documented.filter(({ path }) => HEALTH_PATHS.includes(path)));
+  const openapi = {
+    method: "GET",
+    path: "/openapi.json",
+    handler: openApiRoute(documented),
+  } as const;
+  const open = documented.filter(({ path }) => HEALTH_PATHS.includes(path));
+  addRoutes(app, [...open, openapi], bodySizeBytesMax);
   addPage(app);
   addDocsPage(app);
-  const openapi = openApiRoute(documented);
-  addRoutes(app, [{ method: "GET", path: "/openapi.json", handler: openapi }]);
+  for (const path of PAGE_PATHS) app.all(path, otherMethods("GET"));
   const { log = "off" } = options;
   app.use(watchRequests(metrics, [requestLog(log, modelId), requestTrace(modelId)]));
   app.use(requireKey(apiKeys));
-  app.use(bodyLimit({
-    maxSize: bodySizeBytesMax,
-    onError: () => {
-      const message = `Cannot accept the body: it is over ${bodySizeBytesMax} bytes`;
-      throw new ApiError(413, message, { code: "body_too_large" });
-    },
-  }));
-  addRoutes(app, documented);
+  addRoutes(app, documented, bodySizeBytesMax);
   return app;
 }

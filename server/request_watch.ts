@@ -10,6 +10,7 @@ import { EngineError, invariant } from "../src/core/errors.ts";
 import type { FinishReason } from "../src/engine/types.ts";
 import { toErrorAnswer } from "./openai/errors.ts";
 import type { GenerationObserver, GenerationTimings } from "./openai/generation.ts";
+import { idOf } from "./request_id.ts";
 
 /**
  * A request that is over. Counts are of what was done, also if it failed. Times in milliseconds;
@@ -50,11 +51,10 @@ const VARIABLE = "watch";
 
 /** Watches one request; the observer of its generations. */
 export class RequestWatch implements GenerationObserver {
-  /** `req_` and 32 hexadecimal digits. */
-  readonly id: string = `req_${crypto.randomUUID().replaceAll("-", "")}`;
+  readonly #id: string;
   readonly #observer: GenerationObserver;
   readonly #listeners: readonly RequestListener[];
-  readonly #request: { endpoint: string; headers: Headers };
+  readonly #request: Pick<RequestFacts, "endpoint" | "headers">;
   readonly #startedMs = Date.now();
   readonly #startMs = performance.now();
   readonly #ended: GenerationTimings[] = [];
@@ -66,12 +66,13 @@ export class RequestWatch implements GenerationObserver {
   #isTold = false;
 
   constructor(
-    request: { endpoint: string; headers: Headers },
+    { id, ...request }: Pick<RequestFacts, "id" | "endpoint" | "headers">,
     { observer, listeners }: {
       observer: GenerationObserver;
       listeners: readonly RequestListener[];
     },
   ) {
+    this.#id = id;
     this.#request = request;
     this.#observer = observer;
     this.#listeners = listeners;
@@ -134,7 +135,7 @@ export class RequestWatch implements GenerationObserver {
       this.#ended.reduce((total, each) => total + of(each), 0);
     const most = (of: (each: GenerationTimings) => number) => Math.max(0, ...this.#ended.map(of));
     return {
-      id: this.id,
+      id: this.#id,
       ...this.#request,
       status,
       errorCode: this.#errorCode,
@@ -161,11 +162,10 @@ export function watchRequests(
   return async (context, next) => {
     const { method, path, raw } = context.req;
     if (method !== "POST") return await next();
-    const request = { endpoint: path, headers: raw.headers };
+    const request = { id: idOf(context), endpoint: path, headers: raw.headers };
     const watch = new RequestWatch(request, { observer, listeners });
     context.set(VARIABLE, watch);
     await next();
-    context.header("X-Request-Id", watch.id);
     const { error } = context;
     watch.answered(context.res.status, error ? toErrorAnswer(error).body.error.code : null);
   };

@@ -4,11 +4,13 @@
  * @module
  */
 
-import type { Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
+import { plainHost } from "./access.ts";
 import { checkBind } from "./auth.ts";
+import { ApiError, toErrorAnswer } from "./openai/errors.ts";
 import type { ServerState } from "./state.ts";
 
 /** Longest wait for answers to end by themselves once their generations are aborted. */
@@ -20,7 +22,7 @@ const RELEASE_MS = 1000;
 export interface ServeOptions {
   app: Hono;
   state: ServerState;
-  /** Address to bind, e.g. `127.0.0.1`. */
+  /** Address to bind, e.g. `127.0.0.1`; brackets around one of IPv6 may be left out. */
   hostname: string;
   /** 0 takes any free port. */
   port: number;
@@ -61,13 +63,24 @@ function releaseEngine(state: ServerState): () => Promise<void> {
   return phase.name === "ready" ? () => phase.model.engine.close() : () => Promise.resolve();
 }
 
+/** Answers a request whose target or host is no address. */
+function refuseRequest(error: unknown): Response {
+  const state = error instanceof Error ? error.message : String(error);
+  const refusal = new ApiError(400, `Cannot read the request: ${state}`, { code: "invalid_url" });
+  const { status, body } = toErrorAnswer(refusal);
+  return Response.json(body, { status });
+}
+
 /**
  * Not `Deno.serve`: it does not notice that a client is gone once a body of more than some hundred
  * bytes was read (`src/decisions/14_node_http.md`).
  */
 function listen({ app, hostname, port }: ServeOptions): Promise<Server> {
-  const settings = { fetch: app.fetch, overrideGlobalObjects: false };
-  const server = createAdaptorServer(settings) as Server;
+  const server = createServer(getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    hostname: "localhost", // for requests of HTTP/1.0, which may give none
+    errorHandler: refuseRequest,
+  }));
   const { promise, resolve, reject } = Promise.withResolvers<Server>();
   server.once("error", (cause: NodeJS.ErrnoException) => {
     const state = cause.code === "EADDRINUSE" ? "another program listens there" : cause.message;
@@ -84,9 +97,10 @@ function listen({ app, hostname, port }: ServeOptions): Promise<Server> {
  * @throws {Error} If the address cannot be bound.
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
-  const { state, hostname, keyCount, insecure = false } = options;
+  const { state, keyCount, insecure = false } = options;
+  const hostname = plainHost(options.hostname);
   checkBind(hostname, { keyCount, insecure });
-  const server = await listen(options);
+  const server = await listen({ ...options, hostname });
   const { port } = server.address() as AddressInfo;
   const closed = Promise.withResolvers<void>();
 

@@ -46,6 +46,10 @@ export const serveCommand: Command = {
       choices: LOG_FORMATS,
       help: "a line on stderr for each request (default: text)",
     },
+    "allowed-hosts": {
+      value: "NAMES",
+      help: 'names to answer for without a key, with commas, or "*" (default: --host, localhost)',
+    },
     cors: { value: "ORIGINS", help: 'origins that browsers may call from, with commas, or "*"' },
     ...CONFIG_FLAGS,
   },
@@ -67,6 +71,7 @@ interface ServeRequest {
   hostname: string;
   port: number;
   apiKeys: string[];
+  hostNames: string[];
   corsOrigins: string[];
   slotFolder: string | null;
   insecure: boolean;
@@ -80,9 +85,9 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
   const request = await readServeFlags(parseFlags(args, serveCommand.flags, inherited));
   const modelPath = await ensureModel(request.engine.model);
   const state = new ServerState(request);
-  const { apiKeys, corsOrigins, slotFolder, log } = request;
+  const { apiKeys, hostNames, corsOrigins, slotFolder, log } = request;
   const modelId = servedName(modelPath);
-  const app = createApp({ state, modelId, apiKeys, corsOrigins, slotFolder, log });
+  const app = createApp({ state, modelId, apiKeys, hostNames, corsOrigins, slotFolder, log });
   const loading = loadServedModel(modelPath, request.engine.options);
   const release = async () => {
     const model = await loading.catch(() => null);
@@ -140,14 +145,20 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     port: flags.number("port", { min: 0, max: 65_535, isInteger: true }) ?? 8000,
     apiKeys,
     slotFolder: await readFolder(flags, "slot-save-path"),
-    corsOrigins: (flags.text("cors") ?? "").split(",").map((origin) => origin.trim())
-      .filter((origin) => origin !== ""),
+    hostNames: [hostname, ...readList(flags, "allowed-hosts")],
+    corsOrigins: readList(flags, "cors"),
     insecure,
     log: (flags.text("log") ?? "text") as LogFormat,
     requestLimitMs: 1000 * (flags.number("request-timeout", { min: 0.1, ...SECONDS }) ?? 3600),
     drainLimitMs: 1000 * (flags.number("drain-timeout", { min: 0, ...SECONDS }) ?? 30),
     engine: readEngineFlags(flags),
   };
+}
+
+/** Values of a flag, parted by commas. */
+function readList(flags: Flags, name: string): string[] {
+  const values = (flags.text(name) ?? "").split(",").map((value) => value.trim());
+  return values.filter((value) => value !== "");
 }
 
 async function readFolder(flags: Flags, name: string): Promise<string | null> {

@@ -35,9 +35,11 @@ export interface DocumentedRoute {
 const ERROR_MEANINGS: Readonly<Record<number, string>> = {
   400: "the request is wrong; `param` names the field",
   401: "no key, or one that is not known",
+  403: "a page or a host name that a server without keys does not know",
   404: "not found",
   405: "another method is served at this path",
   413: "the body is too large",
+  415: "the body is compressed",
   429: "too many requests wait; `Retry-After` says when to come back",
   500: "a defect of the server",
   503: "loading, shutting down, or the GPU is lost",
@@ -64,7 +66,9 @@ function answersOf({ answer, chunk, errors = [], request }: RouteDoc): object {
       "x-chunk-schema": without$schema(toSchema(chunk, "output")),
     },
   };
-  const statuses = [...new Set([401, 405, 500, 503, ...(request ? [400, 413] : []), ...errors])];
+  const statuses = [
+    ...new Set([401, 403, 405, 500, 503, ...(request ? [400, 413, 415] : []), ...errors]),
+  ];
   return Object.fromEntries([
     ["200", { description: "answered", content: { ...content, ...streamed } }],
     ...statuses.sort().map((status) => [String(status), {

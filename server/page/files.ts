@@ -125,7 +125,11 @@ export function addPage(app: Hono): void {
     if (Object.hasOwn(FILES, name)) return answerFile(context, name, FILES[name]);
     return answerMissing(context);
   });
-  app.get("/guide", (context) => answerFile(context, "guide.html", guideIndex));
+  app.get("/guide", (context) => {
+    // Its addresses are relative: below a slash they would be others.
+    if (new URL(context.req.url).pathname.endsWith("/")) return context.redirect("../guide");
+    return answerFile(context, "guide.html", guideIndex);
+  });
   app.get("/guide/:name", (context) => {
     const { name } = context.req.param();
     return Object.hasOwn(DOCS, name)

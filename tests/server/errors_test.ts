@@ -131,7 +131,7 @@ Deno.test("an unknown path gets 404, a wrong method 405 that names the right one
   const unknown = await app.request("/v1/nothing");
   assertEquals([unknown.status, (await unknown.json()).error.code], [404, "not_found"]);
   const wrong = await app.request(CHAT);
-  assertEquals([wrong.status, wrong.headers.get("allow")], [405, "POST"]);
+  assertEquals([wrong.status, wrong.headers.get("allow")], [405, "POST, OPTIONS"]);
   await wrong.body?.cancel();
 });
 

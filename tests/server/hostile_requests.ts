@@ -289,7 +289,7 @@ const bodies: HostileBody[] = [
 export const HOSTILE_BODIES: readonly HostileBody[] = [...bodies, ...structure, ...wrongFields];
 
 const head = (fields: string, rest = "") =>
-  `POST ${CHAT} HTTP/1.1\r\nHost: a\r\n${fields}\r\n${rest}`;
+  `POST ${CHAT} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n${rest}`;
 
 /** Connections that break HTTP itself. */
 export const HOSTILE_BYTES: readonly HostileBytes[] = [
@@ -324,9 +324,17 @@ export const HOSTILE_BYTES: readonly HostileBytes[] = [
     bytes: head("Transfer-Encoding: gzip, x\r\n", "{}"),
     status: 400,
   },
-  { reason: "a version of the future", bytes: `GET / HTTP/9.9\r\nHost: a\r\n\r\n`, status: 400 },
-  { reason: "a method in small letters", bytes: `get / HTTP/1.1\r\nHost: a\r\n\r\n`, status: 400 },
-  { reason: "CONNECT", bytes: `CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n`, status: null },
+  {
+    reason: "a version of the future",
+    bytes: `GET / HTTP/9.9\r\nHost: localhost\r\n\r\n`,
+    status: 400,
+  },
+  {
+    reason: "a method in small letters",
+    bytes: `get / HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+    status: 400,
+  },
+  { reason: "CONNECT", bytes: `CONNECT a:80 HTTP/1.1\r\nHost: localhost\r\n\r\n`, status: null },
   {
     reason: "a half body, then silence of the sender",
     bytes: head("Content-Length: 90\r\n", "{"),
@@ -334,7 +342,7 @@ export const HOSTILE_BYTES: readonly HostileBytes[] = [
   },
   {
     reason: "garbage behind a request",
-    bytes: `GET /health HTTP/1.1\r\nHost: a\r\n\r\n\x00\x01garbage\r\n\r\n`,
+    bytes: `GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n\x00\x01garbage\r\n\r\n`,
     status: 400,
   },
 ];

@@ -44,6 +44,28 @@ Deno.test("each answered request leaves one JSON line with its counts, times and
     assert(!lines[0].includes("secret"));
   }));
 
+Deno.test("the caller's X-Request-Id is in the answer and the line, if it is short and printable", () =>
+  withLines(async (lines) => {
+    const { app, post } = harness(() => [97], { app: { log: "json" } });
+    const kept = ["a", "7f3c-1", "trace/1:2=3", "x".repeat(128)];
+    const ours = ["", "x".repeat(129), "two words", 'a"b', "a\\b", "\u00e9"];
+    for (const given of [...kept, ...ours]) {
+      const headers = { "X-Request-Id": given };
+      const response = await post(CHAT, { messages, max_tokens: 1 }, headers);
+      await response.text();
+      await eventually(() => lines.length === 1);
+      const id = response.headers.get("x-request-id")!;
+      assertEquals(JSON.parse(lines.pop()!).id, id);
+      if (kept.includes(given)) assertEquals(id, given);
+      else assertMatch(id, /^req_[0-9a-f]{32}$/);
+    }
+    for (const path of ["/health", "/v1/models", "/nothing", CHAT]) {
+      const response = await app.request(path, { headers: { "X-Request-Id": "mine" } });
+      await response.body?.cancel();
+      assertEquals([path, response.headers.get("x-request-id")], [path, "mine"]);
+    }
+  }));
+
 Deno.test("a stream's line comes when it has ended, one for all its choices", () =>
   withLines(async (lines) => {
     const { post } = harness(() => [97, { waitMs: 50 }, 98], { app: { log: "json" } });

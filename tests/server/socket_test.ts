@@ -1,25 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { startServer } from "../../server/serve.ts";
-import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
-import { eventually, harness, type HarnessOptions } from "./harness.ts";
+import { tokensOf } from "../support/fake_engine.ts";
+import { eventually } from "./harness.ts";
+import { withServer } from "./serve_app.ts";
 
 const messages = [{ role: "user", content: "hi" }];
-
-/** Runs `body` against a real socket. */
-async function withServer(
-  script: FakeScript,
-  body: (context: ReturnType<typeof harness> & { url: string; stop(): Promise<void> }) => unknown,
-  options: HarnessOptions = {},
-): Promise<void> {
-  const context = harness(script, options);
-  const { app, state } = context;
-  const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 0 });
-  try {
-    await body({ ...context, url: server.url, stop: server.stop });
-  } finally {
-    await server.stop();
-  }
-}
 
 function post(url: string, body: object, signal?: AbortSignal): Promise<Response> {
   const init = { method: "POST", body: JSON.stringify(body), ...(signal ? { signal } : {}) };
