@@ -11,7 +11,6 @@ import type { ServedModel } from "../state.ts";
 import {
   type AnswerFormat,
   type ChoiceReason,
-  type ChoiceText,
   type ToldCall,
   toTimingsBody,
   toUsage,
@@ -28,7 +27,6 @@ import { openScope, type RequestScope } from "./request_scope.ts";
 import type { RouteContext } from "./route_context.ts";
 import type { StreamSettings } from "./schema_common.ts";
 import { answerSse, toFrame } from "./sse.ts";
-import { type CallPiece, ToolCallReader } from "./tool_calls.ts";
 import type { ToldToken } from "./token_lineup.ts";
 
 /** A request, ready to run. */
@@ -37,8 +35,6 @@ export interface AnswerPlan {
   stream: StreamSettings;
   /** In the order of their indices. */
   choices: readonly GenerationSpec[];
-  /** Whether tools may be called, so that calls are looked for in the text. */
-  readsCalls: boolean;
   /** Each prompt counted once, however many choices it has. */
   promptTokenCount: number;
 }
@@ -56,17 +52,18 @@ function toReason(reason: FinishReason, callCount: number): ChoiceReason {
   return callCount > 0 && reason === "stop" ? "tool_calls" : reason;
 }
 
-/** Parts the text of a choice from its calls. */
-function splitCalls(content: ChoiceText): WholeChoice {
-  const reader = new ToolCallReader();
-  const calls: ToldCall[] = [];
-  let text = "";
-  for (const piece of [...reader.push(content.text), ...reader.flush()]) {
-    if (piece.type === "content") text += piece.text;
-    else if (piece.type === "call") calls.push({ id: piece.id, name: piece.name, arguments: "" });
-    else calls[piece.callIndex].arguments += piece.text;
+/** A whole choice as it grows. */
+type GrowingChoice = WholeChoice & { tokens: ToldToken[] | null; calls: ToldCall[] };
+
+function grow(choice: GrowingChoice, piece: GenerationPiece): void {
+  if (piece.type === "text") {
+    choice.text += piece.text;
+    choice.tokens?.push(...piece.tokens);
+  } else if (piece.type === "call") {
+    choice.calls.push({ id: piece.id, name: piece.name, arguments: "" });
+  } else if (piece.type === "arguments") {
+    choice.calls[piece.callIndex].arguments += piece.text;
   }
-  return { ...content, text, calls };
 }
 
 type TextPiece = Extract<GenerationPiece, { type: "text" }>;
@@ -79,8 +76,8 @@ class AnswerRun {
   readonly #envelope: { id: string; created: number; model: string };
   /** Tokens generated so far, by choice. */
   readonly #completionTokenCounts: number[];
-  /** Calls found so far, by choice; null if there can be none. */
-  readonly #readers: readonly ToolCallReader[] | null;
+  /** Calls found so far, by choice. */
+  readonly #callCounts: number[];
   /** Characters sent so far, by choice. */
   readonly #textLengths: number[];
   /** Prompt tokens found in the cache, by choice that has ended. */
@@ -95,7 +92,7 @@ class AnswerRun {
       model: context.routes.modelId,
     };
     this.#completionTokenCounts = plan.choices.map(() => 0);
-    this.#readers = plan.readsCalls ? plan.choices.map(() => new ToolCallReader()) : null;
+    this.#callCounts = plan.choices.map(() => 0);
     this.#textLengths = plan.choices.map(() => 0);
     this.#scope = openScope(context.routes.state, context);
   }
@@ -124,8 +121,9 @@ class AnswerRun {
 
   #count(choiceIndex: number, piece: GenerationPiece): void {
     if (piece.type === "progress") return;
-    const { completionTokenCount } = piece.type === "text" ? piece : piece.timings;
+    const { completionTokenCount } = piece.type === "finish" ? piece.timings : piece;
     this.#completionTokenCounts[choiceIndex] = completionTokenCount;
+    if (piece.type === "call") this.#callCounts[choiceIndex]++;
     if (piece.type === "finish") {
       this.#cachedTokenCounts[choiceIndex] = piece.timings.cachedTokenCount;
     }
@@ -143,18 +141,15 @@ class AnswerRun {
   async whole(): Promise<object> {
     const { choices, format } = this.#plan;
     const { tokenizer } = this.#context.model;
-    const contents = choices.map(({ logprobs }, index) => {
-      return { index, text: "", offset: 0, tokens: logprobs === null ? null : [] as ToldToken[] };
+    const contents = choices.map(({ logprobs }, index): GrowingChoice => {
+      return { index, text: "", offset: 0, tokens: logprobs === null ? null : [], calls: [] };
     });
     const reasons: FinishReason[] = [];
     const timings: GenerationTimings[] = [];
     try {
       for await (const { sourceIndex, value: piece } of this.#pieces()) {
         this.#count(sourceIndex, piece);
-        if (piece.type === "text") {
-          contents[sourceIndex].text += piece.text;
-          contents[sourceIndex].tokens?.push(...piece.tokens);
-        }
+        grow(contents[sourceIndex], piece);
         if (piece.type === "finish") {
           reasons[sourceIndex] = piece.reason;
           timings[sourceIndex] = piece.timings;
@@ -166,9 +161,8 @@ class AnswerRun {
     return {
       ...this.#head(format.answerObject),
       choices: contents.map((content) => {
-        const whole = this.#plan.readsCalls ? splitCalls(content) : { ...content, calls: [] };
-        const reason = toReason(reasons[content.index], whole.calls.length);
-        return format.choice(whole, reason, tokenizer);
+        const reason = toReason(reasons[content.index], content.calls.length);
+        return format.choice(content, reason, tokenizer);
       }),
       usage: this.#usage(),
       timings: toTimingsBody(timings),
@@ -192,14 +186,12 @@ class AnswerRun {
 
   *#framesOf(index: number, piece: GenerationPiece): Generator<string> {
     const { format, stream } = this.#plan;
-    const reader = this.#readers?.[index];
-    if (piece.type === "text") {
-      if (reader) yield* this.#framesOfCalls(index, reader.push(piece.text), piece.tokens);
-      else yield this.#chunk(this.#delta(index, piece));
+    if (piece.type === "text") yield this.#chunk(this.#delta(index, piece));
+    else if (piece.type === "call" || piece.type === "arguments") {
+      yield this.#chunk(format.callDelta(index, piece));
     } else if (piece.type === "finish") {
-      if (reader) yield* this.#framesOfCalls(index, reader.flush(), []);
       const timings = toTimingsBody([piece.timings]);
-      const reason = toReason(piece.reason, reader?.callCount ?? 0);
+      const reason = toReason(piece.reason, this.#callCounts[index]);
       yield this.#chunk(format.closing(index, reason), { timings });
     } else if (stream.returnProgress) {
       const prompt_progress = {
@@ -209,24 +201,6 @@ class AnswerRun {
         time_ms: piece.elapsedMs,
       };
       yield this.#chunk(this.#delta(index, { text: "", tokens: [] }), { prompt_progress });
-    }
-  }
-
-  /** Tokens are told of with the first piece of text, wherever in it they are. */
-  *#framesOfCalls(
-    index: number,
-    pieces: readonly CallPiece[],
-    tokens: readonly ToldToken[],
-  ): Generator<string> {
-    const { format } = this.#plan;
-    if (tokens.length > 0 && pieces[0]?.type !== "content") {
-      yield this.#chunk(this.#delta(index, { text: "", tokens }));
-    }
-    for (const [order, piece] of pieces.entries()) {
-      if (piece.type === "content") {
-        const told = order === 0 ? tokens : [];
-        yield this.#chunk(this.#delta(index, { text: piece.text, tokens: told }));
-      } else yield this.#chunk(format.callDelta(index, piece));
     }
   }
 

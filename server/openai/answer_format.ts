@@ -6,8 +6,7 @@
 
 import type { FinishReason } from "../../src/engine/types.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
-import type { GenerationTimings } from "./generation.ts";
-import type { CallPiece } from "./tool_calls.ts";
+import type { CallPiece, GenerationTimings } from "./generation.ts";
 import { toChatLogprobs, toCompletionLogprobs, type ToldToken } from "./token_lineup.ts";
 
 /** Tokens read and written for one request. */
@@ -52,7 +51,7 @@ export interface AnswerFormat {
   opening(index: number): object | null;
   delta(content: ChoiceText, tokenizer: Tokenizer): object;
   /** One choice of a chunk that tells of a call; for formats that have calls. */
-  callDelta(index: number, piece: Exclude<CallPiece, { type: "content" }>): object;
+  callDelta(index: number, piece: CallPiece): object;
   closing(index: number, reason: ChoiceReason): object;
 }
 
@@ -102,7 +101,7 @@ export const COMPLETION_FORMAT: AnswerFormat = {
   closing: (index, finish_reason) => ({ index, text: "", logprobs: null, finish_reason }),
 };
 
-function toCallDelta(piece: Exclude<CallPiece, { type: "content" }>): object {
+function toCallDelta(piece: CallPiece): object {
   const { callIndex: index } = piece;
   if (piece.type === "arguments") return { index, function: { arguments: piece.text } };
   const { id, name } = piece;

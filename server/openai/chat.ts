@@ -26,11 +26,10 @@ function plan(request: ChatRequest, model: ServedModel): AnswerPlan {
     param: "messages",
   });
   const { grammar, param: grammarParam } = structure;
-  const prompt = { promptIds, maxTokens, echo: null, grammar, grammarParam };
-  const choices = toSpecs(request, prompt, model);
   const readsCalls = structure.toolUse !== null;
-  const promptTokenCount = promptIds.length;
-  return { format: CHAT_FORMAT, stream: request, choices, promptTokenCount, readsCalls };
+  const prompt = { promptIds, maxTokens, echo: null, grammar, grammarParam, readsCalls };
+  const choices = toSpecs(request, prompt, model);
+  return { format: CHAT_FORMAT, stream: request, choices, promptTokenCount: promptIds.length };
 }
 
 /** Makes the handler of chat completions. */

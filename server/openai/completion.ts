@@ -60,7 +60,8 @@ function planPrompt(
   const promptText = () => typeof prompt === "string" ? prompt : tokenizer.detokenize(prompt);
   const echo = request.echo ? promptText() : null;
   const { grammar, grammarParam } = request;
-  return toSpecs(request, { promptIds, maxTokens, echo, grammar, grammarParam }, model);
+  const spec = { promptIds, maxTokens, echo, grammar, grammarParam, readsCalls: false };
+  return toSpecs(request, spec, model);
 }
 
 function plan(request: CompletionRequest, model: ServedModel): AnswerPlan {
@@ -70,7 +71,6 @@ function plan(request: CompletionRequest, model: ServedModel): AnswerPlan {
     format: COMPLETION_FORMAT,
     stream: request,
     choices: byPrompt.flat(),
-    readsCalls: false,
     promptTokenCount: counts.reduce((sum, count) => sum + count, 0),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * One generation as text: token ids in, pieces of text out, cut at stop strings.
+ * One generation as text: token ids in, pieces of text and calls out, cut at stop strings.
  *
  * @module
  */
@@ -14,11 +14,10 @@ import type {
   SamplingOptions,
   TokenLogprobs,
 } from "../../src/engine/types.ts";
-import { StopMatcher } from "../../src/tokenizer/stop_strings.ts";
-import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
-import { TokenLineup, toldPrompt, type ToldToken } from "./token_lineup.ts";
+import { type AnswerPiece, type Assembled, TextAssembler } from "./text_assembler.ts";
+import { toldPrompt, type ToldToken } from "./token_lineup.ts";
 
 /** What is to be generated, all defaults filled in. */
 export interface GenerationSpec {
@@ -27,6 +26,8 @@ export interface GenerationSpec {
   maxTokens: number;
   sampling: SamplingOptions;
   stop: readonly string[];
+  /** Whether tools may be called, so that calls are looked for in the text. */
+  readsCalls: boolean;
   ignoreEos: boolean;
   adjustments: Partial<LogitAdjustments>;
   /** Alternatives to tell with each token; null tells nothing of tokens. */
@@ -52,6 +53,9 @@ export interface GenerationTimings {
   decodeMs: number;
 }
 
+/** A call begins, or more of its arguments comes. */
+export type CallPiece = Exclude<AnswerPiece, { type: "content" }>;
+
 /** What {@link generateText} yields; `finish` is last. */
 export type GenerationPiece =
   | {
@@ -69,6 +73,7 @@ export type GenerationPiece =
     tokens: readonly ToldToken[];
     completionTokenCount: number;
   }
+  | (CallPiece & { completionTokenCount: number })
   | { type: "finish"; reason: FinishReason; timings: GenerationTimings };
 
 /** Hears of the life of each generation; metrics are made of it. */
@@ -134,38 +139,6 @@ class Progress {
       prefillMs: firstTokenMs - this.#startMs - queueMs,
       decodeMs: nowMs - firstTokenMs,
     };
-  }
-}
-
-/** Token ids to text, without control tokens, cut at the first stop string. */
-class TextAssembler {
-  readonly #detokenizer: StreamDetokenizer;
-  readonly #matcher: StopMatcher;
-  readonly #lineup: TokenLineup;
-
-  constructor(tokenizer: Tokenizer, stop: readonly string[]) {
-    this.#detokenizer = new StreamDetokenizer(tokenizer);
-    this.#matcher = new StopMatcher(stop);
-    this.#lineup = new TokenLineup(tokenizer);
-  }
-
-  push(id: number, logprobs: TokenLogprobs | undefined) {
-    const complete = this.#detokenizer.push(id);
-    if (logprobs) this.#lineup.push(logprobs, complete);
-    const { text, stopped } = this.#matcher.push(complete);
-    const tokens = text === "" ? [] : this.#lineup.take(text.length);
-    return { text, stopped, tokens: stopped ? [...tokens, ...this.#lineup.cut()] : tokens };
-  }
-
-  /** What was held back, when no more tokens come. */
-  flush() {
-    const complete = this.#detokenizer.flush();
-    this.#lineup.extend(complete);
-    const pushed = this.#matcher.push(complete);
-    const { stopped } = pushed;
-    const text = stopped ? pushed.text : pushed.text + this.#matcher.flush();
-    const tokens = this.#lineup.take(text.length);
-    return { text, stopped, tokens: stopped ? [...tokens, ...this.#lineup.cut()] : tokens };
   }
 }
 
@@ -237,7 +210,7 @@ async function* run(
     yield { type: "finish", reason: "length", timings: progress.timings() };
     return;
   }
-  const assembler = new TextAssembler(model.tokenizer, spec.stop);
+  const assembler = new TextAssembler(model.tokenizer, spec);
   for await (const event of model.engine.generate(toRequest(spec, signal, echo))) {
     signal.throwIfAborted();
     if (event.type === "prefill") {
@@ -249,19 +222,18 @@ async function* run(
     } else if (event.type === "token") {
       yield* echo.pieces();
       progress.countToken(observer);
-      const { stopped, ...piece } = assembler.push(event.id, event.logprobs);
-      const { completionTokenCount } = progress;
-      if (hasContent(piece)) yield { type: "text", ...piece, completionTokenCount };
-      if (stopped) {
+      const assembled = assembler.push(event.id, event.logprobs);
+      yield* toPieces(assembled, progress.completionTokenCount);
+      if (assembled.stopped) {
         yield { type: "finish", reason: "stop", timings: progress.timings() };
         return;
       }
     } else {
       yield* echo.pieces();
-      const { stopped, ...piece } = assembler.flush();
-      const { completionTokenCount } = event;
-      if (hasContent(piece)) yield { type: "text", ...piece, completionTokenCount };
-      yield { type: "finish", reason: stopped ? "stop" : event.reason, timings: toTimings(event) };
+      const assembled = assembler.flush(event.reason === "length");
+      yield* toPieces(assembled, event.completionTokenCount);
+      const reason = assembled.stopped ? "stop" : event.reason;
+      yield { type: "finish", reason, timings: toTimings(event) };
       return;
     }
   }
@@ -269,8 +241,21 @@ async function* run(
   invariant(false, "a generation that is not aborted ends with a finish event");
 }
 
-function hasContent({ text, tokens }: { text: string; tokens: readonly ToldToken[] }): boolean {
-  return text !== "" || tokens.length > 0;
+/** Tokens are told of with the first piece of text, wherever in it they are. */
+function* toPieces(
+  { pieces, tokens }: Assembled,
+  completionTokenCount: number,
+): Generator<GenerationPiece> {
+  if (tokens.length > 0 && pieces[0]?.type !== "content") {
+    yield { type: "text", text: "", tokens, completionTokenCount };
+  }
+  for (const [order, piece] of pieces.entries()) {
+    if (piece.type !== "content") yield { ...piece, completionTokenCount };
+    else {
+      const told = order === 0 ? tokens : [];
+      yield { type: "text", text: piece.text, tokens: told, completionTokenCount };
+    }
+  }
 }
 
 /** A grammar that cannot be followed is the fault of the field it came from. */

@@ -9,14 +9,19 @@ import type { Context } from "hono";
 import { invariant } from "../../src/core/errors.ts";
 import { type RequestWatch, watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
-import { generateText, type GenerationSpec, type GenerationTimings } from "./generation.ts";
+import {
+  type CallPiece,
+  generateText,
+  type GenerationPiece,
+  type GenerationSpec,
+  type GenerationTimings,
+} from "./generation.ts";
 import { readJson } from "./parse_body.ts";
 import { openScope } from "./request_scope.ts";
 import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
 import { parseResponsesRequest, type ResponsesRequest } from "./schema_responses.ts";
 import { toSpecs } from "./specs.ts";
 import { answerSse } from "./sse.ts";
-import { type CallPiece, ToolCallReader } from "./tool_calls.ts";
 import { checkChatLength } from "./text_limit.ts";
 import { renderChat } from "./tool_prompt.ts";
 
@@ -24,6 +29,8 @@ type Item = Record<string, unknown> & { id: string; type: "message" | "function_
 type Event = Record<string, unknown> & { type: string };
 
 const newId = (prefix: string) => `${prefix}_${crypto.randomUUID().replaceAll("-", "")}`;
+
+type TextPiece = Extract<GenerationPiece, { type: "text" }>;
 
 /** The output items of one answer, as events. */
 class ItemWriter {
@@ -38,8 +45,9 @@ class ItemWriter {
     return { item_id: this.#last!.id, output_index: this.items.length - 1 };
   }
 
-  *write(piece: CallPiece): Generator<Event> {
-    if (piece.type === "content") {
+  *write(piece: TextPiece | CallPiece): Generator<Event> {
+    if (piece.type === "text") {
+      if (piece.text === "") return;
       if (this.#last?.type !== "message") yield* this.#openMessage();
       this.#text += piece.text;
       const place = { ...this.#place, content_index: 0 };
@@ -129,7 +137,6 @@ async function* eventsOf(
   { request, spec, model, routes, signal, watch }: Run,
 ): AsyncGenerator<Event> {
   const writer = new ItemWriter();
-  const reader = request.structure.toolUse && new ToolCallReader();
   const head = { id: newId("resp"), object: "response", created_at: Math.floor(Date.now() / 1000) };
   const response = (status: string, rest: object) => ({
     response: {
@@ -151,17 +158,13 @@ async function* eventsOf(
       yield { type: "response.created", ...response("in_progress", {}) };
       yield { type: "response.in_progress", ...response("in_progress", {}) };
     }
-    if (piece.type === "text") {
-      const pieces = reader?.push(piece.text) ?? [{ type: "content" as const, text: piece.text }];
-      for (const each of pieces) yield* writer.write(each);
-    } else if (piece.type === "finish") {
-      for (const each of reader?.flush() ?? []) yield* writer.write(each);
+    if (piece.type === "finish") {
       const status = piece.reason === "stop" ? "completed" : "incomplete";
       yield* writer.close(status);
       const incomplete_details = status === "completed" ? null : { reason: "max_output_tokens" };
       const usage = toUsage(piece.timings);
       yield { type: `response.${status}`, ...response(status, { incomplete_details, usage }) };
-    }
+    } else if (piece.type !== "progress") yield* writer.write(piece);
   }
 }
 
@@ -181,7 +184,9 @@ function toSpec(request: ResponsesRequest, model: ServedModel): GenerationSpec {
   const room = { contextLength, param: "input" };
   const maxTokens = roomFor(promptIds.length, request.maxTokens, room);
   const { grammar, param: grammarParam } = structure;
-  return toSpecs(request, { promptIds, maxTokens, echo: null, grammar, grammarParam }, model)[0];
+  const readsCalls = structure.toolUse !== null;
+  const prompt = { promptIds, maxTokens, echo: null, grammar, grammarParam, readsCalls };
+  return toSpecs(request, prompt, model)[0];
 }
 
 async function* endWith<T>(source: AsyncGenerator<T>, end: () => void): AsyncGenerator<T> {

@@ -44,10 +44,16 @@ function adjustmentsOf(request: CommonRequest, tokenizer: Tokenizer): Partial<Lo
   return request.adjustments;
 }
 
+/** What all choices of a prompt share, beside what the request asks of every prompt. */
+export type PromptSpec = Pick<
+  GenerationSpec,
+  "promptIds" | "maxTokens" | "echo" | "grammar" | "grammarParam" | "readsCalls"
+>;
+
 /** One generation for each choice of a prompt. */
 export function toSpecs(
   request: CommonRequest,
-  prompt: Pick<GenerationSpec, "promptIds" | "maxTokens" | "echo" | "grammar" | "grammarParam">,
+  prompt: PromptSpec,
   model: ServedModel,
 ): GenerationSpec[] {
   checkCache(request, model);
