@@ -43,7 +43,7 @@ export interface TinyServer {
   requests: GenerateRequest[];
 }
 
-/** Runs `body` with a server named `tiny` whose codec is the published one if not told otherwise. */
+/** Runs `body` with a server named `tiny`; its codec is the published one if left out. */
 export async function withTinyServer(
   { model = {}, ...options }: Partial<EngineOptions> & { model?: Partial<TinyModelOptions> },
   body: (server: TinyServer) => Promise<void>,
