@@ -45,6 +45,7 @@ export const benchCommand: Command = {
     "A running server is measured by `packkv bench serve`, kernels alone by",
     "`deno bench -A bench/kernels`.",
   ],
+  needsGpu: true,
   run,
 };
 

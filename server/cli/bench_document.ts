@@ -28,6 +28,7 @@ export const benchDocumentCommand: Command = {
   },
   examples: ["packkv bench document --text book.txt", "packkv bench document --text a.txt --json"],
   notes: ["Blocks go through a temporary folder, as with `packkv serve --kv-disk DIR`."],
+  needsGpu: true,
   run,
 };
 

@@ -33,6 +33,7 @@ export const benchStreamsCommand: Command = {
   },
   examples: ["packkv bench streams", "packkv bench streams --streams 1,8 --arrival 4096 --json"],
   notes: ["Ratios are to the first number of streams."],
+  needsGpu: true,
   run,
 };
 

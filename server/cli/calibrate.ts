@@ -40,6 +40,7 @@ export const calibrateCommand: Command = {
     "matters; that takes two passes for each layer. The same model, text and device give the",
     "same file.",
   ],
+  needsGpu: true,
   run,
 };
 

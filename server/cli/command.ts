@@ -21,6 +21,8 @@ export interface Command {
   notes?: readonly string[];
   /** Given the arguments as they are; reads flags itself. */
   isRaw?: boolean;
+  /** Opens the GPU, so that a driver must be there. */
+  needsGpu?: boolean;
   /** Takes settings from the environment and the configuration file too. */
   isConfigurable?: boolean;
   /**

@@ -4,7 +4,11 @@
  * @module
  */
 
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
+import { cacheFolder } from "../setup/cache_folder.ts";
+import { ensureVulkan, setDriverEnvironment } from "../setup/vulkan.ts";
 import { benchCommand } from "./bench.ts";
 import { benchServeCommand } from "./bench_serve.ts";
 import { benchDocumentCommand } from "./bench_document.ts";
@@ -89,7 +93,15 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     environment: Deno.env.toObject(),
   });
   if (configPath !== null) console.error(`packkv: settings from ${configPath}`);
+  setDriverEnvironment(shaderFolder(command));
+  if (command.needsGpu) await ensureVulkan((message) => console.error(`packkv: ${message}`));
   return await command.run(rest, settings);
+}
+
+/** Tests keep their shaders in the checkout, so that removing it removes them. */
+function shaderFolder(command: Command): string {
+  if (command !== testCommand) return join(cacheFolder(), "mesa");
+  return fileURLToPath(new URL("../../.cache/mesa", import.meta.url));
 }
 
 function asksForHelp(args: readonly string[]): boolean {

@@ -63,6 +63,7 @@ export const evalCommand: Command = {
     "--retrieval hides lines with codes, and tables of entries, in a document made of the text,",
     "and scores whether the model goes on with the right digits after it.",
   ],
+  needsGpu: true,
   run,
 };
 

@@ -48,6 +48,7 @@ export const runCommand: Command = {
     "Without a prompt, in a terminal, it chats: Ctrl-C stops an answer, Ctrl-D leaves, /help shows",
     "the rest. What is piped in comes before the prompt. Answers go to stdout, all else to stderr.",
   ],
+  needsGpu: true,
   isConfigurable: true,
   run,
 };

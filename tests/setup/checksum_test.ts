@@ -69,3 +69,13 @@ Deno.test("isVerified() finds a file cut short though it has a marker", async ()
 Deno.test("isVerified() is false if there is no file", async () => {
   await withHello(async (path) => assertEquals(await isVerified(`${path}x`, HELLO), false));
 });
+
+Deno.test("isVerified() holds where no marker can be written, and where one cannot be read", async () => {
+  await withHello(async (path) => {
+    // A folder in its place stands for whatever refuses: permissions do not stop root.
+    await Deno.mkdir(`${markerPath(path)}/kept`, { recursive: true });
+    assertEquals(await hasMarker(path, HELLO), false);
+    assertEquals(await isVerified(path, HELLO), true);
+    assertEquals(await isVerified(path, { ...HELLO, hash: "0".repeat(64) }), false);
+  });
+});

@@ -4,7 +4,12 @@ import { importsOf } from "./imports.ts";
 import { pathsLike, type Sources } from "./sources.ts";
 
 /** What is started or published by name. */
-const PRODUCT_ENTRIES = ["mod.ts", "server/main.ts", "src/codec/mod.ts"];
+const PRODUCT_ENTRIES = [
+  "mod.ts",
+  "server/main.ts",
+  "server/setup/prepare.ts",
+  "src/codec/mod.ts",
+];
 /** Parts of `src/` that tests and benches may use alone: twins, writers of model files. */
 const SHARED_WITH_TESTS = /^src\/(reference|gguf|core\/std)\//;
 const TEST_ENTRY = /^(tests\/.*_test|bench\/.*_bench)\.ts$/;
