@@ -10,7 +10,7 @@
  * @module
  */
 
-import { crc32 } from "../codec/crc32.ts";
+import { crc32 } from "node:zlib";
 import { EngineError } from "../core/errors.ts";
 import type { SideSpread } from "./bands.ts";
 

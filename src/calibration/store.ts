@@ -14,6 +14,7 @@ import {
   parseCalibration,
   serialiseCalibration,
 } from "./calibration.ts";
+import { writeAtomically } from "../tiers/atomic_file.ts";
 
 /** What a calibration must belong to. */
 export type CalibrationOwner = Omit<ExpectedCalibration, "path">;
@@ -61,15 +62,13 @@ export async function findCalibration(owner: CalibrationOwner): Promise<Calibrat
   return null;
 }
 
-/** Writes a calibration under a temporary name, then renames it; returns its path. */
+/** Writes a calibration, whole or not at all; returns its path. */
 export async function saveCalibration(
   calibration: Calibration,
   path: string,
 ): Promise<string> {
   await Deno.mkdir(join(path, ".."), { recursive: true });
-  const temporary = `${path}.${crypto.randomUUID()}.part`;
-  await Deno.writeFile(temporary, serialiseCalibration(calibration));
-  await Deno.rename(temporary, path);
+  await writeAtomically(path, serialiseCalibration(calibration));
   return path;
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { crc32 } from "./crc32.ts";
+import { crc32 } from "node:zlib";
 
 /** First word of a portable block: the bytes "PKVB". */
 export const PORTABLE_MAGIC = 0x42564b50;

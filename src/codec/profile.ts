@@ -13,7 +13,7 @@ import {
   type RepackRule,
 } from "../core/shapes.ts";
 import { SINK_COUNT_MAX } from "./banded/layout.ts";
-import { crc32 } from "./crc32.ts";
+import { crc32 } from "node:zlib";
 
 /** Smallest step relative to a token's range, as f32: its codes just fit 8 bits. */
 export const REL_MIN: number = Math.fround(1 / 254);

@@ -13,9 +13,6 @@ export const KEY: Side = 0;
 /** {@link Side} of the values. */
 export const VALUE: Side = 1;
 
-/** Records start at multiples of it, and are padded with zeros to it. */
-export const RECORD_ALIGN_WORDS = 4;
-
 /** Words of a raw tile: 64 tokens of one layer, K and V, as pairs of f16. */
 export function rawTileWords(shape: { kvHeadCount: number; headSize: number }): number {
   return 2 * shape.kvHeadCount * shape.headSize * (BLOCK_TOKEN_COUNT / 2);

@@ -15,6 +15,9 @@ export interface SamplingOptions {
   seed: number;
 }
 
+/** The most likely token, whatever the rest. */
+export const GREEDY: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
+
 /** Changes of the logits before a token is chosen from them, in this order. */
 export interface LogitAdjustments {
   /**

@@ -17,6 +17,9 @@ export const WINDOW_TILE_COUNT = 4;
 /** Most prompt tokens of one sequence prefilled in a step; slices end at multiples of it. */
 export const SLICE_TOKEN_COUNT = 64;
 
+/** Records start at multiples of this many words, and are padded with zeros to it. */
+export const RECORD_ALIGN_WORDS = 4;
+
 /** Bytes of a GPU word. */
 export const WORD_SIZE_BYTES = 4;
 
@@ -94,6 +97,16 @@ export const PAPER_PROFILE: PaperProfile = {
   packSize: 16,
   repack: "none",
 };
+
+/** Tile of a slot's window that holds a block while it is raw. */
+export function tileOf(blockIndex: number): number {
+  return blockIndex % WINDOW_TILE_COUNT;
+}
+
+/** The same tile in a window of all slots. */
+export function windowTile(slot: number, blockIndex: number): number {
+  return slot * WINDOW_TILE_COUNT + tileOf(blockIndex);
+}
 
 /** `ceil(a / b)` for non-negative integers. */
 export function divCeil(a: number, b: number): number {

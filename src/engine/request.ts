@@ -5,7 +5,7 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import { BIAS_COUNT_MAX, TOP_LOGPROB_COUNT_MAX } from "../core/sampling.ts";
+import { BIAS_COUNT_MAX, GREEDY, TOP_LOGPROB_COUNT_MAX } from "../core/sampling.ts";
 import type { GenerateMessage } from "./messages.ts";
 import type { EngineInfo, GenerateRequest, LogitAdjustments, SamplingOptions } from "./types.ts";
 
@@ -14,11 +14,10 @@ const PENALTY_MAX = 2;
 const BIAS_MAX = 100;
 
 /** Greedy, with no truncation. */
-const SAMPLING_DEFAULTS: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
 
 /** Fills in what was left out. */
 export function resolveSampling(sampling: Partial<SamplingOptions> = {}): SamplingOptions {
-  return { ...SAMPLING_DEFAULTS, ...sampling };
+  return { ...GREEDY, ...sampling };
 }
 
 const ADJUSTMENT_DEFAULTS: LogitAdjustments = {

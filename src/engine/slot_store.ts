@@ -6,14 +6,16 @@
 
 import { EngineError } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { writeAtomically } from "../tiers/atomic_file.ts";
 import type { StoredBlock } from "../tiers/block_file.ts";
 import { packSequence, parseSequence } from "../tiers/sequence_file.ts";
+import { kindOfKey } from "../scheduler/block_key.ts";
 import type { HeldBlock, PromptOf } from "../scheduler/shelf.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { SlotInfo, SlotOutcome } from "./types.ts";
 
 /** What a slot action needs to know of the runtime. */
-export type SlotRuntime = Pick<Runtime, "runner" | "scheduler" | "info" | "sequenceFormat">;
+export type SlotRuntime = Pick<Runtime, "driver" | "info" | "sequenceFormat">;
 
 /** The slots of one runtime. */
 export class SlotStore {
@@ -32,7 +34,7 @@ export class SlotStore {
 
   /** All slots. */
   slots(): SlotInfo[] {
-    const { info, scheduler, runner } = this.#runtime;
+    const { info, driver: { scheduler, runner } } = this.#runtime;
     const running = new Map(scheduler.slots().map((stats) => [stats.slot, stats]));
     const { layerCount, tileWords } = runner.cache.shape;
     return Array.from({ length: info.sequenceCountMax }, (_, slot): SlotInfo => {
@@ -57,7 +59,7 @@ export class SlotStore {
    * @throws {EngineError} `invalid_request` if there is nothing, or the file cannot be written.
    */
   async save(slot: number, path: string): Promise<SlotOutcome> {
-    const { scheduler, sequenceFormat } = this.#runtime;
+    const { driver: { scheduler }, sequenceFormat } = this.#runtime;
     const prompt = this.#promptOf(slot, "save");
     const held = scheduler.shelf.hold(prompt);
     try {
@@ -69,7 +71,9 @@ export class SlotStore {
       const { tokenCount } = held;
       const tokenIds = prompt.promptIds;
       const bytes = packSequence(sequenceFormat, { tokenIds, tokenCount, blocks });
-      await writeWhole(path, bytes);
+      await writeAtomically(path, bytes).catch((error) =>
+        refuse(`Cannot save to ${path}: ${error.message}`)
+      );
       return { tokenCount, sizeBytes: bytes.length };
     } finally {
       scheduler.shelf.giveBack(held);
@@ -82,7 +86,7 @@ export class SlotStore {
    * @throws {EngineError} `invalid_request` with the reason, and nothing changed.
    */
   async restore(slot: number, path: string): Promise<SlotOutcome> {
-    const { scheduler, runner, info } = this.#runtime;
+    const { driver: { scheduler, runner }, info } = this.#runtime;
     if (!info.sharesPrefixes) refuse("Cannot restore a sequence: blocks are not kept");
     if (scheduler.slots().some((stats) => stats.slot === slot)) {
       refuse(`Cannot restore slot ${slot}: a sequence runs in it`);
@@ -101,8 +105,7 @@ export class SlotStore {
     // Named anew: a name depends on the adapter, the bytes may come from another one.
     const keys = scheduler.shelf.keysOf(prompt, tokenCount);
     const entries = blocks.map(({ key, recordWords, words }, index) => {
-      const kind = key.endsWith(".raw") ? "raw" as const : "sealed" as const;
-      return { key: keys[index], kind, recordWords, words };
+      return { key: keys[index], kind: kindOfKey(key), recordWords, words };
     });
     if (!scheduler.shelf.adopt(entries)) {
       refuse(`Cannot restore slot ${slot}: the KV cache has no room for its ${tokenCount} tokens`);
@@ -118,7 +121,7 @@ export class SlotStore {
    * @throws {EngineError} `invalid_request` if there is none, or it runs.
    */
   erase(slot: number): SlotOutcome {
-    const { scheduler } = this.#runtime;
+    const { scheduler } = this.#runtime.driver;
     const prompt = this.#promptOf(slot, "erase");
     if (scheduler.slots().some((stats) => stats.slot === slot)) {
       refuse(`Cannot erase slot ${slot}: a sequence runs in it`);
@@ -148,27 +151,10 @@ export class SlotStore {
   }
 
   async #read({ key, recordWords, extents }: HeldBlock): Promise<StoredBlock> {
-    const { host } = this.#runtime.runner;
+    const { host } = this.#runtime.driver.runner;
     const words = extents === null ? host.blocks.get(key) : await host.readBlock(extents);
     if (words === undefined) refuse(`Cannot save block ${key}: it is gone from the host`);
     return { key, recordWords, words: words! };
-  }
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const unfinished = `${path}.${crypto.randomUUID()}.tmp`;
-  try {
-    const file = await Deno.open(unfinished, { write: true, createNew: true });
-    try {
-      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-      await file.syncData();
-    } finally {
-      file.close();
-    }
-    await Deno.rename(unfinished, path);
-  } catch (error) {
-    await Deno.remove(unfinished).catch(() => {});
-    refuse(`Cannot save to ${path}: ${(error as Error).message}`);
   }
 }
 

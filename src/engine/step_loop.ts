@@ -9,22 +9,18 @@ import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
-import { isSwapKey } from "../scheduler/swap_space.ts";
+import { isOwnKey, kindOfKey } from "../scheduler/block_key.ts";
+import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
 import { RunningSequence } from "./running_sequence.ts";
 import { SlotStore } from "./slot_store.ts";
-import type { RecordedStep, StepOutcome } from "../runtime/step_runner.ts";
+import type { PreparedStep } from "../runtime/step_driver.ts";
+import type { StepOutcome } from "../runtime/step_runner.ts";
 import type { EngineStats, TokenLogprobs } from "./types.ts";
 
 /** Longest time that blocks which wait for their copy to the disk may take at the end. */
 const FINISH_MS_MAX = 1000;
-
-/** A planned step whose commands are recorded. */
-interface PreparedStep {
-  plan: StepPlan;
-  recorded: RecordedStep;
-}
 
 /** Drives one runtime until stopped. */
 export class StepLoop {
@@ -63,11 +59,10 @@ export class StepLoop {
     const { sequenceId } = request;
     this.#fetching.add(sequenceId);
     void this.#runtime.disk?.fetch(keys).then((blocks) => {
-      const { runner, scheduler } = this.#runtime;
+      const { runner, scheduler } = this.#runtime.driver;
       for (const { key, recordWords, words } of blocks) {
         runner.host.blocks.set(key, words);
-        const kind = key.endsWith(".raw") ? "raw" : "sealed";
-        scheduler.addToHost({ key, kind, recordWords });
+        scheduler.addToHost({ key, kind: kindOfKey(key), recordWords });
       }
       if (this.#fetching.delete(sequenceId)) this.#admit(request);
     });
@@ -75,7 +70,7 @@ export class StepLoop {
 
   /** Blocks on disk that a request would gain from, if the host has room for all of them. */
   #keysOnDisk(request: GenerateMessage): string[] {
-    const { disk, scheduler } = this.#runtime;
+    const { disk, driver: { scheduler } } = this.#runtime;
     if (disk === null || request.skipsCache) return [];
     return scheduler.keysToFetch(this.#sequenceOf(request), (key) => disk.has(key));
   }
@@ -90,7 +85,7 @@ export class StepLoop {
   #admit(request: GenerateMessage): void {
     const { sequenceId } = request;
     try {
-      this.#runtime.scheduler.admit(this.#sequenceOf(request));
+      this.#runtime.driver.scheduler.admit(this.#sequenceOf(request));
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       this.#sendFailure(sequenceId, error.code, error.message);
@@ -104,7 +99,7 @@ export class StepLoop {
   abort(sequenceId: number): void {
     this.#fetching.delete(sequenceId);
     if (!this.#sequences.delete(sequenceId)) return;
-    this.#runtime.scheduler.abort(sequenceId);
+    this.#runtime.driver.scheduler.abort(sequenceId);
     this.#wake?.();
   }
 
@@ -151,8 +146,8 @@ export class StepLoop {
 
   /** A snapshot of counts and bytes. */
   stats(): EngineStats {
-    const { scheduler, gpu, cacheBytes } = this.#runtime;
-    const stats = scheduler.stats();
+    const { driver, gpu, cacheBytes } = this.#runtime;
+    const stats = driver.scheduler.stats();
     return {
       runningSequenceCount: stats.runningCount,
       waitingSequenceCount: stats.waitingCount,
@@ -175,9 +170,12 @@ export class StepLoop {
   }
 
   #prepare(): PreparedStep | null {
-    const { scheduler, runner } = this.#runtime;
-    const plan = scheduler.plan();
-    if (plan === null) return null;
+    return this.#runtime.driver.prepare((plan) => this.#start(plan));
+  }
+
+  /** Sets up what starts with a step; what is to be scored of its slice. */
+  #start(plan: StepPlan): SliceOptions {
+    const { runner } = this.#runtime.driver;
     for (const { sequenceId, slot, storedIds } of plan.starts) {
       const sequence = this.#sequences.get(sequenceId);
       sequence?.start();
@@ -185,17 +183,17 @@ export class StepLoop {
       if (sequence) runner.setSampling(slot, sequence.request.sampling, sequence.extras(storedIds));
     }
     const scored = plan.slice && this.#sequences.get(plan.slice.sequenceId)?.scoredRows(plan.slice);
-    return { plan, recorded: runner.record(plan, { scored: scored ?? null }) };
+    return { scored: scored ?? null };
   }
 
   /** Runs a prepared step; returns the next one if it could be recorded meanwhile. */
-  async #runStep({ plan, recorded }: PreparedStep): Promise<PreparedStep | null> {
-    const { scheduler, runner } = this.#runtime;
+  async #runStep(prepared: PreparedStep): Promise<PreparedStep | null> {
+    const { plan } = prepared;
     this.#writeMasks(plan);
-    runner.submit(recorded);
-    const next = plan.measures.length === 0 ? this.#prepare() : null;
-    const result = await runner.read(plan, recorded);
-    scheduler.commit(plan, result);
+    let next: PreparedStep | null = null;
+    const result = await this.#runtime.driver.finish(prepared, () => {
+      if (plan.measures.length === 0) next = this.#prepare();
+    });
     this.#writeBehind(plan);
     this.#stepCount++;
     this.#sealingSeconds += result.sealingSeconds;
@@ -217,7 +215,7 @@ export class StepLoop {
       const mask = this.#sequences.get(sequenceId)?.mask ?? null;
       if (mask === null) continue;
       try {
-        this.#runtime.runner.graph.setMask(slot, mask.wait());
+        this.#runtime.driver.runner.graph.setMask(slot, mask.wait());
       } catch (error) {
         if (!(error instanceof EngineError)) throw error;
         this.abort(sequenceId);
@@ -233,10 +231,10 @@ export class StepLoop {
 
   /** Hands the blocks that a step saved for others on to the disk. */
   #writeBehind({ saves, swaps }: StepPlan): void {
-    const { disk, runner } = this.#runtime;
+    const { disk, driver: { runner } } = this.#runtime;
     if (disk === null) return;
     for (const { key, recordWords } of [...saves, ...swaps]) {
-      if (isSwapKey(key)) continue;
+      if (isOwnKey(key)) continue;
       const words = runner.host.blocks.get(key);
       if (words) disk.write({ key, recordWords, words });
     }
@@ -244,7 +242,7 @@ export class StepLoop {
 
   /** @param logprobs Of the tokens of the step just committed, by sequence, where asked for. */
   #sendEvents(logprobs: ReadonlyMap<number, TokenLogprobs> = new Map()): void {
-    for (const event of this.#runtime.scheduler.drainEvents()) {
+    for (const event of this.#runtime.driver.scheduler.drainEvents()) {
       this.#sendEvent(event, logprobs.get(event.sequenceId));
     }
   }

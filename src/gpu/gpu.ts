@@ -7,6 +7,9 @@
 
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 
+/** Bindings start at multiples of this many bytes on every adapter. */
+export const BINDING_ALIGNMENT_BYTES = 256;
+
 /** What the adapter is and can do. */
 export interface AdapterFacts {
   name: string;

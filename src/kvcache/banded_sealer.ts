@@ -2,7 +2,7 @@ import { packerWords, quantiserWords } from "../codec/banded/tables.ts";
 import type { BandedCodec } from "../codec/cache_codec.ts";
 import { KEY, type Side, VALUE } from "../codec/record.ts";
 import { packJobWords, scratchWords } from "../codec/scratch.ts";
-import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
 import { KvMeasureBandedKernel } from "../kernels/kv_measure/banded.ts";
@@ -99,7 +99,7 @@ export class BandedSealer implements Sealer {
     const { buffers, kernels, bound } = this.#parts;
     const jobs = measures.map(({ slot, blockIndex }) => {
       const firstToken = this.#firstToken(blockIndex);
-      const tile = blockIndex % WINDOW_TILE_COUNT;
+      const tile = tileOf(blockIndex);
       const tokenCount = BLOCK_TOKEN_COUNT - firstToken;
       return { slot, tile, tokenCount, scratchIndex: firstToken };
     });

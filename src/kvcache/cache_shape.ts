@@ -15,10 +15,8 @@ import {
   WINDOW_TILE_COUNT,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
+import { BINDING_ALIGNMENT_BYTES } from "../gpu/gpu.ts";
 import { EXTENT_UNIT_WORDS } from "../scheduler/allocator.ts";
-
-/** Bindings start at multiples of this many bytes on every adapter. */
-const BINDING_ALIGNMENT_BYTES = 256;
 
 /** A run of layers whose sealed blocks share one arena buffer. */
 export interface ArenaGroup {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ReadBack, readBuffer } from "../gpu/read_back.ts";
 import type { Extent } from "../scheduler/allocator.ts";
@@ -123,8 +123,7 @@ export class HostTransfer {
   /** Where a tile lies in each layer's window. */
   #tileRange({ slot, blockIndex }: { slot: number; blockIndex: number }) {
     const sizeBytes = this.#cache.shape.tileWords * WORD_SIZE_BYTES;
-    const tile = slot * WINDOW_TILE_COUNT + blockIndex % WINDOW_TILE_COUNT;
-    return { offsetBytes: tile * sizeBytes, sizeBytes };
+    return { offsetBytes: windowTile(slot, blockIndex) * sizeBytes, sizeBytes };
   }
 
   /** Takes the blocks of a submitted step into host memory. */

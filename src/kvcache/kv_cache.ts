@@ -6,7 +6,7 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import { WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { WINDOW_TILE_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
 import type { CacheShape } from "./cache_shape.ts";
@@ -71,7 +71,7 @@ export class KvCache {
   recordTileCopy(encoder: GPUCommandEncoder, tile: TileOp, to: "window" | "arena"): void {
     const { layerCount, tileWords } = this.shape;
     const sizeBytes = tileWords * WORD_SIZE_BYTES;
-    const place = tile.slot * WINDOW_TILE_COUNT + tile.blockIndex % WINDOW_TILE_COUNT;
+    const place = windowTile(tile.slot, tile.blockIndex);
     for (let layer = 0; layer < layerCount; layer++) {
       const [window, arena] = [this.windows[layer], this.arenaOf(layer)];
       const [inWindow, inArena] = [

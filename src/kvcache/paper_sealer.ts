@@ -1,12 +1,7 @@
 import type { PaperCodec } from "../codec/cache_codec.ts";
 import type { PaperLayout } from "../codec/paper/layout.ts";
 import { KEY, type Side, VALUE } from "../codec/record.ts";
-import {
-  BLOCK_TOKEN_COUNT,
-  type RepackRule,
-  WINDOW_TILE_COUNT,
-  WORD_SIZE_BYTES,
-} from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, type RepackRule, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { type PackJob, packJobWords, scratchWords } from "../codec/scratch.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
@@ -208,7 +203,7 @@ export class PaperSealer implements Sealer {
 }
 
 function jobOf(slot: number, blockIndex: number, scratchIndex: number): PackJob {
-  const tile = blockIndex % WINDOW_TILE_COUNT;
+  const tile = tileOf(blockIndex);
   return { slot, tile, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
 }
 

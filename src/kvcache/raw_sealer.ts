@@ -1,4 +1,5 @@
 import { invariant } from "../core/errors.ts";
+import { RECORD_ALIGN_WORDS } from "../core/shapes.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
 import type { Sealer } from "./sealer.ts";
@@ -22,7 +23,7 @@ export class RawSealer implements Sealer {
 
   readResults(measures: readonly MeasureOp[]): Pick<StepResult, "recordWords" | "refused"> {
     const { layerCount, tileWords } = this.#cache.shape;
-    invariant(tileWords % 4 === 0, "raw tiles are whole record units");
+    invariant(tileWords % RECORD_ALIGN_WORDS === 0, "raw tiles are whole record units");
     const recordWords = measures.map(() => new Array<number>(layerCount).fill(tileWords));
     return { recordWords, refused: [] };
   }

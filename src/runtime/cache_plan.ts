@@ -16,6 +16,8 @@ import type { ProfileOptions } from "./types.ts";
 export interface CachePlan {
   codec: CacheCodec;
   shape: CacheShape;
+  /** Most tokens of a sequence. */
+  contextLength: number;
   recordWordsMin: number;
   recordWordsMax: number;
 }
@@ -42,7 +44,8 @@ export function planCache(
   const planned = cacheShape(shape, { ...options, recordWordsMax, bindingSizeMax });
   const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);
   checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
-  return { codec, shape: planned, recordWordsMin, recordWordsMax };
+  const { contextLength } = options;
+  return { codec, shape: planned, contextLength, recordWordsMin, recordWordsMax };
 }
 
 /** @throws {EngineError} `invalid_request` naming the setting. */

@@ -16,13 +16,13 @@ import { LayerStatistics, type SliceSample } from "../calibration/statistics.ts"
 import { KEY, VALUE } from "../codec/record.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
 import { EngineError, invariant } from "../core/errors.ts";
-import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
-import { Scheduler } from "../scheduler/scheduler.ts";
-import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
+import type { PrefillSlice, StepPlan, StepResult } from "../scheduler/step_plan.ts";
 import { calibrationOwner } from "./fingerprint.ts";
-import { planCache } from "./cache_plan.ts";
+import { type CachePlan, planCache } from "./cache_plan.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
+import { soleSequence } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 
 /** Most tokens of the text that are run. */
@@ -59,20 +59,12 @@ export async function measureCalibration(
   const codec = { kind: "raw", profile: { name: "exact" } } as const;
   const plan = planCache(model, { codec, slotCount: 1, contextLength });
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
-  const newScheduler = () =>
-    new Scheduler({
-      ...plan,
-      sequenceCountMax: 1,
-      waitingCountMax: 1,
-      contextLength,
-      arenas: plan.shape.groups,
-    });
   try {
-    await runText({ model, runner, scheduler: newScheduler() }, promptIds, {
+    await runText({ model, runner, plan }, promptIds, {
       onSample: (layer, sample) => layers[layer].add(sample),
       onProgress: (fraction) => onProgress("measuring query energies", fraction),
     });
-    await runText({ model, runner, scheduler: newScheduler() }, twice, {
+    await runText({ model, runner, plan }, twice, {
       onSample: (layer, sample) => recalls[layer].add(sample),
       onProgress: (fraction) => onProgress("measuring recall", fraction),
     });
@@ -90,19 +82,19 @@ export async function measureCalibration(
   return parseCalibration(measured, { ...owner, path: "just measured" });
 }
 
-/** Reads a text through an exact cache, telling each slice's samples of each layer. */
+/** Reads a text through an exact cache; `onSample` gets each slice's sample of each layer. */
 async function runText(
   run: Run,
   promptIds: readonly number[],
   { onSample, onProgress }: { onSample: OnSample; onProgress: (fraction: number) => void },
 ): Promise<void> {
-  const { runner, scheduler } = run;
+  const { runner, plan } = run;
   const tokenCount = promptIds.length;
-  runner.setSampling(0, { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 });
-  scheduler.admit({ sequenceId: 0, promptIds, maxTokens: 1, eosIds: [], ignoreEos: true });
-  for (let step = scheduler.plan(); step !== null; step = scheduler.plan()) {
-    await runStep(run, step, onSample);
-    onProgress((step.slice?.position ?? tokenCount) / tokenCount);
+  const driver = soleSequence(runner, plan, { sequenceId: 0, promptIds, maxTokens: 1 });
+  const runLayers = (step: StepPlan) => runByLayer(run, step, onSample);
+  for (let ran = await driver.step(runLayers); ran; ran = await driver.step(runLayers)) {
+    driver.scheduler.drainEvents();
+    onProgress((ran.plan.slice?.position ?? tokenCount) / tokenCount);
   }
 }
 
@@ -115,27 +107,24 @@ export function textFingerprint(ids: readonly number[]): string {
 interface Run {
   model: LoadedModel;
   runner: StepRunner;
-  scheduler: Scheduler;
+  plan: CachePlan;
 }
 
 type OnSample = (layer: number, sample: SliceSample) => void;
 
-/** Records a step once per layer, so that each layer's queries can be read before the next. */
-async function runStep(run: Run, step: StepPlan, onSample: OnSample): Promise<void> {
-  const { model: { shape: { layerCount } }, runner, scheduler } = run;
+/** Runs a step layer by layer, so that each layer's queries can be read before the next. */
+async function runByLayer(run: Run, step: StepPlan, onSample: OnSample): Promise<StepResult> {
+  const { model: { shape: { layerCount } }, runner } = run;
   const { slice } = step;
   invariant(slice !== null, "a prompt alone is read in slices");
   let result = null;
   for (let layer = 0; layer < layerCount; layer++) {
     const part = layerPart(step, slice, { layer, layerCount });
-    const recorded = runner.record(part);
-    runner.submit(recorded);
-    result = await runner.read(part, recorded);
+    result = await runner.run(part);
     onSample(layer, await readSample(run, slice, layer));
   }
   invariant(result !== null, "a model has a layer");
-  scheduler.commit(step, result);
-  scheduler.drainEvents();
+  return result;
 }
 
 function layerPart(
@@ -173,7 +162,7 @@ async function readSample(
   const queries = await readBuffer(gpu, runner.graph.sliceQueries, { sizeBytes: queryBytes });
   const { windows, shape: { tileWords } } = runner.cache;
   const sizeBytes = tileWords * WORD_SIZE_BYTES;
-  const tileIndex = Math.floor(position / BLOCK_TOKEN_COUNT) % WINDOW_TILE_COUNT;
+  const tileIndex = tileOf(Math.floor(position / BLOCK_TOKEN_COUNT));
   const range = { offsetBytes: tileIndex * sizeBytes, sizeBytes };
   const tile = new Uint32Array(await readBuffer(gpu, windows[layer], range));
   const from = (position % BLOCK_TOKEN_COUNT) * kvHeadCount * headSize;

@@ -26,6 +26,7 @@ import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { DiskClient } from "../tiers/disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
+import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import { warmUp } from "./warm_up.ts";
 import type { CacheBytes, EngineInfo, LoadOptions } from "./types.ts";
@@ -49,8 +50,7 @@ const SAVE_SIZE_BYTES_MIN = 2 ** 20;
 export interface Runtime {
   gpu: Gpu;
   info: EngineInfo;
-  scheduler: Scheduler;
-  runner: StepRunner;
+  driver: StepDriver;
   /** Null if blocks do not go to a disk. */
   disk: DiskClient | null;
   /** A calibration that loading had to measure, to be kept; null if it had not. */
@@ -111,12 +111,10 @@ async function createRuntime(
     format: { ...shape, root: rootName([root]), profile: plan.codec.profile },
   });
   const scheduler = new Scheduler({
+    ...plan,
     sequenceCountMax: options.sequenceCountMax,
     waitingCountMax: options.waitingCountMax,
-    contextLength,
     arenas: plan.shape.groups,
-    recordWordsMin: plan.recordWordsMin,
-    recordWordsMax: plan.recordWordsMax,
     stepTokenCountMax,
     blockCost: blockCost(shape),
     ...(options.sharesPrefixes ? { prefix: { root, tileWords: plan.shape.tileWords } } : {}),
@@ -134,8 +132,7 @@ async function createRuntime(
   return {
     gpu,
     info,
-    scheduler,
-    runner,
+    driver: new StepDriver(scheduler, runner),
     disk,
     measuredCalibration: calibration.measured,
     sequenceFormat: {

@@ -6,36 +6,19 @@
  */
 
 import type { Calibration } from "../calibration/calibration.ts";
-import { describeProfile } from "../codec/profile.ts";
 import { invariant } from "../core/errors.ts";
-import { alignUp, BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
-import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { modelCodec } from "./model_codec.ts";
-import type { PackOp, PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
+import { EMPTY_STEP, type PackOp, type PrefillSlice } from "../scheduler/step_plan.ts";
+import { soleSequence, type StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import type { CacheBytes, ProfileOptions } from "./types.ts";
 
 const SEQUENCE_ID = 1;
-
-const EMPTY_PLAN: StepPlan = {
-  stepIndex: 0,
-  starts: [],
-  swaps: [],
-  packs: [],
-  links: [],
-  restores: [],
-  decodes: [],
-  slice: null,
-  keeps: [],
-  loads: [],
-  saves: [],
-  drops: [],
-  measures: [],
-};
 
 /**
  * Changes a raw tile of one layer, FORMAT.md section 7, right before it is sealed as a block: what
@@ -85,51 +68,33 @@ export async function createSequenceRun(
   const codec = modelCodec(model, profile, options.calibration ?? null);
   const plan = planCache(model, { codec, slotCount: 1, contextLength });
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
-  const scheduler = new Scheduler({
-    sequenceCountMax: 1,
-    waitingCountMax: 1,
-    contextLength,
-    arenas: plan.shape.groups,
-    recordWordsMin: plan.recordWordsMin,
-    recordWordsMax: plan.recordWordsMax,
-  });
-  const eosIds: number[] = [];
-  scheduler.admit({ sequenceId: SEQUENCE_ID, promptIds, maxTokens, eosIds, ignoreEos: true });
+  const driver = soleSequence(runner, plan, { sequenceId: SEQUENCE_ID, promptIds, maxTokens });
   await runner.graph.enableSliceLogits();
-  return new SequenceRun({ model, plan, runner, scheduler, rewriteTile: rewriteTile ?? null });
+  return new SequenceRun({ model, plan, driver, rewriteTile: rewriteTile ?? null });
 }
 
 /** See {@link createSequenceRun}. */
 export class SequenceRun {
   #model: LoadedModel;
   #plan: CachePlan;
-  #runner: StepRunner;
-  #scheduler: Scheduler;
+  #driver: StepDriver;
   #bytes: CacheBytes = { raw: 0, payload: 0, packed: 0, allocated: 0 };
   #bits: SideBits = { total: { k: 0, v: 0 }, payload: { k: 0, v: 0 } };
   #lastSlice: PrefillSlice | null = null;
-  #hasSampling = false;
   #rewriteTile: TileRewriter | null;
 
   constructor(
     parts: {
       model: LoadedModel;
       plan: CachePlan;
-      runner: StepRunner;
-      scheduler: Scheduler;
+      driver: StepDriver;
       rewriteTile: TileRewriter | null;
     },
   ) {
     this.#model = parts.model;
     this.#rewriteTile = parts.rewriteTile;
     this.#plan = parts.plan;
-    this.#runner = parts.runner;
-    this.#scheduler = parts.scheduler;
-  }
-
-  /** The profile with its settings in words. */
-  get profileText(): string {
-    return describeProfile(this.#plan.codec.profile);
+    this.#driver = parts.driver;
   }
 
   /** Prefills the next slice; logits f32 `[vocabSize]` of each of its rows if wanted. */
@@ -151,10 +116,7 @@ export class SequenceRun {
     const end = last.position % BLOCK_TOKEN_COUNT + ids.length;
     invariant(ids.length > 0 && end < BLOCK_TOKEN_COUNT, "the tokens do not fill a tile");
     const slice = { ...last, ids, isLast: false };
-    const plan: StepPlan = { ...EMPTY_PLAN, slice };
-    const recorded = this.#runner.record(plan, { wantsLogits: true });
-    this.#runner.submit(recorded);
-    await this.#runner.read(plan, recorded);
+    await this.#runner.run({ ...EMPTY_STEP, slice }, { wantsLogits: true });
     return await this.#runner.graph.readSliceLogits(ids.length);
   }
 
@@ -196,27 +158,25 @@ export class SequenceRun {
   }
 
   async #step(options: { wantsLogits: boolean }): Promise<{ rowCount: number; id: number }> {
-    const plan = this.#scheduler.plan();
-    invariant(plan !== null, "the sequence has not ended");
-    if (!this.#hasSampling) {
-      const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
-      this.#runner.setSampling(0, sampling);
-      this.#hasSampling = true;
-    }
-    for (const pack of plan.packs) await this.#rewriteBlock(pack);
-    const recorded = this.#runner.record(plan, options);
-    this.#runner.submit(recorded);
-    // The blocks measured by the steps before are those that this step has packed.
-    this.#noteSize();
-    const result = await this.#runner.read(plan, recorded);
-    this.#scheduler.commit(plan, result);
-    this.#lastSlice = plan.slice ?? this.#lastSlice;
-    this.#scheduler.drainEvents();
-    return { rowCount: plan.slice?.ids.length ?? 0, id: result.ids.get(SEQUENCE_ID) ?? -1 };
+    const ran = await this.#driver.step(async (plan) => {
+      for (const pack of plan.packs) await this.#rewriteBlock(pack);
+      // Before it is read: the blocks measured so far are those that are packed with this step.
+      this.#noteSize();
+      return await this.#runner.run(plan, options);
+    });
+    invariant(ran !== null, "the sequence has not ended");
+    const { plan: { slice }, outcome } = ran;
+    this.#lastSlice = slice ?? this.#lastSlice;
+    this.#driver.scheduler.drainEvents();
+    return { rowCount: slice?.ids.length ?? 0, id: outcome.ids.get(SEQUENCE_ID) ?? -1 };
+  }
+
+  get #runner(): StepRunner {
+    return this.#driver.runner;
   }
 
   #noteSize(): void {
-    const bytes = cacheBytes(this.#scheduler.stats(), this.#plan);
+    const bytes = cacheBytes(this.#driver.scheduler.stats(), this.#plan);
     if (bytes.packed <= this.#bytes.packed) return;
     const { sealer } = this.#runner;
     this.#bytes = bytes;
@@ -230,7 +190,7 @@ export class SequenceRun {
     const { gpu } = this.#model;
     const { windows, shape: { tileWords } } = this.#runner.cache;
     const tileBytes = tileWords * WORD_SIZE_BYTES;
-    const tile = slot * WINDOW_TILE_COUNT + blockIndex % WINDOW_TILE_COUNT;
+    const tile = windowTile(slot, blockIndex);
     const gathered = gpu.createBuffer("tiles to rewrite", windows.length * tileBytes);
     const encoder = gpu.device.createCommandEncoder();
     for (const [layer, window] of windows.entries()) {

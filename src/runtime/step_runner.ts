@@ -144,6 +144,13 @@ export class StepRunner {
     return { commands: encoder.finish(), readBack, staged, reports };
   }
 
+  /** Records, submits and reads a step by itself. */
+  async run(plan: StepPlan, options: SliceOptions = {}): Promise<StepOutcome> {
+    const recorded = this.record(plan, options);
+    this.submit(recorded);
+    return await this.read(plan, recorded);
+  }
+
   /** Submits a recorded step. */
   submit({ commands }: RecordedStep): void {
     this.#model.gpu.device.queue.submit([commands]);

@@ -66,11 +66,6 @@ export class ExtentAllocator {
     return this.#used.size;
   }
 
-  /** Words of the largest extent that could be had now. */
-  get largestFreeWordCount(): number {
-    return this.#free.at(-1)?.wordCount ?? 0;
-  }
-
   /**
    * Takes an extent with one reference from the smallest run that holds it; null if none does.
    *

@@ -7,11 +7,12 @@
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
+import { isOwnKey } from "./block_key.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import type { LoadOp } from "./step_plan.ts";
 import { bestBoundary, rawTilesBefore, sealedBefore } from "./prefix.ts";
 import type { Sequence } from "./sequence.ts";
-import { findSwapped, isSwapKey } from "./swap_space.ts";
+import { findSwapped } from "./swap_space.ts";
 
 /** A block on the device, or else on the host. */
 export type Found = CachedItem | HostEntry;
@@ -137,7 +138,7 @@ export function takeBlocks(
   const loads: LoadOp[] = [];
   const items = sealed.map((found) => {
     if (isOnDevice(found)) return found;
-    const key = isSwapKey(found.key) ? null : found.key;
+    const key = isOwnKey(found.key) ? null : found.key;
     const item = cache.add(found.kind, key, found.recordWords);
     if (item === null) return null;
     added.push(item);

@@ -6,10 +6,8 @@
  */
 
 import { invariant } from "../core/errors.ts";
+import type { ItemKind } from "./block_key.ts";
 import type { BlockMemory, SealedBlock } from "./block_memory.ts";
-
-/** `sealed`: a packed block. `raw`: a copy of its raw tiles, to begin a sequence behind it. */
-export type ItemKind = "sealed" | "raw";
 
 /** One block of all layers in the arenas. */
 export interface CachedItem {
@@ -21,11 +19,6 @@ export interface CachedItem {
   readonly recordWords: readonly number[];
   /** Sequences that hold it. */
   useCount: number;
-}
-
-/** The key of a block's sealed or raw form. */
-export function itemKey(name: string, kind: ItemKind): string {
-  return `${name}.${kind}`;
 }
 
 /** All items of one {@link BlockMemory}. */
@@ -61,11 +54,6 @@ export class BlockCache {
   /** Sealed blocks that two sequences or more hold. */
   get sharedCount(): number {
     return this.#sharedCount;
-  }
-
-  /** Items that nobody uses. */
-  get unusedCount(): number {
-    return this.#unused.size;
   }
 
   /** Words that unused items take in all arenas: free to be taken. */

@@ -5,11 +5,8 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import { alignUp } from "../core/shapes.ts";
+import { alignUp, RECORD_ALIGN_WORDS } from "../core/shapes.ts";
 import { type Extent, EXTENT_UNIT_WORDS, ExtentAllocator } from "./allocator.ts";
-
-/** Records start at multiples of this many words. FORMAT.md. */
-const RECORD_UNIT_WORDS = 4;
 
 /** An arena and the layers whose records it holds; groups are in the order of the layers. */
 export interface ArenaSize {
@@ -89,7 +86,7 @@ export class BlockMemory {
       extents.push(extent);
       let offset = extent.offset;
       for (const count of words) {
-        invariant(count % RECORD_UNIT_WORDS === 0, "records are whole multiples of 4 words");
+        invariant(count % RECORD_ALIGN_WORDS === 0, "records are whole multiples of 4 words");
         recordOffsets.push(offset);
         offset += count;
       }

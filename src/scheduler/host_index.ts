@@ -7,7 +7,7 @@
 
 import { invariant } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { ItemKind } from "./block_cache.ts";
+import type { ItemKind } from "./block_key.ts";
 
 /** A block in host memory. */
 export interface HostEntry {
@@ -33,11 +33,6 @@ export class HostIndex {
   /** Bytes of all entries. */
   get usedBytes(): number {
     return this.#usedBytes;
-  }
-
-  /** Entries held. */
-  get entryCount(): number {
-    return this.#entries.size;
   }
 
   /** Keys of all entries, least recently used first. */

@@ -98,13 +98,6 @@ export class Scheduler {
     this.#swaps?.forget(sequence);
   }
 
-  /** Gives up every block that no sequence holds; how many there were. */
-  clearCache(): number {
-    const { unusedCount } = this.#cache;
-    this.#cache.clear();
-    return unusedCount;
-  }
-
   /** Notes that the bytes of a block have been put into host memory. */
   addToHost(entry: HostEntry): void {
     this.#host?.add(entry);

@@ -1,7 +1,8 @@
 import { invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 import { blockNames, rootName } from "./block_name.ts";
-import { type CachedItem, itemKey, type ItemKind } from "./block_cache.ts";
+import type { CachedItem } from "./block_cache.ts";
+import { blockKey, type ItemKind } from "./block_key.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
 
 /** One generation asked of the scheduler. */
@@ -147,7 +148,7 @@ export class Sequence {
   /** What a block of the prompt is found by; null for one that is not shared. */
   keyOf(blockIndex: number, kind: ItemKind): string | null {
     const name = this.names.at(blockIndex);
-    return name === undefined ? null : itemKey(name, kind);
+    return name === undefined ? null : blockKey(name, kind);
   }
 
   /**

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { Extent } from "./allocator.ts";
 import { findBeginning, isOnDevice } from "./beginning.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
@@ -66,7 +67,7 @@ export class Shelf {
       const extents = isOnDevice(block) ? block.block.extents : null;
       return { key: block.key!, kind, recordWords, extents };
     });
-    const held = { tokenCount: boundary * 64, blocks };
+    const held = { tokenCount: boundary * BLOCK_TOKEN_COUNT, blocks };
     this.#held.set(held, items);
     return held;
   }
@@ -80,7 +81,7 @@ export class Shelf {
   /** Keys under which the blocks of a prompt are found, as {@link HeldPrompt} orders them. */
   keysOf(prompt: PromptOf, tokenCount: number): string[] {
     const sequence = this.#sequenceOf(prompt, 0);
-    const boundary = tokenCount / 64;
+    const boundary = tokenCount / BLOCK_TOKEN_COUNT;
     const sealed = sequence.names.slice(0, sealedBefore(boundary));
     return [
       ...sealed.map((_, index) => sequence.keyOf(index, "sealed")!),

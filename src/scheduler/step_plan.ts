@@ -8,7 +8,7 @@
  */
 
 import type { Extent } from "./allocator.ts";
-import type { ItemKind } from "./block_cache.ts";
+import type { ItemKind } from "./block_key.ts";
 
 /** Packs one sealed block of one sequence from its raw tile into the arena. */
 export interface PackOp {
@@ -146,6 +146,23 @@ export interface StepPlan {
   /** Keys whose bytes on the host are not needed any more, once the loads are recorded. */
   drops: readonly string[];
 }
+
+/** A step that does nothing. */
+export const EMPTY_STEP: StepPlan = {
+  stepIndex: 0,
+  starts: [],
+  loads: [],
+  swaps: [],
+  packs: [],
+  links: [],
+  restores: [],
+  decodes: [],
+  slice: null,
+  keeps: [],
+  measures: [],
+  saves: [],
+  drops: [],
+};
 
 /** What the GPU made of a {@link StepPlan}. */
 export interface StepResult {

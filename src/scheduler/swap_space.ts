@@ -6,19 +6,12 @@
  */
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import { type BlockCache, type CachedItem, itemKey, type ItemKind } from "./block_cache.ts";
+import type { BlockCache, CachedItem } from "./block_cache.ts";
+import { isOwnKey, ownKey } from "./block_key.ts";
 import { entrySizeBytes, type HostEntry, type HostIndex } from "./host_index.ts";
 import { rawTilesBefore, sealedBefore } from "./prefix.ts";
 import type { Sequence, SwappedState } from "./sequence.ts";
 import type { SwapOp } from "./step_plan.ts";
-
-/** Beginning of keys under which nobody but one sequence finds a block; no block's name has it. */
-const OWN_PREFIX = "swap/";
-
-/** Whether a key is of a block that one sequence left for itself. */
-export function isSwapKey(key: string): boolean {
-  return key.startsWith(OWN_PREFIX);
-}
 
 /** All keys of a state. */
 export function swappedKeys({ sealedKeys, rawKeys }: SwappedState): string[] {
@@ -44,13 +37,13 @@ export class SwapSpace {
     const boundary = swapBoundary(sequence);
     if (boundary === 0) return [];
     const sealed = sequence.blocks.slice(0, sealedBefore(boundary)).map((item, blockIndex) => ({
-      key: item.key ?? ownKey(sequence, blockIndex, "sealed"),
+      key: item.key ?? ownKey(sequence.arrivalIndex, blockIndex, "sealed"),
       kind: "sealed" as const,
       recordWords: item.recordWords,
       source: { extents: item.block.extents },
     }));
     const raw = rawTilesBefore(boundary).map((blockIndex) => ({
-      key: ownKey(sequence, blockIndex, "raw"),
+      key: ownKey(sequence.arrivalIndex, blockIndex, "raw"),
       kind: "raw" as const,
       recordWords: this.#tileRecordWords,
       source: { slot: sequence.slot, blockIndex },
@@ -83,14 +76,14 @@ export class SwapSpace {
     }
     for (const { key, kind, recordWords } of ops) {
       this.#host.add({ key, kind, recordWords });
-      if (isSwapKey(key) && !wanted.has(key)) this.#host.drop(key);
+      if (isOwnKey(key) && !wanted.has(key)) this.#host.drop(key);
     }
   }
 
   /** Drops what a sequence left, which is read or has no reader any more. */
   forget(sequence: Sequence): void {
     if (sequence.swapped === null) return;
-    for (const key of swappedKeys(sequence.swapped).filter(isSwapKey)) this.#host.drop(key);
+    for (const key of swappedKeys(sequence.swapped).filter(isOwnKey)) this.#host.drop(key);
     sequence.swapped = null;
   }
 }
@@ -114,8 +107,4 @@ function swapBoundary({ plannedTokenCount, blocks }: Sequence): number {
   // If a block is measured and not packed it is the boundary before: the window has its tiles.
   const isReachable = (boundary: number) => sealedBefore(boundary) <= blocks.length;
   return [last, last - 1].find((boundary) => boundary > 0 && isReachable(boundary)) ?? 0;
-}
-
-function ownKey({ arrivalIndex }: Sequence, blockIndex: number, kind: ItemKind): string {
-  return itemKey(`${OWN_PREFIX}${arrivalIndex}/${blockIndex}`, kind);
 }

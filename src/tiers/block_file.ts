@@ -7,6 +7,7 @@
 
 import { crc32 } from "node:zlib";
 import { packPortablePaper, parsePortablePaper } from "../codec/paper/portable.ts";
+import { kindOfKey } from "../scheduler/block_key.ts";
 import { BLOCK_TOKEN_COUNT, type CodecProfile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 
 /** First word of a file: the bytes "PKVT". */
@@ -19,7 +20,7 @@ const FORMS = ["words", "portable"] as const;
 
 /** A block apart from any device. */
 export interface StoredBlock {
-  /** Name and kind, as in `scheduler/block_cache.ts`. */
+  /** Name and kind: src/scheduler/block_key.ts. */
   key: string;
   /** By layer. */
   recordWords: readonly number[];
@@ -42,7 +43,7 @@ export interface BlockFormat {
  */
 export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Array<ArrayBuffer> {
   const { key, recordWords, words } = block;
-  const isPortable = key.endsWith(".sealed") && format.profile.name === "paper";
+  const isPortable = kindOfKey(key) === "sealed" && format.profile.name === "paper";
   const payload = isPortable ? packRecords(format, block) : new Uint8Array(words.buffer);
   const tableBytes = recordWords.length * WORD_SIZE_BYTES;
   const bytes = new Uint8Array(HEADER_BYTES + tableBytes + payload.length);

@@ -57,11 +57,6 @@ export class DiskClient {
     return this.#usedBytes;
   }
 
-  /** Blocks on disk. */
-  get blockCount(): number {
-    return this.#keys.size;
-  }
-
   /** Whether a block is on disk. */
   has(key: string): boolean {
     return this.#keys.has(key);

@@ -5,11 +5,9 @@
  * @module
  */
 
+import { isSharedKey } from "../scheduler/block_key.ts";
+import { UNFINISHED, writeAtomically } from "./atomic_file.ts";
 import { type BlockFormat, packBlockFile, parseBlockFile, type StoredBlock } from "./block_file.ts";
-
-/** Ending of files that are being written. */
-const UNFINISHED = ".tmp";
-const BLOCK_NAME = /^[0-9a-f]{32}\.(sealed|raw)$/;
 
 /** How to open a tier. */
 export interface DiskTierOptions {
@@ -27,7 +25,6 @@ export class DiskTier {
   /** Bytes by key, least recently used first. */
   #sizes = new Map<string, number>();
   #usedBytes = 0;
-  #fileCount = 0;
 
   private constructor(folder: string, options: DiskTierOptions) {
     this.#folder = folder;
@@ -47,7 +44,7 @@ export class DiskTier {
     for await (const { name, isFile } of Deno.readDir(folder)) {
       const path = `${folder}/${name}`;
       if (name.endsWith(UNFINISHED)) await Deno.remove(path);
-      if (!isFile || !BLOCK_NAME.test(name)) continue;
+      if (!isFile || !isSharedKey(name)) continue;
       const { size, mtime } = await Deno.stat(path);
       found.push({ key: name, sizeBytes: size, modifiedMs: mtime?.getTime() ?? 0 });
     }
@@ -80,14 +77,7 @@ export class DiskTier {
   async write(block: StoredBlock): Promise<string[]> {
     if (this.#sizes.has(block.key)) return [];
     const bytes = packBlockFile(this.#options.format, block);
-    const unfinished = `${this.#folder}/${block.key}.${this.#fileCount++}${UNFINISHED}`;
-    try {
-      await writeSynced(unfinished, bytes);
-      await Deno.rename(unfinished, this.#pathOf(block.key));
-    } catch (error) {
-      await Deno.remove(unfinished).catch(() => {});
-      throw error;
-    }
+    await writeAtomically(this.#pathOf(block.key), bytes);
     this.#note(block.key, bytes.length);
     const deleted: string[] = [];
     while (this.#usedBytes > this.#options.capacityBytes) {
@@ -132,17 +122,5 @@ export class DiskTier {
 
   #pathOf(key: string): string {
     return `${this.#folder}/${key}`;
-  }
-}
-
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await Deno.open(path, { write: true, createNew: true });
-  try {
-    for (let written = 0; written < bytes.length;) {
-      written += await file.write(bytes.subarray(written));
-    }
-    await file.syncData();
-  } finally {
-    file.close();
   }
 }

@@ -5,7 +5,7 @@ import {
   serialiseCalibration,
 } from "../../src/calibration/calibration.ts";
 import { EngineError } from "../../src/core/errors.ts";
-import { crc32 } from "../../src/codec/crc32.ts";
+import { crc32 } from "node:zlib";
 import { seededRandom } from "../support/numeric.ts";
 
 const MODEL = "00112233445566778899aabbccddeeff";

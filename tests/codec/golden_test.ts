@@ -8,7 +8,7 @@ import { BandedLayout } from "../../src/codec/banded/layout.ts";
 import { packBanded, packSinks } from "../../src/codec/banded/pack.ts";
 import { packPortableBanded, parsePortableBanded } from "../../src/codec/banded/portable.ts";
 import { quantiseBanded } from "../../src/codec/banded/quantise.ts";
-import { crc32 } from "../../src/codec/crc32.ts";
+import { crc32 } from "node:zlib";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { packPaper } from "../../src/codec/paper/pack.ts";
 import { packPortablePaper, parsePortablePaper } from "../../src/codec/paper/portable.ts";

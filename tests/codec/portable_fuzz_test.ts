@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { crc32 } from "../../src/codec/crc32.ts";
+import { crc32 } from "node:zlib";
 import { guardedWords, ReadOutside } from "../support/guarded_words.ts";
 import { seededRandom } from "../support/numeric.ts";
 import {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { crc32 } from "../../src/codec/crc32.ts";
+import { crc32 } from "node:zlib";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { packPaper } from "../../src/codec/paper/pack.ts";
 import {

@@ -18,7 +18,7 @@ import type {
   SwapOp,
   TileOp,
 } from "../../src/scheduler/step_plan.ts";
-import { isSwapKey } from "../../src/scheduler/swap_space.ts";
+import { isOwnKey } from "../../src/scheduler/block_key.ts";
 
 const BLOCK = 64;
 const TILE_COUNT = 4;
@@ -215,7 +215,7 @@ export class FakeDevice {
         offset += tile.recordWords[offsets.length - 1];
       }
     });
-    this.#write(offsets, tile.recordWords, tile).isOwn = isSwapKey(key);
+    this.#write(offsets, tile.recordWords, tile).isOwn = isOwnKey(key);
   }
 
   #keep({ slot, blockIndex, recordOffsets }: TileOp): void {

@@ -137,21 +137,3 @@ Deno.test("Scheduler uses the memory of ended sequences in the very next step", 
   run(scheduler);
   assertEquals(scheduler.drainEvents().at(-1)?.type, "finish");
 });
-
-Deno.test("Scheduler.clearCache() gives up what nobody uses, and nothing else", () => {
-  const scheduler = makeScheduler();
-  admit(scheduler, 1, ids(500));
-  run(scheduler);
-  assert(scheduler.stats().retainedWordCount > 0);
-  assert(scheduler.clearCache() > 0);
-  scheduler.checkIntegrity();
-  assertEquals(scheduler.stats().retainedWordCount, 0);
-  admit(scheduler, 2, ids(500), 10);
-  assertEquals(
-    run(scheduler, ({ decodes }) => decodes.length > 0)[0].starts[0].cachedTokenCount,
-    0,
-  );
-  const { sealedBlockCount } = scheduler.stats();
-  scheduler.clearCache();
-  assertEquals([sealedBlockCount, scheduler.stats().sealedBlockCount], [5, 5]);
-});

@@ -337,8 +337,6 @@ for (const options of CASES) {
       assertGreaterOrEqual(run.loadCount, options.hostBytes ? 200 : 0);
       assertGreaterOrEqual(run.scheduler.stats().retainedWordCount, 1);
     }
-    run.scheduler.clearCache();
     run.scheduler.checkIntegrity();
-    assertEquals(run.scheduler.stats().retainedWordCount, 0);
   });
 }

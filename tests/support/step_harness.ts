@@ -9,6 +9,7 @@ import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
 import { modelCodec } from "../../src/runtime/model_codec.ts";
 import { StepRunner } from "../../src/runtime/step_runner.ts";
 import type { ProfileOptions } from "../../src/engine/types.ts";
+import { GREEDY } from "../../src/core/sampling.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
@@ -68,13 +69,8 @@ export class StepHarness {
   async step(): Promise<RanStep | null> {
     const plan = this.scheduler.plan();
     if (plan === null) return null;
-    for (const { slot } of plan.starts) {
-      const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
-      this.runner.setSampling(slot, greedy);
-    }
-    const recorded = this.runner.record(plan);
-    this.runner.submit(recorded);
-    const result = await this.runner.read(plan, recorded);
+    for (const { slot } of plan.starts) this.runner.setSampling(slot, GREEDY);
+    const result = await this.runner.run(plan);
     this.scheduler.commit(plan, result);
     return { plan, result };
   }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { alignUp, BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
-import { KEY, RECORD_ALIGN_WORDS, type Side, VALUE } from "../record.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, divExact, RECORD_ALIGN_WORDS } from "../../core/shapes.ts";
+import { KEY, type Side, VALUE } from "../record.ts";
 import { BAND_INDEX_BITS } from "./band.ts";
 import { UNIT_TOKEN_COUNT } from "./levels.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { crc32 } from "../crc32.ts";
+import { crc32 } from "node:zlib";
 import {
   OWN_WORD_COUNT,
   ownWords,

@@ -2,7 +2,7 @@ import source from "../../../shaders/block_unpack/paper.wgsl" with { type: "text
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, type Side, VALUE } from "../../codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { BINDING_ALIGNMENT_BYTES, type BufferSlice, type Gpu } from "../../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
 import { PACK_TEXT, rowText, sideText, windowShape, windowsText } from "../text/pack_windows.ts";
@@ -20,9 +20,6 @@ export interface BlockUnpackBuffers {
   /** Raw tiles `[blocks of the segment][tileWords]`. */
   tiles: GPUBuffer | BufferSlice;
 }
-
-/** Bindings start at multiples of this many bytes on every adapter. */
-const BINDING_ALIGNMENT_BYTES = 256;
 
 /** Bound buffers of a {@link BlockUnpackPaperKernel}: one group for each side. */
 export type BlockUnpackBound = readonly [GPUBindGroup, GPUBindGroup];

@@ -1,6 +1,6 @@
 import { rawTileWords } from "../../codec/record.ts";
 import { rawTileValues } from "../../codec/raw_tile.ts";
-import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, windowTile } from "../../core/shapes.ts";
 
 /** Heads of a layer; sizes as in `AttentionShape` of the kernels. */
 export interface AttentionReferenceShape {
@@ -124,7 +124,7 @@ export function attentionDecodeRawReference(
       continue;
     }
     for (let block = blockCount; block * BLOCK_TOKEN_COUNT <= position; block++) {
-      const tile = slot * WINDOW_TILE_COUNT + block % WINDOW_TILE_COUNT;
+      const tile = windowTile(slot, block);
       const tokenCount = Math.min(BLOCK_TOKEN_COUNT, position + 1 - block * BLOCK_TOKEN_COUNT);
       const word = tile * rawTileWords(shape);
       const seen = visibleOfTile(shape, tiles, { word, tokenCount });

@@ -3,7 +3,7 @@ import { packPortableBanded, parsePortableBanded } from "../../../src/codec/band
 import { BandedLayout } from "../../../src/codec/banded/layout.ts";
 import { packBanded, packSinks } from "../../../src/codec/banded/pack.ts";
 import { quantiseBanded } from "../../../src/codec/banded/quantise.ts";
-import { crc32 } from "../../../src/codec/crc32.ts";
+import { crc32 } from "node:zlib";
 import { seededTables } from "../../support/banded_samples.ts";
 import { sampleTile } from "../../support/codec_samples.ts";
 

@@ -5,7 +5,7 @@ import { measureBanded, packBanded, packSinks } from "../../../src/codec/banded/
 import { dequantiseBanded, quantiseBanded } from "../../../src/codec/banded/quantise.ts";
 import { TOKEN_FACTORS } from "../../../src/codec/banded/tables.ts";
 import { sinkValue, unpackBanded } from "../../../src/codec/banded/unpack.ts";
-import { crc32 } from "../../../src/codec/crc32.ts";
+import { crc32 } from "node:zlib";
 import { KEY, type Side, VALUE } from "../../../src/codec/record.ts";
 import { rawTileFrom, rawTileValues } from "../../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../../src/codec/repack.ts";

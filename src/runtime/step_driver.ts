@@ -1,0 +1,79 @@
+/**
+ * The order of every step: plan, record, submit, read, commit.
+ *
+ * @module
+ */
+
+import { GREEDY } from "../core/sampling.ts";
+import type { SliceOptions } from "../model/forward_graph.ts";
+import { Scheduler } from "../scheduler/scheduler.ts";
+import type { StepPlan, StepResult } from "../scheduler/step_plan.ts";
+import type { CachePlan } from "./cache_plan.ts";
+import type { RecordedStep, StepOutcome, StepRunner } from "./step_runner.ts";
+
+/** A planned step whose commands are recorded. */
+export interface PreparedStep {
+  plan: StepPlan;
+  recorded: RecordedStep;
+}
+
+/** Runs the steps that one scheduler plans on one runner. */
+export class StepDriver {
+  readonly scheduler: Scheduler;
+  readonly runner: StepRunner;
+
+  constructor(scheduler: Scheduler, runner: StepRunner) {
+    this.scheduler = scheduler;
+    this.runner = runner;
+  }
+
+  /** Plans and records the next step; null if there is none before one in flight is committed. */
+  prepare(optionsOf: (plan: StepPlan) => SliceOptions): PreparedStep | null {
+    const plan = this.scheduler.plan();
+    return plan && { plan, recorded: this.runner.record(plan, optionsOf(plan)) };
+  }
+
+  /** Runs a prepared step and commits it; `meanwhile` is called while the device is at it. */
+  async finish(
+    { plan, recorded }: PreparedStep,
+    meanwhile: () => void = () => {},
+  ): Promise<StepOutcome> {
+    this.runner.submit(recorded);
+    meanwhile();
+    const outcome = await this.runner.read(plan, recorded);
+    this.scheduler.commit(plan, outcome);
+    return outcome;
+  }
+
+  /**
+   * Plans, runs and commits a step by itself; null if there is nothing left to do.
+   *
+   * @param run What runs it, in one command buffer or several.
+   */
+  async step<T extends StepResult>(
+    run: (plan: StepPlan) => Promise<T>,
+  ): Promise<{ plan: StepPlan; outcome: T } | null> {
+    const plan = this.scheduler.plan();
+    if (plan === null) return null;
+    const outcome = await run(plan);
+    this.scheduler.commit(plan, outcome);
+    return { plan, outcome };
+  }
+}
+
+/** A driver of one greedy sequence alone in slot 0: for measurement and warming up. */
+export function soleSequence(
+  runner: StepRunner,
+  plan: CachePlan,
+  request: { sequenceId: number; promptIds: readonly number[]; maxTokens: number },
+): StepDriver {
+  const scheduler = new Scheduler({
+    ...plan,
+    sequenceCountMax: 1,
+    waitingCountMax: 1,
+    arenas: plan.shape.groups,
+  });
+  runner.setSampling(0, GREEDY);
+  scheduler.admit({ ...request, eosIds: [], ignoreEos: true });
+  return new StepDriver(scheduler, runner);
+}
