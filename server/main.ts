@@ -1,12 +1,13 @@
 /**
  * The program behind `./packkv`: runs a command and turns what it throws into one line and an exit
- * code (1: it failed, 2: the command line is wrong).
+ * code (1: it failed, 2: the command line is wrong, 141: nobody reads what it prints).
  *
  * @module
  */
 
 import { EngineError } from "../mod.ts";
 import { runCommandLine } from "./cli/commands.ts";
+import { STDOUT_CLOSED_EXIT_CODE, StdoutClosed } from "./cli/stdout.ts";
 import { UsageError } from "./cli/usage_error.ts";
 import { SetupError } from "./setup/setup_error.ts";
 
@@ -21,6 +22,7 @@ function exitCodeOf(error: unknown): number {
 try {
   Deno.exit(await runCommandLine(Deno.args));
 } catch (error) {
+  if (error instanceof StdoutClosed) Deno.exit(STDOUT_CLOSED_EXIT_CODE);
   const code = exitCodeOf(error);
   console.error(`packkv: ${(error as Error).message}`);
   Deno.exit(code);

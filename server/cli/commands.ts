@@ -87,12 +87,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   if (name === "--version" || name === "-V") return await versionCommand.run([], NONE);
   const { command, rest } = findCommand(args);
   if (asksForHelp(rest)) return await helpCommand.run(command.name.split(" "), NONE);
-  const { settings, configPath } = await inheritSettings(rest, {
+  const { settings, notes } = await inheritSettings(rest, {
     command,
     commands: COMMANDS,
     environment: Deno.env.toObject(),
   });
-  if (configPath !== null) console.error(`packkv: settings from ${configPath}`);
+  for (const note of notes) console.error(`packkv: ${note}`);
   setDriverEnvironment(shaderFolder(command));
   if (command.needsGpu) await ensureVulkan((message) => console.error(`packkv: ${message}`));
   return await command.run(rest, settings);

@@ -8,6 +8,7 @@ import type { GenerateEvent, GenerateRequest } from "../../mod.ts";
 import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { ServedModel } from "../state.ts";
+import { writeStdout } from "./stdout.ts";
 
 /** The last event of a generation. */
 export type FinishEvent = Extract<GenerateEvent, { type: "finish" }>;
@@ -70,10 +71,11 @@ export function describeFinish(event: FinishEvent): string {
     (reason === "length" ? ", cut at its length" : "");
 }
 
-/** Writes all of `text` to stdout at once. */
+/**
+ * Writes all of `text` to stdout at once.
+ *
+ * @throws {StdoutClosed} If nobody reads it.
+ */
 export function printText(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let offset = 0; offset < bytes.length;) {
-    offset += Deno.stdout.writeSync(bytes.subarray(offset));
-  }
+  writeStdout(new TextEncoder().encode(text));
 }

@@ -23,8 +23,8 @@ export const CONFIG_FLAGS: FlagSpecs = {
 export interface Inherited {
   /** For `parseFlags`. */
   settings: Settings;
-  /** The file that was read, if any. */
-  configPath: string | null;
+  /** Where they are from and what was passed over, a line each. */
+  notes: readonly string[];
 }
 
 /**
@@ -42,16 +42,17 @@ export async function inheritSettings(
     environment: Readonly<Record<string, string>>;
   },
 ): Promise<Inherited> {
-  if (!command.isConfigurable) return { settings: new Map(), configPath: null };
+  if (!command.isConfigurable) return { settings: new Map(), notes: [] };
   const configurable = commands.filter((each) => each.isConfigurable);
   const known = commands.flatMap(({ flags }) => Object.keys(flags));
   const file = await readConfigFile(namedConfig(args, environment), environment);
+  const variables = readEnvironment(environment, { specs: withoutConfig(command).flags, known });
   const layers = [
     file === null ? new Map() : readConfig(file, {
       command: withoutConfig(command),
       commands: configurable.map(withoutConfig),
     }),
-    readEnvironment(environment, { specs: withoutConfig(command).flags, known }),
+    variables.settings,
   ];
   const settings = new Map<string, Setting>();
   for (const layer of layers) {
@@ -60,7 +61,8 @@ export async function inheritSettings(
       else settings.set(flag, setting);
     }
   }
-  return { settings, configPath: file?.path ?? null };
+  const origin = file === null ? [] : [`settings from ${file.path}`];
+  return { settings, notes: [...origin, ...variables.notes] };
 }
 
 /** A file cannot name another. */

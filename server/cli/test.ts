@@ -11,6 +11,7 @@ import { ensureModel } from "../setup/model_path.ts";
 import { ensureTestPackages } from "../setup/packages.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import type { Command } from "./command.ts";
+import { writeStdout } from "./stdout.ts";
 import { describeCounts, reaches, readCounts, testArguments } from "./test_runner.ts";
 
 const TAIL_CHARACTER_COUNT = 1 << 16;
@@ -72,7 +73,10 @@ async function test(args: readonly string[]): Promise<number> {
   if (Deno.build.os !== "windows") {
     Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
   }
-  const tail = await copyOut(child.stdout);
+  const tail = await copyOut(child.stdout).catch((error) => {
+    child.kill(); // its tests would go on for nobody
+    throw error;
+  });
   const { code } = await child.status;
   const counts = readCounts(tail);
   if (counts === null) {
@@ -104,9 +108,7 @@ async function copyOut(output: ReadableStream<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let tail = "";
   for await (const bytes of output) {
-    for (let offset = 0; offset < bytes.length;) {
-      offset += await Deno.stdout.write(bytes.subarray(offset));
-    }
+    writeStdout(bytes);
     tail = (tail + decoder.decode(bytes, { stream: true })).slice(-TAIL_CHARACTER_COUNT);
   }
   return tail;

@@ -77,7 +77,11 @@ export function formatMegabytes(sizeBytes: number): string {
 }
 
 function writeStderr(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  } catch {
+    // Nobody reads it: no reason to end what it is about.
+  }
 }
 
 function terminalColumnCount(): number {

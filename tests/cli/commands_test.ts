@@ -6,10 +6,21 @@ import { describeCommand, describeCommands } from "../../server/cli/help.ts";
 const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
-async function packkv(...args: string[]): Promise<{ code: number; out: string; errors: string }> {
+interface Outcome {
+  code: number;
+  out: string;
+  errors: string;
+}
+
+async function packkv(...args: string[]): Promise<Outcome> {
+  return await packkvIn({}, ...args);
+}
+
+async function packkvIn(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--config", CONFIG, MAIN, ...args],
     stdin: "null",
+    env,
   }).output();
   const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   return { code, out, errors };
@@ -47,6 +58,19 @@ Deno.test("packkv COMMAND --help and packkv help COMMAND tell all about it", asy
   const expected = { code: 0, out: `${describeCommand(serve)}\n`, errors: "" };
   assertEquals(await packkv("serve", "--port", "80", "--help"), expected);
   assertEquals(await packkv("help", "serve"), expected);
+});
+
+Deno.test("packkv says that it passes over the address Kubernetes puts into PACKKV_PORT", async () => {
+  const variables = { PACKKV_PORT: "tcp://10.96.0.5:8000", PACKKV_SERVICE_HOST: "10.96.0.5" };
+  const { code, errors } = await packkvIn(variables, "serve", "--model", "/nowhere/m.gguf");
+  assertEquals(code, 1);
+  assertEquals(
+    errors.split("\n").slice(0, -1).map((line) => line.slice(0, 51)),
+    [
+      "packkv: passing over PACKKV_PORT=tcp://10.96.0.5:80",
+      "packkv: Cannot use model /nowhere/m.gguf: no such f",
+    ],
+  );
 });
 
 Deno.test("packkv version prints the version of deno.json", async () => {

@@ -100,10 +100,10 @@ Deno.test("a value that is wrong is told with the place it came from", async () 
       messages.push((error as Error).message);
     }
   };
-  await withFlags({ environment: { PACKKV_PORT: "tcp://10.0.0.1:80" } }, read);
+  await withFlags({ environment: { PACKKV_PORT: "http" } }, read);
   await withFlags({ config: "[serve]\nport = -1" }, read);
   await withFlags({ args: ["--port", "x"] }, read);
-  assertMatch(messages[0], /^Cannot use PACKKV_PORT=tcp:\/\/10\.0\.0\.1:80: must be a whole/);
+  assertMatch(messages[0], /^Cannot use PACKKV_PORT=http: must be a whole/);
   assertMatch(
     messages[1],
     /^Cannot use serve\.port = "?-1"? of \S+settings\.toml: must be a whole/,
@@ -152,15 +152,31 @@ Deno.test("settings do not print keys", async () => {
   });
 });
 
-Deno.test("variables of others with our prefix, such as those of Kubernetes, are let be", () =>
-  withFlags({
-    environment: {
-      PACKKV_SERVICE_HOST: "10.0.0.1",
-      PACKKV_SERVICE_PORT: "80",
-      PACKKV_PORT_80_TCP: "x",
-      PACKKV_DENO: "/x",
-    },
-  }));
+/** What Kubernetes sets for a service of this name with a port called `http`. */
+function serviceVariables(name: string): Record<string, string> {
+  return {
+    [`${name}_SERVICE_HOST`]: "10.96.0.5",
+    [`${name}_SERVICE_PORT`]: "8000",
+    [`${name}_SERVICE_PORT_HTTP`]: "8000",
+    [`${name}_PORT`]: "tcp://10.96.0.5:8000",
+    [`${name}_PORT_8000_TCP`]: "tcp://10.96.0.5:8000",
+    [`${name}_PORT_8000_TCP_PROTO`]: "tcp",
+    [`${name}_PORT_8000_TCP_PORT`]: "8000",
+    [`${name}_PORT_8000_TCP_ADDR`]: "10.96.0.5",
+  };
+}
+
+for (const service of ["PACKKV", "PACKKV_API", "PACKKV_MODEL", "PACKKV_KV", "PACKKV_LOG"]) {
+  Deno.test(`what Kubernetes sets for a service ${service} is no setting`, async () => {
+    const environment = { ...serviceVariables(service), PACKKV_DENO: "/x", PACKKV_CTX: "100" };
+    await withFlags({ environment }, (flags) => {
+      assertEquals([flags.text("port"), flags.text("ctx")], [null, "100"]);
+    });
+    await withFlags({ environment, config: "port = 1" }, (flags) => {
+      assertEquals(flags.text("port"), "1");
+    });
+  });
+}
 
 Deno.test("measuring commands take their settings from the command line only", async () => {
   const environment = { PACKKV_PROFILE: "exact" };
