@@ -4,6 +4,7 @@
  * @module
  */
 
+export type * from "./src/codec/profile_types.ts";
 export { loadTokenizer } from "./src/tokenizer/load_tokenizer.ts";
 export type { TokenizeOptions, Tokenizer } from "./src/tokenizer/types.ts";
 export { createEngine } from "./src/engine/client.ts";
@@ -21,7 +22,6 @@ export type {
   GrammarSpec,
   GrammarTag,
   LogitAdjustments,
-  ProfileOptions,
   SamplingOptions,
   SequenceTimings,
   SlotAction,

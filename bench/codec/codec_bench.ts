@@ -1,6 +1,6 @@
 /** The CPU codec on one layer of a block: plain on purpose, timed so that tests stay quick. */
 
-import { PAPER_PROFILE } from "../../src/core/shapes.ts";
+import { PAPER_PROFILE } from "../../src/codec/paper/settings.ts";
 import { packPaper } from "../../src/codec/paper/pack.ts";
 import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";

@@ -3,7 +3,8 @@
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { type PackJob, packJobWords } from "../../src/codec/scratch.ts";
-import { PAPER_PROFILE, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
+import { PAPER_PROFILE } from "../../src/codec/paper/settings.ts";
+import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import { KvQuantisePaperKernel } from "../../src/kernels/kv_quantise/paper.ts";
 import { kvMeasurePaperReference } from "../../src/reference/kv_measure/paper.ts";

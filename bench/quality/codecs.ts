@@ -6,7 +6,7 @@
 
 import type { ProfileOptions } from "../../src/engine/types.ts";
 import { hasDamage } from "../../src/calibration/tables.ts";
-import { codecProfile, describeProfile, isBanded } from "../../src/codec/profile.ts";
+import { codecProfile, describeProfile, needsCalibration } from "../../src/codec/profile.ts";
 import { loadCalibration } from "../../src/runtime/calibration_source.ts";
 import type { LoadedModel, OnProgress } from "../../src/runtime/load_model.ts";
 import type { SequenceRunOptions } from "../../src/runtime/sequence_run.ts";
@@ -55,7 +55,7 @@ export async function describeInForce(
 export function sinkTokenCount({ profile, baseline }: EvalCodec): number {
   if (baseline !== null) return baseline.sinkTokenCount;
   const settings = codecProfile(profile);
-  return isBanded(settings) ? settings.sinkCount : 0;
+  return needsCalibration(settings) ? settings.sinkCount : 0;
 }
 
 /** How a sequence of a model runs with the codec; measures a calibration if it needs one. */
@@ -66,7 +66,7 @@ export async function runOptions(
 ): Promise<Pick<SequenceRunOptions, "profile" | "rewriteTile" | "calibration">> {
   const { shape } = model;
   if (baseline === null) {
-    if (!isBanded(codecProfile(profile))) return { profile };
+    if (!needsCalibration(codecProfile(profile))) return { profile };
     return { profile, calibration: await loadCalibration(model, onProgress) };
   }
   return { profile: { name: "exact" }, rewriteTile: baselineRewriter(baseline, shape) };

@@ -10,7 +10,7 @@ import { calibratedTables } from "../../src/calibration/tables.ts";
 import { dequantiseBanded, quantiseBanded } from "../../src/codec/banded/quantise.ts";
 import type { BandedTables } from "../../src/codec/banded/tables.ts";
 import { KEY, type Side, VALUE } from "../../src/codec/record.ts";
-import { codecProfile, isBanded } from "../../src/codec/profile.ts";
+import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
 import { invariant } from "../../src/core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import type { LoadedModel } from "../../src/runtime/load_model.ts";
@@ -47,7 +47,7 @@ export async function measureDamage(
   const factors = layers.map(() => ({ key: 1, value: 1 }));
   const settings = { keyStep: KEY_STEP, valueStep: VALUE_STEP, layerFactors: factors };
   const profile = codecProfile({ name: "balanced", ...settings });
-  invariant(isBanded(profile), "the profile is a calibrated one");
+  invariant(needsCalibration(profile), "the profile is a calibrated one");
   const tables = calibratedTables(even, profile);
   const codecs = layers.flatMap((_, layer) =>
     [KEY, VALUE].map((side) => probe(tables, layer, side))

@@ -14,7 +14,7 @@ import {
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
-import { CODEC_FLAGS } from "./engine_flags.ts";
+import { PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -89,8 +89,8 @@ function readDepths(text: string): number[] {
 
 function readProfiles(flags: Flags): ProfileOptions[] {
   return (flags.text("profiles") ?? "balanced,paper,exact").split(",").map((name) => {
-    const names: readonly string[] = CODEC_FLAGS.profile.choices ?? [];
-    if (names.includes(name)) return { name: name as ProfileOptions["name"] };
-    throw new UsageError(`Cannot use profile ${name}: must be one of ${names.join(", ")}`);
+    const found = PROFILE_NAMES.find((each) => each === name);
+    if (found !== undefined) return { name: found };
+    throw new UsageError(`Cannot use profile ${name}: must be one of ${PROFILE_NAMES.join(", ")}`);
   });
 }

@@ -9,7 +9,7 @@ import { formatDocument, measureDocument } from "../../bench/serving/document_tw
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
-import { CODEC_FLAGS, readProfile } from "./engine_flags.ts";
+import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import { parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 

@@ -9,7 +9,7 @@ import { formatStreams, measureArrival, measureStreams } from "../../bench/servi
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
-import { CODEC_FLAGS, readProfile } from "./engine_flags.ts";
+import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import { parseFlags } from "./flags.ts";
 import { readServingFlags, SERVING_FLAGS } from "./serving_flags.ts";
 import { UsageError } from "./usage_error.ts";

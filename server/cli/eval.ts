@@ -14,7 +14,7 @@ import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
-import { CODEC_FLAGS } from "./engine_flags.ts";
+import { CODEC_FLAGS } from "./codec_flags.ts";
 import { type CodecRequest, readCodecRequests, resolveCodecs } from "./eval_codecs.ts";
 import { readRetrieval, type RetrievalRequest, runRetrieval } from "./eval_retrieval.ts";
 import { type Flags, parseFlags } from "./flags.ts";

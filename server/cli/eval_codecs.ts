@@ -7,8 +7,9 @@
 import type { ProfileOptions } from "../../mod.ts";
 import { BASELINE_NAMES, findBaseline } from "../../bench/quality/baselines/table.ts";
 import type { EvalCodec } from "../../bench/quality/codecs.ts";
-import { CODEC_FLAGS, readProfile } from "./engine_flags.ts";
-import { type Flags, type FlagSpecs, parseFlags } from "./flags.ts";
+import { DEFAULT_PROFILE_NAME, PROFILE_NAMES } from "../../src/codec/profile.ts";
+import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
+import { type Flags, parseFlags } from "./flags.ts";
 import { nearest } from "./nearest.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -55,7 +56,7 @@ export function parseCodecList(list: string): CodecRequest[] {
 function parseProfile(item: string): ProfileOptions {
   const { model: _, ...specs } = CODEC_FLAGS;
   const [name, ...settings] = item.split(":");
-  const names = [...profileNames(specs), ...BASELINE_NAMES, ALL_BASELINES];
+  const names = [...PROFILE_NAMES, ...BASELINE_NAMES, ALL_BASELINES];
   if (!names.includes(name)) {
     const guess = nearest(name, names);
     const hint = guess === null ? `must be one of ${names.join(", ")}` : `did you mean ${guess}?`;
@@ -68,15 +69,11 @@ function parseProfile(item: string): ProfileOptions {
   return readProfile(parseFlags([`--profile=${name}`, ...args], specs));
 }
 
-function profileNames(specs: FlagSpecs): readonly string[] {
-  return specs.profile.choices ?? [];
-}
-
 /** The name of the flags' profile, as a list would have it. */
 function profileName(flags: Flags): string {
   const { model: _, profile: __, ...settings } = CODEC_FLAGS;
   const given = Object.keys(settings).filter((name) => flags.has(name));
-  const name = flags.text("profile") ?? "balanced";
+  const name = flags.text("profile") ?? DEFAULT_PROFILE_NAME;
   return [name, ...given.map((setting) => `${setting}=${flags.text(setting)}`)].join(":");
 }
 

@@ -6,6 +6,7 @@
 
 import type { Context } from "hono";
 import type { CodecInfo } from "../../src/engine/types.ts";
+import { codecFields } from "./codec_fields.ts";
 import type { ServedModel } from "../state.ts";
 import { checkModelName, readyModel, type RouteContext } from "./route_context.ts";
 
@@ -46,22 +47,9 @@ export function modelRoute(routes: RouteContext): (context: Context) => Response
   };
 }
 
-/** A profile under the names of the command line's flags. */
-function settingsBody(profile: CodecInfo["settings"]): object {
-  const { name } = profile;
-  if (name === "exact") return { profile: name };
-  const { repack } = profile;
-  if (name === "paper") {
-    const { keyRel, valueRel, packSize } = profile;
-    return { profile: name, k_rel: keyRel, v_rel: valueRel, pack_size: packSize, repack };
-  }
-  const { keyStep, valueStep, sinkCount } = profile;
-  return { profile: name, k_step: keyStep, v_step: valueStep, sink_tokens: sinkCount, repack };
-}
-
 function codecBody({ settings, layerSteps, calibration }: CodecInfo): object {
   return {
-    ...settingsBody(settings),
+    ...codecFields(settings),
     layer_steps: layerSteps,
     calibration: calibration && {
       model: calibration.modelFingerprint,

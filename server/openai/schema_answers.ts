@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import { CODEC_ANSWER_FIELDS } from "./codec_fields.ts";
 
 const count = z.number().int().min(0);
 const finishReason = z.enum(["stop", "length", "tool_calls"]);
@@ -165,13 +166,7 @@ export const modelsAnswer = z.object({ object: z.literal("list"), data: z.array(
 /** The codec in force. */
 const codecAnswer = z.object({
   profile: z.string(),
-  k_rel: z.number().optional(),
-  v_rel: z.number().optional(),
-  pack_size: count.optional(),
-  k_step: z.number().optional(),
-  v_step: z.number().optional(),
-  sink_tokens: count.optional(),
-  repack: z.enum(["none", "median", "greedy"]).optional(),
+  ...CODEC_ANSWER_FIELDS,
   layer_steps: z.enum(["calibration", "options", "even"]).nullable(),
   calibration: z.object({ model: z.string(), text: z.string(), tokens: count }).nullable(),
 });

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { BIAS_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { LogitAdjustments, SamplingOptions } from "../../src/engine/types.ts";
+import { CODEC_REQUEST_FIELDS } from "./codec_fields.ts";
 import { ApiError } from "./errors.ts";
 
 const UINT32_COUNT = 2 ** 32;
@@ -38,9 +39,7 @@ const biasSchema = z.record(
 
 const kvSchema = z.object({
   profile: z.string().nullish(),
-  k_rel: z.number().nullish(),
-  v_rel: z.number().nullish(),
-  pack_size: z.number().int().nullish(),
+  ...CODEC_REQUEST_FIELDS,
 });
 
 /** Zod shape of the shared fields; null is the same as absent everywhere. */

@@ -7,6 +7,7 @@
 import type { LogitAdjustments } from "../../src/engine/types.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
+import { codecFields } from "./codec_fields.ts";
 import { ApiError } from "./errors.ts";
 import type { GenerationSpec } from "./generation.ts";
 import { type CommonRequest, seedOfChoice } from "./schema_common.ts";
@@ -26,12 +27,10 @@ export function checkIds(tokenizer: Tokenizer, ids: readonly number[], param: st
 
 /** Checks that a request asks for the cache that is in force: it is the same for all. */
 function checkCache(request: CommonRequest, { engine }: ServedModel): void {
-  const inForce = engine.info.profile;
+  const { profile: inForce, codec } = engine.info;
+  const fields = codecFields(codec.settings);
   for (const [name, value] of Object.entries(request.kv)) {
-    const word = name === "profile" ? `${value}` : `${name.replace("_", "-")} ${value}`;
-    if (inForce.split(/[(),]/).some((part) => part.trim() === word.replace("pack-size", "pack"))) {
-      continue;
-    }
+    if (fields[name] === value) continue;
     const message = `Cannot honour kv.${name} = ${value}: this server keeps its cache as ` +
       `${inForce}; it is chosen when the server starts`;
     throw new ApiError(400, message, { param: `kv.${name}`, code: "unsupported_value" });

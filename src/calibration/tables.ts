@@ -6,7 +6,8 @@
  */
 
 import { type BandedTables, bandedTables } from "../codec/banded/tables.ts";
-import { type BandedProfile, divExact, type LayerFactors } from "../core/shapes.ts";
+import type { BandedProfile, LayerFactors } from "../codec/banded/settings.ts";
+import { divExact } from "../core/shapes.ts";
 import { bandTables, type SideSpread } from "./bands.ts";
 import type { Calibration, LayerCalibration } from "./calibration.ts";
 

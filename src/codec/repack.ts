@@ -5,10 +5,23 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, type RepackRule } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import { VALUE } from "./record.ts";
 import type { QuantisedBlock } from "./quantised.ts";
 import { greedyOrder } from "./repack_greedy.ts";
+import { type Setting, wordChoice } from "./settings.ts";
+
+/** How the tokens of a block are ordered before packing. */
+export type RepackRule = "none" | "median" | "greedy";
+
+/** The setting of codecs whose tokens can be reordered. */
+export const REPACK_SETTING: Setting<RepackRule> = wordChoice({
+  flag: "repack",
+  placeholder: "RULE",
+  help: "order of tokens before packing",
+  values: ["none", "median", "greedy"],
+  silent: "none",
+});
 
 /**
  * The order of a block's tokens under a rule.

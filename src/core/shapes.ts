@@ -1,6 +1,6 @@
 /**
- * Sizes that everything else is built from: the model's dimensions, the fixed numbers of the KV
- * cache, and the settings of the codec.
+ * Sizes that everything else is built from: the model's dimensions and the fixed numbers of the KV
+ * cache.
  *
  * @module
  */
@@ -41,62 +41,6 @@ export interface ModelShape {
   tiedOutput: boolean;
   parameterCount: number;
 }
-
-/** How the tokens of a block are ordered before packing. src/codec/FORMAT.md section 4.1. */
-export type RepackRule = "none" | "median" | "greedy";
-
-/** The published codec: steps relative to the range of each token. FORMAT.md sections 3 and 4. */
-export interface PaperProfile {
-  /** `paper`. */
-  name: "paper";
-  /** Step of K relative to the range of a token, (0, 0.5]. */
-  keyRel: number;
-  /** Step of V relative to the range of a token, (0, 0.5]. */
-  valueRel: number;
-  /** Tokens per pack. */
-  packSize: 4 | 8 | 16 | 32;
-  /** Order of tokens before packing. */
-  repack: RepackRule;
-}
-
-/** What a layer's steps are multiplied by. */
-export interface LayerFactors {
-  /** Of K, positive. */
-  key: number;
-  /** Of V, positive. */
-  value: number;
-}
-
-/** Steps by what the model's queries see, from a calibration. FORMAT.md section 11. */
-export interface BandedProfile {
-  /** What it promises. */
-  name: "near-lossless" | "balanced" | "tight";
-  /**
-   * Step of K in units of a score before its division by the square root of the head size: channel
-   * `c` has `keyStep / sqrt(mean q_c^2)`.
-   */
-  keyStep: number;
-  /** Step of V relative to the mean magnitude of a token's values. */
-  valueStep: number;
-  /** First tokens of a sequence that stay raw, 0 to 16. */
-  sinkCount: number;
-  /** Order of tokens before packing. */
-  repack: RepackRule;
-  /** By layer, in the place of the calibration's; null leaves these. */
-  layerFactors: readonly LayerFactors[] | null;
-}
-
-/** Settings of the codec; a point on the curve of quality against bytes. */
-export type CodecProfile = { name: "exact" } | PaperProfile | BandedProfile;
-
-/** The published setting: K 0.1, V 0.2, packs of 16, no repacking. arXiv:2512.24449. */
-export const PAPER_PROFILE: PaperProfile = {
-  name: "paper",
-  keyRel: 0.1,
-  valueRel: 0.2,
-  packSize: 16,
-  repack: "none",
-};
 
 /** Tile of a slot's window that holds a block while it is raw. */
 export function tileOf(blockIndex: number): number {

@@ -58,7 +58,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     eosIds: vocabulary.eosIds,
     contextLength: options.contextLength ?? null,
     profile,
-    calibration: await calibrationSource(file, profile.name),
+    calibration: await calibrationSource(file, profile),
     sequenceCountMax,
     waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
     cacheSizeBytes: options.cacheSizeBytes ?? null,

@@ -1,5 +1,5 @@
 import { packerWords, quantiserWords } from "../codec/banded/tables.ts";
-import type { BandedCodec } from "../codec/cache_codec.ts";
+import type { BandedCodec } from "../codec/banded/codec.ts";
 import { KEY, type Side, VALUE } from "../codec/record.ts";
 import { packJobWords, scratchWords } from "../codec/scratch.ts";
 import { BLOCK_TOKEN_COUNT, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";

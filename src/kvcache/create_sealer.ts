@@ -1,4 +1,4 @@
-import type { CacheCodec } from "../codec/cache_codec.ts";
+import type { AnyCodec } from "../codec/registry.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { BandedSealer } from "./banded_sealer.ts";
 import type { KvCache } from "./kv_cache.ts";
@@ -9,10 +9,10 @@ import type { Sealer } from "./sealer.ts";
 /** Makes the sealer of a codec. */
 export async function createSealer(
   gpu: Gpu,
-  options: { cache: KvCache; codec: CacheCodec },
+  options: { cache: KvCache; codec: AnyCodec },
 ): Promise<Sealer> {
   const { cache, codec } = options;
-  switch (codec.kind) {
+  switch (codec.id) {
     case "raw":
       return new RawSealer(cache);
     case "paper":

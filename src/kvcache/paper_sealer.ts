@@ -1,7 +1,8 @@
-import type { PaperCodec } from "../codec/cache_codec.ts";
+import type { PaperCodec } from "../codec/paper/codec.ts";
 import type { PaperLayout } from "../codec/paper/layout.ts";
 import { KEY, type Side, VALUE } from "../codec/record.ts";
-import { BLOCK_TOKEN_COUNT, type RepackRule, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { RepackRule } from "../codec/repack.ts";
+import { BLOCK_TOKEN_COUNT, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { type PackJob, packJobWords, scratchWords } from "../codec/scratch.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";

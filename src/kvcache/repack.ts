@@ -1,4 +1,4 @@
-import type { RepackRule } from "../core/shapes.ts";
+import type { RepackRule } from "../codec/repack.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { KvRepackGreedyKernel } from "../kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../kernels/kv_repack/median.ts";

@@ -5,7 +5,7 @@
  */
 
 import { divCeil, type ModelShape, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { CacheCodec } from "../codec/cache_codec.ts";
+import type { AnyCodec } from "../codec/registry.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { SplitShape } from "../kernels/text/attention.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
@@ -20,7 +20,7 @@ const SEALED_SPLIT_COUNT_MAX = 128;
 /** What attention is built from. */
 export interface AttentionOptions {
   shape: ModelShape;
-  codec: CacheCodec;
+  codec: AnyCodec;
   cache: KvCache;
   group: RowGroup;
   /** `readerWords` of each layer; empty for codecs without static tables. */

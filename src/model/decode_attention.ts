@@ -88,7 +88,7 @@ async function createSealedKernel(
 ): Promise<Kernels["sealed"]> {
   const { blockCountMax } = cache.shape;
   const options = { shape, splits, blockCountMax };
-  switch (codec.kind) {
+  switch (codec.id) {
     case "raw":
       return await AttentionDecodeRawKernel.create(gpu, { ...options, source: "arena" });
     case "paper":

@@ -6,7 +6,7 @@
  */
 
 import { readerWords } from "../codec/banded/tables.ts";
-import type { CacheCodec } from "../codec/cache_codec.ts";
+import type { AnyCodec } from "../codec/registry.ts";
 import type { SamplingOptions } from "../core/sampling.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -32,7 +32,7 @@ export interface ForwardGraphOptions {
   plan: ModelPlan;
   weights: ModelWeights;
   cache: KvCache;
-  codec: CacheCodec;
+  codec: AnyCodec;
 }
 
 /** Rows, layers and what follows them, for decode or for slices. */
@@ -257,7 +257,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const { plan, weights, cache } = options;
   const { shape, normEpsilon } = plan;
   const { slotCount } = cache.shape;
-  const tables = options.codec.kind === "banded"
+  const tables = options.codec.id === "banded"
     ? options.codec.tables.map((each, layer) =>
       gpu.createBufferWith(`reader tables ${layer}`, readerWords(each))
     )

@@ -57,7 +57,7 @@ export class SliceAttention implements Attention {
     const partials = createPartials(gpu, options, splits);
     const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
     const buffers: SliceBuffers = { partials, sliceInfo };
-    const sealed = options.codec.kind === "raw"
+    const sealed = options.codec.id === "raw"
       ? await createRawBlocks(gpu, options, { splits, buffers })
       : await createPackedBlocks(gpu, options, { splits, buffers });
     const window = await AttentionPrefillKernel.create(gpu, {
@@ -138,7 +138,7 @@ async function createPackedBlocks(
   { splits, buffers }: { splits: SplitShape; buffers: SliceBuffers },
 ): Promise<SealedBlocks> {
   const { shape, cache, codec, group, tables } = options;
-  if (codec.kind === "raw") throw new TypeError("Cannot unpack: exact blocks are raw");
+  if (codec.id === "raw") throw new TypeError("Cannot unpack: exact blocks are raw");
   const { blockCountMax, tileWords } = cache.shape;
   const tileBytes = tileWords * WORD_SIZE_BYTES;
   const scratchBytes = Math.min(SCRATCH_SIZE_BYTES_MAX, gpu.facts.bindingSizeMax);
@@ -152,7 +152,7 @@ async function createPackedBlocks(
   const segmentCount = divCeil(blockCountMax, blocksPerSegment);
   const tiles = gpu.createBuffer("unpacked tiles", blocksPerSegment * tileBytes);
   const segments = createSegments(gpu, { segmentCount, blocksPerSegment });
-  const unpack = codec.kind === "banded"
+  const unpack = codec.id === "banded"
     ? await BlockUnpackBandedKernel.create(gpu, { layout: codec.layout, blockCountMax })
     : await BlockUnpackPaperKernel.create(gpu, { layout: codec.layout, blockCountMax });
   const source = "scratch" as const;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type CacheCodec, fixedWords } from "../codec/cache_codec.ts";
+import type { AnyCodec } from "../codec/registry.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import type { SchedulerStats } from "../scheduler/scheduler.ts";
@@ -17,11 +17,11 @@ import type { CacheBytes } from "./types.ts";
  */
 export function cacheBytes(
   stats: Pick<SchedulerStats, "sealedBlockCount" | "packedWordCount" | "allocatedWordCount">,
-  plan: { shape: CacheShape; codec: CacheCodec },
+  plan: { shape: CacheShape; codec: AnyCodec },
 ): CacheBytes {
   const recordCount = stats.sealedBlockCount * plan.shape.layerCount;
   const rawWords = recordCount * plan.shape.tileWords;
-  const sideWords = recordCount * fixedWords(plan.codec);
+  const sideWords = recordCount * plan.codec.fixedWords;
   return {
     raw: rawWords * WORD_SIZE_BYTES,
     payload: Math.max(0, stats.packedWordCount - sideWords) * WORD_SIZE_BYTES,

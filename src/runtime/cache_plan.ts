@@ -4,17 +4,18 @@
  * @module
  */
 
-import { type CacheCodec, recordWordsRange } from "../codec/cache_codec.ts";
+import type { AnyCodec } from "../codec/registry.ts";
 import { codecProfile } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
-import { type CodecProfile, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { CodecProfile } from "../codec/profile_types.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { type CacheShape, cacheShape } from "../kvcache/cache_shape.ts";
 import { checkMemory, type LoadedModel } from "./load_model.ts";
 import type { ProfileOptions } from "./types.ts";
 
 /** Sizes of a cache and the words its records can take. */
 export interface CachePlan {
-  codec: CacheCodec;
+  codec: AnyCodec;
   shape: CacheShape;
   /** Most tokens of a sequence. */
   contextLength: number;
@@ -30,7 +31,7 @@ export interface CachePlan {
 export function planCache(
   model: LoadedModel,
   options: {
-    codec: CacheCodec;
+    codec: AnyCodec;
     slotCount: number;
     contextLength: number;
     arenaSizeBytes?: number;
@@ -39,7 +40,7 @@ export function planCache(
 ): CachePlan {
   const { gpu, shape } = model;
   const { codec } = options;
-  const { min: recordWordsMin, max: recordWordsMax } = recordWordsRange(shape, codec);
+  const { min: recordWordsMin, max: recordWordsMax } = codec.recordWords;
   const { bindingSizeMax } = gpu.facts;
   const planned = cacheShape(shape, { ...options, recordWordsMax, bindingSizeMax });
   const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);

@@ -15,6 +15,7 @@ import { LayerRecall, RECALL_PERIOD_MAX } from "../calibration/recall.ts";
 import { LayerStatistics, type SliceSample } from "../calibration/statistics.ts";
 import { KEY, VALUE } from "../codec/record.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
+import { createCodec } from "../codec/profile.ts";
 import { EngineError, invariant } from "../core/errors.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
@@ -56,7 +57,7 @@ export async function measureCalibration(
   const twice = [...promptIds.slice(0, period), ...promptIds.slice(0, period)];
   const recalls = layers.map(() => new LayerRecall(shape, period));
   const contextLength = alignUp(tokenCount + 1, BLOCK_TOKEN_COUNT);
-  const codec = { kind: "raw", profile: { name: "exact" } } as const;
+  const codec = createCodec(shape, { name: "exact" }, null);
   const plan = planCache(model, { codec, slotCount: 1, contextLength });
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
   try {

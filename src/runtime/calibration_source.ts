@@ -17,14 +17,15 @@ import {
   measuredPath,
   saveCalibration,
 } from "../calibration/store.ts";
-import { profileKind } from "../codec/profile.ts";
+import { needsCalibration } from "../codec/profile.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
+import { checkedProfile } from "./cache_plan.ts";
 import { createTokenizer } from "../tokenizer/tokenizer.ts";
 import { measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
-import type { CalibrationSource } from "./types.ts";
+import type { CalibrationSource, ProfileOptions } from "./types.ts";
 
 /** Whose calibration a file needs. */
 export function fileOwner(file: GgufFile): CalibrationOwner {
@@ -44,9 +45,9 @@ export function calibrationIds(file: GgufFile, ownText: string = CALIBRATION_TEX
  */
 export async function calibrationSource(
   file: GgufFile,
-  profileName: string,
+  profile: ProfileOptions,
 ): Promise<CalibrationSource | null> {
-  if (profileKind(profileName) !== "banded") return null;
+  if (!needsCalibration(checkedProfile(profile))) return null;
   const kept = await findCalibration(fileOwner(file));
   if (kept === null) return { bytes: null, textIds: calibrationIds(file) };
   return { bytes: serialiseCalibration(kept), textIds: [] };

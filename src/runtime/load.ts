@@ -5,15 +5,11 @@
  */
 
 import type { Calibration } from "../calibration/calibration.ts";
-import { type CacheCodec, codecName } from "../codec/cache_codec.ts";
+import type { AnyCodec } from "../codec/registry.ts";
 import { FORMAT_VERSION } from "../codec/paper/portable.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
-import {
-  BLOCK_TOKEN_COUNT,
-  type CodecProfile,
-  type ModelShape,
-  WORD_SIZE_BYTES,
-} from "../core/shapes.ts";
+import type { CodecProfile } from "../codec/profile_types.ts";
+import { BLOCK_TOKEN_COUNT, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { rootName } from "../scheduler/block_name.ts";
@@ -137,10 +133,10 @@ async function createRuntime(
     measuredCalibration: calibration.measured,
     sequenceFormat: {
       ...shape,
-      root: rootName([String(FORMAT_VERSION), fingerprint, codecName(plan.codec)]),
+      root: rootName([String(FORMAT_VERSION), fingerprint, plan.codec.identity]),
       profile: plan.codec.profile,
       fingerprint,
-      codecName: codecName(plan.codec),
+      codecName: plan.codec.identity,
     },
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
@@ -203,10 +199,10 @@ function blockCost(shape: ModelShape): number {
  * What the bytes of a block depend on beside its tokens. The adapter is part of it: its sums may be
  * ordered differently, and a text must not depend on what is in the cache.
  */
-function prefixRoot(gpu: Gpu, fingerprint: string, codec: CacheCodec): string {
+function prefixRoot(gpu: Gpu, fingerprint: string, codec: AnyCodec): string {
   const { name, driver, hasSubgroups, subgroupSizeMin } = gpu.facts;
   const adapter = [name, driver, hasSubgroups, subgroupSizeMin];
-  return JSON.stringify([FORMAT_VERSION, fingerprint, codecName(codec), adapter]);
+  return JSON.stringify([FORMAT_VERSION, fingerprint, codec.identity, adapter]);
 }
 
 function checkedContextLength(asked: number | null, shape: ModelShape): number {

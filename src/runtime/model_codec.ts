@@ -6,10 +6,11 @@
 
 import { type Calibration, parseCalibration } from "../calibration/calibration.ts";
 import { calibratedTables, hasDamage } from "../calibration/tables.ts";
-import { type CacheCodec, cacheCodec } from "../codec/cache_codec.ts";
-import { describeProfile, isBanded } from "../codec/profile.ts";
+import { createCodec } from "../codec/profile.ts";
+import type { AnyCodec } from "../codec/registry.ts";
+import { describeProfile, needsCalibration } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
-import type { CodecProfile } from "../core/shapes.ts";
+import type { CodecProfile } from "../codec/profile_types.ts";
 import { measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
@@ -25,13 +26,13 @@ export function modelCodec(
   { shape }: LoadedModel,
   profile: CodecProfile,
   calibration: Calibration | null,
-): CacheCodec {
-  if (!isBanded(profile)) return cacheCodec(shape, profile, null);
+): AnyCodec {
+  if (!needsCalibration(profile)) return createCodec(shape, profile, null);
   if (calibration === null) {
     throw new TypeError(`Cannot use profile ${profile.name}: it needs a calibration`);
   }
   try {
-    return cacheCodec(shape, profile, calibratedTables(calibration, profile));
+    return createCodec(shape, profile, calibratedTables(calibration, profile));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new EngineError("invalid_request", error.message, { param: "profile" });
@@ -40,7 +41,7 @@ export function modelCodec(
 
 /** The codec in words, telling where steps are even as no damages were measured; for programs. */
 export function codecInForce(
-  { profile }: CacheCodec,
+  { profile }: AnyCodec,
   calibration: Calibration | null,
 ): { profile: string; codec: CodecInfo } {
   const codec = codecInfo(profile, calibration);
@@ -53,7 +54,7 @@ export function codecInForce(
 }
 
 function codecInfo(profile: CodecProfile, calibration: Calibration | null): CodecInfo {
-  if (!isBanded(profile) || calibration === null) {
+  if (!needsCalibration(profile) || calibration === null) {
     return { settings: profile, layerSteps: null, calibration: null };
   }
   const measured = hasDamage(calibration) ? "calibration" : "even";
@@ -76,7 +77,7 @@ export async function resolveCalibration(
   onProgress: OnProgress,
 ): Promise<{ inForce: Calibration | null; measured: Calibration | null }> {
   const { profile, calibration: source } = options;
-  if (!isBanded(profile)) return { inForce: null, measured: null };
+  if (!needsCalibration(profile)) return { inForce: null, measured: null };
   if (source === null) throw new TypeError(`Cannot load profile ${profile.name} uncalibrated`);
   if (source.bytes !== null) {
     const path = "given to the engine";

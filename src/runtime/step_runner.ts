@@ -5,7 +5,7 @@
  */
 
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { CacheCodec } from "../codec/cache_codec.ts";
+import type { AnyCodec } from "../codec/registry.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import { Stopwatch } from "../gpu/stopwatch.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
@@ -81,7 +81,7 @@ export class StepRunner {
   /** Allocates a cache and compiles the kernels for it. */
   static async create(
     model: LoadedModel,
-    options: { cacheShape: CacheShape; codec: CacheCodec; saveWordCountMax?: number },
+    options: { cacheShape: CacheShape; codec: AnyCodec; saveWordCountMax?: number },
   ): Promise<StepRunner> {
     const { gpu, plan, weights } = model;
     const { cacheShape, codec, saveWordCountMax = 0 } = options;

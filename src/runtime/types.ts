@@ -4,33 +4,10 @@
  * @module
  */
 
-import type { CodecProfile } from "../core/shapes.ts";
+import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
 import type { GgufTensor } from "../gguf/read_gguf.ts";
 
-/** Which codec profile, and what differs from its own numbers. */
-export interface ProfileOptions {
-  /**
-   * `exact` keeps f16; `paper` packs as published; the others use steps calibrated on the model,
-   * from the finest to the coarsest.
-   */
-  name: "exact" | "paper" | "near-lossless" | "balanced" | "tight";
-  /** `paper`: step of K relative to the range of a token; 0.1. */
-  keyRel?: number;
-  /** `paper`: step of V relative to the range of a token; 0.2. */
-  valueRel?: number;
-  /** `paper`: tokens per pack, 4, 8, 16 or 32; 16. */
-  packSize?: number;
-  /** Order of tokens before packing; none. */
-  repack?: "none" | "median" | "greedy";
-  /** Calibrated: step of K in units of a score. */
-  keyStep?: number;
-  /** Calibrated: step of V relative to the mean magnitude of a token's values. */
-  valueStep?: number;
-  /** Calibrated: first tokens that stay raw, 0 to 16; 4. */
-  sinkCount?: number;
-  /** Calibrated: factors of both steps by layer, in the place of the measured ones. */
-  layerFactors?: readonly { key: number; value: number }[] | null;
-}
+export type { ProfileOptions };
 
 /** A GGUF header as a value; the library that reads it does not run in workers. */
 export interface HeaderMessage {

@@ -6,9 +6,10 @@
  */
 
 import { crc32 } from "node:zlib";
-import { packPortablePaper, parsePortablePaper } from "../codec/paper/portable.ts";
+import { portableForm } from "../codec/profile.ts";
+import type { CodecProfile } from "../codec/profile_types.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { kindOfKey } from "../scheduler/block_key.ts";
-import { BLOCK_TOKEN_COUNT, type CodecProfile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 
 /** First word of a file: the bytes "PKVT". */
 const MAGIC = 0x54564b50;
@@ -38,17 +39,17 @@ export interface BlockFormat {
 }
 
 /**
- * Writes a block. Published records take the portable form of FORMAT.md, which stands by itself;
- * banded ones need their model's tables, which the root stands for: they and raw tiles are words.
+ * Writes a block: in its codec's portable form, which stands by itself. Where there is none, and
+ * for raw tiles, the words of the device.
  */
 export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Array<ArrayBuffer> {
   const { key, recordWords, words } = block;
-  const isPortable = kindOfKey(key) === "sealed" && format.profile.name === "paper";
-  const payload = isPortable ? packRecords(format, block) : new Uint8Array(words.buffer);
+  const portable = kindOfKey(key) === "sealed" ? portableForm(format, format.profile) : null;
+  const payload = portable ? portable.pack(recordsOf(block)) : new Uint8Array(words.buffer);
   const tableBytes = recordWords.length * WORD_SIZE_BYTES;
   const bytes = new Uint8Array(HEADER_BYTES + tableBytes + payload.length);
   const view = new DataView(bytes.buffer);
-  const form = FORMS.indexOf(isPortable ? "portable" : "words");
+  const form = FORMS.indexOf(portable ? "portable" : "words");
   const header = [MAGIC, FILE_VERSION, form, recordWords.length, payload.length];
   header.forEach((value, word) => view.setUint32(word * WORD_SIZE_BYTES, value, true));
   const name = new TextEncoder();
@@ -81,6 +82,7 @@ export function parseBlockFile(
   if (word(0) !== MAGIC) refuse("it does not begin with PKVT");
   if (word(1) !== FILE_VERSION) refuse(`it has version ${word(1)}, must be ${FILE_VERSION}`);
   const [form, layerCount, payloadBytes] = [FORMS[word(2)], word(3), word(4)];
+  if (form === undefined) refuse(`it has form ${word(2)}, which this version does not know`);
   const payloadStart = HEADER_BYTES + layerCount * WORD_SIZE_BYTES;
   if (bytes.length !== payloadStart + payloadBytes) refuse("it is cut, or longer than it says");
   const zeroed = bytes.slice();
@@ -94,23 +96,20 @@ export function parseBlockFile(
     return view.getUint32(HEADER_BYTES + layer * WORD_SIZE_BYTES, true);
   });
   const payload = bytes.slice(payloadStart);
-  const words = form === "portable" ? unpackRecords(payload) : new Uint32Array(payload.buffer);
+  const portable = form === "portable" ? portableForm(format, format.profile) : null;
+  if (form === "portable" && !portable) refuse(`profile ${format.profile.name} has no such form`);
+  const words = portable ? joined(portable.parse(payload)) : new Uint32Array(payload.buffer);
   const wordCount = recordWords.reduce((sum, count) => sum + count, 0);
   if (words.length !== wordCount) refuse(`it has ${words.length} words of ${wordCount}`);
   return { key, recordWords, words };
 }
 
-function packRecords(format: BlockFormat, { recordWords, words }: StoredBlock): Uint8Array {
-  const { kvHeadCount, headSize, profile } = format;
-  if (profile.name !== "paper") throw new TypeError(`Cannot pack blocks of ${profile.name}`);
+function recordsOf({ recordWords, words }: StoredBlock): Uint32Array[] {
   let start = 0;
-  const records = recordWords.map((count) => words.subarray(start, start += count));
-  const tokenCount = BLOCK_TOKEN_COUNT;
-  return packPortablePaper({ kvHeadCount, headSize, tokenCount, profile, records });
+  return recordWords.map((count) => words.subarray(start, start += count));
 }
 
-function unpackRecords(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
-  const { records } = parsePortablePaper(bytes);
+function joined(records: readonly Uint32Array[]): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(records.reduce((sum, { length }) => sum + length, 0));
   let start = 0;
   for (const record of records) {

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Calibration, LayerCalibration } from "../../src/calibration/calibration.ts";
 import { calibratedTables, recallFactors } from "../../src/calibration/tables.ts";
-import { codecProfile, isBanded } from "../../src/codec/profile.ts";
+import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
 
 const HEAD_SIZE = 32;
 const HEAD_COUNT = 2;
@@ -31,7 +31,7 @@ function calibration(layer: Partial<LayerCalibration>): Calibration {
 
 function tablesOf(layer: Partial<LayerCalibration>, keyStep = 2) {
   const profile = codecProfile({ name: "balanced", keyStep });
-  assert(isBanded(profile));
+  assert(needsCalibration(profile));
   return calibratedTables(calibration(layer), profile)[0];
 }
 

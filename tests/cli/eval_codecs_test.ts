@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { BASELINE_NAMES } from "../../bench/quality/baselines/table.ts";
 import { describeCodec } from "../../bench/quality/codecs.ts";
-import { CODEC_FLAGS } from "../../server/cli/engine_flags.ts";
+import { CODEC_FLAGS } from "../../server/cli/codec_flags.ts";
 import { parseCodecList, readCodecRequests, resolveCodecs } from "../../server/cli/eval_codecs.ts";
 import { parseFlags } from "../../server/cli/flags.ts";
 import { UsageError } from "../../server/cli/usage_error.ts";

@@ -4,7 +4,8 @@ import { codeBits, PaperLayout, type PaperLayoutOptions } from "../../src/codec/
 import { KEY, VALUE } from "../../src/codec/record.ts";
 import { type PackJob, packJobWords } from "../../src/codec/scratch.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
-import { type RepackRule, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
+import type { RepackRule } from "../../src/codec/repack.ts";
+import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import {
   kvQuantisePaperReference,
   type QuantiseScratch,

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { PAPER_PROFILE } from "../../src/core/shapes.ts";
+import { PAPER_PROFILE } from "../../src/codec/paper/settings.ts";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { codecProfile, describeProfile } from "../../src/codec/profile.ts";
 

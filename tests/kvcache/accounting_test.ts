@@ -23,7 +23,7 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
   const options = { profile: { name: "paper" as const }, slotCount: 3, contextLength: 1024 };
   const harness = await StepHarness.open(defaultModelPath(), options);
   const { scheduler, model, codec, runner } = harness;
-  assert(codec.kind === "paper");
+  assert(codec.id === "paper");
   try {
     const lengths = [330, 520, 260];
     lengths.forEach((length, index) => {

@@ -17,7 +17,7 @@ async function checkRecords(
   blockCount: number,
 ): Promise<number> {
   const { codec, model, runner } = harness;
-  assert(codec.kind === "banded");
+  assert(codec.id === "banded");
   const { layout, profile, tables } = codec;
   harness.admit(1, promptIds, 2);
   let measured: readonly (readonly number[])[] = [];

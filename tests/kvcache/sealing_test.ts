@@ -20,7 +20,7 @@ async function checkRecords(
   blockCount: number,
 ): Promise<number> {
   const { codec, model, runner } = harness;
-  assert(codec.kind === "paper");
+  assert(codec.id === "paper");
   const { layout, profile } = codec;
   harness.admit(1, promptIds, 2);
   let measured: readonly (readonly number[])[] = [];

@@ -7,12 +7,8 @@ import { packPaper } from "../../src/codec/paper/pack.ts";
 import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
-import {
-  BLOCK_TOKEN_COUNT,
-  type RepackRule,
-  sealedBlockCount,
-  WINDOW_TILE_COUNT,
-} from "../../src/core/shapes.ts";
+import type { RepackRule } from "../../src/codec/repack.ts";
+import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { seededNormals, seededRandom } from "./numeric.ts";
 
 /** Fails if two arrays differ, naming the first place; a full comparison would print megabytes. */

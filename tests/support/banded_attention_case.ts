@@ -8,7 +8,7 @@ import { type BandedTables, bandedTables } from "../../src/codec/banded/tables.t
 import { rawTileWords } from "../../src/codec/record.ts";
 import type { HeadShape } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
-import type { RepackRule } from "../../src/core/shapes.ts";
+import type { RepackRule } from "../../src/codec/repack.ts";
 import { type AttentionCase, type CaseShape, makeAttentionCase } from "./attention_case.ts";
 
 /** How sealed blocks are stored. */

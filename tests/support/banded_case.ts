@@ -8,7 +8,8 @@ import { KEY, rawTileWords, VALUE } from "../../src/codec/record.ts";
 import { type HeadShape, rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { scratchBlock } from "../../src/codec/scratch.ts";
-import { type RepackRule, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
+import type { RepackRule } from "../../src/codec/repack.ts";
+import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { bandedSource } from "../../src/reference/kv_measure/banded.ts";
 import {
   type BandedJob,

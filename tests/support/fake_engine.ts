@@ -5,7 +5,7 @@
  */
 
 import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
-import { PAPER_PROFILE } from "../../src/core/shapes.ts";
+import { PAPER_PROFILE } from "../../src/codec/paper/settings.ts";
 import type {
   Engine,
   EngineInfo,

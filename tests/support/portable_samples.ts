@@ -20,7 +20,7 @@ import {
   parsePortablePaper,
   type PortablePaper,
 } from "../../src/codec/paper/portable.ts";
-import { codecProfile, type ProfileSettings } from "../../src/codec/profile.ts";
+import { codecProfile } from "../../src/codec/profile.ts";
 import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { checkPaper, unpackPaper } from "../../src/codec/paper/unpack.ts";
@@ -41,11 +41,12 @@ export interface Sample {
   readGuarded(bytes: Uint8Array): void;
 }
 
-interface SampleOptions extends Omit<ProfileSettings, "name"> {
+interface SampleOptions {
   kvHeadCount: number;
   headSize: number;
   layerCount: number;
   tokenCount: number;
+  [setting: string]: unknown;
 }
 
 const PORTABLE_SAMPLES: SampleOptions[] = [

@@ -1,8 +1,8 @@
 /** A runner and scheduler stepped by hand, with a look at what lies in the cache's buffers. */
 
 import type { Calibration } from "../../src/calibration/calibration.ts";
-import type { CacheCodec } from "../../src/codec/cache_codec.ts";
-import { codecProfile, isBanded } from "../../src/codec/profile.ts";
+import type { AnyCodec } from "../../src/codec/registry.ts";
+import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
 import { measureCalibration } from "../../src/runtime/calibration_run.ts";
 import { planCache } from "../../src/runtime/cache_plan.ts";
 import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
@@ -24,7 +24,7 @@ export interface RanStep {
 /** What steps of one cache need. */
 export class StepHarness {
   readonly model: LoadedModel;
-  readonly codec: CacheCodec;
+  readonly codec: AnyCodec;
   readonly runner: StepRunner;
   readonly scheduler: Scheduler;
 
@@ -45,7 +45,7 @@ export class StepHarness {
     const model = await loadModel(await readGguf(path), () => {});
     const { slotCount, contextLength } = options;
     const profile = codecProfile(options.profile);
-    const calibration = isBanded(profile) ? await testCalibration(model) : null;
+    const calibration = needsCalibration(profile) ? await testCalibration(model) : null;
     const codec = modelCodec(model, profile, calibration);
     const plan = planCache(model, { codec, slotCount, contextLength });
     const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });

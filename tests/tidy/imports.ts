@@ -55,13 +55,13 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
 
 /** What else may be imported, by the longest prefix of the importer's path. */
 const OUTER_TABLE: readonly [importer: string, allowed: RegExp][] = [
-  ["mod.ts", /^src\/(core|engine|tokenizer)\//],
+  ["mod.ts", /^src\/(core|codec|engine|tokenizer)\//],
   ["src/kernels/", /^shaders\//],
   [
     "server/cli/",
-    /^(server|src\/(core|gguf|tokenizer|runtime|engine)|bench)\/|^(mod\.ts|deno\.json)$/,
+    /^(server|src\/(core|gguf|tokenizer|codec|runtime|engine)|bench)\/|^(mod\.ts|deno\.json)$/,
   ],
-  ["server/", /^(server|src\/(core|gguf|tokenizer|engine))\/|^(mod\.ts|deno\.json)$/],
+  ["server/", /^(server|src\/(core|gguf|tokenizer|codec|engine))\/|^(mod\.ts|deno\.json)$/],
   ["bench/", /^(src|bench|shaders|tests\/support)\/|^mod\.ts$/],
   ["tests/", /^(src|server|tests|bench|shaders)\/|^(mod\.ts|deno\.json|packkv)$/],
 ];

@@ -6,7 +6,7 @@ import { codecProfile } from "../../src/codec/profile.ts";
 import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { invariant } from "../../src/core/errors.ts";
-import type { PaperProfile } from "../../src/core/shapes.ts";
+import type { PaperProfile } from "../../src/codec/paper/settings.ts";
 import type { BlockFormat, StoredBlock } from "../../src/tiers/block_file.ts";
 import { sampleTile } from "../support/codec_samples.ts";
 

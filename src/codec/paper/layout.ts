@@ -10,10 +10,10 @@ import {
   bitsFor,
   BLOCK_TOKEN_COUNT,
   divExact,
-  type PaperProfile,
   RECORD_ALIGN_WORDS,
 } from "../../core/shapes.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
+import type { PaperProfile } from "./settings.ts";
 
 /** Widest code: a code is one byte before packing. FORMAT.md section 5. */
 export const CODE_BITS_MAX = 8;

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, type PaperProfile } from "../../core/shapes.ts";
+import { PAPER_PROFILES, type PaperProfile } from "./settings.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import { PaperLayout } from "./layout.ts";
 import { ownWords, readFrame, readRecords, refuseBlock, writeFrame } from "../portable_frame.ts";
-import { codecProfile } from "../profile.ts";
 import { checkPaper } from "./unpack.ts";
 
 /** The version of blocks of paper records. */
@@ -68,8 +68,8 @@ function parseHeader(own: Uint32Array<ArrayBuffer>) {
   if (tokenCount < 1 || tokenCount > BLOCK_TOKEN_COUNT) refuseBlock(`it has ${tokenCount} tokens`);
   if (reserved !== 0) refuseBlock("its reserved word is not zero");
   const repack = REPACK_RULES[codec >>> 24] ?? refuseBlock(`it has repack rule ${codec >>> 24}`);
-  const profile = codecProfile({ name: "paper", keyRel, valueRel, packSize: codec & 255, repack });
-  if (profile.name !== "paper") refuseBlock("its profile is not paper");
+  const given = { name: "paper", keyRel, valueRel, packSize: codec & 255, repack };
+  const profile = PAPER_PROFILES.profile(given);
   const layout = PaperLayout.forProfile({ kvHeadCount, headSize }, profile);
   if (layout.keyBits !== ((codec >>> 8) & 255) || layout.valueBits !== ((codec >>> 16) & 255)) {
     refuseBlock("its code bits do not follow from its steps");

@@ -1,5 +1,6 @@
 import type { BandedLayout } from "../../codec/banded/layout.ts";
 import type { BandedTables } from "../../codec/banded/tables.ts";
+import { bandedValues } from "../../codec/banded/values.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import {
   attendSplit,
@@ -7,7 +8,6 @@ import {
   joinTokens,
   type VisibleTokens,
 } from "./raw.ts";
-import { bandedTokens } from "../block_unpack/banded.ts";
 
 /** Inputs of {@link attentionDecodeBandedReference}, as the kernel binds them. */
 export interface AttentionDecodeBandedInputs {
@@ -45,7 +45,7 @@ export function attentionDecodeBandedReference(
       for (let block = split * blocksPerSplit; block < end; block++) {
         const record = arena.subarray(directory[slot * blockCountMax + block]);
         const hasSinks = block === 0 && layout.sinkCount > 0;
-        const [keys, values] = bandedTokens(inputs, record, hasSinks).map((side) =>
+        const [keys, values] = bandedValues(inputs, record, hasSinks).map((side) =>
           Float64Array.from(side)
         );
         runs.push({ keys, values, tokenCount: BLOCK_TOKEN_COUNT });

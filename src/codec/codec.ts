@@ -1,0 +1,88 @@
+/**
+ * What a codec is. Its pure half lies in a folder of its own and is a row of `registry.ts`; its
+ * kernels are put together in `src/kvcache/codecs`.
+ *
+ * @module
+ */
+
+import type { BandedTables } from "./banded/tables.ts";
+import type { GivenProfile, ProfileTable } from "./profile_table.ts";
+import type { HeadShape } from "./raw_tile.ts";
+
+/** Which record a block has in a model. */
+export interface BlockPlace {
+  /** Layer of the model. */
+  layer: number;
+  /** Index of the block in its sequence. */
+  blockIndex: number;
+}
+
+/** What a record holds, `[64][kvHeadCount * headSize]` each, tokens in the order of the record. */
+export interface BlockValues {
+  /** K, after RoPE. */
+  keys: ArrayLike<number>;
+  /** V. */
+  values: ArrayLike<number>;
+}
+
+/** A codec with its settings, for the layers of one model. */
+export interface Codec {
+  /** The codec's one name. */
+  readonly id: string;
+  /** Its settings. */
+  readonly profile: { readonly name: string };
+  /** Fewest and most words of a record. */
+  readonly recordWords: { readonly min: number; readonly max: number };
+  /** Words of a record that are no payload of packs, before padding; sinks are not counted. */
+  readonly fixedWords: number;
+  /** First tokens of a sequence that its first block keeps as they are. */
+  readonly sinkCount: number;
+  /** What the bytes of a block depend on beside its values; part of the block's name. */
+  readonly identity: string;
+  /**
+   * The record of a raw tile: quantises, orders and packs. The device gives the same, bit for bit.
+   *
+   * @throws {RangeError} if the codec refuses infinity and NaN, and the tile holds them.
+   */
+  pack(tile: Uint32Array, place: BlockPlace): Uint32Array;
+  /** What attention reads from a record that {@link Codec.pack} or the device made. */
+  unpack(record: Uint32Array, place: BlockPlace): BlockValues;
+}
+
+/** Blocks apart from any device, readable without the model. */
+export interface PortableForm {
+  /**
+   * Writes the records of all layers of a block of 64 tokens.
+   *
+   * @throws {RangeError} if they are no records of this codec.
+   */
+  pack(records: readonly Uint32Array[]): Uint8Array;
+  /**
+   * Reads them, checked whole.
+   *
+   * @throws {RangeError} naming what is wrong.
+   */
+  parse(bytes: Uint8Array): readonly Uint32Array[];
+}
+
+/** A codec before its settings and its model are known: a row of the registry. */
+export interface CodecKind<C extends Codec> {
+  /** The codec's one name. */
+  readonly id: C["id"];
+  /** What help and documentation call its profiles together. */
+  readonly label: string;
+  /** Whether it needs a calibration of the model. */
+  readonly needsCalibration: boolean;
+  /** Its profiles and their settings. */
+  readonly profiles: ProfileTable<C["profile"]>;
+  /**
+   * Makes the codec of a model.
+   *
+   * @param given Settings, which are checked.
+   * @param tables By layer, from the model's calibration; null if the codec needs none.
+   * @throws {RangeError} naming a setting that is wrong, or if tables are missing.
+   */
+  create(shape: HeadShape, given: GivenProfile, tables: readonly BandedTables[] | null): C;
+  /** Its blocks apart from any device; null if only a device with the model's tables reads them. */
+  portable(shape: HeadShape, given: GivenProfile): PortableForm | null;
+}

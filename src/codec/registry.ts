@@ -1,0 +1,19 @@
+/**
+ * All codecs there are. Nothing else asks which one it has.
+ *
+ * @module
+ */
+
+import { BANDED } from "./banded/codec.ts";
+import { PAPER } from "./paper/codec.ts";
+import { RAW } from "./raw/codec.ts";
+
+/** The codecs, in the order of help and documentation. */
+export const CODECS = [BANDED, PAPER, RAW] as const;
+
+/** A codec with its settings, for the layers of one model. */
+export type AnyCodec = ReturnType<(typeof CODECS)[number]["create"]>;
+/** Names of codecs. */
+export type CodecId = AnyCodec["id"];
+/** The codec of a name. */
+export type CodecOf<Id extends CodecId> = Extract<AnyCodec, { id: Id }>;
