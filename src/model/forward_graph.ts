@@ -16,6 +16,7 @@ import { ROW_TILE } from "../kernels/matmul/rows.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
 import { DecodeAttention } from "./decode_attention.ts";
+import { FinishHeadsSet } from "./finish_heads_set.ts";
 import { Head } from "./head.ts";
 import { LayerStack } from "./layer_stack.ts";
 import { MatmulSet } from "./matmul_set.ts";
@@ -267,12 +268,13 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const embed = await EmbedKernel.create(gpu, weights.embedding);
   const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
   const matmuls = new MatmulSet(gpu, { normEpsilon });
+  const finishers = new FinishHeadsSet(gpu, plan);
   const rope = new RopeTables(plan, weights.ropeFactors);
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const group = new RowGroup(gpu, { label, shape, rowCount, rope });
     const kind = headRows === null ? DecodeAttention : SliceAttention;
     const attention = await kind.create(gpu, { ...options, shape, group, tables });
-    const stack = await LayerStack.create({ ...options, matmuls, group, attention });
+    const stack = await LayerStack.create({ ...options, matmuls, finishers, group }, attention);
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;
     const head = await Head.create(gpu, { weights, matmuls, x, rowCount: headRowCount });

@@ -4,12 +4,8 @@
  * @module
  */
 
-import type { KvCache } from "../kvcache/kv_cache.ts";
-import type { BoundMatmul, MatmulKernel } from "../kernels/matmul/rows.ts";
-import type { MatmulSet } from "./matmul_set.ts";
-import type { ModelPlan } from "./plan.ts";
+import { bindLayer, type BoundLayer, type LayerContext } from "./bind_layer.ts";
 import type { Row, RowGroup } from "./row_group.ts";
-import type { LayerWeights, ModelWeights } from "./weights.ts";
 
 /** Attention of a group of rows: reads the group's `q`, writes its `attended`. */
 export interface Attention {
@@ -17,29 +13,6 @@ export interface Attention {
   record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void;
   /** Frees its buffers. */
   destroy(): void;
-}
-
-/** What a stack is built from. */
-export interface LayerStackOptions {
-  plan: ModelPlan;
-  weights: ModelWeights;
-  cache: KvCache;
-  matmuls: MatmulSet;
-  group: RowGroup;
-  attention: Attention;
-}
-
-interface BoundUse {
-  kernel: MatmulKernel;
-  bound: BoundMatmul;
-}
-
-/** The four matrix products of a layer, in order. */
-interface BoundLayer {
-  heads: BoundUse;
-  attentionOutput: BoundUse;
-  gateUp: BoundUse;
-  down: BoundUse;
 }
 
 /** All layers, bound to one group of rows. */
@@ -55,12 +28,10 @@ export class LayerStack {
   }
 
   /** Compiles what is new and binds every layer. */
-  static async create(options: LayerStackOptions): Promise<LayerStack> {
+  static async create(context: LayerContext, attention: Attention): Promise<LayerStack> {
     const layers: BoundLayer[] = [];
-    for (const [index, weights] of options.weights.layers.entries()) {
-      layers.push(await bindLayer(options, weights, index));
-    }
-    return new LayerStack(options.group, options.attention, layers);
+    for (const index of context.plan.layers.keys()) layers.push(await bindLayer(context, index));
+    return new LayerStack(context.group, attention, layers);
   }
 
   /**
@@ -72,14 +43,11 @@ export class LayerStack {
     rows: readonly Row[],
     { first, end } = { first: 0, end: this.#layers.length },
   ): void {
-    const run = ({ kernel, bound }: BoundUse) => kernel.record(pass, bound, rows.length);
     for (let layer = first; layer < end; layer++) {
-      const { heads, attentionOutput, gateUp, down } = this.#layers[layer];
-      run(heads);
+      const { beforeAttention, afterAttention } = this.#layers[layer];
+      for (const recordRows of beforeAttention) recordRows(pass, rows.length);
       this.#attention.record(pass, layer, rows);
-      run(attentionOutput);
-      run(gateUp);
-      run(down);
+      for (const recordRows of afterAttention) recordRows(pass, rows.length);
     }
   }
 
@@ -88,47 +56,4 @@ export class LayerStack {
     this.#attention.destroy();
     this.#group.destroy();
   }
-}
-
-async function bindLayer(
-  { plan, matmuls, group, cache }: LayerStackOptions,
-  weights: LayerWeights,
-  index: number,
-): Promise<BoundLayer> {
-  const { queryHeadCount, kvHeadCount, headSize } = plan.shape;
-  const headsOutput = { kind: "heads", queryHeadCount, kvHeadCount, headSize } as const;
-  const heads = await matmuls.get(weights.heads, headsOutput, { hasNorm: true });
-  const add = { kind: "add" } as const;
-  const attentionOutput = await matmuls.get(weights.attentionOutput, add, { hasNorm: false });
-  const gateUp = await matmuls.get(weights.gateUp, { kind: "silu" }, { hasNorm: true });
-  const down = await matmuls.get(weights.down, add, { hasNorm: false });
-  const { x, q, rows, attended, hidden } = group;
-  return {
-    heads: {
-      kernel: heads,
-      bound: heads.bind({
-        weights: weights.heads,
-        x,
-        normWeight: weights.attentionNorm,
-        y: q,
-        rope: group.turnsOf(index),
-        rows,
-        window: cache.windows[index],
-      }),
-    },
-    attentionOutput: {
-      kernel: attentionOutput,
-      bound: attentionOutput.bind({ weights: weights.attentionOutput, x: attended, y: x }),
-    },
-    gateUp: {
-      kernel: gateUp,
-      bound: gateUp.bind({
-        weights: weights.gateUp,
-        x,
-        normWeight: weights.feedForwardNorm,
-        y: hidden,
-      }),
-    },
-    down: { kernel: down, bound: down.bind({ weights: weights.down, x: hidden, y: x }) },
-  };
 }

@@ -20,22 +20,19 @@ export function checkPlan(plan: ModelPlan): void {
     [plan.head.softCap !== null, `caps the logits at ${plan.head.softCap}`],
   ]);
   for (const [index, layer] of plan.layers.entries()) {
-    refuseFirst(`layer ${index}`, attentionGaps(plan, layer, index));
+    refuseFirst(`layer ${index}`, attentionGaps(layer, index));
     refuseFirst(`layer ${index}`, feedForwardGaps(layer));
   }
 }
 
 type Gap = [isAsked: boolean, what: string];
 
-function attentionGaps({ shape }: ModelPlan, { attention }: LayerPlan, index: number): Gap[] {
-  const { keyValueLayer, scale, rope } = attention;
+function attentionGaps({ attention }: LayerPlan, index: number): Gap[] {
+  const { keyValueLayer, queryNorm, keyNorm } = attention;
   return [
     [attention.normBefore === null, "has no norm before attention"],
-    [attention.biases !== null, "adds biases to query, key and value"],
-    [attention.queryNorm !== null || attention.keyNorm !== null, "norms query or key heads"],
-    [rope?.pairing === "halves", "turns channels of both halves of a head together"],
+    [queryNorm?.over !== keyNorm?.over, "norms query and key heads differently"],
     [keyValueLayer !== index, `attends to the keys and values of layer ${keyValueLayer}`],
-    [scale !== 1 / Math.sqrt(shape.headSize), `scales scores by ${scale}`],
     [attention.window !== null, `attends to a window of ${attention.window} tokens`],
     [attention.sinks !== null, "has attention sinks"],
     [attention.softCap !== null, `caps scores at ${attention.softCap}`],

@@ -29,6 +29,8 @@ export class RowGroup {
   readonly x: GPUBuffer;
   /** f32 `[rows, queryHeadCount * headSize]`. */
   readonly q: GPUBuffer;
+  /** f32 `[rows, (queryHeadCount + 2 * kvHeadCount) * headSize]`: heads that are not plain yet. */
+  readonly projected: GPUBuffer;
   /** f32 `[rows, queryHeadCount * headSize]`: what attention gives. */
   readonly attended: GPUBuffer;
   /** f32 `[rows, feedForwardWidth]`. */
@@ -56,6 +58,7 @@ export class RowGroup {
     this.turns = rope.tables.map(() => make("rope", shape.headSize));
     this.x = make("x", shape.width);
     this.q = make("q", queryWidth);
+    this.projected = make("projected", queryWidth + 2 * shape.kvHeadCount * shape.headSize);
     this.attended = make("attended", queryWidth);
     this.hidden = make("hidden", shape.feedForwardWidth);
   }
@@ -86,7 +89,9 @@ export class RowGroup {
 
   /** Frees its buffers. */
   destroy(): void {
-    const { rows, turns, x, q, attended, hidden } = this;
-    for (const buffer of [rows, ...turns, x, q, attended, hidden]) this.#gpu.destroyBuffer(buffer);
+    const { rows, turns, x, q, projected, attended, hidden } = this;
+    for (const buffer of [rows, ...turns, x, q, projected, attended, hidden]) {
+      this.#gpu.destroyBuffer(buffer);
+    }
   }
 }

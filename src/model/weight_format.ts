@@ -26,6 +26,8 @@ export interface WeightSource {
   /** Elements of `[rowCount, columnCount]`, row-major, little-endian, at any alignment. */
   bytes: Uint8Array;
   rowCount: number;
+  /** Place of each row among the source's; as they lie if left out. */
+  rowOrder?: ((row: number) => number) | null;
 }
 
 /** How sources become one weight, and how large one binding may be. */
@@ -64,9 +66,11 @@ export function packWeights(
   for (const [index, source] of sources.entries()) {
     const writer = WRITERS[source.type][format];
     if (writer === undefined) throw new RangeError(`Cannot pack ${source.type} as ${format}`);
-    const rowOf = arrangement === "stacked"
+    const placeOf = arrangement === "stacked"
       ? offsetRows(rowStart)
       : strideRows(index, sources.length);
+    const { rowOrder } = source;
+    const rowOf = rowOrder ? (row: number) => placeOf(rowOrder(row)) : placeOf;
     packSource(source, weights, { writer, rowOf });
     rowStart += source.rowCount;
   }

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { divExact } from "../core/shapes.ts";
+import { divExact, type ModelShape } from "../core/shapes.ts";
 import { dequantise } from "../gguf/dequantise.ts";
 import { type GgufFile, type GgufTensor, readTensorBytes } from "../gguf/read_gguf.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type DeviceWeights, uploadWeights as uploadPacked } from "../kernels/weight_layout.ts";
-import type { LayerPlan, MatrixPlan, ModelPlan } from "./plan.ts";
+import { hasPlainHeads, headFinish, headRowOrder, type RowOrder } from "./head_rows.ts";
+import type { AttentionPlan, LayerPlan, MatrixPlan, ModelPlan } from "./plan.ts";
 import { packWeights, type PackWeightsOptions } from "./weight_format.ts";
 
 /** Weights of one layer. */
@@ -20,6 +21,8 @@ export interface LayerWeights {
    * Query, key and value heads stacked: `[(queryHeadCount + 2 * kvHeadCount) * headSize, width]`.
    */
   heads: DeviceWeights;
+  /** What finishes the heads, by the same names as {@link HeadFinish}; null if they are plain. */
+  headFinish: { shifts: GPUBuffer; gains: GPUBuffer } | null;
   /** `[width, queryHeadCount * headSize]`. */
   attentionOutput: DeviceWeights;
   /** f32 `[width]`. */
@@ -61,7 +64,7 @@ export async function uploadWeights(
 ): Promise<ModelWeights> {
   const { file, plan, onProgress } = options;
   const startBytes = gpu.allocatedBytes;
-  const loader = new TensorLoader(gpu, file);
+  const loader = new TensorLoader(gpu, file, plan.shape);
   const embedding = loader.matrix([plan.embedding.matrix]);
   const layers: LayerWeights[] = [];
   for (const [index, layer] of plan.layers.entries()) {
@@ -84,16 +87,19 @@ export async function uploadWeights(
 class TensorLoader {
   #gpu: Gpu;
   #file: GgufFile;
+  #shape: ModelShape;
 
-  constructor(gpu: Gpu, file: GgufFile) {
+  constructor(gpu: Gpu, file: GgufFile, shape: ModelShape) {
     this.#gpu = gpu;
     this.#file = file;
+    this.#shape = shape;
   }
 
   layer({ attention, feedForward }: LayerPlan): LayerWeights {
     return {
       attentionNorm: this.vector(attention.normBefore!),
-      heads: this.matrix(attention.heads),
+      heads: this.#heads(attention),
+      headFinish: this.#headFinish(attention),
       attentionOutput: this.matrix([attention.output]),
       feedForwardNorm: this.vector(feedForward.normBefore!),
       gateUp: this.matrix(feedForward.gateUp, "interleaved"),
@@ -105,11 +111,36 @@ class TensorLoader {
     plans: readonly MatrixPlan[],
     arrangement: NonNullable<PackWeightsOptions["arrangement"]> = "stacked",
   ): DeviceWeights {
-    const sources = plans.map(({ tensor: name, rowStart, rowCount }) => {
+    return this.#packed(plans, { arrangement });
+  }
+
+  #heads({ heads: plans, rope }: AttentionPlan): DeviceWeights {
+    const order = headRowOrder(rope, this.#shape.headSize);
+    // Values are not turned, so they stay in order.
+    const rowOrders = plans.map((_, index) => index < 2 ? order : null);
+    return this.#packed(plans, { rowOrders });
+  }
+
+  #headFinish(plan: AttentionPlan): LayerWeights["headFinish"] {
+    if (hasPlainHeads(plan, this.#shape)) return null;
+    const { shifts, gains } = headFinish(plan, this.#shape, (name) => this.values(name));
+    return {
+      shifts: this.#gpu.createBufferWith("head shifts", shifts),
+      gains: this.#gpu.createBufferWith("head gains", gains),
+    };
+  }
+
+  #packed(
+    plans: readonly MatrixPlan[],
+    how: Pick<PackWeightsOptions, "arrangement"> & { rowOrders?: readonly (RowOrder | null)[] },
+  ): DeviceWeights {
+    const { arrangement = "stacked", rowOrders } = how;
+    const sources = plans.map(({ tensor: name, rowStart, rowCount }, index) => {
       const tensor = this.#tensor(name);
       const rowBytes = divExact(tensor.sizeBytes, tensor.shape[1]);
       const range = { begin: rowStart * rowBytes, end: (rowStart + rowCount) * rowBytes };
-      return { type: tensor.type, bytes: readTensorBytes(this.#file, tensor, range), rowCount };
+      const bytes = readTensorBytes(this.#file, tensor, range);
+      return { type: tensor.type, bytes, rowCount, rowOrder: rowOrders?.[index] ?? null };
     });
     const [{ tensor: label }] = plans;
     const [columnCount] = this.#tensor(label).shape;

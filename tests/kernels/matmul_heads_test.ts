@@ -7,6 +7,7 @@ import { packWeights } from "../../src/model/weight_format.ts";
 import { matmulReference, ropeReference } from "../../src/reference/matmul.ts";
 import { readF32, readU32, submitPass, testGpu } from "../support/gpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
+import { halvesOf, type HeadShape, placeHead, type WindowRow } from "../support/raw_window.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 
@@ -20,18 +21,7 @@ const COLUMN_COUNT = 64;
 const SLOT_COUNT = 3;
 const ROPE_BASE = 10000;
 
-interface Shape {
-  queryHeadCount: number;
-  kvHeadCount: number;
-  headSize: number;
-}
-
-interface Row {
-  slot: number;
-  position: number;
-}
-
-const CASES: (Shape & { rows: Row[]; why: string })[] = [
+const CASES: (HeadShape & { rows: WindowRow[]; why: string })[] = [
   {
     queryHeadCount: 3,
     kvHeadCount: 1,
@@ -80,10 +70,10 @@ for (const { rows, why, ...shape } of CASES) {
           queries.push(...turned);
         } else if (head < queryHeadCount + kvHeadCount) {
           const at = { slot, position, side: 0, head: head - queryHeadCount };
-          place(expectedWindow, turned, { ...shape, ...at });
+          placeHead(expectedWindow, turned, { ...shape, ...at });
         } else {
           const at = { slot, position, side: 1, head: head - queryHeadCount - kvHeadCount };
-          place(expectedWindow, values, { ...shape, ...at });
+          placeHead(expectedWindow, values, { ...shape, ...at });
         }
       }
     }
@@ -109,29 +99,10 @@ Deno.test("MatmulKernel.create() throws if the heads do not make up the outputs"
   );
 });
 
-/** Puts the channels of one head where the raw tile has them, as halves. */
-function place(
-  halves: Float64Array,
-  values: ArrayLike<number>,
-  at: Shape & Row & { side: number; head: number },
-): void {
-  const { kvHeadCount, headSize, slot, position, side, head } = at;
-  const sideLength = kvHeadCount * headSize * 64;
-  const tile = Math.floor(position / 64) % WINDOW_TILE_COUNT;
-  const start = ((slot * WINDOW_TILE_COUNT + tile) * 2 + side) * sideLength;
-  const token = position % 64;
-  for (let c = 0; c < headSize; c++) {
-    const vector = head * (headSize / 8) + Math.floor(c / 8);
-    const offset = side === 0 ? (vector * 64 + token) * 8 + c % 8 : (head * 64 + token) *
-        headSize + c;
-    halves[start + offset] = values[c];
-  }
-}
-
 async function run(
   gpu: Gpu,
-  shape: Shape,
-  rows: Row[],
+  shape: HeadShape,
+  rows: WindowRow[],
 ): Promise<{ q: Float32Array; window: Float32Array; outputs: Float64Array }> {
   const { queryHeadCount, kvHeadCount, headSize } = shape;
   const outputCount = (queryHeadCount + 2 * kvHeadCount) * headSize;
@@ -167,11 +138,7 @@ async function run(
   const used = x.subarray(0, rows.length * COLUMN_COUNT);
   return {
     q: await readF32(gpu, y, rows.length * queryHeadCount * headSize),
-    window: Float32Array.from(halvesOf(await readU32(gpu, window, windowWords))),
+    window: halvesOf(await readU32(gpu, window, windowWords)),
     outputs: matmulReference(weight, used, { columnCount: COLUMN_COUNT }),
   };
-}
-
-function halvesOf(words: Uint32Array): Float16Array {
-  return new Float16Array(words.buffer as ArrayBuffer);
 }

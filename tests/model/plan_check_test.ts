@@ -13,11 +13,9 @@ const NORM = { tensor: "norm", over: "head" } as const;
 /** Changes to layer 1, and what the refusal says. */
 const ATTENTION: [changes: Partial<AttentionPlan>, says: string][] = [
   [{ normBefore: null }, "layer 1 has no norm before attention"],
-  [{ biases: ["bias"] }, "layer 1 adds biases to query, key and value"],
-  [{ queryNorm: NORM }, "layer 1 norms query or key heads"],
-  [{ keyNorm: NORM }, "layer 1 norms query or key heads"],
+  [{ queryNorm: NORM }, "layer 1 norms query and key heads differently"],
+  [{ keyNorm: NORM }, "layer 1 norms query and key heads differently"],
   [{ keyValueLayer: 0 }, "layer 1 attends to the keys and values of layer 0"],
-  [{ scale: 0.1 }, "layer 1 scales scores by 0.1"],
   [{ window: 32 }, "layer 1 attends to a window of 32 tokens"],
   [{ sinks: "sinks" }, "layer 1 has attention sinks"],
   [{ softCap: 50 }, "layer 1 caps scores at 50"],

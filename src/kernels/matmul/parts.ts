@@ -13,6 +13,7 @@ import shareSubgroup from "../../../shaders/matmul/parts/share_subgroup.wgsl" wi
 import shareWorkgroup from "../../../shaders/matmul/parts/share_workgroup.wgsl" with {
   type: "text",
 };
+import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 import bf16 from "../../../shaders/lib/weight_bf16.wgsl" with { type: "text" };
 import f16 from "../../../shaders/lib/weight_f16.wgsl" with { type: "text" };
 import f32 from "../../../shaders/lib/weight_f32.wgsl" with { type: "text" };
@@ -36,5 +37,5 @@ export const MATMUL_OUTPUT_TEXT = {
   store: outputStore,
   add: outputAdd,
   silu: outputSilu,
-  heads: outputHeads,
+  heads: [outputHeads, headAppend].join("\n"),
 } as const;

@@ -1,0 +1,75 @@
+// finish_heads/head: h = norm(heads[row] + shift) * gain per query, key and value head; queries and keys
+// are turned by RoPE; queries go to y, keys and values to the window
+//
+// Source:    RoPE is Su et al. 2021, arXiv:2104.09864, eq. 34; the norm is Zhang & Sennrich 2019,
+//            arXiv:1910.07467, eq. 4
+// Binds:     src/kernels/finish_heads/head.ts, which appends shaders/lib/head_append.wgsl
+// Reference: src/reference/finish_heads.ts
+// Grid:      [heads, rows]; HEAD_SIZE / 4 threads have 4 channels each
+// Precision: f32; keys and values are rounded to f16 once
+
+override QUERY_HEAD_COUNT: u32;
+override NORM_OVER: u32; // root mean square of: 0 nothing, no norm; 1 each head; 2 all of one kind
+override EPSILON: f32 = 0.0; // of the norm
+
+override THREAD_COUNT: u32 = HEAD_SIZE / 4u;
+override HEAD_COUNT: u32 = QUERY_HEAD_COUNT + 2u * KV_HEAD_COUNT;
+
+@group(0) @binding(0) var<storage, read> heads: array<vec4<f32>>; // [rows, heads, size / 4]
+@group(0) @binding(1) var<storage, read> shifts: array<vec4<f32>>; // [heads, size / 4]
+@group(0) @binding(2) var<storage, read> gains: array<vec4<f32>>; // [query, key heads, size / 4]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [rows, query heads, size / 4]
+@group(0) @binding(5) var<storage, read> rope: array<vec4<f32>>; // [rows, size / 4]: 2 pairs
+@group(0) @binding(6) var<storage, read> rows: array<vec4<u32>>; // slot, position, ...
+
+var<workgroup> square_by_thread: array<f32, THREAD_COUNT>;
+
+fn shifted(row: u32, at: u32) -> vec4<f32> {
+  return heads[row * HEAD_COUNT * THREAD_COUNT + at] + shifts[at];
+}
+
+@compute @workgroup_size(THREAD_COUNT)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let head = workgroup_id.x;
+  let row = workgroup_id.y;
+  let token = rows[row];
+  let channel = thread * 4u;
+  let at = head * THREAD_COUNT + thread;
+  let raw = shifted(row, at);
+  if (head >= QUERY_HEAD_COUNT + KV_HEAD_COUNT) {
+    append_value(token, head - QUERY_HEAD_COUNT - KV_HEAD_COUNT, channel, raw);
+    return;
+  }
+  let is_query = head < QUERY_HEAD_COUNT;
+  var square = dot(raw, raw);
+  if (NORM_OVER == 2u) {
+    let first = select(QUERY_HEAD_COUNT, 0u, is_query);
+    let count = select(KV_HEAD_COUNT, QUERY_HEAD_COUNT, is_query);
+    square = 0.0;
+    for (var other = first; other < first + count; other++) {
+      let values = shifted(row, other * THREAD_COUNT + thread);
+      square += dot(values, values);
+    }
+  }
+  square_by_thread[thread] = square;
+  workgroupBarrier();
+  var factor = 1.0;
+  if (NORM_OVER > 0u) {
+    var sum = 0.0;
+    for (var other = 0u; other < THREAD_COUNT; other++) {
+      sum += square_by_thread[other];
+    }
+    let all_count = select(KV_HEAD_COUNT, QUERY_HEAD_COUNT, is_query);
+    let head_count = select(1u, all_count, NORM_OVER == 2u);
+    factor = inverseSqrt(sum / f32(head_count * HEAD_SIZE) + EPSILON);
+  }
+  let values = turned(raw * factor * gains[at], rope[row * THREAD_COUNT + thread]);
+  if (is_query) {
+    y[row * QUERY_HEAD_COUNT * THREAD_COUNT + at] = values;
+  } else {
+    append_key(token, head - QUERY_HEAD_COUNT, channel, values);
+  }
+}

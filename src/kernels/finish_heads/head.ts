@@ -1,0 +1,88 @@
+import source from "../../../shaders/finish_heads/head.wgsl" with { type: "text" };
+import appendText from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
+import { invariant } from "../../core/errors.ts";
+import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+
+/** What a {@link FinishHeadsKernel} is compiled for. */
+export interface FinishHeadsOptions {
+  queryHeadCount: number;
+  kvHeadCount: number;
+  /** A multiple of 4. */
+  headSize: number;
+  /**
+   * RMSNorm of queries and keys: one root mean square of each head, or of all query heads and of
+   * all key heads of a row; none if null.
+   */
+  norm: { over: "head" | "row"; epsilon: number } | null;
+}
+
+/** Buffers of one use of a {@link FinishHeadsKernel}. */
+export interface FinishHeadsBuffers {
+  /** f32 `[rows, queryHeadCount + 2 * kvHeadCount, headSize]`: query, key and value heads. */
+  heads: GPUBuffer | BufferSlice;
+  /** f32 `[queryHeadCount + 2 * kvHeadCount, headSize]`, added first. */
+  shifts: GPUBuffer | BufferSlice;
+  /** f32 `[queryHeadCount + kvHeadCount, headSize]`: factors of queries and keys after the norm. */
+  gains: GPUBuffer | BufferSlice;
+  /** f32 `[rows, queryHeadCount, headSize]`: the queries. */
+  y: GPUBuffer | BufferSlice;
+  /** f32 `[rows, headSize / 2, 2]`, cosine and sine of each pair of channels. */
+  rope: GPUBuffer | BufferSlice;
+  /** u32 `[rows, 4]`, the row descriptors: slot, position, … */
+  rows: GPUBuffer | BufferSlice;
+  /** u32 `[slots, WINDOW_TILE_COUNT, tileWords]` of one layer. */
+  window: GPUBuffer | BufferSlice;
+}
+
+const NORM_OVER = { head: 1, row: 2 } as const;
+
+/** Biases, norms, RoPE and the window's append for heads that are more than products. */
+export class FinishHeadsKernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #headCount: number;
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, headCount: number) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#headCount = headCount;
+  }
+
+  /** Compiles for heads of one shape and norm. */
+  static async create(gpu: Gpu, options: FinishHeadsOptions): Promise<FinishHeadsKernel> {
+    const { queryHeadCount, kvHeadCount, headSize, norm } = options;
+    const code = [source, appendText].join("\n");
+    const constants = {
+      QUERY_HEAD_COUNT: queryHeadCount,
+      KV_HEAD_COUNT: kvHeadCount,
+      HEAD_SIZE: headSize,
+      WINDOW_TILE_COUNT,
+      NORM_OVER: norm === null ? 0 : NORM_OVER[norm.over],
+      EPSILON: norm?.epsilon ?? 0,
+    };
+    const pipeline = await gpu.createPipeline({ label: "finish_heads", code, constants });
+    return new FinishHeadsKernel(gpu, pipeline, queryHeadCount + 2 * kvHeadCount);
+  }
+
+  /** Binds buffers. */
+  bind(buffers: FinishHeadsBuffers): GPUBindGroup {
+    const { heads, shifts, gains, y, rope, rows, window } = buffers;
+    invariant(heads !== y, "y does not alias heads");
+    const byBinding = [heads, shifts, gains, null, y, rope, rows, window];
+    const entries = byBinding.flatMap((buffer, binding) => {
+      if (buffer === null) return [];
+      const resource = ("buffer" in buffer ? buffer : { buffer }) as GPUBufferBinding;
+      return [{ binding, resource }];
+    });
+    const layout = this.#pipeline.getBindGroupLayout(0);
+    return this.#gpu.device.createBindGroup({ layout, entries });
+  }
+
+  /** Records `rowCount` rows. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#headCount, rowCount);
+  }
+}

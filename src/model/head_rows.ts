@@ -1,0 +1,71 @@
+/**
+ * The order of query and key channels on the device, where RoPE turns neighbours, and what is done
+ * to them before it.
+ *
+ * @module
+ */
+
+import type { ModelShape } from "../core/shapes.ts";
+import type { AttentionPlan, RopePlan } from "./plan.ts";
+
+/** Place of a row among those of its weight on the device. */
+export type RowOrder = (row: number) => number;
+
+/** Places of the rows of query or key heads; null if they stay where they are. */
+export function headRowOrder(rope: RopePlan | null, headSize: number): RowOrder | null {
+  if (rope?.pairing !== "halves") return null;
+  const half = rope.dimension / 2;
+  return (row) => {
+    const channel = row % headSize;
+    if (channel >= rope.dimension) return row;
+    const place = channel < half ? 2 * channel : 2 * (channel - half) + 1;
+    return row - channel + place;
+  };
+}
+
+/** Whether products, RoPE and the window's append can be one kernel. */
+export function hasPlainHeads(plan: AttentionPlan, { headSize }: ModelShape): boolean {
+  return plan.biases === null && plan.queryNorm === null && plan.keyNorm === null &&
+    plan.scale === 1 / Math.sqrt(headSize);
+}
+
+/** What is added to heads, and what queries and keys are multiplied by. */
+export interface HeadFinish {
+  /** f32 `[queryHeadCount + 2 * kvHeadCount, headSize]`. */
+  shifts: Float32Array<ArrayBuffer>;
+  /** f32 `[queryHeadCount + kvHeadCount, headSize]`. */
+  gains: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * Biases, weights of norms and the scale of scores, for each channel in the device's order. A scale
+ * other than `1 / sqrt(headSize)`, which attention applies, goes to the queries.
+ *
+ * @param valuesOf The values of an F32 tensor.
+ */
+export function headFinish(
+  plan: AttentionPlan,
+  shape: ModelShape,
+  valuesOf: (tensor: string) => Float32Array,
+): HeadFinish {
+  const { queryHeadCount, kvHeadCount, headSize } = shape;
+  const queryWidth = queryHeadCount * headSize;
+  const kvWidth = kvHeadCount * headSize;
+  const order = headRowOrder(plan.rope, headSize) ?? ((row: number) => row);
+  const shifts = new Float32Array(queryWidth + 2 * kvWidth);
+  const biases = (plan.biases ?? []).flatMap((name) => [...valuesOf(name)]);
+  biases.forEach((bias, row) => {
+    shifts[row < queryWidth + kvWidth ? order(row) : row] = bias;
+  });
+  const gains = new Float32Array(queryWidth + kvWidth);
+  const queryNorm = plan.queryNorm && valuesOf(plan.queryNorm.tensor);
+  const keyNorm = plan.keyNorm && valuesOf(plan.keyNorm.tensor);
+  const scale = plan.scale * Math.sqrt(headSize);
+  for (let row = 0; row < queryWidth; row++) {
+    gains[order(row)] = scale * (queryNorm?.[row % queryNorm.length] ?? 1);
+  }
+  for (let row = 0; row < kvWidth; row++) {
+    gains[order(queryWidth + row)] = keyNorm?.[row % keyNorm.length] ?? 1;
+  }
+  return { shifts, gains };
+}
