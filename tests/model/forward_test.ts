@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
-import { readModelPlan } from "../../src/model/architectures/registry.ts";
+import { ARCHITECTURES, readModelPlan } from "../../src/model/architectures/registry.ts";
 import { uploadWeights } from "../../src/model/weights.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
@@ -30,6 +30,10 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
   { model: { ropeFactors: Array.from({ length: 16 }, (_, i) => 1 + i / 4) }, why: "RoPE factors" },
   { model: { metadata: { "llama.rope.dimension_count": 16 } }, why: "RoPE on half of a head" },
   { model: { metadata: { "llama.rope.scale_linear": { f32: 4 } } }, why: "RoPE scaled by 4" },
+  ...Object.keys(ARCHITECTURES).map((architecture) => ({
+    model: { architecture, queryHeadCount: 6, type: "Q8_0" } as const,
+    why: architecture,
+  })),
   { model: { type: "F32" }, tokenCount: 330, why: "sealed blocks and a turned ring" },
 ];
 
