@@ -1,5 +1,5 @@
-// finish_heads/head: h = norm(heads[row] + shift) * gain per query, key and value head; queries and keys
-// are turned by RoPE; queries go to y, keys and values to the window
+// finish_heads/head: h = norm(heads[row] + shift) * gain for each query and key head, then RoPE;
+// queries go to y, keys to the window, and values to the window with their shift only
 //
 // Source:    RoPE is Su et al. 2021, arXiv:2104.09864, eq. 34; the norm is Zhang & Sennrich 2019,
 //            arXiv:1910.07467, eq. 4

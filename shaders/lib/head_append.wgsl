@@ -1,5 +1,5 @@
-// What becomes of finished heads of a row: RoPE turns the channels 2i and 2i + 1 of queries and keys
-// together; keys and values go to the raw tile of the row's token in the window, as f16
+// What becomes of finished heads of a row: RoPE turns the channels 2i and 2i + 1 of queries and
+// keys together; keys and values go to the raw tile of the row's token in the window, as f16
 // (src/codec/FORMAT.md, raw tiles).
 
 override KV_HEAD_COUNT: u32;

@@ -197,7 +197,7 @@ export interface Engine {
 
 /** How to create an engine. */
 export interface EngineOptions {
-  /** Path of a GGUF file of the llama architecture. */
+  /** Path of a GGUF file. */
   modelPath: string;
   /** Tokens per sequence; the file's context length if left out. */
   contextLength?: number;

@@ -1,5 +1,5 @@
-// Outputs are the query heads, then the key heads, then the value heads of the row. Queries go to y,
-// keys and values to the window, as shaders/lib/head_append.wgsl says, which is appended.
+// Outputs are the query heads, then the key heads, then the value heads of the row. Queries go to
+// y, keys and values to the window, as shaders/lib/head_append.wgsl says, which is appended.
 
 override QUERY_HEAD_COUNT: u32;
 
