@@ -31,6 +31,16 @@ export interface HeadNormPlan {
   over: "head" | "row";
 }
 
+/** Which pairs YaRN leaves as they are. Peng et al. 2023, arXiv:2309.00071, section 3.2. */
+export interface YarnPlan {
+  /** Positions of the context trained before scaling. */
+  originalContextLength: number;
+  /** Pairs that turn at least so often in that context keep their frequency. */
+  betaFast: number;
+  /** Pairs that turn at most so often are scaled; those between are mixed. */
+  betaSlow: number;
+}
+
 /** How queries and keys are turned by their position. Su et al. 2021, arXiv:2104.09864. */
 export interface RopePlan {
   /** Pair i turns by `position * base^(-2i / dimension)` before scaling. */
@@ -44,6 +54,10 @@ export interface RopePlan {
   pairing: "neighbours" | "halves";
   /** Positions are divided by it (linear scaling); 1 for none. */
   positionScale: number;
+  /** Pairs that turn fast keep their frequency whatever `positionScale` says; null: none do. */
+  yarn: YarnPlan | null;
+  /** Factor of the turned channels. */
+  magnitude: number;
   /** F32 tensor `[dimension / 2]`: divisors of the frequencies (Llama 3.1). */
   factors: string | null;
 }

@@ -1,4 +1,4 @@
-import type { ModelPlan, RopePlan } from "./plan.ts";
+import type { ModelPlan, RopePlan, YarnPlan } from "./plan.ts";
 
 /**
  * Cosines and sines of RoPE for the rows of a step, computed in f64 so that angles stay accurate at
@@ -7,6 +7,8 @@ import type { ModelPlan, RopePlan } from "./plan.ts";
 export class RopeTable {
   /** Radians per position of each pair of channels; 0 beyond the turned dimensions. */
   #frequencies: Float64Array;
+  /** Factor of each pair of channels. */
+  #magnitudes: Float64Array;
 
   /**
    * @param rope Null turns nothing.
@@ -17,10 +19,16 @@ export class RopeTable {
     options: { headSize: number; factors: Float32Array | null },
   ) {
     const { headSize, factors } = options;
-    this.#frequencies = Float64Array.from({ length: headSize / 2 }, (_, pair) => {
-      if (rope === null || 2 * pair >= rope.dimension) return 0;
-      const factor = factors === null ? 1 : factors[pair];
-      return rope.base ** (-2 * pair / rope.dimension) / rope.positionScale / factor;
+    const pairCount = headSize / 2;
+    const turnedCount = rope === null ? 0 : rope.dimension / 2;
+    this.#frequencies = Float64Array.from({ length: pairCount }, (_, pair) => {
+      if (rope === null || pair >= turnedCount) return 0;
+      const frequency = rope.base ** (-2 * pair / rope.dimension) / (factors?.[pair] ?? 1);
+      const kept = rope.yarn === null ? 0 : keptShare(rope, rope.yarn, pair);
+      return frequency * (kept + (1 - kept) / rope.positionScale);
+    });
+    this.#magnitudes = Float64Array.from({ length: pairCount }, (_, pair) => {
+      return rope === null || pair >= turnedCount ? 1 : rope.magnitude;
     });
   }
 
@@ -32,11 +40,24 @@ export class RopeTable {
   /** Fills row `row` of `target`, f32 `[rows, headSize / 2, 2]`, for `position`. */
   fillRow(target: Float32Array, row: number, position: number): void {
     let at = row * this.rowLength;
-    for (const frequency of this.#frequencies) {
-      target[at++] = Math.cos(position * frequency);
-      target[at++] = Math.sin(position * frequency);
+    for (const [pair, frequency] of this.#frequencies.entries()) {
+      target[at++] = this.#magnitudes[pair] * Math.cos(position * frequency);
+      target[at++] = this.#magnitudes[pair] * Math.sin(position * frequency);
     }
   }
+}
+
+/** Share of pair `pair`'s own frequency in what it turns by under YaRN, 0 to 1. */
+function keptShare({ base, dimension }: RopePlan, yarn: YarnPlan, pair: number): number {
+  const { originalContextLength, betaFast, betaSlow } = yarn;
+  const pairThatTurns = (count: number) => {
+    const positions = originalContextLength / (count * 2 * Math.PI);
+    return dimension * Math.log(positions) / (2 * Math.log(base));
+  };
+  const low = Math.max(0, Math.floor(pairThatTurns(betaFast)));
+  const high = Math.min(dimension - 1, Math.ceil(pairThatTurns(betaSlow)));
+  const ramp = (pair - low) / Math.max(0.001, high - low);
+  return 1 - Math.min(1, Math.max(0, ramp));
 }
 
 /** The tables of a model: one for all layers that turn alike. */

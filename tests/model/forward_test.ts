@@ -30,6 +30,17 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
   { model: { ropeFactors: Array.from({ length: 16 }, (_, i) => 1 + i / 4) }, why: "RoPE factors" },
   { model: { metadata: { "llama.rope.dimension_count": 16 } }, why: "RoPE on half of a head" },
   { model: { metadata: { "llama.rope.scale_linear": { f32: 4 } } }, why: "RoPE scaled by 4" },
+  {
+    model: {
+      metadata: {
+        "llama.rope.scaling.type": "yarn",
+        "llama.rope.scaling.factor": { f32: 4 },
+        "llama.rope.scaling.original_context_length": 64,
+        "llama.rope.dimension_count": 16,
+      },
+    },
+    why: "YaRN on half of a head",
+  },
   ...Object.keys(ARCHITECTURES).map((architecture) => ({
     model: { architecture, queryHeadCount: 6, type: "Q8_0" } as const,
     why: architecture,

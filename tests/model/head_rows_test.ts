@@ -8,6 +8,8 @@ const HALVES: RopePlan = {
   dimension: 4,
   pairing: "halves",
   positionScale: 1,
+  yarn: null,
+  magnitude: 1,
   factors: null,
 };
 const SHAPE = { queryHeadCount: 2, kvHeadCount: 1, headSize: 6 } as ModelShape;

@@ -130,9 +130,9 @@ class ReferenceModel {
     const factors = rope.factors === null ? null : this.#tensor(rope.factors);
     for (let start = 0; start < heads.length; start += this.#plan.shape.headSize) {
       for (let pair = 0; 2 * pair < rope.dimension; pair++) {
-        const frequency = rope.base ** (-2 * pair / rope.dimension) / (factors?.[pair] ?? 1);
-        const angle = position / rope.positionScale * frequency;
-        const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+        const angle = position * frequencyOf(rope, pair) / (factors?.[pair] ?? 1);
+        const cos = rope.magnitude * Math.cos(angle);
+        const sin = rope.magnitude * Math.sin(angle);
         const areNeighbours = rope.pairing === "neighbours";
         const first = start + (areNeighbours ? 2 * pair : pair);
         const second = first + (areNeighbours ? 1 : rope.dimension / 2);
@@ -181,6 +181,19 @@ class ReferenceModel {
     if (tensor === undefined) throw new Error(`Cannot run the reference: no tensor ${name}`);
     return tensor;
   }
+}
+
+/** Radians per position of a pair. YaRN is arXiv:2309.00071, section 3.2. */
+function frequencyOf({ base, dimension, positionScale, yarn }: RopePlan, pair: number): number {
+  const own = base ** (-2 * pair / dimension);
+  if (yarn === null) return own / positionScale;
+  /** The pair that turns `count` times in the original context. */
+  const pairOf = (count: number) =>
+    Math.log(yarn.originalContextLength / (2 * Math.PI * count)) / Math.log(base) * dimension / 2;
+  const first = Math.max(Math.floor(pairOf(yarn.betaFast)), 0);
+  const last = Math.min(Math.ceil(pairOf(yarn.betaSlow)), dimension - 1);
+  const scaled = Math.min(Math.max((pair - first) / Math.max(last - first, 0.001), 0), 1);
+  return own * (1 - scaled) + own / positionScale * scaled;
 }
 
 function add(x: Float64Array, y: ArrayLike<number>): void {

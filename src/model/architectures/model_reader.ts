@@ -29,6 +29,9 @@ const MEANINGS: Readonly<Record<string, { neutral: number; meaning: string }>> =
   "final_logit_softcapping": { neutral: 0, meaning: "caps logits" },
   "embedding_scale": { neutral: 1, meaning: "scales the embedding" },
   "residual_scale": { neutral: 1, meaning: "scales what layers add" },
+  "rope.scaling.yarn_log_multiplier": { neutral: 0, meaning: "scales scores by its RoPE factor" },
+  "rope.scaling.yarn_ext_factor": { neutral: -1, meaning: "mixes RoPE frequencies otherwise" },
+  "rope.scaling.yarn_attn_factor": { neutral: 1, meaning: "scales scores by its RoPE factor" },
   "logit_scale": { neutral: 1, meaning: "scales logits" },
 };
 

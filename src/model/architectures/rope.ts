@@ -21,18 +21,35 @@ export function readRope(
     base: reader.number("rope.freq_base", 10_000),
     dimension,
     pairing,
-    positionScale: readPositionScale(reader),
+    ...readScaling(reader),
     factors: reader.vectorIfAny(ROPE_FACTORS_NAME, dimension / 2),
   };
 }
 
-function readPositionScale(reader: ModelReader): number {
+type Scaling = Pick<RopePlan, "positionScale" | "yarn" | "magnitude">;
+
+function readScaling(reader: ModelReader): Scaling {
   const type = reader.text("rope.scaling.type", "none");
-  if (type === "none") return reader.number("rope.scale_linear", 1);
-  if (type !== "linear") {
-    throw unsupported(`its RoPE scaling is "${type}"; supported: none, linear`);
+  const attentionFactor = reader.number("rope.scaling.attn_factor", 1);
+  if (type === "none") {
+    const positionScale = reader.number("rope.scale_linear", 1);
+    return { positionScale, yarn: null, magnitude: attentionFactor };
   }
-  const scale = reader.number("rope.scaling.factor");
+  if (type !== "linear" && type !== "yarn") {
+    throw unsupported(`its RoPE scaling is "${type}"; supported: none, linear, yarn`);
+  }
   // llama.cpp reads 0 as "no scaling".
-  return scale === 0 ? 1 : scale;
+  const positionScale = reader.number("rope.scaling.factor") || 1;
+  if (type === "linear") return { positionScale, yarn: null, magnitude: attentionFactor };
+  const yarn = {
+    originalContextLength: reader.count(
+      "rope.scaling.original_context_length",
+      reader.count("context_length"),
+    ),
+    betaFast: reader.number("rope.scaling.yarn_beta_fast", 32),
+    betaSlow: reader.number("rope.scaling.yarn_beta_slow", 1),
+  };
+  // Longer contexts flatten attention: the paper's equation 22, half on queries and half on keys.
+  const magnitude = attentionFactor * (1 + 0.1 * Math.log(positionScale));
+  return { positionScale, yarn, magnitude };
 }

@@ -24,6 +24,8 @@ Deno.test("readModelPlan() reads the dimensions of a made-up model", async () =>
     dimension: 32,
     pairing: "neighbours",
     positionScale: 1,
+    yarn: null,
+    magnitude: 1,
     factors: null,
   });
   assertEquals(plan.shape, {
@@ -50,6 +52,8 @@ Deno.test("readModelPlan() reads the default model", async () => {
     dimension: 64,
     pairing: "neighbours",
     positionScale: 1,
+    yarn: null,
+    magnitude: 1,
     factors: null,
   });
   assertEquals(plan.shape, {
@@ -94,9 +98,19 @@ const REFUSED: {
   { metadata: { "llama.expert_count": 8 }, code: "model_unsupported", says: "experts" },
   { metadata: { "split.count": 3 }, code: "model_unsupported", says: "3 files" },
   {
-    metadata: { "llama.rope.scaling.type": "yarn" },
+    metadata: { "llama.rope.scaling.type": "longrope" },
     code: "model_unsupported",
-    says: `"yarn"`,
+    says: `"longrope"`,
+  },
+  {
+    metadata: { "llama.rope.scaling.yarn_log_multiplier": { f32: 0.1 } },
+    code: "model_unsupported",
+    says: "yarn_log_multiplier",
+  },
+  {
+    metadata: { "llama.logit_scale": { f32: 0.5 } },
+    code: "model_unsupported",
+    says: "it scales logits",
   },
   {
     metadata: { "llama.attention.value_length": 64 },
