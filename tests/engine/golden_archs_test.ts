@@ -19,14 +19,14 @@ const RUN = [
   "llama-linear.f16.gguf",
   "llama.q8_0.gguf",
   "qwen2.f16.gguf",
+  "qwen2-yarn.f16.gguf",
+  "qwen3.f16.gguf",
 ];
 
 /** The rest of the files, and what their refusal names. */
 const REFUSED: Readonly<Record<string, string>> = {
   "llama-moe.f16.gguf": "mixes experts",
   "mistral3.f16.gguf": 'architecture is "mistral3"',
-  "qwen2-yarn.f16.gguf": 'RoPE scaling is "yarn"',
-  "qwen3.f16.gguf": 'architecture is "qwen3"',
   "qwen3moe.f16.gguf": 'architecture is "qwen3moe"',
   "gemma2.f16.gguf": 'architecture is "gemma2"',
   "gemma3.f16.gguf": 'architecture is "gemma3"',

@@ -11,12 +11,14 @@ import type { ModelPlan } from "../plan.ts";
 import type { ArchitecturePlan } from "./layers.ts";
 import { readLlama } from "./llama.ts";
 import { readQwen2 } from "./qwen2.ts";
+import { readQwen3 } from "./qwen3.ts";
 import { ModelReader, type TensorCatalogue, unsupported } from "./model_reader.ts";
 
 /** What reads a header, by `general.architecture`. */
 export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => ArchitecturePlan>> = {
   llama: readLlama,
   qwen2: readQwen2,
+  qwen3: readQwen3,
 };
 
 /**
