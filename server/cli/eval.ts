@@ -58,8 +58,10 @@ export const evalCommand: Command = {
   notes: [
     "Every token is read from the cache in the state it would have in decode; the report is the",
     "divergence of the next-token distribution from that of the exact cache. In --profiles,",
-    "settings follow a profile's name as in paper:k-rel=0.05:v-rel=0.1; baselines are q8_0, q4_0,",
-    "kivi4, kivi2, int4 and int3, each also with +sinks (first 4 tokens raw); `baselines` is all.",
+    "settings follow a profile's name as in paper:k-rel=0.05:v-rel=0.1; baselines are llama.cpp's",
+    "q8_0, q5_0, q5_0-q4_0 and q4_0 as it runs them (K and V rotated), q8_0-unrotated and",
+    "q4_0-unrotated, kivi4, kivi2, int4 and int3, each also with +sinks (first 4 tokens raw);",
+    "`baselines` is all.",
     "--retrieval hides lines with codes, and tables of entries, in a document made of the text,",
     "and scores whether the model goes on with the right digits after it.",
   ],

@@ -7,8 +7,9 @@
 import type { HeadShape } from "../../../src/codec/raw_tile.ts";
 import type { Baseline, BaselineCodec } from "./baseline.ts";
 import { kivi } from "./kivi.ts";
-import { LLAMA_Q4_0 } from "./llama_q4_0.ts";
+import { llamaLargest } from "./llama_largest.ts";
 import { LLAMA_Q8_0 } from "./llama_q8_0.ts";
+import { rotatedAsLlama } from "./rotation.ts";
 import { tokenHeadInteger } from "./token_head_integer.ts";
 
 /** Added to a baseline's name: the first tokens stay raw. */
@@ -17,13 +18,29 @@ export const SINKS_SUFFIX = "+sinks";
 const SINK_TOKEN_COUNT = 4;
 
 const CODECS: Readonly<Record<string, (shape: HeadShape) => BaselineCodec>> = {
-  q8_0: () => LLAMA_Q8_0,
-  q4_0: () => LLAMA_Q4_0,
+  q8_0: (shape) => rotatedAsLlama(LLAMA_Q8_0, shape),
+  q5_0: (shape) => rotatedAsLlama(llamaLargest(5), shape),
+  "q5_0-q4_0": (shape) => rotatedAsLlama(llamaMixed(), shape),
+  q4_0: (shape) => rotatedAsLlama(llamaLargest(4), shape),
+  "q8_0-unrotated": () => LLAMA_Q8_0,
+  "q4_0-unrotated": () => llamaLargest(4),
   kivi4: () => kivi(4),
   kivi2: () => kivi(2),
   int4: (shape) => tokenHeadInteger(4, shape),
   int3: (shape) => tokenHeadInteger(3, shape),
 };
+
+/** `--cache-type-k q5_0 --cache-type-v q4_0`. */
+function llamaMixed(): BaselineCodec {
+  const [keys, values] = [llamaLargest(5), llamaLargest(4)];
+  return {
+    description: "llama.cpp q5_0 for K, q4_0 for V",
+    bits: { k: keys.bits.k, v: values.bits.v },
+    codeBits: { k: keys.codeBits.k, v: values.codeBits.v },
+    readBackKeys: keys.readBackKeys,
+    readBackValues: values.readBackValues,
+  };
+}
 
 /** All names, each without and with raw first tokens. */
 export const BASELINE_NAMES: readonly string[] = Object.keys(CODECS).flatMap((name) => [
