@@ -5,9 +5,9 @@
  */
 
 import { divCeil, type ModelShape, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { AnyCodec } from "../codec/registry.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { SplitShape } from "../kernels/text/attention.ts";
+import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { RowGroup } from "./row_group.ts";
 
@@ -20,11 +20,10 @@ const SEALED_SPLIT_COUNT_MAX = 128;
 /** What attention is built from. */
 export interface AttentionOptions {
   shape: ModelShape;
-  codec: AnyCodec;
   cache: KvCache;
   group: RowGroup;
-  /** `readerWords` of each layer; empty for codecs without static tables. */
-  tables: readonly GPUBuffer[];
+  /** Of sealed blocks. */
+  readers: BlockReaders;
 }
 
 /** How sequences of a cache are split; the same for every row, whatever runs beside it. */

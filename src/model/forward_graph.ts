@@ -5,14 +5,13 @@
  * @module
  */
 
-import { readerWords } from "../codec/banded/tables.ts";
-import type { AnyCodec } from "../codec/registry.ts";
 import type { SamplingOptions } from "../core/sampling.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { EmbedKernel } from "../kernels/embed/row.ts";
 import { ROW_TILE } from "../kernels/matmul/rows.ts";
+import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
 import { DecodeAttention } from "./decode_attention.ts";
@@ -33,7 +32,8 @@ export interface ForwardGraphOptions {
   plan: ModelPlan;
   weights: ModelWeights;
   cache: KvCache;
-  codec: AnyCodec;
+  /** Of the cache's sealed blocks; freed with the graph. */
+  readers: BlockReaders;
 }
 
 /** Rows, layers and what follows them, for decode or for slices. */
@@ -82,7 +82,6 @@ export class ForwardGraph {
   /** f32 `[ROW_TILE, width]`: the last row of a slice, whose logits are sampled. */
   #lastRow: GPUBuffer;
   #matmuls: MatmulSet;
-  #tables: readonly GPUBuffer[];
   /** Logits of all rows of a slice; made when first wanted. */
   #sliceHead: Head | null = null;
 
@@ -97,7 +96,6 @@ export class ForwardGraph {
     this.#slice = parts.slice;
     this.#lastRow = parts.lastRow;
     this.#matmuls = parts.matmuls;
-    this.#tables = parts.tables;
   }
 
   /** Compiles all kernels and allocates activations. */
@@ -201,7 +199,8 @@ export class ForwardGraph {
     }
     this.#sampler.destroy();
     this.#scorer.destroy();
-    for (const buffer of [this.sampledIds, this.#lastRow, ...this.#tables]) {
+    this.#options.readers.destroy();
+    for (const buffer of [this.sampledIds, this.#lastRow]) {
       this.#gpu.destroyBuffer(buffer);
     }
   }
@@ -250,19 +249,12 @@ interface GraphParts {
   slice: Path;
   lastRow: GPUBuffer;
   matmuls: MatmulSet;
-  /** Of banded codecs, by layer. */
-  tables: readonly GPUBuffer[];
 }
 
 async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<GraphParts> {
   const { plan, weights, cache } = options;
   const { shape, normEpsilon } = plan;
   const { slotCount } = cache.shape;
-  const tables = options.codec.id === "banded"
-    ? options.codec.tables.map((each, layer) =>
-      gpu.createBufferWith(`reader tables ${layer}`, readerWords(each))
-    )
-    : [];
   const ids = gpu.createBuffer("ids", (slotCount + SLICE_TOKEN_COUNT) * WORD_SIZE_BYTES);
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
   const embed = await EmbedKernel.create(gpu, weights.embedding);
@@ -273,7 +265,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const group = new RowGroup(gpu, { label, shape, rowCount, rope });
     const kind = headRows === null ? DecodeAttention : SliceAttention;
-    const attention = await kind.create(gpu, { ...options, shape, group, tables });
+    const attention = await kind.create(gpu, { ...options, shape, group });
     const stack = await LayerStack.create({ ...options, matmuls, finishers, group }, attention);
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;
@@ -291,5 +283,5 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
     x: slice.group.x,
     rowCountMax: SLICE_TOKEN_COUNT,
   });
-  return { ids, embed, sampler, scorer, decode, slice, lastRow, matmuls, tables };
+  return { ids, embed, sampler, scorer, decode, slice, lastRow, matmuls };
 }

@@ -11,7 +11,7 @@ import { Stopwatch } from "../gpu/stopwatch.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { HostTransfer, type StagedBlocks } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
-import { createSealer } from "../kvcache/create_sealer.ts";
+import { createReaders, createSealer } from "../kvcache/codecs/registry.ts";
 import type { Sealer } from "../kvcache/sealer.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs/row.ts";
 import type { SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
@@ -87,7 +87,12 @@ export class StepRunner {
     const { cacheShape, codec, saveWordCountMax = 0 } = options;
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, codec });
-    const graph = await ForwardGraph.create(gpu, { plan, weights, cache, codec });
+    const graph = await ForwardGraph.create(gpu, {
+      plan,
+      weights,
+      cache,
+      readers: createReaders(gpu, { cache, codec }),
+    });
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
     const stopwatch = Stopwatch.create(gpu, SPAN_COUNT);
     const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +

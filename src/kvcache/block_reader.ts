@@ -1,0 +1,160 @@
+/**
+ * Reading sealed blocks: what attention records for those of a cache, whatever their codec.
+ *
+ * @module
+ */
+
+import type { Gpu } from "../gpu/gpu.ts";
+import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
+import { createSegments } from "../kernels/block_unpack/paper.ts";
+import {
+  type AttentionShape,
+  sealedSplitCount,
+  type SplitShape,
+} from "../kernels/text/attention.ts";
+import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { KvCache } from "./kv_cache.ts";
+
+/** Device bytes of scratch for unpacked tiles; at least one split is held whatever its size. */
+const SCRATCH_SIZE_BYTES_MAX = 64 * 2 ** 20;
+
+/** Attends rows to sealed blocks, as partial results per split. */
+export interface BlockReader {
+  /**
+   * Records one layer.
+   *
+   * @param counts `blockCount`: most sealed blocks of a row.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    layer: number,
+    counts: { rowCount: number; blockCount: number },
+  ): void;
+  /** Frees its buffers. */
+  destroy(): void;
+}
+
+/** What the rows of a group are read from and written to. */
+export interface ReaderOptions {
+  shape: AttentionShape;
+  splits: SplitShape;
+  cache: KvCache;
+  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE. */
+  q: GPUBuffer;
+  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  rows: GPUBuffer;
+  /** f32 `[row][query head][splitCountMax][headSize + 2]`. */
+  partials: GPUBuffer;
+}
+
+/** The same for the rows of a slice, all of one sequence. */
+export interface SliceReaderOptions extends ReaderOptions {
+  /** u32 `[1]`: rows of the slice. */
+  slice: GPUBuffer;
+}
+
+/** Makes the readers of one cache's blocks. */
+export interface BlockReaders {
+  /** Of rows of different sequences. */
+  decode(options: ReaderOptions): Promise<BlockReader>;
+  /** Of rows of one sequence. */
+  slice(options: SliceReaderOptions): Promise<BlockReader>;
+  /** Frees what its readers share. */
+  destroy(): void;
+}
+
+/** A kernel that attends to blocks where they lie. */
+interface AttendKernel {
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    grid: { rowCount: number; splitCount: number },
+  ): void;
+}
+
+/** Attends to blocks where they lie; `bind` gives the bound buffers of a layer. */
+export function directReader(
+  { cache, splits }: ReaderOptions,
+  kernel: AttendKernel,
+  bind: (layer: number) => GPUBindGroup,
+): BlockReader {
+  const bound = cache.windows.map((_, layer) => bind(layer));
+  return {
+    record(pass, layer, { rowCount, blockCount }) {
+      const splitCount = sealedSplitCount(blockCount, splits);
+      kernel.record(pass, bound[layer], { rowCount, splitCount });
+    },
+    destroy() {},
+  };
+}
+
+/** Unpacks blocks of a layer to raw tiles. */
+interface UnpackKernel<Buffers, Bound> {
+  bind(buffers: Buffers): Bound;
+  record(pass: GPUComputePassEncoder, bound: Bound, blockCount: number): void;
+}
+
+/** Buffers of every kernel that unpacks. */
+interface UnpackBuffers {
+  rows: GPUBuffer;
+  arena: GPUBuffer;
+  directory: ReturnType<KvCache["directoryOf"]>;
+  segment: ReturnType<typeof createSegments>[number];
+  tiles: GPUBuffer;
+}
+
+/**
+ * Unpacks blocks to scratch once per layer, a segment at a time, and attends to the raw tiles.
+ *
+ * @param buffersOf What the kernel binds for a layer.
+ */
+export async function unpackingReader<Buffers, Bound>(
+  gpu: Gpu,
+  options: SliceReaderOptions,
+  unpack: UnpackKernel<Buffers, Bound>,
+  buffersOf: (common: UnpackBuffers, layer: number) => Buffers,
+): Promise<BlockReader> {
+  const { shape, splits, cache, q, rows, slice, partials } = options;
+  const { blockCountMax } = cache.shape;
+  const { blocksPerSegment, tileBytes } = segmentSize(gpu, options);
+  const segmentCount = divCeil(blockCountMax, blocksPerSegment);
+  const tiles = gpu.createBuffer("unpacked tiles", blocksPerSegment * tileBytes);
+  const segments = createSegments(gpu, { segmentCount, blocksPerSegment });
+  const source = "scratch" as const;
+  const attend = await AttentionPrefillKernel.create(gpu, { shape, splits, blockCountMax, source });
+  const boundUnpack = cache.windows.map((_, layer) => {
+    const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
+    return segments.map((segment) =>
+      unpack.bind(buffersOf({ rows, arena, directory, segment, tiles }, layer))
+    );
+  });
+  const boundAttend = segments.map((segment) =>
+    attend.bind({ q, rows, slice, tiles, segment, partials })
+  );
+  return {
+    record(pass, layer, { rowCount, blockCount }) {
+      for (let index = 0; index * blocksPerSegment < blockCount; index++) {
+        const count = Math.min(blocksPerSegment, blockCount - index * blocksPerSegment);
+        unpack.record(pass, boundUnpack[layer][index], count);
+        const splitCount = sealedSplitCount(count, splits);
+        attend.record(pass, boundAttend[index], { rowCount, splitCount });
+      }
+    },
+    destroy() {
+      gpu.destroyBuffer(tiles);
+      gpu.destroyBuffer(segments[0].buffer);
+    },
+  };
+}
+
+function segmentSize(gpu: Gpu, { splits, cache }: ReaderOptions) {
+  const { blockCountMax, tileWords } = cache.shape;
+  const tileBytes = tileWords * WORD_SIZE_BYTES;
+  const scratchBytes = Math.min(SCRATCH_SIZE_BYTES_MAX, gpu.facts.bindingSizeMax);
+  const splitsPerSegment = Math.max(
+    1,
+    Math.floor(scratchBytes / tileBytes / splits.blocksPerSplit),
+  );
+  const splitCount = Math.min(splitsPerSegment, sealedSplitCount(blockCountMax, splits));
+  return { blocksPerSegment: splitCount * splits.blocksPerSplit, tileBytes };
+}

@@ -1,0 +1,129 @@
+/**
+ * Banded records on the device. FORMAT.md section 11.
+ *
+ * @module
+ */
+
+import type { BandedCodec } from "../../codec/banded/codec.ts";
+import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
+import { packerWords, quantiserWords, readerWords } from "../../codec/banded/tables.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { AttentionDecodeBandedKernel } from "../../kernels/attention_decode/banded.ts";
+import { BlockUnpackBandedKernel } from "../../kernels/block_unpack/banded.ts";
+import { KvMeasureBandedKernel } from "../../kernels/kv_measure/banded.ts";
+import { KvPackBandedKernel, packBandedJobWords } from "../../kernels/kv_pack/banded.ts";
+import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
+import { type BlockReaders, directReader, unpackingReader } from "../block_reader.ts";
+import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { createRepack } from "../repack.ts";
+import { createScratch, slotBuffer } from "../seal_scratch.ts";
+import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+
+/** Codes are bytes. */
+const CODE_BITS = 8;
+
+/** A side has half of the fixed words. */
+function sealLayout({ layout }: BandedCodec): SealLayout {
+  return {
+    channelCount: layout.channelCount,
+    sinkCount: layout.sinkCount,
+    sectionCount: layout.sectionCount,
+    sideOf: (section) => layout.sectionPlace(section).side,
+    recordWords: (payloadWords, hasSinks) => layout.recordWords(payloadWords, hasSinks),
+    sideWords: () => layout.fixedWords(false) / 2,
+  };
+}
+
+async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promise<SealKernels> {
+  const { cache, codec } = options;
+  const { layout, profile } = codec;
+  const { layerCount, groups } = cache.shape;
+  const { kvHeadCount, headSize } = layout;
+  const coded = {
+    kvHeadCount,
+    headSize,
+    packSize: UNIT_TOKEN_COUNT,
+    keyBits: CODE_BITS,
+    valueBits: CODE_BITS,
+  };
+  const quantise = await KvQuantiseBandedKernel.create(gpu, { layout, layerCount });
+  const repack = await createRepack(gpu, profile.repack, { layout: coded, layerCount });
+  const measure = await KvMeasureBandedKernel.create(gpu, { layout, layerCount });
+  const pack = await KvPackBandedKernel.create(gpu, { layout, layerCount });
+  const tables = codec.tables.map((each, layer) =>
+    gpu.createBufferWith(`quantiser tables ${layer}`, quantiserWords(each))
+  );
+  const bands = gpu.createBufferWith("bands", packerWords(codec.tables));
+  const scratch = createScratch(gpu, { cache, layout, repack: profile.repack });
+  const sinkWords = layerCount * Math.max(1, layout.sinkWords(true));
+  const sinks = slotBuffer(gpu, options, ["sinks", sinkWords]);
+  const noTargets = { scratchIndex: 0, firstToken: 0, targets: new Uint32Array(layerCount) };
+  const jobWords = packBandedJobWords([noTargets]).length;
+  const packJobs = slotBuffer(gpu, options, ["pack jobs", jobWords]);
+  const measured = { ...scratch, jobs: scratch.measureJobs, sinks, bands };
+  const boundQuantise = cache.windows.map((window, layer) =>
+    quantise.bind({ ...measured, window, tables: tables[layer] }, layer)
+  );
+  const boundRepack = repack?.bind(measured);
+  const boundMeasure = measure.bind(measured);
+  const boundPack = groups.map(({ firstLayer }, group) =>
+    pack.bind({ ...measured, jobs: packJobs, arena: cache.arenas[group] }, firstLayer)
+  );
+  return {
+    layout: sealLayout(codec),
+    scratch,
+    recordMeasures(pass, jobCount) {
+      for (const bound of boundQuantise) quantise.record(pass, bound, jobCount);
+      if (repack && boundRepack) repack.record(pass, boundRepack, jobCount);
+      measure.record(pass, boundMeasure, jobCount);
+    },
+    writePacks: (packs) => gpu.write(packJobs, 0, packBandedJobWords(packs)),
+    recordPacks: (pass, group, counts) => pack.record(pass, boundPack[group], counts),
+    destroy() {
+      for (const buffer of [...tables, bands, sinks, packJobs]) gpu.destroyBuffer(buffer);
+      quantise.destroy();
+      pack.destroy();
+    },
+  };
+}
+
+function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): BlockReaders {
+  const { blockCountMax } = cache.shape;
+  const { layout } = codec;
+  const tables = codec.tables.map((each, layer) =>
+    gpu.createBufferWith(`reader tables ${layer}`, readerWords(each))
+  );
+  return {
+    async decode(options) {
+      const { shape, splits, q, rows, partials } = options;
+      const kernel = await AttentionDecodeBandedKernel.create(gpu, {
+        shape,
+        splits,
+        layout,
+        blockCountMax,
+      });
+      return directReader(options, kernel, (layer) => {
+        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
+        return kernel.bind({ q, rows, arena, directory, partials, tables: tables[layer] });
+      });
+    },
+    async slice(options) {
+      const kernel = await BlockUnpackBandedKernel.create(gpu, { layout, blockCountMax });
+      return await unpackingReader(gpu, options, kernel, (buffers, layer) => {
+        return { ...buffers, tables: tables[layer] };
+      });
+    },
+    destroy() {
+      for (const buffer of tables) gpu.destroyBuffer(buffer);
+    },
+  };
+}
+
+/** The device half of `banded`. */
+export const BANDED_DEVICE: DeviceCodec<BandedCodec> = {
+  async createSealer(gpu, options) {
+    const kernels = await createKernels(gpu, options);
+    return new BlockSealer(gpu, { cache: options.cache, kernels });
+  },
+  createReaders,
+};

@@ -1,0 +1,24 @@
+/**
+ * The device half of a codec: how blocks of one cache are sealed and read.
+ *
+ * @module
+ */
+
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { BlockReaders } from "../block_reader.ts";
+import type { KvCache } from "../kv_cache.ts";
+import type { Sealer } from "../sealer.ts";
+
+/** A cache, and the codec of its blocks. */
+export interface CodecCache<C> {
+  cache: KvCache;
+  codec: C;
+}
+
+/** Kernels of one codec. */
+export interface DeviceCodec<C> {
+  /** Makes what seals blocks of a cache. */
+  createSealer(gpu: Gpu, options: CodecCache<C>): Promise<Sealer>;
+  /** Makes what attention reads blocks of a cache with. */
+  createReaders(gpu: Gpu, options: CodecCache<C>): BlockReaders;
+}

@@ -1,0 +1,117 @@
+/**
+ * Paper records on the device. FORMAT.md sections 3 and 4.
+ *
+ * @module
+ */
+
+import type { PaperCodec } from "../../codec/paper/codec.ts";
+import { packJobWords } from "../../codec/scratch.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { AttentionDecodePaperKernel } from "../../kernels/attention_decode/paper.ts";
+import { BlockUnpackPaperKernel } from "../../kernels/block_unpack/paper.ts";
+import { KvMeasurePaperKernel } from "../../kernels/kv_measure/paper.ts";
+import { KvPackPaperKernel } from "../../kernels/kv_pack/paper.ts";
+import { KvQuantisePaperKernel } from "../../kernels/kv_quantise/paper.ts";
+import { type BlockReaders, directReader, unpackingReader } from "../block_reader.ts";
+import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { createRepack } from "../repack.ts";
+import { createScratch, slotBuffer } from "../seal_scratch.ts";
+import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+
+/** A side has its token parameters, and half of the section table. */
+function sealLayout({ layout }: PaperCodec): SealLayout {
+  const { kvHeadCount, headSize, sectionCount } = layout;
+  return {
+    channelCount: kvHeadCount * headSize,
+    sinkCount: 0,
+    sectionCount,
+    sideOf: (section) => layout.sideOf(section),
+    recordWords: (payloadWords) => layout.recordWords(payloadWords),
+    sideWords: (side) => kvHeadCount + BLOCK_TOKEN_COUNT + kvHeadCount * layout.payloadWord(side),
+  };
+}
+
+async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise<SealKernels> {
+  const { cache, codec } = options;
+  const { layout, profile } = codec;
+  const { layerCount, groups } = cache.shape;
+  const { keyRel, valueRel } = profile;
+  const quantise = await KvQuantisePaperKernel.create(gpu, {
+    layout,
+    layerCount,
+    keyRel,
+    valueRel,
+  });
+  const repack = await createRepack(gpu, profile.repack, { layout, layerCount });
+  const measure = await KvMeasurePaperKernel.create(gpu, { layout, layerCount });
+  const pack = await KvPackPaperKernel.create(gpu, { layout, layerCount });
+  const scratch = createScratch(gpu, { cache, layout, repack: profile.repack });
+  const packJobs = slotBuffer(gpu, options, ["pack jobs", 4]);
+  const targets = slotBuffer(gpu, options, ["targets", layerCount]);
+  const measured = { ...scratch, jobs: scratch.measureJobs };
+  const boundQuantise = cache.windows.map((window, layer) =>
+    quantise.bind({ ...measured, window }, layer)
+  );
+  const boundRepack = repack?.bind(measured);
+  const boundMeasure = measure.bind(measured);
+  const boundPack = groups.map(({ firstLayer }, group) =>
+    pack.bind({ ...scratch, jobs: packJobs, targets, arena: cache.arenas[group] }, firstLayer)
+  );
+  return {
+    layout: sealLayout(codec),
+    scratch,
+    recordMeasures(pass, jobCount) {
+      for (const bound of boundQuantise) quantise.record(pass, bound, jobCount);
+      if (repack && boundRepack) repack.record(pass, boundRepack, jobCount);
+      measure.record(pass, boundMeasure, jobCount);
+    },
+    writePacks(packs) {
+      const jobs = packs.map(({ scratchIndex }) => {
+        return { slot: 0, tile: 0, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
+      });
+      gpu.write(packJobs, 0, packJobWords(jobs));
+      gpu.write(targets, 0, Uint32Array.from(packs.flatMap((each) => each.targets)));
+    },
+    recordPacks: (pass, group, counts) => pack.record(pass, boundPack[group], counts),
+    destroy() {
+      for (const buffer of [packJobs, targets]) gpu.destroyBuffer(buffer);
+      quantise.destroy();
+      pack.destroy();
+    },
+  };
+}
+
+function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): BlockReaders {
+  const { blockCountMax } = cache.shape;
+  const { layout } = codec;
+  return {
+    async decode(options) {
+      const { shape, splits, q, rows, partials } = options;
+      const kernel = await AttentionDecodePaperKernel.create(gpu, {
+        shape,
+        splits,
+        layout,
+        blockCountMax,
+      });
+      return directReader(options, kernel, (layer) => {
+        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
+        return kernel.bind({ q, rows, arena, directory, partials });
+      });
+    },
+    async slice(options) {
+      const kernel = await BlockUnpackPaperKernel.create(gpu, { layout, blockCountMax });
+      return await unpackingReader(gpu, options, kernel, (buffers) => buffers);
+    },
+    destroy() {},
+  };
+}
+
+/** The device half of `paper`. */
+export const PAPER_DEVICE: DeviceCodec<PaperCodec> = {
+  async createSealer(gpu, options) {
+    const kernels = await createKernels(gpu, options);
+    return new BlockSealer(gpu, { cache: options.cache, kernels });
+  },
+  createReaders,
+};

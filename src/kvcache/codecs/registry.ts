@@ -1,0 +1,35 @@
+/**
+ * The device halves of all codecs, a row for each of `src/codec/registry.ts`.
+ *
+ * @module
+ */
+
+import type { AnyCodec, CodecId, CodecOf } from "../../codec/registry.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { BlockReaders } from "../block_reader.ts";
+import type { Sealer } from "../sealer.ts";
+import { BANDED_DEVICE } from "./banded.ts";
+import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+import { PAPER_DEVICE } from "./paper.ts";
+import { RAW_DEVICE } from "./raw.ts";
+
+const DEVICE_CODECS: { readonly [Id in CodecId]: DeviceCodec<CodecOf<Id>> } = {
+  raw: RAW_DEVICE,
+  paper: PAPER_DEVICE,
+  banded: BANDED_DEVICE,
+};
+
+/** The device half of a codec; the id is the codec's own. */
+function deviceOf<Id extends CodecId>(id: Id): DeviceCodec<CodecOf<Id>> {
+  return DEVICE_CODECS[id];
+}
+
+/** Makes what seals blocks of a cache. */
+export async function createSealer(gpu: Gpu, options: CodecCache<AnyCodec>): Promise<Sealer> {
+  return await deviceOf(options.codec.id).createSealer(gpu, options);
+}
+
+/** Makes what attention reads blocks of a cache with. */
+export function createReaders(gpu: Gpu, options: CodecCache<AnyCodec>): BlockReaders {
+  return deviceOf(options.codec.id).createReaders(gpu, options);
+}
