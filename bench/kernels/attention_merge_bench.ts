@@ -1,3 +1,4 @@
+import { ROW_TEXT } from "../../src/kernels/text/row.ts";
 import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
 import { attentionFixture, BLOCK_COUNT, SHAPE, SPLIT_COUNT } from "../support/attention_fixture.ts";
@@ -11,7 +12,7 @@ const kernel = await AttentionMergeKernel.create(gpu, { shape: SHAPE, splits: SH
 const bound = kernel.bind({ rows, partials, out });
 const plainPipeline = await gpu.createPipeline({
   label: "plain attention_merge",
-  code: plain,
+  code: plain + ROW_TEXT,
   constants: {
     D: SHAPE.headSize,
     BLOCKS_PER_SPLIT: SHAPE.blocksPerSplit,

@@ -12,7 +12,7 @@ import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 
 const context = await openBenchGpu();
 const { gpu } = context;
-const { q, rows, slice, arena, directory, partials, arenaBytes, attention } = attentionFixture(
+const { q, rows, slice, arena, directory, partials, arenaBytes } = attentionFixture(
   gpu,
   "raw",
 );
@@ -23,7 +23,6 @@ const options = {
   shape: SHAPE,
   splits: SHAPE,
   source: "arena",
-  blockCountMax: attention.blockCountMax,
 } as const;
 
 const single = await AttentionDecodeRawKernel.create(gpu, options);

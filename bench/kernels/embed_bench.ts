@@ -1,3 +1,5 @@
+import { rowOf } from "../../tests/support/attention_case.ts";
+import { rowWords } from "../../src/core/row.ts";
 import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { elementsSizeBytes } from "../../src/gguf/tensor_types.ts";
@@ -13,10 +15,12 @@ const packed = packWeights([source], { columnCount, bindingSizeMax: 2 ** 27 });
 const kernel = await EmbedKernel.create(gpu, uploadWeights(gpu, "weights", packed));
 
 for (const rowCount of [1, 64]) {
-  const rows = Array.from({ length: rowCount }, (_, index) => [0, index, 0, index]);
+  const rows = Array.from({ length: rowCount }, (_, index) => {
+    return { ...rowOf({ slot: 0, position: index, blockCount: 0 }, 0), idIndex: index };
+  });
   const bound = kernel.bind({
-    ids: gpu.createBufferWith("ids", Uint32Array.from(rows, ([, index]) => index * 701)),
-    rows: gpu.createBufferWith("rows", Uint32Array.from(rows.flat())),
+    ids: gpu.createBufferWith("ids", Uint32Array.from(rows, ({ idIndex }) => idIndex * 701)),
+    rows: gpu.createBufferWith("rows", rowWords(rows)),
     x: gpu.createBuffer("x", rowCount * columnCount * 4),
   });
   const work = { bytes: rowCount * (columnCount * (4 + 1) + columnCount / 8) };

@@ -1,9 +1,11 @@
 /** The cache that the attention benches run on: the default model's heads at a depth of 4,096. */
 
+import { rowWords } from "../../src/core/row.ts";
 import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import {
   caseShape,
   makeAttentionCase,
+  rowOf,
   type SealedForm,
 } from "../../tests/support/attention_case.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
@@ -33,10 +35,10 @@ export const PAPER = { packSize: 16, keyRel: 0.1, valueRel: 0.2 } as const;
 export function attentionFixture(gpu: Gpu, form: SealedForm) {
   const length = (BLOCK_COUNT + 2) * 64;
   const attention = makeAttentionCase(SHAPE, [length], form);
-  const rows = new Uint32Array(ROW_COUNT_MAX * 4);
-  for (let row = 0; row < ROW_COUNT_MAX; row++) {
-    rows.set([0, length - ROW_COUNT_MAX + row, BLOCK_COUNT, 0], row * 4);
-  }
+  const rows = rowWords(Array.from({ length: ROW_COUNT_MAX }, (_, row) => {
+    const position = length - ROW_COUNT_MAX + row;
+    return rowOf({ slot: 0, position, blockCount: BLOCK_COUNT }, attention.blockCountMax);
+  }));
   const width = SHAPE.queryHeadCount * SHAPE.headSize;
   const partialsSize = partialsWords(SHAPE, SHAPE, ROW_COUNT_MAX) * 4;
   return {

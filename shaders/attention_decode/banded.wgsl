@@ -25,10 +25,10 @@ const STEP_ZERO: i32 = 64; // the token step whose factors are 1
 const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kept in
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
-@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> arena: array<u32>; // records
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
-@group(0) @binding(4) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 @group(0) @binding(5) var<storage, read> tables: array<vec4<u32>>; // readerWords of the layer
 @group(0) @binding(6) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more
 
@@ -50,15 +50,15 @@ struct Peaks {
 fn run(workgroup: vec3<u32>) {
   let row = rows[workgroup.z];
   let first = workgroup.y * BLOCKS_PER_SPLIT;
-  if (first >= row.z) {
+  if (first >= row.list_count) {
     return;
   }
-  let block_count = min(BLOCKS_PER_SPLIT, row.z - first);
-  let sink_count = select(0u, SINK_COUNT, first == 0u);
-  let split = Split(row.x * BLOCK_COUNT_MAX + first, block_count, sink_count);
+  let block_count = min(BLOCKS_PER_SPLIT, row.list_count - first);
+  let sink_count = select(0u, SINK_COUNT, is_first_block(directory[row.list_start + first]));
+  let split = Split(row.list_start + first, block_count, sink_count);
   var peaks = sum_scores(workgroup, split);
   if (sink_count > 0u) {
-    sum_sink_scores(workgroup, directory[split.first_entry]);
+    sum_sink_scores(workgroup, directory[split.first_entry].record);
   }
   workgroupBarrier();
   peaks.peak$q = max(peaks.peak$q, shuffle_heads(peaks.peak$q, lane ^ (1u << $ou)));
@@ -81,10 +81,11 @@ fn sum_scores(workgroup: vec3<u32>, split: Split) -> Peaks {
     let query$a_$e_$q = load_query_$q(workgroup, channel$a_$e) * scale$a_$e;
     let bands$a = load_bands(kv_head * D + (part + $au) * 32u);
     for (var block = 0u; block < split.block_count; block += 1u) {
-      let record = directory[split.first_entry + block];
+      let entry = directory[split.first_entry + block];
+      let record = entry.record;
       let steps = load_steps(record);
       let section$a = load_section(record, kv_head * (D / 32u) + part + $au);
-      let token_count = select(64u, 64u - split.sink_count, block == 0u);
+      let token_count = entry_token_count(entry) - select(0u, split.sink_count, block == 0u);
       var bit$a = 0u;
       var own$q = Heads(0.0);
       var turn = Turn(0u, 0u, 0u);
@@ -167,7 +168,7 @@ fn weigh_values(workgroup: vec3<u32>, split: Split, peaks: Peaks) {
     var total$q = Heads(0.0);
     var sum$a_$e_$q = Heads(0.0);
     for (var block = 0u; block < split.block_count; block += 1u) {
-      let record = directory[split.first_entry + block];
+      let record = directory[split.first_entry + block].record;
       let steps = load_steps(record);
       let section$a = load_section(record, (KV_HEAD_COUNT + kv_head) * (D / 32u) + part + $au);
       var bit$a = 0u;
@@ -208,7 +209,7 @@ fn weigh_values(workgroup: vec3<u32>, split: Split, peaks: Peaks) {
     let value_step$a_$e = table_float(VALUE_STEPS_WORD + kv_head * D + channel$a_$e);
     sum$a_$e_$q *= value_step$a_$e;
     for (var sink = 0u; sink < split.sink_count; sink += 1u) {
-      let record = directory[split.first_entry];
+      let record = directory[split.first_entry].record;
       let sink_row = (KV_HEAD_COUNT + kv_head) * SINK_COUNT + sink;
       let share$q = exp(sink_scores$q[sink] - peaks.peak$q);
       total$q += share$q;

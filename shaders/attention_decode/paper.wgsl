@@ -21,14 +21,15 @@
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
-@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> arena: array<u32>; // records
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
-@group(0) @binding(4) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 
 var<workgroup> queries$q: array<Heads, D>;
 var<workgroup> weights$q: array<Heads, SPLIT_TOKENS>; // scores, then exp(score - m) * scale
 var<workgroup> records: array<u32, BLOCKS_PER_SPLIT>;
+var<workgroup> token_counts: array<u32, BLOCKS_PER_SPLIT>;
 var<workgroup> sections: array<u32, 2u * BLOCKS_PER_SPLIT>; // [block][side]
 // First payload bit of each (pack row, 32 channels) of a section: [block][side][row][part]
 var<workgroup> starts: array<u32, 2u * BLOCKS_PER_SPLIT * PARTS_PER_SECTION>;
@@ -36,13 +37,13 @@ var<workgroup> starts: array<u32, 2u * BLOCKS_PER_SPLIT * PARTS_PER_SECTION>;
 fn run(workgroup: vec3<u32>) {
   let row = rows[workgroup.z];
   let first = workgroup.y * BLOCKS_PER_SPLIT;
-  if (first >= row.z) {
+  if (first >= row.list_count) {
     return;
   }
-  let block_count = min(BLOCKS_PER_SPLIT, row.z - first);
+  let block_count = min(BLOCKS_PER_SPLIT, row.list_count - first);
   let lane8 = lane & 7u;
   let octet = lane - lane8; // first of this lane's 8 lanes
-  find_sections(row.x * BLOCK_COUNT_MAX + first, block_count, workgroup.x);
+  find_sections(row.list_start + first, block_count, workgroup.x);
   var query_sum$q = Heads(0.0);
   for (var channel = lane; channel < D; channel += LANE_COUNT) {
     let query$q = load_query_$q(workgroup, channel) * inverseSqrt(f32(D));
@@ -98,8 +99,9 @@ fn run(workgroup: vec3<u32>) {
         let params = arena[records[block] + KEY_PARAMS_WORD + token];
         score$a_$n_$q += heads_of_row($ru, floor$a_$r_$q);
         score$a_$n_$q = scale_of(params) * (score$a_$n_$q + zero_of(params) * query_sum$q);
-        weights$q[block * 64u + token] = score$a_$n_$q;
+        score$a_$n_$q = select(Heads(LOWEST), score$a_$n_$q, token < token_counts[block]);
         peak$q = max(peak$q, score$a_$n_$q);
+        weights$q[block * 64u + token] = score$a_$n_$q;
       }
       //: end
       //: end
@@ -115,9 +117,8 @@ fn run(workgroup: vec3<u32>) {
       let params = arena[records[block] + VALUE_PARAMS_WORD + token];
       let weight$q = exp(weights$q[block * 64u + token] - peak$q);
       total$q += weight$q;
-      let scaled$q = weight$q * scale_of(params);
-      zero_sum$q += scaled$q * zero_of(params);
-      weights$q[block * 64u + token] = scaled$q;
+      weights$q[block * 64u + token] = weight$q * scale_of(params);
+      zero_sum$q += weight$q * scale_of(params) * zero_of(params);
     }
   }
   total$q += shuffle_heads(total$q, lane ^ (1u << $pu));
@@ -204,7 +205,9 @@ fn pack_offset(start: u32, before: u32, width: u32, unit: u32) -> u32 {
 
 fn find_sections(first_entry: u32, block_count: u32, kv_head: u32) {
   for (var job = lane; job < 2u * block_count; job += LANE_COUNT) {
-    find_section(directory[first_entry + job / 2u], job, kv_head);
+    let entry = directory[first_entry + job / 2u];
+    token_counts[job / 2u] = entry_token_count(entry);
+    find_section(entry.record, job, kv_head);
   }
 }
 

@@ -8,11 +8,11 @@
 // Precision: f16 in, f32 accumulate, f32 out
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
-@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> tiles: array<vec4<u32>>; // raw tiles
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
 
-fn split_row(workgroup: vec3<u32>) -> vec4<u32> {
+fn split_row(workgroup: vec3<u32>) -> Row {
   return rows[workgroup.z];
 }
 
@@ -23,5 +23,5 @@ fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
 
 // Tokens of the sequence that query `index` of a workgroup may see.
 fn query_seen_count(workgroup: vec3<u32>, index: u32) -> u32 {
-  return rows[workgroup.z].y + 1u;
+  return rows[workgroup.z].position + 1u;
 }

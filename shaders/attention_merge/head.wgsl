@@ -11,7 +11,7 @@
 
 const LOWEST: f32 = -3.0e38;
 
-@group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> partials: array<vec2<f32>>; // [row, head, split, D/2 + 1]
 @group(0) @binding(2) var<storage, read_write> out: array<vec2<f32>>; // [row, head, D / 2]
 
@@ -19,8 +19,9 @@ var<workgroup> factors: array<f32, SPLIT_COUNT_MAX>;
 
 fn run(workgroup: vec3<u32>) {
   let row = rows[workgroup.y];
-  let sealed_splits = (row.z + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT;
-  let split_count = sealed_splits + row.y / 64u + 1u - row.z; // the window's tiles follow
+  let sealed_splits = (row.list_count + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT;
+  let window_tiles = row.position / 64u + 1u - row.first_window_block;
+  let split_count = sealed_splits + window_tiles;
   let head = workgroup.y * QUERY_HEAD_COUNT + workgroup.x;
   let start = head * SPLIT_COUNT_MAX * (D / 2u + 1u);
 

@@ -12,13 +12,13 @@
 // have the same sealed blocks.
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
-@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> tiles: array<vec4<u32>>; // raw tiles
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
 @group(0) @binding(4) var<storage, read> slice: array<u32>; // [1]: rows of the slice
 
 // The last row of the tile: it sees the most.
-fn split_row(workgroup: vec3<u32>) -> vec4<u32> {
+fn split_row(workgroup: vec3<u32>) -> Row {
   return rows[min(((workgroup.z + 1u) * QUERY_COUNT - 1u) / GROUP_SIZE, slice[0] - 1u)];
 }
 
@@ -30,5 +30,5 @@ fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
 
 // Tokens of the sequence that query `index` of a workgroup may see.
 fn query_seen_count(workgroup: vec3<u32>, index: u32) -> u32 {
-  return rows[min((workgroup.z * QUERY_COUNT + index) / GROUP_SIZE, slice[0] - 1u)].y + 1u;
+  return rows[min((workgroup.z * QUERY_COUNT + index) / GROUP_SIZE, slice[0] - 1u)].position + 1u;
 }

@@ -19,9 +19,9 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 const EVEN_BYTES: u32 = 0x00ff00ffu;
 const ODD_BYTES: u32 = 0xff00ff00u;
 
-@group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>; // slot, -, blocks, - of row 0
+@group(0) @binding(0) var<storage, read> rows: array<Row>; // row 0 is looked at
 @group(0) @binding(1) var<storage, read> arena: array<u32>; // records
-@group(0) @binding(2) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(2) var<storage, read> directory: array<Entry>; // read lists
 @group(0) @binding(3) var<storage, read> segment: array<u32>; // [1]: first block
 @group(0) @binding(4) var<storage, read> tables: array<vec4<u32>>; // readerWords of the layer
 @group(0) @binding(5) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more
@@ -29,14 +29,16 @@ const ODD_BYTES: u32 = 0xff00ff00u;
 
 fn run(workgroup: vec3<u32>) {
   let block = segment[0] + workgroup.y;
-  if (block >= rows[0].z) {
+  if (block >= rows[0].list_count) {
     return;
   }
   let first_eight = workgroup.x * 4u; // over all heads of the side
-  let record = directory[rows[0].x * BLOCK_COUNT_MAX + block];
+  let entry = directory[rows[0].list_start + block];
+  let record = entry.record;
+  let token_count = entry_token_count(entry);
   let section = load_section(record, SECTION_TABLE_WORD + workgroup.x);
   let bands = load_bands(SIDE * CHANNEL_COUNT + workgroup.x * 32u);
-  let sink_count = select(0u, SINK_COUNT, block == 0u);
+  let sink_count = select(0u, SINK_COUNT, is_first_block(entry));
   let tile = (workgroup.y * 2u + SIDE) * (CHANNEL_COUNT * 8u);
   // What a lane writes: token lane % 8 of a row, eight channels at a time.
   let eight$e = first_eight + $eu * (LANE_COUNT / 8u) + (lane >> 3u);
@@ -55,7 +57,7 @@ fn run(workgroup: vec3<u32>) {
       let digits = unit_digits(units.fractions[$e], units.levels[$e], units.lasts[$e]);
       codes$e = select(codes$e, vec2(least), is_first) + (digits << vec2(4u * turn.high));
       let words = token_words(token_codes(codes$e), steps$e, factor);
-      if (token < 64u - sink_count) {
+      if (token < token_count - sink_count) {
         tiles[tile + tile_place(eight$e, token)] = words;
       }
     }
@@ -69,7 +71,7 @@ fn run(workgroup: vec3<u32>) {
     let sink_row = (SIDE * KV_HEAD_COUNT + eight / (D / 8u)) * SINK_COUNT + (item >> 2u);
     let sink = record + SINKS_WORD + (sink_row * D + eight % (D / 8u) * 8u) / 2u;
     let words = vec4(arena[sink], arena[sink + 1u], arena[sink + 2u], arena[sink + 3u]);
-    tiles[tile + tile_place(eight, 64u - SINK_COUNT + (item >> 2u))] = words;
+    tiles[tile + tile_place(eight, token_count - SINK_COUNT + (item >> 2u))] = words;
   }
 }
 

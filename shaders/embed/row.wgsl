@@ -17,7 +17,7 @@ override BLOCK_COUNT: u32 = COLUMN_COUNT / 32u;
 @group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> scales: array<vec4<u32>>; // of quantised formats
 @group(0) @binding(2) var<storage, read> ids: array<u32>; // token ids
-@group(0) @binding(3) var<storage, read> rows: array<vec4<u32>>; // ..., index in ids
+@group(0) @binding(3) var<storage, read> rows: array<Row>;
 @group(0) @binding(4) var<storage, read_write> x: array<vec4<f32>>; // [rows, columns / 4]
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -26,7 +26,7 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let row = workgroup_id.x;
-  let id = ids[rows[row].w];
+  let id = ids[rows[row].id_index];
   if (id < PART_START || id - PART_START >= PART_COUNT) {
     return;
   }

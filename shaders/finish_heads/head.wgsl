@@ -20,7 +20,7 @@ override HEAD_COUNT: u32 = QUERY_HEAD_COUNT + 2u * KV_HEAD_COUNT;
 @group(0) @binding(2) var<storage, read> gains: array<vec4<f32>>; // [query, key heads, size / 4]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [rows, query heads, size / 4]
 @group(0) @binding(5) var<storage, read> rope: array<vec4<f32>>; // [rows, size / 4]: 2 pairs
-@group(0) @binding(6) var<storage, read> rows: array<vec4<u32>>; // slot, position, ...
+@group(0) @binding(6) var<storage, read> rows: array<Row>;
 
 var<workgroup> square_by_thread: array<f32, THREAD_COUNT>;
 

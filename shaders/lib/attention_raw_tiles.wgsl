@@ -36,6 +36,7 @@ fn run(workgroup: vec3<u32>) {
   for (var block = first; block < end; block += 1u) {
     let keys = tile_word(row, block) / 4u + workgroup.x * (D * 8u) + lane;
     let visible = visible_tokens(row, block);
+    let limit$q = min(seen$q, HeadsCount(block * 64u + token_count(row, block)));
     for (var start = 0u; start < visible; start += TOKENS_AT_A_TIME * LANE_COUNT) {
       var score$t_$q = Heads(0.0);
       for (var channel = 0u; channel < D; channel += 8u) {
@@ -49,7 +50,7 @@ fn run(workgroup: vec3<u32>) {
         //: end
       }
       let token$t = start + $tu * LANE_COUNT + lane;
-      let is_seen$t_$q = HeadsCount(block * 64u + token$t) < seen$q;
+      let is_seen$t_$q = HeadsCount(block * 64u + token$t) < limit$q;
       score$t_$q = select(Heads(LOWEST), score$t_$q, is_seen$t_$q);
       weights$q[(block - first) * 64u + token$t] = score$t_$q;
       peak$q = max(peak$q, score$t_$q);

@@ -1,26 +1,30 @@
-// Raw tiles of sealed blocks, found through the directory and wholly visible: profile `exact`.
+// Raw tiles of sealed blocks, found through read lists and all of them visible: profile `exact`.
 // Twin:  attention_source_window.wgsl
-// Needs: SOURCE_BINDING, BLOCKS_PER_SPLIT, BLOCK_COUNT_MAX
+// Needs: SOURCE_BINDING, BLOCKS_PER_SPLIT
 
-// [slot][BLOCK_COUNT_MAX]
-@group(0) @binding(SOURCE_BINDING) var<storage, read> directory: array<u32>;
+@group(0) @binding(SOURCE_BINDING) var<storage, read> directory: array<Entry>;
 
-fn first_block(row: vec4<u32>, split: u32) -> u32 {
+fn first_block(row: Row, split: u32) -> u32 {
   return split * BLOCKS_PER_SPLIT;
 }
 
-fn end_block(row: vec4<u32>, split: u32) -> u32 {
-  return min((split + 1u) * BLOCKS_PER_SPLIT, row.z);
+fn end_block(row: Row, split: u32) -> u32 {
+  return min((split + 1u) * BLOCKS_PER_SPLIT, row.list_count);
 }
 
-fn partial_index(row: vec4<u32>, split: u32) -> u32 {
+fn partial_index(row: Row, split: u32) -> u32 {
   return split;
 }
 
-fn tile_word(row: vec4<u32>, block: u32) -> u32 {
-  return directory[row.x * BLOCK_COUNT_MAX + block];
+fn tile_word(row: Row, block: u32) -> u32 {
+  return directory[row.list_start + block].record;
 }
 
-fn visible_tokens(row: vec4<u32>, block: u32) -> u32 {
+fn visible_tokens(row: Row, block: u32) -> u32 {
   return 64u;
+}
+
+// Tokens of a record; what its tile has behind them is not looked at.
+fn token_count(row: Row, block: u32) -> u32 {
+  return entry_token_count(directory[row.list_start + block]);
 }

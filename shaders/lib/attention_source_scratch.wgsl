@@ -4,23 +4,29 @@
 
 // [1]: first block of the segment
 @group(0) @binding(SOURCE_BINDING) var<storage, read> segment: array<u32>;
+@group(0) @binding(SOURCE_BINDING + 1u) var<storage, read> directory: array<Entry>;
 
-fn first_block(row: vec4<u32>, split: u32) -> u32 {
+fn first_block(row: Row, split: u32) -> u32 {
   return segment[0] + split * BLOCKS_PER_SPLIT;
 }
 
-fn end_block(row: vec4<u32>, split: u32) -> u32 {
-  return min(segment[0] + (split + 1u) * BLOCKS_PER_SPLIT, row.z);
+fn end_block(row: Row, split: u32) -> u32 {
+  return min(segment[0] + (split + 1u) * BLOCKS_PER_SPLIT, row.list_count);
 }
 
-fn partial_index(row: vec4<u32>, split: u32) -> u32 {
+fn partial_index(row: Row, split: u32) -> u32 {
   return segment[0] / BLOCKS_PER_SPLIT + split;
 }
 
-fn tile_word(row: vec4<u32>, block: u32) -> u32 {
+fn tile_word(row: Row, block: u32) -> u32 {
   return (block - segment[0]) * TILE_WORDS;
 }
 
-fn visible_tokens(row: vec4<u32>, block: u32) -> u32 {
+fn visible_tokens(row: Row, block: u32) -> u32 {
   return 64u;
+}
+
+// Tokens of a record; what its tile has behind them is not looked at.
+fn token_count(row: Row, block: u32) -> u32 {
+  return entry_token_count(directory[row.list_start + block]);
 }

@@ -2,24 +2,28 @@
 // Twin:  attention_source_arena.wgsl
 // Needs: BLOCKS_PER_SPLIT, TILE_WORDS, WINDOW_TILE_COUNT
 
-fn first_block(row: vec4<u32>, split: u32) -> u32 {
-  return row.z + split;
+fn first_block(row: Row, split: u32) -> u32 {
+  return row.first_window_block + split;
 }
 
-fn end_block(row: vec4<u32>, split: u32) -> u32 {
-  return min(row.z + split + 1u, row.y / 64u + 1u);
+fn end_block(row: Row, split: u32) -> u32 {
+  return min(row.first_window_block + split + 1u, row.position / 64u + 1u);
 }
 
 // The window's splits follow those of the sealed blocks.
-fn partial_index(row: vec4<u32>, split: u32) -> u32 {
-  return (row.z + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT + split;
+fn partial_index(row: Row, split: u32) -> u32 {
+  return (row.list_count + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT + split;
 }
 
-fn tile_word(row: vec4<u32>, block: u32) -> u32 {
-  return (row.x * WINDOW_TILE_COUNT + block % WINDOW_TILE_COUNT) * TILE_WORDS;
+fn tile_word(row: Row, block: u32) -> u32 {
+  return (row.slot * WINDOW_TILE_COUNT + block % WINDOW_TILE_COUNT) * TILE_WORDS;
 }
 
 // Tokens 0 to this - 1 of the tile are visible; at least 1.
-fn visible_tokens(row: vec4<u32>, block: u32) -> u32 {
-  return min(64u, row.y + 1u - 64u * block);
+fn visible_tokens(row: Row, block: u32) -> u32 {
+  return min(64u, row.position + 1u - 64u * block);
+}
+
+fn token_count(row: Row, block: u32) -> u32 {
+  return 64u;
 }

@@ -25,17 +25,18 @@ fn tile_start(slot: u32, position: u32) -> u32 {
 }
 
 // 4 channels, from `channel`, of a turned key.
-fn append_key(token: vec4<u32>, key_head: u32, channel: u32, key: vec4<f32>) {
-  let vector = (key_head * (HEAD_SIZE / 8u) + channel / 8u) * 64u + (token.y & 63u);
-  let at = tile_start(token.x, token.y) + vector * 4u + (channel & 7u) / 2u;
+fn append_key(token: Row, key_head: u32, channel: u32, key: vec4<f32>) {
+  let vector = (key_head * (HEAD_SIZE / 8u) + channel / 8u) * 64u + (token.position & 63u);
+  let at = tile_start(token.slot, token.position) + vector * 4u + (channel & 7u) / 2u;
   window[at] = pack2x16float(key.xy);
   window[at + 1u] = pack2x16float(key.zw);
 }
 
 // 4 channels, from `channel`, of a value.
-fn append_value(token: vec4<u32>, value_head: u32, channel: u32, values: vec4<f32>) {
-  let vector = value_head * 64u + (token.y & 63u);
-  let at = tile_start(token.x, token.y) + TILE_WORDS / 2u + (vector * HEAD_SIZE + channel) / 2u;
+fn append_value(token: Row, value_head: u32, channel: u32, values: vec4<f32>) {
+  let vector = value_head * 64u + (token.position & 63u);
+  let side = tile_start(token.slot, token.position) + TILE_WORDS / 2u;
+  let at = side + (vector * HEAD_SIZE + channel) / 2u;
   window[at] = pack2x16float(values.xy);
   window[at + 1u] = pack2x16float(values.zw);
 }

@@ -23,12 +23,12 @@ export interface BlockReader {
   /**
    * Records one layer.
    *
-   * @param counts `blockCount`: most sealed blocks of a row.
+   * @param counts `listCount`: most records that a row reads.
    */
   record(
     pass: GPUComputePassEncoder,
     layer: number,
-    counts: { rowCount: number; blockCount: number },
+    counts: { rowCount: number; listCount: number },
   ): void;
   /** Frees its buffers. */
   destroy(): void;
@@ -41,7 +41,7 @@ export interface ReaderOptions {
   cache: KvCache;
   /** f32 `[rows, queryHeadCount * headSize]`, after RoPE. */
   q: GPUBuffer;
-  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  /** u32 `[rows][ROW_WORDS]`. */
   rows: GPUBuffer;
   /** f32 `[row][query head][splitCountMax][headSize + 2]`. */
   partials: GPUBuffer;
@@ -80,8 +80,8 @@ export function directReader(
 ): BlockReader {
   const bound = cache.windows.map((_, layer) => bind(layer));
   return {
-    record(pass, layer, { rowCount, blockCount }) {
-      const splitCount = sealedSplitCount(blockCount, splits);
+    record(pass, layer, { rowCount, listCount }) {
+      const splitCount = sealedSplitCount(listCount, splits);
       kernel.record(pass, bound[layer], { rowCount, splitCount });
     },
     destroy() {},
@@ -121,23 +121,25 @@ export async function unpackingReader<Buffers, Bound>(
   const tiles = gpu.createBuffer("unpacked tiles", blocksPerSegment * tileBytes);
   const segments = createSegments(gpu, { segmentCount, blocksPerSegment });
   const source = "scratch" as const;
-  const attend = await AttentionPrefillKernel.create(gpu, { shape, splits, blockCountMax, source });
+  const attend = await AttentionPrefillKernel.create(gpu, { shape, splits, source });
   const boundUnpack = cache.windows.map((_, layer) => {
     const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
     return segments.map((segment) =>
       unpack.bind(buffersOf({ rows, arena, directory, segment, tiles }, layer))
     );
   });
-  const boundAttend = segments.map((segment) =>
-    attend.bind({ q, rows, slice, tiles, segment, partials })
+  const boundAttend = cache.windows.map((_, layer) =>
+    segments.map((segment) =>
+      attend.bind({ q, rows, slice, tiles, segment, directory: cache.directoryOf(layer), partials })
+    )
   );
   return {
-    record(pass, layer, { rowCount, blockCount }) {
-      for (let index = 0; index * blocksPerSegment < blockCount; index++) {
-        const count = Math.min(blocksPerSegment, blockCount - index * blocksPerSegment);
+    record(pass, layer, { rowCount, listCount }) {
+      for (let index = 0; index * blocksPerSegment < listCount; index++) {
+        const count = Math.min(blocksPerSegment, listCount - index * blocksPerSegment);
         unpack.record(pass, boundUnpack[layer][index], count);
         const splitCount = sealedSplitCount(count, splits);
-        attend.record(pass, boundAttend[index], { rowCount, splitCount });
+        attend.record(pass, boundAttend[layer][index], { rowCount, splitCount });
       }
     },
     destroy() {

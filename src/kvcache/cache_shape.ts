@@ -15,6 +15,7 @@ import {
   WINDOW_TILE_COUNT,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
+import { ENTRY_WORDS } from "../core/row.ts";
 import { BINDING_ALIGNMENT_BYTES } from "../gpu/gpu.ts";
 import { EXTENT_UNIT_WORDS } from "../scheduler/allocator.ts";
 
@@ -81,7 +82,7 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
   }
   const groups = arenaGroups(layerCount, { ...options, blockCountMax });
   const directoryStrideBytes = alignUp(
-    slotCount * blockCountMax * WORD_SIZE_BYTES,
+    slotCount * blockCountMax * ENTRY_WORDS * WORD_SIZE_BYTES,
     BINDING_ALIGNMENT_BYTES,
   );
   return {

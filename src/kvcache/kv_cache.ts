@@ -6,7 +6,13 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import { WINDOW_TILE_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { ENTRY_WORDS, entryWords } from "../core/row.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  WINDOW_TILE_COUNT,
+  windowTile,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
 import type { CacheShape } from "./cache_shape.ts";
@@ -51,7 +57,7 @@ export class KvCache {
     return this.arenas[this.groupOf(layer)];
   }
 
-  /** The directory of one layer: u32 `[slotCount][blockCountMax]`, word offsets in its arena. */
+  /** The read lists of one layer: u32 `[slotCount][blockCountMax][ENTRY_WORDS]`. */
   directoryOf(layer: number): BufferSlice {
     const { directoryStrideBytes: size } = this.shape;
     return { buffer: this.#directory, offset: layer * size, size };
@@ -60,10 +66,13 @@ export class KvCache {
   /** Queues the directory entries of a block that this step makes readable. */
   writeDirectory(link: LinkOp): void {
     const { layerCount, blockCountMax, directoryStrideBytes } = this.shape;
-    const entry = (link.slot * blockCountMax + link.blockIndex) * WORD_SIZE_BYTES;
+    const entry = link.slot * blockCountMax + link.listIndex;
+    const isFirst = link.blockIndex === 0;
     for (let layer = 0; layer < layerCount; layer++) {
-      const offset = layer * directoryStrideBytes + entry;
-      this.#gpu.write(this.#directory, offset, Uint32Array.of(link.recordOffsets[layer]));
+      const offset = layer * directoryStrideBytes + entry * ENTRY_WORDS * WORD_SIZE_BYTES;
+      const [word, tokenCount] = [link.recordOffsets[layer], BLOCK_TOKEN_COUNT];
+      const words = Uint32Array.from(entryWords({ word, tokenCount, isFirst }));
+      this.#gpu.write(this.#directory, offset, words);
     }
   }
 

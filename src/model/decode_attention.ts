@@ -1,3 +1,4 @@
+import type { Row } from "../core/row.ts";
 import { BLOCK_TOKEN_COUNT, divCeil } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionDecodeRawKernel } from "../kernels/attention_decode/raw.ts";
@@ -5,7 +6,6 @@ import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import { type AttentionOptions, createPartials, splitShape } from "./attention_splits.ts";
 import type { Attention } from "./layer_stack.ts";
-import type { Row } from "./row_group.ts";
 
 interface Parts {
   partials: GPUBuffer;
@@ -31,14 +31,12 @@ export class DecodeAttention implements Attention {
   static async create(gpu: Gpu, options: AttentionOptions): Promise<DecodeAttention> {
     const { shape, cache, group, readers } = options;
     const { q, rows, attended: out } = group;
-    const { blockCountMax } = cache.shape;
-    const splits = splitShape(blockCountMax);
+    const splits = splitShape(cache.shape.blockCountMax);
     const partials = createPartials(gpu, options, splits);
     const sealed = await readers.decode({ shape, splits, cache, q, rows, partials });
     const window = await AttentionDecodeRawKernel.create(gpu, {
       shape,
       splits,
-      blockCountMax,
       source: "window",
     });
     const merge = await AttentionMergeKernel.create(gpu, { shape, splits });
@@ -55,10 +53,10 @@ export class DecodeAttention implements Attention {
   record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
     const { sealed, window, boundWindow, merge, boundMerge } = this.#parts;
     const rowCount = rows.length;
-    const blockCount = Math.max(...rows.map((row) => row.blockCount));
-    sealed.record(pass, layer, { rowCount, blockCount });
-    const windowTiles = rows.map(({ position, blockCount }) =>
-      divCeil(position + 1, BLOCK_TOKEN_COUNT) - blockCount
+    const listCount = Math.max(...rows.map((row) => row.listCount));
+    sealed.record(pass, layer, { rowCount, listCount });
+    const windowTiles = rows.map(({ position, firstWindowBlock }) =>
+      divCeil(position + 1, BLOCK_TOKEN_COUNT) - firstWindowBlock
     );
     const splitCount = Math.max(...windowTiles);
     window.record(pass, boundWindow[layer], { rowCount, splitCount });

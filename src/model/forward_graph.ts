@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Row } from "../core/row.ts";
 import type { SamplingOptions } from "../core/sampling.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -23,7 +24,7 @@ import { PromptScorer } from "./prompt_scorer.ts";
 import { SliceAttention } from "./slice_attention.ts";
 import type { ModelPlan } from "./plan.ts";
 import { RopeTables } from "./rope_table.ts";
-import { type Row, RowGroup } from "./row_group.ts";
+import { RowGroup } from "./row_group.ts";
 import { type ReportedRow, Sampler, type SamplerPath, type SamplingExtras } from "./sampler.ts";
 import type { ModelWeights } from "./weights.ts";
 
@@ -126,9 +127,7 @@ export class ForwardGraph {
       if (knownId === null) continue;
       this.#gpu.write(this.sampledIds, slot * WORD_SIZE_BYTES, Uint32Array.of(knownId));
     }
-    const rows = decodes.map(({ slot, position, blockCount }) => {
-      return { slot, position, blockCount, idIndex: slot };
-    });
+    const rows = decodes.map((row) => this.#rowOf(row, row.position, row.slot));
     const pass = encoder.beginComputePass({ label: "decode" });
     this.#recordEmbedding(pass, this.#decode, rows);
     this.#decode.stack.record(pass, rows);
@@ -143,11 +142,9 @@ export class ForwardGraph {
    * follow the first rows of a complete slice are reported on.
    */
   recordSlice(encoder: GPUCommandEncoder, slice: PrefillSlice, options: SliceOptions): void {
-    const { slot, position, ids, blockCount, layers, isComplete, isLast } = slice;
+    const { slot, position, ids, layers, isComplete, isLast } = slice;
     const { slotCount } = this.#options.cache.shape;
-    const rows = ids.map((_, index) => {
-      return { slot, position: position + index, blockCount, idIndex: slotCount + index };
-    });
+    const rows = ids.map((_, index) => this.#rowOf(slice, position + index, slotCount + index));
     const pass = encoder.beginComputePass({ label: "slice" });
     if (layers.first === 0) {
       this.#gpu.write(this.sampledIds, slotCount * WORD_SIZE_BYTES, Uint32Array.from(ids));
@@ -203,6 +200,12 @@ export class ForwardGraph {
     for (const buffer of [this.sampledIds, this.#lastRow]) {
       this.#gpu.destroyBuffer(buffer);
     }
+  }
+
+  #rowOf(reader: DecodeRow | PrefillSlice, position: number, idIndex: number): Row {
+    const { slot, listCount, firstWindowBlock } = reader;
+    const listStart = slot * this.#options.cache.shape.blockCountMax;
+    return { slot, position, listStart, listCount, firstWindowBlock, idIndex };
   }
 
   #recordEmbedding(pass: GPUComputePassEncoder, path: Path, rows: readonly Row[]): void {

@@ -5,7 +5,8 @@
  */
 
 import { bindLayer, type BoundLayer, type LayerContext } from "./bind_layer.ts";
-import type { Row, RowGroup } from "./row_group.ts";
+import type { Row } from "../core/row.ts";
+import type { RowGroup } from "./row_group.ts";
 
 /** Attention of a group of rows: reads the group's `q`, writes its `attended`. */
 export interface Attention {

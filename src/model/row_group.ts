@@ -1,27 +1,15 @@
 import { invariant } from "../core/errors.ts";
+import { PADDING_SLOT, type Row, ROW_WORDS, rowWords } from "../core/row.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { PADDING_SLOT, ROW_TILE } from "../kernels/matmul/rows.ts";
+import { ROW_TILE } from "../kernels/matmul/rows.ts";
 import type { RopeTables } from "./rope_table.ts";
-
-/** One row of activations: which token of which sequence it stands for. */
-export interface Row {
-  slot: number;
-  /** Position of the token. */
-  position: number;
-  /** Sealed blocks that the row attends to. */
-  blockCount: number;
-  /** Where the token's id lies in the buffer of ids. */
-  idIndex: number;
-}
-
-const DESCRIPTOR_WORDS = 4;
 
 /** Activations of rows that go through the layers together, and the descriptors of these rows. */
 export class RowGroup {
   /** Rows there is room for, a multiple of `ROW_TILE`. */
   readonly rowCountMax: number;
-  /** u32x4 `[rows]`: slot, position, sealed blocks, index of the id. */
+  /** u32 `[rows][ROW_WORDS]`. */
   readonly rows: GPUBuffer;
   /** f32 `[rows, headSize / 2, 2]` of each of the model's tables. */
   readonly turns: readonly GPUBuffer[];
@@ -49,12 +37,12 @@ export class RowGroup {
     this.#gpu = gpu;
     this.#rope = rope;
     this.rowCountMax = alignUp(options.rowCount, ROW_TILE);
-    this.#descriptors = new Uint32Array(this.rowCountMax * DESCRIPTOR_WORDS);
+    this.#descriptors = new Uint32Array(this.rowCountMax * ROW_WORDS);
     this.#rowTurns = new Float32Array(this.rowCountMax * shape.headSize);
     const make = (name: string, wordsPerRow: number) =>
       gpu.createBuffer(`${label} ${name}`, this.rowCountMax * wordsPerRow * WORD_SIZE_BYTES);
     const queryWidth = shape.queryHeadCount * shape.headSize;
-    this.rows = make("rows", DESCRIPTOR_WORDS);
+    this.rows = make("rows", ROW_WORDS);
     this.turns = rope.tables.map(() => make("rope", shape.headSize));
     this.x = make("x", shape.width);
     this.q = make("q", queryWidth);
@@ -65,16 +53,17 @@ export class RowGroup {
 
   /**
    * Queues the descriptors and RoPE tables of a step's rows. A row must lie behind the sealed
-   * blocks it attends to: their tokens may stand in any order, so none can be hidden from it.
+   * blocks it reads: their tokens may stand in any order, so none can be hidden from it.
    */
   write(rows: readonly Row[]): void {
     const descriptors = this.#descriptors.fill(PADDING_SLOT);
-    rows.forEach(({ slot, position, blockCount, idIndex }, index) => {
-      invariant(blockCount * BLOCK_TOKEN_COUNT <= position, "a row sees all of its sealed blocks");
-      descriptors.set([slot, position, blockCount, idIndex], index * DESCRIPTOR_WORDS);
+    descriptors.set(rowWords(rows));
+    rows.forEach(({ position, listCount, firstWindowBlock }) => {
+      const isBehind = firstWindowBlock * BLOCK_TOKEN_COUNT <= position;
+      invariant(isBehind && listCount <= firstWindowBlock, "a row lies behind all that it reads");
     });
     const count = alignUp(rows.length, ROW_TILE);
-    this.#gpu.write(this.rows, 0, descriptors.subarray(0, count * DESCRIPTOR_WORDS));
+    this.#gpu.write(this.rows, 0, descriptors.subarray(0, count * ROW_WORDS));
     for (const [index, table] of this.#rope.tables.entries()) {
       rows.forEach(({ position }, row) => table.fillRow(this.#rowTurns, row, position));
       const turns = this.#rowTurns.subarray(0, rows.length * table.rowLength);

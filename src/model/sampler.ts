@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Row } from "../core/row.ts";
 import type { LogitAdjustments, SamplingOptions } from "../core/sampling.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -24,7 +25,6 @@ import {
   sampleSettingsWords,
 } from "../kernels/sample/row.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, TokenLogprobsKernel } from "../kernels/token_logprobs/row.ts";
-import type { Row } from "./row_group.ts";
 
 /** What a sequence asks beside its {@link SamplingOptions}. */
 export interface SamplingExtras {

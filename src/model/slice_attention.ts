@@ -1,3 +1,4 @@
+import type { Row } from "../core/row.ts";
 import { BLOCK_TOKEN_COUNT, divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
@@ -5,7 +6,6 @@ import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import { type AttentionOptions, createPartials, splitShape } from "./attention_splits.ts";
 import type { Attention } from "./layer_stack.ts";
-import type { Row } from "./row_group.ts";
 
 interface Parts {
   partials: GPUBuffer;
@@ -32,8 +32,7 @@ export class SliceAttention implements Attention {
   /** Compiles for a profile and binds every layer of a cache. */
   static async create(gpu: Gpu, options: AttentionOptions): Promise<SliceAttention> {
     const { shape, cache, group, readers } = options;
-    const { blockCountMax } = cache.shape;
-    const splits = splitShape(blockCountMax);
+    const splits = splitShape(cache.shape.blockCountMax);
     const partials = createPartials(gpu, options, splits);
     const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
     const { q, rows, attended: out } = group;
@@ -42,7 +41,6 @@ export class SliceAttention implements Attention {
     const window = await AttentionPrefillKernel.create(gpu, {
       shape,
       splits,
-      blockCountMax,
       source: "window",
     });
     const boundWindow = cache.windows.map((tiles) =>
@@ -64,10 +62,10 @@ export class SliceAttention implements Attention {
   record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
     const { sealed, window, boundWindow, merge, boundMerge, sliceInfo } = this.#parts;
     const rowCount = rows.length;
-    const { position, blockCount } = rows[rowCount - 1];
+    const { position, listCount, firstWindowBlock } = rows[rowCount - 1];
     if (layer === 0) this.#gpu.write(sliceInfo, 0, Uint32Array.of(rowCount));
-    sealed.record(pass, layer, { rowCount, blockCount });
-    const splitCount = divCeil(position + 1, BLOCK_TOKEN_COUNT) - blockCount;
+    sealed.record(pass, layer, { rowCount, listCount });
+    const splitCount = divCeil(position + 1, BLOCK_TOKEN_COUNT) - firstWindowBlock;
     window.record(pass, boundWindow[layer], { rowCount, splitCount });
     merge.record(pass, boundMerge, rowCount);
   }

@@ -1,3 +1,4 @@
+import { readRow, ROW_WORDS } from "../core/row.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { AttentionReferenceShape } from "./attention_decode/raw.ts";
 
@@ -8,11 +9,11 @@ export function attentionMergeReference(
 ): Float64Array {
   const { queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
   const { rows, partials } = inputs;
-  const out = new Float64Array(rows.length / 4 * queryHeadCount * headSize);
+  const out = new Float64Array(rows.length / ROW_WORDS * queryHeadCount * headSize);
   for (let head = 0; head < out.length / headSize; head++) {
-    const [, position, blockCount] = rows.subarray(Math.floor(head / queryHeadCount) * 4);
-    const windowTileCount = Math.floor(position / BLOCK_TOKEN_COUNT) + 1 - blockCount;
-    const splitCount = Math.ceil(blockCount / blocksPerSplit) + windowTileCount;
+    const row = readRow(rows, Math.floor(head / queryHeadCount));
+    const windowTileCount = Math.floor(row.position / BLOCK_TOKEN_COUNT) + 1 - row.firstWindowBlock;
+    const splitCount = Math.ceil(row.listCount / blocksPerSplit) + windowTileCount;
     const starts = Array.from(
       { length: splitCount },
       (_, split) => (head * splitCountMax + split) * (headSize + 2),

@@ -1,5 +1,5 @@
 import { rawTileWords } from "../codec/record.ts";
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { readEntry, readRow, ROW_WORDS } from "../core/row.ts";
 import {
   attendSplit,
   attentionDecodeRawReference,
@@ -11,13 +11,12 @@ import {
 /** Inputs of {@link attentionPrefillReference}, as the kernel binds them. */
 export interface AttentionPrefillInputs {
   q: Float32Array;
-  /** Four words per row of the slice: slot, position, sealed blocks, -. */
+  /** `ROW_WORDS` for each row of the slice. */
   rows: Uint32Array;
   /** Window, arena or scratch. */
   tiles: Uint32Array;
-  /** Word offsets `[slot][blockCountMax]` of an arena. */
+  /** Read lists of `ENTRY_WORDS` an entry; the window has none. */
   directory?: Uint32Array;
-  blockCountMax: number;
   /** Of scratch: the blocks that it holds. */
   segment?: { firstBlock: number; blockCount: number };
 }
@@ -31,17 +30,19 @@ export function attentionPrefillReference(
   shape: AttentionReferenceShape,
   inputs: AttentionPrefillInputs,
 ): Float64Array {
-  const { segment, rows, q, tiles } = inputs;
-  if (!segment) return attentionDecodeRawReference(shape, inputs);
+  const { segment, rows, q, tiles, directory } = inputs;
+  if (!segment || !directory) return attentionDecodeRawReference(shape, inputs);
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
-  const rowCount = rows.length / 4;
+  const { listStart } = readRow(rows, 0);
+  const rowCount = rows.length / ROW_WORDS;
   const width = queryHeadCount * headSize;
   const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
   for (let block = 0; block < segment.blockCount; block += blocksPerSplit) {
     const blockCount = Math.min(blocksPerSplit, segment.blockCount - block);
     const runs = Array.from({ length: blockCount }, (_, index) => {
       const word = (block + index) * rawTileWords(shape);
-      return visibleOfTile(shape, tiles, { word, tokenCount: BLOCK_TOKEN_COUNT });
+      const { tokenCount } = readEntry(directory, listStart + segment.firstBlock + block + index);
+      return visibleOfTile(shape, tiles, { word, tokenCount });
     });
     const seen = joinTokens(runs, kvHeadCount * headSize);
     const split = (segment.firstBlock + block) / blocksPerSplit;

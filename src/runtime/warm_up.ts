@@ -34,17 +34,18 @@ async function warmUpSealing(runner: StepRunner): Promise<void> {
     return offset;
   });
   const position = 3 * BLOCK_TOKEN_COUNT;
+  const reads = { listCount: 1, firstWindowBlock: 1 };
   const layers = { first: 0, end: runner.cache.shape.layerCount };
   await runner.run({
     ...EMPTY_STEP,
-    packs: [{ slot, blockIndex, jobIndex: 0, extents: [], recordOffsets }],
-    decodes: [{ sequenceId, slot, position, knownId: 0, blockCount: 1 }],
+    packs: [{ slot, blockIndex, listIndex: 0, jobIndex: 0, extents: [], recordOffsets }],
+    decodes: [{ sequenceId, slot, position, knownId: 0, ...reads }],
     slice: {
       sequenceId,
       slot,
       position,
       ids: [0],
-      blockCount: 1,
+      ...reads,
       layers,
       isComplete: true,
       isLast: false,

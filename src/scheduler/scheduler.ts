@@ -206,14 +206,15 @@ export class Scheduler {
         : this.#place(sequence, ready, opening);
       if (placed === null) continue;
       sequence.ready = [];
+      const listIndex = sequence.blocks.length;
       sequence.blocks.push(placed.item);
       const { extents, recordOffsets } = placed.item.block;
       const { slot } = sequence;
       if (placed.isNew && "jobIndex" in ready) {
         const { jobIndex } = ready;
-        opening.packs.push({ slot, blockIndex, jobIndex, extents, recordOffsets });
+        opening.packs.push({ slot, blockIndex, listIndex, jobIndex, extents, recordOffsets });
       } else {
-        opening.links.push({ slot, blockIndex, recordOffsets });
+        opening.links.push({ slot, blockIndex, listIndex, recordOffsets });
       }
     }
   }
@@ -261,7 +262,7 @@ export class Scheduler {
         sequenceId: sequence.request.sequenceId,
         slot: sequence.slot,
         ...sequence.takeDecode(),
-        blockCount: sequence.blocks.length,
+        ...sequence.reads,
       }));
   }
 
@@ -272,9 +273,9 @@ export class Scheduler {
       nextPrefill(prefilling, this.#nextStepIndex);
     if (sequence === null) return null;
     sequence.slicedStep = this.#nextStepIndex;
-    const { request: { sequenceId }, slot, blocks: { length: blockCount } } = sequence;
+    const { request: { sequenceId }, slot, reads } = sequence;
     const { layerCount } = this.#cache.memory;
-    const step = { decodeCount, promptCount: prefilling.length, blockCount };
+    const step = { decodeCount, promptCount: prefilling.length, blockCount: reads.listCount };
     const open = sequence.openSlice(sliceSize(this.#options, { ...step, layerCount }));
     const { position, ids, nextLayer: first } = open;
     const share = sliceShare(this.#options, { ...step, tokenCount: ids.length });
@@ -283,7 +284,7 @@ export class Scheduler {
     open.nextLayer = end;
     const isLast = isComplete && sequence.completeSlice();
     const layers = { first, end };
-    return { sequenceId, slot, position, ids, blockCount, layers, isComplete, isLast };
+    return { sequenceId, slot, position, ids, ...reads, layers, isComplete, isLast };
   }
 
   /** Keeps the raw tile that a slice completed, if others may begin behind it and there is room. */

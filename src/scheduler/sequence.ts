@@ -145,6 +145,11 @@ export class Sequence {
     return sealedBlockCount(promptIds.length + Math.max(0, maxTokens - 1));
   }
 
+  /** What its next rows read: the entries of its read list, then the window behind its blocks. */
+  get reads(): { listCount: number; firstWindowBlock: number } {
+    return { listCount: this.blocks.length, firstWindowBlock: this.blocks.length };
+  }
+
   /** What a block of the prompt is found by; null for one that is not shared. */
   keyOf(blockIndex: number, kind: ItemKind): string | null {
     const name = this.names.at(blockIndex);

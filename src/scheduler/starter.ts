@@ -93,7 +93,12 @@ export class Starter {
     opening.loads.push(...taken.loads);
     taken.items.forEach((item, blockIndex) => {
       sequence.blocks.push(item);
-      opening.links.push({ slot, blockIndex, recordOffsets: item.block.recordOffsets });
+      opening.links.push({
+        slot,
+        blockIndex,
+        listIndex: blockIndex,
+        recordOffsets: item.block.recordOffsets,
+      });
     });
     raw.forEach((tile, index) => {
       const blockIndex = boundary - raw.length + index;

@@ -16,6 +16,8 @@ export interface PackOp {
   slot: number;
   /** Index of the block in its sequence: tokens `64 * blockIndex` to `64 * blockIndex + 63`. */
   blockIndex: number;
+  /** Entry of the slot's read list that the block becomes. */
+  listIndex: number;
   /** Where the block goes: one extent per arena group of layers, in the order of the groups. */
   extents: readonly Extent[];
   /** Index of the block in the `measures` of the step that measured it, the one before. */
@@ -51,10 +53,12 @@ export interface SwapOp {
   source: { extents: readonly Extent[] } | { slot: number; blockIndex: number };
 }
 
-/** Puts a sealed block that is in the arena already into a slot's directory. */
+/** Puts a sealed block that is in the arena already into a slot's read list. */
 export interface LinkOp {
   slot: number;
   blockIndex: number;
+  /** Entry of the slot's read list that the block becomes. */
+  listIndex: number;
   /** By layer. */
   recordOffsets: readonly number[];
 }
@@ -86,8 +90,10 @@ export interface DecodeRow {
   position: number;
   /** The token fed if it is known; null for the one sampled by the step before, on the GPU. */
   knownId: number | null;
-  /** Sealed blocks of the sequence when this row attends; this step's packs are counted. */
-  blockCount: number;
+  /** Entries of its slot's read list that it reads; those of this step's packs are counted. */
+  listCount: number;
+  /** It reads the raw window from this block on. */
+  firstWindowBlock: number;
 }
 
 /**
@@ -101,8 +107,10 @@ export interface PrefillSlice {
   position: number;
   /** Token ids at `position`, `position + 1`, …; 1 to 64 of them. */
   ids: readonly number[];
-  /** Sealed blocks of the sequence when these rows attend; this step's packs are counted. */
-  blockCount: number;
+  /** Entries of its slot's read list that its rows read; those of this step's packs are counted. */
+  listCount: number;
+  /** They read the raw window from this block on. */
+  firstWindowBlock: number;
   /** Layers that this step runs: `first ..< end`. */
   layers: { first: number; end: number };
   /** Whether the last layer is among them, so that the tokens are stored. */

@@ -1,7 +1,8 @@
+import { rowWords } from "../../src/core/row.ts";
 import { partialsWords } from "../../src/kernels/text/attention.ts";
 import { attentionDecodeRawReference } from "../../src/reference/attention_decode/raw.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
-import { caseShape, makeAttentionCase } from "../support/attention_case.ts";
+import { caseShape, makeAttentionCase, rowOf } from "../support/attention_case.ts";
 import { runMerge } from "../support/attention_runs.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
 
@@ -12,7 +13,11 @@ for (const headSize of [32, 64, 96, 256]) {
   Deno.test(`AttentionMergeKernel matches its reference with heads of ${headSize}`, async () => {
     const heads = { kvHeadCount: 2, groupSize: 3, headSize };
     const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 90 });
-    const rows = Uint32Array.of(0, 0, 0, 0, 3, 5900, 90, 0, 1, 64, 0, 0, 2, 191, 1, 0);
+    const rows = rowWords(
+      [[0, 0, 0], [3, 5900, 90], [1, 64, 0], [2, 191, 1]].map(([slot, position, blockCount]) =>
+        rowOf({ slot, position, blockCount }, 0)
+      ),
+    );
     const partials = seededNormals(partialsWords(shape, shape, 4), 1);
     for (let i = 0; i < partials.length; i += headSize + 2) {
       partials[i] *= 100; // peaks far apart: most splits count for nothing
@@ -29,15 +34,14 @@ Deno.test("AttentionMergeKernel makes of splits what attention over all tokens g
   const coarse = { ...fine, blocksPerSplit: 8 };
   const attention = makeAttentionCase(fine, [640, 200], "raw");
   const merged = await Promise.all([fine, coarse].map((shape) => {
-    const { q, rows, blockCountMax, window, arena, directory } = attention;
+    const { q, rows, window, arena, directory } = attention;
     const sealed = attentionDecodeRawReference(shape, {
       q,
       rows,
       tiles: arena,
       directory,
-      blockCountMax,
     });
-    const recent = attentionDecodeRawReference(shape, { q, rows, tiles: window, blockCountMax });
+    const recent = attentionDecodeRawReference(shape, { q, rows, tiles: window });
     const partials = Float32Array.from(sealed, (value, i) => value + recent[i]);
     return runMerge(shape, { rows, partials });
   }));

@@ -1,8 +1,9 @@
+import { readEntry, readRow, rowWords } from "../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionPrefillReference } from "../../src/reference/attention_prefill.ts";
-import { type CaseShape, caseShape, makeAttentionCase } from "../support/attention_case.ts";
+import { type CaseShape, caseShape, makeAttentionCase, rowOf } from "../support/attention_case.ts";
 import { runPrefill } from "../support/attention_runs.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
 
@@ -41,11 +42,11 @@ const CASES = [
 function makeSlice(shape: CaseShape, options: { rowCount: number; end: number }) {
   const { rowCount, end } = options;
   const attention = makeAttentionCase(shape, [200, end], "raw");
-  const blockCount = attention.rows[6];
-  const rows = new Uint32Array(rowCount * 4);
-  for (let row = 0; row < rowCount; row++) {
-    rows.set([1, end - rowCount + row, blockCount, 0], row * 4);
-  }
+  const { listCount: blockCount } = readRow(attention.rows, 1);
+  const rows = rowWords(Array.from({ length: rowCount }, (_, row) => {
+    const position = end - rowCount + row;
+    return rowOf({ slot: 1, position, blockCount }, attention.blockCountMax);
+  }));
   const q = seededNormals(rowCount * shape.queryHeadCount * shape.headSize, 9);
   return { attention, blockCount, rows, q };
 }
@@ -58,7 +59,7 @@ for (const { heads, why, ...slice } of CASES) {
     // Tokens that are not there yet hold what an earlier sequence may have left.
     const halves = new Uint16Array(tiles.buffer);
     for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00;
-    const inputs = { q, rows, tiles, blockCountMax: attention.blockCountMax };
+    const inputs = { q, rows, tiles };
     const expected = attentionPrefillReference(shape, inputs);
     assertNear(await runPrefill(shape, "window", { inputs, splitCount: 4 }), expected, NMSE_MAX);
   });
@@ -68,8 +69,8 @@ for (const { heads, why, ...slice } of CASES.filter(({ end }) => end > 200)) {
   Deno.test(`AttentionPrefillKernel matches its reference on the arena (${why})`, async () => {
     const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 10 });
     const { attention, rows, q, blockCount } = makeSlice(shape, slice);
-    const { arena: tiles, directory, blockCountMax } = attention;
-    const inputs = { q, rows, tiles, directory, blockCountMax };
+    const { arena: tiles, directory } = attention;
+    const inputs = { q, rows, tiles, directory };
     const expected = attentionPrefillReference(shape, inputs);
     const splitCount = sealedSplitCount(blockCount, shape);
     assertNear(await runPrefill(shape, "arena", { inputs, splitCount }), expected, NMSE_MAX);
@@ -83,11 +84,11 @@ Deno.test("AttentionPrefillKernel matches its reference on a segment in scratch"
   const tileWords = rawTileWords(shape);
   const tiles = new Uint32Array(4 * tileWords);
   for (let block = 4; block < blockCount; block++) {
-    const word = attention.directory[attention.blockCountMax + block];
+    const { word } = readEntry(attention.directory, attention.blockCountMax + block);
     tiles.set(attention.arena.subarray(word, word + tileWords), (block - 4) * tileWords);
   }
   const segment = { firstBlock: 4, blockCount: 3 };
-  const inputs = { q, rows, tiles, blockCountMax: attention.blockCountMax, segment };
+  const inputs = { q, rows, tiles, directory: attention.directory, segment };
   const expected = attentionPrefillReference(shape, inputs);
   assertNear(await runPrefill(shape, "scratch", { inputs, splitCount: 2 }), expected, NMSE_MAX);
 });

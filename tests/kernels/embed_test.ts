@@ -1,3 +1,4 @@
+import { rowWords } from "../../src/core/row.ts";
 import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
@@ -27,6 +28,9 @@ const CASES: { type: TensorType; columnCount: number; bindingSizeMax?: number; w
   { type: "Q8_0", columnCount: 96, bindingSizeMax: 3072, why: "four parts of 32 rows" },
 ];
 
+/** What embedding must not look at. */
+const ELSEWHERE = { slot: 9, position: 9, listStart: 9, listCount: 9, firstWindowBlock: 9 };
+
 for (const { type, columnCount, bindingSizeMax = 2 ** 27, why } of CASES) {
   Deno.test(`EmbedKernel matches its reference at ${type} x ${columnCount} (${why})`, async () => {
     const gpu = await testGpu();
@@ -38,9 +42,10 @@ for (const { type, columnCount, bindingSizeMax = 2 ** 27, why } of CASES) {
     // Rows point at ids in an order of their own.
     const order = IDS.map((_, index) => (index * 3) % IDS.length);
     const x = gpu.createBuffer("x", IDS.length * columnCount * 4);
+    const rows = rowWords(order.map((idIndex) => ({ ...ELSEWHERE, idIndex })));
     const bound = kernel.bind({
       ids: gpu.createBufferWith("ids", Uint32Array.from(IDS)),
-      rows: gpu.createBufferWith("rows", Uint32Array.from(order.flatMap((i) => [9, 9, 9, i]))),
+      rows: gpu.createBufferWith("rows", rows),
       x,
     });
     submitPass(gpu, (pass) => kernel.record(pass, bound, IDS.length));

@@ -1,3 +1,5 @@
+import { rowWords } from "../../src/core/row.ts";
+import { rowOf } from "../support/attention_case.ts";
 import { assertEquals } from "@std/assert";
 import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { FinishHeadsKernel, type FinishHeadsOptions } from "../../src/kernels/finish_heads/head.ts";
@@ -74,7 +76,7 @@ for (const { rows, why, ...options } of CASES) {
       rope: gpu.createBufferWith("rope", Float32Array.from(turns.flat())),
       rows: gpu.createBufferWith(
         "rows",
-        Uint32Array.from(rows.flatMap(({ slot, position }) => [slot, position, 0, 0])),
+        rowWords(rows.map((row) => rowOf({ ...row, blockCount: 0 }, 0))),
       ),
       window,
     });

@@ -3,6 +3,7 @@
  * without subgroups, and in subgroups of 4, 8 and 16 lanes.
  */
 
+import { rowWords } from "../../src/core/row.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { AdapterFacts } from "../../src/gpu/gpu.ts";
 import { chooseLanes, partialsWords } from "../../src/kernels/text/attention.ts";
@@ -18,6 +19,7 @@ import {
   type CaseShape,
   caseShape,
   makeAttentionCase,
+  rowOf,
 } from "../support/attention_case.ts";
 import {
   runDecodeBanded,
@@ -56,10 +58,10 @@ type Run = (shape: CaseShape, facts: AdapterFacts, step: number) => Promise<void
 const RUNS: Record<string, Run> = {
   "attention_decode/raw": async (shape, facts) => {
     const attention = makeAttentionCase(shape, [LENGTH], "raw");
-    const { q, rows, blockCountMax, window, arena, directory } = attention;
-    const recent = attentionDecodeRawReference(shape, { q, rows, tiles: window, blockCountMax });
+    const { q, rows, window, arena, directory } = attention;
+    const recent = attentionDecodeRawReference(shape, { q, rows, tiles: window });
     assertNear(await runDecodeRaw(attention, "window", facts), recent, NMSE_MAX, "window");
-    const inputs = { q, rows, tiles: arena, directory, blockCountMax };
+    const inputs = { q, rows, tiles: arena, directory };
     const sealed = attentionDecodeRawReference(shape, inputs);
     assertNear(await runDecodeRaw(attention, "arena", facts), sealed, NMSE_MAX, "arena");
   },
@@ -82,17 +84,25 @@ const RUNS: Record<string, Run> = {
   "attention_prefill": async (shape, facts) => {
     const attention = makeAttentionCase(shape, [LENGTH], "raw");
     const { window, arena, directory, blockCountMax } = attention;
-    const rows = Uint32Array.from([0, 1, 2].flatMap((row) => [0, LENGTH - 3 + row, 3, 0]));
+    const rows = rowWords(
+      [0, 1, 2].map((row) =>
+        rowOf({ slot: 0, position: LENGTH - 3 + row, blockCount: 3 }, blockCountMax)
+      ),
+    );
     const q = seededNormals(3 * shape.queryHeadCount * shape.headSize, 9);
-    const recent = { q, rows, tiles: window, blockCountMax };
-    const sealed = { q, rows, tiles: arena, directory, blockCountMax };
+    const recent = { q, rows, tiles: window };
+    const sealed = { q, rows, tiles: arena, directory };
     for (const [source, inputs] of [["window", recent], ["arena", sealed]] as const) {
       const actual = await runPrefill(shape, source, { inputs, splitCount: 4, facts });
       assertNear(actual, attentionPrefillReference(shape, inputs), NMSE_MAX, source);
     }
   },
   "attention_merge": async (shape, facts) => {
-    const rows = Uint32Array.of(0, 400, 5, 0, 1, 64, 0, 0);
+    const rows = rowWords(
+      [[0, 400, 5], [1, 64, 0]].map(([slot, position, blockCount]) =>
+        rowOf({ slot, position, blockCount }, 0)
+      ),
+    );
     const partials = seededNormals(partialsWords(shape, shape, 2), 1).map(Math.abs);
     const inputs = { rows, partials };
     assertNear(

@@ -1,4 +1,5 @@
-import { MatmulKernel, PADDING_SLOT, ROW_TILE } from "../../src/kernels/matmul/rows.ts";
+import { PADDING_SLOT, ROW_WORDS } from "../../src/core/row.ts";
+import { MatmulKernel, ROW_TILE } from "../../src/kernels/matmul/rows.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { alignUp, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
@@ -113,10 +114,10 @@ async function run(
   const kernel = await MatmulKernel.create(gpu, { weights, output: { kind: "heads", ...shape } });
   const paddedCount = alignUp(rows.length, ROW_TILE);
   const x = seededNormals(paddedCount * COLUMN_COUNT, 2);
-  const descriptors = new Uint32Array(paddedCount * 4).fill(PADDING_SLOT);
+  const descriptors = new Uint32Array(paddedCount * ROW_WORDS).fill(PADDING_SLOT);
   const rope = new Float32Array(paddedCount * headSize);
   for (const [index, { slot, position }] of rows.entries()) {
-    descriptors.set([slot, position, 0, 0], index * 4);
+    descriptors.set([slot, position], index * ROW_WORDS);
     for (let c = 0; c < headSize; c += 2) {
       const angle = position * ROPE_BASE ** (-c / headSize);
       rope.set([Math.cos(angle), Math.sin(angle)], index * headSize + c);

@@ -46,7 +46,9 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
     let recordWords = 0;
     for (const { pack, words } of packs) {
       for (let layer = 0; layer < model.shape.layerCount; layer++) {
-        assertEquals(await harness.directoryEntry(pack, layer), pack.recordOffsets[layer]);
+        const isFirst = pack.blockIndex === 0;
+        const entry = { word: pack.recordOffsets[layer], tokenCount: 64, isFirst };
+        assertEquals(await harness.directoryEntry(pack, layer), entry);
         const record = await harness.recordWords(pack, layer, words[layer]);
         checkPaper(layout, record, 64);
         recordWords += record.length;

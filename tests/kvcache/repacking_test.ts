@@ -65,10 +65,14 @@ Deno.test("a row that would see only a part of a sealed block is refused", () =>
       const { gpu, plan, shape } = harness.model;
       const rope = new RopeTables(plan, new Map());
       const group = new RowGroup(gpu, { label: "rows", shape, rowCount: 1, rope });
-      const row = { slot: 0, blockCount: 2, idIndex: 0 };
+      const row = { slot: 0, listStart: 0, listCount: 2, firstWindowBlock: 2, idIndex: 0 };
       group.write([{ ...row, position: 128 }]);
       for (const position of [0, 64, 127]) {
-        assertThrows(() => group.write([{ ...row, position }]), Error, "sees all of its sealed");
+        assertThrows(
+          () => group.write([{ ...row, position }]),
+          Error,
+          "lies behind all that it reads",
+        );
       }
       group.destroy();
     } finally {

@@ -39,7 +39,9 @@ async function checkRecords(
         assertEquals(measured[pack.jobIndex][layer], expected.length, "the measured words");
         const record = await harness.recordWords(pack, layer, expected.length);
         assertEquals(record, expected, `block ${pack.blockIndex}, layer ${layer}`);
-        assertEquals(await harness.directoryEntry(pack, layer), pack.recordOffsets[layer]);
+        const isFirst = pack.blockIndex === 0;
+        const entry = { word: pack.recordOffsets[layer], tokenCount: 64, isFirst };
+        assertEquals(await harness.directoryEntry(pack, layer), entry);
         comparedCount++;
       }
     }

@@ -63,6 +63,9 @@ interface Packed {
   serial: number;
 }
 
+/** Whose rows read what. */
+type Reader = Pick<PrefillSlice, "slot" | "listCount" | "firstWindowBlock">;
+
 /** How the device behaves beyond executing plans. */
 export interface FakeDeviceOptions {
   arenas: readonly ArenaSize[];
@@ -109,10 +112,11 @@ export class FakeDevice {
     const sampled = new Map<number, number>();
     const slots = [...plan.decodes, ...(plan.slice ? [plan.slice] : [])].map(({ slot }) => slot);
     assertEquals(new Set(slots).size, slots.length);
-    for (const { sequenceId, slot, position, blockCount, knownId } of plan.decodes) {
+    for (const row of plan.decodes) {
+      const { sequenceId, slot, position, knownId } = row;
       const ids = [knownId ?? this.#sampled.get(slot)!];
       this.#store(slot, { position, ids, isDecoded: true });
-      sampled.set(sequenceId, this.#sample(slot, position, blockCount));
+      sampled.set(sequenceId, this.#sample(row, position));
     }
     if (plan.slice) {
       const { position } = plan.slice;
@@ -121,10 +125,10 @@ export class FakeDevice {
       this.#checkLayers(plan.slice);
     }
     if (plan.slice?.isComplete) {
-      const { sequenceId, slot, position, blockCount, isLast } = plan.slice;
+      const { sequenceId, slot, position, isLast } = plan.slice;
       const last = position + plan.slice.ids.length - 1;
       this.#store(slot, { position, ids: plan.slice.ids, isDecoded: false });
-      const id = this.#sample(slot, last, blockCount);
+      const id = this.#sample(plan.slice, last);
       if (isLast) sampled.set(sequenceId, id);
     }
     for (const keep of plan.keeps) this.#keep(keep);
@@ -135,11 +139,11 @@ export class FakeDevice {
   }
 
   /** Layers follow those of the step before, of the same rows. */
-  #checkLayers({ slot, position, ids, blockCount, layers, isComplete }: PrefillSlice): void {
+  #checkLayers({ slot, position, ids, listCount, layers, isComplete }: PrefillSlice): void {
     const layerCount = this.#options.arenas.reduce((sum, arena) => sum + arena.layerCount, 0);
     assertEquals(isComplete, layers.end === layerCount);
     assert(layers.first < layers.end, "a step runs a layer");
-    const rows = JSON.stringify([slot, position, ids, blockCount]);
+    const rows = JSON.stringify([slot, position, ids, listCount]);
     if (layers.first > 0) assertEquals([rows, layers.first], this.#openSlice);
     this.#openSlice = [rows, layers.end];
   }
@@ -163,10 +167,10 @@ export class FakeDevice {
   }
 
   #pack(pack: PackOp): void {
-    const { slot, blockIndex, jobIndex, extents, recordOffsets } = pack;
+    const { slot, blockIndex, listIndex, jobIndex, extents, recordOffsets } = pack;
     const measure = this.#lastMeasures[jobIndex];
     assertEquals([measure?.slot, measure?.blockIndex], [slot, blockIndex]);
-    assertEquals(this.#directory.get(slot)!.length, blockIndex);
+    assertEquals(this.#directory.get(slot)!.length, listIndex);
     const words = this.#lastRecordWords[jobIndex];
     this.#options.arenas.forEach(({ wordCount }, group) => {
       const { offset, wordCount: taken } = extents[group];
@@ -177,8 +181,8 @@ export class FakeDevice {
   }
 
   /** A block that lies in the arena is put behind those of a slot. */
-  #link({ slot, blockIndex, recordOffsets }: LinkOp): void {
-    assertEquals(this.#directory.get(slot)!.length, blockIndex);
+  #link({ slot, listIndex, recordOffsets }: LinkOp): void {
+    assertEquals(this.#directory.get(slot)!.length, listIndex);
     const found = this.#find(recordOffsets);
     assert(found.isOwn || !found.isDecoded, "what is shared was prefilled");
     this.#directory.get(slot)!.push(found);
@@ -303,14 +307,14 @@ export class FakeDevice {
   }
 
   /** Reads all tokens visible at `position` as attention does, and samples. */
-  #sample(slot: number, position: number, blockCount: number): number {
+  #sample({ slot, listCount, firstWindowBlock }: Reader, position: number): number {
     const packed = this.#directory.get(slot)!;
-    assertEquals(blockCount, packed.length);
-    assertEquals(blockCount, Math.max(0, Math.floor(position / BLOCK) - 2));
+    assertEquals(listCount, packed.length);
+    assertEquals(firstWindowBlock, Math.max(0, Math.floor(position / BLOCK) - 2));
     const visible: number[] = [];
     for (const block of packed) visible.push(...this.#intact(block).ids);
     const tileEnd = Math.floor(position / BLOCK);
-    for (let index = blockCount; index <= tileEnd; index++) {
+    for (let index = firstWindowBlock; index <= tileEnd; index++) {
       visible.push(...this.#tile(slot, index).ids);
     }
     assertEquals(visible.length, position + 1);

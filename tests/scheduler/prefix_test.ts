@@ -96,7 +96,7 @@ Deno.test("Scheduler begins a prompt behind what an equal one left, with links a
   assertEquals(plan.links.map(({ blockIndex }) => blockIndex), [0, 1, 2, 3, 4]);
   assertEquals(plan.restores.map(({ blockIndex }) => blockIndex), [5, 6]);
   assertEquals([plan.slice?.position, plan.slice?.ids.length], [448, 52]);
-  assertEquals([plan.slice?.blockCount, rest.length], [5, 0]);
+  assertEquals([plan.slice?.listCount, rest.length], [5, 0]);
   const finish = scheduler.drainEvents().at(-1)!;
   assert(finish.type === "finish" && finish.cachedTokenCount === 448);
 });

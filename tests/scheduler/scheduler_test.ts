@@ -69,7 +69,7 @@ function runTo(scheduler: Scheduler, isReached: (plan: StepPlan) => boolean): St
 }
 
 function sliceShape({ slice }: StepPlan) {
-  return slice && [slice.position, slice.ids.length, slice.blockCount, slice.isLast];
+  return slice && [slice.position, slice.ids.length, slice.listCount, slice.isLast];
 }
 
 Deno.test("Scheduler.plan() is null with nothing to run", () => {
@@ -92,6 +92,7 @@ Deno.test("Scheduler cuts a prompt at multiples of 64 and seals blocks 128 token
   assertEquals(plans[3].packs, [{
     slot: 0,
     blockIndex: 0,
+    listIndex: 0,
     jobIndex: 0,
     extents: [{ offset: 0, wordCount: 128 }, { offset: 0, wordCount: 64 }],
     recordOffsets: [0, 64, 0],
@@ -231,7 +232,7 @@ Deno.test("Scheduler.plan() waits for the commit of a step that measures", () =>
   assertEquals(scheduler.plan(), null);
   commit(scheduler, measuring);
   const next = scheduler.plan()!;
-  assertEquals([next.packs.length, next.decodes[0].blockCount], [1, 1]);
+  assertEquals([next.packs.length, next.decodes[0].listCount], [1, 1]);
 });
 
 Deno.test("Scheduler takes the end token for a token if ignoreEos", () => {

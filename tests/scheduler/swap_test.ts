@@ -93,7 +93,7 @@ Deno.test("Scheduler copies a preempted sequence to the host, and it goes on beh
   assertEquals(storedIds, WHOLE_TEXT.slice(0, boundary * 64 - PROMPT_TOKEN_COUNT));
   assertEquals(again.links.filter(({ slot }) => slot === again.starts[0].slot).length, raw[0]);
   const row = again.decodes.find((decode) => decode.sequenceId === 2)!;
-  assertEquals([row.position, row.blockCount], [boundary * 64, raw[0]]);
+  assertEquals([row.position, row.listCount], [boundary * 64, raw[0]]);
   assertEquals(row.knownId, 1000 + row.position - 1);
 
   const left = new Set(again.loads.map(({ key }) => key).filter((key) => key.startsWith("swap/")));

@@ -8,6 +8,7 @@ import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import type { RepackRule } from "../../src/codec/repack.ts";
+import { ENTRY_WORDS, entryWords, readEntry, type Row, rowWords } from "../../src/core/row.ts";
 import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { seededNormals, seededRandom } from "./numeric.ts";
 
@@ -44,7 +45,7 @@ export type SealedForm = "raw" | {
 export interface AttentionCase {
   shape: CaseShape;
   q: Float32Array;
-  /** slot, position, sealed blocks, 0 per row. */
+  /** `ROW_WORDS` for each. */
   rows: Uint32Array;
   window: Uint32Array;
   arena: Uint32Array;
@@ -85,7 +86,9 @@ export function makeAttentionCase(
   const blockCountLargest = Math.max(...blockCounts);
   const blockCountMax = blockCountLargest + 1;
   const window = new Uint32Array(lengths.length * WINDOW_TILE_COUNT * tileWords);
-  const directory = new Uint32Array(lengths.length * blockCountMax);
+  const directory = new Uint32Array(lengths.length * blockCountMax * ENTRY_WORDS);
+  const entryOf = ({ slot, block }: { slot: number; block: number }) =>
+    slot * blockCountMax + block;
   const layout = form === "raw" ? null : PaperLayout.forProfile(shape, {
     name: "paper",
     repack: "none",
@@ -109,17 +112,19 @@ export function makeAttentionCase(
   records.sort(() => random() - 0.5);
   let word = 8;
   for (const record of records) {
-    directory[record.slot * blockCountMax + record.block] = word;
+    const entry = { word, tokenCount: BLOCK_TOKEN_COUNT, isFirst: record.block === 0 };
+    directory.set(entryWords(entry), entryOf(record) * ENTRY_WORDS);
     word += record.words.length + 4 * Math.floor(random() * 3);
   }
   const arena = new Uint32Array(word + 4);
   for (const record of records) {
-    arena.set(record.words, directory[record.slot * blockCountMax + record.block]);
+    arena.set(record.words, readEntry(directory, entryOf(record)).word);
   }
-  const rows = new Uint32Array(lengths.length * 4);
-  for (const [slot, length] of lengths.entries()) {
-    rows.set([slot, length - 1, blockCounts[slot], 0], slot * 4);
-  }
+  const rows = rowWords(
+    lengths.map((length, slot) =>
+      rowOf({ slot, position: length - 1, blockCount: blockCounts[slot] }, blockCountMax)
+    ),
+  );
   const q = seededNormals(lengths.length * shape.queryHeadCount * shape.headSize, seed + 3, scale);
   return {
     shape,
@@ -132,6 +137,16 @@ export function makeAttentionCase(
     layout,
     blockCountLargest,
   };
+}
+
+/** A row that reads the first `blockCount` blocks of its slot, and the window behind them. */
+export function rowOf(
+  { slot, position, blockCount }: { slot: number; position: number; blockCount: number },
+  blockCountMax: number,
+): Row {
+  const listStart = slot * blockCountMax;
+  const reads = { listStart, listCount: blockCount, firstWindowBlock: blockCount };
+  return { slot, position, ...reads, idIndex: 0 };
 }
 
 /** Raw tile of seeded K and V; a few K channels are large, as in real models. */

@@ -3,6 +3,7 @@
 import { assert } from "@std/assert";
 import { readerWords } from "../../src/codec/banded/tables.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
+import { ROW_WORDS } from "../../src/core/row.ts";
 import type { AdapterFacts } from "../../src/gpu/gpu.ts";
 import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode/banded.ts";
 import { AttentionDecodePaperKernel } from "../../src/kernels/attention_decode/paper.ts";
@@ -27,9 +28,9 @@ export async function runDecodePaper(
   facts?: AdapterFacts,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { shape, layout, blockCountMax } = attention;
+  const { shape, layout } = attention;
   assert(layout !== null, "the case is packed");
-  const options = { shape, splits: shape, layout, blockCountMax };
+  const options = { shape, splits: shape, layout };
   const kernel = await AttentionDecodePaperKernel.create(gpu, options, facts);
   const buffers = await caseBuffers(attention, attention.arena);
   return await readPartials(attention, buffers.partials, (pass, grid) => {
@@ -43,8 +44,8 @@ export async function runDecodeBanded(
   facts?: AdapterFacts,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { shape, banded: layout, blockCountMax } = attention;
-  const options = { shape, splits: shape, layout, blockCountMax };
+  const { shape, banded: layout } = attention;
+  const options = { shape, splits: shape, layout };
   const kernel = await AttentionDecodeBandedKernel.create(gpu, options, facts);
   const buffers = await caseBuffers(attention, attention.arena);
   const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
@@ -60,8 +61,8 @@ export async function runDecodeRaw(
   facts?: AdapterFacts,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { shape, blockCountMax, window, arena } = attention;
-  const options = { shape, splits: shape, source, blockCountMax };
+  const { shape, window, arena } = attention;
+  const options = { shape, splits: shape, source };
   const kernel = await AttentionDecodeRawKernel.create(gpu, options, facts);
   const isWindow = source === "window";
   const { directory, ...buffers } = await caseBuffers(attention, isWindow ? window : arena);
@@ -79,12 +80,12 @@ export async function runPrefill(
 ): Promise<Float32Array> {
   const gpu = await testGpu();
   const { splitCount, facts } = run;
-  const { q, rows, tiles, directory, blockCountMax, segment } = run.inputs;
-  const options = { shape, splits: shape, source, blockCountMax };
+  const { q, rows, tiles, directory, segment } = run.inputs;
+  const options = { shape, splits: shape, source };
   const kernel = await AttentionPrefillKernel.create(gpu, options, facts);
-  const rowCount = rows.length / 4;
+  const rowCount = rows.length / ROW_WORDS;
   // What lies behind the slice is of an earlier, longer one: it must not matter.
-  const rowsOfEngine = new Uint32Array(ROW_COUNT_MAX * 4).fill(5000);
+  const rowsOfEngine = new Uint32Array(ROW_COUNT_MAX * ROW_WORDS).fill(5000);
   rowsOfEngine.set(rows);
   const qOfEngine = new Float32Array(q.length / rowCount * ROW_COUNT_MAX).fill(NaN);
   qOfEngine.set(q);
@@ -113,7 +114,7 @@ export async function runMerge(
 ): Promise<Float32Array> {
   const gpu = await testGpu();
   const kernel = await AttentionMergeKernel.create(gpu, { shape, splits: shape }, facts);
-  const rowCount = inputs.rows.length / 4;
+  const rowCount = inputs.rows.length / ROW_WORDS;
   const count = rowCount * shape.queryHeadCount * shape.headSize;
   const out = gpu.createBuffer("out", count * 4);
   const bound = kernel.bind({
@@ -132,14 +133,14 @@ export async function runUnpack(
   facts?: AdapterFacts,
 ): Promise<Uint32Array> {
   const gpu = await testGpu();
-  const { shape, blockCountMax } = attention;
+  const { shape } = attention;
   const [segment] = createSegments(gpu, { segmentCount: 1, blocksPerSegment: blockCount });
   const wordCount = blockCount * rawTileWords(shape);
   const tiles = gpu.createBuffer("tiles", wordCount * 4);
   const { rows, tiles: arena, directory } = await caseBuffers(attention, attention.arena);
   const buffers = { rows, arena, directory, segment, tiles };
   if ("banded" in attention) {
-    const options = { layout: attention.banded, blockCountMax };
+    const options = { layout: attention.banded };
     const kernel = await BlockUnpackBandedKernel.create(gpu, options, facts);
     const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
     const bound = kernel.bind({ ...buffers, tables });
@@ -147,7 +148,7 @@ export async function runUnpack(
   } else {
     const { layout } = attention;
     assert(layout !== null, "the case is packed");
-    const kernel = await BlockUnpackPaperKernel.create(gpu, { layout, blockCountMax }, facts);
+    const kernel = await BlockUnpackPaperKernel.create(gpu, { layout }, facts);
     const bound = kernel.bind(buffers);
     submitPass(gpu, (pass) => kernel.record(pass, bound, blockCount));
   }
@@ -157,7 +158,7 @@ export async function runUnpack(
 async function caseBuffers(attention: AttentionCase, tiles: Uint32Array) {
   const gpu = await testGpu();
   const { shape, rows } = attention;
-  const count = partialsWords(shape, shape, rows.length / 4);
+  const count = partialsWords(shape, shape, rows.length / ROW_WORDS);
   return {
     q: gpu.createBufferWith("q", attention.q),
     rows: gpu.createBufferWith("rows", rows),
@@ -177,7 +178,7 @@ async function readPartials(
 ): Promise<Float32Array> {
   const gpu = await testGpu();
   const { shape, rows, blockCountLargest } = attention;
-  const rowCount = rows.length / 4;
+  const rowCount = rows.length / ROW_WORDS;
   const splitCount = sealedSplitCount(blockCountLargest, shape);
   submitPass(gpu, (pass) => record(pass, { rowCount, splitCount }));
   return await readF32(gpu, partials, partialsWords(shape, shape, rowCount));

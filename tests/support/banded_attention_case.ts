@@ -9,6 +9,7 @@ import { rawTileWords } from "../../src/codec/record.ts";
 import type { HeadShape } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import type { RepackRule } from "../../src/codec/repack.ts";
+import { ENTRY_WORDS, entryWords, readEntry } from "../../src/core/row.ts";
 import { type AttentionCase, type CaseShape, makeAttentionCase } from "./attention_case.ts";
 
 /** How sealed blocks are stored. */
@@ -57,16 +58,17 @@ export function makeBandedAttentionCase(
   const directory = new Uint32Array(raw.directory.length);
   const records: Uint32Array[] = [];
   let end = 8;
-  for (const [entry, offset] of raw.directory.entries()) {
+  for (let entry = 0; entry < directory.length / ENTRY_WORDS; entry++) {
+    const { word: offset, ...kept } = readEntry(raw.directory, entry);
     if (offset === 0) continue;
     const tile = raw.arena.slice(offset, offset + tileWords);
-    const hasSinks = entry % raw.blockCountMax === 0 && form.sinkCount > 0;
+    const hasSinks = kept.isFirst && form.sinkCount > 0;
     const firstToken = hasSinks ? form.sinkCount : 0;
     const block = quantiseBanded(shape, tile, { tables, firstToken });
     const order = repackOrder(repack, block, 8);
     const sinks = hasSinks ? packSinks(layout, tile) : new Uint32Array();
     const record = packBanded(layout, { block, order, tables }, sinks);
-    directory[entry] = end;
+    directory.set(entryWords({ ...kept, word: end }), entry * ENTRY_WORDS);
     records.push(record);
     end += record.length;
   }

@@ -1,5 +1,6 @@
 /** Made-up windows, tables and jobs on which the kernels of banded records meet the CPU codec. */
 
+import { ENTRY_WORDS, entryWords, readEntry } from "../../src/core/row.ts";
 import { bandFrom } from "../../src/codec/banded/band.ts";
 import { BandedLayout } from "../../src/codec/banded/layout.ts";
 import { packBanded } from "../../src/codec/banded/pack.ts";
@@ -168,13 +169,16 @@ export function sealedSequence(
     return packBanded(layout, source, firstToken > 0 ? sinks : new Uint32Array());
   });
   // In reverse order, each with other words before it.
-  const directory = new Uint32Array(records.length);
+  const directory = new Uint32Array(records.length * ENTRY_WORDS);
   let end = 8;
   for (let index = records.length - 1; index >= 0; index--) {
-    directory[index] = end;
+    const entry = { word: end, tokenCount: 64, isFirst: index === 0 };
+    directory.set(entryWords(entry), index * ENTRY_WORDS);
     end += records[index].length + 4 * (index % 3);
   }
   const arena = new Uint32Array(end).fill(0xdeadbeef);
-  for (const [index, record] of records.entries()) arena.set(record, directory[index]);
+  for (const [index, record] of records.entries()) {
+    arena.set(record, readEntry(directory, index).word);
+  }
   return { arena, directory };
 }

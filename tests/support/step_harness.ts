@@ -9,6 +9,7 @@ import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
 import { modelCodec } from "../../src/runtime/model_codec.ts";
 import { StepRunner } from "../../src/runtime/step_runner.ts";
 import type { ProfileOptions } from "../../src/engine/types.ts";
+import { ENTRY_WORDS, type ListEntry, readEntry } from "../../src/core/row.ts";
 import { GREEDY } from "../../src/core/sampling.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";
@@ -88,12 +89,12 @@ export class StepHarness {
     return await this.#read(arena, pack.recordOffsets[layer], wordCount);
   }
 
-  /** Word offset in the arena that the directory on the device gives for a block. */
-  async directoryEntry(pack: PackOp, layer: number): Promise<number> {
+  /** What the read list of a slot says of a block on the device. */
+  async directoryEntry(pack: PackOp, layer: number): Promise<ListEntry> {
     const { buffer, offset = 0 } = this.runner.cache.directoryOf(layer);
-    const { blockCountMax } = this.runner.cache.shape;
-    const start = offset / 4 + pack.slot * blockCountMax + pack.blockIndex;
-    return (await this.#read(buffer, start, 1))[0];
+    const entry = pack.slot * this.runner.cache.shape.blockCountMax + pack.listIndex;
+    const words = await this.#read(buffer, offset / 4 + entry * ENTRY_WORDS, ENTRY_WORDS);
+    return readEntry(words, 0);
   }
 
   /** Frees the cache and the device. */

@@ -28,7 +28,7 @@ for (const blockCount of BLOCK_COUNTS) {
   const macs = 2 * blockCount * 64 * shape.queryHeadCount * shape.headSize;
   const splitCount = sealedSplitCount(blockCount, shape);
   const grid = { rowCount: 1, splitCount };
-  const options = { shape, splits: shape, blockCountMax: blockCount + 3 };
+  const options = { shape, splits: shape };
   const buffers = (attention: ReturnType<typeof makeAttentionCase>) => ({
     q: gpu.createBufferWith("q", attention.q),
     rows: gpu.createBufferWith("rows", attention.rows),

@@ -1,3 +1,4 @@
+import { ROW_TEXT } from "../../../src/kernels/text/row.ts";
 import { AttentionDecodePaperKernel } from "../../../src/kernels/attention_decode/paper.ts";
 import { AttentionDecodeRawKernel } from "../../../src/kernels/attention_decode/raw.ts";
 import {
@@ -21,7 +22,6 @@ const rawKernel = await AttentionDecodeRawKernel.create(gpu, {
   shape: SHAPE,
   splits: SHAPE,
   source: "arena",
-  blockCountMax: raw.attention.blockCountMax,
 });
 const rawBound = rawKernel.bind({
   q: raw.q,
@@ -39,8 +39,7 @@ for (const packSize of [4, 8, 16, 32] as const) {
   const fixture = attentionFixture(gpu, { ...PAPER, packSize });
   const { q, rows, arena, directory, partials, arenaBytes, attention } = fixture;
   const layout = attention.layout!;
-  const { blockCountMax } = attention;
-  const options = { shape: SHAPE, splits: SHAPE, layout, blockCountMax };
+  const options = { shape: SHAPE, splits: SHAPE, layout };
   const kernel = await AttentionDecodePaperKernel.create(gpu, options);
   const bound = kernel.bind({ q, rows, arena, directory, partials });
   const work = { bytes: arenaBytes, macs: ROW_MACS };
@@ -50,14 +49,13 @@ for (const packSize of [4, 8, 16, 32] as const) {
   if (packSize !== PAPER.packSize) continue;
   const plainPipeline = await gpu.createPipeline({
     label: "plain attention_decode/paper",
-    code: plain,
+    code: plain + ROW_TEXT,
     constants: {
       D: SHAPE.headSize,
       KV_HEAD_COUNT: SHAPE.kvHeadCount,
       GROUP_SIZE: SHAPE.queryHeadCount / SHAPE.kvHeadCount,
       BLOCKS_PER_SPLIT: SHAPE.blocksPerSplit,
       SPLIT_COUNT_MAX: SHAPE.splitCountMax,
-      BLOCK_COUNT_MAX: blockCountMax,
       PACK_SIZE: packSize,
       KEY_BITS: layout.keyBits,
       VALUE_BITS: layout.valueBits,

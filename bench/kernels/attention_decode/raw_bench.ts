@@ -1,3 +1,4 @@
+import { ROW_TEXT } from "../../../src/kernels/text/row.ts";
 import { AttentionDecodeRawKernel } from "../../../src/kernels/attention_decode/raw.ts";
 import {
   attentionFixture,
@@ -12,19 +13,18 @@ import plain from "../plain/attention_decode_raw.wgsl" with { type: "text" };
 const context = await openBenchGpu();
 const { gpu } = context;
 const group = `attention_decode/raw, one row over ${BLOCK_COUNT * 64} sealed tokens`;
-const { q, rows, arena, directory, partials, arenaBytes, attention } = attentionFixture(gpu, "raw");
+const { q, rows, arena, directory, partials, arenaBytes } = attentionFixture(gpu, "raw");
 const work = { bytes: arenaBytes, macs: ROW_MACS };
 
 const plainPipeline = await gpu.createPipeline({
   label: "plain attention_decode/raw",
-  code: plain,
+  code: plain + ROW_TEXT,
   constants: {
     D: SHAPE.headSize,
     KV_HEAD_COUNT: SHAPE.kvHeadCount,
     GROUP_SIZE: SHAPE.queryHeadCount / SHAPE.kvHeadCount,
     BLOCKS_PER_SPLIT: SHAPE.blocksPerSplit,
     SPLIT_COUNT_MAX: SHAPE.splitCountMax,
-    BLOCK_COUNT_MAX: attention.blockCountMax,
   },
 });
 const plainBound = gpu.bind(plainPipeline, [q, rows, arena, partials, directory]);
@@ -38,7 +38,6 @@ const kernel = await AttentionDecodeRawKernel.create(gpu, {
   shape: SHAPE,
   splits: SHAPE,
   source: "arena",
-  blockCountMax: attention.blockCountMax,
 });
 const bound = kernel.bind({ q, rows, tiles: arena, directory, partials });
 for (const rowCount of [1, 4]) {

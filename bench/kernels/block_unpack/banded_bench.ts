@@ -1,3 +1,5 @@
+import { rowOf } from "../../../tests/support/attention_case.ts";
+import { entryWords, rowWords } from "../../../src/core/row.ts";
 import { rawTileWords } from "../../../src/codec/record.ts";
 import { BlockUnpackPaperKernel, createSegments } from "../../../src/kernels/block_unpack/paper.ts";
 import { BlockUnpackBandedKernel } from "../../../src/kernels/block_unpack/banded.ts";
@@ -20,7 +22,6 @@ const { attention } = fixture;
 const { blockCountMax } = attention;
 const widths = await BlockUnpackPaperKernel.create(gpu, {
   layout: attention.layout!,
-  blockCountMax,
 });
 const widthsBound = widths.bind({ ...fixture, segment, tiles });
 const widthsWork = { bytes: fixture.arenaBytes / blockCountMax * blockCount + tileBytes };
@@ -30,15 +31,19 @@ benchKernel("packs of 8", { group, baseline: true, work: widthsWork }, context, 
 
 // The layers of a block stand for blocks of a layer; those before were not first blocks either.
 const { arena, targets, packedBytes, layers } = openBandedWorkload(gpu);
-const bandedMax = LAYER_COUNT;
+const lists = Uint32Array.from(
+  Array.from(targets).flatMap((word) => entryWords({ word, tokenCount: 64, isFirst: false })),
+);
 const bands = await BlockUnpackBandedKernel.create(gpu, {
   layout: LAYOUT,
-  blockCountMax: bandedMax,
 });
 const bandsBound = bands.bind({
-  rows: gpu.createBufferWith("rows", Uint32Array.of(0, 0, bandedMax, 0)),
+  rows: gpu.createBufferWith(
+    "rows",
+    rowWords([rowOf({ slot: 0, position: 0, blockCount: LAYER_COUNT }, 0)]),
+  ),
   arena,
-  directory: gpu.createBufferWith("directory", Uint32Array.from(targets)),
+  directory: gpu.createBufferWith("directory", lists),
   segment,
   tables: layers[0].reader,
   tiles,

@@ -1,3 +1,4 @@
+import { ROW_TEXT } from "../../../src/kernels/text/row.ts";
 import { rawTileWords } from "../../../src/codec/record.ts";
 import { BlockUnpackPaperKernel, createSegments } from "../../../src/kernels/block_unpack/paper.ts";
 import { attentionFixture, PAPER, SHAPE } from "../../support/attention_fixture.ts";
@@ -20,7 +21,7 @@ for (const packSize of [16, 8, 32] as const) {
   const { blockCountMax } = attention;
   const recordBytes = fixture.arenaBytes / blockCountMax * blockCount;
   const work = { bytes: recordBytes + blockCount * tileWords * 4 };
-  const kernel = await BlockUnpackPaperKernel.create(gpu, { layout, blockCountMax });
+  const kernel = await BlockUnpackPaperKernel.create(gpu, { layout });
   const bound = kernel.bind({ rows, arena, directory, segment, tiles });
   benchKernel(`packs of ${packSize}`, { group, work }, context, (pass) => {
     kernel.record(pass, bound, blockCount);
@@ -28,11 +29,10 @@ for (const packSize of [16, 8, 32] as const) {
   if (packSize !== PAPER.packSize) continue;
   const pipeline = await gpu.createPipeline({
     label: "plain block_unpack",
-    code: plain,
+    code: plain + ROW_TEXT,
     constants: {
       D: SHAPE.headSize,
       KV_HEAD_COUNT: SHAPE.kvHeadCount,
-      BLOCK_COUNT_MAX: blockCountMax,
       PACK_SIZE: packSize,
       KEY_BITS: layout.keyBits,
       VALUE_BITS: layout.valueBits,

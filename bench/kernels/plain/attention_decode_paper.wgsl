@@ -6,16 +6,15 @@ override KV_HEAD_COUNT: u32;
 override GROUP_SIZE: u32;
 override BLOCKS_PER_SPLIT: u32;
 override SPLIT_COUNT_MAX: u32;
-override BLOCK_COUNT_MAX: u32;
 override PACK_SIZE: u32;
 override KEY_BITS: u32;
 override VALUE_BITS: u32;
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
-@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> arena: array<u32>; // records
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
-@group(0) @binding(4) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 
 var<workgroup> scores: array<f32, 64u * BLOCKS_PER_SPLIT>;
 
@@ -66,9 +65,9 @@ fn main(
   let place = workgroup.z * KV_HEAD_COUNT * GROUP_SIZE + workgroup.x;
   let kv_head = workgroup.x / GROUP_SIZE;
   let first = workgroup.y * BLOCKS_PER_SPLIT;
-  let count = min(BLOCKS_PER_SPLIT, row.z - min(first, row.z));
+  let count = min(BLOCKS_PER_SPLIT, row.list_count - min(first, row.list_count));
   for (var block = 0u; block < count; block++) {
-    let record = directory[row.x * BLOCK_COUNT_MAX + first + block];
+    let record = directory[row.list_start + first + block].record;
     let section = record + arena[record + kv_head];
     let params = arena[record + 2u * KV_HEAD_COUNT + lane];
     let zero = bitcast<i32>(params) >> 16u;
@@ -90,7 +89,7 @@ fn main(
     var total = 0.0;
     var sum = 0.0;
     for (var block = 0u; block < count; block++) {
-      let record = directory[row.x * BLOCK_COUNT_MAX + first + block];
+      let record = directory[row.list_start + first + block].record;
       let section = record + arena[record + KV_HEAD_COUNT + kv_head];
       var start = 0u;
       for (var token = 0u; token < 64u; token++) {

@@ -6,13 +6,12 @@ override KV_HEAD_COUNT: u32;
 override GROUP_SIZE: u32;
 override BLOCKS_PER_SPLIT: u32;
 override SPLIT_COUNT_MAX: u32;
-override BLOCK_COUNT_MAX: u32;
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
-@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> tiles: array<u32>; // raw tiles
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
-@group(0) @binding(4) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 
 var<workgroup> scores: array<f32, 64u * BLOCKS_PER_SPLIT>;
 
@@ -25,9 +24,9 @@ fn main(
   let place = workgroup.z * KV_HEAD_COUNT * GROUP_SIZE + workgroup.x;
   let kv_head = workgroup.x / GROUP_SIZE;
   let first = workgroup.y * BLOCKS_PER_SPLIT;
-  let count = min(BLOCKS_PER_SPLIT, row.z - min(first, row.z));
+  let count = min(BLOCKS_PER_SPLIT, row.list_count - min(first, row.list_count));
   for (var block = 0u; block < count; block++) {
-    let tile = directory[row.x * BLOCK_COUNT_MAX + first + block];
+    let tile = directory[row.list_start + first + block].record;
     var score = 0.0;
     for (var channel = 0u; channel < D; channel++) {
       let half = ((kv_head * (D / 8u) + channel / 8u) * 64u + lane) * 8u + channel % 8u;
@@ -44,7 +43,7 @@ fn main(
     var total = 0.0;
     var sum = 0.0;
     for (var token = 0u; token < count * 64u; token++) {
-      let tile = directory[row.x * BLOCK_COUNT_MAX + first + token / 64u];
+      let tile = directory[row.list_start + first + token / 64u].record;
       let half = KV_HEAD_COUNT * D * 64u + (kv_head * 64u + token % 64u) * D + channel;
       let weight = exp(scores[token] - peak);
       total += weight;

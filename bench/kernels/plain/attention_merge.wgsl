@@ -4,7 +4,7 @@ override D: u32;
 override BLOCKS_PER_SPLIT: u32;
 override SPLIT_COUNT_MAX: u32;
 
-@group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>; // slot, position, blocks, -
+@group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> partials: array<f32>; // [row, head, split, D + 2]
 @group(0) @binding(2) var<storage, read_write> out: array<f32>; // [row, head, D]
 
@@ -15,7 +15,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let row = rows[workgroup.y];
-  let split_count = (row.z + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT + row.y / 64u + 1u - row.z;
+  let sealed_splits = (row.list_count + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT;
+  let split_count = sealed_splits + row.position / 64u + 1u - row.first_window_block;
   let head = workgroup.y * grid.x + workgroup.x;
   for (var channel = lane; channel < D; channel += 32u) {
     var peak = -3.0e38;

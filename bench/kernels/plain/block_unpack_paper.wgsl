@@ -3,14 +3,13 @@
 
 override D: u32;
 override KV_HEAD_COUNT: u32;
-override BLOCK_COUNT_MAX: u32;
 override PACK_SIZE: u32;
 override KEY_BITS: u32;
 override VALUE_BITS: u32;
 
-@group(0) @binding(0) var<storage, read> rows: array<vec4<u32>>; // slot, -, blocks, - of row 0
+@group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> arena: array<u32>; // records
-@group(0) @binding(2) var<storage, read> directory: array<u32>; // [slot][BLOCK_COUNT_MAX]
+@group(0) @binding(2) var<storage, read> directory: array<Entry>; // read lists
 @group(0) @binding(3) var<storage, read_write> tiles: array<u32>; // raw tiles
 
 fn read_bits(word: u32, bit: u32, count: u32) -> u32 {
@@ -56,7 +55,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) { // word of a tile, block
   let key_channel = within / 512u * 8u + within % 8u;
   let channel = select(key_channel, within % D, side == 1u);
   let token = select(within / 8u % 64u, within / D, side == 1u);
-  let record = directory[rows[0].x * BLOCK_COUNT_MAX + id.y];
+  let record = directory[rows[0].list_start + id.y].record;
   let low = read_value(record, side, kv_head, token, channel);
   let high = read_value(record, side, kv_head, token, channel + 1u);
   tiles[id.y * (KV_HEAD_COUNT * D * 64u) + id.x] = pack2x16float(vec2<f32>(low, high));

@@ -5,7 +5,7 @@ override QUERY_HEAD_COUNT: u32;
 
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>; // [rows, query channels / 4]
 @group(0) @binding(5) var<storage, read> rope: array<vec4<f32>>; // [rows, size / 4]: 2 pairs
-@group(0) @binding(6) var<storage, read> rows: array<vec4<u32>>; // slot, position, ...
+@group(0) @binding(6) var<storage, read> rows: array<Row>;
 
 const PADDING_SLOT = 0xffffffffu; // of rows that only fill up a tile
 
@@ -13,7 +13,7 @@ fn put_outputs(row: u32, output: u32, values: vec4<f32>) {
   let token = rows[row];
   let head = output / HEAD_SIZE;
   let channel = output - head * HEAD_SIZE;
-  if (token.x == PADDING_SLOT || head >= QUERY_HEAD_COUNT + 2u * KV_HEAD_COUNT) {
+  if (token.slot == PADDING_SLOT || head >= QUERY_HEAD_COUNT + 2u * KV_HEAD_COUNT) {
     return;
   }
   let turn = rope[(row * HEAD_SIZE + channel) / 4u];

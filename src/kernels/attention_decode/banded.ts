@@ -7,6 +7,7 @@ import { KEY_EXPONENT, STEPS_PER_OCTAVE, VALUE_EXPONENT } from "../../codec/band
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { AttentionDecodePaperBuffers } from "./paper.ts";
 import {
@@ -27,8 +28,6 @@ export interface AttentionDecodeBandedOptions {
   splits: SplitShape;
   /** Layout of the records; its heads are those of `shape`. */
   layout: BandedLayout;
-  /** Sealed blocks a slot's part of the directory has room for. */
-  blockCountMax: number;
 }
 
 /** Buffers of one use of {@link AttentionDecodeBandedKernel}. */
@@ -96,7 +95,6 @@ function kernelText(options: AttentionDecodeBandedOptions, lanes: Lanes): string
   const keyStepsWord = 2 * channelCount * BAND_COUNT;
   const constants = constantLines({
     ...attentionConstants(shape, splits),
-    BLOCK_COUNT_MAX: options.blockCountMax,
     LANE_COUNT: lanes.count,
     UNITS_PER_LANE: unitsPerLane,
     PARTS_AT_A_TIME: partsAtATime,
@@ -123,5 +121,7 @@ const VALUE_OCTAVES: f32 = ${VALUE_EXPONENT / STEPS_PER_OCTAVE};
     x: Math.log2(lanes.count / 8),
     g: layout.partCount > partsAtATime ? 1 : 0,
   });
-  return [main, constants, octaves, headsText(group), BAND_WORD_TEXT, lanes.text].join("\n");
+  return [main, constants, octaves, headsText(group), BAND_WORD_TEXT, ROW_TEXT, lanes.text].join(
+    "\n",
+  );
 }

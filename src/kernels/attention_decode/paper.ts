@@ -4,6 +4,7 @@ import { KEY, VALUE } from "../../codec/record.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
@@ -31,19 +32,17 @@ export interface AttentionDecodePaperOptions {
   splits: SplitShape;
   /** Layout of the records; its heads are those of `shape`. */
   layout: PaperLayout;
-  /** Sealed blocks a slot's part of the directory has room for. */
-  blockCountMax: number;
 }
 
 /** Buffers of one use of {@link AttentionDecodePaperKernel}. */
 export interface AttentionDecodePaperBuffers {
   /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. */
   q: GPUBuffer | BufferSlice;
-  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  /** u32 `[rows][ROW_WORDS]`. */
   rows: GPUBuffer | BufferSlice;
   /** Arena of the layer's group: records. */
   arena: GPUBuffer | BufferSlice;
-  /** u32 `[slot][blockCountMax]`: the layer's word offsets in the arena. */
+  /** u32 `[entries][ENTRY_WORDS]`: read lists of records in the arena. */
   directory: GPUBuffer | BufferSlice;
   /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
   partials: GPUBuffer | BufferSlice;
@@ -140,7 +139,6 @@ function kernelText(plan: TextPlan, options: AttentionDecodePaperOptions, lanes:
   );
   const constants = constantLines({
     ...attentionConstants(shape, splits),
-    BLOCK_COUNT_MAX: options.blockCountMax,
     LANE_COUNT: lanes.count,
     PACK_SIZE: layout.packSize,
     UNIT_TOKENS: keys.unitTokens,
@@ -184,6 +182,7 @@ function kernelText(plan: TextPlan, options: AttentionDecodePaperOptions, lanes:
     windowsText(keys, plan.keysChunked),
     sideText(values, layout, VALUE),
     windowsText(values, plan.valuesChunked),
+    ROW_TEXT,
     lanes.text,
   ].join("\n");
 }

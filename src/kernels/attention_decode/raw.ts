@@ -16,19 +16,17 @@ export interface AttentionDecodeRawOptions {
   splits: SplitShape;
   /** `window`: tiles of the ring, one split each. `arena`: sealed raw tiles, profile `exact`. */
   source: "window" | "arena";
-  /** Sealed blocks a slot's part of the directory has room for; of `arena` only. */
-  blockCountMax: number;
 }
 
 /** Buffers of one use of {@link AttentionDecodeRawKernel}. */
 export interface AttentionDecodeRawBuffers {
   /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. */
   q: GPUBuffer | BufferSlice;
-  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  /** u32 `[rows][ROW_WORDS]`. */
   rows: GPUBuffer | BufferSlice;
   /** The layer's window, or the arena of its group. */
   tiles: GPUBuffer | BufferSlice;
-  /** u32 `[slot][blockCountMax]`: the layer's word offsets in the arena; of `arena` only. */
+  /** u32 `[entries][ENTRY_WORDS]`: read lists; the window has none. */
   directory?: GPUBuffer | BufferSlice;
   /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
   partials: GPUBuffer | BufferSlice;
@@ -66,7 +64,7 @@ export class AttentionDecodeRawKernel {
   bind(buffers: AttentionDecodeRawBuffers): GPUBindGroup {
     const { q, rows, tiles, directory, partials } = buffers;
     const needsDirectory = this.#options.source === "arena";
-    invariant((directory !== undefined) === needsDirectory, "an arena has a directory");
+    invariant((directory !== undefined) === needsDirectory, "records have read lists");
     const resources = [q, rows, tiles, partials];
     if (directory) resources.push(directory);
     return this.#gpu.bind(this.#pipeline, resources);

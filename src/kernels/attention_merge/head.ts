@@ -1,5 +1,6 @@
 import source from "../../../shaders/attention_merge/head.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
+import { ROW_TEXT } from "../text/row.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { divCeil } from "../../core/shapes.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
@@ -13,7 +14,7 @@ import {
 
 /** Buffers of one use of {@link AttentionMergeKernel}. */
 export interface AttentionMergeBuffers {
-  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. */
+  /** u32 `[rows][ROW_WORDS]`. */
   rows: GPUBuffer | BufferSlice;
   /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
   partials: GPUBuffer | BufferSlice;
@@ -53,6 +54,7 @@ export class AttentionMergeKernel {
         PAIRS_AT_A_TIME: pairsAtATime,
       }),
       "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n",
+      ROW_TEXT,
       lanes.text,
     ].join("\n");
     const pipeline = await gpu.createPipeline({ label: "attention_merge", code });

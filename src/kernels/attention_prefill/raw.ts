@@ -18,21 +18,19 @@ export interface AttentionPrefillOptions {
   splits: SplitShape;
   /** `window`: causal, a split per tile. `arena`: raw sealed tiles. `scratch`: unpacked ones. */
   source: TileSource;
-  /** Sealed blocks a slot's part of the directory has room for; of `arena` only. */
-  blockCountMax: number;
 }
 
 /** Buffers of one use of {@link AttentionPrefillKernel}. */
 export interface AttentionPrefillBuffers {
   /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. Room for 64 rows. */
   q: GPUBuffer | BufferSlice;
-  /** vec4<u32> `[rows]`: slot, position, sealed blocks, -. One sequence, one multiple of 64. */
+  /** u32 `[rows][ROW_WORDS]`: of one sequence, between two multiples of 64. */
   rows: GPUBuffer | BufferSlice;
   /** u32 `[1]`: rows of the slice; the others are not looked at. */
   slice: GPUBuffer | BufferSlice;
   /** The layer's window, the arena of its group, or the scratch of `BlockUnpackPaperKernel`. */
   tiles: GPUBuffer | BufferSlice;
-  /** u32 `[slot][blockCountMax]`: the layer's word offsets in the arena; of `arena` only. */
+  /** u32 `[entries][ENTRY_WORDS]`: read lists; the window has none. */
   directory?: GPUBuffer | BufferSlice;
   /** u32 `[1]`: first block in the scratch, a multiple of `blocksPerSplit`; of `scratch` only. */
   segment?: GPUBuffer | BufferSlice;
@@ -78,11 +76,12 @@ export class AttentionPrefillKernel {
   bind(buffers: AttentionPrefillBuffers): GPUBindGroup {
     const { q, rows, slice, tiles, directory, segment, partials } = buffers;
     const { source: tileSource } = this.#options;
-    invariant((directory !== undefined) === (tileSource === "arena"), "an arena has a directory");
+    invariant((directory !== undefined) === (tileSource !== "window"), "records have read lists");
     invariant((segment !== undefined) === (tileSource === "scratch"), "a scratch has a segment");
-    const ofSource = directory ?? segment;
     const resources = [q, rows, tiles, partials, slice];
-    return this.#gpu.bind(this.#pipeline, ofSource ? [...resources, ofSource] : resources);
+    if (segment) resources.push(segment);
+    if (directory) resources.push(directory);
+    return this.#gpu.bind(this.#pipeline, resources);
   }
 
   /**

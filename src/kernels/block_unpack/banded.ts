@@ -10,6 +10,7 @@ import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { BlockUnpackBound, BlockUnpackBuffers } from "./paper.ts";
 import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
+import { ROW_TEXT } from "../text/row.ts";
 import { BAND_WORD_TEXT } from "../text/banded.ts";
 
 /** Buffers of one use of {@link BlockUnpackBandedKernel}. */
@@ -34,14 +35,10 @@ export class BlockUnpackBandedKernel {
     this.#sectionCount = sectionCount;
   }
 
-  /**
-   * Compiles for one record layout.
-   *
-   * @param options `blockCountMax`: sealed blocks a slot's part of the directory has room for.
-   */
+  /** Compiles for one record layout. */
   static async create(
     gpu: Gpu,
-    options: { layout: BandedLayout; blockCountMax: number },
+    options: { layout: BandedLayout },
     facts: LaneFacts = gpu.facts,
   ): Promise<BlockUnpackBandedKernel> {
     const lanes = chooseLanes(facts);
@@ -72,11 +69,11 @@ export class BlockUnpackBandedKernel {
 }
 
 function kernelText(
-  options: { layout: BandedLayout; blockCountMax: number },
+  options: { layout: BandedLayout },
   side: Side,
   lanes: Lanes,
 ): string {
-  const { layout, blockCountMax } = options;
+  const { layout } = options;
   const { channelCount } = layout;
   const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
   const keyStepsWord = 2 * channelCount * BAND_COUNT;
@@ -86,7 +83,6 @@ function kernelText(
     D: layout.headSize,
     KV_HEAD_COUNT: layout.kvHeadCount,
     CHANNEL_COUNT: channelCount,
-    BLOCK_COUNT_MAX: blockCountMax,
     LANE_COUNT: lanes.count,
     UNITS_PER_LANE: unitsPerLane,
     WINDOW_WORDS: 4 * lanes.count - 4,
@@ -105,5 +101,5 @@ function kernelText(
     p: Math.log2(lanes.count),
   });
   const heads = "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n";
-  return [main, constants, heads, BAND_WORD_TEXT, lanes.text].join("\n");
+  return [main, constants, heads, BAND_WORD_TEXT, ROW_TEXT, lanes.text].join("\n");
 }

@@ -5,15 +5,16 @@ import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import { BINDING_ALIGNMENT_BYTES, type BufferSlice, type Gpu } from "../../gpu/gpu.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
+import { ROW_TEXT } from "../text/row.ts";
 import { PACK_TEXT, rowText, sideText, windowShape, windowsText } from "../text/pack_windows.ts";
 
 /** Buffers of one use of {@link BlockUnpackPaperKernel}. */
 export interface BlockUnpackBuffers {
-  /** vec4<u32> `[rows]`: slot, -, sealed blocks, -; only row 0 is looked at. */
+  /** u32 `[rows][ROW_WORDS]`; only row 0 is looked at. */
   rows: GPUBuffer | BufferSlice;
   /** Arena of the layer's group: records. */
   arena: GPUBuffer | BufferSlice;
-  /** u32 `[slot][blockCountMax]`: the layer's word offsets in the arena. */
+  /** u32 `[entries][ENTRY_WORDS]`: read lists of records in the arena. */
   directory: GPUBuffer | BufferSlice;
   /** u32 `[1]`: first block of the segment; one entry of {@link createSegments}. */
   segment: GPUBuffer | BufferSlice;
@@ -40,14 +41,10 @@ export class BlockUnpackPaperKernel {
     this.#kvHeadCount = kvHeadCount;
   }
 
-  /**
-   * Compiles for one record layout.
-   *
-   * @param options `blockCountMax`: sealed blocks a slot's part of the directory has room for.
-   */
+  /** Compiles for one record layout. */
   static async create(
     gpu: Gpu,
-    options: { layout: PaperLayout; blockCountMax: number },
+    options: { layout: PaperLayout },
     facts: LaneFacts = gpu.facts,
   ): Promise<BlockUnpackPaperKernel> {
     const lanes = chooseLanes(facts);
@@ -94,16 +91,15 @@ export function createSegments(
 }
 
 function kernelText(
-  options: { layout: PaperLayout; blockCountMax: number },
+  options: { layout: PaperLayout },
   side: Side,
   lanes: Lanes,
 ): string {
-  const { layout, blockCountMax } = options;
+  const { layout } = options;
   const windows = windowShape("pack", layout, side);
   const constants = constantLines({
     D: layout.headSize,
     KV_HEAD_COUNT: layout.kvHeadCount,
-    BLOCK_COUNT_MAX: blockCountMax,
     LANE_COUNT: lanes.count,
     SIDE: side,
     PACK_WIDTH_BITS: layout.widthBits(side),
@@ -129,6 +125,7 @@ function kernelText(
     rowText(windows),
     sideText(windows, layout, side),
     windowsText(windows, false),
+    ROW_TEXT,
     lanes.text,
   ].join("\n");
 }

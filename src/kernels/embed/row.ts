@@ -1,6 +1,7 @@
 import source from "../../../shaders/embed/row.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { ROW_TEXT } from "../text/row.ts";
 import { WEIGHT_TEXT } from "../matmul/parts.ts";
 import { type DeviceWeights, hasScales } from "../weight_layout.ts";
 
@@ -8,7 +9,7 @@ import { type DeviceWeights, hasScales } from "../weight_layout.ts";
 export interface EmbedBuffers {
   /** u32 token ids; what they index is below the rows of the weight. */
   ids: GPUBuffer | BufferSlice;
-  /** u32 `[rows, 4]`, the row descriptors; the fourth word is the row's index in `ids`. */
+  /** u32 `[rows][ROW_WORDS]`. */
   rows: GPUBuffer | BufferSlice;
   /** f32 `[rows, columnCount]`. */
   x: GPUBuffer | BufferSlice;
@@ -17,7 +18,7 @@ export interface EmbedBuffers {
 /** Bind groups of one use, one per part of the weight. */
 export type BoundEmbed = readonly GPUBindGroup[];
 
-/** `x[row] = weight[ids[rows[row].w]]`, expanded to f32. */
+/** `x[row] = weight[ids[rows[row].id_index]]`, expanded to f32. */
 export class EmbedKernel {
   #gpu: Gpu;
   #weights: DeviceWeights;
@@ -32,7 +33,7 @@ export class EmbedKernel {
 
   /** Compiles for one embedding, `[vocabulary, columns]`. */
   static async create(gpu: Gpu, weights: DeviceWeights): Promise<EmbedKernel> {
-    const code = [source, WEIGHT_TEXT[weights.format]].join("\n");
+    const code = [source, WEIGHT_TEXT[weights.format], ROW_TEXT].join("\n");
     const pipelines: GPUComputePipeline[] = [];
     for (const { rowStart, rowCount } of weights.parts) {
       const constants = {

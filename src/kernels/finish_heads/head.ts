@@ -3,6 +3,7 @@ import appendText from "../../../shaders/lib/head_append.wgsl" with { type: "tex
 import { invariant } from "../../core/errors.ts";
 import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { ROW_TEXT } from "../text/row.ts";
 
 /** What a {@link FinishHeadsKernel} is compiled for. */
 export interface FinishHeadsOptions {
@@ -29,7 +30,7 @@ export interface FinishHeadsBuffers {
   y: GPUBuffer | BufferSlice;
   /** f32 `[rows, headSize / 2, 2]`, cosine and sine of each pair of channels. */
   rope: GPUBuffer | BufferSlice;
-  /** u32 `[rows, 4]`, the row descriptors: slot, position, … */
+  /** u32 `[rows][ROW_WORDS]`. */
   rows: GPUBuffer | BufferSlice;
   /** u32 `[slots, WINDOW_TILE_COUNT, tileWords]` of one layer. */
   window: GPUBuffer | BufferSlice;
@@ -52,7 +53,7 @@ export class FinishHeadsKernel {
   /** Compiles for heads of one shape and norm. */
   static async create(gpu: Gpu, options: FinishHeadsOptions): Promise<FinishHeadsKernel> {
     const { queryHeadCount, kvHeadCount, headSize, norm } = options;
-    const code = [source, appendText].join("\n");
+    const code = [source, appendText, ROW_TEXT].join("\n");
     const constants = {
       QUERY_HEAD_COUNT: queryHeadCount,
       KV_HEAD_COUNT: kvHeadCount,

@@ -14,6 +14,7 @@ import shareWorkgroup from "../../../shaders/matmul/parts/share_workgroup.wgsl" 
   type: "text",
 };
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
+import { ROW_TEXT } from "../text/row.ts";
 import bf16 from "../../../shaders/lib/weight_bf16.wgsl" with { type: "text" };
 import f16 from "../../../shaders/lib/weight_f16.wgsl" with { type: "text" };
 import f32 from "../../../shaders/lib/weight_f32.wgsl" with { type: "text" };
@@ -37,5 +38,5 @@ export const MATMUL_OUTPUT_TEXT = {
   store: outputStore,
   add: outputAdd,
   silu: outputSilu,
-  heads: [outputHeads, headAppend].join("\n"),
+  heads: [outputHeads, headAppend, ROW_TEXT].join("\n"),
 } as const;

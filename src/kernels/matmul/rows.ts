@@ -20,9 +20,6 @@ import {
 /** Activation buffers hold rows up to a multiple of this; padding is computed and ignored. */
 export const ROW_TILE = 4;
 
-/** Slot in the descriptor of a row that only fills up a tile: its keys and values go nowhere. */
-export const PADDING_SLOT = 0xffffffff;
-
 /** What becomes of the outputs. */
 export type MatmulOutput =
   /** `y = outputs`, f32 `[rows, outputCount]`. */
@@ -59,7 +56,7 @@ export interface MatmulBuffers {
   y: GPUBuffer | BufferSlice;
   /** With output `heads`: f32 `[rows, headSize / 2, 2]`, cosine and sine of each pair. */
   rope?: GPUBuffer | BufferSlice;
-  /** With output `heads`: u32 `[rows, 4]`, the row descriptors: slot, position, … */
+  /** With output `heads`: u32 `[rows][ROW_WORDS]`. */
   rows?: GPUBuffer | BufferSlice;
   /** With output `heads`: u32 `[slots, WINDOW_TILE_COUNT, tileWords]` of one layer. */
   window?: GPUBuffer | BufferSlice;

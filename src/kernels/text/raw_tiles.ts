@@ -10,6 +10,7 @@ import fromWindow from "../../../shaders/lib/attention_source_window.wgsl" with 
 import rawTiles from "../../../shaders/lib/attention_raw_tiles.wgsl" with { type: "text" };
 import { rawTileWords } from "../../codec/record.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import { ROW_TEXT } from "./row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
@@ -29,9 +30,7 @@ export interface RawTilesOptions {
   shape: AttentionShape;
   splits: SplitShape;
   source: TileSource;
-  /** Sealed blocks a slot's part of the directory has room for; of `arena` only. */
-  blockCountMax: number;
-  /** Index of the source's own binding, the last one; the window has none. */
+  /** Index of the source's first binding: segment, then read lists; the window has none. */
   sourceBinding: number;
 }
 
@@ -42,7 +41,7 @@ const SOURCES = { window: fromWindow, arena: fromArena, scratch: fromScratch };
 
 /** Text to append to a kernel that defines its queries' rows; `group` says how many there are. */
 export function rawTilesText(options: RawTilesOptions, group: HeadGroup, lanes: Lanes): string {
-  const { shape, splits, source, blockCountMax } = options;
+  const { shape, splits, source } = options;
   const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);
   // Lanes that share a token: a power of two that divides its groups of 8 channels.
   const columnCount = shape.headSize / 8;
@@ -50,7 +49,6 @@ export function rawTilesText(options: RawTilesOptions, group: HeadGroup, lanes: 
   const splitBlockCount = source === "window" ? 1 : splits.blocksPerSplit;
   const constants = constantLines({
     ...attentionConstants(shape, splits),
-    BLOCK_COUNT_MAX: blockCountMax,
     LANE_COUNT: lanes.count,
     SOURCE_BINDING: options.sourceBinding,
     SPAN: span,
@@ -68,6 +66,6 @@ export function rawTilesText(options: RawTilesOptions, group: HeadGroup, lanes: 
     p: Math.log2(lanes.count),
     g: Math.log2(lanes.count / span),
   });
-  return [body, constants, headsText(group), seenText(group), SOURCES[source], lanes.text]
+  return [body, constants, headsText(group), seenText(group), SOURCES[source], ROW_TEXT, lanes.text]
     .join("\n");
 }

@@ -88,7 +88,6 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
 }
 
 function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): BlockReaders {
-  const { blockCountMax } = cache.shape;
   const { layout } = codec;
   const tables = codec.tables.map((each, layer) =>
     gpu.createBufferWith(`reader tables ${layer}`, readerWords(each))
@@ -100,7 +99,6 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): Blo
         shape,
         splits,
         layout,
-        blockCountMax,
       });
       return directReader(options, kernel, (layer) => {
         const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
@@ -108,7 +106,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): Blo
       });
     },
     async slice(options) {
-      const kernel = await BlockUnpackBandedKernel.create(gpu, { layout, blockCountMax });
+      const kernel = await BlockUnpackBandedKernel.create(gpu, { layout });
       return await unpackingReader(gpu, options, kernel, (buffers, layer) => {
         return { ...buffers, tables: tables[layer] };
       });

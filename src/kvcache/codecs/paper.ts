@@ -83,7 +83,6 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
 }
 
 function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): BlockReaders {
-  const { blockCountMax } = cache.shape;
   const { layout } = codec;
   return {
     async decode(options) {
@@ -92,7 +91,6 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): Bloc
         shape,
         splits,
         layout,
-        blockCountMax,
       });
       return directReader(options, kernel, (layer) => {
         const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
@@ -100,7 +98,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): Bloc
       });
     },
     async slice(options) {
-      const kernel = await BlockUnpackPaperKernel.create(gpu, { layout, blockCountMax });
+      const kernel = await BlockUnpackPaperKernel.create(gpu, { layout });
       return await unpackingReader(gpu, options, kernel, (buffers) => buffers);
     },
     destroy() {},

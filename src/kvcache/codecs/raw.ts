@@ -53,8 +53,7 @@ class RawSealer implements Sealer {
 
 function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
   const kernelOptions = ({ shape, splits }: ReaderOptions) => {
-    const { blockCountMax } = cache.shape;
-    return { shape, splits, blockCountMax, source: "arena" } as const;
+    return { shape, splits, source: "arena" } as const;
   };
   const sourceOf = (layer: number) => {
     return { tiles: cache.arenaOf(layer), directory: cache.directoryOf(layer) };

@@ -2,6 +2,7 @@ import type { BandedLayout } from "../../codec/banded/layout.ts";
 import type { BandedTables } from "../../codec/banded/tables.ts";
 import { bandedValues } from "../../codec/banded/values.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import { readEntry, readRow, ROW_WORDS } from "../../core/row.ts";
 import {
   attendSplit,
   type AttentionReferenceShape,
@@ -12,14 +13,13 @@ import {
 /** Inputs of {@link attentionDecodeBandedReference}, as the kernel binds them. */
 export interface AttentionDecodeBandedInputs {
   q: Float32Array;
-  /** Four words per row: slot, position, sealed blocks, -. */
+  /** `ROW_WORDS` for each. */
   rows: Uint32Array;
   layout: BandedLayout;
   tables: BandedTables;
   arena: Uint32Array;
-  /** Word offsets `[slot][blockCountMax]`. */
+  /** Read lists of `ENTRY_WORDS` an entry. */
   directory: Uint32Array;
-  blockCountMax: number;
 }
 
 /**
@@ -32,25 +32,31 @@ export function attentionDecodeBandedReference(
   inputs: AttentionDecodeBandedInputs,
 ): Float64Array {
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
-  const { q, rows, layout, arena, directory, blockCountMax } = inputs;
-  const rowCount = rows.length / 4;
+  const { q, rows, layout, arena, directory } = inputs;
+  const channelCount = kvHeadCount * headSize;
+  const rowCount = rows.length / ROW_WORDS;
   const width = queryHeadCount * headSize;
   const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
   for (let row = 0; row < rowCount; row++) {
-    const [slot, , blockCount] = rows.subarray(row * 4);
+    const { listStart, listCount } = readRow(rows, row);
     const query = q.subarray(row * width, (row + 1) * width);
-    for (let split = 0; split * blocksPerSplit < blockCount; split++) {
-      const end = Math.min(blockCount, (split + 1) * blocksPerSplit);
+    for (let split = 0; split * blocksPerSplit < listCount; split++) {
+      const end = Math.min(listCount, (split + 1) * blocksPerSplit);
       const runs: VisibleTokens[] = [];
       for (let block = split * blocksPerSplit; block < end; block++) {
-        const record = arena.subarray(directory[slot * blockCountMax + block]);
-        const hasSinks = block === 0 && layout.sinkCount > 0;
-        const [keys, values] = bandedValues(inputs, record, hasSinks).map((side) =>
-          Float64Array.from(side)
-        );
-        runs.push({ keys, values, tokenCount: BLOCK_TOKEN_COUNT });
+        const { word, tokenCount, isFirst } = readEntry(directory, listStart + block);
+        const sinkCount = isFirst ? layout.sinkCount : 0;
+        const sides = bandedValues(inputs, arena.subarray(word), sinkCount > 0);
+        // Its sinks have the last places, whatever is left of the tokens before them.
+        const ranges = [[0, tokenCount - sinkCount], [BLOCK_TOKEN_COUNT - sinkCount, sinkCount]];
+        for (const [first, count] of ranges) {
+          const [keys, values] = sides.map((side) =>
+            Float64Array.from(side.subarray(first * channelCount))
+          );
+          runs.push({ keys, values, tokenCount: count });
+        }
       }
-      const seen = joinTokens(runs, kvHeadCount * headSize);
+      const seen = joinTokens(runs, channelCount);
       attendSplit(shape, partials, query, { ...seen, row, split });
     }
   }

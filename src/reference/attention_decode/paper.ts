@@ -2,6 +2,7 @@ import type { PaperLayout } from "../../codec/paper/layout.ts";
 import type { Side } from "../../codec/record.ts";
 import { dequantise } from "../../codec/paper/quantise.ts";
 import { unpackPaper } from "../../codec/paper/unpack.ts";
+import { readEntry, readRow, ROW_WORDS } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import {
   attendSplit,
@@ -13,13 +14,12 @@ import {
 /** Inputs of {@link attentionDecodePaperReference}, as the kernel binds them. */
 export interface AttentionDecodePaperInputs {
   q: Float32Array;
-  /** Four words per row: slot, position, sealed blocks, -. */
+  /** `ROW_WORDS` for each. */
   rows: Uint32Array;
   layout: PaperLayout;
   arena: Uint32Array;
-  /** Word offsets `[slot][blockCountMax]`. */
+  /** Read lists of `ENTRY_WORDS` an entry. */
   directory: Uint32Array;
-  blockCountMax: number;
 }
 
 /** The 64 tokens of a record, in packed order. */
@@ -46,19 +46,19 @@ export function attentionDecodePaperReference(
   inputs: AttentionDecodePaperInputs,
 ): Float64Array {
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
-  const { q, rows, layout, arena, directory, blockCountMax } = inputs;
-  const rowCount = rows.length / 4;
+  const { q, rows, layout, arena, directory } = inputs;
+  const rowCount = rows.length / ROW_WORDS;
   const width = queryHeadCount * headSize;
   const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
   for (let row = 0; row < rowCount; row++) {
-    const [slot, , blockCount] = rows.subarray(row * 4);
+    const { listStart, listCount } = readRow(rows, row);
     const query = q.subarray(row * width, (row + 1) * width);
-    for (let split = 0; split * blocksPerSplit < blockCount; split++) {
-      const end = Math.min(blockCount, (split + 1) * blocksPerSplit);
+    for (let split = 0; split * blocksPerSplit < listCount; split++) {
+      const end = Math.min(listCount, (split + 1) * blocksPerSplit);
       const runs: VisibleTokens[] = [];
       for (let block = split * blocksPerSplit; block < end; block++) {
-        const record = arena.subarray(directory[slot * blockCountMax + block]);
-        runs.push(tokensOfRecord(layout, record));
+        const { word, tokenCount } = readEntry(directory, listStart + block);
+        runs.push({ ...tokensOfRecord(layout, arena.subarray(word)), tokenCount });
       }
       const seen = joinTokens(runs, kvHeadCount * headSize);
       attendSplit(shape, partials, query, { ...seen, row, split });

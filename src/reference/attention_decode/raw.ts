@@ -1,5 +1,6 @@
 import { rawTileWords } from "../../codec/record.ts";
 import { rawTileValues } from "../../codec/raw_tile.ts";
+import { readEntry, readRow, ROW_WORDS } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT, windowTile } from "../../core/shapes.ts";
 
 /** Heads of a layer; sizes as in `AttentionShape` of the kernels. */
@@ -21,13 +22,12 @@ export interface VisibleTokens {
 /** Inputs of {@link attentionDecodeRawReference}, as the kernel binds them. */
 export interface AttentionDecodeRawInputs {
   q: Float32Array;
-  /** Four words per row: slot, position, sealed blocks, -. */
+  /** `ROW_WORDS` for each. */
   rows: Uint32Array;
   /** Window or arena. */
   tiles: Uint32Array;
-  /** Word offsets `[slot][blockCountMax]` of an arena; absent for the window. */
+  /** Read lists of `ENTRY_WORDS` an entry; the window has none. */
   directory?: Uint32Array;
-  blockCountMax: number;
 }
 
 /**
@@ -102,33 +102,32 @@ export function attentionDecodeRawReference(
   inputs: AttentionDecodeRawInputs,
 ): Float64Array {
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
-  const { q, rows, tiles, directory, blockCountMax } = inputs;
-  const rowCount = rows.length / 4;
+  const { q, rows, tiles, directory } = inputs;
+  const rowCount = rows.length / ROW_WORDS;
   const width = queryHeadCount * headSize;
   const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
   for (let row = 0; row < rowCount; row++) {
-    const [slot, position, blockCount] = rows.subarray(row * 4);
+    const { slot, position, listStart, listCount, firstWindowBlock } = readRow(rows, row);
     const query = q.subarray(row * width, (row + 1) * width);
-    const sealedSplitCount = Math.ceil(blockCount / blocksPerSplit);
+    const sealedSplitCount = Math.ceil(listCount / blocksPerSplit);
     if (directory) {
       for (let split = 0; split < sealedSplitCount; split++) {
-        const end = Math.min(blockCount, (split + 1) * blocksPerSplit);
+        const end = Math.min(listCount, (split + 1) * blocksPerSplit);
         const runs: VisibleTokens[] = [];
         for (let block = split * blocksPerSplit; block < end; block++) {
-          const word = directory[slot * blockCountMax + block];
-          runs.push(visibleOfTile(shape, tiles, { word, tokenCount: BLOCK_TOKEN_COUNT }));
+          runs.push(visibleOfTile(shape, tiles, readEntry(directory, listStart + block)));
         }
         const seen = joinTokens(runs, kvHeadCount * headSize);
         attendSplit(shape, partials, query, { ...seen, row, split });
       }
       continue;
     }
-    for (let block = blockCount; block * BLOCK_TOKEN_COUNT <= position; block++) {
+    for (let block = firstWindowBlock; block * BLOCK_TOKEN_COUNT <= position; block++) {
       const tile = windowTile(slot, block);
       const tokenCount = Math.min(BLOCK_TOKEN_COUNT, position + 1 - block * BLOCK_TOKEN_COUNT);
       const word = tile * rawTileWords(shape);
       const seen = visibleOfTile(shape, tiles, { word, tokenCount });
-      const split = sealedSplitCount + block - blockCount;
+      const split = sealedSplitCount + block - firstWindowBlock;
       attendSplit(shape, partials, query, { ...seen, row, split });
     }
   }

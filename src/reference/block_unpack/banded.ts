@@ -2,6 +2,7 @@ import type { BandedLayout } from "../../codec/banded/layout.ts";
 import type { BandedTables } from "../../codec/banded/tables.ts";
 import { bandedValues } from "../../codec/banded/values.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
+import { readEntry } from "../../core/row.ts";
 import { rawTileFrom } from "../../codec/raw_tile.ts";
 
 /** Inputs of {@link blockUnpackBandedReference}. */
@@ -9,7 +10,7 @@ export interface BlockUnpackBandedInputs {
   layout: BandedLayout;
   tables: BandedTables;
   arena: Uint32Array;
-  /** Word offsets of one slot's blocks. */
+  /** One read list, of `ENTRY_WORDS` an entry. */
   directory: Uint32Array;
   firstBlock: number;
   blockCount: number;
@@ -22,8 +23,9 @@ const F16_MAX = 65504;
 export function blockUnpackBandedReference(inputs: BlockUnpackBandedInputs): Uint32Array {
   const { layout, arena, directory, firstBlock, blockCount } = inputs;
   const tiles = Array.from({ length: blockCount }, (_, index) => {
-    const record = arena.subarray(directory[firstBlock + index]);
-    const hasSinks = firstBlock + index === 0 && layout.sinkCount > 0;
+    const { word, isFirst } = readEntry(directory, firstBlock + index);
+    const record = arena.subarray(word);
+    const hasSinks = isFirst && layout.sinkCount > 0;
     const sides = bandedValues(inputs, record, hasSinks);
     return rawTileFrom(layout, sides[KEY].map(clip), sides[VALUE].map(clip));
   });

@@ -1,4 +1,5 @@
 import type { PaperLayout } from "../../codec/paper/layout.ts";
+import { readEntry } from "../../core/row.ts";
 import { rawTileFrom } from "../../codec/raw_tile.ts";
 import { tokensOfRecord } from "../attention_decode/paper.ts";
 
@@ -6,7 +7,7 @@ import { tokensOfRecord } from "../attention_decode/paper.ts";
 export interface BlockUnpackInputs {
   layout: PaperLayout;
   arena: Uint32Array;
-  /** Word offsets of one slot's blocks. */
+  /** One read list, of `ENTRY_WORDS` an entry. */
   directory: Uint32Array;
   firstBlock: number;
   blockCount: number;
@@ -19,7 +20,8 @@ const F16_MAX = 65504;
 export function blockUnpackPaperReference(inputs: BlockUnpackInputs): Uint32Array {
   const { layout, arena, directory, firstBlock, blockCount } = inputs;
   const tiles = Array.from({ length: blockCount }, (_, index) => {
-    const record = arena.subarray(directory[firstBlock + index]);
+    const { word } = readEntry(directory, firstBlock + index);
+    const record = arena.subarray(word);
     const { keys, values } = tokensOfRecord(layout, record);
     return rawTileFrom(layout, roundAsDevice(keys), roundAsDevice(values));
   });

@@ -1,7 +1,8 @@
+import { ROW_WORDS, rowWords } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { attentionDecodeBandedReference } from "../../../src/reference/attention_decode/banded.ts";
 import { attentionMergeReference } from "../../../src/reference/attention_merge.ts";
-import { assertSameBits, caseShape } from "../../support/attention_case.ts";
+import { assertSameBits, caseShape, rowOf } from "../../support/attention_case.ts";
 import { runDecodeBanded } from "../../support/attention_runs.ts";
 import {
   type BandedAttentionCase,
@@ -80,7 +81,7 @@ Deno.test("AttentionDecodeBandedKernel gives the same attention if the tokens of
     const attention = makeBandedAttentionCase(shape, [600], { sinkCount: 4, tables, repack });
     const partials = await runDecodeBanded(attention);
     // All blocks and no window: the position is that of the last sealed token.
-    const rows = Uint32Array.of(0, 7 * 64 - 1, 7, 0);
+    const rows = rowWords([rowOf({ slot: 0, position: 7 * 64 - 1, blockCount: 7 }, 0)]);
     merged.push(attentionMergeReference(shape, { rows, partials }));
   }
   assertNear(merged[1], merged[0], NMSE_MAX);
@@ -102,7 +103,11 @@ Deno.test("AttentionDecodeBandedKernel gives a row the same bits whatever runs b
   const form = { sinkCount: 4, tables: fittingTables(shape, 0.8) };
   const attention = makeBandedAttentionCase(shape, [600, 200, 447], form);
   const width = shape.queryHeadCount * shape.headSize;
-  const alone = { ...attention, q: attention.q.slice(2 * width), rows: attention.rows.slice(8) };
+  const alone = {
+    ...attention,
+    q: attention.q.slice(2 * width),
+    rows: attention.rows.slice(2 * ROW_WORDS),
+  };
   const together = await runDecodeBanded(attention);
   const single = await runDecodeBanded(alone);
   assertSameBits(together.subarray(2 * single.length), single);

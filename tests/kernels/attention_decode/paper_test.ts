@@ -1,3 +1,4 @@
+import { ROW_WORDS, rowWords } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { attentionDecodePaperReference } from "../../../src/reference/attention_decode/paper.ts";
 import { attentionMergeReference } from "../../../src/reference/attention_merge.ts";
@@ -6,6 +7,7 @@ import {
   type AttentionCase,
   caseShape,
   makeAttentionCase,
+  rowOf,
   type SealedForm,
 } from "../../support/attention_case.ts";
 import { runDecodePaper } from "../../support/attention_runs.ts";
@@ -71,7 +73,7 @@ Deno.test("AttentionDecodePaperKernel gives the same attention if the tokens of 
     const attention = makeAttentionCase(shape, [600], { ...PAPER, repack });
     const partials = await runDecodePaper(attention);
     // All blocks and no window: the position is that of the last sealed token.
-    const rows = Uint32Array.of(0, 7 * 64 - 1, 7, 0);
+    const rows = rowWords([rowOf({ slot: 0, position: 7 * 64 - 1, blockCount: 7 }, 0)]);
     merged.push(attentionMergeReference(shape, { rows, partials }));
   }
   assertNear(merged[1], merged[0], NMSE_MAX);
@@ -95,7 +97,7 @@ Deno.test("AttentionDecodePaperKernel gives a row the same bits whatever runs be
   const alone = {
     ...attention,
     q: attention.q.slice(2 * width),
-    rows: attention.rows.slice(8),
+    rows: attention.rows.slice(2 * ROW_WORDS),
   };
   const together = await runDecodePaper(attention);
   const single = await runDecodePaper(alone);

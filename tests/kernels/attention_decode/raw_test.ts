@@ -1,3 +1,4 @@
+import { ROW_WORDS } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { attentionDecodeRawReference } from "../../../src/reference/attention_decode/raw.ts";
 import {
@@ -24,10 +25,10 @@ const HEADS = [
 const LENGTHS = [1, 63, 64, 65, 128, 191, 192, 193, 447, 600];
 
 function reference(attention: AttentionCase, source: "window" | "arena"): Float64Array {
-  const { q, rows, blockCountMax } = attention;
+  const { q, rows } = attention;
   const inputs = source === "window"
-    ? { q, rows, tiles: attention.window, blockCountMax }
-    : { q, rows, tiles: attention.arena, directory: attention.directory, blockCountMax };
+    ? { q, rows, tiles: attention.window }
+    : { q, rows, tiles: attention.arena, directory: attention.directory };
   return attentionDecodeRawReference(attention.shape, inputs);
 }
 
@@ -68,7 +69,7 @@ Deno.test("AttentionDecodeRawKernel gives a row the same bits whatever runs besi
   const alone = {
     ...attention,
     q: attention.q.slice(2 * width),
-    rows: attention.rows.slice(8),
+    rows: attention.rows.slice(2 * ROW_WORDS),
   };
   for (const source of ["window", "arena"] as const) {
     const together = await runDecodeRaw(attention, source);

@@ -1,10 +1,11 @@
+import { ENTRY_WORDS, rowWords } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { readerWords } from "../../../src/codec/banded/tables.ts";
 import { rawTileWords } from "../../../src/codec/record.ts";
 import { createSegments } from "../../../src/kernels/block_unpack/paper.ts";
 import { BlockUnpackBandedKernel } from "../../../src/kernels/block_unpack/banded.ts";
 import { blockUnpackBandedReference } from "../../../src/reference/block_unpack/banded.ts";
-import { assertSameBits } from "../../support/attention_case.ts";
+import { assertSameBits, rowOf } from "../../support/attention_case.ts";
 import { BANDED_CASES, bandedInput, caseName, sealedSequence } from "../../support/banded_case.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 
@@ -20,14 +21,15 @@ for (const [index, bandedCase] of BANDED_CASES.entries()) {
     const { layout } = input;
     // The first block with sinks, in a directory whose slot 0 is another sequence's.
     const sealed = sealedSequence(input, { layer, repack });
-    const directory = new Uint32Array(2 * blockCountMax).fill(0xffff);
-    directory.set(sealed.directory, blockCountMax);
-    const sealedCount = sealed.directory.length;
+    const directory = new Uint32Array(2 * blockCountMax * ENTRY_WORDS).fill(0xffff);
+    directory.set(sealed.directory, blockCountMax * ENTRY_WORDS);
+    const sealedCount = sealed.directory.length / ENTRY_WORDS;
     const tables = input.tables[layer];
-    const kernel = await BlockUnpackBandedKernel.create(gpu, { layout, blockCountMax });
+    const kernel = await BlockUnpackBandedKernel.create(gpu, { layout });
     const segments = createSegments(gpu, { segmentCount: 3, blocksPerSegment: 4 });
+    const row = rowOf({ slot: 1, position: 0, blockCount: sealedCount }, blockCountMax);
     const buffers = {
-      rows: gpu.createBufferWith("rows", Uint32Array.of(1, 0, sealedCount, 0)),
+      rows: gpu.createBufferWith("rows", rowWords([row])),
       arena: gpu.createBufferWith("arena", sealed.arena),
       directory: gpu.createBufferWith("directory", directory),
       tables: gpu.createBufferWith("tables", readerWords(tables)),

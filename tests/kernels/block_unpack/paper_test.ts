@@ -1,3 +1,4 @@
+import { ENTRY_WORDS, ROW_WORDS } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { rawTileWords } from "../../../src/codec/record.ts";
 import { BlockUnpackPaperKernel, createSegments } from "../../../src/kernels/block_unpack/paper.ts";
@@ -28,12 +29,12 @@ for (const { kvHeadCount, headSize, form } of CASES) {
     const packed = makeAttentionCase(shape, [300, 580], form);
     const { layout, blockCountMax, arena } = packed;
     assert(layout !== null, "the case is packed");
-    const kernel = await BlockUnpackPaperKernel.create(gpu, { layout, blockCountMax });
+    const kernel = await BlockUnpackPaperKernel.create(gpu, { layout });
     const segments = createSegments(gpu, { segmentCount: 2, blocksPerSegment: 4 });
     for (const [index, segment] of segments.entries()) {
       const tiles = gpu.createBuffer("tiles", 4 * rawTileWords(shape) * 4);
       const bound = kernel.bind({
-        rows: gpu.createBufferWith("rows", packed.rows.slice(4)),
+        rows: gpu.createBufferWith("rows", packed.rows.slice(ROW_WORDS)),
         arena: gpu.createBufferWith("arena", arena),
         directory: gpu.createBufferWith("directory", packed.directory),
         segment,
@@ -44,7 +45,7 @@ for (const { kvHeadCount, headSize, form } of CASES) {
       const expected = blockUnpackPaperReference({
         layout,
         arena,
-        directory: packed.directory.subarray(blockCountMax),
+        directory: packed.directory.subarray(blockCountMax * ENTRY_WORDS),
         firstBlock: index * 4,
         blockCount,
       });
