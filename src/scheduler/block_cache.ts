@@ -7,6 +7,7 @@
 
 import { invariant } from "../core/errors.ts";
 import type { ItemKind } from "./block_key.ts";
+import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
 import type { BlockMemory, SealedBlock } from "./block_memory.ts";
 
 /** One block of all layers in the arenas. */
@@ -26,18 +27,19 @@ export class BlockCache {
   readonly memory: BlockMemory;
   #byKey = new Map<string, CachedItem>();
   /**
-   * Those that nobody uses, least recently used first. A sequence gives its deepest block back
-   * first, and holds every block before one that it holds, so what comes first is a leaf.
+   * Those that nobody uses. A sequence gives its deepest block back first, and holds every block
+   * before one that it holds: what was used least recently is a leaf.
    */
-  #unused = new Set<CachedItem>();
+  #unused: Retention<CachedItem>;
   /** Words of extents of unused items, by arena group. */
   #unusedWords: number[];
   #unusedPackedWords = 0;
   #sealedCount = 0;
   #sharedCount = 0;
 
-  constructor(memory: BlockMemory) {
+  constructor(memory: BlockMemory, retention: RetentionPolicy = leastRecentlyUsed) {
     this.memory = memory;
+    this.#unused = retention();
     this.#unusedWords = memory.groupWords(null);
   }
 
@@ -105,9 +107,9 @@ export class BlockCache {
     this.memory.release(item.block);
   }
 
-  /** Makes an unused item the most recently used one. */
+  /** Notes a use of an item that nobody holds. */
   touch(item: CachedItem): void {
-    if (this.#unused.delete(item)) this.#unused.add(item);
+    if (this.#unused.has(item)) this.#unused.touch(item);
   }
 
   /** Whether `blockCount` more blocks are expected to fit if every unused one is given up. */
@@ -158,9 +160,9 @@ export class BlockCache {
     while (true) {
       const block = this.memory.allocate(recordWords, side);
       if (block) return block;
-      const [oldest] = this.#unused;
-      if (oldest === undefined) return null;
-      this.#evict(oldest);
+      const victim = this.#unused.victim();
+      if (victim === undefined) return null;
+      this.#evict(victim);
     }
   }
 
@@ -171,12 +173,12 @@ export class BlockCache {
   }
 
   #retain(item: CachedItem): void {
-    this.#unused.add(item);
+    this.#unused.touch(item);
     this.#addUnusedWords(item, 1);
   }
 
   #forget(item: CachedItem): void {
-    this.#unused.delete(item);
+    this.#unused.drop(item);
     this.#addUnusedWords(item, -1);
   }
 

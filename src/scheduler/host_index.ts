@@ -7,6 +7,7 @@
 
 import { invariant } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
 import type { ItemKind } from "./block_key.ts";
 
 /** A block in host memory. */
@@ -20,14 +21,15 @@ export interface HostEntry {
 /** The entries of one host tier. */
 export class HostIndex {
   readonly capacityBytes: number;
-  /** Least recently used first. */
   #entries = new Map<string, HostEntry>();
+  #order: Retention<string>;
   #usedBytes = 0;
   #dropped = new Set<string>();
 
   /** @param capacityBytes Most bytes of all entries together. */
-  constructor(capacityBytes: number) {
+  constructor(capacityBytes: number, retention: RetentionPolicy = leastRecentlyUsed) {
     this.capacityBytes = capacityBytes;
+    this.#order = retention();
   }
 
   /** Bytes of all entries. */
@@ -35,9 +37,9 @@ export class HostIndex {
     return this.#usedBytes;
   }
 
-  /** Keys of all entries, least recently used first. */
+  /** Keys of all entries, those that go first first. */
   get keys(): readonly string[] {
-    return [...this.#entries.keys()];
+    return [...this.#order];
   }
 
   /** The entry of a key. */
@@ -45,9 +47,9 @@ export class HostIndex {
     return this.#entries.get(key);
   }
 
-  /** Makes an entry the most recently used one. */
+  /** Notes a use of an entry. */
   touch(entry: HostEntry): void {
-    if (this.#entries.delete(entry.key)) this.#entries.set(entry.key, entry);
+    if (this.#entries.has(entry.key)) this.#order.touch(entry.key);
   }
 
   /** Adds an entry whose bytes are there, or touches it; drops others until all fit. */
@@ -56,11 +58,11 @@ export class HostIndex {
     const found = this.#entries.get(entry.key);
     if (found) return this.touch(found);
     this.#entries.set(entry.key, entry);
+    this.#order.touch(entry.key);
     this.#dropped.delete(entry.key);
     this.#usedBytes += sizeBytes;
     while (this.#usedBytes > this.capacityBytes) {
-      const [oldest] = this.#entries.values();
-      this.drop(oldest.key);
+      this.drop(this.#order.victim()!);
     }
   }
 
@@ -69,6 +71,7 @@ export class HostIndex {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    this.#order.drop(key);
     this.#usedBytes -= entrySizeBytes(entry);
     this.#dropped.add(key);
   }
@@ -82,6 +85,8 @@ export class HostIndex {
 
   /** Throws unless bytes are counted and within the capacity. */
   checkIntegrity(): void {
+    const isOrdered = this.#order.size === this.#entries.size;
+    invariant(isOrdered, "every entry of the host tier can be dropped");
     let sizeBytes = 0;
     for (const entry of this.#entries.values()) sizeBytes += entrySizeBytes(entry);
     invariant(sizeBytes === this.#usedBytes, "bytes of the host tier are counted");

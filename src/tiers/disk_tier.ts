@@ -6,6 +6,7 @@
  */
 
 import { isSharedKey } from "../scheduler/block_key.ts";
+import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "../scheduler/retention.ts";
 import { UNFINISHED, writeAtomically } from "./atomic_file.ts";
 import { type BlockFormat, packBlockFile, parseBlockFile, type StoredBlock } from "./block_file.ts";
 
@@ -22,13 +23,15 @@ export interface DiskTierOptions {
 export class DiskTier {
   #folder: string;
   #options: DiskTierOptions;
-  /** Bytes by key, least recently used first. */
+  /** Bytes by key. */
   #sizes = new Map<string, number>();
+  #order: Retention<string>;
   #usedBytes = 0;
 
-  private constructor(folder: string, options: DiskTierOptions) {
+  private constructor(folder: string, options: DiskTierOptions, retention: RetentionPolicy) {
     this.#folder = folder;
     this.#options = options;
+    this.#order = retention();
   }
 
   /**
@@ -36,10 +39,13 @@ export class DiskTier {
    *
    * @throws {Deno.errors.PermissionDenied} And others, if the folder cannot be used.
    */
-  static async open(options: DiskTierOptions): Promise<DiskTier> {
+  static async open(
+    options: DiskTierOptions,
+    retention: RetentionPolicy = leastRecentlyUsed,
+  ): Promise<DiskTier> {
     const folder = `${options.folder}/${options.format.root}`;
     await Deno.mkdir(folder, { recursive: true });
-    const tier = new DiskTier(folder, options);
+    const tier = new DiskTier(folder, options, retention);
     const found: { key: string; sizeBytes: number; modifiedMs: number }[] = [];
     for await (const { name, isFile } of Deno.readDir(folder)) {
       const path = `${folder}/${name}`;
@@ -53,9 +59,9 @@ export class DiskTier {
     return tier;
   }
 
-  /** Keys of the blocks there are. */
+  /** Keys of the blocks there are, those that go first first. */
   get keys(): string[] {
-    return [...this.#sizes.keys()];
+    return [...this.#order];
   }
 
   /** Bytes of all files. */
@@ -69,7 +75,7 @@ export class DiskTier {
   }
 
   /**
-   * Writes a block, and deletes old ones if there are too many bytes then.
+   * Writes a block, and deletes others if there are too many bytes then.
    *
    * @returns Keys of deleted ones.
    * @throws What writing throws, as when the disk is full; nothing is left of the block then.
@@ -81,25 +87,23 @@ export class DiskTier {
     this.#note(block.key, bytes.length);
     const deleted: string[] = [];
     while (this.#usedBytes > this.#options.capacityBytes) {
-      const [oldest] = this.#sizes.keys();
-      await this.remove(oldest);
-      deleted.push(oldest);
+      const victim = this.#order.victim()!;
+      await this.remove(victim);
+      deleted.push(victim);
     }
     return deleted;
   }
 
   /** Reads a block; null if it is not there, or damaged, which deletes it. */
   async read(key: string): Promise<StoredBlock | null> {
-    const sizeBytes = this.#sizes.get(key);
-    if (sizeBytes === undefined) return null;
+    if (!this.#sizes.has(key)) return null;
     try {
       const block = parseBlockFile(
         this.#options.format,
         key,
         await Deno.readFile(this.#pathOf(key)),
       );
-      this.#sizes.delete(key);
-      this.#sizes.set(key, sizeBytes);
+      this.#order.touch(key);
       return block;
     } catch (error) {
       console.error(`packkv: dropping a block of the disk tier: ${(error as Error).message}`);
@@ -112,11 +116,13 @@ export class DiskTier {
   async remove(key: string): Promise<void> {
     this.#usedBytes -= this.#sizes.get(key) ?? 0;
     this.#sizes.delete(key);
+    this.#order.drop(key);
     await Deno.remove(this.#pathOf(key)).catch(() => {}); // somebody else did
   }
 
   #note(key: string, sizeBytes: number): void {
     this.#sizes.set(key, sizeBytes);
+    this.#order.touch(key);
     this.#usedBytes += sizeBytes;
   }
 
