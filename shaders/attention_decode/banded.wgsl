@@ -18,7 +18,7 @@
 // longer than what the lanes load together, is a further turn at the row.
 // Markers: q = vectors of heads, a = parts at a time, e = channels of a lane in a part, t = tokens
 // of a row, p, o = steps of a scan over all lanes, of a reduction over 8, x = of one over eights,
-// g = once if there is more than one group of parts.
+// has_part_groups, has_rounds: if there is more than one group of parts, one round of a split.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 const STEP_ZERO: i32 = 64; // the token step whose factors are 1
@@ -32,19 +32,28 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 @group(0) @binding(5) var<storage, read> tables: array<vec4<u32>>; // readerWords of the layer
 @group(0) @binding(6) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more
 
-var<workgroup> scores$q: array<Heads, SPLIT_TOKENS>;
+var<workgroup> scores$q: array<Heads, ROUND_TOKENS>;
 var<workgroup> sink_scores$q: array<Heads, SINK_ROOM>;
 
-// Blocks of a workgroup.
-struct Split {
+// Blocks that are scored together, first and end counted over the sequence.
+struct Span {
+  first: u32,
+  end: u32,
+  is_first: bool, // of its split
+}
+
+// The same, as the directory has them.
+struct Round {
   first_entry: u32, // of the directory
   block_count: u32,
   sink_count: u32,
+  is_first: bool, // of its split
 }
 
-// Largest scores.
-struct Peaks {
+// Largest score and sum of weights of the tokens seen so far.
+struct Softmax {
   peak$q: Heads,
+  total$q: Heads,
 }
 
 fn run(workgroup: vec3<u32>) {
@@ -53,26 +62,41 @@ fn run(workgroup: vec3<u32>) {
   if (first >= row.list_count) {
     return;
   }
-  let block_count = min(BLOCKS_PER_SPLIT, row.list_count - first);
-  let sink_count = select(0u, SINK_COUNT, is_first_block(directory[row.list_start + first]));
-  let split = Split(row.list_start + first, block_count, sink_count);
-  var peaks = sum_scores(workgroup, split);
+  let end = min(first + BLOCKS_PER_SPLIT, row.list_count);
+  var softmax = Softmax();
+  softmax.peak$q = Heads(LOWEST);
+  //: if has_rounds
+  for (var start = first; start < end; start += BLOCKS_PER_ROUND) {
+    let round_end = min(start + BLOCKS_PER_ROUND, end);
+    workgroupBarrier(); // every lane has read the scores of the round before
+    softmax = attend(workgroup, row, Span(start, round_end, start == first), softmax);
+  }
+  //: else
+  softmax = attend(workgroup, row, Span(first, end, true), softmax);
+  //: end
+}
+
+// Attends to the blocks of a round and joins what that gives to the split's partial result.
+fn attend(workgroup: vec3<u32>, row: Row, span: Span, before: Softmax) -> Softmax {
+  let entry = row.list_start + span.first;
+  let sink_count = select(0u, SINK_COUNT, is_first_block(directory[entry]));
+  let round = Round(entry, span.end - span.first, sink_count, span.is_first);
+  var peaks = sum_scores(workgroup, round, before);
   if (sink_count > 0u) {
-    sum_sink_scores(workgroup, directory[split.first_entry].record);
+    sum_sink_scores(workgroup, directory[round.first_entry].record);
   }
   workgroupBarrier();
   peaks.peak$q = max(peaks.peak$q, shuffle_heads(peaks.peak$q, lane ^ (1u << $ou)));
   for (var sink = 0u; sink < sink_count; sink += 1u) {
     peaks.peak$q = max(peaks.peak$q, sink_scores$q[sink]);
   }
-  weigh_values(workgroup, split, peaks);
+  return weigh_values(workgroup, round, before, peaks);
 }
 
 // Scores of all packed tokens, and the largest of each lane's own.
-fn sum_scores(workgroup: vec3<u32>, split: Split) -> Peaks {
+fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
   let kv_head = workgroup.x;
-  var peaks = Peaks();
-  peaks.peak$q = Heads(LOWEST);
+  var peaks = before;
   for (var part = 0u; part < D / 32u; part += PARTS_AT_A_TIME) {
     let is_last_part = part + PARTS_AT_A_TIME == D / 32u;
     let channel$a_$e = (part + $au) * 32u + $eu * LANE_COUNT + lane;
@@ -80,12 +104,12 @@ fn sum_scores(workgroup: vec3<u32>, split: Split) -> Peaks {
     let scale$a_$e = inverseSqrt(f32(D)) * key_step$a_$e;
     let query$a_$e_$q = load_query_$q(workgroup, channel$a_$e) * scale$a_$e;
     let bands$a = load_bands(kv_head * D + (part + $au) * 32u);
-    for (var block = 0u; block < split.block_count; block += 1u) {
-      let entry = directory[split.first_entry + block];
+    for (var block = 0u; block < round.block_count; block += 1u) {
+      let entry = directory[round.first_entry + block];
       let record = entry.record;
       let steps = load_steps(record);
       let section$a = load_section(record, kv_head * (D / 32u) + part + $au);
-      let token_count = entry_token_count(entry) - select(0u, split.sink_count, block == 0u);
+      let token_count = entry_token_count(entry) - select(0u, round.sink_count, block == 0u);
       var bit$a = 0u;
       var own$q = Heads(0.0);
       var turn = Turn(0u, 0u, 0u);
@@ -117,22 +141,23 @@ fn sum_scores(workgroup: vec3<u32>, split: Split) -> Peaks {
         bands_seen |= units$a.bands;
         var is_more = false;
         is_more |= units$a.is_more;
-        let next = next_turn(turn, is_more, has_high(bands_seen));
-        let is_done = next.row != turn.row;
         let token = turn.row * 8u + (lane & 7u);
+        //: if has_part_groups
+        let earlier$q = scores$q[block * 64u + token];
+        //: end
+        // Begins with a barrier: every lane has read the sums of earlier parts.
+        let next = shared_turn(next_turn(turn, is_more, has_high(bands_seen)));
+        let is_done = next.row != turn.row;
         let is_own = is_done & (token < token_count);
         let factor = select(1.0, exp2(token_step(steps, turn.row) * KEY_OCTAVES), is_last_part);
         //: repeat q
         var score$q = own$q;
-        //: repeat g
-        score$q += select(scores$q[block * 64u + token], Heads(0.0), part == 0u);
+        //: if has_part_groups
+        score$q += select(earlier$q, Heads(0.0), part == 0u);
         //: end
         score$q = select(Heads(LOWEST), score$q * factor, is_own);
         peaks.peak$q = max(peaks.peak$q, select(Heads(LOWEST), score$q, is_last_part));
         own$q = select(own$q, Heads(0.0), is_done);
-        //: end
-        //: repeat g
-        workgroupBarrier(); // every lane has read the sum of the parts before
         //: end
         if (is_done & (lane < 8u)) {
           scores$q[block * 64u + token] = score$q;
@@ -160,15 +185,24 @@ fn sum_sink_scores(workgroup: vec3<u32>, record: u32) {
   }
 }
 
-// Weighted sums of the values of all tokens to the split's partial result.
-fn weigh_values(workgroup: vec3<u32>, split: Split, peaks: Peaks) {
+// Joins the weighted sums of the values of all tokens to the split's partial result.
+fn weigh_values(
+  workgroup: vec3<u32>,
+  round: Round,
+  before: Softmax,
+  peaks: Softmax,
+) -> Softmax {
   let kv_head = workgroup.x;
+  var after = peaks;
+  //: if has_rounds
+  let kept$q = exp(before.peak$q - peaks.peak$q); // what a round before counts now
+  //: end
   for (var part = 0u; part < D / 32u; part += PARTS_AT_A_TIME) {
     let bands$a = load_bands((KV_HEAD_COUNT + kv_head) * D + (part + $au) * 32u);
     var total$q = Heads(0.0);
     var sum$a_$e_$q = Heads(0.0);
-    for (var block = 0u; block < split.block_count; block += 1u) {
-      let record = directory[split.first_entry + block].record;
+    for (var block = 0u; block < round.block_count; block += 1u) {
+      let record = directory[round.first_entry + block].record;
       let steps = load_steps(record);
       let section$a = load_section(record, (KV_HEAD_COUNT + kv_head) * (D / 32u) + part + $au);
       var bit$a = 0u;
@@ -199,7 +233,7 @@ fn weigh_values(workgroup: vec3<u32>, split: Split, peaks: Peaks) {
         bands_seen |= units$a.bands;
         var is_more = false;
         is_more |= units$a.is_more;
-        let next = next_turn(turn, is_more, has_high(bands_seen));
+        let next = shared_turn(next_turn(turn, is_more, has_high(bands_seen)));
         bit$a = select(bit$a, units$a.end, next.row != turn.row);
         turn = next;
       }
@@ -208,19 +242,27 @@ fn weigh_values(workgroup: vec3<u32>, split: Split, peaks: Peaks) {
     let channel$a_$e = (part + $au) * 32u + $eu * LANE_COUNT + lane;
     let value_step$a_$e = table_float(VALUE_STEPS_WORD + kv_head * D + channel$a_$e);
     sum$a_$e_$q *= value_step$a_$e;
-    for (var sink = 0u; sink < split.sink_count; sink += 1u) {
-      let record = directory[split.first_entry].record;
+    for (var sink = 0u; sink < round.sink_count; sink += 1u) {
+      let record = directory[round.first_entry].record;
       let sink_row = (KV_HEAD_COUNT + kv_head) * SINK_COUNT + sink;
       let share$q = exp(sink_scores$q[sink] - peaks.peak$q);
       total$q += share$q;
       sum$a_$e_$q += share$q * sink_value(record, sink_row, channel$a_$e);
     }
+    //: if has_rounds
+    total$q += before.total$q * kept$q;
+    let place$a_$e = 2u + channel$a_$e;
+    let earlier$a_$e_$q = load_partial_$q(workgroup, workgroup.y, place$a_$e) * kept$q;
+    sum$a_$e_$q += select(earlier$a_$e_$q, Heads(0.0), round.is_first);
+    //: end
+    after.total$q = total$q;
     if (lane == 0u) {
       store_partial_$q(workgroup, workgroup.y, 0u, peaks.peak$q);
       store_partial_$q(workgroup, workgroup.y, 1u, total$q);
     }
     store_partial_$q(workgroup, workgroup.y, 2u + channel$a_$e, sum$a_$e_$q);
   }
+  return after;
 }
 
 // Leaves a lane the sum of its own and a neighbour's first value, or of their second.

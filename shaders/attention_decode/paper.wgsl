@@ -17,6 +17,7 @@
 // pack rows, c = channels of 8 lanes, h = words of 8 tokens of V, t = tokens of such a word, e =
 // chunks of 32 channels, m = channels of a lane in a chunk, k, v, w = bit planes of K, V and any
 // widths, p, o = steps of a reduction.
+// has_rounds: if a split has more than one.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
@@ -27,12 +28,19 @@ const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of th
 @group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 
 var<workgroup> queries$q: array<Heads, D>;
-var<workgroup> weights$q: array<Heads, SPLIT_TOKENS>; // scores, then exp(score - m) * scale
-var<workgroup> records: array<u32, BLOCKS_PER_SPLIT>;
-var<workgroup> token_counts: array<u32, BLOCKS_PER_SPLIT>;
-var<workgroup> sections: array<u32, 2u * BLOCKS_PER_SPLIT>; // [block][side]
+var<workgroup> weights$q: array<Heads, ROUND_TOKENS>; // scores, then exp(score - m) * scale
+var<workgroup> records: array<u32, BLOCKS_PER_ROUND>;
+var<workgroup> token_counts: array<u32, BLOCKS_PER_ROUND>;
+var<workgroup> sections: array<u32, 2u * BLOCKS_PER_ROUND>; // [block][side]
 // First payload bit of each (pack row, 32 channels) of a section: [block][side][row][part]
-var<workgroup> starts: array<u32, 2u * BLOCKS_PER_SPLIT * PARTS_PER_SECTION>;
+var<workgroup> starts: array<u32, 2u * BLOCKS_PER_ROUND * PARTS_PER_SECTION>;
+
+// Largest score and sum of weights of the tokens seen so far.
+struct Softmax {
+  peak$q: Heads,
+  total$q: Heads,
+  query_sum$q: Heads, // sum(q) / sqrt(D)
+}
 
 fn run(workgroup: vec3<u32>) {
   let row = rows[workgroup.z];
@@ -40,25 +48,41 @@ fn run(workgroup: vec3<u32>) {
   if (first >= row.list_count) {
     return;
   }
-  let block_count = min(BLOCKS_PER_SPLIT, row.list_count - first);
-  let lane8 = lane & 7u;
-  let octet = lane - lane8; // first of this lane's 8 lanes
-  find_sections(row.list_start + first, block_count, workgroup.x);
-  var query_sum$q = Heads(0.0);
+  let end = min(first + BLOCKS_PER_SPLIT, row.list_count);
+  var softmax = Softmax();
   for (var channel = lane; channel < D; channel += LANE_COUNT) {
     let query$q = load_query_$q(workgroup, channel) * inverseSqrt(f32(D));
     queries$q[channel] = query$q;
-    query_sum$q += query$q;
+    softmax.query_sum$q += query$q;
   }
-  query_sum$q += shuffle_heads(query_sum$q, lane ^ (1u << $pu));
+  softmax.query_sum$q += shuffle_heads(softmax.query_sum$q, lane ^ (1u << $pu));
+  softmax.peak$q = Heads(LOWEST);
+  //: if has_rounds
+  for (var start = first; start < end; start += BLOCKS_PER_ROUND) {
+    let block_count = min(BLOCKS_PER_ROUND, end - start);
+    workgroupBarrier(); // every lane has read the weights of the round before
+    find_sections(row.list_start + start, block_count, workgroup.x);
+    workgroupBarrier();
+    softmax = attend(workgroup, block_count, softmax, start == first);
+  }
+  //: else
+  find_sections(row.list_start + first, end - first, workgroup.x);
   workgroupBarrier();
+  softmax = attend(workgroup, end - first, softmax, true);
+  //: end
+}
 
-  var peak$q = Heads(LOWEST);
+// Attends to the blocks whose sections were found and joins what that gives to the split's partial
+// result.
+fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: bool) -> Softmax {
+  let lane8 = lane & 7u;
+  let octet = lane - lane8; // first of this lane's 8 lanes
+  var peak$q = before.peak$q;
   for (var block = 0u; block < block_count; block += 1u) {
     let section = sections[2u * block];
     let payload = section + KEY_PAYLOAD_WORD;
-    for (var unit = lane / 8u; unit < UNITS_PER_BLOCK; unit += UNITS_AT_A_TIME * LANE_COUNT / 8u) {
-      let unit$a = unit + $au * LANE_COUNT / 8u;
+    for (var unit = 0u; unit < UNITS_PER_BLOCK; unit += UNITS_AT_A_TIME * LANE_COUNT / 8u) {
+      let unit$a = unit + $au * LANE_COUNT / 8u + lane / 8u;
       let row$a_$r = unit$a * UNIT_TOKENS / PACK_SIZE + $ru;
       var score$a_$n_$q = Heads(0.0);
       var floor$a_$r_$q = Heads(0.0); // dot(q, minimum) over this lane's channels
@@ -66,7 +90,8 @@ fn run(workgroup: vec3<u32>) {
         let side$a_$r = load_key_side(section, row$a_$r, part);
         let start$a_$r = starts[2u * block * PARTS_PER_SECTION + row$a_$r * (D / 32u) + part];
         let plane$a_$r_$k = shuffle_word(side$a_$r.planes, octet + $ku);
-        for (var channel = lane8; channel < 32u; channel += 8u) {
+        for (var eight = 0u; eight < 32u; eight += 8u) {
+          let channel = eight + lane8;
           let query$q = queries$q[part * 32u + channel];
           let query$q_$c = shuffle_heads(query$q, octet + $cu);
           //: repeat a
@@ -98,7 +123,7 @@ fn run(workgroup: vec3<u32>) {
         let token = unit$a * UNIT_TOKENS + $nu * 8u + lane8;
         let params = arena[records[block] + KEY_PARAMS_WORD + token];
         score$a_$n_$q += heads_of_row($ru, floor$a_$r_$q);
-        score$a_$n_$q = scale_of(params) * (score$a_$n_$q + zero_of(params) * query_sum$q);
+        score$a_$n_$q = scale_of(params) * (score$a_$n_$q + zero_of(params) * before.query_sum$q);
         score$a_$n_$q = select(Heads(LOWEST), score$a_$n_$q, token < token_counts[block]);
         peak$q = max(peak$q, score$a_$n_$q);
         weights$q[block * 64u + token] = score$a_$n_$q;
@@ -123,6 +148,10 @@ fn run(workgroup: vec3<u32>) {
   }
   total$q += shuffle_heads(total$q, lane ^ (1u << $pu));
   zero_sum$q += shuffle_heads(zero_sum$q, lane ^ (1u << $pu));
+  //: if has_rounds
+  let kept$q = exp(before.peak$q - peak$q); // what a round before counts now
+  total$q += before.total$q * kept$q;
+  //: end
   workgroupBarrier();
 
   if (lane == 0u) {
@@ -181,8 +210,16 @@ fn run(workgroup: vec3<u32>) {
       }
     }
     let place$e_$m = 2u + part * 32u + ($eu * VALUE_CHUNK_VECTORS + $mu) * LANE_COUNT + lane;
+    //: if has_rounds
+    let earlier$e_$m_$q = load_partial_$q(workgroup, workgroup.y, place$e_$m) * kept$q;
+    sum$e_$m_$q += select(earlier$e_$m_$q, Heads(0.0), is_first);
+    //: end
     store_partial_$q(workgroup, workgroup.y, place$e_$m, sum$e_$m_$q);
   }
+  var after = before;
+  after.peak$q = peak$q;
+  after.total$q = total$q;
+  return after;
 }
 
 // Place of query head `index` of a workgroup among all rows' query heads.

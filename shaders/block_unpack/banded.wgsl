@@ -6,7 +6,7 @@
 // Reference: src/reference/block_unpack/banded.ts
 // Grid:      (section of the side, block of the segment); one workgroup of LANE_COUNT lanes
 // Precision: integer codes, two f32 products, f16 out
-// Shared:    lib/banded_row.wgsl, lib/band_word.wgsl
+// Shared:    lib/banded_row.wgsl, lib/banded_turn_*.wgsl, lib/band_word.wgsl
 //
 // A lane takes whole units, eight tokens of its channel, a byte for each code; eight lanes then
 // exchange halves, quarters and bytes, so that each has eight channels of a token, which it writes.
@@ -62,7 +62,7 @@ fn run(workgroup: vec3<u32>) {
       }
     }
     //: end
-    let next = next_turn(turn, units.is_more, has_high(units.bands));
+    let next = shared_turn(next_turn(turn, units.is_more, has_high(units.bands)));
     bit = select(bit, units.end, next.row != turn.row);
     turn = next;
   }

@@ -41,7 +41,8 @@ fn run(workgroup: vec3<u32>) {
   let lane8 = lane & 7u;
   let octet = lane - lane8; // first of this lane's 8 lanes
   let tile = (workgroup.y * 2u + SIDE) * (KV_HEAD_COUNT * D * 8u);
-  for (var unit = lane / 8u; unit < UNITS_PER_BLOCK; unit += LANE_COUNT / 8u) {
+  for (var first_unit = 0u; first_unit < UNITS_PER_BLOCK; first_unit += LANE_COUNT / 8u) {
+    let unit = first_unit + lane / 8u;
     let pack_row$r = unit * UNIT_TOKENS / PACK_SIZE + $ru;
     let token$n = unit * UNIT_TOKENS + $nu * 8u + lane8;
     let params$n = arena[record + PARAMS_WORD + token$n];

@@ -4,18 +4,34 @@
 //   o[c] = sum exp(score[t] - m) * v[t, c]
 //
 // Used by: attention_decode_raw.wgsl, attention_prefill.wgsl
-// Needs:   D, KV_HEAD_COUNT, LANE_COUNT, SPAN, SPLIT_TOKENS, TOKENS_AT_A_TIME; tiles; a source;
-//          lanes; split_row; Heads, HeadsCount and load_query, seen_count, store_partial of each
+// Needs:   D, KV_HEAD_COUNT, LANE_COUNT, SPAN, BLOCKS_PER_ROUND, ROUND_TOKENS, TOKENS_AT_A_TIME;
+//          tiles; a source; lanes; split_row; Heads, HeadsCount and load_query, seen_count,
+//          load_partial, store_partial of each
 //
+// A split is attended to in rounds of as many blocks as workgroup memory has room for.
 // Scores: lane = token; a lane loads 8 channels at a time and q goes round by shuffles.
 // Values: SPAN lanes share a token, 8 channels each; the weights go round by shuffles.
 // Markers: q = vectors of queries, t = tokens of a lane at a time, w = words of 8 channels,
 // c = channels of a lane, i = tokens of 8 of a lane, p, g = steps of a reduction.
+// has_rounds: if a split has more than one.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
 var<workgroup> queries$q: array<Heads, D>;
-var<workgroup> weights$q: array<Heads, SPLIT_TOKENS>; // scores, then exp(score - m)
+var<workgroup> weights$q: array<Heads, ROUND_TOKENS>; // scores, then exp(score - m)
+
+// Largest score and sum of weights of the tokens seen so far.
+struct Softmax {
+  peak$q: Heads,
+  total$q: Heads,
+}
+
+// Blocks that are scored together.
+struct Round {
+  first: u32,
+  end: u32,
+  is_first: bool, // of its split
+}
 
 fn run(workgroup: vec3<u32>) {
   let row = split_row(workgroup);
@@ -24,14 +40,31 @@ fn run(workgroup: vec3<u32>) {
   if (first >= end) {
     return;
   }
-  let lane8 = lane & 7u;
   for (var channel = lane; channel < D; channel += LANE_COUNT) {
     queries$q[channel] = load_query_$q(workgroup, channel) * inverseSqrt(f32(D));
   }
-  let seen$q = seen_count_$q(workgroup);
   workgroupBarrier();
+  var softmax = Softmax();
+  softmax.peak$q = Heads(LOWEST);
+  //: if has_rounds
+  for (var start = first; start < end; start += BLOCKS_PER_ROUND) {
+    let round = Round(start, min(start + BLOCKS_PER_ROUND, end), start == first);
+    workgroupBarrier(); // every lane has read the weights of the round before
+    softmax = attend(workgroup, row, round, softmax);
+  }
+  //: else
+  softmax = attend(workgroup, row, Round(first, end, true), softmax);
+  //: end
+}
 
-  var peak$q = Heads(LOWEST);
+// Attends to the blocks of a round and joins what it gives to the split's partial result.
+fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Softmax {
+  let first = round.first;
+  let end = round.end;
+  let lane8 = lane & 7u;
+  let seen$q = seen_count_$q(workgroup);
+
+  var peak$q = before.peak$q;
   // A lane writes and later reads the same places of `weights`, until the values are weighted.
   for (var block = first; block < end; block += 1u) {
     let keys = tile_word(row, block) / 4u + workgroup.x * (D * 8u) + lane;
@@ -67,6 +100,10 @@ fn run(workgroup: vec3<u32>) {
     weights$q[token] = weight$q;
   }
   total$q += shuffle_heads(total$q, lane ^ (1u << $pu));
+  //: if has_rounds
+  let kept$q = exp(before.peak$q - peak$q); // what a round before counts now
+  total$q += before.total$q * kept$q;
+  //: end
   workgroupBarrier();
 
   let split = partial_index(row, workgroup.y);
@@ -75,7 +112,8 @@ fn run(workgroup: vec3<u32>) {
     store_partial_$q(workgroup, split, 1u, total$q);
   }
   let lane_group = lane / SPAN;
-  for (var column = lane % SPAN; column < D / 8u; column += SPAN) {
+  for (var first_column = 0u; first_column < D / 8u; first_column += SPAN) {
+    let column = first_column + lane % SPAN;
     var sum$c_$q = Heads(0.0);
     for (var block = first; block < end; block += 1u) {
       let part = tile_word(row, block) / 4u + KV_HEAD_COUNT * (D * 8u);
@@ -103,7 +141,15 @@ fn run(workgroup: vec3<u32>) {
     sum$c_$q += shuffle_heads(sum$c_$q, lane ^ (SPAN << $gu));
     //: end
     if (lane_group == 0u) {
+      //: if has_rounds
+      let earlier$c_$q = load_partial_$q(workgroup, split, 2u + column * 8u + $cu) * kept$q;
+      sum$c_$q += select(earlier$c_$q, Heads(0.0), round.is_first);
+      //: end
       store_partial_$q(workgroup, split, 2u + column * 8u + $cu, sum$c_$q);
     }
   }
+  var after = before;
+  after.peak$q = peak$q;
+  after.total$q = total$q;
+  return after;
 }

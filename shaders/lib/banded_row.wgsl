@@ -2,7 +2,7 @@
 // 11.5. All lanes must take part.
 //
 // Needs: arena, arena_chunks, tables (bindings), LANE_COUNT, UNITS_PER_LANE, WINDOW_WORDS,
-//        PLANE_WORDS, shuffle_word(), band_bits(), band_least()
+//        PLANE_WORDS, shuffle_word(), shared_turn(), band_bits(), band_least()
 // Markers: e = channels of a lane in a part, p = steps of a scan over all lanes.
 
 const CODE_BIAS: i32 = 128;

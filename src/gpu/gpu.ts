@@ -6,6 +6,7 @@
  */
 
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
+import { workgroupMemoryBytes } from "./workgroup_memory.ts";
 
 /** Bindings start at multiples of this many bytes on every adapter. */
 export const BINDING_ALIGNMENT_BYTES = 256;
@@ -21,6 +22,12 @@ export interface AdapterFacts {
   /** Whether subgroup builtins compile and the subgroup size is one fixed number. */
   hasSubgroups: boolean;
   hasTimestamps: boolean;
+  /** Whether the compiler refuses barriers and shuffles in loops that it cannot prove uniform. */
+  checksUniformity: boolean;
+  /** Bytes of workgroup memory of a workgroup. */
+  workgroupMemoryBytesMax: number;
+  /** Threads of a workgroup. */
+  workgroupSizeMax: number;
   bindingSizeMax: number;
   bufferSizeMax: number;
 }
@@ -69,11 +76,12 @@ export class Gpu {
   /**
    * Opens the adapter with every limit it offers.
    *
+   * @param webgpu Where to look for it: the runtime's own WebGPU, or another.
    * @throws {EngineError} `adapter_missing` if there is none; `adapter_unsupported` if it cannot
    * open a device.
    */
-  static async open(): Promise<Gpu> {
-    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  static async open(webgpu: GPU | undefined = navigator.gpu): Promise<Gpu> {
+    const adapter = await webgpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) {
       throw new EngineError(
         "adapter_missing",
@@ -89,7 +97,10 @@ export class Gpu {
       subgroupSizeMin: (info as { subgroupMinSize?: number }).subgroupMinSize ?? 0,
       subgroupSizeMax: (info as { subgroupMaxSize?: number }).subgroupMaxSize ?? 0,
       hasSubgroups: false,
+      checksUniformity: false, // of naga
       hasTimestamps: device.features.has("timestamp-query"),
+      workgroupMemoryBytesMax: limits.maxComputeWorkgroupStorageSize,
+      workgroupSizeMax: limits.maxComputeInvocationsPerWorkgroup,
       bindingSizeMax: Math.min(limits.maxStorageBufferBindingSize, 2 ** 31 - 4),
       bufferSizeMax: Math.min(limits.maxBufferSize, 2 ** 31 - 4),
     };
@@ -169,10 +180,20 @@ export class Gpu {
   /**
    * Compiles a pipeline with an automatic layout and the entry point `main`.
    *
-   * @throws {EngineError} `gpu_validation` with the compiler's message.
+   * @throws {EngineError} `gpu_validation` with the compiler's message; `adapter_unsupported` if it
+   * takes more workgroup memory than there is.
    */
   async createPipeline(options: PipelineOptions): Promise<GPUComputePipeline> {
     const { label, code, constants = {} } = options;
+    const workgroupBytes = workgroupMemoryBytes(code, constants);
+    const { workgroupMemoryBytesMax } = this.facts;
+    if (workgroupBytes > workgroupMemoryBytesMax) {
+      throw new EngineError(
+        "adapter_unsupported",
+        `Cannot create ${label}: it takes ${workgroupBytes} bytes of workgroup memory, ` +
+          `the adapter has ${workgroupMemoryBytesMax}`,
+      );
+    }
     return await this.checked(label, () => {
       const module = this.device.createShaderModule({ label, code });
       const compute = { module, entryPoint: "main", constants };

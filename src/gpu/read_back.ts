@@ -36,6 +36,7 @@ export class ReadBack {
       readBack.#isSynchronous = words[0] === 0x5ea1ed && words[3] === 3;
     } catch {
       readBack.#isSynchronous = false;
+      readBack.#staging.unmap(); // the map is still pending, and would refuse the next one
     }
     gpu.destroyBuffer(probe);
     return readBack;

@@ -3,7 +3,9 @@
  * so kernels that need either are written once and repeated here, with named scalars.
  *
  * A line that holds `$x` stands for one line per value `0 … n-1` of the marker `x`. Lines between
- * `//: repeat x` and `//: end` are repeated together. Markers are single lower-case letters.
+ * `//: repeat x` and `//: end` are repeated together. Markers are single lower-case letters. Lines
+ * between `//: if name` and `//: else` or `//: end` stand where `name` counts 1, those behind
+ * `//: else` where it counts 0.
  *
  * @module
  */
@@ -11,6 +13,8 @@
 import { invariant } from "../core/errors.ts";
 
 const REPEAT_LINE = /^\s*\/\/: repeat ([a-z])$/;
+const IF_LINE = /^\s*\/\/: if (\w+)$/;
+const ELSE_LINE = /^\s*\/\/: else$/;
 const END_LINE = /^\s*\/\/: end$/;
 const MARKER = /\$([a-z])/;
 
@@ -31,6 +35,12 @@ export function expandTemplate(source: string, counts: Readonly<Record<string, n
       for (let i = repeatCount(counts, repeat[1]) - 1; i >= 0; i--) {
         pending.unshift(...body.map((inner) => inner.replaceAll(`$${repeat[1]}`, String(i))));
       }
+      continue;
+    }
+    const condition = IF_LINE.exec(line);
+    if (condition) {
+      const { body, otherwise } = splitBlock(takeBlock(pending));
+      pending.unshift(...(repeatCount(counts, condition[1]) > 0 ? body : otherwise));
       continue;
     }
     const marker = MARKER.exec(line);
@@ -58,11 +68,23 @@ function takeBlock(pending: string[]): string[] {
   for (let depth = 1;;) {
     const line = pending.shift();
     invariant(line !== undefined, "every repeated block has an end");
-    if (REPEAT_LINE.test(line)) depth++;
+    if (REPEAT_LINE.test(line) || IF_LINE.test(line)) depth++;
     if (END_LINE.test(line)) depth--;
     if (depth === 0) return body;
     body.push(line);
   }
+}
+
+/** Parts of a conditional block before and behind its own `//: else`. */
+function splitBlock(lines: readonly string[]): { body: string[]; otherwise: string[] } {
+  let depth = 0;
+  const place = lines.findIndex((line) => {
+    if (REPEAT_LINE.test(line) || IF_LINE.test(line)) depth++;
+    if (END_LINE.test(line)) depth--;
+    return depth === 0 && ELSE_LINE.test(line);
+  });
+  const end = place < 0 ? lines.length : place;
+  return { body: lines.slice(0, end), otherwise: lines.slice(end + 1) };
 }
 
 function repeatCount(counts: Readonly<Record<string, number>>, marker: string): number {

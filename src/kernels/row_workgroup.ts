@@ -1,4 +1,4 @@
-import type { Gpu } from "../gpu/gpu.ts";
+import type { AdapterFacts } from "../gpu/gpu.ts";
 
 /** Threads of a workgroup on a CPU device, where barriers between lanes are what costs. */
 const WORKGROUP_SIZE_FALLBACK = 64;
@@ -7,8 +7,8 @@ const WORKGROUP_SIZE_FALLBACK = 64;
 const WORKGROUP_SIZE_MAX = 512;
 
 /** Threads of a workgroup that reads a whole row of logits; a power of two. */
-export function rowWorkgroupSize(gpu: Gpu): number {
-  const { maxComputeInvocationsPerWorkgroup } = gpu.device.limits;
-  const sizeOnGpu = Math.min(WORKGROUP_SIZE_MAX, maxComputeInvocationsPerWorkgroup);
-  return gpu.facts.isFallback ? WORKGROUP_SIZE_FALLBACK : sizeOnGpu;
+export function rowWorkgroupSize(
+  { isFallback, workgroupSizeMax }: Pick<AdapterFacts, "isFallback" | "workgroupSizeMax">,
+): number {
+  return isFallback ? WORKGROUP_SIZE_FALLBACK : Math.min(WORKGROUP_SIZE_MAX, workgroupSizeMax);
 }

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { divCeil, type ModelShape, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  divCeil,
+  type ModelShape,
+  WINDOW_TILE_COUNT,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { SplitShape } from "../kernels/text/attention.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
@@ -26,11 +32,40 @@ export interface AttentionOptions {
   readers: BlockReaders;
 }
 
-/** How sequences of a cache are split; the same for every row, whatever runs beside it. */
-export function splitShape(blockCountMax: number): SplitShape {
+/** Rows whose partial results one buffer holds at least: those of a slice. */
+const ROW_COUNT_MIN = BLOCK_TOKEN_COUNT;
+
+/**
+ * How sequences of a cache are split; the same for every row, whatever runs beside it.
+ *
+ * @param options `rowCount`: rows whose partial results a buffer holds. `bindingSizeMax`: bytes of
+ * it that a kernel can bind.
+ * @throws {RangeError} if not even one split of `blockCountMax` blocks fits.
+ */
+export function splitShape(
+  blockCountMax: number,
+  options: {
+    shape: Pick<ModelShape, "queryHeadCount" | "headSize">;
+    rowCount: number;
+    bindingSizeMax: number;
+  },
+): SplitShape {
+  const { shape, bindingSizeMax } = options;
+  const rowCount = Math.max(ROW_COUNT_MIN, options.rowCount);
+  const splitBytes = partialBytes(shape, rowCount);
+  const sealedSplitCountMax = Math.min(
+    SEALED_SPLIT_COUNT_MAX,
+    Math.floor(bindingSizeMax / splitBytes) - WINDOW_TILE_COUNT,
+  );
+  if (sealedSplitCountMax < 1) {
+    throw new RangeError(
+      `Cannot attend ${rowCount} rows at a time: a split takes ${splitBytes} bytes of partial ` +
+        `results, and the adapter binds ${bindingSizeMax}`,
+    );
+  }
   const blocksPerSplit = Math.max(
     BLOCKS_PER_SPLIT_MIN,
-    divCeil(blockCountMax, SEALED_SPLIT_COUNT_MAX),
+    divCeil(blockCountMax, sealedSplitCountMax),
   );
   const splitCountMax = divCeil(blockCountMax, blocksPerSplit) + WINDOW_TILE_COUNT;
   return { blocksPerSplit, splitCountMax };
@@ -42,7 +77,14 @@ export function createPartials(
   { shape, group }: Pick<AttentionOptions, "shape" | "group">,
   splits: SplitShape,
 ): GPUBuffer {
-  const { queryHeadCount, headSize } = shape;
-  const words = group.rowCountMax * queryHeadCount * splits.splitCountMax * (headSize + 2);
-  return gpu.createBuffer("attention partials", words * WORD_SIZE_BYTES);
+  const sizeBytes = splits.splitCountMax * partialBytes(shape, group.rowCountMax);
+  return gpu.createBuffer("attention partials", sizeBytes);
+}
+
+/** Bytes of the partial results of one split of each row. */
+function partialBytes(
+  { queryHeadCount, headSize }: Pick<ModelShape, "queryHeadCount" | "headSize">,
+  rowCount: number,
+): number {
+  return rowCount * queryHeadCount * (headSize + 2) * WORD_SIZE_BYTES;
 }

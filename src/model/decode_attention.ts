@@ -31,7 +31,10 @@ export class DecodeAttention implements Attention {
   static async create(gpu: Gpu, options: AttentionOptions): Promise<DecodeAttention> {
     const { shape, cache, group, readers } = options;
     const { q, rows, attended: out } = group;
-    const splits = splitShape(cache.shape.blockCountMax);
+    const { blockCountMax } = cache.shape;
+    const { bindingSizeMax } = gpu.facts;
+    const rowCount = group.rowCountMax;
+    const splits = splitShape(blockCountMax, { shape, rowCount, bindingSizeMax });
     const partials = createPartials(gpu, options, splits);
     const sealed = await readers.decode({ shape, splits, cache, q, rows, partials });
     const window = await AttentionDecodeRawKernel.create(gpu, {

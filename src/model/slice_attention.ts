@@ -32,7 +32,10 @@ export class SliceAttention implements Attention {
   /** Compiles for a profile and binds every layer of a cache. */
   static async create(gpu: Gpu, options: AttentionOptions): Promise<SliceAttention> {
     const { shape, cache, group, readers } = options;
-    const splits = splitShape(cache.shape.blockCountMax);
+    const { blockCountMax } = cache.shape;
+    const rowCount = group.rowCountMax;
+    const { bindingSizeMax } = gpu.facts;
+    const splits = splitShape(blockCountMax, { shape, rowCount, bindingSizeMax });
     const partials = createPartials(gpu, options, splits);
     const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
     const { q, rows, attended: out } = group;

@@ -16,6 +16,14 @@ Deno.test("expandTemplate() repeats a block as a whole, blocks within blocks inc
   );
 });
 
+Deno.test("expandTemplate() keeps one of the two parts of a condition, conditions within included", () => {
+  const source = "a\n//: if is_x\nb\n//: if is_y\nc\n//: else\nd\n//: end\n//: else\ne\n//: end";
+  assertEquals(expandTemplate(source, { is_x: 1, is_y: 0 }), "a\nb\nd");
+  assertEquals(expandTemplate(source, { is_x: 1, is_y: 1 }), "a\nb\nc");
+  assertEquals(expandTemplate(source, { is_x: 0, is_y: 1 }), "a\ne");
+  assertEquals(expandTemplate("//: if z\na$i\n//: end\nb", { z: 1, i: 2 }), "a0\na1\nb");
+});
+
 Deno.test("expandTemplate() removes lines whose marker counts 0 and leaves comments alone", () => {
   assertEquals(expandTemplate("// $i\nx$i\ny", { i: 0 }), "// $i\ny");
 });

@@ -14,13 +14,15 @@ import {
   attentionConstants,
   type AttentionShape,
   chooseLanes,
+  chooseRounds,
   headGroup,
   headsText,
   type LaneFacts,
   type Lanes,
+  type RoundShape,
   type SplitShape,
 } from "../text/attention.ts";
-import { BAND_WORD_TEXT } from "../text/banded.ts";
+import { BAND_WORD_TEXT, turnText } from "../text/banded.ts";
 
 /** What {@link AttentionDecodeBandedKernel} is compiled for. */
 export interface AttentionDecodeBandedOptions {
@@ -57,7 +59,12 @@ export class AttentionDecodeBandedKernel {
     const { shape, layout } = options;
     invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
-    const code = kernelText(options, chooseLanes(facts));
+    const lanes = chooseLanes(facts);
+    const textOf = (rounds: RoundShape) => kernelText(options, lanes, rounds);
+    const { blocksPerSplit } = options.splits;
+    const code = textOf(
+      chooseRounds("attention_decode/banded", facts, { blocksPerSplit, textOf }),
+    );
     const pipeline = await gpu.createPipeline({ label: "attention_decode/banded", code });
     return new AttentionDecodeBandedKernel(gpu, pipeline, shape.kvHeadCount);
   }
@@ -86,7 +93,11 @@ export class AttentionDecodeBandedKernel {
   }
 }
 
-function kernelText(options: AttentionDecodeBandedOptions, lanes: Lanes): string {
+function kernelText(
+  options: AttentionDecodeBandedOptions,
+  lanes: Lanes,
+  rounds: RoundShape,
+): string {
   const { shape, splits, layout } = options;
   const { channelCount, sinkCount } = layout;
   const group = headGroup(shape);
@@ -99,7 +110,8 @@ function kernelText(options: AttentionDecodeBandedOptions, lanes: Lanes): string
     UNITS_PER_LANE: unitsPerLane,
     PARTS_AT_A_TIME: partsAtATime,
     WINDOW_WORDS: 4 * lanes.count - 4,
-    SPLIT_TOKENS: splits.blocksPerSplit * BLOCK_TOKEN_COUNT,
+    BLOCKS_PER_ROUND: rounds.blocksPerRound,
+    ROUND_TOKENS: rounds.blocksPerRound * BLOCK_TOKEN_COUNT,
     SINK_COUNT: sinkCount,
     SINK_ROOM: Math.max(1, sinkCount),
     STEPS_WORD: layout.stepsWord,
@@ -119,9 +131,9 @@ const VALUE_OCTAVES: f32 = ${VALUE_EXPONENT / STEPS_PER_OCTAVE};
     p: Math.log2(lanes.count),
     o: 3,
     x: Math.log2(lanes.count / 8),
-    g: layout.partCount > partsAtATime ? 1 : 0,
+    has_part_groups: layout.partCount > partsAtATime ? 1 : 0,
+    has_rounds: rounds.isSplit ? 1 : 0,
   });
-  return [main, constants, octaves, headsText(group), BAND_WORD_TEXT, ROW_TEXT, lanes.text].join(
-    "\n",
-  );
+  const parts = [main, constants, octaves, headsText(group), BAND_WORD_TEXT, ROW_TEXT];
+  return [...parts, turnText(lanes), lanes.text].join("\n");
 }

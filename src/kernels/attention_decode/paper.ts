@@ -10,10 +10,12 @@ import {
   attentionConstants,
   type AttentionShape,
   chooseLanes,
+  chooseRounds,
   headGroup,
   headsText,
   type LaneFacts,
   type Lanes,
+  type RoundShape,
   type SplitShape,
 } from "../text/attention.ts";
 import {
@@ -95,7 +97,9 @@ export class AttentionDecodePaperKernel {
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
     const lanes = chooseLanes(facts);
     const plan = planText(layout, lanes);
-    const code = kernelText(plan, options, lanes);
+    const textOf = (rounds: RoundShape) => kernelText(plan, options, { lanes, rounds });
+    const { blocksPerSplit } = options.splits;
+    const code = textOf(chooseRounds("attention_decode/paper", facts, { blocksPerSplit, textOf }));
     const pipeline = await gpu.createPipeline({ label: "attention_decode paper", code });
     const { kvHeadCount } = shape;
     return new AttentionDecodePaperKernel(gpu, pipeline, {
@@ -128,7 +132,11 @@ export class AttentionDecodePaperKernel {
   }
 }
 
-function kernelText(plan: TextPlan, options: AttentionDecodePaperOptions, lanes: Lanes): string {
+function kernelText(
+  plan: TextPlan,
+  options: AttentionDecodePaperOptions,
+  { lanes, rounds }: { lanes: Lanes; rounds: RoundShape },
+): string {
   const { shape, splits, layout } = options;
   const { keys, values } = plan;
   const group = headGroup(shape);
@@ -144,7 +152,8 @@ function kernelText(plan: TextPlan, options: AttentionDecodePaperOptions, lanes:
     UNIT_TOKENS: keys.unitTokens,
     UNITS_PER_BLOCK: unitsPerBlock,
     UNITS_AT_A_TIME: unitsAtATime,
-    SPLIT_TOKENS: splits.blocksPerSplit * BLOCK_TOKEN_COUNT,
+    BLOCKS_PER_ROUND: rounds.blocksPerRound,
+    ROUND_TOKENS: rounds.blocksPerRound * BLOCK_TOKEN_COUNT,
     PARTS_PER_SECTION: layout.rowCount * layout.planeWords,
     KEY_WIDTH_BITS: layout.widthBits(KEY),
     KEY_PAYLOAD_WORD: layout.payloadWord(KEY),
@@ -170,6 +179,7 @@ function kernelText(plan: TextPlan, options: AttentionDecodePaperOptions, lanes:
     w: Math.max(layout.widthBits(KEY), layout.widthBits(VALUE)),
     p: Math.log2(lanes.count),
     o: 3,
+    has_rounds: rounds.isSplit ? 1 : 0,
   });
   return [
     main,

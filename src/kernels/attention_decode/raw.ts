@@ -3,7 +3,6 @@ import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import {
   type AttentionShape,
-  chooseLanes,
   headGroup,
   type LaneFacts,
   type SplitShape,
@@ -55,7 +54,7 @@ export class AttentionDecodeRawKernel {
     facts: LaneFacts = gpu.facts,
   ): Promise<AttentionDecodeRawKernel> {
     const group = headGroup(options.shape);
-    const code = source + rawTilesText({ ...options, sourceBinding: 4 }, group, chooseLanes(facts));
+    const code = source + rawTilesText({ ...options, sourceBinding: 4 }, group, facts);
     const label = `attention_decode/raw ${options.source}`;
     return new AttentionDecodeRawKernel(gpu, await gpu.createPipeline({ label, code }), options);
   }

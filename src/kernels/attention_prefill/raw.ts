@@ -5,7 +5,6 @@ import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
 import {
   type AttentionShape,
-  chooseLanes,
   headGroup,
   type LaneFacts,
   type SplitShape,
@@ -67,7 +66,7 @@ export class AttentionPrefillKernel {
       vectorSize: QUERY_VECTOR_SIZE,
     };
     const code = source + constantLines({ QUERY_COUNT }) +
-      rawTilesText({ ...options, sourceBinding: 5 }, queries, chooseLanes(facts));
+      rawTilesText({ ...options, sourceBinding: 5 }, queries, facts);
     const label = `attention_prefill ${options.source}`;
     return new AttentionPrefillKernel(gpu, await gpu.createPipeline({ label, code }), options);
   }

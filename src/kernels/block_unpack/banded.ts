@@ -11,7 +11,7 @@ import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { BlockUnpackBound, BlockUnpackBuffers } from "./paper.ts";
 import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
 import { ROW_TEXT } from "../text/row.ts";
-import { BAND_WORD_TEXT } from "../text/banded.ts";
+import { BAND_WORD_TEXT, turnText } from "../text/banded.ts";
 
 /** Buffers of one use of {@link BlockUnpackBandedKernel}. */
 export interface BlockUnpackBandedBuffers extends BlockUnpackBuffers {
@@ -101,5 +101,5 @@ function kernelText(
     p: Math.log2(lanes.count),
   });
   const heads = "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n";
-  return [main, constants, heads, BAND_WORD_TEXT, ROW_TEXT, lanes.text].join("\n");
+  return [main, constants, heads, BAND_WORD_TEXT, ROW_TEXT, turnText(lanes), lanes.text].join("\n");
 }

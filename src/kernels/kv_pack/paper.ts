@@ -55,7 +55,7 @@ export class KvPackPaperKernel {
       layout.payloadWord(VALUE) + layout.payloadWordsMax(VALUE),
     );
     const needBytes = sectionWordsMax * 4 + OTHER_MEMORY_BYTES;
-    const limitBytes = gpu.device.limits.maxComputeWorkgroupStorageSize;
+    const limitBytes = gpu.facts.workgroupMemoryBytesMax;
     if (needBytes > limitBytes) {
       throw new EngineError(
         "adapter_unsupported",

@@ -100,7 +100,7 @@ export class LogitsAdjustKernel {
       VOCAB_SIZE: vocabSize,
       MASK_WORD_COUNT: maskWordCount(vocabSize),
       BIAS_COUNT_MAX,
-      WORKGROUP_SIZE: rowWorkgroupSize(gpu),
+      WORKGROUP_SIZE: rowWorkgroupSize(gpu.facts),
     };
     const label = "logits_adjust";
     return new LogitsAdjustKernel(

@@ -46,7 +46,7 @@ export class SampleKernel {
   ): Promise<SampleKernel> {
     const constants = {
       VOCAB_SIZE: options.vocabSize,
-      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu),
+      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu.facts),
     };
     const code = `${source}\n${cutSource}`;
     const pipeline = await gpu.createPipeline({ label: "sample", code, constants });

@@ -13,6 +13,7 @@ import lanesByWorkgroup from "../../../shaders/lib/attention_lanes_workgroup.wgs
 };
 import { divCeil, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts } from "../../gpu/gpu.ts";
+import { workgroupMemoryBytes } from "../../gpu/workgroup_memory.ts";
 
 /** Heads of a layer, as attention sees them. */
 export interface AttentionShape {
@@ -46,10 +47,19 @@ export interface Lanes {
   count: number;
   /** Declares `lane`, the entry point and the shuffles. */
   text: string;
+  /** Whether all lanes are at the same place always, without barriers, and no compiler minds. */
+  isLockstep: boolean;
 }
 
-/** What the choice of lanes depends on. */
-export type LaneFacts = Pick<AdapterFacts, "hasSubgroups" | "subgroupSizeMin" | "isFallback">;
+/** What of an adapter the text of a kernel depends on. */
+export type LaneFacts = Pick<
+  AdapterFacts,
+  | "hasSubgroups"
+  | "subgroupSizeMin"
+  | "isFallback"
+  | "checksUniformity"
+  | "workgroupMemoryBytesMax"
+>;
 
 const LANE_COUNT_MAX = 32;
 const LANE_COUNT_MIN = 8;
@@ -57,12 +67,14 @@ const GROUP_SIZE_MAX = 16;
 const VECTOR_SIZE_MAX = 4;
 
 /** Chooses a workgroup's lanes: one subgroup where its size is known, else workgroup memory. */
-export function chooseLanes(facts: LaneFacts): Lanes {
-  const { hasSubgroups, subgroupSizeMin, isFallback } = facts;
+export function chooseLanes(facts: Omit<LaneFacts, "workgroupMemoryBytesMax">): Lanes {
+  const { hasSubgroups, subgroupSizeMin, isFallback, checksUniformity } = facts;
   if (hasSubgroups && subgroupSizeMin >= LANE_COUNT_MIN) {
-    return { count: Math.min(LANE_COUNT_MAX, subgroupSizeMin), text: lanesBySubgroup };
+    const count = Math.min(LANE_COUNT_MAX, subgroupSizeMin);
+    return { count, text: lanesBySubgroup, isLockstep: isFallback && !checksUniformity };
   }
-  return { count: isFallback ? LANE_COUNT_MIN : LANE_COUNT_MAX, text: lanesByWorkgroup };
+  const count = isFallback ? LANE_COUNT_MIN : LANE_COUNT_MAX;
+  return { count, text: lanesByWorkgroup, isLockstep: false };
 }
 
 /**
@@ -88,7 +100,8 @@ export function headGroup(shape: AttentionShape): HeadGroup {
 }
 
 /**
- * Text of the vectors `Heads` and `HeadsCount`, of `load_query_<i>(workgroup, channel)` and
+ * Text of the vectors `Heads` and `HeadsCount`, of `load_query_<i>(workgroup, channel)`,
+ * `load_partial_<i>(workgroup, split, offset)` and
  * `store_partial_<i>(workgroup, split, offset, heads)` for each vector `i`. Heads that do not exist
  * load as 0 and are not stored. Needs `q`, `partials`, `query_place`, {@link attentionConstants}.
  */
@@ -105,8 +118,15 @@ export function headsText(group: HeadGroup): string {
   partials[place${head} * (D + 2u) + offset] = heads[${head % vectorSize}];
 `
     );
+    const earlier = heads.map((head) => {
+      const place = `query_place(workgroup, ${head}u) * SPLIT_COUNT_MAX + split`;
+      return head < groupSize ? `partials[(${place}) * (D + 2u) + offset]` : "0.0";
+    });
     text += `fn load_query_${vector}(workgroup: vec3<u32>, channel: u32) -> Heads {
   return Heads(${loads.join(", ")});
+}
+fn load_partial_${vector}(workgroup: vec3<u32>, split: u32, offset: u32) -> Heads {
+  return Heads(${earlier.join(", ")});
 }
 fn store_partial_${vector}(workgroup: vec3<u32>, split: u32, offset: u32, heads: Heads) {
 ${stores.join("")}}
@@ -151,6 +171,43 @@ export function attentionConstants(
     BLOCKS_PER_SPLIT: splits.blocksPerSplit,
     SPLIT_COUNT_MAX: splits.splitCountMax,
   };
+}
+
+/** Rounds of a split: as many blocks are scored together as workgroup memory has room for. */
+export interface RoundShape {
+  blocksPerRound: number;
+  /** Whether a split may have more than one round. */
+  isSplit: boolean;
+}
+
+/**
+ * The largest rounds that fit.
+ *
+ * @param blocksPerSplit Blocks of a split; no round has more.
+ * @param textOf Text of a kernel for rounds of some size.
+ * @throws {RangeError} if not even one block fits.
+ */
+export function chooseRounds(
+  label: string,
+  { workgroupMemoryBytesMax }: Pick<LaneFacts, "workgroupMemoryBytesMax">,
+  { blocksPerSplit, textOf }: { blocksPerSplit: number; textOf: (rounds: RoundShape) => string },
+): RoundShape {
+  const rounds = (blocksPerRound: number): RoundShape => {
+    return { blocksPerRound, isSplit: blocksPerRound < blocksPerSplit };
+  };
+  const bytesOf = (count: number) => workgroupMemoryBytes(textOf(rounds(count)));
+  const [one, two] = [bytesOf(1), bytesOf(2)];
+  if (one > workgroupMemoryBytesMax) {
+    throw new RangeError(
+      `Cannot run ${label}: it takes ${one} bytes of workgroup memory, ` +
+        `the adapter has ${workgroupMemoryBytesMax}`,
+    );
+  }
+  const more = Math.floor((workgroupMemoryBytesMax - one) / (two - one));
+  let blocksPerRound = Math.min(blocksPerSplit, 1 + more);
+  // Each variable is rounded up, so a block may take some bytes more than the second did.
+  while (bytesOf(blocksPerRound) > workgroupMemoryBytesMax) blocksPerRound--;
+  return rounds(blocksPerRound);
 }
 
 /** Words of the partial results of `rowCount` rows. */

@@ -6,14 +6,22 @@
 
 import bandChoice from "../../../shaders/lib/kv_band_choice.wgsl" with { type: "text" };
 import bandWord from "../../../shaders/lib/band_word.wgsl" with { type: "text" };
+import turnLockstep from "../../../shaders/lib/banded_turn_lockstep.wgsl" with { type: "text" };
+import turnUniform from "../../../shaders/lib/banded_turn_uniform.wgsl" with { type: "text" };
 import packRange from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import { STRETCH } from "../../codec/banded/levels.ts";
+import type { Lanes } from "./attention.ts";
 
 /** Chooses bands of codes in scratch. Needs `codes`, `order`, `bands`, `PACK_SIZE`. */
 export const BAND_CHOICE_TEXT: string = [packRange, bandChoice, bandWord].join("\n");
 
 /** What a band's word holds. */
 export const BAND_WORD_TEXT: string = bandWord;
+
+/** How lanes agree on the next turn at a row. */
+export function turnText({ isLockstep }: Pick<Lanes, "isLockstep">): string {
+  return isLockstep ? turnLockstep : turnUniform;
+}
 
 /** By levels, what a number of eight digits is stretched by; 0 for none. */
 export const STRETCH_TEXT: string =

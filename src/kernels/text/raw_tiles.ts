@@ -15,9 +15,13 @@ import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
   type AttentionShape,
+  chooseLanes,
+  chooseRounds,
   type HeadGroup,
   headsText,
+  type LaneFacts,
   type Lanes,
+  type RoundShape,
   seenText,
   type SplitShape,
 } from "./attention.ts";
@@ -40,19 +44,33 @@ const TOKENS_AT_A_TIME_MAX = 4;
 const SOURCES = { window: fromWindow, arena: fromArena, scratch: fromScratch };
 
 /** Text to append to a kernel that defines its queries' rows; `group` says how many there are. */
-export function rawTilesText(options: RawTilesOptions, group: HeadGroup, lanes: Lanes): string {
+export function rawTilesText(
+  options: RawTilesOptions,
+  group: HeadGroup,
+  facts: LaneFacts,
+): string {
+  const lanes = chooseLanes(facts);
+  const blocksPerSplit = options.source === "window" ? 1 : options.splits.blocksPerSplit;
+  const textOf = (rounds: RoundShape) => textOfRounds(options, { group, lanes, rounds });
+  return textOf(chooseRounds("attention over raw tiles", facts, { blocksPerSplit, textOf }));
+}
+
+function textOfRounds(
+  options: RawTilesOptions,
+  { group, lanes, rounds }: { group: HeadGroup; lanes: Lanes; rounds: RoundShape },
+): string {
   const { shape, splits, source } = options;
   const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);
   // Lanes that share a token: a power of two that divides its groups of 8 channels.
   const columnCount = shape.headSize / 8;
   const span = Math.min(lanes.count, columnCount & -columnCount);
-  const splitBlockCount = source === "window" ? 1 : splits.blocksPerSplit;
   const constants = constantLines({
     ...attentionConstants(shape, splits),
     LANE_COUNT: lanes.count,
     SOURCE_BINDING: options.sourceBinding,
     SPAN: span,
-    SPLIT_TOKENS: splitBlockCount * BLOCK_TOKEN_COUNT,
+    BLOCKS_PER_ROUND: rounds.blocksPerRound,
+    ROUND_TOKENS: rounds.blocksPerRound * BLOCK_TOKEN_COUNT,
     TILE_WORDS: rawTileWords(shape),
     TOKENS_AT_A_TIME: tokensAtATime,
     WINDOW_TILE_COUNT,
@@ -65,6 +83,7 @@ export function rawTilesText(options: RawTilesOptions, group: HeadGroup, lanes: 
     i: 8 / (lanes.count / span),
     p: Math.log2(lanes.count),
     g: Math.log2(lanes.count / span),
+    has_rounds: rounds.isSplit ? 1 : 0,
   });
   return [body, constants, headsText(group), seenText(group), SOURCES[source], ROW_TEXT, lanes.text]
     .join("\n");

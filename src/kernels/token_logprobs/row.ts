@@ -51,7 +51,7 @@ export class TokenLogprobsKernel {
   ): Promise<TokenLogprobsKernel> {
     const constants = {
       VOCAB_SIZE: options.vocabSize,
-      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu),
+      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu.facts),
     };
     const label = "token_logprobs";
     const pipeline = await gpu.createPipeline({ label, code: source, constants });

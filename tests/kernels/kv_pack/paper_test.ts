@@ -88,9 +88,8 @@ async function packOnGpu(
 Deno.test("KvPackPaperKernel refuses a layout whose sections exceed workgroup memory, with numbers", async () => {
   const gpu = await testGpu();
   const layout = new PaperLayout({ ...KERNEL_CASES[4], keyBits: 8, valueBits: 8 });
-  const limits = { maxComputeWorkgroupStorageSize: 16384 };
-  const small = { device: { limits } } as unknown as Gpu;
-  assert(gpu.device.limits.maxComputeWorkgroupStorageSize >= 16384, "WebGPU grants 16 KiB");
+  const small = { facts: { ...gpu.facts, workgroupMemoryBytesMax: 16384 } } as Gpu;
+  assert(gpu.facts.workgroupMemoryBytesMax >= 16384, "WebGPU grants 16 KiB");
   const error = await assertRejects(() =>
     KvPackPaperKernel.create(small, { layout, layerCount: 1 })
   );

@@ -6,6 +6,7 @@ function lanesOf(facts: Partial<LaneFacts>): { count: number; subgroups: boolean
     hasSubgroups: false,
     subgroupSizeMin: 0,
     isFallback: false,
+    checksUniformity: false,
     ...facts,
   });
   return { count, subgroups: text.includes("subgroupShuffle(") };

@@ -1,0 +1,78 @@
+/** What kernels take of an adapter, for models and contexts up to a million tokens. No device. */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { rawTileWords } from "../../src/codec/record.ts";
+import { workgroupMemoryBytes } from "../../src/gpu/workgroup_memory.ts";
+import { partialsWords } from "../../src/kernels/text/attention.ts";
+import { splitShape } from "../../src/model/attention_splits.ts";
+import { ADAPTERS } from "../support/adapters.ts";
+import { attentionTexts, blockCountOf, kernelTexts, TEXT_MODELS } from "../support/kernel_texts.ts";
+
+const CONTEXTS = [8192, 131_072, 524_288, 1_048_576];
+
+/** Rows of a slice. */
+const ROW_COUNT = 64;
+
+for (const [adapter, facts] of Object.entries(ADAPTERS)) {
+  for (const [name, model] of Object.entries(TEXT_MODELS)) {
+    Deno.test(`attention of ${name} on ${adapter} fits workgroup memory at contexts up to 1M`, async () => {
+      for (const contextTokens of CONTEXTS) {
+        for (const { label, code } of await attentionTexts({ model, facts, contextTokens })) {
+          const bytes = workgroupMemoryBytes(code);
+          const what = `${label} at ${contextTokens} takes ${bytes} bytes`;
+          assert(bytes <= facts.workgroupMemoryBytesMax, what);
+        }
+      }
+    });
+  }
+}
+
+for (const [adapter, facts] of Object.entries(ADAPTERS)) {
+  Deno.test(`all kernels on ${adapter} fit its workgroup memory`, async () => {
+    for (const model of Object.values(TEXT_MODELS)) {
+      const texts = await kernelTexts({ model, facts, contextTokens: 8192 });
+      assert(texts.length > 60, `${texts.length} texts`);
+      for (const { label, code, constants } of texts) {
+        const bytes = workgroupMemoryBytes(code, constants);
+        assert(bytes <= facts.workgroupMemoryBytesMax, `${label} takes ${bytes} bytes`);
+      }
+    }
+  });
+
+  Deno.test(`partial results and a split's tiles on ${adapter} fit a binding at contexts up to 1M`, () => {
+    const { bindingSizeMax } = facts;
+    for (const [name, shape] of Object.entries(TEXT_MODELS)) {
+      // Without groups of heads a million raw tokens take 512 GiB: such models end earlier.
+      const isGrouped = shape.kvHeadCount < shape.queryHeadCount;
+      for (const contextTokens of CONTEXTS.filter((tokens) => isGrouped || tokens <= 524_288)) {
+        const blockCountMax = blockCountOf({ contextTokens });
+        const splits = splitShape(blockCountMax, { shape, rowCount: ROW_COUNT, bindingSizeMax });
+        const partialBytes = partialsWords(shape, splits, ROW_COUNT) * 4;
+        const tileBytes = splits.blocksPerSplit * rawTileWords(shape) * 4;
+        const what = `${name} at ${contextTokens}: ${partialBytes} and ${tileBytes} bytes`;
+        assert(partialBytes <= bindingSizeMax && tileBytes <= bindingSizeMax, what);
+      }
+    }
+  });
+}
+
+Deno.test("splits of contexts up to 32,768 tokens are as short as ever: their results keep their bits", () => {
+  const bindingSizeMax = ADAPTERS["the least that WebGPU allows"].bindingSizeMax;
+  for (const shape of Object.values(TEXT_MODELS).filter((each) => each.queryHeadCount <= 32)) {
+    const splits = splitShape(510, { shape, rowCount: ROW_COUNT, bindingSizeMax });
+    const sealed = Math.min(128, splits.splitCountMax - 4);
+    assertEquals(splits.blocksPerSplit, Math.max(4, Math.ceil(510 / sealed)));
+  }
+});
+
+Deno.test("splitShape() refuses rows of which not one split fits a binding, saying how large it is", () => {
+  const shape = TEXT_MODELS["70B"];
+  const options = { shape, rowCount: 5000, bindingSizeMax: 128 * 2 ** 20 };
+  assertThrows(() => splitShape(16, options), RangeError, "a split takes 166400000 bytes");
+});
+
+Deno.test("attention refuses an adapter whose workgroup memory holds no block, saying what it takes", async () => {
+  const facts = { ...ADAPTERS["DX12"], workgroupMemoryBytesMax: 4096 };
+  const options = { model: TEXT_MODELS["8B"], facts, contextTokens: 8192 };
+  await assertRejects(() => attentionTexts(options), RangeError, "the adapter has 4096");
+});

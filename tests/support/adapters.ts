@@ -1,0 +1,54 @@
+/** What adapters say of themselves, as the runtime passes it on; where known, from the field. */
+
+import type { AdapterFacts } from "../../src/gpu/gpu.ts";
+
+const MIB = 2 ** 20;
+
+const GPU: AdapterFacts = {
+  name: "",
+  driver: "",
+  isFallback: false,
+  subgroupSizeMin: 32,
+  subgroupSizeMax: 32,
+  hasSubgroups: true,
+  hasTimestamps: true,
+  checksUniformity: false,
+  workgroupMemoryBytesMax: 32 * 1024,
+  workgroupSizeMax: 1024,
+  bindingSizeMax: 2 ** 31 - 4,
+  bufferSizeMax: 2 ** 31 - 4,
+};
+
+/** Adapters by name. */
+export const ADAPTERS: Readonly<Record<string, AdapterFacts>> = {
+  "NVIDIA on Vulkan": { ...GPU, workgroupMemoryBytesMax: 48 * 1024 },
+  "AMD RDNA on Vulkan": { ...GPU, subgroupSizeMax: 64, hasSubgroups: false },
+  "AMD GCN on Vulkan": { ...GPU, subgroupSizeMin: 64, subgroupSizeMax: 64 },
+  "Intel on Vulkan": { ...GPU, subgroupSizeMin: 8, hasSubgroups: false },
+  "Apple on Metal": { ...GPU, subgroupSizeMin: 4, subgroupSizeMax: 64, hasSubgroups: false },
+  "DX12": { ...GPU, subgroupSizeMin: 0, subgroupSizeMax: 0, hasSubgroups: false },
+  "software Vulkan": {
+    ...GPU,
+    isFallback: true,
+    subgroupSizeMin: 8,
+    subgroupSizeMax: 8,
+    bindingSizeMax: 128 * MIB,
+  },
+  "software Vulkan of 4 lanes": {
+    ...GPU,
+    isFallback: true,
+    subgroupSizeMin: 4,
+    subgroupSizeMax: 4,
+    workgroupSizeMax: 256,
+  },
+  "the least that WebGPU allows": {
+    ...GPU,
+    subgroupSizeMin: 0,
+    subgroupSizeMax: 0,
+    hasSubgroups: false,
+    workgroupMemoryBytesMax: 16 * 1024,
+    workgroupSizeMax: 256,
+    bindingSizeMax: 128 * MIB,
+    bufferSizeMax: 256 * MIB,
+  },
+};

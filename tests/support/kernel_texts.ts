@@ -1,0 +1,203 @@
+/** The WGSL of every kernel for a model and an adapter, made without a device. */
+
+import { BandedLayout } from "../../src/codec/banded/layout.ts";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import type { AdapterFacts, Gpu, PipelineOptions } from "../../src/gpu/gpu.ts";
+import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode/banded.ts";
+import { AttentionDecodePaperKernel } from "../../src/kernels/attention_decode/paper.ts";
+import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
+import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
+import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
+import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
+import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
+import { EmbedKernel } from "../../src/kernels/embed/row.ts";
+import { FinishHeadsKernel } from "../../src/kernels/finish_heads/head.ts";
+import { KvMeasureBandedKernel } from "../../src/kernels/kv_measure/banded.ts";
+import { KvMeasurePaperKernel } from "../../src/kernels/kv_measure/paper.ts";
+import { KvPackBandedKernel } from "../../src/kernels/kv_pack/banded.ts";
+import { KvPackPaperKernel } from "../../src/kernels/kv_pack/paper.ts";
+import { KvQuantiseBandedKernel } from "../../src/kernels/kv_quantise/banded.ts";
+import { KvQuantisePaperKernel } from "../../src/kernels/kv_quantise/paper.ts";
+import { KvRepackGreedyKernel } from "../../src/kernels/kv_repack/greedy.ts";
+import { KvRepackMedianKernel } from "../../src/kernels/kv_repack/median.ts";
+import { LogitsAdjustKernel } from "../../src/kernels/logits_adjust/row.ts";
+import { MatmulKernel, type MatmulOutput } from "../../src/kernels/matmul/rows.ts";
+import { SampleKernel } from "../../src/kernels/sample/row.ts";
+import { TokenLogprobsKernel } from "../../src/kernels/token_logprobs/row.ts";
+import type { DeviceWeights } from "../../src/kernels/weight_layout.ts";
+import { splitShape } from "../../src/model/attention_splits.ts";
+
+/** Shape of a model, as far as kernels depend on it. */
+export interface TextModel {
+  layerCount: number;
+  width: number;
+  feedForwardWidth: number;
+  queryHeadCount: number;
+  kvHeadCount: number;
+  headSize: number;
+  vocabSize: number;
+}
+
+/** Models by name: each varies heads. */
+export const TEXT_MODELS: Readonly<Record<string, TextModel>> = {
+  "135M": model({ layers: 30, width: 576, wide: 1536, heads: [9, 3, 64], vocab: 49152 }),
+  "7B without groups": model({ layers: 32, width: 4096, wide: 11008, heads: [32, 32, 128] }),
+  "8B": model({ layers: 32, width: 4096, wide: 14336, heads: [32, 8, 128] }),
+  "70B": model({ layers: 80, width: 8192, wide: 28672, heads: [64, 8, 128] }),
+  "heads of 96": model({ layers: 32, width: 3072, wide: 8192, heads: [24, 8, 96] }),
+  "heads of 256": model({ layers: 34, width: 2560, wide: 10240, heads: [8, 4, 256] }),
+  "groups of 6 heads of 256": model({ layers: 64, width: 5120, wide: 17408, heads: [24, 4, 256] }),
+};
+
+/** A text with the values of its `override` constants. */
+export type KernelText = Required<PipelineOptions>;
+
+/** Which texts are made. */
+export interface TextOptions {
+  model: TextModel;
+  facts: AdapterFacts;
+  contextTokens: number;
+}
+
+const FORMATS = ["q4", "q8", "f16", "bf16", "f32"] as const;
+const PACK_SIZES = [4, 8, 16, 32] as const;
+
+/** Texts of all kernels. */
+export async function kernelTexts(options: TextOptions): Promise<KernelText[]> {
+  return [
+    ...await attentionTexts(options),
+    ...await productTexts(options),
+    ...await sealingTexts(options),
+    ...await logitTexts(options),
+  ];
+}
+
+/** Texts of attention and of unpacking for it, which depend on the length of the context. */
+export async function attentionTexts(options: TextOptions): Promise<KernelText[]> {
+  const { model: shape, facts } = options;
+  const { gpu, texts } = recordingGpu(facts);
+  const blockCountMax = blockCountOf(options);
+  const { bindingSizeMax } = facts;
+  const splits = splitShape(blockCountMax, { shape, rowCount: 64, bindingSizeMax });
+  const common = { shape, splits };
+  const banded = new BandedLayout({ ...shape, sinkCount: 4 });
+  await AttentionDecodeBandedKernel.create(gpu, { ...common, layout: banded });
+  await BlockUnpackBandedKernel.create(gpu, { layout: banded });
+  for (const packSize of PACK_SIZES) {
+    for (const [keyBits, valueBits] of [[4, 3], [8, 8]]) {
+      const layout = new PaperLayout({ ...shape, packSize, keyBits, valueBits });
+      await AttentionDecodePaperKernel.create(gpu, { ...common, layout });
+      await BlockUnpackPaperKernel.create(gpu, { layout });
+    }
+  }
+  for (const source of ["window", "arena", "scratch"] as const) {
+    await AttentionPrefillKernel.create(gpu, { ...common, source });
+    if (source !== "scratch") await AttentionDecodeRawKernel.create(gpu, { ...common, source });
+  }
+  await AttentionMergeKernel.create(gpu, common);
+  return texts;
+}
+
+/** Sealed blocks of a context, whose newest two are raw at least. */
+export function blockCountOf({ contextTokens }: Pick<TextOptions, "contextTokens">): number {
+  return Math.max(1, Math.floor(contextTokens / 64) - 2);
+}
+
+async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]> {
+  const { gpu, texts } = recordingGpu(facts);
+  const { queryHeadCount, kvHeadCount, headSize, width, feedForwardWidth, vocabSize } = model;
+  const queryWidth = queryHeadCount * headSize;
+  const heads = { kind: "heads", queryHeadCount, kvHeadCount, headSize } as const;
+  const products: [output: MatmulOutput, rows: number, columns: number, norm: boolean][] = [
+    [heads, queryWidth + 2 * kvHeadCount * headSize, width, true],
+    [{ kind: "add" }, width, queryWidth, false],
+    [{ kind: "silu" }, 2 * feedForwardWidth, width, true],
+    [{ kind: "store" }, vocabSize, width, true],
+  ];
+  for (const format of FORMATS) {
+    for (const [output, rowCount, columnCount, hasNorm] of products) {
+      const weights = weightsOf(format, rowCount, columnCount);
+      await MatmulKernel.create(gpu, {
+        weights,
+        output,
+        ...(hasNorm ? { normEpsilon: 1e-5 } : {}),
+      });
+    }
+    await EmbedKernel.create(gpu, weightsOf(format, vocabSize, width));
+  }
+  for (const norm of [null, { over: "head", epsilon: 1e-6 }] as const) {
+    await FinishHeadsKernel.create(gpu, { queryHeadCount, kvHeadCount, headSize, norm });
+  }
+  return texts;
+}
+
+async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]> {
+  const { gpu, texts } = recordingGpu(facts);
+  const { layerCount } = model;
+  const banded = { layout: new BandedLayout({ ...model, sinkCount: 4 }), layerCount };
+  await KvQuantiseBandedKernel.create(gpu, banded);
+  await KvMeasureBandedKernel.create(gpu, banded);
+  await KvPackBandedKernel.create(gpu, banded);
+  for (const packSize of PACK_SIZES) {
+    const layout = new PaperLayout({ ...model, packSize, keyBits: 4, valueBits: 3 });
+    const paper = { layout, layerCount };
+    await KvQuantisePaperKernel.create(gpu, { ...paper, keyRel: 0.1, valueRel: 0.2 });
+    await KvMeasurePaperKernel.create(gpu, paper);
+    await KvPackPaperKernel.create(gpu, paper);
+    await KvRepackGreedyKernel.create(gpu, paper);
+    await KvRepackMedianKernel.create(gpu, paper);
+  }
+  return texts;
+}
+
+async function logitTexts({ model, facts }: TextOptions): Promise<KernelText[]> {
+  const { gpu, texts } = recordingGpu(facts);
+  const { vocabSize } = model;
+  await LogitsAdjustKernel.create(gpu, { vocabSize });
+  await SampleKernel.create(gpu, { vocabSize });
+  await TokenLogprobsKernel.create(gpu, { vocabSize });
+  return texts;
+}
+
+/** A device that compiles nothing and keeps what it was given to compile. */
+function recordingGpu(facts: AdapterFacts): { gpu: Gpu; texts: KernelText[] } {
+  const texts: KernelText[] = [];
+  const gpu = {
+    facts,
+    createPipeline: ({ label, code, constants = {} }: PipelineOptions) => {
+      texts.push({ label, code, constants });
+      return Promise.resolve({});
+    },
+  };
+  return { gpu: gpu as unknown as Gpu, texts };
+}
+
+function weightsOf(
+  format: typeof FORMATS[number],
+  rowCount: number,
+  columnCount: number,
+): DeviceWeights {
+  const parts = [{ rowStart: 0, rowCount }] as DeviceWeights["parts"];
+  return { format, rowCount, columnCount, parts };
+}
+
+function model(
+  sizes: {
+    layers: number;
+    width: number;
+    wide: number;
+    heads: [query: number, kv: number, size: number];
+    vocab?: number;
+  },
+): TextModel {
+  const [queryHeadCount, kvHeadCount, headSize] = sizes.heads;
+  return {
+    layerCount: sizes.layers,
+    width: sizes.width,
+    feedForwardWidth: sizes.wide,
+    queryHeadCount,
+    kvHeadCount,
+    headSize,
+    vocabSize: sizes.vocab ?? 128256,
+  };
+}
