@@ -4,19 +4,19 @@
  * @module
  */
 
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { plainHost } from "./access.ts";
 import { checkBind } from "./auth.ts";
-import { ApiError, toErrorAnswer } from "./openai/errors.ts";
+import { Listener } from "./listener.ts";
 import type { ServerState } from "./state.ts";
 
 /** Longest wait for answers to end by themselves once their generations are aborted. */
 const DRAIN_MS = 600;
 /** Longest wait for the engine to give its device back. */
 const RELEASE_MS = 1000;
+/** Longer than proxies keep idle connections: one closed under a request is a 502 there. */
+const KEEP_ALIVE_MS = 75_000;
+const CHECK_INTERVAL_MS = 5000;
 
 /** What {@link startServer} needs. */
 export interface ServeOptions {
@@ -30,6 +30,10 @@ export interface ServeOptions {
   keyCount: number;
   /** Allows an address that others can reach without a key. Default false. */
   insecure?: boolean;
+  /** How long a connection without a request is kept; 75 s if left out. */
+  keepAliveMs?: number;
+  /** Milliseconds between two looks whether the port accepts connections; 5 s if left out. */
+  checkIntervalMs?: number;
   /** Frees what requests used; default closes the state's engine. */
   release?: () => Promise<void>;
 }
@@ -40,6 +44,8 @@ export interface RunningServer {
   readonly url: string;
   /** Resolves when the last connection has ended. */
   readonly finished: Promise<void>;
+  /** Resolves to the reason if the port cannot be listened on any more. */
+  readonly failed: Promise<Error>;
   /**
    * Accepts no more, ends requests in flight, frees the engine. Resolves within two seconds, also
    * if a connection or the engine does not end by then. Idempotent.
@@ -63,33 +69,6 @@ function releaseEngine(state: ServerState): () => Promise<void> {
   return phase.name === "ready" ? () => phase.model.engine.close() : () => Promise.resolve();
 }
 
-/** Answers a request whose target or host is no address. */
-function refuseRequest(error: unknown): Response {
-  const state = error instanceof Error ? error.message : String(error);
-  const refusal = new ApiError(400, `Cannot read the request: ${state}`, { code: "invalid_url" });
-  const { status, body } = toErrorAnswer(refusal);
-  return Response.json(body, { status });
-}
-
-/**
- * Not `Deno.serve`: it does not notice that a client is gone once a body of more than some hundred
- * bytes was read (`src/decisions/14_node_http.md`).
- */
-function listen({ app, hostname, port }: ServeOptions): Promise<Server> {
-  const server = createServer(getRequestListener(app.fetch, {
-    overrideGlobalObjects: false,
-    hostname: "localhost", // for requests of HTTP/1.0, which may give none
-    errorHandler: refuseRequest,
-  }));
-  const { promise, resolve, reject } = Promise.withResolvers<Server>();
-  server.once("error", (cause: NodeJS.ErrnoException) => {
-    const state = cause.code === "EADDRINUSE" ? "another program listens there" : cause.message;
-    reject(new Error(`Cannot listen on ${hostname}:${port}: ${state}`, { cause }));
-  });
-  server.listen(port, hostname, () => resolve(server));
-  return promise;
-}
-
 /**
  * Starts accepting connections.
  *
@@ -100,26 +79,27 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const { state, keyCount, insecure = false } = options;
   const hostname = plainHost(options.hostname);
   checkBind(hostname, { keyCount, insecure });
-  const server = await listen({ ...options, hostname });
-  const { port } = server.address() as AddressInfo;
+  const { keepAliveMs = KEEP_ALIVE_MS, checkIntervalMs = CHECK_INTERVAL_MS } = options;
+  const { app, port } = options;
+  const listener = await Listener.open({ app, hostname, port, keepAliveMs, checkIntervalMs });
   const closed = Promise.withResolvers<void>();
 
   async function end(): Promise<void> {
     const release = options.release ?? releaseEngine(state);
     state.stop();
     const released = release().catch((error) => console.error("Cannot free the engine:", error));
-    server.close(() => closed.resolve());
-    server.closeIdleConnections();
+    void listener.close().then(closed.resolve);
     await within(closed.promise, DRAIN_MS);
-    server.closeAllConnections();
+    listener.closeConnections();
     await within(released, RELEASE_MS);
   }
 
   let ending: Promise<void> | null = null;
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
-    url: `http://${host}:${port}`,
+    url: `http://${host}:${listener.port}`,
     finished: closed.promise,
+    failed: listener.failed,
     stop: () => ending ??= end(),
     async drain(limitMs) {
       await state.drain(limitMs);

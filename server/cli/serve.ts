@@ -37,6 +37,10 @@ export const serveCommand: Command = {
       value: "SECONDS",
       help: "longest that a request may take, waiting included (default: 3600)",
     },
+    "keep-alive": {
+      value: "SECONDS",
+      help: "how long a connection without a request is kept (default: 75)",
+    },
     "drain-timeout": {
       value: "SECONDS",
       help: "how long requests may go on after SIGTERM (default: 30)",
@@ -79,6 +83,7 @@ interface ServeRequest {
   log: LogFormat;
   requestLimitMs: number;
   drainLimitMs: number;
+  keepAliveMs: number;
   engine: EngineRequest;
 }
 
@@ -95,7 +100,7 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
     await model?.engine.close();
   };
   loading.catch(() => {}); // awaited below, once the server listens
-  const { hostname, port, insecure } = request;
+  const { hostname, port, insecure, keepAliveMs } = request;
   const server = await listen({
     app,
     state,
@@ -103,6 +108,7 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
     port,
     keyCount: apiKeys.length,
     insecure,
+    keepAliveMs,
     release,
   });
   exitOnSignals(server, state.drainLimitMs);
@@ -118,7 +124,11 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
     if (state.phase.name !== "stopping") await server.stop();
     throw error;
   }
-  await server.finished;
+  const failure = await Promise.race([server.failed, server.finished]);
+  if (failure) {
+    await server.stop();
+    throw new SetupError(failure.message, { cause: failure });
+  }
   // Only a signal stops the server, and its handler ends the process.
   return await new Promise<number>(() => {});
 }
@@ -151,6 +161,7 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     insecure,
     log: (flags.text("log") ?? "text") as LogFormat,
     requestLimitMs: 1000 * (flags.number("request-timeout", { min: 0.1, ...SECONDS }) ?? 3600),
+    keepAliveMs: 1000 * (flags.number("keep-alive", { min: 1, ...SECONDS }) ?? 75),
     drainLimitMs: 1000 * (flags.number("drain-timeout", { min: 0, ...SECONDS }) ?? 30),
     engine: readEngineFlags(flags),
   };

@@ -1,6 +1,6 @@
 /** A scripted app on a real socket. */
 
-import { startServer } from "../../server/serve.ts";
+import { type ServeOptions, startServer } from "../../server/serve.ts";
 import type { FakeScript } from "../support/fake_engine.ts";
 import { harness, type HarnessOptions } from "./harness.ts";
 
@@ -11,12 +11,12 @@ export type ServedApp = ReturnType<typeof harness> & { url: string; stop(): Prom
 export async function withServer(
   script: FakeScript,
   body: (context: ServedApp) => unknown,
-  options: HarnessOptions & { hostname?: string } = {},
+  options: HarnessOptions & Partial<Pick<ServeOptions, "hostname" | "keepAliveMs">> = {},
 ): Promise<void> {
   const context = harness(script, options);
   const { app, state } = context;
-  const { hostname = "127.0.0.1" } = options;
-  const server = await startServer({ app, state, hostname, port: 0, keyCount: 0 });
+  const served = { hostname: "127.0.0.1", ...options, app, state, port: 0, keyCount: 0 };
+  const server = await startServer(served);
   try {
     await body({ ...context, url: server.url, stop: server.stop });
   } finally {
