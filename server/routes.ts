@@ -162,6 +162,7 @@ function slotRoutes(routes: RouteContext, slotFolder: string | null): ApiRoute[]
         summary: "Save, restore or erase (`?action=`) what the cache has of a slot's last prompt",
         request: slotActionSchema,
         answer: slotActionAnswer,
+        errors: [507],
         params: { id: "number of the slot" },
       },
     },

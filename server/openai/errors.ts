@@ -21,6 +21,8 @@ export const STATUS_BY_CODE = {
   adapter_missing: 503,
   adapter_unsupported: 503,
   out_of_memory: 503,
+  storage_full: 507,
+  storage_failed: 500,
   device_lost: 503,
   gpu_validation: 500,
   non_finite_values: 500,

@@ -43,6 +43,8 @@ const ERROR_MEANINGS: Readonly<Record<number, string>> = {
   429: "too many requests wait; `Retry-After` says when to come back",
   500: "a defect of the server",
   503: "loading, shutting down, or the GPU is lost",
+  504: "the request took longer than the server lets it",
+  507: "the server's disk is full",
 };
 
 const toSchema = (schema: z.ZodType, io: "input" | "output") =>

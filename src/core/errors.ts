@@ -21,6 +21,8 @@ export type EngineErrorCode =
   | "adapter_missing"
   | "adapter_unsupported"
   | "out_of_memory"
+  | "storage_full"
+  | "storage_failed"
   | "device_lost"
   | "gpu_validation"
   | "non_finite_values"

@@ -11,6 +11,7 @@ import type { StoredBlock } from "../tiers/block_file.ts";
 import { packSequence, parseSequence } from "../tiers/sequence_file.ts";
 import { kindOfKey } from "../scheduler/block_key.ts";
 import type { HeldBlock, PromptOf } from "../scheduler/shelf.ts";
+import { storageFailure } from "./storage_failure.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { SlotInfo, SlotOutcome } from "./types.ts";
 
@@ -56,7 +57,8 @@ export class SlotStore {
    * Writes what the cache has of the prompt of a slot's last sequence, to a temporary name that is
    * then renamed.
    *
-   * @throws {EngineError} `invalid_request` if there is nothing, or the file cannot be written.
+   * @throws {EngineError} `invalid_request` if there is nothing; `storage_full` or
+   * `storage_failed` if the file cannot be written.
    */
   async save(slot: number, path: string): Promise<SlotOutcome> {
     const { driver: { scheduler }, sequenceFormat } = this.#runtime;
@@ -71,9 +73,9 @@ export class SlotStore {
       const { tokenCount } = held;
       const tokenIds = prompt.promptIds;
       const bytes = packSequence(sequenceFormat, { tokenIds, tokenCount, blocks });
-      await writeAtomically(path, bytes).catch((error) =>
-        refuse(`Cannot save to ${path}: ${error.message}`)
-      );
+      await writeAtomically(path, bytes).catch((error) => {
+        throw storageFailure(`save slot ${slot}`, error);
+      });
       return { tokenCount, sizeBytes: bytes.length };
     } finally {
       scheduler.shelf.giveBack(held);
@@ -83,7 +85,8 @@ export class SlotStore {
   /**
    * Puts a saved sequence into the cache: prompts that begin as it did begin behind it.
    *
-   * @throws {EngineError} `invalid_request` with the reason, and nothing changed.
+   * @throws {EngineError} `invalid_request` or `storage_failed` with the reason, and nothing
+   * changed.
    */
   async restore(slot: number, path: string): Promise<SlotOutcome> {
     const { driver: { scheduler, runner }, info } = this.#runtime;
@@ -91,9 +94,12 @@ export class SlotStore {
     if (scheduler.slots().some((stats) => stats.slot === slot)) {
       refuse(`Cannot restore slot ${slot}: a sequence runs in it`);
     }
-    const bytes = await Deno.readFile(path).catch((error) =>
-      refuse(`Cannot restore slot ${slot}: ${error.message}`)
-    );
+    const bytes = await Deno.readFile(path).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw storageFailure(`restore slot ${slot}`, error);
+      }
+      return refuse(`Cannot restore slot ${slot}: there is no such file`, "filename");
+    });
     const { tokenIds, tokenCount, blocks } = this.#parse(bytes);
     if (tokenIds.length > info.contextLength) {
       refuse(
@@ -158,6 +164,6 @@ export class SlotStore {
   }
 }
 
-function refuse(message: string): never {
-  throw new EngineError("invalid_request", message);
+function refuse(message: string, param?: string): never {
+  throw new EngineError("invalid_request", message, param === undefined ? {} : { param });
 }

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createEngine } from "../../src/engine/client.ts";
+import { EngineError } from "../../src/core/errors.ts";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
 import {
   collectEvents,
@@ -150,6 +151,8 @@ Deno.test("slots tell what runs in them, and refuse to change under a running se
     assert(slot.storedTokenCount >= 500 && slot.packedBytes > 0);
     assert(slot.rawBytes > 3 * slot.packedBytes, "five blocks, packed");
     await assertRejects(() => act(0, "erase"), Error, "a sequence runs in it");
-    await assertRejects(() => act(0, "save"), Error, "Cannot save to /nowhere/file");
+    const failure = await assertRejects(() => act(0, "save"), EngineError) as EngineError;
+    assertEquals(failure.code, "storage_failed");
+    assertEquals(failure.message, "Cannot save slot 0: No such file or directory");
     await running.return?.();
   }));

@@ -14,6 +14,10 @@ Deno.test("/openapi.json documents every route, each with schemas and errors", a
   for (const [path, item] of Object.entries<Record<string, never>>(document.paths)) {
     for (const { responses } of Object.values<{ responses: Record<string, unknown> }>(item)) {
       assert("200" in responses && "401" in responses && "503" in responses, path);
+      for (const [status, answer] of Object.entries(responses)) {
+        const { description } = answer as { description?: string };
+        assert(description, `${path} ${status} says what it means`);
+      }
     }
   }
   const text = JSON.stringify(document);

@@ -13,13 +13,22 @@ export interface ServeProcess {
   end(signal: Deno.Signal): Promise<number>;
 }
 
-/** Starts `packkv serve` with `flags` on a free port, and waits until it is ready. */
-export async function startServe(flags: readonly string[]): Promise<ServeProcess> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", "--config", CONFIG, MAIN, "serve", "--port", "0", ...flags],
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
+/**
+ * Starts `packkv serve` with `flags` on a free port, and waits until it is ready.
+ *
+ * @param prelude What a shell does before it becomes the server.
+ */
+export async function startServe(
+  flags: readonly string[],
+  { prelude }: { prelude?: string } = {},
+): Promise<ServeProcess> {
+  const args = ["run", "-A", "--no-check", "--config", CONFIG, MAIN, "serve", "--port", "0"];
+  const command = [Deno.execPath(), ...args, ...flags];
+  const [program, ...rest] = prelude === undefined
+    ? command
+    : ["sh", "-c", `${prelude}; exec "$@"`, "sh", ...command];
+  const output = { stdout: "piped", stderr: "null" } as const;
+  const child = new Deno.Command(program, { args: rest, ...output }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let said = "";
   let found: RegExpExecArray | null = null;
