@@ -9,6 +9,7 @@ import type { Context } from "hono";
 import { invariant } from "../../src/core/errors.ts";
 import { type RequestWatch, watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
+import { toErrorAnswer } from "./errors.ts";
 import {
   type CallPiece,
   generateText,
@@ -26,7 +27,7 @@ import { checkChatLength } from "./text_limit.ts";
 import { renderChat } from "./tool_prompt.ts";
 
 type Item = Record<string, unknown> & { id: string; type: "message" | "function_call" };
-type Event = Record<string, unknown> & { type: string };
+type Event = Record<string, unknown> & { type: string; response?: { output: readonly Item[] } };
 
 const newId = (prefix: string) => `${prefix}_${crypto.randomUUID().replaceAll("-", "")}`;
 
@@ -168,11 +169,35 @@ async function* eventsOf(
   }
 }
 
-async function* framesOf(events: AsyncGenerator<Event>): AsyncGenerator<string> {
-  let sequence_number = 0;
-  for await (const { type, ...rest } of events) {
-    const data = JSON.stringify({ type, sequence_number: sequence_number++, ...rest });
-    yield `event: ${type}\ndata: ${data}\n\n`;
+/** The events of one answer as numbered frames, also those of a failure. */
+class EventFrames {
+  #count = 0;
+  /** As the last event that held it told it. */
+  #response: { output: readonly Item[] } | null = null;
+
+  #frame({ type, ...rest }: Event): string {
+    const data = JSON.stringify({ type, sequence_number: this.#count++, ...rest });
+    return `event: ${type}\ndata: ${data}\n\n`;
+  }
+
+  async *frames(events: AsyncGenerator<Event>): AsyncGenerator<string> {
+    for await (const event of events) {
+      if (event.response) this.#response = event.response;
+      yield this.#frame(event);
+    }
+  }
+
+  /** An `error` event, its fields plain and inside `error`, as clients read either. */
+  errorFrames(error: unknown): string {
+    const { error: told } = toErrorAnswer(error).body;
+    const { code, message, param } = told;
+    const frame = this.#frame({ type: "error", code, message, param, error: told });
+    if (this.#response === null) return frame;
+    const output = this.#response.output.map((item) => {
+      return item.status === "in_progress" ? { ...item, status: "incomplete" } : item;
+    });
+    const response = { ...this.#response, status: "failed", output, error: { code, message } };
+    return frame + this.#frame({ type: "response.failed", response });
   }
 }
 
@@ -209,8 +234,12 @@ export function responsesRoute(routes: RouteContext): (context: Context) => Prom
     const { signal, clientGone, end } = openScope(routes.state, { clientSignal, watch });
     const events = endWith(eventsOf({ request, spec, model, routes, signal, watch }), end);
     if (request.stream) {
-      const { pingIntervalMs } = routes;
-      return await answerSse(framesOf(events), { pingIntervalMs, onCancel: clientGone });
+      const frames = new EventFrames();
+      return await answerSse(frames.frames(events), {
+        pingIntervalMs: routes.pingIntervalMs,
+        onCancel: clientGone,
+        toErrorFrames: (error) => frames.errorFrames(error),
+      });
     }
     let last: Event | null = null;
     for await (const event of events) last = event;

@@ -9,6 +9,7 @@ import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { ChatMessage } from "../../src/tokenizer/types.ts";
 import { ApiError } from "./errors.ts";
 import { parseBody } from "./parse_body.ts";
+import { describePartType } from "./part_type.ts";
 import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
 import {
   formatSchema,
@@ -78,7 +79,11 @@ function missing(param: string): ApiError {
 function toText(content: Exclude<MessageBody["content"], null | undefined>, at: string): string {
   if (typeof content === "string") return content;
   const texts = content.map((part, partIndex) => {
-    if (part.type !== "text") throw notSupported(`${at}[${partIndex}].type`);
+    if (part.type !== "text") {
+      const param = `${at}[${partIndex}].type`;
+      const message = `Cannot read ${param}: ${describePartType(part.type)}`;
+      throw new ApiError(400, message, { param, code: "unsupported_parameter" });
+    }
     if (part.text === undefined) throw missing(`${at}[${partIndex}].text`);
     return part.text;
   });

@@ -8,12 +8,16 @@ import { z } from "zod";
 import type { ChatMessage } from "../../src/tokenizer/types.ts";
 import { ApiError } from "./errors.ts";
 import { parseBody } from "./parse_body.ts";
+import { describePartType } from "./part_type.ts";
+import { errorAnswer } from "./schema_answers.ts";
 import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
 import { type Structure, TOOL_COUNT_MAX, toStructure } from "./structured.ts";
 import { writeCalls, writeResult } from "./tool_prompt.ts";
 
 const contentPart = z.object({
-  type: z.enum(["input_text", "output_text", "text"]),
+  type: z.enum(["input_text", "output_text", "text"], {
+    error: ({ input }) => describePartType(input),
+  }),
   text: z.string(),
 });
 
@@ -176,6 +180,7 @@ export function parseResponsesRequest(body: unknown): ResponsesRequest {
 }
 
 const status = z.enum(["in_progress", "completed", "incomplete"]);
+const failure = z.object({ code: z.string().nullable(), message: z.string() });
 const count = z.number().int().min(0);
 const textPart = z.object({
   type: z.literal("output_text"),
@@ -206,8 +211,8 @@ export const responsesAnswer = z.object({
   id: z.string(),
   object: z.literal("response"),
   created_at: count,
-  status,
-  error: z.null(),
+  status: z.enum([...status.options, "failed"]),
+  error: failure.nullable(),
   incomplete_details: z.object({ reason: z.literal("max_output_tokens") }).nullable(),
   model: z.string(),
   output: z.array(outputItem),
@@ -240,9 +245,14 @@ const itemFields = { output_index: count, item: outputItem };
 
 /** An event of a streamed answer. */
 export const responsesEvent = z.union([
-  ...(["created", "in_progress", "completed", "incomplete"] as const).map((name) =>
+  ...(["created", "in_progress", "completed", "incomplete", "failed"] as const).map((name) =>
     event(`response.${name}`, { response: responsesAnswer })
   ),
+  event("error", {
+    ...failure.shape,
+    param: z.string().nullable(),
+    error: errorAnswer.shape.error,
+  }),
   event("response.output_item.added", itemFields),
   event("response.output_item.done", itemFields),
   event("response.content_part.added", { ...partPlace, part: textPart }),

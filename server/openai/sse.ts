@@ -14,11 +14,17 @@ export interface SseOptions {
   pingIntervalMs: number;
   /** Called once if the client goes before the end. */
   onCancel: () => void;
+  /** Frames that tell of a failure; one with `error` if left out. */
+  toErrorFrames?: (error: unknown) => string;
 }
 
 /** A frame that carries `value` as JSON. */
 export function toFrame(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
+}
+
+function toErrorFrame(error: unknown): string {
+  return toFrame(toErrorAnswer(error).body);
 }
 
 const QUIET = Symbol("no frame in time");
@@ -37,13 +43,13 @@ async function nextOrQuiet<T>(next: Promise<T>, timeoutMs: number): Promise<T | 
  * Answers with `frames` as they come.
  *
  * The answer begins with the first frame or the first ping, so that an early error can still be an
- * answer of its own. A later one becomes a frame with `error`, after which the stream ends.
+ * answer of its own. A later one becomes frames that tell of it, after which the stream ends.
  *
  * @throws The error of `frames`, if it comes before the answer began.
  */
 export async function answerSse(
   frames: AsyncGenerator<string>,
-  { pingIntervalMs, onCancel }: SseOptions,
+  { pingIntervalMs, onCancel, toErrorFrames = toErrorFrame }: SseOptions,
 ): Promise<Response> {
   const encoder = new TextEncoder();
   let next: Promise<IteratorResult<string>> | null = frames.next();
@@ -62,7 +68,7 @@ export async function answerSse(
       controller.enqueue(encoder.encode(result.value));
     } catch (error) {
       if (isCancelled) return;
-      controller.enqueue(encoder.encode(toFrame(toErrorAnswer(error).body)));
+      controller.enqueue(encoder.encode(toErrorFrames(error)));
       controller.close();
     }
   }

@@ -154,3 +154,28 @@ for (const { path, body, param, code } of CASES) {
     assertEquals(engine.requests.length, 0);
   });
 }
+
+const PARTS: readonly [type: string, word: string][] = [
+  ["image_url", "an image"],
+  ["input_image", "an image"],
+  ["input_audio", "audio"],
+  ["video_url", "a video"],
+  ["input_file", "a file"],
+  ["refusal", '"refusal"'],
+];
+const RESPONSES = "/v1/responses";
+
+for (const [type, word] of PARTS) {
+  for (const path of [CHAT, "/apply-template", RESPONSES]) {
+    Deno.test(`POST ${path} names ${word} if a part has type ${type}`, async () => {
+      const { post } = harness(() => tokensOf("a"));
+      const content = [{ type: path === RESPONSES ? "input_text" : "text", text: "see" }, { type }];
+      const field = path === RESPONSES ? "input" : "messages";
+      const response = await post(path, { [field]: [{ role: "user", content }] });
+      assertEquals(response.status, 400);
+      const { error } = await response.json();
+      assertEquals(error.param, `${field}[0].content[1].type`);
+      assert(error.message.includes(word) && error.message.includes("text"), error.message);
+    });
+  }
+}

@@ -1,6 +1,10 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { FAKE_TOKENIZER, tokensOf } from "../support/fake_engine.ts";
-import { framesOf, harness } from "./harness.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import OpenAI from "openai";
+import { responsesEvent } from "../../server/openai/schema_responses.ts";
+import { EngineError } from "../../src/core/errors.ts";
+import { FAKE_TOKENIZER, type FakeStep, tokensOf } from "../support/fake_engine.ts";
+import { harness } from "./harness.ts";
+import { type ServedApp, withServer } from "./serve_app.ts";
 
 const PATH = "/v1/responses";
 const OPTIONS = { info: { contextLength: 4000 } };
@@ -125,8 +129,84 @@ Deno.test("a failure after the first event ends the stream with an error", async
   console.error = () => {};
   try {
     const text = await (await post(PATH, { input: "hi", stream: true })).text();
-    assertEquals(framesOf(text).at(-1).error.code, "internal_error");
+    assertEquals(eventsOf(text).at(-2).code, "internal_error");
   } finally {
     console.error = error;
   }
 });
+
+/** How a stream ends early: what is done to the server, and what its client is told. */
+const FAILURES: Record<string, {
+  code: string;
+  act: (server: Pick<ServedApp, "state">) => void;
+  step?: EngineError;
+  requestLimitMs?: number;
+}> = {
+  "the deadline": { code: "deadline_exceeded", act: () => {}, requestLimitMs: 300 },
+  "a shutdown": { code: "shutting_down", act: ({ state }) => state.stop() },
+  "a lost device": {
+    code: "device_lost",
+    act: () => {},
+    step: new EngineError("device_lost", "Cannot go on: the device is lost"),
+  },
+};
+
+for (const [name, { code, act, step, requestLimitMs }] of Object.entries(FAILURES)) {
+  const script = (): FakeStep[] => [...tokensOf("ok"), step ?? "hang"];
+  const options = requestLimitMs === undefined ? {} : { requestLimitMs };
+
+  Deno.test(`a stream cut by ${name} tells it by an error event and response.failed`, () =>
+    withServer(script, async (server) => {
+      const response = await fetch(server.url + PATH, {
+        method: "POST",
+        body: JSON.stringify({ input: "hi", stream: true }),
+      });
+      const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+      let text = "";
+      while (!text.includes('"delta":"k"')) text += (await reader.read()).value;
+      act(server);
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        text += part.value;
+      }
+      const events = eventsOf(text);
+      assertEquals(events.length, text.trim().split("\n\n").length);
+      assertEquals(events.map(({ sequence_number }) => sequence_number), events.map((_, i) => i));
+      const [error, failed] = events.slice(-2);
+      const told = { code, message: error.message, param: null };
+      const { type: _, sequence_number: __, ...rest } = error;
+      assertEquals(rest, { ...told, error: { ...told, type: "server_error" } });
+      assertEquals([error.type, failed.type], ["error", "response.failed"]);
+      assertEquals(failed.response.status, "failed");
+      assertEquals(failed.response.error, { code, message: error.message });
+      assertEquals(failed.response.output[0].status, "incomplete");
+      for (const event of events) responsesEvent.parse(event);
+    }, options));
+
+  Deno.test(`OpenAI's client throws what ended a stream cut by ${name}`, () =>
+    withServer(script, async (server) => {
+      const client = new OpenAI({ apiKey: "k", baseURL: `${server.url}/v1`, maxRetries: 0 });
+      const stream = client.responses.stream({ model: "fake", input: "hi" });
+      stream.on("response.output_text.delta", ({ delta }) => {
+        if (delta === "k") act(server);
+      });
+      const error = await assertRejects(() => stream.finalResponse(), OpenAI.APIError);
+      assertEquals((error as InstanceType<typeof OpenAI.APIError>).code, code);
+    }, options));
+}
+
+Deno.test("a failure after a ping and before any event is an error event", () =>
+  withServer(
+    () => [{ waitMs: 200 }, new EngineError("device_lost", "Cannot go on")],
+    async ({ url }) => {
+      const response = await fetch(url + PATH, {
+        method: "POST",
+        body: JSON.stringify({ input: "hi", stream: true }),
+      });
+      const text = await response.text();
+      assert(text.startsWith(": ping"));
+      const [error, ...others] = eventsOf(text);
+      assertEquals([error.type, error.code, error.sequence_number], ["error", "device_lost", 0]);
+      assertEquals(others, []);
+    },
+    { app: { limits: { pingIntervalMs: 20 } } },
+  ));

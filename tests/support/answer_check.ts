@@ -61,7 +61,8 @@ export class AnswerCheck {
       if (data === undefined) continue;
       const value = JSON.parse(data);
       const error = { $ref: "#/components/schemas/Error" };
-      this.#validate(value.error ? error : content["x-chunk-schema"]!, value, what);
+      const isBare = value.error && value.type === undefined;
+      this.#validate(isBare ? error : content["x-chunk-schema"]!, value, what);
     }
   }
 
