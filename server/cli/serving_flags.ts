@@ -10,7 +10,7 @@ import { UsageError } from "./usage_error.ts";
 
 /** Flags of {@link readServingFlags}. */
 export const SERVING_FLAGS: FlagSpecs = {
-  queue: { value: "N", help: "requests that may wait; more get 429 (default: 64)" },
+  queue: { value: "N", help: "requests that may wait for a slot; more get 429 (default: 64)" },
   "step-tokens": {
     value: "N",
     help: "prompt tokens of a step that decodes, for each prompt (default: 128, on a CPU 4)",

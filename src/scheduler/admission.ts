@@ -94,7 +94,13 @@ export function sliceShare(
  */
 export function checkLimits(
   { promptIds, maxTokens }: SequenceRequest,
-  state: { options: SchedulerOptions; memory: BlockMemory; waitingCount: number },
+  state: {
+    options: SchedulerOptions;
+    memory: BlockMemory;
+    waitingCount: number;
+    /** How many the next step can start: these do not wait, though they are among the waiting. */
+    startableCount: number;
+  },
 ): void {
   const { contextLength, waitingCountMax } = state.options;
   if (promptIds.length < 1) throw new RangeError("Cannot admit a request: its prompt is empty");
@@ -117,7 +123,7 @@ export function checkLimits(
         `more than the ${shortage.capacityWordCount} there are`,
     );
   }
-  if (state.waitingCount >= waitingCountMax) {
+  if (state.waitingCount + 1 - state.startableCount > waitingCountMax) {
     throw new EngineError(
       "queue_full",
       `Cannot admit the request: ${waitingCountMax} requests are waiting already`,

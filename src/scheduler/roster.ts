@@ -26,11 +26,13 @@ export class Roster {
   #byId = new Map<number, Sequence>();
   #waiting: Sequence[] = [];
   #running: Sequence[] = [];
+  readonly #slotCount: number;
   #freeSlots: number[];
   #nextArrivalIndex = 0;
 
   constructor(cache: BlockCache, slotCount: number) {
     this.#cache = cache;
+    this.#slotCount = slotCount;
     this.#freeSlots = Array.from({ length: slotCount }, (_, slot) => slot);
   }
 
@@ -42,6 +44,14 @@ export class Roster {
   /** Those without a slot, by arrival. */
   get waiting(): readonly Sequence[] {
     return this.#waiting;
+  }
+
+  /**
+   * How many of the waiting the next step can give slots to. A slot that only a step in flight
+   * still uses is free by then.
+   */
+  get startableCount(): number {
+    return this.isStartPaused ? 0 : this.#slotCount - this.#running.length;
   }
 
   /** Those with a slot that have not ended, by arrival. */

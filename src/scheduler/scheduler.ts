@@ -83,6 +83,7 @@ export class Scheduler {
       options: this.#options,
       memory: this.#cache.memory,
       waitingCount: this.#roster.waiting.length,
+      startableCount: this.#roster.startableCount,
     });
     const prefixRoot = this.#options.prefix?.root ?? null;
     this.#roster.add(request, { step: this.#nextStepIndex, prefixRoot });
