@@ -5,6 +5,7 @@
  */
 
 import type { EngineOptions } from "../../mod.ts";
+import { CONTEXT_LENGTH_MAX } from "../../src/core/shapes.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
 import { readServingFlags, SERVING_FLAGS } from "./serving_flags.ts";
@@ -35,7 +36,7 @@ export interface EngineRequest {
  * @throws {UsageError} If one is out of its range, or `exact` is given codec settings.
  */
 export function readEngineFlags(flags: Flags): EngineRequest {
-  const contextLength = flags.number("ctx", { min: 1, max: 2 ** 24, isInteger: true });
+  const contextLength = flags.number("ctx", { min: 1, max: CONTEXT_LENGTH_MAX, isInteger: true });
   const sequenceCountMax = flags.number("sequences", { min: 1, max: 64, isInteger: true });
   const cacheSizeMib = flags.number("kv-memory", { min: 1, max: 2 ** 22, unit: "MiB" });
   const options: EngineRequest["options"] = { profile: readProfile(flags) };

@@ -12,7 +12,6 @@ import { SetupError } from "./setup_error.ts";
 /** Names of the packages that the program imports; tests and plots need more. */
 export const PACKAGE_NAMES: readonly string[] = [
   "@hono/node-server",
-  "@huggingface/gguf",
   "@huggingface/hub",
   "@huggingface/jinja",
   "@huggingface/tokenizers",

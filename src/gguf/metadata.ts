@@ -6,6 +6,8 @@
 
 import { EngineError } from "../core/errors.ts";
 
+const NUMBER = "a number";
+
 /** The key-value pairs of a GGUF file. Every failure names the key. */
 export class GgufMetadata {
   readonly #values: Readonly<Record<string, unknown>>;
@@ -41,12 +43,39 @@ export class GgufMetadata {
   }
 
   /**
-   * The number of `key`, or `fallback` if the file lacks it. 64-bit integers must be exact in f64.
+   * The number of `key`, or `fallback` if the file lacks it. It is finite; 64-bit integers must be
+   * exact in f64.
    *
-   * @throws {EngineError} `model_file_invalid` if it is no number, or missing without a fallback.
+   * @throws {EngineError} `model_file_invalid` if it is no such number, or missing without a
+   * fallback.
    */
   getNumber<F = never>(key: string, ...fallback: [F?]): number | F {
-    return this.#get(key, fallback, "a number", asNumber);
+    return this.#get(key, fallback, NUMBER, asNumber);
+  }
+
+  /**
+   * The number of `key`, which may be given once or once for each of `count` layers, all alike.
+   *
+   * @throws {EngineError} As {@link getNumber}, or if it has another count; `model_unsupported` if
+   * it differs between layers.
+   */
+  getUniformNumber<F = never>(
+    key: string,
+    { count }: { count: number },
+    ...fallback: [F?]
+  ): number | F {
+    if (!Array.isArray(this.#values[key])) return this.getNumber(key, ...fallback);
+    const numbers = this.getNumbers(key);
+    if (numbers.length !== count) {
+      throw invalid(key, `it has ${numbers.length} numbers for ${count} layers`);
+    }
+    const other = numbers.findIndex((number) => number !== numbers[0]);
+    if (other === -1) return numbers[0];
+    throw new EngineError(
+      "model_unsupported",
+      `Cannot run this model: "${key}" differs between layers ` +
+        `(layer 0 has ${numbers[0]}, layer ${other} ${numbers[other]})`,
+    );
   }
 
   /**
@@ -95,14 +124,18 @@ export class GgufMetadata {
       if (fallback.length > 0) return fallback[0] as F;
       throw invalid(key, "the model file does not have it");
     }
-    const value = read(this.#values[key]);
-    if (value === null) throw invalid(key, `it is not ${wanted}`);
-    return value;
+    const stored = this.#values[key];
+    const value = read(stored);
+    if (value !== null) return value;
+    if (wanted === NUMBER && (typeof stored === "number" || typeof stored === "bigint")) {
+      throw invalid(key, `it is ${stored}, not a finite number that is exact in 64 bits`);
+    }
+    throw invalid(key, `it is not ${wanted}`);
   }
 }
 
 function asNumber(value: unknown): number | null {
-  if (typeof value === "number") return value;
+  if (typeof value === "number") return Number.isFinite(value) ? value : null;
   if (typeof value !== "bigint") return null;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : null;

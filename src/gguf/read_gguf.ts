@@ -1,15 +1,15 @@
 /**
- * Opens GGUF files: reads the header with `@huggingface/gguf`, checks it against the file, and
- * never
- * reads tensor data that nobody asked for.
+ * Opens GGUF files: reads the header, checks it against the file, and never reads tensor data that
+ * nobody asked for.
  *
  * @module
  */
 
-import { GGMLQuantizationType, gguf, type GGUFTensorInfo } from "@huggingface/gguf";
 import { EngineError } from "../core/errors.ts";
+import { alignUp } from "../core/shapes.ts";
 import { GgufMetadata } from "./metadata.ts";
-import { BLOCK_LAYOUTS, elementsSizeBytes, isTensorType, type TensorType } from "./tensor_types.ts";
+import { type Header, HeaderError, type HeaderTensor, readHeader } from "./read_header.ts";
+import { BLOCK_LAYOUTS, ggmlTypeName, isTensorType, type TensorType } from "./tensor_types.ts";
 
 const ALIGNMENT_DEFAULT = 32;
 
@@ -17,7 +17,10 @@ const ALIGNMENT_DEFAULT = 32;
 export interface GgufTensor {
   readonly name: string;
   readonly type: TensorType;
-  /** Sizes in ggml's order: `shape[0]` is the number of columns, contiguous in memory. */
+  /**
+   * Sizes in ggml's order: `shape[0]` is the number of columns, contiguous in memory. The last is
+   * not 1, unless it is the only one.
+   */
   readonly shape: readonly number[];
   /** From the start of the file. */
   readonly offsetBytes: number;
@@ -38,30 +41,51 @@ export interface GgufFile {
  *
  * @param path Path of a `.gguf` file, version 1 to 3, little-endian.
  * @throws {EngineError} `model_file_invalid` if the file is missing, no GGUF, truncated, or
- * contradicts itself; `model_unsupported` if a tensor has a type this project does not read.
+ * contradicts itself; `model_unsupported` if a tensor has a type this project does not read, or the
+ * header is longer than 64 MiB.
  */
 export async function readGguf(path: string): Promise<GgufFile> {
   const sizeBytes = await fileSizeBytes(path);
-  const parsed = await gguf(path, { allowLocalFile: true }).catch((cause) => {
-    throw invalid(path, `its header is damaged (${messageOf(cause)})`, cause);
+  const header = headerOf(path, sizeBytes);
+  const metadata = new GgufMetadata({
+    // What names a model's blocks and calibration is made of these too.
+    version: header.version,
+    tensor_count: BigInt(header.tensors.length),
+    kv_count: BigInt(header.values.size),
+    ...Object.fromEntries(header.values),
   });
-  if (!parsed.littleEndian) {
-    throw new EngineError("model_unsupported", `Cannot read ${path}: it is big-endian`);
-  }
-  const [, headerEndBytes] = parsed.tensorInfoByteRange;
-  if (headerEndBytes > sizeBytes) {
-    throw invalid(path, `it ends inside its header (${sizeBytes} bytes; header ${headerEndBytes})`);
-  }
-  const metadata = new GgufMetadata(parsed.metadata as unknown as Record<string, unknown>);
   const alignmentBytes = metadata.getNumber("general.alignment", ALIGNMENT_DEFAULT);
-  // The library rounds with bit operations, which only powers of two and 31 bits survive.
-  const dataOffsetBytes = Math.ceil(headerEndBytes / alignmentBytes) * alignmentBytes;
+  if (!(alignmentBytes >= 1 && Number.isInteger(Math.log2(alignmentBytes)))) {
+    throw invalid(path, `"general.alignment" is ${alignmentBytes}, no power of two`);
+  }
+  const dataOffsetBytes = alignUp(header.sizeBytes, alignmentBytes);
   const tensors = new Map<string, GgufTensor>();
-  for (const info of parsed.tensorInfos) {
+  for (const info of header.tensors) {
     if (tensors.has(info.name)) throw invalid(path, `tensor "${info.name}" appears twice`);
     tensors.set(info.name, checkTensor(info, { path, sizeBytes, dataOffsetBytes }));
   }
+  refuseOverlap(path, [...tensors.values()]);
   return { path, sizeBytes, metadata, tensors };
+}
+
+function headerOf(path: string, sizeBytes: number): Header {
+  using file = Deno.openSync(path);
+  try {
+    return readHeader(file, sizeBytes);
+  } catch (cause) {
+    if (!(cause instanceof HeaderError)) throw cause;
+    const code = cause.isUnsupported ? "model_unsupported" : "model_file_invalid";
+    throw new EngineError(code, `Cannot read model file ${path}: ${cause.message}`, { cause });
+  }
+}
+
+function refuseOverlap(path: string, tensors: readonly GgufTensor[]): void {
+  const sorted = tensors.toSorted((a, b) => a.offsetBytes - b.offsetBytes);
+  for (let index = 1; index < sorted.length; index++) {
+    const [before, tensor] = [sorted[index - 1], sorted[index]];
+    if (before.offsetBytes + before.sizeBytes <= tensor.offsetBytes) continue;
+    throw invalid(path, `tensors "${before.name}" and "${tensor.name}" overlap`);
+  }
 }
 
 /**
@@ -96,11 +120,11 @@ export function readTensorBytes(
 }
 
 function checkTensor(
-  info: GGUFTensorInfo,
+  info: HeaderTensor,
   file: { path: string; sizeBytes: number; dataOffsetBytes: number },
 ): GgufTensor {
   const { name } = info;
-  const type: string = GGMLQuantizationType[info.dtype] ?? `number ${info.dtype}`;
+  const type = ggmlTypeName(info.typeId);
   if (!isTensorType(type)) {
     const supported = Object.keys(BLOCK_LAYOUTS).join(", ");
     throw new EngineError(
@@ -108,7 +132,7 @@ function checkTensor(
       `Cannot read tensor "${name}" of ${file.path}: its type is ${type}; supported: ${supported}`,
     );
   }
-  const shape = info.shape.map(Number);
+  const shape = withoutTrailingOnes(info.shape);
   const elementCount = shape.reduce((product, size) => product * size, 1);
   const blockElementCount = BLOCK_LAYOUTS[type].elementCount;
   if (shape.length === 0 || elementCount === 0 || shape[0] % blockElementCount !== 0) {
@@ -118,8 +142,9 @@ function checkTensor(
         `${blockElementCount} values`,
     );
   }
-  const offsetBytes = file.dataOffsetBytes + Number(info.offset);
-  const sizeBytes = elementsSizeBytes(type, elementCount);
+  const offsetBytes = file.dataOffsetBytes + info.offsetBytes;
+  // Sizes of more than 53 bits are not exact, nor do they have to be.
+  const sizeBytes = elementCount / blockElementCount * BLOCK_LAYOUTS[type].sizeBytes;
   if (!(offsetBytes + sizeBytes <= file.sizeBytes)) {
     throw invalid(
       file.path,
@@ -127,6 +152,12 @@ function checkTensor(
     );
   }
   return { name, type, shape, offsetBytes, sizeBytes };
+}
+
+/** Sizes of a tensor as this project compares them: some writers pad them to four with 1. */
+export function withoutTrailingOnes(shape: readonly number[]): readonly number[] {
+  const end = shape.findLastIndex((size) => size !== 1) + 1;
+  return shape.slice(0, Math.max(end, Math.min(1, shape.length)));
 }
 
 async function fileSizeBytes(path: string): Promise<number> {

@@ -38,6 +38,45 @@ export const GGML_TYPE_IDS = {
   BF16: 30,
 } as const satisfies Record<TensorType, number>;
 
+/** ggml's names of types this project does not read, for messages. */
+const OTHER_TYPE_NAMES: Readonly<Record<number, string>> = {
+  6: "Q5_0",
+  7: "Q5_1",
+  9: "Q8_1",
+  10: "Q2_K",
+  11: "Q3_K",
+  12: "Q4_K",
+  13: "Q5_K",
+  14: "Q6_K",
+  15: "Q8_K",
+  16: "IQ2_XXS",
+  17: "IQ2_XS",
+  18: "IQ3_XXS",
+  19: "IQ1_S",
+  20: "IQ4_NL",
+  21: "IQ3_S",
+  22: "IQ2_S",
+  23: "IQ4_XS",
+  24: "I8",
+  25: "I16",
+  26: "I32",
+  27: "I64",
+  28: "F64",
+  29: "IQ1_M",
+  34: "TQ1_0",
+  35: "TQ2_0",
+  39: "MXFP4",
+  40: "NVFP4",
+  41: "Q1_0",
+  42: "Q2_0",
+};
+
+/** ggml's name of the type that a file stores as `id`, or `number <id>`. */
+export function ggmlTypeName(id: number): string {
+  const known = Object.entries(GGML_TYPE_IDS).find(([, each]) => each === id);
+  return known?.[0] ?? OTHER_TYPE_NAMES[id] ?? `number ${id}`;
+}
+
 /** Whether `name` is a type this project reads. */
 export function isTensorType(name: string): name is TensorType {
   return Object.hasOwn(BLOCK_LAYOUTS, name);

@@ -137,7 +137,7 @@ class TensorLoader {
     const { arrangement = "stacked", rowOrders } = how;
     const sources = plans.map(({ tensor: name, rowStart, rowCount }, index) => {
       const tensor = this.#tensor(name);
-      const rowBytes = divExact(tensor.sizeBytes, tensor.shape[1]);
+      const rowBytes = divExact(tensor.sizeBytes, tensor.shape[1] ?? 1);
       const range = { begin: rowStart * rowBytes, end: (rowStart + rowCount) * rowBytes };
       const bytes = readTensorBytes(this.#file, tensor, range);
       return { type: tensor.type, bytes, rowCount, rowOrder: rowOrders?.[index] ?? null };

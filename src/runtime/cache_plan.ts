@@ -9,6 +9,7 @@ import { codecProfile } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { Gpu } from "../gpu/gpu.ts";
 import { type CacheShape, cacheShape } from "../kvcache/cache_shape.ts";
 import { checkMemory, type LoadedModel } from "./load_model.ts";
 import type { ProfileOptions } from "./types.ts";
@@ -43,10 +44,24 @@ export function planCache(
   const { min: recordWordsMin, max: recordWordsMax } = codec.recordWords;
   const { bindingSizeMax } = gpu.facts;
   const planned = cacheShape(shape, { ...options, recordWordsMax, bindingSizeMax });
+  checkDirectory(gpu, planned, options.contextLength);
   const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);
   checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
   const { contextLength } = options;
   return { codec, shape: planned, contextLength, recordWordsMin, recordWordsMax };
+}
+
+function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): void {
+  const { bufferSizeMax, bindingSizeMax } = gpu.facts;
+  const { directoryStrideBytes, layerCount, slotCount } = shape;
+  const sizeBytes = layerCount * directoryStrideBytes;
+  if (sizeBytes <= bufferSizeMax && directoryStrideBytes <= bindingSizeMax) return;
+  throw new EngineError(
+    "model_too_large",
+    `Cannot hold the directory of blocks of ${slotCount} sequences of ${contextLength} tokens: ` +
+      `${sizeBytes} bytes exceed the adapter's ${bufferSizeMax}, or ${directoryStrideBytes} its ` +
+      `${bindingSizeMax} at a time; use a smaller --ctx or fewer --sequences`,
+  );
 }
 
 /** @throws {EngineError} `invalid_request` naming the setting. */

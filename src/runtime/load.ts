@@ -9,7 +9,12 @@ import type { AnyCodec } from "../codec/registry.ts";
 import { FORMAT_VERSION } from "../codec/paper/portable.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
-import { BLOCK_TOKEN_COUNT, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  CONTEXT_LENGTH_MAX,
+  type ModelShape,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { rootName } from "../scheduler/block_name.ts";
@@ -207,13 +212,18 @@ function prefixRoot(gpu: Gpu, fingerprint: string, codec: AnyCodec): string {
 
 function checkedContextLength(asked: number | null, shape: ModelShape): number {
   const { contextLengthTrained } = shape;
-  if (asked === null) return contextLengthTrained;
-  if (Number.isInteger(asked) && asked >= 1 && asked <= contextLengthTrained) return asked;
+  const contextLengthMax = Math.min(contextLengthTrained, CONTEXT_LENGTH_MAX);
+  const contextLength = asked ?? contextLengthTrained;
+  const fits = contextLength >= 1 && contextLength <= contextLengthMax;
+  if (Number.isInteger(contextLength) && fits) return contextLength;
   const code: EngineErrorCode = "invalid_request";
   throw new EngineError(
     code,
-    `Cannot serve a context of ${asked} tokens: wanted 1 to ${contextLengthTrained}, ` +
-      `the length the model was trained for`,
+    `Cannot serve a context of ${contextLength} tokens` +
+      (asked === null ? ", as the model file says" : "") + `: wanted 1 to ${contextLengthMax}` +
+      (contextLengthMax < contextLengthTrained
+        ? "; give a length with --ctx"
+        : ", the length the model was trained for"),
     { param: "contextLength" },
   );
 }

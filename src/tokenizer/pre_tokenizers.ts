@@ -6,7 +6,7 @@
  * @module
  */
 
-import { EngineError } from "../core/errors.ts";
+import { quote } from "../core/quote.ts";
 
 /** What a GGUF pre-tokenizer name stands for. */
 export interface PreTokenizerRule {
@@ -43,16 +43,25 @@ const RULE_BY_NAME: Readonly<Record<string, PreTokenizerRule>> = {
   "qwen2": { patterns: [newerPattern(String.raw`\p{N}`)], ignoreMerges: false, addBos: false },
 };
 
+/** A rule, and what to say of it. */
+export interface ChosenRule {
+  rule: PreTokenizerRule;
+  /** What is used in place of what; null if the file names a rule that is known. */
+  warning: string | null;
+}
+
 /**
- * The rule of the pre-tokenizer `name` (metadata key `tokenizer.ggml.pre`).
- *
- * @throws {EngineError} `model_unsupported` naming it if there is none.
+ * The rule of the pre-tokenizer `name` (metadata key `tokenizer.ggml.pre`; null if it is missing).
+ * GPT-2's stands for one that is not known: tokens stay valid, but words may be cut elsewhere than
+ * in training.
  */
-export function preTokenizerRule(name: string): PreTokenizerRule {
-  if (Object.hasOwn(RULE_BY_NAME, name)) return RULE_BY_NAME[name];
+export function preTokenizerRule(name: string | null): ChosenRule {
+  if (name !== null && Object.hasOwn(RULE_BY_NAME, name)) {
+    return { rule: RULE_BY_NAME[name], warning: null };
+  }
   const known = Object.keys(RULE_BY_NAME).join(", ");
-  throw new EngineError(
-    "model_unsupported",
-    `Cannot tokenize for this model: its pre-tokenizer is "${name}"; supported: ${known}`,
-  );
+  const state = name === null
+    ? "The model file names no pre-tokenizer"
+    : `The model's pre-tokenizer ${quote(name)} is not known (known: ${known})`;
+  return { rule: GPT2_RULE, warning: `${state}: gpt-2's is used, answers may be worse for it` };
 }

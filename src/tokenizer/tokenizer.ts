@@ -10,15 +10,24 @@ import { SpecialTokens } from "./special_tokens.ts";
 import type { TokenizeOptions, Tokenizer } from "./types.ts";
 import { readVocabulary, tokenBytesTable, type Vocabulary } from "./vocabulary.ts";
 
+/** Warnings that were given: a model has several tokenizers in one process. */
+const given = new Set<string>();
+
 /**
- * Makes the tokenizer of a model.
+ * Makes the tokenizer of a model. Warns on the console, once, if its pre-tokenizer is not known.
  *
  * @param metadata The GGUF file's keys `tokenizer.ggml.*`.
- * @throws {EngineError} `model_unsupported` naming the tokenizer or pre-tokenizer if it is none of
- * ours; `model_file_invalid` if keys are missing or contradict each other.
+ * @throws {EngineError} `model_unsupported` naming the tokenizer if it is none of ours;
+ * `model_file_invalid` if keys are missing or contradict each other.
  */
 export function createTokenizer(metadata: GgufMetadata): Tokenizer {
-  return new GgufTokenizer(readVocabulary(metadata));
+  const vocabulary = readVocabulary(metadata);
+  const { warning } = vocabulary;
+  if (warning !== null && !given.has(warning)) {
+    given.add(warning);
+    console.warn(`packkv: ${warning}`);
+  }
+  return new GgufTokenizer(vocabulary);
 }
 
 class GgufTokenizer implements Tokenizer {

@@ -5,12 +5,16 @@
  */
 
 import { EngineError } from "../core/errors.ts";
+import { quote } from "../core/quote.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
 import { bytesOfToken } from "./byte_level.ts";
 import { type PreTokenizerRule, preTokenizerRule } from "./pre_tokenizers.ts";
 
 /** Kinds of tokens in `tokenizer.ggml.token_type`. */
 const TOKEN_KIND = { normal: 1, control: 3, userDefined: 4, byte: 6 } as const;
+
+/** -1 in the 32 bits of an id: what converters write for a token that a model does not have. */
+const NO_ID = 2 ** 32 - 1;
 
 /** Control tokens that end an answer in the chat formats of common models. */
 const END_NAMES = ["<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>"];
@@ -22,6 +26,8 @@ export interface Vocabulary {
   /** Pairs of tokens, separated by a space, in the order they are merged. */
   readonly merges: readonly string[];
   readonly rule: PreTokenizerRule;
+  /** What may be wrong with the rule, if anything. */
+  readonly warning: string | null;
   /** Ids of control tokens, by their text. */
   readonly controlIds: ReadonlyMap<string, number>;
   /** Ids of tokens that are found in any text before it is cut into words, by their text. */
@@ -43,10 +49,10 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
   if (model !== "gpt2") {
     throw new EngineError(
       "model_unsupported",
-      `Cannot tokenize for this model: its tokenizer is "${model}"; supported: gpt2`,
+      `Cannot tokenize for this model: its tokenizer is ${quote(model)}; supported: gpt2`,
     );
   }
-  const rule = preTokenizerRule(metadata.getString("tokenizer.ggml.pre", "default"));
+  const { rule, warning } = preTokenizerRule(metadata.getString("tokenizer.ggml.pre", null));
   const tokens = metadata.getStrings("tokenizer.ggml.tokens");
   const kinds = metadata.getNumbers("tokenizer.ggml.token_type", []);
   if (kinds.length !== 0 && kinds.length !== tokens.length) {
@@ -60,6 +66,7 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     tokens,
     merges: metadata.getStrings("tokenizer.ggml.merges"),
     rule,
+    warning,
     controlIds,
     userDefinedIds: idsOfKind(TOKEN_KIND.userDefined),
     eosIds: readEosIds(metadata, controlIds, tokens.length),
@@ -91,6 +98,7 @@ function readEosIds(
 
 function idAt(metadata: GgufMetadata, key: string, tokenCount: number): number | null {
   const id = metadata.getNumber(key, null);
+  if (id === NO_ID || id === -1) return null;
   if (id !== null && !(Number.isInteger(id) && id >= 0 && id < tokenCount)) {
     throw invalid(`"${key}" is ${id}, but there are ${tokenCount} tokens`);
   }

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertLess,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -141,7 +142,10 @@ Deno.test("GgufMetadata names the key if it is missing or of another type", () =
     [() => metadata.getString("absent"), `"absent": the model file does not have it`],
     [() => metadata.getString("number", "x"), `"number": it is not a string`],
     [() => metadata.getNumber("text"), `"text": it is not a number`],
-    [() => metadata.getNumber("wide"), `"wide": it is not a number`],
+    [
+      () => metadata.getNumber("wide"),
+      `"wide": it is 1152921504606846976, not a finite number that is exact`,
+    ],
     [() => metadata.getBoolean("number"), `"number": it is not a boolean`],
     [() => metadata.getStrings("list"), `"list": it is not an array of strings`],
     [() => metadata.getNumbers("list"), `"list": it is not an array of numbers`],
@@ -152,6 +156,121 @@ Deno.test("GgufMetadata names the key if it is missing or of another type", () =
   }
   assertEquals(metadata.getString("absent", null), null);
   assertEquals(metadata.getNumbers("absent", []), []);
+});
+
+/** Bytes of a header: text as it is, `u32` and `u64` as numbers and bigints. */
+function headerBytes(...parts: (string | number | bigint)[]): Uint8Array<ArrayBuffer> {
+  const bytes = parts.flatMap((part) => {
+    if (typeof part === "string") return [...new TextEncoder().encode(part)];
+    const isLong = typeof part === "bigint";
+    const words = isLong ? BigUint64Array.of(part) : Uint32Array.of(part);
+    return [...new Uint8Array(words.buffer)];
+  });
+  return Uint8Array.from(bytes);
+}
+
+const NO_ROOM: { what: string; parts: (string | number | bigint)[]; says: string }[] = [
+  {
+    what: "tensors",
+    parts: ["GGUF", 3, 2n ** 63n, 0n],
+    says: "9223372036854776000 tensors, room for 50",
+  },
+  { what: "pairs", parts: ["GGUF", 3, 0n, 2n ** 40n], says: "1099511627776 metadata pairs" },
+  {
+    what: "a key",
+    parts: ["GGUF", 3, 0n, 1n, 2n ** 33n, "key"],
+    says: "it ends inside metadata pair 0 (8589934592 bytes",
+  },
+  {
+    what: "a text",
+    parts: ["GGUF", 3, 0n, 1n, 1n, "k", 8, 2n ** 62n],
+    says: `it ends inside metadata key "k" (4611686018427388000 bytes`,
+  },
+  {
+    what: "elements",
+    parts: ["GGUF", 3, 0n, 1n, 1n, "k", 9, 4, 2n ** 50n],
+    says: `it ends inside metadata key "k" (1125899906842624 elements, room for 250`,
+  },
+  {
+    what: "arrays of arrays",
+    parts: ["GGUF", 3, 0n, 1n, 1n, "k", 9, 9, 1n, 9, 1n, 9, 1n, 9, 1n],
+    says: `metadata key "k" has arrays more than 4 deep`,
+  },
+  { what: "a type", parts: ["GGUF", 3, 0n, 1n, 1n, "k", 13], says: "a value of type 13" },
+  {
+    what: "dimensions",
+    parts: ["GGUF", 3, 1n, 0n, 1n, "t", 2 ** 31],
+    says: `tensor "t" has 2147483648 dimensions`,
+  },
+  { what: "a version", parts: ["GGUF", 9, 0n, 0n], says: "its version is 9" },
+];
+
+for (const { what, parts, says } of NO_ROOM) {
+  Deno.test(`readGguf() refuses ${what} that the file has no room for, by name and at once`, async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/x.gguf`;
+    const bytes = new Uint8Array(headerBytes(...parts).length + 1000);
+    bytes.set(headerBytes(...parts));
+    await Deno.writeFile(path, bytes);
+    const startMs = performance.now();
+    await assertRejects(() => readGguf(path), EngineError, says);
+    assertLess(performance.now() - startMs, 1000);
+  });
+}
+
+for (const size of [600_000, 3_500_000, 20_000_000]) {
+  Deno.test(`readGguf() reads a text of ${size} characters, and what comes after it`, async () => {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/x.gguf`;
+    const text = `ä${"x".repeat(size - 2)}ö`;
+    await writeGguf(path, { before: 1, text, after: [2, 3] }, TENSORS);
+    const file = await readGguf(path);
+    assertEquals(file.metadata.getString("text") === text, true);
+    assertEquals(file.metadata.getNumbers("after"), [2, 3]);
+    assertEquals(readTensorBytes(file, file.tensors.get("b")!), TENSORS[1].bytes);
+  });
+}
+
+Deno.test("readGguf() names the key of a header that is longer than is read", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/x.gguf`;
+  await Deno.writeFile(path, headerBytes("GGUF", 3, 0n, 1n, 4n, "much", 8, 2n ** 27n));
+  await Deno.truncate(path, 2 ** 28);
+  const error = await assertRejects(() => readGguf(path), EngineError, `metadata key "much"`);
+  assertEquals(error.code, "model_unsupported");
+  assertStringIncludes(error.message, "past the first 67108864 bytes, the longest header");
+});
+
+Deno.test("readGguf() refuses two tensors in one place, naming both", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = await writtenFile(directory.path);
+  await patchTensorInfo(path, "b", { offset: 0 });
+  const error = await assertRejects(() => readGguf(path), EngineError, `"a" and "b" overlap`);
+  assertEquals(error.code, "model_file_invalid");
+});
+
+Deno.test("readGguf() leaves trailing sizes of 1 out, not those before others", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/x.gguf`;
+  const shapes = { a: [3, 1, 1, 1], b: [3, 1, 2], c: [1], d: [1, 1], e: [3, 2, 1] };
+  const tensors = Object.entries(shapes).map(([name, shape]) => {
+    const bytes = new Uint8Array(4 * shape.reduce((product, size) => product * size, 1));
+    return { name, type: "F32" as const, shape, bytes };
+  });
+  await writeGguf(path, {}, tensors);
+  const found = [...(await readGguf(path)).tensors.values()].map(({ shape }) => shape);
+  assertEquals(found, [[3], [3, 1, 2], [1], [1], [3, 2]]);
+});
+
+Deno.test("readGguf() refuses a key that is there twice and an alignment that is none", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/x.gguf`;
+  await Deno.writeFile(path, headerBytes("GGUF", 3, 0n, 2n, 1n, "k", 4, 1, 1n, "k", 4, 1));
+  await assertRejects(() => readGguf(path), EngineError, `metadata key "k" appears twice`);
+  for (const alignment of [0, 3, -8, { f32: NaN }, 0.5]) {
+    await writeGguf(path, { "general.alignment": alignment }, []);
+    await assertRejects(() => readGguf(path), EngineError, `"general.alignment"`);
+  }
 });
 
 function bytesFrom(first: number, count: number): Uint8Array<ArrayBuffer> {

@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { EngineError } from "../../src/core/errors.ts";
 import { GgufMetadata } from "../../src/gguf/metadata.ts";
+import { preTokenizerRule } from "../../src/tokenizer/pre_tokenizers.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import {
   TINY_BYTE_FIRST,
@@ -97,15 +98,34 @@ Deno.test("createTokenizer() reads end and begin ids, and BOS by the file or the
   assertEquals([tiny().isControl(1), tiny().isControl(3)], [true, false]);
 });
 
-Deno.test("createTokenizer() names the tokenizer or pre-tokenizer it does not have", () => {
+Deno.test("createTokenizer() names the tokenizer it does not have, and keys that contradict", () => {
   const cases = [
     [{ "tokenizer.ggml.model": "llama" }, "model_unsupported", `tokenizer is "llama"`],
-    [{ "tokenizer.ggml.pre": "bloom" }, "model_unsupported", `pre-tokenizer is "bloom"`],
     [{ "tokenizer.ggml.eos_token_id": 9999 }, "model_file_invalid", "eos_token_id"],
     [{ "tokenizer.ggml.token_type": [1] }, "model_file_invalid", "1 token types"],
   ] as const;
   for (const [changed, code, says] of cases) {
     assertEquals(assertThrows(() => tiny(changed), EngineError, says).code, code);
+  }
+});
+
+for (const none of [2 ** 32 - 1, -1]) {
+  Deno.test(`createTokenizer() reads a special id of ${none} as none`, () => {
+    const ids = { "tokenizer.ggml.eos_token_id": none, "tokenizer.ggml.bos_token_id": none };
+    assertEquals([tiny(ids).eosIds, tiny(ids).bosId, tiny(ids).addBos], [[0, 2], null, false]);
+  });
+}
+
+Deno.test("preTokenizerRule() warns of a name that is not known, and says what is used", () => {
+  const gpt2 = preTokenizerRule("gpt-2");
+  for (const name of ["gpt-2", "default", "smollm", "llama-bpe", "qwen2"]) {
+    assertEquals(preTokenizerRule(name).warning, null);
+  }
+  for (const [name, said] of [["bloom", '"bloom" is not known'], [null, "names no"]] as const) {
+    const { rule, warning } = preTokenizerRule(name);
+    assertEquals(rule, gpt2.rule);
+    assertStringIncludes(warning!, said);
+    assertStringIncludes(warning!, "gpt-2's is used");
   }
 });
 

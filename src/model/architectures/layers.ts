@@ -89,7 +89,7 @@ export function readEnds(
 ): Pick<ModelPlan, "normEpsilon" | "embedding" | "head"> {
   const embedding = reader.matrix(EMBEDDING_NAME, width, vocabSize);
   return {
-    normEpsilon: reader.number("attention.layer_norm_rms_epsilon"),
+    normEpsilon: reader.positive("attention.layer_norm_rms_epsilon"),
     embedding: { matrix: embedding, scale: 1 },
     head: {
       norm: reader.vector(HEAD_NORM_NAME, width),

@@ -7,6 +7,7 @@
 
 import { EngineError } from "../../core/errors.ts";
 import type { GgufMetadata } from "../../gguf/metadata.ts";
+import { withoutTrailingOnes } from "../../gguf/read_gguf.ts";
 import type { MatrixPlan } from "../plan.ts";
 
 /** The tensors of a file by name, with their sizes, columns first. */
@@ -66,9 +67,31 @@ export class ModelReader {
    * @throws {EngineError} `model_file_invalid` if it is not one.
    */
   count(key: string, ...fallback: [number?]): number {
+    return this.#checkedCount(key, this.number(key, ...fallback));
+  }
+
+  /**
+   * {@link count} of what each layer has: given once, or for each of `layerCount` layers.
+   *
+   * @throws {EngineError} `model_unsupported` if layers differ.
+   */
+  countPerLayer(key: string, layerCount: number, ...fallback: [number?]): number {
+    const options = { count: layerCount };
+    return this.#checkedCount(
+      key,
+      this.#metadata.getUniformNumber(this.#full(key), options, ...fallback),
+    );
+  }
+
+  /**
+   * A number above 0 under `<architecture>.<key>`, or the fallback.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is not one.
+   */
+  positive(key: string, ...fallback: [number?]): number {
     const value = this.number(key, ...fallback);
-    if (Number.isInteger(value) && value >= 1) return value;
-    throw invalid(`"${this.architecture}.${key}" is ${value}, no positive integer`);
+    if (value > 0) return value;
+    throw invalid(`"${this.architecture}.${key}" is ${value}, no positive number`);
   }
 
   /** Whether the file has a tensor. */
@@ -88,7 +111,7 @@ export class ModelReader {
 
   /** Rows of a matrix of `columnCount` columns whose height only the file knows. */
   rowCount(name: string, columnCount: number): number {
-    return this.#shapeOf(name, [columnCount, 1])[1] ?? 0;
+    return this.#shapeOf(name, [columnCount, 1])[1] ?? 1;
   }
 
   /**
@@ -132,6 +155,11 @@ export class ModelReader {
     }
   }
 
+  #checkedCount(key: string, value: number): number {
+    if (Number.isInteger(value) && value >= 1) return value;
+    throw invalid(`"${this.architecture}.${key}" is ${value}, no positive integer`);
+  }
+
   #full(key: string): string {
     const full = `${this.architecture}.${key}`;
     this.#keysRead.add(full);
@@ -140,7 +168,7 @@ export class ModelReader {
 
   #named(name: string, wanted: readonly number[]): string {
     const shape = this.#shapeOf(name, wanted);
-    if (String(shape) !== String(wanted)) {
+    if (String(shape) !== String(withoutTrailingOnes(wanted))) {
       throw invalid(`tensor "${name}" has shape [${shape}], expected [${wanted}]`);
     }
     this.#tensorsNamed.add(name);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { quote } from "../../core/quote.ts";
 import type { GgufMetadata } from "../../gguf/metadata.ts";
 import type { GgufFile } from "../../gguf/read_gguf.ts";
 import { checkPlan } from "../plan_check.ts";
@@ -12,7 +13,7 @@ import type { ArchitecturePlan } from "./layers.ts";
 import { readLlama } from "./llama.ts";
 import { readQwen2 } from "./qwen2.ts";
 import { readQwen3 } from "./qwen3.ts";
-import { ModelReader, type TensorCatalogue, unsupported } from "./model_reader.ts";
+import { invalid, ModelReader, type TensorCatalogue, unsupported } from "./model_reader.ts";
 
 /** What reads a header, by `general.architecture`. */
 export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => ArchitecturePlan>> = {
@@ -31,6 +32,7 @@ export function readModelPlan(file: GgufFile): ModelPlan {
   const { metadata, tensors } = file;
   const splitCount = metadata.getNumber("split.count", 1);
   if (splitCount > 1) throw unsupported(`its tensors are split over ${splitCount} files`);
+  checkLayerCount(file);
   const { sizes, ...rest } = readArchitecture(metadata, {
     shapeOf: (name) => tensors.get(name)?.shape ?? null,
     names: () => tensors.keys(),
@@ -57,11 +59,19 @@ export function readArchitecture(
     : null;
   if (read === null) {
     const known = Object.keys(ARCHITECTURES).join(", ");
-    throw unsupported(`its architecture is "${reader.architecture}"; supported: ${known}`);
+    throw unsupported(`its architecture is ${quote(reader.architecture)}; supported: ${known}`);
   }
   const plan = read(reader);
   reader.refuseRest();
   return plan;
+}
+
+/** Each layer has tensors: a count beyond theirs is not gone through. */
+function checkLayerCount({ metadata, tensors }: GgufFile): void {
+  const key = `${metadata.getString("general.architecture")}.block_count`;
+  const layerCount = metadata.getNumber(key, 0);
+  if (layerCount <= tensors.size) return;
+  throw invalid(`"${key}" is ${layerCount}, but there are only ${tensors.size} tensors`);
 }
 
 function modelName(metadata: GgufMetadata): string {

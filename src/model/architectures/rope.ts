@@ -1,3 +1,4 @@
+import { quote } from "../../core/quote.ts";
 import type { RopePlan } from "../plan.ts";
 import { invalid, type ModelReader, unsupported } from "./model_reader.ts";
 import type { ModelSizes } from "./sizes.ts";
@@ -18,7 +19,7 @@ export function readRope(
     throw invalid(`RoPE turns ${dimension} of ${headSize} channels`);
   }
   return {
-    base: reader.number("rope.freq_base", 10_000),
+    base: reader.positive("rope.freq_base", 10_000),
     dimension,
     pairing,
     ...readScaling(reader),
@@ -30,24 +31,25 @@ type Scaling = Pick<RopePlan, "positionScale" | "yarn" | "magnitude">;
 
 function readScaling(reader: ModelReader): Scaling {
   const type = reader.text("rope.scaling.type", "none");
-  const attentionFactor = reader.number("rope.scaling.attn_factor", 1);
+  const attentionFactor = reader.positive("rope.scaling.attn_factor", 1);
   if (type === "none") {
-    const positionScale = reader.number("rope.scale_linear", 1);
+    const positionScale = reader.positive("rope.scale_linear", 1);
     return { positionScale, yarn: null, magnitude: attentionFactor };
   }
   if (type !== "linear" && type !== "yarn") {
-    throw unsupported(`its RoPE scaling is "${type}"; supported: none, linear, yarn`);
+    throw unsupported(`its RoPE scaling is ${quote(type)}; supported: none, linear, yarn`);
   }
   // llama.cpp reads 0 as "no scaling".
-  const positionScale = reader.number("rope.scaling.factor") || 1;
+  const isScaled = reader.number("rope.scaling.factor") !== 0;
+  const positionScale = isScaled ? reader.positive("rope.scaling.factor") : 1;
   if (type === "linear") return { positionScale, yarn: null, magnitude: attentionFactor };
   const yarn = {
     originalContextLength: reader.count(
       "rope.scaling.original_context_length",
       reader.count("context_length"),
     ),
-    betaFast: reader.number("rope.scaling.yarn_beta_fast", 32),
-    betaSlow: reader.number("rope.scaling.yarn_beta_slow", 1),
+    betaFast: reader.positive("rope.scaling.yarn_beta_fast", 32),
+    betaSlow: reader.positive("rope.scaling.yarn_beta_slow", 1),
   };
   // Longer contexts flatten attention: the paper's equation 22, half on queries and half on keys.
   const magnitude = attentionFactor * (1 + 0.1 * Math.log(positionScale));

@@ -16,15 +16,19 @@ export type ModelSizes = Omit<ModelShape, "name" | "parameterCount">;
 export function readSizes(reader: ModelReader): ModelSizes {
   const layerCount = reader.count("block_count");
   const width = reader.count("embedding_length");
-  const queryHeadCount = reader.count("attention.head_count");
-  const kvHeadCount = reader.count("attention.head_count_kv", queryHeadCount);
+  const queryHeadCount = reader.countPerLayer("attention.head_count", layerCount);
+  const kvHeadCount = reader.countPerLayer(
+    "attention.head_count_kv",
+    layerCount,
+    queryHeadCount,
+  );
   const headSize = reader.count("attention.key_length", width / queryHeadCount);
   checkHeads(reader, { queryHeadCount, kvHeadCount, headSize });
   const vocabSize = reader.rowCount(EMBEDDING_NAME, width);
   return {
     layerCount,
     width,
-    feedForwardWidth: reader.count("feed_forward_length"),
+    feedForwardWidth: reader.countPerLayer("feed_forward_length", layerCount),
     queryHeadCount,
     kvHeadCount,
     headSize,

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { EngineError, type EngineErrorCode } from "../../../src/core/errors.ts";
 import { readGguf } from "../../../src/gguf/read_gguf.ts";
 import type { GgufValue } from "../../../src/gguf/write_gguf.ts";
@@ -84,6 +84,16 @@ Deno.test("readModelPlan() reads linear RoPE scaling", async () => {
   assertEquals(layer.attention.rope?.positionScale, 4);
 });
 
+Deno.test("readModelPlan() reads what is given for each layer, if all have the same", async () => {
+  const metadata = {
+    "llama.attention.head_count": [4, 4],
+    "llama.attention.head_count_kv": [2, 2],
+    "llama.feed_forward_length": [128, 128],
+  };
+  const { queryHeadCount, kvHeadCount, feedForwardWidth } = (await planOf({ metadata })).shape;
+  assertEquals([queryHeadCount, kvHeadCount, feedForwardWidth], [4, 2, 128]);
+});
+
 /** One key changed, and what the refusal must say. */
 const REFUSED: {
   metadata: Record<string, GgufValue>;
@@ -119,9 +129,59 @@ const REFUSED: {
   },
   { metadata: { "llama.block_count": 0 }, code: "model_file_invalid", says: "block_count" },
   {
-    metadata: { "llama.attention.head_count": [4, 4] },
+    metadata: { "llama.attention.head_count": [4, 4, 4] },
     code: "model_file_invalid",
-    says: "head_count",
+    says: `"llama.attention.head_count": it has 3 numbers for 2 layers`,
+  },
+  {
+    metadata: { "llama.attention.head_count_kv": [2, 1] },
+    code: "model_unsupported",
+    says: `"llama.attention.head_count_kv" differs between layers (layer 0 has 2, layer 1 1)`,
+  },
+  {
+    metadata: { "llama.block_count": 1_000_000 },
+    code: "model_file_invalid",
+    says: `"llama.block_count" is ${1_000_000}, but there are only 20 tensors`,
+  },
+  {
+    metadata: { "llama.block_count": 2 ** 32 - 1 },
+    code: "model_file_invalid",
+    says: `"llama.block_count" is ${2 ** 32 - 1}, but there are only 20 tensors`,
+  },
+  {
+    metadata: { "llama.block_count": { f32: 2 ** 33 } },
+    code: "model_file_invalid",
+    says: `"llama.block_count" is 8589934592, but there are only 20 tensors`,
+  },
+  {
+    metadata: { "llama.rope.freq_base": { f32: NaN } },
+    code: "model_file_invalid",
+    says: `"llama.rope.freq_base": it is NaN, not a finite number`,
+  },
+  {
+    metadata: { "llama.rope.freq_base": { f32: Infinity } },
+    code: "model_file_invalid",
+    says: `"llama.rope.freq_base": it is Infinity, not a finite number`,
+  },
+  {
+    metadata: { "llama.rope.freq_base": 0 },
+    code: "model_file_invalid",
+    says: `"llama.rope.freq_base" is 0, no positive number`,
+  },
+  {
+    metadata: { "llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": -2 },
+    code: "model_file_invalid",
+    says: `"llama.rope.scaling.factor" is -2`,
+  },
+  {
+    metadata: { "llama.attention.layer_norm_rms_epsilon": { f32: NaN } },
+    code: "model_file_invalid",
+    says: `"llama.attention.layer_norm_rms_epsilon": it is NaN`,
+  },
+  {
+    metadata: { "llama.expert_count": { f32: NaN } },
+    code: "model_file_invalid",
+    says: `"llama.expert_count": it is NaN`,
   },
   {
     metadata: { "llama.attention.head_count_kv": 3 },
@@ -152,8 +212,11 @@ const REFUSED: {
 
 for (const { metadata, code, says } of REFUSED) {
   Deno.test(`readModelPlan() refuses ${JSON.stringify(metadata)}`, async () => {
+    const startMs = performance.now();
     const error = await assertRejects(() => planOf({ metadata }), EngineError, says);
     assertEquals(error.code, code);
+    // 30 s once, for a count of layers that nobody has tensors for.
+    assertLess(performance.now() - startMs, 5000);
   });
 }
 
