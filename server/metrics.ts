@@ -6,6 +6,7 @@
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { EngineError } from "../src/core/errors.ts";
+import { BLOCK_TOKEN_COUNT } from "../src/core/shapes.ts";
 import type { EngineStats, FinishReason } from "../src/engine/types.ts";
 import type { GenerationObserver, GenerationTimings } from "./openai/generation.ts";
 import type { ServerState } from "./state.ts";
@@ -35,12 +36,30 @@ export class ServerMetrics implements GenerationObserver {
   readonly #promptTokens = this.#counter("vllm:prompt_tokens_total", "Prompt tokens prefilled");
   readonly #generated = this.#counter("vllm:generation_tokens_total", "Tokens generated");
   readonly #prefixQueries = this.#counter(
-    "vllm:prefix_cache_queries",
+    "vllm:prefix_cache_queries_total",
     "Prompt tokens looked up in the prefix cache",
   );
   readonly #prefixHits = this.#counter(
-    "vllm:prefix_cache_hits",
+    "vllm:prefix_cache_hits_total",
     "Prompt tokens found in the prefix cache",
+  );
+  readonly #cacheConfig = this.#gauge(
+    "vllm:cache_config_info",
+    "Tokens of a block, and how many blocks the arena holds at least, as labels",
+    ["block_size", "num_gpu_blocks"],
+  );
+  // Names of vLLM's that routers still read, of the same values.
+  readonly #olderUsage = this.#gauge(
+    "vllm:gpu_cache_usage_perc",
+    "Older name of vllm:kv_cache_usage_perc",
+  );
+  readonly #olderQueries = this.#counter(
+    "vllm:gpu_prefix_cache_queries_total",
+    "Older name of vllm:prefix_cache_queries_total",
+  );
+  readonly #olderHits = this.#counter(
+    "vllm:gpu_prefix_cache_hits_total",
+    "Older name of vllm:prefix_cache_hits_total",
   );
   readonly #sharedBlocks = this.#gauge("packkv:shared_blocks", "Sealed blocks used by several");
   readonly #retainedBytes = this.#gauge(
@@ -106,8 +125,8 @@ export class ServerMetrics implements GenerationObserver {
     ["promptTokenCount", this.#promptTokens],
     ["generatedTokenCount", this.#generated],
     ["stepCount", this.#steps],
-    ["prefixQueryCount", this.#prefixQueries],
-    ["prefixHitCount", this.#prefixHits],
+    ["prefixQueryCount", this.#prefixQueries, this.#olderQueries],
+    ["prefixHitCount", this.#prefixHits, this.#olderHits],
     ["sealingSeconds", this.#sealing],
     ["sealedBlockCount", this.#sealed],
     ["savedBlockCount", this.#saved],
@@ -162,6 +181,7 @@ export class ServerMetrics implements GenerationObserver {
     this.#running.set(stats.runningSequenceCount);
     this.#waiting.set(stats.waitingSequenceCount);
     this.#usage.set(stats.cacheUsage);
+    this.#olderUsage.set(stats.cacheUsage);
     this.#deviceBytes.set(stats.deviceBytes);
     for (const kind of CACHE_BYTE_KINDS) {
       this.#cacheBytes.set({ kind, profile }, stats.cacheBytes[kind]);
@@ -170,8 +190,9 @@ export class ServerMetrics implements GenerationObserver {
     this.#retainedBytes.set(stats.retainedBytes);
     this.#tierBytes.set({ tier: "host" }, stats.hostBytes);
     this.#tierBytes.set({ tier: "disk" }, stats.diskBytes);
-    for (const [name, counter] of this.#totals) {
-      counter.inc(Math.max(0, stats[name] - (this.#seen.get(name) ?? 0)));
+    for (const [name, ...counters] of this.#totals) {
+      const added = Math.max(0, stats[name] - (this.#seen.get(name) ?? 0));
+      for (const counter of counters) counter.inc(added);
       this.#seen.set(name, stats[name]);
     }
   }
@@ -184,6 +205,8 @@ export class ServerMetrics implements GenerationObserver {
     if (phase.name === "ready") {
       const { engine } = phase.model;
       const [profile] = engine.info.profile.split(" ");
+      const num_gpu_blocks = engine.info.blockCapacity;
+      this.#cacheConfig.set({ block_size: BLOCK_TOKEN_COUNT, num_gpu_blocks }, 1);
       const stats = await engine.stats().catch(() => null);
       if (stats !== null) this.#take(stats, profile);
     }

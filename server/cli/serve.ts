@@ -29,6 +29,11 @@ export const serveCommand: Command = {
     host: { value: "HOST", help: "address to listen on (default: 127.0.0.1)" },
     port: { value: "PORT", help: "port to listen on, 0 for any free one (default: 8000)" },
     ...ENGINE_FLAGS,
+    "model-name": {
+      value: "NAMES",
+      help:
+        "name to serve the model under, others it answers to behind commas (default: its file's)",
+    },
     "api-key": { value: "KEY", help: "key that clients must send as bearer token" },
     "api-key-file": { value: "FILE", help: "file of such keys, one a line" },
     insecure: { help: "allow other machines to connect without a key" },
@@ -76,6 +81,7 @@ interface ServeRequest {
   hostname: string;
   port: number;
   apiKeys: string[];
+  modelNames: string[];
   hostNames: string[];
   corsOrigins: string[];
   slotFolder: string | null;
@@ -92,8 +98,17 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
   const modelPath = await ensureModel(request.engine.model);
   const state = new ServerState(request);
   const { apiKeys, hostNames, corsOrigins, slotFolder, log } = request;
-  const modelId = servedName(modelPath);
-  const app = createApp({ state, modelId, apiKeys, hostNames, corsOrigins, slotFolder, log });
+  const [modelId = servedName(modelPath), ...aliases] = request.modelNames;
+  const app = createApp({
+    state,
+    modelId,
+    aliases,
+    apiKeys,
+    hostNames,
+    corsOrigins,
+    slotFolder,
+    log,
+  });
   const loading = loadServedModel(modelPath, request.engine.options);
   const release = async () => {
     const model = await loading.catch(() => null);
@@ -156,6 +171,7 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     port: flags.number("port", { min: 0, max: 65_535, isInteger: true }) ?? 8000,
     apiKeys,
     slotFolder: await readFolder(flags, "slot-save-path"),
+    modelNames: readList(flags, "model-name"),
     hostNames: [hostname, ...readList(flags, "allowed-hosts")],
     corsOrigins: readList(flags, "cors"),
     insecure,

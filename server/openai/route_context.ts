@@ -46,14 +46,15 @@ export function readyModel(state: ServerState): ServedModel {
 }
 
 /**
- * Checks that a request means the served model.
+ * Checks that a request means the served model, as it does if it names none.
  *
  * @throws {ApiError} 404 `model_not_found`.
  */
 export function checkModelName(context: RouteContext, name: string | null): void {
-  if (name === null || name === context.modelId || context.aliases.includes(name)) return;
-  const message = `Cannot find the model ${JSON.stringify(name)}: this server has ` +
-    JSON.stringify(context.modelId);
+  const names = [context.modelId, ...context.aliases];
+  if (name === null || name === "" || names.includes(name)) return;
+  const known = names.map((each) => JSON.stringify(each)).join(", ");
+  const message = `Cannot find the model ${JSON.stringify(name)}: this server has ${known}`;
   throw new ApiError(404, message, { param: "model", code: "model_not_found" });
 }
 

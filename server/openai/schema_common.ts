@@ -44,7 +44,7 @@ const kvSchema = z.object({
 
 /** Zod shape of the shared fields; null is the same as absent everywhere. */
 export const commonFields = {
-  model: z.string().min(1).nullish(),
+  model: z.string().nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   top_k: z.number().int().min(-1).nullish(),

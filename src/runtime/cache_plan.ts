@@ -64,6 +64,14 @@ function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): voi
   );
 }
 
+/** Blocks that fit into the arenas of a cache even if all their records are of the largest size. */
+export function blockCapacity({ shape, recordWordsMax }: CachePlan): number {
+  const counts = shape.groups.map(({ layerCount, wordCount }) => {
+    return Math.floor(wordCount / (layerCount * recordWordsMax));
+  });
+  return Math.min(...counts);
+}
+
 /** @throws {EngineError} `invalid_request` naming the setting. */
 export function checkedProfile(options: ProfileOptions): CodecProfile {
   try {

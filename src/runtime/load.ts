@@ -22,7 +22,7 @@ import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
 import type { SequenceFormat } from "../tiers/sequence_file.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
-import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
+import { blockCapacity, type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { DiskClient } from "../tiers/disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
@@ -129,6 +129,7 @@ async function createRuntime(
     ...codecInForce(plan.codec, calibration.inForce),
     stepTokenCountMax,
     cacheCapacityBytes: runner.cache.sizeBytes.arena,
+    blockCapacity: blockCapacity(plan),
   });
   return {
     gpu,
@@ -148,7 +149,13 @@ async function createRuntime(
   };
 }
 
-type Derived = "contextLength" | "profile" | "codec" | "stepTokenCountMax" | "cacheCapacityBytes";
+type Derived =
+  | "contextLength"
+  | "profile"
+  | "codec"
+  | "stepTokenCountMax"
+  | "cacheCapacityBytes"
+  | "blockCapacity";
 
 function engineInfo(
   { gpu, shape, file, weights }: LoadedModel,

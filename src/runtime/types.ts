@@ -115,4 +115,6 @@ export interface EngineInfo {
   weightBytes: number;
   /** Device bytes of the arena. */
   cacheCapacityBytes: number;
+  /** Sealed blocks that it holds at least, whatever they take. */
+  blockCapacity: number;
 }

@@ -42,9 +42,12 @@ for (const stream of [false, true]) {
     assertEquals(response.status, 404);
     const { error } = await response.json();
     assertEquals([error.code, error.param], ["model_not_found", "model"]);
-    const known = await post(CHAT, { messages, model: "gpt-4o", stream });
-    assertEquals(known.status, 200);
-    assertStringIncludes(await known.text(), `"model":"fake"`);
+    assertStringIncludes(error.message, '"fake", "gpt-4o"');
+    for (const model of ["gpt-4o", "fake", "", null]) {
+      const known = await post(CHAT, { messages, model, stream });
+      assertEquals([model, known.status], [model, 200]);
+      assertStringIncludes(await known.text(), `"model":"fake"`);
+    }
   });
 
   const statuses: [EngineErrorCode, number][] = [

@@ -25,8 +25,12 @@ Deno.test("GET /metrics has every name that dashboards know, labelled with the m
     "vllm:num_requests_running",
     "vllm:num_requests_waiting",
     "vllm:kv_cache_usage_perc",
-    "vllm:prefix_cache_queries",
-    "vllm:prefix_cache_hits",
+    "vllm:prefix_cache_queries_total",
+    "vllm:prefix_cache_hits_total",
+    "vllm:cache_config_info",
+    "vllm:gpu_cache_usage_perc",
+    "vllm:gpu_prefix_cache_queries_total",
+    "vllm:gpu_prefix_cache_hits_total",
     "vllm:prompt_tokens_total",
     "vllm:generation_tokens_total",
     "vllm:time_to_first_token_seconds_bucket",
@@ -56,6 +60,17 @@ Deno.test("GET /metrics tells the engine's cache by kind and profile", async () 
     assertEquals(await sample(app, `packkv:kv_bytes{kind="${kind}"{profile="paper"`), bytes);
   }
   assertEquals(await sample(app, "vllm:kv_cache_usage_perc"), 0.25);
+  assertEquals(await sample(app, "vllm:gpu_cache_usage_perc"), 0.25);
+  const config = `vllm:cache_config_info{block_size="64"{num_gpu_blocks="7"`;
+  assertEquals(await sample(app, config), 1);
+});
+
+Deno.test("GET /metrics gives every counter a name that ends in _total", async () => {
+  const { app } = harness(() => []);
+  const text = await (await app.request("/metrics")).text();
+  const counters = [...text.matchAll(/^# TYPE (\S+) counter$/gm)].map(([, name]) => name);
+  assert(counters.length > 10);
+  assertEquals(counters.filter((name) => !name.endsWith("_total")), []);
 });
 
 Deno.test("GET /metrics counts tokens, ends and latencies of requests", async () => {
@@ -67,8 +82,10 @@ Deno.test("GET /metrics counts tokens, ends and latencies of requests", async ()
   }
   assertEquals(await sample(app, "vllm:generation_tokens_total"), 8);
   assertEquals(await sample(app, "vllm:prompt_tokens_total"), 38);
-  assertEquals(await sample(app, "vllm:prefix_cache_queries"), 100);
-  assertEquals(await sample(app, "vllm:prefix_cache_hits"), 64);
+  for (const name of ["prefix_cache", "gpu_prefix_cache"]) {
+    assertEquals(await sample(app, `vllm:${name}_queries_total`), 100);
+    assertEquals(await sample(app, `vllm:${name}_hits_total`), 64);
+  }
   assertEquals(await sample(app, "packkv:shared_blocks"), 2);
   const totals = { sealing_seconds: 0.5, blocks_sealed: 11, blocks_saved: 5, blocks_loaded: 3 };
   for (const [name, total] of Object.entries(totals)) {

@@ -96,6 +96,7 @@ const INFO: EngineInfo = {
   diskCapacityBytes: 0,
   weightBytes: 900,
   cacheCapacityBytes: 5000,
+  blockCapacity: 7,
 };
 
 function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
