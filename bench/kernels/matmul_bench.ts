@@ -1,9 +1,6 @@
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
-import {
-  uploadWeights,
-  type WeightFormat,
-  weightsSizeBytes,
-} from "../../src/kernels/weight_layout.ts";
+import type { WeightFormat } from "../../src/kernels/weight_formats.ts";
+import { uploadWeights, weightsSizeBytes } from "../../src/kernels/weight_layout.ts";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { elementsSizeBytes } from "../../src/gguf/tensor_types.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
@@ -21,6 +18,10 @@ const SHAPES: { type: TensorType; outputCount: number; columnCount: number; rows
   { type: "Q4_1", outputCount: 3072, columnCount: 576, rows: [1, 2, 4, 8, 64] },
   { type: "Q4_1", outputCount: 576, columnCount: 1536, rows: [1, 64] },
   { type: "Q8_0", outputCount: 49152, columnCount: 576, rows: [1, 4] },
+  // One shape in each type: their rates are compared with Q4_1's.
+  ...(["Q4_1", "Q4_K", "Q5_K", "Q6_K", "Q5_1"] as const).map((type) => {
+    return { type, outputCount: 2048, columnCount: 1024, rows: [1, 64] };
+  }),
 ];
 
 for (const { type, outputCount, columnCount, rows } of SHAPES) {
@@ -33,9 +34,10 @@ for (const { type, outputCount, columnCount, rows } of SHAPES) {
   const x = gpu.createBufferWith("x", seededNormals(rowCountMax * columnCount, 1));
   const y = gpu.createBuffer("y", rowCountMax * outputCount * 4);
   const bound = kernel.bind({ weights, x, y });
-  const plain = await plainKernel(packed.format, { outputCount, columnCount });
-  const { words, scales } = weights.parts[0];
-  const plainBound = gpu.bind(plain, [words, scales!, x, y]);
+  const { format, words, scales } = weights.parts[0];
+  const isPlain = format === "q4" || format === "q8";
+  const plain = isPlain ? await plainKernel(format, { outputCount, columnCount }) : null;
+  const plainBound = plain && gpu.bind(plain, [words, scales!, x, y]);
   for (const rowCount of rows) {
     const work = {
       bytes: weightsSizeBytes(weights) + rowCount * (columnCount + outputCount) * 4,
@@ -43,11 +45,13 @@ for (const { type, outputCount, columnCount, rows } of SHAPES) {
     };
     const group = `matmul ${type} [${outputCount}, ${columnCount}] x ${rowCount}`;
     const options = { group, work, repeats: work.macs > 1e8 ? 2 : 10 };
-    benchKernel("plain: a lane per output", { ...options, baseline: true }, context, (pass) => {
-      pass.setPipeline(plain);
-      pass.setBindGroup(0, plainBound);
-      pass.dispatchWorkgroups(outputCount / 32, rowCount);
-    });
+    if (plain) {
+      benchKernel("plain: a lane per output", { ...options, baseline: true }, context, (pass) => {
+        pass.setPipeline(plain);
+        pass.setBindGroup(0, plainBound);
+        pass.dispatchWorkgroups(outputCount / 32, rowCount);
+      });
+    }
     benchKernel("x shared, 4 outputs x rows", options, context, (pass) => {
       kernel.record(pass, bound, rowCount);
     });

@@ -35,16 +35,18 @@ fn main(
   let output = part_row & 3u;
   for (var block = thread; block < BLOCK_COUNT; block += WORKGROUP_SIZE) {
     let group_block = (part_row / 32u) * BLOCK_COUNT + block;
-    let values = load_weights(group_block, output, lane);
-    let scale = scale_of(load_scales(group_block * 8u + lane)[output]); // and minimum
+    let values = load_weights(group_block, output, lane, load_shared(group_block, lane));
+    let of_outputs = load_scales(group_block, lane);
+    let scale = vec4<f32>(of_outputs.scale[output]);
+    let minimum = vec4<f32>(of_outputs.minimum[output]);
     let at = (row * BLOCK_COUNT + block) * 8u;
-    x[at] = fma(weight_columns(values, 0u), vec4<f32>(scale.x), vec4<f32>(scale.y));
-    x[at + 1u] = fma(weight_columns(values, 1u), vec4<f32>(scale.x), vec4<f32>(scale.y));
-    x[at + 2u] = fma(weight_columns(values, 2u), vec4<f32>(scale.x), vec4<f32>(scale.y));
-    x[at + 3u] = fma(weight_columns(values, 3u), vec4<f32>(scale.x), vec4<f32>(scale.y));
-    x[at + 4u] = fma(weight_columns(values, 4u), vec4<f32>(scale.x), vec4<f32>(scale.y));
-    x[at + 5u] = fma(weight_columns(values, 5u), vec4<f32>(scale.x), vec4<f32>(scale.y));
-    x[at + 6u] = fma(weight_columns(values, 6u), vec4<f32>(scale.x), vec4<f32>(scale.y));
-    x[at + 7u] = fma(weight_columns(values, 7u), vec4<f32>(scale.x), vec4<f32>(scale.y));
+    x[at] = fma(weight_columns(values, 0u), scale, minimum);
+    x[at + 1u] = fma(weight_columns(values, 1u), scale, minimum);
+    x[at + 2u] = fma(weight_columns(values, 2u), scale, minimum);
+    x[at + 3u] = fma(weight_columns(values, 3u), scale, minimum);
+    x[at + 4u] = fma(weight_columns(values, 4u), scale, minimum);
+    x[at + 5u] = fma(weight_columns(values, 5u), scale, minimum);
+    x[at + 6u] = fma(weight_columns(values, 6u), scale, minimum);
+    x[at + 7u] = fma(weight_columns(values, 7u), scale, minimum);
   }
 }

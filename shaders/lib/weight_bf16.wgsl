@@ -8,7 +8,7 @@ struct PackedBlock {
 }
 
 // `group_block` counts blocks of 32 outputs x 32 columns; `output` is one of a lane's 4.
-fn load_weights(group_block: u32, output: u32, lane: u32) -> PackedBlock {
+fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> PackedBlock {
   let at = (group_block * 4u + output) * 32u + lane;
   return PackedBlock(
     weights[at],
@@ -28,12 +28,4 @@ fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
     bitcast<vec2<f32>>(vec2<u32>(words.x << 16u, words.x & 0xffff0000u)),
     bitcast<vec2<f32>>(vec2<u32>(words.y << 16u, words.y & 0xffff0000u)),
   );
-}
-
-fn load_scales(at: u32) -> vec4<u32> {
-  return vec4<u32>();
-}
-
-fn scale_of(word: u32) -> vec2<f32> {
-  return vec2<f32>(1.0, 0.0);
 }

@@ -8,7 +8,7 @@ struct PackedBlock {
 }
 
 // `group_block` counts blocks of 32 outputs x 32 columns; `output` is one of a lane's 4.
-fn load_weights(group_block: u32, output: u32, lane: u32) -> PackedBlock {
+fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> PackedBlock {
   let at = (group_block * 4u + output) * 32u + lane;
   return PackedBlock(
     weights[at],
@@ -25,12 +25,4 @@ fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
   let quarter = select(low, high, (index & 4u) > 0u);
   let words = select(quarter.xy, quarter.zw, (index & 1u) > 0u);
   return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
-}
-
-fn load_scales(at: u32) -> vec4<u32> {
-  return vec4<u32>();
-}
-
-fn scale_of(word: u32) -> vec2<f32> {
-  return vec2<f32>(1.0, 0.0);
 }

@@ -5,7 +5,7 @@ struct PackedBlock {
 }
 
 // `group_block` counts blocks of 32 outputs x 32 columns; `output` is one of a lane's 4.
-fn load_weights(group_block: u32, output: u32, lane: u32) -> PackedBlock {
+fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> PackedBlock {
   let at = (group_block * 4u + output) * 8u + lane;
   return PackedBlock(weights[at]);
 }
@@ -15,14 +15,4 @@ fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
   let word = block.v0[index & 3u];
   let shift = vec4<u32>(0u, 8u, 16u, 24u) + vec4<u32>((index >> 2u) * 4u);
   return vec4<f32>((vec4<u32>(word) >> shift) & vec4<u32>(15u));
-}
-
-// Four words per lane, one per output: scale in the low half, minimum in the high half, as f16.
-fn load_scales(at: u32) -> vec4<u32> {
-  return scales[at];
-}
-
-// Scale and minimum.
-fn scale_of(word: u32) -> vec2<f32> {
-  return unpack2x16float(word);
 }

@@ -6,7 +6,7 @@ struct PackedBlock {
 }
 
 // `group_block` counts blocks of 32 outputs x 32 columns; `output` is one of a lane's 4.
-fn load_weights(group_block: u32, output: u32, lane: u32) -> PackedBlock {
+fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> PackedBlock {
   let at = (group_block * 4u + output) * 16u + lane;
   return PackedBlock(weights[at], weights[at + 8u]);
 }
@@ -16,14 +16,4 @@ fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
   let half = select(block.v0, block.v1, index > 3u);
   let word = bitcast<i32>(half[index & 3u]);
   return vec4<f32>((vec4<i32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));
-}
-
-// Four words per lane, one per output: scale in the low half, minimum in the high half, as f16.
-fn load_scales(at: u32) -> vec4<u32> {
-  return scales[at];
-}
-
-// Scale and minimum.
-fn scale_of(word: u32) -> vec2<f32> {
-  return unpack2x16float(word);
 }

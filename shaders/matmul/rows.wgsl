@@ -110,18 +110,19 @@ struct Sums {
   output3: Tokens,
 }
 
-fn add_scaled(total: Tokens, sum: Tokens, block_sum: Tokens, scale_word: u32) -> Tokens {
-  let scale = scale_of(scale_word); // and minimum
-  return fma(Tokens(scale.x), sum, fma(Tokens(scale.y), block_sum, total));
+fn add_scaled(total: Tokens, sum: Tokens, block_sum: Tokens, scales: Scales, o: u32) -> Tokens {
+  let with_minimum = fma(Tokens(scales.minimum[o]), block_sum, total);
+  return fma(Tokens(scales.scale[o]), sum, with_minimum);
 }
 
 // Of one block of columns, unscaled. Unrolled in text: loops are bounded and never unrolled here.
 fn block_products(group_block: u32, inputs: Inputs, thread: u32) -> Sums {
   let lane = thread & (LANE_COUNT - 1u);
-  let w0 = load_weights(group_block, 0u, lane);
-  let w1 = load_weights(group_block, 1u, lane);
-  let w2 = load_weights(group_block, 2u, lane);
-  let w3 = load_weights(group_block, 3u, lane);
+  let side = load_shared(group_block, lane);
+  let w0 = load_weights(group_block, 0u, lane, side);
+  let w1 = load_weights(group_block, 1u, lane, side);
+  let w2 = load_weights(group_block, 2u, lane, side);
+  let w3 = load_weights(group_block, 3u, lane, side);
   var sum = Sums();
   let c0 = shared_columns(inputs, thread, 0u);
   sum.output0 = add_products(sum.output0, weight_columns(w0, 0u), c0);
@@ -185,11 +186,11 @@ fn main(
     let at = workgroup_id.x * BLOCK_COUNT + min(block, BLOCK_COUNT - 1u);
     let sum = block_products(at, inputs, thread);
     let block_sum = shared_sum(sum_of(inputs), thread);
-    let scale = load_scales(at * LANE_COUNT + lane);
-    total.output0 = add_scaled(total.output0, sum.output0, block_sum, scale.x);
-    total.output1 = add_scaled(total.output1, sum.output1, block_sum, scale.y);
-    total.output2 = add_scaled(total.output2, sum.output2, block_sum, scale.z);
-    total.output3 = add_scaled(total.output3, sum.output3, block_sum, scale.w);
+    let of_block = load_scales(at, lane);
+    total.output0 = add_scaled(total.output0, sum.output0, block_sum, of_block, 0u);
+    total.output1 = add_scaled(total.output1, sum.output1, block_sum, of_block, 1u);
+    total.output2 = add_scaled(total.output2, sum.output2, block_sum, of_block, 2u);
+    total.output3 = add_scaled(total.output3, sum.output3, block_sum, of_block, 3u);
   }
   total = shared_total(total, thread);
   let factor = norm_factor(shared_squares(squares, thread));

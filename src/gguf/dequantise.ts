@@ -5,6 +5,7 @@
  * @module
  */
 
+import { expandQ4_K, expandQ5_K, expandQ6_K } from "./dequantise_k.ts";
 import { BLOCK_LAYOUTS, elementsSizeBytes, type TensorType } from "./tensor_types.ts";
 
 const BLOCK = BLOCK_LAYOUTS.Q4_0.elementCount;
@@ -41,6 +42,11 @@ const EXPAND_BY_TYPE = {
   Q8_0: expandQ8_0,
   Q4_0: expandQ4_0,
   Q4_1: expandQ4_1,
+  Q5_0: expandQ5_0,
+  Q5_1: expandQ5_1,
+  Q4_K: expandQ4_K,
+  Q5_K: expandQ5_K,
+  Q6_K: expandQ6_K,
 } as const satisfies Record<TensorType, (view: DataView, values: Float32Array) => void>;
 
 function expandF32(view: DataView, values: Float32Array): void {
@@ -88,4 +94,30 @@ function expandQ4_1(view: DataView, values: Float32Array): void {
       values[first + HALF_BLOCK + i] = scale * (codes >> 4) + minimum;
     }
   }
+}
+
+function expandQ5_0(view: DataView, values: Float32Array): void {
+  let at = 0;
+  for (let first = 0; first < values.length; first += BLOCK, at += 22) {
+    const scale = view.getFloat16(at, true);
+    for (let i = 0; i < BLOCK; i++) values[first + i] = scale * (codeQ5(view, at + 2, i) - 16);
+  }
+}
+
+function expandQ5_1(view: DataView, values: Float32Array): void {
+  let at = 0;
+  for (let first = 0; first < values.length; first += BLOCK, at += 24) {
+    const scale = view.getFloat16(at, true);
+    const minimum = view.getFloat16(at + 2, true);
+    for (let i = 0; i < BLOCK; i++) {
+      values[first + i] = scale * codeQ5(view, at + 4, i) + minimum;
+    }
+  }
+}
+
+/** Code `i` of 32: a word of high bits at `at`, then low bits. */
+function codeQ5(view: DataView, at: number, i: number): number {
+  const low = view.getUint8(at + 4 + i % HALF_BLOCK) >> (i < HALF_BLOCK ? 0 : 4);
+  const high = view.getUint32(at, true) >>> i;
+  return (low & 15) | ((high & 1) << 4);
 }

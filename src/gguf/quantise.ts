@@ -17,7 +17,7 @@ const { fround } = Math;
  * @returns Blocks of `type`, little-endian.
  * @throws {RangeError} If `values` is not a whole number of blocks.
  */
-export function quantise(type: TensorType, values: Float32Array): Uint8Array<ArrayBuffer> {
+export function quantise(type: QuantisedType, values: Float32Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(elementsSizeBytes(type, values.length));
   SHRINK_BY_TYPE[type](values, new DataView(bytes.buffer));
   return bytes;
@@ -30,7 +30,10 @@ const SHRINK_BY_TYPE = {
   Q8_0: shrinkQ8_0,
   Q4_0: shrinkQ4_0,
   Q4_1: shrinkQ4_1,
-} as const satisfies Record<TensorType, (values: Float32Array, view: DataView) => void>;
+} as const satisfies Partial<Record<TensorType, (values: Float32Array, view: DataView) => void>>;
+
+/** A type that {@link quantise} makes. */
+export type QuantisedType = keyof typeof SHRINK_BY_TYPE;
 
 function shrinkF32(values: Float32Array, view: DataView): void {
   for (let i = 0; i < values.length; i++) view.setFloat32(4 * i, values[i], true);

@@ -23,6 +23,16 @@ export const BLOCK_LAYOUTS = {
   Q4_0: { elementCount: 32, sizeBytes: 18 },
   /** f16 scale, f16 minimum, 32 codes of 4 bits: first half in the low nibbles. */
   Q4_1: { elementCount: 32, sizeBytes: 20 },
+  /** f16 scale, 32 high bits, 32 codes of 4 bits: 5 bits around 16. */
+  Q5_0: { elementCount: 32, sizeBytes: 22 },
+  /** f16 scale, f16 minimum, 32 high bits, 32 codes of 4 bits. */
+  Q5_1: { elementCount: 32, sizeBytes: 24 },
+  /** f16 scales of scales and minima, 8 of each in 6 bits, 256 codes of 4 bits. */
+  Q4_K: { elementCount: 256, sizeBytes: 144 },
+  /** f16 scales of scales and minima, 8 of each in 6 bits, 256 high bits, 256 codes of 4 bits. */
+  Q5_K: { elementCount: 256, sizeBytes: 176 },
+  /** 256 codes of 4 bits, 256 of 2 high bits: 6 bits around 32; 16 i8 scales, f16 scale of them. */
+  Q6_K: { elementCount: 256, sizeBytes: 210 },
 } as const satisfies Record<string, BlockLayout>;
 
 /** Name of a supported element type. */
@@ -34,7 +44,12 @@ export const GGML_TYPE_IDS = {
   F16: 1,
   Q4_0: 2,
   Q4_1: 3,
+  Q5_0: 6,
+  Q5_1: 7,
   Q8_0: 8,
+  Q4_K: 12,
+  Q5_K: 13,
+  Q6_K: 14,
   BF16: 30,
 } as const satisfies Record<TensorType, number>;
 

@@ -19,9 +19,9 @@ export class MatmulSet {
     output: MatmulOutput,
     options: { hasNorm: boolean },
   ): Promise<MatmulKernel> {
-    const { format, rowCount, columnCount, parts } = weights;
-    const starts = parts.map(({ rowStart }) => rowStart);
-    const key = JSON.stringify([format, rowCount, columnCount, starts, output, options.hasNorm]);
+    const { rowCount, columnCount, parts } = weights;
+    const starts = parts.map(({ format, rowStart }) => [format, rowStart]);
+    const key = JSON.stringify([rowCount, columnCount, starts, output, options.hasNorm]);
     const known = this.#kernels.get(key);
     if (known) return known;
     const norm = options.hasNorm ? { normEpsilon: this.#normEpsilon } : {};

@@ -8,17 +8,17 @@
 import { EngineError } from "../core/errors.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { BLOCK_LAYOUTS, elementsSizeBytes, type TensorType } from "../gguf/tensor_types.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../kernels/weight_formats.ts";
 import {
   BLOCK_COLUMN_COUNT,
   GROUP_ROW_COUNT,
+  groupSideWordCount,
   groupWordCount,
-  hasScales,
   type PackedWeights,
-  VECTORS_PER_BLOCK,
-  type WeightFormat,
   type WeightPart,
 } from "../kernels/weight_layout.ts";
-import { type BlockWriter, WRITERS } from "./weight_blocks.ts";
+import { VECTOR_STRIDE } from "./unit_target.ts";
+import { unitColumnCount, unitWriter, WRITERS } from "./weight_blocks.ts";
 
 /** Rows of a weight as they lie in the file. */
 export interface WeightSource {
@@ -45,7 +45,8 @@ export interface PackWeightsOptions {
 /**
  * Packs one or more sources of equal width into one weight.
  *
- * Sources of different types share the smallest format that holds all their values exactly.
+ * Stacked sources keep a part each where their formats differ and their rows make whole groups;
+ * else sources of different types share the smallest format that holds all their values exactly.
  *
  * @throws {EngineError} `model_unsupported` if the width is not a multiple of 32.
  * @throws {RangeError} If a source's bytes do not match its shape, or 32 rows exceed a binding.
@@ -57,24 +58,51 @@ export function packWeights(
   const { columnCount, arrangement = "stacked", bindingSizeMax } = options;
   checkSources(sources, columnCount, arrangement);
   const rowCount = sources.reduce((sum, source) => sum + source.rowCount, 0);
-  const format = commonFormat(sources.map((source) => source.type));
-  const groupBytes = groupWordCount(format, columnCount) * WORD_SIZE_BYTES;
-  const ranges = splitRows(rowCount, groupBytes / GROUP_ROW_COUNT, bindingSizeMax);
-  const parts = ranges.map((range) => emptyPart(range, format, columnCount));
-  const weights = { format, rowCount, columnCount, parts };
+  const parts = formatRuns(sources, arrangement).flatMap(({ format, ...run }) => {
+    const rowWords = groupWordCount(format, columnCount) / GROUP_ROW_COUNT;
+    const ranges = splitRows(run.rowCount, rowWords * WORD_SIZE_BYTES, bindingSizeMax);
+    return ranges.map((range) => {
+      const rowStart = run.rowStart + range.rowStart;
+      return emptyPart({ format, rowStart, rowCount: range.rowCount }, columnCount);
+    });
+  });
   let rowStart = 0;
   for (const [index, source] of sources.entries()) {
-    const writer = WRITERS[source.type][format];
-    if (writer === undefined) throw new RangeError(`Cannot pack ${source.type} as ${format}`);
     const placeOf = arrangement === "stacked"
       ? offsetRows(rowStart)
       : strideRows(index, sources.length);
     const { rowOrder } = source;
     const rowOf = rowOrder ? (row: number) => placeOf(rowOrder(row)) : placeOf;
-    packSource(source, weights, { writer, rowOf });
+    packSource(source, { parts, columnCount, rowOf });
     rowStart += source.rowCount;
   }
-  return weights;
+  return { rowCount, columnCount, parts };
+}
+
+interface FormatRun {
+  format: WeightFormat;
+  rowStart: number;
+  rowCount: number;
+}
+
+/** Rows that have one format, from first to last. */
+function formatRuns(
+  sources: readonly WeightSource[],
+  arrangement: NonNullable<PackWeightsOptions["arrangement"]>,
+): FormatRun[] {
+  const canPart = arrangement === "stacked" &&
+    sources.slice(0, -1).every((source) => source.rowCount % GROUP_ROW_COUNT === 0);
+  const shared = canPart ? null : commonFormat(sources.map(({ type }) => type));
+  const runs: FormatRun[] = [];
+  let rowStart = 0;
+  for (const { type, rowCount } of sources) {
+    const format = shared ?? commonFormat([type]);
+    const last = runs.at(-1);
+    if (last?.format === format) last.rowCount += rowCount;
+    else runs.push({ format, rowStart, rowCount });
+    rowStart += rowCount;
+  }
+  return runs;
 }
 
 /** Rows of each part of a weight, so that the words of each fit a binding. */
@@ -98,20 +126,9 @@ export function splitRows(
 
 /** The format in which tensors of these types are kept; the smallest that holds all exactly. */
 export function commonFormat(types: readonly TensorType[]): WeightFormat {
-  const formats = new Set(types.map((type) => FORMAT_BY_TYPE[type]));
-  if (formats.size === 1) return [...formats][0];
-  for (const format of formats) if (!hasScales(format)) return "f32";
-  return "q8";
+  const [first, ...others] = types.map((type) => Object.keys(WRITERS[type]) as WeightFormat[]);
+  return first.find((format) => others.every((formats) => formats.includes(format))) ?? "f32";
 }
-
-const FORMAT_BY_TYPE = {
-  F32: "f32",
-  F16: "f16",
-  BF16: "bf16",
-  Q8_0: "q8",
-  Q4_0: "q4",
-  Q4_1: "q4",
-} as const satisfies Record<TensorType, WeightFormat>;
 
 function checkSources(
   sources: readonly WeightSource[],
@@ -138,16 +155,17 @@ function checkSources(
 }
 
 function emptyPart(
-  range: { rowStart: number; rowCount: number },
-  format: WeightFormat,
+  { format, rowStart, rowCount }: FormatRun,
   columnCount: number,
 ): WeightPart<Uint32Array<ArrayBuffer>> {
-  const groupCount = divCeil(range.rowCount, GROUP_ROW_COUNT);
-  const scaleCount = groupCount * GROUP_ROW_COUNT * (columnCount / BLOCK_COLUMN_COUNT);
+  const groupCount = divCeil(rowCount, GROUP_ROW_COUNT);
+  const sideWordCount = groupCount * groupSideWordCount(format, columnCount);
   return {
-    ...range,
+    format,
+    rowStart,
+    rowCount,
     words: new Uint32Array(groupCount * groupWordCount(format, columnCount)),
-    scales: hasScales(format) ? new Uint32Array(scaleCount) : null,
+    scales: sideWordCount > 0 ? new Uint32Array(sideWordCount) : null,
   };
 }
 
@@ -161,29 +179,41 @@ function strideRows(first: number, stride: number): RowOf {
   return (row) => first + row * stride;
 }
 
+const NO_SIDE = new Uint32Array();
+
 function packSource(
   source: WeightSource,
-  weights: PackedWeights,
-  how: { writer: BlockWriter; rowOf: RowOf },
+  { parts, columnCount, rowOf }: {
+    parts: PackedWeights["parts"];
+    columnCount: number;
+    rowOf: RowOf;
+  },
 ): void {
-  const { format, columnCount, parts } = weights;
-  const { bytes } = source;
+  const { bytes, type } = source;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const blockCount = columnCount / BLOCK_COLUMN_COUNT;
-  const blockBytes = BLOCK_COLUMN_COUNT / BLOCK_LAYOUTS[source.type].elementCount *
-    BLOCK_LAYOUTS[source.type].sizeBytes;
-  const vectorCount = VECTORS_PER_BLOCK[format];
+  const { elementCount, sizeBytes } = BLOCK_LAYOUTS[type];
   let at = 0;
   for (let sourceRow = 0; sourceRow < source.rowCount; sourceRow++) {
-    const row = how.rowOf(sourceRow);
+    const row = rowOf(sourceRow);
     const part = parts.findLast((candidate) => candidate.rowStart <= row)!;
+    const { format } = part;
+    const { vectorsPerBlock, unitColumnCount: sideColumnCount, sideWordCount } =
+      WEIGHT_FORMATS[format];
+    const write = unitWriter(type, format);
+    const unitColumns = unitColumnCount(type, format);
     const groupRow = row % GROUP_ROW_COUNT;
     const group = (row - part.rowStart - groupRow) / GROUP_ROW_COUNT;
-    for (let block = group * blockCount; block < (group + 1) * blockCount; block++) {
-      const vector = (block * 4 + groupRow % 4) * vectorCount * 8 + (groupRow >> 2);
-      const scaleIndex = block * GROUP_ROW_COUNT + groupRow;
-      how.writer(view, at, { words: part.words, vector, scales: part.scales, scaleIndex });
-      at += blockBytes;
+    for (let column = 0; column < columnCount; column += unitColumns) {
+      const block = (group * columnCount + column) / BLOCK_COLUMN_COUNT;
+      const sideUnit = (group * columnCount + column) / sideColumnCount;
+      write(view, at, {
+        words: part.words,
+        vector: (block * 4 + groupRow % 4) * vectorsPerBlock * VECTOR_STRIDE + (groupRow >> 2),
+        side: part.scales ?? NO_SIDE,
+        sideStart: sideUnit * sideWordCount,
+        row: groupRow,
+      });
+      at += unitColumns / elementCount * sizeBytes;
     }
   }
 }

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
 import { dequantise } from "../../src/gguf/dequantise.ts";
-import { quantise } from "../../src/gguf/quantise.ts";
-import type { TensorType } from "../../src/gguf/tensor_types.ts";
+import { quantise, type QuantisedType } from "../../src/gguf/quantise.ts";
 import { seededNormals } from "../support/numeric.ts";
 
 /** 32 values: 0 but for the ones given, by index. */
@@ -16,7 +15,7 @@ function hex(bytes: Uint8Array): string {
 const F16_ONE = "003c";
 
 /** Worked examples: values, and the bytes that ggml's layout gives them. */
-const EXAMPLES: { type: TensorType; values: Float32Array; bytes: string; why: string }[] = [
+const EXAMPLES: { type: QuantisedType; values: Float32Array; bytes: string; why: string }[] = [
   { type: "F32", values: Float32Array.of(1, -2), bytes: "0000803f000000c0", why: "IEEE 754" },
   { type: "F16", values: Float32Array.of(1, 65504), bytes: `${F16_ONE}ff7b`, why: "IEEE 754" },
   { type: "BF16", values: Float32Array.of(1, -2), bytes: "803f00c0", why: "upper half of f32" },
@@ -73,7 +72,7 @@ Deno.test("dequantise() reads the worked bytes back, at an odd address too", () 
 });
 
 /** Largest error of a value, relative to the largest magnitude (or range) of its block. */
-const ERROR_MAX: Record<TensorType, number> = {
+const ERROR_MAX: Record<QuantisedType, number> = {
   F32: 0,
   F16: 2 ** -11,
   BF16: 2 ** -8,
@@ -84,7 +83,7 @@ const ERROR_MAX: Record<TensorType, number> = {
   Q4_1: (0.5 / 15 + 2 ** -11) * 2,
 };
 
-for (const [type, errorMax] of Object.entries(ERROR_MAX) as [TensorType, number][]) {
+for (const [type, errorMax] of Object.entries(ERROR_MAX) as [QuantisedType, number][]) {
   Deno.test(`dequantise() inverts quantise() within the step of ${type}`, () => {
     const values = seededNormals(32 * 64, 7, 0.3);
     values[40] = 9; // an outlier widens its block only

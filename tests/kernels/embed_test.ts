@@ -2,13 +2,13 @@ import { rowWords } from "../../src/core/row.ts";
 import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
-import { quantise } from "../../src/gguf/quantise.ts";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
 import { embedReference } from "../../src/reference/embed.ts";
 import { readF32, submitPass, testGpu } from "../support/gpu.ts";
-import { assertNear, seededNormals } from "../support/numeric.ts";
-import { assert } from "@std/assert";
+import { assertNear } from "../support/numeric.ts";
+import { randomBlocks } from "../support/random_blocks.ts";
+import { assert, assertEquals } from "@std/assert";
 
 /** One rounding to f32 per value. */
 const NMSE_MAX = 1e-14;
@@ -23,6 +23,11 @@ const CASES: { type: TensorType; columnCount: number; bindingSizeMax?: number; w
   { type: "F16", columnCount: 96, why: "halves" },
   { type: "BF16", columnCount: 96, why: "bfloat16" },
   { type: "F32", columnCount: 96, why: "plain" },
+  { type: "Q5_0", columnCount: 96, why: "5 bits" },
+  { type: "Q5_1", columnCount: 96, why: "5 bits with minimum" },
+  { type: "Q4_K", columnCount: 256, why: "a super-block of 4 bits" },
+  { type: "Q5_K", columnCount: 768, why: "super-blocks of 5 bits" },
+  { type: "Q6_K", columnCount: 512, why: "super-blocks of 6 bits" },
   { type: "Q8_0", columnCount: 32, why: "one block" },
   { type: "Q8_0", columnCount: 1056, why: "more blocks than threads" },
   { type: "Q8_0", columnCount: 96, bindingSizeMax: 3072, why: "four parts of 32 rows" },
@@ -34,7 +39,7 @@ const ELSEWHERE = { slot: 9, position: 9, listStart: 9, listCount: 9, firstWindo
 for (const { type, columnCount, bindingSizeMax = 2 ** 27, why } of CASES) {
   Deno.test(`EmbedKernel matches its reference at ${type} x ${columnCount} (${why})`, async () => {
     const gpu = await testGpu();
-    const bytes = quantise(type, seededNormals(ROW_COUNT * columnCount, 1));
+    const bytes = randomBlocks(type, ROW_COUNT * columnCount, 1);
     const source = { type, bytes, rowCount: ROW_COUNT };
     const packed = packWeights([source], { columnCount, bindingSizeMax });
     assert(bindingSizeMax > 3072 || packed.parts.length === 4, "the weight is in four parts");
@@ -51,6 +56,13 @@ for (const { type, columnCount, bindingSizeMax = 2 ** 27, why } of CASES) {
     submitPass(gpu, (pass) => kernel.record(pass, bound, IDS.length));
     const weight = dequantise(type, bytes, ROW_COUNT * columnCount);
     const expected = embedReference(weight, order.map((i) => IDS[i]), { columnCount });
-    assertNear(await readF32(gpu, x, expected.length), expected, NMSE_MAX);
+    const actual = await readF32(gpu, x, expected.length);
+    assertNear(actual, expected, NMSE_MAX);
+    assertEquals(bitsOf(actual), bitsOf(Float32Array.from(expected)), "the same bits");
   });
+}
+
+/** Bits of values, with -0 as 0. */
+function bitsOf(values: Float32Array): number[] {
+  return [...new Uint32Array(values.map((value) => value + 0).buffer)];
 }

@@ -2,7 +2,6 @@ import { MatmulKernel, type MatmulOptions, ROW_TILE } from "../../src/kernels/ma
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { alignUp } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
-import { quantise } from "../../src/gguf/quantise.ts";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
 import {
@@ -12,6 +11,7 @@ import {
 } from "../../src/reference/matmul.ts";
 import { readF32, submitPass, testGpu } from "../support/gpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
+import { randomBlocks } from "../support/random_blocks.ts";
 import { assertEquals, assertNotEquals } from "@std/assert";
 
 /** f32 sums of up to a few thousand products: about 1e-7 of the result each, squared. */
@@ -38,6 +38,14 @@ const CASES: Problem[] = [
   { ...CONTROL, type: "F16", why: "halves" },
   { ...CONTROL, type: "BF16", why: "bfloat16" },
   { ...CONTROL, type: "F32", why: "plain" },
+  { ...CONTROL, type: "Q5_0", why: "5 bits, minimum from the scale" },
+  { ...CONTROL, type: "Q5_1", why: "5 bits" },
+  { ...CONTROL, type: "Q4_K", columnCount: 256, why: "one super-block" },
+  { ...CONTROL, type: "Q5_K", rowCount: 2, columnCount: 512, why: "super-blocks of 5 bits" },
+  { ...CONTROL, type: "Q6_K", rowCount: 4, columnCount: 768, why: "super-blocks of 6 bits" },
+  { ...CONTROL, type: "Q4_K", rowCount: 5, columnCount: 512, norm: true, why: "with a norm" },
+  { ...CONTROL, type: "Q6_K", sharing: "workgroup", columnCount: 256, why: "a slice per block" },
+  { ...CONTROL, type: "Q5_K", sharing: "workgroup", columnCount: 768, why: "uneven slices" },
   { ...CONTROL, columnCount: 32, why: "one block of columns" },
   { ...CONTROL, outputCount: 1, why: "one output" },
   { ...CONTROL, outputCount: 31, why: "one output short of a group" },
@@ -69,10 +77,11 @@ for (const problem of CASES) {
 }
 
 for (const sharing of ["subgroup", "workgroup"] as const) {
-  for (const type of ["Q4_1", "Q8_0", "F16"] as const) {
+  for (const type of ["Q4_1", "Q8_0", "F16", "Q5_1", "Q4_K", "Q5_K", "Q6_K"] as const) {
     const name = `a row of ${type} the same bits in any batch, by ${sharing}`;
     Deno.test(`MatmulKernel gives ${name}`, async () => {
-      const shape = { type, outputCount: 96, columnCount: 576, norm: true, why: "" };
+      const columnCount = type.endsWith("K") ? 512 : 576;
+      const shape = { type, outputCount: 96, columnCount, norm: true, why: "" };
       const facts = (await testGpu()).facts;
       // By subgroup needs subgroups of 8; what the kernel takes elsewhere is the other way.
       const how = facts.subgroupSizeMax === 8 || sharing === "workgroup" ? { sharing } : {};
@@ -97,7 +106,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   const { type, rowCount, outputCount, columnCount, norm = false } = problem;
   const { output = "store", bindingSizeMax = 2 ** 27 } = problem;
   const gpu = await testGpu();
-  const bytes = quantise(type, seededNormals(outputCount * columnCount, 1));
+  const bytes = randomBlocks(type, outputCount * columnCount, 1);
   const packed = packWeights([{ type, bytes, rowCount: outputCount }], {
     columnCount,
     bindingSizeMax,

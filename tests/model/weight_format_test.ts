@@ -1,24 +1,52 @@
 import { dequantise } from "../../src/gguf/dequantise.ts";
-import { quantise } from "../../src/gguf/quantise.ts";
-import type { TensorType } from "../../src/gguf/tensor_types.ts";
+import { quantise, type QuantisedType } from "../../src/gguf/quantise.ts";
+import { elementsSizeBytes, type TensorType } from "../../src/gguf/tensor_types.ts";
+import { randomBlocks } from "../support/random_blocks.ts";
 import {
   GROUP_ROW_COUNT,
   type PackedWeights,
-  VECTORS_PER_BLOCK,
   weightsSizeBytes,
 } from "../../src/kernels/weight_layout.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../../src/kernels/weight_formats.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { commonFormat, packWeights, splitRows } from "../../src/model/weight_format.ts";
 import { seededNormals } from "../support/numeric.ts";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 
 const BINDING_SIZE_MAX = 2 ** 27;
-const TYPES: TensorType[] = ["Q4_0", "Q4_1", "Q8_0", "F16", "BF16", "F32"];
+
+/** Bytes on the device, of those in the file: a minimum stands beside the scale, in whole words. */
+const SIZE_MAX: Readonly<Record<TensorType, number>> = {
+  Q4_0: 20 / 18,
+  Q4_1: 1,
+  Q5_0: 24 / 22,
+  Q5_1: 1,
+  Q8_0: 36 / 34,
+  Q4_K: 1,
+  Q5_K: 1,
+  Q6_K: 1,
+  F16: 1,
+  BF16: 1,
+  F32: 1,
+};
+const TYPES: TensorType[] = [
+  "Q4_0",
+  "Q4_1",
+  "Q5_0",
+  "Q5_1",
+  "Q8_0",
+  "Q4_K",
+  "Q5_K",
+  "Q6_K",
+  "F16",
+  "BF16",
+  "F32",
+];
 
 for (const type of TYPES) {
   Deno.test(`packWeights() keeps every value of ${type}, and fills the group with zeros`, () => {
-    const [rowCount, columnCount] = [45, 64];
-    const bytes = quantise(type, seededNormals(rowCount * columnCount, 1));
+    const [rowCount, columnCount] = [45, 512];
+    const bytes = randomBlocks(type, rowCount * columnCount, 1);
     const packed = packWeights([{ type, bytes, rowCount }], {
       columnCount,
       bindingSizeMax: BINDING_SIZE_MAX,
@@ -26,6 +54,8 @@ for (const type of TYPES) {
     const expected = dequantise(type, bytes, rowCount * columnCount);
     assertEquals(valuesOf(packed, 0, rowCount), unsigned(expected));
     assertEquals(valuesOf(packed, rowCount, 64).every((value) => value === 0), true);
+    const sizeBytes = elementsSizeBytes(type, 64 * columnCount);
+    assert(weightsSizeBytes(packed) <= sizeBytes * SIZE_MAX[type], "about the bytes of the file");
     const words = packed.parts[0].words.length + (packed.parts[0].scales?.length ?? 0);
     assertEquals(words * 4, weightsSizeBytes(packed));
   });
@@ -61,7 +91,7 @@ Deno.test("packWeights() takes rows of the sources in turn if interleaved", () =
   }
 });
 
-const MIXES: { types: TensorType[]; format: string }[] = [
+const MIXES: { types: QuantisedType[]; format: string }[] = [
   { types: ["Q4_0", "Q4_1"], format: "q4" },
   { types: ["Q4_0", "Q8_0"], format: "q8" },
   { types: ["Q4_1", "Q8_0"], format: "q8" },
@@ -80,11 +110,43 @@ for (const { types, format } of MIXES) {
     }));
     const packed = packWeights(sources, { columnCount: 32, bindingSizeMax: BINDING_SIZE_MAX });
     const expected = sources.flatMap(({ type, bytes }) => unsigned(dequantise(type, bytes, 64)));
-    assertEquals(packed.format, format);
+    assertEquals(packed.parts.map((part) => part.format), [format]);
     assertEquals(commonFormat(types), format);
     assertEquals(valuesOf(packed, 0, 4), expected);
   });
 }
+
+Deno.test("packWeights() keeps a part for each format if whole groups are stacked", () => {
+  const types = ["Q4_K", "Q4_K", "Q6_K", "Q5_K"] as const;
+  const sources = types.map((type, seed) => {
+    const rowCount = 32 * (1 + seed);
+    return { type, bytes: randomBlocks(type, rowCount * 256, seed), rowCount };
+  });
+  const packed = packWeights(sources, { columnCount: 256, bindingSizeMax: BINDING_SIZE_MAX });
+  assertEquals(packed.parts.map(({ format, rowStart, rowCount }) => [format, rowStart, rowCount]), [
+    ["q4k", 0, 96],
+    ["q6k", 96, 96],
+    ["q5k", 192, 128],
+  ]);
+  const expected = sources.flatMap(({ type, bytes, rowCount }) =>
+    unsigned(dequantise(type, bytes, rowCount * 256))
+  );
+  assertEquals(valuesOf(packed, 0, 320), expected);
+});
+
+Deno.test("packWeights() keeps every value of K types that are interleaved, as f32", () => {
+  const sources = (["Q4_K", "Q6_K"] as const).map((type, seed) => {
+    return { type, bytes: randomBlocks(type, 2 * 256, seed), rowCount: 2 };
+  });
+  const options = { columnCount: 256, bindingSizeMax: BINDING_SIZE_MAX };
+  const packed = packWeights(sources, { ...options, arrangement: "interleaved" });
+  const [gate, up] = sources.map(({ type, bytes }) => unsigned(dequantise(type, bytes, 512)));
+  const expected = [gate, up, gate, up].flatMap((values, row) =>
+    values.slice((row >> 1) * 256, (row >> 1) * 256 + 256)
+  );
+  assertEquals(packed.parts.map(({ format }) => format), ["f32"]);
+  assertEquals(valuesOf(packed, 0, 4), expected);
+});
 
 Deno.test("packWeights() reads bytes at any alignment", () => {
   const bytes = quantise("Q4_1", seededNormals(64, 1));
@@ -136,44 +198,100 @@ function unsigned(values: Float32Array): number[] {
 
 /** Values of rows `start` to `end` of a weight in the device's layout, by its documentation. */
 function valuesOf(packed: PackedWeights, start: number, end: number): number[] {
-  const { format, columnCount, parts } = packed;
-  const blockCount = columnCount / 32;
+  const { columnCount, parts } = packed;
   const values: number[] = [];
   for (let row = start; row < end; row++) {
     const part = parts.findLast(({ rowStart }) => rowStart <= row)!;
     const inPart = row - part.rowStart;
     const group = Math.floor(inPart / GROUP_ROW_COUNT);
     const inGroup = inPart % GROUP_ROW_COUNT;
-    for (let block = 0; block < blockCount; block++) {
-      const groupBlock = group * blockCount + block;
-      const vectors = VECTORS_PER_BLOCK[format];
+    const { vectorsPerBlock, unitColumnCount, sideWordCount } = WEIGHT_FORMATS[part.format];
+    for (let column = 0; column < columnCount; column += 32) {
+      const groupBlock = (group * columnCount + column) / 32;
       const bytes: number[] = [];
-      for (let vector = 0; vector < vectors; vector++) {
-        const index = (groupBlock * 4 + inGroup % 4) * vectors * 8 + vector * 8 +
+      for (let vector = 0; vector < vectorsPerBlock; vector++) {
+        const index = (groupBlock * 4 + inGroup % 4) * vectorsPerBlock * 8 + vector * 8 +
           Math.floor(inGroup / 4);
         const words = part.words.slice(4 * index, 4 * index + 4);
         bytes.push(...new Uint8Array(words.buffer));
       }
-      const scale = part.scales?.[groupBlock * GROUP_ROW_COUNT + inGroup] ?? 0;
-      for (let i = 0; i < 32; i++) {
-        values.push(valueOf(format, Uint8Array.from(bytes), i, scale) + 0);
-      }
+      const unit = Math.floor((group * columnCount + column) / unitColumnCount);
+      const side = part.scales?.slice(unit * sideWordCount, (unit + 1) * sideWordCount) ??
+        new Uint32Array();
+      const at = { row: inGroup, block: column / 32 % 8, side };
+      values.push(...blockValues(part.format, Uint8Array.from(bytes), at));
     }
   }
   return values;
 }
 
-function valueOf(format: string, bytes: Uint8Array, index: number, scaleWord: number): number {
+/** Where a block's side data are: those of its unit, `[word][row]` but for the f16 of q6k. */
+interface SidePlace {
+  row: number;
+  /** Block of 32 columns in the unit. */
+  block: number;
+  side: Uint32Array;
+}
+
+/** 32 values of a block by the documentation of its format. */
+function blockValues(format: WeightFormat, bytes: Uint8Array, place: SidePlace): number[] {
   const view = new DataView(bytes.buffer);
-  const halves = new DataView(Uint32Array.of(scaleWord).buffer);
-  const scale = halves.getFloat16(0, true);
-  const minimum = halves.getFloat16(2, true);
-  const quantised = (code: number) => Math.fround(code * scale + minimum);
-  if (format === "q4") return quantised((bytes[index % 16] >> (index < 16 ? 0 : 4)) & 15);
-  if (format === "q8") return quantised(view.getInt8(index));
-  if (format === "f16") return view.getFloat16(2 * index, true);
-  if (format === "f32") return view.getFloat32(4 * index, true);
-  const bits = new DataView(new ArrayBuffer(4));
-  bits.setUint32(0, view.getUint16(2 * index, true) << 16);
-  return bits.getFloat32(0);
+  const columns = Array.from({ length: 32 }, (_, i) => i);
+  const nibble = (i: number) => (bytes[i % 16] >> (i < 16 ? 0 : 4)) & 15;
+  const word = (index: number) => place.side[index * 32 + place.row];
+  const halves = (bits: number) => {
+    const pair = new DataView(Uint32Array.of(bits).buffer);
+    return [pair.getFloat16(0, true), pair.getFloat16(2, true)];
+  };
+  const scaled = (codeOf: (i: number) => number, [scale, minimum]: readonly number[]) =>
+    columns.map((i) => Math.fround(codeOf(i) * scale + minimum) + 0);
+  switch (format) {
+    case "q4":
+      return scaled(nibble, halves(word(0)));
+    case "q5":
+      return scaled((i) => nibble(i) | ((word(1) >>> i) & 1) << 4, halves(word(0)));
+    case "q8":
+      return scaled((i) => view.getInt8(i), halves(word(0)));
+    case "q4k":
+      return scaled(nibble, kScales(word, halves(word(0)), place.block));
+    case "q5k": {
+      const high = word(4 + place.block);
+      const codeOf = (i: number) => nibble(i) | ((high >>> i) & 1) << 4;
+      return scaled(codeOf, kScales(word, halves(word(0)), place.block));
+    }
+    case "q6k": {
+      const scale = halves(place.side[place.row >> 1])[place.row & 1];
+      const behind = (index: number) => place.side[16 + index * 32 + place.row];
+      const scales = new Int8Array(Uint32Array.of(behind(place.block >> 1)).buffer);
+      return columns.map((i) => {
+        const high = behind(4 + 2 * place.block + (i >> 4)) >>> (2 * (i % 16)) & 3;
+        return ((nibble(i) | high << 4) - 32) * scales[2 * (place.block & 1) + (i >> 4)] * scale +
+          0;
+      });
+    }
+    case "f16":
+      return columns.map((i) => view.getFloat16(2 * i, true) + 0);
+    case "f32":
+      return columns.map((i) => view.getFloat32(4 * i, true) + 0);
+    case "bf16": {
+      const bits = new DataView(new ArrayBuffer(4));
+      return columns.map((i) => {
+        bits.setUint32(0, view.getUint16(2 * i, true) << 16);
+        return bits.getFloat32(0) + 0;
+      });
+    }
+  }
+}
+
+/** Scale and minimum of a block: 6 bits each, of 12 bytes in words 1 to 3. */
+function kScales(
+  word: (index: number) => number,
+  [scale, minimum]: readonly number[],
+  block: number,
+): [number, number] {
+  const bytes = new Uint8Array(Uint32Array.of(word(1), word(2), word(3)).buffer);
+  if (block < 4) return [scale * (bytes[block] & 63), -minimum * (bytes[block + 4] & 63)];
+  const codes = (bytes[block + 4] & 15) | (bytes[block - 4] >> 6 << 4);
+  const minima = (bytes[block + 4] >> 4) | (bytes[block] >> 6 << 4);
+  return [scale * codes, -minimum * minima];
 }

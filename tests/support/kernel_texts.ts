@@ -24,6 +24,7 @@ import { LogitsAdjustKernel } from "../../src/kernels/logits_adjust/row.ts";
 import { MatmulKernel, type MatmulOutput } from "../../src/kernels/matmul/rows.ts";
 import { SampleKernel } from "../../src/kernels/sample/row.ts";
 import { TokenLogprobsKernel } from "../../src/kernels/token_logprobs/row.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../../src/kernels/weight_formats.ts";
 import type { DeviceWeights } from "../../src/kernels/weight_layout.ts";
 import { splitShape } from "../../src/model/attention_splits.ts";
 
@@ -59,7 +60,7 @@ export interface TextOptions {
   contextTokens: number;
 }
 
-const FORMATS = ["q4", "q8", "f16", "bf16", "f32"] as const;
+const FORMATS = Object.keys(WEIGHT_FORMATS) as WeightFormat[];
 const PACK_SIZES = [4, 8, 16, 32] as const;
 
 /** Texts of all kernels. */
@@ -173,12 +174,12 @@ function recordingGpu(facts: AdapterFacts): { gpu: Gpu; texts: KernelText[] } {
 }
 
 function weightsOf(
-  format: typeof FORMATS[number],
+  format: WeightFormat,
   rowCount: number,
   columnCount: number,
 ): DeviceWeights {
-  const parts = [{ rowStart: 0, rowCount }] as DeviceWeights["parts"];
-  return { format, rowCount, columnCount, parts };
+  const parts = [{ format, rowStart: 0, rowCount }] as DeviceWeights["parts"];
+  return { rowCount, columnCount, parts };
 }
 
 function model(

@@ -1,8 +1,7 @@
 /** Seeded models of any architecture and size, for tests that need a model but not a good one. */
 
 import { GgufMetadata } from "../../src/gguf/metadata.ts";
-import { quantise } from "../../src/gguf/quantise.ts";
-import type { TensorType } from "../../src/gguf/tensor_types.ts";
+import { quantise, type QuantisedType } from "../../src/gguf/quantise.ts";
 import { type GgufTensorData, type GgufValue, writeGguf } from "../../src/gguf/write_gguf.ts";
 import { readArchitecture } from "../../src/model/architectures/registry.ts";
 import {
@@ -27,9 +26,9 @@ export interface TinyModelOptions {
   vocabSize: number;
   contextLength: number;
   /** Type of all matrices; norms are F32. */
-  type: TensorType;
+  type: QuantisedType;
   /** Type of the token embedding (and tied head); `type` if left out. */
-  embeddingType?: TensorType;
+  embeddingType?: QuantisedType;
   /** Whether the output head is the token embedding. */
   tiedOutput: boolean;
   ropeBase: number;

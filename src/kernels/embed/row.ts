@@ -2,8 +2,8 @@ import source from "../../../shaders/embed/row.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { ROW_TEXT } from "../text/row.ts";
-import { WEIGHT_TEXT } from "../matmul/parts.ts";
-import { type DeviceWeights, hasScales } from "../weight_layout.ts";
+import { WEIGHT_FORMATS } from "../weight_formats.ts";
+import type { DeviceWeights } from "../weight_layout.ts";
 
 /** Buffers of one use of {@link EmbedKernel}. */
 export interface EmbedBuffers {
@@ -33,9 +33,9 @@ export class EmbedKernel {
 
   /** Compiles for one embedding, `[vocabulary, columns]`. */
   static async create(gpu: Gpu, weights: DeviceWeights): Promise<EmbedKernel> {
-    const code = [source, WEIGHT_TEXT[weights.format], ROW_TEXT].join("\n");
     const pipelines: GPUComputePipeline[] = [];
-    for (const { rowStart, rowCount } of weights.parts) {
+    for (const { format, rowStart, rowCount } of weights.parts) {
+      const code = [source, WEIGHT_FORMATS[format].text, ROW_TEXT].join("\n");
       const constants = {
         COLUMN_COUNT: weights.columnCount,
         PART_START: rowStart,
@@ -51,7 +51,7 @@ export class EmbedKernel {
     invariant(ids !== x && rows !== x, "x aliases no input");
     return this.#pipelines.map((pipeline, index) => {
       const { words, scales } = this.#weights.parts[index];
-      const byBinding = [words, hasScales(this.#weights.format) ? scales : null, ids, rows, x];
+      const byBinding = [words, scales, ids, rows, x];
       const entries: GPUBindGroupEntry[] = [];
       for (const [binding, buffer] of byBinding.entries()) {
         if (buffer === null) continue;

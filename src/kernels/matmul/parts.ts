@@ -1,4 +1,4 @@
-/** The texts of `shaders/lib` that are appended to `matmul.wgsl` and `embed.wgsl`, by choice. */
+/** The texts that are appended to `matmul/rows.wgsl` beside the weight's format, by choice. */
 
 import normNone from "../../../shaders/matmul/parts/norm_none.wgsl" with { type: "text" };
 import normRms from "../../../shaders/matmul/parts/norm_rms.wgsl" with { type: "text" };
@@ -13,16 +13,8 @@ import shareSubgroup from "../../../shaders/matmul/parts/share_subgroup.wgsl" wi
 import shareWorkgroup from "../../../shaders/matmul/parts/share_workgroup.wgsl" with {
   type: "text",
 };
-import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 import { ROW_TEXT } from "../text/row.ts";
-import bf16 from "../../../shaders/lib/weight_bf16.wgsl" with { type: "text" };
-import f16 from "../../../shaders/lib/weight_f16.wgsl" with { type: "text" };
-import f32 from "../../../shaders/lib/weight_f32.wgsl" with { type: "text" };
-import q4 from "../../../shaders/lib/weight_q4.wgsl" with { type: "text" };
-import q8 from "../../../shaders/lib/weight_q8.wgsl" with { type: "text" };
-
-/** How weights of each format are loaded and expanded. */
-export const WEIGHT_TEXT = { q4, q8, f16, bf16, f32 } as const;
+import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 
 /** By the number of rows that one workgroup takes together. */
 export const MATMUL_ROWS_TEXT = { 1: rows1, 2: rows2, 4: rows4 } as const;

@@ -7,12 +7,11 @@ import {
   MATMUL_OUTPUT_TEXT,
   MATMUL_ROWS_TEXT,
   MATMUL_SHARE_TEXT,
-  WEIGHT_TEXT,
 } from "./parts.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
 import {
   type DeviceWeights,
   GROUP_ROW_COUNT,
-  hasScales,
   type WeightPart,
   type WeightShape,
 } from "../weight_layout.ts";
@@ -37,7 +36,7 @@ export type MatmulOutput =
 /** What a {@link MatmulKernel} is compiled for. */
 export interface MatmulOptions {
   /** The weight, or the shape of several equal ones. */
-  weights: WeightShape & { parts: readonly Pick<WeightPart<unknown>, "rowStart">[] };
+  weights: WeightShape;
   output: MatmulOutput;
   /** Epsilon of an RMSNorm of `x`; no norm if left out. */
   normEpsilon?: number;
@@ -93,10 +92,10 @@ export class MatmulKernel {
     checkHeads(options);
     const pipelines: GPUComputePipeline[][] = [];
     for (const rowCount of ROW_COUNTS) {
-      const code = shaderText(gpu, options, rowCount);
-      const label = `matmul ${options.output.kind} ${options.weights.format} x${rowCount}`;
       const byPart: GPUComputePipeline[] = [];
-      for (const { rowStart } of options.weights.parts) {
+      for (const { format, rowStart } of options.weights.parts) {
+        const code = shaderText(gpu, options, { format, rowCount });
+        const label = `matmul ${options.output.kind} ${format} x${rowCount}`;
         const constants = shaderConstants(gpu, options, rowStart);
         byPart.push(await gpu.createPipeline({ label, code, constants }));
       }
@@ -108,11 +107,13 @@ export class MatmulKernel {
   /** Binds buffers; do it at load, not in the step loop. */
   bind(buffers: MatmulBuffers): BoundMatmul {
     const { weights } = buffers;
-    const { format, rowCount, columnCount, parts } = this.#options.weights;
-    invariant(weights.format === format, "the weight has the format compiled for");
+    const { rowCount, columnCount, parts } = this.#options.weights;
     invariant(weights.rowCount === rowCount, "the weight has the rows compiled for");
     invariant(weights.columnCount === columnCount, "the weight has the columns compiled for");
     invariant(weights.parts.length === parts.length, "the weight has the parts compiled for");
+    for (const [index, { format }] of parts.entries()) {
+      invariant(weights.parts[index].format === format, "the part has the format compiled for");
+    }
     invariant(buffers.x !== buffers.y, "y does not alias x");
     return this.#pipelines.map((byPart) =>
       byPart.map((pipeline, index) => this.#bindPart(pipeline, weights.parts[index], buffers))
@@ -141,11 +142,11 @@ export class MatmulKernel {
     part: WeightPart<GPUBuffer>,
     buffers: MatmulBuffers,
   ): GPUBindGroup {
-    const { output, normEpsilon, weights } = this.#options;
+    const { output, normEpsilon } = this.#options;
     const heads = output.kind === "heads";
     const byBinding = [
       part.words,
-      hasScales(weights.format) ? part.scales : null,
+      part.scales,
       buffers.x,
       normEpsilon === undefined ? null : buffers.normWeight,
       buffers.y,
@@ -183,10 +184,14 @@ function sharingOf(gpu: Gpu, options: MatmulOptions): "subgroup" | "workgroup" {
   return options.sharing ?? (hasEights ? "subgroup" : "workgroup");
 }
 
-function shaderText(gpu: Gpu, options: MatmulOptions, rowCount: 1 | 2 | 4): string {
+function shaderText(
+  gpu: Gpu,
+  options: MatmulOptions,
+  { format, rowCount }: { format: WeightFormat; rowCount: 1 | 2 | 4 },
+): string {
   return [
     source,
-    WEIGHT_TEXT[options.weights.format],
+    WEIGHT_FORMATS[format].text,
     MATMUL_ROWS_TEXT[rowCount],
     MATMUL_SHARE_TEXT[sharingOf(gpu, options)],
     MATMUL_NORM_TEXT[options.normEpsilon === undefined ? "none" : "rms"],

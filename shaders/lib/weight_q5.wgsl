@@ -1,0 +1,22 @@
+// Weights of 5 bits: byte j of a block holds the low 4 bits of columns j (low half) and 16 + j
+// (high half); bit j of a word of the side data is the highest bit of column j.
+
+struct PackedBlock {
+  v0: vec4<u32>,
+  high: u32,
+}
+
+// `group_block` counts blocks of 32 outputs x 32 columns; `output` is one of a lane's 4.
+fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> PackedBlock {
+  let at = (group_block * 4u + output) * 8u + lane;
+  return PackedBlock(weights[at], side[output]);
+}
+
+// Columns 4 * index to 4 * index + 3 of the block, unscaled. `index` is a literal.
+fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
+  let word = block.v0[index & 3u];
+  let shift = vec4<u32>(0u, 8u, 16u, 24u) + vec4<u32>((index >> 2u) * 4u);
+  let low = (vec4<u32>(word) >> shift) & vec4<u32>(15u);
+  let high = vec4<u32>(block.high) >> (vec4<u32>(0u, 1u, 2u, 3u) + vec4<u32>(4u * index));
+  return vec4<f32>(low | ((high & vec4<u32>(1u)) << vec4<u32>(4u)));
+}

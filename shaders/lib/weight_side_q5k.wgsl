@@ -1,0 +1,20 @@
+// Side data of super-blocks of 256 columns with codes of 5 bits: four words for each row, as
+// shaders/lib/weight_k_scales.wgsl says, which is appended, then for each block of 32 columns a
+// word with the highest bit of each column's code.
+
+alias Shared = vec4<u32>; // highest bits of a lane's 4 outputs
+
+fn load_shared(group_block: u32, lane: u32) -> Shared {
+  return scales[group_block / 8u * 96u + (4u + (group_block & 7u)) * 8u + lane];
+}
+
+fn load_scales(group_block: u32, lane: u32) -> Scales {
+  let at = group_block / 8u * 96u + lane;
+  return k_scales(
+    scales[at],
+    scales[at + 8u],
+    scales[at + 16u],
+    scales[at + 24u],
+    group_block & 7u,
+  );
+}

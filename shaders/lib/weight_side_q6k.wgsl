@@ -1,0 +1,34 @@
+// Side data of super-blocks of 256 columns with codes of 6 bits around 32 and a scale of 8 bits for
+// each 16 columns: the super-block's scale as f16, two rows in a word; four words for each row with
+// the scales; for each block of 32 columns two words with the highest 2 bits of each column's code.
+
+// Of a lane's 4 outputs.
+struct Shared {
+  low: vec4<u32>, // highest bits of columns 0 to 15
+  high: vec4<u32>, // and of columns 16 to 31
+  scales: vec4<u32>, // of both, in the low and the next byte
+}
+
+struct Scales {
+  scale: vec4<f32>,
+  minimum: vec4<f32>,
+}
+
+fn load_shared(group_block: u32, lane: u32) -> Shared {
+  let block = group_block & 7u;
+  let at = group_block / 8u * 164u + 4u + lane;
+  let codes = at + 32u + block * 16u;
+  let two_blocks = scales[at + block / 2u * 8u];
+  return Shared(
+    scales[codes],
+    scales[codes + 8u],
+    two_blocks >> vec4<u32>((block & 1u) * 16u),
+  );
+}
+
+fn load_scales(group_block: u32, lane: u32) -> Scales {
+  let pairs = scales[group_block / 8u * 164u + lane / 2u];
+  let words = select(pairs.xy, pairs.zw, (lane & 1u) > 0u);
+  let scale = vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
+  return Scales(scale, vec4<f32>(0.0));
+}
