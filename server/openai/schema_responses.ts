@@ -171,7 +171,7 @@ export function parseResponsesRequest(body: unknown): ResponsesRequest {
         ...tool,
         description: tool.description ?? null,
         parameters: tool.parameters ?? null,
-        strict: tool.strict ?? true,
+        strict: tool.strict ?? false,
       })),
       top_p: parsed.top_p ?? 1,
       truncation: "disabled",

@@ -52,6 +52,8 @@ export interface Tool {
   description: string;
   /** JSON schema of its arguments. */
   parameters: Record<string, unknown>;
+  /** Whether its arguments follow the schema exactly; otherwise they may be wider. */
+  isStrict: boolean;
 }
 
 /** Functions the model may call, and whether it must. */
@@ -95,10 +97,14 @@ function invalid(param: string, state: string): ApiError {
 
 function toToolUse(body: Body): ToolUse | null {
   const choice = body.tool_choice ?? "auto";
-  const tools = (body.tools ?? []).map(({ function: { name, description, parameters } }) => ({
+  const tools = (body.tools ?? []).map((
+    { function: { name, description, parameters, strict } },
+  ) => ({
     name,
     description: description ?? "",
     parameters: parameters ?? { type: "object", properties: {} },
+    // Without parameters there are none, whatever else an object may have.
+    isStrict: strict === true || !parameters,
   }));
   if (new Set(tools.map(({ name }) => name)).size < tools.length) {
     throw invalid("tools", "two have one name");
@@ -123,9 +129,11 @@ function toToolUse(body: Body): ToolUse | null {
 function toolGrammar({ callable, isRequired, isParallel }: ToolUse): GrammarSpec {
   return {
     type: "tags",
-    tags: callable.map(({ name, parameters }) => ({
+    tags: callable.map(({ name, parameters, isStrict }) => ({
       begin: callBegin(name),
+      name,
       schema: JSON.stringify({ type: "object", ...parameters }),
+      isStrict,
       end: CALL_END,
     })),
     trigger: isRequired ? null : CALL_START,

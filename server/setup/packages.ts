@@ -11,6 +11,7 @@ import { SetupError } from "./setup_error.ts";
 
 /** Names of the packages that the program imports; tests and plots need more. */
 export const PACKAGE_NAMES: readonly string[] = [
+  "@eslint-community/regexpp",
   "@hono/node-server",
   "@huggingface/hub",
   "@huggingface/jinja",

@@ -1,158 +1,247 @@
 /**
- * Regular expressions of JSON schemas as the grammar library can follow them inside a JSON string:
- * what would have to be escaped there must not be matched.
+ * Regular expressions of JSON schemas as regular languages.
  *
  * @module
  */
 
-type Range = readonly [first: number, last: number];
+import { type AST, RegExpParser } from "@eslint-community/regexpp";
+import { ANY_CODE, common, others, type Range, union } from "./ranges.ts";
+import { ANY_TEXT, literal, type Regular, type Term } from "./regular.ts";
 
+const PATTERN_LENGTH_MAX = 4000;
 const ASCII: readonly Range[] = [[0, 0x7f]];
-const CODE_POINT_MAX = 0x10ffff;
+/** Properties of characters that cut Unicode into more ranges are too large for a grammar. */
+const RANGE_COUNT_MAX = 80;
 
-/** Code points that a string of a JSON text holds as they are: neither quote nor backslash. */
-const PLAIN_RANGES: readonly Range[] = [
-  [0x20, 0x21],
-  [0x23, 0x5b],
-  [0x5d, CODE_POINT_MAX],
-];
-
-const CLASSES: Readonly<Record<string, readonly Range[]>> = {
-  d: [[0x30, 0x39]],
-  w: [[0x30, 0x39], [0x41, 0x5a], [0x5f, 0x5f], [0x61, 0x7a]],
+const LINE_ENDS: readonly Range[] = [[0x0a, 0x0a], [0x0d, 0x0d], [0x2028, 0x2029]];
+const SETS: Readonly<Record<"any" | "digit" | "space" | "word", readonly Range[]>> = {
+  any: others(LINE_ENDS),
+  digit: [[0x30, 0x39]],
+  space: [
+    [0x09, 0x0d],
+    [0x20, 0x20],
+    [0xa0, 0xa0],
+    [0x1680, 0x1680],
+    [0x2000, 0x200a],
+    [0x2028, 0x2029],
+    [0x202f, 0x202f],
+    [0x205f, 0x205f],
+    [0x3000, 0x3000],
+    [0xfeff, 0xfeff],
+  ],
+  word: [[0x30, 0x39], [0x41, 0x5a], [0x5f, 0x5f], [0x61, 0x7a]],
 };
 
-/** Characters that may follow a backslash to stand for themselves. */
-const ESCAPABLE = new Set("^$.*+?()[]{}|/-");
+const propertyRanges = new Map<string, Range[]>();
 
-/** What the two have in common. */
-function common(a: readonly Range[], b: readonly Range[]): Range[] {
-  return a.flatMap(([firstA, lastA]) =>
-    b.flatMap(([firstB, lastB]): Range[] => {
-      const [first, last] = [Math.max(firstA, firstB), Math.min(lastA, lastB)];
-      return first <= last ? [[first, last]] : [];
-    })
-  );
-}
-
-/** Every code point that is in none of the ranges. */
-function others(ranges: readonly Range[]): Range[] {
-  const sorted = [...ranges].sort(([a], [b]) => a - b);
-  const result: Range[] = [];
-  let next = 0;
-  for (const [first, last] of sorted) {
-    if (first > next) result.push([next, first - 1]);
-    next = Math.max(next, last + 1);
-  }
-  return next > CODE_POINT_MAX ? result : [...result, [next, CODE_POINT_MAX]];
-}
-
-/**
- * The library is right about ranges of ASCII, and about classes of all characters but some of
- * ASCII, so a class must be one or the other.
- */
-function writeClass(ranges: readonly Range[]): string {
-  const inside = common(ranges, PLAIN_RANGES);
-  if (inside.length === 0) throw new RangeError("it has a class of nothing a string may hold");
-  const isOpen = common(inside, others(ASCII)).some(([first]) => first > 0x7f);
-  const written = isOpen ? others(inside) : inside;
-  if (written.some(([, last]) => last > 0x7f && last < CODE_POINT_MAX)) {
-    throw new RangeError("it has a class that parts characters outside ASCII");
-  }
-  const write = (code: number) => `\\x${code.toString(16).padStart(2, "0")}`;
-  const parts = common(written, ASCII).map(([a, b]) =>
-    a === b ? write(a) : `${write(a)}-${write(b)}`
-  );
-  return `[${isOpen ? "^" : ""}${parts.join("")}]`;
-}
-
-/** Any character that need not be escaped. */
-const PLAIN = writeClass(PLAIN_RANGES);
-
-/** A pattern for strings of a length. */
-export function lengthPattern(min: number, max: number | null): string {
-  return `^${PLAIN}{${min},${max ?? ""}}$`;
-}
-
-class Rewriter {
-  readonly #pattern: string;
-  #at = 0;
-  #result = "";
-
-  constructor(pattern: string) {
-    this.#pattern = pattern;
-  }
-
-  run(): string {
-    while (this.#at < this.#pattern.length) {
-      const character = this.#pattern[this.#at++];
-      if (character === "\\") this.#result += this.#escape();
-      else if (character === "[") this.#result += this.#class();
-      else if (character === ".") this.#result += PLAIN;
-      else if (character === '"') throw new RangeError('it matches "');
-      else if (character === "(" && this.#pattern[this.#at] === "?") this.#group();
-      else this.#result += character;
+/** Code points with a property such as `\p{L}`, found by asking the engine about each. */
+function rangesOfProperty(raw: string): Range[] {
+  const known = propertyRanges.get(raw);
+  if (known) return known;
+  const test = new RegExp(`^${raw}$`, "u");
+  const found: [number, number][] = [];
+  for (const [first, last] of ANY_CODE) {
+    for (let code = first; code <= last; code++) {
+      if (!test.test(String.fromCodePoint(code))) continue;
+      const before = found.at(-1);
+      if (before && before[1] === code - 1) before[1] = code;
+      else found.push([code, code]);
     }
-    return this.#result;
+  }
+  propertyRanges.set(raw, found);
+  return found;
+}
+
+/** What to do about a part that cannot be followed: throw, or let more match. */
+type OnLoss = (state: string) => void;
+
+const NOTHING: Regular = { kind: "sequence", parts: [] };
+
+function refuse(state: string): never {
+  throw new RangeError(state);
+}
+
+class Translator {
+  /** Languages beside the main one, of assertions at the beginning. */
+  readonly terms: Term[] = [];
+  readonly #onLoss: OnLoss;
+
+  constructor(onLoss: OnLoss) {
+    this.#onLoss = onLoss;
   }
 
-  /** Only a group that captures nothing may begin with a question mark. */
-  #group(): void {
-    if (this.#pattern[this.#at + 1] !== ":") throw new RangeError("it has a special group");
-    this.#at += 2;
-    this.#result += "(";
+  /** All texts in which the pattern is found. */
+  whole(alternatives: readonly AST.Alternative[]): Regular {
+    return { kind: "choice", parts: alternatives.map((each) => this.#anchored(each.elements)) };
   }
 
-  #escape(): string {
-    const escaped = this.#escaped();
-    return typeof escaped === "number" ? `\\${String.fromCodePoint(escaped)}` : writeClass(escaped);
+  #anchored(elements: readonly AST.Element[]): Regular {
+    const only = elements.length === 1 ? elements[0] : null;
+    if (only !== null && isGroup(only)) return this.whole(only.alternatives);
+    let parts = [...elements];
+    const isFromStart = parts.length > 0 && isEdge(parts[0], "start");
+    if (isFromStart) parts = parts.slice(1);
+    const isToEnd = parts.length > 0 && isEdge(parts.at(-1)!, "end");
+    if (isToEnd) parts = parts.slice(0, -1);
+    const body = parts.map((part) => this.#element(part));
+    return {
+      kind: "sequence",
+      parts: [...(isFromStart ? [] : [ANY_TEXT]), ...body, ...(isToEnd ? [] : [ANY_TEXT])],
+    };
   }
 
-  /** The code point after a backslash, or the ranges of a class. */
-  #escaped(): number | readonly Range[] {
-    const character = this.#pattern[this.#at++] ?? "";
-    if (Object.hasOwn(CLASSES, character)) return CLASSES[character];
-    if (ESCAPABLE.has(character)) return character.codePointAt(0)!;
-    throw new RangeError(`it has \\${character}`);
+  #alternatives(alternatives: readonly AST.Alternative[]): Regular {
+    const parts = alternatives.map(({ elements }): Regular => {
+      return { kind: "sequence", parts: elements.map((element) => this.#element(element)) };
+    });
+    return parts.length === 1 ? parts[0] : { kind: "choice", parts };
   }
 
-  #classMember(): number | readonly Range[] {
-    const code = this.#pattern.codePointAt(this.#at);
-    if (code === undefined) throw new RangeError("it has an open class");
-    this.#at += String.fromCodePoint(code).length;
-    return code === 0x5c ? this.#escaped() : code;
-  }
-
-  #class(): string {
-    const isNegated = this.#pattern[this.#at] === "^";
-    if (isNegated) this.#at++;
-    const ranges: Range[] = [];
-    while (this.#pattern[this.#at] !== "]") {
-      const first = this.#classMember();
-      if (typeof first !== "number") {
-        ranges.push(...first);
-        continue;
+  #element(element: AST.Element): Regular {
+    switch (element.type) {
+      case "Group":
+        if (element.modifiers !== null) refuse(`it has ${element.modifiers.raw}`);
+        return this.#alternatives(element.alternatives);
+      case "CapturingGroup":
+        return this.#alternatives(element.alternatives);
+      case "Quantifier": {
+        const { min, max } = element;
+        const part = this.#element(element.element);
+        return { kind: "repeat", part, min, max: max === Infinity ? null : max };
       }
-      const isRange = this.#pattern[this.#at] === "-" && this.#pattern[this.#at + 1] !== "]";
-      if (isRange) this.#at++;
-      const last = isRange ? this.#classMember() : first;
-      if (typeof last !== "number" || last < first) throw new RangeError("it has a wrong range");
-      ranges.push([first, last]);
+      case "Character":
+        return literal(String.fromCodePoint(element.value));
+      case "CharacterSet":
+      case "CharacterClass":
+        return { kind: "set", ranges: this.#set(element) };
+      case "Assertion":
+        this.#onLoss(`it has ${element.raw} where it cannot be followed`);
+        return NOTHING;
+      case "Backreference":
+        this.#onLoss(`it has ${element.raw}`);
+        return ANY_TEXT;
+      default:
+        return refuse(`it has ${element.raw}`);
     }
-    this.#at++;
-    return writeClass(isNegated ? others(ranges) : ranges);
+  }
+
+  #set(element: AST.Element | AST.CharacterClassElement): Range[] {
+    switch (element.type) {
+      case "Character":
+        return [[element.value, element.value]];
+      case "CharacterClassRange":
+        return common([[element.min.value, element.max.value]], ANY_CODE);
+      case "CharacterClass": {
+        const inside = union(...element.elements.map((each) => this.#set(each)));
+        return element.negate ? others(inside) : inside;
+      }
+      case "CharacterSet": {
+        if (element.kind === "any") return [...SETS.any];
+        const inside = element.kind === "property"
+          ? rangesOfProperty(element.raw.replace(/^\\P/, "\\p"))
+          : SETS[element.kind];
+        const exact = element.negate ? others(inside) : [...inside];
+        if (inside.length <= RANGE_COUNT_MAX) return exact;
+        this.#onLoss(`${element.raw} is a set of too many ranges`);
+        return union(common(exact, ASCII), others(ASCII));
+      }
+      default:
+        return refuse(`it has ${element.raw}`);
+    }
+  }
+
+  /** Takes assertions of what follows from the beginning of the one alternative. */
+  leading(alternatives: readonly AST.Alternative[]): AST.Element[] | null {
+    if (alternatives.length !== 1) return null;
+    const [first, ...rest] = alternatives[0].elements;
+    if (!first || !isEdge(first, "start")) return null;
+    let at = 0;
+    for (; at < rest.length; at++) {
+      const element = rest[at];
+      if (element.type !== "Assertion" || element.kind !== "lookahead") break;
+      try {
+        // Of what must not follow, more would be too much.
+        const translator = element.negate ? new Translator(refuse) : this;
+        const regular = translator.#following(element.alternatives);
+        this.terms.push({ regular, isNegated: element.negate });
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        this.#onLoss(error.message);
+      }
+    }
+    return at === 0 ? null : [first, ...rest.slice(at)];
+  }
+
+  /** All texts that begin with one of the alternatives. */
+  #following(alternatives: readonly AST.Alternative[]): Regular {
+    const parts = alternatives.map(({ elements: all }): Regular => {
+      const isToEnd = all.length > 0 && isEdge(all.at(-1)!, "end");
+      const elements = isToEnd ? all.slice(0, -1) : all;
+      const body = elements.map((part) => this.#element(part));
+      return { kind: "sequence", parts: [...body, ...(isToEnd ? [] : [ANY_TEXT])] };
+    });
+    return { kind: "choice", parts };
+  }
+
+  main(alternatives: readonly AST.Alternative[]): Regular {
+    const elements = this.leading(alternatives);
+    return elements === null ? this.whole(alternatives) : this.#anchored(elements);
+  }
+}
+
+function isGroup(element: AST.Element): element is AST.Group | AST.CapturingGroup {
+  return element.type === "CapturingGroup" || (element.type === "Group" && !element.modifiers);
+}
+
+function isEdge(element: AST.Element, kind: "start" | "end"): boolean {
+  return element.type === "Assertion" && element.kind === kind;
+}
+
+function parse(pattern: string): AST.Pattern {
+  const parser = new RegExpParser();
+  try {
+    return parser.parsePattern(pattern, 0, pattern.length, { unicode: true });
+  } catch {
+    // Without the flag more is allowed, such as \- outside a class.
+    return parser.parsePattern(pattern, 0, pattern.length, { unicode: false });
   }
 }
 
 /**
- * Rewrites a pattern.
+ * Texts in which a pattern is found: those that belong to all terms, of which the first is not
+ * negated.
  *
+ * @param onLoss Called if a part is left out so that more belongs to the terms; without it such a
+ * part is an error.
  * @throws {RangeError} If it holds what cannot be followed; says what.
  */
-export function jsonStringPattern(pattern: string): string {
-  const body = new Rewriter(pattern).run();
-  // A pattern matches anywhere unless it is anchored.
-  const start = body.startsWith("^") ? "" : `^${PLAIN}*`;
-  const end = body.endsWith("$") && !body.endsWith("\\$") ? "" : `${PLAIN}*$`;
-  return start + body + end;
+export function patternTerms(pattern: string, onLoss: OnLoss = refuse): Term[] {
+  if (pattern.length > PATTERN_LENGTH_MAX) {
+    throw new RangeError(`it is longer than ${PATTERN_LENGTH_MAX} characters`);
+  }
+  let parsed: AST.Pattern;
+  try {
+    parsed = parse(pattern);
+  } catch (error) {
+    throw new RangeError((error as Error).message);
+  }
+  const translator = new Translator(onLoss);
+  const regular = translator.main(parsed.alternatives);
+  return [{ regular, isNegated: false }, ...translator.terms];
+}
+
+const parsedPatterns = new Map<string, RegExp>();
+
+/** Whether a pattern is found in a text. */
+export function matches(pattern: string, value: string): boolean {
+  let test = parsedPatterns.get(pattern);
+  if (test === undefined) {
+    try {
+      test = new RegExp(pattern, "u");
+    } catch {
+      test = new RegExp(pattern);
+    }
+    parsedPatterns.set(pattern, test);
+  }
+  return test.test(value);
 }

@@ -4,13 +4,13 @@
  * @module
  */
 
-// The workers' library, which they load when they start: so that set-up fetches it.
+// The workers' libraries, which they load when they start: so that set-up fetches them.
+import "@eslint-community/regexpp/package.json" with { type: "json" };
 import "@mlc-ai/web-xgrammar/package.json" with { type: "json" };
 import { EngineError } from "../core/errors.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { bytesOfToken } from "../tokenizer/byte_level.ts";
 import type { Vocabulary } from "../tokenizer/vocabulary.ts";
-import { grammarSchema } from "./schema.ts";
 import {
   type FromGrammarWorker,
   type GrammarSpec,
@@ -35,29 +35,42 @@ export interface GrammarSession {
   close(): void;
 }
 
+/** Why a grammar cannot be followed. */
+interface Failure {
+  message: string;
+  /** Whether its worker can still compile others. */
+  isUsable: boolean;
+}
+
+const CLOSED: Failure = { message: "its worker was closed", isUsable: false };
+
 class PooledWorker {
+  /** Grammars it knows, or is about to. */
   readonly keys = new Set<string>();
+  /** The one it compiles; others do not go to it meanwhile, since that may end it. */
+  compiling: string | null = null;
   sessionCount = 0;
   readonly #worker: Worker;
-  readonly #waiters = new Map<number, PromiseWithResolvers<string | null>>();
+  readonly #waiters = new Map<number, PromiseWithResolvers<Failure | null>>();
 
   constructor(vocabulary: GrammarVocabulary) {
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<FromGrammarWorker>) => {
-      this.#waiters.get(data.sessionId)?.resolve(data.type === "failed" ? data.message : null);
+      this.#waiters.get(data.sessionId)?.resolve(data.type === "failed" ? data : null);
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      for (const waiter of this.#waiters.values()) waiter.resolve(event.message);
+      this.#fail({ message: event.message, isUsable: false });
     };
     this.#send({ type: "load", vocabulary });
   }
 
   /** Opens a session; what is wrong with the grammar, or null. */
-  async open(message: Extract<ToGrammarWorker, { type: "open" }>): Promise<string | null> {
-    const waiter = Promise.withResolvers<string | null>();
+  async open(message: Extract<ToGrammarWorker, { type: "open" }>): Promise<Failure | null> {
+    const waiter = Promise.withResolvers<Failure | null>();
     this.#waiters.set(message.sessionId, waiter);
-    const tooLong = `compiling it takes more than ${COMPILE_TIMEOUT_MS / 1000} s`;
+    const state = `compiling it takes more than ${COMPILE_TIMEOUT_MS / 1000} s`;
+    const tooLong = { message: state, isUsable: false };
     const timer = setTimeout(() => waiter.resolve(tooLong), COMPILE_TIMEOUT_MS);
     this.#send(message, [message.port]);
     try {
@@ -65,6 +78,7 @@ class PooledWorker {
     } finally {
       clearTimeout(timer);
       this.#waiters.delete(message.sessionId);
+      this.compiling = null;
     }
   }
 
@@ -72,10 +86,14 @@ class PooledWorker {
     this.#send({ type: "close", sessionId });
   }
 
-  /** It holds no device, so it may be ended from outside. */
-  end(): void {
-    for (const waiter of this.#waiters.values()) waiter.resolve("its worker ended");
+  /** Ends it; it holds no device, so it may be ended from outside. Who waits hears why. */
+  end(failure: Failure): void {
+    this.#fail(failure);
     this.#worker.terminate();
+  }
+
+  #fail(failure: Failure): void {
+    for (const waiter of this.#waiters.values()) waiter.resolve(failure);
   }
 
   #send(message: ToGrammarWorker, transfer: Transferable[] = []): void {
@@ -98,23 +116,37 @@ export class GrammarPool {
   /**
    * Compiles a grammar, unless a worker knows it, and begins to follow it. A grammar is compiled by
    * a worker that nobody follows one in: compiling must not hold up their tokens, nor a grammar
-   * that ends the worker end them.
+   * that ends the worker end them. Schemas that are not strict give way to any object if the
+   * library cannot compile them.
    *
    * @throws {EngineError} `invalid_request`, param `grammar`, if it cannot be compiled.
    */
-  async open(asked: GrammarSpec): Promise<GrammarSession> {
-    const spec = normalised(asked);
-    const key = JSON.stringify(spec);
-    const worker = await this.#workerFor(key);
+  async open(spec: GrammarSpec): Promise<GrammarSession> {
+    let opened = await this.#open(spec);
+    if ("message" in opened && !opened.isUsable) {
+      const wider = widened(spec);
+      if (wider !== null) opened = await this.#open(wider);
+    }
+    if (!("message" in opened)) return opened;
+    const message = /^Cannot /.test(opened.message)
+      ? opened.message
+      : `Cannot follow the grammar: ${opened.message}`;
+    throw new EngineError("invalid_request", message, { param: "grammar" });
+  }
+
+  async #open(spec: GrammarSpec): Promise<GrammarSession | Failure> {
+    const worker = await this.#workerFor(JSON.stringify(spec));
     const sessionId = this.#nextSessionId++;
     const { port1, port2 } = new MessageChannel();
     const maskWords = divCeil(this.#vocabulary.tokens.length, 32);
     const shared = new SharedArrayBuffer((SHARED_HEADER_WORDS + maskWords) * WORD_SIZE_BYTES);
-    const fault = await worker.open({ type: "open", sessionId, spec, port: port1, shared });
-    if (fault !== null) {
-      this.#drop(worker);
-      const message = `Cannot follow the grammar: ${fault}`;
-      throw new EngineError("invalid_request", message, { param: "grammar" });
+    const failure = await worker.open({ type: "open", sessionId, spec, port: port1, shared });
+    // Who waits for a worker may find that this one knows the grammar now.
+    for (const wake of this.#idle.splice(0)) wake();
+    if (failure !== null) {
+      if (failure.isUsable) this.#leave(worker);
+      else this.#drop(worker, failure);
+      return failure;
     }
     let isOpen = true;
     const close = () => {
@@ -128,7 +160,7 @@ export class GrammarPool {
 
   /** Ends all workers. */
   close(): void {
-    for (const worker of this.#workers) worker.end();
+    for (const worker of this.#workers) worker.end(CLOSED);
     this.#workers = [];
   }
 
@@ -137,6 +169,7 @@ export class GrammarPool {
     while (true) {
       const worker = this.#choose(key);
       if (worker !== null) {
+        if (!worker.keys.has(key)) worker.compiling = key;
         worker.keys.add(key);
         worker.sessionCount++;
         return worker;
@@ -146,11 +179,13 @@ export class GrammarPool {
   }
 
   #choose(key: string): PooledWorker | null {
-    const knowing = this.#workers.find(({ keys }) => keys.has(key));
+    const knowing = this.#workers.find(({ keys, compiling }) =>
+      keys.has(key) && (compiling === null || compiling === key)
+    );
     if (knowing) return knowing;
     for (const worker of this.#workers.filter(({ sessionCount }) => sessionCount === 0)) {
       if (worker.keys.size < GRAMMAR_COUNT_MAX) return worker;
-      this.#drop(worker);
+      this.#drop(worker, CLOSED);
     }
     if (this.#workers.length === WORKER_COUNT_MAX) return null;
     const worker = new PooledWorker(this.#table ??= grammarVocabulary(this.#vocabulary));
@@ -162,16 +197,19 @@ export class GrammarPool {
     if (--worker.sessionCount === 0) this.#idle.shift()?.();
   }
 
-  #drop(worker: PooledWorker): void {
-    worker.end();
+  #drop(worker: PooledWorker, failure: Failure): void {
+    worker.end(failure);
     this.#workers = this.#workers.filter((other) => other !== worker);
     this.#idle.shift()?.();
   }
 }
 
-function normalised(spec: GrammarSpec): GrammarSpec {
-  if (spec.type === "json_schema") return { ...spec, schema: grammarSchema(spec.schema) };
-  const tags = spec.tags.map((tag) => ({ ...tag, schema: grammarSchema(tag.schema) }));
+/** The same with any object in place of schemas that are not strict; null if there are none. */
+function widened(spec: GrammarSpec): GrammarSpec | null {
+  const schema = JSON.stringify({ type: "object" });
+  if (spec.type === "json_schema") return spec.isStrict === false ? { ...spec, schema } : null;
+  if (spec.tags.every(({ isStrict }) => isStrict !== false)) return null;
+  const tags = spec.tags.map((tag) => tag.isStrict === false ? { ...tag, schema } : tag);
   return { ...spec, tags };
 }
 

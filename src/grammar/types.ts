@@ -9,8 +9,14 @@ export type GrammarSpec =
   | {
     /** A value of a JSON schema. */
     type: "json_schema";
-    /** Written as JSON; see `schema.ts` for what it may hold. */
+    /** Written as JSON. */
     schema: string;
+    /**
+     * True, the default: followed exactly, or refused; objects are closed unless the schema says
+     * otherwise. False: what a grammar cannot hold is left out, and objects are open as JSON Schema
+     * has it.
+     */
+    isStrict?: boolean;
   }
   | {
     /** Parts between given texts that hold values of JSON schemas. */
@@ -28,8 +34,12 @@ export type GrammarSpec =
 export interface GrammarTag {
   /** What it begins with. */
   begin: string;
+  /** What messages call it. */
+  name?: string;
   /** Of what it holds. */
   schema: string;
+  /** As of the schema of a whole answer; true by default. */
+  isStrict?: boolean;
   /** What it ends with. */
   end: string;
 }
@@ -56,7 +66,13 @@ export type ToGrammarWorker =
 /** From a grammar worker to the main thread. */
 export type FromGrammarWorker =
   | { type: "opened"; sessionId: number }
-  | { type: "failed"; sessionId: number; message: string };
+  | {
+    type: "failed";
+    sessionId: number;
+    message: string;
+    /** Whether the worker can still compile others. */
+    isUsable: boolean;
+  };
 
 /** Words before the mask in the memory a session shares. */
 export const SHARED_HEADER_WORDS = 4;

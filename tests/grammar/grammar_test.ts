@@ -76,7 +76,7 @@ const REFUSED: [string, object][] = [
   ["too many parts", { enum: Array.from({ length: 3000 }, (_, i) => i) }],
   ["a repetition without an end in sight", { type: "string", maxLength: 1e9 }],
   ["two rules for one string", { type: "string", maxLength: 5, format: "date" }],
-  ["a pattern with quotes", { type: "string", pattern: 'a"b' }],
+  ["a pattern that looks back", { type: "string", pattern: "^(a|b)\\1$" }],
 
   ["an unknown type", { type: "objec" }],
   ["a reference to nowhere", { $ref: "#/nowhere" }],

@@ -1,0 +1,148 @@
+/**
+ * From what an answer must be to the text of a grammar.
+ *
+ * @module
+ */
+
+import {
+  choice,
+  type Expression,
+  Grammar,
+  prune,
+  repeat,
+  rule,
+  sequence,
+  text,
+} from "./expression.ts";
+import { SchemaReader } from "./read_schema.ts";
+import { SchemaRefusal, type Weakening } from "./refusal.ts";
+import type { GrammarSpec, GrammarTag } from "./types.ts";
+import { writeRules } from "./write_grammar.ts";
+import { SchemaWriter } from "./write_schema.ts";
+
+const SIZE_MAX = 65_536;
+const NESTING_MAX = 200;
+/** Most rules of one schema, and characters of a grammar: the library needs time for each. */
+const RULE_COUNT_MAX = 5000;
+const TEXT_LENGTH_MAX = 2_000_000;
+
+/** A grammar as the library reads it. */
+export interface GrammarText {
+  text: string;
+  /** What of its schemas it does not hold, in their order. */
+  weakenings: readonly Weakening[];
+}
+
+/** How deep brackets of a JSON text are nested. */
+function nestingOf(json: string): number {
+  let [depth, deepest, isInString] = [0, 0, false];
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (isInString && character === "\\") at++;
+    else if (character === '"') isInString = !isInString;
+    else if (!isInString && (character === "{" || character === "[")) depth++;
+    else if (!isInString && (character === "}" || character === "]")) depth--;
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
+}
+
+function parse(json: string): unknown {
+  if (json.length > SIZE_MAX) {
+    throw new SchemaRefusal({ at: "", state: `it is longer than ${SIZE_MAX} characters` });
+  }
+  if (nestingOf(json) > NESTING_MAX) {
+    throw new SchemaRefusal({ at: "", state: `it is nested more than ${NESTING_MAX} deep` });
+  }
+  return JSON.parse(json);
+}
+
+interface Part {
+  root: Expression;
+  weakenings: readonly Weakening[];
+}
+
+function compileSchema(
+  grammar: Grammar,
+  schema: string,
+  options: { stem: string; isStrict: boolean },
+): Part {
+  const before = grammar.rules.size;
+  const reader = new SchemaReader(parse(schema), options.isStrict);
+  const root = new SchemaWriter(grammar, reader, options.stem).value([reader.root]);
+  if (grammar.rules.size - before > RULE_COUNT_MAX) {
+    throw new SchemaRefusal({ at: "", state: `it makes over ${RULE_COUNT_MAX} rules` });
+  }
+  const isPossible = root.kind !== "rule" || prune(grammar, root.name).size > 0;
+  if (!isPossible) throw new SchemaRefusal({ at: "", state: "no value can satisfy it" });
+  return { root, weakenings: reader.weakenings };
+}
+
+/** Of a schema that is not strict any object is left if nothing else can be done. */
+function compilePart(
+  grammar: Grammar,
+  { schema, isStrict = true, name }: Pick<GrammarTag, "schema" | "isStrict" | "name">,
+  stem: string,
+): Part {
+  try {
+    return compileSchema(grammar, schema, { stem, isStrict });
+  } catch (error) {
+    if (!(error instanceof SchemaRefusal)) throw error;
+    if (isStrict) throw new SchemaRefusal(error.weakening, name);
+    const reader = new SchemaReader({ type: "object" }, false);
+    const root = new SchemaWriter(grammar, reader, `${stem}w`).value([reader.root]);
+    return { root, weakenings: [error.weakening] };
+  }
+}
+
+const ROOT = "root";
+
+function finish(grammar: Grammar, root: Expression, dispatch: string | null): string {
+  grammar.rules.set(ROOT, root);
+  const rules = prune(grammar, ROOT);
+  const written = dispatch === null ? writeRules(rules) : `${ROOT} ::= ${dispatch}\n${
+    writeRules(
+      new Map([...rules].map(([name, body]) => [
+        name === ROOT ? CALLS : name,
+        body,
+      ])),
+    )
+  }`;
+  if (written.length > TEXT_LENGTH_MAX) {
+    throw new SchemaRefusal({ at: "", state: `its grammar is over ${TEXT_LENGTH_MAX} characters` });
+  }
+  return written;
+}
+
+const CALLS = "calls";
+
+/**
+ * Writes a grammar.
+ *
+ * @throws {SchemaRefusal} If a strict schema cannot be followed exactly, saying where and why.
+ */
+export function grammarText(spec: GrammarSpec): GrammarText {
+  const grammar = new Grammar();
+  if (spec.type === "json_schema") {
+    const { root, weakenings } = compilePart(grammar, spec, "value");
+    return { text: finish(grammar, root, null), weakenings };
+  }
+  const { tags, trigger, separator, isRepeated } = spec;
+  const parts = tags.map((tag, index) => compilePart(grammar, tag, `value${index}x`));
+  const skipped = trigger?.length ?? 0;
+  const tagged = choice(
+    ...tags.map((tag: GrammarTag, index) =>
+      sequence(text(tag.begin.slice(skipped)), parts[index].root, text(tag.end))
+    ),
+  );
+  const weakenings = parts.flatMap((part) => part.weakenings);
+  if (trigger !== null) {
+    const loop = `loop_after_dispatch=${isRepeated}`;
+    const dispatch = `TagDispatch((${JSON.stringify(trigger)}, ${CALLS}), stop_eos=true, ${loop})`;
+    return { text: finish(grammar, tagged, dispatch), weakenings };
+  }
+  grammar.rules.set(CALLS, tagged);
+  const more = repeat(sequence(text(separator), rule(CALLS)), 0, null);
+  const root = isRepeated ? sequence(rule(CALLS), more) : rule(CALLS);
+  return { text: finish(grammar, root, null), weakenings };
+}
