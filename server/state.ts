@@ -7,6 +7,7 @@
 
 import { EngineError, type EngineErrorCode } from "../src/core/errors.ts";
 import type { Engine } from "../src/engine/types.ts";
+import type { PromptReader } from "../src/tokenizer/prompt_reader.ts";
 import type { ChatTemplate, Tokenizer } from "../src/tokenizer/types.ts";
 
 /** A loaded model and all that is needed to answer with it. */
@@ -14,6 +15,8 @@ export interface ServedModel {
   engine: Engine;
   tokenizer: Tokenizer;
   chatTemplate: ChatTemplate;
+  /** Reads prompts of requests, however long, while others are answered. */
+  prompts: PromptReader;
 }
 
 /** Where the server is in its life. `failed` and `stopping` are final. */

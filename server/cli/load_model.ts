@@ -8,6 +8,7 @@ import { basename } from "node:path";
 import { createEngine, type EngineInfo } from "../../mod.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
+import { directPromptReader, WorkerPromptReader } from "../../src/tokenizer/prompt_reader.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { formatMegabytes, ProgressLine } from "../setup/progress.ts";
 import type { ServedModel } from "../state.ts";
@@ -16,19 +17,27 @@ import type { EngineRequest } from "./engine_flags.ts";
 /**
  * Loads the model at `modelPath`; progress goes to stderr.
  *
+ * @param options.readsAside Whether long prompts are read by a thread of their own.
  * @throws {EngineError} If the file, the adapter or the memory does not allow it.
  */
 export async function loadServedModel(
   modelPath: string,
   options: EngineRequest["options"],
+  { readsAside = false }: { readsAside?: boolean } = {},
 ): Promise<ServedModel> {
   const { metadata } = await readGguf(modelPath);
   const tokenizer = createTokenizer(metadata);
   const chatTemplate = createChatTemplate(metadata, tokenizer);
+  const prompts = readsAside
+    ? new WorkerPromptReader(modelPath, tokenizer, chatTemplate)
+    : directPromptReader(tokenizer, chatTemplate);
   const progress = new ProgressLine();
   try {
     const engine = await createEngine({ ...options, modelPath, onProgress: progress.update });
-    return { engine, tokenizer, chatTemplate };
+    return { engine, tokenizer, chatTemplate, prompts };
+  } catch (error) {
+    prompts.close();
+    throw error;
   } finally {
     progress.finish();
   }

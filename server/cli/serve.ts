@@ -109,9 +109,10 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
     slotFolder,
     log,
   });
-  const loading = loadServedModel(modelPath, request.engine.options);
+  const loading = loadServedModel(modelPath, request.engine.options, { readsAside: true });
   const release = async () => {
     const model = await loading.catch(() => null);
+    model?.prompts.close();
     await model?.engine.close();
   };
   loading.catch(() => {}); // awaited below, once the server listens

@@ -10,21 +10,24 @@ import type { ServedModel } from "../state.ts";
 import { answer, type AnswerPlan } from "./answer.ts";
 import { CHAT_FORMAT } from "./answer_format.ts";
 import { readJson } from "./parse_body.ts";
-import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
+import {
+  checkModelName,
+  fittingIds,
+  readyModel,
+  roomFor,
+  type RouteContext,
+} from "./route_context.ts";
 import { type ChatRequest, parseChatRequest } from "./schema_chat.ts";
 import { toSpecs } from "./specs.ts";
 import { checkChatLength } from "./text_limit.ts";
 import { renderChat } from "./tool_prompt.ts";
 
-function plan(request: ChatRequest, model: ServedModel): AnswerPlan {
+async function plan(request: ChatRequest, model: ServedModel): Promise<AnswerPlan> {
   const { messages, structure } = request;
   checkChatLength(model, messages, "messages");
-  const promptIds = renderChat(model, messages, structure.toolUse);
-  const { contextLength } = model.engine.info;
-  const maxTokens = roomFor(promptIds.length, request.maxTokens, {
-    contextLength,
-    param: "messages",
-  });
+  const limit = { contextLength: model.engine.info.contextLength, param: "messages" };
+  const promptIds = await fittingIds(renderChat(model, messages, structure.toolUse), limit);
+  const maxTokens = roomFor(promptIds.length, request.maxTokens, limit);
   const { grammar, param: grammarParam } = structure;
   const readsCalls = structure.toolUse !== null;
   const prompt = { promptIds, maxTokens, echo: null, grammar, grammarParam, readsCalls };
@@ -40,6 +43,6 @@ export function chatRoute(routes: RouteContext): (context: Context) => Promise<R
     const model = readyModel(routes.state);
     const clientSignal = context.req.raw.signal;
     const watch = watchOf(context);
-    return await answer(plan(request, model), { routes, model, clientSignal, watch });
+    return await answer(await plan(request, model), { routes, model, clientSignal, watch });
   };
 }

@@ -5,7 +5,6 @@
  */
 
 import type { Context } from "hono";
-import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import { watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import { answer, type AnswerPlan } from "./answer.ts";
@@ -14,7 +13,13 @@ import { ApiError } from "./errors.ts";
 import { checkIds } from "./specs.ts";
 import type { GenerationSpec } from "./generation.ts";
 import { readJson } from "./parse_body.ts";
-import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
+import {
+  checkModelName,
+  fittingIds,
+  readyModel,
+  roomFor,
+  type RouteContext,
+} from "./route_context.ts";
 import {
   type CompletionRequest,
   parseCompletionRequest,
@@ -27,36 +32,37 @@ import { checkTextLength } from "./text_limit.ts";
  * Token ids of a prompt given as text: special tokens in it count as such, BOS comes first if the
  * model wants one.
  */
-export function tokenizePrompt(tokenizer: Tokenizer, text: string): number[] {
-  const ids = tokenizer.tokenize(text, { parseSpecial: true });
+export async function tokenizePrompt(
+  { tokenizer, prompts, engine }: ServedModel,
+  text: string,
+): Promise<number[]> {
+  const tokenCountMax = engine.info.contextLength;
+  const ids = await prompts.tokenize(text, { parseSpecial: true, tokenCountMax });
   const { addBos, bosId } = tokenizer;
   return addBos && bosId !== null && ids[0] !== bosId ? [bosId, ...ids] : ids;
 }
 
-function toIds(tokenizer: Tokenizer, prompt: Prompt): readonly number[] {
+async function toIds(model: ServedModel, prompt: Prompt): Promise<readonly number[]> {
   if (typeof prompt !== "string") {
-    checkIds(tokenizer, prompt, "prompt");
+    checkIds(model.tokenizer, prompt, "prompt");
     return prompt;
   }
-  const ids = tokenizePrompt(tokenizer, prompt);
+  const ids = await tokenizePrompt(model, prompt);
   if (ids.length > 0) return ids;
   const message = "Cannot accept prompt: it has no tokens";
   throw new ApiError(400, message, { param: "prompt", code: "invalid_value" });
 }
 
-function planPrompt(
+async function planPrompt(
   prompt: Prompt,
   request: CompletionRequest,
   model: ServedModel,
-): GenerationSpec[] {
+): Promise<GenerationSpec[]> {
   const { tokenizer, engine } = model;
   if (typeof prompt === "string") checkTextLength(model, prompt.length, "prompt");
-  const promptIds = toIds(tokenizer, prompt);
-  const { contextLength } = engine.info;
-  const maxTokens = roomFor(promptIds.length, request.maxTokens, {
-    contextLength,
-    param: "prompt",
-  });
+  const limit = { contextLength: engine.info.contextLength, param: "prompt" };
+  const promptIds = await fittingIds(toIds(model, prompt), limit);
+  const maxTokens = roomFor(promptIds.length, request.maxTokens, limit);
   const promptText = () => typeof prompt === "string" ? prompt : tokenizer.detokenize(prompt);
   const echo = request.echo ? promptText() : null;
   const { grammar, grammarParam } = request;
@@ -64,8 +70,9 @@ function planPrompt(
   return toSpecs(request, spec, model);
 }
 
-function plan(request: CompletionRequest, model: ServedModel): AnswerPlan {
-  const byPrompt = request.prompts.map((prompt) => planPrompt(prompt, request, model));
+async function plan(request: CompletionRequest, model: ServedModel): Promise<AnswerPlan> {
+  const byPrompt: GenerationSpec[][] = [];
+  for (const prompt of request.prompts) byPrompt.push(await planPrompt(prompt, request, model));
   const counts = byPrompt.map((choices) => choices[0].promptIds.length);
   return {
     format: COMPLETION_FORMAT,
@@ -83,6 +90,6 @@ export function completionRoute(routes: RouteContext): (context: Context) => Pro
     const model = readyModel(routes.state);
     const clientSignal = context.req.raw.signal;
     const watch = watchOf(context);
-    return await answer(plan(request, model), { routes, model, clientSignal, watch });
+    return await answer(await plan(request, model), { routes, model, clientSignal, watch });
   };
 }

@@ -19,7 +19,13 @@ import {
 } from "./generation.ts";
 import { readJson } from "./parse_body.ts";
 import { openScope } from "./request_scope.ts";
-import { checkModelName, readyModel, roomFor, type RouteContext } from "./route_context.ts";
+import {
+  checkModelName,
+  fittingIds,
+  readyModel,
+  roomFor,
+  type RouteContext,
+} from "./route_context.ts";
 import { parseResponsesRequest, type ResponsesRequest } from "./schema_responses.ts";
 import { toSpecs } from "./specs.ts";
 import { answerSse } from "./sse.ts";
@@ -201,12 +207,11 @@ class EventFrames {
   }
 }
 
-function toSpec(request: ResponsesRequest, model: ServedModel): GenerationSpec {
+async function toSpec(request: ResponsesRequest, model: ServedModel): Promise<GenerationSpec> {
   const { messages, structure } = request;
   checkChatLength(model, messages, "input");
-  const promptIds = renderChat(model, messages, structure.toolUse);
-  const { contextLength } = model.engine.info;
-  const room = { contextLength, param: "input" };
+  const room = { contextLength: model.engine.info.contextLength, param: "input" };
+  const promptIds = await fittingIds(renderChat(model, messages, structure.toolUse), room);
   const maxTokens = roomFor(promptIds.length, request.maxTokens, room);
   const { grammar, param: grammarParam } = structure;
   const readsCalls = structure.toolUse !== null;
@@ -228,7 +233,7 @@ export function responsesRoute(routes: RouteContext): (context: Context) => Prom
     const request = parseResponsesRequest(await readJson(context.req));
     checkModelName(routes, request.model);
     const model = readyModel(routes.state);
-    const spec = toSpec(request, model);
+    const spec = await toSpec(request, model);
     const watch = watchOf(context);
     const clientSignal = context.req.raw.signal;
     const { signal, clientGone, end } = openScope(routes.state, { clientSignal, watch });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { EngineError } from "../../src/core/errors.ts";
 import type { ServedModel, ServerState } from "../state.ts";
 import { ApiError, STATUS_BY_CODE } from "./errors.ts";
 
@@ -56,6 +57,25 @@ export function checkModelName(context: RouteContext, name: string | null): void
   const known = names.map((each) => JSON.stringify(each)).join(", ");
   const message = `Cannot find the model ${JSON.stringify(name)}: this server has ${known}`;
   throw new ApiError(404, message, { param: "model", code: "model_not_found" });
+}
+
+/**
+ * The ids of a prompt that is being read; one that cannot fit is refused by the field it came in.
+ *
+ * @throws {ApiError} 400 `context_length_exceeded`, with the least number of tokens it takes.
+ */
+export async function fittingIds<T>(
+  reading: Promise<T>,
+  { contextLength, param }: { contextLength: number; param: string },
+): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== "context_length_exceeded") throw error;
+    const message = `${error.message}; this model's maximum context length is ` +
+      `${contextLength} tokens`;
+    throw new ApiError(400, message, { param, code: error.code });
+  }
 }
 
 /**

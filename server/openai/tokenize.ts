@@ -36,10 +36,10 @@ export function tokenizeRoute(routes: RouteContext): (context: Context) => Promi
       throw new ApiError(400, "Cannot tokenize: content is missing", options);
     }
     const model = readyModel(routes.state);
-    const { tokenizer, chatTemplate } = model;
+    const { tokenizer, prompts } = model;
     const tokens = text === null
-      ? chatTemplate.render(parseMessages(body), { addGenerationPrompt: true }).ids
-      : tokenizer.tokenize(text, { parseSpecial: request.parse_special ?? true });
+      ? (await prompts.render(parseMessages(body), { addGenerationPrompt: true })).ids
+      : await prompts.tokenize(text, { parseSpecial: request.parse_special ?? true });
     // llama.cpp adds BOS only when asked, vLLM unless told not to.
     const wantsBos = request.add_special ?? request.add_special_tokens ??
       typeof request.content !== "string";
@@ -66,8 +66,8 @@ export function detokenizeRoute(routes: RouteContext): (context: Context) => Pro
 export function applyTemplateRoute(routes: RouteContext): (context: Context) => Promise<Response> {
   return async (context) => {
     const messages = parseMessages(await readJson(context.req));
-    const { chatTemplate } = readyModel(routes.state);
-    const { text } = chatTemplate.render(messages, { addGenerationPrompt: true });
+    const { prompts } = readyModel(routes.state);
+    const { text } = await prompts.render(messages, { addGenerationPrompt: true });
     return context.json({ prompt: text });
   };
 }

@@ -42,20 +42,20 @@ function instructions(toolUse: ToolUse): string {
 }
 
 /** The prompt of a conversation in which tools may be called. */
-export function renderChat(
-  { chatTemplate }: ServedModel,
+export async function renderChat(
+  { chatTemplate, prompts, engine }: ServedModel,
   messages: readonly ChatMessage[],
   toolUse: ToolUse | null,
-): number[] {
-  const options = { addGenerationPrompt: true };
-  if (toolUse === null) return chatTemplate.render(messages, options).ids;
+): Promise<number[]> {
+  const options = { addGenerationPrompt: true, tokenCountMax: engine.info.contextLength };
+  if (toolUse === null) return (await prompts.render(messages, options)).ids;
   if (chatTemplate.knowsTools) {
     const tools = toolUse.tools.map(definitionOf);
-    return chatTemplate.render(messages, { ...options, tools }).ids;
+    return (await prompts.render(messages, { ...options, tools })).ids;
   }
   const [first, ...rest] = messages;
   const text = instructions(toolUse);
   const hasSystem = first.role === "system";
   const system = { role: "system", content: hasSystem ? `${first.content}\n\n${text}` : text };
-  return chatTemplate.render([system, ...(hasSystem ? rest : messages)], options).ids;
+  return (await prompts.render([system, ...(hasSystem ? rest : messages)], options)).ids;
 }

@@ -80,7 +80,7 @@ class JinjaChatTemplate implements ChatTemplate {
       bos_token: this.#bosText,
       eos_token: this.#eosText,
     });
-    return { ids: this.#tokenize(rendered, mask), text: mask.show(rendered) };
+    return { ids: this.#tokenize(rendered, mask, options), text: mask.show(rendered) };
   }
 
   #run(variables: Record<string, unknown>): string {
@@ -92,7 +92,11 @@ class JinjaChatTemplate implements ChatTemplate {
   }
 
   /** Control tokens of the template become ids; what was hidden in the texts between them, text. */
-  #tokenize(rendered: string, mask: TextMask): number[] {
+  #tokenize(
+    rendered: string,
+    mask: TextMask,
+    { tokenCountMax = Infinity }: RenderOptions,
+  ): number[] {
     const { bosId, addBos } = this.#tokenizer;
     const ids: number[] = [];
     for (const piece of this.#controls.split(rendered)) {
@@ -100,7 +104,10 @@ class JinjaChatTemplate implements ChatTemplate {
         ids.push(piece);
         continue;
       }
-      const textIds = this.#tokenizer.tokenize(mask.show(piece), { parseSpecial: false });
+      const textIds = this.#tokenizer.tokenize(mask.show(piece), {
+        parseSpecial: false,
+        tokenCountMax: Math.max(0, tokenCountMax - ids.length),
+      });
       for (const id of textIds) ids.push(id);
     }
     if (addBos && bosId !== null && ids[0] !== bosId) ids.unshift(bosId);

@@ -5,10 +5,15 @@
  */
 
 import { Tokenizer as BpeTokenizer } from "@huggingface/tokenizers";
+import { EngineError } from "../core/errors.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
+import { TokenBound } from "./token_bound.ts";
 import { SpecialTokens } from "./special_tokens.ts";
 import type { TokenizeOptions, Tokenizer } from "./types.ts";
 import { readVocabulary, tokenBytesTable, type Vocabulary } from "./vocabulary.ts";
+
+/** Characters from which on tokens are bounded first; the exact count of shorter texts is told. */
+const BOUND_LENGTH_MIN = 2 ** 15;
 
 /** Warnings that were given: a model has several tokenizers in one process. */
 const given = new Set<string>();
@@ -36,6 +41,7 @@ class GgufTokenizer implements Tokenizer {
   readonly bosId: number | null;
   readonly addBos: boolean;
   readonly #bpe: BpeTokenizer;
+  #bound: TokenBound | null = null;
   readonly #tokenBytes: readonly Uint8Array[];
   readonly #controlIds: ReadonlySet<number>;
   /** Finds special tokens if control tokens are, or are not, looked for. */
@@ -57,12 +63,29 @@ class GgufTokenizer implements Tokenizer {
 
   tokenize(text: string, options: TokenizeOptions): number[] {
     const specials = options.parseSpecial ? this.#withControl : this.#withoutControl;
+    const pieces = specials.split(text);
+    const { tokenCountMax = Infinity } = options;
+    if (text.length >= BOUND_LENGTH_MIN) this.#checkCount(pieces, tokenCountMax);
     const ids: number[] = [];
-    for (const piece of specials.split(text)) {
+    for (const piece of pieces) {
       if (typeof piece === "number") ids.push(piece);
       else for (const id of this.#bpe.encode(piece).ids) ids.push(id);
     }
     return ids;
+  }
+
+  #checkCount(pieces: readonly (number | string)[], tokenCountMax: number): void {
+    this.#bound ??= new TokenBound(this.#tokenBytes);
+    let leastCount = 0;
+    for (const piece of pieces) {
+      leastCount += typeof piece === "number" ? 1 : this.#bound.least(piece);
+    }
+    if (leastCount <= tokenCountMax) return;
+    throw new EngineError(
+      "context_length_exceeded",
+      `Cannot tokenize a text that takes at least ${leastCount} tokens: there is room for ` +
+        `${tokenCountMax}`,
+    );
   }
 
   detokenize(ids: readonly number[]): string {

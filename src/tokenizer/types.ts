@@ -8,6 +8,8 @@
 export interface TokenizeOptions {
   /** Whether special tokens written in the text are control tokens; otherwise they are text. */
   parseSpecial: boolean;
+  /** Refuses a long text that is sure to take more tokens, instead of tokenizing it. */
+  tokenCountMax?: number;
 }
 
 /** Text to token ids and back, by the vocabulary of one model. */
@@ -15,6 +17,9 @@ export interface Tokenizer {
   /**
    * Ids of `text`, each in `[0, vocabSize)`; no BOS is added. Bytes for which the vocabulary has no
    * token are left out.
+   *
+   * @throws {EngineError} `context_length_exceeded` if a long text takes more than
+   * `tokenCountMax`, for sure; shorter ones are tokenized whatever their number.
    */
   tokenize(text: string, options: TokenizeOptions): number[];
   /**
@@ -60,6 +65,8 @@ export interface RenderOptions {
   addGenerationPrompt: boolean;
   /** Tool definitions, given to the template as they are. */
   tools?: readonly Record<string, unknown>[];
+  /** As {@link TokenizeOptions.tokenCountMax}. */
+  tokenCountMax?: number;
 }
 
 /** Turns a conversation into a prompt. */

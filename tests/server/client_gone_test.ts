@@ -9,6 +9,7 @@ import { startServer } from "../../server/serve.ts";
 import { ServerState } from "../../server/state.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
+import { directPromptReader } from "../../src/tokenizer/prompt_reader.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { createEngine, type Engine } from "../../mod.ts";
 import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
@@ -38,7 +39,7 @@ class RawClient {
   }
 
   async post(body: string): Promise<void> {
-    const head = "POST /v1/completions HTTP/1.1\r\nHost: test\r\n" +
+    const head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n" +
       `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     const bytes = new TextEncoder().encode(head + body);
     for (let offset = 0; offset < bytes.length;) {
@@ -103,7 +104,7 @@ Deno.test("a client that goes in the middle of its body starts nothing", async (
   const { app, state, engine } = harness(() => ["hang"]);
   const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 0 });
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: +new URL(server.url).port });
-  const head = "POST /v1/completions HTTP/1.1\r\nHost: test\r\nContent-Length: 5000\r\n\r\n{";
+  const head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n{";
   await connection.write(new TextEncoder().encode(head));
   await new Promise((resolve) => setTimeout(resolve, 50));
   connection.close();
@@ -127,7 +128,8 @@ async function withTinyServer(
       sequenceCountMax: 1,
     });
     const state = new ServerState();
-    state.setReady({ engine, tokenizer, chatTemplate });
+    const prompts = directPromptReader(tokenizer, chatTemplate);
+    state.setReady({ engine, tokenizer, chatTemplate, prompts });
     const app = createApp({ state, modelId: "tiny" });
     const server = await startServer({ app, state, hostname: "127.0.0.1", port: 0, keyCount: 0 });
     await body(server.url, engine);

@@ -18,6 +18,7 @@ import type {
   TokenLogprobs,
 } from "../../src/engine/types.ts";
 import type { ChatTemplate, Tokenizer } from "../../src/tokenizer/types.ts";
+import { directPromptReader } from "../../src/tokenizer/prompt_reader.ts";
 import type { ServedModel } from "../../server/state.ts";
 
 /** Id of the fake's end token; ids below 256 are bytes. */
@@ -257,5 +258,6 @@ export class FakeEngine implements Engine {
 
 /** A loaded model around `engine`. */
 export function fakeModel(engine: Engine): ServedModel {
-  return { engine, tokenizer: FAKE_TOKENIZER, chatTemplate: FAKE_TEMPLATE };
+  const prompts = directPromptReader(FAKE_TOKENIZER, FAKE_TEMPLATE);
+  return { engine, tokenizer: FAKE_TOKENIZER, chatTemplate: FAKE_TEMPLATE, prompts };
 }

@@ -1,0 +1,27 @@
+/**
+ * What the thread that reads long prompts is sent, and sends back.
+ *
+ * @module
+ */
+
+import type { EngineErrorCode } from "../core/errors.ts";
+import type { ChatMessage, RenderOptions, TokenizeOptions } from "./types.ts";
+
+/** What a worker is asked. */
+export type PromptTask =
+  | { type: "tokenize"; text: string; options: TokenizeOptions }
+  | { type: "render"; messages: readonly ChatMessage[]; options: RenderOptions };
+
+/** Messages to the worker: the model file first. */
+export type ToPromptWorker =
+  | { type: "load"; modelPath: string }
+  | { type: "close" }
+  | { type: "task"; taskId: number; task: PromptTask };
+
+/** A task's result; `text` is the rendered conversation, or empty. */
+export type FromPromptWorker =
+  & { taskId: number }
+  & (
+    | { ids: Uint32Array; text: string }
+    | { failure: { code: EngineErrorCode | null; message: string; param: string | null } }
+  );

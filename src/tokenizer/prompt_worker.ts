@@ -1,0 +1,53 @@
+/**
+ * The thread that reads long prompts, see `prompt_reader.ts`.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { readGguf } from "../gguf/read_gguf.ts";
+import { createChatTemplate } from "./chat_template.ts";
+import type { FromPromptWorker, PromptTask, ToPromptWorker } from "./prompt_messages.ts";
+import { createTokenizer } from "./tokenizer.ts";
+import type { ChatTemplate, Tokenizer } from "./types.ts";
+
+interface Model {
+  tokenizer: Tokenizer;
+  template: ChatTemplate;
+}
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<ToPromptWorker>) => void;
+  postMessage(message: FromPromptWorker, transfer?: Transferable[]): void;
+  close(): void;
+};
+let loading: Promise<Model> | null = null;
+
+scope.onmessage = ({ data: message }) => {
+  if (message.type === "load") loading = load(message.modelPath);
+  else if (message.type === "close") scope.close();
+  else void run(message.taskId, message.task);
+};
+
+async function load(modelPath: string): Promise<Model> {
+  const { metadata } = await readGguf(modelPath);
+  const tokenizer = createTokenizer(metadata);
+  return { tokenizer, template: createChatTemplate(metadata, tokenizer) };
+}
+
+async function run(taskId: number, task: PromptTask): Promise<void> {
+  try {
+    const { ids, text } = read(task, await loading!);
+    const packed = Uint32Array.from(ids);
+    scope.postMessage({ taskId, ids: packed, text }, [packed.buffer]);
+  } catch (error) {
+    const { code, param } = error instanceof EngineError ? error : { code: null, param: null };
+    const message = error instanceof Error ? error.message : String(error);
+    scope.postMessage({ taskId, failure: { code, message, param } });
+  }
+}
+
+function read(task: PromptTask, { tokenizer, template }: Model): { ids: number[]; text: string } {
+  if (task.type === "render") return template.render(task.messages, task.options);
+  return { ids: tokenizer.tokenize(task.text, task.options), text: "" };
+}

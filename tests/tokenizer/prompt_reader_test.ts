@@ -1,0 +1,79 @@
+/** Prompts read by a worker are what the calling thread would have read. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
+import { WorkerPromptReader } from "../../src/tokenizer/prompt_reader.ts";
+import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { defaultModelPath } from "../support/default_model.ts";
+
+const PROSE = Deno.readTextFileSync(new URL("../../src/codec/FORMAT.md", import.meta.url));
+
+/** Longest that the calling thread does no other work while `promise` is waited for. */
+async function longestStallMs(promise: Promise<unknown>): Promise<number> {
+  let [longest, last, isOver] = [0, performance.now(), false];
+  void promise.finally(() => isOver = true).catch(() => {});
+  while (!isOver) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }
+  return longest;
+}
+
+Deno.test("WorkerPromptReader gives the ids that the thread itself would, and keeps it free", async () => {
+  const path = defaultModelPath();
+  const { metadata } = await readGguf(path);
+  const tokenizer = createTokenizer(metadata);
+  const template = createChatTemplate(metadata, tokenizer);
+  const reader = new WorkerPromptReader(path, tokenizer, template);
+  const prose = PROSE.repeat(40).slice(0, 400_000);
+  const texts = ["", "hi", "a".repeat(4095), "ab ".repeat(4000), "<|im_end|>".repeat(900), prose];
+  try {
+    for (const text of texts) {
+      for (const parseSpecial of [true, false]) {
+        const reading = reader.tokenize(text, { parseSpecial });
+        const stallMs = await longestStallMs(reading);
+        const startMs = performance.now();
+        assertEquals(await reading, tokenizer.tokenize(text, { parseSpecial }));
+        const directMs = performance.now() - startMs;
+        if (text === prose) assert(stallMs < directMs / 4, `${stallMs} ms of ${directMs}`);
+      }
+      const messages = [{ role: "user", content: [{ type: "text" as const, text }] }];
+      const options = { addGenerationPrompt: true };
+      assertEquals(await reader.render(messages, options), template.render(messages, options));
+    }
+    // Many short ones in a row are not the calling thread's either.
+    const many = Promise.all(Array.from({ length: 1000 }, (_, index) => {
+      return reader.tokenize(prose.slice(400 * index, 400 * (index + 1)), { parseSpecial: true });
+    }));
+    const manyStallMs = await longestStallMs(many);
+    const pieces = await many;
+    assertEquals(pieces[7], tokenizer.tokenize(prose.slice(2800, 3200), { parseSpecial: true }));
+    assert(manyStallMs < 500, `${manyStallMs} ms`);
+  } finally {
+    reader.close();
+  }
+});
+
+Deno.test("WorkerPromptReader rejects with what the template refuses, short or long", async () => {
+  const path = defaultModelPath();
+  const { metadata } = await readGguf(path);
+  const tokenizer = createTokenizer(metadata);
+  const template = createChatTemplate(metadata, tokenizer);
+  const reader = new WorkerPromptReader(path, tokenizer, template);
+  try {
+    for (const text of ["x", "x".repeat(5000)]) {
+      const messages = [{ role: "user", content: [{ type: "image", text } as never] }];
+      const error = await assertRejects(
+        () => reader.render(messages, { addGenerationPrompt: true }),
+        EngineError,
+      ) as EngineError;
+      assertEquals([error.code, error.param], ["invalid_request", "messages"]);
+    }
+  } finally {
+    reader.close();
+  }
+});
