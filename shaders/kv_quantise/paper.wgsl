@@ -8,7 +8,7 @@
 //            16 quads of tokens x 16 groups of 8 channels for the codes
 // Precision: bit for bit: f16 is read, scale and reciprocal are made by integer operations; f32
 //            subtraction, product and round are exact or correctly rounded everywhere
-// Shared:    lib/kv_raw_tile.wgsl
+// Shared:    lib/kv_raw_tile.wgsl, lib/kv_scale.wgsl
 //
 // The identity is written as packed order; repacking may overwrite it.
 
@@ -21,7 +21,6 @@ override VALUE_REL: f32;
 override KEY_CODE_MAX: u32;
 override VALUE_CODE_MAX: u32;
 
-const SCALE_MIN = 0x1p-14f;
 const ZERO_MAX_INVERSE = 0x1.0624dep-15f; // f32(1 / 32000)
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
@@ -41,15 +40,7 @@ var<workgroup> is_bad: atomic<u32>;
 // {scale as f16 bits, reciprocal as f32 bits}. FORMAT.md sections 3.1 and 3.2.
 fn token_scale(low: f32, high: f32, rel: f32) -> vec2<u32> {
   let largest = max(abs(low), abs(high));
-  let step = max(max((high - low) * rel, SCALE_MIN), largest * ZERO_MAX_INVERSE);
-  let bits = bitcast<u32>(step);
-  let rounded = (bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u;
-  let significand = ((rounded >> 13u) & 0x3ffu) | 0x400u;
-  let quotient = 0x80000000u / significand;
-  let rest = 0x80000000u - quotient * significand;
-  let digits = quotient * 8u + rest * 8u / significand;
-  let power = bitcast<f32>((230u - (rounded >> 23u)) << 23u);
-  return vec2((rounded >> 13u) - (112u << 10u), bitcast<u32>(f32(digits) * power));
+  return scale_of(max(max((high - low) * rel, SCALE_MIN), largest * ZERO_MAX_INVERSE));
 }
 
 @compute @workgroup_size(256)

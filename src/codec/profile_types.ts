@@ -5,18 +5,20 @@
  */
 
 import type { BandedProfile } from "./banded/settings.ts";
+import type { Int8Profile } from "./int8/codec.ts";
 import type { PaperProfile } from "./paper/settings.ts";
 import type { OptionsOf } from "./profile_table.ts";
 import type { RawProfile } from "./raw/settings.ts";
 
 export type { BandedProfile, LayerFactors } from "./banded/settings.ts";
+export type { Int8Profile } from "./int8/codec.ts";
 export type { PaperProfile } from "./paper/settings.ts";
 export type { OptionsOf } from "./profile_table.ts";
 export type { RawProfile } from "./raw/settings.ts";
 export type { RepackRule } from "./repack.ts";
 
 /** Settings of a codec; a point on the curve of quality against bytes. */
-export type CodecProfile = BandedProfile | PaperProfile | RawProfile;
+export type CodecProfile = BandedProfile | PaperProfile | Int8Profile | RawProfile;
 
 /** Which codec profile, and what differs from its own settings; `balanced` if left out. */
 export type ProfileOptions = OptionsOf<CodecProfile>;

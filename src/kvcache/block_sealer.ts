@@ -11,7 +11,6 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { KvCache } from "./kv_cache.ts";
-import type { SealScratch } from "./seal_scratch.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** What sealing needs to know of a codec's records. */
@@ -22,6 +21,8 @@ export interface SealLayout {
   readonly sinkCount: number;
   /** Sections that are measured; 0 if all records have the same size. */
   readonly sectionCount: number;
+  /** Words of payload of a side in each record that are not measured. */
+  readonly fixedPayloadWords: number;
   /** Side of a section. */
   sideOf(section: number): Side;
   /** Words of a record, from those of its payload. */
@@ -43,19 +44,40 @@ export interface SealedPack {
 /** Kernels of a codec, bound to its scratch and a cache. */
 export interface SealKernels {
   readonly layout: SealLayout;
-  readonly scratch: SealScratch;
+  /** Of the blocks to measure: `packJobWords`. */
+  readonly measureJobs: GPUBuffer;
+  /** u32 `[jobs][layer][sectionCount]`: words of payload; null if nothing is measured. */
+  readonly sizes: GPUBuffer | null;
+  /** u32 `[jobs]`: not 0 for a block that is refused. */
+  readonly flags: GPUBuffer;
   /** Records quantising, ordering and measuring all layers of `jobCount` blocks. */
   recordMeasures(pass: GPUComputePassEncoder, jobCount: number): void;
-  /** Queues what the next packing is told. */
-  writePacks(packs: readonly SealedPack[]): void;
-  /** Records the packing of the layers of an arena group. */
-  recordPacks(
+  /** Records the packing of at least one block. */
+  recordPacks(encoder: GPUCommandEncoder, packs: readonly SealedPack[]): void;
+  /** Frees its buffers. */
+  destroy(): void;
+}
+
+/** A kernel that packs the layers of an arena group. */
+interface PackKernel {
+  record(
     pass: GPUComputePassEncoder,
-    group: number,
+    bound: GPUBindGroup,
     counts: { jobCount: number; layerCount: number },
   ): void;
-  /** Frees its buffers, but not the scratch. */
-  destroy(): void;
+}
+
+/** Records a kernel for all arena groups; `bound` holds its buffers by group. */
+export function recordByGroup(
+  encoder: GPUCommandEncoder,
+  { cache, kernel, bound }: { cache: KvCache; kernel: PackKernel; bound: readonly GPUBindGroup[] },
+  jobCount: number,
+): void {
+  const pass = encoder.beginComputePass({ label: "pack" });
+  cache.shape.groups.forEach(({ layerCount }, group) => {
+    kernel.record(pass, bound[group], { jobCount, layerCount });
+  });
+  pass.end();
 }
 
 /** Seals blocks with the kernels of a codec. */
@@ -77,14 +99,13 @@ export class BlockSealer implements Sealer {
 
   recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
     if (measures.length === 0) return;
-    const { scratch } = this.#kernels;
     const jobs = measures.map(({ slot, blockIndex }) => {
       const scratchIndex = this.#firstToken(blockIndex);
       const tokenCount = BLOCK_TOKEN_COUNT - scratchIndex;
       return { slot, tile: tileOf(blockIndex), tokenCount, scratchIndex };
     });
-    this.#gpu.write(scratch.measureJobs, 0, packJobWords(jobs));
-    encoder.clearBuffer(scratch.flags);
+    this.#gpu.write(this.#kernels.measureJobs, 0, packJobWords(jobs));
+    encoder.clearBuffer(this.#kernels.flags);
     const pass = encoder.beginComputePass({ label: "measure" });
     this.#kernels.recordMeasures(pass, measures.length);
     pass.end();
@@ -92,15 +113,11 @@ export class BlockSealer implements Sealer {
 
   recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
     if (packs.length === 0) return;
-    this.#kernels.writePacks(packs.map(({ blockIndex, jobIndex, recordOffsets }) => {
+    const sealed = packs.map(({ blockIndex, jobIndex, recordOffsets }) => {
       const firstToken = this.#firstToken(blockIndex);
       return { scratchIndex: jobIndex, firstToken, targets: recordOffsets };
-    }));
-    const pass = encoder.beginComputePass({ label: "pack" });
-    this.#cache.shape.groups.forEach(({ layerCount }, group) => {
-      this.#kernels.recordPacks(pass, group, { jobCount: packs.length, layerCount });
     });
-    pass.end();
+    this.#kernels.recordPacks(encoder, sealed);
   }
 
   recordResultCopy(
@@ -109,9 +126,9 @@ export class BlockSealer implements Sealer {
     targetOffsetBytes: number,
   ): void {
     const { slotCount } = this.#cache.shape;
-    const { sizes, flags } = this.#kernels.scratch;
+    const { sizes, flags } = this.#kernels;
     const sizeBytes = this.#sizeWordsPerJob * slotCount * WORD_SIZE_BYTES;
-    if (sizeBytes > 0) readBack.recordCopy(encoder, sizes, { sizeBytes, targetOffsetBytes });
+    if (sizes) readBack.recordCopy(encoder, sizes, { sizeBytes, targetOffsetBytes });
     readBack.recordCopy(encoder, flags, {
       sizeBytes: slotCount * WORD_SIZE_BYTES,
       targetOffsetBytes: targetOffsetBytes + sizeBytes,
@@ -144,7 +161,6 @@ export class BlockSealer implements Sealer {
   }
 
   destroy(): void {
-    for (const buffer of Object.values(this.#kernels.scratch)) this.#gpu.destroyBuffer(buffer);
     this.#kernels.destroy();
   }
 
@@ -168,6 +184,9 @@ export class BlockSealer implements Sealer {
       const sectionWords = words[start + section];
       payloadWords += sectionWords;
       this.#totals.payloadWords[layout.sideOf(section)] += sectionWords;
+    }
+    for (const side of [KEY, VALUE]) {
+      this.#totals.payloadWords[side] += layout.fixedPayloadWords;
     }
     this.#totals.recordCount++;
     this.#totals.tokenCount += BLOCK_TOKEN_COUNT - firstToken;

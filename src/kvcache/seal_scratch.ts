@@ -12,7 +12,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { KvCache } from "./kv_cache.ts";
 
 /** Words of a job of measuring. */
-const JOB_WORDS = 4;
+export const JOB_WORDS = 4;
 
 /** Buffers that quantising, measuring and packing share. */
 export interface SealScratch {

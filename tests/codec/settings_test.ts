@@ -17,6 +17,7 @@ const SHAPE = { kvHeadCount: 2, headSize: 64 };
 /** Stored blocks are found by these: a change makes all of them unreadable. */
 const IDENTITIES: Record<string, string> = {
   exact: '{"name":"exact"}',
+  int8: '{"name":"int8"}',
   paper: '{"name":"paper","keyRel":0.1,"valueRel":0.2,"packSize":16,"repack":"none"}',
   "near-lossless": '{"name":"near-lossless","keyStep":1.1,"valueStep":1.1,"sinkCount":4,' +
     '"repack":"none","layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',

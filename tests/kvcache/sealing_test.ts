@@ -4,51 +4,75 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { packPaper } from "../../src/codec/paper/pack.ts";
-import { quantisePaper } from "../../src/codec/paper/quantise.ts";
-import { repackOrder } from "../../src/codec/repack.ts";
-import type { ProfileOptions } from "../../src/engine/types.ts";
+import { checkBanded } from "../../src/codec/banded/check.ts";
+import type { ProfileOptions } from "../../src/codec/profile_types.ts";
+import { cacheBytes } from "../../src/runtime/cache_bytes.ts";
+import { planCache } from "../../src/runtime/cache_plan.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { defaultModelPath } from "../support/default_model.ts";
 import { StepHarness } from "../support/step_harness.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
-/** Prefills until `blockCount` blocks are packed, checking each; how many records were compared. */
+interface Compared {
+  recordCount: number;
+  wordCount: number;
+}
+
+/** Prefills until `blockCount` blocks are packed, checking each. */
 async function checkRecords(
   harness: StepHarness,
   promptIds: readonly number[],
   blockCount: number,
-): Promise<number> {
-  const { codec, model, runner } = harness;
-  assert(codec.id === "paper");
-  const { layout, profile } = codec;
+): Promise<Compared> {
+  const { codec, model, runner, scheduler } = harness;
   harness.admit(1, promptIds, 2);
   let measured: readonly (readonly number[])[] = [];
-  let comparedCount = 0;
+  const compared = { recordCount: 0, wordCount: 0 };
   let packedCount = 0;
   while (packedCount < blockCount) {
     const ran = await harness.step();
     assert(ran !== null, "the sequence goes on until its blocks are packed");
     for (const pack of ran.plan.packs) {
       packedCount++;
-      for (let layer = 0; layer < model.shape.layerCount; layer++) {
+      const { blockIndex } = pack;
+      for (let layer = 0; layer < model.plan.shape.layerCount; layer++) {
         const tile = await harness.tileWords(pack, layer);
-        const block = quantisePaper(model.shape, tile, profile);
-        const order = repackOrder(profile.repack, block, layout.packSize);
-        const expected = packPaper(layout, block, order);
+        const expected = codec.pack(tile, { layer, blockIndex });
         assertEquals(measured[pack.jobIndex][layer], expected.length, "the measured words");
         const record = await harness.recordWords(pack, layer, expected.length);
-        assertEquals(record, expected, `block ${pack.blockIndex}, layer ${layer}`);
-        const isFirst = pack.blockIndex === 0;
-        const entry = { word: pack.recordOffsets[layer], tokenCount: 64, isFirst };
+        assertEquals(record, expected, `block ${blockIndex}, layer ${layer}`);
+        const word = pack.recordOffsets[layer];
+        const entry = { word, tokenCount: 64, isFirst: blockIndex === 0 };
         assertEquals(await harness.directoryEntry(pack, layer), entry);
-        comparedCount++;
+        if (codec.id === "banded") {
+          const hasSinks = blockIndex === 0 && codec.sinkCount > 0;
+          checkBanded(codec.layout, record, { tables: codec.tables[layer], hasSinks });
+        }
+        compared.recordCount++;
+        compared.wordCount += record.length;
       }
     }
     measured = ran.result.recordWords;
   }
+  const plan = planCache(model, { codec, slotCount: 1, contextLength: promptIds.length + 8 });
+  const bytes = cacheBytes(scheduler.stats(), plan);
+  assertEquals(bytes.packed, compared.wordCount * 4, "packed bytes are the records in the arena");
+  assert(bytes.allocated <= 1.1 * bytes.packed, `${bytes.allocated} for ${bytes.packed}`);
   assert(runner.sealer.bitsPerElement().k > 0);
-  return comparedCount;
+  return compared;
+}
+
+async function checkModel(
+  path: string,
+  profile: ProfileOptions,
+  { idsOf, blockCount }: { idsOf: (harness: StepHarness) => number[]; blockCount: number },
+): Promise<Compared> {
+  const harness = await StepHarness.open(path, { profile, slotCount: 1, contextLength: 512 });
+  try {
+    return await checkRecords(harness, idsOf(harness), blockCount);
+  } finally {
+    harness.close();
+  }
 }
 
 const HEADS = [
@@ -56,24 +80,28 @@ const HEADS = [
   { queryHeadCount: 4, kvHeadCount: 2, headSize: 64, why: "groups of 2, head size 64" },
   { queryHeadCount: 4, kvHeadCount: 1, headSize: 128, why: "groups of 4, head size 128" },
 ];
-const TINY_CASES = HEADS.flatMap((model, index) => [
-  { model, packSize: [8, 16, 32][index], repack: "none" as const },
-  { model, packSize: [32, 8, 16][index], repack: "median" as const },
-  { model, packSize: [4, 32, 8][index], repack: "greedy" as const },
+const TINY_PROFILES: ProfileOptions[][] = HEADS.map((_, index) => [
+  { name: "paper", packSize: [8, 16, 32][index], repack: "none" },
+  { name: "paper", packSize: [32, 8, 16][index], repack: "median" },
+  { name: "paper", packSize: [4, 32, 8][index], repack: "greedy" },
+  { name: "exact" },
+  { name: "int8" },
 ]);
+TINY_PROFILES[1].push(
+  { name: "tight", sinkCount: 0 },
+  { name: "near-lossless", sinkCount: 16, repack: "greedy" },
+  { name: "balanced", keyStep: 0.1, valueStep: 0.1, repack: "median" },
+);
 
-for (const { model: { why, ...model }, packSize, repack } of TINY_CASES) {
-  Deno.test(`sealed blocks of a tiny model equal the CPU codec's bit for bit (${why}, packs of ${packSize}, ${repack})`, () =>
-    withTinyModel(model, async (path) => {
-      const profile: ProfileOptions = { name: "paper", packSize, repack };
-      const options = { profile, slotCount: 1, contextLength: 512 };
-      const harness = await StepHarness.open(path, options);
-      try {
-        assertEquals(await checkRecords(harness, tinyPrompt(400, 5), 3), 6);
-      } finally {
-        harness.close();
-      }
-    }));
+for (const [index, { why, ...model }] of HEADS.entries()) {
+  for (const profile of TINY_PROFILES[index]) {
+    Deno.test(`sealed blocks of a tiny model equal the CPU codec's bit for bit (${why}, ${JSON.stringify(profile)})`, () =>
+      withTinyModel(model, async (path) => {
+        const idsOf = () => tinyPrompt(400, 5);
+        const { recordCount } = await checkModel(path, profile, { idsOf, blockCount: 3 });
+        assertEquals(recordCount, 6);
+      }));
+  }
 }
 
 const REAL_CASES: { profile: ProfileOptions; why: string }[] = [
@@ -81,6 +109,8 @@ const REAL_CASES: { profile: ProfileOptions; why: string }[] = [
   { profile: { name: "paper", repack: "median", packSize: 8 }, why: "median, packs of 8" },
   { profile: { name: "paper", repack: "greedy" }, why: "greedy" },
   { profile: { name: "paper", keyRel: 0.02, valueRel: 0.004, packSize: 32 }, why: "8-bit V" },
+  { profile: { name: "balanced" }, why: "banded" },
+  { profile: { name: "int8" }, why: "int8" },
 ];
 
 /** Long enough for two packed blocks. */
@@ -91,15 +121,21 @@ could not read the letter, since it was in Portuguese: "não sei onde estou". `.
 
 for (const { profile, why } of REAL_CASES) {
   Deno.test(`sealed blocks of the real model equal the CPU codec's bit for bit (${why})`, async () => {
-    const options = { profile, slotCount: 1, contextLength: 512 };
-    const harness = await StepHarness.open(defaultModelPath(), options);
-    try {
-      const tokenizer = createTokenizer(harness.model.file.metadata);
-      const ids = tokenizer.tokenize(TEXT, { parseSpecial: false });
+    const idsOf = ({ model }: StepHarness) => {
+      const tokenizer = createTokenizer(model.file.metadata);
+      const ids = Array.from(tokenizer.tokenize(TEXT, { parseSpecial: false }));
       assert(ids.length > 300, `the text has ${ids.length} tokens`);
-      assertEquals(await checkRecords(harness, ids, 2), 60);
-    } finally {
-      harness.close();
-    }
+      return ids;
+    };
+    const compared = await checkModel(defaultModelPath(), profile, { idsOf, blockCount: 2 });
+    assertEquals(compared.recordCount, 60);
   });
 }
+
+Deno.test("banded blocks of the real model take less than a quarter of raw ones", async () => {
+  const idsOf = () => Array.from({ length: 320 }, (_, i) => 1000 + (i * 7919) % 40000);
+  const options = { idsOf, blockCount: 2 };
+  const { wordCount } = await checkModel(defaultModelPath(), { name: "balanced" }, options);
+  const rawWords = 2 * 30 * 64 * 192;
+  assert(wordCount < rawWords / 4, `${wordCount} words for ${rawWords} raw ones`);
+});

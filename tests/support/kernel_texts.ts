@@ -1,14 +1,17 @@
 /** The WGSL of every kernel for a model and an adapter, made without a device. */
 
 import { BandedLayout } from "../../src/codec/banded/layout.ts";
+import { Int8Layout } from "../../src/codec/int8/layout.ts";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import type { AdapterFacts, Gpu, PipelineOptions } from "../../src/gpu/gpu.ts";
 import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode/banded.ts";
+import { AttentionDecodeInt8Kernel } from "../../src/kernels/attention_decode/int8.ts";
 import { AttentionDecodePaperKernel } from "../../src/kernels/attention_decode/paper.ts";
 import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
+import { BlockUnpackInt8Kernel } from "../../src/kernels/block_unpack/int8.ts";
 import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
 import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { FinishHeadsKernel } from "../../src/kernels/finish_heads/head.ts";
@@ -17,6 +20,7 @@ import { KvMeasurePaperKernel } from "../../src/kernels/kv_measure/paper.ts";
 import { KvPackBandedKernel } from "../../src/kernels/kv_pack/banded.ts";
 import { KvPackPaperKernel } from "../../src/kernels/kv_pack/paper.ts";
 import { KvQuantiseBandedKernel } from "../../src/kernels/kv_quantise/banded.ts";
+import { KvQuantiseInt8Kernel } from "../../src/kernels/kv_quantise/int8.ts";
 import { KvQuantisePaperKernel } from "../../src/kernels/kv_quantise/paper.ts";
 import { KvRepackGreedyKernel } from "../../src/kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../../src/kernels/kv_repack/median.ts";
@@ -84,6 +88,9 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   const banded = new BandedLayout({ ...shape, sinkCount: 4 });
   await AttentionDecodeBandedKernel.create(gpu, { ...common, layout: banded });
   await BlockUnpackBandedKernel.create(gpu, { layout: banded });
+  const int8 = new Int8Layout(shape);
+  await AttentionDecodeInt8Kernel.create(gpu, { ...common, layout: int8 });
+  await BlockUnpackInt8Kernel.create(gpu, { layout: int8 });
   for (const packSize of PACK_SIZES) {
     for (const [keyBits, valueBits] of [[4, 3], [8, 8]]) {
       const layout = new PaperLayout({ ...shape, packSize, keyBits, valueBits });
@@ -139,6 +146,7 @@ async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]
   await KvQuantiseBandedKernel.create(gpu, banded);
   await KvMeasureBandedKernel.create(gpu, banded);
   await KvPackBandedKernel.create(gpu, banded);
+  await KvQuantiseInt8Kernel.create(gpu, { layout: new Int8Layout(model), layerCount });
   for (const packSize of PACK_SIZES) {
     const layout = new PaperLayout({ ...model, packSize, keyBits: 4, valueBits: 3 });
     const paper = { layout, layerCount };

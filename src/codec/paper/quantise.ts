@@ -11,6 +11,7 @@ import { f16ToNumber } from "../f16.ts";
 import { isFiniteTile, type QuantisedBlock, type QuantisedSide, quantum } from "../quantised.ts";
 import { type HeadShape, rawTileHalf } from "../raw_tile.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
+import { SCALE_MIN, scaleOf, type TokenScale } from "../scale.ts";
 import { codeBits } from "./layout.ts";
 
 /** Settings of the quantiser. */
@@ -23,39 +24,14 @@ export interface QuantiseOptions {
   tokenCount?: number;
 }
 
-/** Smallest step: the smallest normal f16. FORMAT.md section 3.1. */
-export const SCALE_MIN = 2 ** -14;
 /** The zero is at most about this, so that it fits 16 bits. FORMAT.md section 3.1. */
 export const ZERO_MAX = 32000;
-
-const floats = new Float32Array(1);
-const floatBits = new Uint32Array(floats.buffer);
-
-/** The scale of a token, in the forms the quantiser needs. */
-export interface TokenScale {
-  /** Bits of the scale as f16. */
-  scaleBits: number;
-  /** f32 just below or at 1 / scale, of 24 significant bits. */
-  reciprocal: number;
-}
 
 /** The scale of a token whose values span `low` to `high`; both are f16 values. */
 export function tokenScale(low: number, high: number, rel: number): TokenScale {
   const step = Math.fround(Math.fround(high - low) * Math.fround(rel));
   const largest = Math.max(Math.abs(low), Math.abs(high));
-  floats[0] = Math.max(step, SCALE_MIN, Math.fround(largest * Math.fround(1 / ZERO_MAX)));
-  // Round to 11 significant bits, ties to even; the result is a normal f16.
-  const rounded = ((floatBits[0] + 0xfff + ((floatBits[0] >>> 13) & 1)) & ~0x1fff) >>> 0;
-  const exponent = rounded >>> 23;
-  const significand = ((rounded >>> 13) & 0x3ff) | 0x400;
-  // 2^34 / significand, truncated, as a device without 64-bit integers divides.
-  const quotient = Math.floor(2 ** 31 / significand);
-  const rest = 2 ** 31 - quotient * significand;
-  const digits = quotient * 8 + Math.floor((rest * 8) / significand);
-  return {
-    scaleBits: (rounded >>> 13) - (112 << 10),
-    reciprocal: digits * 2 ** (103 - exponent),
-  };
+  return scaleOf(Math.max(step, SCALE_MIN, Math.fround(largest * Math.fround(1 / ZERO_MAX))));
 }
 
 /** One word of token parameters: scale in the low half, zero in the high half. */

@@ -1,4 +1,5 @@
 import rawTile from "../../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" };
+import scale from "../../../shaders/lib/kv_scale.wgsl" with { type: "text" };
 import source from "../../../shaders/kv_quantise/paper.wgsl" with { type: "text" };
 import { codeBits, type PaperLayout } from "../../codec/paper/layout.ts";
 import { invariant } from "../../core/errors.ts";
@@ -53,7 +54,7 @@ export class KvQuantisePaperKernel {
       KEY_CODE_MAX: 2 ** layout.keyBits - 1,
       VALUE_CODE_MAX: 2 ** layout.valueBits - 1,
     };
-    const code = `${source}\n${rawTile}`;
+    const code = [source, rawTile, scale].join("\n");
     const pipeline = await gpu.createPipeline({ label: "kv_quantise", code, constants });
     return new KvQuantisePaperKernel(gpu, pipeline, layerCount);
   }

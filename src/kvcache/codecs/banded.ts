@@ -14,7 +14,7 @@ import { KvMeasureBandedKernel } from "../../kernels/kv_measure/banded.ts";
 import { KvPackBandedKernel, packBandedJobWords } from "../../kernels/kv_pack/banded.ts";
 import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
 import { type BlockReaders, directReader, unpackingReader } from "../block_reader.ts";
-import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { BlockSealer, recordByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
 import type { CodecCache, DeviceCodec } from "./device_codec.ts";
@@ -28,6 +28,7 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
     channelCount: layout.channelCount,
     sinkCount: layout.sinkCount,
     sectionCount: layout.sectionCount,
+    fixedPayloadWords: 0,
     sideOf: (section) => layout.sectionPlace(section).side,
     recordWords: (payloadWords, hasSinks) => layout.recordWords(payloadWords, hasSinks),
     sideWords: () => layout.fixedWords(false) / 2,
@@ -71,16 +72,19 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   );
   return {
     layout: sealLayout(codec),
-    scratch,
+    ...scratch,
     recordMeasures(pass, jobCount) {
       for (const bound of boundQuantise) quantise.record(pass, bound, jobCount);
       if (repack && boundRepack) repack.record(pass, boundRepack, jobCount);
       measure.record(pass, boundMeasure, jobCount);
     },
-    writePacks: (packs) => gpu.write(packJobs, 0, packBandedJobWords(packs)),
-    recordPacks: (pass, group, counts) => pack.record(pass, boundPack[group], counts),
+    recordPacks(encoder, packs) {
+      gpu.write(packJobs, 0, packBandedJobWords(packs));
+      recordByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
+    },
     destroy() {
-      for (const buffer of [...tables, bands, sinks, packJobs]) gpu.destroyBuffer(buffer);
+      const own = [...Object.values(scratch), ...tables, bands, sinks, packJobs];
+      for (const buffer of own) gpu.destroyBuffer(buffer);
       quantise.destroy();
       pack.destroy();
     },

@@ -14,7 +14,7 @@ import { KvMeasurePaperKernel } from "../../kernels/kv_measure/paper.ts";
 import { KvPackPaperKernel } from "../../kernels/kv_pack/paper.ts";
 import { KvQuantisePaperKernel } from "../../kernels/kv_quantise/paper.ts";
 import { type BlockReaders, directReader, unpackingReader } from "../block_reader.ts";
-import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { BlockSealer, recordByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
 import type { CodecCache, DeviceCodec } from "./device_codec.ts";
@@ -26,6 +26,7 @@ function sealLayout({ layout }: PaperCodec): SealLayout {
     channelCount: kvHeadCount * headSize,
     sinkCount: 0,
     sectionCount,
+    fixedPayloadWords: 0,
     sideOf: (section) => layout.sideOf(section),
     recordWords: (payloadWords) => layout.recordWords(payloadWords),
     sideWords: (side) => kvHeadCount + BLOCK_TOKEN_COUNT + kvHeadCount * layout.payloadWord(side),
@@ -60,22 +61,24 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
   );
   return {
     layout: sealLayout(codec),
-    scratch,
+    ...scratch,
     recordMeasures(pass, jobCount) {
       for (const bound of boundQuantise) quantise.record(pass, bound, jobCount);
       if (repack && boundRepack) repack.record(pass, boundRepack, jobCount);
       measure.record(pass, boundMeasure, jobCount);
     },
-    writePacks(packs) {
+    recordPacks(encoder, packs) {
       const jobs = packs.map(({ scratchIndex }) => {
         return { slot: 0, tile: 0, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
       });
       gpu.write(packJobs, 0, packJobWords(jobs));
       gpu.write(targets, 0, Uint32Array.from(packs.flatMap((each) => each.targets)));
+      recordByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
     },
-    recordPacks: (pass, group, counts) => pack.record(pass, boundPack[group], counts),
     destroy() {
-      for (const buffer of [packJobs, targets]) gpu.destroyBuffer(buffer);
+      for (const buffer of [...Object.values(scratch), packJobs, targets]) {
+        gpu.destroyBuffer(buffer);
+      }
       quantise.destroy();
       pack.destroy();
     },

@@ -10,11 +10,13 @@ import type { BlockReaders } from "../block_reader.ts";
 import type { Sealer } from "../sealer.ts";
 import { BANDED_DEVICE } from "./banded.ts";
 import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+import { INT8_DEVICE } from "./int8.ts";
 import { PAPER_DEVICE } from "./paper.ts";
 import { RAW_DEVICE } from "./raw.ts";
 
 const DEVICE_CODECS: { readonly [Id in CodecId]: DeviceCodec<CodecOf<Id>> } = {
   raw: RAW_DEVICE,
+  int8: INT8_DEVICE,
   paper: PAPER_DEVICE,
   banded: BANDED_DEVICE,
 };

@@ -1,0 +1,112 @@
+// attention_decode/int8: one query row against int8 blocks, in splits that attention_merge joins:
+//   score[t] = key_scale_t * sum_c q_c * code_tc / sqrt(D)
+//   o[c] = sum_t exp(score_t - m) * value_scale_t * code_tc
+//
+// Source:    src/codec/FORMAT.md, chapter "int8"; softmax as in arXiv:2205.14135
+// Binds:     src/kernels/attention_decode/int8.ts; appends constants, heads, codes and lanes
+// Reference: src/reference/attention_decode/int8.ts
+// Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
+// Precision: integer codes, f32 accumulate, f32 out
+// Shared:    lib/int8_codes.wgsl, lib/row.wgsl
+//
+// Block by block, each joined to the partial result, so that workgroup memory does not grow with a
+// split. Scores: lane = token. Values: lane = four channels of a word.
+// Markers: q = vectors of heads.
+
+const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
+
+@group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
+@group(0) @binding(2) var<storage, read> arena: array<u32>; // records
+@group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
+@group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
+
+var<workgroup> queries$q: array<Heads, D>;
+var<workgroup> weights$q: array<Heads, 64>; // scores, then exp(score - m) * value_scale
+
+// Place of query `index` of a workgroup among all rows' query heads.
+fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
+  return workgroup.z * QUERY_HEAD_COUNT + workgroup.x * GROUP_SIZE + index;
+}
+
+fn run(workgroup: vec3<u32>) {
+  let row = rows[workgroup.z];
+  let first = workgroup.y * BLOCKS_PER_SPLIT;
+  let end = min(first + BLOCKS_PER_SPLIT, row.list_count);
+  if (first >= end) {
+    return;
+  }
+  for (var channel = lane; channel < D; channel += LANE_COUNT) {
+    queries$q[channel] = load_query_$q(workgroup, channel) * inverseSqrt(f32(D));
+  }
+  workgroupBarrier();
+  var peak$q = Heads(LOWEST);
+  var total$q = Heads(0.0);
+  for (var block = first; block < end; block += 1u) {
+    let entry = directory[row.list_start + block];
+    let record = entry.record;
+    let token_count = entry_token_count(entry);
+    let keys = record + workgroup.x * SECTION_WORDS;
+    let values = record + (KV_HEAD_COUNT + workgroup.x) * SECTION_WORDS;
+    var next$q = peak$q;
+    for (var token = lane; token < 64u; token += LANE_COUNT) {
+      var score$q = Heads(0.0);
+      for (var word = 0u; word < D / 4u; word += 1u) {
+        let place = ((word >> 1u) * 64u + token) * 2u + (word & 1u);
+        let code = code_values(arena[keys + SCALE_WORDS + place]);
+        score$q += queries$q[4u * word] * code.x;
+        score$q += queries$q[4u * word + 1u] * code.y;
+        score$q += queries$q[4u * word + 2u] * code.z;
+        score$q += queries$q[4u * word + 3u] * code.w;
+      }
+      let key_scale = token_scale(keys, token);
+      score$q = select(Heads(LOWEST), score$q * key_scale, token < token_count);
+      weights$q[token] = score$q;
+      next$q = max(next$q, score$q);
+    }
+    for (var step = 1u; step < LANE_COUNT; step *= 2u) {
+      next$q = max(next$q, shuffle_heads(next$q, lane ^ step));
+    }
+    let kept$q = exp(peak$q - next$q);
+    var added$q = Heads(0.0);
+    for (var token = lane; token < 64u; token += LANE_COUNT) {
+      let weight$q = exp(weights$q[token] - next$q);
+      let value_scale = token_scale(values, token);
+      added$q += weight$q;
+      weights$q[token] = weight$q * value_scale;
+    }
+    for (var step = 1u; step < LANE_COUNT; step *= 2u) {
+      added$q += shuffle_heads(added$q, lane ^ step);
+    }
+    total$q = total$q * kept$q + added$q;
+    peak$q = next$q;
+    workgroupBarrier();
+    for (var word = lane; word < D / 4u; word += LANE_COUNT) {
+      let place = 2u + 4u * word;
+      var x$q = load_partial_$q(workgroup, workgroup.y, place) * kept$q;
+      var y$q = load_partial_$q(workgroup, workgroup.y, place + 1u) * kept$q;
+      var z$q = load_partial_$q(workgroup, workgroup.y, place + 2u) * kept$q;
+      var w$q = load_partial_$q(workgroup, workgroup.y, place + 3u) * kept$q;
+      x$q = select(x$q, Heads(0.0), block == first);
+      y$q = select(y$q, Heads(0.0), block == first);
+      z$q = select(z$q, Heads(0.0), block == first);
+      w$q = select(w$q, Heads(0.0), block == first);
+      for (var token = 0u; token < 64u; token += 1u) {
+        let code = code_values(arena[values + SCALE_WORDS + token * (D / 4u) + word]);
+        x$q += weights$q[token] * code.x;
+        y$q += weights$q[token] * code.y;
+        z$q += weights$q[token] * code.z;
+        w$q += weights$q[token] * code.w;
+      }
+      store_partial_$q(workgroup, workgroup.y, place, x$q);
+      store_partial_$q(workgroup, workgroup.y, place + 1u, y$q);
+      store_partial_$q(workgroup, workgroup.y, place + 2u, z$q);
+      store_partial_$q(workgroup, workgroup.y, place + 3u, w$q);
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u) {
+    store_partial_$q(workgroup, workgroup.y, 0u, peak$q);
+    store_partial_$q(workgroup, workgroup.y, 1u, total$q);
+  }
+}

@@ -1,0 +1,83 @@
+import codes from "../../../shaders/lib/int8_codes.wgsl" with { type: "text" };
+import source from "../../../shaders/attention_decode/int8.wgsl" with { type: "text" };
+import { type Int8Layout, SCALE_WORDS } from "../../codec/int8/layout.ts";
+import { invariant } from "../../core/errors.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
+import {
+  attentionConstants,
+  type AttentionShape,
+  chooseLanes,
+  headGroup,
+  headsText,
+  type LaneFacts,
+  type SplitShape,
+} from "../text/attention.ts";
+import { ROW_TEXT } from "../text/row.ts";
+import type { AttentionDecodePaperBuffers } from "./paper.ts";
+
+/** What {@link AttentionDecodeInt8Kernel} is compiled for. */
+export interface AttentionDecodeInt8Options {
+  shape: AttentionShape;
+  splits: SplitShape;
+  /** Layout of the records; its heads are those of `shape`. */
+  layout: Int8Layout;
+}
+
+/** Attention of single rows over int8 blocks, as partial results per split. */
+export class AttentionDecodeInt8Kernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #kvHeadCount: number;
+
+  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, kvHeadCount: number) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#kvHeadCount = kvHeadCount;
+  }
+
+  /** Compiles for one shape and record layout. */
+  static async create(
+    gpu: Gpu,
+    options: AttentionDecodeInt8Options,
+    facts: LaneFacts = gpu.facts,
+  ): Promise<AttentionDecodeInt8Kernel> {
+    const { shape, splits, layout } = options;
+    invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
+    invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
+    const lanes = chooseLanes(facts);
+    const group = headGroup(shape);
+    const constants = constantLines({
+      ...attentionConstants(shape, splits),
+      LANE_COUNT: lanes.count,
+      SCALE_WORDS,
+      SECTION_WORDS: layout.sectionWords,
+    });
+    const main = expandTemplate(source, { q: group.vectorCount });
+    const code = [main, constants, headsText(group), codes, ROW_TEXT, lanes.text].join("\n");
+    const pipeline = await gpu.createPipeline({ label: "attention_decode/int8", code });
+    return new AttentionDecodeInt8Kernel(gpu, pipeline, shape.kvHeadCount);
+  }
+
+  /** Binds buffers. */
+  bind(buffers: AttentionDecodePaperBuffers): GPUBindGroup {
+    const { q, rows, arena, directory, partials } = buffers;
+    return this.#gpu.bind(this.#pipeline, [q, rows, arena, partials, directory]);
+  }
+
+  /**
+   * Records `rowCount` rows.
+   *
+   * @param splitCount Most splits of sealed blocks of a row.
+   */
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    grid: { rowCount: number; splitCount: number },
+  ): void {
+    if (grid.splitCount === 0) return;
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#kvHeadCount, grid.splitCount, grid.rowCount);
+  }
+}

@@ -1,0 +1,80 @@
+import rawTile from "../../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" };
+import scale from "../../../shaders/lib/kv_scale.wgsl" with { type: "text" };
+import source from "../../../shaders/kv_quantise/int8.wgsl" with { type: "text" };
+import type { Int8Layout } from "../../codec/int8/layout.ts";
+import { invariant } from "../../core/errors.ts";
+import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+
+/** Buffers of one layer of {@link KvQuantiseInt8Kernel}. */
+export interface KvQuantiseInt8Buffers {
+  /** vec4<u32> `[jobs]`: slot, tile, unused, unused. */
+  jobs: GPUBuffer | BufferSlice;
+  /** Raw window of the layer: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  window: GPUBuffer | BufferSlice;
+  /** u32 `[jobs][layerCount][layout.recordWords]`: whole records; written. */
+  records: GPUBuffer | BufferSlice;
+  /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
+  flags: GPUBuffer | BufferSlice;
+}
+
+/** Makes int8 records of raw tiles of one layer. FORMAT.md, chapter "int8". */
+export class KvQuantiseInt8Kernel {
+  #gpu: Gpu;
+  #pipeline: GPUComputePipeline;
+  #sectionCount: number;
+  #layerCount: number;
+  /** u32: the layer of each binding. */
+  #layerIndexes: GPUBuffer[] = [];
+
+  private constructor(
+    gpu: Gpu,
+    pipeline: GPUComputePipeline,
+    grid: { sectionCount: number; layerCount: number },
+  ) {
+    this.#gpu = gpu;
+    this.#pipeline = pipeline;
+    this.#sectionCount = grid.sectionCount;
+    this.#layerCount = grid.layerCount;
+  }
+
+  /** Compiles for all layers of a model. */
+  static async create(
+    gpu: Gpu,
+    options: { layout: Int8Layout; layerCount: number },
+  ): Promise<KvQuantiseInt8Kernel> {
+    const { layout, layerCount } = options;
+    const { kvHeadCount, headSize, sectionCount, sectionWords } = layout;
+    const constants = {
+      KV_HEAD_COUNT: kvHeadCount,
+      HEAD_SIZE: headSize,
+      LAYER_COUNT: layerCount,
+      TILE_COUNT: WINDOW_TILE_COUNT,
+      SECTION_WORDS: sectionWords,
+    };
+    const code = [source, rawTile, scale].join("\n");
+    const pipeline = await gpu.createPipeline({ label: "kv_quantise/int8", code, constants });
+    return new KvQuantiseInt8Kernel(gpu, pipeline, { sectionCount, layerCount });
+  }
+
+  /** Binds the buffers for one layer. */
+  bind(buffers: KvQuantiseInt8Buffers, layer: number): GPUBindGroup {
+    invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
+    const { jobs, window, records, flags } = buffers;
+    const layerIndex = this.#gpu.createBufferWith("kv_quantise/int8 layer", Uint32Array.of(layer));
+    this.#layerIndexes.push(layerIndex);
+    return this.#gpu.bind(this.#pipeline, [jobs, window, layerIndex, records, flags]);
+  }
+
+  /** Records one layer of `jobCount` jobs. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+    pass.setPipeline(this.#pipeline);
+    pass.setBindGroup(0, bound);
+    pass.dispatchWorkgroups(this.#sectionCount, jobCount);
+  }
+
+  /** Frees what its bindings hold beside the caller's buffers. */
+  destroy(): void {
+    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
+  }
+}

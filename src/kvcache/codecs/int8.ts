@@ -1,0 +1,100 @@
+/**
+ * Int8 records on the device: quantising makes whole records, packing copies them.
+ *
+ * @module
+ */
+
+import type { Int8Codec } from "../../codec/int8/codec.ts";
+import { SCALE_WORDS } from "../../codec/int8/layout.ts";
+import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { AttentionDecodeInt8Kernel } from "../../kernels/attention_decode/int8.ts";
+import { BlockUnpackInt8Kernel } from "../../kernels/block_unpack/int8.ts";
+import { KvQuantiseInt8Kernel } from "../../kernels/kv_quantise/int8.ts";
+import { type BlockReaders, directReader, unpackingReader } from "../block_reader.ts";
+import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { JOB_WORDS, slotBuffer } from "../seal_scratch.ts";
+import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+
+/** Nothing is measured: a side has half of each record, of which its scales are no payload. */
+function sealLayout({ layout }: Int8Codec): SealLayout {
+  const { channelCount, kvHeadCount, sectionWords, recordWords } = layout;
+  const payloadWords = kvHeadCount * (sectionWords - SCALE_WORDS);
+  return {
+    channelCount,
+    sinkCount: 0,
+    sectionCount: 0,
+    sideOf: () => 0,
+    fixedPayloadWords: payloadWords,
+    recordWords: () => recordWords,
+    sideWords: () => kvHeadCount * SCALE_WORDS,
+  };
+}
+
+async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<SealKernels> {
+  const { cache, codec } = options;
+  const { layout } = codec;
+  const { layerCount } = cache.shape;
+  const sizeBytes = layout.recordWords * WORD_SIZE_BYTES;
+  const quantise = await KvQuantiseInt8Kernel.create(gpu, { layout, layerCount });
+  const measureJobs = slotBuffer(gpu, options, ["measure jobs", JOB_WORDS]);
+  const records = slotBuffer(gpu, options, ["records", layerCount * layout.recordWords]);
+  const flags = slotBuffer(gpu, options, ["flags", 1]);
+  const bound = cache.windows.map((window, layer) =>
+    quantise.bind({ jobs: measureJobs, window, records, flags }, layer)
+  );
+  return {
+    layout: sealLayout(codec),
+    measureJobs,
+    sizes: null,
+    flags,
+    recordMeasures(pass, jobCount) {
+      for (const layer of bound) quantise.record(pass, layer, jobCount);
+    },
+    recordPacks(encoder, packs) {
+      for (const { scratchIndex, targets } of packs) {
+        for (const [layer, target] of targets.entries()) {
+          const source = (scratchIndex * layerCount + layer) * sizeBytes;
+          const arena = cache.arenaOf(layer);
+          encoder.copyBufferToBuffer(records, source, arena, target * WORD_SIZE_BYTES, sizeBytes);
+        }
+      }
+    },
+    destroy() {
+      for (const buffer of [measureJobs, records, flags]) gpu.destroyBuffer(buffer);
+      quantise.destroy();
+    },
+  };
+}
+
+function createReaders(gpu: Gpu, { cache, codec }: CodecCache<Int8Codec>): BlockReaders {
+  const { layout } = codec;
+  return {
+    async decode(options) {
+      const { shape, splits, q, rows, partials } = options;
+      const kernel = await AttentionDecodeInt8Kernel.create(gpu, {
+        shape,
+        splits,
+        layout,
+      });
+      return directReader(options, kernel, (layer) => {
+        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
+        return kernel.bind({ q, rows, arena, directory, partials });
+      });
+    },
+    async slice(options) {
+      const kernel = await BlockUnpackInt8Kernel.create(gpu, { layout });
+      return await unpackingReader(gpu, options, kernel, (buffers) => buffers);
+    },
+    destroy() {},
+  };
+}
+
+/** The device half of `int8`. */
+export const INT8_DEVICE: DeviceCodec<Int8Codec> = {
+  async createSealer(gpu, options) {
+    const kernels = await createKernels(gpu, options);
+    return new BlockSealer(gpu, { cache: options.cache, kernels });
+  },
+  createReaders,
+};

@@ -1,0 +1,100 @@
+import { assert } from "@std/assert";
+import { INT8 } from "../../../src/codec/int8/codec.ts";
+import { ENTRY_WORDS, ROW_WORDS } from "../../../src/core/row.ts";
+import { AttentionDecodeInt8Kernel } from "../../../src/kernels/attention_decode/int8.ts";
+import { partialsWords, sealedSplitCount } from "../../../src/kernels/text/attention.ts";
+import { attentionDecodeInt8Reference } from "../../../src/reference/attention_decode/int8.ts";
+import { assertSameBits, type AttentionCase, caseShape } from "../../support/attention_case.ts";
+import { makeCodecCase } from "../../support/codec_case.ts";
+import { readF32, submitPass, testGpu } from "../../support/gpu.ts";
+import { assertNear } from "../../support/numeric.ts";
+
+/** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
+const NMSE_MAX = 1e-10;
+
+/** Sealed blocks: 0, 1, a whole split, one more, and a split that is not full. */
+const LENGTHS = [191, 192, 384, 448, 600];
+
+function int8Case(
+  heads: { kvHeadCount: number; groupSize: number; headSize: number },
+  lengths: readonly number[],
+  options: { scale?: number } = {},
+) {
+  const shape = caseShape(heads, { blocksPerSplit: 4, blockCountMax: 8 });
+  const codec = INT8.create(shape, { name: "int8" }, null);
+  return { codec, attention: makeCodecCase(codec, shape, lengths, options) };
+}
+
+async function decode({ codec, attention }: ReturnType<typeof int8Case>): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { shape, blockCountLargest, rows } = attention;
+  const { layout } = codec;
+  const options = { shape, splits: shape, layout };
+  const kernel = await AttentionDecodeInt8Kernel.create(gpu, options);
+  const rowCount = rows.length / ROW_WORDS;
+  const count = partialsWords(shape, shape, rowCount);
+  const partials = gpu.createBuffer("partials", count * 4);
+  const bound = kernel.bind({
+    q: gpu.createBufferWith("q", attention.q),
+    rows: gpu.createBufferWith("rows", rows),
+    arena: gpu.createBufferWith("arena", attention.arena),
+    directory: gpu.createBufferWith("directory", attention.directory),
+    partials,
+  });
+  const splitCount = sealedSplitCount(blockCountLargest, shape);
+  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
+  return await readF32(gpu, partials, count);
+}
+
+function reference({ codec, attention }: ReturnType<typeof int8Case>): Float64Array {
+  return attentionDecodeInt8Reference(attention.shape, { ...attention, layout: codec.layout });
+}
+
+const CASES = [
+  { kvHeadCount: 3, groupSize: 3, headSize: 64 },
+  { kvHeadCount: 1, groupSize: 1, headSize: 32 },
+  { kvHeadCount: 2, groupSize: 4, headSize: 96 },
+  { kvHeadCount: 1, groupSize: 8, headSize: 128 },
+  { kvHeadCount: 1, groupSize: 16, headSize: 256 },
+];
+
+for (const heads of CASES) {
+  Deno.test(`AttentionDecodeInt8Kernel matches its reference (${JSON.stringify(heads)})`, async () => {
+    const own = int8Case(heads, LENGTHS);
+    assertNear(await decode(own), reference(own), NMSE_MAX);
+  });
+}
+
+Deno.test("AttentionDecodeInt8Kernel reads the tokens that a record has, and no more", async () => {
+  const own = int8Case(CASES[0], LENGTHS);
+  const { directory } = own.attention;
+  // Records of 1, 2, 3 … tokens.
+  for (let entry = 0; entry * ENTRY_WORDS < directory.length; entry++) {
+    const word = entry * ENTRY_WORDS + 1;
+    if (directory[word] !== 0) directory[word] = (directory[word] & ~0xffff) | (1 + entry % 64);
+  }
+  assertNear(await decode(own), reference(own), NMSE_MAX);
+});
+
+Deno.test("AttentionDecodeInt8Kernel stays finite if scores are in the thousands", async () => {
+  const own = int8Case(CASES[0], [300], { scale: 4000 });
+  const partials = await decode(own);
+  assert(partials.every(Number.isFinite), "all partial results are finite");
+  const expected = reference(own);
+  assert(Math.abs(expected[0]) > 1000, "the case has large scores");
+  assertNear([partials[0]], [expected[0]], NMSE_MAX);
+});
+
+Deno.test("AttentionDecodeInt8Kernel gives a row the same bits whatever runs beside it", async () => {
+  const own = int8Case(CASES[0], [600, 200, 447]);
+  const { attention } = own;
+  const width = attention.shape.queryHeadCount * attention.shape.headSize;
+  const last: AttentionCase = {
+    ...attention,
+    q: attention.q.slice(2 * width),
+    rows: attention.rows.slice(2 * ROW_WORDS),
+  };
+  const together = await decode(own);
+  const single = await decode({ ...own, attention: last });
+  assertSameBits(together.subarray(2 * single.length), single);
+});
