@@ -4,7 +4,7 @@
 //   o[c] = value_step_c * sum_t exp(score_t - m) * value_factor_t * x_tc
 // The sinks of a sequence's first block are raw f16 and take the places behind its packed tokens.
 //
-// Source:    src/codec/FORMAT.md section 11
+// Source:    src/codec/FORMAT.md section 7
 // Binds:     src/kernels/attention_decode/banded.ts; appends constants, heads, bands and lanes
 // Reference: src/reference/attention_decode/banded.ts
 // Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group

@@ -2,7 +2,7 @@
 //   score[t] = key_scale_t * sum_c q_c * code_tc / sqrt(D)
 //   o[c] = sum_t exp(score_t - m) * value_scale_t * code_tc
 //
-// Source:    src/codec/FORMAT.md, chapter "int8"; softmax as in arXiv:2205.14135
+// Source:    src/codec/FORMAT.md section 8; softmax as in arXiv:2205.14135
 // Binds:     src/kernels/attention_decode/int8.ts; appends constants, heads, codes and lanes
 // Reference: src/reference/attention_decode/int8.ts
 // Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group

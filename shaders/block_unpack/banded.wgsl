@@ -1,7 +1,7 @@
 // block_unpack/banded: one side (K or V) of banded blocks to raw f16 tiles, for prefill:
 //   x[t, c] = (code - 128) * step_c * factor[e_t], rounded to f16 and clipped to its range
 //
-// Source:    src/codec/FORMAT.md sections 11.4 and 11.5
+// Source:    src/codec/FORMAT.md sections 7.4 and 7.5
 // Binds:     src/kernels/block_unpack/banded.ts, which appends constants and lanes
 // Reference: src/reference/block_unpack/banded.ts
 // Grid:      (section of the side, block of the segment); one workgroup of LANE_COUNT lanes

@@ -1,7 +1,7 @@
 // block_unpack/int8: int8 blocks to raw f16 tiles, for prefill:
 //   x[t, c] = code * s[t], rounded to f16 and clipped to its range
 //
-// Source:    src/codec/FORMAT.md, chapter "int8"
+// Source:    src/codec/FORMAT.md section 8
 // Binds:     src/kernels/block_unpack/int8.ts
 // Reference: src/reference/block_unpack/int8.ts
 // Grid:      (section, block of the segment); 64 threads, one for each token

@@ -1,6 +1,6 @@
 // kv_measure/banded: sizes[job, layer, section] = ceil(sum of the bits of the section's units / 32)
 //
-// Source:    src/codec/FORMAT.md sections 11.3 to 11.5
+// Source:    src/codec/FORMAT.md sections 7.3 to 7.5
 // Binds:     src/kernels/kv_measure/banded.ts
 // Reference: src/reference/kv_measure/banded.ts
 // Grid:      (section, layer, job); 64 threads: 32 channels x 2 halves of the rows

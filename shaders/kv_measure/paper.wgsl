@@ -1,6 +1,6 @@
 // kv_measure/paper: sizes[job, layer, section] = ceil(PACK_SIZE * sum of the section's widths / 32)
 //
-// Source:    src/codec/FORMAT.md section 4
+// Source:    src/codec/FORMAT.md section 6.4
 // Binds:     src/kernels/kv_measure/paper.ts
 // Reference: src/reference/kv_measure/paper.ts
 // Grid:      (section, layer, job); 64 threads stride over the channels of the section's head

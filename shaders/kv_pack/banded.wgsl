@@ -1,6 +1,6 @@
 // kv_pack/banded: arena[target of job and layer ..] = the banded record of the job's block
 //
-// Source:    src/codec/FORMAT.md sections 11.3 to 11.5
+// Source:    src/codec/FORMAT.md sections 7.3 to 7.5
 // Binds:     src/kernels/kv_pack/banded.ts, which appends STRETCH
 // Reference: src/reference/kv_pack/banded.ts
 // Grid:      (section, layer of the arena, job); 64 threads: 32 channels x 2 halves of the rows

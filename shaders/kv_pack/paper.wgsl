@@ -1,6 +1,6 @@
 // kv_pack/paper: arena[targets[job, layer] ..] = the layer record of the job's block
 //
-// Source:    src/codec/FORMAT.md section 4
+// Source:    src/codec/FORMAT.md section 6.4
 // Binds:     src/kernels/kv_pack/paper.ts
 // Reference: src/reference/kv_pack/paper.ts
 // Grid:      (section, layer of the arena, job); 64 threads stride over the channels

@@ -1,7 +1,7 @@
 // kv_quantise/banded: code[c, t] = round(x[c, t] / step[c] * factor[e[t]]) + 128 for K and V, with
 //                     one token step e[t] by the magnitude of the token's V
 //
-// Source:    src/codec/FORMAT.md section 11.2
+// Source:    src/codec/FORMAT.md section 7.2
 // Binds:     src/kernels/kv_quantise/banded.ts
 // Reference: src/reference/kv_quantise/banded.ts
 // Grid:      (16 tokens, job); 256 threads: 16 tokens x 16 parts of the channels for the step,
@@ -72,7 +72,7 @@ fn norm_sum(values: vec4<f32>) -> u32 {
   return parts.x + parts.y + parts.z + parts.w;
 }
 
-// FORMAT.md section 11.2, points 2 and 3.
+// FORMAT.md section 7.2, points 2 and 3.
 fn token_step(sum: u32, largest_scaled: vec2<f32>) -> u32 {
   var counts = vec4<u32>(0u);
   for (var quad = 0u; quad < THRESHOLD_QUADS; quad++) {

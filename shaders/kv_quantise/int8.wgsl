@@ -1,7 +1,7 @@
 // kv_quantise/int8: code[c, t] = round(x[c, t] / s[t]), s[t] = max_c |x[c, t]| / 127 of a head, for
 // one layer of each job's raw tile, written as whole records
 //
-// Source:    src/codec/FORMAT.md, chapter "int8"
+// Source:    src/codec/FORMAT.md section 8
 // Binds:     src/kernels/kv_quantise/int8.ts
 // Reference: src/reference/kv_quantise/int8.ts
 // Grid:      (section, job); 64 threads, one for each token

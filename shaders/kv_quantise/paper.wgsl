@@ -1,7 +1,7 @@
 // kv_quantise/paper: code[c, t] = round(x[c, t] * r[t]) - z[t], z[t] = round(min_c x[c, t] * r[t]),
 //              r[t] = 1 / s[t], for one layer of each job's raw tile
 //
-// Source:    src/codec/FORMAT.md section 3
+// Source:    src/codec/FORMAT.md section 6
 // Binds:     src/kernels/kv_quantise/paper.ts
 // Reference: src/reference/kv_quantise/paper.ts
 // Grid:      (side, job); 256 threads: 64 tokens x 4 parts of the channels for the range, then
@@ -37,7 +37,7 @@ var<workgroup> reciprocals: array<f32, 64>;
 var<workgroup> zeros: array<i32, 64>;
 var<workgroup> is_bad: atomic<u32>;
 
-// {scale as f16 bits, reciprocal as f32 bits}. FORMAT.md sections 3.1 and 3.2.
+// {scale as f16 bits, reciprocal as f32 bits}. FORMAT.md sections 6.1 and 6.2.
 fn token_scale(low: f32, high: f32, rel: f32) -> vec2<u32> {
   let largest = max(abs(low), abs(high));
   return scale_of(max(max((high - low) * rel, SCALE_MIN), largest * ZERO_MAX_INVERSE));

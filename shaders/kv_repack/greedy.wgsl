@@ -1,7 +1,7 @@
 // kv_repack/greedy: order[layer, :] = packs of tokens that are alike: each starts with the token
 //                   closest to the mean of those left, then takes the one that widens it least
 //
-// Source:    src/codec/FORMAT.md section 4.1
+// Source:    src/codec/FORMAT.md section 3
 // Binds:     src/kernels/kv_repack/greedy.ts
 // Reference: src/reference/kv_repack/greedy.ts
 // Grid:      (layer, job); LANE_COUNT threads: a channel each to update the pack, then 16 quads of

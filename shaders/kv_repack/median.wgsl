@@ -1,6 +1,6 @@
 // kv_repack/median: order[layer, :] = tokens by descending median V code, ties by token
 //
-// Source:    src/codec/FORMAT.md section 4.1
+// Source:    src/codec/FORMAT.md section 3
 // Binds:     src/kernels/kv_repack/median.ts
 // Reference: src/reference/kv_repack/median.ts
 // Grid:      (layer, job); 64 threads: 16 quads of tokens x 4 parts of the channels

@@ -1,4 +1,4 @@
-// What a band's word holds. FORMAT.md section 11.1.
+// What a band's word holds. FORMAT.md section 7.1.
 
 // Least code of a band.
 fn band_least(band: u32) -> u32 {

@@ -1,5 +1,5 @@
-// The units of a row of a banded section, a lane's channels at a time. FORMAT.md sections 11.4 and
-// 11.5. All lanes must take part.
+// The units of a row of a banded section, a lane's channels at a time. FORMAT.md sections 7.4 and
+// 7.5. All lanes must take part.
 //
 // Needs: arena, arena_chunks, tables (bindings), LANE_COUNT, UNITS_PER_LANE, WINDOW_WORDS,
 //        PLANE_WORDS, shuffle_word(), shared_turn(), band_bits(), band_least()

@@ -1,4 +1,4 @@
-// Codes and scales of int8 records. FORMAT.md, chapter "int8".
+// Codes and scales of int8 records. FORMAT.md section 8.
 // Needs: arena
 
 // The four signed bytes of a word.

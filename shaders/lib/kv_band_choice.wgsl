@@ -1,4 +1,4 @@
-// The band of a pack. FORMAT.md section 11.3.
+// The band of a pack. FORMAT.md section 7.3.
 // Needs: bands (binding), PACK_SIZE; appended: kv_pack_range.wgsl, band_word.wgsl
 
 // Index of the first of a channel's eight bands that holds all codes; 0 for a pack with none.

@@ -1,4 +1,4 @@
-// The minimum and width of a pack of codes. FORMAT.md section 4.
+// The minimum and width of a pack of codes. FORMAT.md section 6.4.
 // Needs: codes, order (bindings); PACK_SIZE
 
 var<workgroup> section_order: array<u32, 64>; // packed place -> original token

@@ -1,4 +1,4 @@
-// Values and places of a raw tile that is read as vec4<u32>. FORMAT.md section 7.
+// Values and places of a raw tile that is read as vec4<u32>. FORMAT.md section 5.
 // Needs: KV_HEAD_COUNT, HEAD_SIZE
 
 // Exact for every finite f16; infinity and NaN give some finite value.

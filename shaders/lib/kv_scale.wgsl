@@ -1,5 +1,5 @@
 // A token's scale from its step, and the reciprocal without a division that devices round
-// differently. FORMAT.md sections 3.1 and 3.2.
+// differently. FORMAT.md sections 6.1 and 6.2.
 // Used by: kv_quantise/paper.wgsl, kv_quantise/int8.wgsl
 
 const SCALE_MIN = 0x1p-14f;

@@ -1,6 +1,6 @@
 /**
  * The bands of a channel from three numbers of its values: what packs of eight codes are likely to
- * span decides which ranges are worth a band. FORMAT.md section 11.1.
+ * span decides which ranges are worth a band. FORMAT.md section 7.1.
  *
  * Packs have normal values about a centre of their own, and centres are normal too. Tables are
  * compared by their bits, so all here is a pure function of rounded parameters, made of operations

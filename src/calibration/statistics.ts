@@ -1,5 +1,5 @@
 /**
- * Sums of what a calibration measures of one layer, slice by slice. FORMAT.md section 11.8.
+ * Sums of what a calibration measures of one layer, slice by slice. FORMAT.md section 7.8.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * From a calibration and a profile to the static tables of the banded codec. FORMAT.md section
- * 11.8.
+ * 7.8.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * What portable blocks of all versions have in common: magic, version, length, checksum and the
- * sizes of their records. FORMAT.md section 8.
+ * sizes of their records. FORMAT.md section 4.
  *
  * @module
  */

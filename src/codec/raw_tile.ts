@@ -1,6 +1,6 @@
 /**
  * Raw tiles: 64 tokens of one layer as f16, two to a word, in the order the kernels read them.
- * FORMAT.md section 7.
+ * FORMAT.md section 5.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What records of all codecs have in common. FORMAT.md sections 2 and 3.
+ * What records of all codecs have in common. FORMAT.md section 2.
  *
  * @module
  */

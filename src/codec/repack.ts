@@ -1,6 +1,6 @@
 /**
  * The order of a block's tokens before packing. Attention over fully visible tokens does not depend
- * on it, so it is not stored. FORMAT.md section 4.1.
+ * on it, so it is not stored. FORMAT.md section 3.
  *
  * @module
  */

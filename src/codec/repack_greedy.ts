@@ -1,5 +1,5 @@
 /**
- * The greedy order of a block's tokens: packs of tokens that are alike. FORMAT.md section 4.1. All
+ * The greedy order of a block's tokens: packs of tokens that are alike. FORMAT.md section 3. All
  * of it is integer arithmetic, so that a GPU finds the same order.
  *
  * @module

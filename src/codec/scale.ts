@@ -1,6 +1,6 @@
 /**
  * Scales of tokens that every device makes alike: f16 numbers, and reciprocals without a division
- * that may be rounded differently. FORMAT.md sections 3.1 and 3.2.
+ * that may be rounded differently. FORMAT.md sections 6.1 and 6.2.
  *
  * @module
  */

@@ -3,7 +3,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { KvRepackGreedyKernel } from "../kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../kernels/kv_repack/median.ts";
 
-/** The kernel of a repacking rule; null where tokens keep their order. FORMAT.md section 4.1. */
+/** The kernel of a repacking rule; null where tokens keep their order. FORMAT.md section 3. */
 export async function createRepack(
   gpu: Gpu,
   rule: RepackRule,

@@ -21,7 +21,7 @@ import type { CacheBytes, ProfileOptions } from "./types.ts";
 const SEQUENCE_ID = 1;
 
 /**
- * Changes a raw tile of one layer, FORMAT.md section 7, right before it is sealed as a block: what
+ * Changes a raw tile of one layer, FORMAT.md section 5, right before it is sealed as a block: what
  * it leaves is what the model reads from then on.
  */
 export type TileRewriter = (

@@ -10,6 +10,7 @@ import {
 } from "../../src/codec/paper/portable.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
 import { dequantise, quantisePaper } from "../../src/codec/paper/quantise.ts";
+import { INT8_FORMAT_VERSION } from "../../src/codec/int8/portable.ts";
 import { rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { unpackPaper } from "../../src/codec/paper/unpack.ts";
@@ -18,7 +19,7 @@ const SHAPE = { kvHeadCount: 1, headSize: 32 };
 const TOKEN_COUNT = 20;
 const FORMAT_URL = new URL("../../src/codec/FORMAT.md", import.meta.url);
 
-/** The values FORMAT.md section 9 describes, f32 `[20][32]`. */
+/** The values FORMAT.md section 6.9 describes, f32 `[20][32]`. */
 function exampleValues(): { keys: Float32Array; values: Float32Array } {
   const keys = new Float32Array(TOKEN_COUNT * 32);
   const values = new Float32Array(TOKEN_COUNT * 32);
@@ -29,7 +30,7 @@ function exampleValues(): { keys: Float32Array; values: Float32Array } {
   return { keys, values };
 }
 
-/** The bytes FORMAT.md section 9 lists. */
+/** The bytes FORMAT.md section 6.9 lists. */
 async function listedBytes(): Promise<Uint8Array> {
   const text = await Deno.readTextFile(FORMAT_URL);
   const listing = text.match(/```hex\n([^`]*)```/);
@@ -66,10 +67,20 @@ Deno.test("unpackPaper() reads FORMAT.md's worked example back to its values", a
   }
 });
 
+Deno.test("rawTileFrom() gives the words of FORMAT.md's example of raw blocks", () => {
+  const keys = new Float32Array(64 * 32);
+  const values = new Float32Array(64 * 32);
+  keys[2 * 32 + 9] = 1;
+  values[63 * 32 + 31] = -2;
+  const tile = rawTileFrom(SHAPE, keys, values);
+  const found = [...tile.entries()].filter(([, word]) => word !== 0);
+  assertEquals(found, [[264, 0x3c000000], [2047, 0xc0000000]]);
+  assertEquals(tile.length, 2048);
+});
+
 Deno.test("FORMAT.md states the versions the code writes", async () => {
   const text = await Deno.readTextFile(FORMAT_URL);
-  const [published, banded] = [FORMAT_VERSION, BANDED_FORMAT_VERSION];
-  const line =
-    `\nVersion ${published}, of published records, and version ${banded}, of banded ones.`;
+  const line = `\nVersion ${FORMAT_VERSION}, of paper records, version ` +
+    `${BANDED_FORMAT_VERSION}, of banded ones, and version ${INT8_FORMAT_VERSION}, of int8 ones.`;
   assert(text.includes(line), "its first line names the versions");
 });

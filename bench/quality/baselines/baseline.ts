@@ -25,7 +25,7 @@ export interface BaselineSide {
 /** Where a block comes from, for codecs that depend on it. */
 export interface BlockOrigin {
   layer: number;
-  /** Both sides as they were, FORMAT.md section 7. */
+  /** Both sides as they were, FORMAT.md section 5. */
   tile: Uint32Array;
 }
 

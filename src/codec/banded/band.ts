@@ -1,5 +1,5 @@
 /**
- * Bands: the ranges of codes a channel's packs are packed in. FORMAT.md section 11.1.
+ * Bands: the ranges of codes a channel's packs are packed in. FORMAT.md section 7.1.
  *
  * @module
  */

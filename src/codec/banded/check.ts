@@ -1,5 +1,5 @@
 /**
- * The checks on a banded record that comes from outside. FORMAT.md section 11.7.
+ * The checks on a banded record that comes from outside. FORMAT.md section 7.7.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Our own codec. FORMAT.md section 11.
+ * Our own codec. FORMAT.md section 7.
  *
  * @module
  */

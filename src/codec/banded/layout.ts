@@ -1,6 +1,6 @@
 /**
  * Where everything lies in a banded record. Sizes and offsets are 32-bit words. FORMAT.md section
- * 11.5.
+ * 7.5.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export class BandedLayout {
   /**
    * Derives all offsets.
    *
-   * @throws {RangeError} if a number is outside the limits of FORMAT.md section 11.6.
+   * @throws {RangeError} if a number is outside the limits of FORMAT.md section 7.6.
    */
   constructor(shape: { kvHeadCount: number; headSize: number; sinkCount: number }) {
     const { kvHeadCount, headSize, sinkCount } = shape;

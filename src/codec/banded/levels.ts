@@ -1,6 +1,6 @@
 /**
  * Units: the eight digits of a pack, each 0 to `levels - 1`, in the least whole number of bits.
- * FORMAT.md section 11.4.
+ * FORMAT.md section 7.4.
  *
  * Digits of `L` levels are written as one number to base `L`, stretched to a binary fraction, so
  * that they are read one after the other by multiplications: no division, no table.

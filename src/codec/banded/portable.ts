@@ -1,5 +1,5 @@
 /**
- * Banded blocks as files and messages: FORMAT.md section 11.10. The static tables are not in them,
+ * Banded blocks as files and messages: FORMAT.md section 7.10. The static tables are not in them,
  * a checksum of the tables is: a reader has those of its own model and refuses a block of others.
  *
  * @module

@@ -1,7 +1,7 @@
 /**
  * The quantiser of banded records. One step per token follows the magnitude of its V; K also has
  * one per channel. It uses only f32 products that every device rounds the same way, and integer
- * operations. FORMAT.md section 11.2.
+ * operations. FORMAT.md section 7.2.
  *
  * @module
  */

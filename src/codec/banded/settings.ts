@@ -1,5 +1,5 @@
 /**
- * Settings of the banded codec. FORMAT.md section 11.6.
+ * Settings of the banded codec. FORMAT.md section 7.6.
  *
  * @module
  */

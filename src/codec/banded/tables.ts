@@ -1,6 +1,6 @@
 /**
  * What both ends of the banded codec know of a layer beside its records: steps and bands.
- * FORMAT.md section 11.1.
+ * FORMAT.md section 7.1.
  *
  * @module
  */

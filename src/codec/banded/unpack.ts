@@ -1,5 +1,5 @@
 /**
- * Reading a banded record. FORMAT.md sections 11.3 to 11.5.
+ * Reading a banded record. FORMAT.md sections 7.3 to 7.5.
  *
  * @module
  */

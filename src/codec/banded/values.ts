@@ -1,5 +1,5 @@
 /**
- * What a record stands for. FORMAT.md section 11.2.
+ * What a record stands for. FORMAT.md section 7.2.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * Eight bits a value: a signed byte, and one scale for each token of a head. FORMAT.md, chapter
- * "int8".
+ * Eight bits a value: a signed byte, and one scale for each token of a head. FORMAT.md section 8.
  *
  * @module
  */

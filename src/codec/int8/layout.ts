@@ -1,6 +1,6 @@
 /**
  * Where everything lies in an int8 record: all of them have the same size. Sizes and offsets are
- * 32-bit words. FORMAT.md, chapter "int8".
+ * 32-bit words. FORMAT.md section 8.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export class Int8Layout {
   /**
    * Derives all offsets.
    *
-   * @throws {RangeError} if a number is outside the limits of FORMAT.md section 5.
+   * @throws {RangeError} if a number is outside the limits of FORMAT.md section 2.
    */
   constructor({ kvHeadCount, headSize }: HeadShape) {
     if (!Number.isInteger(kvHeadCount) || kvHeadCount < 1 || kvHeadCount > 256) {

@@ -1,5 +1,5 @@
 /**
- * Int8 blocks as files and messages: FORMAT.md, chapter "int8".
+ * Int8 blocks as files and messages: FORMAT.md section 8.
  *
  * @module
  */

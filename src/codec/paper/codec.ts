@@ -1,5 +1,5 @@
 /**
- * The published codec. FORMAT.md sections 3 and 4; arXiv:2512.24449.
+ * The published codec. FORMAT.md section 6; arXiv:2512.24449.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Where everything lies in a layer record: 64 tokens of one layer, K and V of all heads, packed.
- * Sizes and offsets are 32-bit words unless a name says otherwise. FORMAT.md sections 3 and 4.
+ * Sizes and offsets are 32-bit words unless a name says otherwise. FORMAT.md section 6.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import {
 import { KEY, type Side, VALUE } from "../record.ts";
 import type { PaperProfile } from "./settings.ts";
 
-/** Widest code: a code is one byte before packing. FORMAT.md section 5. */
+/** Widest code: a code is one byte before packing. FORMAT.md section 6.6. */
 export const CODE_BITS_MAX = 8;
 
 /** What fixes the layout of a record. */
@@ -35,7 +35,7 @@ export interface PaperLayoutOptions {
 /**
  * Bits that hold every code of a step that is `rel` of the token's range. The largest code is at
  * most `floor(range / step) + 1`; the step is rounded to 11 bits (at most 2^-11 smaller) and the
- * two f32 products that round to a code are within 1/128 of the exact ones. FORMAT.md section 3.2.
+ * two f32 products that round to a code are within 1/128 of the exact ones. FORMAT.md section 6.2.
  *
  * @param rel Taken as f32, within [1/254, 0.5]; smaller ones give {@link CODE_BITS_MAX}.
  */
@@ -72,7 +72,7 @@ export class PaperLayout {
   /**
    * Derives all offsets.
    *
-   * @throws {RangeError} if a number is outside the limits of FORMAT.md section 5.
+   * @throws {RangeError} if a number is outside the limits of FORMAT.md section 6.6.
    */
   constructor(options: PaperLayoutOptions) {
     checkOptions(options);

@@ -1,5 +1,5 @@
 /**
- * Packing a quantised block into a layer record. FORMAT.md section 4.
+ * Packing a quantised block into a layer record. FORMAT.md section 6.4.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Blocks as files and messages: a header, the records of all layers, a checksum. FORMAT.md
- * section 8. Bytes from outside are checked whole before anything is made of them.
+ * section 4. Bytes from outside are checked whole before anything is made of them.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * The quantiser: each token of a side gets one step and one zero, each value an integer code.
- * FORMAT.md section 3. It uses only f32 operations that every device rounds the same way, and
+ * FORMAT.md section 6. It uses only f32 operations that every device rounds the same way, and
  * integer operations, so that a GPU gives the same codes bit for bit.
  *
  * @module
@@ -24,7 +24,7 @@ export interface QuantiseOptions {
   tokenCount?: number;
 }
 
-/** The zero is at most about this, so that it fits 16 bits. FORMAT.md section 3.1. */
+/** The zero is at most about this, so that it fits 16 bits. FORMAT.md section 6.1. */
 export const ZERO_MAX = 32000;
 
 /** The scale of a token whose values span `low` to `high`; both are f16 values. */
@@ -45,7 +45,7 @@ export function dequantise(code: number, params: number): number {
 }
 
 /**
- * Quantises one layer of a block. FORMAT.md section 3.
+ * Quantises one layer of a block. FORMAT.md section 6.
  *
  * @param tile Raw tile of one layer.
  *

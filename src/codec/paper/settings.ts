@@ -1,5 +1,5 @@
 /**
- * Settings of the published codec. FORMAT.md section 5; arXiv:2512.24449.
+ * Settings of the published codec. FORMAT.md section 6.6; arXiv:2512.24449.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Reading a layer record: its codes and token parameters, and the checks on one that comes from
- * outside. FORMAT.md sections 4 and 6.
+ * outside. FORMAT.md sections 6.4 and 6.7.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What a record stands for. FORMAT.md section 3.2.
+ * What a record stands for. FORMAT.md section 6.2.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Blocks as they are: a record is the raw tile. FORMAT.md section 7.
+ * Blocks as they are: a record is the raw tile. FORMAT.md section 5.
  *
  * @module
  */

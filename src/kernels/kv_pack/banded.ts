@@ -45,7 +45,7 @@ export function packBandedJobWords(jobs: readonly PackBandedJob[]): Uint32Array<
   );
 }
 
-/** Writes measured blocks into an arena as whole banded records. FORMAT.md section 11.5. */
+/** Writes measured blocks into an arena as whole banded records. FORMAT.md section 7.5. */
 export class KvPackBandedKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;

@@ -26,7 +26,7 @@ export interface KvPackBuffers {
 /** Bytes of workgroup memory beside the image of a section. */
 const OTHER_MEMORY_BYTES = 64 * 4;
 
-/** Writes measured blocks into an arena as whole records. FORMAT.md section 4. */
+/** Writes measured blocks into an arena as whole records. FORMAT.md section 6.4. */
 export class KvPackPaperKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;

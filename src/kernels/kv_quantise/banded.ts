@@ -28,7 +28,7 @@ export interface KvQuantiseBandedBuffers {
 /** Tokens of a workgroup. */
 const GROUP_TOKEN_COUNT = 16;
 
-/** Quantises raw tiles of one layer into scratch, for banded records. FORMAT.md section 11.2. */
+/** Quantises raw tiles of one layer into scratch, for banded records. FORMAT.md section 7.2. */
 export class KvQuantiseBandedKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;

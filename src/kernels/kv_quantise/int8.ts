@@ -18,7 +18,7 @@ export interface KvQuantiseInt8Buffers {
   flags: GPUBuffer | BufferSlice;
 }
 
-/** Makes int8 records of raw tiles of one layer. FORMAT.md, chapter "int8". */
+/** Makes int8 records of raw tiles of one layer. FORMAT.md section 8. */
 export class KvQuantiseInt8Kernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;

@@ -22,7 +22,7 @@ export interface KvQuantiseBuffers {
   flags: GPUBuffer | BufferSlice;
 }
 
-/** Quantises raw tiles of one layer into scratch. FORMAT.md section 3. */
+/** Quantises raw tiles of one layer into scratch. FORMAT.md section 6. */
 export class KvQuantisePaperKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;

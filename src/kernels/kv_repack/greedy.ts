@@ -26,7 +26,7 @@ export interface KvRepackGreedyBuffers {
   order: GPUBuffer | BufferSlice;
 }
 
-/** Orders the tokens of blocks so that packs hold tokens that are alike. FORMAT.md section 4.1. */
+/** Orders the tokens of blocks so that packs hold tokens that are alike. FORMAT.md section 3. */
 export class KvRepackGreedyKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;

@@ -13,7 +13,7 @@ export interface KvRepackMedianBuffers {
   order: GPUBuffer | BufferSlice;
 }
 
-/** Orders the tokens of blocks by their median V code. FORMAT.md section 4.1. */
+/** Orders the tokens of blocks by their median V code. FORMAT.md section 3. */
 export class KvRepackMedianKernel {
   #gpu: Gpu;
   #pipeline: GPUComputePipeline;

@@ -1,5 +1,5 @@
 /**
- * Banded records on the device. FORMAT.md section 11.
+ * Banded records on the device. FORMAT.md section 7.
  *
  * @module
  */

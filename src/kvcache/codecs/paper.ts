@@ -1,5 +1,5 @@
 /**
- * Paper records on the device. FORMAT.md sections 3 and 4.
+ * Paper records on the device. FORMAT.md section 6.
  *
  * @module
  */
