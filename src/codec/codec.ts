@@ -31,6 +31,8 @@ export interface Codec {
   readonly id: string;
   /** Its settings. */
   readonly profile: { readonly name: string };
+  /** Whether records hold the values as they are, each an f16. */
+  readonly isExact: boolean;
   /** Fewest and most words of a record. */
   readonly recordWords: { readonly min: number; readonly max: number };
   /** Words of a record that are no payload of packs, before padding; sinks are not counted. */

@@ -6,7 +6,6 @@
 
 import type { Calibration } from "../calibration/calibration.ts";
 import type { AnyCodec } from "../codec/registry.ts";
-import { FORMAT_VERSION } from "../codec/paper/portable.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
 import {
@@ -31,6 +30,9 @@ import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import { warmUp } from "./warm_up.ts";
 import type { CacheBytes, EngineInfo, LoadOptions } from "./types.ts";
+
+/** Part of the name of every stored block: blocks of another version are not found. */
+const STORE_VERSION = 1;
 
 /** Share of loading that is loading weights. */
 const WEIGHTS_PROGRESS = 0.5;
@@ -139,7 +141,7 @@ async function createRuntime(
     measuredCalibration: calibration.measured,
     sequenceFormat: {
       ...shape,
-      root: rootName([String(FORMAT_VERSION), fingerprint, plan.codec.identity]),
+      root: rootName([String(STORE_VERSION), fingerprint, plan.codec.identity]),
       profile: plan.codec.profile,
       fingerprint,
       codecName: plan.codec.identity,
@@ -214,7 +216,7 @@ function blockCost(shape: ModelShape): number {
 function prefixRoot(gpu: Gpu, fingerprint: string, codec: AnyCodec): string {
   const { name, driver, hasSubgroups, subgroupSizeMin } = gpu.facts;
   const adapter = [name, driver, hasSubgroups, subgroupSizeMin];
-  return JSON.stringify([FORMAT_VERSION, fingerprint, codec.identity, adapter]);
+  return JSON.stringify([STORE_VERSION, fingerprint, codec.identity, adapter]);
 }
 
 function checkedContextLength(asked: number | null, shape: ModelShape): number {

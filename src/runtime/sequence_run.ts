@@ -63,9 +63,9 @@ export async function createSequenceRun(
 ): Promise<SequenceRun> {
   const { promptIds, maxTokens = 1, rewriteTile } = options;
   const profile = checkedProfile(options.profile);
-  invariant(!rewriteTile || profile.name === "exact", "only exact blocks can be rewritten");
   const contextLength = alignUp(promptIds.length + maxTokens, BLOCK_TOKEN_COUNT);
   const codec = modelCodec(model, profile, options.calibration ?? null);
+  invariant(!rewriteTile || codec.isExact, "only exact blocks can be rewritten");
   const plan = planCache(model, { codec, slotCount: 1, contextLength });
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
   const driver = soleSequence(runner, plan, { sequenceId: SEQUENCE_ID, promptIds, maxTokens });

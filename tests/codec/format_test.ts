@@ -4,8 +4,8 @@ import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { KEY, VALUE } from "../../src/codec/record.ts";
 import { packPaper } from "../../src/codec/paper/pack.ts";
 import {
-  FORMAT_VERSION,
   packPortablePaper,
+  PAPER_FORMAT_VERSION,
   parsePortablePaper,
 } from "../../src/codec/paper/portable.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
@@ -80,7 +80,7 @@ Deno.test("rawTileFrom() gives the words of FORMAT.md's example of raw blocks", 
 
 Deno.test("FORMAT.md states the versions the code writes", async () => {
   const text = await Deno.readTextFile(FORMAT_URL);
-  const line = `\nVersion ${FORMAT_VERSION}, of paper records, version ` +
+  const line = `\nVersion ${PAPER_FORMAT_VERSION}, of paper records, version ` +
     `${BANDED_FORMAT_VERSION}, of banded ones, and version ${INT8_FORMAT_VERSION}, of int8 ones.`;
   assert(text.includes(line), "its first line names the versions");
 });

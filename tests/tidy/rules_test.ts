@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { citationViolations } from "./citations.ts";
+import { codecQuestions } from "./codecs.ts";
 import {
   commandLines,
   commandViolations,
@@ -317,3 +318,25 @@ Deno.test("commandLines() reads fences and code spans", () => {
   const text = "Run `./packkv run x`.\n\n```sh\ncd repo && ./packkv serve # comment\n```\n";
   assertEquals(commandLines(text), ["./packkv serve", "./packkv run x"]);
 });
+
+const QUESTIONS: [path: string, line: string, isFound: boolean][] = [
+  ["src/model/a.ts", 'if (profile.name === "paper") pack();', true],
+  ["src/model/a.ts", 'case "banded":', true],
+  ["src/engine/a.ts", 'return "exact" !== name;', true],
+  ["server/a.ts", "switch (codec.id) {", true],
+  ["src/model/a.ts", "if (kernel instanceof AttentionDecodePaperKernel) {", true],
+  ["src/runtime/a.ts", 'import { A } from "../codec/paper/a.ts";', true],
+  ["src/scheduler/a.ts", 'if (item.kind === "raw") return;', false],
+  ["server/cli/a.ts", '  "packkv eval --profile paper",', false],
+  ["src/codec/paper/a.ts", 'if (profile.name === "paper") pack();', false],
+  ["src/kvcache/codecs/registry.ts", "return deviceOf(codec.id);", false],
+];
+
+for (const [path, text, isFound] of QUESTIONS) {
+  const claim = isFound ? "finds" : "allows";
+  ruleTest(`codecQuestions() ${claim} ${text.trim()} in ${path}`, [
+    codecQuestions,
+    { [path]: `${text}\n` },
+    isFound ? /:1: .*give the codec a member/ : null,
+  ]);
+}

@@ -19,6 +19,7 @@ import { bandedValues } from "./values.ts";
 /** Packs in bands, by steps calibrated on the model. */
 export class BandedCodec implements Codec {
   readonly id = "banded";
+  readonly isExact = false;
   readonly profile: BandedProfile;
   /** Of its records. */
   readonly layout: BandedLayout;

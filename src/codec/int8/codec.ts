@@ -22,6 +22,7 @@ const INT8_PROFILES = new ProfileTable<Int8Profile>({}, [{ name: "int8" }]);
 /** Packs each value in a byte. */
 export class Int8Codec implements Codec {
   readonly id = "int8";
+  readonly isExact = false;
   readonly sinkCount = 0;
   readonly profile: Int8Profile;
   /** Of its records. */

@@ -1,5 +1,6 @@
 /**
- * Int8 records: each token of a head has one scale, each value a signed byte. FORMAT.md section 8. It uses only f32 operations that every device rounds the same way, and integers.
+ * Int8 records: each token of a head has one scale, each value a signed byte. FORMAT.md section 8.
+ * Only f32 operations that every device rounds the same way, and integers.
  *
  * @module
  */

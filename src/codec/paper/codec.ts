@@ -18,6 +18,7 @@ import { paperValues } from "./values.ts";
 /** Packs by the range of each token. */
 export class PaperCodec implements Codec {
   readonly id = "paper";
+  readonly isExact = false;
   readonly sinkCount = 0;
   readonly profile: PaperProfile;
   /** Of its records. */

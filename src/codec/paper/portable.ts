@@ -12,7 +12,7 @@ import { ownWords, readFrame, readRecords, refuseBlock, writeFrame } from "../po
 import { checkPaper } from "./unpack.ts";
 
 /** The version of blocks of paper records. */
-export const FORMAT_VERSION = 1;
+export const PAPER_FORMAT_VERSION = 1;
 const REPACK_RULES = ["none", "median", "greedy"] as const;
 
 /** A packed block of all layers, apart from any device. */
@@ -41,7 +41,7 @@ export function packPortablePaper(block: PortablePaper): Uint8Array<ArrayBuffer>
     (REPACK_RULES.indexOf(profile.repack) << 24);
   const rels = new Uint32Array(Float32Array.of(profile.keyRel, profile.valueRel).buffer);
   const own = [kvHeadCount, headSize, records.length, tokenCount, codecWord, ...rels, 0];
-  const bytes = writeFrame(FORMAT_VERSION, own, records);
+  const bytes = writeFrame(PAPER_FORMAT_VERSION, own, records);
   parsePortablePaper(bytes);
   return bytes;
 }
@@ -53,7 +53,7 @@ export function packPortablePaper(block: PortablePaper): Uint8Array<ArrayBuffer>
  * length, checksum, limits, sizes that fit each other, and each record.
  */
 export function parsePortablePaper(bytes: Uint8Array): PortablePaper {
-  const words = readFrame(FORMAT_VERSION, bytes);
+  const words = readFrame(PAPER_FORMAT_VERSION, bytes);
   const { layout, profile, layerCount, tokenCount } = parseHeader(ownWords(words));
   const records = readRecords(words, layerCount, (record) => {
     checkPaper(layout, record, tokenCount);

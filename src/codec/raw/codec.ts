@@ -12,6 +12,7 @@ import { RAW_PROFILES, type RawProfile } from "./settings.ts";
 /** Keeps raw tiles. */
 export class RawCodec implements Codec {
   readonly id = "raw";
+  readonly isExact = true;
   readonly fixedWords = 0;
   readonly sinkCount = 0;
   readonly profile: RawProfile;
