@@ -8,6 +8,7 @@ import { collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.t
 
 const PROFILES: ProfileOptions[] = [
   { name: "exact" },
+  { name: "int8" },
   { name: "paper" },
   { name: "paper", packSize: 32, repack: "median" },
   { name: "near-lossless" },

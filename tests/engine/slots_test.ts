@@ -49,7 +49,7 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-for (const profile of [FINE, { name: "exact" as const }]) {
+for (const profile of [FINE, { name: "exact" as const }, { name: "int8" as const }]) {
   Deno.test(`a sequence saved by one engine is restored by another, with the same text (${profile.name})`, () =>
     withTinyModel(MODEL, (path) =>
       withFolder(async (folder) => {

@@ -48,7 +48,7 @@ async function until(isReached: () => Promise<boolean>): Promise<void> {
   throw new Error("the state is reached within 10 s");
 }
 
-for (const profile of [FINE, { name: "exact" as const }]) {
+for (const profile of [FINE, { name: "exact" as const }, { name: "int8" as const }]) {
   Deno.test(`blocks given up on the device are read back from the host, bit for bit (${profile.name})`, () =>
     withTinyModel(MODEL, async (path) => {
       const cacheSizeBytes = profile.name === "exact" ? 900 * 1024 : 450 * 1024;
