@@ -18,10 +18,9 @@ import { UsageError } from "./usage_error.ts";
 
 /** Flags of the codecs' settings. */
 const SETTING_FLAGS: FlagSpecs = Object.fromEntries(
-  listSettings().map(({ setting, labels, defaultWords }): [string, FlagSpec] => {
-    const { flag, placeholder: value, choices, help } = setting;
-    const owners = labels.length === 0 ? "" : `${labels.join(", ")}: `;
-    const spec = { value, help: `${owners}${help} (default: ${defaultWords})` };
+  listSettings().map(({ setting, meaning, defaultWords }): [string, FlagSpec] => {
+    const { flag, placeholder: value, choices } = setting;
+    const spec = { value, help: `${meaning} (default: ${defaultWords})` };
     return [flag, choices ? { ...spec, choices } : spec];
   }),
 );

@@ -96,28 +96,30 @@ export function profileSettings(name: string): [name: string, setting: Setting<u
 export interface ListedSetting {
   /** The setting. */
   setting: Setting<unknown>;
-  /** Labels of these codecs; empty if all codecs with settings have it. */
-  labels: readonly string[];
+  /** What it means, for which codecs (unless for all that have settings), and its range. */
+  meaning: string;
   /** The default in words. */
   defaultWords: string;
 }
 
 /** The settings of all codecs, each once. */
 export function listSettings(): ListedSetting[] {
-  const listed = new Map<string, ListedSetting & { labels: string[] }>();
   const withSettings = CODECS.filter(({ profiles }) => settingList(profiles.settings).length > 0);
-  for (const { label, profiles } of withSettings) {
+  const owned = withSettings.flatMap(({ label, profiles }) => {
     const values = new Map<string, unknown>(Object.entries(profiles.profiles[0]));
-    for (const [name, setting] of settingList(profiles.settings)) {
-      const defaultWords = setting.defaultWords ?? String(values.get(name));
-      const found = listed.get(setting.flag);
-      if (found) found.labels.push(label);
-      else listed.set(setting.flag, { setting, labels: [label], defaultWords });
-    }
-  }
-  return [...listed.values()].map((each) =>
-    each.labels.length === withSettings.length ? { ...each, labels: [] } : each
-  );
+    return settingList(profiles.settings).map(([name, setting]) => {
+      return { label, setting, defaultWords: setting.defaultWords ?? String(values.get(name)) };
+    });
+  });
+  const groups = Map.groupBy(owned, ({ setting }) => setting.flag);
+  return [...groups.values()].map((group) => {
+    const [{ setting, defaultWords }] = group;
+    const owners = group.length === withSettings.length
+      ? ""
+      : `${group.map(({ label }) => label).join(", ")}: `;
+    const range = setting.range === undefined ? "" : `, ${setting.range}`;
+    return { setting, defaultWords, meaning: owners + setting.help + range };
+  });
 }
 
 /** A profile's settings under the names of the requests' and answers' fields. */

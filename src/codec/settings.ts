@@ -13,6 +13,8 @@ export interface Setting<T> {
   readonly placeholder: string;
   /** What it means, for help and documentation. */
   readonly help: string;
+  /** What it may be in words, where it is a number within bounds. */
+  readonly range?: string;
   /** The default in words, where it is not the same value for all profiles of the codec. */
   readonly defaultWords?: string;
   /** Allowed values as text, if they are a closed set. */
@@ -58,6 +60,7 @@ export function numberSetting(
   const { word, min, max, isInteger = false, range = `${min} to ${max}`, ...words } = options;
   return {
     ...words,
+    range,
     field: "number",
     source: "text",
     parse: (text) => text.trim() === "" ? text : Number(text),

@@ -1,5 +1,5 @@
 /**
- * Finds what a banded profile is calibrated by, on the main thread, where tokenizers live.
+ * Finds what a profile is calibrated by, on the main thread, where tokenizers live.
  *
  * @module
  */

@@ -40,7 +40,7 @@ export interface SequenceRunOptions {
    * `exact` only. Each block is read back for it, so that steps which seal take much longer.
    */
   rewriteTile?: TileRewriter;
-  /** The model's; banded profiles need it. */
+  /** The model's; calibrated profiles need it. */
   calibration?: Calibration | null;
 }
 

@@ -19,7 +19,7 @@ export interface HeaderMessage {
 }
 
 /**
- * What a banded profile is calibrated by: the bytes of a file, or else the tokens of a text to
+ * What a profile is calibrated by: the bytes of a file, or else the tokens of a text to
  * measure on while loading.
  */
 export interface CalibrationSource {

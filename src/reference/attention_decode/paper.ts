@@ -1,7 +1,5 @@
 import type { PaperLayout } from "../../codec/paper/layout.ts";
-import type { Side } from "../../codec/record.ts";
-import { dequantise } from "../../codec/paper/quantise.ts";
-import { unpackPaper } from "../../codec/paper/unpack.ts";
+import { paperValues } from "../../codec/paper/values.ts";
 import { readEntry, readRow, ROW_WORDS } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import {
@@ -24,16 +22,7 @@ export interface AttentionDecodePaperInputs {
 
 /** The 64 tokens of a record, in packed order. */
 export function tokensOfRecord(layout: PaperLayout, record: Uint32Array): VisibleTokens {
-  const block = unpackPaper(layout, record);
-  const channelCount = layout.kvHeadCount * layout.headSize;
-  const read = (side: Side) => {
-    const { codes, params } = block.sides[side];
-    return Float64Array.from({ length: BLOCK_TOKEN_COUNT * channelCount }, (_, i) => {
-      const token = Math.floor(i / channelCount);
-      return dequantise(codes[(i % channelCount) * BLOCK_TOKEN_COUNT + token], params[token]);
-    });
-  };
-  return { keys: read(0), values: read(1), tokenCount: BLOCK_TOKEN_COUNT };
+  return { ...paperValues(layout, record), tokenCount: BLOCK_TOKEN_COUNT };
 }
 
 /**
