@@ -51,7 +51,8 @@ async function test(args: readonly string[]): Promise<number> {
     args: [
       "test",
       "-A",
-      "--quiet",
+      // Hides downloads, but also what tests print.
+      ...(packages === "none" ? ["--quiet"] : []),
       `--node-modules-dir=${packages}`,
       "--config",
       resolve(root, "deno.json"),
