@@ -1,10 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { pageTest, visit } from "./browser.ts";
-
-Deno.test("no package that is fetched runs a script or reports its installation", async () => {
-  const lock = await Deno.readTextFile(new URL("../../deno.lock", import.meta.url));
-  assertEquals(/"scripts": true|@scarf\//.exec(lock)?.[0], undefined);
-});
 
 pageTest("the reference", {
   "shows every endpoint and asks nobody but this server": (browser) =>

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isWritable, missingPackages, PACKAGE_NAMES } from "../../server/setup/packages.ts";
@@ -29,6 +29,35 @@ Deno.test("PACKAGE_NAMES are the packages that the program and its workers impor
 
 Deno.test("what runs before the program imports no package", async () => {
   assertEquals(await packagesOf("server/setup/prepare.ts"), []);
+});
+
+interface Lock {
+  npm: Record<string, { dependencies?: string[]; scripts?: boolean }>;
+}
+
+/** Packages, with version, that `names` and what they depend on stand for in the lock file. */
+function lockedWith({ npm }: Lock, names: readonly string[]): string[] {
+  const found = new Set<string>();
+  const waiting = [...names];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const isVersioned = name.lastIndexOf("@") > 0;
+    const key = Object.keys(npm).find((each) =>
+      each === name || (!isVersioned && each.startsWith(`${name}@`))
+    );
+    if (key === undefined) throw new Error(`${name} is not locked`);
+    if (found.has(key)) continue;
+    found.add(key);
+    waiting.push(...npm[key].dependencies ?? []);
+  }
+  return [...found];
+}
+
+Deno.test("no package that the program fetches wants to run a script when it is installed", async () => {
+  const lock: Lock = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.lock")));
+  const fetched = lockedWith(lock, PACKAGE_NAMES);
+  assert(fetched.length > PACKAGE_NAMES.length);
+  // Deno refuses to and says so in a box; most of them report where they are installed.
+  assertEquals(fetched.filter((key) => lock.npm[key].scripts), []);
 });
 
 /** A checkout that imports hono 1.2.3 under another name, with files in `node_modules`. */
