@@ -4,12 +4,9 @@
  * @module
  */
 
-import type { Handler } from "hono";
 import type { ServerMetrics } from "./metrics.ts";
 import { chatRoute } from "./openai/chat.ts";
 import { completionRoute } from "./openai/completion.ts";
-import { healthRoute, liveRoute, modelRoute, modelsRoute, propsRoute } from "./openai/models.ts";
-import type { DocumentedRoute } from "./openai/openapi.ts";
 import { responsesRoute } from "./openai/responses.ts";
 import type { RouteContext } from "./openai/route_context.ts";
 import {
@@ -18,12 +15,6 @@ import {
   completionAnswer,
   completionChunk,
   detokenizeAnswer,
-  healthAnswer,
-  modelAnswer,
-  modelsAnswer,
-  propsAnswer,
-  slotActionAnswer,
-  slotsAnswer,
   templateAnswer,
   tokenizeAnswer,
 } from "./openai/schema_answers.ts";
@@ -37,12 +28,12 @@ import {
   tokenizeRoute,
   tokenizeSchema,
 } from "./openai/tokenize.ts";
-import { slotActionRoute, slotActionSchema, slotsRoute } from "./slots.ts";
-
-/** A route, what answers it, and what is told of it. */
-export interface ApiRoute extends DocumentedRoute {
-  handler: Handler;
-}
+import { healthRoute, liveRoute } from "./routes/health.ts";
+import { metricsRoute } from "./routes/metrics.ts";
+import { modelRoute, modelsRoute } from "./routes/models.ts";
+import { propsRoute } from "./routes/props.ts";
+import type { ApiRoute } from "./routes/route.ts";
+import { slotActionRoute, slotsRoute } from "./routes/slots.ts";
 
 /** Failures of requests that generate. */
 const GENERATION_ERRORS = [404, 429, 504];
@@ -91,34 +82,6 @@ function responsesRoutes(routes: RouteContext): ApiRoute[] {
   }];
 }
 
-function modelRoutes(routes: RouteContext): ApiRoute[] {
-  return [
-    {
-      method: "GET",
-      path: "/models",
-      handler: modelsRoute(routes),
-      doc: { summary: "List the one model", answer: modelsAnswer },
-    },
-    {
-      method: "GET",
-      path: "/models/:id{.+}",
-      handler: modelRoute(routes),
-      doc: {
-        summary: "Tell of the model",
-        answer: modelAnswer,
-        errors: [404],
-        params: { id: "its name, or an alias" },
-      },
-    },
-    {
-      method: "GET",
-      path: "/props",
-      handler: propsRoute(routes),
-      doc: { summary: "Tell what is in force", answer: propsAnswer },
-    },
-  ];
-}
-
 function textRoutes(routes: RouteContext): ApiRoute[] {
   return [
     {
@@ -146,29 +109,6 @@ function textRoutes(routes: RouteContext): ApiRoute[] {
   ];
 }
 
-function slotRoutes(routes: RouteContext, slotFolder: string | null): ApiRoute[] {
-  return [
-    {
-      method: "GET",
-      path: "/slots",
-      handler: slotsRoute(routes),
-      doc: { summary: "What runs in each slot", answer: slotsAnswer },
-    },
-    {
-      method: "POST",
-      path: "/slots/:id",
-      handler: slotActionRoute(routes, slotFolder),
-      doc: {
-        summary: "Save, restore or erase (`?action=`) what the cache has of a slot's last prompt",
-        request: slotActionSchema,
-        answer: slotActionAnswer,
-        errors: [507],
-        params: { id: "number of the slot" },
-      },
-    },
-  ];
-}
-
 /** All routes, without `/v1`. */
 export function apiRoutes(
   routes: RouteContext,
@@ -177,32 +117,14 @@ export function apiRoutes(
   return [
     ...generationRoutes(routes),
     ...responsesRoutes(routes),
-    ...modelRoutes(routes),
+    modelsRoute(routes),
+    modelRoute(routes),
+    propsRoute(routes),
     ...textRoutes(routes),
-    ...slotRoutes(routes, slotFolder),
-    {
-      method: "GET",
-      path: "/health",
-      handler: healthRoute(routes),
-      doc: { summary: "Whether requests are answered (readiness)", answer: healthAnswer },
-    },
-    {
-      method: "GET",
-      path: "/livez",
-      handler: liveRoute(routes),
-      doc: {
-        summary: "Whether the process works, loading included (liveness)",
-        answer: healthAnswer,
-      },
-    },
-    {
-      method: "GET",
-      path: "/metrics",
-      handler: async (context) => {
-        const headers = { "Content-Type": metrics.contentType };
-        return context.body(await metrics.render(routes.state), 200, headers);
-      },
-      doc: { summary: "Prometheus metrics", answer: "text/plain" },
-    },
+    slotsRoute(routes),
+    slotActionRoute(routes, slotFolder),
+    healthRoute(routes),
+    liveRoute(routes),
+    metricsRoute(routes, metrics),
   ];
 }

@@ -5,9 +5,9 @@
  */
 
 import { z } from "zod";
-import { CODEC_ANSWER_FIELDS } from "./codec_fields.ts";
 
-const count = z.number().int().min(0);
+/** A number of things. */
+export const count = z.number().int().min(0);
 const finishReason = z.enum(["stop", "length", "tool_calls"]);
 
 /** An error, and a failure within a stream. */
@@ -140,92 +140,6 @@ export const completionChunk = z.object({
   ...chunkRest,
 });
 
-/** One model. */
-export const modelAnswer = z.object({
-  id: z.string(),
-  object: z.literal("model"),
-  created: count,
-  owned_by: z.string(),
-  aliases: z.array(z.string()),
-  max_model_len: count,
-  meta: z.object({
-    n_vocab: count,
-    n_ctx_train: count,
-    n_ctx: count,
-    n_params: count,
-    size: count,
-    kv_profile: z.string(),
-    adapter: z.string(),
-    adapter_is_fallback: z.boolean(),
-  }),
-});
-
-/** The list of models. */
-export const modelsAnswer = z.object({ object: z.literal("list"), data: z.array(modelAnswer) });
-
-/** The codec in force. */
-const codecAnswer = z.object({
-  profile: z.string(),
-  ...CODEC_ANSWER_FIELDS,
-  layer_steps: z.enum(["calibration", "options", "even"]).nullable(),
-  calibration: z.object({ model: z.string(), text: z.string(), tokens: count }).nullable(),
-});
-
-/** What is in force. */
-export const propsAnswer = z.object({
-  model_alias: z.string(),
-  model_path: z.string(),
-  total_slots: count,
-  default_generation_settings: z.object({
-    n_ctx: count,
-    params: z.record(z.string(), z.unknown()),
-  }),
-  n_ctx_train: count,
-  kv_profile: z.string(),
-  kv_codec: codecAnswer,
-  adapter: z.string(),
-  adapter_is_fallback: z.boolean(),
-  limits: z.object({
-    sequences: count,
-    queue: count,
-    step_tokens: count,
-    shares_prefixes: z.boolean(),
-    kv_host_bytes: count,
-    kv_disk_folder: z.string().nullable(),
-    kv_disk_bytes: count,
-    body_bytes: count,
-    request_seconds: z.number(),
-    drain_seconds: z.number(),
-    ping_seconds: z.number(),
-  }),
-  memory: z.record(z.string(), z.unknown()),
-});
-
-/** What runs in each slot. */
-export const slotsAnswer = z.array(z.object({
-  id: count,
-  n_ctx: count,
-  is_processing: z.boolean(),
-  state: z.enum(["idle", "prefill", "decode"]),
-  n_prompt_tokens: count,
-  n_prompt_tokens_cache: count,
-  n_decoded: count,
-  n_stored_tokens: count,
-  kv_bytes: z.object({ raw: count, packed: count }),
-}));
-
-/** What saving, restoring or erasing did. */
-export const slotActionAnswer = z.object({
-  id_slot: count,
-  filename: z.string().optional(),
-  n_saved: count.optional(),
-  n_written: count.optional(),
-  n_restored: count.optional(),
-  n_read: count.optional(),
-  n_erased: count.optional(),
-  timings: z.record(z.string(), z.number()).optional(),
-});
-
 /** Ids of a text. */
 export const tokenizeAnswer = z.object({
   tokens: z.array(count),
@@ -238,6 +152,3 @@ export const detokenizeAnswer = z.object({ content: z.string(), prompt: z.string
 
 /** A rendered conversation. */
 export const templateAnswer = z.object({ prompt: z.string() });
-
-/** Ready to answer. */
-export const healthAnswer = z.object({ status: z.literal("ok") });

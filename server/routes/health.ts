@@ -1,0 +1,37 @@
+/**
+ * GET /health and /livez: whether requests are answered, and whether the process works.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { readyModel, type RouteContext } from "../openai/route_context.ts";
+import type { ApiRoute } from "./route.ts";
+
+const answer = z.object({ status: z.literal("ok") });
+
+/** Readiness: 200, or 503 with the reason. */
+export function healthRoute({ state }: RouteContext): ApiRoute {
+  return {
+    method: "GET",
+    path: "/health",
+    handler: (context) => {
+      readyModel(state);
+      return context.json({ status: "ok" });
+    },
+    doc: { summary: "Whether requests are answered (readiness)", answer },
+  };
+}
+
+/** Liveness: 503 once only a restart helps. */
+export function liveRoute({ state }: RouteContext): ApiRoute {
+  return {
+    method: "GET",
+    path: "/livez",
+    handler: (context) => {
+      if (state.phase.name === "failed") readyModel(state);
+      return context.json({ status: "ok" });
+    },
+    doc: { summary: "Whether the process works, loading included (liveness)", answer },
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * GET /props: what is in force.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import type { CodecInfo } from "../../src/engine/types.ts";
+import { CODEC_ANSWER_FIELDS, codecFields } from "../openai/codec_fields.ts";
+import { readyModel, type RouteContext } from "../openai/route_context.ts";
+import { count } from "../openai/schema_answers.ts";
+import type { ApiRoute } from "./route.ts";
+
+/** The codec in force. */
+const codecAnswer = z.object({
+  profile: z.string(),
+  ...CODEC_ANSWER_FIELDS,
+  layer_steps: z.enum(["calibration", "options", "even"]).nullable(),
+  calibration: z.object({ model: z.string(), text: z.string(), tokens: count }).nullable(),
+});
+
+/** What is in force. */
+const answer = z.object({
+  model_alias: z.string(),
+  model_path: z.string(),
+  total_slots: count,
+  default_generation_settings: z.object({
+    n_ctx: count,
+    params: z.record(z.string(), z.unknown()),
+  }),
+  n_ctx_train: count,
+  kv_profile: z.string(),
+  kv_codec: codecAnswer,
+  adapter: z.string(),
+  adapter_is_fallback: z.boolean(),
+  limits: z.object({
+    sequences: count,
+    queue: count,
+    step_tokens: count,
+    shares_prefixes: z.boolean(),
+    kv_host_bytes: count,
+    kv_disk_folder: z.string().nullable(),
+    kv_disk_bytes: count,
+    body_bytes: count,
+    request_seconds: z.number(),
+    drain_seconds: z.number(),
+    ping_seconds: z.number(),
+  }),
+  memory: z.record(z.string(), z.unknown()),
+});
+
+function codecBody({ settings, layerSteps, calibration }: CodecInfo): object {
+  return {
+    ...codecFields(settings),
+    layer_steps: layerSteps,
+    calibration: calibration && {
+      model: calibration.modelFingerprint,
+      text: calibration.textFingerprint,
+      tokens: calibration.tokenCount,
+    },
+  };
+}
+
+/** Model, codec, adapter, limits and memory. */
+export function propsRoute(routes: RouteContext): ApiRoute {
+  return {
+    method: "GET",
+    path: "/props",
+    handler: async (context) => {
+      const { engine } = readyModel(routes.state);
+      const { info } = engine;
+      const stats = await engine.stats();
+      return context.json({
+        model_alias: routes.modelId,
+        model_path: info.modelPath,
+        total_slots: info.sequenceCountMax,
+        default_generation_settings: {
+          n_ctx: info.contextLength,
+          params: { temperature: 1, top_p: 1, top_k: 0, min_p: 0, seed: -1, ignore_eos: false },
+        },
+        n_ctx_train: info.contextLengthTrained,
+        kv_profile: info.profile,
+        kv_codec: codecBody(info.codec),
+        adapter: info.adapter,
+        adapter_is_fallback: info.adapterIsFallback,
+        limits: {
+          sequences: info.sequenceCountMax,
+          queue: info.waitingCountMax,
+          step_tokens: info.stepTokenCountMax,
+          shares_prefixes: info.sharesPrefixes,
+          kv_host_bytes: info.hostCapacityBytes,
+          kv_disk_folder: info.diskFolder,
+          kv_disk_bytes: info.diskCapacityBytes,
+          body_bytes: routes.bodySizeBytesMax,
+          request_seconds: routes.state.requestLimitMs / 1000,
+          drain_seconds: routes.state.drainLimitMs / 1000,
+          ping_seconds: routes.pingIntervalMs / 1000,
+        },
+        memory: {
+          weight_bytes: info.weightBytes,
+          cache_capacity_bytes: info.cacheCapacityBytes,
+          cache_usage: stats.cacheUsage,
+          cache_bytes: stats.cacheBytes,
+          device_bytes: stats.deviceBytes,
+        },
+      });
+    },
+    doc: { summary: "Tell what is in force", answer },
+  };
+}

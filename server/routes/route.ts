@@ -1,0 +1,14 @@
+/**
+ * What an endpoint is: each file beside this one holds the handler, the schemas and the reference
+ * entry of one.
+ *
+ * @module
+ */
+
+import type { Handler } from "hono";
+import type { DocumentedRoute } from "../openai/openapi.ts";
+
+/** A route, what answers it, and what is told of it. */
+export interface ApiRoute extends DocumentedRoute {
+  handler: Handler;
+}
