@@ -9,6 +9,9 @@ import { packBanded, packSinks } from "../../src/codec/banded/pack.ts";
 import { packPortableBanded, parsePortableBanded } from "../../src/codec/banded/portable.ts";
 import { quantiseBanded } from "../../src/codec/banded/quantise.ts";
 import { crc32 } from "node:zlib";
+import { Int8Layout } from "../../src/codec/int8/layout.ts";
+import { packPortableInt8 } from "../../src/codec/int8/portable.ts";
+import { packInt8 } from "../../src/codec/int8/record.ts";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { packPaper } from "../../src/codec/paper/pack.ts";
 import { packPortablePaper, parsePortablePaper } from "../../src/codec/paper/portable.ts";
@@ -79,6 +82,12 @@ function bandedBlock(sinkCount: number, repack: typeof REPACK_RULES[number]): Ui
 }
 
 const sum = (bytes: Uint8Array): [number, string] => [bytes.length, crc32(bytes).toString(16)];
+
+Deno.test("an int8 block keeps its bytes", () => {
+  const layout = new Int8Layout(SHAPE);
+  const records = [1, 2].map((seed) => packInt8(layout, sampleTile("mixed scales", SHAPE, seed)));
+  assertEquals(sum(packPortableInt8({ ...SHAPE, records })), [33848, "d7518ff3"]);
+});
 
 for (const repack of REPACK_RULES) {
   for (const packSize of [4, 8, 16, 32]) {

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { crc32 } from "node:zlib";
 import { Int8Layout, SCALE_WORDS } from "../../../src/codec/int8/layout.ts";
 import { packPortableInt8, parsePortableInt8 } from "../../../src/codec/int8/portable.ts";
 import { checkInt8, int8Values, packInt8 } from "../../../src/codec/int8/record.ts";
 import { rawTileFrom, rawTileValues } from "../../../src/codec/raw_tile.ts";
 import { SAMPLE_KINDS, sampleTile } from "../../support/codec_samples.ts";
+import { seededRandom } from "../../support/numeric.ts";
 
 const SHAPES = [{ kvHeadCount: 1, headSize: 32 }, { kvHeadCount: 3, headSize: 96 }];
 
@@ -67,6 +69,8 @@ const BLOCK = {
   ),
 };
 
+const SMALL = packInt8(new Int8Layout(SHAPES[0]), sampleTile("gaussian", SHAPES[0], 1));
+
 Deno.test("parsePortableInt8() reads back what packPortableInt8() wrote", () => {
   assertEquals(parsePortableInt8(packPortableInt8(BLOCK)), BLOCK);
 });
@@ -78,6 +82,32 @@ Deno.test("parsePortableInt8() refuses a block with any byte changed", () => {
     changed[at] ^= 1 + at % 255;
     assertThrows(() => parsePortableInt8(changed), RangeError);
   }
+});
+
+Deno.test("20000 changed int8 blocks with their checksum put right are refused with a cause or packed as they are", () => {
+  const random = seededRandom(20_241);
+  const bytes = packPortableInt8({ ...BLOCK, ...SHAPES[0], records: [SMALL] });
+  let acceptedCount = 0;
+  for (let index = 0; index < 20_000; index++) {
+    const words = new Uint32Array(bytes.slice().buffer);
+    const isHeader = random() < 0.5;
+    words[Math.floor(random() * (isHeader ? 14 : words.length))] = random() * 2 ** 32;
+    let changed = new Uint8Array(words.buffer);
+    if (random() < 0.1) changed = changed.slice(0, 4 * Math.floor(random() * words.length));
+    if (changed.length >= 48) {
+      const view = new DataView(changed.buffer);
+      view.setUint32(44, 0, true);
+      view.setUint32(44, crc32(changed), true);
+    }
+    try {
+      assertEquals(packPortableInt8(parsePortableInt8(changed)), changed);
+      acceptedCount++;
+    } catch (error) {
+      const isRefusal = error instanceof RangeError && /^Cannot [a-z]+ .+: .+/.test(error.message);
+      assert(isRefusal, `case ${index}: ${error instanceof Error ? error.stack : error}`);
+    }
+  }
+  assert(acceptedCount > 1000 && acceptedCount < 15_000, `${acceptedCount} were accepted`);
 });
 
 const BROKEN: [what: string, message: string, change: (record: Uint32Array) => Uint32Array][] = [

@@ -1,16 +1,16 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { crc32 } from "node:zlib";
-import { PaperLayout } from "../../src/codec/paper/layout.ts";
-import { packPaper } from "../../src/codec/paper/pack.ts";
+import { PaperLayout } from "../../../src/codec/paper/layout.ts";
+import { packPaper } from "../../../src/codec/paper/pack.ts";
 import {
   packPortablePaper,
   parsePortablePaper,
   type PortablePaper,
-} from "../../src/codec/paper/portable.ts";
-import { codecProfile } from "../../src/codec/profile.ts";
-import { quantisePaper } from "../../src/codec/paper/quantise.ts";
-import { repackOrder } from "../../src/codec/repack.ts";
-import { sampleTile } from "../support/codec_samples.ts";
+} from "../../../src/codec/paper/portable.ts";
+import { codecProfile } from "../../../src/codec/profile.ts";
+import { quantisePaper } from "../../../src/codec/paper/quantise.ts";
+import { repackOrder } from "../../../src/codec/repack.ts";
+import { sampleTile } from "../../support/codec_samples.ts";
 
 function sampleBlock(tokenCount = 64): PortablePaper {
   const shape = { kvHeadCount: 1, headSize: 32 };

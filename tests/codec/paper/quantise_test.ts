@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { f16ToNumber } from "../../src/codec/f16.ts";
-import { codeBits } from "../../src/codec/paper/layout.ts";
-import { KEY, VALUE } from "../../src/codec/record.ts";
-import { dequantise, quantisePaper, tokenScale } from "../../src/codec/paper/quantise.ts";
-import { quantum } from "../../src/codec/quantised.ts";
-import { rawTileFrom, rawTileValues } from "../../src/codec/raw_tile.ts";
-import { seededRandom } from "../support/numeric.ts";
-import { SAMPLE_KINDS, sampleTile } from "../support/codec_samples.ts";
+import { f16ToNumber } from "../../../src/codec/f16.ts";
+import { codeBits } from "../../../src/codec/paper/layout.ts";
+import { KEY, VALUE } from "../../../src/codec/record.ts";
+import { dequantise, quantisePaper, tokenScale } from "../../../src/codec/paper/quantise.ts";
+import { quantum } from "../../../src/codec/quantised.ts";
+import { rawTileFrom, rawTileValues } from "../../../src/codec/raw_tile.ts";
+import { seededRandom } from "../../support/numeric.ts";
+import { SAMPLE_KINDS, sampleTile } from "../../support/codec_samples.ts";
 
 const SHAPE = { kvHeadCount: 2, headSize: 32 };
 const CHANNEL_COUNT = 64;

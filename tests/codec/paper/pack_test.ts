@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { PaperLayout, type PaperLayoutOptions } from "../../src/codec/paper/layout.ts";
-import { KEY, VALUE } from "../../src/codec/record.ts";
-import { packPaper } from "../../src/codec/paper/pack.ts";
-import { quantisePaper } from "../../src/codec/paper/quantise.ts";
-import type { QuantisedBlock } from "../../src/codec/quantised.ts";
-import { repackOrder } from "../../src/codec/repack.ts";
-import { checkPaper, unpackPaper } from "../../src/codec/paper/unpack.ts";
-import { everyWidthBlock, sampleTile, sampleValues } from "../support/codec_samples.ts";
+import { PaperLayout, type PaperLayoutOptions } from "../../../src/codec/paper/layout.ts";
+import { KEY, VALUE } from "../../../src/codec/record.ts";
+import { packPaper } from "../../../src/codec/paper/pack.ts";
+import { quantisePaper } from "../../../src/codec/paper/quantise.ts";
+import type { QuantisedBlock } from "../../../src/codec/quantised.ts";
+import { repackOrder } from "../../../src/codec/repack.ts";
+import { checkPaper, unpackPaper } from "../../../src/codec/paper/unpack.ts";
+import { everyWidthBlock, sampleTile, sampleValues } from "../../support/codec_samples.ts";
 
 function reordered(block: QuantisedBlock, order: Uint32Array): QuantisedBlock {
   const sides = block.sides.map(({ codes, params }) => ({
