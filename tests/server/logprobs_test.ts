@@ -110,7 +110,7 @@ Deno.test("penalties, bias, priority and salt reach the engine; kv names what is
     logit_bias: { "5": -100, "97": 2 },
     priority: 3,
     cache_salt: "mine",
-    kv: { profile: "paper", k_rel: 0.1, v_rel: 0.2, pack_size: 16 },
+    kv: { profile: "paper", k_rel: 0.1, v_rel: 0.2, pack_size: 16, repack: "none" },
   };
   assertEquals((await post(CHAT, { messages, ...fields })).status, 200);
   const [{ adjustments, priority, cacheSalt }] = engine.requests;
