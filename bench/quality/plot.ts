@@ -12,8 +12,8 @@
 
 import { parse as parseVega, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
-import { BASELINE_NAMES, SINKS_SUFFIX } from "./baselines/table.ts";
-import type { EvalReport } from "./report.ts";
+import { BASELINE_NAMES, SINKS_SUFFIX } from "../../src/evaluation/baselines/table.ts";
+import type { EvalReport } from "../../src/evaluation/report.ts";
 
 /** What a plot shows of a report. */
 export type PlottedReport = Pick<EvalReport, "text" | "codec" | "tokens" | "kl_mean" | "bits">;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { measureDamage } from "../../bench/quality/layer_damage.ts";
+import { measureDamage } from "../../src/evaluation/layer_damage.ts";
 import { calibrate, type CalibrationRequest } from "../../src/runtime/calibration_source.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { loadModel } from "../../src/runtime/load_model.ts";

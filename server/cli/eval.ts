@@ -5,9 +5,9 @@
  */
 
 import { basename } from "node:path";
-import { type EvalText, evaluate } from "../../bench/quality/eval.ts";
-import { formatReports } from "../../bench/quality/report_table.ts";
-import { formatRetrieval } from "../../bench/quality/retrieval/retrieval_table.ts";
+import { type EvalText, evaluate } from "../../src/evaluation/eval.ts";
+import { formatReports } from "../../src/evaluation/report_table.ts";
+import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";

@@ -5,8 +5,8 @@
  */
 
 import type { ProfileOptions } from "../../mod.ts";
-import { BASELINE_NAMES, findBaseline } from "../../bench/quality/baselines/table.ts";
-import type { EvalCodec } from "../../bench/quality/codecs.ts";
+import { BASELINE_NAMES, findBaseline } from "../../src/evaluation/baselines/table.ts";
+import type { EvalCodec } from "../../src/evaluation/codecs.ts";
 import { DEFAULT_PROFILE_NAME, PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import { type Flags, parseFlags } from "./flags.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { EvalCodec } from "../../bench/quality/codecs.ts";
-import { makeRetrievalTask } from "../../bench/quality/retrieval/cases.ts";
+import type { EvalCodec } from "../../src/evaluation/codecs.ts";
+import { makeRetrievalTask } from "../../src/evaluation/retrieval/cases.ts";
 import {
   evaluateRetrieval,
   type RetrievalReport,
   type RetrievalRunOptions,
-} from "../../bench/quality/retrieval/retrieval.ts";
+} from "../../src/evaluation/retrieval/retrieval.ts";
 import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { BASELINE_NAMES } from "../../bench/quality/baselines/table.ts";
-import { describeCodec } from "../../bench/quality/codecs.ts";
+import { BASELINE_NAMES } from "../../src/evaluation/baselines/table.ts";
+import { describeCodec } from "../../src/evaluation/codecs.ts";
 import { CODEC_FLAGS } from "../../server/cli/codec_flags.ts";
 import { parseCodecList, readCodecRequests, resolveCodecs } from "../../server/cli/eval_codecs.ts";
 import { parseFlags } from "../../server/cli/flags.ts";

@@ -1,7 +1,7 @@
 /** A model against what an independent implementation computed from the same file. */
 
 import { assert } from "@std/assert";
-import { logSumExp } from "../../bench/quality/exact_row.ts";
+import { logSumExp } from "../../src/evaluation/exact_row.ts";
 import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 

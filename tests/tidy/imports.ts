@@ -51,6 +51,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
     "model",
     "runtime",
   ],
+  evaluation: ["core", "tokenizer", "codec", "calibration", "runtime", "engine"],
 };
 
 /** What else may be imported, by the longest prefix of the importer's path. */
@@ -59,7 +60,10 @@ const OUTER_TABLE: readonly [importer: string, allowed: RegExp][] = [
   ["src/kernels/", /^shaders\//],
   [
     "server/cli/",
-    /^(server|src\/(core|gguf|tokenizer|codec|runtime|engine)|bench)\/|^(mod\.ts|deno\.json)$/,
+    new RegExp(
+      "^(server|bench|src/(core|gguf|tokenizer|codec|runtime|engine|evaluation))/|" +
+        "^(mod\\.ts|deno\\.json)$",
+    ),
   ],
   ["server/", /^(server|src\/(core|gguf|tokenizer|codec|engine))\/|^(mod\.ts|deno\.json)$/],
   ["bench/", /^(src|bench|shaders|tests\/support)\/|^mod\.ts$/],

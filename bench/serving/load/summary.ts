@@ -4,7 +4,7 @@
  * @module
  */
 
-import { percentile } from "../../quality/divergence.ts";
+import { percentile } from "../../../src/evaluation/divergence.ts";
 import type { Completed, FailureKind, Outcome } from "./outcome.ts";
 
 /** Values in milliseconds; a percentile is the smallest value that its share stays at or below. */

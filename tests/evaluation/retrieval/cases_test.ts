@@ -1,13 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import {
-  makeRetrievalTask,
-  type RetrievalTask,
-} from "../../../../bench/quality/retrieval/cases.ts";
-import { KEY_WORDS } from "../../../../bench/quality/retrieval/words.ts";
-import { GgufMetadata } from "../../../../src/gguf/metadata.ts";
-import type { ChatTemplate } from "../../../../src/tokenizer/types.ts";
-import { createTokenizer } from "../../../../src/tokenizer/tokenizer.ts";
-import { tinyVocabularyMetadata } from "../../../support/tiny_vocabulary.ts";
+import { makeRetrievalTask, type RetrievalTask } from "../../../src/evaluation/retrieval/cases.ts";
+import { KEY_WORDS } from "../../../src/evaluation/retrieval/words.ts";
+import { GgufMetadata } from "../../../src/gguf/metadata.ts";
+import type { ChatTemplate } from "../../../src/tokenizer/types.ts";
+import { createTokenizer } from "../../../src/tokenizer/tokenizer.ts";
+import { tinyVocabularyMetadata } from "../../support/tiny_vocabulary.ts";
 
 const tokenizer = createTokenizer(new GgufMetadata(tinyVocabularyMetadata(288)));
 const TEXT = "It rained. The road was long, and nobody came.\n\nWhere were they? ".repeat(60);

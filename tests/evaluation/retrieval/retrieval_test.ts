@@ -1,15 +1,15 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { findBaseline } from "../../../../bench/quality/baselines/table.ts";
-import { type EvalCodec, EXACT, runOptions } from "../../../../bench/quality/codecs.ts";
-import { logSumExp } from "../../../../bench/quality/exact_row.ts";
-import type { RetrievalCase, RetrievalTask } from "../../../../bench/quality/retrieval/cases.ts";
-import { evaluateRetrieval } from "../../../../bench/quality/retrieval/retrieval.ts";
-import { formatRetrieval } from "../../../../bench/quality/retrieval/retrieval_table.ts";
-import { type LoadedModel, loadModel } from "../../../../src/runtime/load_model.ts";
-import { createSequenceRun } from "../../../../src/runtime/sequence_run.ts";
-import { readGguf } from "../../../../src/gguf/read_gguf.ts";
-import { assertSameBits } from "../../../support/attention_case.ts";
-import { tinyPrompt, withTinyModel } from "../../../support/tiny_engine.ts";
+import { findBaseline } from "../../../src/evaluation/baselines/table.ts";
+import { type EvalCodec, EXACT, runOptions } from "../../../src/evaluation/codecs.ts";
+import { logSumExp } from "../../../src/evaluation/exact_row.ts";
+import type { RetrievalCase, RetrievalTask } from "../../../src/evaluation/retrieval/cases.ts";
+import { evaluateRetrieval } from "../../../src/evaluation/retrieval/retrieval.ts";
+import { formatRetrieval } from "../../../src/evaluation/retrieval/retrieval_table.ts";
+import { type LoadedModel, loadModel } from "../../../src/runtime/load_model.ts";
+import { createSequenceRun } from "../../../src/runtime/sequence_run.ts";
+import { readGguf } from "../../../src/gguf/read_gguf.ts";
+import { assertSameBits } from "../../support/attention_case.ts";
+import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
 
 const CODECS: EvalCodec[] = [
   EXACT,

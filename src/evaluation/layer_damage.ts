@@ -5,15 +5,15 @@
  * @module
  */
 
-import type { Calibration } from "../../src/calibration/calibration.ts";
-import { calibratedTables } from "../../src/calibration/tables.ts";
-import { dequantiseBanded, quantiseBanded } from "../../src/codec/banded/quantise.ts";
-import type { BandedTables } from "../../src/codec/banded/tables.ts";
-import { KEY, type Side, VALUE } from "../../src/codec/record.ts";
-import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
-import { invariant } from "../../src/core/errors.ts";
-import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
-import type { LoadedModel } from "../../src/runtime/load_model.ts";
+import type { Calibration } from "../calibration/calibration.ts";
+import { calibratedTables } from "../calibration/tables.ts";
+import { dequantiseBanded, quantiseBanded } from "../codec/banded/quantise.ts";
+import type { BandedTables } from "../codec/banded/tables.ts";
+import { KEY, type Side, VALUE } from "../codec/record.ts";
+import { codecProfile, needsCalibration } from "../codec/profile.ts";
+import { invariant } from "../core/errors.ts";
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import type { LoadedModel } from "../runtime/load_model.ts";
 import type { BaselineSide, BlockOrigin } from "./baselines/baseline.ts";
 import type { EvalCodec } from "./codecs.ts";
 import { type EvalOptions, evaluate } from "./eval.ts";

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { ProfileOptions } from "../../src/engine/types.ts";
-import { hasDamage } from "../../src/calibration/tables.ts";
-import { codecProfile, describeProfile, needsCalibration } from "../../src/codec/profile.ts";
-import { loadCalibration } from "../../src/runtime/calibration_source.ts";
-import type { LoadedModel, OnProgress } from "../../src/runtime/load_model.ts";
-import type { SequenceRunOptions } from "../../src/runtime/sequence_run.ts";
+import type { ProfileOptions } from "../engine/types.ts";
+import { hasDamage } from "../calibration/tables.ts";
+import { codecProfile, describeProfile, needsCalibration } from "../codec/profile.ts";
+import { loadCalibration } from "../runtime/calibration_source.ts";
+import type { LoadedModel, OnProgress } from "../runtime/load_model.ts";
+import type { SequenceRunOptions } from "../runtime/sequence_run.ts";
 import { type Baseline, baselineRewriter } from "./baselines/baseline.ts";
 
 /** One column of a comparison. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LLAMA_Q8_0 } from "../../../../bench/quality/baselines/llama_q8_0.ts";
+import { LLAMA_Q8_0 } from "../../../src/evaluation/baselines/llama_q8_0.ts";
 
 const SHAPE = { kvHeadCount: 1, headSize: 32 };
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { kivi } from "../../../../bench/quality/baselines/kivi.ts";
+import { kivi } from "../../../src/evaluation/baselines/kivi.ts";
 
 const SHAPE = { kvHeadCount: 1, headSize: 32 };
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { LoadedModel } from "../../src/runtime/load_model.ts";
-import type { SequenceRun, SideBytes } from "../../src/runtime/sequence_run.ts";
-import type { CacheBytes } from "../../src/engine/types.ts";
+import type { LoadedModel } from "../runtime/load_model.ts";
+import type { SequenceRun, SideBytes } from "../runtime/sequence_run.ts";
+import type { CacheBytes } from "../engine/types.ts";
 import type { PerSide } from "./baselines/baseline.ts";
 import { type EvalCodec, sinkTokenCount } from "./codecs.ts";
 import type { DivergenceSummary } from "./divergence.ts";

@@ -1,16 +1,16 @@
 /** That a baseline's blocks are what the model reads, from the moment they are sealed. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { findBaseline } from "../../../../bench/quality/baselines/table.ts";
-import { baselineRewriter } from "../../../../bench/quality/baselines/baseline.ts";
-import { KEY, VALUE } from "../../../../src/codec/record.ts";
-import { rawTileFrom, rawTileValues } from "../../../../src/codec/raw_tile.ts";
-import { type LoadedModel, loadModel } from "../../../../src/runtime/load_model.ts";
-import { createSequenceRun, type TileRewriter } from "../../../../src/runtime/sequence_run.ts";
-import { readGguf } from "../../../../src/gguf/read_gguf.ts";
-import { assertSameBits } from "../../../support/attention_case.ts";
-import { seededNormals } from "../../../support/numeric.ts";
-import { tinyPrompt, withTinyModel } from "../../../support/tiny_engine.ts";
+import { findBaseline } from "../../../src/evaluation/baselines/table.ts";
+import { baselineRewriter } from "../../../src/evaluation/baselines/baseline.ts";
+import { KEY, VALUE } from "../../../src/codec/record.ts";
+import { rawTileFrom, rawTileValues } from "../../../src/codec/raw_tile.ts";
+import { type LoadedModel, loadModel } from "../../../src/runtime/load_model.ts";
+import { createSequenceRun, type TileRewriter } from "../../../src/runtime/sequence_run.ts";
+import { readGguf } from "../../../src/gguf/read_gguf.ts";
+import { assertSameBits } from "../../support/attention_case.ts";
+import { seededNormals } from "../../support/numeric.ts";
+import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
 
 const PROMPT = tinyPrompt(320, 3);
 const DECODED_COUNT = 2;

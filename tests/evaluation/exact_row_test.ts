@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { Divergence } from "../../../bench/quality/divergence.ts";
-import { exactRow, ExactRowFile, logSumExp } from "../../../bench/quality/exact_row.ts";
-import { seededNormals } from "../../support/numeric.ts";
+import { Divergence } from "../../src/evaluation/divergence.ts";
+import { exactRow, ExactRowFile, logSumExp } from "../../src/evaluation/exact_row.ts";
+import { seededNormals } from "../support/numeric.ts";
 
 const VOCAB_SIZE = 3000;
 

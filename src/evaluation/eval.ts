@@ -9,9 +9,9 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
-import type { LoadedModel } from "../../src/runtime/load_model.ts";
-import { createSequenceRun, type SequenceRun } from "../../src/runtime/sequence_run.ts";
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import type { LoadedModel } from "../runtime/load_model.ts";
+import { createSequenceRun, type SequenceRun } from "../runtime/sequence_run.ts";
 import { describeInForce, type EvalCodec, EXACT, runOptions } from "./codecs.ts";
 import { Divergence } from "./divergence.ts";
 import { exactRow, ExactRowFile } from "./exact_row.ts";

@@ -9,9 +9,9 @@
  * @module
  */
 
-import { type HeadShape, rawTileFrom, rawTileValues } from "../../../src/codec/raw_tile.ts";
-import { KEY, VALUE } from "../../../src/codec/record.ts";
-import type { TileRewriter } from "../../../src/runtime/sequence_run.ts";
+import { type HeadShape, rawTileFrom, rawTileValues } from "../../codec/raw_tile.ts";
+import { KEY, VALUE } from "../../codec/record.ts";
+import type { TileRewriter } from "../../runtime/sequence_run.ts";
 
 /** One side of a block of one layer, to be replaced by what a codec reads back. */
 export interface BaselineSide {

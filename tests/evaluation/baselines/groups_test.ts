@@ -3,7 +3,7 @@ import {
   groupsOfChannels,
   groupsOfTokens,
   readBackAsymmetric,
-} from "../../../../bench/quality/baselines/groups.ts";
+} from "../../../src/evaluation/baselines/groups.ts";
 
 const SHAPE = { kvHeadCount: 1, headSize: 32 };
 const side = (firstToken: number) => {

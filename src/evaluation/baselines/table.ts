@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HeadShape } from "../../../src/codec/raw_tile.ts";
+import type { HeadShape } from "../../codec/raw_tile.ts";
 import type { Baseline, BaselineCodec } from "./baseline.ts";
 import { kivi } from "./kivi.ts";
 import { llamaLargest } from "./llama_largest.ts";

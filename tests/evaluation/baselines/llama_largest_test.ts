@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { llamaLargest } from "../../../../bench/quality/baselines/llama_largest.ts";
+import { llamaLargest } from "../../../src/evaluation/baselines/llama_largest.ts";
 
 const SHAPE = { kvHeadCount: 1, headSize: 64 };
 

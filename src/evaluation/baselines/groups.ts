@@ -5,7 +5,7 @@
  * @module
  */
 
-import { f16FromNumber, f16ToNumber } from "../../../src/codec/f16.ts";
+import { f16FromNumber, f16ToNumber } from "../../codec/f16.ts";
 import type { BaselineSide } from "./baseline.ts";
 
 /** Values `start`, `start + stride`, …; `count` of them. */

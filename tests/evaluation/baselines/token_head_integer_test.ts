@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { tokenHeadInteger } from "../../../../bench/quality/baselines/token_head_integer.ts";
+import { tokenHeadInteger } from "../../../src/evaluation/baselines/token_head_integer.ts";
 
 Deno.test("tokenHeadInteger() gives each token and head a scale and minimum", () => {
   const shape = { kvHeadCount: 2, headSize: 32 };

@@ -6,9 +6,9 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT } from "../../../src/core/shapes.ts";
-import type { LoadedModel } from "../../../src/runtime/load_model.ts";
-import { createSequenceRun, type SequenceRun } from "../../../src/runtime/sequence_run.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import type { LoadedModel } from "../../runtime/load_model.ts";
+import { createSequenceRun, type SequenceRun } from "../../runtime/sequence_run.ts";
 import { describeInForce, type EvalCodec, runOptions } from "../codecs.ts";
 import { logSumExp } from "../exact_row.ts";
 import { cacheSize } from "../report.ts";

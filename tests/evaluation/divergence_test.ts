@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { Divergence, percentile } from "../../../bench/quality/divergence.ts";
-import { exactRow } from "../../../bench/quality/exact_row.ts";
+import { Divergence, percentile } from "../../src/evaluation/divergence.ts";
+import { exactRow } from "../../src/evaluation/exact_row.ts";
 
 /** Steps of log-probabilities move those of small vocabularies by up to this. */
 const STEP_ERROR = 3e-4;

@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { ChatTemplate, Tokenizer } from "../../../src/tokenizer/types.ts";
+import type { ChatTemplate, Tokenizer } from "../../tokenizer/types.ts";
 import { KEY_WORDS } from "./words.ts";
 
 /** What is asked for. */

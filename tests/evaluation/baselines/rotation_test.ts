@@ -1,8 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import type { BaselineSide } from "../../../../bench/quality/baselines/baseline.ts";
-import { rotate, rotatedAsLlama } from "../../../../bench/quality/baselines/rotation.ts";
-import { findBaseline } from "../../../../bench/quality/baselines/table.ts";
-import { seededNormals } from "../../../support/numeric.ts";
+import type { BaselineSide } from "../../../src/evaluation/baselines/baseline.ts";
+import { rotate, rotatedAsLlama } from "../../../src/evaluation/baselines/rotation.ts";
+import { findBaseline } from "../../../src/evaluation/baselines/table.ts";
+import { seededNormals } from "../../support/numeric.ts";
 
 const sideOf = (headSize: number, firstToken = 0): BaselineSide => {
   return {

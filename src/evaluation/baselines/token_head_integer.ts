@@ -1,4 +1,4 @@
-import type { HeadShape } from "../../../src/codec/raw_tile.ts";
+import type { HeadShape } from "../../codec/raw_tile.ts";
 import type { BaselineCodec, BaselineSide } from "./baseline.ts";
 import { groupsOfChannels, readBackAsymmetric, SCALE_AND_MINIMUM_BITS } from "./groups.ts";
 

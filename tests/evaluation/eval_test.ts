@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { findBaseline } from "../../../bench/quality/baselines/table.ts";
-import type { EvalCodec } from "../../../bench/quality/codecs.ts";
-import { type EvalPlan, evaluate } from "../../../bench/quality/eval.ts";
-import type { EvalReport } from "../../../bench/quality/report.ts";
-import { formatReports } from "../../../bench/quality/report_table.ts";
-import { type LoadedModel, loadModel } from "../../../src/runtime/load_model.ts";
-import { readGguf } from "../../../src/gguf/read_gguf.ts";
-import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
+import { findBaseline } from "../../src/evaluation/baselines/table.ts";
+import type { EvalCodec } from "../../src/evaluation/codecs.ts";
+import { type EvalPlan, evaluate } from "../../src/evaluation/eval.ts";
+import type { EvalReport } from "../../src/evaluation/report.ts";
+import { formatReports } from "../../src/evaluation/report_table.ts";
+import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
 const SHAPE = { kvHeadCount: 2, headSize: 32 };
 const profile = (name: string, settings = {}): EvalCodec => {
