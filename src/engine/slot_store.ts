@@ -37,7 +37,8 @@ export class SlotStore {
   slots(): SlotInfo[] {
     const { info, driver: { scheduler, runner } } = this.#runtime;
     const running = new Map(scheduler.slots().map((stats) => [stats.slot, stats]));
-    const { layerCount, tileWords } = runner.cache.shape;
+    const { stores, tileWords } = runner.cache.shape;
+    const blockWords = stores.filter(({ isSealed }) => isSealed).length * tileWords;
     return Array.from({ length: info.sequenceCountMax }, (_, slot): SlotInfo => {
       const stats = running.get(slot);
       return {
@@ -47,7 +48,7 @@ export class SlotStore {
         cachedTokenCount: stats?.cachedTokenCount ?? 0,
         generatedTokenCount: stats?.generatedTokenCount ?? 0,
         storedTokenCount: stats?.storedTokenCount ?? 0,
-        rawBytes: (stats?.sealedBlockCount ?? 0) * layerCount * tileWords * WORD_SIZE_BYTES,
+        rawBytes: (stats?.sealedBlockCount ?? 0) * blockWords * WORD_SIZE_BYTES,
         packedBytes: (stats?.packedWordCount ?? 0) * WORD_SIZE_BYTES,
       };
     });

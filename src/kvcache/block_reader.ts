@@ -72,17 +72,17 @@ interface AttendKernel {
   ): void;
 }
 
-/** Attends to blocks where they lie; `bind` gives the bound buffers of a layer. */
+/** Attends to blocks where they lie; `bind` gives the bound buffers of the layer of a store. */
 export function directReader(
   { cache, splits }: ReaderOptions,
   kernel: AttendKernel,
   bind: (layer: number) => GPUBindGroup,
 ): BlockReader {
-  const bound = cache.windows.map((_, layer) => bind(layer));
+  const bound = cache.shape.stores.map(({ layer }) => bind(layer));
   return {
     record(pass, layer, { rowCount, listCount }) {
       const splitCount = sealedSplitCount(listCount, splits);
-      kernel.record(pass, bound[layer], { rowCount, splitCount });
+      kernel.record(pass, bound[cache.storeOf(layer)], { rowCount, splitCount });
     },
     destroy() {},
   };
@@ -122,24 +122,25 @@ export async function unpackingReader<Buffers, Bound>(
   const segments = createSegments(gpu, { segmentCount, blocksPerSegment });
   const source = "scratch" as const;
   const attend = await AttentionPrefillKernel.create(gpu, { shape, splits, source });
-  const boundUnpack = cache.windows.map((_, layer) => {
+  const boundUnpack = cache.shape.stores.map(({ layer }) => {
     const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
     return segments.map((segment) =>
       unpack.bind(buffersOf({ rows, arena, directory, segment, tiles }, layer))
     );
   });
-  const boundAttend = cache.windows.map((_, layer) =>
+  const boundAttend = cache.shape.stores.map(({ layer }) =>
     segments.map((segment) =>
       attend.bind({ q, rows, slice, tiles, segment, directory: cache.directoryOf(layer), partials })
     )
   );
   return {
     record(pass, layer, { rowCount, listCount }) {
+      const store = cache.storeOf(layer);
       for (let index = 0; index * blocksPerSegment < listCount; index++) {
         const count = Math.min(blocksPerSegment, listCount - index * blocksPerSegment);
-        unpack.record(pass, boundUnpack[layer][index], count);
+        unpack.record(pass, boundUnpack[store][index], count);
         const splitCount = sealedSplitCount(count, splits);
-        attend.record(pass, boundAttend[layer][index], { rowCount, splitCount });
+        attend.record(pass, boundAttend[store][index], { rowCount, splitCount });
       }
     },
     destroy() {

@@ -37,7 +37,7 @@ export interface SealedPack {
   scratchIndex: number;
   /** Tokens before it are sinks. */
   firstToken: number;
-  /** Word offset of each layer's record in its arena. */
+  /** Word offset of the record of each sealed store in its arena. */
   targets: readonly number[];
 }
 
@@ -50,7 +50,7 @@ export interface SealKernels {
   readonly sizes: GPUBuffer | null;
   /** u32 `[jobs]`: not 0 for a block that is refused. */
   readonly flags: GPUBuffer;
-  /** Records quantising, ordering and measuring all layers of `jobCount` blocks. */
+  /** Records quantising, ordering and measuring all sealed stores of `jobCount` blocks. */
   recordMeasures(pass: GPUComputePassEncoder, jobCount: number): void;
   /** Records the packing of at least one block. */
   recordPacks(encoder: GPUCommandEncoder, packs: readonly SealedPack[]): void;
@@ -74,7 +74,7 @@ export function recordByGroup(
   jobCount: number,
 ): void {
   const pass = encoder.beginComputePass({ label: "pack" });
-  cache.shape.groups.forEach(({ layerCount }, group) => {
+  cache.sealedGroups.forEach(({ count: layerCount }, group) => {
     kernel.record(pass, bound[group], { jobCount, layerCount });
   });
   pass.end();
@@ -115,7 +115,8 @@ export class BlockSealer implements Sealer {
     if (packs.length === 0) return;
     const sealed = packs.map(({ blockIndex, jobIndex, recordOffsets }) => {
       const firstToken = this.#firstToken(blockIndex);
-      return { scratchIndex: jobIndex, firstToken, targets: recordOffsets };
+      const targets = this.#cache.sealed.map(({ store }) => recordOffsets[store]);
+      return { scratchIndex: jobIndex, firstToken, targets };
     });
     this.#kernels.recordPacks(encoder, sealed);
   }
@@ -139,14 +140,16 @@ export class BlockSealer implements Sealer {
     measures: readonly MeasureOp[],
     words: Uint32Array,
   ): Pick<StepResult, "recordWords" | "refused"> {
-    const { layerCount, slotCount } = this.#cache.shape;
+    const { sealed, shape: { slotCount, stores } } = this.#cache;
     const flags = words.subarray(this.#sizeWordsPerJob * slotCount);
     const refused = [...measures.keys()].filter((job) => flags[job] !== 0);
     const recordWords = measures.map(({ blockIndex }, job) => {
       const firstToken = this.#firstToken(blockIndex);
-      return Array.from({ length: layerCount }, (_, layer) => {
-        return this.#addRecord(words, { job, layer, firstToken });
+      const storeWords = new Array<number>(stores.length).fill(0);
+      sealed.forEach(({ store }, layer) => {
+        storeWords[store] = this.#addRecord(words, { job, layer, firstToken });
       });
+      return storeWords;
     });
     return { recordWords, refused };
   }
@@ -165,7 +168,7 @@ export class BlockSealer implements Sealer {
   }
 
   get #sizeWordsPerJob(): number {
-    return this.#cache.shape.layerCount * this.#kernels.layout.sectionCount;
+    return this.#cache.sealed.length * this.#kernels.layout.sectionCount;
   }
 
   /** The first block of a sequence begins with its sinks. */

@@ -19,28 +19,48 @@ import { ENTRY_WORDS } from "../core/row.ts";
 import { BINDING_ALIGNMENT_BYTES } from "../gpu/gpu.ts";
 import { EXTENT_UNIT_WORDS } from "../scheduler/allocator.ts";
 
-/** A run of layers whose sealed blocks share one arena buffer. */
+/** A run of stores whose sealed blocks share one arena buffer. */
 export interface ArenaGroup {
-  firstLayer: number;
-  layerCount: number;
+  firstStore: number;
+  storeCount: number;
+  /** Those of them that keep only a window. */
+  windowStoreCount: number;
   wordCount: number;
 }
 
+/** Keys and values that are kept once, for one layer or for several that read the same. */
+export interface Store {
+  /** The layer that writes it. */
+  layer: number;
+  /** Whether its blocks are sealed as they leave the window; otherwise they are gone then. */
+  isSealed: boolean;
+  /** Index of the arena group that holds its records, and raw tiles that are kept. */
+  group: number;
+}
+
+/**
+ * What a layer keeps: `sealed` blocks and a window, a `window` only, `none`, or nothing of its own
+ * since it reads what another layer keeps.
+ */
+export type LayerKeeps = "sealed" | "window" | "none" | { sameAs: number };
+
 /** Sizes of everything in the cache. */
 export interface CacheShape {
-  layerCount: number;
+  stores: readonly Store[];
+  /** By layer: index of the store it reads; null for a layer that keeps nothing. */
+  storeOf: readonly (number | null)[];
   kvHeadCount: number;
   headSize: number;
   /** Sequences that can run at a time. */
   slotCount: number;
   /** Most sealed blocks of a sequence. */
   blockCountMax: number;
-  /** Words of a raw tile: 64 tokens of K and V of one layer as f16. */
+  /** Words of a raw tile: 64 tokens of K and V of one store as f16. */
   tileWords: number;
-  /** Words of the largest record of one layer and block. */
+  /** Words of the largest record of one store and block. */
   recordWordsMax: number;
   groups: readonly ArenaGroup[];
-  /** Bytes from one layer's part of the directory to the next. */
+  /** Bytes from one store's part of the directory to the next. */
   directoryStrideBytes: number;
 }
 
@@ -49,6 +69,8 @@ export interface CacheOptions {
   slotCount: number;
   contextLength: number;
   recordWordsMax: number;
+  /** What each layer keeps; all of them `sealed` if left out. */
+  layerKeeps?: readonly LayerKeeps[];
   /** Budget of the arena in bytes; what all slots can ever need if left out. */
   arenaSizeBytes?: number;
   /** Most bytes of the arena if no budget is given. */
@@ -80,13 +102,17 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
         `exceed the adapter's binding limit of ${bindingSizeMax}; use fewer --sequences`,
     );
   }
-  const groups = arenaGroups(layerCount, { ...options, blockCountMax });
+  const layerKeeps = options.layerKeeps ?? new Array<LayerKeeps>(layerCount).fill("sealed");
+  const { storeOf, kinds } = storesOf(layerKeeps, layerCount);
+  const groups = arenaGroups(kinds.map(({ isSealed }) => isSealed), { ...options, blockCountMax });
+  const stores = kinds.map((kind, store) => ({ ...kind, group: groupOf(groups, store) }));
   const directoryStrideBytes = alignUp(
     slotCount * blockCountMax * ENTRY_WORDS * WORD_SIZE_BYTES,
     BINDING_ALIGNMENT_BYTES,
   );
   return {
-    layerCount,
+    stores,
+    storeOf,
     kvHeadCount,
     headSize,
     slotCount,
@@ -98,34 +124,73 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
   };
 }
 
+function storesOf(layerKeeps: readonly LayerKeeps[], layerCount: number) {
+  if (layerKeeps.length !== layerCount) {
+    throw new RangeError(`Cannot keep what ${layerKeeps.length} of ${layerCount} layers say`);
+  }
+  const storeOf: (number | null)[] = [];
+  const kinds: Omit<Store, "group">[] = [];
+  for (const [layer, keeps] of layerKeeps.entries()) {
+    if (typeof keeps === "object") {
+      const other = keeps.sameAs < layer ? storeOf[keeps.sameAs] : null;
+      if (other === null || other === undefined) {
+        throw new RangeError(
+          `Cannot let layer ${layer} read what layer ${keeps.sameAs} keeps: ` +
+            `wanted a layer before it that keeps something`,
+        );
+      }
+      storeOf.push(other);
+    } else if (keeps === "none") {
+      storeOf.push(null);
+    } else {
+      storeOf.push(kinds.length);
+      kinds.push({ layer, isSealed: keeps === "sealed" });
+    }
+  }
+  if (!kinds.some(({ isSealed }) => isSealed)) {
+    throw new RangeError("Cannot make a cache: no layer keeps sealed blocks");
+  }
+  return { storeOf, kinds };
+}
+
+function groupOf(groups: readonly ArenaGroup[], store: number): number {
+  return groups.findIndex(({ firstStore, storeCount }) => store < firstStore + storeCount);
+}
+
+/** Groups hold sealed stores evenly; one that keeps a window only is in that of the one before. */
 function arenaGroups(
-  layerCount: number,
+  isSealed: readonly boolean[],
   options: CacheOptions & { blockCountMax: number },
 ): ArenaGroup[] {
   const { slotCount, blockCountMax, recordWordsMax, bindingSizeMax } = options;
-  const bytesPerBlockAndLayer = alignUp(recordWordsMax, EXTENT_UNIT_WORDS) * WORD_SIZE_BYTES;
-  const needBytes = slotCount * blockCountMax * layerCount * bytesPerBlockAndLayer;
+  const sealed = [...isSealed.keys()].filter((store) => isSealed[store]);
+  const { length: sealedCount } = sealed;
+  const bytesPerRecord = alignUp(recordWordsMax, EXTENT_UNIT_WORDS) * WORD_SIZE_BYTES;
+  const needBytes = slotCount * blockCountMax * sealedCount * bytesPerRecord;
   const { arenaSizeBytes, arenaLimitBytes = needBytes } = options;
   const totalBytes = arenaSizeBytes ?? Math.min(needBytes, arenaLimitBytes);
-  if (totalBytes < layerCount * bytesPerBlockAndLayer) {
+  if (totalBytes < sealedCount * bytesPerRecord) {
     throw new EngineError(
       "model_too_large",
       `Cannot hold one block of the KV cache: it takes up to ${
-        layerCount * bytesPerBlockAndLayer
+        sealedCount * bytesPerRecord
       } bytes, the budget is ${totalBytes}`,
     );
   }
-  const bytesPerLayer = Math.floor(totalBytes / layerCount);
-  const layersPerGroup = Math.max(1, Math.floor(bindingSizeMax / bytesPerLayer));
-  const groupCount = divCeil(layerCount, Math.min(layersPerGroup, layerCount));
+  const bytesPerStore = Math.floor(totalBytes / sealedCount);
+  const storesPerGroup = Math.max(1, Math.floor(bindingSizeMax / bytesPerStore));
+  const groupCount = divCeil(sealedCount, Math.min(storesPerGroup, sealedCount));
   const groups: ArenaGroup[] = [];
+  const firstOf = (index: number) => Math.floor((index * sealedCount) / groupCount);
   for (let index = 0; index < groupCount; index++) {
-    const firstLayer = Math.floor((index * layerCount) / groupCount);
-    const end = Math.floor(((index + 1) * layerCount) / groupCount);
-    const bytes = Math.min((end - firstLayer) * bytesPerLayer, bindingSizeMax);
+    const [first, end] = [firstOf(index), firstOf(index + 1)];
+    const bytes = Math.min((end - first) * bytesPerStore, bindingSizeMax);
     const unitBytes = EXTENT_UNIT_WORDS * WORD_SIZE_BYTES;
     const wordCount = Math.floor(bytes / unitBytes) * EXTENT_UNIT_WORDS;
-    groups.push({ firstLayer, layerCount: end - firstLayer, wordCount });
+    const firstStore = first === 0 ? 0 : sealed[first];
+    const storeCount = (end === sealedCount ? isSealed.length : sealed[end]) - firstStore;
+    const windowStoreCount = storeCount - (end - first);
+    groups.push({ firstStore, storeCount, windowStoreCount, wordCount });
   }
   return groups;
 }

@@ -1,6 +1,6 @@
 /**
- * The KV cache's buffers on the device: the raw window of each layer, the arena of each group of
- * layers, and the directory that says where the record of each (layer, slot, block) lies.
+ * The KV cache's buffers on the device: the raw window of each store, the arena of each group of
+ * stores, and the directory of read lists.
  *
  * @module
  */
@@ -17,13 +17,26 @@ import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
 import type { CacheShape } from "./cache_shape.ts";
 
+/** A store whose blocks are sealed. */
+export interface SealedStore {
+  /** Its index among all stores. */
+  store: number;
+  /** The layer that writes it. */
+  layer: number;
+  window: GPUBuffer;
+}
+
 /** Device memory of all sequences' keys and values. */
 export class KvCache {
   readonly shape: CacheShape;
-  /** u32 `[slotCount][WINDOW_TILE_COUNT][tileWords]` per layer; raw tiles of FORMAT.md. */
+  /** u32 `[slotCount][WINDOW_TILE_COUNT][tileWords]` per store; raw tiles of FORMAT.md. */
   readonly windows: readonly GPUBuffer[];
-  /** u32 words per group of layers. */
+  /** u32 words per group of stores. */
   readonly arenas: readonly GPUBuffer[];
+  /** The stores whose blocks are sealed, in order. */
+  readonly sealed: readonly SealedStore[];
+  /** By arena group: which of {@link sealed} it holds. */
+  readonly sealedGroups: readonly { first: number; count: number }[];
   #gpu: Gpu;
   #directory: GPUBuffer;
 
@@ -33,65 +46,88 @@ export class KvCache {
     this.shape = shape;
     const windowBytes = shape.slotCount * WINDOW_TILE_COUNT * shape.tileWords * WORD_SIZE_BYTES;
     this.windows = Array.from(
-      { length: shape.layerCount },
-      (_, layer) => gpu.createBuffer(`window ${layer}`, windowBytes),
+      { length: shape.stores.length },
+      (_, store) => gpu.createBuffer(`window ${store}`, windowBytes),
     );
     this.arenas = shape.groups.map((group, index) =>
       gpu.createBuffer(`arena ${index}`, group.wordCount * WORD_SIZE_BYTES)
     );
-    const directoryBytes = shape.layerCount * shape.directoryStrideBytes;
+    this.sealed = shape.stores.flatMap(({ layer, isSealed }, store) =>
+      isSealed ? [{ store, layer, window: this.windows[store] }] : []
+    );
+    this.sealedGroups = shape.groups.map(({ firstStore, storeCount, windowStoreCount }) => ({
+      first: this.sealed.findIndex(({ store }) => store >= firstStore),
+      count: storeCount - windowStoreCount,
+    }));
+    const directoryBytes = shape.stores.length * shape.directoryStrideBytes;
     this.#directory = gpu.createBuffer("directory", directoryBytes);
   }
 
-  /** Index of the arena group that holds `layer`. */
-  groupOf(layer: number): number {
-    const index = this.shape.groups.findIndex((group) =>
-      layer >= group.firstLayer && layer < group.firstLayer + group.layerCount
-    );
-    invariant(index >= 0, "every layer is in one arena group");
-    return index;
+  /** Index of the store that a layer reads. */
+  storeOf(layer: number): number {
+    const store = this.shape.storeOf[layer];
+    invariant(store !== null && store !== undefined, "the layer keeps something, or reads it");
+    return store;
   }
 
-  /** The arena that holds the records of `layer`. */
+  /** The raw window that a layer reads. */
+  windowOf(layer: number): GPUBuffer {
+    return this.windows[this.storeOf(layer)];
+  }
+
+  /** The arena that holds the records a layer reads. */
   arenaOf(layer: number): GPUBuffer {
-    return this.arenas[this.groupOf(layer)];
+    return this.arenaOfStore(this.storeOf(layer));
   }
 
-  /** The read lists of one layer: u32 `[slotCount][blockCountMax][ENTRY_WORDS]`. */
+  /** The arena that holds the records of a store. */
+  arenaOfStore(store: number): GPUBuffer {
+    return this.arenas[this.shape.stores[store].group];
+  }
+
+  /** The read lists of the store of a layer: u32 `[slotCount][blockCountMax][ENTRY_WORDS]`. */
   directoryOf(layer: number): BufferSlice {
     const { directoryStrideBytes: size } = this.shape;
-    return { buffer: this.#directory, offset: layer * size, size };
+    return { buffer: this.#directory, offset: this.storeOf(layer) * size, size };
   }
 
   /** Queues the directory entries of a block that this step makes readable. */
   writeDirectory(link: LinkOp): void {
-    const { layerCount, blockCountMax, directoryStrideBytes } = this.shape;
+    const { stores, blockCountMax, directoryStrideBytes } = this.shape;
     const entry = link.slot * blockCountMax + link.listIndex;
     const isFirst = link.blockIndex === 0;
-    for (let layer = 0; layer < layerCount; layer++) {
-      const offset = layer * directoryStrideBytes + entry * ENTRY_WORDS * WORD_SIZE_BYTES;
-      const [word, tokenCount] = [link.recordOffsets[layer], BLOCK_TOKEN_COUNT];
+    for (let store = 0; store < stores.length; store++) {
+      if (!stores[store].isSealed) continue;
+      const offset = store * directoryStrideBytes + entry * ENTRY_WORDS * WORD_SIZE_BYTES;
+      const [word, tokenCount] = [link.recordOffsets[store], BLOCK_TOKEN_COUNT];
       const words = Uint32Array.from(entryWords({ word, tokenCount, isFirst }));
       this.#gpu.write(this.#directory, offset, words);
     }
   }
 
-  /** Records the copy of a raw tile of all layers between a slot's window and the arenas. */
+  /** Records the copy of a raw tile of all stores between a slot's window and the arenas. */
   recordTileCopy(encoder: GPUCommandEncoder, tile: TileOp, to: "window" | "arena"): void {
-    const { layerCount, tileWords } = this.shape;
-    const sizeBytes = tileWords * WORD_SIZE_BYTES;
-    const place = windowTile(tile.slot, tile.blockIndex);
-    for (let layer = 0; layer < layerCount; layer++) {
-      const [window, arena] = [this.windows[layer], this.arenaOf(layer)];
-      const [inWindow, inArena] = [
-        place * sizeBytes,
-        tile.recordOffsets[layer] * WORD_SIZE_BYTES,
-      ];
-      if (to === "window") {
-        encoder.copyBufferToBuffer(arena, inArena, window, inWindow, sizeBytes);
-      } else {
-        encoder.copyBufferToBuffer(window, inWindow, arena, inArena, sizeBytes);
-      }
+    for (const store of this.shape.stores.keys()) this.#copyTile(encoder, { ...tile, store }, to);
+  }
+
+  /** Records the copy of a raw tile of all sealed stores to the arenas, as their records. */
+  recordSealedCopy(encoder: GPUCommandEncoder, pack: TileOp): void {
+    for (const { store } of this.sealed) this.#copyTile(encoder, { ...pack, store }, "arena");
+  }
+
+  #copyTile(
+    encoder: GPUCommandEncoder,
+    { store, slot, blockIndex, recordOffsets }: TileOp & { store: number },
+    to: "window" | "arena",
+  ): void {
+    const sizeBytes = this.shape.tileWords * WORD_SIZE_BYTES;
+    const [window, arena] = [this.windows[store], this.arenaOfStore(store)];
+    const inWindow = windowTile(slot, blockIndex) * sizeBytes;
+    const inArena = recordOffsets[store] * WORD_SIZE_BYTES;
+    if (to === "window") {
+      encoder.copyBufferToBuffer(arena, inArena, window, inWindow, sizeBytes);
+    } else {
+      encoder.copyBufferToBuffer(window, inWindow, arena, inArena, sizeBytes);
     }
   }
 
@@ -100,9 +136,9 @@ export class KvCache {
     const { shape } = this;
     const windowWords = shape.slotCount * WINDOW_TILE_COUNT * shape.tileWords;
     return {
-      window: shape.layerCount * windowWords * WORD_SIZE_BYTES,
+      window: shape.stores.length * windowWords * WORD_SIZE_BYTES,
       arena: shape.groups.reduce((sum, group) => sum + group.wordCount, 0) * WORD_SIZE_BYTES,
-      directory: shape.layerCount * shape.directoryStrideBytes,
+      directory: shape.stores.length * shape.directoryStrideBytes,
     };
   }
 

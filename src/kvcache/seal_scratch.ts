@@ -46,7 +46,7 @@ export function createScratch(
   },
 ): SealScratch {
   const { cache, layout, repack } = options;
-  const words = scratchWords(layout, cache.shape.layerCount);
+  const words = scratchWords(layout, cache.sealed.length);
   const make = (label: string, wordsPerSlot: number) =>
     slotBuffer(gpu, options, [label, wordsPerSlot]);
   return {

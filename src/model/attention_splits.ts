@@ -88,3 +88,12 @@ function partialBytes(
 ): number {
   return rowCount * queryHeadCount * (headSize + 2) * WORD_SIZE_BYTES;
 }
+
+/** By layer: what `bind` gives for the window that it reads; layers of one store share it. */
+export function boundByLayer(
+  cache: KvCache,
+  bind: (window: GPUBuffer) => GPUBindGroup,
+): GPUBindGroup[] {
+  const bound = cache.windows.map(bind);
+  return cache.shape.storeOf.map((_, layer) => bound[cache.storeOf(layer)]);
+}

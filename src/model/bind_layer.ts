@@ -65,7 +65,7 @@ function bindPlainHeads(
     y: group.q,
     rope: group.turnsOf(index),
     rows: group.rows,
-    window: cache.windows[index],
+    window: cache.windowOf(index),
   });
 }
 
@@ -81,7 +81,7 @@ async function bindOtherHeads(context: LayerContext, index: number): Promise<Rec
     y: group.q,
     rope: group.turnsOf(index),
     rows: group.rows,
-    window: cache.windows[index],
+    window: cache.windowOf(index),
   });
   return [
     await bindProduct(context, "store", {

@@ -4,7 +4,12 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionDecodeRawKernel } from "../kernels/attention_decode/raw.ts";
 import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
-import { type AttentionOptions, createPartials, splitShape } from "./attention_splits.ts";
+import {
+  type AttentionOptions,
+  boundByLayer,
+  createPartials,
+  splitShape,
+} from "./attention_splits.ts";
 import type { Attention } from "./layer_stack.ts";
 
 interface Parts {
@@ -47,7 +52,7 @@ export class DecodeAttention implements Attention {
       partials,
       sealed,
       window,
-      boundWindow: cache.windows.map((tiles) => window.bind({ q, rows, tiles, partials })),
+      boundWindow: boundByLayer(cache, (tiles) => window.bind({ q, rows, tiles, partials })),
       merge,
       boundMerge: merge.bind({ rows, partials, out }),
     });

@@ -4,7 +4,12 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
-import { type AttentionOptions, createPartials, splitShape } from "./attention_splits.ts";
+import {
+  type AttentionOptions,
+  boundByLayer,
+  createPartials,
+  splitShape,
+} from "./attention_splits.ts";
 import type { Attention } from "./layer_stack.ts";
 
 interface Parts {
@@ -46,8 +51,9 @@ export class SliceAttention implements Attention {
       splits,
       source: "window",
     });
-    const boundWindow = cache.windows.map((tiles) =>
-      window.bind({ q, rows, slice, tiles, partials })
+    const boundWindow = boundByLayer(
+      cache,
+      (tiles) => window.bind({ q, rows, slice, tiles, partials }),
     );
     const merge = await AttentionMergeKernel.create(gpu, { shape, splits });
     const boundMerge = merge.bind({ rows, partials, out });

@@ -19,7 +19,8 @@ export function cacheBytes(
   stats: Pick<SchedulerStats, "sealedBlockCount" | "packedWordCount" | "allocatedWordCount">,
   plan: { shape: CacheShape; codec: AnyCodec },
 ): CacheBytes {
-  const recordCount = stats.sealedBlockCount * plan.shape.layerCount;
+  const recordCount = stats.sealedBlockCount *
+    plan.shape.stores.filter(({ isSealed }) => isSealed).length;
   const rawWords = recordCount * plan.shape.tileWords;
   const sideWords = recordCount * plan.codec.fixedWords;
   return {

@@ -10,7 +10,7 @@ import { EngineError } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { type CacheShape, cacheShape } from "../kvcache/cache_shape.ts";
+import { type CacheShape, cacheShape, type LayerKeeps } from "../kvcache/cache_shape.ts";
 import { checkMemory, type LoadedModel } from "./load_model.ts";
 import type { ProfileOptions } from "./types.ts";
 
@@ -37,13 +37,22 @@ export function planCache(
     contextLength: number;
     arenaSizeBytes?: number;
     arenaLimitBytes?: number;
+    /** What each layer keeps; by the model's plan if left out. */
+    layerKeeps?: readonly LayerKeeps[];
   },
 ): CachePlan {
-  const { gpu, shape } = model;
+  const { gpu, shape, plan } = model;
   const { codec } = options;
   const { min: recordWordsMin, max: recordWordsMax } = codec.recordWords;
   const { bindingSizeMax } = gpu.facts;
-  const planned = cacheShape(shape, { ...options, recordWordsMax, bindingSizeMax });
+  const planned = cacheShape(shape, {
+    layerKeeps: plan.layers.map(({ attention: { keyValueLayer } }, layer) =>
+      keyValueLayer === layer ? "sealed" : { sameAs: keyValueLayer }
+    ),
+    ...options,
+    recordWordsMax,
+    bindingSizeMax,
+  });
   checkDirectory(gpu, planned, options.contextLength);
   const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);
   checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
@@ -53,8 +62,8 @@ export function planCache(
 
 function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): void {
   const { bufferSizeMax, bindingSizeMax } = gpu.facts;
-  const { directoryStrideBytes, layerCount, slotCount } = shape;
-  const sizeBytes = layerCount * directoryStrideBytes;
+  const { directoryStrideBytes, stores, slotCount } = shape;
+  const sizeBytes = stores.length * directoryStrideBytes;
   if (sizeBytes <= bufferSizeMax && directoryStrideBytes <= bindingSizeMax) return;
   throw new EngineError(
     "model_too_large",
@@ -66,8 +75,8 @@ function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): voi
 
 /** Blocks that fit into the arenas of a cache even if all their records are of the largest size. */
 export function blockCapacity({ shape, recordWordsMax }: CachePlan): number {
-  const counts = shape.groups.map(({ layerCount, wordCount }) => {
-    return Math.floor(wordCount / (layerCount * recordWordsMax));
+  const counts = shape.groups.map(({ storeCount, windowStoreCount, wordCount }) => {
+    return Math.floor(wordCount / ((storeCount - windowStoreCount) * recordWordsMax));
   });
   return Math.min(...counts);
 }

@@ -161,11 +161,12 @@ async function readSample(
   const { position, ids: { length: rowCount } } = slice;
   const queryBytes = rowCount * queryHeadCount * headSize * WORD_SIZE_BYTES;
   const queries = await readBuffer(gpu, runner.graph.sliceQueries, { sizeBytes: queryBytes });
-  const { windows, shape: { tileWords } } = runner.cache;
+  const { cache } = runner;
+  const { tileWords } = cache.shape;
   const sizeBytes = tileWords * WORD_SIZE_BYTES;
   const tileIndex = tileOf(Math.floor(position / BLOCK_TOKEN_COUNT));
   const range = { offsetBytes: tileIndex * sizeBytes, sizeBytes };
-  const tile = new Uint32Array(await readBuffer(gpu, windows[layer], range));
+  const tile = new Uint32Array(await readBuffer(gpu, cache.windowOf(layer), range));
   const from = (position % BLOCK_TOKEN_COUNT) * kvHeadCount * headSize;
   const rows = (side: 0 | 1) => rawTileValues(shape, tile, side).subarray(from);
   return {

@@ -117,6 +117,7 @@ async function createRuntime(
     ...plan,
     sequenceCountMax: options.sequenceCountMax,
     waitingCountMax: options.waitingCountMax,
+    layerCount: shape.layerCount,
     arenas: plan.shape.groups,
     stepTokenCountMax,
     blockCost: blockCost(shape),
@@ -193,7 +194,7 @@ function arenaLimitBytes(gpu: Gpu): number {
 
 /** A step copies one block's raw tiles or several packed blocks, within a few megabytes. */
 function hostTier({ shape }: CachePlan, capacityBytes: number) {
-  const tilesWordCount = shape.layerCount * shape.tileWords;
+  const tilesWordCount = shape.stores.length * shape.tileWords;
   return {
     capacityBytes,
     saveWordCountMax: Math.max(tilesWordCount, SAVE_SIZE_BYTES_MIN / WORD_SIZE_BYTES),

@@ -188,13 +188,13 @@ export class SequenceRun {
     const rewriteTile = this.#rewriteTile;
     if (rewriteTile === null) return;
     const { gpu } = this.#model;
-    const { windows, shape: { tileWords } } = this.#runner.cache;
+    const { windows, shape: { tileWords, stores } } = this.#runner.cache;
     const tileBytes = tileWords * WORD_SIZE_BYTES;
     const tile = windowTile(slot, blockIndex);
     const gathered = gpu.createBuffer("tiles to rewrite", windows.length * tileBytes);
     const encoder = gpu.device.createCommandEncoder();
-    for (const [layer, window] of windows.entries()) {
-      const [from, to] = [tile * tileBytes, layer * tileBytes];
+    for (const [store, window] of windows.entries()) {
+      const [from, to] = [tile * tileBytes, store * tileBytes];
       encoder.copyBufferToBuffer(window, from, gathered, to, tileBytes);
     }
     gpu.device.queue.submit([encoder.finish()]);
@@ -202,9 +202,9 @@ export class SequenceRun {
       await readBuffer(gpu, gathered, { sizeBytes: windows.length * tileBytes }),
     );
     gpu.destroyBuffer(gathered);
-    for (const [layer, window] of windows.entries()) {
-      const own = words.subarray(layer * tileWords, (layer + 1) * tileWords);
-      rewriteTile(own, { layer, blockIndex });
+    for (const [store, window] of windows.entries()) {
+      const own = words.subarray(store * tileWords, (store + 1) * tileWords);
+      rewriteTile(own, { layer: stores[store].layer, blockIndex });
       gpu.write(window, tile * tileBytes, own);
     }
   }

@@ -71,6 +71,7 @@ export function soleSequence(
     ...plan,
     sequenceCountMax: 1,
     waitingCountMax: 1,
+    layerCount: plan.shape.storeOf.length,
     arenas: plan.shape.groups,
   });
   runner.setSampling(0, GREEDY);

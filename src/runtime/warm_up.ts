@@ -27,15 +27,16 @@ async function warmUpSealing(runner: StepRunner): Promise<void> {
   const measures = [{ sequenceId, slot, blockIndex }];
   const measured = await runner.run({ ...EMPTY_STEP, measures });
   const firstWords = runner.cache.shape.groups.map(() => 0);
-  const recordOffsets = measured.recordWords[0].map((wordCount, layer) => {
-    const group = runner.cache.groupOf(layer);
+  const { stores, storeOf } = runner.cache.shape;
+  const recordOffsets = measured.recordWords[0].map((wordCount, store) => {
+    const { group } = stores[store];
     const offset = firstWords[group];
     firstWords[group] += wordCount;
     return offset;
   });
   const position = 3 * BLOCK_TOKEN_COUNT;
   const reads = { listCount: 1, firstWindowBlock: 1 };
-  const layers = { first: 0, end: runner.cache.shape.layerCount };
+  const layers = { first: 0, end: storeOf.length };
   await runner.run({
     ...EMPTY_STEP,
     packs: [{ slot, blockIndex, listIndex: 0, jobIndex: 0, extents: [], recordOffsets }],

@@ -23,7 +23,9 @@ export interface SchedulerOptions extends RecordWordsRange {
   waitingCountMax: number;
   /** Most prompt and generated tokens of a sequence. */
   contextLength: number;
-  /** The arena of each group of layers. */
+  /** Layers of the model: a slice beside decode rows runs some of them in a step. */
+  layerCount: number;
+  /** The arena of each group of stores. */
   arenas: readonly ArenaSize[];
   /**
    * Prompt tokens that a step with decode rows pays for, for each prompt that is being read: its
@@ -42,7 +44,7 @@ export interface SchedulerOptions extends RecordWordsRange {
   prefix?: {
     /** Stands for model, profile, format and device: what else a block's bytes depend on. */
     root: string;
-    /** Words of the raw tile of one layer. */
+    /** Words of the raw tile of one store. */
     tileWords: number;
   };
 }

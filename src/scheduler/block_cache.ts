@@ -10,13 +10,13 @@ import type { ItemKind } from "./block_key.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
 import type { BlockMemory, SealedBlock } from "./block_memory.ts";
 
-/** One block of all layers in the arenas. */
+/** One block of all stores in the arenas. */
 export interface CachedItem {
   readonly kind: ItemKind;
   /** What it can be found by; null for a block that belongs to one sequence. */
   readonly key: string | null;
   readonly block: SealedBlock;
-  /** By layer. */
+  /** By store. */
   readonly recordWords: readonly number[];
   /** Sequences that hold it. */
   useCount: number;

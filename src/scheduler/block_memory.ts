@@ -8,28 +8,31 @@ import { invariant } from "../core/errors.ts";
 import { alignUp, RECORD_ALIGN_WORDS } from "../core/shapes.ts";
 import { type Extent, EXTENT_UNIT_WORDS, ExtentAllocator } from "./allocator.ts";
 
-/** An arena and the layers whose records it holds; groups are in the order of the layers. */
+/** An arena and the stores whose records it holds; groups are in the order of the stores. */
 export interface ArenaSize {
-  layerCount: number;
+  storeCount: number;
+  /** Those of them that keep only a window: their records have no words. */
+  windowStoreCount?: number;
   wordCount: number;
 }
 
-/** Where one sealed block of all layers lies. */
+/** Where one sealed block of all stores lies. */
 export interface SealedBlock {
   /** One per arena group. */
   extents: readonly Extent[];
-  /** By layer: word offset of its record in the arena of its group. */
+  /** By store: word offset of its record in the arena of its group. */
   recordOffsets: readonly number[];
 }
 
-/** Bounds of the words one layer's record of one block takes; equal where the size is fixed. */
+/** Bounds of the words one store's record of one block takes; equal where the size is fixed. */
 export interface RecordWordsRange {
   recordWordsMin: number;
   recordWordsMax: number;
 }
 
 interface Group {
-  layerCount: number;
+  storeCount: number;
+  sealedStoreCount: number;
   allocator: ExtentAllocator;
   /** Words of all measured blocks in this group. */
   measuredWordCount: number;
@@ -43,16 +46,17 @@ export class BlockMemory {
 
   constructor(arenas: readonly ArenaSize[], range: RecordWordsRange) {
     this.#range = range;
-    this.#groups = arenas.map(({ layerCount, wordCount }) => ({
-      layerCount,
+    this.#groups = arenas.map(({ storeCount, wordCount, windowStoreCount = 0 }) => ({
+      storeCount,
+      sealedStoreCount: storeCount - windowStoreCount,
       allocator: new ExtentAllocator(wordCount),
       measuredWordCount: 0,
     }));
   }
 
-  /** Layers of all arenas. */
-  get layerCount(): number {
-    return this.#sum(({ layerCount }) => layerCount);
+  /** Stores of all arenas. */
+  get storeCount(): number {
+    return this.#sum(({ storeCount }) => storeCount);
   }
 
   /** Words of all arenas. */
@@ -74,10 +78,10 @@ export class BlockMemory {
   allocate(recordWords: readonly number[], side: "fit" | "end" = "fit"): SealedBlock | null {
     const extents: Extent[] = [];
     const recordOffsets: number[] = [];
-    let layer = 0;
-    for (const { layerCount, allocator } of this.#groups) {
-      const words = recordWords.slice(layer, layer + layerCount);
-      layer += layerCount;
+    let store = 0;
+    for (const { storeCount, allocator } of this.#groups) {
+      const words = recordWords.slice(store, store + storeCount);
+      store += storeCount;
       const extent = allocator.allocate(words.reduce((sum, count) => sum + count, 0), side);
       if (extent === null) {
         extents.forEach((taken, index) => this.#groups[index].allocator.release(taken));
@@ -91,16 +95,16 @@ export class BlockMemory {
         offset += count;
       }
     }
-    invariant(layer === recordWords.length, "every layer is in one arena group");
+    invariant(store === recordWords.length, "every store is in one arena group");
     return { extents, recordOffsets };
   }
 
   /** Whether there are free words enough for a block, though not in one run. */
   isFragmented(recordWords: readonly number[]): boolean {
-    let layer = 0;
-    return this.#groups.every(({ layerCount, allocator }) => {
-      const words = recordWords.slice(layer, layer + layerCount);
-      layer += layerCount;
+    let store = 0;
+    return this.#groups.every(({ storeCount, allocator }) => {
+      const words = recordWords.slice(store, store + storeCount);
+      store += storeCount;
       const takenWordCount = alignUp(words.reduce((sum, count) => sum + count), EXTENT_UNIT_WORDS);
       return allocator.allocatedWordCount + takenWordCount <= allocator.capacityWordCount;
     });
@@ -114,10 +118,10 @@ export class BlockMemory {
   /** Learns from a measured block what to expect of the next ones. */
   learn(recordWords: readonly number[]): void {
     this.#measuredBlockCount++;
-    let layer = 0;
+    let store = 0;
     for (const group of this.#groups) {
-      for (const end = layer + group.layerCount; layer < end; layer++) {
-        group.measuredWordCount += recordWords[layer];
+      for (const end = store + group.storeCount; store < end; store++) {
+        group.measuredWordCount += recordWords[store];
       }
     }
   }
@@ -146,8 +150,8 @@ export class BlockMemory {
    * Fewest words that `blockCount` blocks take, where that is more than an arena has; else null.
    */
   shortage(blockCount: number): { needWordCount: number; capacityWordCount: number } | null {
-    for (const { layerCount, allocator: { capacityWordCount } } of this.#groups) {
-      const needWordCount = blockCount * layerCount * this.#range.recordWordsMin;
+    for (const { sealedStoreCount, allocator: { capacityWordCount } } of this.#groups) {
+      const needWordCount = blockCount * sealedStoreCount * this.#range.recordWordsMin;
       if (needWordCount > capacityWordCount) return { needWordCount, capacityWordCount };
     }
     return null;
@@ -168,7 +172,7 @@ export class BlockMemory {
 
   /** The mean of what was measured in a group, or the worst case before anything was. */
   #expectedWords(group: Group): number {
-    if (this.#measuredBlockCount === 0) return group.layerCount * this.#range.recordWordsMax;
+    if (this.#measuredBlockCount === 0) return group.sealedStoreCount * this.#range.recordWordsMax;
     return group.measuredWordCount / this.#measuredBlockCount;
   }
 

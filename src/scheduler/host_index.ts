@@ -14,7 +14,7 @@ import type { ItemKind } from "./block_key.ts";
 export interface HostEntry {
   readonly key: string;
   readonly kind: ItemKind;
-  /** By layer. */
+  /** By store. */
   readonly recordWords: readonly number[];
 }
 

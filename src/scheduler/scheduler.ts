@@ -60,9 +60,9 @@ export class Scheduler {
     this.#roster = new Roster(this.#cache, options.sequenceCountMax);
     const { host, prefix } = options;
     this.#host = host ? new HostIndex(host.capacityBytes) : null;
-    const { layerCount } = this.#cache.memory;
+    const { storeCount } = this.#cache.memory;
     this.#swaps = this.#host && prefix
-      ? new SwapSpace(this.#host, { layerCount, tileWords: prefix.tileWords })
+      ? new SwapSpace(this.#host, { storeCount, tileWords: prefix.tileWords })
       : null;
     const tiers = { cache: this.#cache, host: this.#host };
     this.#starter = new Starter(this.#roster, { ...tiers, swaps: this.#swaps });
@@ -275,7 +275,7 @@ export class Scheduler {
     if (sequence === null) return null;
     sequence.slicedStep = this.#nextStepIndex;
     const { request: { sequenceId }, slot, reads } = sequence;
-    const { layerCount } = this.#cache.memory;
+    const { layerCount } = this.#options;
     const step = { decodeCount, promptCount: prefilling.length, blockCount: reads.listCount };
     const open = sequence.openSlice(sliceSize(this.#options, { ...step, layerCount }));
     const { position, ids, nextLayer: first } = open;
@@ -295,8 +295,8 @@ export class Scheduler {
     const blockIndex = sequence.completedKeptTile();
     const key = blockIndex === null ? null : sequence.keyOf(blockIndex, "raw");
     if (!prefix || blockIndex === null || key === null || this.#cache.find(key)) return [];
-    const { layerCount } = this.#cache.memory;
-    const recordWords = new Array<number>(layerCount).fill(prefix.tileWords);
+    const { storeCount } = this.#cache.memory;
+    const recordWords = new Array<number>(storeCount).fill(prefix.tileWords);
     const item = this.#cache.add("raw", key, recordWords);
     if (item === null) return [];
     this.#saves?.note(item);

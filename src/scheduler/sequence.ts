@@ -38,7 +38,7 @@ export type ReadyBlock =
     blockIndex: number;
     /** Index among the measures of the step. */
     jobIndex: number;
-    /** Words of the record, by layer. */
+    /** Words of the record, by store. */
     recordWords: readonly number[];
   }
   | { blockIndex: number; item: CachedItem };

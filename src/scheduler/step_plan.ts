@@ -18,28 +18,28 @@ export interface PackOp {
   blockIndex: number;
   /** Entry of the slot's read list that the block becomes. */
   listIndex: number;
-  /** Where the block goes: one extent per arena group of layers, in the order of the groups. */
+  /** Where the block goes: one extent per arena group of stores, in the order of the groups. */
   extents: readonly Extent[];
   /** Index of the block in the `measures` of the step that measured it, the one before. */
   jobIndex: number;
-  /** Word offset of each layer's record in the arena of its group, by layer; multiples of 4. */
+  /** Word offset of each record in the arena of its group, by store; multiples of 4. */
   recordOffsets: readonly number[];
 }
 
-/** Copies a block of all layers from the host to the device. */
+/** Copies a block of all stores from the host to the device. */
 export interface LoadOp {
   key: string;
   /** Where to: extents of the arenas, or a tile of a slot's window. */
   target: { extents: readonly Extent[] } | { slot: number; blockIndex: number };
 }
 
-/** Copies a block of all layers from the device to the host. */
+/** Copies a block of all stores from the device to the host. */
 export interface SaveOp {
   key: string;
   kind: ItemKind;
   /** One per arena group. */
   extents: readonly Extent[];
-  /** By layer. */
+  /** By store. */
   recordWords: readonly number[];
 }
 
@@ -47,7 +47,7 @@ export interface SaveOp {
 export interface SwapOp {
   key: string;
   kind: ItemKind;
-  /** By layer. */
+  /** By store. */
   recordWords: readonly number[];
   /** Where from: extents of the arenas, or a tile of a slot's window. */
   source: { extents: readonly Extent[] } | { slot: number; blockIndex: number };
@@ -59,16 +59,16 @@ export interface LinkOp {
   blockIndex: number;
   /** Entry of the slot's read list that the block becomes. */
   listIndex: number;
-  /** By layer. */
+  /** By store. */
   recordOffsets: readonly number[];
 }
 
-/** Copies the raw tiles of one block of all layers from the arena to a slot's window, or back. */
+/** Copies the raw tiles of one block of all stores from the arena to a slot's window, or back. */
 export interface TileOp {
   slot: number;
   /** The tile is `blockIndex % 4` of the window. */
   blockIndex: number;
-  /** By layer: word offset in the arena. */
+  /** By store: word offset in the arena. */
   recordOffsets: readonly number[];
 }
 
@@ -176,7 +176,7 @@ export const EMPTY_STEP: StepPlan = {
 export interface StepResult {
   /** Sampled token by sequence: of each decode row, and of the slice if it was the last. */
   ids: ReadonlyMap<number, number>;
-  /** Words of the record of each measured block, `[measure][layer]`; multiples of 4, at least 4. */
+  /** Words of the record of each measured block, `[measure][store]`; multiples of 4, 0 for a store that keeps only a window. */
   recordWords: readonly (readonly number[])[];
   /** Indexes of the measures whose block holds NaN or infinity; its sequence fails. */
   refused: readonly number[];

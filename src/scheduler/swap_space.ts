@@ -23,10 +23,10 @@ export class SwapSpace {
   #host: HostIndex;
   #tileRecordWords: readonly number[];
 
-  /** @param tile Words of the raw tile of a layer, of each of the layers. */
-  constructor(host: HostIndex, tile: { layerCount: number; tileWords: number }) {
+  /** @param tile Words of the raw tile of a store, of each of the stores. */
+  constructor(host: HostIndex, tile: { storeCount: number; tileWords: number }) {
     this.#host = host;
-    this.#tileRecordWords = new Array<number>(tile.layerCount).fill(tile.tileWords);
+    this.#tileRecordWords = new Array<number>(tile.storeCount).fill(tile.tileWords);
   }
 
   /**

@@ -56,7 +56,7 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
     }
     assertSeparate(packs.flatMap(({ pack, words }) => {
       return pack.recordOffsets.map((start, layer) => ({
-        arena: runner.cache.groupOf(layer),
+        arena: runner.cache.shape.stores[runner.cache.storeOf(layer)].group,
         start,
         end: start + words[layer],
       }));

@@ -27,11 +27,11 @@ Deno.test("cacheShape() puts every layer into exactly one arena group that fits 
   for (const bindingSizeMax of [2 ** 21, 2 ** 24, 2 ** 27, 2 ** 30]) {
     const { groups } = cacheShape(MODEL, { ...OPTIONS, bindingSizeMax });
     let next = 0;
-    for (const { firstLayer, layerCount, wordCount } of groups) {
-      assertEquals(firstLayer, next);
-      assert(layerCount >= 1);
+    for (const { firstStore, storeCount, wordCount } of groups) {
+      assertEquals(firstStore, next);
+      assert(storeCount >= 1);
       assert(wordCount * 4 <= bindingSizeMax);
-      next += layerCount;
+      next += storeCount;
     }
     assertEquals(next, MODEL.layerCount);
   }

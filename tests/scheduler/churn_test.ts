@@ -17,8 +17,9 @@ Deno.test("over 10,000 random sequence lives extents take at most 1.1 times the 
     sequenceCountMax: 8,
     waitingCountMax: 16,
     contextLength: 8192,
-    arenas: [{ layerCount: LAYER_COUNT / 2, wordCount }, {
-      layerCount: LAYER_COUNT / 2,
+    layerCount: LAYER_COUNT,
+    arenas: [{ storeCount: LAYER_COUNT / 2, wordCount }, {
+      storeCount: LAYER_COUNT / 2,
       wordCount,
     }],
     recordWordsMin: RECORD_WORDS.min,

@@ -68,11 +68,12 @@ type Reader = Pick<PrefillSlice, "slot" | "listCount" | "firstWindowBlock">;
 
 /** How the device behaves beyond executing plans. */
 export interface FakeDeviceOptions {
+  layerCount: number;
   arenas: readonly ArenaSize[];
   endPeriod: number;
-  /** Words of the record of `layer` of a block of these tokens. */
-  recordWords: (ids: readonly number[], layer: number) => number;
-  /** Words of the raw tile of a layer; with sequences that share blocks. */
+  /** Words of the record of `store` of a block of these tokens. */
+  recordWords: (ids: readonly number[], store: number) => number;
+  /** Words of the raw tile of a store; with sequences that share blocks. */
   tileWords?: number;
 }
 
@@ -140,8 +141,7 @@ export class FakeDevice {
 
   /** Layers follow those of the step before, of the same rows. */
   #checkLayers({ slot, position, ids, listCount, layers, isComplete }: PrefillSlice): void {
-    const layerCount = this.#options.arenas.reduce((sum, arena) => sum + arena.layerCount, 0);
-    assertEquals(isComplete, layers.end === layerCount);
+    assertEquals(isComplete, layers.end === this.#options.layerCount);
     assert(layers.first < layers.end, "a step runs a layer");
     const rows = JSON.stringify([slot, position, ids, listCount]);
     if (layers.first > 0) assertEquals([rows, layers.first], this.#openSlice);
@@ -153,10 +153,10 @@ export class FakeDevice {
     this.#lastRecordWords = measures.map(({ slot, blockIndex }) => {
       const tile = this.#tile(slot, blockIndex);
       assertEquals(tile.ids.length, BLOCK);
-      const layerCount = this.#options.arenas.reduce((sum, arena) => sum + arena.layerCount, 0);
+      const storeCount = this.#options.arenas.reduce((sum, arena) => sum + arena.storeCount, 0);
       return Array.from(
-        { length: layerCount },
-        (_, layer) => this.#options.recordWords(tile.ids, layer),
+        { length: storeCount },
+        (_, store) => this.#options.recordWords(tile.ids, store),
       );
     });
   }
@@ -212,9 +212,9 @@ export class FakeDevice {
       return;
     }
     const offsets: number[] = [];
-    this.#options.arenas.forEach(({ layerCount }, group) => {
+    this.#options.arenas.forEach(({ storeCount }, group) => {
       let { offset } = target.extents[group];
-      for (let index = 0; index < layerCount; index++) {
+      for (let index = 0; index < storeCount; index++) {
         offsets.push(offset);
         offset += tile.recordWords[offsets.length - 1];
       }
@@ -238,13 +238,13 @@ export class FakeDevice {
   #write(recordOffsets: readonly number[], words: readonly number[], tile: Tile): Packed {
     const serial = ++this.#serial;
     const units: number[][] = this.#options.arenas.map(() => []);
-    let layer = 0;
-    this.#options.arenas.forEach(({ layerCount }, group) => {
-      let offset = recordOffsets[layer];
+    let store = 0;
+    this.#options.arenas.forEach(({ storeCount }, group) => {
+      let offset = recordOffsets[store];
       const start = offset;
-      for (const end = layer + layerCount; layer < end; layer++) {
-        assertEquals(recordOffsets[layer], offset);
-        offset += words[layer];
+      for (const end = store + storeCount; store < end; store++) {
+        assertEquals(recordOffsets[store], offset);
+        offset += words[store];
       }
       for (const unit of unitsOf({ offset: start, wordCount: offset - start })) {
         this.#owners[group][unit] = serial;

@@ -10,7 +10,8 @@ function makeScheduler(): Scheduler {
     sequenceCountMax: 2,
     waitingCountMax: 4,
     contextLength: 4096,
-    arenas: [{ layerCount: 1, wordCount: 8 * 256 }],
+    layerCount: 1,
+    arenas: [{ storeCount: 1, wordCount: 8 * 256 }],
     recordWordsMin: 64,
     recordWordsMax: 256,
   });

@@ -6,8 +6,8 @@ import type { StepPlan } from "../../src/scheduler/step_plan.ts";
 const SIZES = { recordWordsMin: 64, recordWordsMax: 64, contextLength: 4096 };
 
 function makeScheduler(waitingCountMax: number): Scheduler {
-  const arenas = [{ layerCount: 3, wordCount: 12_800 }];
-  return new Scheduler({ sequenceCountMax: 2, waitingCountMax, arenas, ...SIZES });
+  const arenas = [{ storeCount: 3, wordCount: 12_800 }];
+  return new Scheduler({ sequenceCountMax: 2, waitingCountMax, layerCount: 3, arenas, ...SIZES });
 }
 
 function admit(scheduler: Scheduler, sequenceId: number): void {

@@ -48,7 +48,7 @@ Deno.test("leastRecentlyUsed() orders by last use and forgets what is dropped", 
 for (const [name, policy, firstToGo] of POLICIES) {
   Deno.test(`a full device gives up the unused block that its retention names (${name})`, () => {
     const range = { recordWordsMin: 64, recordWordsMax: 64 };
-    const memory = new BlockMemory([{ layerCount: 1, wordCount: 3 * 64 }], range);
+    const memory = new BlockMemory([{ storeCount: 1, wordCount: 3 * 64 }], range);
     const cache = new BlockCache(memory, policy);
     for (const index of [1, 2, 3]) cache.release(cache.add("sealed", `${index}`, [64])!);
     cache.touch(cache.find("1")!);

@@ -49,7 +49,8 @@ function stepsUntilLongPrompt(): { longSteps: number; shortStepsMax: number } {
     sequenceCountMax: 4,
     waitingCountMax: 100,
     contextLength: 10_000,
-    arenas: [{ layerCount: 1, wordCount: 64 * 1000 }],
+    layerCount: 1,
+    arenas: [{ storeCount: 1, wordCount: 64 * 1000 }],
     recordWordsMin: 64,
     recordWordsMax: 64,
   });

@@ -11,7 +11,7 @@ import { seededRandom } from "../support/numeric.ts";
 import { expectedTokens, FakeDevice } from "./fake_device.ts";
 
 const ID_MAX = 5000;
-const ARENA_LAYER_COUNTS = [2, 1];
+const ARENA_STORE_COUNTS = [2, 1];
 
 interface Case {
   why: string;
@@ -29,6 +29,10 @@ interface Case {
   hostBytes?: number;
   /** Least share of restarts that go on behind what the sequence had left on the host. */
   resumeShareMin?: number;
+  /** Layers of the model; 3 if left out, one for each store. */
+  layerCount?: number;
+  /** Stores of the first arena, from the first on, that keep a window only. */
+  windowStoreCount?: number;
 }
 
 const CASES: Case[] = [
@@ -110,6 +114,21 @@ const CASES: Case[] = [
     hostBytes: 2 ** 24,
     resumeShareMin: 0.8,
   },
+  {
+    why: "shared prefixes, layers that share stores, a store that keeps a window only",
+    seed: 9,
+    eventCount: 100_000,
+    layerCount: 7,
+    windowStoreCount: 1,
+    wordsPerLayer: 2_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
 ];
 
 /** Words of a raw tile: more than any record. */
@@ -154,14 +173,17 @@ class Run {
     const stem = () => Array.from({ length: 700 }, () => this.#randomId());
     this.#stems = [stem(), stem(), stem()];
     this.#stems.push([...this.#stems[0].slice(0, 300), ...stem().slice(300)]);
-    const arenas = ARENA_LAYER_COUNTS.map((layerCount) => ({
-      layerCount,
-      wordCount: layerCount * wordsPerLayer,
+    const { windowStoreCount = 0, layerCount = 3 } = options;
+    const arenas = ARENA_STORE_COUNTS.map((storeCount, group) => ({
+      storeCount,
+      windowStoreCount: group === 0 ? windowStoreCount : 0,
+      wordCount: storeCount * wordsPerLayer,
     }));
     const schedulerOptions: SchedulerOptions = {
       sequenceCountMax: 4,
       waitingCountMax: 6,
       contextLength: 1000,
+      layerCount,
       arenas,
       recordWordsMin,
       recordWordsMax,
@@ -173,12 +195,14 @@ class Run {
     this.scheduler = new Scheduler(schedulerOptions);
     const unitCount = (recordWordsMax - recordWordsMin) / 4;
     // Texts of high ids pack badly: sizes go with the sequence, so that the mean misleads.
-    const recordWords = (ids: readonly number[], layer: number) => {
+    const recordWords = (ids: readonly number[], store: number) => {
+      if (store < windowStoreCount) return 0;
       const highCount = ids.filter((id) => id > ID_MAX / 2).length;
       return recordWordsMin +
-        4 * Math.round(unitCount * (highCount + layer % 2) / (ids.length + 1));
+        4 * Math.round(unitCount * (highCount + store % 2) / (ids.length + 1));
     };
     this.#device = new FakeDevice({
+      layerCount,
       arenas,
       endPeriod: this.#endPeriod,
       recordWords,

@@ -15,7 +15,8 @@ function makeScheduler(options: Partial<SchedulerOptions> = {}): Scheduler {
     sequenceCountMax: 2,
     waitingCountMax: 3,
     contextLength: 4096,
-    arenas: [{ layerCount: 2, wordCount: 12_800 }, { layerCount: 1, wordCount: 6400 }],
+    layerCount: 3,
+    arenas: [{ storeCount: 2, wordCount: 12_800 }, { storeCount: 1, wordCount: 6400 }],
     recordWordsMin: 64,
     recordWordsMax: 64,
     ...options,
@@ -353,7 +354,7 @@ Deno.test("Scheduler.admit() refuses what exceeds the context, with both numbers
 
 Deno.test("Scheduler.admit() refuses what the arenas cannot hold even alone", () => {
   const scheduler = makeScheduler({
-    arenas: [{ layerCount: 2, wordCount: 256 }, { layerCount: 1, wordCount: 6400 }],
+    arenas: [{ storeCount: 2, wordCount: 256 }, { storeCount: 1, wordCount: 6400 }],
   });
   admit(scheduler, 1, { prompt: 64 * 5 - 1, max: 1 });
   const error = assertThrows(

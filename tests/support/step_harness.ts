@@ -10,6 +10,7 @@ import { modelCodec } from "../../src/runtime/model_codec.ts";
 import { StepRunner } from "../../src/runtime/step_runner.ts";
 import type { ProfileOptions } from "../../src/engine/types.ts";
 import { ENTRY_WORDS, type ListEntry, readEntry } from "../../src/core/row.ts";
+import type { LayerKeeps } from "../../src/kvcache/cache_shape.ts";
 import { GREEDY } from "../../src/core/sampling.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";
@@ -41,20 +42,31 @@ export class StepHarness {
   /** Loads a model file and makes a cache for `slotCount` sequences of `contextLength` tokens. */
   static async open(
     path: string,
-    options: { profile: ProfileOptions; slotCount: number; contextLength: number },
+    options: {
+      profile: ProfileOptions;
+      slotCount: number;
+      contextLength: number;
+      layerKeeps?: readonly LayerKeeps[];
+    },
   ): Promise<StepHarness> {
     const model = await loadModel(await readGguf(path), () => {});
-    const { slotCount, contextLength } = options;
+    const { slotCount, contextLength, layerKeeps } = options;
     const profile = codecProfile(options.profile);
     const calibration = needsCalibration(profile) ? await testCalibration(model) : null;
     const codec = modelCodec(model, profile, calibration);
-    const plan = planCache(model, { codec, slotCount, contextLength });
+    const plan = planCache(model, {
+      codec,
+      slotCount,
+      contextLength,
+      ...(layerKeeps ? { layerKeeps } : {}),
+    });
     const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
     const scheduler = new Scheduler({
       ...plan,
       sequenceCountMax: options.slotCount,
       waitingCountMax: 16,
       contextLength: options.contextLength,
+      layerCount: model.shape.layerCount,
       arenas: plan.shape.groups,
     });
     return new StepHarness({ model, codec, runner, scheduler });
@@ -80,7 +92,7 @@ export class StepHarness {
   async tileWords(pack: PackOp, layer: number): Promise<Uint32Array> {
     const { tileWords } = this.runner.cache.shape;
     const tile = pack.slot * 4 + pack.blockIndex % 4;
-    return await this.#read(this.runner.cache.windows[layer], tile * tileWords, tileWords);
+    return await this.#read(this.runner.cache.windowOf(layer), tile * tileWords, tileWords);
   }
 
   /** Words of the record of `pack` in the arena. */

@@ -38,7 +38,8 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
 async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promise<SealKernels> {
   const { cache, codec } = options;
   const { layout, profile } = codec;
-  const { layerCount, groups } = cache.shape;
+  const { sealed, sealedGroups } = cache;
+  const { length: layerCount } = sealed;
   const { kvHeadCount, headSize } = layout;
   const coded = {
     kvHeadCount,
@@ -51,10 +52,11 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   const repack = await createRepack(gpu, profile.repack, { layout: coded, layerCount });
   const measure = await KvMeasureBandedKernel.create(gpu, { layout, layerCount });
   const pack = await KvPackBandedKernel.create(gpu, { layout, layerCount });
-  const tables = codec.tables.map((each, layer) =>
+  const tablesOf = sealed.map(({ layer }) => codec.tables[layer]);
+  const tables = tablesOf.map((each, layer) =>
     gpu.createBufferWith(`quantiser tables ${layer}`, quantiserWords(each))
   );
-  const bands = gpu.createBufferWith("bands", packerWords(codec.tables));
+  const bands = gpu.createBufferWith("bands", packerWords(tablesOf));
   const scratch = createScratch(gpu, { cache, layout, repack: profile.repack });
   const sinkWords = layerCount * Math.max(1, layout.sinkWords(true));
   const sinks = slotBuffer(gpu, options, ["sinks", sinkWords]);
@@ -62,13 +64,13 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   const jobWords = packBandedJobWords([noTargets]).length;
   const packJobs = slotBuffer(gpu, options, ["pack jobs", jobWords]);
   const measured = { ...scratch, jobs: scratch.measureJobs, sinks, bands };
-  const boundQuantise = cache.windows.map((window, layer) =>
+  const boundQuantise = sealed.map(({ window }, layer) =>
     quantise.bind({ ...measured, window, tables: tables[layer] }, layer)
   );
   const boundRepack = repack?.bind(measured);
   const boundMeasure = measure.bind(measured);
-  const boundPack = groups.map(({ firstLayer }, group) =>
-    pack.bind({ ...measured, jobs: packJobs, arena: cache.arenas[group] }, firstLayer)
+  const boundPack = sealedGroups.map(({ first }, group) =>
+    pack.bind({ ...measured, jobs: packJobs, arena: cache.arenas[group] }, first)
   );
   return {
     layout: sealLayout(codec),

@@ -36,7 +36,8 @@ function sealLayout({ layout }: PaperCodec): SealLayout {
 async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise<SealKernels> {
   const { cache, codec } = options;
   const { layout, profile } = codec;
-  const { layerCount, groups } = cache.shape;
+  const { sealed, sealedGroups } = cache;
+  const { length: layerCount } = sealed;
   const { keyRel, valueRel } = profile;
   const quantise = await KvQuantisePaperKernel.create(gpu, {
     layout,
@@ -51,13 +52,13 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
   const packJobs = slotBuffer(gpu, options, ["pack jobs", 4]);
   const targets = slotBuffer(gpu, options, ["targets", layerCount]);
   const measured = { ...scratch, jobs: scratch.measureJobs };
-  const boundQuantise = cache.windows.map((window, layer) =>
+  const boundQuantise = sealed.map(({ window }, layer) =>
     quantise.bind({ ...measured, window }, layer)
   );
   const boundRepack = repack?.bind(measured);
   const boundMeasure = measure.bind(measured);
-  const boundPack = groups.map(({ firstLayer }, group) =>
-    pack.bind({ ...scratch, jobs: packJobs, targets, arena: cache.arenas[group] }, firstLayer)
+  const boundPack = sealedGroups.map(({ first }, group) =>
+    pack.bind({ ...scratch, jobs: packJobs, targets, arena: cache.arenas[group] }, first)
   );
   return {
     layout: sealLayout(codec),

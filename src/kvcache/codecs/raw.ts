@@ -26,7 +26,7 @@ class RawSealer implements Sealer {
   }
 
   recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
-    for (const pack of packs) this.#cache.recordTileCopy(encoder, pack, "arena");
+    for (const pack of packs) this.#cache.recordSealedCopy(encoder, pack);
   }
 
   recordMeasures(): void {}
@@ -34,9 +34,10 @@ class RawSealer implements Sealer {
   recordResultCopy(): void {}
 
   readResults(measures: readonly MeasureOp[]): Pick<StepResult, "recordWords" | "refused"> {
-    const { layerCount, tileWords } = this.#cache.shape;
+    const { stores, tileWords } = this.#cache.shape;
     invariant(tileWords % RECORD_ALIGN_WORDS === 0, "raw tiles are whole record units");
-    const recordWords = measures.map(() => new Array<number>(layerCount).fill(tileWords));
+    const words = stores.map(({ isSealed }) => isSealed ? tileWords : 0);
+    const recordWords = measures.map(() => words);
     return { recordWords, refused: [] };
   }
 

@@ -1,0 +1,119 @@
+/** Layers that share what is kept, keep a window only, or keep nothing. */
+
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { cacheShape, type LayerKeeps } from "../../src/kvcache/cache_shape.ts";
+import { KvCache } from "../../src/kvcache/kv_cache.ts";
+import { testGpu } from "../support/gpu.ts";
+import { StepHarness } from "../support/step_harness.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+
+const MODEL = { kvHeadCount: 1, headSize: 32 } as const;
+
+function shapeOf(layerKeeps: readonly LayerKeeps[], options: { bindingSizeMax?: number } = {}) {
+  const model = { ...MODEL, layerCount: layerKeeps.length } as Parameters<typeof cacheShape>[0];
+  return cacheShape(model, {
+    slotCount: 2,
+    contextLength: 1024,
+    recordWordsMax: 2048,
+    bindingSizeMax: 2 ** 27,
+    layerKeeps,
+    ...options,
+  });
+}
+
+Deno.test("a cache has a store for each layer that keeps something of its own", () => {
+  const shape = shapeOf(["sealed", "none", "window", { sameAs: 0 }, { sameAs: 2 }, "sealed"]);
+  assertEquals(shape.storeOf, [0, null, 1, 0, 1, 2]);
+  assertEquals(shape.stores.map(({ layer, isSealed }) => [layer, isSealed]), [
+    [0, true],
+    [2, false],
+    [5, true],
+  ]);
+  assertEquals(
+    shape.groups.map(({ storeCount, windowStoreCount }) => {
+      return [storeCount, windowStoreCount];
+    }),
+    [[3, 1]],
+  );
+});
+
+Deno.test("the arena has room for the records of sealed stores alone", () => {
+  const words = (layerKeeps: LayerKeeps[]) =>
+    shapeOf(layerKeeps).groups.reduce((sum, { wordCount }) => sum + wordCount, 0);
+  const alone = words(["sealed", "sealed"]);
+  assertEquals(words(["sealed", "window", { sameAs: 0 }, "none", "sealed"]), alone);
+});
+
+Deno.test("layers read the window, arena and lists of their store, whatever group it is in", async () => {
+  const gpu = await testGpu();
+  const layerKeeps: LayerKeeps[] = ["sealed", "sealed", "window", "sealed", { sameAs: 0 }, {
+    sameAs: 2,
+  }];
+  // A binding holds what one store needs.
+  const shape = shapeOf(layerKeeps, { bindingSizeMax: 2 * 14 * 2048 * 4 });
+  assertEquals(
+    shape.groups.map(({ firstStore, storeCount, windowStoreCount }) => {
+      return [firstStore, storeCount, windowStoreCount];
+    }),
+    [[0, 1, 0], [1, 2, 1], [3, 1, 0]],
+  );
+  const cache = new KvCache(gpu, shape);
+  assertEquals(cache.windows.length, 4);
+  assertStrictEquals(cache.windowOf(4), cache.windowOf(0));
+  assertStrictEquals(cache.arenaOf(4), cache.arenas[0]);
+  assertEquals(cache.directoryOf(4), cache.directoryOf(0));
+  assertStrictEquals(cache.windowOf(5), cache.windowOf(2));
+  assert(cache.arenaOf(3) === cache.arenas[2] && cache.windowOf(3) !== cache.windowOf(0));
+  assertEquals(cache.sealed.map(({ store, layer }) => [store, layer]), [[0, 0], [1, 1], [3, 3]]);
+  assertEquals(cache.sealedGroups, [0, 1, 2].map((first) => ({ first, count: 1 })));
+  cache.destroy();
+});
+
+const WRONG: [state: string, layerKeeps: LayerKeeps[], message: string][] = [
+  ["reads what a layer behind it keeps", [{ sameAs: 1 }, "sealed"], "layer 0"],
+  ["reads what nobody keeps", ["sealed", "none", { sameAs: 1 }], "layer 2"],
+];
+
+for (const [state, layerKeeps, message] of WRONG) {
+  Deno.test(`a layer that ${state} is refused`, () => {
+    assertThrows(() => shapeOf(layerKeeps), RangeError, message);
+  });
+}
+
+Deno.test("a cache without any sealed store is refused", () => {
+  assertThrows(() => shapeOf(["window", "none"]), RangeError, "no layer keeps sealed blocks");
+});
+
+for (const name of ["exact", "paper", "balanced"] as const) {
+  Deno.test(`a store that keeps a window only seals nothing, and the others what they always do (${name})`, () =>
+    withTinyModel({ layerCount: 3 }, async (path) => {
+      const runs = [];
+      // Nothing is computed from what the last layer attends to but logits.
+      for (const last of ["sealed", "window"] as const) {
+        const options = { profile: { name }, slotCount: 1, contextLength: 512 };
+        const layerKeeps = ["sealed", "sealed", last] as const;
+        const harness = await StepHarness.open(path, { ...options, layerKeeps });
+        try {
+          harness.admit(1, tinyPrompt(330, 7), 1);
+          const records: Uint32Array[] = [];
+          const counts: (readonly number[])[] = [];
+          for (let ran = await harness.step(); ran; ran = await harness.step()) {
+            counts.push(...ran.result.recordWords);
+            for (const pack of ran.plan.packs) {
+              for (const layer of [0, 1]) {
+                const wordCount = counts[pack.blockIndex][layer];
+                records.push(await harness.recordWords(pack, layer, wordCount));
+              }
+            }
+          }
+          runs.push({ records, counts });
+        } finally {
+          harness.close();
+        }
+      }
+      const [whole, part] = runs;
+      assert(whole.records.length >= 4, "blocks are sealed");
+      assertEquals(part.records, whole.records);
+      assertEquals(part.counts, whole.counts.map((counts) => counts.with(2, 0)));
+    }));
+}
