@@ -23,6 +23,7 @@ export type {
   GrammarTag,
   LogitAdjustments,
   SamplingOptions,
+  SealPolicyOptions,
   SequenceTimings,
   SlotAction,
   SlotInfo,

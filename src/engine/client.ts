@@ -13,6 +13,7 @@ import { calibrationSource, keepCalibration } from "../runtime/calibration_sourc
 import { EventQueue } from "./event_queue.ts";
 import { GrammarPool, type GrammarSession } from "../grammar/pool.ts";
 import type { LoadOptions } from "../runtime/types.ts";
+import { sealPolicy, type SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 import type { FailureMessage, FromWorker, ToWorker } from "./messages.ts";
 import { toGenerateMessage, validateRequest } from "./request.ts";
 import type {
@@ -63,6 +64,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
     cacheSizeBytes: options.cacheSizeBytes ?? null,
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
+    sealPolicy: checkedSealPolicy(options.sealPolicy),
     sharesPrefixes: options.sharesPrefixes ?? true,
     ...tierOptions(options),
   };
@@ -89,6 +91,12 @@ function tierOptions(options: EngineOptions): Pick<LoadOptions, "hostSizeBytes" 
     throw new RangeError("Cannot keep blocks on disk without host memory: hostSizeBytes is 0");
   }
   return { hostSizeBytes, disk: hasDisk ? { folder: diskFolder, sizeBytes: diskSizeBytes } : null };
+}
+
+/** @throws {RangeError} If a setting is out of its range. */
+function checkedSealPolicy(asked: SealPolicyOptions = { name: "keep-all" }): SealPolicyOptions {
+  sealPolicy(asked);
+  return asked;
 }
 
 function checkedStepTokenCount(asked: number | undefined): number | null {

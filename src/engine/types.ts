@@ -9,6 +9,7 @@ import type { EngineErrorCode } from "../core/errors.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import type { GrammarSpec } from "../grammar/types.ts";
 import type { CacheBytes, EngineInfo, ProfileOptions } from "../runtime/types.ts";
+import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
 export type { GrammarSpec, GrammarTag } from "../grammar/types.ts";
 export type {
@@ -18,6 +19,7 @@ export type {
   TokenLogprobs,
 } from "../core/sampling.ts";
 export type { CacheBytes, CodecInfo, EngineInfo, ProfileOptions } from "../runtime/types.ts";
+export type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
 /** One generation asked of the engine. */
 export interface GenerateRequest {
@@ -217,6 +219,8 @@ export interface EngineOptions {
    * streams steadier meanwhile, more reads prompts faster. Default 128, on a CPU adapter 4.
    */
   stepTokenCountMax?: number;
+  /** What of a sequence stays readable when it leaves the raw window; everything if left out. */
+  sealPolicy?: SealPolicyOptions;
   /** Keep and share blocks of prompts that begin alike; default true. */
   sharesPrefixes?: boolean;
   /** Host memory for shared blocks in bytes; default 0, with a disk 256 MiB. */

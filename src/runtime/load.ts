@@ -19,6 +19,8 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
 import type { SequenceFormat } from "../tiers/sequence_file.ts";
+import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
+import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { blockCapacity, type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
@@ -107,7 +109,9 @@ async function createRuntime(
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
   const fingerprint = modelFingerprint(model.file);
-  const root = prefixRoot(gpu, fingerprint, plan.codec);
+  const policy = sealPolicy(options.sealPolicy);
+  const content = contentName(plan.codec, policy);
+  const root = prefixRoot(gpu, fingerprint, content);
   const disk = options.disk && await DiskClient.open({
     folder: options.disk.folder,
     capacityBytes: options.disk.sizeBytes,
@@ -119,6 +123,7 @@ async function createRuntime(
     waitingCountMax: options.waitingCountMax,
     layerCount: shape.layerCount,
     arenas: plan.shape.groups,
+    policy,
     stepTokenCountMax,
     blockCost: blockCost(shape),
     ...(options.sharesPrefixes ? { prefix: { root, tileWords: plan.shape.tileWords } } : {}),
@@ -142,10 +147,10 @@ async function createRuntime(
     measuredCalibration: calibration.measured,
     sequenceFormat: {
       ...shape,
-      root: rootName([String(STORE_VERSION), fingerprint, plan.codec.identity]),
+      root: rootName([String(STORE_VERSION), fingerprint, content]),
       profile: plan.codec.profile,
       fingerprint,
-      codecName: plan.codec.identity,
+      codecName: content,
     },
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
@@ -210,14 +215,19 @@ function blockCost(shape: ModelShape): number {
   return ATTENTION_COST * BLOCK_TOKEN_COUNT * perToken / matrixOperationCount;
 }
 
+/** What is kept of a sequence, and how: the codec, and the policy if it drops anything. */
+function contentName({ identity }: AnyCodec, { id }: SealPolicy): string {
+  return id === null ? identity : `${identity}, ${id}`;
+}
+
 /**
  * What the bytes of a block depend on beside its tokens. The adapter is part of it: its sums may be
  * ordered differently, and a text must not depend on what is in the cache.
  */
-function prefixRoot(gpu: Gpu, fingerprint: string, codec: AnyCodec): string {
+function prefixRoot(gpu: Gpu, fingerprint: string, content: string): string {
   const { name, driver, hasSubgroups, subgroupSizeMin } = gpu.facts;
   const adapter = [name, driver, hasSubgroups, subgroupSizeMin];
-  return JSON.stringify([STORE_VERSION, fingerprint, codec.identity, adapter]);
+  return JSON.stringify([STORE_VERSION, fingerprint, content, adapter]);
 }
 
 function checkedContextLength(asked: number | null, shape: ModelShape): number {

@@ -13,6 +13,8 @@ import { cacheBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { modelCodec } from "./model_codec.ts";
+import { KEEP_ALL } from "../scheduler/seal_policies/keep_all.ts";
+import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { EMPTY_STEP, type PackOp, type PrefillSlice } from "../scheduler/step_plan.ts";
 import { soleSequence, type StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
@@ -40,6 +42,8 @@ export interface SequenceRunOptions {
    * `exact` only. Each block is read back for it, so that steps which seal take much longer.
    */
   rewriteTile?: TileRewriter;
+  /** What is kept when it leaves the window; all if left out. */
+  policy?: SealPolicy;
   /** The model's; calibrated profiles need it. */
   calibration?: Calibration | null;
 }
@@ -68,7 +72,12 @@ export async function createSequenceRun(
   invariant(!rewriteTile || codec.isExact, "only exact blocks can be rewritten");
   const plan = planCache(model, { codec, slotCount: 1, contextLength });
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
-  const driver = soleSequence(runner, plan, { sequenceId: SEQUENCE_ID, promptIds, maxTokens });
+  const driver = soleSequence(runner, plan, {
+    sequenceId: SEQUENCE_ID,
+    promptIds,
+    maxTokens,
+    policy: options.policy ?? KEEP_ALL,
+  });
   await runner.graph.enableSliceLogits();
   return new SequenceRun({ model, plan, driver, rewriteTile: rewriteTile ?? null });
 }

@@ -6,6 +6,8 @@
 
 import { GREEDY } from "../core/sampling.ts";
 import type { SliceOptions } from "../model/forward_graph.ts";
+import { KEEP_ALL } from "../scheduler/seal_policies/keep_all.ts";
+import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import type { StepPlan, StepResult } from "../scheduler/step_plan.ts";
 import type { CachePlan } from "./cache_plan.ts";
@@ -65,10 +67,16 @@ export class StepDriver {
 export function soleSequence(
   runner: StepRunner,
   plan: CachePlan,
-  request: { sequenceId: number; promptIds: readonly number[]; maxTokens: number },
+  { policy = KEEP_ALL, ...request }: {
+    sequenceId: number;
+    promptIds: readonly number[];
+    maxTokens: number;
+    policy?: SealPolicy;
+  },
 ): StepDriver {
   const scheduler = new Scheduler({
     ...plan,
+    policy,
     sequenceCountMax: 1,
     waitingCountMax: 1,
     layerCount: plan.shape.storeOf.length,

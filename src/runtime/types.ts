@@ -5,6 +5,7 @@
  */
 
 import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
+import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 import type { GgufTensor } from "../gguf/read_gguf.ts";
 
 export type { ProfileOptions };
@@ -39,6 +40,7 @@ export interface LoadOptions {
   waitingCountMax: number;
   cacheSizeBytes: number | null;
   stepTokenCountMax: number | null;
+  sealPolicy: SealPolicyOptions;
   sharesPrefixes: boolean;
   hostSizeBytes: number;
   disk: { folder: string; sizeBytes: number } | null;

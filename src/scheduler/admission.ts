@@ -7,6 +7,7 @@
 import { EngineError } from "../core/errors.ts";
 import { sealedBlockCount, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
+import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import type { SequenceRequest } from "./sequence.ts";
 
 /** Prompt tokens of a step that decodes, if nothing else is asked for: a whole slice and more. */
@@ -40,6 +41,8 @@ export interface SchedulerOptions extends RecordWordsRange {
     /** Most words that a step copies to the host: at least those of the raw tiles of a block. */
     saveWordCountMax: number;
   };
+  /** What of each sequence is kept when it leaves the window; all if left out. */
+  policy?: SealPolicy;
   /** How blocks are shared; not at all if left out. */
   prefix?: {
     /** Stands for model, profile, format and device: what else a block's bytes depend on. */
@@ -99,6 +102,7 @@ export function checkLimits(
   state: {
     options: SchedulerOptions;
     memory: BlockMemory;
+    policy: SealPolicy;
     waitingCount: number;
     /** How many the next step can start: these do not wait, though they are among the waiting. */
     startableCount: number;
@@ -117,7 +121,9 @@ export function checkLimits(
         `generate are ${tokenCount}, more than the context of ${contextLength} tokens`,
     );
   }
-  const shortage = state.memory.shortage(sealedBlockCount(tokenCount - 1));
+  const shortage = state.memory.shortage(
+    keptBlockCount(state.policy, sealedBlockCount(tokenCount - 1)),
+  );
   if (shortage) {
     throw new EngineError(
       "cache_exhausted",

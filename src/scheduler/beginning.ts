@@ -33,8 +33,8 @@ export function isOnDevice(found: Found): found is CachedItem {
 export interface Beginning {
   /** Blocks that are stored already. */
   boundary: number;
-  /** Blocks 0, 1, … up to two before the boundary. */
-  sealed: Found[];
+  /** Blocks 0, 1, … up to two before the boundary; null for those that the policy drops. */
+  sealed: (Found | null)[];
   /** The one or two blocks before the boundary. */
   raw: Found[];
   /** Leading blocks of the prompt that are in the cache. */
@@ -56,11 +56,18 @@ function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
   };
   const [sealedAt, rawAt] = [find("sealed"), find("raw")];
   let sharedCount = 0;
-  while (sharedCount < names.length && sealedAt(sharedCount)) sharedCount++;
+  let sealedCount = 0;
+  for (; sealedCount < names.length; sealedCount++) {
+    if (!sequence.keeps(sealedCount)) continue;
+    if (!sealedAt(sealedCount)) break;
+    sharedCount = sealedCount + 1;
+  }
   const boundary = names.length === 0 || request.skipsCache
     ? 0
-    : bestBoundary(request.promptIds.length, { sealedCount: sharedCount, hasRaw: rawAt });
-  const sealed = names.slice(0, sealedBefore(boundary)).map((_, index) => sealedAt(index)!);
+    : bestBoundary(request.promptIds.length, { sealedCount, hasRaw: rawAt });
+  const sealed = names.slice(0, sealedBefore(boundary)).map((_, index) =>
+    sequence.keeps(index) ? sealedAt(index)! : null
+  );
   const raw = rawTilesBefore(boundary).map((index) => rawAt(index)!);
   return { boundary, sealed, raw, sharedCount };
 }
@@ -84,7 +91,9 @@ export function keysElsewhere(
     return { key, kind: "sealed" as const, recordWords: [] };
   };
   const { sealed, raw } = findBeginning(sequence, { cache, host: { find } });
-  const keys = [...sealed, ...raw].flatMap((found) => isOnDevice(found) ? [] : [found.key]);
+  const keys = [...sealed, ...raw].flatMap((found) =>
+    found === null || isOnDevice(found) ? [] : [found.key]
+  );
   return [...new Set(keys.filter((key) => !host.find(key)))];
 }
 
@@ -116,9 +125,11 @@ export function expectedBlocks(
   { sealed }: Beginning,
   running: readonly Sequence[],
 ): number {
-  const sharedCount = sealed.filter((found) => isOnDevice(found) && found.useCount > 0).length;
+  const sharedCount =
+    sealed.filter((found) => found !== null && isOnDevice(found) && found.useCount > 0).length;
   return running.reduce(
-    (count, { finalBlockCount, blocks }) => count + Math.max(0, finalBlockCount - blocks.length),
+    (count, { finalBlockCount, heldBlocks }) =>
+      count + Math.max(0, finalBlockCount - heldBlocks.length),
     sequence.finalBlockCount - sharedCount,
   );
 }
@@ -130,23 +141,25 @@ export function expectedBlocks(
 export function takeBlocks(
   { sealed, raw }: Beginning,
   cache: BlockCache,
-): { items: CachedItem[]; loads: LoadOp[] } | null {
-  const onDevice = sealed.filter(isOnDevice);
+): { items: (CachedItem | null)[]; loads: LoadOp[] } | null {
+  const onDevice = sealed.filter((found) => found !== null).filter(isOnDevice);
   // First, so that making room for the others does not give them up.
   for (const item of onDevice) cache.acquire(item);
   const added: CachedItem[] = [];
   const loads: LoadOp[] = [];
+  let hasRoom = true;
   const items = sealed.map((found) => {
-    if (isOnDevice(found)) return found;
+    if (found === null || isOnDevice(found)) return found;
     const key = isOwnKey(found.key) ? null : found.key;
     const item = cache.add(found.kind, key, found.recordWords);
+    hasRoom &&= item !== null;
     if (item === null) return null;
     added.push(item);
     loads.push({ key: found.key, target: { extents: item.block.extents } });
     return item;
   });
   const isRawThere = raw.every((tile) => !isOnDevice(tile) || cache.find(tile.key!) === tile);
-  if (isRawThere && !items.includes(null)) return { items: items as CachedItem[], loads };
+  if (isRawThere && hasRoom) return { items, loads };
   for (const item of added) cache.remove(item);
   for (const item of onDevice.reverse()) cache.release(item);
   return null;

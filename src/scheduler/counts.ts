@@ -44,7 +44,7 @@ export interface SlotStats {
 
 /** What a running sequence holds. */
 export function slotOf(sequence: Sequence): SlotStats {
-  const { slot, request, blocks } = sequence;
+  const { slot, request, heldBlocks: blocks } = sequence;
   const words = blocks.map(({ recordWords }) => recordWords.reduce((sum, count) => sum + count, 0));
   return {
     slot,

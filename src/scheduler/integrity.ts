@@ -54,8 +54,8 @@ export function checkScheduler(state: SchedulerState): void {
   const left = new Set(waiting.flatMap(({ swapped }) => swapped ? swappedKeys(swapped) : []));
   const isRead = (host?.keys ?? []).every((key) => !isOwnKey(key) || left.has(key));
   invariant(isRead, "what a sequence left on the host is there while it waits");
-  const holders = sequences.map(({ blocks, ready }) => [
-    ...blocks,
+  const holders = sequences.map(({ heldBlocks, ready }) => [
+    ...heldBlocks,
     ...ready.flatMap((block) => "item" in block ? [block.item] : []),
   ]);
   cache.checkIntegrity([...holders, ...held]);

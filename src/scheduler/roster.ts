@@ -6,7 +6,7 @@
 
 import { invariant } from "../core/errors.ts";
 import type { BlockCache } from "./block_cache.ts";
-import { Sequence, type SequenceRequest } from "./sequence.ts";
+import { Sequence, type SequenceContext, type SequenceRequest } from "./sequence.ts";
 import type { StepPlan } from "./step_plan.ts";
 
 /** A planned step that is not committed. */
@@ -23,6 +23,7 @@ export class Roster {
   /** Sequences that lost their memory to others, each time counted. */
   preemptionCount = 0;
   #cache: BlockCache;
+  #context: SequenceContext;
   #byId = new Map<number, Sequence>();
   #waiting: Sequence[] = [];
   #running: Sequence[] = [];
@@ -30,9 +31,10 @@ export class Roster {
   #freeSlots: number[];
   #nextArrivalIndex = 0;
 
-  constructor(cache: BlockCache, slotCount: number) {
+  constructor(cache: BlockCache, slotCount: number, context: SequenceContext) {
     this.#cache = cache;
     this.#slotCount = slotCount;
+    this.#context = context;
     this.#freeSlots = Array.from({ length: slotCount }, (_, slot) => slot);
   }
 
@@ -71,9 +73,13 @@ export class Roster {
   }
 
   /** Queues a request. */
-  add(request: SequenceRequest, arrival: { step: number; prefixRoot: string | null }): void {
+  add(request: SequenceRequest, step: number): void {
     invariant(!this.#byId.has(request.sequenceId), "ids are not used twice at a time");
-    const sequence = new Sequence(request, { index: this.#nextArrivalIndex++, ...arrival });
+    const sequence = new Sequence(
+      request,
+      { index: this.#nextArrivalIndex++, step },
+      this.#context,
+    );
     this.#byId.set(request.sequenceId, sequence);
     this.#waiting.push(sequence);
   }

@@ -19,7 +19,8 @@ import { keysElsewhere } from "./beginning.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { SaveQueue } from "./save_queue.ts";
 import { type InFlightStep, Roster } from "./roster.ts";
-import { Sequence, type SequenceRequest } from "./sequence.ts";
+import { KEEP_ALL } from "./seal_policies/keep_all.ts";
+import { Sequence, type SequenceContext, type SequenceRequest } from "./sequence.ts";
 import { Shelf } from "./shelf.ts";
 import { type Opening, Starter } from "./starter.ts";
 import { SwapSpace } from "./swap_space.ts";
@@ -44,6 +45,7 @@ export class Scheduler {
   /** Blocks for those who save and restore sequences. */
   readonly shelf: Shelf;
   #options: SchedulerOptions;
+  #context: SequenceContext;
   #cache: BlockCache;
   #roster: Roster;
   #host: HostIndex | null;
@@ -57,8 +59,12 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#cache = new BlockCache(new BlockMemory(options.arenas, options));
-    this.#roster = new Roster(this.#cache, options.sequenceCountMax);
-    const { host, prefix } = options;
+    const { host, prefix, policy = KEEP_ALL } = options;
+    if (policy.needsScores) {
+      throw new RangeError(`Cannot seal by ${policy.id}: no attention kernel sums up scores`);
+    }
+    this.#context = { prefixRoot: prefix?.root ?? null, policy };
+    this.#roster = new Roster(this.#cache, options.sequenceCountMax, this.#context);
     this.#host = host ? new HostIndex(host.capacityBytes) : null;
     const { storeCount } = this.#cache.memory;
     this.#swaps = this.#host && prefix
@@ -66,7 +72,7 @@ export class Scheduler {
       : null;
     const tiers = { cache: this.#cache, host: this.#host };
     this.#starter = new Starter(this.#roster, { ...tiers, swaps: this.#swaps });
-    this.shelf = new Shelf(tiers, prefix?.root ?? null);
+    this.shelf = new Shelf(tiers, this.#context);
     this.#saves = host && this.#host
       ? new SaveQueue(this.#cache, this.#host, host.saveWordCountMax)
       : null;
@@ -82,11 +88,11 @@ export class Scheduler {
     checkLimits(request, {
       options: this.#options,
       memory: this.#cache.memory,
+      policy: this.#context.policy,
       waitingCount: this.#roster.waiting.length,
       startableCount: this.#roster.startableCount,
     });
-    const prefixRoot = this.#options.prefix?.root ?? null;
-    this.#roster.add(request, { step: this.#nextStepIndex, prefixRoot });
+    this.#roster.add(request, this.#nextStepIndex);
   }
 
   /**
@@ -111,9 +117,9 @@ export class Scheduler {
    * @returns Keys to give to {@link addToHost} before the request is admitted.
    */
   keysToFetch(request: SequenceRequest, isElsewhere: (key: string) => boolean): string[] {
-    const [host, prefixRoot] = [this.#host, this.#options.prefix?.root ?? null];
-    if (host === null || prefixRoot === null) return [];
-    const sequence = new Sequence(request, { index: 0, step: 0, prefixRoot });
+    const host = this.#host;
+    if (host === null || this.#context.prefixRoot === null) return [];
+    const sequence = new Sequence(request, { index: 0, step: 0 }, this.#context);
     return keysElsewhere(sequence, { cache: this.#cache, host, isElsewhere });
   }
 
@@ -202,12 +208,17 @@ export class Scheduler {
       invariant(second === undefined, "a step completes one block of a sequence");
       if (ready === undefined || !this.#roster.running.includes(sequence)) continue;
       const { blockIndex } = ready;
+      if ("isDropped" in ready) {
+        sequence.ready = [];
+        sequence.blocks.push(null);
+        continue;
+      }
       const placed = "item" in ready
         ? { item: ready.item, isNew: false }
         : this.#place(sequence, ready, opening);
       if (placed === null) continue;
       sequence.ready = [];
-      const listIndex = sequence.blocks.length;
+      const { listCount: listIndex } = sequence.reads;
       sequence.blocks.push(placed.item);
       const { extents, recordOffsets } = placed.item.block;
       const { slot } = sequence;
@@ -307,6 +318,10 @@ export class Scheduler {
     return this.#roster.running.flatMap((sequence) => {
       const { request: { sequenceId }, slot } = sequence;
       return sequence.takeMeasures().flatMap((blockIndex) => {
+        if (!sequence.keeps(blockIndex)) {
+          sequence.ready.push({ blockIndex, isDropped: true });
+          return [];
+        }
         const key = sequence.keyOf(blockIndex, "sealed");
         const item = key === null ? undefined : this.#cache.find(key);
         if (item === undefined) return [{ sequenceId, slot, blockIndex }];

@@ -3,6 +3,7 @@ import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 import { blockNames, rootName } from "./block_name.ts";
 import type { CachedItem } from "./block_cache.ts";
 import { blockKey, type ItemKind } from "./block_key.ts";
+import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
 
 /** One generation asked of the scheduler. */
@@ -41,14 +42,26 @@ export type ReadyBlock =
     /** Words of the record, by store. */
     recordWords: readonly number[];
   }
-  | { blockIndex: number; item: CachedItem };
+  | { blockIndex: number; item: CachedItem }
+  /** The policy drops it: it is only passed by. */
+  | { blockIndex: number; isDropped: true };
+
+/** What holds of all sequences of a scheduler. */
+export interface SequenceContext {
+  /** What the names of blocks begin with; null if none are shared. */
+  prefixRoot: string | null;
+  policy: SealPolicy;
+}
 
 /** A place where a preempted sequence can begin again. */
 export interface SwappedState {
   /** Blocks stored before it. */
   boundary: number;
-  /** Keys of blocks 0, 1, … up to two before the boundary; those of its prompt may be shared. */
-  sealedKeys: readonly string[];
+  /**
+   * Keys of blocks 0, 1, … up to two before the boundary, null for dropped ones; those of its
+   * prompt may be shared.
+   */
+  sealedKeys: readonly (string | null)[];
   /** Keys of the one or two tiles before the boundary. */
   rawKeys: readonly string[];
   /** Whether the step that copies them is not committed. */
@@ -76,7 +89,8 @@ export class Sequence {
   readonly boundaries: ReadonlySet<number>;
   /** Slot held, or -1 while waiting. */
   slot = -1;
-  blocks: CachedItem[] = [];
+  /** By block index; null for one that the policy drops. */
+  blocks: (CachedItem | null)[] = [];
   ready: ReadyBlock[] = [];
   measuredBlockCount = 0;
   plannedTokenCount = 0;
@@ -98,23 +112,26 @@ export class Sequence {
   /** Raw tiles of its prompt that are kept for others. */
   #keptTiles: Set<number>;
   #ids: number[];
+  #policy: SealPolicy;
   /** Tokens known when it last started over; those behind the prompt are fed again. */
   #replayed = 0;
 
   constructor(
     request: SequenceRequest,
-    arrival: { index: number; step: number; prefixRoot: string | null },
+    arrival: { index: number; step: number },
+    { prefixRoot, policy }: SequenceContext,
   ) {
     const { promptIds, priority = 0, cacheSalt = "" } = request;
     this.request = request;
     this.arrivalIndex = arrival.index;
     this.arrivalStep = arrival.step;
     this.priority = priority;
+    this.#policy = policy;
     this.#ids = [...promptIds];
     const nameCount = Math.floor(promptIds.length / BLOCK_TOKEN_COUNT);
-    this.names = arrival.prefixRoot === null
+    this.names = prefixRoot === null
       ? []
-      : blockNames(rootName([arrival.prefixRoot, cacheSalt]), promptIds, nameCount);
+      : blockNames(rootName([prefixRoot, cacheSalt]), promptIds, nameCount);
     this.boundaries = new Set(this.names.length === 0 ? [] : keptBoundaries(promptIds.length));
     this.#keptTiles = new Set([...this.boundaries].flatMap(rawTilesBefore));
   }
@@ -139,15 +156,26 @@ export class Sequence {
     return !this.isPrefilling && this.plannedSampleCount === this.request.maxTokens;
   }
 
-  /** Blocks sealed when it ends at its full length; the last token is never stored. */
+  /** Blocks kept when it ends at its full length; the last token is never stored. */
   get finalBlockCount(): number {
     const { promptIds, maxTokens } = this.request;
-    return sealedBlockCount(promptIds.length + Math.max(0, maxTokens - 1));
+    const tokenCount = promptIds.length + Math.max(0, maxTokens - 1);
+    return keptBlockCount(this.#policy, sealedBlockCount(tokenCount));
+  }
+
+  /** Whether a block is kept once it leaves the window. */
+  keeps(blockIndex: number): boolean {
+    return this.#policy.keeps(blockIndex);
+  }
+
+  /** The blocks it holds, by block index. */
+  get heldBlocks(): CachedItem[] {
+    return this.blocks.filter((item) => item !== null);
   }
 
   /** What its next rows read: the entries of its read list, then the window behind its blocks. */
   get reads(): { listCount: number; firstWindowBlock: number } {
-    return { listCount: this.blocks.length, firstWindowBlock: this.blocks.length };
+    return { listCount: this.heldBlocks.length, firstWindowBlock: this.blocks.length };
   }
 
   /** What a block of the prompt is found by; null for one that is not shared. */

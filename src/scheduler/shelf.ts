@@ -11,7 +11,7 @@ import { findBeginning, isOnDevice } from "./beginning.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import { rawTilesBefore, sealedBefore } from "./prefix.ts";
-import { Sequence } from "./sequence.ts";
+import { Sequence, type SequenceContext } from "./sequence.ts";
 import type { LoadOp } from "./step_plan.ts";
 
 /** Which prompt. */
@@ -29,7 +29,7 @@ export interface HeldBlock extends HostEntry {
 export interface HeldPrompt {
   /** Tokens that need not be prefilled with them. */
   tokenCount: number;
-  /** Sealed ones in order, then the raw tiles. */
+  /** Sealed ones in order, those that the policy keeps; then the raw tiles. */
   blocks: readonly HeldBlock[];
 }
 
@@ -37,14 +37,14 @@ export interface HeldPrompt {
 export class Shelf {
   #cache: BlockCache;
   #host: HostIndex | null;
-  #prefixRoot: string | null;
+  #context: SequenceContext;
   #held = new Map<HeldPrompt, CachedItem[]>();
   #loads: LoadOp[] = [];
 
-  constructor(tiers: { cache: BlockCache; host: HostIndex | null }, prefixRoot: string | null) {
+  constructor(tiers: { cache: BlockCache; host: HostIndex | null }, context: SequenceContext) {
     this.#cache = tiers.cache;
     this.#host = tiers.host;
-    this.#prefixRoot = prefixRoot;
+    this.#context = context;
   }
 
   /** Items that are held, for checks. */
@@ -59,7 +59,7 @@ export class Shelf {
       cache: this.#cache,
       host: this.#host,
     });
-    const found = [...sealed, ...raw];
+    const found = [...sealed.filter((block) => block !== null), ...raw];
     const items = found.filter(isOnDevice);
     for (const item of items) this.#cache.acquire(item);
     const blocks = found.map((block): HeldBlock => {
@@ -84,7 +84,8 @@ export class Shelf {
     const boundary = tokenCount / BLOCK_TOKEN_COUNT;
     const sealed = sequence.names.slice(0, sealedBefore(boundary));
     return [
-      ...sealed.map((_, index) => sequence.keyOf(index, "sealed")!),
+      ...[...sealed.keys()].filter((index) => sequence.keeps(index))
+        .map((index) => sequence.keyOf(index, "sealed")!),
       ...rawTilesBefore(boundary).map((index) => sequence.keyOf(index, "raw")!),
     ];
   }
@@ -143,10 +144,6 @@ export class Shelf {
     // A token more, since the last token of a prompt is always prefilled.
     const ids = [...promptIds, ...new Array<number>(moreTokens).fill(0)];
     const request = { sequenceId: -1, promptIds: ids, maxTokens: 1, eosIds: [], ignoreEos: true };
-    return new Sequence({ ...request, cacheSalt }, {
-      index: -1,
-      step: 0,
-      prefixRoot: this.#prefixRoot,
-    });
+    return new Sequence({ ...request, cacheSalt }, { index: -1, step: 0 }, this.#context);
   }
 }

@@ -65,7 +65,7 @@ export class Starter {
         if (!this.#cache.isRoomExpected(blockCount)) return;
       }
       // Loads are written before the step: not over raw tiles that the step has yet to read.
-      const isLoading = beginning.sealed.some((found) => !isOnDevice(found));
+      const isLoading = beginning.sealed.some((found) => found !== null && !isOnDevice(found));
       if (isLoading && opening.restores.length > 0) return;
       this.#start(sequence, { beginning, opening, step });
     }
@@ -91,12 +91,14 @@ export class Starter {
     }
     sequence.begin(boundary, { step, sharedCount });
     opening.loads.push(...taken.loads);
+    let listIndex = 0;
     taken.items.forEach((item, blockIndex) => {
       sequence.blocks.push(item);
+      if (item === null) return;
       opening.links.push({
         slot,
         blockIndex,
-        listIndex: blockIndex,
+        listIndex: listIndex++,
         recordOffsets: item.block.recordOffsets,
       });
     });
@@ -110,7 +112,7 @@ export class Starter {
       opening.restores.push({ slot, blockIndex, recordOffsets: tile.block.recordOffsets });
     });
     for (const entry of [...beginning.sealed, ...raw]) {
-      if (!isOnDevice(entry)) this.#host?.touch(entry);
+      if (entry !== null && !isOnDevice(entry)) this.#host?.touch(entry);
     }
     this.#swaps?.forget(sequence);
     const cachedTokenCount = Math.min(boundary * BLOCK_TOKEN_COUNT, promptIds.length);

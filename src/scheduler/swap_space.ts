@@ -15,7 +15,7 @@ import type { SwapOp } from "./step_plan.ts";
 
 /** All keys of a state. */
 export function swappedKeys({ sealedKeys, rawKeys }: SwappedState): string[] {
-  return [...sealedKeys, ...rawKeys];
+  return [...sealedKeys.filter((key) => key !== null), ...rawKeys];
 }
 
 /** Room on the host for preempted sequences. */
@@ -36,24 +36,26 @@ export class SwapSpace {
   swapOut(sequence: Sequence): SwapOp[] {
     const boundary = swapBoundary(sequence);
     if (boundary === 0) return [];
-    const sealed = sequence.blocks.slice(0, sealedBefore(boundary)).map((item, blockIndex) => ({
-      key: item.key ?? ownKey(sequence.arrivalIndex, blockIndex, "sealed"),
-      kind: "sealed" as const,
-      recordWords: item.recordWords,
-      source: { extents: item.block.extents },
-    }));
+    const sealed = sequence.blocks.slice(0, sealedBefore(boundary)).map((item, blockIndex) =>
+      item && {
+        key: item.key ?? ownKey(sequence.arrivalIndex, blockIndex, "sealed"),
+        kind: "sealed" as const,
+        recordWords: item.recordWords,
+        source: { extents: item.block.extents },
+      }
+    );
     const raw = rawTilesBefore(boundary).map((blockIndex) => ({
       key: ownKey(sequence.arrivalIndex, blockIndex, "raw"),
       kind: "raw" as const,
       recordWords: this.#tileRecordWords,
       source: { slot: sequence.slot, blockIndex },
     }));
-    const all = [...sealed, ...raw];
+    const all: SwapOp[] = [...sealed.filter((op) => op !== null), ...raw];
     const sizeBytes = all.reduce((sum, op) => sum + entrySizeBytes(op), 0);
     if (sizeBytes > this.#host.capacityBytes) return [];
     sequence.swapped = {
       boundary,
-      sealedKeys: sealed.map(({ key }) => key),
+      sealedKeys: sealed.map((op) => op && op.key),
       rawKeys: raw.map(({ key }) => key),
       isPending: true,
     };
@@ -92,9 +94,11 @@ export class SwapSpace {
 export function findSwapped(
   { swapped }: Sequence,
   { cache, host }: { cache: BlockCache; host: Pick<HostIndex, "find"> | null },
-): { boundary: number; sealed: (CachedItem | HostEntry)[]; raw: HostEntry[] } | null {
+): { boundary: number; sealed: (CachedItem | HostEntry | null)[]; raw: HostEntry[] } | null {
   if (swapped === null || host === null) return null;
-  const sealed = swapped.sealedKeys.map((key) => cache.find(key) ?? host.find(key));
+  const sealed = swapped.sealedKeys.map((key) =>
+    key === null ? null : cache.find(key) ?? host.find(key)
+  );
   const raw = swapped.rawKeys.map((key) => host.find(key));
   const isThere = <T>(found: T | undefined): found is T => found !== undefined;
   if (!sealed.every(isThere) || !raw.every(isThere)) return null;

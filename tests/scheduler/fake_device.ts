@@ -34,15 +34,37 @@ export function nextToken(ids: readonly number[], endPeriod: number): number {
 /** All tokens a request must produce, the end token left out. */
 export function expectedTokens(
   promptIds: readonly number[],
-  options: { maxTokens: number; ignoreEos: boolean; endPeriod: number },
+  options: {
+    maxTokens: number;
+    ignoreEos: boolean;
+    endPeriod: number;
+    /** Whether a block is read behind the window; all are if left out. */
+    keeps?: (blockIndex: number) => boolean;
+  },
 ): number[] {
+  const { keeps = () => true } = options;
   const ids = [...promptIds];
   while (ids.length < promptIds.length + options.maxTokens) {
-    const id = nextToken(ids, options.endPeriod);
+    const visible = visibleIds(ids, keeps);
+    const id = nextToken(visible, options.endPeriod);
     if (id === 0 && !options.ignoreEos) break;
     ids.push(id);
   }
   return ids.slice(promptIds.length);
+}
+
+/** What the row of the last token reads: kept blocks, then the window. */
+function visibleIds(ids: readonly number[], keeps: (blockIndex: number) => boolean): number[] {
+  const firstWindowBlock = windowBlockAt(ids.length - 1);
+  return ids.filter((_, position) => {
+    const block = Math.floor(position / BLOCK);
+    return block >= firstWindowBlock || keeps(block);
+  });
+}
+
+/** First block of the window of a row. */
+function windowBlockAt(position: number): number {
+  return Math.max(0, Math.floor(position / BLOCK) - 2);
 }
 
 interface Tile {
@@ -73,6 +95,8 @@ export interface FakeDeviceOptions {
   endPeriod: number;
   /** Words of the record of `store` of a block of these tokens. */
   recordWords: (ids: readonly number[], store: number) => number;
+  /** Whether a block is kept when it leaves the window; all are if left out. */
+  keeps?: (blockIndex: number) => boolean;
   /** Words of the raw tile of a store; with sequences that share blocks. */
   tileWords?: number;
 }
@@ -310,14 +334,17 @@ export class FakeDevice {
   #sample({ slot, listCount, firstWindowBlock }: Reader, position: number): number {
     const packed = this.#directory.get(slot)!;
     assertEquals(listCount, packed.length);
-    assertEquals(firstWindowBlock, Math.max(0, Math.floor(position / BLOCK) - 2));
+    assertEquals(firstWindowBlock, windowBlockAt(position));
+    const { keeps = () => true } = this.#options;
+    const kept = Array.from({ length: firstWindowBlock }, (_, block) => block).filter(keeps);
+    assertEquals(listCount, kept.length);
     const visible: number[] = [];
     for (const block of packed) visible.push(...this.#intact(block).ids);
     const tileEnd = Math.floor(position / BLOCK);
     for (let index = firstWindowBlock; index <= tileEnd; index++) {
       visible.push(...this.#tile(slot, index).ids);
     }
-    assertEquals(visible.length, position + 1);
+    assertEquals(visible.length, position + 1 - (firstWindowBlock - kept.length) * BLOCK);
     const id = nextToken(visible, this.#options.endPeriod);
     this.#sampled.set(slot, id);
     return id;

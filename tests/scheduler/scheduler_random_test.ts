@@ -6,6 +6,8 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import { Scheduler, type SchedulerOptions } from "../../src/scheduler/scheduler.ts";
+import { dropBlocks } from "../../src/scheduler/seal_policies/drop_blocks.ts";
+import type { SealPolicy } from "../../src/scheduler/seal_policies/policy.ts";
 import type { StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
 import { seededRandom } from "../support/numeric.ts";
 import { expectedTokens, FakeDevice } from "./fake_device.ts";
@@ -31,6 +33,8 @@ interface Case {
   resumeShareMin?: number;
   /** Layers of the model; 3 if left out, one for each store. */
   layerCount?: number;
+  /** Blocks that the policy drops; none if left out. */
+  droppedBlocks?: number[];
   /** Stores of the first arena, from the first on, that keep a window only. */
   windowStoreCount?: number;
 }
@@ -129,6 +133,20 @@ const CASES: Case[] = [
     hostBytes: 200_000,
     resumeShareMin: 0.2,
   },
+  {
+    why: "shared prefixes, blocks that are dropped",
+    seed: 10,
+    eventCount: 100_000,
+    droppedBlocks: [0, 3, 4, 7],
+    wordsPerLayer: 1_800,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
 ];
 
 /** Words of a raw tile: more than any record. */
@@ -164,6 +182,7 @@ class Run {
   #inFlight: { plan: StepPlan; result: StepResult }[] = [];
   #begun = new Set<number>();
   #endPeriod = 150;
+  #policy: SealPolicy;
 
   constructor(options: Case) {
     const { recordWordsMin, recordWordsMax, wordsPerLayer, hitShareMin, hostBytes } = options;
@@ -173,7 +192,8 @@ class Run {
     const stem = () => Array.from({ length: 700 }, () => this.#randomId());
     this.#stems = [stem(), stem(), stem()];
     this.#stems.push([...this.#stems[0].slice(0, 300), ...stem().slice(300)]);
-    const { windowStoreCount = 0, layerCount = 3 } = options;
+    const { windowStoreCount = 0, layerCount = 3, droppedBlocks = [] } = options;
+    this.#policy = dropBlocks(droppedBlocks);
     const arenas = ARENA_STORE_COUNTS.map((storeCount, group) => ({
       storeCount,
       windowStoreCount: group === 0 ? windowStoreCount : 0,
@@ -187,6 +207,7 @@ class Run {
       arenas,
       recordWordsMin,
       recordWordsMax,
+      policy: this.#policy,
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
       blockCost: 0.05,
       ...(hostBytes ? { host: { capacityBytes: hostBytes, saveWordCountMax: 3000 } } : {}),
@@ -206,6 +227,7 @@ class Run {
       arenas,
       endPeriod: this.#endPeriod,
       recordWords,
+      keeps: this.#policy.keeps,
       tileWords: TILE_WORDS,
     });
   }
@@ -314,7 +336,11 @@ class Run {
       }
       if (event.type !== "finish") continue;
       life.ending = "finish";
-      const wanted = expectedTokens(life.promptIds, { ...life, endPeriod: this.#endPeriod });
+      const wanted = expectedTokens(life.promptIds, {
+        ...life,
+        endPeriod: this.#endPeriod,
+        keeps: this.#policy.keeps,
+      });
       assertEquals(life.tokens, wanted);
       assertEquals(event.reason, wanted.length === life.maxTokens ? "length" : "stop");
       assertEquals(event.completionTokenCount, wanted.length);

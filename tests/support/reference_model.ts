@@ -19,19 +19,25 @@ export function referenceLogits(
   file: GgufFile,
   ids: readonly number[],
   first = 0,
+  isRead: IsRead = () => true,
 ): Float64Array[] {
-  return new ReferenceModel(file, readModelPlan(file)).logits(ids, first);
+  return new ReferenceModel(file, readModelPlan(file), isRead).logits(ids, first);
 }
+
+/** Whether the token at `position` reads the keys and values of the one at `other`. */
+export type IsRead = (position: number, other: number) => boolean;
 
 class ReferenceModel {
   #plan: ModelPlan;
+  #isRead: IsRead;
   #tensors = new Map<string, Float32Array>();
   /** Keys and values `[layer][position]`, all KV heads in a row. */
   #keys: Float64Array[][];
   #values: Float64Array[][];
 
-  constructor(file: GgufFile, plan: ModelPlan) {
+  constructor(file: GgufFile, plan: ModelPlan, isRead: IsRead) {
     this.#plan = plan;
+    this.#isRead = isRead;
     for (const tensor of file.tensors.values()) {
       const count = tensor.shape.reduce((total, size) => total * size, 1);
       const values = dequantise(tensor.type, readTensorBytes(file, tensor), count);
@@ -103,10 +109,12 @@ class ReferenceModel {
     const keys = this.#keys[plan.keyValueLayer];
     const values = this.#values[plan.keyValueLayer];
     const begin = Math.max(0, keys.length - (plan.window ?? keys.length));
+    const position = keys.length - 1;
+    const read = keys.map((_, other) => other >= begin && this.#isRead(position, other));
     const out = new Float64Array(q.length);
     for (let head = 0; head < queryHeadCount; head++) {
       const kvStart = Math.floor(head * kvHeadCount / queryHeadCount) * headSize;
-      const scores = keys.slice(begin).map((key) => {
+      const scores = keys.filter((_, other) => read[other]).map((key) => {
         let sum = 0;
         for (let c = 0; c < headSize; c++) sum += q[head * headSize + c] * key[kvStart + c];
         return capped(sum * plan.scale, plan.softCap);
@@ -115,9 +123,9 @@ class ReferenceModel {
       const peak = scores.reduce((a, b) => Math.max(a, b), sink);
       const weights = scores.map((score) => Math.exp(score - peak));
       const total = weights.reduce((sum, weight) => sum + weight, Math.exp(sink - peak));
-      values.slice(begin).forEach((value, position) => {
+      values.filter((_, other) => read[other]).forEach((value, index) => {
         for (let c = 0; c < headSize; c++) {
-          out[head * headSize + c] += weights[position] / total * value[kvStart + c];
+          out[head * headSize + c] += weights[index] / total * value[kvStart + c];
         }
       });
     }

@@ -34,13 +34,14 @@ function sealLayout({ layout }: Int8Codec): SealLayout {
 async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<SealKernels> {
   const { cache, codec } = options;
   const { layout } = codec;
-  const { layerCount } = cache.shape;
+  const { sealed } = cache;
+  const { length: layerCount } = sealed;
   const sizeBytes = layout.recordWords * WORD_SIZE_BYTES;
   const quantise = await KvQuantiseInt8Kernel.create(gpu, { layout, layerCount });
   const measureJobs = slotBuffer(gpu, options, ["measure jobs", JOB_WORDS]);
   const records = slotBuffer(gpu, options, ["records", layerCount * layout.recordWords]);
   const flags = slotBuffer(gpu, options, ["flags", 1]);
-  const bound = cache.windows.map((window, layer) =>
+  const bound = sealed.map(({ window }, layer) =>
     quantise.bind({ jobs: measureJobs, window, records, flags }, layer)
   );
   return {
@@ -55,7 +56,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<
       for (const { scratchIndex, targets } of packs) {
         for (const [layer, target] of targets.entries()) {
           const source = (scratchIndex * layerCount + layer) * sizeBytes;
-          const arena = cache.arenaOf(layer);
+          const arena = cache.arenaOfStore(sealed[layer].store);
           encoder.copyBufferToBuffer(records, source, arena, target * WORD_SIZE_BYTES, sizeBytes);
         }
       }
