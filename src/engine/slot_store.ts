@@ -9,6 +9,7 @@ import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { writeAtomically } from "../tiers/atomic_file.ts";
 import type { StoredBlock } from "../tiers/block_file.ts";
 import { packSequence, parseSequence } from "../tiers/sequence_file.ts";
+import { sizesOf } from "../scheduler/block_memory.ts";
 import { kindOfKey } from "../scheduler/block_key.ts";
 import type { HeldBlock, PromptOf } from "../scheduler/shelf.ts";
 import { storageFailure } from "./storage_failure.ts";
@@ -111,8 +112,9 @@ export class SlotStore {
     const prompt = { promptIds: tokenIds, cacheSalt: "" };
     // Named anew: a name depends on the adapter, the bytes may come from another one.
     const keys = scheduler.shelf.keysOf(prompt, tokenCount);
-    const entries = blocks.map(({ key, recordWords, words }, index) => {
-      return { key: keys[index], kind: kindOfKey(key), recordWords, words };
+    const entries = blocks.map((block, index) => {
+      const { key, words } = block;
+      return { key: keys[index], kind: kindOfKey(key), ...sizesOf(block), words };
     });
     if (!scheduler.shelf.adopt(entries)) {
       refuse(`Cannot restore slot ${slot}: the KV cache has no room for its ${tokenCount} tokens`);
@@ -157,11 +159,12 @@ export class SlotStore {
     }
   }
 
-  async #read({ key, recordWords, extents }: HeldBlock): Promise<StoredBlock> {
+  async #read(block: HeldBlock): Promise<StoredBlock> {
+    const { key, extents } = block;
     const { host } = this.#runtime.driver.runner;
     const words = extents === null ? host.blocks.get(key) : await host.readBlock(extents);
     if (words === undefined) refuse(`Cannot save block ${key}: it is gone from the host`);
-    return { key, recordWords, words: words! };
+    return { key, ...sizesOf(block), words: words! };
   }
 }
 

@@ -9,6 +9,7 @@ import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
+import { sizesOf } from "../scheduler/block_memory.ts";
 import { isOwnKey, kindOfKey } from "../scheduler/block_key.ts";
 import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
@@ -60,9 +61,10 @@ export class StepLoop {
     this.#fetching.add(sequenceId);
     void this.#runtime.disk?.fetch(keys).then((blocks) => {
       const { runner, scheduler } = this.#runtime.driver;
-      for (const { key, recordWords, words } of blocks) {
+      for (const block of blocks) {
+        const { key, words } = block;
         runner.host.blocks.set(key, words);
-        scheduler.addToHost({ key, kind: kindOfKey(key), recordWords });
+        scheduler.addToHost({ key, kind: kindOfKey(key), ...sizesOf(block) });
       }
       if (this.#fetching.delete(sequenceId)) this.#admit(request);
     });
@@ -233,10 +235,11 @@ export class StepLoop {
   #writeBehind({ saves, swaps }: StepPlan): void {
     const { disk, driver: { runner } } = this.#runtime;
     if (disk === null) return;
-    for (const { key, recordWords } of [...saves, ...swaps]) {
+    for (const op of [...saves, ...swaps]) {
+      const { key } = op;
       if (isOwnKey(key)) continue;
       const words = runner.host.blocks.get(key);
-      if (words) disk.write({ key, recordWords, words });
+      if (words) disk.write({ key, ...sizesOf(op), words });
     }
   }
 

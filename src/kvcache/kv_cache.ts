@@ -99,7 +99,8 @@ export class KvCache {
     for (let store = 0; store < stores.length; store++) {
       if (!stores[store].isSealed) continue;
       const offset = store * directoryStrideBytes + entry * ENTRY_WORDS * WORD_SIZE_BYTES;
-      const [word, tokenCount] = [link.recordOffsets[store], BLOCK_TOKEN_COUNT];
+      const word = link.recordOffsets[store];
+      const tokenCount = link.tokenCounts?.[store] ?? BLOCK_TOKEN_COUNT;
       const words = Uint32Array.from(entryWords({ word, tokenCount, isFirst }));
       this.#gpu.write(this.#directory, offset, words);
     }

@@ -8,6 +8,7 @@
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import { isOwnKey } from "./block_key.ts";
+import { sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import type { LoadOp } from "./step_plan.ts";
 import { bestBoundary, rawTilesBefore, sealedBefore } from "./prefix.ts";
@@ -151,7 +152,7 @@ export function takeBlocks(
   const items = sealed.map((found) => {
     if (found === null || isOnDevice(found)) return found;
     const key = isOwnKey(found.key) ? null : found.key;
-    const item = cache.add(found.kind, key, found.recordWords);
+    const item = cache.add(found.kind, key, sizesOf(found));
     hasRoom &&= item !== null;
     if (item === null) return null;
     added.push(item);

@@ -8,16 +8,14 @@
 import { invariant } from "../core/errors.ts";
 import type { ItemKind } from "./block_key.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
-import type { BlockMemory, SealedBlock } from "./block_memory.ts";
+import type { BlockMemory, RecordSizes, SealedBlock } from "./block_memory.ts";
 
 /** One block of all stores in the arenas. */
-export interface CachedItem {
+export interface CachedItem extends RecordSizes {
   readonly kind: ItemKind;
   /** What it can be found by; null for a block that belongs to one sequence. */
   readonly key: string | null;
   readonly block: SealedBlock;
-  /** By store. */
-  readonly recordWords: readonly number[];
   /** Sequences that hold it. */
   useCount: number;
 }
@@ -72,10 +70,10 @@ export class BlockCache {
    * Takes memory for an item, giving up unused ones as needed; null, with those given up, if the
    * rest is in use. A sealed one has one user then, a raw one none.
    */
-  add(kind: ItemKind, key: string | null, recordWords: readonly number[]): CachedItem | null {
-    const block = this.#allocate(recordWords, kind === "raw" ? "end" : "fit");
+  add(kind: ItemKind, key: string | null, sizes: RecordSizes): CachedItem | null {
+    const block = this.#allocate(sizes.recordWords, kind === "raw" ? "end" : "fit");
     if (block === null) return null;
-    const item: CachedItem = { kind, key, block, recordWords, useCount: 0 };
+    const item: CachedItem = { kind, key, block, ...sizes, useCount: 0 };
     if (key !== null) {
       invariant(!this.#byKey.has(key), "a key names one item");
       this.#byKey.set(key, item);

@@ -30,6 +30,19 @@ export interface RecordWordsRange {
   recordWordsMax: number;
 }
 
+/** Sizes of the records of a block. */
+export interface RecordSizes {
+  /** Words, by store. */
+  readonly recordWords: readonly number[];
+  /** Tokens, by store, 1 to 64; left out where every record has 64. */
+  readonly tokenCounts?: readonly number[];
+}
+
+/** The sizes alone, of something that has them. */
+export function sizesOf({ recordWords, tokenCounts }: RecordSizes): RecordSizes {
+  return tokenCounts === undefined ? { recordWords } : { recordWords, tokenCounts };
+}
+
 interface Group {
   storeCount: number;
   sealedStoreCount: number;

@@ -9,13 +9,12 @@ import { invariant } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
 import type { ItemKind } from "./block_key.ts";
+import type { RecordSizes } from "./block_memory.ts";
 
 /** A block in host memory. */
-export interface HostEntry {
+export interface HostEntry extends RecordSizes {
   readonly key: string;
   readonly kind: ItemKind;
-  /** By store. */
-  readonly recordWords: readonly number[];
 }
 
 /** The entries of one host tier. */

@@ -1,5 +1,6 @@
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
+import { sizesOf } from "./block_memory.ts";
 import { entrySizeBytes, type HostIndex } from "./host_index.ts";
 import type { SaveOp } from "./step_plan.ts";
 
@@ -31,10 +32,9 @@ export class SaveQueue {
     for (const key of this.#pending) {
       const item = this.#cache.find(key);
       if (item) {
-        const { recordWords } = item;
         wordCount += entrySizeBytes(item) / WORD_SIZE_BYTES;
         if (wordCount > this.#stepWordCountMax) break;
-        ops.push({ key, kind: item.kind, extents: item.block.extents, recordWords });
+        ops.push({ key, kind: item.kind, extents: item.block.extents, ...sizesOf(item) });
       }
       this.#pending.delete(key);
     }
@@ -43,6 +43,6 @@ export class SaveQueue {
 
   /** The bytes of these blocks are on the host. */
   commit(ops: readonly SaveOp[]): void {
-    for (const { key, kind, recordWords } of ops) this.#host.add({ key, kind, recordWords });
+    for (const op of ops) this.#host.add({ key: op.key, kind: op.kind, ...sizesOf(op) });
   }
 }

@@ -10,7 +10,7 @@ import { type EngineErrorCode, invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import { checkLimits, type SchedulerOptions, sliceShare, sliceSize } from "./admission.ts";
 import { BlockCache, type CachedItem } from "./block_cache.ts";
-import { BlockMemory } from "./block_memory.ts";
+import { BlockMemory, type RecordSizes, sizesOf } from "./block_memory.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
 import { checkScheduler } from "./integrity.ts";
 import { countsOf, slotOf, type SlotStats } from "./counts.ts";
@@ -220,13 +220,20 @@ export class Scheduler {
       sequence.ready = [];
       const { listCount: listIndex } = sequence.reads;
       sequence.blocks.push(placed.item);
-      const { extents, recordOffsets } = placed.item.block;
+      const { block: { extents, recordOffsets }, tokenCounts } = placed.item;
       const { slot } = sequence;
+      const link = {
+        slot,
+        blockIndex,
+        listIndex,
+        recordOffsets,
+        ...(tokenCounts && { tokenCounts }),
+      };
       if (placed.isNew && "jobIndex" in ready) {
         const { jobIndex } = ready;
-        opening.packs.push({ slot, blockIndex, listIndex, jobIndex, extents, recordOffsets });
+        opening.packs.push({ ...link, jobIndex, extents });
       } else {
-        opening.links.push({ slot, blockIndex, listIndex, recordOffsets });
+        opening.links.push(link);
       }
     }
   }
@@ -237,7 +244,7 @@ export class Scheduler {
    */
   #place(
     sequence: Sequence,
-    ready: { blockIndex: number; recordWords: readonly number[] },
+    ready: { blockIndex: number } & RecordSizes,
     opening: Opening,
   ): { item: CachedItem; isNew: boolean } | null {
     const key = sequence.keyOf(ready.blockIndex, "sealed");
@@ -247,7 +254,7 @@ export class Scheduler {
       return { item: found, isNew: false };
     }
     while (true) {
-      const item = this.#cache.add("sealed", key, ready.recordWords);
+      const item = this.#cache.add("sealed", key, sizesOf(ready));
       if (item) {
         this.#saves?.note(item);
         return { item, isNew: true };
@@ -259,7 +266,10 @@ export class Scheduler {
       }
       invariant(this.#inFlight.length === 0, "memory is only short when no step is in flight");
       const victim = runningOrder(this.#roster.running).at(-1)!;
-      opening.swaps.push(...this.#swaps?.swapOut(victim) ?? []);
+      const swaps = this.#swaps?.swapOut(victim) ?? [];
+      // Two that give way in one step may leave the same shared block.
+      const isPlanned = (key: string) => opening.swaps.some((swap) => swap.key === key);
+      opening.swaps.push(...swaps.filter(({ key }) => !isPlanned(key)));
       this.#roster.preempt(victim);
       // Whoever is alone starts over in an empty arena, where its blocks lie without gaps.
       if (isAlone) this.#cache.clear();
@@ -308,7 +318,7 @@ export class Scheduler {
     if (!prefix || blockIndex === null || key === null || this.#cache.find(key)) return [];
     const { storeCount } = this.#cache.memory;
     const recordWords = new Array<number>(storeCount).fill(prefix.tileWords);
-    const item = this.#cache.add("raw", key, recordWords);
+    const item = this.#cache.add("raw", key, { recordWords });
     if (item === null) return [];
     this.#saves?.note(item);
     return [{ slot, blockIndex, recordOffsets: item.block.recordOffsets }];
@@ -374,7 +384,9 @@ export class Scheduler {
     }
     const recordWords = result.recordWords[jobIndex];
     this.#cache.memory.learn(recordWords);
-    sequence.ready.push({ blockIndex, jobIndex, recordWords });
+    const tokenCounts = result.tokenCounts?.[jobIndex];
+    const sizes = tokenCounts ? { recordWords, tokenCounts } : { recordWords };
+    sequence.ready.push({ blockIndex, jobIndex, ...sizes });
   }
 
   #finish(sequence: Sequence, reason: "stop" | "length"): void {

@@ -3,6 +3,7 @@ import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 import { blockNames, rootName } from "./block_name.ts";
 import type { CachedItem } from "./block_cache.ts";
 import { blockKey, type ItemKind } from "./block_key.ts";
+import type { RecordSizes } from "./block_memory.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
 
@@ -35,12 +36,10 @@ export interface OpenSlice {
 
 /** A block that the next step makes readable: measured by the last one, or found in the cache. */
 export type ReadyBlock =
-  | {
+  | RecordSizes & {
     blockIndex: number;
     /** Index among the measures of the step. */
     jobIndex: number;
-    /** Words of the record, by store. */
-    recordWords: readonly number[];
   }
   | { blockIndex: number; item: CachedItem }
   /** The policy drops it: it is only passed by. */

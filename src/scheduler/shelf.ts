@@ -9,6 +9,7 @@ import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { Extent } from "./allocator.ts";
 import { findBeginning, isOnDevice } from "./beginning.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
+import { sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import { rawTilesBefore, sealedBefore } from "./prefix.ts";
 import { Sequence, type SequenceContext } from "./sequence.ts";
@@ -63,9 +64,8 @@ export class Shelf {
     const items = found.filter(isOnDevice);
     for (const item of items) this.#cache.acquire(item);
     const blocks = found.map((block): HeldBlock => {
-      const { kind, recordWords } = block;
       const extents = isOnDevice(block) ? block.block.extents : null;
-      return { key: block.key!, kind, recordWords, extents };
+      return { key: block.key!, kind: block.kind, ...sizesOf(block), extents };
     });
     const held = { tokenCount: boundary * BLOCK_TOKEN_COUNT, blocks };
     this.#held.set(held, items);
@@ -99,9 +99,10 @@ export class Shelf {
     const found: CachedItem[] = [];
     const added: CachedItem[] = [];
     const loads: LoadOp[] = [];
-    for (const { key, kind, recordWords } of entries) {
+    for (const entry of entries) {
+      const { key, kind } = entry;
       const known = this.#cache.find(key);
-      const item = known ?? this.#cache.add(kind, key, recordWords);
+      const item = known ?? this.#cache.add(kind, key, sizesOf(entry));
       if (item === null) {
         for (const taken of added) this.#cache.remove(taken);
         for (const taken of found.reverse()) this.#cache.release(taken);

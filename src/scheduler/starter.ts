@@ -100,6 +100,7 @@ export class Starter {
         blockIndex,
         listIndex: listIndex++,
         recordOffsets: item.block.recordOffsets,
+        ...(item.tokenCounts && { tokenCounts: item.tokenCounts }),
       });
     });
     raw.forEach((tile, index) => {

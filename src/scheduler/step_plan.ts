@@ -9,6 +9,7 @@
 
 import type { Extent } from "./allocator.ts";
 import type { ItemKind } from "./block_key.ts";
+import type { RecordSizes } from "./block_memory.ts";
 
 /** Packs one sealed block of one sequence from its raw tile into the arena. */
 export interface PackOp {
@@ -24,6 +25,8 @@ export interface PackOp {
   jobIndex: number;
   /** Word offset of each record in the arena of its group, by store; multiples of 4. */
   recordOffsets: readonly number[];
+  /** Tokens of each record, by store; 64 if left out. */
+  tokenCounts?: readonly number[];
 }
 
 /** Copies a block of all stores from the host to the device. */
@@ -34,21 +37,17 @@ export interface LoadOp {
 }
 
 /** Copies a block of all stores from the device to the host. */
-export interface SaveOp {
+export interface SaveOp extends RecordSizes {
   key: string;
   kind: ItemKind;
   /** One per arena group. */
   extents: readonly Extent[];
-  /** By store. */
-  recordWords: readonly number[];
 }
 
 /** Copies a block of a preempted sequence to the host, before its memory holds something else. */
-export interface SwapOp {
+export interface SwapOp extends RecordSizes {
   key: string;
   kind: ItemKind;
-  /** By store. */
-  recordWords: readonly number[];
   /** Where from: extents of the arenas, or a tile of a slot's window. */
   source: { extents: readonly Extent[] } | { slot: number; blockIndex: number };
 }
@@ -61,6 +60,8 @@ export interface LinkOp {
   listIndex: number;
   /** By store. */
   recordOffsets: readonly number[];
+  /** Tokens of each record, by store; 64 if left out. */
+  tokenCounts?: readonly number[];
 }
 
 /** Copies the raw tiles of one block of all stores from the arena to a slot's window, or back. */
@@ -178,6 +179,8 @@ export interface StepResult {
   ids: ReadonlyMap<number, number>;
   /** Words of the record of each measured block, `[measure][store]`; multiples of 4, 0 for a store that keeps only a window. */
   recordWords: readonly (readonly number[])[];
+  /** Tokens of these records, `[measure][store]`, 1 to 64; all have 64 if left out. */
+  tokenCounts?: readonly (readonly number[])[];
   /** Indexes of the measures whose block holds NaN or infinity; its sequence fails. */
   refused: readonly number[];
 }

@@ -8,6 +8,7 @@
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import { isOwnKey, ownKey } from "./block_key.ts";
+import { sizesOf } from "./block_memory.ts";
 import { entrySizeBytes, type HostEntry, type HostIndex } from "./host_index.ts";
 import { rawTilesBefore, sealedBefore } from "./prefix.ts";
 import type { Sequence, SwappedState } from "./sequence.ts";
@@ -40,7 +41,7 @@ export class SwapSpace {
       item && {
         key: item.key ?? ownKey(sequence.arrivalIndex, blockIndex, "sealed"),
         kind: "sealed" as const,
-        recordWords: item.recordWords,
+        ...sizesOf(item),
         source: { extents: item.block.extents },
       }
     );
@@ -76,8 +77,9 @@ export class SwapSpace {
         if (entry) this.#host.touch(entry);
       }
     }
-    for (const { key, kind, recordWords } of ops) {
-      this.#host.add({ key, kind, recordWords });
+    for (const op of ops) {
+      const { key, kind } = op;
+      this.#host.add({ key, kind, ...sizesOf(op) });
       if (isOwnKey(key) && !wanted.has(key)) this.#host.drop(key);
     }
   }

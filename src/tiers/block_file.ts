@@ -8,8 +8,9 @@
 import { crc32 } from "node:zlib";
 import { portableForm } from "../codec/profile.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
-import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { kindOfKey } from "../scheduler/block_key.ts";
+import type { RecordSizes } from "../scheduler/block_memory.ts";
 
 /** First word of a file: the bytes "PKVT". */
 const MAGIC = 0x54564b50;
@@ -17,14 +18,14 @@ const FILE_VERSION = 1;
 /** Magic, version, form, layers, words, checksum, root and key as 32 + 40 bytes. */
 const HEADER_BYTES = 6 * WORD_SIZE_BYTES + 32 + 40;
 const CHECKSUM_OFFSET = 5 * WORD_SIZE_BYTES;
+/** Bits of the words of a record; those above are the tokens it has fewer than 64. */
+const WORD_COUNT_BITS = 24;
 const FORMS = ["words", "portable"] as const;
 
 /** A block apart from any device. */
-export interface StoredBlock {
+export interface StoredBlock extends RecordSizes {
   /** Name and kind: src/scheduler/block_key.ts. */
   key: string;
-  /** By layer. */
-  recordWords: readonly number[];
   /** All layers, one after the other. */
   words: Uint32Array<ArrayBuffer>;
 }
@@ -39,12 +40,13 @@ export interface BlockFormat {
 }
 
 /**
- * Writes a block: in its codec's portable form, which stands by itself. Where there is none, and
- * for raw tiles, the words of the device.
+ * Writes a block: in its codec's portable form, which stands by itself. Where there is none,
+ * for raw tiles and for records of fewer than 64 tokens, the words of the device.
  */
 export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Array<ArrayBuffer> {
-  const { key, recordWords, words } = block;
-  const portable = kindOfKey(key) === "sealed" ? portableForm(format, format.profile) : null;
+  const { key, recordWords, tokenCounts, words } = block;
+  const isWhole = kindOfKey(key) === "sealed" && tokenCounts === undefined;
+  const portable = isWhole ? portableForm(format, format.profile) : null;
   const payload = portable ? portable.pack(recordsOf(block)) : new Uint8Array(words.buffer);
   const tableBytes = recordWords.length * WORD_SIZE_BYTES;
   const bytes = new Uint8Array(HEADER_BYTES + tableBytes + payload.length);
@@ -55,8 +57,10 @@ export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Arr
   const name = new TextEncoder();
   name.encodeInto(format.root, bytes.subarray(CHECKSUM_OFFSET + 4));
   name.encodeInto(key, bytes.subarray(CHECKSUM_OFFSET + 4 + 32));
-  recordWords.forEach((count, layer) => {
-    view.setUint32(HEADER_BYTES + layer * WORD_SIZE_BYTES, count, true);
+  recordWords.forEach((count, store) => {
+    const missing = BLOCK_TOKEN_COUNT - (tokenCounts?.[store] ?? BLOCK_TOKEN_COUNT);
+    const size = count | missing << WORD_COUNT_BITS;
+    view.setUint32(HEADER_BYTES + store * WORD_SIZE_BYTES, size, true);
   });
   bytes.set(payload, HEADER_BYTES + tableBytes);
   view.setUint32(CHECKSUM_OFFSET, crc32(bytes), true);
@@ -92,16 +96,19 @@ export function parseBlockFile(
     new TextDecoder().decode(bytes.subarray(start, start + length)).replaceAll("\0", "");
   if (text(CHECKSUM_OFFSET + 4, 32) !== format.root) refuse("it belongs to another cache");
   if (text(CHECKSUM_OFFSET + 4 + 32, 40) !== key) refuse("it is another block");
-  const recordWords = Array.from({ length: layerCount }, (_, layer) => {
-    return view.getUint32(HEADER_BYTES + layer * WORD_SIZE_BYTES, true);
+  const sizes = Array.from({ length: layerCount }, (_, store) => {
+    return view.getUint32(HEADER_BYTES + store * WORD_SIZE_BYTES, true);
   });
+  const recordWords = sizes.map((size) => size & (1 << WORD_COUNT_BITS) - 1);
+  const tokenCounts = sizes.map((size) => BLOCK_TOKEN_COUNT - (size >>> WORD_COUNT_BITS));
   const payload = bytes.slice(payloadStart);
   const portable = form === "portable" ? portableForm(format, format.profile) : null;
   if (form === "portable" && !portable) refuse(`profile ${format.profile.name} has no such form`);
   const words = portable ? joined(portable.parse(payload)) : new Uint32Array(payload.buffer);
   const wordCount = recordWords.reduce((sum, count) => sum + count, 0);
   if (words.length !== wordCount) refuse(`it has ${words.length} words of ${wordCount}`);
-  return { key, recordWords, words };
+  const isWhole = tokenCounts.every((count) => count === BLOCK_TOKEN_COUNT);
+  return { key, recordWords, ...(isWhole ? {} : { tokenCounts }), words };
 }
 
 function recordsOf({ recordWords, words }: StoredBlock): Uint32Array[] {

@@ -38,14 +38,14 @@ export function expectedTokens(
     maxTokens: number;
     ignoreEos: boolean;
     endPeriod: number;
-    /** Whether a block is read behind the window; all are if left out. */
-    keeps?: (blockIndex: number) => boolean;
+    /** Tokens of a block that are read behind the window; all if left out. */
+    keptCount?: (blockIndex: number) => number;
   },
 ): number[] {
-  const { keeps = () => true } = options;
+  const { keptCount = () => BLOCK } = options;
   const ids = [...promptIds];
   while (ids.length < promptIds.length + options.maxTokens) {
-    const visible = visibleIds(ids, keeps);
+    const visible = visibleIds(ids, keptCount);
     const id = nextToken(visible, options.endPeriod);
     if (id === 0 && !options.ignoreEos) break;
     ids.push(id);
@@ -54,11 +54,11 @@ export function expectedTokens(
 }
 
 /** What the row of the last token reads: kept blocks, then the window. */
-function visibleIds(ids: readonly number[], keeps: (blockIndex: number) => boolean): number[] {
+function visibleIds(ids: readonly number[], keptCount: (blockIndex: number) => number): number[] {
   const firstWindowBlock = windowBlockAt(ids.length - 1);
   return ids.filter((_, position) => {
     const block = Math.floor(position / BLOCK);
-    return block >= firstWindowBlock || keeps(block);
+    return block >= firstWindowBlock || position % BLOCK < keptCount(block);
   });
 }
 
@@ -95,8 +95,8 @@ export interface FakeDeviceOptions {
   endPeriod: number;
   /** Words of the record of `store` of a block of these tokens. */
   recordWords: (ids: readonly number[], store: number) => number;
-  /** Whether a block is kept when it leaves the window; all are if left out. */
-  keeps?: (blockIndex: number) => boolean;
+  /** Tokens of a block that are kept when it leaves the window, the first ones; all if left out. */
+  keptCount?: (blockIndex: number) => number;
   /** Words of the raw tile of a store; with sequences that share blocks. */
   tileWords?: number;
 }
@@ -105,7 +105,8 @@ export class FakeDevice {
   #options: FakeDeviceOptions;
   #tiles = new Map<number, Tile[]>();
   #sampled = new Map<number, number>();
-  #directory = new Map<number, Packed[]>();
+  /** By slot: read lists, of records and the tokens that are read of each. */
+  #directory = new Map<number, { content: Packed; tokenCount: number }[]>();
   /** By arena and unit: serial number of the block written there last. */
   #owners: Uint32Array[];
   #host = new Map<string, Tile & { recordWords: readonly number[] }>();
@@ -160,7 +161,13 @@ export class FakeDevice {
     if (plan.measures.length > 0) this.#measure(plan.measures);
     for (const save of plan.saves) this.#save(save);
     const recordWords = plan.measures.length > 0 ? this.#lastRecordWords : [];
-    return { ids: sampled, recordWords, refused: [] };
+    const { keptCount } = this.#options;
+    const counts = keptCount && {
+      tokenCounts: plan.measures.map(({ blockIndex }, job) =>
+        recordWords[job].map(() => keptCount(blockIndex))
+      ),
+    };
+    return { ids: sampled, recordWords, refused: [], ...counts };
   }
 
   /** Layers follow those of the step before, of the same rows. */
@@ -201,15 +208,16 @@ export class FakeDevice {
       assert(offset + taken <= wordCount, "the extent lies in the arena");
     });
     const content = this.#write(recordOffsets, words, this.#tile(slot, blockIndex));
-    this.#directory.get(slot)!.push(content);
+    this.#directory.get(slot)!.push({ content, tokenCount: tokenCountOf(pack) });
   }
 
   /** A block that lies in the arena is put behind those of a slot. */
-  #link({ slot, listIndex, recordOffsets }: LinkOp): void {
+  #link(link: LinkOp): void {
+    const { slot, listIndex, recordOffsets } = link;
     assertEquals(this.#directory.get(slot)!.length, listIndex);
     const found = this.#find(recordOffsets);
     assert(found.isOwn || !found.isDecoded, "what is shared was prefilled");
-    this.#directory.get(slot)!.push(found);
+    this.#directory.get(slot)!.push({ content: found, tokenCount: tokenCountOf(link) });
   }
 
   #save({ key, extents, recordWords }: SaveOp): void {
@@ -335,20 +343,29 @@ export class FakeDevice {
     const packed = this.#directory.get(slot)!;
     assertEquals(listCount, packed.length);
     assertEquals(firstWindowBlock, windowBlockAt(position));
-    const { keeps = () => true } = this.#options;
-    const kept = Array.from({ length: firstWindowBlock }, (_, block) => block).filter(keeps);
-    assertEquals(listCount, kept.length);
+    const { keptCount = () => BLOCK } = this.#options;
+    const kept = Array.from({ length: firstWindowBlock }, (_, block) => keptCount(block));
+    assertEquals(listCount, kept.filter((count) => count > 0).length);
     const visible: number[] = [];
-    for (const block of packed) visible.push(...this.#intact(block).ids);
+    for (const { content, tokenCount } of packed) {
+      visible.push(...this.#intact(content).ids.slice(0, tokenCount));
+    }
     const tileEnd = Math.floor(position / BLOCK);
     for (let index = firstWindowBlock; index <= tileEnd; index++) {
       visible.push(...this.#tile(slot, index).ids);
     }
-    assertEquals(visible.length, position + 1 - (firstWindowBlock - kept.length) * BLOCK);
+    const keptTokenCount = kept.reduce((sum, count) => sum + count, 0);
+    assertEquals(visible.length, position + 1 - firstWindowBlock * BLOCK + keptTokenCount);
     const id = nextToken(visible, this.#options.endPeriod);
     this.#sampled.set(slot, id);
     return id;
   }
+}
+
+function tokenCountOf({ tokenCounts }: Pick<LinkOp, "tokenCounts">): number {
+  const [count = BLOCK, ...others] = tokenCounts ?? [];
+  assert(others.every((other) => other === count), "the records of a block are of the same tokens");
+  return count;
 }
 
 function* unitsOf({ offset, wordCount }: { offset: number; wordCount: number }) {

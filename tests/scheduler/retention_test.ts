@@ -50,9 +50,11 @@ for (const [name, policy, firstToGo] of POLICIES) {
     const range = { recordWordsMin: 64, recordWordsMax: 64 };
     const memory = new BlockMemory([{ storeCount: 1, wordCount: 3 * 64 }], range);
     const cache = new BlockCache(memory, policy);
-    for (const index of [1, 2, 3]) cache.release(cache.add("sealed", `${index}`, [64])!);
+    for (const index of [1, 2, 3]) {
+      cache.release(cache.add("sealed", `${index}`, { recordWords: [64] })!);
+    }
     cache.touch(cache.find("1")!);
-    cache.add("sealed", "4", [64]);
+    cache.add("sealed", "4", { recordWords: [64] });
     const kept = [1, 2, 3].filter((index) => cache.find(`${index}`));
     assertEquals(kept, [1, 2, 3].filter((index) => index !== firstToGo));
     cache.checkIntegrity([[cache.find("4")!]]);

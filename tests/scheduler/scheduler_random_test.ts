@@ -7,7 +7,6 @@ import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import { Scheduler, type SchedulerOptions } from "../../src/scheduler/scheduler.ts";
 import { dropBlocks } from "../../src/scheduler/seal_policies/drop_blocks.ts";
-import type { SealPolicy } from "../../src/scheduler/seal_policies/policy.ts";
 import type { StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
 import { seededRandom } from "../support/numeric.ts";
 import { expectedTokens, FakeDevice } from "./fake_device.ts";
@@ -35,6 +34,8 @@ interface Case {
   layerCount?: number;
   /** Blocks that the policy drops; none if left out. */
   droppedBlocks?: number[];
+  /** Whether records keep some of their tokens only. */
+  keepsParts?: boolean;
   /** Stores of the first arena, from the first on, that keep a window only. */
   windowStoreCount?: number;
 }
@@ -134,6 +135,21 @@ const CASES: Case[] = [
     resumeShareMin: 0.2,
   },
   {
+    why: "shared prefixes, records that keep some of their tokens, blocks that are dropped",
+    seed: 11,
+    eventCount: 100_000,
+    droppedBlocks: [1, 5],
+    keepsParts: true,
+    wordsPerLayer: 1_800,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
+  {
     why: "shared prefixes, blocks that are dropped",
     seed: 10,
     eventCount: 100_000,
@@ -182,7 +198,8 @@ class Run {
   #inFlight: { plan: StepPlan; result: StepResult }[] = [];
   #begun = new Set<number>();
   #endPeriod = 150;
-  #policy: SealPolicy;
+  /** Tokens of a block that are read behind the window. */
+  #keptCount: (blockIndex: number) => number;
 
   constructor(options: Case) {
     const { recordWordsMin, recordWordsMax, wordsPerLayer, hitShareMin, hostBytes } = options;
@@ -193,7 +210,11 @@ class Run {
     this.#stems = [stem(), stem(), stem()];
     this.#stems.push([...this.#stems[0].slice(0, 300), ...stem().slice(300)]);
     const { windowStoreCount = 0, layerCount = 3, droppedBlocks = [] } = options;
-    this.#policy = dropBlocks(droppedBlocks);
+    const policy = dropBlocks(droppedBlocks);
+    this.#keptCount = (block) => {
+      if (!policy.keeps(block)) return 0;
+      return options.keepsParts ? 1 + (block * 29 + 40) % 64 : 64;
+    };
     const arenas = ARENA_STORE_COUNTS.map((storeCount, group) => ({
       storeCount,
       windowStoreCount: group === 0 ? windowStoreCount : 0,
@@ -207,7 +228,7 @@ class Run {
       arenas,
       recordWordsMin,
       recordWordsMax,
-      policy: this.#policy,
+      policy,
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
       blockCost: 0.05,
       ...(hostBytes ? { host: { capacityBytes: hostBytes, saveWordCountMax: 3000 } } : {}),
@@ -227,7 +248,7 @@ class Run {
       arenas,
       endPeriod: this.#endPeriod,
       recordWords,
-      keeps: this.#policy.keeps,
+      keptCount: this.#keptCount,
       tileWords: TILE_WORDS,
     });
   }
@@ -339,7 +360,7 @@ class Run {
       const wanted = expectedTokens(life.promptIds, {
         ...life,
         endPeriod: this.#endPeriod,
-        keeps: this.#policy.keeps,
+        keptCount: this.#keptCount,
       });
       assertEquals(life.tokens, wanted);
       assertEquals(event.reason, wanted.length === life.maxTokens ? "length" : "stop");

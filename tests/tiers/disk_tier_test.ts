@@ -46,6 +46,14 @@ for (const kind of ["sealed", "raw"] as const) {
   });
 }
 
+Deno.test("parseBlockFile() gives back how many tokens each record has", () => {
+  const block = { ...makeBlock(1), tokenCounts: [64, 1] };
+  const bytes = packBlockFile(FORMAT, block);
+  assertEquals(parseBlockFile(FORMAT, block.key, bytes), block);
+  const whole = packBlockFile(FORMAT, makeBlock(1));
+  assertEquals("tokenCounts" in parseBlockFile(FORMAT, block.key, whole), false);
+});
+
 Deno.test("a packed block is stored in its portable form, byte for byte", () => {
   const bytes = packBlockFile(FORMAT, makeBlock(3));
   const text = new TextDecoder("latin1").decode(bytes);
