@@ -129,8 +129,7 @@ export function expectedBlocks(
   const sharedCount =
     sealed.filter((found) => found !== null && isOnDevice(found) && found.useCount > 0).length;
   return running.reduce(
-    (count, { finalBlockCount, heldBlocks }) =>
-      count + Math.max(0, finalBlockCount - heldBlocks.length),
+    (count, { finalBlockCount, heldCount }) => count + Math.max(0, finalBlockCount - heldCount),
     sequence.finalBlockCount - sharedCount,
   );
 }

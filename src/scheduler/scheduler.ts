@@ -210,7 +210,7 @@ export class Scheduler {
       const { blockIndex } = ready;
       if ("isDropped" in ready) {
         sequence.ready = [];
-        sequence.blocks.push(null);
+        sequence.addBlock(null);
         continue;
       }
       const placed = "item" in ready
@@ -218,8 +218,7 @@ export class Scheduler {
         : this.#place(sequence, ready, opening);
       if (placed === null) continue;
       sequence.ready = [];
-      const { listCount: listIndex } = sequence.reads;
-      sequence.blocks.push(placed.item);
+      const listIndex = sequence.addBlock(placed.item);
       const { block: { extents, recordOffsets }, tokenCounts } = placed.item;
       const { slot } = sequence;
       const link = {

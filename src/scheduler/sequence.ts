@@ -88,8 +88,8 @@ export class Sequence {
   readonly boundaries: ReadonlySet<number>;
   /** Slot held, or -1 while waiting. */
   slot = -1;
-  /** By block index; null for one that the policy drops. */
-  blocks: (CachedItem | null)[] = [];
+  #blocks: (CachedItem | null)[] = [];
+  #heldCount = 0;
   ready: ReadyBlock[] = [];
   measuredBlockCount = 0;
   plannedTokenCount = 0;
@@ -126,6 +126,8 @@ export class Sequence {
     this.arrivalStep = arrival.step;
     this.priority = priority;
     this.#policy = policy;
+    const tokenCount = promptIds.length + Math.max(0, request.maxTokens - 1);
+    this.finalBlockCount = keptBlockCount(policy, sealedBlockCount(tokenCount));
     this.#ids = [...promptIds];
     const nameCount = Math.floor(promptIds.length / BLOCK_TOKEN_COUNT);
     this.names = prefixRoot === null
@@ -156,10 +158,17 @@ export class Sequence {
   }
 
   /** Blocks kept when it ends at its full length; the last token is never stored. */
-  get finalBlockCount(): number {
-    const { promptIds, maxTokens } = this.request;
-    const tokenCount = promptIds.length + Math.max(0, maxTokens - 1);
-    return keptBlockCount(this.#policy, sealedBlockCount(tokenCount));
+  readonly finalBlockCount: number;
+
+  /** By block index; null for one that the policy drops. */
+  get blocks(): readonly (CachedItem | null)[] {
+    return this.#blocks;
+  }
+
+  /** Adds the next block, null if it is dropped; the entry of the read list that it becomes. */
+  addBlock(item: CachedItem | null): number {
+    this.#blocks.push(item);
+    return item === null ? this.#heldCount : this.#heldCount++;
   }
 
   /** Whether a block is kept once it leaves the window. */
@@ -167,14 +176,19 @@ export class Sequence {
     return this.#policy.keeps(blockIndex);
   }
 
-  /** The blocks it holds, by block index. */
+  /** How many blocks it holds. */
+  get heldCount(): number {
+    return this.#heldCount;
+  }
+
+  /** The blocks it holds, in order. */
   get heldBlocks(): CachedItem[] {
     return this.blocks.filter((item) => item !== null);
   }
 
   /** What its next rows read: the entries of its read list, then the window behind its blocks. */
   get reads(): { listCount: number; firstWindowBlock: number } {
-    return { listCount: this.heldBlocks.length, firstWindowBlock: this.blocks.length };
+    return { listCount: this.#heldCount, firstWindowBlock: this.#blocks.length };
   }
 
   /** What a block of the prompt is found by; null for one that is not shared. */
@@ -273,7 +287,8 @@ export class Sequence {
   restart(): void {
     invariant(this.inFlightCount === 0, "no step uses a preempted sequence");
     this.slot = -1;
-    this.blocks = [];
+    this.#blocks = [];
+    this.#heldCount = 0;
     this.ready = [];
     this.slice = null;
     this.measuredBlockCount = 0;

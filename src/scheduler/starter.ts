@@ -91,14 +91,13 @@ export class Starter {
     }
     sequence.begin(boundary, { step, sharedCount });
     opening.loads.push(...taken.loads);
-    let listIndex = 0;
     taken.items.forEach((item, blockIndex) => {
-      sequence.blocks.push(item);
+      const listIndex = sequence.addBlock(item);
       if (item === null) return;
       opening.links.push({
         slot,
         blockIndex,
-        listIndex: listIndex++,
+        listIndex,
         recordOffsets: item.block.recordOffsets,
         ...(item.tokenCounts && { tokenCounts: item.tokenCounts }),
       });
