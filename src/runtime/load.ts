@@ -100,8 +100,7 @@ async function createRuntime(
       ? { arenaLimitBytes: arenaLimitBytes(gpu) }
       : { arenaSizeBytes: options.cacheSizeBytes }),
   });
-  const stepTokenCountMax = options.stepTokenCountMax ??
-    (gpu.facts.isFallback ? STEP_TOKEN_COUNT_ON_CPU : STEP_TOKEN_COUNT_DEFAULT);
+  const stepTokenCountMax = options.stepTokenCountMax ?? stepTokenCount(gpu);
   const host = options.hostSizeBytes > 0 ? hostTier(plan, options.hostSizeBytes) : null;
   const runner = await StepRunner.create(model, {
     cacheShape: plan.shape,
@@ -129,9 +128,7 @@ async function createRuntime(
     ...(options.sharesPrefixes ? { prefix: { root, tileWords: plan.shape.tileWords } } : {}),
     ...(host ? { host } : {}),
   });
-  onProgress("compiling kernels", WEIGHTS_PROGRESS);
-  await warmUp(runner, plan);
-  onProgress("compiling kernels", 1);
+  await warmedUp(runner, plan, onProgress);
   const info = engineInfo(model, options, {
     contextLength,
     ...codecInForce(plan.codec, calibration.inForce),
@@ -195,6 +192,16 @@ function arenaLimitBytes(gpu: Gpu): number {
   const { isFallback, bufferSizeMax } = gpu.facts;
   if (!isFallback) return bufferSizeMax;
   return Math.min(bufferSizeMax, Math.floor(Deno.systemMemoryInfo().available / 4));
+}
+
+async function warmedUp(runner: StepRunner, plan: CachePlan, onProgress: OnProgress) {
+  onProgress("compiling kernels", WEIGHTS_PROGRESS);
+  await warmUp(runner, plan);
+  onProgress("compiling kernels", 1);
+}
+
+function stepTokenCount({ facts }: Gpu): number {
+  return facts.isFallback ? STEP_TOKEN_COUNT_ON_CPU : STEP_TOKEN_COUNT_DEFAULT;
 }
 
 /** A step copies one block's raw tiles or several packed blocks, within a few megabytes. */

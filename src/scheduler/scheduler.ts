@@ -8,13 +8,14 @@
 
 import { type EngineErrorCode, invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import { checkLimits, type SchedulerOptions, sliceShare, sliceSize } from "./admission.ts";
+import { checkLimits, type SchedulerOptions } from "./admission.ts";
 import { BlockCache, type CachedItem } from "./block_cache.ts";
 import { BlockMemory, type RecordSizes, sizesOf } from "./block_memory.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
 import { checkScheduler } from "./integrity.ts";
 import { countsOf, slotOf, type SlotStats } from "./counts.ts";
-import { nextPrefill, runningOrder } from "./run_order.ts";
+import { runningOrder } from "./run_order.ts";
+import { planSlice } from "./slice_planner.ts";
 import { keysElsewhere } from "./beginning.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { SaveQueue } from "./save_queue.ts";
@@ -135,7 +136,10 @@ export class Scheduler {
     this.#planReady(opening);
     this.#starter.run(opening, this.#nextStepIndex);
     const decodes = this.#planDecodes();
-    const slice = this.#planSlice(decodes.length);
+    const slice = planSlice(this.#roster.running, this.#options, {
+      decodeCount: decodes.length,
+      stepIndex: this.#nextStepIndex,
+    });
     const { swaps, packs, links, restores } = opening;
     const uses = [...packs, ...links, ...restores, ...decodes, ...(slice ? [slice] : [])];
     const keeps = slice?.isComplete ? this.#planKeeps(slice) : [];
@@ -285,27 +289,6 @@ export class Scheduler {
         ...sequence.takeDecode(),
         ...sequence.reads,
       }));
-  }
-
-  /** The next layers of the open slice, or of the next one: all of them if nobody decodes. */
-  #planSlice(decodeCount: number): PrefillSlice | null {
-    const prefilling = this.#roster.running.filter(({ isPrefilling }) => isPrefilling);
-    const sequence = prefilling.find(({ slice }) => slice !== null) ??
-      nextPrefill(prefilling, this.#nextStepIndex);
-    if (sequence === null) return null;
-    sequence.slicedStep = this.#nextStepIndex;
-    const { request: { sequenceId }, slot, reads } = sequence;
-    const { layerCount } = this.#options;
-    const step = { decodeCount, promptCount: prefilling.length, blockCount: reads.listCount };
-    const open = sequence.openSlice(sliceSize(this.#options, { ...step, layerCount }));
-    const { position, ids, nextLayer: first } = open;
-    const share = sliceShare(this.#options, { ...step, tokenCount: ids.length });
-    const end = Math.min(layerCount, first + Math.max(1, Math.floor(layerCount * share)));
-    const isComplete = end === layerCount;
-    open.nextLayer = end;
-    const isLast = isComplete && sequence.completeSlice();
-    const layers = { first, end };
-    return { sequenceId, slot, position, ids, ...reads, layers, isComplete, isLast };
   }
 
   /** Keeps the raw tile that a slice completed, if others may begin behind it and there is room. */

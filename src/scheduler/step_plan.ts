@@ -177,7 +177,10 @@ export const EMPTY_STEP: StepPlan = {
 export interface StepResult {
   /** Sampled token by sequence: of each decode row, and of the slice if it was the last. */
   ids: ReadonlyMap<number, number>;
-  /** Words of the record of each measured block, `[measure][store]`; multiples of 4, 0 for a store that keeps only a window. */
+  /**
+   * Words of the records of each measured block, `[measure][store]`; multiples of 4, 0 for a store
+   * that keeps only a window.
+   */
   recordWords: readonly (readonly number[])[];
   /** Tokens of these records, `[measure][store]`, 1 to 64; all have 64 if left out. */
   tokenCounts?: readonly (readonly number[])[];

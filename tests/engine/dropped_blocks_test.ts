@@ -1,4 +1,4 @@
-/** Blocks that a policy drops when they leave the window: memory, text, and all that shares them. */
+/** Blocks that a policy drops when they leave the window: memory, text and what shares them. */
 
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { createEngine } from "../../src/engine/client.ts";

@@ -1,6 +1,6 @@
 /**
- * What of a block is kept when it leaves the raw window. A policy is a file beside this one and a row
- * of `registry.ts`; src/README.md says what to write.
+ * What of a sequence is kept when it leaves the raw window. A policy is a file beside this and a
+ * case of `registry.ts`; src/README.md says what to write.
  *
  * @module
  */

@@ -1,0 +1,153 @@
+/** Random runs of the scheduler: how much memory there is, and what is shared, kept or dropped. */
+
+/** One run. */
+export interface Case {
+  why: string;
+  seed: number;
+  eventCount: number;
+  /** Words of the arena for each layer. */
+  wordsPerLayer: number;
+  abortShare: number;
+  recordWordsMin: number;
+  recordWordsMax: number;
+  preemptionCountMin: number;
+  /** Prompts begin alike, and blocks are shared: least share of starts that find some. */
+  hitShareMin?: number;
+  /** Host memory for blocks; none if left out. */
+  hostBytes?: number;
+  /** Least share of restarts that go on behind what the sequence had left on the host. */
+  resumeShareMin?: number;
+  /** Layers of the model; 3 if left out, one for each store. */
+  layerCount?: number;
+  /** Blocks that the policy drops; none if left out. */
+  droppedBlocks?: number[];
+  /** Whether records keep some of their tokens only. */
+  keepsParts?: boolean;
+  /** Stores of the first arena, from the first on, that keep a window only. */
+  windowStoreCount?: number;
+}
+
+export const CASES: Case[] = [
+  {
+    why: "room for all",
+    seed: 1,
+    eventCount: 6000,
+    wordsPerLayer: 100_000,
+    abortShare: 0.02,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 0,
+  },
+  {
+    why: "scarce memory, sizes that vary by 4",
+    seed: 2,
+    eventCount: 20_000,
+    wordsPerLayer: 3_000,
+    abortShare: 0.02,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 5,
+  },
+  {
+    why: "scarce memory, one size",
+    seed: 3,
+    eventCount: 6000,
+    wordsPerLayer: 2_600,
+    abortShare: 0.1,
+    recordWordsMin: 256,
+    recordWordsMax: 256,
+    preemptionCountMin: 0,
+  },
+  {
+    why: "shared prefixes, room to keep some",
+    seed: 4,
+    eventCount: 100_000,
+    wordsPerLayer: 20_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 0,
+    hitShareMin: 0.15,
+  },
+  {
+    why: "shared prefixes, scarce memory",
+    seed: 5,
+    eventCount: 100_000,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.05,
+  },
+  {
+    why: "shared prefixes, scarce memory, a small host tier",
+    seed: 6,
+    eventCount: 100_000,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
+  {
+    why: "shared prefixes, scarce memory, a large host tier",
+    seed: 7,
+    eventCount: 100_000,
+    wordsPerLayer: 3_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 2 ** 24,
+    resumeShareMin: 0.8,
+  },
+  {
+    why: "shared prefixes, layers that share stores, a store that keeps a window only",
+    seed: 9,
+    eventCount: 100_000,
+    layerCount: 7,
+    windowStoreCount: 1,
+    wordsPerLayer: 2_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
+  {
+    why: "shared prefixes, records that keep some of their tokens, blocks that are dropped",
+    seed: 11,
+    eventCount: 100_000,
+    droppedBlocks: [1, 5],
+    keepsParts: true,
+    wordsPerLayer: 1_800,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
+  {
+    why: "shared prefixes, blocks that are dropped",
+    seed: 10,
+    eventCount: 100_000,
+    droppedBlocks: [0, 3, 4, 7],
+    wordsPerLayer: 1_800,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
+];
