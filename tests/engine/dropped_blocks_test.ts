@@ -93,7 +93,7 @@ Deno.test("the engine's text is that of the reference, and differs from what all
     assert((await textOf({})).join() !== ids.join(), "what is dropped was read");
   }));
 
-for (const name of ["exact", "paper", "balanced"] as const) {
+for (const name of ["exact", "paper", "int8", "balanced"] as const) {
   Deno.test(`dropped blocks take no memory (${name})`, () =>
     withTinyModel(MODEL, async (modelPath) => {
       const sealed: number[] = [];
