@@ -14,21 +14,21 @@ export function space(grammar: Grammar): Expression {
   return grammar.shared("space", "", () => repeat(one, 0, SPACE_COUNT_MAX));
 }
 
-/** Parts between brackets: `between` holds all but the brackets. */
+/** Parts between brackets, each with the space behind it. */
 export function bracketed(
   grammar: Grammar,
   [open, close]: readonly [string, string],
   between: Expression,
 ): Expression {
-  return sequence(text(open), space(grammar), between, space(grammar), text(close));
+  return sequence(text(open), space(grammar), between, text(close));
 }
 
-/** A comma with the space around it. */
+/** A comma with the space behind it. */
 export function comma(grammar: Grammar): Expression {
-  return sequence(space(grammar), text(","), space(grammar));
+  return sequence(text(","), space(grammar));
 }
 
-/** A name, a colon and a value. */
+/** A name, a colon and a value, with the space behind them. */
 export function member(grammar: Grammar, name: Expression, value: Expression): Expression {
-  return sequence(name, space(grammar), text(":"), space(grammar), value);
+  return sequence(name, space(grammar), text(":"), space(grammar), value, space(grammar));
 }

@@ -9,8 +9,8 @@ import "@eslint-community/regexpp/package.json" with { type: "json" };
 import "@mlc-ai/web-xgrammar/package.json" with { type: "json" };
 import { EngineError } from "../core/errors.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import { bytesOfToken } from "../tokenizer/byte_level.ts";
-import type { Vocabulary } from "../tokenizer/vocabulary.ts";
+import { BYTE_CHARACTERS } from "../tokenizer/byte_level.ts";
+import { tokenBytesTable, type Vocabulary } from "../tokenizer/vocabulary.ts";
 import {
   type FromGrammarWorker,
   type GrammarSpec,
@@ -216,10 +216,8 @@ function widened(spec: GrammarSpec): GrammarSpec | null {
 /** Tokens as the library reads them: what is no text must not be taken for it. */
 function grammarVocabulary(vocabulary: Vocabulary): GrammarVocabulary {
   const controlIds = new Set(vocabulary.controlIds.values());
-  const tokens = vocabulary.tokens.map((token, id) => {
-    if (controlIds.has(id)) return "";
-    // Bytes that are not of the alphabet would be read as other ones.
-    return bytesOfToken(token).length === 0 ? "" : token;
-  });
+  const tokens = tokenBytesTable(vocabulary).map((bytes, id) =>
+    controlIds.has(id) ? "" : Array.from(bytes, (byte) => BYTE_CHARACTERS[byte]).join("")
+  );
   return { tokens, eosIds: vocabulary.eosIds };
 }

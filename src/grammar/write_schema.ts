@@ -21,7 +21,7 @@ import {
   type NumberRange,
   type toDecimal,
 } from "./numbers.ts";
-import { bracketed, comma, member } from "./json_parts.ts";
+import { bracketed, comma, member, space } from "./json_parts.ts";
 import { ObjectWriter } from "./objects.ts";
 import type { SchemaReader } from "./read_schema.ts";
 import { jsonText, stringExpression } from "./strings.ts";
@@ -84,7 +84,11 @@ export class SchemaWriter {
     const joined = (parts: Expression[]) =>
       sequence(...parts.flatMap((part, index) => index === 0 ? [part] : [comma(grammar), part]));
     if (Array.isArray(value)) {
-      return bracketed(grammar, ["[", "]"], joined(value.map((item) => this.#literal(item))));
+      return bracketed(
+        grammar,
+        ["[", "]"],
+        joined(value.map((item) => this.#item(this.#literal(item)))),
+      );
     }
     if (typeof value !== "object" || value === null) return text(JSON.stringify(value));
     const entries = Object.entries(value).map(([name, item]) =>
@@ -137,12 +141,12 @@ export class SchemaWriter {
     const { grammar } = this;
     if (max !== null && max < min) return choice();
     const separator = comma(grammar);
-    const item = () => this.value(rest);
+    const item = () => this.#item(this.value(rest));
     const count = max === null ? prefix.length : Math.min(prefix.length, max);
     const from = (index: number): Expression => {
       const lead = index === 0 ? EMPTY : separator;
       if (index < count) {
-        const some = sequence(lead, this.value(prefix[index]), from(index + 1));
+        const some = sequence(lead, this.#item(this.value(prefix[index])), from(index + 1));
         return index < min ? some : optional(some);
       }
       const least = Math.max(0, min - index);
@@ -157,6 +161,11 @@ export class SchemaWriter {
       return least === 0 ? optional(sequence(item(), more)) : sequence(item(), more);
     };
     return bracketed(grammar, ["[", "]"], from(0));
+  }
+
+  /** With the space behind it. */
+  #item(value: Expression): Expression {
+    return sequence(value, space(this.grammar));
   }
 
   /** As a rule of its own, since the library writes small counts out. */

@@ -3,7 +3,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Engine, EngineError, type GenerateRequest, type GrammarSpec } from "../../mod.ts";
 import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
-import { TINY_BYTE_FIRST, TINY_MERGE_FIRST, TINY_MERGES } from "../support/tiny_vocabulary.ts";
+import {
+  TINY_BYTE_FIRST,
+  TINY_MERGE_FIRST,
+  TINY_MERGES,
+  TINY_TOKEN_COUNT,
+} from "../support/tiny_vocabulary.ts";
 
 const SCHEMA = {
   type: "object",
@@ -24,7 +29,9 @@ const grammarOf = (schema: object): GrammarSpec => {
 function textOf(ids: readonly number[]): string {
   const bytes = ids.flatMap((id) => {
     if (id < TINY_MERGE_FIRST) return [id - TINY_BYTE_FIRST];
-    const text = TINY_MERGES[id - TINY_MERGE_FIRST].replace(" ", "").replaceAll("Ġ", " ");
+    const merge: string | undefined = TINY_MERGES[id - TINY_MERGE_FIRST];
+    const unused = `[unused${id - TINY_TOKEN_COUNT}]`;
+    const text = merge?.replace(" ", "").replaceAll("Ġ", " ") ?? unused;
     return [...new TextEncoder().encode(text)];
   });
   return new TextDecoder().decode(Uint8Array.from(bytes));
@@ -138,4 +145,42 @@ Deno.test("an answer that follows a grammar ends with it, also with ignoreEos", 
     const request = ask(1, { enum: ["a", "b"] });
     const ids = await collectIds(engine, request);
     assertEquals(await collectIds(engine, { ...request, ignoreEos: true }), ids);
+  }));
+
+Deno.test("a grammar that ends the library in a worker is refused with its reason, each time and to all who wait", () =>
+  withTinyEngine({ sequenceCountMax: 4 }, async (engine) => {
+    const schema = JSON.stringify({ type: "object" });
+    const tag = { begin: "a", schema, end: "b" };
+    // The library knows no text that is empty and triggers something.
+    const broken: GrammarSpec = {
+      type: "tags",
+      tags: [tag],
+      trigger: "",
+      separator: "",
+      isRepeated: true,
+    };
+    const reasonOf = async () => {
+      const error = await assertRejects(
+        () => collectIds(engine, { ...ask(1), grammar: broken }),
+        EngineError,
+      );
+      return error.message;
+    };
+    const [first, second, value] = await Promise.all([
+      reasonOf(),
+      reasonOf(),
+      valueOf(engine, ask(1, { enum: ["a", "b"] })),
+    ]);
+    const third = await reasonOf();
+    for (const reason of [first, second, third]) {
+      assert(reason.includes("must be a non-empty string"), reason);
+    }
+    assert(["a", "b"].includes(value));
+  }));
+
+Deno.test("generate() follows counts of hundreds at the pace of any other grammar", () =>
+  withTinyEngine({ model: { contextLength: 2048 } }, async (engine) => {
+    const request = ask(3, { type: "string", minLength: 300, maxLength: 320 });
+    const value: string = await valueOf(engine, { ...request, maxTokens: 1500 });
+    assert([...value].length >= 300 && [...value].length <= 320, String([...value].length));
   }));
