@@ -54,7 +54,11 @@ function parse(json: string): unknown {
   if (nestingOf(json) > NESTING_MAX) {
     throw new SchemaRefusal({ at: "", state: `it is nested more than ${NESTING_MAX} deep` });
   }
-  return JSON.parse(json);
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new SchemaRefusal({ at: "", state: `it is no JSON: ${(error as Error).message}` });
+  }
 }
 
 interface Part {

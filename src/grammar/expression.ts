@@ -99,9 +99,11 @@ export function prune(grammar: Grammar, root: string): Map<string, Expression> {
         return true;
     }
   };
+  // What a rule needs was mostly made after it.
+  const backwards = [...rules].reverse();
   for (let count = -1; count < finite.size;) {
     count = finite.size;
-    for (const [name, body] of rules) if (!finite.has(name) && ends(body)) finite.add(name);
+    for (const [name, body] of backwards) if (!finite.has(name) && ends(body)) finite.add(name);
   }
   const kept = new Map<string, Expression>();
   const cut = (part: Expression): Expression => {

@@ -22,8 +22,8 @@ import {
 const WORKER_COUNT_MAX = 4;
 /** Grammars a worker keeps; one that knows as many is replaced when it is idle. */
 const GRAMMAR_COUNT_MAX = 64;
-/** Longest time to compile a grammar. */
-const COMPILE_TIMEOUT_MS = 10_000;
+/** Longest time to compile a grammar; one of 64 tools takes some 3 s for 50,000 tokens. */
+const COMPILE_TIMEOUT_MS = 20_000;
 
 /** A grammar ready to be followed, once. */
 export interface GrammarSession {

@@ -121,6 +121,12 @@ Deno.test("generate() refuses a grammar by name and goes on with others", () =>
       assertEquals([error.code, error.param], ["invalid_request", "grammar"], why);
       assert(error.message.length > 40, error.message);
     }
+    const grammar: GrammarSpec = { type: "json_schema", schema: "{" };
+    const error = await assertRejects(
+      () => collectIds(engine, { ...ask(1), grammar }),
+      EngineError,
+    );
+    assert(error.message.includes("it is no JSON"), error.message);
     assertEquals(typeof (await valueOf(engine, ask(1))).age, "number");
   }));
 
