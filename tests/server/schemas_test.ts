@@ -6,8 +6,7 @@ import { type ServeProcess, startServe } from "../support/serve_process.ts";
 import { withTinyModel } from "../support/tiny_engine.ts";
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
-// deno-lint-ignore no-explicit-any
-const ajv = new Ajv2020.default({ strict: false, validateFormats: false, logger: false } as any);
+const ajv = new Ajv2020.default({ strict: false, validateFormats: false });
 
 function withServer(body: (server: ServeProcess) => Promise<void>): Promise<void> {
   return withTinyModel({ contextLength: 4096 }, async (model) => {
