@@ -5,12 +5,8 @@
  */
 
 import { createEngine, type ProfileOptions } from "../../mod.ts";
-import { comparePeer, PEER_BACKENDS, type PeerBackend } from "../../bench/serving/peer.ts";
-import {
-  formatStreamReport,
-  measureStream,
-  type StreamReport,
-} from "../../bench/serving/single_stream.ts";
+import { comparePeer, PEER_BACKENDS, type PeerBackend } from "../measure/peer.ts";
+import { formatStreamReport, measureStream, type StreamReport } from "../measure/single_stream.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";

@@ -5,7 +5,7 @@
  */
 
 import { loadTokenizer } from "../../mod.ts";
-import { formatDocument, measureDocument } from "../../bench/serving/document_twice.ts";
+import { formatDocument, measureDocument } from "../measure/document_twice.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";

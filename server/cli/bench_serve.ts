@@ -4,12 +4,12 @@
  * @module
  */
 
-import { StopReason } from "../../bench/serving/load/client.ts";
-import { type LoadReport, measureLoad } from "../../bench/serving/load/measure.ts";
-import { LoadError } from "../../bench/serving/load/outcome.ts";
-import type { LengthRange, LoadShape, Workload } from "../../bench/serving/load/plan.ts";
-import { normaliseUrl } from "../../bench/serving/load/probe.ts";
-import { formatLoadReport } from "../../bench/serving/load/table.ts";
+import { StopReason } from "../measure/load/client.ts";
+import { type LoadReport, measureLoad } from "../measure/load/measure.ts";
+import { LoadError } from "../measure/load/outcome.ts";
+import type { LengthRange, LoadShape, Workload } from "../measure/load/plan.ts";
+import { normaliseUrl } from "../measure/load/probe.ts";
+import { formatLoadReport } from "../measure/load/table.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import type { Command } from "./command.ts";

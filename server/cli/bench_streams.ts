@@ -5,7 +5,7 @@
  */
 
 import { createEngine } from "../../mod.ts";
-import { formatStreams, measureArrival, measureStreams } from "../../bench/serving/many_streams.ts";
+import { formatStreams, measureArrival, measureStreams } from "../measure/many_streams.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";

@@ -60,13 +60,11 @@ const OUTER_TABLE: readonly [importer: string, allowed: RegExp][] = [
   ["src/kernels/", /^shaders\//],
   [
     "server/cli/",
-    new RegExp(
-      "^(server|bench|src/(core|gguf|tokenizer|codec|runtime|engine|evaluation))/|" +
-        "^(mod\\.ts|deno\\.json)$",
-    ),
+    /^(server|src\/(core|gguf|tokenizer|codec|runtime|engine|evaluation))\/|^(mod\.ts|deno\.json)$/,
   ],
+  ["server/measure/", /^(server\/measure|src\/evaluation)\/|^mod\.ts$/],
   ["server/", /^(server|src\/(core|gguf|tokenizer|codec|engine))\/|^(mod\.ts|deno\.json)$/],
-  ["bench/", /^(src|bench|shaders|tests\/support)\/|^mod\.ts$/],
+  ["bench/", /^(src|server\/measure|bench|shaders|tests\/support)\/|^mod\.ts$/],
   ["tests/", /^(src|server|tests|bench|shaders)\/|^(mod\.ts|deno\.json|packkv)$/],
 ];
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { writePrompt } from "../../../bench/serving/load/prompt.ts";
+import { writePrompt } from "../../server/measure/load/prompt.ts";
 
 const numbers = [0, 0.25, 0.5, 0.75, 0.999999];
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { formatDocument, measureDocument } from "../../../bench/serving/document_twice.ts";
-import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
+import { formatDocument, measureDocument } from "../../server/measure/document_twice.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
 Deno.test("a document's second question prefills only itself, at once and after a restart", () =>
   withTinyModel({ contextLength: 2048 }, async (modelPath) => {

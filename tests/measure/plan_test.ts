@@ -3,8 +3,8 @@ import {
   type PlannedRequest,
   planRequests,
   type Workload,
-} from "../../../bench/serving/load/plan.ts";
-import { makeRandom, randomGap, randomInteger } from "../../../bench/serving/load/random.ts";
+} from "../../server/measure/load/plan.ts";
+import { makeRandom, randomGap, randomInteger } from "../../server/measure/load/random.ts";
 
 const WORKLOAD: Workload = {
   requestCount: 50,

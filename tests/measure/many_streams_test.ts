@@ -3,8 +3,8 @@ import {
   formatStreams,
   measureArrival,
   measureStreams,
-} from "../../../bench/serving/many_streams.ts";
-import { withTinyEngine } from "../../support/tiny_engine.ts";
+} from "../../server/measure/many_streams.ts";
+import { withTinyEngine } from "../support/tiny_engine.ts";
 
 Deno.test("measureStreams() and measureArrival() measure an engine and leave it idle", () =>
   withTinyEngine({ model: { contextLength: 2048 }, sequenceCountMax: 3 }, async (engine) => {

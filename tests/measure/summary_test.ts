@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { Completed, Failed, FailureKind } from "../../../bench/serving/load/outcome.ts";
-import { latencyOf, summarise } from "../../../bench/serving/load/summary.ts";
+import type { Completed, Failed, FailureKind } from "../../server/measure/load/outcome.ts";
+import { latencyOf, summarise } from "../../server/measure/load/summary.ts";
 
 const completed = (fields: Partial<Completed>): Completed => ({
   type: "completed",

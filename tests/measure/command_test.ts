@@ -1,9 +1,9 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { benchServeCommand, readWorkload } from "../../../server/cli/bench_serve.ts";
-import { parseFlags } from "../../../server/cli/flags.ts";
-import { UsageError } from "../../../server/cli/usage_error.ts";
-import { commandViolations } from "../../tidy/documents.ts";
-import { makeSources } from "../../tidy/sources.ts";
+import { benchServeCommand, readWorkload } from "../../server/cli/bench_serve.ts";
+import { parseFlags } from "../../server/cli/flags.ts";
+import { UsageError } from "../../server/cli/usage_error.ts";
+import { commandViolations } from "../tidy/documents.ts";
+import { makeSources } from "../tidy/sources.ts";
 
 const read = (...args: string[]) => readWorkload(parseFlags(args, benchServeCommand.flags));
 

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
-import { StopReason } from "../../../bench/serving/load/client.ts";
-import { type LoadReport, measureLoad } from "../../../bench/serving/load/measure.ts";
-import { planRequests, type Workload } from "../../../bench/serving/load/plan.ts";
-import { runLoad } from "../../../bench/serving/load/run_load.ts";
-import { formatLoadReport } from "../../../bench/serving/load/table.ts";
+import { StopReason } from "../../server/measure/load/client.ts";
+import { type LoadReport, measureLoad } from "../../server/measure/load/measure.ts";
+import { planRequests, type Workload } from "../../server/measure/load/plan.ts";
+import { runLoad } from "../../server/measure/load/run_load.ts";
+import { formatLoadReport } from "../../server/measure/load/table.ts";
 import {
   endFrames,
   type FakeAnswer,

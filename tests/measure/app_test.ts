@@ -1,13 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { measureLoad } from "../../../bench/serving/load/measure.ts";
-import type { Workload } from "../../../bench/serving/load/plan.ts";
-import { startServer } from "../../../server/serve.ts";
-import { eventually, harness } from "../../server/harness.ts";
-import { type FakeScript, tokensOf } from "../../support/fake_engine.ts";
+import { measureLoad } from "../../server/measure/load/measure.ts";
+import type { Workload } from "../../server/measure/load/plan.ts";
+import { startServer } from "../../server/serve.ts";
+import { eventually, harness } from "../server/harness.ts";
+import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
 
-const MAIN = fileURLToPath(new URL("../../../server/main.ts", import.meta.url));
-const CONFIG = fileURLToPath(new URL("../../../deno.json", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
+const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
 /** Runs `body` with our own app on a port. */
 async function withApp(

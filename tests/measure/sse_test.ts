@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { readSse } from "../../../bench/serving/load/sse.ts";
+import { readSse } from "../../server/measure/load/sse.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { LoadError } from "../../../bench/serving/load/outcome.ts";
-import { normaliseUrl, probeServer } from "../../../bench/serving/load/probe.ts";
+import { LoadError } from "../../server/measure/load/outcome.ts";
+import { normaliseUrl, probeServer } from "../../server/measure/load/probe.ts";
 import { endFrames, steadyAnswer, textFrame, withFakeServer } from "./fake_server.ts";
 
 const { signal } = new AbortController();
