@@ -18,13 +18,14 @@ import {
   templateAnswer,
   tokenizeAnswer,
 } from "./openai/schema_answers.ts";
-import { chatSchema, templateSchema } from "./openai/schema_chat.ts";
+import { chatSchema } from "./openai/schema_chat.ts";
 import { completionSchema } from "./openai/schema_completion.ts";
 import { responsesAnswer, responsesEvent, responsesSchema } from "./openai/schema_responses.ts";
 import {
   applyTemplateRoute,
   detokenizeRoute,
   detokenizeSchema,
+  templateSchema,
   tokenizeRoute,
   tokenizeSchema,
 } from "./openai/tokenize.ts";
@@ -88,13 +89,23 @@ function textRoutes(routes: RouteContext): ApiRoute[] {
       method: "POST",
       path: "/tokenize",
       handler: tokenizeRoute(routes),
-      doc: { summary: "Token ids of a text", request: tokenizeSchema, answer: tokenizeAnswer },
+      doc: {
+        summary: "Token ids of a text",
+        request: tokenizeSchema,
+        answer: tokenizeAnswer,
+        errors: [404],
+      },
     },
     {
       method: "POST",
       path: "/detokenize",
       handler: detokenizeRoute(routes),
-      doc: { summary: "Text of ids", request: detokenizeSchema, answer: detokenizeAnswer },
+      doc: {
+        summary: "Text of ids",
+        request: detokenizeSchema,
+        answer: detokenizeAnswer,
+        errors: [404],
+      },
     },
     {
       method: "POST",
@@ -104,6 +115,7 @@ function textRoutes(routes: RouteContext): ApiRoute[] {
         summary: "Render a conversation without answering it",
         request: templateSchema,
         answer: templateAnswer,
+        errors: [404],
       },
     },
   ];

@@ -35,6 +35,8 @@ export interface AnswerPlan {
   stream: StreamSettings;
   /** In the order of their indices. */
   choices: readonly GenerationSpec[];
+  /** What the answer's id is made of; null draws a random one. */
+  requestId: string | null;
   /** Each prompt counted once, however many choices it has. */
   promptTokenCount: number;
 }
@@ -87,7 +89,7 @@ class AnswerRun {
     this.#plan = plan;
     this.#context = context;
     this.#envelope = {
-      id: plan.format.idPrefix + crypto.randomUUID().replaceAll("-", ""),
+      id: plan.format.idPrefix + (plan.requestId ?? crypto.randomUUID().replaceAll("-", "")),
       created: Math.floor(Date.now() / 1000),
       model: context.routes.modelId,
     };

@@ -9,30 +9,27 @@ import { watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import { answer, type AnswerPlan } from "./answer.ts";
 import { CHAT_FORMAT } from "./answer_format.ts";
+import { renderChat } from "./chat_prompt.ts";
 import { readJson } from "./parse_body.ts";
-import {
-  checkModelName,
-  fittingIds,
-  readyModel,
-  roomFor,
-  type RouteContext,
-} from "./route_context.ts";
+import { checkModelName, fittingIds, readyModel, type RouteContext } from "./route_context.ts";
 import { type ChatRequest, parseChatRequest } from "./schema_chat.ts";
+import { fitLengths } from "./schema_lengths.ts";
 import { toSpecs } from "./specs.ts";
 import { checkChatLength } from "./text_limit.ts";
-import { renderChat } from "./tool_prompt.ts";
 
 async function plan(request: ChatRequest, model: ServedModel): Promise<AnswerPlan> {
-  const { messages, structure } = request;
-  checkChatLength(model, messages, "messages");
+  const { conversation, structure, promptCut } = request;
+  checkChatLength(model, conversation.messages, "messages");
   const limit = { contextLength: model.engine.info.contextLength, param: "messages" };
-  const promptIds = await fittingIds(renderChat(model, messages, structure.toolUse), limit);
-  const maxTokens = roomFor(promptIds.length, request.maxTokens, limit);
-  const { grammar, param: grammarParam } = structure;
-  const readsCalls = structure.toolUse !== null;
-  const prompt = { promptIds, maxTokens, echo: null, grammar, grammarParam, readsCalls };
+  const countMax = promptCut === null ? limit.contextLength : Infinity;
+  const { ids } = await fittingIds(renderChat(model, conversation, countMax), limit);
+  const lengths = fitLengths(ids, { ...request, ...limit });
+  const { grammar, param: grammarParam, toolUse } = structure;
+  const prompt = { ...lengths, echo: null, grammar, grammarParam, readsCalls: toolUse !== null };
   const choices = toSpecs(request, prompt, model);
-  return { format: CHAT_FORMAT, stream: request, choices, promptTokenCount: promptIds.length };
+  const promptTokenCount = lengths.promptIds.length;
+  const { requestId } = request;
+  return { format: CHAT_FORMAT, stream: request, choices, promptTokenCount, requestId };
 }
 
 /** Makes the handler of chat completions. */

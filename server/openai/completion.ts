@@ -13,18 +13,13 @@ import { ApiError } from "./errors.ts";
 import { checkIds } from "./specs.ts";
 import type { GenerationSpec } from "./generation.ts";
 import { readJson } from "./parse_body.ts";
-import {
-  checkModelName,
-  fittingIds,
-  readyModel,
-  roomFor,
-  type RouteContext,
-} from "./route_context.ts";
+import { checkModelName, fittingIds, readyModel, type RouteContext } from "./route_context.ts";
 import {
   type CompletionRequest,
   parseCompletionRequest,
   type Prompt,
 } from "./schema_completion.ts";
+import { fitLengths } from "./schema_lengths.ts";
 import { toSpecs } from "./specs.ts";
 import { checkTextLength } from "./text_limit.ts";
 
@@ -32,22 +27,27 @@ import { checkTextLength } from "./text_limit.ts";
  * Token ids of a prompt given as text: special tokens in it count as such, BOS comes first if the
  * model wants one.
  */
-export async function tokenizePrompt(
+async function tokenizePrompt(
   { tokenizer, prompts, engine }: ServedModel,
   text: string,
+  { addsBos, promptCut }: CompletionRequest,
 ): Promise<number[]> {
-  const tokenCountMax = engine.info.contextLength;
+  const tokenCountMax = promptCut === null ? engine.info.contextLength : Infinity;
   const ids = await prompts.tokenize(text, { parseSpecial: true, tokenCountMax });
   const { addBos, bosId } = tokenizer;
-  return addBos && bosId !== null && ids[0] !== bosId ? [bosId, ...ids] : ids;
+  return addsBos && addBos && bosId !== null && ids[0] !== bosId ? [bosId, ...ids] : ids;
 }
 
-async function toIds(model: ServedModel, prompt: Prompt): Promise<readonly number[]> {
+async function toIds(
+  model: ServedModel,
+  prompt: Prompt,
+  request: CompletionRequest,
+): Promise<readonly number[]> {
   if (typeof prompt !== "string") {
     checkIds(model.tokenizer, prompt, "prompt");
     return prompt;
   }
-  const ids = await tokenizePrompt(model, prompt);
+  const ids = await tokenizePrompt(model, prompt, request);
   if (ids.length > 0) return ids;
   const message = "Cannot accept prompt: it has no tokens";
   throw new ApiError(400, message, { param: "prompt", code: "invalid_value" });
@@ -61,9 +61,10 @@ async function planPrompt(
   const { tokenizer, engine } = model;
   if (typeof prompt === "string") checkTextLength(model, prompt.length, "prompt");
   const limit = { contextLength: engine.info.contextLength, param: "prompt" };
-  const promptIds = await fittingIds(toIds(model, prompt), limit);
-  const maxTokens = roomFor(promptIds.length, request.maxTokens, limit);
-  const promptText = () => typeof prompt === "string" ? prompt : tokenizer.detokenize(prompt);
+  const ids = await fittingIds(toIds(model, prompt, request), limit);
+  const { promptIds, maxTokens } = fitLengths(ids, { ...request, ...limit });
+  const isWhole = promptIds.length === ids.length && typeof prompt === "string";
+  const promptText = () => isWhole ? prompt : tokenizer.detokenize(promptIds);
   const echo = request.echo ? promptText() : null;
   const { grammar, grammarParam } = request;
   const spec = { promptIds, maxTokens, echo, grammar, grammarParam, readsCalls: false };
@@ -78,6 +79,7 @@ async function plan(request: CompletionRequest, model: ServedModel): Promise<Ans
     format: COMPLETION_FORMAT,
     stream: request,
     choices: byPrompt.flat(),
+    requestId: request.requestId,
     promptTokenCount: counts.reduce((sum, count) => sum + count, 0),
   };
 }

@@ -16,18 +16,20 @@ import type {
 } from "../../src/engine/types.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
-import { type AnswerPiece, type Assembled, TextAssembler } from "./text_assembler.ts";
+import {
+  type AnswerPiece,
+  type Assembled,
+  TextAssembler,
+  type TextOptions,
+} from "./text_assembler.ts";
 import { toldPrompt, type ToldToken } from "./token_lineup.ts";
 
 /** What is to be generated, all defaults filled in. */
-export interface GenerationSpec {
+export interface GenerationSpec extends TextOptions {
   promptIds: readonly number[];
   /** 0 generates nothing. */
   maxTokens: number;
   sampling: SamplingOptions;
-  stop: readonly string[];
-  /** Whether tools may be called, so that calls are looked for in the text. */
-  readsCalls: boolean;
   ignoreEos: boolean;
   adjustments: Partial<LogitAdjustments>;
   /** Alternatives to tell with each token; null tells nothing of tokens. */
@@ -40,6 +42,8 @@ export interface GenerationSpec {
   grammarParam: string;
   priority: number;
   cacheSalt: string;
+  /** Whether the prompt is read anew though it be in the cache. */
+  skipsCache: boolean;
 }
 
 /** Counts and milliseconds of one generation. */
@@ -174,7 +178,16 @@ class Echo {
 }
 
 function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo): GenerateRequest {
-  const { promptIds, maxTokens, sampling, ignoreEos, adjustments, priority, cacheSalt } = spec;
+  const {
+    promptIds,
+    maxTokens,
+    sampling,
+    ignoreEos,
+    adjustments,
+    priority,
+    cacheSalt,
+    skipsCache,
+  } = spec;
   const count = spec.logprobs;
   return {
     promptIds,
@@ -184,6 +197,7 @@ function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo): Gener
     adjustments,
     priority,
     cacheSalt,
+    skipsCache,
     signal,
     ...(spec.grammar === null ? {} : { grammar: spec.grammar }),
     ...(count === null ? {} : { logprobs: count }),

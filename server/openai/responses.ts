@@ -8,6 +8,7 @@
 import type { Context } from "hono";
 import { invariant } from "../../src/core/errors.ts";
 import { type RequestWatch, watchOf } from "../request_watch.ts";
+import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
 import { toErrorAnswer } from "./errors.ts";
 import {
@@ -17,20 +18,16 @@ import {
   type GenerationSpec,
   type GenerationTimings,
 } from "./generation.ts";
+import { renderChat } from "./chat_prompt.ts";
 import { readJson } from "./parse_body.ts";
 import { openScope } from "./request_scope.ts";
-import {
-  checkModelName,
-  fittingIds,
-  readyModel,
-  roomFor,
-  type RouteContext,
-} from "./route_context.ts";
+import { checkModelName, fittingIds, readyModel, type RouteContext } from "./route_context.ts";
 import { parseResponsesRequest, type ResponsesRequest } from "./schema_responses.ts";
+import { fitLengths } from "./schema_lengths.ts";
 import { toSpecs } from "./specs.ts";
 import { answerSse } from "./sse.ts";
+import { toChatLogprobs } from "./token_lineup.ts";
 import { checkChatLength } from "./text_limit.ts";
-import { renderChat } from "./tool_prompt.ts";
 
 type Item = Record<string, unknown> & { id: string; type: "message" | "function_call" };
 type Event = Record<string, unknown> & { type: string; response?: { output: readonly Item[] } };
@@ -42,7 +39,14 @@ type TextPiece = Extract<GenerationPiece, { type: "text" }>;
 /** The output items of one answer, as events. */
 class ItemWriter {
   readonly items: Item[] = [];
+  readonly #tokenizer: Tokenizer;
   #text = "";
+  /** Of the tokens of the text. */
+  #logprobs: object[] = [];
+
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer;
+  }
 
   get #last(): Item | undefined {
     return this.items.at(-1);
@@ -58,7 +62,9 @@ class ItemWriter {
       if (this.#last?.type !== "message") yield* this.#openMessage();
       this.#text += piece.text;
       const place = { ...this.#place, content_index: 0 };
-      yield { type: "response.output_text.delta", ...place, delta: piece.text, logprobs: [] };
+      const { content: logprobs } = toChatLogprobs(this.#tokenizer, piece.tokens);
+      this.#logprobs.push(...logprobs);
+      yield { type: "response.output_text.delta", ...place, delta: piece.text, logprobs };
     } else if (piece.type === "call") {
       yield* this.close("completed");
       yield* this.#open({
@@ -87,6 +93,7 @@ class ItemWriter {
   *#open(item: Item): Generator<Event> {
     this.items.push(item);
     this.#text = "";
+    this.#logprobs = [];
     yield {
       type: "response.output_item.added",
       output_index: this.items.length - 1,
@@ -100,9 +107,11 @@ class ItemWriter {
     if (item?.status !== "in_progress") return;
     const text = this.#text;
     if (item.type === "message") {
-      const part = { type: "output_text", text, annotations: [] };
+      const logprobs = this.#logprobs;
+      const told = logprobs.length === 0 ? {} : { logprobs };
+      const part = { type: "output_text", text, annotations: [], ...told };
       const place = { ...this.#place, content_index: 0 };
-      yield { type: "response.output_text.done", ...place, text, logprobs: [] };
+      yield { type: "response.output_text.done", ...place, text, logprobs };
       yield { type: "response.content_part.done", ...place, part };
       item.content = [part];
     } else {
@@ -143,8 +152,9 @@ function toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount }: G
 async function* eventsOf(
   { request, spec, model, routes, signal, watch }: Run,
 ): AsyncGenerator<Event> {
-  const writer = new ItemWriter();
-  const head = { id: newId("resp"), object: "response", created_at: Math.floor(Date.now() / 1000) };
+  const writer = new ItemWriter(model.tokenizer);
+  const id = request.requestId === null ? newId("resp") : `resp_${request.requestId}`;
+  const head = { id, object: "response", created_at: Math.floor(Date.now() / 1000) };
   const response = (status: string, rest: object) => ({
     response: {
       ...head,
@@ -208,15 +218,14 @@ class EventFrames {
 }
 
 async function toSpec(request: ResponsesRequest, model: ServedModel): Promise<GenerationSpec> {
-  const { messages, structure } = request;
-  checkChatLength(model, messages, "input");
-  const room = { contextLength: model.engine.info.contextLength, param: "input" };
-  const promptIds = await fittingIds(renderChat(model, messages, structure.toolUse), room);
-  const maxTokens = roomFor(promptIds.length, request.maxTokens, room);
-  const { grammar, param: grammarParam } = structure;
-  const readsCalls = structure.toolUse !== null;
-  const prompt = { promptIds, maxTokens, echo: null, grammar, grammarParam, readsCalls };
-  return toSpecs(request, prompt, model)[0];
+  const { conversation, structure, maxTokens } = request;
+  checkChatLength(model, conversation.messages, "input");
+  const limit = { contextLength: model.engine.info.contextLength, param: "input" };
+  const { ids } = await fittingIds(renderChat(model, conversation, limit.contextLength), limit);
+  const options = { maxTokens, promptCut: null, ...limit };
+  const { grammar, param: grammarParam, toolUse } = structure;
+  const rest = { echo: null, grammar, grammarParam, readsCalls: toolUse !== null };
+  return toSpecs(request, { ...fitLengths(ids, options), ...rest }, model)[0];
 }
 
 async function* endWith<T>(source: AsyncGenerator<T>, end: () => void): AsyncGenerator<T> {

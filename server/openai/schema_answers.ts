@@ -142,9 +142,13 @@ export const completionChunk = z.object({
 
 /** Ids of a text. */
 export const tokenizeAnswer = z.object({
-  tokens: z.array(count),
+  tokens: z.array(z.union([
+    count,
+    z.object({ id: count, piece: z.union([z.string(), z.array(count)]) }),
+  ])),
   count,
   max_model_len: count,
+  token_strs: z.array(z.string()).optional(),
 });
 
 /** The text of ids. */

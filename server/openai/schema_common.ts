@@ -7,14 +7,16 @@
 import { z } from "zod";
 import { BIAS_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { LogitAdjustments, SamplingOptions } from "../../src/engine/types.ts";
+import { agreed } from "./agreed.ts";
 import { CODEC_REQUEST_FIELDS } from "./codec_fields.ts";
 import { ApiError } from "./errors.ts";
+import { notSupported } from "./unsupported.ts";
 
 const UINT32_COUNT = 2 ** 32;
 const INT64_LIMIT = 2 ** 63;
 
 /** Most stop strings of one request. */
-export const STOP_COUNT_MAX = 4;
+export const STOP_COUNT_MAX = 32;
 /** Most choices of one prompt. */
 export const CHOICE_COUNT_MAX = 8;
 /** Engine's smallest `topP`: keeps the most likely token only, what OpenAI means by 0. */
@@ -24,10 +26,11 @@ const TOP_P_MIN = 1e-6;
 const seedSchema = z.number().min(-INT64_LIMIT).max(INT64_LIMIT)
   .refine(Number.isInteger, "expected an integer");
 
-const stopSchema = z.union([
-  z.string().min(1),
-  z.array(z.string().min(1)).max(STOP_COUNT_MAX),
-]);
+// Empty ones, which clients send for fields left blank, stop nothing.
+const stopSchema = z.union([z.string(), z.array(z.string()).max(STOP_COUNT_MAX)]);
+
+/** An id that the caller gives its request. */
+const requestIdSchema = z.string().regex(/^[!-~]{1,128}$/, "expected 1 to 128 printable letters");
 
 const biasSchema = z.record(
   z.string().regex(/^(0|[1-9]\d{0,8})$/, "expected token ids as keys"),
@@ -37,10 +40,9 @@ const biasSchema = z.record(
   `expected at most ${BIAS_COUNT_MAX} entries`,
 );
 
-const kvSchema = z.object({
-  profile: z.string().nullish(),
-  ...CODEC_REQUEST_FIELDS,
-});
+// Names that no codec has are kept, to be refused with those of other codecs.
+const kvSchema = z.object({ profile: z.string().nullish(), ...CODEC_REQUEST_FIELDS })
+  .catchall(z.union([z.string(), z.number()]).nullish());
 
 /** Zod shape of the shared fields; null is the same as absent everywhere. */
 export const commonFields = {
@@ -52,14 +54,22 @@ export const commonFields = {
   seed: seedSchema.nullish(),
   n: z.number().int().min(1).max(CHOICE_COUNT_MAX).nullish(),
   stop: stopSchema.nullish(),
+  include_stop_str_in_output: z.boolean().nullish(),
+  skip_special_tokens: z.boolean().nullish(),
   ignore_eos: z.boolean().nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({
     include_usage: z.boolean().nullish(),
     continuous_usage_stats: z.boolean().nullish(),
+    include_obfuscation: z.boolean().nullish(),
   }).nullish(),
   return_progress: z.boolean().nullish(),
   user: z.string().nullish(),
+  metadata: z.record(z.string(), z.string()).nullish(),
+  safety_identifier: z.string().nullish(),
+  prompt_cache_key: z.string().nullish(),
+  session_id: z.string().nullish(),
+  request_id: requestIdSchema.nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   repetition_penalty: z.number().positive().max(10).nullish(),
@@ -67,6 +77,7 @@ export const commonFields = {
   logit_bias: biasSchema.nullish(),
   priority: z.number().int().min(-100).max(100).nullish(),
   cache_salt: z.string().nullish(),
+  cache_prompt: z.boolean().nullish(),
   kv: kvSchema.nullish(),
 };
 
@@ -91,6 +102,10 @@ export interface CommonRequest extends StreamSettings {
   /** All fields present; the seed is of choice 0, choice i uses `seed + i` modulo 2^32. */
   sampling: SamplingOptions;
   stop: readonly string[];
+  /** Whether the answer ends with the stop string, not before it. */
+  includesStop: boolean;
+  /** Whether control tokens of the answer are text. */
+  showControl: boolean;
   ignoreEos: boolean;
   /** 1 to {@link CHOICE_COUNT_MAX}. */
   choiceCount: number;
@@ -99,6 +114,10 @@ export interface CommonRequest extends StreamSettings {
   logprobs: number | null;
   priority: number;
   cacheSalt: string;
+  /** Whether the prompt is read anew though it be in the cache. */
+  skipsCache: boolean;
+  /** What the answer's id is made of; null draws a random one. */
+  requestId: string | null;
   /** Settings of the cache that are taken for granted. */
   kv: Readonly<Record<string, string | number>>;
 }
@@ -126,7 +145,10 @@ export function toCommonRequest(body: CommonBody): Omit<CommonRequest, "logprobs
     const message = "Cannot accept stream_options: stream is not true";
     throw new ApiError(400, message, { param: "stream_options", code: "invalid_value" });
   }
-  const stop = body.stop ?? [];
+  if (body.stream_options?.include_obfuscation) {
+    throw notSupported("stream_options.include_obfuscation");
+  }
+  const { stop = null, repetition_penalty, repeat_penalty } = body;
   return {
     model: body.model ?? null,
     sampling: {
@@ -136,17 +158,21 @@ export function toCommonRequest(body: CommonBody): Omit<CommonRequest, "logprobs
       minP: body.min_p ?? 0,
       seed: toSeed(body.seed),
     },
-    stop: typeof stop === "string" ? [stop] : stop,
+    stop: (typeof stop === "string" ? [stop] : stop ?? []).filter((text) => text !== ""),
+    includesStop: body.include_stop_str_in_output ?? false,
+    showControl: !(body.skip_special_tokens ?? true),
     ignoreEos: body.ignore_eos ?? false,
     choiceCount: body.n ?? 1,
     adjustments: {
-      repetitionPenalty: body.repetition_penalty ?? body.repeat_penalty ?? 1,
+      repetitionPenalty: agreed({ repetition_penalty, repeat_penalty }) ?? 1,
       frequencyPenalty: body.frequency_penalty ?? 0,
       presencePenalty: body.presence_penalty ?? 0,
       logitBias: Object.entries(body.logit_bias ?? {}).map(([id, bias]) => [Number(id), bias]),
     },
     priority: body.priority ?? 0,
     cacheSalt: body.cache_salt ?? "",
+    skipsCache: !(body.cache_prompt ?? true),
+    requestId: body.request_id ?? null,
     kv: Object.fromEntries(
       Object.entries(body.kv ?? {}).flatMap(([name, value]) =>
         value === null || value === undefined ? [] : [[name, value]]

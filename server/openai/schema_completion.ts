@@ -9,6 +9,7 @@ import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { GrammarSpec } from "../../src/engine/types.ts";
 import { parseBody } from "./parse_body.ts";
 import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
+import { promptCutFields, tokenLimit, toTokenLimit } from "./schema_lengths.ts";
 import { formatSchema, toStructure } from "./structured.ts";
 import { refuseUnsupported } from "./unsupported.ts";
 
@@ -30,14 +31,21 @@ const promptSchema = z.union([
 export const completionSchema = z.object({
   ...commonFields,
   prompt: promptSchema,
-  max_tokens: z.number().int().min(0).nullish(),
-  max_completion_tokens: z.number().int().min(0).nullish(),
+  ...promptCutFields,
+  max_completion_tokens: tokenLimit().nullish(),
+  max_tokens: tokenLimit().nullish(),
+  n_predict: tokenLimit().nullish(),
+  add_special_tokens: z.boolean().nullish(),
   echo: z.boolean().nullish(),
   logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
   suffix: z.string().nullish(),
   best_of: z.number().int().min(1).nullish(),
   response_format: formatSchema.nullish(),
 });
+
+/** Checked for their type, not honoured. */
+const { suffix: _, best_of: __, ...honoured } = completionSchema.shape;
+const HONOURED = Object.keys(honoured);
 
 /** One prompt: text, or token ids as they are. */
 export type Prompt = string | readonly number[];
@@ -46,8 +54,12 @@ export type Prompt = string | readonly number[];
 export interface CompletionRequest extends CommonRequest {
   /** At least one; choices of prompt p are `p * choiceCount` and on. */
   prompts: readonly Prompt[];
-  /** 0 generates nothing. */
-  maxTokens: number;
+  /** 0 generates nothing; null as many as the context has room for. */
+  maxTokens: number | null;
+  /** Most tokens of a prompt that are kept, the last ones; null keeps all. */
+  promptCut: number | null;
+  /** Whether a prompt given as text may begin with BOS. */
+  addsBos: boolean;
   /** The answer begins with the prompt. */
   echo: boolean;
   /** What the text must be; null for anything. */
@@ -68,7 +80,8 @@ function toPrompts(prompt: z.infer<typeof promptSchema>): Prompt[] {
  */
 export function parseCompletionRequest(body: unknown): CompletionRequest {
   const parsed = parseBody(completionSchema, body);
-  refuseUnsupported("completion", body);
+  refuseUnsupported(body, HONOURED);
+  const { max_completion_tokens, max_tokens, n_predict } = parsed;
   const { grammar, param: grammarParam } = toStructure(parsed);
   return {
     ...toCommonRequest(parsed),
@@ -76,7 +89,9 @@ export function parseCompletionRequest(body: unknown): CompletionRequest {
     grammarParam,
     logprobs: parsed.logprobs ?? null,
     prompts: toPrompts(parsed.prompt),
-    maxTokens: parsed.max_completion_tokens ?? parsed.max_tokens ?? MAX_TOKENS_DEFAULT,
+    maxTokens: toTokenLimit({ max_completion_tokens, max_tokens, n_predict }, MAX_TOKENS_DEFAULT),
+    promptCut: parsed.truncate_prompt_tokens ?? null,
+    addsBos: parsed.add_special_tokens ?? true,
     echo: parsed.echo ?? false,
   };
 }

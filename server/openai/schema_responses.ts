@@ -5,14 +5,17 @@
  */
 
 import { z } from "zod";
+import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { ChatMessage } from "../../src/tokenizer/types.ts";
-import { ApiError } from "./errors.ts";
+import { type Conversation, writeCalls, writeResult } from "./chat_prompt.ts";
 import { parseBody } from "./parse_body.ts";
 import { describePartType } from "./part_type.ts";
 import { errorAnswer } from "./schema_answers.ts";
 import { commonFields, type CommonRequest, toCommonRequest } from "./schema_common.ts";
+import { tokenLimit, toTokenLimit } from "./schema_lengths.ts";
+import { argumentsSchema, toArguments, toVariables } from "./schema_messages.ts";
 import { type Structure, TOOL_COUNT_MAX, toStructure } from "./structured.ts";
-import { writeCalls, writeResult } from "./tool_prompt.ts";
+import { notSupported, refuseUnsupported } from "./unsupported.ts";
 
 const contentPart = z.object({
   type: z.enum(["input_text", "output_text", "text"], {
@@ -31,7 +34,7 @@ const callItem = z.object({
   type: z.literal("function_call"),
   call_id: z.string(),
   name: z.string(),
-  arguments: z.string(),
+  arguments: argumentsSchema.nullish(),
 });
 
 const resultItem = z.object({
@@ -60,32 +63,42 @@ const toolSchema = z.object({
   strict: z.boolean().nullish(),
 });
 
-const { stop: _, n: __, stream_options: ___, return_progress: ____, ...sampling } = commonFields;
+const { n: _, stream_options: __, return_progress: ___, ...sampling } = commonFields;
+
+/** The one part of an answer that has to be asked for. */
+const LOGPROBS = "message.output_text.logprobs";
+/** Of items that no answer has. */
+const ENCRYPTED_REASONING = "reasoning.encrypted_content";
 
 /** A request as it comes. */
 export const responsesSchema = z.object({
   ...sampling,
   input: z.union([z.string().min(1), z.array(z.union([message, callItem, resultItem])).min(1)]),
   instructions: z.string().nullish(),
-  max_output_tokens: z.number().int().min(1).nullish(),
+  max_output_tokens: tokenLimit()
+    .refine((value) => value !== 0, "expected 1 or more, or -1 for no limit").nullish(),
+  include: z.array(z.string()).nullish(),
+  top_logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
+  reasoning: z.object({ effort: z.string().nullish(), summary: z.string().nullish() }).nullish(),
   tools: z.array(toolSchema).max(TOOL_COUNT_MAX).nullish(),
   tool_choice: z.union([
     z.enum(["none", "auto", "required"]),
     z.object({ type: z.literal("function"), name: z.string() }),
   ]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  text: z.object({ format: format.nullish() }).nullish(),
+  text: z.object({ format: format.nullish(), verbosity: z.string().nullish() }).nullish(),
   previous_response_id: z.string().nullish(),
   background: z.boolean().nullish(),
   store: z.boolean().nullish(),
-  metadata: z.record(z.string(), z.string()).nullish(),
 });
+
+const HONOURED = Object.keys(responsesSchema.shape);
 
 type Body = z.infer<typeof responsesSchema>;
 
 /** A request, checked. */
 export interface ResponsesRequest extends CommonRequest {
-  messages: readonly ChatMessage[];
+  conversation: Conversation;
   /** Null: as many as the context has room for. */
   maxTokens: number | null;
   structure: Structure;
@@ -108,7 +121,8 @@ function toMessages({ input, instructions }: Body): ChatMessage[] {
       messages.push({ role: "user", content: writeResult(textOf(item.output)) });
     } else if (item.type === "function_call") {
       const isContinued = last?.role === "assistant";
-      const content = writeCalls(isContinued ? last.content as string : "", [item]);
+      const call = { name: item.name, arguments: toArguments(item.arguments) };
+      const content = writeCalls(isContinued ? last.content as string : "", [call]);
       if (isContinued) messages.pop();
       messages.push({ role: "assistant", content });
     } else {
@@ -136,9 +150,25 @@ function structureOf(body: Body): Structure {
   return { ...structure, param };
 }
 
-function refuse(param: string, state: string): never {
-  const options = { param, code: "unsupported_parameter" };
-  throw new ApiError(400, `Cannot honour ${param}: ${state}`, options);
+/** @throws {ApiError} 400 for what needs answers to be kept, and for parts that no answer has. */
+function refuseParts(parsed: Body): void {
+  if (parsed.previous_response_id) {
+    throw notSupported("previous_response_id", "answers are not kept");
+  }
+  if (parsed.background) throw notSupported("background", "answers are not kept");
+  const at = (parsed.include ?? []).findIndex((part) => {
+    return part !== LOGPROBS && part !== ENCRYPTED_REASONING;
+  });
+  if (at >= 0) throw notSupported(`include[${at}]`);
+  const { summary } = parsed.reasoning ?? {};
+  if (summary && summary !== "auto") throw notSupported("reasoning.summary");
+  const { verbosity } = parsed.text ?? {};
+  if (verbosity && verbosity !== "medium") throw notSupported("text.verbosity");
+}
+
+/** Alternatives to tell with each token; null tells nothing of tokens. */
+function logprobsOf({ include, top_logprobs }: Body): number | null {
+  return include?.includes(LOGPROBS) || top_logprobs ? top_logprobs ?? 0 : null;
 }
 
 /**
@@ -148,18 +178,27 @@ function refuse(param: string, state: string): never {
  */
 export function parseResponsesRequest(body: unknown): ResponsesRequest {
   const parsed = parseBody(responsesSchema, body);
-  if (parsed.previous_response_id) refuse("previous_response_id", "answers are not kept");
-  if (parsed.background) refuse("background", "answers are not kept");
+  refuseParts(parsed);
+  refuseUnsupported(body, HONOURED);
   const structure = structureOf(parsed);
+  const { max_output_tokens } = parsed;
+  const maxTokens = toTokenLimit({ max_output_tokens }, null);
+  const effort = { reasoning_effort: parsed.reasoning?.effort ?? null };
   return {
     ...toCommonRequest(parsed),
-    logprobs: null,
-    messages: toMessages(parsed),
-    maxTokens: parsed.max_output_tokens ?? null,
+    logprobs: logprobsOf(parsed),
+    conversation: {
+      messages: toMessages(parsed),
+      toolUse: structure.toolUse,
+      addGenerationPrompt: true,
+      continuesFinal: false,
+      variables: toVariables(effort, "reasoning.effort"),
+    },
+    maxTokens,
     structure,
     echoed: {
       instructions: parsed.instructions ?? null,
-      max_output_tokens: parsed.max_output_tokens ?? null,
+      max_output_tokens: maxTokens,
       metadata: parsed.metadata ?? {},
       parallel_tool_calls: parsed.parallel_tool_calls ?? true,
       previous_response_id: null,
@@ -186,6 +225,7 @@ const textPart = z.object({
   type: z.literal("output_text"),
   text: z.string(),
   annotations: z.array(z.unknown()).max(0),
+  logprobs: z.array(z.unknown()).optional(),
 });
 
 const outputItem = z.discriminatedUnion("type", [

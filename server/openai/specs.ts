@@ -57,11 +57,13 @@ export function toSpecs(
 ): GenerationSpec[] {
   checkCache(request, model);
   const adjustments = adjustmentsOf(request, model.tokenizer);
-  const { sampling, stop, ignoreEos, logprobs, priority, cacheSalt, choiceCount } = request;
+  const { sampling, stop, includesStop, showControl, ignoreEos, logprobs } = request;
+  const { priority, cacheSalt, skipsCache, choiceCount } = request;
+  const text = { stop, includesStop, showControl };
   return Array.from({ length: choiceCount }, (_, choiceIndex) => {
     const seed = seedOfChoice(sampling.seed, choiceIndex);
     const own = { ...sampling, seed };
-    const shared = { stop, ignoreEos, adjustments, logprobs, priority, cacheSalt };
-    return { ...prompt, ...shared, sampling: own };
+    const shared = { ignoreEos, adjustments, logprobs, priority, cacheSalt, skipsCache };
+    return { ...prompt, ...text, ...shared, sampling: own };
   });
 }

@@ -11,10 +11,10 @@ import { ApiError } from "./errors.ts";
 const nameSchema = z.string().regex(/^[\w.-]{1,64}$/, "expected 1 to 64 letters, digits, _ . -");
 const jsonSchema = z.record(z.string(), z.unknown());
 
-/** `response_format` as it comes. */
+/** `response_format` as it comes; `schema` beside `json_object` is llama.cpp's. */
 export const formatSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("text") }),
-  z.object({ type: z.literal("json_object") }),
+  z.object({ type: z.literal("json_object"), schema: jsonSchema.nullish() }),
   z.object({
     type: z.literal("json_schema"),
     json_schema: z.object({
@@ -27,7 +27,7 @@ export const formatSchema = z.discriminatedUnion("type", [
 ]);
 
 /** Most tools of a request. */
-export const TOOL_COUNT_MAX = 64;
+export const TOOL_COUNT_MAX = 128;
 
 /** `tools` as they come. */
 export const toolsSchema = z.array(z.object({
@@ -95,7 +95,12 @@ function invalid(param: string, state: string): ApiError {
   return new ApiError(400, `Cannot accept ${param}: ${state}`, { param, code: "invalid_value" });
 }
 
-function toToolUse(body: Body): ToolUse | null {
+/**
+ * The tools of a request; null if there are none to be told of.
+ *
+ * @throws {ApiError} 400 if `tools` and `tool_choice` contradict each other.
+ */
+export function toToolUse(body: Body): ToolUse | null {
   const choice = body.tool_choice ?? "auto";
   const tools = (body.tools ?? []).map((
     { function: { name, description, parameters, strict } },
@@ -142,6 +147,17 @@ function toolGrammar({ callable, isRequired, isParallel }: ToolUse): GrammarSpec
   };
 }
 
+/** The schema of an answer, and the field it came from. */
+function schemaOf(format: Exclude<z.infer<typeof formatSchema>, { type: "text" }>) {
+  if (format.type === "json_schema") {
+    const param = "response_format.json_schema.schema";
+    return { schema: format.json_schema.schema ?? {}, param };
+  }
+  if (format.schema) return { schema: format.schema, param: "response_format.schema" };
+  const schema = { type: "object", additionalProperties: true };
+  return { schema, param: "response_format" };
+}
+
 /**
  * The structure a chat request asks for.
  *
@@ -157,12 +173,7 @@ export function toStructure(body: Body): Structure {
     return { grammar: toolGrammar(toolUse), param: "tools", toolUse };
   }
   if (format.type === "text") return { grammar: null, param: "response_format", toolUse: null };
-  const schema = format.type === "json_schema"
-    ? format.json_schema.schema ?? {}
-    : { type: "object", additionalProperties: true };
+  const { schema, param } = schemaOf(format);
   const grammar = { type: "json_schema" as const, schema: JSON.stringify(schema) };
-  const param = format.type === "json_schema"
-    ? "response_format.json_schema.schema"
-    : "response_format";
   return { grammar, param, toolUse: null };
 }

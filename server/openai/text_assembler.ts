@@ -1,6 +1,5 @@
 /**
- * From the tokens of an answer to its pieces: text without control tokens, cut at the first stop
- * string, and calls.
+ * From the tokens of an answer to its pieces: text, cut at the first stop string, and calls.
  *
  * @module
  */
@@ -19,6 +18,10 @@ export type AnswerPiece = Exclude<CallPiece, { type: "markup" }>;
 export interface TextOptions {
   /** Strings that end the answer; they are looked for in its text, not in calls. */
   stop: readonly string[];
+  /** Whether the text ends with the stop string that was found, not before it. */
+  includesStop: boolean;
+  /** Whether control tokens are text, as they are written; otherwise they give none. */
+  showControl: boolean;
   /** Whether calls are looked for. */
   readsCalls: boolean;
 }
@@ -39,11 +42,14 @@ export class TextAssembler {
   readonly #matcher: StopMatcher;
   readonly #lineup: TokenLineup;
 
-  constructor(tokenizer: Tokenizer, { stop, readsCalls }: TextOptions) {
-    this.#detokenizer = new StreamDetokenizer(tokenizer);
+  constructor(
+    tokenizer: Tokenizer,
+    { stop, includesStop, showControl, readsCalls }: TextOptions,
+  ) {
+    this.#detokenizer = new StreamDetokenizer(tokenizer, { showControl });
     this.#reader = readsCalls ? new ToolCallReader() : null;
-    this.#matcher = new StopMatcher(stop);
-    this.#lineup = new TokenLineup(tokenizer);
+    this.#matcher = new StopMatcher(stop, { includesStop });
+    this.#lineup = new TokenLineup(tokenizer, { showControl });
   }
 
   /** Takes the next token. */

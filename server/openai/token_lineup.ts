@@ -21,17 +21,20 @@ export interface ToldToken {
 /** Tokens whose text is not given out yet. */
 export class TokenLineup {
   readonly #tokenizer: Tokenizer;
+  readonly #showControl: boolean;
   readonly #waiting: ToldToken[] = [];
   /** Characters given out that the waiting tokens begin with. */
   #takenLength = 0;
 
-  constructor(tokenizer: Tokenizer) {
+  /** @param options `showControl`: whether control tokens are text too. */
+  constructor(tokenizer: Tokenizer, { showControl }: { showControl: boolean }) {
     this.#tokenizer = tokenizer;
+    this.#showControl = showControl;
   }
 
   /** Adds a token; `text` is what it completes. */
   push(logprobs: TokenLogprobs, text: string): void {
-    const isText = !this.#tokenizer.isControl(logprobs.id);
+    const isText = this.#showControl || !this.#tokenizer.isControl(logprobs.id);
     const bytes = isText ? [...this.#tokenizer.tokenBytes(logprobs.id)] : [];
     this.#waiting.push({ text, bytes, logprobs });
   }
@@ -87,7 +90,10 @@ function nameOf(tokenizer: Tokenizer, id: number): string {
 }
 
 /** `logprobs` of chat completions. */
-export function toChatLogprobs(tokenizer: Tokenizer, tokens: readonly ToldToken[]): object {
+export function toChatLogprobs(
+  tokenizer: Tokenizer,
+  tokens: readonly ToldToken[],
+): { content: object[]; refusal: null } {
   const alternative = ({ id, logprob }: TokenLogprob) => ({
     token: nameOf(tokenizer, id),
     logprob,

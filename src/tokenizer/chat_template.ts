@@ -8,7 +8,7 @@ import { Template } from "@huggingface/jinja";
 import { EngineError } from "../core/errors.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
 import { SpecialTokens } from "./special_tokens.ts";
-import { TextMask } from "./text_mask.ts";
+import { TextMask, unusedMark } from "./text_mask.ts";
 import type { ChatMessage, ChatTemplate, RenderOptions, Tokenizer } from "./types.ts";
 
 const TEMPLATE_KEY = "tokenizer.chat_template";
@@ -39,6 +39,10 @@ class RefusingTemplate implements ChatTemplate {
     this.#reason = reason;
   }
 
+  reads(): boolean {
+    return false;
+  }
+
   render(): never {
     throw refusal(`Cannot use chat messages with this model: ${this.#reason}`);
   }
@@ -67,12 +71,21 @@ class JinjaChatTemplate implements ChatTemplate {
     this.#eosText = textOf(eosId);
   }
 
+  reads(name: string): boolean {
+    return new RegExp(`\\b${RegExp.escape(name)}\\b`).test(this.#source);
+  }
+
   render(
     messages: readonly ChatMessage[],
     options: RenderOptions,
   ): { ids: number[]; text: string } {
-    const plain = messages.map((message) => ({ ...message, content: contentText(message) }));
-    const input = { messages: plain, tools: options.tools ?? null };
+    const { tools = null, variables = {}, continuesFinal = false } = options;
+    const plain = messages.map(({ extra, ...message }) => {
+      return { ...extra, ...message, content: contentText(message) };
+    });
+    const input = { ...variables, messages: plain, tools };
+    const end = unusedMark(JSON.stringify(input) + this.#source);
+    if (continuesFinal) plain.at(-1)!.content += end;
     const mask = new TextMask(this.#controlNames, JSON.stringify(input) + this.#source);
     const rendered = this.#run({
       ...mask.hide(input) as typeof input,
@@ -80,7 +93,8 @@ class JinjaChatTemplate implements ChatTemplate {
       bos_token: this.#bosText,
       eos_token: this.#eosText,
     });
-    return { ids: this.#tokenize(rendered, mask, options), text: mask.show(rendered) };
+    const prompt = continuesFinal ? before(rendered, end) : rendered;
+    return { ids: this.#tokenize(prompt, mask, options), text: mask.show(prompt) };
   }
 
   #run(variables: Record<string, unknown>): string {
@@ -133,6 +147,13 @@ function contentText(message: ChatMessage): string {
     throw refusal(`Cannot render messages: a content part has type "${part.type}", not text`);
   });
   return texts.join("\n");
+}
+
+/** What was rendered, up to the mark at the end of the last message's text. */
+function before(rendered: string, end: string): string {
+  const at = rendered.lastIndexOf(end);
+  if (at >= 0) return rendered.slice(0, at).replaceAll(end, "");
+  throw refusal("Cannot continue the final message: the template leaves its text out");
 }
 
 function refusal(message: string, cause?: unknown): EngineError {

@@ -6,7 +6,7 @@
 
 /** What {@link StopMatcher.push} gives out. */
 export interface StopResult {
-  /** Text before any stop string. */
+  /** Text before any stop string, or up to its end where it is included. */
   text: string;
   /** Whether a stop string was found; all later text is dropped. */
   stopped: boolean;
@@ -18,25 +18,29 @@ export interface StopResult {
  */
 export class StopMatcher {
   readonly #stops: readonly string[];
+  readonly #includesStop: boolean;
   #held = "";
   #stopped = false;
 
   /**
    * @param stops Stop strings; none is empty.
+   * @param options `includesStop`: whether the stop string is given out with the text before it.
    * @throws {RangeError} If one is empty.
    */
-  constructor(stops: readonly string[]) {
+  constructor(stops: readonly string[], { includesStop = false } = {}) {
     if (stops.includes("")) throw new RangeError("Cannot stop at an empty string");
     this.#stops = stops;
+    this.#includesStop = includesStop;
   }
 
   /** Takes the next piece; gives out all text that cannot be part of a stop string any more. */
   push(piece: string): StopResult {
     if (this.#stopped) return { text: "", stopped: true };
     const text = this.#held + piece;
-    const stopIndex = this.#findStop(text);
-    this.#stopped = stopIndex !== null;
-    const textLength = stopIndex ?? text.length - this.#heldLength(text);
+    const stop = this.#findStop(text);
+    this.#stopped = stop !== null;
+    const stopLength = this.#includesStop ? stop?.end : stop?.begin;
+    const textLength = stopLength ?? text.length - this.#heldLength(text);
     this.#held = this.#stopped ? "" : text.slice(textLength);
     return { text: text.slice(0, textLength), stopped: this.#stopped };
   }
@@ -48,8 +52,8 @@ export class StopMatcher {
     return text;
   }
 
-  /** Where the stop string begins that is complete first. */
-  #findStop(text: string): number | null {
+  /** Where the stop string stands that is complete first. */
+  #findStop(text: string): { begin: number; end: number } | null {
     let first: { begin: number; end: number } | null = null;
     for (const stop of this.#stops) {
       const begin = text.indexOf(stop);
@@ -59,7 +63,7 @@ export class StopMatcher {
         (end === first.end && begin < first.begin);
       if (isEarlier) first = { begin, end };
     }
-    return first === null ? null : first.begin;
+    return first;
   }
 
   /** Length of the longest end of `text` with which a stop string begins. */

@@ -67,7 +67,12 @@ function maskPattern(names: readonly string[]): RegExp | null {
   return new RegExp(anyOf(names) + atEnd, "gu");
 }
 
-function unusedMark(haystack: string): string {
+/**
+ * A character for private use that `haystack` does not have.
+ *
+ * @throws {EngineError} `invalid_request` with param `messages` if it has all of them.
+ */
+export function unusedMark(haystack: string): string {
   for (let code = MARK_FIRST; code <= MARK_LAST; code++) {
     const mark = String.fromCharCode(code);
     if (!haystack.includes(mark)) return mark;

@@ -57,22 +57,30 @@ export interface ChatMessage {
   role: string;
   /** Text, or parts that are joined by line feeds. */
   content: string | readonly TextPart[];
+  /** More of it that some templates read, such as `name` and `reasoning_content`. */
+  extra?: Readonly<Record<string, string>>;
 }
 
 /** How a conversation is rendered. */
 export interface RenderOptions {
   /** Whether the prompt ends where the assistant's answer begins. */
   addGenerationPrompt: boolean;
+  /** Whether the prompt ends within the last message, for the model to go on with it. */
+  continuesFinal?: boolean;
   /** Tool definitions, given to the template as they are. */
   tools?: readonly Record<string, unknown>[];
   /** As {@link TokenizeOptions.tokenCountMax}. */
   tokenCountMax?: number;
+  /** Variables of the template beside those it always has. */
+  variables?: Readonly<Record<string, unknown>>;
 }
 
 /** Turns a conversation into a prompt. */
 export interface ChatTemplate {
   /** Whether it tells the model of tools, in the form `<tool_call>` with JSON inside. */
   readonly knowsTools: boolean;
+  /** Whether the template reads the variable `name`. */
+  reads(name: string): boolean;
   /**
    * Renders `messages` and tokenizes the result; special tokens inside contents stay text.
    *

@@ -1,7 +1,8 @@
 import { createApp } from "../../server/app.ts";
 import type { AppOptions } from "../../server/app.ts";
-import { ServerState } from "../../server/state.ts";
+import { type ServedModel, ServerState } from "../../server/state.ts";
 import type { EngineInfo } from "../../src/engine/types.ts";
+import { directPromptReader } from "../../src/tokenizer/prompt_reader.ts";
 import { AnswerCheck } from "../support/answer_check.ts";
 import { FakeEngine, fakeModel, type FakeScript } from "../support/fake_engine.ts";
 
@@ -10,13 +11,17 @@ export interface HarnessOptions {
   app?: Partial<AppOptions>;
   info?: Partial<EngineInfo>;
   requestLimitMs?: number;
+  /** In the place of the fake tokenizer and template. */
+  model?: Partial<Pick<ServedModel, "tokenizer" | "chatTemplate">>;
 }
 
 /** A ready app named `fake` over an engine that follows `script`. */
 export function harness(script: FakeScript, options: HarnessOptions = {}) {
   const engine = new FakeEngine(script, options.info);
   const state = new ServerState(options);
-  state.setReady(fakeModel(engine));
+  const served = { ...fakeModel(engine), ...options.model };
+  const prompts = directPromptReader(served.tokenizer, served.chatTemplate);
+  state.setReady({ ...served, prompts });
   const app = createApp({ state, modelId: "fake", ...options.app });
   return { app, engine, state, post: poster(app) };
 }

@@ -69,6 +69,7 @@ export const FAKE_TOKENIZER: Tokenizer = {
 /** Writes `[role]content` for each message and `[assistant]` at the end. */
 export const FAKE_TEMPLATE: ChatTemplate = {
   knowsTools: false,
+  reads: () => false,
   render(messages, { addGenerationPrompt }) {
     const texts = messages.map(({ role, content }) => `[${role}]${content}`);
     const text = texts.join("") + (addGenerationPrompt ? "[assistant]" : "");

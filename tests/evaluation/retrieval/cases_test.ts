@@ -13,6 +13,7 @@ const OPTIONS = { tokenCount: 1600, caseCount: 6, seed: 4, tokenizer, chatTempla
 /** Renders `<|im_start|>user: …<|im_end|>answer:`. */
 const CHAT: ChatTemplate = {
   knowsTools: false,
+  reads: () => false,
   render: ([{ content }]) => {
     return { ids: [], text: `<|im_start|>user: ${content}<|im_end|>answer:` };
   },
