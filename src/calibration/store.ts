@@ -8,6 +8,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { EngineError } from "../core/errors.ts";
 import {
   type Calibration,
   type ExpectedCalibration,
@@ -62,14 +63,23 @@ export async function findCalibration(owner: CalibrationOwner): Promise<Calibrat
   return null;
 }
 
-/** Writes a calibration, whole or not at all; returns its path. */
+/**
+ * Writes a calibration, whole or not at all; returns its path.
+ *
+ * @throws {EngineError} `storage_failed` if that is not possible.
+ */
 export async function saveCalibration(
   calibration: Calibration,
   path: string,
 ): Promise<string> {
-  await Deno.mkdir(join(path, ".."), { recursive: true });
-  await writeAtomically(path, serialiseCalibration(calibration));
-  return path;
+  try {
+    await Deno.mkdir(join(path, ".."), { recursive: true });
+    await writeAtomically(path, serialiseCalibration(calibration));
+    return path;
+  } catch (cause) {
+    const message = `Cannot keep the calibration at ${path}: ${(cause as Error).message}`;
+    throw new EngineError("storage_failed", message, { cause });
+  }
 }
 
 async function readIfThere(path: string): Promise<Uint8Array | null> {

@@ -304,7 +304,7 @@ class WorkerEngine implements Engine {
         this.#onProgress(`kept ${await this.#keep(measuredCalibration)}`, 1);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        console.warn(`Cannot keep the calibration, it is measured at each start: ${reason}`);
+        console.warn(`packkv: ${reason}; it is measured at each start`);
       }
     }
     this.#ready.resolve();

@@ -72,8 +72,13 @@ export async function loadCalibration(
   const kept = await findCalibration(calibrationOwner(model));
   if (kept !== null) return kept;
   const measured = await measureCalibration(model, calibrationIds(model.file), onProgress);
-  const path = await saveCalibration(measured, measuredPath(measured.modelFingerprint));
-  onProgress(`kept ${path}`, 1);
+  try {
+    const path = await saveCalibration(measured, measuredPath(measured.modelFingerprint));
+    onProgress(`kept ${path}`, 1);
+  } catch (error) {
+    // A cache that cannot be written is no reason to lose what was measured.
+    console.warn(`packkv: ${(error as Error).message}; it is measured at each start`);
+  }
   return measured;
 }
 

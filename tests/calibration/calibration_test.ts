@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type Calibration,
   parseCalibration,
   serialiseCalibration,
 } from "../../src/calibration/calibration.ts";
+import { saveCalibration } from "../../src/calibration/store.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { crc32 } from "node:zlib";
 import { seededRandom } from "../support/numeric.ts";
@@ -126,4 +127,22 @@ Deno.test("parseCalibration() names another version, model, shape and bad value"
   assert(message.includes(MODEL) && message.includes(other), message);
   assert(refusal(bytes, { ...EXPECTED, channelCount: 128 }).includes("with 128 channels"));
   assert(refusal(withWord(bytes, 64, 0x7fc00000)).includes("NaN"));
+});
+
+Deno.test("saveCalibration() says where it cannot write, and why", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    // A file in the place of a folder refuses root too.
+    await Deno.writeTextFile(`${folder}/file`, "");
+    const path = `${folder}/file/x.pkvc`;
+    const refused = () => saveCalibration(sample(false), path);
+    const { code } = await assertRejects(
+      refused,
+      EngineError,
+      `Cannot keep the calibration at ${path}`,
+    );
+    assertEquals(code, "storage_failed");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -130,7 +130,7 @@ const WRONG: [string, Sources, RegExp][] = [
   [
     "a choice there is not",
     { config: 'profile = "fast"' },
-    /profile = "fast" of .*must be balanced/,
+    /profile = "fast" of .*must be (\S+ or )*balanced or /,
   ],
   ["a misspelt variable", { environment: { PACKKV_PROT: "1" } }, /did you mean PACKKV_PORT\?/],
   ["a switch of neither value", { environment: { PACKKV_INSECURE: "x" } }, /must be true or false/],
