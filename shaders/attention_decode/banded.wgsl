@@ -1,3 +1,4 @@
+//: file shaders/attention_decode/banded.wgsl
 // attention_decode/banded: one query row against banded blocks, unpacked in registers, in splits
 // that attention_merge joins. With x = code - 128 and the tokens' and channels' own steps,
 //   score[t] = key_factor_t * sum_c q_c * key_step_c * x_tc / sqrt(D)
@@ -16,8 +17,8 @@
 // Values: a lane keeps its channels' sums; the weights of eight tokens go round.
 // A software driver runs what a branch skips, so there are none: what is rare, high digits and rows
 // longer than what the lanes load together, is a further turn at the row.
-// Markers: q = vectors of heads, a = parts at a time, e = channels of a lane in a part, t = tokens
-// of a row, p, o = steps of a scan over all lanes, of a reduction over 8, x = of one over eights,
+// Markers: heads = vectors of heads, part = of those at a time, unit = channels of a lane in a
+// part, token = of a row, step = of a scan over all lanes.
 // has_part_groups, has_rounds: if there is more than one group of parts, one round of a split.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
@@ -32,8 +33,8 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 @group(0) @binding(5) var<storage, read> tables: array<vec4<u32>>; // readerWords of the layer
 @group(0) @binding(6) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more
 
-var<workgroup> scores$q: array<Heads, ROUND_TOKENS>;
-var<workgroup> sink_scores$q: array<Heads, SINK_ROOM>;
+var<workgroup> scores${heads}: array<Heads, ROUND_TOKENS>;
+var<workgroup> sink_scores${heads}: array<Heads, SINK_ROOM>;
 
 // Blocks that are scored together, first and end counted over the sequence.
 struct Span {
@@ -52,8 +53,8 @@ struct Round {
 
 // Largest score and sum of weights of the tokens seen so far.
 struct Softmax {
-  peak$q: Heads,
-  total$q: Heads,
+  peak${heads}: Heads,
+  total${heads}: Heads,
 }
 
 fn run(workgroup: vec3<u32>) {
@@ -64,7 +65,7 @@ fn run(workgroup: vec3<u32>) {
   }
   let end = min(first + BLOCKS_PER_SPLIT, row.list_count);
   var softmax = Softmax();
-  softmax.peak$q = Heads(LOWEST);
+  softmax.peak${heads} = Heads(LOWEST);
   //: if has_rounds
   for (var start = first; start < end; start += BLOCKS_PER_ROUND) {
     let round_end = min(start + BLOCKS_PER_ROUND, end);
@@ -86,9 +87,9 @@ fn attend(workgroup: vec3<u32>, row: Row, span: Span, before: Softmax) -> Softma
     sum_sink_scores(workgroup, directory[round.first_entry].record);
   }
   workgroupBarrier();
-  peaks.peak$q = max(peaks.peak$q, shuffle_heads(peaks.peak$q, lane ^ (1u << $ou)));
+  peaks.peak${heads} = max_octet(peaks.peak${heads});
   for (var sink = 0u; sink < sink_count; sink += 1u) {
-    peaks.peak$q = max(peaks.peak$q, sink_scores$q[sink]);
+    peaks.peak${heads} = max(peaks.peak${heads}, sink_scores${heads}[sink]);
   }
   return weigh_values(workgroup, round, before, peaks);
 }
@@ -99,70 +100,77 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
   var peaks = before;
   for (var part = 0u; part < D / 32u; part += PARTS_AT_A_TIME) {
     let is_last_part = part + PARTS_AT_A_TIME == D / 32u;
-    let channel$a_$e = (part + $au) * 32u + $eu * LANE_COUNT + lane;
-    let key_step$a_$e = table_float(KEY_STEPS_WORD + kv_head * D + channel$a_$e);
-    let scale$a_$e = inverseSqrt(f32(D)) * key_step$a_$e;
-    let query$a_$e_$q = load_query_$q(workgroup, channel$a_$e) * scale$a_$e;
-    let bands$a = load_bands(kv_head * D + (part + $au) * 32u);
+    let channel${part}_${unit} = (part + ${part}u) * 32u + ${unit}u * LANE_COUNT + lane;
+    let key_step${part}_${unit} =
+      table_float(KEY_STEPS_WORD + kv_head * D + channel${part}_${unit});
+    let scale${part}_${unit} = inverseSqrt(f32(D)) * key_step${part}_${unit};
+    let query${part}_${unit}_${heads} =
+      load_query_${heads}(workgroup, channel${part}_${unit}) * scale${part}_${unit};
+    let bands${part} = load_bands(kv_head * D + (part + ${part}u) * 32u);
     for (var block = 0u; block < round.block_count; block += 1u) {
       let entry = directory[round.first_entry + block];
       let record = entry.record;
       let steps = load_steps(record);
-      let section$a = load_section(record, kv_head * (D / 32u) + part + $au);
+      let section${part} = load_section(record, kv_head * (D / 32u) + part + ${part}u);
       let token_count = entry_token_count(entry) - select(0u, round.sink_count, block == 0u);
-      var bit$a = 0u;
-      var own$q = Heads(0.0);
+      var bit${part} = 0u;
+      var own${heads} = Heads(0.0);
       var turn = Turn(0u, 0u, 0u);
       while (turn.row < 8u) {
-        let units$a = read_units(section$a, bands$a, bit$a, turn);
-        var fraction$a_$e = units$a.fractions[$e];
-        var floor$q = Heads(0.0); // what the least codes add to each token
-        floor$q += query$a_$e_$q * units$a.floors[$e];
-        //: repeat t
-        var sum$t_$q = floor$q;
-        fraction$a_$e *= units$a.levels[$e];
-        let is_last$t_$a_$e = ($tu == 7u) & (units$a.levels[$e] == 16u);
-        let digit$t_$a_$e = select(fraction$a_$e >> 28u, units$a.lasts[$e], is_last$t_$a_$e);
-        fraction$a_$e &= FRACTION_MASK;
-        sum$t_$q += query$a_$e_$q * f32(i32(digit$t_$a_$e));
+        let units${part} = read_units(section${part}, bands${part}, bit${part}, turn);
+        var fraction${part}_${unit} = units${part}.fractions[${unit}];
+        var floor${heads} = Heads(0.0); // what the least codes add to each token
+        floor${heads} += query${part}_${unit}_${heads} * units${part}.floors[${unit}];
+        //: repeat token
+        var sum${token}_${heads} = floor${heads};
+        fraction${part}_${unit} *= units${part}.levels[${unit}];
+        let is_last${token}_${part}_${unit} =
+          (${token}u == 7u) & (units${part}.levels[${unit}] == 16u);
+        let digit${token}_${part}_${unit} =
+          select(fraction${part}_${unit} >> 28u, units${part}.lasts[${unit}],
+            is_last${token}_${part}_${unit});
+        fraction${part}_${unit} &= FRACTION_MASK;
+        sum${token}_${heads} +=
+          query${part}_${unit}_${heads} * f32(i32(digit${token}_${part}_${unit}));
         //: end
         // Each exchange leaves a lane half of the tokens, at last one: lane % 8.
-        let half0_$q = exchange(sum0_$q, sum4_$q, 4u);
-        let half1_$q = exchange(sum1_$q, sum5_$q, 4u);
-        let half2_$q = exchange(sum2_$q, sum6_$q, 4u);
-        let half3_$q = exchange(sum3_$q, sum7_$q, 4u);
-        let pair0_$q = exchange(half0_$q, half2_$q, 2u);
-        let pair1_$q = exchange(half1_$q, half3_$q, 2u);
-        var token_sum$q = exchange(pair0_$q, pair1_$q, 1u);
-        token_sum$q += shuffle_heads(token_sum$q, lane ^ (8u << $xu));
-        own$q += token_sum$q * turn_scale(turn);
+        let half0_${heads} = exchange(sum0_${heads}, sum4_${heads}, 4u);
+        let half1_${heads} = exchange(sum1_${heads}, sum5_${heads}, 4u);
+        let half2_${heads} = exchange(sum2_${heads}, sum6_${heads}, 4u);
+        let half3_${heads} = exchange(sum3_${heads}, sum7_${heads}, 4u);
+        let pair0_${heads} = exchange(half0_${heads}, half2_${heads}, 2u);
+        let pair1_${heads} = exchange(half1_${heads}, half3_${heads}, 2u);
+        var token_sum${heads} = exchange(pair0_${heads}, pair1_${heads}, 1u);
+        token_sum${heads} = sum_over_octets(token_sum${heads});
+        own${heads} += token_sum${heads} * turn_scale(turn);
 
         var bands_seen = 0u;
-        bands_seen |= units$a.bands;
+        bands_seen |= units${part}.bands;
         var is_more = false;
-        is_more |= units$a.is_more;
+        is_more |= units${part}.is_more;
         let token = turn.row * 8u + (lane & 7u);
         //: if has_part_groups
-        let earlier$q = scores$q[block * 64u + token];
+        let earlier${heads} = scores${heads}[block * 64u + token];
         //: end
         // Begins with a barrier: every lane has read the sums of earlier parts.
         let next = shared_turn(next_turn(turn, is_more, has_high(bands_seen)));
         let is_done = next.row != turn.row;
         let is_own = is_done & (token < token_count);
         let factor = select(1.0, exp2(token_step(steps, turn.row) * KEY_OCTAVES), is_last_part);
-        //: repeat q
-        var score$q = own$q;
+        //: repeat heads
+        var score${heads} = own${heads};
         //: if has_part_groups
-        score$q += select(earlier$q, Heads(0.0), part == 0u);
+        score${heads} += select(earlier${heads}, Heads(0.0), part == 0u);
         //: end
-        score$q = select(Heads(LOWEST), score$q * factor, is_own);
-        peaks.peak$q = max(peaks.peak$q, select(Heads(LOWEST), score$q, is_last_part));
-        own$q = select(own$q, Heads(0.0), is_done);
+        score${heads} = select(Heads(LOWEST), score${heads} * factor, is_own);
+        peaks.peak${heads} =
+          max(peaks.peak${heads}, select(Heads(LOWEST), score${heads}, is_last_part));
+        own${heads} = select(own${heads}, Heads(0.0), is_done);
         //: end
         if (is_done & (lane < 8u)) {
-          scores$q[block * 64u + token] = score$q;
+          scores${heads}[block * 64u + token] = score${heads};
         }
-        bit$a = select(bit$a, units$a.end, is_done);
+        bit${part} = select(bit${part}, units${part}.end, is_done);
         turn = next;
       }
     }
@@ -173,14 +181,14 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
 // Scores of the sinks, raw in the record of block 0.
 fn sum_sink_scores(workgroup: vec3<u32>, record: u32) {
   for (var sink = 0u; sink < SINK_COUNT; sink += 1u) {
-    var score$q = Heads(0.0);
+    var score${heads} = Heads(0.0);
     for (var channel = lane; channel < D; channel += LANE_COUNT) {
       let key = sink_value(record, workgroup.x * SINK_COUNT + sink, channel);
-      score$q += load_query_$q(workgroup, channel) * key * inverseSqrt(f32(D));
+      score${heads} += load_query_${heads}(workgroup, channel) * key * inverseSqrt(f32(D));
     }
-    score$q += shuffle_heads(score$q, lane ^ (1u << $pu));
+    score${heads} = sum_lanes(score${heads});
     if (lane == 0u) {
-      sink_scores$q[sink] = score$q;
+      sink_scores${heads}[sink] = score${heads};
     }
   }
 }
@@ -195,72 +203,84 @@ fn weigh_values(
   let kv_head = workgroup.x;
   var after = peaks;
   //: if has_rounds
-  let kept$q = exp(before.peak$q - peaks.peak$q); // what a round before counts now
+  let kept${heads} =
+    exp(before.peak${heads} - peaks.peak${heads}); // what a round before counts now
   //: end
   for (var part = 0u; part < D / 32u; part += PARTS_AT_A_TIME) {
-    let bands$a = load_bands((KV_HEAD_COUNT + kv_head) * D + (part + $au) * 32u);
-    var total$q = Heads(0.0);
-    var sum$a_$e_$q = Heads(0.0);
+    let bands${part} = load_bands((KV_HEAD_COUNT + kv_head) * D + (part + ${part}u) * 32u);
+    var total${heads} = Heads(0.0);
+    var sum${part}_${unit}_${heads} = Heads(0.0);
     for (var block = 0u; block < round.block_count; block += 1u) {
       let record = directory[round.first_entry + block].record;
       let steps = load_steps(record);
-      let section$a = load_section(record, (KV_HEAD_COUNT + kv_head) * (D / 32u) + part + $au);
-      var bit$a = 0u;
+      let section${part} =
+        load_section(record, (KV_HEAD_COUNT + kv_head) * (D / 32u) + part + ${part}u);
+      var bit${part} = 0u;
       var turn = Turn(0u, 0u, 0u);
       while (turn.row < 8u) {
-        let units$a = read_units(section$a, bands$a, bit$a, turn);
+        let units${part} = read_units(section${part}, bands${part}, bit${part}, turn);
         let factor = exp2(token_step(steps, turn.row) * VALUE_OCTAVES) * turn_scale(turn);
         let is_first = (turn.window | turn.high) == 0u;
-        let share$q = exp(scores$q[block * 64u + turn.row * 8u + (lane & 7u)] - peaks.peak$q);
-        total$q += select(Heads(0.0), share$q, is_first);
-        let scaled$q = share$q * factor;
-        let weight$t_$q = shuffle_heads(scaled$q, $tu);
-        var weight_sum$q = Heads(0.0);
-        weight_sum$q += weight$t_$q;
-        sum$a_$e_$q += weight_sum$q * units$a.floors[$e];
-        //: repeat a
-        var fraction$a_$e = units$a.fractions[$e];
-        //: repeat t
-        fraction$a_$e *= units$a.levels[$e];
-        let is_last$t_$a_$e = ($tu == 7u) & (units$a.levels[$e] == 16u);
-        let digit$t_$a_$e = select(fraction$a_$e >> 28u, units$a.lasts[$e], is_last$t_$a_$e);
-        fraction$a_$e &= FRACTION_MASK;
-        sum$a_$e_$q += weight$t_$q * f32(i32(digit$t_$a_$e));
+        let share${heads} =
+          exp(scores${heads}[block * 64u + turn.row * 8u + (lane & 7u)] - peaks.peak${heads});
+        total${heads} += select(Heads(0.0), share${heads}, is_first);
+        let scaled${heads} = share${heads} * factor;
+        let weight${token}_${heads} = shuffle_heads(scaled${heads}, ${token}u);
+        var weight_sum${heads} = Heads(0.0);
+        weight_sum${heads} += weight${token}_${heads};
+        sum${part}_${unit}_${heads} += weight_sum${heads} * units${part}.floors[${unit}];
+        //: repeat part
+        var fraction${part}_${unit} = units${part}.fractions[${unit}];
+        //: repeat token
+        fraction${part}_${unit} *= units${part}.levels[${unit}];
+        let is_last${token}_${part}_${unit} =
+          (${token}u == 7u) & (units${part}.levels[${unit}] == 16u);
+        let digit${token}_${part}_${unit} =
+          select(fraction${part}_${unit} >> 28u, units${part}.lasts[${unit}],
+            is_last${token}_${part}_${unit});
+        fraction${part}_${unit} &= FRACTION_MASK;
+        sum${part}_${unit}_${heads} +=
+          weight${token}_${heads} * f32(i32(digit${token}_${part}_${unit}));
         //: end
         //: end
 
         var bands_seen = 0u;
-        bands_seen |= units$a.bands;
+        bands_seen |= units${part}.bands;
         var is_more = false;
-        is_more |= units$a.is_more;
+        is_more |= units${part}.is_more;
         let next = shared_turn(next_turn(turn, is_more, has_high(bands_seen)));
-        bit$a = select(bit$a, units$a.end, next.row != turn.row);
+        bit${part} = select(bit${part}, units${part}.end, next.row != turn.row);
         turn = next;
       }
     }
-    total$q += shuffle_heads(total$q, lane ^ (1u << $ou));
-    let channel$a_$e = (part + $au) * 32u + $eu * LANE_COUNT + lane;
-    let value_step$a_$e = table_float(VALUE_STEPS_WORD + kv_head * D + channel$a_$e);
-    sum$a_$e_$q *= value_step$a_$e;
+    total${heads} = sum_octet(total${heads});
+    let channel${part}_${unit} = (part + ${part}u) * 32u + ${unit}u * LANE_COUNT + lane;
+    let value_step${part}_${unit} =
+      table_float(VALUE_STEPS_WORD + kv_head * D + channel${part}_${unit});
+    sum${part}_${unit}_${heads} *= value_step${part}_${unit};
     for (var sink = 0u; sink < round.sink_count; sink += 1u) {
       let record = directory[round.first_entry].record;
       let sink_row = (KV_HEAD_COUNT + kv_head) * SINK_COUNT + sink;
-      let share$q = exp(sink_scores$q[sink] - peaks.peak$q);
-      total$q += share$q;
-      sum$a_$e_$q += share$q * sink_value(record, sink_row, channel$a_$e);
+      let share${heads} = exp(sink_scores${heads}[sink] - peaks.peak${heads});
+      total${heads} += share${heads};
+      sum${part}_${unit}_${heads} +=
+        share${heads} * sink_value(record, sink_row, channel${part}_${unit});
     }
     //: if has_rounds
-    total$q += before.total$q * kept$q;
-    let place$a_$e = 2u + channel$a_$e;
-    let earlier$a_$e_$q = load_partial_$q(workgroup, workgroup.y, place$a_$e) * kept$q;
-    sum$a_$e_$q += select(earlier$a_$e_$q, Heads(0.0), round.is_first);
+    total${heads} += before.total${heads} * kept${heads};
+    let place${part}_${unit} = 2u + channel${part}_${unit};
+    let earlier${part}_${unit}_${heads} =
+      load_partial_${heads}(workgroup, workgroup.y, place${part}_${unit}) * kept${heads};
+    sum${part}_${unit}_${heads} +=
+      select(earlier${part}_${unit}_${heads}, Heads(0.0), round.is_first);
     //: end
-    after.total$q = total$q;
+    after.total${heads} = total${heads};
     if (lane == 0u) {
-      store_partial_$q(workgroup, workgroup.y, 0u, peaks.peak$q);
-      store_partial_$q(workgroup, workgroup.y, 1u, total$q);
+      store_partial_${heads}(workgroup, workgroup.y, 0u, peaks.peak${heads});
+      store_partial_${heads}(workgroup, workgroup.y, 1u, total${heads});
     }
-    store_partial_$q(workgroup, workgroup.y, 2u + channel$a_$e, sum$a_$e_$q);
+    store_partial_${heads}(
+      workgroup, workgroup.y, 2u + channel${part}_${unit}, sum${part}_${unit}_${heads});
   }
   return after;
 }

@@ -1,3 +1,4 @@
+//: file shaders/attention_decode/int8.wgsl
 // attention_decode/int8: one query row against int8 blocks, in splits that attention_merge joins:
 //   score[t] = key_scale_t * sum_c q_c * code_tc / sqrt(D)
 //   o[c] = sum_t exp(score_t - m) * value_scale_t * code_tc
@@ -21,8 +22,8 @@ const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of th
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
 @group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 
-var<workgroup> queries$q: array<Heads, D>;
-var<workgroup> weights$q: array<Heads, 64>; // scores, then exp(score - m) * value_scale
+var<workgroup> queries${heads}: array<Heads, D>;
+var<workgroup> weights${heads}: array<Heads, 64>; // scores, then exp(score - m) * value_scale
 
 // Place of query `index` of a workgroup among all rows' query heads.
 fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
@@ -37,76 +38,76 @@ fn run(workgroup: vec3<u32>) {
     return;
   }
   for (var channel = lane; channel < D; channel += LANE_COUNT) {
-    queries$q[channel] = load_query_$q(workgroup, channel) * inverseSqrt(f32(D));
+    queries${heads}[channel] = load_query_${heads}(workgroup, channel) * inverseSqrt(f32(D));
   }
   workgroupBarrier();
-  var peak$q = Heads(LOWEST);
-  var total$q = Heads(0.0);
+  var peak${heads} = Heads(LOWEST);
+  var total${heads} = Heads(0.0);
   for (var block = first; block < end; block += 1u) {
     let entry = directory[row.list_start + block];
     let record = entry.record;
     let token_count = entry_token_count(entry);
     let keys = record + workgroup.x * SECTION_WORDS;
     let values = record + (KV_HEAD_COUNT + workgroup.x) * SECTION_WORDS;
-    var next$q = peak$q;
+    var next${heads} = peak${heads};
     for (var token = lane; token < 64u; token += LANE_COUNT) {
-      var score$q = Heads(0.0);
+      var score${heads} = Heads(0.0);
       for (var word = 0u; word < D / 4u; word += 1u) {
         let place = ((word >> 1u) * 64u + token) * 2u + (word & 1u);
         let code = code_values(arena[keys + SCALE_WORDS + place]);
-        score$q += queries$q[4u * word] * code.x;
-        score$q += queries$q[4u * word + 1u] * code.y;
-        score$q += queries$q[4u * word + 2u] * code.z;
-        score$q += queries$q[4u * word + 3u] * code.w;
+        score${heads} += queries${heads}[4u * word] * code.x;
+        score${heads} += queries${heads}[4u * word + 1u] * code.y;
+        score${heads} += queries${heads}[4u * word + 2u] * code.z;
+        score${heads} += queries${heads}[4u * word + 3u] * code.w;
       }
       let key_scale = token_scale(keys, token);
-      score$q = select(Heads(LOWEST), score$q * key_scale, token < token_count);
-      weights$q[token] = score$q;
-      next$q = max(next$q, score$q);
+      score${heads} = select(Heads(LOWEST), score${heads} * key_scale, token < token_count);
+      weights${heads}[token] = score${heads};
+      next${heads} = max(next${heads}, score${heads});
     }
     for (var step = 1u; step < LANE_COUNT; step *= 2u) {
-      next$q = max(next$q, shuffle_heads(next$q, lane ^ step));
+      next${heads} = max(next${heads}, shuffle_heads(next${heads}, lane ^ step));
     }
-    let kept$q = exp(peak$q - next$q);
-    var added$q = Heads(0.0);
+    let kept${heads} = exp(peak${heads} - next${heads});
+    var added${heads} = Heads(0.0);
     for (var token = lane; token < 64u; token += LANE_COUNT) {
-      let weight$q = exp(weights$q[token] - next$q);
+      let weight${heads} = exp(weights${heads}[token] - next${heads});
       let value_scale = token_scale(values, token);
-      added$q += weight$q;
-      weights$q[token] = weight$q * value_scale;
+      added${heads} += weight${heads};
+      weights${heads}[token] = weight${heads} * value_scale;
     }
     for (var step = 1u; step < LANE_COUNT; step *= 2u) {
-      added$q += shuffle_heads(added$q, lane ^ step);
+      added${heads} += shuffle_heads(added${heads}, lane ^ step);
     }
-    total$q = total$q * kept$q + added$q;
-    peak$q = next$q;
+    total${heads} = total${heads} * kept${heads} + added${heads};
+    peak${heads} = next${heads};
     workgroupBarrier();
     for (var word = lane; word < D / 4u; word += LANE_COUNT) {
       let place = 2u + 4u * word;
-      var x$q = load_partial_$q(workgroup, workgroup.y, place) * kept$q;
-      var y$q = load_partial_$q(workgroup, workgroup.y, place + 1u) * kept$q;
-      var z$q = load_partial_$q(workgroup, workgroup.y, place + 2u) * kept$q;
-      var w$q = load_partial_$q(workgroup, workgroup.y, place + 3u) * kept$q;
-      x$q = select(x$q, Heads(0.0), block == first);
-      y$q = select(y$q, Heads(0.0), block == first);
-      z$q = select(z$q, Heads(0.0), block == first);
-      w$q = select(w$q, Heads(0.0), block == first);
+      var x${heads} = load_partial_${heads}(workgroup, workgroup.y, place) * kept${heads};
+      var y${heads} = load_partial_${heads}(workgroup, workgroup.y, place + 1u) * kept${heads};
+      var z${heads} = load_partial_${heads}(workgroup, workgroup.y, place + 2u) * kept${heads};
+      var w${heads} = load_partial_${heads}(workgroup, workgroup.y, place + 3u) * kept${heads};
+      x${heads} = select(x${heads}, Heads(0.0), block == first);
+      y${heads} = select(y${heads}, Heads(0.0), block == first);
+      z${heads} = select(z${heads}, Heads(0.0), block == first);
+      w${heads} = select(w${heads}, Heads(0.0), block == first);
       for (var token = 0u; token < 64u; token += 1u) {
         let code = code_values(arena[values + SCALE_WORDS + token * (D / 4u) + word]);
-        x$q += weights$q[token] * code.x;
-        y$q += weights$q[token] * code.y;
-        z$q += weights$q[token] * code.z;
-        w$q += weights$q[token] * code.w;
+        x${heads} += weights${heads}[token] * code.x;
+        y${heads} += weights${heads}[token] * code.y;
+        z${heads} += weights${heads}[token] * code.z;
+        w${heads} += weights${heads}[token] * code.w;
       }
-      store_partial_$q(workgroup, workgroup.y, place, x$q);
-      store_partial_$q(workgroup, workgroup.y, place + 1u, y$q);
-      store_partial_$q(workgroup, workgroup.y, place + 2u, z$q);
-      store_partial_$q(workgroup, workgroup.y, place + 3u, w$q);
+      store_partial_${heads}(workgroup, workgroup.y, place, x${heads});
+      store_partial_${heads}(workgroup, workgroup.y, place + 1u, y${heads});
+      store_partial_${heads}(workgroup, workgroup.y, place + 2u, z${heads});
+      store_partial_${heads}(workgroup, workgroup.y, place + 3u, w${heads});
     }
     workgroupBarrier();
   }
   if (lane == 0u) {
-    store_partial_$q(workgroup, workgroup.y, 0u, peak$q);
-    store_partial_$q(workgroup, workgroup.y, 1u, total$q);
+    store_partial_${heads}(workgroup, workgroup.y, 0u, peak${heads});
+    store_partial_${heads}(workgroup, workgroup.y, 1u, total${heads});
   }
 }

@@ -1,3 +1,4 @@
+//: file shaders/attention_decode/paper.wgsl
 // attention_decode/paper: one query row against packed blocks, unpacked in registers, in splits
 // that attention_merge joins. A value is x = (minimum + bits + zero_t) * scale_t, so
 //   score[t] = scale_t * (dot(q, bits_t) + dot(q, minimum) + zero_t * sum(q)) / sqrt(D)
@@ -13,10 +14,10 @@
 // channels of it.
 // Scores: 8 lanes then take 8 tokens, and the 8 packs go round by shuffles, with q.
 // Values: each lane keeps its channels' packs, and the weights of 8 tokens go round.
-// Markers: q = vectors of heads, a = units at a time, n = groups of 8 tokens of a unit, r = its
-// pack rows, c = channels of 8 lanes, h = words of 8 tokens of V, t = tokens of such a word, e =
-// chunks of 32 channels, m = channels of a lane in a chunk, k, v, w = bit planes of K, V and any
-// widths, p, o = steps of a reduction.
+// Markers: heads = vectors of heads, unit = of those at a time, eight = groups of 8 tokens of a
+// unit, row = its pack rows, channel = of 8 lanes, word = of 8 tokens of V, token = of such a word,
+// chunk = of 32 channels, member = channels of a lane in a chunk, key_bit, value_bit, bit = bit
+// planes of widths of K, V and any.
 // has_rounds: if a split has more than one.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
@@ -27,8 +28,8 @@ const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of th
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
 @group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 
-var<workgroup> queries$q: array<Heads, D>;
-var<workgroup> weights$q: array<Heads, ROUND_TOKENS>; // scores, then exp(score - m) * scale
+var<workgroup> queries${heads}: array<Heads, D>;
+var<workgroup> weights${heads}: array<Heads, ROUND_TOKENS>; // scores, then exp(score - m) * scale
 var<workgroup> records: array<u32, BLOCKS_PER_ROUND>;
 var<workgroup> token_counts: array<u32, BLOCKS_PER_ROUND>;
 var<workgroup> sections: array<u32, 2u * BLOCKS_PER_ROUND>; // [block][side]
@@ -37,9 +38,9 @@ var<workgroup> starts: array<u32, 2u * BLOCKS_PER_ROUND * PARTS_PER_SECTION>;
 
 // Largest score and sum of weights of the tokens seen so far.
 struct Softmax {
-  peak$q: Heads,
-  total$q: Heads,
-  query_sum$q: Heads, // sum(q) / sqrt(D)
+  peak${heads}: Heads,
+  total${heads}: Heads,
+  query_sum${heads}: Heads, // sum(q) / sqrt(D)
 }
 
 fn run(workgroup: vec3<u32>) {
@@ -51,12 +52,12 @@ fn run(workgroup: vec3<u32>) {
   let end = min(first + BLOCKS_PER_SPLIT, row.list_count);
   var softmax = Softmax();
   for (var channel = lane; channel < D; channel += LANE_COUNT) {
-    let query$q = load_query_$q(workgroup, channel) * inverseSqrt(f32(D));
-    queries$q[channel] = query$q;
-    softmax.query_sum$q += query$q;
+    let query${heads} = load_query_${heads}(workgroup, channel) * inverseSqrt(f32(D));
+    queries${heads}[channel] = query${heads};
+    softmax.query_sum${heads} += query${heads};
   }
-  softmax.query_sum$q += shuffle_heads(softmax.query_sum$q, lane ^ (1u << $pu));
-  softmax.peak$q = Heads(LOWEST);
+  softmax.query_sum${heads} = sum_lanes(softmax.query_sum${heads});
+  softmax.peak${heads} = Heads(LOWEST);
   //: if has_rounds
   for (var start = first; start < end; start += BLOCKS_PER_ROUND) {
     let block_count = min(BLOCKS_PER_ROUND, end - start);
@@ -72,134 +73,178 @@ fn run(workgroup: vec3<u32>) {
   //: end
 }
 
+// Scores of all tokens, and the largest of each lane's own.
+fn score_tokens(block_count: u32, before: Softmax) -> Softmax {
+  let lane8 = lane & 7u;
+  let octet = lane - lane8; // first of this lane's 8 lanes
+  var peak${heads} = before.peak${heads};
+  for (var block = 0u; block < block_count; block += 1u) {
+    let section = sections[2u * block];
+    let payload = section + KEY_PAYLOAD_WORD;
+    for (var unit = 0u; unit < UNITS_PER_BLOCK; unit += UNITS_AT_A_TIME * LANE_COUNT / 8u) {
+      let unit${unit} = unit + ${unit}u * LANE_COUNT / 8u + lane / 8u;
+      let row${unit}_${row} = unit${unit} * UNIT_TOKENS / PACK_SIZE + ${row}u;
+      var score${unit}_${eight}_${heads} = Heads(0.0);
+      var floor${unit}_${row}_${heads} = Heads(0.0); // dot(q, minimum) over this lane's channels
+      for (var part = 0u; part < D / 32u; part += 1u) {
+        let side${unit}_${row} = load_key_side(section, row${unit}_${row}, part);
+        let start${unit}_${row} =
+          starts[2u * block * PARTS_PER_SECTION + row${unit}_${row} * (D / 32u) + part];
+        let plane${unit}_${row}_${key_bit} =
+          shuffle_word(side${unit}_${row}.planes, octet + ${key_bit}u);
+        for (var eight = 0u; eight < 32u; eight += 8u) {
+          let channel = eight + lane8;
+          let query${heads} = queries${heads}[part * 32u + channel];
+          let query${heads}_${channel} = shuffle_heads(query${heads}, octet + ${channel}u);
+          //: repeat unit
+          //: repeat row
+          var width${unit}_${row} = 0u;
+          var before${unit}_${row} = 0u; // widths of the channels before this one
+          width${unit}_${row} += ((plane${unit}_${row}_${key_bit} >> channel) & 1u) << ${key_bit}u;
+          before${unit}_${row} +=
+            countOneBits(plane${unit}_${row}_${key_bit} & ((1u << channel) - 1u)) << ${key_bit}u;
+          let mask${unit}_${row} = (1u << width${unit}_${row}) - 1u;
+          let offset${unit}_${row} =
+            pack_offset(start${unit}_${row}, before${unit}_${row}, width${unit}_${row},
+              unit${unit});
+          let chunk${unit}_${row} =
+            load_key_chunk(payload, shuffle_word(offset${unit}_${row}, octet));
+          let windows${unit}_${row} =
+            key_windows(chunk${unit}_${row}, payload, offset${unit}_${row}, width${unit}_${row});
+          floor${unit}_${row}_${heads} +=
+            query${heads} * f32(i32(key_minimum(side${unit}_${row}, channel)));
+          //: repeat channel
+          let width${unit}_${row}_${channel} =
+            shuffle_word(width${unit}_${row}, octet + ${channel}u);
+          let mask${unit}_${row}_${channel} = shuffle_word(mask${unit}_${row}, octet + ${channel}u);
+          let bits${unit}_${row}_${channel}_${eight} =
+            key_code_${eight}(windows${unit}_${row}, octet + ${channel}u,
+              width${unit}_${row}_${channel});
+          let code${unit}_${row}_${channel}_${eight} =
+            code_of_row(${row}u,
+              bits${unit}_${row}_${channel}_${eight} & mask${unit}_${row}_${channel});
+          score${unit}_${eight}_${heads} +=
+            query${heads}_${channel} * f32(i32(code${unit}_${row}_${channel}_${eight}));
+          //: end
+          //: end
+          //: end
+        }
+      }
+      floor${unit}_${row}_${heads} = sum_octet(floor${unit}_${row}_${heads});
+      //: repeat unit
+      //: repeat eight
+      {
+        let token = unit${unit} * UNIT_TOKENS + ${eight}u * 8u + lane8;
+        let params = arena[records[block] + KEY_PARAMS_WORD + token];
+        score${unit}_${eight}_${heads} += heads_of_row(${row}u, floor${unit}_${row}_${heads});
+        score${unit}_${eight}_${heads} =
+          scale_of(params) *
+            (score${unit}_${eight}_${heads} + zero_of(params) * before.query_sum${heads});
+        score${unit}_${eight}_${heads} =
+          select(Heads(LOWEST), score${unit}_${eight}_${heads}, token < token_counts[block]);
+        peak${heads} = max(peak${heads}, score${unit}_${eight}_${heads});
+        weights${heads}[block * 64u + token] = score${unit}_${eight}_${heads};
+      }
+      //: end
+      //: end
+    }
+  }
+  var peaks = before;
+  peaks.peak${heads} = peak${heads};
+  return peaks;
+}
+
 // Attends to the blocks whose sections were found and joins what that gives to the split's partial
 // result.
 fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: bool) -> Softmax {
   let lane8 = lane & 7u;
   let octet = lane - lane8; // first of this lane's 8 lanes
-  var peak$q = before.peak$q;
-  for (var block = 0u; block < block_count; block += 1u) {
-    let section = sections[2u * block];
-    let payload = section + KEY_PAYLOAD_WORD;
-    for (var unit = 0u; unit < UNITS_PER_BLOCK; unit += UNITS_AT_A_TIME * LANE_COUNT / 8u) {
-      let unit$a = unit + $au * LANE_COUNT / 8u + lane / 8u;
-      let row$a_$r = unit$a * UNIT_TOKENS / PACK_SIZE + $ru;
-      var score$a_$n_$q = Heads(0.0);
-      var floor$a_$r_$q = Heads(0.0); // dot(q, minimum) over this lane's channels
-      for (var part = 0u; part < D / 32u; part += 1u) {
-        let side$a_$r = load_key_side(section, row$a_$r, part);
-        let start$a_$r = starts[2u * block * PARTS_PER_SECTION + row$a_$r * (D / 32u) + part];
-        let plane$a_$r_$k = shuffle_word(side$a_$r.planes, octet + $ku);
-        for (var eight = 0u; eight < 32u; eight += 8u) {
-          let channel = eight + lane8;
-          let query$q = queries$q[part * 32u + channel];
-          let query$q_$c = shuffle_heads(query$q, octet + $cu);
-          //: repeat a
-          //: repeat r
-          var width$a_$r = 0u;
-          var before$a_$r = 0u; // widths of the channels before this one
-          width$a_$r += ((plane$a_$r_$k >> channel) & 1u) << $ku;
-          before$a_$r += countOneBits(plane$a_$r_$k & ((1u << channel) - 1u)) << $ku;
-          let mask$a_$r = (1u << width$a_$r) - 1u;
-          let offset$a_$r = pack_offset(start$a_$r, before$a_$r, width$a_$r, unit$a);
-          let chunk$a_$r = load_key_chunk(payload, shuffle_word(offset$a_$r, octet));
-          let windows$a_$r = key_windows(chunk$a_$r, payload, offset$a_$r, width$a_$r);
-          floor$a_$r_$q += query$q * f32(i32(key_minimum(side$a_$r, channel)));
-          //: repeat c
-          let width$a_$r_$c = shuffle_word(width$a_$r, octet + $cu);
-          let mask$a_$r_$c = shuffle_word(mask$a_$r, octet + $cu);
-          let bits$a_$r_$c_$n = key_code_$n(windows$a_$r, octet + $cu, width$a_$r_$c);
-          let code$a_$r_$c_$n = code_of_row($ru, bits$a_$r_$c_$n & mask$a_$r_$c);
-          score$a_$n_$q += query$q_$c * f32(i32(code$a_$r_$c_$n));
-          //: end
-          //: end
-          //: end
-        }
-      }
-      floor$a_$r_$q += shuffle_heads(floor$a_$r_$q, lane ^ (1u << $ou));
-      //: repeat a
-      //: repeat n
-      {
-        let token = unit$a * UNIT_TOKENS + $nu * 8u + lane8;
-        let params = arena[records[block] + KEY_PARAMS_WORD + token];
-        score$a_$n_$q += heads_of_row($ru, floor$a_$r_$q);
-        score$a_$n_$q = scale_of(params) * (score$a_$n_$q + zero_of(params) * before.query_sum$q);
-        score$a_$n_$q = select(Heads(LOWEST), score$a_$n_$q, token < token_counts[block]);
-        peak$q = max(peak$q, score$a_$n_$q);
-        weights$q[block * 64u + token] = score$a_$n_$q;
-      }
-      //: end
-      //: end
-    }
-  }
-  peak$q = max(peak$q, shuffle_heads(peak$q, lane ^ (1u << $pu)));
+  let peaks = score_tokens(block_count, before);
+  let peak${heads} = max_lanes(peaks.peak${heads});
   workgroupBarrier();
 
-  var total$q = Heads(0.0);
-  var zero_sum$q = Heads(0.0);
+  var total${heads} = Heads(0.0);
+  var zero_sum${heads} = Heads(0.0);
   for (var block = 0u; block < block_count; block += 1u) {
     for (var token = lane; token < 64u; token += LANE_COUNT) {
       let params = arena[records[block] + VALUE_PARAMS_WORD + token];
-      let weight$q = exp(weights$q[block * 64u + token] - peak$q);
-      total$q += weight$q;
-      weights$q[block * 64u + token] = weight$q * scale_of(params);
-      zero_sum$q += weight$q * scale_of(params) * zero_of(params);
+      let weight${heads} = exp(weights${heads}[block * 64u + token] - peak${heads});
+      total${heads} += weight${heads};
+      weights${heads}[block * 64u + token] = weight${heads} * scale_of(params);
+      zero_sum${heads} += weight${heads} * scale_of(params) * zero_of(params);
     }
   }
-  total$q += shuffle_heads(total$q, lane ^ (1u << $pu));
-  zero_sum$q += shuffle_heads(zero_sum$q, lane ^ (1u << $pu));
+  total${heads} = sum_lanes(total${heads});
+  zero_sum${heads} = sum_lanes(zero_sum${heads});
   //: if has_rounds
-  let kept$q = exp(before.peak$q - peak$q); // what a round before counts now
-  total$q += before.total$q * kept$q;
+  let kept${heads} = exp(before.peak${heads} - peak${heads}); // what a round before counts now
+  total${heads} += before.total${heads} * kept${heads};
   //: end
   workgroupBarrier();
 
   if (lane == 0u) {
-    store_partial_$q(workgroup, workgroup.y, 0u, peak$q);
-    store_partial_$q(workgroup, workgroup.y, 1u, total$q);
+    store_partial_${heads}(workgroup, workgroup.y, 0u, peak${heads});
+    store_partial_${heads}(workgroup, workgroup.y, 1u, total${heads});
   }
   for (var part = 0u; part < D / 32u; part += 1u) {
-    var sum$e_$m_$q = zero_sum$q;
+    var sum${chunk}_${member}_${heads} = zero_sum${heads};
     for (var block = 0u; block < block_count; block += 1u) {
       let section = sections[2u * block + 1u];
       let payload = section + VALUE_PAYLOAD_WORD;
       for (var unit = 0u; unit < UNITS_PER_BLOCK; unit += 1u) {
-        let row$r = unit * UNIT_TOKENS / PACK_SIZE + $ru;
-        let side$r = load_value_side(section, row$r, part);
-        let start$r = starts[(2u * block + 1u) * PARTS_PER_SECTION + row$r * (D / 32u) + part];
-        let plane$r_$v = shuffle_word(side$r.planes, octet + $vu);
-        //: repeat e
-        let channel$e_$m = ($eu * VALUE_CHUNK_VECTORS + $mu) * LANE_COUNT + lane;
-        //: repeat r
-        var width$e_$r_$m = 0u;
-        var before$e_$r_$m = 0u;
-        //: repeat m
-        width$e_$r_$m += ((plane$r_$v >> channel$e_$m) & 1u) << $vu;
-        before$e_$r_$m += countOneBits(plane$r_$v & ((1u << channel$e_$m) - 1u)) << $vu;
-        let offset$e_$r_$m = pack_offset(start$r, before$e_$r_$m, width$e_$r_$m, unit);
+        let row${row} = unit * UNIT_TOKENS / PACK_SIZE + ${row}u;
+        let side${row} = load_value_side(section, row${row}, part);
+        let start${row} =
+          starts[(2u * block + 1u) * PARTS_PER_SECTION + row${row} * (D / 32u) + part];
+        let plane${row}_${value_bit} = shuffle_word(side${row}.planes, octet + ${value_bit}u);
+        //: repeat chunk
+        let channel${chunk}_${member} =
+          (${chunk}u * VALUE_CHUNK_VECTORS + ${member}u) * LANE_COUNT + lane;
+        //: repeat row
+        var width${chunk}_${row}_${member} = 0u;
+        var before${chunk}_${row}_${member} = 0u;
+        //: repeat member
+        width${chunk}_${row}_${member} +=
+          ((plane${row}_${value_bit} >> channel${chunk}_${member}) & 1u) << ${value_bit}u;
+        before${chunk}_${row}_${member} +=
+          countOneBits(plane${row}_${value_bit} & ((1u << channel${chunk}_${member}) - 1u)) <<
+          ${value_bit}u;
+        let offset${chunk}_${row}_${member} =
+          pack_offset(start${row}, before${chunk}_${row}_${member}, width${chunk}_${row}_${member},
+            unit);
         //: end
-        let chunk$e_$r = load_value_chunk(payload, shuffle_word(offset$e_$r_0, octet));
-        //: repeat m
-        let mask$e_$r_$m = (1u << width$e_$r_$m) - 1u;
-        var windows$e_$r_$m = value_windows(chunk$e_$r, payload, offset$e_$r_$m, width$e_$r_$m);
-        let minimum$e_$r_$m = value_minimum(side$r, channel$e_$m);
+        let chunk${chunk}_${row} =
+          load_value_chunk(payload, shuffle_word(offset${chunk}_${row}_0, octet));
+        //: repeat member
+        let mask${chunk}_${row}_${member} = (1u << width${chunk}_${row}_${member}) - 1u;
+        var windows${chunk}_${row}_${member} =
+          value_windows(chunk${chunk}_${row}, payload, offset${chunk}_${row}_${member},
+            width${chunk}_${row}_${member});
+        let minimum${chunk}_${row}_${member} = value_minimum(side${row}, channel${chunk}_${member});
         //: end
         //: end
         //: end
-        //: repeat n
+        //: repeat eight
         {
-          let weight$q = weights$q[block * 64u + unit * UNIT_TOKENS + $nu * 8u + lane8];
-          //: repeat r
-          //: repeat h
-          //: repeat t
-          let lane$r_$h_$t = octet + $ru * PACK_SIZE + $hu * VALUE_WORD_TOKENS + $tu;
-          let share$r_$h_$t_$q = shuffle_heads(weight$q, lane$r_$h_$t);
-          //: repeat e
-          //: repeat m
-          let bits$r_$h_$t_$e_$m = windows$e_$r_$m.x$n_$h & mask$e_$r_$m;
-          windows$e_$r_$m.x$n_$h >>= width$e_$r_$m;
-          let code$r_$h_$t_$e_$m = bits$r_$h_$t_$e_$m + minimum$e_$r_$m;
-          sum$e_$m_$q += share$r_$h_$t_$q * f32(i32(code$r_$h_$t_$e_$m));
+          let weight${heads} =
+            weights${heads}[block * 64u + unit * UNIT_TOKENS + ${eight}u * 8u + lane8];
+          //: repeat row
+          //: repeat word
+          //: repeat token
+          let lane${row}_${word}_${token} =
+            octet + ${row}u * PACK_SIZE + ${word}u * VALUE_WORD_TOKENS + ${token}u;
+          let share${row}_${word}_${token}_${heads} =
+            shuffle_heads(weight${heads}, lane${row}_${word}_${token});
+          //: repeat chunk
+          //: repeat member
+          let bits${row}_${word}_${token}_${chunk}_${member} =
+            windows${chunk}_${row}_${member}.x${eight}_${word} & mask${chunk}_${row}_${member};
+          windows${chunk}_${row}_${member}.x${eight}_${word} >>= width${chunk}_${row}_${member};
+          let code${row}_${word}_${token}_${chunk}_${member} =
+            bits${row}_${word}_${token}_${chunk}_${member} + minimum${chunk}_${row}_${member};
+          sum${chunk}_${member}_${heads} +=
+            share${row}_${word}_${token}_${heads} *
+              f32(i32(code${row}_${word}_${token}_${chunk}_${member}));
           //: end
           //: end
           //: end
@@ -209,16 +254,20 @@ fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: boo
         //: end
       }
     }
-    let place$e_$m = 2u + part * 32u + ($eu * VALUE_CHUNK_VECTORS + $mu) * LANE_COUNT + lane;
+    let place${chunk}_${member} =
+      2u + part * 32u + (${chunk}u * VALUE_CHUNK_VECTORS + ${member}u) * LANE_COUNT + lane;
     //: if has_rounds
-    let earlier$e_$m_$q = load_partial_$q(workgroup, workgroup.y, place$e_$m) * kept$q;
-    sum$e_$m_$q += select(earlier$e_$m_$q, Heads(0.0), is_first);
+    let earlier${chunk}_${member}_${heads} =
+      load_partial_${heads}(workgroup, workgroup.y, place${chunk}_${member}) * kept${heads};
+    sum${chunk}_${member}_${heads} +=
+      select(earlier${chunk}_${member}_${heads}, Heads(0.0), is_first);
     //: end
-    store_partial_$q(workgroup, workgroup.y, place$e_$m, sum$e_$m_$q);
+    store_partial_${heads}(
+      workgroup, workgroup.y, place${chunk}_${member}, sum${chunk}_${member}_${heads});
   }
   var after = before;
-  after.peak$q = peak$q;
-  after.total$q = total$q;
+  after.peak${heads} = peak${heads};
+  after.total${heads} = total${heads};
   return after;
 }
 
@@ -262,7 +311,7 @@ fn find_section(record: u32, job: u32, kv_head: u32) {
   for (var part = 0u; part < PARTS_PER_SECTION; part += 1u) {
     starts[job * PARTS_PER_SECTION + part] = bit;
     let planes = section + part / (D / 32u) * width_bits * (D / 32u) + part % (D / 32u);
-    let count$w = countOneBits(arena[planes + min($wu, width_bits - 1u) * (D / 32u)]);
-    bit += PACK_SIZE * (select(0u, count$w, $wu < width_bits) << $wu);
+    let count${bit} = countOneBits(arena[planes + min(${bit}u, width_bits - 1u) * (D / 32u)]);
+    bit += PACK_SIZE * (select(0u, count${bit}, ${bit}u < width_bits) << ${bit}u);
   }
 }

@@ -1,3 +1,4 @@
+//: file shaders/attention_decode/raw.wgsl
 // attention_decode/raw: the query heads of one row and KV head against raw f16 tiles, in splits
 // that attention_merge joins. The arithmetic is in lib/attention_raw_tiles.wgsl.
 //

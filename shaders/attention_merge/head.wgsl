@@ -1,3 +1,4 @@
+//: file shaders/attention_merge/head.wgsl
 // attention_merge/head: joins the partial results (m, l, o) of a row's splits:
 //   out[c] = sum over splits of exp(m_s - M) * o_s[c] / sum over splits of exp(m_s - M) * l_s
 //
@@ -7,7 +8,7 @@
 // Grid:      (query head, row); LANE_COUNT lanes, first one per split, then one per 2 channels
 // Precision: f32
 //
-// Markers: c = pairs of channels of a lane, p = steps of a reduction.
+// Markers: pair = of channels of a lane.
 
 const LOWEST: f32 = -3.0e38;
 
@@ -29,7 +30,7 @@ fn run(workgroup: vec3<u32>) {
   for (var split = lane; split < split_count; split += LANE_COUNT) {
     peak = max(peak, partials[start + split * (D / 2u + 1u)].x);
   }
-  peak = max(peak, shuffle_float(peak, lane ^ (1u << $pu)));
+  peak = max_lane_floats(peak);
   var total = 0.0;
   for (var split = lane; split < split_count; split += LANE_COUNT) {
     let partial = partials[start + split * (D / 2u + 1u)];
@@ -37,20 +38,20 @@ fn run(workgroup: vec3<u32>) {
     factors[split] = factor;
     total += factor * partial.y;
   }
-  total += shuffle_float(total, lane ^ (1u << $pu));
+  total = sum_lane_floats(total);
   workgroupBarrier();
 
   for (var first = lane; first < D / 2u; first += PAIRS_AT_A_TIME * LANE_COUNT) {
-    let pair$c = first + $cu * LANE_COUNT;
-    let place$c = start + 1u + min(pair$c, D / 2u - 1u);
-    var sum$c = vec2<f32>(0.0);
+    let pair${pair} = first + ${pair}u * LANE_COUNT;
+    let place${pair} = start + 1u + min(pair${pair}, D / 2u - 1u);
+    var sum${pair} = vec2<f32>(0.0);
     for (var split = 0u; split < split_count; split += 1u) {
       let factor = factors[split];
-      sum$c += factor * partials[place$c + split * (D / 2u + 1u)];
+      sum${pair} += factor * partials[place${pair} + split * (D / 2u + 1u)];
     }
-    //: repeat c
-    if (pair$c < D / 2u) {
-      out[head * (D / 2u) + pair$c] = sum$c / total;
+    //: repeat pair
+    if (pair${pair} < D / 2u) {
+      out[head * (D / 2u) + pair${pair}] = sum${pair} / total;
     }
     //: end
   }

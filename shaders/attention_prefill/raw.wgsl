@@ -1,3 +1,4 @@
+//: file shaders/attention_prefill/raw.wgsl
 // attention_prefill/raw: the rows of one slice against raw f16 tiles, in splits that
 // attention_merge joins. A workgroup takes QUERY_COUNT of the (row, query head) pairs of a KV head,
 // so that each value loaded serves them all. The arithmetic is in lib/attention_raw_tiles.wgsl.

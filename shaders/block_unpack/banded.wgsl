@@ -1,3 +1,4 @@
+//: file shaders/block_unpack/banded.wgsl
 // block_unpack/banded: one side (K or V) of banded blocks to raw f16 tiles, for prefill:
 //   x[t, c] = (code - 128) * step_c * factor[e_t], rounded to f16 and clipped to its range
 //
@@ -12,7 +13,7 @@
 // exchange halves, quarters and bytes, so that each has eight channels of a token, which it writes.
 // A turn that does not complete its row writes what the next one overwrites. In the first block the
 // absent places hold the sinks.
-// Markers: e = channels of a lane, t = tokens of a unit, p = steps of a scan over all lanes.
+// Markers: unit = channels of a lane, token = of a unit, step = of a scan over all lanes.
 
 const F16_MAX: f32 = 65504.0;
 const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kept in
@@ -41,9 +42,9 @@ fn run(workgroup: vec3<u32>) {
   let sink_count = select(0u, SINK_COUNT, is_first_block(entry));
   let tile = (workgroup.y * 2u + SIDE) * (CHANNEL_COUNT * 8u);
   // What a lane writes: token lane % 8 of a row, eight channels at a time.
-  let eight$e = first_eight + $eu * (LANE_COUNT / 8u) + (lane >> 3u);
-  let steps$e = load_channel_steps(eight$e);
-  var codes$e = vec2<u32>(0u); // of tokens 0 to 3 and 4 to 7 of a row, a byte each
+  let eight${unit} = first_eight + ${unit}u * (LANE_COUNT / 8u) + (lane >> 3u);
+  let steps${unit} = load_channel_steps(eight${unit});
+  var codes${unit} = vec2<u32>(0u); // of tokens 0 to 3 and 4 to 7 of a row, a byte each
   var bit = 0u;
   var turn = Turn(0u, 0u, 0u);
   while (turn.row < 8u) {
@@ -51,14 +52,15 @@ fn run(workgroup: vec3<u32>) {
     let is_first = (turn.window | turn.high) == 0u;
     let token = turn.row * 8u + (lane & 7u);
     let factor = token_factor(record, token);
-    //: repeat e
+    //: repeat unit
     {
-      let least = u32(i32(units.floors[$e]) + CODE_BIAS) * 0x01010101u;
-      let digits = unit_digits(units.fractions[$e], units.levels[$e], units.lasts[$e]);
-      codes$e = select(codes$e, vec2(least), is_first) + (digits << vec2(4u * turn.high));
-      let words = token_words(token_codes(codes$e), steps$e, factor);
+      let least = u32(i32(units.floors[${unit}]) + CODE_BIAS) * 0x01010101u;
+      let digits =
+        unit_digits(units.fractions[${unit}], units.levels[${unit}], units.lasts[${unit}]);
+      codes${unit} = select(codes${unit}, vec2(least), is_first) + (digits << vec2(4u * turn.high));
+      let words = token_words(token_codes(codes${unit}), steps${unit}, factor);
       if (token < token_count - sink_count) {
-        tiles[tile + tile_place(eight$e, token)] = words;
+        tiles[tile + tile_place(eight${unit}, token)] = words;
       }
     }
     //: end
@@ -85,11 +87,11 @@ fn tile_place(eight: u32, token: u32) -> u32 {
 fn unit_digits(first_fraction: u32, levels: u32, last: u32) -> vec2<u32> {
   var fraction = first_fraction;
   var digits = vec2<u32>(0u);
-  //: repeat t
+  //: repeat token
   fraction *= levels;
-  let digit$t = select(fraction >> 28u, last, ($tu == 7u) & (levels == 16u));
+  let digit${token} = select(fraction >> 28u, last, (${token}u == 7u) & (levels == 16u));
   fraction &= FRACTION_MASK;
-  digits[$tu / 4u] |= digit$t << (8u * ($tu % 4u));
+  digits[${token}u / 4u] |= digit${token} << (8u * (${token}u % 4u));
   //: end
   return digits;
 }

@@ -1,3 +1,4 @@
+//: file shaders/block_unpack/int8.wgsl
 // block_unpack/int8: int8 blocks to raw f16 tiles, for prefill:
 //   x[t, c] = code * s[t], rounded to f16 and clipped to its range
 //

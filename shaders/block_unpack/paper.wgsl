@@ -1,3 +1,4 @@
+//: file shaders/block_unpack/paper.wgsl
 // block_unpack/paper: one side (K or V) of packed blocks to raw f16 tiles, for prefill:
 //   x[t, c] = (minimum + bits + zero_t) * scale_t, rounded to f16 and clipped to its range
 //
@@ -10,7 +11,7 @@
 // A unit is UNIT_TOKENS tokens of one pack row (two with packs of 4): 8 lanes load the packs of 8
 // channels, then take 8 tokens, the packs go round by shuffles, and each lane writes 8 channels of
 // its token.
-// Markers: n = groups of 8 tokens of a unit, r = its pack rows, w = words of 8 channels, k = bit
+// Markers: eight = groups of 8 tokens of a unit, row = its pack rows, word = of 8 channels, bit =
 // planes of widths.
 
 const F16_MAX: f32 = 65504.0;
@@ -33,7 +34,7 @@ fn run(workgroup: vec3<u32>) {
   for (var part = lane; part < SECTION_PART_COUNT; part += LANE_COUNT) {
     let planes = section + part / (D / 32u) * PACK_WIDTH_BITS * (D / 32u) + part % (D / 32u);
     var bits = 0u;
-    bits += PACK_SIZE * (countOneBits(arena[planes + $ku * (D / 32u)]) << $ku);
+    bits += PACK_SIZE * (countOneBits(arena[planes + ${bit}u * (D / 32u)]) << ${bit}u);
     part_bits[part] = bits;
   }
   workgroupBarrier();
@@ -43,57 +44,67 @@ fn run(workgroup: vec3<u32>) {
   let tile = (workgroup.y * 2u + SIDE) * (KV_HEAD_COUNT * D * 8u);
   for (var first_unit = 0u; first_unit < UNITS_PER_BLOCK; first_unit += LANE_COUNT / 8u) {
     let unit = first_unit + lane / 8u;
-    let pack_row$r = unit * UNIT_TOKENS / PACK_SIZE + $ru;
-    let token$n = unit * UNIT_TOKENS + $nu * 8u + lane8;
-    let params$n = arena[record + PARAMS_WORD + token$n];
-    let scale$n = unpack2x16float(params$n).x;
-    let zero$n = i32(params$n) >> 16u;
-    //: repeat r
-    var start$r = 0u;
-    for (var part = 0u; part < pack_row$r * (D / 32u); part += 1u) {
-      start$r += part_bits[part];
+    let pack_row${row} = unit * UNIT_TOKENS / PACK_SIZE + ${row}u;
+    let token${eight} = unit * UNIT_TOKENS + ${eight}u * 8u + lane8;
+    let params${eight} = arena[record + PARAMS_WORD + token${eight}];
+    let scale${eight} = unpack2x16float(params${eight}).x;
+    let zero${eight} = i32(params${eight}) >> 16u;
+    //: repeat row
+    var start${row} = 0u;
+    for (var part = 0u; part < pack_row${row} * (D / 32u); part += 1u) {
+      start${row} += part_bits[part];
     }
     //: end
     for (var part = 0u; part < D / 32u; part += 1u) {
-      let side$r = load_pack_side(section, pack_row$r, part);
-      let plane$r_$k = shuffle_word(side$r.planes, octet + $ku);
+      let side${row} = load_pack_side(section, pack_row${row}, part);
+      let plane${row}_${bit} = shuffle_word(side${row}.planes, octet + ${bit}u);
       for (var eight = 0u; eight < 4u; eight += 1u) {
         let channel = eight * 8u + lane8;
-        //: repeat r
-        var width$r = 0u;
-        var before$r = 0u; // widths of the channels before this one
-        width$r += ((plane$r_$k >> channel) & 1u) << $ku;
-        before$r += countOneBits(plane$r_$k & ((1u << channel) - 1u)) << $ku;
-        let mask$r = (1u << width$r) - 1u;
-        let offset$r = start$r + before$r * PACK_SIZE + width$r * (unit * UNIT_TOKENS % PACK_SIZE);
-        let chunk$r = load_pack_chunk(section + PACK_PAYLOAD_WORD, shuffle_word(offset$r, octet));
-        let windows$r = pack_windows(chunk$r, section + PACK_PAYLOAD_WORD, offset$r, width$r);
-        let minimum$r = pack_minimum(side$r, channel);
+        //: repeat row
+        var width${row} = 0u;
+        var before${row} = 0u; // widths of the channels before this one
+        width${row} += ((plane${row}_${bit} >> channel) & 1u) << ${bit}u;
+        before${row} += countOneBits(plane${row}_${bit} & ((1u << channel) - 1u)) << ${bit}u;
+        let mask${row} = (1u << width${row}) - 1u;
+        let offset${row} =
+          start${row} + before${row} * PACK_SIZE + width${row} * (unit * UNIT_TOKENS % PACK_SIZE);
+        let chunk${row} =
+          load_pack_chunk(section + PACK_PAYLOAD_WORD, shuffle_word(offset${row}, octet));
+        let windows${row} =
+          pack_windows(chunk${row}, section + PACK_PAYLOAD_WORD, offset${row}, width${row});
+        let minimum${row} = pack_minimum(side${row}, channel);
         //: end
-        //: repeat n
+        //: repeat eight
         {
           var words = vec4<u32>(0u);
-          //: repeat w
-          let even$w = octet + 2u * $wu;
-          let odd$w = octet + 2u * $wu + 1u;
-          var low_code$w = 0u;
-          var high_code$w = 0u;
-          //: repeat r
-          let low$w_$r = pack_code_$n(windows$r, even$w, shuffle_word(width$r, even$w));
-          let high$w_$r = pack_code_$n(windows$r, odd$w, shuffle_word(width$r, odd$w));
-          let low_bits$w_$r = low$w_$r & shuffle_word(mask$r, even$w);
-          let high_bits$w_$r = high$w_$r & shuffle_word(mask$r, odd$w);
-          low_code$w += code_of_row($ru, low_bits$w_$r + shuffle_word(minimum$r, even$w));
-          high_code$w += code_of_row($ru, high_bits$w_$r + shuffle_word(minimum$r, odd$w));
+          //: repeat word
+          let even${word} = octet + 2u * ${word}u;
+          let odd${word} = octet + 2u * ${word}u + 1u;
+          var low_code${word} = 0u;
+          var high_code${word} = 0u;
+          //: repeat row
+          let low${word}_${row} =
+            pack_code_${eight}(windows${row}, even${word}, shuffle_word(width${row}, even${word}));
+          let high${word}_${row} =
+            pack_code_${eight}(windows${row}, odd${word}, shuffle_word(width${row}, odd${word}));
+          let low_bits${word}_${row} = low${word}_${row} & shuffle_word(mask${row}, even${word});
+          let high_bits${word}_${row} = high${word}_${row} & shuffle_word(mask${row}, odd${word});
+          low_code${word} +=
+            code_of_row(${row}u, low_bits${word}_${row} + shuffle_word(minimum${row}, even${word}));
+          high_code${word} +=
+            code_of_row(${row}u, high_bits${word}_${row} + shuffle_word(minimum${row}, odd${word}));
           //: end
-          let pair$w = vec2<f32>(vec2<i32>(i32(low_code$w), i32(high_code$w)) + zero$n) * scale$n;
-          words[$w] = pack2x16float(clamp(pair$w, vec2<f32>(-F16_MAX), vec2<f32>(F16_MAX)));
+          let pair${word} =
+            vec2<f32>(vec2<i32>(i32(low_code${word}), i32(high_code${word})) + zero${eight}) *
+              scale${eight};
+          words[${word}] =
+            pack2x16float(clamp(pair${word}, vec2<f32>(-F16_MAX), vec2<f32>(F16_MAX)));
           //: end
-          tiles[tile + tile_place(workgroup.x, part * 4u + eight, token$n)] = words;
+          tiles[tile + tile_place(workgroup.x, part * 4u + eight, token${eight})] = words;
         }
         //: end
       }
-      start$r += part_bits[pack_row$r * (D / 32u) + part];
+      start${row} += part_bits[pack_row${row} * (D / 32u) + part];
     }
   }
 }

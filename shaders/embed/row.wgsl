@@ -1,3 +1,4 @@
+//: file shaders/embed/row.wgsl
 // embed/row: x[row, :] = weight[ids[index of row], :], expanded from the weight's format
 //
 // Source:    none; the first step of every transformer

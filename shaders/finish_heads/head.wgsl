@@ -1,3 +1,4 @@
+//: file shaders/finish_heads/head.wgsl
 // finish_heads/head: h = norm(heads[row] + shift) * gain for each query and key head, then RoPE;
 // queries go to y, keys to the window, and values to the window with their shift only
 //

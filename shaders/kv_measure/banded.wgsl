@@ -1,3 +1,4 @@
+//: file shaders/kv_measure/banded.wgsl
 // kv_measure/banded: sizes[job, layer, section] = ceil(sum of the bits of the section's units / 32)
 //
 // Source:    src/codec/FORMAT.md sections 7.3 to 7.5

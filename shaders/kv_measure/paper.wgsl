@@ -1,3 +1,4 @@
+//: file shaders/kv_measure/paper.wgsl
 // kv_measure/paper: sizes[job, layer, section] = ceil(PACK_SIZE * sum of the section's widths / 32)
 //
 // Source:    src/codec/FORMAT.md section 6.4

@@ -1,3 +1,4 @@
+//: file shaders/kv_pack/banded.wgsl
 // kv_pack/banded: arena[target of job and layer ..] = the banded record of the job's block
 //
 // Source:    src/codec/FORMAT.md sections 7.3 to 7.5

@@ -1,3 +1,4 @@
+//: file shaders/kv_pack/paper.wgsl
 // kv_pack/paper: arena[targets[job, layer] ..] = the layer record of the job's block
 //
 // Source:    src/codec/FORMAT.md section 6.4

@@ -1,3 +1,4 @@
+//: file shaders/kv_quantise/banded.wgsl
 // kv_quantise/banded: code[c, t] = round(x[c, t] / step[c] * factor[e[t]]) + 128 for K and V, with
 //                     one token step e[t] by the magnitude of the token's V
 //

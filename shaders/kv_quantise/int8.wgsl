@@ -1,3 +1,4 @@
+//: file shaders/kv_quantise/int8.wgsl
 // kv_quantise/int8: code[c, t] = round(x[c, t] / s[t]), s[t] = max_c |x[c, t]| / 127 of a head, for
 // one layer of each job's raw tile, written as whole records
 //

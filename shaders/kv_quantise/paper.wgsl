@@ -1,3 +1,4 @@
+//: file shaders/kv_quantise/paper.wgsl
 // kv_quantise/paper: code[c, t] = round(x[c, t] * r[t]) - z[t], z[t] = round(min_c x[c, t] * r[t]),
 //              r[t] = 1 / s[t], for one layer of each job's raw tile
 //

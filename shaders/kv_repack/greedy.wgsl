@@ -1,3 +1,4 @@
+//: file shaders/kv_repack/greedy.wgsl
 // kv_repack/greedy: order[layer, :] = packs of tokens that are alike: each starts with the token
 //                   closest to the mean of those left, then takes the one that widens it least
 //

@@ -1,3 +1,4 @@
+//: file shaders/kv_repack/median.wgsl
 // kv_repack/median: order[layer, :] = tokens by descending median V code, ties by token
 //
 // Source:    src/codec/FORMAT.md section 3

@@ -1,3 +1,4 @@
+//: file shaders/lib/attention_lanes_subgroup.wgsl
 // Entry point and exchange between lanes where a workgroup is one subgroup, or a part of one.
 // Twin:  attention_lanes_workgroup.wgsl, for adapters whose subgroups cannot be used
 // Needs: LANE_COUNT, Heads, run()

@@ -1,3 +1,4 @@
+//: file shaders/lib/attention_lanes_workgroup.wgsl
 // Entry point and exchange between lanes through workgroup memory. All lanes must take part.
 // Twin:  attention_lanes_subgroup.wgsl, which is many times faster
 // Needs: LANE_COUNT, Heads, run()

@@ -1,3 +1,4 @@
+//: file shaders/lib/attention_source_arena.wgsl
 // Raw tiles of sealed blocks, found through read lists and all of them visible: profile `exact`.
 // Twin:  attention_source_window.wgsl
 // Needs: SOURCE_BINDING, BLOCKS_PER_SPLIT

@@ -1,3 +1,4 @@
+//: file shaders/lib/attention_source_scratch.wgsl
 // Sealed blocks of one segment of a sequence, unpacked to raw tiles in scratch memory.
 // Twins: attention_source_arena.wgsl, attention_source_window.wgsl
 // Needs: SOURCE_BINDING, BLOCKS_PER_SPLIT, BLOCKS_PER_SEGMENT (a multiple of it), TILE_WORDS

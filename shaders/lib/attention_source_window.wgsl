@@ -1,3 +1,4 @@
+//: file shaders/lib/attention_source_window.wgsl
 // Raw tiles of the window: a split is one tile of the ring, seen up to the row's own position.
 // Twin:  attention_source_arena.wgsl
 // Needs: BLOCKS_PER_SPLIT, TILE_WORDS, WINDOW_TILE_COUNT

@@ -1,3 +1,4 @@
+//: file shaders/lib/band_word.wgsl
 // What a band's word holds. FORMAT.md section 7.1.
 
 // Least code of a band.

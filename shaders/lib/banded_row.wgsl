@@ -1,9 +1,10 @@
+//: file shaders/lib/banded_row.wgsl
 // The units of a row of a banded section, a lane's channels at a time. FORMAT.md sections 7.4 and
 // 7.5. All lanes must take part.
 //
 // Needs: arena, arena_chunks, tables (bindings), LANE_COUNT, UNITS_PER_LANE, WINDOW_WORDS,
 //        PLANE_WORDS, shuffle_word(), shared_turn(), band_bits(), band_least()
-// Markers: e = channels of a lane in a part, p = steps of a scan over all lanes.
+// Markers: unit = channels of a lane in a part, step = of a scan over all lanes.
 
 const CODE_BIAS: i32 = 128;
 const HIGH_MASK: u32 = 0x3c000u; // of a band's word: more than one level of high digits
@@ -30,7 +31,7 @@ fn next_turn(turn: Turn, is_more: bool, has_high: bool) -> Turn {
 // Whether a band of any lane has high digits, of all bits of each lane's bands.
 fn has_high(own: u32) -> bool {
   var bits = own & HIGH_MASK;
-  bits |= shuffle_word(bits, lane ^ (1u << $pu));
+  bits |= shuffle_word(bits, lane ^ (1u << ${step}u));
   return bits != 0u;
 }
 
@@ -51,15 +52,15 @@ fn load_section(record: u32, index: u32) -> Section {
 
 // The eight bands of each of a lane's channels.
 struct Bands {
-  first$e: vec4<u32>,
-  last$e: vec4<u32>,
+  first${unit}: vec4<u32>,
+  last${unit}: vec4<u32>,
 }
 
 // `channel` is the first of the part, counted over all heads and sides.
 fn load_bands(channel: u32) -> Bands {
   var bands = Bands();
-  bands.first$e = tables[(channel + $eu * LANE_COUNT + lane) * 2u];
-  bands.last$e = tables[(channel + $eu * LANE_COUNT + lane) * 2u + 1u];
+  bands.first${unit} = tables[(channel + ${unit}u * LANE_COUNT + lane) * 2u];
+  bands.last${unit} = tables[(channel + ${unit}u * LANE_COUNT + lane) * 2u + 1u];
   return bands;
 }
 
@@ -86,11 +87,12 @@ fn read_units(section: Section, bands: Bands, first: u32, turn: Turn) -> Units {
   let plane0 = shuffle_word(section.planes.x, turn.row);
   let plane1 = shuffle_word(section.planes.y, turn.row);
   let plane2 = shuffle_word(section.planes.z, turn.row);
-  let channel$e = $eu * LANE_COUNT + lane;
-  let index$e = vec3(plane0 >> channel$e, plane1 >> channel$e, plane2 >> channel$e);
-  let band$e = choose_band(bands.first$e, bands.last$e, index$e);
+  let channel${unit} = ${unit}u * LANE_COUNT + lane;
+  let index${unit} =
+    vec3(plane0 >> channel${unit}, plane1 >> channel${unit}, plane2 >> channel${unit});
+  let band${unit} = choose_band(bands.first${unit}, bands.last${unit}, index${unit});
   var widths = vec4<u32>(0u);
-  widths[$e] = band_bits(band$e);
+  widths[${unit}] = band_bits(band${unit});
   let places = find_units(first, widths);
 
   let start = (section.payload + (first >> 5u)) & 0xfffffffcu;
@@ -101,19 +103,19 @@ fn read_units(section: Section, bands: Bands, first: u32, turn: Turn) -> Units {
   units.end = places.end;
   let last = section.payload + (places.end >> 5u) - start;
   units.is_more = last >= (turn.window + 1u) * WINDOW_WORDS;
-  units.bands |= band$e;
+  units.bands |= band${unit};
   let is_first = (turn.window | turn.high) == 0u;
   let levels_bit = select(8u, 13u, turn.high == 1u);
-  //: repeat e
+  //: repeat unit
   {
-    let bit = places.starts[$e] + 32u * turn.high;
+    let bit = places.starts[${unit}] + 32u * turn.high;
     let index = section.payload + (bit >> 5u) - origin;
     let word = chunk_bits(chunk, beyond, index, bit & 31u);
-    let width = min(widths[$e] - 32u * turn.high, 32u);
-    units.fractions[$e] = (word << ((32u - width) & 31u)) >> 4u;
-    units.lasts[$e] = word & 15u;
-    units.levels[$e] = select(0u, (band$e >> levels_bit) & 31u, index < WINDOW_WORDS);
-    units.floors[$e] = select(0.0, f32(i32(band_least(band$e)) - CODE_BIAS), is_first);
+    let width = min(widths[${unit}] - 32u * turn.high, 32u);
+    units.fractions[${unit}] = (word << ((32u - width) & 31u)) >> 4u;
+    units.lasts[${unit}] = word & 15u;
+    units.levels[${unit}] = select(0u, (band${unit} >> levels_bit) & 31u, index < WINDOW_WORDS);
+    units.floors[${unit}] = select(0.0, f32(i32(band_least(band${unit})) - CODE_BIAS), is_first);
   }
   //: end
   return units;
@@ -163,10 +165,10 @@ fn find_units(first: u32, widths: vec4<u32>) -> Places {
 // Sums of the two halves of a word over the lanes up to this one.
 fn scan_lanes(own: u32) -> u32 {
   var sum = own;
-  //: repeat p
+  //: repeat step
   {
-    let before = shuffle_word(sum, (lane - (1u << $pu)) & (LANE_COUNT - 1u));
-    sum += select(0u, before, lane >= (1u << $pu));
+    let before = shuffle_word(sum, (lane - (1u << ${step}u)) & (LANE_COUNT - 1u));
+    sum += select(0u, before, lane >= (1u << ${step}u));
   }
   //: end
   return sum;

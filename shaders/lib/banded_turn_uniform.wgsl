@@ -1,3 +1,4 @@
+//: file shaders/lib/banded_turn_uniform.wgsl
 // The next turn, known to every lane: that of lane 0. Begins and ends with a barrier.
 // Twin:  banded_turn_lockstep.wgsl, for lanes that run in lockstep
 

@@ -1,3 +1,4 @@
+//: file shaders/lib/head_append.wgsl
 // What becomes of finished heads of a row: RoPE turns the channels 2i and 2i + 1 of queries and
 // keys together; keys and values go to the raw tile of the row's token in the window, as f16
 // (src/codec/FORMAT.md, raw tiles).

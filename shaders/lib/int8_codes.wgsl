@@ -1,3 +1,4 @@
+//: file shaders/lib/int8_codes.wgsl
 // Codes and scales of int8 records. FORMAT.md section 8.
 // Needs: arena
 

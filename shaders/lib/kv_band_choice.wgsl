@@ -1,3 +1,4 @@
+//: file shaders/lib/kv_band_choice.wgsl
 // The band of a pack. FORMAT.md section 7.3.
 // Needs: bands (binding), PACK_SIZE; appended: kv_pack_range.wgsl, band_word.wgsl
 

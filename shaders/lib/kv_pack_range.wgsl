@@ -1,3 +1,4 @@
+//: file shaders/lib/kv_pack_range.wgsl
 // The minimum and width of a pack of codes. FORMAT.md section 6.4.
 // Needs: codes, order (bindings); PACK_SIZE
 

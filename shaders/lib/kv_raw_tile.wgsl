@@ -1,3 +1,4 @@
+//: file shaders/lib/kv_raw_tile.wgsl
 // Values and places of a raw tile that is read as vec4<u32>. FORMAT.md section 5.
 // Needs: KV_HEAD_COUNT, HEAD_SIZE
 

@@ -1,3 +1,4 @@
+//: file shaders/lib/kv_scale.wgsl
 // A token's scale from its step, and the reciprocal without a division that devices round
 // differently. FORMAT.md sections 6.1 and 6.2.
 // Used by: kv_quantise/paper.wgsl, kv_quantise/int8.wgsl

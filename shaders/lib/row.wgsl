@@ -1,3 +1,4 @@
+//: file shaders/lib/row.wgsl
 // Which token of which sequence a row is and what it reads, and entries of read lists.
 // Twin: src/core/row.ts
 

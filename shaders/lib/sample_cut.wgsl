@@ -1,3 +1,4 @@
+//: file shaders/lib/sample_cut.wgsl
 // Search of the cut of a row: the key where the count or the mass of the tokens above it reaches a
 // target. Nothing is sorted: each pass over the row counts 16 thresholds at once and keeps the
 // interval between two of them, so 3 to 5 passes are usual and 9 the most.

@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_bf16.wgsl
 // Weights as bfloat16, two columns per word.
 
 struct PackedBlock {

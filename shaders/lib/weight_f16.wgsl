@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_f16.wgsl
 // Weights as f16, two columns per word.
 
 struct PackedBlock {

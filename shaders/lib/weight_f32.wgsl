@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_f32.wgsl
 // Weights as f32.
 
 struct PackedBlock {

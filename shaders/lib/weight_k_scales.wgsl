@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_k_scales.wgsl
 // Scales and minima of 6 bits of the 8 blocks of 32 columns in a super-block of 256, as in the
 // file: words a and b have those of blocks 0 to 3 in the low 6 bits of their bytes, word c has the
 // low 4 bits of those of blocks 4 to 7, whose high 2 bits are the high 2 bits of a and b.

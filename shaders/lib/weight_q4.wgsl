@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_q4.wgsl
 // Weights of 4 bits: byte j of a block holds columns j (low half) and 16 + j (high half).
 
 struct PackedBlock {

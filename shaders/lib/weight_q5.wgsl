@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_q5.wgsl
 // Weights of 5 bits: byte j of a block holds the low 4 bits of columns j (low half) and 16 + j
 // (high half); bit j of a word of the side data is the highest bit of column j.
 

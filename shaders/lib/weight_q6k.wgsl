@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_q6k.wgsl
 // Weights of 6 bits around 32: byte j of a block holds the low 4 bits of columns j (low half) and
 // 16 + j (high half); the side data holds the high 2 bits and the scales of both halves.
 

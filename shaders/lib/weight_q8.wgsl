@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_q8.wgsl
 // Weights of 8 bits, signed: byte j of a block holds column j.
 
 struct PackedBlock {

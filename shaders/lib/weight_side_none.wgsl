@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_side_none.wgsl
 // Side data of plain formats: none.
 
 alias Shared = u32;

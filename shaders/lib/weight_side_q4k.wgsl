@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_side_q4k.wgsl
 // Side data of super-blocks of 256 columns with codes of 4 bits: four words for each row, as
 // shaders/lib/weight_k_scales.wgsl says, which is appended.
 

@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_side_q5.wgsl
 // Side data of blocks of 32 columns with codes of 5 bits: a word with scale (low half) and minimum
 // as f16, and a word with the highest bit of each column's code.
 

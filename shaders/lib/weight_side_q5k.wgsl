@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_side_q5k.wgsl
 // Side data of super-blocks of 256 columns with codes of 5 bits: four words for each row, as
 // shaders/lib/weight_k_scales.wgsl says, which is appended, then for each block of 32 columns a
 // word with the highest bit of each column's code.

@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_side_q6k.wgsl
 // Side data of super-blocks of 256 columns with codes of 6 bits around 32 and a scale of 8 bits for
 // each 16 columns: the super-block's scale as f16, two rows in a word; four words for each row with
 // the scales; for each block of 32 columns two words with the highest 2 bits of each column's code.

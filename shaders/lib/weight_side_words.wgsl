@@ -1,3 +1,4 @@
+//: file shaders/lib/weight_side_words.wgsl
 // Side data of blocks of 32 columns: a word with scale (low half) and minimum as f16.
 
 alias Shared = u32;

@@ -1,3 +1,4 @@
+//: file shaders/lib/wide_integer.wgsl
 // Products of whole numbers of more than 32 bits. The least significant word comes first.
 // Needs: nothing
 

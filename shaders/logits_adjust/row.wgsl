@@ -1,3 +1,4 @@
+//: file shaders/logits_adjust/row.wgsl
 // logits_adjust/row: adjusted[row, id] = logits[row, id], changed as the row's slot asks
 //
 // Source:    Keskar et al. 2019, arXiv:1909.05858 (repetition); OpenAI's API (the others)

@@ -1,3 +1,4 @@
+//: file shaders/matmul/rows.wgsl
 // matmul/rows: y[row, o] = sum over i of weight[o, i] * x[row, i], for a weight that stays
 // quantised, with an optional RMSNorm of x before it and one of several things done with the result
 //

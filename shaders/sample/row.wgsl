@@ -1,3 +1,4 @@
+//: file shaders/sample/row.wgsl
 // sample/row: ids[slot] = one token drawn from softmax(logits[row, :] / temperature), truncated
 //
 // Source:    Holtzman et al. 2020, arXiv:1904.09751 (top-p); Nguyen et al. 2024, arXiv:2407.01082

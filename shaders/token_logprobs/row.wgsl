@@ -1,3 +1,4 @@
+//: file shaders/token_logprobs/row.wgsl
 // token_logprobs/row: log softmax(logits[row, :]) of one token and of the most likely ones
 //
 // Source:    the definition

@@ -6,6 +6,7 @@
  */
 
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
+import { withOrigin } from "./wgsl_origin.ts";
 import { workgroupMemoryBytes } from "./workgroup_memory.ts";
 
 /** Bindings start at multiples of this many bytes on every adapter. */
@@ -35,7 +36,7 @@ export interface AdapterFacts {
 /** How to make one compute pipeline. */
 export interface PipelineOptions {
   label: string;
-  /** WGSL; shared text is appended after the main source so that line numbers stay true. */
+  /** WGSL. Errors name the lines of the files it was made of: see `wgsl_origin.ts`. */
   code: string;
   /** Values of the shader's `override` constants. */
   constants?: Record<string, number>;
@@ -194,10 +195,14 @@ export class Gpu {
           `the adapter has ${workgroupMemoryBytesMax}`,
       );
     }
-    return await this.checked(label, () => {
+    const make = () => {
       const module = this.device.createShaderModule({ label, code });
       const compute = { module, entryPoint: "main", constants };
       return this.device.createComputePipeline({ label, layout: "auto", compute });
+    };
+    return await this.checked(label, make).catch((error) => {
+      if (error instanceof EngineError) error.message = withOrigin(error.message, code);
+      throw error;
     });
   }
 

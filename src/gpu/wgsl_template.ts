@@ -2,57 +2,80 @@
  * Textual repetition in WGSL: the compiler neither unrolls loops nor keeps an array in registers,
  * so kernels that need either are written once and repeated here, with named scalars.
  *
- * A line that holds `$x` stands for one line per value `0 … n-1` of the marker `x`. Lines between
- * `//: repeat x` and `//: end` are repeated together. Markers are single lower-case letters. Lines
- * between `//: if name` and `//: else` or `//: end` stand where `name` counts 1, those behind
- * `//: else` where it counts 0.
+ * A statement in a line, or in lines of which all but the last end with an operator or in brackets,
+ * that holds `${x}` stands for one per value `0 … n-1` of the marker `x`. Lines between
+ * `//: repeat x` and `//: end` are repeated together. Lines between `//: if name` and `//: else` or
+ * `//: end` stand where `name` counts 1, those behind `//: else` where it counts 0.
  *
  * @module
  */
 
 import { invariant } from "../core/errors.ts";
+import { fileOf, numbered } from "./wgsl_origin.ts";
 
-const REPEAT_LINE = /^\s*\/\/: repeat ([a-z])$/;
+const REPEAT_LINE = /^\s*\/\/: repeat (\w+)$/;
 const IF_LINE = /^\s*\/\/: if (\w+)$/;
 const ELSE_LINE = /^\s*\/\/: else$/;
 const END_LINE = /^\s*\/\/: end$/;
-const MARKER = /\$([a-z])/;
+const MARKER = /\$\{(\w+)\}/;
+
+/** A line, or a statement of several, with its number in its file; 0 if that names none. */
+interface Line {
+  text: string;
+  number: number;
+}
 
 /**
- * Expands the markers of a WGSL source.
+ * Expands the markers of a WGSL source. Where the source names its file, the lines keep their
+ * numbers: see `wgsl_origin.ts`.
  *
  * @param source WGSL with markers.
  * @param counts How often each marker's lines are repeated; 0 removes them.
  */
 export function expandTemplate(source: string, counts: Readonly<Record<string, number>>): string {
   const lines: string[] = [];
-  const pending = source.split("\n");
+  const pending = numberedLines(source);
   while (pending.length > 0) {
     const line = pending.shift()!;
-    const repeat = REPEAT_LINE.exec(line);
+    const repeat = REPEAT_LINE.exec(line.text);
     if (repeat) {
       const body = takeBlock(pending);
       for (let i = repeatCount(counts, repeat[1]) - 1; i >= 0; i--) {
-        pending.unshift(...body.map((inner) => inner.replaceAll(`$${repeat[1]}`, String(i))));
+        pending.unshift(...body.map((inner) => withMarker(inner, repeat[1], i)));
       }
       continue;
     }
-    const condition = IF_LINE.exec(line);
+    const condition = IF_LINE.exec(line.text);
     if (condition) {
       const { body, otherwise } = splitBlock(takeBlock(pending));
       pending.unshift(...(repeatCount(counts, condition[1]) > 0 ? body : otherwise));
       continue;
     }
-    const marker = MARKER.exec(line);
-    if (!marker || line.trimStart().startsWith("//")) {
-      lines.push(line);
+    while (isUnfinished(line.text) && pending.length > 0) {
+      line.text += `\n${pending.shift()!.text}`;
+    }
+    const marker = MARKER.exec(line.text);
+    if (!marker || line.text.trimStart().startsWith("//")) {
+      lines.push(line.number > 0 ? numbered(line.text, line.number) : line.text);
       continue;
     }
     for (let i = repeatCount(counts, marker[1]) - 1; i >= 0; i--) {
-      pending.unshift(line.replaceAll(marker[0], String(i)));
+      pending.unshift(withMarker(line, marker[1], i));
     }
   }
   return lines.join("\n");
+}
+
+function numberedLines(source: string): Line[] {
+  let start = -1;
+  return source.split("\n").map((text, index) => {
+    if (fileOf(text) !== null) start = index;
+    return { text, number: start < 0 ? 0 : index - start + 1 };
+  });
+}
+
+function withMarker({ text, number }: Line, marker: string, value: number): Line {
+  return { text: text.replaceAll(`\${${marker}}`, String(value)), number };
 }
 
 /** Lines `const NAME: u32 = value;` to append: known to the compiler early, unlike `override`. */
@@ -63,25 +86,32 @@ export function constantLines(values: Readonly<Record<string, number>>): string 
   }).join("");
 }
 
-function takeBlock(pending: string[]): string[] {
-  const body: string[] = [];
+function takeBlock(pending: Line[]): Line[] {
+  const body: Line[] = [];
   for (let depth = 1;;) {
     const line = pending.shift();
     invariant(line !== undefined, "every repeated block has an end");
-    if (REPEAT_LINE.test(line) || IF_LINE.test(line)) depth++;
-    if (END_LINE.test(line)) depth--;
+    if (REPEAT_LINE.test(line.text) || IF_LINE.test(line.text)) depth++;
+    if (END_LINE.test(line.text)) depth--;
     if (depth === 0) return body;
     body.push(line);
   }
 }
 
+/** Whether a statement goes on in the next line. */
+function isUnfinished(statement: string): boolean {
+  const code = statement.replaceAll(/\/\/.*$/gm, "").trimEnd();
+  const openCount = code.split("(").length - code.split(")").length;
+  return openCount > 0 || /[-=+*/&|<]$/.test(code);
+}
+
 /** Parts of a conditional block before and behind its own `//: else`. */
-function splitBlock(lines: readonly string[]): { body: string[]; otherwise: string[] } {
+function splitBlock(lines: readonly Line[]): { body: Line[]; otherwise: Line[] } {
   let depth = 0;
-  const place = lines.findIndex((line) => {
-    if (REPEAT_LINE.test(line) || IF_LINE.test(line)) depth++;
-    if (END_LINE.test(line)) depth--;
-    return depth === 0 && ELSE_LINE.test(line);
+  const place = lines.findIndex(({ text }) => {
+    if (REPEAT_LINE.test(text) || IF_LINE.test(text)) depth++;
+    if (END_LINE.test(text)) depth--;
+    return depth === 0 && ELSE_LINE.test(text);
   });
   const end = place < 0 ? lines.length : place;
   return { body: lines.slice(0, end), otherwise: lines.slice(end + 1) };
@@ -89,6 +119,6 @@ function splitBlock(lines: readonly string[]): { body: string[]; otherwise: stri
 
 function repeatCount(counts: Readonly<Record<string, number>>, marker: string): number {
   const count = counts[marker];
-  invariant(count !== undefined, `marker $${marker} has a count`);
+  invariant(count !== undefined, `marker ${marker} has a count`);
   return count;
 }

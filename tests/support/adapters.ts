@@ -19,8 +19,7 @@ const GPU: AdapterFacts = {
   bufferSizeMax: 2 ** 31 - 4,
 };
 
-/** Adapters by name. */
-export const ADAPTERS: Readonly<Record<string, AdapterFacts>> = {
+const BY_NAME: Readonly<Record<string, AdapterFacts>> = {
   "NVIDIA on Vulkan": { ...GPU, workgroupMemoryBytesMax: 48 * 1024 },
   "AMD RDNA on Vulkan": { ...GPU, subgroupSizeMax: 64, hasSubgroups: false },
   "AMD GCN on Vulkan": { ...GPU, subgroupSizeMin: 64, subgroupSizeMax: 64 },
@@ -52,3 +51,8 @@ export const ADAPTERS: Readonly<Record<string, AdapterFacts>> = {
     bufferSizeMax: 256 * MIB,
   },
 };
+
+/** Adapters by name. */
+export const ADAPTERS: Readonly<Record<string, AdapterFacts>> = Object.fromEntries(
+  Object.entries(BY_NAME).map(([name, facts]) => [name, { ...facts, name }]),
+);

@@ -73,6 +73,13 @@ export function twinViolations(sources: Sources): string[] {
   return [...shaders, ...missing];
 }
 
+/** Shaders whose first line does not name them, which is how errors find their lines. */
+export function fileLineViolations(sources: Sources): string[] {
+  return pathsLike(sources, /^shaders\/.*\.wgsl$/)
+    .filter((path) => !sources.get(path)!.startsWith(`//: file ${path}\n`))
+    .map((path) => `${path}:1: begins with "//: file ${path}"`);
+}
+
 /** The five files of a variant; some may be one for all variants of the operation. */
 function twinsOf(variant: string): string[][] {
   const [operation] = variant.split("/");

@@ -8,7 +8,7 @@ import {
   titleViolations,
 } from "./documents.ts";
 import { circleViolations, importsOf, importTableViolations, importViolations } from "./imports.ts";
-import { deadFileViolations, twinViolations } from "./reach.ts";
+import { deadFileViolations, fileLineViolations, twinViolations } from "./reach.ts";
 import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
 import { makeSources, type Sources } from "./sources.ts";
 import { wordViolations } from "./words.ts";
@@ -200,6 +200,12 @@ for (const path of Object.keys(TWINS)) {
     new RegExp(`^${path}: missing`),
   ]);
 }
+
+ruleTest("fileLineViolations() finds a shader that names another file", [
+  fileLineViolations,
+  { "shaders/a/b.wgsl": "//: file shaders/a/b.wgsl\n", "shaders/a/c.wgsl": "// a/c\n" },
+  /^shaders\/a\/c\.wgsl:1/,
+]);
 
 ruleTest("twinViolations() finds a shader outside the folder of an operation", [
   twinViolations,

@@ -13,7 +13,7 @@ import {
   titleViolations,
 } from "./documents.ts";
 import { circleViolations, importTableViolations, importViolations } from "./imports.ts";
-import { deadFileViolations, twinViolations } from "./reach.ts";
+import { deadFileViolations, fileLineViolations, twinViolations } from "./reach.ts";
 import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { wordViolations } from "./words.ts";
@@ -50,6 +50,7 @@ const RULES: [claim: string, rule: (sources: Sources) => string[]][] = [
   ["asks which codec it has nowhere but in the codecs' rows", codecQuestions],
   ["has no dead files", deadFileViolations],
   ["has five files for each kernel", twinViolations],
+  ["names each shader in its first line", fileLineViolations],
   ["keeps files, functions and lines short", sizeViolations],
   ["names source files in snake_case", nameViolations],
   ["holds no banned words", wordViolations],

@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/norm_none.wgsl
 // No norm: x as it is.
 
 fn norm_weight_at(index: u32) -> vec4<f32> {

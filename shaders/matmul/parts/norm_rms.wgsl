@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/norm_rms.wgsl
 // RMSNorm of x: each column by its weight, and the results by 1 / sqrt(mean(x^2) + epsilon).
 
 @group(0) @binding(3) var<storage, read> norm_weight: array<vec4<f32>>; // [columns / 4]

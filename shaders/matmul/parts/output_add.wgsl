@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/output_add.wgsl
 // y = y + outputs: the residual connection.
 
 @group(0) @binding(4) var<storage, read_write> y: array<f32>; // [rows, outputs]

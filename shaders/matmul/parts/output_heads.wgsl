@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/output_heads.wgsl
 // Outputs are the query heads, then the key heads, then the value heads of the row. Queries go to
 // y, keys and values to the window, as shaders/lib/head_append.wgsl says, which is appended.
 

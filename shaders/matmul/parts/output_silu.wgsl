@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/output_silu.wgsl
 // Outputs 2i and 2i + 1 are gate i and up i: y[i] = silu(gate) * up.
 
 @group(0) @binding(4) var<storage, read_write> y: array<f32>; // [rows, outputs / 2]

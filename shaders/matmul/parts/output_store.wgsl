@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/output_store.wgsl
 // y = outputs.
 
 @group(0) @binding(4) var<storage, read_write> y: array<f32>; // [rows, outputs]

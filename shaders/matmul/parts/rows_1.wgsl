@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/rows_1.wgsl
 // One row of x per workgroup.
 
 alias Tokens = f32;

@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/rows_2.wgsl
 // Two rows of x per workgroup: each weight is expanded once for all of them.
 
 alias Tokens = vec2<f32>;

@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/rows_4.wgsl
 // Four rows of x per workgroup: each weight is expanded once for all of them.
 
 alias Tokens = vec4<f32>;

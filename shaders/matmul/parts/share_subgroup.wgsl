@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/share_subgroup.wgsl
 // The workgroup is one subgroup of 8 lanes: each lane keeps the values of x that it loaded, and the
 // others read them from its registers.
 

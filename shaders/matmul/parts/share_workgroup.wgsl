@@ -1,3 +1,4 @@
+//: file shaders/matmul/parts/share_workgroup.wgsl
 // Any device, any number of slices: the values of x and the sums pass through workgroup memory.
 
 var<workgroup> columns_by_lane: array<Columns, THREAD_COUNT>;

@@ -7,6 +7,7 @@ import { KEY_EXPONENT, STEPS_PER_OCTAVE, VALUE_EXPONENT } from "../../codec/band
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { AttentionDecodePaperBuffers } from "./paper.ts";
@@ -40,13 +41,11 @@ export interface AttentionDecodeBandedBuffers extends AttentionDecodePaperBuffer
 
 /** Attention of single rows over banded blocks, as partial results per split. */
 export class AttentionDecodeBandedKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #kvHeadCount: number;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, kvHeadCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, kvHeadCount: number) {
+    this.#kernel = kernel;
     this.#kvHeadCount = kvHeadCount;
   }
 
@@ -65,15 +64,14 @@ export class AttentionDecodeBandedKernel {
     const code = textOf(
       chooseRounds("attention_decode/banded", facts, { blocksPerSplit, textOf }),
     );
-    const pipeline = await gpu.createPipeline({ label: "attention_decode/banded", code });
-    return new AttentionDecodeBandedKernel(gpu, pipeline, shape.kvHeadCount);
+    const kernel = await Kernel.create(gpu, { label: "attention_decode/banded", code });
+    return new AttentionDecodeBandedKernel(kernel, shape.kvHeadCount);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind(buffers: AttentionDecodeBandedBuffers): GPUBindGroup {
     const { q, rows, arena, directory, partials, tables } = buffers;
-    const resources = [q, rows, arena, partials, directory, tables, arena];
-    return this.#gpu.bind(this.#pipeline, resources);
+    return this.#kernel.bind({ q, rows, arena, partials, directory, tables, arena_chunks: arena });
   }
 
   /**
@@ -87,9 +85,7 @@ export class AttentionDecodeBandedKernel {
     grid: { rowCount: number; splitCount: number },
   ): void {
     if (grid.splitCount === 0) return;
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#kvHeadCount, grid.splitCount, grid.rowCount);
+    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, grid.splitCount, grid.rowCount);
   }
 }
 
@@ -124,13 +120,12 @@ function kernelText(
 const VALUE_OCTAVES: f32 = ${VALUE_EXPONENT / STEPS_PER_OCTAVE};
 `;
   const main = expandTemplate([source, rowSource].join("\n"), {
-    q: group.vectorCount,
-    a: partsAtATime,
-    e: unitsPerLane,
-    t: UNIT_TOKEN_COUNT,
-    p: Math.log2(lanes.count),
-    o: 3,
-    x: Math.log2(lanes.count / 8),
+    heads: group.vectorCount,
+    part: partsAtATime,
+    unit: unitsPerLane,
+    token: UNIT_TOKEN_COUNT,
+    step: Math.log2(lanes.count),
+
     has_part_groups: layout.partCount > partsAtATime ? 1 : 0,
     has_rounds: rounds.isSplit ? 1 : 0,
   });

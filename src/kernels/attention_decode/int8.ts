@@ -3,6 +3,7 @@ import source from "../../../shaders/attention_decode/int8.wgsl" with { type: "t
 import { type Int8Layout, SCALE_WORDS } from "../../codec/int8/layout.ts";
 import { invariant } from "../../core/errors.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
@@ -26,13 +27,11 @@ export interface AttentionDecodeInt8Options {
 
 /** Attention of single rows over int8 blocks, as partial results per split. */
 export class AttentionDecodeInt8Kernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #kvHeadCount: number;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, kvHeadCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, kvHeadCount: number) {
+    this.#kernel = kernel;
     this.#kvHeadCount = kvHeadCount;
   }
 
@@ -53,16 +52,16 @@ export class AttentionDecodeInt8Kernel {
       SCALE_WORDS,
       SECTION_WORDS: layout.sectionWords,
     });
-    const main = expandTemplate(source, { q: group.vectorCount });
+    const main = expandTemplate(source, { heads: group.vectorCount });
     const code = [main, constants, headsText(group), codes, ROW_TEXT, lanes.text].join("\n");
-    const pipeline = await gpu.createPipeline({ label: "attention_decode/int8", code });
-    return new AttentionDecodeInt8Kernel(gpu, pipeline, shape.kvHeadCount);
+    const kernel = await Kernel.create(gpu, { label: "attention_decode/int8", code });
+    return new AttentionDecodeInt8Kernel(kernel, shape.kvHeadCount);
   }
 
   /** Binds buffers. */
   bind(buffers: AttentionDecodePaperBuffers): GPUBindGroup {
     const { q, rows, arena, directory, partials } = buffers;
-    return this.#gpu.bind(this.#pipeline, [q, rows, arena, partials, directory]);
+    return this.#kernel.bind({ q, rows, arena, partials, directory });
   }
 
   /**
@@ -76,8 +75,6 @@ export class AttentionDecodeInt8Kernel {
     grid: { rowCount: number; splitCount: number },
   ): void {
     if (grid.splitCount === 0) return;
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#kvHeadCount, grid.splitCount, grid.rowCount);
+    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, grid.splitCount, grid.rowCount);
   }
 }

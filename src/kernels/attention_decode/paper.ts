@@ -4,6 +4,7 @@ import { KEY, VALUE } from "../../codec/record.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
@@ -70,20 +71,12 @@ const CHUNK_BINDING =
 
 /** Attention of single rows over packed blocks, as partial results per split. arXiv:2512.24449. */
 export class AttentionDecodePaperKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #kvHeadCount: number;
-  #usesChunks: boolean;
 
-  private constructor(
-    gpu: Gpu,
-    pipeline: GPUComputePipeline,
-    facts: { kvHeadCount: number; usesChunks: boolean },
-  ) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
-    this.#kvHeadCount = facts.kvHeadCount;
-    this.#usesChunks = facts.usesChunks;
+  private constructor(kernel: Kernel, kvHeadCount: number) {
+    this.#kernel = kernel;
+    this.#kvHeadCount = kvHeadCount;
   }
 
   /** Compiles for one shape and record layout. */
@@ -100,19 +93,15 @@ export class AttentionDecodePaperKernel {
     const textOf = (rounds: RoundShape) => kernelText(plan, options, { lanes, rounds });
     const { blocksPerSplit } = options.splits;
     const code = textOf(chooseRounds("attention_decode/paper", facts, { blocksPerSplit, textOf }));
-    const pipeline = await gpu.createPipeline({ label: "attention_decode paper", code });
-    const { kvHeadCount } = shape;
-    return new AttentionDecodePaperKernel(gpu, pipeline, {
-      kvHeadCount,
-      usesChunks: plan.usesChunks,
-    });
+    const kernel = await Kernel.create(gpu, { label: "attention_decode/paper", code });
+    return new AttentionDecodePaperKernel(kernel, shape.kvHeadCount);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind(buffers: AttentionDecodePaperBuffers): GPUBindGroup {
     const { q, rows, arena, directory, partials } = buffers;
-    const resources = [q, rows, arena, partials, directory];
-    return this.#gpu.bind(this.#pipeline, this.#usesChunks ? [...resources, arena] : resources);
+    const chunks = this.#kernel.has("arena_chunks") ? { arena_chunks: arena } : {};
+    return this.#kernel.bind({ q, rows, arena, partials, directory, ...chunks });
   }
 
   /**
@@ -126,9 +115,7 @@ export class AttentionDecodePaperKernel {
     grid: { rowCount: number; splitCount: number },
   ): void {
     if (grid.splitCount === 0) return;
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#kvHeadCount, grid.splitCount, grid.rowCount);
+    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, grid.splitCount, grid.rowCount);
   }
 }
 
@@ -165,20 +152,19 @@ function kernelText(
     VALUE_CHUNK_VECTORS: plan.valueChunkVectors,
   });
   const main = expandTemplate(source, {
-    q: group.vectorCount,
-    a: unitsAtATime,
-    n: keys.unitTokens / 8,
-    r: keys.rowsPerUnit,
-    c: 8,
-    h: values.wordsPerEight,
-    t: values.wordTokens,
-    e: 32 / lanes.count / plan.valueChunkVectors,
-    m: plan.valueChunkVectors,
-    k: layout.widthBits(KEY),
-    v: layout.widthBits(VALUE),
-    w: Math.max(layout.widthBits(KEY), layout.widthBits(VALUE)),
-    p: Math.log2(lanes.count),
-    o: 3,
+    heads: group.vectorCount,
+    unit: unitsAtATime,
+    eight: keys.unitTokens / 8,
+    row: keys.rowsPerUnit,
+    channel: 8,
+    word: values.wordsPerEight,
+    token: values.wordTokens,
+    chunk: 32 / lanes.count / plan.valueChunkVectors,
+    member: plan.valueChunkVectors,
+    key_bit: layout.widthBits(KEY),
+    value_bit: layout.widthBits(VALUE),
+    bit: Math.max(layout.widthBits(KEY), layout.widthBits(VALUE)),
+
     has_rounds: rounds.isSplit ? 1 : 0,
   });
   return [

@@ -1,6 +1,7 @@
 import source from "../../../shaders/attention_decode/raw.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import {
   type AttentionShape,
   headGroup,
@@ -33,17 +34,14 @@ export interface AttentionDecodeRawBuffers {
 
 /** Attention of single rows over raw tiles, as partial results per split. */
 export class AttentionDecodeRawKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #options: AttentionDecodeRawOptions;
 
   private constructor(
-    gpu: Gpu,
-    pipeline: GPUComputePipeline,
+    kernel: Kernel,
     options: AttentionDecodeRawOptions,
   ) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+    this.#kernel = kernel;
     this.#options = options;
   }
 
@@ -56,17 +54,15 @@ export class AttentionDecodeRawKernel {
     const group = headGroup(options.shape);
     const code = source + rawTilesText({ ...options, sourceBinding: 4 }, group, facts);
     const label = `attention_decode/raw ${options.source}`;
-    return new AttentionDecodeRawKernel(gpu, await gpu.createPipeline({ label, code }), options);
+    return new AttentionDecodeRawKernel(await Kernel.create(gpu, { label, code }), options);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind(buffers: AttentionDecodeRawBuffers): GPUBindGroup {
     const { q, rows, tiles, directory, partials } = buffers;
     const needsDirectory = this.#options.source === "arena";
     invariant((directory !== undefined) === needsDirectory, "records have read lists");
-    const resources = [q, rows, tiles, partials];
-    if (directory) resources.push(directory);
-    return this.#gpu.bind(this.#pipeline, resources);
+    return this.#kernel.bind({ q, rows, tiles, partials, ...(directory ? { directory } : {}) });
   }
 
   /**
@@ -80,8 +76,12 @@ export class AttentionDecodeRawKernel {
     grid: { rowCount: number; splitCount: number },
   ): void {
     if (grid.splitCount === 0) return;
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#options.shape.kvHeadCount, grid.splitCount, grid.rowCount);
+    this.#kernel.dispatch(
+      pass,
+      bound,
+      this.#options.shape.kvHeadCount,
+      grid.splitCount,
+      grid.rowCount,
+    );
   }
 }

@@ -1,7 +1,7 @@
 import source from "../../../shaders/attention_merge/head.wgsl" with { type: "text" };
-import { invariant } from "../../core/errors.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { divCeil } from "../../core/shapes.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
@@ -27,13 +27,11 @@ const PAIRS_AT_A_TIME_MAX = 8;
 
 /** Joins the partial results of attention: those of the sealed blocks, then the window's. */
 export class AttentionMergeKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #shape: AttentionShape;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, shape: AttentionShape) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, shape: AttentionShape) {
+    this.#kernel = kernel;
     this.#shape = shape;
   }
 
@@ -47,7 +45,7 @@ export class AttentionMergeKernel {
     const lanes = chooseLanes(facts);
     const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(shape.headSize / 2, lanes.count));
     const code = [
-      expandTemplate(source, { c: pairsAtATime, p: Math.log2(lanes.count) }),
+      expandTemplate(source, { pair: pairsAtATime }),
       constantLines({
         ...attentionConstants(shape, splits),
         LANE_COUNT: lanes.count,
@@ -57,20 +55,17 @@ export class AttentionMergeKernel {
       ROW_TEXT,
       lanes.text,
     ].join("\n");
-    const pipeline = await gpu.createPipeline({ label: "attention_merge", code });
-    return new AttentionMergeKernel(gpu, pipeline, shape);
+    const kernel = await Kernel.create(gpu, { label: "attention_merge", code });
+    return new AttentionMergeKernel(kernel, shape);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind({ rows, partials, out }: AttentionMergeBuffers): GPUBindGroup {
-    invariant(partials !== out, "out does not alias partials");
-    return this.#gpu.bind(this.#pipeline, [rows, partials, out]);
+    return this.#kernel.bind({ rows, partials, out });
   }
 
   /** Records `rowCount` rows. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#shape.queryHeadCount, rowCount);
+    this.#kernel.dispatch(pass, bound, this.#shape.queryHeadCount, rowCount);
   }
 }

@@ -2,6 +2,8 @@ import source from "../../../shaders/attention_prefill/raw.wgsl" with { type: "t
 import { invariant } from "../../core/errors.ts";
 import { divCeil } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
+import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
 import {
   type AttentionShape,
@@ -43,13 +45,11 @@ const QUERY_VECTOR_SIZE = 4;
 
 /** Attention of the rows of a slice over raw tiles, as partial results per split. */
 export class AttentionPrefillKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #options: AttentionPrefillOptions;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, options: AttentionPrefillOptions) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, options: AttentionPrefillOptions) {
+    this.#kernel = kernel;
     this.#options = options;
   }
 
@@ -65,22 +65,27 @@ export class AttentionPrefillKernel {
       vectorCount: QUERY_COUNT / QUERY_VECTOR_SIZE,
       vectorSize: QUERY_VECTOR_SIZE,
     };
-    const code = source + constantLines({ QUERY_COUNT }) +
+    const code = source + GENERATED_LINE + constantLines({ QUERY_COUNT }) +
       rawTilesText({ ...options, sourceBinding: 5 }, queries, facts);
     const label = `attention_prefill ${options.source}`;
-    return new AttentionPrefillKernel(gpu, await gpu.createPipeline({ label, code }), options);
+    return new AttentionPrefillKernel(await Kernel.create(gpu, { label, code }), options);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind(buffers: AttentionPrefillBuffers): GPUBindGroup {
     const { q, rows, slice, tiles, directory, segment, partials } = buffers;
     const { source: tileSource } = this.#options;
     invariant((directory !== undefined) === (tileSource !== "window"), "records have read lists");
     invariant((segment !== undefined) === (tileSource === "scratch"), "a scratch has a segment");
-    const resources = [q, rows, tiles, partials, slice];
-    if (segment) resources.push(segment);
-    if (directory) resources.push(directory);
-    return this.#gpu.bind(this.#pipeline, resources);
+    return this.#kernel.bind({
+      q,
+      rows,
+      tiles,
+      partials,
+      slice,
+      ...(segment ? { segment } : {}),
+      ...(directory ? { directory } : {}),
+    });
   }
 
   /**
@@ -97,8 +102,6 @@ export class AttentionPrefillKernel {
     if (grid.splitCount === 0) return;
     const { kvHeadCount, queryHeadCount } = this.#options.shape;
     const tileCount = divCeil(grid.rowCount * (queryHeadCount / kvHeadCount), QUERY_COUNT);
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(kvHeadCount, grid.splitCount, tileCount);
+    this.#kernel.dispatch(pass, bound, kvHeadCount, grid.splitCount, tileCount);
   }
 }

@@ -7,6 +7,7 @@ import { TOKEN_STEP_MAX } from "../../codec/banded/tables.ts";
 import { KEY, type Side, VALUE } from "../../codec/record.ts";
 import { divExact } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { BlockUnpackBound, BlockUnpackBuffers } from "./paper.ts";
 import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
@@ -21,17 +22,15 @@ export interface BlockUnpackBandedBuffers extends BlockUnpackBuffers {
 
 /** Unpacks banded blocks of one sequence to raw tiles in scratch memory. */
 export class BlockUnpackBandedKernel {
-  #gpu: Gpu;
-  #pipelines: readonly [GPUComputePipeline, GPUComputePipeline];
+  /** By side. */
+  #kernels: readonly [Kernel, Kernel];
   #sectionCount: number;
 
   private constructor(
-    gpu: Gpu,
-    pipelines: readonly [GPUComputePipeline, GPUComputePipeline],
+    kernels: readonly [Kernel, Kernel],
     sectionCount: number,
   ) {
-    this.#gpu = gpu;
-    this.#pipelines = pipelines;
+    this.#kernels = kernels;
     this.#sectionCount = sectionCount;
   }
 
@@ -44,26 +43,24 @@ export class BlockUnpackBandedKernel {
     const lanes = chooseLanes(facts);
     const make = (side: Side) => {
       const label = `block_unpack/banded ${side === KEY ? "K" : "V"}`;
-      return gpu.createPipeline({ label, code: kernelText(options, side, lanes) });
+      return Kernel.create(gpu, { label, code: kernelText(options, side, lanes) });
     };
-    const pipelines = [await make(KEY), await make(VALUE)] as const;
-    return new BlockUnpackBandedKernel(gpu, pipelines, divExact(options.layout.sectionCount, 2));
+    const kernels = [await make(KEY), await make(VALUE)] as const;
+    return new BlockUnpackBandedKernel(kernels, divExact(options.layout.sectionCount, 2));
   }
 
   /** Binds buffers, once per layer and segment. */
   bind(buffers: BlockUnpackBandedBuffers): BlockUnpackBound {
     const { rows, arena, directory, segment, tables, tiles } = buffers;
-    const resources = [rows, arena, directory, segment, tables, arena, tiles];
-    const [key, value] = this.#pipelines;
-    return [this.#gpu.bind(key, resources), this.#gpu.bind(value, resources)];
+    const named = { rows, arena, directory, segment, tables, arena_chunks: arena, tiles };
+    const [key, value] = this.#kernels;
+    return [key.bind(named), value.bind(named)];
   }
 
   /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
   record(pass: GPUComputePassEncoder, bound: BlockUnpackBound, blockCount: number): void {
     for (const side of [KEY, VALUE]) {
-      pass.setPipeline(this.#pipelines[side]);
-      pass.setBindGroup(0, bound[side]);
-      pass.dispatchWorkgroups(this.#sectionCount, blockCount);
+      this.#kernels[side].dispatch(pass, bound[side], this.#sectionCount, blockCount);
     }
   }
 }
@@ -96,9 +93,9 @@ function kernelText(
     FACTORS_WORD: factorsWord + side * factorCount,
   });
   const main = expandTemplate([source, rowSource].join("\n"), {
-    e: unitsPerLane,
-    t: UNIT_TOKEN_COUNT,
-    p: Math.log2(lanes.count),
+    unit: unitsPerLane,
+    token: UNIT_TOKEN_COUNT,
+    step: Math.log2(lanes.count),
   });
   const heads = "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n";
   return [main, constants, heads, BAND_WORD_TEXT, ROW_TEXT, turnText(lanes), lanes.text].join("\n");

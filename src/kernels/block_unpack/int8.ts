@@ -3,18 +3,17 @@ import rawTile from "../../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" 
 import source from "../../../shaders/block_unpack/int8.wgsl" with { type: "text" };
 import type { Int8Layout } from "../../codec/int8/layout.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import type { BlockUnpackBuffers } from "./paper.ts";
 
 /** Unpacks int8 blocks of one sequence to raw tiles in scratch memory. */
 export class BlockUnpackInt8Kernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #sectionCount: number;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, sectionCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, sectionCount: number) {
+    this.#kernel = kernel;
     this.#sectionCount = sectionCount;
   }
 
@@ -30,20 +29,18 @@ export class BlockUnpackInt8Kernel {
       SECTION_WORDS: sectionWords,
     };
     const code = [source, rawTile, codes, ROW_TEXT].join("\n");
-    const pipeline = await gpu.createPipeline({ label: "block_unpack/int8", code, constants });
-    return new BlockUnpackInt8Kernel(gpu, pipeline, sectionCount);
+    const kernel = await Kernel.create(gpu, { label: "block_unpack/int8", code, constants });
+    return new BlockUnpackInt8Kernel(kernel, sectionCount);
   }
 
   /** Binds buffers, once per layer and segment. */
   bind(buffers: BlockUnpackBuffers): GPUBindGroup {
     const { rows, arena, directory, segment, tiles } = buffers;
-    return this.#gpu.bind(this.#pipeline, [rows, arena, directory, segment, tiles]);
+    return this.#kernel.bind({ rows, arena, directory, segment, tiles });
   }
 
   /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, blockCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#sectionCount, blockCount);
+    this.#kernel.dispatch(pass, bound, this.#sectionCount, blockCount);
   }
 }

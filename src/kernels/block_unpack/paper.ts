@@ -3,6 +3,7 @@ import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, type Side, VALUE } from "../../codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import { BINDING_ALIGNMENT_BYTES, type BufferSlice, type Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
 import { ROW_TEXT } from "../text/row.ts";
@@ -27,17 +28,15 @@ export type BlockUnpackBound = readonly [GPUBindGroup, GPUBindGroup];
 
 /** Unpacks sealed blocks of one sequence to raw tiles in scratch memory. */
 export class BlockUnpackPaperKernel {
-  #gpu: Gpu;
-  #pipelines: readonly [GPUComputePipeline, GPUComputePipeline];
+  /** By side. */
+  #kernels: readonly [Kernel, Kernel];
   #kvHeadCount: number;
 
   private constructor(
-    gpu: Gpu,
-    pipelines: readonly [GPUComputePipeline, GPUComputePipeline],
+    kernels: readonly [Kernel, Kernel],
     kvHeadCount: number,
   ) {
-    this.#gpu = gpu;
-    this.#pipelines = pipelines;
+    this.#kernels = kernels;
     this.#kvHeadCount = kvHeadCount;
   }
 
@@ -49,27 +48,25 @@ export class BlockUnpackPaperKernel {
   ): Promise<BlockUnpackPaperKernel> {
     const lanes = chooseLanes(facts);
     const make = (side: Side) => {
-      const label = `block_unpack ${side === KEY ? "K" : "V"}`;
-      return gpu.createPipeline({ label, code: kernelText(options, side, lanes) });
+      const label = `block_unpack/paper ${side === KEY ? "K" : "V"}`;
+      return Kernel.create(gpu, { label, code: kernelText(options, side, lanes) });
     };
-    const pipelines = [await make(KEY), await make(VALUE)] as const;
-    return new BlockUnpackPaperKernel(gpu, pipelines, options.layout.kvHeadCount);
+    const kernels = [await make(KEY), await make(VALUE)] as const;
+    return new BlockUnpackPaperKernel(kernels, options.layout.kvHeadCount);
   }
 
   /** Binds buffers, once per layer and segment. */
   bind(buffers: BlockUnpackBuffers): BlockUnpackBound {
     const { rows, arena, directory, segment, tiles } = buffers;
-    const resources = [rows, arena, directory, segment, tiles];
-    const [key, value] = this.#pipelines;
-    return [this.#gpu.bind(key, resources), this.#gpu.bind(value, resources)];
+    const named = { rows, arena, directory, segment, tiles };
+    const [key, value] = this.#kernels;
+    return [key.bind(named), value.bind(named)];
   }
 
   /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
   record(pass: GPUComputePassEncoder, bound: BlockUnpackBound, blockCount: number): void {
     for (const side of [KEY, VALUE]) {
-      pass.setPipeline(this.#pipelines[side]);
-      pass.setBindGroup(0, bound[side]);
-      pass.dispatchWorkgroups(this.#kvHeadCount, blockCount);
+      this.#kernels[side].dispatch(pass, bound[side], this.#kvHeadCount, blockCount);
     }
   }
 }
@@ -112,10 +109,10 @@ function kernelText(
     PACK_PAYLOAD_WORD: layout.payloadWord(side),
   });
   const main = expandTemplate(source, {
-    n: windows.unitTokens / 8,
-    w: 4,
-    r: windows.rowsPerUnit,
-    k: layout.widthBits(side),
+    eight: windows.unitTokens / 8,
+    word: 4,
+    row: windows.rowsPerUnit,
+    bit: layout.widthBits(side),
   });
   return [
     main,

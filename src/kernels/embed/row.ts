@@ -1,6 +1,6 @@
 import source from "../../../shaders/embed/row.wgsl" with { type: "text" };
-import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { WEIGHT_FORMATS } from "../weight_formats.ts";
 import type { DeviceWeights } from "../weight_layout.ts";
@@ -20,20 +20,18 @@ export type BoundEmbed = readonly GPUBindGroup[];
 
 /** `x[row] = weight[ids[rows[row].id_index]]`, expanded to f32. */
 export class EmbedKernel {
-  #gpu: Gpu;
   #weights: DeviceWeights;
   /** One per part of the weight. */
-  #pipelines: GPUComputePipeline[];
+  #kernels: Kernel[];
 
-  private constructor(gpu: Gpu, weights: DeviceWeights, pipelines: GPUComputePipeline[]) {
-    this.#gpu = gpu;
+  private constructor(weights: DeviceWeights, kernels: Kernel[]) {
     this.#weights = weights;
-    this.#pipelines = pipelines;
+    this.#kernels = kernels;
   }
 
   /** Compiles for one embedding, `[vocabulary, columns]`. */
   static async create(gpu: Gpu, weights: DeviceWeights): Promise<EmbedKernel> {
-    const pipelines: GPUComputePipeline[] = [];
+    const kernels: Kernel[] = [];
     for (const { format, rowStart, rowCount } of weights.parts) {
       const code = [source, WEIGHT_FORMATS[format].text, ROW_TEXT].join("\n");
       const constants = {
@@ -41,34 +39,23 @@ export class EmbedKernel {
         PART_START: rowStart,
         PART_COUNT: rowCount,
       };
-      pipelines.push(await gpu.createPipeline({ label: "embed", code, constants }));
+      kernels.push(await Kernel.create(gpu, { label: "embed", code, constants }));
     }
-    return new EmbedKernel(gpu, weights, pipelines);
+    return new EmbedKernel(weights, kernels);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind({ ids, rows, x }: EmbedBuffers): BoundEmbed {
-    invariant(ids !== x && rows !== x, "x aliases no input");
-    return this.#pipelines.map((pipeline, index) => {
-      const { words, scales } = this.#weights.parts[index];
-      const byBinding = [words, scales, ids, rows, x];
-      const entries: GPUBindGroupEntry[] = [];
-      for (const [binding, buffer] of byBinding.entries()) {
-        if (buffer === null) continue;
-        const resource = "buffer" in buffer ? buffer : { buffer };
-        entries.push({ binding, resource: resource as GPUBufferBinding });
-      }
-      const layout = pipeline.getBindGroupLayout(0);
-      return this.#gpu.device.createBindGroup({ layout, entries });
+    return this.#kernels.map((kernel, index) => {
+      const { words: weights, scales } = this.#weights.parts[index];
+      return kernel.bind({ weights, scales, ids, rows, x });
     });
   }
 
   /** Records `rowCount` rows. */
   record(pass: GPUComputePassEncoder, bound: BoundEmbed, rowCount: number): void {
-    for (const [index, pipeline] of this.#pipelines.entries()) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bound[index]);
-      pass.dispatchWorkgroups(rowCount);
+    for (const [index, kernel] of this.#kernels.entries()) {
+      kernel.dispatch(pass, bound[index], rowCount);
     }
   }
 }

@@ -1,8 +1,8 @@
 import source from "../../../shaders/finish_heads/head.wgsl" with { type: "text" };
 import appendText from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
-import { invariant } from "../../core/errors.ts";
 import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { ROW_TEXT } from "../text/row.ts";
 
 /** What a {@link FinishHeadsKernel} is compiled for. */
@@ -40,13 +40,11 @@ const NORM_OVER = { head: 1, row: 2 } as const;
 
 /** Biases, norms, RoPE and the window's append for heads that are more than products. */
 export class FinishHeadsKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #headCount: number;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, headCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, headCount: number) {
+    this.#kernel = kernel;
     this.#headCount = headCount;
   }
 
@@ -62,28 +60,18 @@ export class FinishHeadsKernel {
       NORM_OVER: norm === null ? 0 : NORM_OVER[norm.over],
       EPSILON: norm?.epsilon ?? 0,
     };
-    const pipeline = await gpu.createPipeline({ label: "finish_heads", code, constants });
-    return new FinishHeadsKernel(gpu, pipeline, queryHeadCount + 2 * kvHeadCount);
+    const kernel = await Kernel.create(gpu, { label: "finish_heads", code, constants });
+    return new FinishHeadsKernel(kernel, queryHeadCount + 2 * kvHeadCount);
   }
 
   /** Binds buffers. */
   bind(buffers: FinishHeadsBuffers): GPUBindGroup {
     const { heads, shifts, gains, y, rope, rows, window } = buffers;
-    invariant(heads !== y, "y does not alias heads");
-    const byBinding = [heads, shifts, gains, null, y, rope, rows, window];
-    const entries = byBinding.flatMap((buffer, binding) => {
-      if (buffer === null) return [];
-      const resource = ("buffer" in buffer ? buffer : { buffer }) as GPUBufferBinding;
-      return [{ binding, resource }];
-    });
-    const layout = this.#pipeline.getBindGroupLayout(0);
-    return this.#gpu.device.createBindGroup({ layout, entries });
+    return this.#kernel.bind({ heads, shifts, gains, y, rope, rows, window });
   }
 
   /** Records `rowCount` rows. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#headCount, rowCount);
+    this.#kernel.dispatch(pass, bound, this.#headCount, rowCount);
   }
 }

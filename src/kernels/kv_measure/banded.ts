@@ -1,7 +1,7 @@
 import source from "../../../shaders/kv_measure/banded.wgsl" with { type: "text" };
 import type { BandedLayout } from "../../codec/banded/layout.ts";
-import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { BAND_CHOICE_TEXT } from "../text/banded.ts";
 
 /** Buffers of {@link KvMeasureBandedKernel}; scratch as in `codec/scratch.ts`. */
@@ -23,17 +23,14 @@ export interface KvMeasureBandedBuffers {
  * `layout.recordWords(sum of its sizes, hasSinks)` words.
  */
 export class KvMeasureBandedKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #grid: { sectionCount: number; layerCount: number };
 
   private constructor(
-    gpu: Gpu,
-    pipeline: GPUComputePipeline,
+    kernel: Kernel,
     grid: { sectionCount: number; layerCount: number },
   ) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+    this.#kernel = kernel;
     this.#grid = grid;
   }
 
@@ -45,20 +42,17 @@ export class KvMeasureBandedKernel {
     const { layerCount, layout: { sectionCount } } = options;
     const constants = { SECTION_COUNT: sectionCount, LAYER_COUNT: layerCount };
     const code = `${source}\n${BAND_CHOICE_TEXT}`;
-    const pipeline = await gpu.createPipeline({ label: "kv_measure/banded", code, constants });
-    return new KvMeasureBandedKernel(gpu, pipeline, { sectionCount, layerCount });
+    const kernel = await Kernel.create(gpu, { label: "kv_measure/banded", code, constants });
+    return new KvMeasureBandedKernel(kernel, { sectionCount, layerCount });
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind({ jobs, codes, order, bands, sizes }: KvMeasureBandedBuffers): GPUBindGroup {
-    invariant(sizes !== codes && sizes !== order, "sizes aliases no input");
-    return this.#gpu.bind(this.#pipeline, [jobs, codes, order, bands, sizes]);
+    return this.#kernel.bind({ jobs, codes, order, bands, sizes });
   }
 
   /** Records all layers of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#grid.sectionCount, this.#grid.layerCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#grid.sectionCount, this.#grid.layerCount, jobCount);
   }
 }

@@ -1,8 +1,8 @@
 import range from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import source from "../../../shaders/kv_measure/paper.wgsl" with { type: "text" };
 import type { PaperLayout } from "../../codec/paper/layout.ts";
-import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 
 /** Buffers of {@link KvMeasurePaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvMeasureBuffers {
@@ -21,17 +21,14 @@ export interface KvMeasureBuffers {
  * `layout.recordWords(sum of its sizes)` words.
  */
 export class KvMeasurePaperKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #grid: { sectionCount: number; layerCount: number };
 
   private constructor(
-    gpu: Gpu,
-    pipeline: GPUComputePipeline,
+    kernel: Kernel,
     grid: { sectionCount: number; layerCount: number },
   ) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+    this.#kernel = kernel;
     this.#grid = grid;
   }
 
@@ -48,23 +45,20 @@ export class KvMeasurePaperKernel {
       PACK_SIZE: layout.packSize,
     };
     const code = `${source}\n${range}`;
-    const pipeline = await gpu.createPipeline({ label: "kv_measure", code, constants });
-    return new KvMeasurePaperKernel(gpu, pipeline, {
+    const kernel = await Kernel.create(gpu, { label: "kv_measure/paper", code, constants });
+    return new KvMeasurePaperKernel(kernel, {
       sectionCount: layout.sectionCount,
       layerCount,
     });
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind({ jobs, codes, order, sizes }: KvMeasureBuffers): GPUBindGroup {
-    invariant(sizes !== codes && sizes !== order, "sizes aliases no input");
-    return this.#gpu.bind(this.#pipeline, [jobs, codes, order, sizes]);
+    return this.#kernel.bind({ jobs, codes, order, sizes });
   }
 
   /** Records all layers of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#grid.sectionCount, this.#grid.layerCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#grid.sectionCount, this.#grid.layerCount, jobCount);
   }
 }

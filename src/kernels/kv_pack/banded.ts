@@ -1,7 +1,7 @@
 import source from "../../../shaders/kv_pack/banded.wgsl" with { type: "text" };
 import type { BandedLayout } from "../../codec/banded/layout.ts";
-import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { BAND_CHOICE_TEXT, STRETCH_TEXT } from "../text/banded.ts";
 
 /** A measured block to pack. */
@@ -47,15 +47,13 @@ export function packBandedJobWords(jobs: readonly PackBandedJob[]): Uint32Array<
 
 /** Writes measured blocks into an arena as whole banded records. FORMAT.md section 7.5. */
 export class KvPackBandedKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #sectionCount: number;
   /** u32: the first layer of each binding. */
   #firstLayers: GPUBuffer[] = [];
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, sectionCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, sectionCount: number) {
+    this.#kernel = kernel;
     this.#sectionCount = sectionCount;
   }
 
@@ -72,18 +70,26 @@ export class KvPackBandedKernel {
       SINK_COUNT: layout.sinkCount,
     };
     const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT].join("\n");
-    const pipeline = await gpu.createPipeline({ label: "kv_pack/banded", code, constants });
-    return new KvPackBandedKernel(gpu, pipeline, layout.sectionCount);
+    const kernel = await Kernel.create(gpu, { label: "kv_pack/banded", code, constants });
+    return new KvPackBandedKernel(kernel, layout.sectionCount);
   }
 
-  /** Binds the buffers for the arena whose first layer is `firstLayer`; do it at load. */
+  /** Binds the buffers for the arena whose first layer is `firstLayer`. */
   bind(buffers: KvPackBandedBuffers, firstLayer: number): GPUBindGroup {
     const { jobs, codes, params, order, sizes, sinks, bands, arena } = buffers;
-    invariant(arena !== codes, "arena does not alias codes");
-    const layer = this.#gpu.createUniformWith("kv_pack/banded layer", firstLayer);
+    const layer = this.#kernel.gpu.createUniformWith("kv_pack/banded layer", firstLayer);
     this.#firstLayers.push(layer);
-    const resources = [jobs, codes, params, order, sizes, sinks, bands, arena, layer];
-    return this.#gpu.bind(this.#pipeline, resources);
+    return this.#kernel.bind({
+      jobs,
+      codes,
+      params,
+      order,
+      sizes,
+      sinks,
+      bands,
+      arena,
+      first_layer: layer,
+    });
   }
 
   /** Records `jobCount` jobs of the `layerCount` layers of the bound arena. */
@@ -92,13 +98,11 @@ export class KvPackBandedKernel {
     bound: GPUBindGroup,
     counts: { jobCount: number; layerCount: number },
   ): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#sectionCount, counts.layerCount, counts.jobCount);
+    this.#kernel.dispatch(pass, bound, this.#sectionCount, counts.layerCount, counts.jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#firstLayers) this.#gpu.destroyBuffer(buffer);
+    for (const buffer of this.#firstLayers) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

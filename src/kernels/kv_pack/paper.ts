@@ -2,8 +2,9 @@ import range from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" 
 import source from "../../../shaders/kv_pack/paper.wgsl" with { type: "text" };
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
-import { EngineError, invariant } from "../../core/errors.ts";
+import { EngineError } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 
 /** Buffers of one arena of {@link KvPackPaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvPackBuffers {
@@ -28,15 +29,13 @@ const OTHER_MEMORY_BYTES = 64 * 4;
 
 /** Writes measured blocks into an arena as whole records. FORMAT.md section 6.4. */
 export class KvPackPaperKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #sectionCount: number;
   /** u32: the layer of each binding. */
   #layerIndexes: GPUBuffer[] = [];
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, sectionCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, sectionCount: number) {
+    this.#kernel = kernel;
     this.#sectionCount = sectionCount;
   }
 
@@ -76,18 +75,28 @@ export class KvPackPaperKernel {
       SECTION_WORDS_MAX: sectionWordsMax,
     };
     const code = `${source}\n${range}`;
-    const pipeline = await gpu.createPipeline({ label: "kv_pack", code, constants });
-    return new KvPackPaperKernel(gpu, pipeline, layout.sectionCount);
+    const kernel = await Kernel.create(gpu, { label: "kv_pack/paper", code, constants });
+    return new KvPackPaperKernel(kernel, layout.sectionCount);
   }
 
-  /** Binds the buffers for the arena whose first layer is `firstLayer`; do it at load. */
+  /** Binds the buffers for the arena whose first layer is `firstLayer`. */
   bind(buffers: KvPackBuffers, firstLayer: number): GPUBindGroup {
     const { jobs, codes, params, order, sizes, targets, arena } = buffers;
-    invariant(arena !== codes, "arena does not alias codes");
-    const layerIndex = this.#gpu.createBufferWith("kv_pack layer", Uint32Array.of(firstLayer));
+    const layerIndex = this.#kernel.gpu.createBufferWith(
+      "kv_pack layer",
+      Uint32Array.of(firstLayer),
+    );
     this.#layerIndexes.push(layerIndex);
-    const resources = [jobs, codes, params, order, sizes, targets, layerIndex, arena];
-    return this.#gpu.bind(this.#pipeline, resources);
+    return this.#kernel.bind({
+      jobs,
+      codes,
+      params,
+      order,
+      sizes,
+      targets,
+      first_layer: layerIndex,
+      arena,
+    });
   }
 
   /** Records `jobCount` jobs of the `layerCount` layers of the bound arena. */
@@ -96,13 +105,11 @@ export class KvPackPaperKernel {
     bound: GPUBindGroup,
     counts: { jobCount: number; layerCount: number },
   ): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#sectionCount, counts.layerCount, counts.jobCount);
+    this.#kernel.dispatch(pass, bound, this.#sectionCount, counts.layerCount, counts.jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
+    for (const buffer of this.#layerIndexes) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

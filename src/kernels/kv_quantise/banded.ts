@@ -4,6 +4,7 @@ import type { BandedLayout } from "../../codec/banded/layout.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 
 /** Buffers of one layer of {@link KvQuantiseBandedKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvQuantiseBandedBuffers {
@@ -30,15 +31,13 @@ const GROUP_TOKEN_COUNT = 16;
 
 /** Quantises raw tiles of one layer into scratch, for banded records. FORMAT.md section 7.2. */
 export class KvQuantiseBandedKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #layerCount: number;
   /** u32: the layer of each binding. */
   #layerIndexes: GPUBuffer[] = [];
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, layerCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, layerCount: number) {
+    this.#kernel = kernel;
     this.#layerCount = layerCount;
   }
 
@@ -56,29 +55,36 @@ export class KvQuantiseBandedKernel {
       TILE_COUNT: WINDOW_TILE_COUNT,
     };
     const code = `${source}\n${rawTile}`;
-    const pipeline = await gpu.createPipeline({ label: "kv_quantise/banded", code, constants });
-    return new KvQuantiseBandedKernel(gpu, pipeline, layerCount);
+    const kernel = await Kernel.create(gpu, { label: "kv_quantise/banded", code, constants });
+    return new KvQuantiseBandedKernel(kernel, layerCount);
   }
 
-  /** Binds the buffers for one layer; do it at load, not in the step loop. */
+  /** Binds the buffers for one layer. */
   bind(buffers: KvQuantiseBandedBuffers, layer: number): GPUBindGroup {
     invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
     const { jobs, window, tables, codes, params, order, sinks, flags } = buffers;
-    const layerIndex = this.#gpu.createUniformWith("kv_quantise/banded layer", layer);
+    const layerIndex = this.#kernel.gpu.createUniformWith("kv_quantise/banded layer", layer);
     this.#layerIndexes.push(layerIndex);
-    const resources = [jobs, window, tables, codes, params, order, sinks, flags, layerIndex];
-    return this.#gpu.bind(this.#pipeline, resources);
+    return this.#kernel.bind({
+      jobs,
+      window,
+      tables,
+      codes,
+      params,
+      order,
+      sinks,
+      flags,
+      layer: layerIndex,
+    });
   }
 
   /** Records one layer of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(BLOCK_TOKEN_COUNT / GROUP_TOKEN_COUNT, jobCount);
+    this.#kernel.dispatch(pass, bound, BLOCK_TOKEN_COUNT / GROUP_TOKEN_COUNT, jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
+    for (const buffer of this.#layerIndexes) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

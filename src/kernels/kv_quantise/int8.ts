@@ -5,6 +5,7 @@ import type { Int8Layout } from "../../codec/int8/layout.ts";
 import { invariant } from "../../core/errors.ts";
 import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 
 /** Buffers of one layer of {@link KvQuantiseInt8Kernel}. */
 export interface KvQuantiseInt8Buffers {
@@ -20,20 +21,17 @@ export interface KvQuantiseInt8Buffers {
 
 /** Makes int8 records of raw tiles of one layer. FORMAT.md section 8. */
 export class KvQuantiseInt8Kernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #sectionCount: number;
   #layerCount: number;
   /** u32: the layer of each binding. */
   #layerIndexes: GPUBuffer[] = [];
 
   private constructor(
-    gpu: Gpu,
-    pipeline: GPUComputePipeline,
+    kernel: Kernel,
     grid: { sectionCount: number; layerCount: number },
   ) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+    this.#kernel = kernel;
     this.#sectionCount = grid.sectionCount;
     this.#layerCount = grid.layerCount;
   }
@@ -53,28 +51,29 @@ export class KvQuantiseInt8Kernel {
       SECTION_WORDS: sectionWords,
     };
     const code = [source, rawTile, scale].join("\n");
-    const pipeline = await gpu.createPipeline({ label: "kv_quantise/int8", code, constants });
-    return new KvQuantiseInt8Kernel(gpu, pipeline, { sectionCount, layerCount });
+    const kernel = await Kernel.create(gpu, { label: "kv_quantise/int8", code, constants });
+    return new KvQuantiseInt8Kernel(kernel, { sectionCount, layerCount });
   }
 
   /** Binds the buffers for one layer. */
   bind(buffers: KvQuantiseInt8Buffers, layer: number): GPUBindGroup {
     invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
     const { jobs, window, records, flags } = buffers;
-    const layerIndex = this.#gpu.createBufferWith("kv_quantise/int8 layer", Uint32Array.of(layer));
+    const layerIndex = this.#kernel.gpu.createBufferWith(
+      "kv_quantise/int8 layer",
+      Uint32Array.of(layer),
+    );
     this.#layerIndexes.push(layerIndex);
-    return this.#gpu.bind(this.#pipeline, [jobs, window, layerIndex, records, flags]);
+    return this.#kernel.bind({ jobs, window, layer_index: layerIndex, records, flags });
   }
 
   /** Records one layer of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#sectionCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#sectionCount, jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
+    for (const buffer of this.#layerIndexes) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

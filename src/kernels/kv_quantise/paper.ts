@@ -5,6 +5,7 @@ import { codeBits, type PaperLayout } from "../../codec/paper/layout.ts";
 import { invariant } from "../../core/errors.ts";
 import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 
 /** Buffers of one layer of {@link KvQuantisePaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvQuantiseBuffers {
@@ -24,15 +25,13 @@ export interface KvQuantiseBuffers {
 
 /** Quantises raw tiles of one layer into scratch. FORMAT.md section 6. */
 export class KvQuantisePaperKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #layerCount: number;
   /** u32: the layer of each binding. */
   #layerIndexes: GPUBuffer[] = [];
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, layerCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, layerCount: number) {
+    this.#kernel = kernel;
     this.#layerCount = layerCount;
   }
 
@@ -55,29 +54,37 @@ export class KvQuantisePaperKernel {
       VALUE_CODE_MAX: 2 ** layout.valueBits - 1,
     };
     const code = [source, rawTile, scale].join("\n");
-    const pipeline = await gpu.createPipeline({ label: "kv_quantise", code, constants });
-    return new KvQuantisePaperKernel(gpu, pipeline, layerCount);
+    const kernel = await Kernel.create(gpu, { label: "kv_quantise/paper", code, constants });
+    return new KvQuantisePaperKernel(kernel, layerCount);
   }
 
-  /** Binds the buffers for one layer; do it at load, not in the step loop. */
+  /** Binds the buffers for one layer. */
   bind(buffers: KvQuantiseBuffers, layer: number): GPUBindGroup {
     invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
     const { jobs, window, codes, params, order, flags } = buffers;
-    const layerIndex = this.#gpu.createBufferWith("kv_quantise layer", Uint32Array.of(layer));
+    const layerIndex = this.#kernel.gpu.createBufferWith(
+      "kv_quantise layer",
+      Uint32Array.of(layer),
+    );
     this.#layerIndexes.push(layerIndex);
-    const resources = [jobs, window, layerIndex, codes, params, order, flags];
-    return this.#gpu.bind(this.#pipeline, resources);
+    return this.#kernel.bind({
+      jobs,
+      window,
+      layer_index: layerIndex,
+      codes,
+      params,
+      order,
+      flags,
+    });
   }
 
   /** Records one layer of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(2, jobCount);
+    this.#kernel.dispatch(pass, bound, 2, jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#layerIndexes) this.#gpu.destroyBuffer(buffer);
+    for (const buffer of this.#layerIndexes) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

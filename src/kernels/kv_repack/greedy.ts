@@ -1,8 +1,9 @@
 import source from "../../../shaders/kv_repack/greedy.wgsl" with { type: "text" };
 import wideInteger from "../../../shaders/lib/wide_integer.wgsl" with { type: "text" };
 import type { CodedLayout } from "../../codec/scratch.ts";
-import { EngineError, invariant } from "../../core/errors.ts";
+import { EngineError } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 
 /**
  * Most channels of a side, and with packs of 4. Mesa's software driver ends a shader's loops,
@@ -28,13 +29,11 @@ export interface KvRepackGreedyBuffers {
 
 /** Orders the tokens of blocks so that packs hold tokens that are alike. FORMAT.md section 3. */
 export class KvRepackGreedyKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #layerCount: number;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, layerCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, layerCount: number) {
+    this.#kernel = kernel;
     this.#layerCount = layerCount;
   }
 
@@ -68,20 +67,17 @@ export class KvRepackGreedyKernel {
       LANE_COUNT: channelCount < CHANNEL_COUNT_LARGE ? 64 : 256,
     };
     const code = `${source}\n${wideInteger}`;
-    const pipeline = await gpu.createPipeline({ label: "kv_repack/greedy", code, constants });
-    return new KvRepackGreedyKernel(gpu, pipeline, layerCount);
+    const kernel = await Kernel.create(gpu, { label: "kv_repack/greedy", code, constants });
+    return new KvRepackGreedyKernel(kernel, layerCount);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind({ jobs, codes, ranges, order }: KvRepackGreedyBuffers): GPUBindGroup {
-    invariant(codes !== order && codes !== ranges, "order and ranges do not alias codes");
-    return this.#gpu.bind(this.#pipeline, [jobs, codes, ranges, order]);
+    return this.#kernel.bind({ jobs, codes, ranges, order });
   }
 
   /** Records all layers of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#layerCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#layerCount, jobCount);
   }
 }

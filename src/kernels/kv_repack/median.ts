@@ -1,7 +1,7 @@
 import source from "../../../shaders/kv_repack/median.wgsl" with { type: "text" };
 import type { CodedLayout } from "../../codec/scratch.ts";
-import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 
 /** Buffers of {@link KvRepackMedianKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvRepackMedianBuffers {
@@ -15,13 +15,11 @@ export interface KvRepackMedianBuffers {
 
 /** Orders the tokens of blocks by their median V code. FORMAT.md section 3. */
 export class KvRepackMedianKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
   #layerCount: number;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline, layerCount: number) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel, layerCount: number) {
+    this.#kernel = kernel;
     this.#layerCount = layerCount;
   }
 
@@ -37,20 +35,17 @@ export class KvRepackMedianKernel {
       VALUE_BITS: layout.valueBits,
     };
     const label = "kv_repack/median";
-    const pipeline = await gpu.createPipeline({ label, code: source, constants });
-    return new KvRepackMedianKernel(gpu, pipeline, layerCount);
+    const kernel = await Kernel.create(gpu, { label, code: source, constants });
+    return new KvRepackMedianKernel(kernel, layerCount);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind({ jobs, codes, order }: KvRepackMedianBuffers): GPUBindGroup {
-    invariant(codes !== order, "order does not alias codes");
-    return this.#gpu.bind(this.#pipeline, [jobs, codes, order]);
+    return this.#kernel.bind({ jobs, codes, order });
   }
 
   /** Records all layers of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(this.#layerCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#layerCount, jobCount);
   }
 }

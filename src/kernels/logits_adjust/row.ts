@@ -2,6 +2,7 @@ import source from "../../../shaders/logits_adjust/row.wgsl" with { type: "text"
 import { BIAS_COUNT_MAX, type LogitAdjustments } from "../../core/sampling.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { rowWorkgroupSize } from "../row_workgroup.ts";
 
 /** Bytes of one slot in {@link LogitsAdjustBuffers.settings}. */
@@ -85,12 +86,10 @@ export function tokenCountWords(
 
 /** Changes logits as the slots of the rows ask; see the shader for the rules. */
 export class LogitsAdjustKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel) {
+    this.#kernel = kernel;
   }
 
   /** Compiles for rows of `vocabSize` logits. */
@@ -102,32 +101,27 @@ export class LogitsAdjustKernel {
       BIAS_COUNT_MAX,
       WORKGROUP_SIZE: rowWorkgroupSize(gpu.facts),
     };
-    const label = "logits_adjust";
-    return new LogitsAdjustKernel(
-      gpu,
-      await gpu.createPipeline({ label, code: source, constants }),
-    );
+    const kernel = await Kernel.create(gpu, { label: "logits_adjust", code: source, constants });
+    return new LogitsAdjustKernel(kernel);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind(buffers: LogitsAdjustBuffers): GPUBindGroup {
     const { logits, rows, settings, ids, mask, bias, counts, adjusted } = buffers;
-    return this.#gpu.bind(this.#pipeline, [
+    return this.#kernel.bind({
       logits,
       rows,
-      settings,
+      settings_of: settings,
       ids,
       mask,
       bias,
       counts,
       adjusted,
-    ]);
+    });
   }
 
   /** Records the change of `rowCount` rows; no two of them name one slot. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(rowCount);
+    this.#kernel.dispatch(pass, bound, rowCount);
   }
 }

@@ -1,13 +1,11 @@
 import source from "../../../shaders/matmul/rows.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
 import { divCeil, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
-import {
-  MATMUL_NORM_TEXT,
-  MATMUL_OUTPUT_TEXT,
-  MATMUL_ROWS_TEXT,
-  MATMUL_SHARE_TEXT,
-} from "./parts.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
+import { MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, MATMUL_ROWS_TEXT } from "./parts.ts";
+import { chooseVariant } from "../variant.ts";
+import { MATMUL_VARIANTS, type MatmulVariant } from "./variants.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
 import {
   type DeviceWeights,
@@ -40,7 +38,7 @@ export interface MatmulOptions {
   output: MatmulOutput;
   /** Epsilon of an RMSNorm of `x`; no norm if left out. */
   normEpsilon?: number;
-  /** How lanes share `x`; by subgroup where the device has subgroups of 8, if left out. */
+  /** How lanes share `x`; the first of `MATMUL_VARIANTS` that the adapter supports if left out. */
   sharing?: "subgroup" | "workgroup";
 }
 
@@ -67,20 +65,15 @@ export type BoundMatmul = readonly (readonly GPUBindGroup[])[];
 /** Rows of x that one workgroup takes together, by pipeline. */
 const ROW_COUNTS = [1, 2, 4] as const;
 
-/** Groups of 8 lanes per workgroup where sharing is by workgroup memory. */
-const SLICE_COUNT = 8;
-
 /** `y = weight · x` per row, with the norm before and the step after it fused. */
 export class MatmulKernel {
-  #gpu: Gpu;
   #options: MatmulOptions;
   /** By index in ROW_COUNTS, then part. */
-  #pipelines: GPUComputePipeline[][];
+  #kernels: Kernel[][];
 
-  private constructor(gpu: Gpu, options: MatmulOptions, pipelines: GPUComputePipeline[][]) {
-    this.#gpu = gpu;
+  private constructor(options: MatmulOptions, kernels: Kernel[][]) {
     this.#options = options;
-    this.#pipelines = pipelines;
+    this.#kernels = kernels;
   }
 
   /**
@@ -88,23 +81,28 @@ export class MatmulKernel {
    *
    * @throws {RangeError} If the heads do not make up the rows of the weight.
    */
-  static async create(gpu: Gpu, options: MatmulOptions): Promise<MatmulKernel> {
+  static async create(
+    gpu: Gpu,
+    options: MatmulOptions,
+    facts: AdapterFacts = gpu.facts,
+  ): Promise<MatmulKernel> {
     checkHeads(options);
-    const pipelines: GPUComputePipeline[][] = [];
+    const variant = variantOf(facts, options);
+    const kernels: Kernel[][] = [];
     for (const rowCount of ROW_COUNTS) {
-      const byPart: GPUComputePipeline[] = [];
+      const byPart: Kernel[] = [];
       for (const { format, rowStart } of options.weights.parts) {
-        const code = shaderText(gpu, options, { format, rowCount });
+        const code = shaderText(options, { format, variant, rowCount });
         const label = `matmul ${options.output.kind} ${format} x${rowCount}`;
-        const constants = shaderConstants(gpu, options, rowStart);
-        byPart.push(await gpu.createPipeline({ label, code, constants }));
+        const constants = shaderConstants(options, { variant, rowStart });
+        byPart.push(await Kernel.create(gpu, { label, code, constants }));
       }
-      pipelines.push(byPart);
+      kernels.push(byPart);
     }
-    return new MatmulKernel(gpu, options, pipelines);
+    return new MatmulKernel(options, kernels);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind(buffers: MatmulBuffers): BoundMatmul {
     const { weights } = buffers;
     const { rowCount, columnCount, parts } = this.#options.weights;
@@ -114,9 +112,8 @@ export class MatmulKernel {
     for (const [index, { format }] of parts.entries()) {
       invariant(weights.parts[index].format === format, "the part has the format compiled for");
     }
-    invariant(buffers.x !== buffers.y, "y does not alias x");
-    return this.#pipelines.map((byPart) =>
-      byPart.map((pipeline, index) => this.#bindPart(pipeline, weights.parts[index], buffers))
+    return this.#kernels.map((byPart) =>
+      byPart.map((kernel, index) => this.#bindPart(kernel, weights.parts[index], buffers))
     );
   }
 
@@ -124,10 +121,8 @@ export class MatmulKernel {
   record(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
     const variant = rowCount <= 2 ? rowCount - 1 : ROW_COUNTS.length - 1;
     const tileCount = divCeil(rowCount, ROW_COUNTS[variant]);
-    for (const [index, pipeline] of this.#pipelines[variant].entries()) {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bound[variant][index]);
-      pass.dispatchWorkgroups(this.#groupCount(index), tileCount);
+    for (const [index, kernel] of this.#kernels[variant].entries()) {
+      kernel.dispatch(pass, bound[variant][index], this.#groupCount(index), tileCount);
     }
   }
 
@@ -138,31 +133,20 @@ export class MatmulKernel {
   }
 
   #bindPart(
-    pipeline: GPUComputePipeline,
+    kernel: Kernel,
     part: WeightPart<GPUBuffer>,
     buffers: MatmulBuffers,
   ): GPUBindGroup {
     const { output, normEpsilon } = this.#options;
-    const heads = output.kind === "heads";
-    const byBinding = [
-      part.words,
-      part.scales,
-      buffers.x,
-      normEpsilon === undefined ? null : buffers.normWeight,
-      buffers.y,
-      heads ? buffers.rope : null,
-      heads ? buffers.rows : null,
-      heads ? buffers.window : null,
-    ];
-    const entries: GPUBindGroupEntry[] = [];
-    for (const [binding, buffer] of byBinding.entries()) {
-      if (buffer === null) continue;
-      invariant(buffer !== undefined, `binding ${binding} of matmul has a buffer`);
-      const resource = "buffer" in buffer ? buffer : { buffer };
-      entries.push({ binding, resource: resource as GPUBufferBinding });
-    }
-    const layout = pipeline.getBindGroupLayout(0);
-    return this.#gpu.device.createBindGroup({ layout, entries });
+    const { x, y, normWeight, rope, rows, window } = buffers;
+    return kernel.bind({
+      weights: part.words,
+      scales: part.scales,
+      x,
+      y,
+      ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
+      ...(output.kind === "heads" ? { rope, rows, window } : {}),
+    });
   }
 }
 
@@ -178,38 +162,35 @@ function checkHeads({ weights, output }: MatmulOptions): void {
   }
 }
 
-function sharingOf(gpu: Gpu, options: MatmulOptions): "subgroup" | "workgroup" {
-  const { hasSubgroups, subgroupSizeMin, subgroupSizeMax } = gpu.facts;
-  const hasEights = hasSubgroups && subgroupSizeMin === 8 && subgroupSizeMax === 8;
-  return options.sharing ?? (hasEights ? "subgroup" : "workgroup");
+function variantOf(facts: AdapterFacts, { sharing }: MatmulOptions): MatmulVariant {
+  return MATMUL_VARIANTS.find(({ name }) => name === sharing) ??
+    chooseVariant("matmul", MATMUL_VARIANTS, { facts, shape: undefined });
 }
 
 function shaderText(
-  gpu: Gpu,
   options: MatmulOptions,
-  { format, rowCount }: { format: WeightFormat; rowCount: 1 | 2 | 4 },
+  how: { format: WeightFormat; variant: MatmulVariant; rowCount: 1 | 2 | 4 },
 ): string {
   return [
     source,
-    WEIGHT_FORMATS[format].text,
-    MATMUL_ROWS_TEXT[rowCount],
-    MATMUL_SHARE_TEXT[sharingOf(gpu, options)],
+    WEIGHT_FORMATS[how.format].text,
+    MATMUL_ROWS_TEXT[how.rowCount],
+    how.variant.text,
     MATMUL_NORM_TEXT[options.normEpsilon === undefined ? "none" : "rms"],
     MATMUL_OUTPUT_TEXT[options.output.kind],
   ].join("\n");
 }
 
 function shaderConstants(
-  gpu: Gpu,
   options: MatmulOptions,
-  rowStart: number,
+  { variant, rowStart }: { variant: MatmulVariant; rowStart: number },
 ): Record<string, number> {
   const { weights, output, normEpsilon } = options;
   const constants: Record<string, number> = {
     COLUMN_COUNT: weights.columnCount,
     OUTPUT_COUNT: weights.rowCount,
     OUTPUT_START: rowStart,
-    SLICE_COUNT: sharingOf(gpu, options) === "subgroup" ? 1 : SLICE_COUNT,
+    SLICE_COUNT: variant.sliceCount,
   };
   if (normEpsilon !== undefined) constants.EPSILON = normEpsilon;
   if (output.kind === "heads") {

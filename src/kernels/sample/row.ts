@@ -3,6 +3,7 @@ import cutSource from "../../../shaders/lib/sample_cut.wgsl" with { type: "text"
 import type { SamplingOptions } from "../../core/sampling.ts";
 import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { rowWorkgroupSize } from "../row_workgroup.ts";
 
 /** Bytes of one slot in {@link SampleBuffers.settings}. */
@@ -31,12 +32,10 @@ export function sampleSettingsWords(settings: SamplingOptions): Uint32Array {
 
 /** Chooses a token for each row of logits; see the shader for the rules. */
 export class SampleKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel) {
+    this.#kernel = kernel;
   }
 
   /** Compiles for rows of `vocabSize` logits. */
@@ -49,19 +48,17 @@ export class SampleKernel {
       WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu.facts),
     };
     const code = `${source}\n${cutSource}`;
-    const pipeline = await gpu.createPipeline({ label: "sample", code, constants });
-    return new SampleKernel(gpu, pipeline);
+    const kernel = await Kernel.create(gpu, { label: "sample", code, constants });
+    return new SampleKernel(kernel);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind({ logits, rows, settings, ids }: SampleBuffers): GPUBindGroup {
-    return this.#gpu.bind(this.#pipeline, [logits, logits, rows, settings, ids]);
+    return this.#kernel.bind({ logits_by_4: logits, logits, rows, settings_of: settings, ids });
   }
 
   /** Records the choice for `rowCount` rows; no two of them name one slot. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(rowCount);
+    this.#kernel.dispatch(pass, bound, rowCount);
   }
 }

@@ -11,8 +11,10 @@ import lanesBySubgroup from "../../../shaders/lib/attention_lanes_subgroup.wgsl"
 import lanesByWorkgroup from "../../../shaders/lib/attention_lanes_workgroup.wgsl" with {
   type: "text",
 };
+import laneReductions from "../../../shaders/lib/lane_reductions.wgsl" with { type: "text" };
 import { divCeil, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts } from "../../gpu/gpu.ts";
+import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import { workgroupMemoryBytes } from "../../gpu/workgroup_memory.ts";
 
 /** Heads of a layer, as attention sees them. */
@@ -45,7 +47,7 @@ export interface HeadGroup {
 export interface Lanes {
   /** 8, 16 or 32. */
   count: number;
-  /** Declares `lane`, the entry point and the shuffles. */
+  /** Declares `lane`, the entry point, the shuffles and reductions. */
   text: string;
   /** Whether all lanes are at the same place always, without barriers, and no compiler minds. */
   isLockstep: boolean;
@@ -71,10 +73,17 @@ export function chooseLanes(facts: Omit<LaneFacts, "workgroupMemoryBytesMax">): 
   const { hasSubgroups, subgroupSizeMin, isFallback, checksUniformity } = facts;
   if (hasSubgroups && subgroupSizeMin >= LANE_COUNT_MIN) {
     const count = Math.min(LANE_COUNT_MAX, subgroupSizeMin);
-    return { count, text: lanesBySubgroup, isLockstep: isFallback && !checksUniformity };
+    const isLockstep = isFallback && !checksUniformity;
+    return { count, text: lanesText(lanesBySubgroup, count), isLockstep };
   }
   const count = isFallback ? LANE_COUNT_MIN : LANE_COUNT_MAX;
-  return { count, text: lanesByWorkgroup, isLockstep: false };
+  return { count, text: lanesText(lanesByWorkgroup, count), isLockstep: false };
+}
+
+function lanesText(exchange: string, count: number): string {
+  const step = Math.log2(count);
+  const counts = { step, octet_step: 3, octets_step: step - 3 };
+  return [exchange, expandTemplate(laneReductions, counts)].join("\n");
 }
 
 /**

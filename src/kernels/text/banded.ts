@@ -9,6 +9,7 @@ import bandWord from "../../../shaders/lib/band_word.wgsl" with { type: "text" }
 import turnLockstep from "../../../shaders/lib/banded_turn_lockstep.wgsl" with { type: "text" };
 import turnUniform from "../../../shaders/lib/banded_turn_uniform.wgsl" with { type: "text" };
 import packRange from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
+import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
 import { STRETCH } from "../../codec/banded/levels.ts";
 import type { Lanes } from "./attention.ts";
 
@@ -25,6 +26,5 @@ export function turnText({ isLockstep }: Pick<Lanes, "isLockstep">): string {
 
 /** By levels, what a number of eight digits is stretched by; 0 for none. */
 export const STRETCH_TEXT: string =
-  `var<private> STRETCH: array<u32, ${STRETCH.length}> = array<u32, ${STRETCH.length}>(${
-    STRETCH.map((each) => `${each}u`).join(", ")
-  });\n`;
+  `${GENERATED_LINE}var<private> STRETCH: array<u32, ${STRETCH.length}> =
+  array<u32, ${STRETCH.length}>(${STRETCH.map((each) => `${each}u`).join(", ")});\n`;

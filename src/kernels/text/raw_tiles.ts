@@ -76,13 +76,12 @@ function textOfRounds(
     WINDOW_TILE_COUNT,
   });
   const body = expandTemplate(rawTiles, {
-    q: group.vectorCount,
-    t: tokensAtATime,
-    w: 4,
-    c: 8,
-    i: 8 / (lanes.count / span),
-    p: Math.log2(lanes.count),
-    g: Math.log2(lanes.count / span),
+    queries: group.vectorCount,
+    token: tokensAtATime,
+    word: 4,
+    channel: 8,
+    turn: 8 / (lanes.count / span),
+    fold: Math.log2(lanes.count / span),
     has_rounds: rounds.isSplit ? 1 : 0,
   });
   return [body, constants, headsText(group), seenText(group), SOURCES[source], ROW_TEXT, lanes.text]

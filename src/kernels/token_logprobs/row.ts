@@ -2,6 +2,7 @@ import source from "../../../shaders/token_logprobs/row.wgsl" with { type: "text
 import { type TokenLogprobs, TOP_LOGPROB_COUNT_MAX } from "../../core/sampling.ts";
 import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
 import { rowWorkgroupSize } from "../row_workgroup.ts";
 
 const RESULT_WORD_COUNT = 44;
@@ -36,12 +37,10 @@ export function readLogprobs(words: Uint32Array, index: number, topCount: number
 
 /** Log-probabilities of given tokens and of the most likely ones. */
 export class TokenLogprobsKernel {
-  #gpu: Gpu;
-  #pipeline: GPUComputePipeline;
+  #kernel: Kernel;
 
-  private constructor(gpu: Gpu, pipeline: GPUComputePipeline) {
-    this.#gpu = gpu;
-    this.#pipeline = pipeline;
+  private constructor(kernel: Kernel) {
+    this.#kernel = kernel;
   }
 
   /** Compiles for rows of `vocabSize` logits, at least 20. */
@@ -54,19 +53,17 @@ export class TokenLogprobsKernel {
       WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu.facts),
     };
     const label = "token_logprobs";
-    const pipeline = await gpu.createPipeline({ label, code: source, constants });
-    return new TokenLogprobsKernel(gpu, pipeline);
+    const kernel = await Kernel.create(gpu, { label, code: source, constants });
+    return new TokenLogprobsKernel(kernel);
   }
 
-  /** Binds buffers; do it at load, not in the step loop. */
+  /** Binds buffers. */
   bind({ logits, wanted, ids, results }: TokenLogprobsBuffers): GPUBindGroup {
-    return this.#gpu.bind(this.#pipeline, [logits, wanted, ids, results]);
+    return this.#kernel.bind({ logits, wanted, ids, results });
   }
 
   /** Records the first `count` results. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, count: number): void {
-    pass.setPipeline(this.#pipeline);
-    pass.setBindGroup(0, bound);
-    pass.dispatchWorkgroups(count);
+    this.#kernel.dispatch(pass, bound, count);
   }
 }
