@@ -14,13 +14,13 @@ import {
   sequence,
   text,
 } from "./expression.ts";
+import { checkLength } from "./limits.ts";
 import { SchemaReader } from "./read_schema.ts";
 import { SchemaRefusal, type Weakening } from "./refusal.ts";
 import type { GrammarSpec, GrammarTag } from "./types.ts";
 import { writeRules } from "./write_grammar.ts";
 import { SchemaWriter } from "./write_schema.ts";
 
-const SIZE_MAX = 65_536;
 const NESTING_MAX = 200;
 /** Most rules of one schema, and characters of a grammar: the library needs time for each. */
 const RULE_COUNT_MAX = 5000;
@@ -48,9 +48,7 @@ function nestingOf(json: string): number {
 }
 
 function parse(json: string): unknown {
-  if (json.length > SIZE_MAX) {
-    throw new SchemaRefusal({ at: "", state: `it is longer than ${SIZE_MAX} characters` });
-  }
+  checkLength(json);
   if (nestingOf(json) > NESTING_MAX) {
     throw new SchemaRefusal({ at: "", state: `it is nested more than ${NESTING_MAX} deep` });
   }

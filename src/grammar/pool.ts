@@ -11,6 +11,8 @@ import { EngineError } from "../core/errors.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { BYTE_CHARACTERS } from "../tokenizer/byte_level.ts";
 import { tokenBytesTable, type Vocabulary } from "../tokenizer/vocabulary.ts";
+import { bounded, widened } from "./limits.ts";
+import { SchemaRefusal } from "./refusal.ts";
 import {
   type FromGrammarWorker,
   type GrammarSpec,
@@ -121,17 +123,24 @@ export class GrammarPool {
    *
    * @throws {EngineError} `invalid_request`, param `grammar`, if it cannot be compiled.
    */
-  async open(spec: GrammarSpec): Promise<GrammarSession> {
+  async open(asked: GrammarSpec): Promise<GrammarSession> {
+    const spec = this.#bounded(asked);
     let opened = await this.#open(spec);
     if ("message" in opened && !opened.isUsable) {
       const wider = widened(spec);
       if (wider !== null) opened = await this.#open(wider);
     }
     if (!("message" in opened)) return opened;
-    const message = /^Cannot /.test(opened.message)
-      ? opened.message
-      : `Cannot follow the grammar: ${opened.message}`;
-    throw new EngineError("invalid_request", message, { param: "grammar" });
+    const isWhole = /^Cannot /.test(opened.message);
+    throw refusal(isWhole ? opened.message : `Cannot follow the grammar: ${opened.message}`);
+  }
+
+  #bounded(spec: GrammarSpec): GrammarSpec {
+    try {
+      return bounded(spec);
+    } catch (error) {
+      throw error instanceof SchemaRefusal ? refusal(error.message) : error;
+    }
   }
 
   async #open(spec: GrammarSpec): Promise<GrammarSession | Failure> {
@@ -204,13 +213,8 @@ export class GrammarPool {
   }
 }
 
-/** The same with any object in place of schemas that are not strict; null if there are none. */
-function widened(spec: GrammarSpec): GrammarSpec | null {
-  const schema = JSON.stringify({ type: "object" });
-  if (spec.type === "json_schema") return spec.isStrict === false ? { ...spec, schema } : null;
-  if (spec.tags.every(({ isStrict }) => isStrict !== false)) return null;
-  const tags = spec.tags.map((tag) => tag.isStrict === false ? { ...tag, schema } : tag);
-  return { ...spec, tags };
+function refusal(message: string): EngineError {
+  return new EngineError("invalid_request", message, { param: "grammar" });
 }
 
 /** Tokens as the library reads them: what is no text must not be taken for it. */
