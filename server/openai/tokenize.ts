@@ -114,12 +114,12 @@ export function tokenizeRoute(routes: RouteContext): (context: Context) => Promi
     const served = readyModel(routes.state);
     const { tokenizer, engine } = served;
     const ids = await tokensOf(served, request, body);
-    const texts = { token_strs: ids.map((id) => tokenizer.detokenize([id])) };
+    const texts = () => ({ token_strs: ids.map((id) => tokenizer.detokenize([id])) });
     return context.json({
       tokens: request.with_pieces ? ids.map((id) => pieceOf(tokenizer, id)) : ids,
       count: ids.length,
       max_model_len: engine.info.contextLength,
-      ...(request.return_token_strs ? texts : {}),
+      ...(request.return_token_strs ? texts() : {}),
     });
   };
 }
