@@ -1,5 +1,5 @@
 //: file shaders/embed/row.wgsl
-// embed/row: x[row, :] = weight[ids[index of row], :], expanded from the weight's format
+// embed/row: x[row, :] = SCALE * weight[ids[index of row], :], expanded from the weight's format
 //
 // Source:    none; the first step of every transformer
 // Binds:     src/kernels/embed/row.ts, which appends shaders/lib/weight_*.wgsl, the format
@@ -9,6 +9,7 @@
 
 override WORKGROUP_SIZE: u32 = 32u;
 override COLUMN_COUNT: u32; // of weight and x; a multiple of 32
+override SCALE: f32 = 1.0; // of all values
 override PART_START: u32 = 0u; // first row of the part of the weight that is bound
 override PART_COUNT: u32; // rows of that part; other rows are left to other parts
 
@@ -41,13 +42,13 @@ fn main(
     let scale = vec4<f32>(of_outputs.scale[output]);
     let minimum = vec4<f32>(of_outputs.minimum[output]);
     let at = (row * BLOCK_COUNT + block) * 8u;
-    x[at] = fma(weight_columns(values, 0u), scale, minimum);
-    x[at + 1u] = fma(weight_columns(values, 1u), scale, minimum);
-    x[at + 2u] = fma(weight_columns(values, 2u), scale, minimum);
-    x[at + 3u] = fma(weight_columns(values, 3u), scale, minimum);
-    x[at + 4u] = fma(weight_columns(values, 4u), scale, minimum);
-    x[at + 5u] = fma(weight_columns(values, 5u), scale, minimum);
-    x[at + 6u] = fma(weight_columns(values, 6u), scale, minimum);
-    x[at + 7u] = fma(weight_columns(values, 7u), scale, minimum);
+    x[at] = SCALE * fma(weight_columns(values, 0u), scale, minimum);
+    x[at + 1u] = SCALE * fma(weight_columns(values, 1u), scale, minimum);
+    x[at + 2u] = SCALE * fma(weight_columns(values, 2u), scale, minimum);
+    x[at + 3u] = SCALE * fma(weight_columns(values, 3u), scale, minimum);
+    x[at + 4u] = SCALE * fma(weight_columns(values, 4u), scale, minimum);
+    x[at + 5u] = SCALE * fma(weight_columns(values, 5u), scale, minimum);
+    x[at + 6u] = SCALE * fma(weight_columns(values, 6u), scale, minimum);
+    x[at + 7u] = SCALE * fma(weight_columns(values, 7u), scale, minimum);
   }
 }

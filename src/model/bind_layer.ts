@@ -37,15 +37,25 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
   const { plan, weights, group } = context;
   const { x, attended, hidden } = group;
   const { attentionOutput, gateUp, feedForwardNorm: normWeight, down } = weights.layers[index];
-  const isPlain = hasPlainHeads(plan.layers[index].attention, plan.shape);
+  const { attention, feedForward } = plan.layers[index];
+  const add = (factor: number) => ({ kind: "add", factor } as const);
+  const isPlain = hasPlainHeads(attention, plan.shape);
   return {
     beforeAttention: isPlain
       ? [await bindPlainHeads(context, index)]
       : await bindOtherHeads(context, index),
     afterAttention: [
-      await bindProduct(context, "add", { weights: attentionOutput, x: attended, y: x }),
+      await bindProduct(context, add(attention.outputScale), {
+        weights: attentionOutput,
+        x: attended,
+        y: x,
+      }),
       await bindProduct(context, "silu", { weights: gateUp, x, normWeight, y: hidden }),
-      await bindProduct(context, "add", { weights: down, x: hidden, y: x }),
+      await bindProduct(context, add(feedForward.outputScale), {
+        weights: down,
+        x: hidden,
+        y: x,
+      }),
     ],
   };
 }

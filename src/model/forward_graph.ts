@@ -260,7 +260,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const { slotCount } = cache.shape;
   const ids = gpu.createBuffer("ids", (slotCount + SLICE_TOKEN_COUNT) * WORD_SIZE_BYTES);
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
-  const embed = await EmbedKernel.create(gpu, weights.embedding);
+  const embed = await EmbedKernel.create(gpu, weights.embedding, { scale: plan.embedding.scale });
   const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
   const matmuls = new MatmulSet(gpu, { normEpsilon });
   const finishers = new FinishHeadsSet(gpu, plan);

@@ -15,8 +15,6 @@ import type { LayerPlan, ModelPlan } from "./plan.ts";
  */
 export function checkPlan(plan: ModelPlan): void {
   refuseFirst("it", [
-    [plan.embedding.scale !== 1, `scales the embedding by ${plan.embedding.scale}`],
-    [plan.head.scale !== 1, `scales the logits by ${plan.head.scale}`],
     [plan.head.softCap !== null, `caps the logits at ${plan.head.softCap}`],
   ]);
   for (const [index, layer] of plan.layers.entries()) {
@@ -38,18 +36,16 @@ function attentionGaps({ attention }: LayerPlan, index: number): Gap[] {
     [attention.softCap !== null, `caps scores at ${attention.softCap}`],
     [attention.outputBias !== null, "adds a bias to what attention gives"],
     [attention.normAfter !== null, "norms what attention gives"],
-    [attention.outputScale !== 1, `scales what attention gives by ${attention.outputScale}`],
   ];
 }
 
 function feedForwardGaps({ feedForward }: LayerPlan): Gap[] {
-  const { activation, experts, outputScale } = feedForward;
+  const { activation, experts } = feedForward;
   return [
     [feedForward.normBefore === null, "has no norm before the feed-forward part"],
     [activation !== "silu", `activates gates by ${activation}`],
     [experts !== null, `mixes ${experts?.usedCount} of ${experts?.count} experts`],
     [feedForward.normAfter !== null, "norms what the feed-forward part gives"],
-    [outputScale !== 1, `scales what the feed-forward part gives by ${outputScale}`],
   ];
 }
 

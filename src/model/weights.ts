@@ -38,7 +38,7 @@ export interface ModelWeights {
   /** `[vocabSize, width]`. */
   embedding: DeviceWeights;
   layers: readonly LayerWeights[];
-  /** f32 `[width]`. */
+  /** f32 `[width]`, times the scale of logits. */
   outputNorm: GPUBuffer;
   /** `[vocabSize, width]`; the embedding if they are tied. */
   head: DeviceWeights;
@@ -74,7 +74,7 @@ export async function uploadWeights(
     gpu.device.queue.submit([]);
     await Promise.resolve();
   }
-  const outputNorm = loader.vector(plan.head.norm);
+  const outputNorm = loader.vector(plan.head.norm, plan.head.scale);
   const isTied = plan.head.matrix.tensor === plan.embedding.matrix.tensor;
   const head = isTied ? embedding : loader.matrix([plan.head.matrix]);
   const ropeFactors = loader.ropeFactors(plan);
@@ -149,8 +149,8 @@ class TensorLoader {
     return uploadPacked(this.#gpu, label, packed);
   }
 
-  vector(name: string): GPUBuffer {
-    return this.#gpu.createBufferWith(name, this.values(name));
+  vector(name: string, scale = 1): GPUBuffer {
+    return this.#gpu.createBufferWith(name, this.values(name).map((value) => value * scale));
   }
 
   values(name: string): Float32Array<ArrayBuffer> {

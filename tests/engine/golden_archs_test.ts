@@ -29,19 +29,19 @@ const RUN = [
   "qwen2.f16.gguf",
   "qwen2-yarn.f16.gguf",
   "qwen3.f16.gguf",
+  "phi3.f16.gguf",
+  "phi3-long.f16.gguf",
+  "granite.f16.gguf",
 ];
 
 /** The rest of the files, and what their refusal names. */
 const REFUSED: Readonly<Record<string, string>> = {
+  "smollm3.f16.gguf": 'architecture is "smollm3"',
   "llama-moe.f16.gguf": "mixes experts",
   "mistral3.f16.gguf": 'architecture is "mistral3"',
   "qwen3moe.f16.gguf": 'architecture is "qwen3moe"',
   "gemma2.f16.gguf": 'architecture is "gemma2"',
   "gemma3.f16.gguf": 'architecture is "gemma3"',
-  "phi3.f16.gguf": 'architecture is "phi3"',
-  "phi3-long.f16.gguf": 'architecture is "phi3"',
-  "granite.f16.gguf": 'architecture is "granite"',
-  "smollm3.f16.gguf": 'architecture is "smollm3"',
   "olmo2.f16.gguf": 'architecture is "olmo2"',
   "gpt-oss.f16.gguf": 'architecture is "gpt-oss"',
   "llama.q3_k_m.gguf": "type is Q3_K",

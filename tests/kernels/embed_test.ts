@@ -16,7 +16,13 @@ const NMSE_MAX = 1e-14;
 const ROW_COUNT = 101;
 const IDS = [0, 100, 31, 32, 64, 63, 99, 0];
 
-const CASES: { type: TensorType; columnCount: number; bindingSizeMax?: number; why: string }[] = [
+const CASES: {
+  type: TensorType;
+  columnCount: number;
+  bindingSizeMax?: number;
+  scale?: number;
+  why: string;
+}[] = [
   { type: "Q8_0", columnCount: 96, why: "control" },
   { type: "Q4_0", columnCount: 96, why: "4 bits" },
   { type: "Q4_1", columnCount: 96, why: "4 bits with minimum" },
@@ -28,6 +34,7 @@ const CASES: { type: TensorType; columnCount: number; bindingSizeMax?: number; w
   { type: "Q4_K", columnCount: 256, why: "a super-block of 4 bits" },
   { type: "Q5_K", columnCount: 768, why: "super-blocks of 5 bits" },
   { type: "Q6_K", columnCount: 512, why: "super-blocks of 6 bits" },
+  { type: "Q8_0", columnCount: 96, scale: 0.5, why: "scaled" },
   { type: "Q8_0", columnCount: 32, why: "one block" },
   { type: "Q8_0", columnCount: 1056, why: "more blocks than threads" },
   { type: "Q8_0", columnCount: 96, bindingSizeMax: 3072, why: "four parts of 32 rows" },
@@ -36,14 +43,14 @@ const CASES: { type: TensorType; columnCount: number; bindingSizeMax?: number; w
 /** What embedding must not look at. */
 const ELSEWHERE = { slot: 9, position: 9, listStart: 9, listCount: 9, firstWindowBlock: 9 };
 
-for (const { type, columnCount, bindingSizeMax = 2 ** 27, why } of CASES) {
+for (const { type, columnCount, bindingSizeMax = 2 ** 27, scale = 1, why } of CASES) {
   Deno.test(`EmbedKernel matches its reference at ${type} x ${columnCount} (${why})`, async () => {
     const gpu = await testGpu();
     const bytes = randomBlocks(type, ROW_COUNT * columnCount, 1);
     const source = { type, bytes, rowCount: ROW_COUNT };
     const packed = packWeights([source], { columnCount, bindingSizeMax });
     assert(bindingSizeMax > 3072 || packed.parts.length === 4, "the weight is in four parts");
-    const kernel = await EmbedKernel.create(gpu, uploadWeights(gpu, "weights", packed));
+    const kernel = await EmbedKernel.create(gpu, uploadWeights(gpu, "weights", packed), { scale });
     // Rows point at ids in an order of their own.
     const order = IDS.map((_, index) => (index * 3) % IDS.length);
     const x = gpu.createBuffer("x", IDS.length * columnCount * 4);
@@ -54,7 +61,7 @@ for (const { type, columnCount, bindingSizeMax = 2 ** 27, why } of CASES) {
       x,
     });
     submitPass(gpu, (pass) => kernel.record(pass, bound, IDS.length));
-    const weight = dequantise(type, bytes, ROW_COUNT * columnCount);
+    const weight = dequantise(type, bytes, ROW_COUNT * columnCount).map((value) => value * scale);
     const expected = embedReference(weight, order.map((i) => IDS[i]), { columnCount });
     const actual = await readF32(gpu, x, expected.length);
     assertNear(actual, expected, NMSE_MAX);

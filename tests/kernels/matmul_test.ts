@@ -23,6 +23,8 @@ interface Problem {
   outputCount: number;
   columnCount: number;
   output?: "store" | "add" | "silu";
+  /** Of output `add`. */
+  factor?: number;
   norm?: boolean;
   sharing?: "subgroup" | "workgroup";
   bindingSizeMax?: number;
@@ -56,6 +58,7 @@ const CASES: Problem[] = [
   { ...CONTROL, rowCount: 5, why: "one row in the last tile" },
   { ...CONTROL, rowCount: 67, outputCount: 61, type: "Q8_0", why: "more rows than a slice" },
   { ...CONTROL, rowCount: 4, output: "add", why: "added to what is there" },
+  { ...CONTROL, rowCount: 2, output: "add", factor: 0.25, why: "a part added" },
   { ...CONTROL, rowCount: 3, output: "silu", why: "gate and up" },
   { ...CONTROL, rowCount: 2, outputCount: 62, output: "silu", why: "gate and up, uneven" },
   { ...CONTROL, norm: true, why: "norm" },
@@ -104,7 +107,7 @@ function bitsOf(values: Float32Array): number[] {
 /** Runs one problem; `y` has the padded rows too. */
 async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Float64Array }> {
   const { type, rowCount, outputCount, columnCount, norm = false } = problem;
-  const { output = "store", bindingSizeMax = 2 ** 27 } = problem;
+  const { output = "store", bindingSizeMax = 2 ** 27, factor = 1 } = problem;
   const gpu = await testGpu();
   const bytes = randomBlocks(type, outputCount * columnCount, 1);
   const packed = packWeights([{ type, bytes, rowCount: outputCount }], {
@@ -119,7 +122,10 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   const normWeight = seededNormals(columnCount, 3);
   const yCount = output === "silu" ? outputCount / 2 : outputCount;
   const before = seededNormals(paddedCount * yCount, 4);
-  const options: MatmulOptions = { weights, output: { kind: output } };
+  const options: MatmulOptions = {
+    weights,
+    output: output === "add" ? { kind: output, factor } : { kind: output },
+  };
   if (norm) options.normEpsilon = 1e-5;
   if (problem.sharing) options.sharing = problem.sharing;
   const kernel = await MatmulKernel.create(gpu, options);
@@ -137,6 +143,6 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
     ? matmulNormReference(weight, used, { weight: normWeight, epsilon: 1e-5 })
     : matmulReference(weight, used, { columnCount });
   const expected = output === "silu" ? siluPairsReference(product) : product;
-  if (output === "add") expected.forEach((value, i) => expected[i] = value + before[i]);
+  if (output === "add") expected.forEach((value, i) => expected[i] = factor * value + before[i]);
   return { y: await readF32(gpu, y, before.length), expected };
 }

@@ -41,6 +41,19 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
     },
     why: "YaRN on half of a head",
   },
+  { model: { hasBiases: true }, why: "biases of llama" },
+  {
+    model: {
+      architecture: "granite",
+      metadata: {
+        "granite.embedding_scale": { f32: 12 },
+        "granite.residual_scale": { f32: 0.22 },
+        "granite.attention.scale": { f32: 0.1 },
+        "granite.logit_scale": { f32: 8 },
+      },
+    },
+    why: "four scales of granite",
+  },
   ...Object.keys(ARCHITECTURES).map((architecture) => ({
     model: { architecture, queryHeadCount: 6, type: "Q8_0" } as const,
     why: architecture,

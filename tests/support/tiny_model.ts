@@ -34,6 +34,8 @@ export interface TinyModelOptions {
   ropeBase: number;
   /** Factors of the RoPE frequencies, one per pair of channels; none if left out. */
   ropeFactors?: readonly number[];
+  /** Whether there are biases where the architecture may have them; not, if left out. */
+  hasBiases?: boolean;
   /** Factor of the query weights: the larger, the fewer tokens a row attends to. */
   queryFactor: number;
   seed: number;
@@ -120,8 +122,9 @@ function namedTensors(model: TinyModelOptions): [name: string, sizes: Sizes][] {
   return [...found].sort(([a], [b]) => placeOf(a) - placeOf(b));
 }
 
-function isLeftOut(name: string, { tiedOutput, ropeFactors }: TinyModelOptions): boolean {
-  return tiedOutput && name === HEAD_NAME ||
+function isLeftOut(name: string, model: TinyModelOptions): boolean {
+  const { architecture, tiedOutput, ropeFactors, hasBiases = architecture !== "llama" } = model;
+  return tiedOutput && name === HEAD_NAME || !hasBiases && name.endsWith(".bias") ||
     ropeFactors === undefined && name === ROPE_FACTORS_NAME;
 }
 

@@ -29,8 +29,12 @@ export class EmbedKernel {
     this.#kernels = kernels;
   }
 
-  /** Compiles for one embedding, `[vocabulary, columns]`. */
-  static async create(gpu: Gpu, weights: DeviceWeights): Promise<EmbedKernel> {
+  /** Compiles for an embedding, `[vocabulary, columns]`, whose values are multiplied by `scale`. */
+  static async create(
+    gpu: Gpu,
+    weights: DeviceWeights,
+    { scale } = { scale: 1 },
+  ): Promise<EmbedKernel> {
     const kernels: Kernel[] = [];
     for (const { format, rowStart, rowCount } of weights.parts) {
       const code = [source, WEIGHT_FORMATS[format].text, ROW_TEXT].join("\n");
@@ -38,6 +42,7 @@ export class EmbedKernel {
         COLUMN_COUNT: weights.columnCount,
         PART_START: rowStart,
         PART_COUNT: rowCount,
+        SCALE: scale,
       };
       kernels.push(await Kernel.create(gpu, { label: "embed", code, constants }));
     }

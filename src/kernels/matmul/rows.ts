@@ -21,8 +21,8 @@ export const ROW_TILE = 4;
 export type MatmulOutput =
   /** `y = outputs`, f32 `[rows, outputCount]`. */
   | { kind: "store" }
-  /** `y += outputs`, f32 `[rows, outputCount]`. */
-  | { kind: "add" }
+  /** `y += factor * outputs`, f32 `[rows, outputCount]`; the factor is 1 if left out. */
+  | { kind: "add"; factor?: number }
   /** Outputs 2i, 2i+1 are gate i, up i: `y = silu(gate) * up`, f32 `[rows, outputCount / 2]`. */
   | { kind: "silu" }
   /**
@@ -193,6 +193,7 @@ function shaderConstants(
     SLICE_COUNT: variant.sliceCount,
   };
   if (normEpsilon !== undefined) constants.EPSILON = normEpsilon;
+  if (output.kind === "add") constants.FACTOR = output.factor ?? 1;
   if (output.kind === "heads") {
     constants.QUERY_HEAD_COUNT = output.queryHeadCount;
     constants.KV_HEAD_COUNT = output.kvHeadCount;

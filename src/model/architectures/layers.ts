@@ -49,6 +49,14 @@ export function readAttention(
   };
 }
 
+/** Biases of query, key and value heads of layer `index`. */
+export function readBiases(reader: ModelReader, sizes: ModelSizes, index: number): string[] {
+  const { queryHeadCount, kvHeadCount, headSize } = sizes;
+  const bias = (part: string, headCount: number) =>
+    reader.vector(layerTensor(index, part, "bias"), headCount * headSize);
+  return [bias("attn_q", queryHeadCount), bias("attn_k", kvHeadCount), bias("attn_v", kvHeadCount)];
+}
+
 /** The feed-forward part of layer `index`. */
 export function readFeedForward(
   reader: ModelReader,

@@ -2,14 +2,19 @@ import {
   type ArchitecturePlan,
   eachLayer,
   readAttention,
+  readBiases,
   readEnds,
   readFeedForward,
 } from "./layers.ts";
 import type { ModelReader } from "./model_reader.ts";
 import { readRope } from "./rope.ts";
-import { readSizes } from "./sizes.ts";
+import { type ModelSizes, readSizes } from "./sizes.ts";
+import { layerTensor } from "./tensor_names.ts";
 
-/** Llama 1 to 3 and kin: Q and K are stored so that RoPE turns neighbouring channels. */
+/**
+ * Llama 1 to 3 and kin: Q and K are stored so that RoPE turns neighbouring channels. Some have
+ * biases of query, key and value.
+ */
 export function readLlama(reader: ModelReader): ArchitecturePlan {
   const sizes = readSizes(reader);
   const rope = readRope(reader, sizes, "neighbours");
@@ -17,8 +22,17 @@ export function readLlama(reader: ModelReader): ArchitecturePlan {
     sizes,
     ...readEnds(reader, sizes),
     layers: eachLayer(sizes, (index) => ({
-      attention: readAttention(reader, sizes, { index, rope }),
+      attention: readAttention(reader, sizes, {
+        index,
+        rope,
+        biases: hasBiases(reader, sizes, index) ? readBiases(reader, sizes, index) : null,
+      }),
       feedForward: readFeedForward(reader, sizes, { index }),
     })),
   };
+}
+
+function hasBiases(reader: ModelReader, sizes: ModelSizes, index: number): boolean {
+  const { queryHeadCount, headSize } = sizes;
+  return reader.hasTensor(layerTensor(index, "attn_q", "bias"), [queryHeadCount * headSize]);
 }

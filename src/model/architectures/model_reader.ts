@@ -123,6 +123,18 @@ export class ModelReader {
     return { tensor: this.#named(name, [columnCount, rowCount]), rowStart: 0, rowCount };
   }
 
+  /** Names all rows of a matrix that is several, one below the other. */
+  matrices(name: string, columnCount: number, rowCounts: readonly number[]): MatrixPlan[] {
+    const total = rowCounts.reduce((sum, rowCount) => sum + rowCount, 0);
+    const { tensor } = this.matrix(name, columnCount, total);
+    let rowStart = 0;
+    return rowCounts.map((rowCount) => {
+      const plan = { tensor, rowStart, rowCount };
+      rowStart += rowCount;
+      return plan;
+    });
+  }
+
   /**
    * Names a vector, and gives its name.
    *

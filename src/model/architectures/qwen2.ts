@@ -2,13 +2,13 @@ import {
   type ArchitecturePlan,
   eachLayer,
   readAttention,
+  readBiases,
   readEnds,
   readFeedForward,
 } from "./layers.ts";
 import type { ModelReader } from "./model_reader.ts";
 import { readRope } from "./rope.ts";
-import { type ModelSizes, readSizes } from "./sizes.ts";
-import { layerTensor } from "./tensor_names.ts";
+import { readSizes } from "./sizes.ts";
 
 /** Qwen 2 and 2.5: biases of query, key and value. */
 export function readQwen2(reader: ModelReader): ArchitecturePlan {
@@ -25,11 +25,4 @@ export function readQwen2(reader: ModelReader): ArchitecturePlan {
       };
     }),
   };
-}
-
-function readBiases(reader: ModelReader, sizes: ModelSizes, index: number): string[] {
-  const { queryHeadCount, kvHeadCount, headSize } = sizes;
-  const bias = (part: string, headCount: number) =>
-    reader.vector(layerTensor(index, part, "bias"), headCount * headSize);
-  return [bias("attn_q", queryHeadCount), bias("attn_k", kvHeadCount), bias("attn_v", kvHeadCount)];
 }

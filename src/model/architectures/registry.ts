@@ -10,7 +10,9 @@ import type { GgufFile } from "../../gguf/read_gguf.ts";
 import { checkPlan } from "../plan_check.ts";
 import type { ModelPlan } from "../plan.ts";
 import type { ArchitecturePlan } from "./layers.ts";
+import { readGranite } from "./granite.ts";
 import { readLlama } from "./llama.ts";
+import { readPhi3 } from "./phi3.ts";
 import { readQwen2 } from "./qwen2.ts";
 import { readQwen3 } from "./qwen3.ts";
 import { invalid, ModelReader, type TensorCatalogue, unsupported } from "./model_reader.ts";
@@ -20,6 +22,8 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
   llama: readLlama,
   qwen2: readQwen2,
   qwen3: readQwen3,
+  granite: readGranite,
+  phi3: readPhi3,
 };
 
 /**
