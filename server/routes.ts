@@ -58,7 +58,7 @@ function generationRoutes(routes: RouteContext): ApiRoute[] {
       path: "/completions",
       handler: completionRoute(routes),
       doc: {
-        summary: "Continue a text, or tell its likelihood",
+        summary: "Continue a text, or give its likelihood",
         request: completionSchema,
         answer: completionAnswer,
         chunk: completionChunk,
@@ -74,7 +74,7 @@ function responsesRoutes(routes: RouteContext): ApiRoute[] {
     path: "/responses",
     handler: responsesRoute(routes),
     doc: {
-      summary: "Answer an input, keeping nothing",
+      summary: "Answer an input; nothing is stored",
       request: responsesSchema,
       answer: responsesAnswer,
       chunk: responsesEvent,

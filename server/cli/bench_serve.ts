@@ -29,7 +29,7 @@ export const benchServeCommand: Command = {
   summary: "measure latency and throughput of a running OpenAI server",
   usage: "--url URL [flags]",
   flags: {
-    url: { value: "URL", help: "the server, as http://127.0.0.1:8000; nothing else is talked to" },
+    url: { value: "URL", help: "the server, as http://127.0.0.1:8000; the only host it contacts" },
     requests: { value: "N", help: `requests to send (default: ${REQUESTS_DEFAULT})` },
     concurrency: { value: "C", help: "requests at a time (default: 1)" },
     rate: { value: "R", help: "instead: requests a second, at random times (Poisson)" },

@@ -29,7 +29,7 @@ import { UsageError } from "./usage_error.ts";
 
 const helpCommand: Command = {
   name: "help",
-  summary: "show this list, or all about one command",
+  summary: "list the commands, or describe one",
   usage: "[COMMAND]",
   flags: {},
   examples: ["packkv help", "packkv help serve"],

@@ -94,7 +94,7 @@ export function zshScript(shape: Shape): string {
   };
   const cases = shape.map((command) => {
     const more = wordsAfter(command, shape);
-    const specs = [...command.flags.map(flagSpec), "'--help[tell more]'"];
+    const specs = [...command.flags.map(flagSpec), "'--help[show help]'"];
     if (more.length > 0) specs.push(`'1:word:(${more.join(" ")})'`);
     return `    (${command.name.replace(" ", "\\ ")}) _arguments ${specs.join(" ")} ;;`;
   });

@@ -23,7 +23,7 @@ export function describeCommands(commands: readonly Command[]): string {
     "",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     "",
-    "packkv COMMAND --help tells more of a command.",
+    "packkv COMMAND --help describes a command.",
     "PACKKV_MODEL names the model to use where --model does not. `serve` and `run` take every",
     "setting from the environment (PACKKV_PORT for --port) and from a configuration file too.",
   ].join("\n");

@@ -27,7 +27,10 @@ export const runCommand: Command = {
   summary: "chat in the terminal, or answer one prompt",
   usage: "[flags] [PROMPT]",
   flags: {
-    "max-tokens": { value: "N", help: "most tokens of the answer (default: what the context has)" },
+    "max-tokens": {
+      value: "N",
+      help: "most tokens of the answer (default: what the context has room for)",
+    },
     temperature: { value: "T", help: "0 always takes the likeliest token (default: 0.7)" },
     "top-p": { value: "P", help: "keep the likeliest tokens that add up to P (default: 0.95)" },
     seed: { value: "N", help: "same seed, same answer (default: random)" },

@@ -13,7 +13,7 @@ export const SERVING_FLAGS: FlagSpecs = {
   queue: { value: "N", help: "requests that may wait for a slot; more get 429 (default: 64)" },
   "step-tokens": {
     value: "N",
-    help: "prompt tokens of a step that decodes, for each prompt (default: 128, on a CPU 4)",
+    help: "prompt tokens of a step that also decodes, per prompt (default: 128, on a CPU 4)",
   },
   "prefix-cache": {
     value: "SWITCH",
@@ -22,10 +22,10 @@ export const SERVING_FLAGS: FlagSpecs = {
   },
   "kv-host-memory": {
     value: "MIB",
-    help: "host memory for such blocks (default: 0, with --kv-disk 256)",
+    help: "host memory for shared blocks (default: 0, with --kv-disk 256)",
   },
-  "kv-disk": { value: "DIR", help: "folder for such blocks, found again after a restart" },
-  "kv-disk-size": { value: "GIB", help: "most disk space for them (default: 16)" },
+  "kv-disk": { value: "DIR", help: "folder for shared blocks, found again after a restart" },
+  "kv-disk-size": { value: "GIB", help: "most disk space for shared blocks (default: 16)" },
 };
 
 /**

@@ -67,7 +67,7 @@ export function modelsRoute(routes: RouteContext): ApiRoute {
   };
 }
 
-/** Tells of it by any of its names. */
+/** Describes it by any of its names. */
 export function modelRoute(routes: RouteContext): ApiRoute {
   return {
     method: "GET",
@@ -77,7 +77,7 @@ export function modelRoute(routes: RouteContext): ApiRoute {
       return context.json(modelBody(routes, readyModel(routes.state)));
     },
     doc: {
-      summary: "Tell of the model",
+      summary: "Describe the model",
       answer: modelAnswer,
       errors: [404],
       params: { id: "its name, or an alias" },

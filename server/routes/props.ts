@@ -105,6 +105,6 @@ export function propsRoute(routes: RouteContext): ApiRoute {
         },
       });
     },
-    doc: { summary: "Tell what is in force", answer },
+    doc: { summary: "Show what is in force", answer },
   };
 }

@@ -8,7 +8,7 @@
 import type { Handler } from "hono";
 import type { DocumentedRoute } from "../openai/openapi.ts";
 
-/** A route, what answers it, and what is told of it. */
+/** A route, what answers it, and its entry in the reference. */
 export interface ApiRoute extends DocumentedRoute {
   handler: Handler;
 }
