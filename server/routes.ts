@@ -14,27 +14,19 @@ import {
   chatChunk,
   completionAnswer,
   completionChunk,
-  detokenizeAnswer,
-  templateAnswer,
-  tokenizeAnswer,
 } from "./openai/schema_answers.ts";
 import { chatSchema } from "./openai/schema_chat.ts";
 import { completionSchema } from "./openai/schema_completion.ts";
 import { responsesAnswer, responsesEvent, responsesSchema } from "./openai/schema_responses.ts";
-import {
-  applyTemplateRoute,
-  detokenizeRoute,
-  detokenizeSchema,
-  templateSchema,
-  tokenizeRoute,
-  tokenizeSchema,
-} from "./openai/tokenize.ts";
+import { applyTemplateRoute } from "./routes/apply_template.ts";
+import { detokenizeRoute } from "./routes/detokenize.ts";
 import { healthRoute, liveRoute } from "./routes/health.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelRoute, modelsRoute } from "./routes/models.ts";
 import { propsRoute } from "./routes/props.ts";
 import type { ApiRoute } from "./routes/route.ts";
 import { slotActionRoute, slotsRoute } from "./routes/slots.ts";
+import { tokenizeRoute } from "./routes/tokenize.ts";
 
 /** Failures of requests that generate. */
 const GENERATION_ERRORS = [404, 429, 504];
@@ -83,44 +75,6 @@ function responsesRoutes(routes: RouteContext): ApiRoute[] {
   }];
 }
 
-function textRoutes(routes: RouteContext): ApiRoute[] {
-  return [
-    {
-      method: "POST",
-      path: "/tokenize",
-      handler: tokenizeRoute(routes),
-      doc: {
-        summary: "Token ids of a text",
-        request: tokenizeSchema,
-        answer: tokenizeAnswer,
-        errors: [404],
-      },
-    },
-    {
-      method: "POST",
-      path: "/detokenize",
-      handler: detokenizeRoute(routes),
-      doc: {
-        summary: "Text of ids",
-        request: detokenizeSchema,
-        answer: detokenizeAnswer,
-        errors: [404],
-      },
-    },
-    {
-      method: "POST",
-      path: "/apply-template",
-      handler: applyTemplateRoute(routes),
-      doc: {
-        summary: "Render a conversation without answering it",
-        request: templateSchema,
-        answer: templateAnswer,
-        errors: [404],
-      },
-    },
-  ];
-}
-
 /** All routes, without `/v1`. */
 export function apiRoutes(
   routes: RouteContext,
@@ -132,7 +86,9 @@ export function apiRoutes(
     modelsRoute(routes),
     modelRoute(routes),
     propsRoute(routes),
-    ...textRoutes(routes),
+    tokenizeRoute(routes),
+    detokenizeRoute(routes),
+    applyTemplateRoute(routes),
     slotsRoute(routes),
     slotActionRoute(routes, slotFolder),
     healthRoute(routes),

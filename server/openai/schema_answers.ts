@@ -139,20 +139,3 @@ export const completionChunk = z.object({
   choices: z.array(completionChoice.extend({ finish_reason: finishReason.nullable() })),
   ...chunkRest,
 });
-
-/** Ids of a text. */
-export const tokenizeAnswer = z.object({
-  tokens: z.array(z.union([
-    count,
-    z.object({ id: count, piece: z.union([z.string(), z.array(count)]) }),
-  ])),
-  count,
-  max_model_len: count,
-  token_strs: z.array(z.string()).optional(),
-});
-
-/** The text of ids. */
-export const detokenizeAnswer = z.object({ content: z.string(), prompt: z.string() });
-
-/** A rendered conversation. */
-export const templateAnswer = z.object({ prompt: z.string() });

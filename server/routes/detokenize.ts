@@ -1,0 +1,43 @@
+/**
+ * POST /detokenize: the text of token ids.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { parseBody, readJson } from "../openai/parse_body.ts";
+import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
+import { commonFields } from "../openai/schema_common.ts";
+import { checkIds } from "../openai/specs.ts";
+import type { ApiRoute } from "./route.ts";
+
+/** Ids, under the name both llama.cpp and vLLM have. */
+const detokenizeSchema = z.object({
+  model: commonFields.model,
+  tokens: z.array(z.number().int().min(0)),
+});
+
+/** The text of ids, under llama.cpp's and vLLM's names. */
+const detokenizeAnswer = z.object({ content: z.string(), prompt: z.string() });
+
+/** Turns ids into text. */
+export function detokenizeRoute(routes: RouteContext): ApiRoute {
+  return {
+    method: "POST",
+    path: "/detokenize",
+    handler: async (context) => {
+      const { model, tokens } = parseBody(detokenizeSchema, await readJson(context.req));
+      checkModelName(routes, model ?? null);
+      const { tokenizer } = readyModel(routes.state);
+      checkIds(tokenizer, tokens, "tokens");
+      const text = tokenizer.detokenize(tokens);
+      return context.json({ content: text, prompt: text });
+    },
+    doc: {
+      summary: "Text of ids",
+      request: detokenizeSchema,
+      answer: detokenizeAnswer,
+      errors: [404],
+    },
+  };
+}
