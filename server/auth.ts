@@ -15,7 +15,7 @@ function digest(key: string): Uint8Array {
 /**
  * Lets a request pass only with `Authorization: Bearer <one of keys>`.
  *
- * Digests are compared, all of them each time, so that the time tells neither length nor prefix.
+ * Digests are compared, all of them each time, so that the time reveals neither length nor prefix.
  *
  * @param keys Accepted keys; empty lets everything pass.
  */

@@ -1,7 +1,7 @@
 /**
  * A port that goes on accepting connections. Deno's `node:http` stops for good, without an event,
  * when a connection cannot be accepted, as when no file descriptor is left for it: the process
- * lives and nobody is answered. So the port is asked now and then, and listened on anew.
+ * lives and no client is answered. So the port is probed regularly, and opened again.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { ApiError, toErrorAnswer } from "./openai/errors.ts";
 /** Longest wait for a connection to one's own port to be accepted. */
 const ACCEPT_MS_MAX = 2000;
 const ACCEPT_GRACE_MS = 500;
-/** How often listening anew may fail in a row. */
+/** How often reopening the port may fail in a row. */
 const ATTEMPT_COUNT_MAX = 10;
 
 /** What {@link Listener.open} needs. */
@@ -141,7 +141,7 @@ export class Listener {
     this.#schedule();
   }
 
-  /** Listens anew; connections that there are go on. */
+  /** Opens the port again; existing connections continue. */
   async #renew(): Promise<void> {
     console.error(
       "packkv: the port stopped accepting connections, most likely as no file descriptors were " +

@@ -133,7 +133,7 @@ export class ServerMetrics implements GenerationObserver {
     ["preemptionCount", this.#preemptions],
     ["loadedBlockCount", this.#loaded],
   ] as const;
-  /** Totals as the engine last told them. */
+  /** Totals as the engine last reported them. */
   readonly #seen = new Map<string, number>();
 
   /** @param modelId Value of the label `model_name` of every metric. */
@@ -198,7 +198,7 @@ export class ServerMetrics implements GenerationObserver {
   }
 
   /**
-   * All metrics in Prometheus' text format; what the engine tells is as of now if it is ready,
+   * All metrics in Prometheus' text format; the engine's values are as of now if it is ready,
    * otherwise as last seen.
    */
   async render({ phase }: ServerState): Promise<string> {

@@ -1,6 +1,6 @@
 /**
  * One request as its operator sees it: who asked for what, how long each part took, how it ended.
- * Told once, when the request is over, to all that listen.
+ * Sent once, when the request is over, to all listeners.
  *
  * @module
  */

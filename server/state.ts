@@ -45,7 +45,7 @@ export class ServerState {
   readonly requestLimitMs: number;
   /** Longest that shutting down lets requests in flight go on. */
   readonly drainLimitMs: number;
-  /** Told when the last request in flight is over. */
+  /** Called when the last request in flight is over. */
   #onIdle: (() => void) | null = null;
 
   constructor({ requestLimitMs, drainLimitMs }: ServerTimes = {}) {

@@ -17,7 +17,7 @@ export interface Command {
   flags: FlagSpecs;
   /** Command lines as one would type them. */
   examples: readonly string[];
-  /** More that `--help` tells, a line each. */
+  /** More lines of `--help`. */
   notes?: readonly string[];
   /** Given the arguments as they are; reads flags itself. */
   isRaw?: boolean;

@@ -23,11 +23,11 @@ export interface ChoiceText {
   text: string;
   /** Characters of the choice before it. */
   offset: number;
-  /** What is told of its tokens; null if nothing was asked for. */
+  /** Its tokens with log-probabilities; null if none were asked for. */
   tokens: readonly ToldToken[] | null;
 }
 
-/** Why a choice ended, as clients are told. */
+/** Why a choice ended, as clients see it. */
 export type ChoiceReason = FinishReason | "tool_calls";
 
 /** A call in a whole choice. */
@@ -50,7 +50,7 @@ export interface AnswerFormat {
   /** One choice of a chunk: the first of its choice, text in between, the last of its choice. */
   opening(index: number): object | null;
   delta(content: ChoiceText, tokenizer: Tokenizer): object;
-  /** One choice of a chunk that tells of a call; for formats that have calls. */
+  /** One choice of a chunk with a piece of a call; for formats that have calls. */
   callDelta(index: number, piece: CallPiece): object;
   closing(index: number, reason: ChoiceReason): object;
 }
@@ -96,7 +96,7 @@ export const COMPLETION_FORMAT: AnswerFormat = {
   opening: () => null,
   delta: (content, tokenizer) => completionChoice(content, null, tokenizer),
   callDelta: () => {
-    throw new TypeError("Cannot tell of a call: plain completions have none");
+    throw new TypeError("Cannot report a call: plain completions have none");
   },
   closing: (index, finish_reason) => ({ index, text: "", logprobs: null, finish_reason }),
 };

@@ -53,7 +53,7 @@ export interface TemplateVariable {
 /** A conversation, and how it becomes a prompt. */
 export interface Conversation {
   messages: readonly ChatMessage[];
-  /** Tools that the prompt tells of; null for none. */
+  /** Tools that the prompt describes; null for none. */
   toolUse: ToolUse | null;
   /** Whether the prompt ends where an answer begins. */
   addGenerationPrompt: boolean;
@@ -65,7 +65,7 @@ export interface Conversation {
 /** Variables that a template always has, or that another field sets. */
 const TAKEN = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
 
-/** Whether a template cannot tell a value from a variable it is not given. */
+/** Whether a template treats a value like a variable it is not given. */
 function isNothing(value: unknown): boolean {
   if (!value) return true;
   return typeof value === "object" && Object.keys(value).length === 0;

@@ -20,7 +20,7 @@ export const CODEC_REQUEST_FIELDS = Object.fromEntries(
   schemas.map(([name, schema]) => [name, schema.nullish()]),
 );
 
-/** Zod shape of what answers tell. */
+/** Zod shape of the settings in answers. */
 export const CODEC_ANSWER_FIELDS = Object.fromEntries(
   schemas.map(([name, schema]) => [name, schema.optional()]),
 );

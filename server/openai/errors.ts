@@ -88,7 +88,7 @@ function describe(error: unknown): Omit<ErrorBody["error"], "type"> & { status: 
   return { status: 500, message, param: null, code: "internal_error" };
 }
 
-/** The status and body that tell `error` to a client. */
+/** The status and body with which a client gets `error`. */
 export function toErrorAnswer(error: unknown): { status: number; body: ErrorBody } {
   const { status, message, param, code } = describe(error);
   return { status, body: { error: { message, type: typeOfStatus(status), param, code } } };

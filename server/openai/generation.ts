@@ -32,9 +32,9 @@ export interface GenerationSpec extends TextOptions {
   sampling: SamplingOptions;
   ignoreEos: boolean;
   adjustments: Partial<LogitAdjustments>;
-  /** Alternatives to tell with each token; null tells nothing of tokens. */
+  /** Alternatives to report with each token; null: no log-probabilities at all. */
   logprobs: number | null;
-  /** Text that comes before what is generated, told of like it; null for none. */
+  /** Text that comes before what is generated, with tokens like it; null for none. */
   echo: string | null;
   /** What the text must be; null for anything. */
   grammar: GrammarSpec | null;
@@ -42,7 +42,7 @@ export interface GenerationSpec extends TextOptions {
   grammarParam: string;
   priority: number;
   cacheSalt: string;
-  /** Whether the prompt is read anew though it be in the cache. */
+  /** Whether the whole prompt is prefilled, even if it is in the cache. */
   skipsCache: boolean;
 }
 
@@ -146,7 +146,7 @@ class Progress {
   }
 }
 
-/** The echoed prompt and what is told of it, once all of it is known. */
+/** The echoed prompt and its log-probabilities, once all are known. */
 class Echo {
   readonly #spec: GenerationSpec;
   readonly #tokenizer: Tokenizer;
@@ -158,7 +158,7 @@ class Echo {
     this.#tokenizer = tokenizer;
   }
 
-  /** Whether the prompt itself is told of. */
+  /** Whether the prompt's own log-probabilities are reported. */
   get isTold(): boolean {
     return this.#spec.echo !== null && this.#spec.logprobs !== null;
   }
@@ -255,7 +255,7 @@ async function* run(
   invariant(false, "a generation that is not aborted ends with a finish event");
 }
 
-/** Tokens are told of with the first piece of text, wherever in it they are. */
+/** Tokens go with the first piece of text, wherever in it they are. */
 function* toPieces(
   { pieces, tokens }: Assembled,
   completionTokenCount: number,

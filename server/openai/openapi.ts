@@ -10,7 +10,7 @@ import { z } from "zod";
 import config from "../../deno.json" with { type: "json" };
 import { errorAnswer } from "./schema_answers.ts";
 
-/** What is told of a route. */
+/** The entry of a route in the reference. */
 export interface RouteDoc {
   summary: string;
   /** Schema of the body; none for a GET. */
@@ -25,7 +25,7 @@ export interface RouteDoc {
   params?: Readonly<Record<string, string>>;
 }
 
-/** A route with what is told of it. */
+/** A route with its entry in the reference. */
 export interface DocumentedRoute {
   method: "GET" | "POST";
   path: string;

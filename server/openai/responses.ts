@@ -1,5 +1,5 @@
 /**
- * POST /v1/responses: one generation as output items, told of event by event. A whole answer is
+ * POST /v1/responses: one generation as output items, streamed event by event. A whole answer is
  * what the last event holds.
  *
  * @module
@@ -188,7 +188,7 @@ async function* eventsOf(
 /** The events of one answer as numbered frames, also those of a failure. */
 class EventFrames {
   #count = 0;
-  /** As the last event that held it told it. */
+  /** As the last event with it had it. */
   #response: { output: readonly Item[] } | null = null;
 
   #frame({ type, ...rest }: Event): string {

@@ -84,7 +84,7 @@ export async function fittingIds<T>(
  * @param asked What the request asks for; null asks for all there is room for.
  * @param contextLength Most tokens of prompt and completion together.
  * @param param The field the prompt came in.
- * @throws {ApiError} 400 `context_length_exceeded`, the message telling all numbers.
+ * @throws {ApiError} 400 `context_length_exceeded`; the message has all numbers.
  */
 export function roomFor(
   promptTokenCount: number,

@@ -87,11 +87,11 @@ type CommonBody = z.infer<typeof commonSchema>;
 /** How the answer is to be sent. */
 export interface StreamSettings {
   stream: boolean;
-  /** A last chunk tells the usage. */
+  /** A last chunk has the usage. */
   includeUsage: boolean;
-  /** Every chunk tells the usage so far. */
+  /** Every chunk has the usage so far. */
   continuousUsage: boolean;
-  /** Chunks tell how much of the prompt is processed. */
+  /** Chunks say how much of the prompt is processed. */
   returnProgress: boolean;
 }
 
@@ -110,11 +110,11 @@ export interface CommonRequest extends StreamSettings {
   /** 1 to {@link CHOICE_COUNT_MAX}. */
   choiceCount: number;
   adjustments: LogitAdjustments;
-  /** Alternatives to tell with each token; null tells nothing. */
+  /** Alternatives to report with each token; null: no log-probabilities at all. */
   logprobs: number | null;
   priority: number;
   cacheSalt: string;
-  /** Whether the prompt is read anew though it be in the cache. */
+  /** Whether the whole prompt is prefilled, even if it is in the cache. */
   skipsCache: boolean;
   /** What the answer's id is made of; null draws a random one. */
   requestId: string | null;

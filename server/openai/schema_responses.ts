@@ -166,7 +166,7 @@ function refuseParts(parsed: Body): void {
   if (verbosity && verbosity !== "medium") throw notSupported("text.verbosity");
 }
 
-/** Alternatives to tell with each token; null tells nothing of tokens. */
+/** Alternatives to report with each token; null: no log-probabilities at all. */
 function logprobsOf({ include, top_logprobs }: Body): number | null {
   return include?.includes(LOGPROBS) || top_logprobs ? top_logprobs ?? 0 : null;
 }

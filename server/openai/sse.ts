@@ -14,7 +14,7 @@ export interface SseOptions {
   pingIntervalMs: number;
   /** Called once if the client goes before the end. */
   onCancel: () => void;
-  /** Frames that tell of a failure; one with `error` if left out. */
+  /** Frames that report a failure; one with `error` if left out. */
   toErrorFrames?: (error: unknown) => string;
 }
 
@@ -43,7 +43,7 @@ async function nextOrQuiet<T>(next: Promise<T>, timeoutMs: number): Promise<T | 
  * Answers with `frames` as they come.
  *
  * The answer begins with the first frame or the first ping, so that an early error can still be an
- * answer of its own. A later one becomes frames that tell of it, after which the stream ends.
+ * answer of its own. A later one becomes frames that report it, after which the stream ends.
  *
  * @throws The error of `frames`, if it comes before the answer began.
  */

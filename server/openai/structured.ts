@@ -58,7 +58,7 @@ export interface Tool {
 
 /** Functions the model may call, and whether it must. */
 export interface ToolUse {
-  /** All that the model is told of. */
+  /** All that the prompt describes to the model. */
   tools: readonly Tool[];
   /** Those it may call. */
   callable: readonly Tool[];
@@ -96,7 +96,7 @@ function invalid(param: string, state: string): ApiError {
 }
 
 /**
- * The tools of a request; null if there are none to be told of.
+ * The tools of a request; null if the prompt has none.
  *
  * @throws {ApiError} 400 if `tools` and `tool_choice` contradict each other.
  */

@@ -9,7 +9,7 @@ import type { ChatMessage, Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
 import { ApiError } from "./errors.ts";
 
-/** Shorter texts are tokenized whatever comes of it, so that their exact number can be told. */
+/** Shorter texts are always tokenized, so that the error can state their exact number. */
 const LENGTH_MIN = 2 ** 19;
 
 const longestByTokenizer = new WeakMap<Tokenizer, number>();

@@ -152,7 +152,7 @@ export class Composer {
     this.#counting = new AbortController();
     this.#actions.countTokens(file.text, this.#counting.signal).then((count) => {
       size.textContent += `, ${formatCount(count)} tokens`;
-    }, () => {}); // the size in bytes is there; what hinders the server, sending will tell
+    }, () => {}); // the size in bytes is there; sending will show what hinders the server
   }
 
   #listenToDrops() {

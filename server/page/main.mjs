@@ -283,7 +283,7 @@ function describeEnd({ state, turn }, problem) {
     : "Answer finished";
 }
 
-/** Told to screen readers only. */
+/** For screen readers only. */
 function say(text) {
   byId("status").textContent = text;
 }

@@ -74,7 +74,7 @@ export class Meter {
   #api;
   #timer = 0;
   #isBusy = false;
-  /** Whether the server tells of its slots: asking one that does not is an error in the console. */
+  /** Whether the server has `/slots`: a request for a missing one is an error in the console. */
   #hasSlots = false;
   #model = null;
   #before = null;

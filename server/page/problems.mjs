@@ -41,7 +41,7 @@ function ofContext(message) {
 }
 
 /**
- * The problem an error answer tells of.
+ * The problem that an error answer describes.
  *
  * @param {number} status HTTP status; 0 for an error inside a stream.
  * @param {{ message?: string, code?: string | null }} error The answer's `error`.

@@ -21,7 +21,7 @@ export const SETTINGS = [
     name: "system",
     label: "System prompt of this conversation",
     kind: "lines",
-    help: "What the model is told before the first message.",
+    help: "What the model reads before the first message.",
     initial: "",
     isFull: true,
   },
@@ -127,8 +127,8 @@ export class Settings {
   /**
    * Opens the dialog.
    *
-   * @param {(problem: Problem | null) => void} onSaved Told when they changed; the problem says why
-   * they cannot be kept.
+   * @param {(problem: Problem | null) => void} onSaved Called when they changed; the problem
+   * says why they cannot be kept.
    */
   open(onSaved) {
     for (const [name, input] of this.#inputs) input.value = this.values[name];

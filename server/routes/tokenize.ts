@@ -19,7 +19,7 @@ import { refuseUnsupported } from "../openai/unsupported.ts";
 import type { ServedModel } from "../state.ts";
 import type { ApiRoute } from "./route.ts";
 
-/** What is to be told of the tokens, whatever they are of. */
+/** Fields that choose what the answer says of the tokens, for every kind of input. */
 const answerFields = {
   model: commonFields.model,
   with_pieces: z.boolean().nullish(),
@@ -66,7 +66,7 @@ async function tokenizeText(
 ): Promise<number[]> {
   const { content, parse_special, add_special, add_special_tokens } = body;
   const tokens = await prompts.tokenize(text, { parseSpecial: parse_special ?? true });
-  // llama.cpp adds BOS only when asked, vLLM unless told not to.
+  // llama.cpp adds BOS only when asked, vLLM unless asked not to.
   const wantsBos = agreed({ add_special, add_special_tokens }) ?? typeof content !== "string";
   const { addBos, bosId } = tokenizer;
   return wantsBos && addBos && bosId !== null ? [bosId, ...tokens] : tokens;
@@ -97,7 +97,7 @@ async function tokensOf(
   return await tokenizeText(served, text, parsed);
 }
 
-/** A token as llama.cpp tells it: its text, or its bytes if they are none by themselves. */
+/** A token as llama.cpp writes it: its text, or its bytes if they are no text by themselves. */
 function pieceOf(tokenizer: Tokenizer, id: number): { id: number; piece: string | number[] } {
   const bytes = tokenizer.tokenBytes(id);
   try {

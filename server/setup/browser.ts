@@ -21,7 +21,7 @@ export async function findBrowser(): Promise<string | null> {
 /**
  * Like {@link findBrowser}, but installs Debian's where this user may.
  *
- * @param say Told what is done, or the command that would do it.
+ * @param say Called with what is done, or with the command that would do it.
  * @throws {SetupError} If the installation fails.
  */
 export async function ensureBrowser(say: (message: string) => void): Promise<string | null> {

@@ -19,7 +19,7 @@ export interface ProgressSettings {
   now?: () => number;
 }
 
-/** Told of progress: what is done, and how much of it, 0 to 1. */
+/** Called with progress: what is done, and how much of it, 0 to 1. */
 export type OnProgress = (message: string, fraction?: number) => void;
 
 /**

@@ -41,7 +41,7 @@ export function setDriverEnvironment(shaderFolder: string): void {
  * Makes sure that there is a driver; on Debian as root it is installed. Elsewhere than on Linux it
  * comes with the system.
  *
- * @param say Told what is installed.
+ * @param say Called with what is installed.
  * @throws {SetupError} If there is none, saying how to get one.
  */
 export async function ensureVulkan(say: (message: string) => void): Promise<void> {
@@ -99,7 +99,7 @@ export function hasLoader(root = "/"): boolean {
   return [...folders, ...byMachine].some((folder) => exists(join(root, folder, "libvulkan.so.1")));
 }
 
-/** Whether the loader lies where the dynamic linker is told to look. */
+/** Whether the loader lies where the dynamic linker is configured to look. */
 async function isLoaderConfigured(): Promise<boolean> {
   for (const program of ["ldconfig", "/sbin/ldconfig"]) {
     const command = new Deno.Command(program, { args: ["-p"], stdin: "null", stderr: "null" });

@@ -26,7 +26,7 @@ interface ZipEntry {
 /**
  * Writes the member `name` of the ZIP file at `zipPath` to `outPath`, replacing what is there.
  *
- * @param onProgress Told the number of bytes written so far and the number there will be.
+ * @param onProgress Called with the number of bytes written so far and in total.
  * @throws {SetupError} If it is no such file, has no such member, or the member is damaged.
  */
 export async function extractZipMember(

@@ -10,7 +10,7 @@
 // In this order: a token that occurred before has its logit divided (if positive) or multiplied (if
 // not) by `repetition`; a generated one loses `frequency` for each time and `presence` once; a
 // masked one becomes impossible; `bias` is added. The token a decode row feeds is counted here,
-// since it was sampled by the step before and nobody else knows it yet.
+// since the step before sampled it and only the GPU knows it yet.
 
 override WORKGROUP_SIZE: u32 = 64u;
 override VOCAB_SIZE: u32;

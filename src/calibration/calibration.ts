@@ -137,7 +137,7 @@ export interface ExpectedCalibration {
  * Reads a calibration.
  *
  * @throws {EngineError} `model_file_invalid` if the file is damaged, of another version or of
- * another model; the message says which and names the command that makes it anew.
+ * another model; the message says which and names the command that makes a new one.
  */
 export function parseCalibration(bytes: Uint8Array, expected: ExpectedCalibration): Calibration {
   const refuse = (reason: string): never => {

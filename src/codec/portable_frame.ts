@@ -78,7 +78,7 @@ export function ownWords(words: Uint32Array): Uint32Array<ArrayBuffer> {
 /**
  * The records of a block.
  *
- * @param check Refuses a record that is none; told its layer.
+ * @param check Throws unless a record of a layer is valid.
  *
  * @throws {RangeError} if there are too many or few layers, or they do not fill the block exactly.
  */

@@ -6,7 +6,7 @@
 
 import type { Setting, SettingsTable } from "./settings.ts";
 
-/** A profile's name, and settings that nobody has checked yet. */
+/** A profile's name, and settings that are not checked yet. */
 export type GivenProfile =
   | { readonly name: string }
   | { readonly name: string; readonly [setting: string]: unknown };

@@ -36,7 +36,7 @@ export interface LogitAdjustments {
 /** Most entries of {@link LogitAdjustments.logitBias}. */
 export const BIAS_COUNT_MAX = 1024;
 
-/** Most alternatives that are told with a token. */
+/** Most alternatives that are reported with a token. */
 export const TOP_LOGPROB_COUNT_MAX = 20;
 
 /** A token and its log-probability, natural, of the model's own logits before any change. */
@@ -47,7 +47,7 @@ export interface TokenLogprob {
   logprob: number;
 }
 
-/** What is told of one place in a text. */
+/** Log-probabilities at one place in a text. */
 export interface TokenLogprobs extends TokenLogprob {
   /** The most likely tokens of that place, best first; as many as were asked for. */
   top: readonly TokenLogprob[];

@@ -34,7 +34,7 @@ export interface GenerateMessage {
   sampling: SamplingOptions;
   /** Null leaves logits as they are. */
   adjustments: LogitAdjustments | null;
-  /** Null tells nothing. */
+  /** Null: none are reported. */
   logprobs: number | null;
   promptLogprobs: number | null;
   /** Where the grammar to follow is followed; null allows everything. */

@@ -12,7 +12,7 @@ export class RunningSequence {
   #startedMs: number | null = null;
   #firstTokenMs: number | null = null;
   #tokenCount = 0;
-  /** Prompt tokens whose log-probabilities were told, the first one counting as such. */
+  /** Prompt tokens whose log-probabilities were sent; the first one, which has none, counts. */
   #scoredTokenCount = 1;
 
   /** What it may say next; null allows everything. */
@@ -40,7 +40,7 @@ export class RunningSequence {
     return { nextIds, topCount: promptLogprobs };
   }
 
-  /** The event for scored rows of a slice; null if all were told before it was preempted. */
+  /** The event for scored rows of a slice; null if all were sent before it was preempted. */
   scored(position: number, entries: readonly TokenLogprobs[]): GenerateEvent | null {
     const toldCount = this.#scoredTokenCount - (position + 1);
     if (toldCount >= entries.length) return null;

@@ -110,7 +110,7 @@ export class SlotStore {
       );
     }
     const prompt = { promptIds: tokenIds, cacheSalt: "" };
-    // Named anew: a name depends on the adapter, the bytes may come from another one.
+    // Named again: a name depends on the adapter, the bytes may come from another one.
     const keys = scheduler.shelf.keysOf(prompt, tokenCount);
     const entries = blocks.map((block, index) => {
       const { key, words } = block;

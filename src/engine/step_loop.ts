@@ -1,5 +1,5 @@
 /**
- * The loop that runs the engine: plan, record, submit, read, commit, tell. The commands of the next
+ * The loop that runs the engine: plan, record, submit, read, commit, post. The commands of the next
  * step are recorded while the GPU runs the current one, so the read-back hides their cost.
  *
  * @module

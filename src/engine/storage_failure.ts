@@ -1,5 +1,5 @@
 /**
- * Failures of files, told without the paths of this machine: those go to its own log.
+ * Failures of files, reported without the paths of this machine: those go to its own log.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { EngineError } from "../core/errors.ts";
 const FULL_NUMBERS: readonly number[] = [27, 28, 69, 112, 122];
 
 /**
- * What a caller is told if a file cannot be read or written.
+ * The error a caller gets if a file cannot be read or written.
  *
  * @param action What was tried, as "save slot 0".
  * @returns `storage_full` or `storage_failed`.

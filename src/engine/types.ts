@@ -31,7 +31,7 @@ export interface GenerateRequest {
   sampling?: Partial<SamplingOptions>;
   /** Partial: what is left out changes nothing. */
   adjustments?: Partial<LogitAdjustments>;
-  /** Tell the log-probability of each token and this many alternatives, 0 to 20. */
+  /** Report the log-probability of each token and of this many alternatives, 0 to 20. */
   logprobs?: number;
   /** The same of each token of the prompt but the first; the whole prompt is prefilled then. */
   promptLogprobs?: number;
@@ -45,7 +45,7 @@ export interface GenerateRequest {
   priority?: number;
   /** Cached blocks are shared among requests of the same salt only; default none. */
   cacheSalt?: string;
-  /** Prefill every prompt token, though it be in the cache; default false. */
+  /** Prefill every prompt token, even if it is in the cache; default false. */
   skipsCache?: boolean;
 }
 
@@ -80,7 +80,7 @@ export type GenerateEvent =
   }
   | {
     type: "prompt_logprobs";
-    /** Index in the prompt of the first token told of; 1, then where the last one ended. */
+    /** Index in the prompt of the first token scored; 1, then where the last event ended. */
     position: number;
     entries: readonly TokenLogprobs[];
   }
@@ -229,6 +229,6 @@ export interface EngineOptions {
   diskFolder?: string;
   /** Most bytes of files there; default 16 GiB. */
   diskSizeBytes?: number;
-  /** Told what loading is doing; `fraction` is 0 to 1. */
+  /** Called with what loading is doing; `fraction` is 0 to 1. */
   onProgress?: (message: string, fraction: number) => void;
 }

@@ -39,7 +39,7 @@ export interface EvalOptions {
   /** Folder that keeps what is done, so that a cut run can go on; none if left out. */
   stateFolder?: string;
   onProgress?: (message: string, fraction: number) => void;
-  /** Told of each report as it is made, not of those of an earlier run. */
+  /** Called with each report as it is made, not with those of an earlier run. */
   onReport?: (report: EvalReport) => void;
 }
 

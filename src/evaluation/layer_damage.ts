@@ -18,7 +18,7 @@ import type { BaselineSide, BlockOrigin } from "./baselines/baseline.ts";
 import type { EvalCodec } from "./codecs.ts";
 import { type EvalOptions, evaluate } from "./eval.ts";
 
-/** Steps that are tried: coarse enough to tell layers apart. */
+/** Steps that are tried: coarse enough that layers differ. */
 const KEY_STEP = 2;
 const VALUE_STEP = 1.8;
 /** Tokens of the text that are run, and the first whose prediction is compared. */

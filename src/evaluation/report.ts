@@ -1,5 +1,5 @@
 /**
- * What an evaluation tells: one report per text and codec, as JSON and as tables.
+ * What an evaluation reports: one report per text and codec, as JSON and as tables.
  *
  * @module
  */

@@ -50,7 +50,7 @@ export class FileCursor {
   #offsetBytes = 0;
 
   /**
-   * @param file Stands at its beginning; nobody else reads it meanwhile.
+   * @param file Stands at its beginning; no one else reads it during the call.
    * @param limitBytes Where reading ends: the file's size, or less.
    */
   constructor(file: Deno.FsFile, limitBytes: number) {

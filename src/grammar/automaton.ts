@@ -92,7 +92,7 @@ class Nfa {
   }
 }
 
-/** Characters that no language tells apart, in ranges. */
+/** Ranges of characters that each language treats alike. */
 function symbolsOf(nfas: readonly Nfa[]): Range[][] {
   const sets = [...new Set(nfas.flatMap((nfa) => nfa.sets.map(({ ranges }) => ranges)))];
   const bySignature = new Map<string, Range[]>();

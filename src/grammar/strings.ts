@@ -47,7 +47,7 @@ function termsOf(rules: StringRules, weaken: (state: string) => void): Term[] {
     let isExact = true;
     const parts = patternTerms(pattern, () => isExact = false);
     if (isExact && parts.length === 1) return [{ regular: parts[0].regular, isNegated: true }];
-    weaken("it has a pattern of names that others cannot be told from");
+    weaken("it has a pattern of names that others cannot be kept apart from");
     return [];
   });
   const names = rules.notTexts ?? [];

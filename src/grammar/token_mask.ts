@@ -16,7 +16,7 @@ export class TokenMask {
     this.#words = new Int32Array(shared);
   }
 
-  /** Tells of a token; the mask after it is made meanwhile. */
+  /** Sends a token; the worker then makes the mask that follows it. */
   accept(id: number): void {
     this.#wantedCount++;
     this.#port.postMessage(id);

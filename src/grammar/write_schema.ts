@@ -37,7 +37,7 @@ export class SchemaWriter {
   readonly reader: SchemaReader;
   readonly #stem: string;
 
-  /** @param stem Tells the schemas of this document from others in the grammar. */
+  /** @param stem Begins the names of this document's rules, apart from others in the grammar. */
   constructor(grammar: Grammar, reader: SchemaReader, stem: string) {
     this.grammar = grammar;
     this.reader = reader;

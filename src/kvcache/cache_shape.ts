@@ -82,9 +82,8 @@ export interface CacheOptions {
 /**
  * Derives the sizes.
  *
- * @throws {EngineError} `model_too_large` if one slot's window does not fit a binding, or the
- * budget
- * is less than one block.
+ * @throws {EngineError} `model_too_large` if one slot's window does not fit a binding, or
+ * the budget is less than one block.
  */
 export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape {
   const { layerCount, kvHeadCount, headSize } = model;

@@ -139,7 +139,7 @@ export class HostTransfer {
     if (!this.#readBacks.includes(readBack)) readBack.destroy();
   }
 
-  /** Reads a block of all layers off the arenas; nobody may take its memory meanwhile. */
+  /** Reads a block of all layers off the arenas; its memory must not be reused until then. */
   async readBlock(extents: readonly Extent[]): Promise<Uint32Array<ArrayBuffer>> {
     const words = new Uint32Array(extents.reduce((sum, { wordCount }) => sum + wordCount, 0));
     let start = 0;

@@ -91,7 +91,7 @@ export interface CalibrationRequest {
 }
 
 /**
- * Measures a model anew and keeps the result.
+ * Measures a model again and keeps the result.
  *
  * @param options `refine`: adds what takes more passes.
  * @returns Path of the file written.

@@ -25,15 +25,14 @@ export interface LoadedModel {
   weights: ModelWeights;
 }
 
-/** Told what loading is doing; `fraction` is 0 to 1. */
+/** Called with what loading is doing; `fraction` is 0 to 1. */
 export type OnProgress = (message: string, fraction: number) => void;
 
 /**
  * Opens the device and loads the weights of `file`.
  *
  * @throws {EngineError} `model_file_invalid`, `model_unsupported`, `model_too_large` before
- * anything
- * is loaded, `adapter_missing`, `adapter_unsupported`, `out_of_memory`.
+ * anything is loaded; `adapter_missing`, `adapter_unsupported`, `out_of_memory`.
  */
 export async function loadModel(file: GgufFile, onProgress: OnProgress): Promise<LoadedModel> {
   onProgress("opening the GPU", 0);

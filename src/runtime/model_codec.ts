@@ -39,7 +39,7 @@ export function modelCodec(
   }
 }
 
-/** The codec in words, telling where steps are even as no damages were measured; for programs. */
+/** The codec in words; says where steps are even because no damages were measured. */
 export function codecInForce(
   { profile }: AnyCodec,
   calibration: Calibration | null,

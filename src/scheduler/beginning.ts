@@ -1,5 +1,5 @@
 /**
- * Where a waiting sequence can begin with what is in the cache, and whether it had better wait for
+ * Where a waiting sequence can begin with what is in the cache, and whether it waits for
  * another one that is prefilling the same tokens.
  *
  * @module

@@ -65,7 +65,7 @@ export class HostIndex {
     }
   }
 
-  /** Forgets an entry; its key is told by {@link takeDropped}. */
+  /** Forgets an entry; {@link takeDropped} then returns its key. */
   drop(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;

@@ -38,7 +38,7 @@ export function checkScheduler(state: SchedulerState): void {
   }
   const named = [...waiting, ...running, ...inFlight.flatMap((step) => [...step.sequences])];
   const isKnown = named.every((sequence) => sequences.includes(sequence));
-  invariant(isKnown, "whoever lives or is used by a step holds its slot and extents");
+  invariant(isKnown, "a sequence that lives or is used by a step holds its slot and extents");
   const slots = [
     ...freeSlots,
     ...sequences.map(({ slot }) => slot).filter((slot) => slot >= 0),

@@ -44,7 +44,7 @@ export function bestBoundary(promptTokenCount: number, lookup: PrefixLookup): nu
 
 /**
  * Boundaries of a prompt at which others may begin: its last block, and 1, 2, 4, 8, … blocks before
- * it. Whoever shares all but the last `n` tokens repeats less than `n + 128` of those it shares.
+ * it. A prompt that shares all but the last `n` tokens repeats less than `n + 128` of those.
  */
 export function keptBoundaries(promptTokenCount: number): number[] {
   const last = Math.floor(promptTokenCount / BLOCK_TOKEN_COUNT);

@@ -46,7 +46,7 @@ export function nextPrefill<T extends Candidate>(
   return first ?? null;
 }
 
-/** The running by rank: whoever is last gives its memory back first, the youngest of the lowest. */
+/** The running by rank; the last, the youngest of the lowest priority, is preempted first. */
 export function runningOrder<T extends Candidate>(running: readonly T[]): T[] {
   return running.toSorted((a, b) => b.priority - a.priority || a.arrivalIndex - b.arrivalIndex);
 }

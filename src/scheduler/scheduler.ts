@@ -203,8 +203,8 @@ export class Scheduler {
   }
 
   /**
-   * Makes ready blocks readable; makes room by preemption. Whoever is preempted comes behind those
-   * that have got their block here.
+   * Makes ready blocks readable; makes room by preemption. Blocks are placed in rank
+   * order: a victim of preemption never already received its block in this pass.
    */
   #planReady(opening: Opening): void {
     for (const sequence of runningOrder(this.#roster.running)) {
@@ -274,7 +274,7 @@ export class Scheduler {
       const isPlanned = (key: string) => opening.swaps.some((swap) => swap.key === key);
       opening.swaps.push(...swaps.filter(({ key }) => !isPlanned(key)));
       this.#roster.preempt(victim);
-      // Whoever is alone starts over in an empty arena, where its blocks lie without gaps.
+      // The only sequence starts over in an empty arena, where its blocks lie without gaps.
       if (isAlone) this.#cache.clear();
       if (victim === sequence) return null;
     }

@@ -23,7 +23,7 @@ export interface SequenceRequest {
   priority?: number;
   /** Blocks are shared among requests of the same salt only. */
   cacheSalt?: string;
-  /** Whether every prompt token is prefilled, though it be in the cache; false if left out. */
+  /** Whether every prompt token is prefilled, even if it is in the cache; false if left out. */
   skipsCache?: boolean;
 }
 
@@ -199,7 +199,7 @@ export class Sequence {
 
   /**
    * Begins behind what the tiers have of it; `sharedCount` blocks of the prompt are known there.
-   * Whoever comes back may begin behind its prompt.
+   * One that was preempted may begin behind its prompt.
    */
   begin(boundary: number, options: { step: number; sharedCount: number }): void {
     invariant(this.plannedTokenCount === 0, "a sequence begins once");

@@ -133,7 +133,7 @@ export interface StepPlan {
   /** 0, 1, 2, … in the order of planning and of committing. */
   stepIndex: number;
   starts: readonly StartOp[];
-  /** From the host; whoever reads them runs in this step. */
+  /** From the host; the sequences that read them run in this step. */
   loads: readonly LoadOp[];
   /** To the host; a step with any has no starts. */
   swaps: readonly SwapOp[];

@@ -63,7 +63,7 @@ export class SwapSpace {
     return all.filter(({ key }) => !this.#host.find(key));
   }
 
-  /** The bytes of these blocks are on the host; those of whoever has ended meanwhile can go. */
+  /** These blocks are on the host; those of a sequence that has ended since can go. */
   commit(ops: readonly SwapOp[], waiting: readonly Sequence[]): void {
     if (ops.length === 0) return;
     const wanted = new Set<string>();

@@ -12,7 +12,7 @@ import { SpecialTokens } from "./special_tokens.ts";
 import type { TokenizeOptions, Tokenizer } from "./types.ts";
 import { readVocabulary, tokenBytesTable, type Vocabulary } from "./vocabulary.ts";
 
-/** Characters from which on tokens are bounded first; the exact count of shorter texts is told. */
+/** Characters from which on tokens are bounded first; shorter texts get an exact count. */
 const BOUND_LENGTH_MIN = 2 ** 15;
 
 /** Warnings that were given: a model has several tokenizers in one process. */

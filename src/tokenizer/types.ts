@@ -77,7 +77,7 @@ export interface RenderOptions {
 
 /** Turns a conversation into a prompt. */
 export interface ChatTemplate {
-  /** Whether it tells the model of tools, in the form `<tool_call>` with JSON inside. */
+  /** Whether it describes tools to the model, in the form `<tool_call>` with JSON inside. */
   readonly knowsTools: boolean;
   /** Whether the template reads the variable `name`. */
   reads(name: string): boolean;

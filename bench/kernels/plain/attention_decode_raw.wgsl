@@ -1,5 +1,5 @@
 // attention_decode/raw, plainly: 64 lanes for one query head and split, a token and then a channel
-// each, one value at a time. Keys and values are read anew for each query head of a group.
+// each, one value at a time. Keys and values are read again for each query head of a group.
 
 override D: u32;
 override KV_HEAD_COUNT: u32;

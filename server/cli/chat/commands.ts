@@ -103,7 +103,7 @@ export function isSlashCommand(text: string): boolean {
   return /^\/[a-z?]*(\s|$)/i.test(text);
 }
 
-/** Runs a command; a wrong one is told, and changes nothing. */
+/** Runs a command; a wrong one is reported, and changes nothing. */
 export async function runSlashCommand(text: string, context: CommandContext): Promise<Outcome> {
   const [, word, rest] = /^\/(\S*)\s*([\s\S]*)$/.exec(text)!;
   const name = ALIASES[word.toLowerCase()] ?? word.toLowerCase();

@@ -130,7 +130,7 @@ function parseChunk(data: string): Chunk {
     const value = JSON.parse(data);
     if (typeof value === "object" && value !== null) return value;
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw new RequestError("bad_chunk", `not a JSON object: ${data.slice(0, MESSAGE_LENGTH_MAX)}`);
 }
@@ -171,7 +171,7 @@ export function messageOf(text: string): string {
     const { error } = JSON.parse(text);
     message = error?.message ?? error ?? text;
   } catch {
-    // Not JSON: told as it is.
+    // Not JSON: reported as it is.
   }
   return (typeof message === "string" ? message : text).slice(0, MESSAGE_LENGTH_MAX);
 }

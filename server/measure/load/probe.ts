@@ -23,7 +23,7 @@ export interface ServerAddress {
 export interface ProbedServer {
   target: Target;
   writer: PromptWriter;
-  /** What the server tells of its model beside the name, as it is; null if nothing. */
+  /** What the server says about its model beside the name, as it is; null if nothing. */
   modelMeta: object | null;
 }
 
@@ -37,7 +37,7 @@ const ADDED_TOKEN_COUNT_MAX = 2;
  * that is accepted, else without.
  *
  * @throws {TypeError} If the URL is not one of HTTP.
- * @throws {LoadError} If the server does not answer, or not with a stream that tells its usage.
+ * @throws {LoadError} If the server does not answer, or not with a stream that has its usage.
  */
 export async function probeServer(address: ServerAddress): Promise<ProbedServer> {
   const { apiKey, signal } = address;
@@ -68,7 +68,7 @@ export async function probeServer(address: ServerAddress): Promise<ProbedServer>
   throw new LoadError(`Cannot measure ${baseUrl}: ${problems[0]}`);
 }
 
-/** The writer with what the probe told of it; null if ids were not read as ids. */
+/** The writer with what the probe showed; null if ids were not read as ids. */
 function adopt(writer: PromptWriter, { promptTokenCount }: Completed): PromptWriter | null {
   if (writer.kind === "text") {
     return { kind: "text", tokensPerWord: Math.max(promptTokenCount, 1) / PROBE_TOKEN_COUNT };
@@ -133,7 +133,7 @@ async function listModels(
     const isModel = (value: unknown) => typeof (value as ListedModel)?.id === "string";
     if (Array.isArray(data)) return data.filter(isModel);
   } catch {
-    // Told below.
+    // Reported below.
   }
   return "/v1/models was not answered with a list";
 }

@@ -12,7 +12,7 @@ export type PromptWriter =
   | { kind: "token-ids"; vocabSize: number | null }
   | { kind: "text"; tokensPerWord: number };
 
-/** Ids that common vocabularies have as plain tokens, for servers that do not tell theirs. */
+/** Ids that common vocabularies have as plain tokens, for servers that do not list theirs. */
 const UNKNOWN_VOCABULARY = { begin: 1000, end: 20_000 };
 
 const WORDS =

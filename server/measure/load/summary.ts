@@ -1,5 +1,5 @@
 /**
- * The numbers of a run: latencies by percentile, rates by the tokens that streams told.
+ * The numbers of a run: latencies by percentile, rates by the tokens that streams reported.
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * The assertions of `@std/assert` that this project uses, under the same names, over
  * `node:assert/strict`. `deno.json` maps `@std/assert` here because JSR cannot be reached
  * everywhere.
- * One difference: `assertEquals` tells `0` from `-0`.
+ * One difference: to `assertEquals` `0` and `-0` differ.
  *
  * @module
  */

@@ -1,8 +1,7 @@
 /**
  * The `parseArgs` of `@std/cli` over `node:util`, as far as a command line needs it. `deno.json`
- * maps
- * `@std/cli/parse-args` here because JSR cannot be reached everywhere. Dotted names are not nested,
- * and a value glued to a short flag (`-p80`) is not split from it.
+ * maps `@std/cli/parse-args` here because JSR cannot be reached everywhere. Dotted names are not
+ * nested, and a value glued to a short flag (`-p80`) is not split from it.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * What an architecture reads a GGUF header through: keys under the architecture's name, tensors
- * that are checked as they are named, and a refusal of what nobody asked for.
+ * that are checked as they are named, and a refusal of tensors that no plan names.
  *
  * @module
  */
