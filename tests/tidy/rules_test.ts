@@ -252,6 +252,12 @@ const WORDS: [string, string, string, RegExp | null][] = [
   ["a lost type", "a.ts", `x ${"as"} any;`, /name the type/],
   ["the product reading shared files", "src/a.ts", '"../../../shared/x"', /without \.\.\/shared/],
   ["no fault in tests reading them", "tests/a.ts", '"../../shared/x"', null],
+  ["a turn of speech in a guide", "server/docs/a.md", "`/props` tells it.", /report, show/],
+  ["a turn of speech in a comment", "src/a.ts", "/** Whoever is last. */", /name the one/],
+  ["a turn of speech behind code", "shaders/a.wgsl", "let a = 1; // read anew", /again/],
+  ["a turn of speech in help", "server/cli/a.ts", 'help: "had better be 1"', /say what happens/],
+  ["no fault in the name of a function", "src/a.ts", "this.#tell(told);", null],
+  ["no fault in the comment of a test", "tests/a_test.ts", "// told", null],
 ];
 
 for (const [state, path, text, expected] of WORDS) {

@@ -16,6 +16,19 @@ const PRODUCT = /^(src|server|mod\.ts|packkv)/;
 // Put together here, so that this file does not hold the words.
 const word = (...parts: string[]) => new RegExp(`\\b${parts.join("")}\\b`);
 const host = (...parts: string[]) => new RegExp(parts.join("\\."), "i");
+const DOCUMENTS = /^(README|CHANGELOG|(src|server|shaders|bench)\/.*)\.md$/;
+const SOURCES = /^(mod\.ts$|(src|server|shaders|bench)\/.*\.(ts|mjs|wgsl)$)/;
+/** What people read of a source, up to a word: comments, help and summaries. */
+const READ = String.raw`^\s*(?:\/\/|\/?\*).*|\s\/\/ .*|\b(?:help|summary): .*`;
+/** Turns of speech, with what to say instead. */
+const TURNS: readonly [words: string, instead: string][] = [
+  ["tells?|told|telling", "report, show, list, say, describe or name"],
+  ["who(?:m|so)?ever", "name the one who does it"],
+  ["had better", "say what happens"],
+  ["anew", "again"],
+  ["for want of", "without"],
+  ["though (?:it|they) be", "even if"],
+];
 
 const BANNED: readonly BannedWord[] = [
   ...[["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["HA", "CK"]].map((parts) => ({
@@ -50,6 +63,13 @@ const BANNED: readonly BannedWord[] = [
     files: MODULES,
   },
   { pattern: /\bas any\s*[;,)\]}.[]/, reason: "name the type, or use unknown", files: MODULES },
+  ...TURNS.flatMap(([words, instead]) => {
+    const reason = `prose is plain: ${instead}`;
+    return [
+      { pattern: new RegExp(`\\b(?:${words})\\b`, "i"), reason, files: DOCUMENTS },
+      { pattern: new RegExp(`(?<=${READ})\\b(?:${words})\\b`, "i"), reason, files: SOURCES },
+    ];
+  }),
   { pattern: /\.\.\/shared\b/, reason: "the product runs without ../shared", files: PRODUCT },
 ];
 
