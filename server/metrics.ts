@@ -8,7 +8,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { EngineError } from "../src/core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../src/core/shapes.ts";
 import type { EngineStats, FinishReason } from "../src/engine/types.ts";
-import type { GenerationObserver, GenerationTimings } from "./openai/generation.ts";
+import type { GenerationObserver, GenerationTimings } from "./openai/generation/observer.ts";
 import type { ServerState } from "./state.ts";
 
 // deno-fmt-ignore

@@ -9,7 +9,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { EngineError, invariant } from "../src/core/errors.ts";
 import type { FinishReason } from "../src/engine/types.ts";
 import { toErrorAnswer } from "./openai/errors.ts";
-import type { GenerationObserver, GenerationTimings } from "./openai/generation.ts";
+import type { GenerationObserver, GenerationTimings } from "./openai/generation/observer.ts";
 import { idOf } from "./request_id.ts";
 
 /**

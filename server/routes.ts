@@ -17,7 +17,8 @@ import {
 } from "./openai/schema_answers.ts";
 import { chatSchema } from "./openai/schema_chat.ts";
 import { completionSchema } from "./openai/schema_completion.ts";
-import { responsesAnswer, responsesEvent, responsesSchema } from "./openai/schema_responses.ts";
+import { responsesAnswer, responsesEvent } from "./openai/responses/answer.ts";
+import { responsesSchema } from "./openai/responses/request.ts";
 import { applyTemplateRoute } from "./routes/apply_template.ts";
 import { detokenizeRoute } from "./routes/detokenize.ts";
 import { healthRoute, liveRoute } from "./routes/health.ts";

@@ -16,12 +16,10 @@ import {
   toUsage,
   type WholeChoice,
 } from "./answer_format.ts";
-import {
-  generateText,
-  type GenerationPiece,
-  type GenerationSpec,
-  type GenerationTimings,
-} from "./generation.ts";
+import { generateText } from "./generation/generate_text.ts";
+import type { GenerationTimings } from "./generation/observer.ts";
+import type { GenerationPiece } from "./generation/pieces.ts";
+import type { GenerationSpec } from "./generation/spec.ts";
 import { type Indexed, mergeConcurrent } from "./merge.ts";
 import { openScope, type RequestScope } from "./request_scope.ts";
 import type { RouteContext } from "./route_context.ts";

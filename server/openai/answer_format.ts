@@ -6,7 +6,8 @@
 
 import type { FinishReason } from "../../src/engine/types.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
-import type { CallPiece, GenerationTimings } from "./generation.ts";
+import type { GenerationTimings } from "./generation/observer.ts";
+import type { CallPiece } from "./generation/pieces.ts";
 import { toChatLogprobs, toCompletionLogprobs, type ToldToken } from "./token_lineup.ts";
 
 /** Tokens read and written for one request. */

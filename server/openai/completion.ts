@@ -11,7 +11,7 @@ import { answer, type AnswerPlan } from "./answer.ts";
 import { COMPLETION_FORMAT } from "./answer_format.ts";
 import { ApiError } from "./errors.ts";
 import { checkIds } from "./specs.ts";
-import type { GenerationSpec } from "./generation.ts";
+import type { GenerationSpec } from "./generation/spec.ts";
 import { readJson } from "./parse_body.ts";
 import { checkModelName, fittingIds, readyModel, type RouteContext } from "./route_context.ts";
 import {

@@ -11,18 +11,15 @@ import { type RequestWatch, watchOf } from "../request_watch.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
 import { toErrorAnswer } from "./errors.ts";
-import {
-  type CallPiece,
-  generateText,
-  type GenerationPiece,
-  type GenerationSpec,
-  type GenerationTimings,
-} from "./generation.ts";
+import { generateText } from "./generation/generate_text.ts";
+import type { GenerationTimings } from "./generation/observer.ts";
+import type { CallPiece, GenerationPiece } from "./generation/pieces.ts";
+import type { GenerationSpec } from "./generation/spec.ts";
 import { renderChat } from "./chat_prompt.ts";
 import { readJson } from "./parse_body.ts";
 import { openScope } from "./request_scope.ts";
 import { checkModelName, fittingIds, readyModel, type RouteContext } from "./route_context.ts";
-import { parseResponsesRequest, type ResponsesRequest } from "./schema_responses.ts";
+import { parseResponsesRequest, type ResponsesRequest } from "./responses/request.ts";
 import { fitLengths } from "./schema_lengths.ts";
 import { toSpecs } from "./specs.ts";
 import { answerSse } from "./sse.ts";

@@ -9,7 +9,7 @@ import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
 import { codecFields } from "./codec_fields.ts";
 import { ApiError } from "./errors.ts";
-import type { GenerationSpec } from "./generation.ts";
+import type { GenerationSpec } from "./generation/spec.ts";
 import { type CommonRequest, seedOfChoice } from "./schema_common.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import OpenAI from "openai";
-import { responsesEvent } from "../../server/openai/schema_responses.ts";
+import { responsesEvent } from "../../server/openai/responses/answer.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { FAKE_TOKENIZER, type FakeStep, tokensOf } from "../support/fake_engine.ts";
 import { harness } from "./harness.ts";

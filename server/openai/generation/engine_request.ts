@@ -1,0 +1,38 @@
+/**
+ * A generation as a request to the engine.
+ *
+ * @module
+ */
+
+import type { GenerateRequest } from "../../../src/engine/types.ts";
+import type { Echo } from "./echo.ts";
+import type { GenerationSpec } from "./spec.ts";
+
+/** What the engine is asked for; `signal` ends it. */
+export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo): GenerateRequest {
+  const {
+    promptIds,
+    maxTokens,
+    sampling,
+    ignoreEos,
+    adjustments,
+    priority,
+    cacheSalt,
+    skipsCache,
+  } = spec;
+  const count = spec.logprobs;
+  return {
+    promptIds,
+    maxTokens,
+    sampling,
+    ignoreEos,
+    adjustments,
+    priority,
+    cacheSalt,
+    skipsCache,
+    signal,
+    ...(spec.grammar === null ? {} : { grammar: spec.grammar }),
+    ...(count === null ? {} : { logprobs: count }),
+    ...(count === null || !echo.isTold ? {} : { promptLogprobs: count }),
+  };
+}

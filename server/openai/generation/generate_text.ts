@@ -1,0 +1,119 @@
+/**
+ * One generation as text: token ids in, pieces of text and calls out, cut at stop strings.
+ *
+ * @module
+ */
+
+import { EngineError, invariant } from "../../../src/core/errors.ts";
+import type { GenerateEvent } from "../../../src/engine/types.ts";
+import type { ServedModel } from "../../state.ts";
+import { TextAssembler } from "../text_assembler.ts";
+import { Echo } from "./echo.ts";
+import { toRequest } from "./engine_request.ts";
+import type { GenerationObserver, GenerationTimings } from "./observer.ts";
+import { type GenerationPiece, toPieces } from "./pieces.ts";
+import { Progress } from "./progress.ts";
+import type { GenerationSpec } from "./spec.ts";
+
+/** What a generation needs beside its spec. */
+export interface GenerationContext {
+  model: ServedModel;
+  /** Ends the generation; its reason is what is thrown then. */
+  signal: AbortSignal;
+  observer: GenerationObserver;
+}
+
+type FinishEvent = Extract<GenerateEvent, { type: "finish" }>;
+
+function toTimings(event: FinishEvent): GenerationTimings {
+  const { promptTokenCount, completionTokenCount, cachedTokenCount, timings } = event;
+  return { promptTokenCount, completionTokenCount, cachedTokenCount, ...timings };
+}
+
+async function* run(
+  spec: GenerationSpec,
+  { model, signal, observer }: GenerationContext,
+  progress: Progress,
+): AsyncGenerator<GenerationPiece> {
+  const { maxTokens } = spec;
+  const echo = new Echo(spec, model.tokenizer);
+  if (maxTokens === 0 && !echo.isTold) {
+    yield* echo.pieces();
+    yield { type: "finish", reason: "length", timings: progress.timings() };
+    return;
+  }
+  const assembler = new TextAssembler(model.tokenizer, spec);
+  for await (const event of model.engine.generate(toRequest(spec, signal, echo))) {
+    signal.throwIfAborted();
+    if (event.type === "prefill") {
+      const { type: _, queueMs: __, ...counts } = event;
+      progress.read(event);
+      yield { type: "progress", ...counts, elapsedMs: progress.elapsedMs };
+    } else if (event.type === "prompt_logprobs") {
+      echo.add(event.entries);
+    } else if (event.type === "token") {
+      yield* echo.pieces();
+      progress.countToken(observer);
+      const assembled = assembler.push(event.id, event.logprobs);
+      yield* toPieces(assembled, progress.completionTokenCount);
+      if (assembled.stopped) {
+        yield { type: "finish", reason: "stop", timings: progress.timings() };
+        return;
+      }
+    } else {
+      yield* echo.pieces();
+      const assembled = assembler.flush(event.reason === "length");
+      yield* toPieces(assembled, event.completionTokenCount);
+      const reason = assembled.stopped ? "stop" : event.reason;
+      yield { type: "finish", reason, timings: toTimings(event) };
+      return;
+    }
+  }
+  signal.throwIfAborted();
+  invariant(false, "a generation that is not aborted ends with a finish event");
+}
+
+/** A grammar that cannot be followed is the fault of the field it came from. */
+function named(error: unknown, { grammarParam }: GenerationSpec): unknown {
+  if (!(error instanceof EngineError) || error.param !== "grammar") return error;
+  return new EngineError(error.code, error.message, { param: grammarParam, cause: error });
+}
+
+/**
+ * Generates text until the end token, a stop string, or `maxTokens`.
+ *
+ * Leaving the iteration early, by `return()` or an error, ends the engine's sequence too.
+ *
+ * @throws {EngineError} What the engine throws, and the reason of `context.signal` once aborted.
+ */
+export async function* generateText(
+  spec: GenerationSpec,
+  context: GenerationContext,
+): AsyncGenerator<GenerationPiece> {
+  const own = new AbortController();
+  const forward = () => own.abort(context.signal.reason);
+  context.signal.throwIfAborted();
+  context.signal.addEventListener("abort", forward, { once: true });
+  const progress = new Progress(spec.promptIds.length);
+  let isOver = false;
+  try {
+    for await (const piece of run(spec, { ...context, signal: own.signal }, progress)) {
+      if (piece.type === "finish") {
+        isOver = true;
+        context.observer.finished(piece.reason, progress.elapsedMs, piece.timings);
+      }
+      yield piece;
+    }
+  } catch (error) {
+    isOver = true;
+    // However the engine reports an abort, the cause is the reason it was aborted for.
+    const cause = context.signal.aborted ? context.signal.reason : named(error, spec);
+    context.observer.failed(cause, progress.timings());
+    throw cause;
+  } finally {
+    const gone = new EngineError("aborted", "Cannot go on: the answer is not read any more");
+    if (!isOver) context.observer.failed(gone, progress.timings());
+    context.signal.removeEventListener("abort", forward);
+    own.abort(gone);
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * What one generation is asked for.
+ *
+ * @module
+ */
+
+import type { GrammarSpec, LogitAdjustments, SamplingOptions } from "../../../src/engine/types.ts";
+import type { TextOptions } from "../text_assembler.ts";
+
+/** What is to be generated, all defaults filled in. */
+export interface GenerationSpec extends TextOptions {
+  promptIds: readonly number[];
+  /** 0 generates nothing. */
+  maxTokens: number;
+  sampling: SamplingOptions;
+  ignoreEos: boolean;
+  adjustments: Partial<LogitAdjustments>;
+  /** Alternatives to report with each token; null: no log-probabilities at all. */
+  logprobs: number | null;
+  /** Text that comes before what is generated, with tokens like it; null for none. */
+  echo: string | null;
+  /** What the text must be; null for anything. */
+  grammar: GrammarSpec | null;
+  /** The field it came from. */
+  grammarParam: string;
+  priority: number;
+  cacheSalt: string;
+  /** Whether the whole prompt is prefilled, even if it is in the cache. */
+  skipsCache: boolean;
+}
