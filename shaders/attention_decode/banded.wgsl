@@ -150,7 +150,7 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
         is_more |= units${part}.is_more;
         let token = turn.row * 8u + (lane & 7u);
         //: if has_part_groups
-        let earlier${heads} = scores${heads}[block * 64u + token];
+        let earlier${heads} = scores${heads}[block * BLOCK_TOKENS + token];
         //: end
         // Begins with a barrier: every lane has read the sums of earlier parts.
         let next = shared_turn(next_turn(turn, is_more, has_high(bands_seen)));
@@ -168,7 +168,7 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
         own${heads} = select(own${heads}, Heads(0.0), is_done);
         //: end
         if (is_done & (lane < 8u)) {
-          scores${heads}[block * 64u + token] = score${heads};
+          scores${heads}[block * BLOCK_TOKENS + token] = score${heads};
         }
         bit${part} = select(bit${part}, units${part}.end, is_done);
         turn = next;
@@ -221,8 +221,9 @@ fn weigh_values(
         let units${part} = read_units(section${part}, bands${part}, bit${part}, turn);
         let factor = exp2(token_step(steps, turn.row) * VALUE_OCTAVES) * turn_scale(turn);
         let is_first = (turn.window | turn.high) == 0u;
-        let share${heads} =
-          exp(scores${heads}[block * 64u + turn.row * 8u + (lane & 7u)] - peaks.peak${heads});
+        let share${heads} = exp(
+          scores${heads}[block * BLOCK_TOKENS + turn.row * 8u + (lane & 7u)] - peaks.peak${heads}
+        );
         total${heads} += select(Heads(0.0), share${heads}, is_first);
         let scaled${heads} = share${heads} * factor;
         let weight${token}_${heads} = shuffle_heads(scaled${heads}, ${token}u);

@@ -23,7 +23,8 @@ const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of th
 @group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 
 var<workgroup> queries${heads}: array<Heads, D>;
-var<workgroup> weights${heads}: array<Heads, 64>; // scores, then exp(score - m) * value_scale
+// Scores, then exp(score - m) * value_scale.
+var<workgroup> weights${heads}: array<Heads, BLOCK_TOKENS>;
 
 // Place of query `index` of a workgroup among all rows' query heads.
 fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
@@ -50,10 +51,10 @@ fn run(workgroup: vec3<u32>) {
     let keys = record + workgroup.x * SECTION_WORDS;
     let values = record + (KV_HEAD_COUNT + workgroup.x) * SECTION_WORDS;
     var next${heads} = peak${heads};
-    for (var token = lane; token < 64u; token += LANE_COUNT) {
+    for (var token = lane; token < BLOCK_TOKENS; token += LANE_COUNT) {
       var score${heads} = Heads(0.0);
       for (var word = 0u; word < D / 4u; word += 1u) {
-        let place = ((word >> 1u) * 64u + token) * 2u + (word & 1u);
+        let place = ((word >> 1u) * BLOCK_TOKENS + token) * 2u + (word & 1u);
         let code = code_values(arena[keys + SCALE_WORDS + place]);
         score${heads} += queries${heads}[4u * word] * code.x;
         score${heads} += queries${heads}[4u * word + 1u] * code.y;
@@ -70,7 +71,7 @@ fn run(workgroup: vec3<u32>) {
     }
     let kept${heads} = exp(peak${heads} - next${heads});
     var added${heads} = Heads(0.0);
-    for (var token = lane; token < 64u; token += LANE_COUNT) {
+    for (var token = lane; token < BLOCK_TOKENS; token += LANE_COUNT) {
       let weight${heads} = exp(weights${heads}[token] - next${heads});
       let value_scale = token_scale(values, token);
       added${heads} += weight${heads};
@@ -92,7 +93,7 @@ fn run(workgroup: vec3<u32>) {
       y${heads} = select(y${heads}, Heads(0.0), block == first);
       z${heads} = select(z${heads}, Heads(0.0), block == first);
       w${heads} = select(w${heads}, Heads(0.0), block == first);
-      for (var token = 0u; token < 64u; token += 1u) {
+      for (var token = 0u; token < BLOCK_TOKENS; token += 1u) {
         let code = code_values(arena[values + SCALE_WORDS + token * (D / 4u) + word]);
         x${heads} += weights${heads}[token] * code.x;
         y${heads} += weights${heads}[token] * code.y;

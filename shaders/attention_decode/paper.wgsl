@@ -143,7 +143,7 @@ fn score_tokens(block_count: u32, before: Softmax) -> Softmax {
         score${unit}_${eight}_${heads} =
           select(Heads(LOWEST), score${unit}_${eight}_${heads}, token < token_counts[block]);
         peak${heads} = max(peak${heads}, score${unit}_${eight}_${heads});
-        weights${heads}[block * 64u + token] = score${unit}_${eight}_${heads};
+        weights${heads}[block * BLOCK_TOKENS + token] = score${unit}_${eight}_${heads};
       }
       //: end
       //: end
@@ -166,11 +166,11 @@ fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: boo
   var total${heads} = Heads(0.0);
   var zero_sum${heads} = Heads(0.0);
   for (var block = 0u; block < block_count; block += 1u) {
-    for (var token = lane; token < 64u; token += LANE_COUNT) {
+    for (var token = lane; token < BLOCK_TOKENS; token += LANE_COUNT) {
       let params = arena[records[block] + VALUE_PARAMS_WORD + token];
-      let weight${heads} = exp(weights${heads}[block * 64u + token] - peak${heads});
+      let weight${heads} = exp(weights${heads}[block * BLOCK_TOKENS + token] - peak${heads});
       total${heads} += weight${heads};
-      weights${heads}[block * 64u + token] = weight${heads} * scale_of(params);
+      weights${heads}[block * BLOCK_TOKENS + token] = weight${heads} * scale_of(params);
       zero_sum${heads} += weight${heads} * scale_of(params) * zero_of(params);
     }
   }
@@ -227,7 +227,7 @@ fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: boo
         //: repeat eight
         {
           let weight${heads} =
-            weights${heads}[block * 64u + unit * UNIT_TOKENS + ${eight}u * 8u + lane8];
+            weights${heads}[block * BLOCK_TOKENS + unit * UNIT_TOKENS + ${eight}u * 8u + lane8];
           //: repeat row
           //: repeat word
           //: repeat token

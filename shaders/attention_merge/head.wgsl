@@ -21,7 +21,7 @@ var<workgroup> factors: array<f32, SPLIT_COUNT_MAX>;
 fn run(workgroup: vec3<u32>) {
   let row = rows[workgroup.y];
   let sealed_splits = (row.list_count + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT;
-  let window_tiles = row.position / 64u + 1u - row.first_window_block;
+  let window_tiles = row.position / BLOCK_TOKENS + 1u - row.first_window_block;
   let split_count = sealed_splits + window_tiles;
   let head = workgroup.y * QUERY_HEAD_COUNT + workgroup.x;
   let start = head * SPLIT_COUNT_MAX * (D / 2u + 1u);

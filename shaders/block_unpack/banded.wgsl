@@ -40,7 +40,7 @@ fn run(workgroup: vec3<u32>) {
   let section = load_section(record, SECTION_TABLE_WORD + workgroup.x);
   let bands = load_bands(SIDE * CHANNEL_COUNT + workgroup.x * 32u);
   let sink_count = select(0u, SINK_COUNT, is_first_block(entry));
-  let tile = (workgroup.y * 2u + SIDE) * (CHANNEL_COUNT * 8u);
+  let tile = (workgroup.y * 2u + SIDE) * (CHANNEL_COUNT * (BLOCK_TOKENS / 8u));
   // What a lane writes: token lane % 8 of a row, eight channels at a time.
   let eight${unit} = first_eight + ${unit}u * (LANE_COUNT / 8u) + (lane >> 3u);
   let steps${unit} = load_channel_steps(eight${unit});
@@ -79,8 +79,8 @@ fn run(workgroup: vec3<u32>) {
 
 // Place of 8 channels of one token in a side of a tile: K by 8 channels, V by tokens.
 fn tile_place(eight: u32, token: u32) -> u32 {
-  let value_place = (eight / (D / 8u) * 64u + token) * (D / 8u) + eight % (D / 8u);
-  return select(eight * 64u + token, value_place, SIDE == 1u);
+  let value_place = (eight / (D / 8u) * BLOCK_TOKENS + token) * (D / 8u) + eight % (D / 8u);
+  return select(eight * BLOCK_TOKENS + token, value_place, SIDE == 1u);
 }
 
 // Low or high digits of a unit, a byte each.

@@ -35,10 +35,10 @@ fn main(
   let eight_count = HEAD_SIZE / 8u;
   let record = directory[rows[0].list_start + block].record;
   let section = record + workgroup_id.x * SECTION_WORDS;
-  let tile = workgroup_id.y * (KV_HEAD_COUNT * HEAD_SIZE * 16u);
+  let tile = workgroup_id.y * (KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 4u));
   let scale = token_scale(section, token);
   for (var eight = 0u; eight < eight_count; eight++) {
-    let place = select(eight * 64u + token, token * eight_count + eight, side == 1u);
+    let place = select(eight * BLOCK_TOKENS + token, token * eight_count + eight, side == 1u);
     let start = section + 32u + 2u * place;
     let low = clipped(code_values(arena[start]) * scale);
     let high = clipped(code_values(arena[start + 1u]) * scale);

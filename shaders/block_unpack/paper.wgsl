@@ -41,7 +41,7 @@ fn run(workgroup: vec3<u32>) {
 
   let lane8 = lane & 7u;
   let octet = lane - lane8; // first of this lane's 8 lanes
-  let tile = (workgroup.y * 2u + SIDE) * (KV_HEAD_COUNT * D * 8u);
+  let tile = (workgroup.y * 2u + SIDE) * (KV_HEAD_COUNT * D * (BLOCK_TOKENS / 8u));
   for (var first_unit = 0u; first_unit < UNITS_PER_BLOCK; first_unit += LANE_COUNT / 8u) {
     let unit = first_unit + lane / 8u;
     let pack_row${row} = unit * UNIT_TOKENS / PACK_SIZE + ${row}u;
@@ -111,7 +111,7 @@ fn run(workgroup: vec3<u32>) {
 
 // Place of 8 channels of one token in a side of a tile: K by 8 channels, V by tokens.
 fn tile_place(kv_head: u32, eight: u32, token: u32) -> u32 {
-  let key_place = (kv_head * (D / 8u) + eight) * 64u + token;
-  let value_place = (kv_head * 64u + token) * (D / 8u) + eight;
+  let key_place = (kv_head * (D / 8u) + eight) * BLOCK_TOKENS + token;
+  let value_place = (kv_head * BLOCK_TOKENS + token) * (D / 8u) + eight;
   return select(key_place, value_place, SIDE == 1u);
 }

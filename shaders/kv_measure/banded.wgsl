@@ -14,8 +14,8 @@ override LAYER_COUNT: u32;
 const PACK_SIZE = 8u;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, present, -}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][16]
-@group(0) @binding(2) var<storage, read> order: array<u32>; // [job][layer][64]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][words]
+@group(0) @binding(2) var<storage, read> order: array<u32>; // [job][layer][tokens]
 @group(0) @binding(3) var<storage, read> bands: array<u32>; // [layer][side][c][8]
 @group(0) @binding(4) var<storage, read_write> sizes: array<u32>; // [job][layer][section]
 
@@ -30,12 +30,12 @@ fn main(
   let layer = workgroup_id.y;
   let entry = workgroup_id.z * LAYER_COUNT + layer;
   let token_count = jobs[workgroup_id.z].z;
-  section_order[lane] = order[entry * 64u + lane];
+  section_order[lane] = order[entry * BLOCK_TOKENS + lane];
   workgroupBarrier();
 
   // Sections go by side, head and part, so the channels of all sections lie side by side.
   let channel = section * 32u + (lane & 31u);
-  let codes_start = (entry * SECTION_COUNT * 32u + channel) * 16u;
+  let codes_start = (entry * SECTION_COUNT * 32u + channel) * CODE_WORDS;
   let bands_start = (layer * SECTION_COUNT * 32u + channel) * 8u;
   let first_row = (lane >> 5u) * 4u;
   var sum = 0u;

@@ -14,8 +14,8 @@ override LAYER_COUNT: u32;
 override PACK_SIZE: u32; // 4, 8, 16 or 32
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][16]
-@group(0) @binding(2) var<storage, read> order: array<u32>; // [job][layer][64]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][words]
+@group(0) @binding(2) var<storage, read> order: array<u32>; // [job][layer][tokens]
 @group(0) @binding(3) var<storage, read_write> sizes: array<u32>; // [job][layer][section]
 
 var<workgroup> width_sum: atomic<u32>;
@@ -28,15 +28,15 @@ fn main(
   let section = workgroup_id.x;
   let entry = workgroup_id.z * LAYER_COUNT + workgroup_id.y;
   let token_count = jobs[workgroup_id.z].z;
-  section_order[lane] = order[entry * 64u + lane];
+  section_order[lane] = order[entry * BLOCK_TOKENS + lane];
   workgroupBarrier();
 
   // Sections are K heads, then V heads, so the channels of all sections lie side by side.
-  let start = (entry * 2u * KV_HEAD_COUNT + section) * HEAD_SIZE * 16u;
+  let start = (entry * 2u * KV_HEAD_COUNT + section) * HEAD_SIZE * CODE_WORDS;
   var sum = 0u;
   for (var channel = lane; channel < HEAD_SIZE; channel += 64u) {
-    for (var row = 0u; row < 64u / PACK_SIZE; row++) {
-      sum += pack_range(start + channel * 16u, row, token_count).y;
+    for (var row = 0u; row < BLOCK_TOKENS / PACK_SIZE; row++) {
+      sum += pack_range(start + channel * CODE_WORDS, row, token_count).y;
     }
   }
   atomicAdd(&width_sum, sum);

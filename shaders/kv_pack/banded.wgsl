@@ -22,9 +22,9 @@ const STEP_WORDS = 16u;
 const SECTION_WORDS_MAX = PLANE_WORDS + 512u; // 32 channels of 64 codes of 8 bits
 
 @group(0) @binding(0) var<storage, read> jobs: array<u32>; // [job]{scratch, first, targets[layer]}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][layer][side][c][16]
-@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][layer][side][64]
-@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][layer][64]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][layer][side][c][words]
+@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][layer][side][tokens]
+@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][layer][tokens]
 @group(0) @binding(4) var<storage, read> sizes: array<u32>; // [scratch][layer][section]
 @group(0) @binding(5) var<storage, read> sinks: array<u32>; // as in a record, [scratch][layer]
 @group(0) @binding(6) var<storage, read> bands: array<u32>; // [layer][side][c][8]
@@ -119,14 +119,14 @@ fn main(
   let layer = first_layer + workgroup_id.y;
   let job = workgroup_id.z * (2u + LAYER_COUNT);
   let first_token = jobs[job + 1u];
-  let token_count = 64u - first_token;
+  let token_count = BLOCK_TOKENS - first_token;
   let entry = jobs[job] * LAYER_COUNT + layer;
-  section_order[lane] = order[entry * 64u + lane];
+  section_order[lane] = order[entry * BLOCK_TOKENS + lane];
   workgroupBarrier();
 
   // 1. The section's image.
   let channel = index * 32u + (lane & 31u); // over both sides
-  let codes_start = (entry * section_count * 32u + channel) * 16u;
+  let codes_start = (entry * section_count * 32u + channel) * CODE_WORDS;
   let bands_start = (layer * section_count * 32u + channel) * 8u;
   let chosen = write_bands(codes_start, bands_start, lane, token_count);
   var words = 0u;
@@ -169,7 +169,7 @@ fn main(
   if (index == 0u && lane < STEP_WORDS) {
     var steps = 0u;
     for (var i = 0u; i < 4u; i++) {
-      steps |= params[entry * 128u + section_order[lane * 4u + i]] << (8u * i);
+      steps |= params[entry * (2u * BLOCK_TOKENS) + section_order[lane * 4u + i]] << (8u * i);
     }
     arena[record + section_count + lane] = steps;
   }

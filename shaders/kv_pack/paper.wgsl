@@ -22,9 +22,9 @@ override VALUE_WIDTH_BITS: u32;
 override SECTION_WORDS_MAX: u32;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, token_count, scratch}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][layer][side][c][16]
-@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][layer][side][64]
-@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][layer][64]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][layer][side][c][words]
+@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][layer][side][tokens]
+@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][layer][tokens]
 @group(0) @binding(4) var<storage, read> sizes: array<u32>; // [scratch][layer][section]
 @group(0) @binding(5) var<storage, read> targets: array<u32>; // [job][layer], words
 @group(0) @binding(6) var<storage, read> first_layer: array<u32>; // [1]
@@ -44,7 +44,7 @@ fn section_of(side: u32) -> Section {
   let bits = select(KEY_BITS, VALUE_BITS, side == 1u);
   let width_bits = select(KEY_WIDTH_BITS, VALUE_WIDTH_BITS, side == 1u);
   let plane_words = HEAD_SIZE / 32u;
-  let row_count = 64u / PACK_SIZE;
+  let row_count = BLOCK_TOKENS / PACK_SIZE;
   let minima_word = row_count * width_bits * plane_words;
   return Section(bits, width_bits, minima_word, minima_word + row_count * bits * plane_words);
 }
@@ -90,8 +90,8 @@ fn row_widths(section: Section, row: u32, channel: u32) -> vec3<u32> {
 
 fn write_ranges(section: Section, start: u32, channel: u32, token_count: u32) {
   let plane_words = HEAD_SIZE / 32u;
-  for (var row = 0u; row < 64u / PACK_SIZE; row++) {
-    let range = pack_range(start + channel * 16u, row, token_count);
+  for (var row = 0u; row < BLOCK_TOKENS / PACK_SIZE; row++) {
+    let range = pack_range(start + channel * CODE_WORDS, row, token_count);
     for (var plane = 0u; plane < section.width_bits; plane++) {
       let word = (row * section.width_bits + plane) * plane_words + (channel >> 5u);
       atomicOr(&image[word], ((range.y >> plane) & 1u) << (channel & 31u));
@@ -102,7 +102,7 @@ fn write_ranges(section: Section, start: u32, channel: u32, token_count: u32) {
 
 fn write_payload(section: Section, start: u32, channel: u32, token_count: u32) {
   var row_start = section.payload_word * 32u;
-  for (var row = 0u; row < 64u / PACK_SIZE; row++) {
+  for (var row = 0u; row < BLOCK_TOKENS / PACK_SIZE; row++) {
     let widths = row_widths(section, row, channel);
     let width = widths.z;
     let minimum = read_image(minimum_bit(section, row, channel), section.bits);
@@ -112,7 +112,7 @@ fn write_payload(section: Section, start: u32, channel: u32, token_count: u32) {
     var gathered = 0u;
     let end = min((row + 1u) * PACK_SIZE, token_count);
     for (var place = row * PACK_SIZE; place < end && width > 0u; place++) {
-      let value = code_at(start + channel * 16u, place) - minimum;
+      let value = code_at(start + channel * CODE_WORDS, place) - minimum;
       gathered |= value << shift;
       shift += width;
       if (shift >= 32u) {
@@ -141,10 +141,10 @@ fn main(
   let entry = job.w * LAYER_COUNT + layer;
   let side = select(0u, 1u, index >= KV_HEAD_COUNT);
   let section = section_of(side);
-  section_order[lane] = order[entry * 64u + lane];
+  section_order[lane] = order[entry * BLOCK_TOKENS + lane];
   workgroupBarrier();
 
-  let codes_start = (entry * section_count + index) * HEAD_SIZE * 16u;
+  let codes_start = (entry * section_count + index) * HEAD_SIZE * CODE_WORDS;
   for (var channel = lane; channel < HEAD_SIZE; channel += 64u) {
     write_ranges(section, codes_start, channel, job.z);
   }
@@ -154,7 +154,7 @@ fn main(
   }
   workgroupBarrier();
 
-  var start = section_count + 128u;
+  var start = section_count + 2u * BLOCK_TOKENS;
   for (var before = 0u; before < index; before++) {
     let fixed = section_of(select(0u, 1u, before >= KV_HEAD_COUNT)).payload_word;
     start += fixed + sizes[entry * section_count + before];
@@ -169,7 +169,8 @@ fn main(
   }
   if (index == side * KV_HEAD_COUNT) {
     let token = section_order[lane];
-    arena[record + section_count + side * 64u + lane] = params[(entry * 2u + side) * 64u + token];
+    arena[record + section_count + side * BLOCK_TOKENS + lane] =
+      params[(entry * 2u + side) * BLOCK_TOKENS + token];
   }
   let end = start + word_count;
   if (index == section_count - 1u && lane < ((0u - end) & 3u)) {

@@ -11,8 +11,8 @@
 //            product and round is correctly rounded everywhere
 // Shared:    lib/kv_raw_tile.wgsl
 //
-// The token at place p is first_token + p, modulo 64: so the sinks are the tokens of the absent
-// places. Their values are copied out as they are. The identity is written as packed order.
+// The token at place p is first_token + p, modulo BLOCK_TOKENS: so the sinks are the tokens of the
+// absent places. Their values are copied out as they are. The identity is written as packed order.
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32; // multiple of 32
@@ -30,9 +30,9 @@ const FACTOR_QUADS = 64u;
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, present, first}
 @group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
 @group(0) @binding(2) var<storage, read> tables: array<vec4<u32>>; // quantiserWords of the layer
-@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][layer][side][c][16]
-@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][layer][side][64]
-@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][layer][64]
+@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][layer][side][c][words]
+@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][layer][side][tokens]
+@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][layer][tokens]
 @group(0) @binding(6) var<storage, read_write> sinks: array<vec4<u32>>; // of records, [job][layer]
 @group(0) @binding(7) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
 @group(0) @binding(8) var<uniform> layer: u32;
@@ -95,7 +95,8 @@ fn biased_codes(scaled: vec4<f32>, factor: f32) -> vec4<u32> {
 fn quantise_side(side: u32, tile: u32, entry: u32, lane: u32, place_start: u32, job: vec4<u32>) {
   let group_count = KV_HEAD_COUNT * HEAD_SIZE / 8u;
   let quad = lane & 3u;
-  let codes_start = (entry * 2u + side) * (KV_HEAD_COUNT * HEAD_SIZE * 16u) + (place_start >> 2u);
+  let codes_start =
+    (entry * 2u + side) * (KV_HEAD_COUNT * HEAD_SIZE * CODE_WORDS) + (place_start >> 2u);
   for (var group = lane >> 2u; group < group_count; group += 64u) {
     let even_recip = even_recips(side, group);
     let odd_recip = odd_recips(side, group);
@@ -103,7 +104,7 @@ fn quantise_side(side: u32, tile: u32, entry: u32, lane: u32, place_start: u32, 
     var odd_codes = vec4<u32>(0u);
     for (var i = 0u; i < 4u; i++) {
       let place = place_start + quad * 4u + i;
-      let words = window[tile + tile_index(side, group, (job.w + place) & 63u)];
+      let words = window[tile + tile_index(side, group, (job.w + place) & (BLOCK_TOKENS - 1u))];
       let factor = factors[quad * 4u + i][side];
       let even = biased_codes(f16_values(words & vec4(0xffffu)) * even_recip, factor);
       let odd = biased_codes(f16_values(words >> vec4(16u)) * odd_recip, factor);
@@ -111,15 +112,15 @@ fn quantise_side(side: u32, tile: u32, entry: u32, lane: u32, place_start: u32, 
       even_codes |= select(vec4(0u), even << vec4(8u * i), is_present);
       odd_codes |= select(vec4(0u), odd << vec4(8u * i), is_present);
     }
-    let start = codes_start + quad + group * 128u;
+    let start = codes_start + quad + group * (8u * CODE_WORDS);
     codes[start] = even_codes.x;
-    codes[start + 16u] = odd_codes.x;
-    codes[start + 32u] = even_codes.y;
-    codes[start + 48u] = odd_codes.y;
-    codes[start + 64u] = even_codes.z;
-    codes[start + 80u] = odd_codes.z;
-    codes[start + 96u] = even_codes.w;
-    codes[start + 112u] = odd_codes.w;
+    codes[start + CODE_WORDS] = odd_codes.x;
+    codes[start + 2u * CODE_WORDS] = even_codes.y;
+    codes[start + 3u * CODE_WORDS] = odd_codes.y;
+    codes[start + 4u * CODE_WORDS] = even_codes.z;
+    codes[start + 5u * CODE_WORDS] = odd_codes.z;
+    codes[start + 6u * CODE_WORDS] = even_codes.w;
+    codes[start + 7u * CODE_WORDS] = odd_codes.w;
   }
 }
 
@@ -133,12 +134,12 @@ fn main(
   let job = jobs[job_index];
   let groups_per_head = HEAD_SIZE / 8u;
   let group_count = KV_HEAD_COUNT * groups_per_head;
-  let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * 16u);
+  let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 4u));
   let entry = job_index * LAYER_COUNT + layer;
 
   // 1. The magnitude of each token's V, and its largest values in steps.
   let place = place_start + (lane & 15u);
-  let token = (job.w + place) & 63u;
+  let token = (job.w + place) & (BLOCK_TOKENS - 1u);
   var sum = 0u;
   var bad = vec4<u32>(0u);
   var most = vec2<f32>(0.0);
@@ -174,9 +175,9 @@ fn main(
     }
     let step = select(0u, token_step(sum, most), place < job.z);
     factors[lane] = factor_recips(step);
-    params[entry * 128u + place] = step;
-    params[entry * 128u + 64u + place] = step;
-    order[entry * 64u + place] = place;
+    params[entry * (2u * BLOCK_TOKENS) + place] = step;
+    params[entry * (2u * BLOCK_TOKENS) + BLOCK_TOKENS + place] = step;
+    order[entry * BLOCK_TOKENS + place] = place;
     if (lane == 0u && atomicLoad(&is_bad) != 0u) {
       atomicOr(&flags[job_index], 1u);
     }

@@ -24,7 +24,7 @@ const CODE_MAX_INVERSE = 0x1.020408p-7f; // f32(1 / 127)
 @group(0) @binding(3) var<storage, read_write> records: array<u32>; // [job][layer][record]
 @group(0) @binding(4) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
 
-var<workgroup> scales: array<u32, 64>; // f16 bits
+var<workgroup> scales: array<u32, BLOCK_TOKENS>; // f16 bits
 
 @compute @workgroup_size(64)
 fn main(
@@ -35,7 +35,7 @@ fn main(
   let side = workgroup_id.x / KV_HEAD_COUNT;
   let head = workgroup_id.x % KV_HEAD_COUNT;
   let eight_count = HEAD_SIZE / 8u;
-  let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * 16u);
+  let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 4u));
   let entry = workgroup_id.y * LAYER_COUNT + layer_index[0];
   let section = (entry * 2u * KV_HEAD_COUNT + workgroup_id.x) * SECTION_WORDS;
 
@@ -63,7 +63,7 @@ fn main(
     let words = window[tile + tile_index(side, head * eight_count + eight, token)];
     let even = codes_of(words & vec4(0xffffu), reciprocal);
     let odd = codes_of(words >> vec4(16u), reciprocal);
-    let place = select(eight * 64u + token, token * eight_count + eight, side == 1u);
+    let place = select(eight * BLOCK_TOKENS + token, token * eight_count + eight, side == 1u);
     let start = section + 32u + 2u * place;
     records[start] = even.x | (odd.x << 8u) | (even.y << 16u) | (odd.y << 24u);
     records[start + 1u] = even.z | (odd.z << 8u) | (even.w << 16u) | (odd.w << 24u);

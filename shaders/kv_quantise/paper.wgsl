@@ -27,15 +27,15 @@ const ZERO_MAX_INVERSE = 0x1.0624dep-15f; // f32(1 / 32000)
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
 @group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
 @group(0) @binding(2) var<storage, read> layer_index: array<u32>; // [1]
-@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][layer][side][c][16]
-@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][layer][side][64]
-@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][layer][64]
+@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][layer][side][c][words]
+@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][layer][side][tokens]
+@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][layer][tokens]
 @group(0) @binding(6) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
 
 var<workgroup> lows: array<f32, 256>;
 var<workgroup> highs: array<f32, 256>;
-var<workgroup> reciprocals: array<f32, 64>;
-var<workgroup> zeros: array<i32, 64>;
+var<workgroup> reciprocals: array<f32, BLOCK_TOKENS>;
+var<workgroup> zeros: array<i32, BLOCK_TOKENS>;
 var<workgroup> is_bad: atomic<u32>;
 
 // {scale as f16 bits, reciprocal as f32 bits}. FORMAT.md sections 6.1 and 6.2.
@@ -53,11 +53,11 @@ fn main(
   let job_index = workgroup_id.y;
   let job = jobs[job_index];
   let group_count = KV_HEAD_COUNT * HEAD_SIZE / 8u;
-  let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * 16u);
+  let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 4u));
   let entry = job_index * LAYER_COUNT + layer_index[0];
 
   // 1. The range of each token over all heads and channels.
-  let token = lane & 63u;
+  let token = lane & (BLOCK_TOKENS - 1u);
   var low = 0x1p17f;
   var high = -0x1p17f;
   var bad = vec4<u32>(0u);
@@ -78,18 +78,24 @@ fn main(
   workgroupBarrier();
 
   // 2. Scale and zero of each token.
-  if (lane < 64u) {
-    low = min(min(lows[lane], lows[lane + 64u]), min(lows[lane + 128u], lows[lane + 192u]));
-    high = max(max(highs[lane], highs[lane + 64u]), max(highs[lane + 128u], highs[lane + 192u]));
+  if (lane < BLOCK_TOKENS) {
+    low = min(
+      min(lows[lane], lows[lane + BLOCK_TOKENS]),
+      min(lows[lane + 2u * BLOCK_TOKENS], lows[lane + 3u * BLOCK_TOKENS]),
+    );
+    high = max(
+      max(highs[lane], highs[lane + BLOCK_TOKENS]),
+      max(highs[lane + 2u * BLOCK_TOKENS], highs[lane + 3u * BLOCK_TOKENS]),
+    );
     let scale = token_scale(low, high, select(KEY_REL, VALUE_REL, side == 1u));
     let reciprocal = select(0.0, bitcast<f32>(scale.y), is_present);
     let zero = i32(round(low * reciprocal));
     reciprocals[lane] = reciprocal;
     zeros[lane] = zero;
     let word = (bitcast<u32>(zero) << 16u) | scale.x;
-    params[(entry * 2u + side) * 64u + lane] = select(0u, word, is_present);
+    params[(entry * 2u + side) * BLOCK_TOKENS + lane] = select(0u, word, is_present);
     if (side == 0u) {
-      order[entry * 64u + lane] = lane;
+      order[entry * BLOCK_TOKENS + lane] = lane;
     }
     if (lane == 0u && atomicLoad(&is_bad) != 0u) {
       atomicOr(&flags[job_index], 1u);
@@ -101,7 +107,7 @@ fn main(
   let quad = lane & 15u;
   let first = quad * 4u;
   let code_max = vec4<i32>(i32(select(KEY_CODE_MAX, VALUE_CODE_MAX, side == 1u)));
-  let codes_start = (entry * 2u + side) * (KV_HEAD_COUNT * HEAD_SIZE * 16u) + quad;
+  let codes_start = (entry * 2u + side) * (KV_HEAD_COUNT * HEAD_SIZE * CODE_WORDS) + quad;
   for (var group = lane >> 4u; group < group_count; group += 16u) {
     var even_codes = vec4<u32>(0u);
     var odd_codes = vec4<u32>(0u);
@@ -114,14 +120,14 @@ fn main(
       even_codes |= vec4<u32>(clamp(even, vec4(0i), code_max)) << vec4(8u * i);
       odd_codes |= vec4<u32>(clamp(odd, vec4(0i), code_max)) << vec4(8u * i);
     }
-    let start = codes_start + group * 128u;
+    let start = codes_start + group * (8u * CODE_WORDS);
     codes[start] = even_codes.x;
-    codes[start + 16u] = odd_codes.x;
-    codes[start + 32u] = even_codes.y;
-    codes[start + 48u] = odd_codes.y;
-    codes[start + 64u] = even_codes.z;
-    codes[start + 80u] = odd_codes.z;
-    codes[start + 96u] = even_codes.w;
-    codes[start + 112u] = odd_codes.w;
+    codes[start + CODE_WORDS] = odd_codes.x;
+    codes[start + 2u * CODE_WORDS] = even_codes.y;
+    codes[start + 3u * CODE_WORDS] = odd_codes.y;
+    codes[start + 4u * CODE_WORDS] = even_codes.z;
+    codes[start + 5u * CODE_WORDS] = odd_codes.z;
+    codes[start + 6u * CODE_WORDS] = even_codes.w;
+    codes[start + 7u * CODE_WORDS] = odd_codes.w;
   }
 }

@@ -23,26 +23,26 @@ override LANE_COUNT: u32; // 64 to 256, multiple of 64
 override PART_COUNT = LANE_COUNT / 16u;
 
 const CHUNK_SIZE = 1024u; // channels listed at a time
-const NO_TOKEN = 64u;
+const NO_TOKEN = BLOCK_TOKENS;
 const WIDTH_MAX = 8u;
 const WIDEST = 0xff00u; // the range 0..255
 const NO_KEY = 0xffffffffu;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][16]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][words]
 @group(0) @binding(2) var<storage, read_write> ranges: array<u32>; // [job][layer][side][c]
-@group(0) @binding(3) var<storage, read_write> order: array<u32>; // [job][layer][64]
+@group(0) @binding(3) var<storage, read_write> order: array<u32>; // [job][layer][tokens]
 
 // Of the chunk: {channel, old range | new range << 16}, or {sum of the codes left, 0}. A range is
 // {least in bits 0 to 7, greatest in bits 8 to 15}; ranges are only used by their own lane.
 var<workgroup> list: array<vec2<u32>, CHUNK_SIZE>;
 var<workgroup> list_counts: array<atomic<u32>, 2>; // of this chunk and of the next, in turn
-var<workgroup> remaining: array<u32, 16>; // a byte per token: 1 if it has no place yet
+var<workgroup> remaining: array<u32, CODE_WORDS>; // a byte per token: 1 if it has no place yet
 var<workgroup> best: atomic<u32>; // the next token in bits 0 to 5
 var<workgroup> shares: array<vec4<u32>, LANE_COUNT>; // of the sums of four tokens, by [part][quad]
-var<workgroup> squared_dots: array<vec4<u32>, 64>;
-var<workgroup> norms: array<u32, 64>;
-var<workgroup> contenders: array<u32, 64>;
+var<workgroup> squared_dots: array<vec4<u32>, BLOCK_TOKENS>;
+var<workgroup> norms: array<u32, BLOCK_TOKENS>;
+var<workgroup> contenders: array<u32, BLOCK_TOKENS>;
 
 fn chunk_end(chunk: u32) -> u32 {
   return min(CHUNK_SIZE, 2u * CHANNEL_COUNT - chunk);
@@ -80,8 +80,8 @@ fn find_start(start: u32, lane: u32) {
   for (var chunk = 0u; chunk < 2u * CHANNEL_COUNT; chunk += CHUNK_SIZE) {
     for (var i = lane; i < chunk_end(chunk); i += LANE_COUNT) {
       var sum = 0u;
-      for (var word = 0u; word < 16u; word += 4u) {
-        let first = start + (chunk + i) * 16u + word;
+      for (var word = 0u; word < CODE_WORDS; word += 4u) {
+        let first = start + (chunk + i) * CODE_WORDS + word;
         sum += dot4U8Packed(codes[first], remaining[word]);
         sum += dot4U8Packed(codes[first + 1u], remaining[word + 1u]);
         sum += dot4U8Packed(codes[first + 2u], remaining[word + 2u]);
@@ -91,7 +91,7 @@ fn find_start(start: u32, lane: u32) {
     }
     workgroupBarrier();
     for (var i = lane >> 4u; i < chunk_end(chunk); i += PART_COUNT) {
-      let own = unpack4xU8(codes[start + (chunk + i) * 16u + quad]);
+      let own = unpack4xU8(codes[start + (chunk + i) * CODE_WORDS + quad]);
       let product = own * list[i].x;
       dot_low += product;
       dot_high += select(vec4(0u), vec4(1u), dot_low < product);
@@ -102,14 +102,14 @@ fn find_start(start: u32, lane: u32) {
   // Each of the first lanes has a token from here on.
   let token_dot = token_sum(dot_low, lane) + vec2(0u, token_sum(dot_high, lane).x);
   let token_norm = max(token_sum(norm, lane).x, 1u);
-  if (lane < 64u) {
+  if (lane < BLOCK_TOKENS) {
     squared_dots[lane] = wide_times(vec4(token_dot, 0u, 0u), token_dot);
     norms[lane] = token_norm;
     let is_left = ((remaining[lane >> 2u] >> (8u * (lane & 3u))) & 1u) == 1u;
     contenders[lane] = select(NO_TOKEN, lane, is_left);
   }
   workgroupBarrier();
-  for (var half = 32u; half > 0u; half >>= 1u) {
+  for (var half = BLOCK_TOKENS / 2u; half > 0u; half >>= 1u) {
     if (lane < half && is_closer(contenders[lane], contenders[lane + half])) {
       contenders[lane] = contenders[lane + half];
     }
@@ -140,7 +140,7 @@ fn find_cheapest(lane: u32) {
 fn widen(chunk: u32, lane: u32, token: u32, is_first: bool, entry: u32, turn: u32) {
   for (var i = lane; i < chunk_end(chunk); i += LANE_COUNT) {
     let index = entry * 2u * CHANNEL_COUNT + chunk + i;
-    let code = (codes[index * 16u + (token >> 2u)] >> (8u * (token & 3u))) & 0xffu;
+    let code = (codes[index * CODE_WORDS + (token >> 2u)] >> (8u * (token & 3u))) & 0xffu;
     var old = WIDEST;
     var range = code | (code << 8u);
     if (!is_first) {
@@ -170,15 +170,15 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let entry = workgroup_id.y * LAYER_COUNT + workgroup_id.x;
-  let start = entry * 2u * CHANNEL_COUNT * 16u;
+  let start = entry * 2u * CHANNEL_COUNT * CODE_WORDS;
   let token_count = jobs[workgroup_id.y].z;
   let part = lane >> 4u;
   if (lane < 16u) {
     let tokens = vec4(4u * lane) + vec4(0u, 1u, 2u, 3u);
     remaining[lane] = pack4xU8(select(vec4(0u), vec4(1u), tokens < vec4(token_count)));
   }
-  if (lane >= token_count && lane < 64u) {
-    order[entry * 64u + lane] = lane;
+  if (lane >= token_count && lane < BLOCK_TOKENS) {
+    order[entry * BLOCK_TOKENS + lane] = lane;
   }
   workgroupBarrier();
 
@@ -195,7 +195,7 @@ fn main(
     }
     let token = atomicLoad(&best) & 63u;
     if (lane == 0u) {
-      order[entry * 64u + place] = token;
+      order[entry * BLOCK_TOKENS + place] = token;
       remaining[token >> 2u] &= ~(1u << (8u * (token & 3u)));
     }
     for (var chunk = 0u; chunk < 2u * CHANNEL_COUNT; chunk += CHUNK_SIZE) {
@@ -203,7 +203,7 @@ fn main(
       workgroupBarrier();
       let count = atomicLoad(&list_counts[turn]);
       for (var i = part; i < count; i += PART_COUNT) {
-        let own = unpack4xU8(codes[start + list[i].x * 16u + (lane & 15u)]);
+        let own = unpack4xU8(codes[start + list[i].x * CODE_WORDS + (lane & 15u)]);
         cost += widths(own, list[i].y >> 16u) - widths(own, list[i].y & 0xffffu);
       }
       turn ^= 1u;

@@ -15,8 +15,8 @@ override LAYER_COUNT: u32;
 override VALUE_BITS: u32;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][16]
-@group(0) @binding(2) var<storage, read_write> order: array<u32>; // [job][layer][64]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][words]
+@group(0) @binding(2) var<storage, read_write> order: array<u32>; // [job][layer][tokens]
 
 var<workgroup> counts: array<vec4<u32>, 64>;
 var<workgroup> medians: array<vec4<u32>, 16>;
@@ -28,7 +28,7 @@ fn main(
 ) {
   let entry = workgroup_id.y * LAYER_COUNT + workgroup_id.x;
   let quad = lane & 15u;
-  let start = (entry * 2u + 1u) * CHANNEL_COUNT * 16u + quad;
+  let start = (entry * 2u + 1u) * CHANNEL_COUNT * CODE_WORDS + quad;
 
   // 1. The median of each token; four tokens per lane, the same in all parts.
   var median = vec4<u32>(0u);
@@ -36,7 +36,11 @@ fn main(
     let candidate = median | vec4(1u << (bit - 1u));
     var below = vec4<u32>(0u);
     for (var channel = lane >> 4u; channel < CHANNEL_COUNT; channel += 4u) {
-      below += select(vec4(0u), vec4(1u), unpack4xU8(codes[start + channel * 16u]) < candidate);
+      below += select(
+        vec4(0u),
+        vec4(1u),
+        unpack4xU8(codes[start + channel * CODE_WORDS]) < candidate,
+      );
     }
     counts[lane] = below;
     workgroupBarrier();
@@ -57,5 +61,5 @@ fn main(
     let other = medians[token >> 2u][token & 3u];
     place += select(0u, 1u, other > own || (other == own && token < lane));
   }
-  order[entry * 64u + select(lane, place, lane < token_count)] = lane;
+  order[entry * BLOCK_TOKENS + select(lane, place, lane < token_count)] = lane;
 }

@@ -68,14 +68,16 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
   var peak${queries} = before.peak${queries};
   // A lane writes and later reads the same places of `weights`, until the values are weighted.
   for (var block = first; block < end; block += 1u) {
-    let keys = tile_word(row, block) / 4u + workgroup.x * (D * 8u) + lane;
+    let keys = tile_word(row, block) / 4u + workgroup.x * (D * (BLOCK_TOKENS / 8u)) + lane;
     let visible = visible_tokens(row, block);
-    let limit${queries} = min(seen${queries}, HeadsCount(block * 64u + token_count(row, block)));
+    let limit${queries} =
+      min(seen${queries}, HeadsCount(block * BLOCK_TOKENS + token_count(row, block)));
     for (var start = 0u; start < visible; start += TOKENS_AT_A_TIME * LANE_COUNT) {
       var score${token}_${queries} = Heads(0.0);
       for (var channel = 0u; channel < D; channel += 8u) {
         let query${queries} = queries${queries}[channel + lane8];
-        let key${token} = tiles[keys + channel * 8u + start + ${token}u * LANE_COUNT];
+        let key${token} =
+          tiles[keys + channel * (BLOCK_TOKENS / 8u) + start + ${token}u * LANE_COUNT];
         //: repeat word
         let even${queries}_${word} = shuffle_heads(query${queries}, 2u * ${word}u);
         let odd${queries}_${word} = shuffle_heads(query${queries}, 2u * ${word}u + 1u);
@@ -86,10 +88,11 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
         //: end
       }
       let token${token} = start + ${token}u * LANE_COUNT + lane;
-      let is_seen${token}_${queries} = HeadsCount(block * 64u + token${token}) < limit${queries};
+      let is_seen${token}_${queries} =
+        HeadsCount(block * BLOCK_TOKENS + token${token}) < limit${queries};
       score${token}_${queries} =
         select(Heads(LOWEST), score${token}_${queries}, is_seen${token}_${queries});
-      weights${queries}[(block - first) * 64u + token${token}] = score${token}_${queries};
+      weights${queries}[(block - first) * BLOCK_TOKENS + token${token}] = score${token}_${queries};
       peak${queries} = max(peak${queries}, score${token}_${queries});
     }
   }
@@ -98,7 +101,7 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
   var total${queries} = Heads(0.0);
   let stride = TOKENS_AT_A_TIME * LANE_COUNT;
   let scored = (visible_tokens(row, end - 1u) + stride - 1u) / stride * stride;
-  for (var token = lane; token < (end - first - 1u) * 64u + scored; token += LANE_COUNT) {
+  for (var token = lane; token < (end - first - 1u) * BLOCK_TOKENS + scored; token += LANE_COUNT) {
     let weight${queries} = exp(weights${queries}[token] - peak${queries});
     total${queries} += weight${queries};
     weights${queries}[token] = weight${queries};
@@ -121,11 +124,11 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
     let column = first_column + lane % SPAN;
     var sum${channel}_${queries} = Heads(0.0);
     for (var block = first; block < end; block += 1u) {
-      let part = tile_word(row, block) / 4u + KV_HEAD_COUNT * (D * 8u);
-      let values = part + workgroup.x * (D * 8u) + column;
+      let part = tile_word(row, block) / 4u + KV_HEAD_COUNT * (D * (BLOCK_TOKENS / 8u));
+      let values = part + workgroup.x * (D * (BLOCK_TOKENS / 8u)) + column;
       let visible = visible_tokens(row, block);
       for (var start = 0u; start < visible; start += 8u) {
-        let weight${queries} = weights${queries}[(block - first) * 64u + start + lane8];
+        let weight${queries} = weights${queries}[(block - first) * BLOCK_TOKENS + start + lane8];
         //: repeat turn
         let place${turn} = ${turn}u * (LANE_COUNT / SPAN) + lane_group;
         let share${turn}_${queries} = shuffle_heads(weight${queries}, place${turn});

@@ -22,7 +22,7 @@ fn tile_word(row: Row, block: u32) -> u32 {
 }
 
 fn visible_tokens(row: Row, block: u32) -> u32 {
-  return 64u;
+  return BLOCK_TOKENS;
 }
 
 // Tokens of a record; what its tile has behind them is not looked at.

@@ -8,7 +8,7 @@ fn first_block(row: Row, split: u32) -> u32 {
 }
 
 fn end_block(row: Row, split: u32) -> u32 {
-  return min(row.first_window_block + split + 1u, row.position / 64u + 1u);
+  return min(row.first_window_block + split + 1u, row.position / BLOCK_TOKENS + 1u);
 }
 
 // The window's splits follow those of the sealed blocks.
@@ -22,9 +22,9 @@ fn tile_word(row: Row, block: u32) -> u32 {
 
 // Tokens 0 to this - 1 of the tile are visible; at least 1.
 fn visible_tokens(row: Row, block: u32) -> u32 {
-  return min(64u, row.position + 1u - 64u * block);
+  return min(BLOCK_TOKENS, row.position + 1u - BLOCK_TOKENS * block);
 }
 
 fn token_count(row: Row, block: u32) -> u32 {
-  return 64u;
+  return BLOCK_TOKENS;
 }

@@ -7,7 +7,7 @@ override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32; // a multiple of 32, so that 4 neighbouring channels are of one head
 override WINDOW_TILE_COUNT: u32;
 
-override TILE_WORDS: u32 = KV_HEAD_COUNT * HEAD_SIZE * 64u;
+override TILE_WORDS: u32 = KV_HEAD_COUNT * HEAD_SIZE * BLOCK_TOKENS;
 
 @group(0) @binding(7) var<storage, read_write> window: array<u32>; // [slots, tiles, TILE_WORDS]
 
@@ -21,13 +21,14 @@ fn turned(values: vec4<f32>, turn: vec4<f32>) -> vec4<f32> {
 }
 
 fn tile_start(slot: u32, position: u32) -> u32 {
-  let tile = (position / 64u) & (WINDOW_TILE_COUNT - 1u);
+  let tile = (position / BLOCK_TOKENS) & (WINDOW_TILE_COUNT - 1u);
   return (slot * WINDOW_TILE_COUNT + tile) * TILE_WORDS;
 }
 
 // 4 channels, from `channel`, of a turned key.
 fn append_key(token: Row, key_head: u32, channel: u32, key: vec4<f32>) {
-  let vector = (key_head * (HEAD_SIZE / 8u) + channel / 8u) * 64u + (token.position & 63u);
+  let vector = (key_head * (HEAD_SIZE / 8u) + channel / 8u) * BLOCK_TOKENS +
+    (token.position & (BLOCK_TOKENS - 1u));
   let at = tile_start(token.slot, token.position) + vector * 4u + (channel & 7u) / 2u;
   window[at] = pack2x16float(key.xy);
   window[at + 1u] = pack2x16float(key.zw);
@@ -35,7 +36,7 @@ fn append_key(token: Row, key_head: u32, channel: u32, key: vec4<f32>) {
 
 // 4 channels, from `channel`, of a value.
 fn append_value(token: Row, value_head: u32, channel: u32, values: vec4<f32>) {
-  let vector = value_head * 64u + (token.position & 63u);
+  let vector = value_head * BLOCK_TOKENS + (token.position & (BLOCK_TOKENS - 1u));
   let side = tile_start(token.slot, token.position) + TILE_WORDS / 2u;
   let at = side + (vector * HEAD_SIZE + channel) / 2u;
   window[at] = pack2x16float(values.xy);

@@ -1,10 +1,10 @@
 //: file shaders/lib/kv_pack_range.wgsl
 // The minimum and width of a pack of codes. FORMAT.md section 6.4.
-// Needs: codes, order (bindings); PACK_SIZE
+// Needs: codes, order (bindings); PACK_SIZE, BLOCK_TOKENS
 
-var<workgroup> section_order: array<u32, 64>; // packed place -> original token
+var<workgroup> section_order: array<u32, BLOCK_TOKENS>; // packed place -> original token
 
-// The code at a packed place of the channel whose 16 words of codes begin at `channel_start`.
+// The code at a packed place of the channel whose words of codes begin at `channel_start`.
 fn code_at(channel_start: u32, place: u32) -> u32 {
   let token = section_order[place];
   return (codes[channel_start + (token >> 2u)] >> (8u * (token & 3u))) & 0xffu;

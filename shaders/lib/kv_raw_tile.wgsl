@@ -1,6 +1,6 @@
 //: file shaders/lib/kv_raw_tile.wgsl
 // Values and places of a raw tile that is read as vec4<u32>. FORMAT.md section 5.
-// Needs: KV_HEAD_COUNT, HEAD_SIZE
+// Needs: KV_HEAD_COUNT, HEAD_SIZE, BLOCK_TOKENS
 
 // Exact for every finite f16; infinity and NaN give some finite value.
 fn f16_values(halves: vec4<u32>) -> vec4<f32> {
@@ -20,12 +20,13 @@ fn f16_faults(words: vec4<u32>) -> vec4<u32> {
 // The vec4 of channels 8 * group to 8 * group + 7 of a token, from the start of the tile.
 fn tile_index(side: u32, group: u32, token: u32) -> u32 {
   if (side == 0u) {
-    return group * 64u + token;
+    return group * BLOCK_TOKENS + token;
   }
   let groups_per_head = HEAD_SIZE / 8u;
   let head = group / groups_per_head;
-  let value_start = KV_HEAD_COUNT * HEAD_SIZE * 8u;
-  return value_start + (head * 64u + token) * groups_per_head + group - head * groups_per_head;
+  let value_start = KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 8u);
+  return value_start + (head * BLOCK_TOKENS + token) * groups_per_head +
+    group - head * groups_per_head;
 }
 
 fn min_of(value: vec4<f32>) -> f32 {

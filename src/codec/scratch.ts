@@ -55,9 +55,12 @@ export interface CodedLayout extends HeadShape {
   valueBits: number;
 }
 
+/** Words of the codes of one channel: a byte for each token. */
+export const CHANNEL_CODE_WORDS = BLOCK_TOKEN_COUNT / 4;
+
 /** Words of codes of one side of one layer. */
 export function sideCodeWords(shape: HeadShape): number {
-  return shape.kvHeadCount * shape.headSize * (BLOCK_TOKEN_COUNT / 4);
+  return shape.kvHeadCount * shape.headSize * CHANNEL_CODE_WORDS;
 }
 
 /** Words per job of the scratch buffers of a model with `layerCount` layers. */

@@ -11,6 +11,7 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { BlockUnpackBound, BlockUnpackBuffers } from "./paper.ts";
 import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
+import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { BAND_WORD_TEXT, turnText } from "../text/banded.ts";
 
@@ -77,6 +78,7 @@ function kernelText(
   const factorsWord = keyStepsWord + 2 * channelCount;
   const factorCount = TOKEN_STEP_MAX + 1;
   const constants = constantLines({
+    ...BLOCK_CONSTANTS,
     D: layout.headSize,
     KV_HEAD_COUNT: layout.kvHeadCount,
     CHANNEL_COUNT: channelCount,

@@ -6,6 +6,7 @@ import { BINDING_ALIGNMENT_BYTES, type BufferSlice, type Gpu } from "../../gpu/g
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
+import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { PACK_TEXT, rowText, sideText, windowShape, windowsText } from "../text/pack_windows.ts";
 
@@ -95,6 +96,7 @@ function kernelText(
   const { layout } = options;
   const windows = windowShape("pack", layout, side);
   const constants = constantLines({
+    ...BLOCK_CONSTANTS,
     D: layout.headSize,
     KV_HEAD_COUNT: layout.kvHeadCount,
     LANE_COUNT: lanes.count,

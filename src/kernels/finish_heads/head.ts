@@ -3,6 +3,7 @@ import appendText from "../../../shaders/lib/head_append.wgsl" with { type: "tex
 import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { BLOCK_TEXT } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 
 /** What a {@link FinishHeadsKernel} is compiled for. */
@@ -51,7 +52,7 @@ export class FinishHeadsKernel {
   /** Compiles for heads of one shape and norm. */
   static async create(gpu: Gpu, options: FinishHeadsOptions): Promise<FinishHeadsKernel> {
     const { queryHeadCount, kvHeadCount, headSize, norm } = options;
-    const code = [source, appendText, ROW_TEXT].join("\n");
+    const code = [source, appendText, ROW_TEXT, BLOCK_TEXT].join("\n");
     const constants = {
       QUERY_HEAD_COUNT: queryHeadCount,
       KV_HEAD_COUNT: kvHeadCount,

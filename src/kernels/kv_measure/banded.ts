@@ -3,6 +3,7 @@ import type { BandedLayout } from "../../codec/banded/layout.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { BAND_CHOICE_TEXT } from "../text/banded.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of {@link KvMeasureBandedKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvMeasureBandedBuffers {
@@ -41,7 +42,7 @@ export class KvMeasureBandedKernel {
   ): Promise<KvMeasureBandedKernel> {
     const { layerCount, layout: { sectionCount } } = options;
     const constants = { SECTION_COUNT: sectionCount, LAYER_COUNT: layerCount };
-    const code = `${source}\n${BAND_CHOICE_TEXT}`;
+    const code = [source, BAND_CHOICE_TEXT, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_measure/banded", code, constants });
     return new KvMeasureBandedKernel(kernel, { sectionCount, layerCount });
   }

@@ -3,6 +3,7 @@ import source from "../../../shaders/kv_measure/paper.wgsl" with { type: "text" 
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of {@link KvMeasurePaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvMeasureBuffers {
@@ -44,7 +45,7 @@ export class KvMeasurePaperKernel {
       LAYER_COUNT: layerCount,
       PACK_SIZE: layout.packSize,
     };
-    const code = `${source}\n${range}`;
+    const code = [source, range, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_measure/paper", code, constants });
     return new KvMeasurePaperKernel(kernel, {
       sectionCount: layout.sectionCount,

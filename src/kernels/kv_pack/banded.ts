@@ -3,6 +3,7 @@ import type { BandedLayout } from "../../codec/banded/layout.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { BAND_CHOICE_TEXT, STRETCH_TEXT } from "../text/banded.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** A measured block to pack. */
 export interface PackBandedJob {
@@ -69,7 +70,7 @@ export class KvPackBandedKernel {
       LAYER_COUNT: layerCount,
       SINK_COUNT: layout.sinkCount,
     };
-    const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT].join("\n");
+    const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_pack/banded", code, constants });
     return new KvPackBandedKernel(kernel, layout.sectionCount);
   }

@@ -5,6 +5,7 @@ import { KEY, VALUE } from "../../codec/record.ts";
 import { EngineError } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of one arena of {@link KvPackPaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvPackBuffers {
@@ -74,7 +75,7 @@ export class KvPackPaperKernel {
       VALUE_WIDTH_BITS: layout.widthBits(VALUE),
       SECTION_WORDS_MAX: sectionWordsMax,
     };
-    const code = `${source}\n${range}`;
+    const code = [source, range, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_pack/paper", code, constants });
     return new KvPackPaperKernel(kernel, layout.sectionCount);
   }

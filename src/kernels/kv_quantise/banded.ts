@@ -5,6 +5,7 @@ import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of one layer of {@link KvQuantiseBandedKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvQuantiseBandedBuffers {
@@ -54,7 +55,7 @@ export class KvQuantiseBandedKernel {
       SINK_COUNT: layout.sinkCount,
       TILE_COUNT: WINDOW_TILE_COUNT,
     };
-    const code = `${source}\n${rawTile}`;
+    const code = [source, rawTile, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/banded", code, constants });
     return new KvQuantiseBandedKernel(kernel, layerCount);
   }

@@ -6,6 +6,7 @@ import { invariant } from "../../core/errors.ts";
 import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of one layer of {@link KvQuantisePaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvQuantiseBuffers {
@@ -53,7 +54,7 @@ export class KvQuantisePaperKernel {
       KEY_CODE_MAX: 2 ** layout.keyBits - 1,
       VALUE_CODE_MAX: 2 ** layout.valueBits - 1,
     };
-    const code = [source, rawTile, scale].join("\n");
+    const code = [source, rawTile, scale, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/paper", code, constants });
     return new KvQuantisePaperKernel(kernel, layerCount);
   }

@@ -4,6 +4,7 @@ import type { CodedLayout } from "../../codec/scratch.ts";
 import { EngineError } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
 
 /**
  * Most channels of a side, and with packs of 4. Mesa's software driver ends a shader's loops,
@@ -66,7 +67,7 @@ export class KvRepackGreedyKernel {
       // More threads are more barriers, which cost a CPU device more than they gain it.
       LANE_COUNT: channelCount < CHANNEL_COUNT_LARGE ? 64 : 256,
     };
-    const code = `${source}\n${wideInteger}`;
+    const code = [source, wideInteger, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_repack/greedy", code, constants });
     return new KvRepackGreedyKernel(kernel, layerCount);
   }

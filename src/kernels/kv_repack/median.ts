@@ -2,6 +2,7 @@ import source from "../../../shaders/kv_repack/median.wgsl" with { type: "text" 
 import type { CodedLayout } from "../../codec/scratch.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of {@link KvRepackMedianKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvRepackMedianBuffers {
@@ -34,8 +35,8 @@ export class KvRepackMedianKernel {
       LAYER_COUNT: layerCount,
       VALUE_BITS: layout.valueBits,
     };
-    const label = "kv_repack/median";
-    const kernel = await Kernel.create(gpu, { label, code: source, constants });
+    const code = [source, SCRATCH_TEXT].join("\n");
+    const kernel = await Kernel.create(gpu, { label: "kv_repack/median", code, constants });
     return new KvRepackMedianKernel(kernel, layerCount);
   }
 

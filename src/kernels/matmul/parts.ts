@@ -13,6 +13,7 @@ import shareSubgroup from "../../../shaders/matmul/parts/share_subgroup.wgsl" wi
 import shareWorkgroup from "../../../shaders/matmul/parts/share_workgroup.wgsl" with {
   type: "text",
 };
+import { BLOCK_TEXT } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 
@@ -30,5 +31,5 @@ export const MATMUL_OUTPUT_TEXT = {
   store: outputStore,
   add: outputAdd,
   silu: outputSilu,
-  heads: [outputHeads, headAppend, ROW_TEXT].join("\n"),
+  heads: [outputHeads, headAppend, ROW_TEXT, BLOCK_TEXT].join("\n"),
 } as const;

@@ -16,6 +16,7 @@ import { divCeil, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts } from "../../gpu/gpu.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import { workgroupMemoryBytes } from "../../gpu/workgroup_memory.ts";
+import { BLOCK_CONSTANTS } from "./block.ts";
 
 /** Heads of a layer, as attention sees them. */
 export interface AttentionShape {
@@ -173,6 +174,7 @@ export function attentionConstants(
   splits: SplitShape,
 ): Record<string, number> {
   return {
+    ...BLOCK_CONSTANTS,
     D: shape.headSize,
     KV_HEAD_COUNT: shape.kvHeadCount,
     QUERY_HEAD_COUNT: shape.queryHeadCount,
