@@ -1,5 +1,5 @@
 /**
- * What answers look like: the schemas of `/openapi.json`, which tests hold every answer against.
+ * Schemas that answers share. `/openapi.json` shows them, and tests hold every answer against them.
  *
  * @module
  */
@@ -8,7 +8,9 @@ import { z } from "zod";
 
 /** A number of things. */
 export const count = z.number().int().min(0);
-const finishReason = z.enum(["stop", "length", "tool_calls"]);
+
+/** Why a choice ended. */
+export const finishReason = z.enum(["stop", "length", "tool_calls"]);
 
 /** An error, and a failure within a stream. */
 export const errorAnswer = z.object({
@@ -20,7 +22,8 @@ export const errorAnswer = z.object({
   }),
 });
 
-const usage = z.object({
+/** Token counts of an answer. */
+export const usage = z.object({
   prompt_tokens: count,
   completion_tokens: count,
   total_tokens: count,
@@ -28,7 +31,8 @@ const usage = z.object({
   completion_tokens_details: z.object({ reasoning_tokens: count }),
 });
 
-const timings = z.object({
+/** Counts, milliseconds and tokens per second of an answer. */
+export const timings = z.object({
   cache_n: count,
   prompt_n: count,
   prompt_ms: z.number(),
@@ -38,43 +42,8 @@ const timings = z.object({
   predicted_per_second: z.number(),
 });
 
-const logprob = z.object({
-  token: z.string(),
-  logprob: z.number(),
-  bytes: z.array(z.number().int().min(0).max(255)).nullable(),
-});
-
-const chatLogprobs = z.object({
-  content: z.array(logprob.extend({ top_logprobs: z.array(logprob).max(20) })).nullable(),
-  refusal: z.null(),
-}).nullable();
-
-const toolCall = z.object({
-  id: z.string(),
-  type: z.literal("function"),
-  function: z.object({ name: z.string(), arguments: z.string() }),
-});
-
-const envelope = { id: z.string(), created: count, model: z.string() };
-
-/** A whole chat completion. */
-export const chatAnswer = z.object({
-  ...envelope,
-  object: z.literal("chat.completion"),
-  choices: z.array(z.object({
-    index: count,
-    message: z.object({
-      role: z.literal("assistant"),
-      content: z.string().nullable(),
-      refusal: z.null(),
-      tool_calls: z.array(toolCall).optional(),
-    }),
-    logprobs: chatLogprobs,
-    finish_reason: finishReason,
-  })).min(1),
-  usage,
-  timings,
-});
+/** Fields that answers and chunks of chat and plain completions begin with. */
+export const envelope = { id: z.string(), created: count, model: z.string() };
 
 const progress = z.object({
   total: count,
@@ -83,59 +52,9 @@ const progress = z.object({
   time_ms: z.number(),
 });
 
-const chunkRest = {
+/** Fields that their chunks may end with. */
+export const chunkRest = {
   usage: usage.nullable().optional(),
   timings: timings.optional(),
   prompt_progress: progress.optional(),
 };
-
-/** A chunk of a streamed chat completion. */
-export const chatChunk = z.object({
-  ...envelope,
-  object: z.literal("chat.completion.chunk"),
-  choices: z.array(z.object({
-    index: count,
-    delta: z.object({
-      role: z.literal("assistant").optional(),
-      content: z.string().nullable().optional(),
-      tool_calls: z.array(z.object({
-        index: count,
-        id: z.string().optional(),
-        type: z.literal("function").optional(),
-        function: z.object({ name: z.string().optional(), arguments: z.string() }),
-      })).optional(),
-    }),
-    logprobs: chatLogprobs,
-    finish_reason: finishReason.nullable(),
-  })),
-  ...chunkRest,
-});
-
-const completionChoice = z.object({
-  index: count,
-  text: z.string(),
-  logprobs: z.object({
-    tokens: z.array(z.string()),
-    token_logprobs: z.array(z.number().nullable()),
-    top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
-    text_offset: z.array(count),
-  }).nullable(),
-  finish_reason: finishReason,
-});
-
-/** A whole plain completion. */
-export const completionAnswer = z.object({
-  ...envelope,
-  object: z.literal("text_completion"),
-  choices: z.array(completionChoice).min(1),
-  usage,
-  timings,
-});
-
-/** A chunk of a streamed plain completion. */
-export const completionChunk = z.object({
-  ...envelope,
-  object: z.literal("text_completion"),
-  choices: z.array(completionChoice.extend({ finish_reason: finishReason.nullable() })),
-  ...chunkRest,
-});

@@ -1,6 +1,6 @@
 /**
  * What an endpoint is: each file beside this one holds the handler, the schemas and the reference
- * entry of one.
+ * entry of one. The long schemas of `responses.ts` are in `../openai/responses/`.
  *
  * @module
  */
@@ -12,3 +12,6 @@ import type { DocumentedRoute } from "../openai/openapi.ts";
 export interface ApiRoute extends DocumentedRoute {
   handler: Handler;
 }
+
+/** Statuses of failures of requests that generate. */
+export const GENERATION_ERRORS = [404, 429, 504];

@@ -1,0 +1,71 @@
+/**
+ * One answer of POST /v1/responses as events.
+ *
+ * @module
+ */
+
+import type { RequestWatch } from "../../request_watch.ts";
+import type { ServedModel } from "../../state.ts";
+import { generateText } from "../generation/generate_text.ts";
+import type { GenerationTimings } from "../generation/observer.ts";
+import type { GenerationSpec } from "../generation/spec.ts";
+import type { RouteContext } from "../route_context.ts";
+import { type Event, ItemWriter, newId } from "./items.ts";
+import type { ResponsesRequest } from "./request.ts";
+
+/** One request in the course of being answered. */
+export interface ResponseRun {
+  request: ResponsesRequest;
+  spec: GenerationSpec;
+  model: ServedModel;
+  routes: RouteContext;
+  signal: AbortSignal;
+  watch: RequestWatch;
+}
+
+function toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount }: GenerationTimings) {
+  return {
+    input_tokens: promptTokenCount,
+    input_tokens_details: { cached_tokens: cachedTokenCount, cache_write_tokens: 0 },
+    output_tokens: completionTokenCount,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: promptTokenCount + completionTokenCount,
+  };
+}
+
+/** All events of an answer, in order; the first ones come when the engine has accepted it. */
+export async function* eventsOf(
+  { request, spec, model, routes, signal, watch }: ResponseRun,
+): AsyncGenerator<Event> {
+  const writer = new ItemWriter(model.tokenizer);
+  const id = request.requestId === null ? newId("resp") : `resp_${request.requestId}`;
+  const head = { id, object: "response", created_at: Math.floor(Date.now() / 1000) };
+  const response = (status: string, rest: object) => ({
+    response: {
+      ...head,
+      status,
+      error: null,
+      incomplete_details: null,
+      model: routes.modelId,
+      output: writer.items,
+      usage: null,
+      ...request.echoed,
+      ...rest,
+    },
+  });
+  let hasBegun = false;
+  for await (const piece of generateText(spec, { model, signal, observer: watch })) {
+    if (!hasBegun) {
+      hasBegun = true;
+      yield { type: "response.created", ...response("in_progress", {}) };
+      yield { type: "response.in_progress", ...response("in_progress", {}) };
+    }
+    if (piece.type === "finish") {
+      const status = piece.reason === "stop" ? "completed" : "incomplete";
+      yield* writer.close(status);
+      const incomplete_details = status === "completed" ? null : { reason: "max_output_tokens" };
+      const usage = toUsage(piece.timings);
+      yield { type: `response.${status}`, ...response(status, { incomplete_details, usage }) };
+    } else if (piece.type !== "progress") yield* writer.write(piece);
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * POST /v1/chat/completions: the answer to a conversation.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
+import { answer, type AnswerPlan } from "../openai/answer.ts";
+import { CHAT_FORMAT } from "../openai/answer_format.ts";
+import { type Conversation, renderChat } from "../openai/chat_prompt.ts";
+import { ApiError } from "../openai/errors.ts";
+import { parseBody, readJson } from "../openai/parse_body.ts";
+import {
+  checkModelName,
+  fittingIds,
+  readyModel,
+  type RouteContext,
+} from "../openai/route_context.ts";
+import {
+  chunkRest,
+  count,
+  envelope,
+  finishReason,
+  timings,
+  usage,
+} from "../openai/schema_answers.ts";
+import { commonFields, type CommonRequest, toCommonRequest } from "../openai/schema_common.ts";
+import { fitLengths, promptCutFields, tokenLimit, toTokenLimit } from "../openai/schema_lengths.ts";
+import { conversationFields, toConversation } from "../openai/schema_messages.ts";
+import { toSpecs } from "../openai/specs.ts";
+import { formatSchema, type Structure, toStructure } from "../openai/structured.ts";
+import { checkChatLength } from "../openai/text_limit.ts";
+import { refuseUnsupported } from "../openai/unsupported.ts";
+import { watchOf } from "../request_watch.ts";
+import type { ServedModel } from "../state.ts";
+import { type ApiRoute, GENERATION_ERRORS } from "./route.ts";
+
+const tokenCount = tokenLimit().refine(
+  (value) => value !== 0,
+  "expected 1 or more, or -1 for no limit",
+);
+
+/** A chat completion as it comes. */
+const chatSchema = z.object({
+  ...commonFields,
+  ...conversationFields,
+  ...promptCutFields,
+  max_completion_tokens: tokenCount.nullish(),
+  max_tokens: tokenCount.nullish(),
+  n_predict: tokenCount.nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  response_format: formatSchema.nullish(),
+});
+
+const logprob = z.object({
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.number().int().min(0).max(255)).nullable(),
+});
+
+const chatLogprobs = z.object({
+  content: z.array(logprob.extend({ top_logprobs: z.array(logprob).max(20) })).nullable(),
+  refusal: z.null(),
+}).nullable();
+
+const toolCall = z.object({
+  id: z.string(),
+  type: z.literal("function"),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+});
+
+/** A whole chat completion. */
+const chatAnswer = z.object({
+  ...envelope,
+  object: z.literal("chat.completion"),
+  choices: z.array(z.object({
+    index: count,
+    message: z.object({
+      role: z.literal("assistant"),
+      content: z.string().nullable(),
+      refusal: z.null(),
+      tool_calls: z.array(toolCall).optional(),
+    }),
+    logprobs: chatLogprobs,
+    finish_reason: finishReason,
+  })).min(1),
+  usage,
+  timings,
+});
+
+/** A chunk of a streamed chat completion. */
+const chatChunk = z.object({
+  ...envelope,
+  object: z.literal("chat.completion.chunk"),
+  choices: z.array(z.object({
+    index: count,
+    delta: z.object({
+      role: z.literal("assistant").optional(),
+      content: z.string().nullable().optional(),
+      tool_calls: z.array(z.object({
+        index: count,
+        id: z.string().optional(),
+        type: z.literal("function").optional(),
+        function: z.object({ name: z.string().optional(), arguments: z.string() }),
+      })).optional(),
+    }),
+    logprobs: chatLogprobs,
+    finish_reason: finishReason.nullable(),
+  })),
+  ...chunkRest,
+});
+
+const HONOURED = Object.keys(chatSchema.shape);
+
+/** A chat completion, checked. */
+interface ChatRequest extends CommonRequest {
+  conversation: Conversation;
+  /** Most tokens of the prompt that are kept, the last ones; null keeps all. */
+  promptCut: number | null;
+  /** Null: as many as the context has room for. */
+  maxTokens: number | null;
+  structure: Structure;
+}
+
+/**
+ * Checks the body of a chat completion.
+ *
+ * @throws {ApiError} 400 with `param` set to the field at fault.
+ */
+function parseChatRequest(body: unknown): ChatRequest {
+  const parsed = parseBody(chatSchema, body);
+  const structure = toStructure(parsed);
+  const conversation = toConversation(parsed, structure.toolUse);
+  refuseUnsupported(body, HONOURED);
+  const { max_completion_tokens, max_tokens, n_predict } = parsed;
+  const { logprobs, top_logprobs: topCount } = parsed;
+  if (topCount && !logprobs) {
+    const message = "Cannot accept top_logprobs: logprobs is not true";
+    throw new ApiError(400, message, { param: "top_logprobs", code: "invalid_value" });
+  }
+  return {
+    ...toCommonRequest(parsed),
+    conversation,
+    promptCut: parsed.truncate_prompt_tokens ?? null,
+    maxTokens: toTokenLimit({ max_completion_tokens, max_tokens, n_predict }, null),
+    logprobs: logprobs ? topCount ?? 0 : null,
+    structure,
+  };
+}
+
+async function plan(request: ChatRequest, model: ServedModel): Promise<AnswerPlan> {
+  const { conversation, structure, promptCut } = request;
+  checkChatLength(model, conversation.messages, "messages");
+  const limit = { contextLength: model.engine.info.contextLength, param: "messages" };
+  const countMax = promptCut === null ? limit.contextLength : Infinity;
+  const { ids } = await fittingIds(renderChat(model, conversation, countMax), limit);
+  const lengths = fitLengths(ids, { ...request, ...limit });
+  const { grammar, param: grammarParam, toolUse } = structure;
+  const prompt = { ...lengths, echo: null, grammar, grammarParam, readsCalls: toolUse !== null };
+  const choices = toSpecs(request, prompt, model);
+  const promptTokenCount = lengths.promptIds.length;
+  const { requestId } = request;
+  return { format: CHAT_FORMAT, stream: request, choices, promptTokenCount, requestId };
+}
+
+/** Answers a conversation. */
+export function chatRoute(routes: RouteContext): ApiRoute {
+  return {
+    method: "POST",
+    path: "/chat/completions",
+    handler: async (context) => {
+      const request = parseChatRequest(await readJson(context.req));
+      checkModelName(routes, request.model);
+      const model = readyModel(routes.state);
+      const clientSignal = context.req.raw.signal;
+      const watch = watchOf(context);
+      return await answer(await plan(request, model), { routes, model, clientSignal, watch });
+    },
+    doc: {
+      summary: "Answer a conversation",
+      request: chatSchema,
+      answer: chatAnswer,
+      chunk: chatChunk,
+      errors: GENERATION_ERRORS,
+    },
+  };
+}
