@@ -37,7 +37,7 @@ export interface GenerateMessage {
   /** Null: none are reported. */
   logprobs: number | null;
   promptLogprobs: number | null;
-  /** Where the grammar to follow is followed; null allows everything. */
+  /** The port of the worker that follows its grammar; null allows everything. */
   grammar: { port: MessagePort; shared: SharedArrayBuffer } | null;
   ignoreEos: boolean;
   priority: number;

@@ -53,7 +53,7 @@ export function toGenerateMessage(
     logprobs: request.logprobs ?? null,
     promptLogprobs: request.promptLogprobs ?? null,
     grammar,
-    // After what a grammar describes nothing may follow.
+    // Nothing may follow what a grammar describes.
     ignoreEos: (request.ignoreEos ?? false) && grammar === null,
     priority: request.priority ?? 0,
     cacheSalt: request.cacheSalt ?? "",

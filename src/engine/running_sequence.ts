@@ -15,7 +15,7 @@ export class RunningSequence {
   /** Prompt tokens whose log-probabilities were sent; the first one, which has none, counts. */
   #scoredTokenCount = 1;
 
-  /** What it may say next; null allows everything. */
+  /** Tokens that its grammar allows next; null allows all. */
   readonly mask: TokenMask | null;
 
   constructor(request: GenerateMessage) {
@@ -24,7 +24,7 @@ export class RunningSequence {
     this.mask = grammar && new TokenMask(grammar.port, grammar.shared);
   }
 
-  /** How its tokens are chosen, now that it starts, or goes on behind what it generated before. */
+  /** How its tokens are chosen when it starts, or continues after a preemption. */
   extras(generatedIds: readonly number[]): SamplingExtras {
     const { adjustments, logprobs, promptIds } = this.request;
     const isMasked = this.mask !== null;

@@ -85,7 +85,7 @@ export class SlotStore {
   }
 
   /**
-   * Puts a saved sequence into the cache: prompts that begin as it did begin behind it.
+   * Puts a saved sequence into the cache; prompts that begin with its tokens skip these.
    *
    * @throws {EngineError} `invalid_request` or `storage_failed` with the reason, and nothing
    * changed.
@@ -125,7 +125,7 @@ export class SlotStore {
   }
 
   /**
-   * Forgets what the cache has of the prompt of a slot's last sequence.
+   * Removes the prompt of a slot's last sequence from the cache.
    *
    * @throws {EngineError} `invalid_request` if there is none, or it runs.
    */

@@ -20,7 +20,7 @@ import type { PreparedStep } from "../runtime/step_driver.ts";
 import type { StepOutcome } from "../runtime/step_runner.ts";
 import type { EngineStats, TokenLogprobs } from "./types.ts";
 
-/** Longest time that blocks which wait for their copy to the disk may take at the end. */
+/** Longest wait at the end for blocks that are still to be copied to disk. */
 const FINISH_MS_MAX = 1000;
 
 /** Drives one runtime until stopped. */
@@ -33,7 +33,7 @@ export class StepLoop {
   #sequences = new Map<number, RunningSequence>();
   #wake: (() => void) | null = null;
   #isStopping = false;
-  /** When to stop though blocks are still to be copied; null while requests are served. */
+  /** When to stop even if blocks are still to be copied; null while requests are served. */
   #finishByMs: number | null = null;
   #stopped = Promise.withResolvers<void>();
   #stepCount = 0;
@@ -48,7 +48,7 @@ export class StepLoop {
     this.slots = new SlotStore(runtime);
   }
 
-  /** Runs a step for what has changed beside the requests. */
+  /** Runs a step for changes that come from no request. */
   wake(): void {
     this.#wake?.();
   }
@@ -127,8 +127,8 @@ export class StepLoop {
   }
 
   /**
-   * Ends every sequence, and the loop once what others could use of them is on its way to the disk,
-   * if there is one.
+   * Ends every sequence, then the loop. With a disk tier the loop first hands blocks that others can
+   * use to it.
    */
   async finish(): Promise<void> {
     if (this.#runtime.disk === null) return await this.stop();
@@ -188,7 +188,7 @@ export class StepLoop {
     return { scored: scored ?? null };
   }
 
-  /** Runs a prepared step; returns the next one if it could be recorded meanwhile. */
+  /** Runs a prepared step; returns the next one if it could be recorded while this one ran. */
   async #runStep(prepared: PreparedStep): Promise<PreparedStep | null> {
     const { plan } = prepared;
     this.#writeMasks(plan);
@@ -209,8 +209,8 @@ export class StepLoop {
   }
 
   /**
-   * Gives rows that follow a grammar what it allows. That depends on the token before, so it is
-   * known last, when the step is recorded already.
+   * Sets the masks of rows that follow a grammar. A mask depends on the token before, so it is known
+   * last, after the step is recorded.
    */
   #writeMasks({ decodes, slice }: StepPlan): void {
     for (const { sequenceId, slot } of slice?.isLast ? [...decodes, slice] : decodes) {
@@ -231,7 +231,7 @@ export class StepLoop {
     if (event) this.#send({ type: "event", sequenceId, event });
   }
 
-  /** Hands the blocks that a step saved for others on to the disk. */
+  /** Hands the blocks that a step saved to the disk tier. */
   #writeBehind({ saves, swaps }: StepPlan): void {
     const { disk, driver: { runner } } = this.#runtime;
     if (disk === null) return;

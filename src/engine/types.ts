@@ -127,7 +127,7 @@ export interface EngineStats {
   generatedTokenCount: number;
   /** Device time of sealing since loading; 0 if the adapter has no timestamps. */
   sealingSeconds: number;
-  /** Blocks packed since loading, all layers counting as one. */
+  /** Blocks packed since loading, all stores counting as one. */
   sealedBlockCount: number;
   /** Blocks copied to host memory since loading. */
   savedBlockCount: number;
@@ -177,8 +177,7 @@ export interface Engine {
   readonly info: EngineInfo;
   /**
    * Starts a generation. At the first `next()` it throws an `EngineError` of code
-   * `invalid_request`,
-   * `context_length_exceeded` or `queue_full`.
+   * `invalid_request`, `context_length_exceeded` or `queue_full`.
    */
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
   /** A snapshot of counts and bytes. Rejects with the failure if the engine has ended. */

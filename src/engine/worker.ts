@@ -79,7 +79,7 @@ function failuresReported(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** A loop that ends with the first failure of the device: what it computes then is void. */
+/** A loop that ends with the first failure of the device, since later results are worthless. */
 function watchedLoop(runtime: Runtime): StepLoop {
   const { gpu } = runtime;
   if (gpu.failure) throw gpu.failure;

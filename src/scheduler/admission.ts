@@ -13,7 +13,7 @@ import type { SequenceRequest } from "./sequence.ts";
 /** Prompt tokens of a step that decodes, if nothing else is asked for: a whole slice and more. */
 export const STEP_TOKEN_COUNT_DEFAULT = 128;
 
-/** Prompts that are paid for in a step, however many are being read. */
+/** Most prompts whose tokens count towards a step's budget. */
 const PROMPT_COUNT_MAX = 4;
 
 /** Limits and sizes the scheduler works within. */
@@ -67,7 +67,7 @@ interface SliceStep {
 
 /**
  * Size of the slice that a step opens: of 64, 32 and 16 tokens the largest of which it can run a
- * layer, so that deep in a long prompt one layer does not keep those who decode waiting.
+ * layer, so that deep in a long prompt one layer does not delay decode rows.
  */
 export function sliceSize(
   options: SchedulerOptions,
@@ -85,7 +85,7 @@ export function sliceShare(
   step: SliceStep & { tokenCount: number },
 ): number {
   if (step.decodeCount === 0) return 1;
-  // The more wait for their first token, the longer those wait who have theirs, within reason.
+  // The more prompts wait for their first token, the more of the step they get, within limits.
   const tokenCount = stepTokenCountMax * Math.min(step.promptCount, PROMPT_COUNT_MAX);
   return tokenCount / (step.tokenCount * (1 + step.blockCount * blockCost));
 }
@@ -104,7 +104,7 @@ export function checkLimits(
     memory: BlockMemory;
     policy: SealPolicy;
     waitingCount: number;
-    /** How many the next step can start: these do not wait, though they are among the waiting. */
+    /** How many the next step can start: these do not count as waiting. */
     startableCount: number;
   },
 ): void {

@@ -69,8 +69,8 @@ export class ExtentAllocator {
   /**
    * Takes an extent with one reference from the smallest run that holds it; null if none does.
    *
-   * @param side `end` takes the end of the last run that holds it instead: extents that come and go
-   * apart from the others leave fewer gaps between them.
+   * @param side `end` takes the end of the last run that holds it instead: short-lived extents kept
+   * apart from the others leave fewer gaps.
    */
   allocate(wordCount: number, side: "fit" | "end" = "fit"): Extent | null {
     if (!Number.isInteger(wordCount) || wordCount < 1) {

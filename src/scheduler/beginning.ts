@@ -21,7 +21,7 @@ export type Found = CachedItem | HostEntry;
 /** Where blocks are looked for. */
 export interface Tiers {
   cache: BlockCache;
-  /** Null if there is none, or none is to be used. */
+  /** Null without a host tier, or if the request must not use it. */
   host: Pick<HostIndex, "find"> | null;
 }
 

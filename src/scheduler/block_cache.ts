@@ -1,5 +1,5 @@
 /**
- * Blocks on the device by name: who uses them, and which are kept although nobody does, until
+ * Blocks on the device by name: who uses them, and which are kept unused until
  * their memory is needed.
  *
  * @module
@@ -25,8 +25,8 @@ export class BlockCache {
   readonly memory: BlockMemory;
   #byKey = new Map<string, CachedItem>();
   /**
-   * Those that nobody uses. A sequence gives its deepest block back first, and holds every block
-   * before one that it holds: what was used least recently is a leaf.
+   * Unused items. A sequence gives its deepest block back first, and holds every block before one
+   * that it holds: the least recently used is a leaf.
    */
   #unused: Retention<CachedItem>;
   /** Words of extents of unused items, by arena group. */
@@ -89,7 +89,7 @@ export class BlockCache {
     this.#count(item, 1);
   }
 
-  /** Drops a user; what nobody uses is kept if it has a key. */
+  /** Drops a user; an item without users is kept if it has a key. */
   release(item: CachedItem): void {
     this.#count(item, -1);
     if (item.useCount > 0) return;
@@ -105,7 +105,7 @@ export class BlockCache {
     this.memory.release(item.block);
   }
 
-  /** Notes a use of an item that nobody holds. */
+  /** Notes a use of an item that no sequence holds. */
   touch(item: CachedItem): void {
     if (this.#unused.has(item)) this.#unused.touch(item);
   }
@@ -115,7 +115,7 @@ export class BlockCache {
     return this.memory.isRoomExpected(blockCount, this.#unusedWords);
   }
 
-  /** Gives up an item unless somebody uses it; whether it is gone. */
+  /** Gives up an item unless it has users; whether it is gone. */
   giveUp(item: CachedItem): boolean {
     if (!this.#unused.has(item)) return false;
     this.#evict(item);

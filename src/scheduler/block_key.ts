@@ -8,7 +8,7 @@
 /** `sealed`: a packed block. `raw`: a copy of its raw tiles, to begin a sequence behind it. */
 export type ItemKind = "sealed" | "raw";
 
-/** Beginning of keys under which nobody but one sequence finds a block; no block's name has it. */
+/** Beginning of keys under which only one sequence finds a block; no block's name has it. */
 const OWN_PREFIX = "swap/";
 const SHARED_KEY = /^[0-9a-f]{32}\.(sealed|raw)$/;
 

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 
-/** Hex digits of a name: 128 bits, beyond the reach of chance and of a tenant who searches. */
+/** Hex digits of a name: 128 bits, so that neither chance nor a search finds two equal ones. */
 const NAME_LENGTH = 32;
 
 /**

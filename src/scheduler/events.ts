@@ -31,7 +31,7 @@ export interface SchedulerStats {
   waitingCount: number;
   /** Share of the arenas that sequences' extents take, 0 to 1. */
   cacheUsage: number;
-  /** Sealed blocks that sequences hold, all layers counting as one, shared ones once. */
+  /** Sealed blocks that sequences hold, all stores counting as one, shared ones once. */
   sealedBlockCount: number;
   /** Those of them that two sequences or more hold. */
   sharedBlockCount: number;
@@ -47,7 +47,7 @@ export interface SchedulerStats {
   packedWordCount: number;
   /** Words their extents take. */
   allocatedWordCount: number;
-  /** Words that blocks take which nobody holds, kept until their memory is needed. */
+  /** Words of blocks that no sequence holds, kept until their memory is needed. */
   retainedWordCount: number;
   /** Bytes of blocks in host memory. */
   hostBytes: number;

@@ -18,7 +18,7 @@ export interface SchedulerState {
   slotCount: number;
   cache: BlockCache;
   host: HostIndex | null;
-  /** Blocks held by others than sequences. */
+  /** Blocks that are held by something else than sequences. */
   held: readonly (readonly CachedItem[])[];
 }
 

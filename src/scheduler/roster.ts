@@ -18,7 +18,7 @@ export interface InFlightStep {
 
 /** Every sequence that holds anything: waiting, running, or ended with a step in flight. */
 export class Roster {
-  /** After a preemption nobody is started until a sequence gives its memory back. */
+  /** After a preemption no sequence starts until another one gives its memory back. */
   isStartPaused = false;
   /** Sequences that lost their memory to others, each time counted. */
   preemptionCount = 0;
@@ -61,7 +61,7 @@ export class Roster {
     return this.#running;
   }
 
-  /** Slots nobody holds, ascending. */
+  /** Free slots, ascending. */
   get freeSlots(): readonly number[] {
     return this.#freeSlots;
   }

@@ -29,7 +29,7 @@ export function waitingOrder<T extends Candidate>(waiting: readonly T[], step: n
 /**
  * Whose prompt the step's slice is of: the highest priority, raised by age; among equals the one
  * with the fewest slices left, where steps since its last slice count as slices done. A short
- * prompt passes a long one, but not for ever.
+ * prompt passes a long one, but only for a time.
  */
 export function nextPrefill<T extends Candidate>(
   prefilling: readonly T[],

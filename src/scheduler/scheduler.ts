@@ -43,7 +43,7 @@ const IN_FLIGHT_STEP_COUNT_MAX = 2;
 
 /** Turns requests into steps. */
 export class Scheduler {
-  /** Blocks for those who save and restore sequences. */
+  /** Blocks for saving and restoring sequences. */
   readonly shelf: Shelf;
   #options: SchedulerOptions;
   #context: SequenceContext;
@@ -143,7 +143,7 @@ export class Scheduler {
     const { swaps, packs, links, restores } = opening;
     const uses = [...packs, ...links, ...restores, ...decodes, ...(slice ? [slice] : [])];
     const keeps = slice?.isComplete ? this.#planKeeps(slice) : [];
-    // Behind what may give blocks up.
+    // After everything that may give blocks up.
     const saves = this.#saves?.take() ?? [];
     const copyCount = saves.length + loads.length + swaps.length;
     if (uses.length === 0 && copyCount === 0) return null;
@@ -158,7 +158,7 @@ export class Scheduler {
     return plan;
   }
 
-  /** Takes in what the oldest step in flight gave. */
+  /** Applies the result of the oldest step in flight. */
   commit(plan: StepPlan, result: StepResult): void {
     const step = this.#inFlight.shift();
     invariant(step?.plan === plan, "steps are committed in the order of planning");
@@ -270,7 +270,7 @@ export class Scheduler {
       invariant(this.#inFlight.length === 0, "memory is only short when no step is in flight");
       const victim = runningOrder(this.#roster.running).at(-1)!;
       const swaps = this.#swaps?.swapOut(victim) ?? [];
-      // Two that give way in one step may leave the same shared block.
+      // Two sequences preempted in one step may leave the same shared block.
       const isPlanned = (key: string) => opening.swaps.some((swap) => swap.key === key);
       opening.swaps.push(...swaps.filter(({ key }) => !isPlanned(key)));
       this.#roster.preempt(victim);

@@ -42,10 +42,10 @@ export type ReadyBlock =
     jobIndex: number;
   }
   | { blockIndex: number; item: CachedItem }
-  /** The policy drops it: it is only passed by. */
+  /** Whether the policy drops it. */
   | { blockIndex: number; isDropped: true };
 
-/** What holds of all sequences of a scheduler. */
+/** What all sequences of a scheduler have in common. */
 export interface SequenceContext {
   /** What the names of blocks begin with; null if none are shared. */
   prefixRoot: string | null;
@@ -209,7 +209,7 @@ export class Sequence {
     this.measuredBlockCount = sealedBefore(boundary);
     this.slicedStep = options.step;
     this.cachedTokenCount ??= this.plannedTokenCount;
-    // Where another one's prompt parts from this one a third may part too.
+    // A third prompt may part from this one where another prompt does.
     for (const tile of rawTilesBefore(options.sharedCount)) this.#keptTiles.add(tile);
   }
 
@@ -264,7 +264,7 @@ export class Sequence {
     return position + 1 < this.#ids.length;
   }
 
-  /** Blocks that the planned tokens complete and nobody has measured, as indexes. */
+  /** Indexes of blocks that the planned tokens complete and no step has measured. */
   takeMeasures(): number[] {
     const indexes: number[] = [];
     // A sequence without a further step has no reader for another block.
@@ -281,8 +281,8 @@ export class Sequence {
   }
 
   /**
-   * Back to waiting, with nothing stored: what it generated and did not leave on the host is
-   * decoded again, by the same steps, so that every bit is as it was.
+   * Back to waiting, with nothing stored. What it generated and did not leave on the host is decoded
+   * again by the same steps, so that every bit is as it was.
    */
   restart(): void {
     invariant(this.inFlightCount === 0, "no step uses a preempted sequence");

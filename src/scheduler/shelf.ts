@@ -1,6 +1,6 @@
 /**
- * The blocks of a prompt taken off the cache and put into it from outside: what saving and
- * restoring of sequences is made of.
+ * Taking the blocks of a prompt from the cache, and putting blocks into it from outside: what saving
+ * and restoring of sequences needs.
  *
  * @module
  */
@@ -108,7 +108,7 @@ export class Shelf {
         for (const taken of found.reverse()) this.#cache.release(taken);
         return false;
       }
-      // Held while the others are taken, so that they do not push one another out.
+      // Held while the others are taken, so that none pushes another one out.
       if (known || kind === "raw") this.#cache.acquire(item);
       (known ? found : added).push(item);
       if (!known) loads.push({ key, target: { extents: item.block.extents } });
@@ -125,7 +125,7 @@ export class Shelf {
     return loads;
   }
 
-  /** Gives up the blocks of a prompt that nobody uses; how many there were. */
+  /** Gives up the unused blocks of a prompt; returns how many. */
   forget(prompt: PromptOf): number {
     const sequence = this.#sequenceOf(prompt, 0);
     let count = 0;

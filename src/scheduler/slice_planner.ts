@@ -3,7 +3,7 @@ import { nextPrefill } from "./run_order.ts";
 import type { Sequence } from "./sequence.ts";
 import type { PrefillSlice } from "./step_plan.ts";
 
-/** The next layers of the open slice, or of the next one: all of them if nobody decodes. */
+/** The next layers of the open slice, or of the next one: all of them if no sequence decodes. */
 export function planSlice(
   running: readonly Sequence[],
   options: SchedulerOptions,

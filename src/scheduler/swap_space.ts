@@ -73,7 +73,7 @@ export class SwapSpace {
       for (const key of swappedKeys(swapped)) {
         wanted.add(key);
         const entry = this.#host.find(key);
-        // So that adding the others does not drop it.
+        // Otherwise adding the others could drop it.
         if (entry) this.#host.touch(entry);
       }
     }
