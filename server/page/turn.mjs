@@ -1,4 +1,4 @@
-/** One turn: text, counts and speeds of a streamed answer, gathered as it comes. */
+/** One turn: text, counts and speeds of a streamed answer, gathered as it arrives. */
 
 /**
  * What is known of a turn; absent fields were not reported.

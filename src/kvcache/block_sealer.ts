@@ -88,7 +88,7 @@ export class BlockSealer implements Sealer {
   #kernels: SealKernels;
   #totals = { recordCount: 0, tokenCount: 0, payloadWords: [0, 0] };
 
-  /** Takes over the kernels. */
+  /** Takes ownership of the kernels. */
   constructor(gpu: Gpu, parts: { cache: KvCache; kernels: SealKernels }) {
     this.#gpu = gpu;
     this.#cache = parts.cache;

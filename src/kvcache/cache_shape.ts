@@ -1,6 +1,6 @@
 /**
  * The sizes of the KV cache on the device, derived once from the model, the profile and the budget:
- * raw window, directory, and the arena split into groups of layers so that one binding holds each.
+ * raw window, directory, and the arena split into groups of stores so that one binding holds each.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export interface ArenaGroup {
 export interface Store {
   /** The layer that writes it. */
   layer: number;
-  /** Whether its blocks are sealed as they leave the window; otherwise they are gone then. */
+  /** Whether its blocks are sealed when they leave the window; otherwise they are dropped. */
   isSealed: boolean;
   /** Index of the arena group that holds its records, and raw tiles that are kept. */
   group: number;

@@ -23,7 +23,7 @@ export interface StagedBlocks {
 
 /** Moves blocks of one cache, and holds those that are in host memory. */
 export class HostTransfer {
-  /** Words of all layers, one after the other, by key. */
+  /** Words of all stores, one after the other, by key. */
   readonly blocks = new Map<string, Uint32Array<ArrayBuffer>>();
   /** Blocks that are loaded once, and are not held in host memory. */
   #staged = new Map<string, Uint32Array<ArrayBuffer>>();
@@ -50,7 +50,7 @@ export class HostTransfer {
     );
   }
 
-  /** Takes the words of a block that a step is about to load, for that once. */
+  /** Takes the words of a block that a step is about to load once. */
   stage(key: string, words: Uint32Array<ArrayBuffer>): void {
     this.#staged.set(key, words);
   }
@@ -139,7 +139,7 @@ export class HostTransfer {
     if (!this.#readBacks.includes(readBack)) readBack.destroy();
   }
 
-  /** Reads a block of all layers off the arenas; its memory must not be reused until then. */
+  /** Reads a block of all stores from the arenas; its memory must not be reused until then. */
   async readBlock(extents: readonly Extent[]): Promise<Uint32Array<ArrayBuffer>> {
     const words = new Uint32Array(extents.reduce((sum, { wordCount }) => sum + wordCount, 0));
     let start = 0;

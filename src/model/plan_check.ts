@@ -1,6 +1,6 @@
 /**
- * What of a plan the layer stack cannot run: a feature that is not there is refused by name, never
- * left out.
+ * What of a plan the layer stack cannot run: a missing feature is refused by name, never
+ * skipped.
  *
  * @module
  */

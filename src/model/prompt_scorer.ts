@@ -8,7 +8,7 @@ import { Head } from "./head.ts";
 import type { MatmulSet } from "./matmul_set.ts";
 import type { ModelWeights } from "./weights.ts";
 
-/** Rows whose logits are there at a time: few, since a row is as long as the vocabulary. */
+/** Rows whose logits are held at a time: few, since a row is as long as the vocabulary. */
 const CHUNK_ROW_COUNT = 16;
 
 interface Chunk {

@@ -123,7 +123,7 @@ function spreadNibbles(view: DataView, at: number, target: UnitTarget): void {
   }
 }
 
-/** Writes the values themselves, of types that meet others which share no smaller format. */
+/** Writes plain values, for types that share no smaller format with others of their weight. */
 function floatWriter(type: TensorType): UnitWriter {
   const { elementCount, sizeBytes } = BLOCK_LAYOUTS[type];
   const count = unitColumnCount(type, "f32");

@@ -1,5 +1,5 @@
 /**
- * Writers of super-blocks of 256 columns. Bits move, none changes.
+ * Writers of super-blocks of 256 columns. Bits move and do not change.
  *
  * @module
  */

@@ -28,7 +28,7 @@ import { StepRunner } from "./step_runner.ts";
 
 /** Most tokens of the text that are run. */
 export const CALIBRATION_TOKEN_COUNT = 4096;
-/** Fewest tokens that say anything. */
+/** Fewest tokens that give a usable calibration. */
 export const CALIBRATION_TOKEN_COUNT_MIN = 128;
 
 /**
@@ -79,7 +79,7 @@ export async function measureCalibration(
     tokenCount,
     layers: layers.map((layer, index) => ({ ...layer.finish(), recall: recalls[index].finish() })),
   });
-  // As its file gives it back: who measures must have the tables of those who read the file.
+  // As read back from its file: measuring and reading must give the same tables.
   return parseCalibration(measured, { ...owner, path: "just measured" });
 }
 

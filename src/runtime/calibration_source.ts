@@ -27,7 +27,7 @@ import { calibrationOwner } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
 import type { CalibrationSource, ProfileOptions } from "./types.ts";
 
-/** Whose calibration a file needs. */
+/** Which model a calibration must belong to. */
 export function fileOwner(file: GgufFile): CalibrationOwner {
   return calibrationOwner({ file, shape: readModelPlan(file).shape });
 }
@@ -76,7 +76,7 @@ export async function loadCalibration(
     const path = await saveCalibration(measured, measuredPath(measured.modelFingerprint));
     onProgress(`kept ${path}`, 1);
   } catch (error) {
-    // A cache that cannot be written is no reason to lose what was measured.
+    // What was measured is still used if the cache cannot be written.
     console.warn(`packkv: ${(error as Error).message}; it is measured at each start`);
   }
   return measured;

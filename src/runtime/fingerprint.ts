@@ -40,7 +40,7 @@ export function modelFingerprint(file: GgufFile): string {
   return hash.digest("hex").slice(0, 32);
 }
 
-/** Whose calibration a model needs. */
+/** Which model its calibration must belong to. */
 export function calibrationOwner(
   { file, shape }: { file: GgufFile; shape: ModelShape },
 ): CalibrationOwner {

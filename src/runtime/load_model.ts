@@ -49,8 +49,8 @@ export async function loadModel(file: GgufFile, onProgress: OnProgress): Promise
 }
 
 /**
- * Refuses what cannot fit. A device of its own memory does not say how much it has; there, running
- * out is reported by the allocation.
+ * Refuses a model that cannot fit. A device with memory of its own does not say how much it has;
+ * there the allocation fails instead.
  *
  * @param needBytes Device bytes about to be allocated.
  * @throws {EngineError} `model_too_large` with both numbers.

@@ -35,7 +35,7 @@ export class StepDriver {
     return plan && { plan, recorded: this.runner.record(plan, optionsOf(plan)) };
   }
 
-  /** Runs a prepared step and commits it; `meanwhile` is called while the device is at it. */
+  /** Runs a prepared step and commits it; `meanwhile` is called while the device runs it. */
   async finish(
     { plan, recorded }: PreparedStep,
     meanwhile: () => void = () => {},

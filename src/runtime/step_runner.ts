@@ -37,7 +37,7 @@ export interface RecordedStep {
   reports: readonly LogprobReport[];
 }
 
-/** What a step made, with what is not the scheduler's to know. */
+/** What a step made, with what the scheduler does not need. */
 export interface StepOutcome extends StepResult {
   /** By slot: of the token sampled, where it was asked for. */
   logprobs: ReadonlyMap<number, TokenLogprobs>;

@@ -10,7 +10,7 @@ import type { GgufTensor } from "../gguf/read_gguf.ts";
 
 export type { ProfileOptions };
 
-/** A GGUF header as a value; the library that reads it does not run in workers. */
+/** A GGUF header as a value: the main thread reads it, the GPU worker loads by it. */
 export interface HeaderMessage {
   path: string;
   sizeBytes: number;

@@ -1,11 +1,11 @@
 /**
- * Files that are whole or not there: written under a name of their own beside the final one, to the
- * disk, then renamed.
+ * Files that are whole or not there: written under a temporary name beside the final one, synced to
+ * the disk, then renamed.
  *
  * @module
  */
 
-/** Ending of files that are being written; what a crash leaves of one has it. */
+/** Ending of files that are being written, also of those that a crash leaves. */
 export const UNFINISHED = ".tmp";
 
 /**

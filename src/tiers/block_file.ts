@@ -1,6 +1,6 @@
 /**
- * A block of all layers as a file of the disk tier: a header that says which block of which cache
- * it is, then the block; all of it under one checksum.
+ * A block of all stores as a file of the disk tier: a header that names block and cache, then the
+ * block; all of it under one checksum.
  *
  * @module
  */

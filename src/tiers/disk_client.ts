@@ -9,7 +9,7 @@ import type { StoredBlock } from "./block_file.ts";
 import type { DiskTierOptions } from "./disk_tier.ts";
 import type { FromDiskWorker, ToDiskWorker } from "./disk_worker.ts";
 
-/** Pause of writing after a failure, as of a full disk. */
+/** Pause of writing after a failure, such as a full disk. */
 const PAUSE_MS = 30_000;
 /** Blocks that may wait to be written; more are not written. */
 const PENDING_COUNT_MAX = 256;
@@ -62,7 +62,7 @@ export class DiskClient {
     return this.#keys.has(key);
   }
 
-  /** Writes a block some time later, unless it is there, too many wait, or writing fails. */
+  /** Queues a block for writing, unless it is there, too many wait, or writing has failed. */
   write(block: StoredBlock): void {
     const { key } = block;
     if (this.#keys.has(key) || this.#pending.has(key)) return;
@@ -124,7 +124,7 @@ export class DiskClient {
     console.error(`packkv: cannot write blocks to disk, next try in ${seconds} s: ${reason}`);
   }
 
-  /** Goes on without a disk: what it was asked for is not there. */
+  /** Continues without a disk: every block counts as missing. */
   #fail(reason: string): void {
     this.#opened.reject(new Error(reason));
     this.#pausedUntilMs = Infinity;
