@@ -127,8 +127,8 @@ export class StepLoop {
   }
 
   /**
-   * Ends every sequence, then the loop. With a disk tier the loop first hands blocks that others can
-   * use to it.
+   * Ends every sequence, then the loop. With a disk tier the loop first hands it the blocks that
+   * others can use.
    */
   async finish(): Promise<void> {
     if (this.#runtime.disk === null) return await this.stop();
@@ -209,8 +209,8 @@ export class StepLoop {
   }
 
   /**
-   * Sets the masks of rows that follow a grammar. A mask depends on the token before, so it is known
-   * last, after the step is recorded.
+   * Sets the masks of rows that follow a grammar. A mask depends on the token before, so it is
+   * known last, after the step is recorded.
    */
   #writeMasks({ decodes, slice }: StepPlan): void {
     for (const { sequenceId, slot } of slice?.isLast ? [...decodes, slice] : decodes) {

@@ -281,8 +281,8 @@ export class Sequence {
   }
 
   /**
-   * Back to waiting, with nothing stored. What it generated and did not leave on the host is decoded
-   * again by the same steps, so that every bit is as it was.
+   * Back to waiting, with nothing stored. What it generated and did not leave on the host is
+   * decoded again by the same steps, so that every bit is as it was.
    */
   restart(): void {
     invariant(this.inFlightCount === 0, "no step uses a preempted sequence");

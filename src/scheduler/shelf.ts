@@ -1,6 +1,6 @@
 /**
- * Taking the blocks of a prompt from the cache, and putting blocks into it from outside: what saving
- * and restoring of sequences needs.
+ * Taking the blocks of a prompt from the cache, and putting blocks into it from outside: what
+ * saving and restoring of sequences needs.
  *
  * @module
  */
