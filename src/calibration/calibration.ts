@@ -121,7 +121,7 @@ export function serialiseCalibration(calibration: Calibration): Uint8Array<Array
   return bytes;
 }
 
-/** What a file must belong to, and how it is spoken of. */
+/** What a file must belong to, and its names in errors. */
 export interface ExpectedCalibration {
   /** Of the model it is wanted for. */
   modelFingerprint: string;

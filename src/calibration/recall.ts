@@ -1,9 +1,9 @@
 /**
- * Which heads look things up: a text is run twice in a row, and a head is scored by how much of a
- * token's attention, in the second run, goes to what followed that token in the first. In-context
- * recall hangs on a few such heads (Olsson et al. 2022, "In-context learning and induction heads";
- * Wu et al. 2024, "Retrieval head mechanistically explains long-context factuality"), so they get
- * finer steps. FORMAT.md section 7.8.
+ * Which heads recall: a text is run twice in a row, and a head is scored by how much of a token's
+ * attention, in the second run, goes to what followed that token in the first. In-context recall
+ * depends on a few such heads (Olsson et al. 2022, "In-context learning and induction heads"; Wu et
+ * al. 2024, "Retrieval head mechanistically explains long-context factuality"), so they get finer
+ * steps. FORMAT.md section 7.8.
  *
  * @module
  */

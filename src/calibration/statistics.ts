@@ -11,7 +11,7 @@ import type { LayerCalibration } from "./calibration.ts";
 
 /** The first queries see next to nothing and are left out. */
 const FIRST_QUERY_POSITION = 16;
-/** The first tokens are sinks and what stands around them. */
+/** The first tokens are sinks and what surrounds them. */
 const FIRST_PACK_POSITION = 64;
 /** Share of the largest magnitude that a channel of queries has at least, so steps stay finite. */
 const MAGNITUDE_FLOOR = 2 ** -10;

@@ -71,7 +71,7 @@ export interface PortableForm {
 export interface CodecKind<C extends Codec> {
   /** The codec's one name. */
   readonly id: C["id"];
-  /** What help and documentation call its profiles together. */
+  /** The common name of its profiles in help and documentation. */
   readonly label: string;
   /** Whether it needs a calibration of the model. */
   readonly needsCalibration: boolean;

@@ -1,7 +1,7 @@
 /**
  * The three kinds of failure of this project: a wrong argument is a built-in `TypeError` or
  * `RangeError`; an operating failure is an {@link EngineError} with a code from a closed set; a
- * broken assumption is an {@link invariant}, which nobody catches.
+ * broken assumption is an {@link invariant}, which no code catches.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What several regular languages have in common, as a finite automaton: for patterns with a length,
+ * The intersection of several regular languages, as a finite automaton: for patterns with a length,
  * several patterns, and names that are not among others.
  *
  * @module
@@ -161,7 +161,7 @@ function explore(terms: readonly Term[]): Automaton {
   return { symbols, steps, isEnd };
 }
 
-/** Joins states that the same texts can follow, and takes away those that lead nowhere. */
+/** Merges states that the same texts can follow, and removes those that lead nowhere. */
 function minimise({ symbols, steps, isEnd }: Automaton): Automaton {
   // Class 0 is for what leads nowhere.
   const lives = isEnd.slice();

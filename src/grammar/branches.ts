@@ -82,7 +82,7 @@ function narrower(a: Bound, b: Bound, direction: 1 | -1): Bound {
   return order > 0 ? a : b;
 }
 
-/** Values of one name in all schemas that say something of it; null: it must not come. */
+/** Values of one name in all schemas that say something of it; null: it is forbidden. */
 export function memberSub(members: readonly Members[], name: string): Sub {
   return all(
     members.flatMap(({ properties, patterns, others }) => {
@@ -95,7 +95,7 @@ export function memberSub(members: readonly Members[], name: string): Sub {
   );
 }
 
-/** What belongs to both; null: nothing. Literals are for the caller to try. */
+/** The intersection of both; null if it is empty. The caller tries literals itself. */
 export function intersect(a: Branch, b: Branch): Branch | null {
   switch (a.type) {
     case "number": {

@@ -19,7 +19,7 @@ import { ANY_CODE, common, others, type Range, union } from "./ranges.ts";
 const ESCAPED_ONLY: readonly Range[] = [[0, 0x1f], [0x22, 0x22], [0x5c, 0x5c]];
 const PLAIN_ASCII: readonly Range[] = common(others(ESCAPED_ONLY), [[0, 0x7f]]);
 const BEYOND_ASCII: readonly Range[] = common(ANY_CODE, [[0x80, 0x10ffff]]);
-/** And the slash, which may be. */
+/** Also the slash, whose escape is optional. */
 const ESCAPABLE: readonly Range[] = union(ESCAPED_ONLY, [[0x2f, 0x2f]]);
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
@@ -146,9 +146,9 @@ const anyEscape: readonly Expression[] = [
 const keyOf = (ranges: readonly Range[]) => ranges.map((range) => range.join("-")).join();
 
 /**
- * A rule behind a rule. The library moves rules without references into the sequences that begin
- * with them, where these would multiply what it has to look at, and where it reads bytes wrongly if
- * there is a repetition.
+ * A rule that refers to another. The library moves rules without references into the sequences that
+ * begin with them, where these would multiply what it has to look at, and where it reads bytes
+ * wrongly if there is a repetition.
  */
 function apart(grammar: Grammar, stem: string, key: string, make: () => Expression): Expression {
   return grammar.shared(stem, key, () => grammar.shared(`${stem}_body`, key, make));
@@ -156,7 +156,7 @@ function apart(grammar: Grammar, stem: string, key: string, make: () => Expressi
 
 /** Ways to write one character of a set. */
 interface Spellings {
-  /** By one class; null: there is none. */
+  /** By one class; null if one class cannot say it. */
   plain: Expression | null;
   escaped: Expression[];
   /** By several bytes. */
@@ -198,7 +198,7 @@ export function character(grammar: Grammar, ranges: readonly Range[]): Expressio
   return grammar.shared("char", keyOf(ranges), () => choice(...paths));
 }
 
-/** Characters of a set, from `min` to `max`; max null: no end. */
+/** Between `min` and `max` characters of a set; max null: no upper limit. */
 export function characters(
   grammar: Grammar,
   ranges: readonly Range[],
@@ -208,7 +208,7 @@ export function characters(
   return counted(grammar, { key: keyOf(ranges), paths, any: anyNumber(grammar, ranges) }, range);
 }
 
-/** The library is fast in a class that it may stay in. */
+/** The library is fast as long as one class repeats. */
 function anyNumber(grammar: Grammar, ranges: readonly Range[]): Expression {
   return grammar.shared("chars", keyOf(ranges), (self) => {
     const { plain, escaped, wide } = spellingsOf(ranges);

@@ -29,7 +29,7 @@ const TEXT_LENGTH_MAX = 2_000_000;
 /** A grammar as the library reads it. */
 export interface GrammarText {
   text: string;
-  /** What of its schemas it does not hold, in their order. */
+  /** Parts of its schemas that it does not enforce, in their order. */
   weakenings: readonly Weakening[];
 }
 
@@ -80,7 +80,7 @@ function compileSchema(
   return { root, weakenings: reader.weakenings };
 }
 
-/** Of a schema that is not strict any object is left if nothing else can be done. */
+/** A schema that is not strict becomes any object if nothing else works. */
 function compilePart(
   grammar: Grammar,
   { schema, isStrict = true, name }: Pick<GrammarTag, "schema" | "isStrict" | "name">,

@@ -1,6 +1,6 @@
 /**
- * So and so many of something. The library's own repetition is slow: it writes small counts out in
- * all ways there are, and looks at every token again for large ones.
+ * Repetition from a least to a greatest count. The library's own is slow: it expands small counts
+ * in every way, and checks every token again for large ones.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const BLOCK = 32;
 
 /** What is counted. */
 export interface Counted {
-  /** The same for what is the same. */
+  /** A key that equal things share. */
   key: string;
   /** Ways to write one, in short. */
   paths: readonly Expression[];
@@ -23,12 +23,12 @@ export interface Counted {
   any: Expression;
 }
 
-/** Something repeated as it stands. */
+/** An expression to repeat. */
 export function countedOf(part: Expression): Counted {
   return { key: JSON.stringify(part), paths: [part], any: repeat(part, 0, null) };
 }
 
-/** From `min` to `max` of it; max null: no end. */
+/** Between `min` and `max` of it; max null: no upper limit. */
 export function counted(
   grammar: Grammar,
   what: Counted,
@@ -91,7 +91,7 @@ function listed(
   });
 }
 
-/** The largest block of which there are not too many. */
+/** The largest block size that needs few enough blocks. */
 function blockSize(count: number): number {
   let size = BLOCK;
   while (count > size * BLOCK * 4) size *= BLOCK;

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** They say nothing about what is valid. */
+/** Annotations: they do not affect what is valid. */
 export const ANNOTATIONS: ReadonlySet<string> = new Set([
   "$schema",
   "$id",
@@ -22,7 +22,7 @@ export const ANNOTATIONS: ReadonlySet<string> = new Set([
   "contentSchema",
 ]);
 
-/** They are followed, at least in some forms. */
+/** Supported, at least in some forms. */
 export const FOLLOWED: ReadonlySet<string> = new Set([
   "type",
   "enum",
@@ -59,7 +59,7 @@ export const FOLLOWED: ReadonlySet<string> = new Set([
   "multipleOf",
 ]);
 
-/** They bear on what is valid, but no grammar holds them. */
+/** They affect what is valid, but no grammar can express them. */
 export const NOT_FOLLOWED: ReadonlySet<string> = new Set([
   "not",
   "if",

@@ -9,7 +9,7 @@ import type { GrammarVocabulary } from "./types.ts";
 
 type Library = typeof import("@mlc-ai/web-xgrammar");
 
-/** What the library printed: why it refuses a grammar, it says nowhere else. */
+/** What the library printed: the only place where it says why it refuses a grammar. */
 const said: string[] = [];
 
 /** The library is a script that leaves its name behind. */

@@ -1,5 +1,5 @@
 /**
- * What is looked at before a schema goes to a worker: it comes from a client.
+ * Checks before a schema, which comes from a client, goes to a worker.
  *
  * @module
  */

@@ -24,7 +24,7 @@ export interface Decimal {
   fraction: readonly number[];
 }
 
-/** An end of a range; null: there is none. */
+/** A bound of a range; null: unbounded. */
 export type Bound = { value: Decimal; isExclusive: boolean } | null;
 
 /** What a number may be. */

@@ -49,7 +49,7 @@ const CLOSED: Failure = { message: "its worker was closed", isUsable: false };
 class PooledWorker {
   /** Grammars it knows, or is about to. */
   readonly keys = new Set<string>();
-  /** The one it compiles; others do not go to it meanwhile, since that may end it. */
+  /** The one it compiles; others do not go to it until then, since compiling may end it. */
   compiling: string | null = null;
   sessionCount = 0;
   readonly #worker: Worker;
@@ -88,7 +88,9 @@ class PooledWorker {
     this.#send({ type: "close", sessionId });
   }
 
-  /** Ends it; it holds no device, so it may be ended from outside. Who waits hears why. */
+  /**
+   * Ends it; it holds no device, so it may be ended from outside. Waiting callers get the reason.
+   */
   end(failure: Failure): void {
     this.#fail(failure);
     this.#worker.terminate();
@@ -117,9 +119,9 @@ export class GrammarPool {
 
   /**
    * Compiles a grammar, unless a worker knows it, and begins to follow it. A grammar is compiled by
-   * a worker that nobody follows one in: compiling must not hold up their tokens, nor a grammar
-   * that ends the worker end them. Schemas that are not strict give way to any object if the
-   * library cannot compile them.
+   * a worker without sessions: compiling must not delay the tokens of others, and a grammar that
+   * ends the worker must not end their sessions. Schemas that are not strict give way to any object
+   * if the library cannot compile them.
    *
    * @throws {EngineError} `invalid_request`, param `grammar`, if it cannot be compiled.
    */

@@ -17,8 +17,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * A character that the library writes by its code, before what it would take for a digit of that:
- * it reads its own notation again when it compiles.
+ * A character that the library writes by its code, before what it would read as a digit of that
+ * code: it reads its own notation again when it compiles.
  */
 const BEFORE_DIGIT = /(?<=[^\x20-\x7e])(?=[0-9A-Fa-f])/u;
 

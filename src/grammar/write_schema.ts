@@ -48,7 +48,7 @@ export class SchemaWriter {
   value(sub: Sub): Expression {
     const ids = sub.map(({ id }) => id).filter((id) => id !== this.reader.anything.id);
     const key = ids.length === 0 ? "any" : ids.sort((a, b) => a - b).join();
-    // What says nothing is the same in all documents.
+    // An empty schema is the same in all documents.
     const stem = key === "any" ? "any" : this.#stem;
     return this.grammar.shared(
       stem,

@@ -117,7 +117,7 @@ export class DiskTier {
     this.#usedBytes -= this.#sizes.get(key) ?? 0;
     this.#sizes.delete(key);
     this.#order.drop(key);
-    await Deno.remove(this.#pathOf(key)).catch(() => {}); // somebody else did
+    await Deno.remove(this.#pathOf(key)).catch(() => {}); // another process did
   }
 
   #note(key: string, sizeBytes: number): void {

@@ -122,7 +122,7 @@ export function unpackDigits({ value, widthBits }: UnitNumber, levels: number): 
   return digits;
 }
 
-/** Whether the number is the one {@link packUnit} gives for the digits it holds. */
+/** Whether {@link packUnit} gives this number for the digits in it. */
 export function isCanonical(number: UnitNumber, levels: number): boolean {
   return packDigits(unpackDigits(number, levels), levels).value === number.value;
 }

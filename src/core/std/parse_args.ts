@@ -34,7 +34,7 @@ export interface ParseOptions<
   stopEarly?: boolean;
   /** Arguments after `--` go into `"--"` and not into `_`. */
   "--"?: boolean;
-  /** Called for each argument nobody declared (also positional ones); `false` leaves it out. */
+  /** Called for each undeclared argument (also positional ones); `false` leaves it out. */
   unknown?: (argument: string, key?: string, value?: unknown) => unknown;
 }
 
