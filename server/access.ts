@@ -1,7 +1,7 @@
 /**
  * Which web pages may use a server that asks for no key. A browser is on this machine, so the
- * address it listens on is no protection: a page of anywhere can post to it, and one whose name is
- * made to resolve to this machine (DNS rebinding) can read its answers too.
+ * address it listens on is no protection: any page can post to it, and one whose name resolves to
+ * this machine (DNS rebinding) can read its answers too.
  *
  * @module
  */

@@ -51,8 +51,8 @@ export function readBody(sizeBytesMax: number): MiddlewareHandler {
     const encoding = context.req.header("Content-Encoding")?.trim().toLowerCase() ?? "";
     if (encoding !== "" && encoding !== "identity") refuseEncoding(encoding);
     const bytes = await readBytes(context, sizeBytesMax);
-    // The cache holds promises, whatever its type says. A new Request is no way to hand the bytes
-    // on: the adapter's object is not one.
+    // The cache holds promises, contrary to its type. A new Request cannot carry the bytes: the
+    // adapter's object is not a Request.
     Object.assign(context.req.bodyCache, { arrayBuffer: Promise.resolve(bytes) });
     await next();
   };

@@ -1,6 +1,6 @@
 /**
  * The program behind `./packkv`: runs a command and turns what it throws into one line and an exit
- * code (1: it failed, 2: the command line is wrong, 141: nobody reads what it prints).
+ * code (1: it failed, 2: the command line is wrong, 141: stdout is closed).
  *
  * @module
  */

@@ -44,7 +44,7 @@ export interface RequestFacts {
   headers: Headers;
 }
 
-/** Hears of requests that are over. */
+/** Receives requests that are over. */
 export type RequestListener = (facts: RequestFacts) => void;
 
 const VARIABLE = "watch";

@@ -1,6 +1,6 @@
 /**
- * What the server can do at this moment: the one value that loading, failing and stopping change
- * and that every request reads.
+ * The server's phase: the one value that loading, failing and stopping change and every request
+ * reads.
  *
  * @module
  */

@@ -22,7 +22,7 @@ const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
 /** Settings of the environment, by flag; null says no to a flag without a value. */
 export interface EnvironmentSettings {
   settings: Map<string, Setting | null>;
-  /** What was passed over though it has the name of a setting, a line each. */
+  /** Variables that were ignored although they have the name of a setting, a line each. */
   notes: string[];
 }
 

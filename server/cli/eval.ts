@@ -130,7 +130,7 @@ async function measure(
   return { reports, table: formatReports(reports) };
 }
 
-/** What does not fit the texts, the model or the state is for the user to change. */
+/** A mismatch with the texts, the model or the state is a usage error. */
 function usageErrorOf(error: unknown): never {
   throw error instanceof RangeError ? new UsageError(error.message) : error;
 }

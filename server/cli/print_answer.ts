@@ -13,7 +13,7 @@ import { writeStdout } from "./stdout.ts";
 /** The last event of a generation. */
 export type FinishEvent = Extract<GenerateEvent, { type: "finish" }>;
 
-/** What became of an answer. */
+/** How an answer ended. */
 export interface PrintedAnswer {
   /** What was printed, without the line feed after it. */
   text: string;
@@ -74,7 +74,7 @@ export function describeFinish(event: FinishEvent): string {
 /**
  * Writes all of `text` to stdout at once.
  *
- * @throws {StdoutClosed} If nobody reads it.
+ * @throws {StdoutClosed} If its reader has closed it.
  */
 export function printText(text: string): void {
   writeStdout(new TextEncoder().encode(text));

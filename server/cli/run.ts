@@ -102,7 +102,7 @@ async function answerOnce(
   }
 }
 
-/** Aborted by Ctrl-C; the process ends within two seconds of it whatever happens. */
+/** Aborted by Ctrl-C; the process always ends within two seconds of it. */
 function abortOnInterrupt(): AbortController {
   const abort = new AbortController();
   Deno.addSignalListener("SIGINT", () => {

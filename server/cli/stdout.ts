@@ -1,5 +1,5 @@
 /**
- * Writing to stdout where `console.log` does not do: parts of lines, and bytes.
+ * Writing to stdout what `console.log` cannot: parts of lines, and bytes.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 /** What shells report of a program that SIGPIPE has ended: 128 and the number of the signal. */
 export const STDOUT_CLOSED_EXIT_CODE = 141;
 
-/** Nobody reads stdout any more, as after `| head`: no failure, but a reason to end. */
+/** Stdout is closed, as after `| head`: no failure, but a reason to end. */
 export class StdoutClosed extends Error {
   override name = "StdoutClosed";
 }
@@ -15,7 +15,7 @@ export class StdoutClosed extends Error {
 /**
  * Writes all of `bytes` at once.
  *
- * @throws {StdoutClosed} If nobody reads it.
+ * @throws {StdoutClosed} If its reader has closed it.
  */
 export function writeStdout(bytes: Uint8Array): void {
   try {

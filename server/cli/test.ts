@@ -75,7 +75,7 @@ async function test(args: readonly string[]): Promise<number> {
     Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
   }
   const tail = await copyOut(child.stdout).catch((error) => {
-    child.kill(); // its tests would go on for nobody
+    child.kill(); // its results have no reader
     throw error;
   });
   const { code } = await child.status;

@@ -97,7 +97,7 @@ class AnswerRun {
     this.#scope = openScope(context.routes.state, context);
   }
 
-  /** Ends all generations because nobody reads the answer. */
+  /** Ends all generations because the client is gone. */
   get clientGone(): () => void {
     return this.#scope.clientGone;
   }

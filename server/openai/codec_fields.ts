@@ -15,7 +15,7 @@ const schemas = settings.map((setting): [string, z.ZodType<string | number>] => 
   return [fieldName(setting), field === "text" ? z.enum([...choices ?? []]) : z.number()];
 });
 
-/** Zod shape of what a request may take for granted. */
+/** Zod shape of the settings that a request may rely on. */
 export const CODEC_REQUEST_FIELDS = Object.fromEntries(
   schemas.map(([name, schema]) => [name, schema.nullish()]),
 );

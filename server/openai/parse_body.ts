@@ -1,6 +1,6 @@
 /**
- * From the bytes of a request to a checked value, and from what is wrong with it to a 400 that
- * names the field.
+ * From the bytes of a request to a checked value, and from a fault in it to a 400 that names the
+ * field.
  *
  * @module
  */
@@ -31,7 +31,7 @@ function isFurther(path: Path, other: Path): boolean {
   return typeof key === "number" && typeof otherKey === "number" && key > otherKey;
 }
 
-/** Of a union's branches, the one that got furthest says what is wrong. */
+/** Of a union's branches, the one that got furthest provides the error. */
 function narrow(issue: Issue): { path: PropertyKey[]; message: string; code: string } {
   if (issue.code !== "invalid_union" || issue.errors.length === 0) return issue as never;
   const branches = issue.errors.map((errors) => narrow(errors[0]));

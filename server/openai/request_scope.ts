@@ -12,9 +12,9 @@ import type { ServerState } from "../state.ts";
 export interface RequestScope {
   /** Aborts when the client goes, at the deadline, and when the server stops. */
   signal: AbortSignal;
-  /** Ends all generations because nobody reads the answer. */
+  /** Ends all generations because the client is gone. */
   clientGone: () => void;
-  /** The answer is over: nothing of it goes on. */
+  /** The answer is over: everything that belongs to it has ended. */
   end: () => void;
 }
 

@@ -26,7 +26,7 @@ const TOP_P_MIN = 1e-6;
 const seedSchema = z.number().min(-INT64_LIMIT).max(INT64_LIMIT)
   .refine(Number.isInteger, "expected an integer");
 
-// Empty ones, which clients send for fields left blank, stop nothing.
+// Clients send empty strings for fields left blank; these stop nothing.
 const stopSchema = z.union([z.string(), z.array(z.string()).max(STOP_COUNT_MAX)]);
 
 /** An id that the caller gives its request. */
@@ -40,7 +40,7 @@ const biasSchema = z.record(
   `expected at most ${BIAS_COUNT_MAX} entries`,
 );
 
-// Names that no codec has are kept, to be refused with those of other codecs.
+// Unknown names are kept, so that they are refused together with those of other codecs.
 const kvSchema = z.object({ profile: z.string().nullish(), ...CODEC_REQUEST_FIELDS })
   .catchall(z.union([z.string(), z.number()]).nullish());
 
@@ -118,7 +118,7 @@ export interface CommonRequest extends StreamSettings {
   skipsCache: boolean;
   /** What the answer's id is made of; null draws a random one. */
   requestId: string | null;
-  /** Settings of the cache that are taken for granted. */
+  /** Settings of the cache that the request relies on. */
   kv: Readonly<Record<string, string | number>>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Texts that cannot fit are refused by their length alone: tokenizing ten megabytes to say so would
- * cost a gigabyte.
+ * Texts that cannot fit are refused by their length alone: tokenizing ten megabytes first would
+ * take a gigabyte.
  *
  * @module
  */

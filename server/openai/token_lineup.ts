@@ -1,6 +1,6 @@
 /**
- * Which tokens a piece of text is made of: log-probabilities wait until the text of their token is
- * given out, and are cut where it is.
+ * Logprob alignment: which tokens belong to a piece of text. Log-probabilities wait until the text
+ * of their token is sent, and are cut where it is.
  *
  * @module
  */
@@ -18,12 +18,12 @@ export interface ToldToken {
   logprobs: TokenLogprobs | null;
 }
 
-/** Tokens whose text is not given out yet. */
+/** Tokens whose text is not sent yet. */
 export class TokenLineup {
   readonly #tokenizer: Tokenizer;
   readonly #showControl: boolean;
   readonly #waiting: ToldToken[] = [];
-  /** Characters given out that the waiting tokens begin with. */
+  /** Characters already sent of the first waiting token. */
   #takenLength = 0;
 
   /** @param options `showControl`: whether control tokens are text too. */

@@ -1,7 +1,7 @@
 /**
  * Markdown as elements. The text comes from a model and is not to be trusted: marked only splits it
  * into tokens, elements are made of those one by one, HTML in it stays text, links lead only to web
- * and mail addresses, and images become links, so that reading an answer calls nobody.
+ * and mail addresses, and images become links, so that reading an answer contacts no host.
  */
 
 import { icon, make } from "./dom.mjs";

@@ -88,6 +88,6 @@ function terminalColumnCount(): number {
   try {
     return Deno.consoleSize().columns || 80; // 0 is a terminal that does not know
   } catch {
-    return 80; // stdout or stderr is no terminal, so nobody can say
+    return 80; // neither is a terminal
   }
 }
