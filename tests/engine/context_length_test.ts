@@ -39,7 +39,10 @@ Deno.test("planCache() names --ctx if the adapter cannot hold the directory of b
     parameterCount: 1,
   };
   const facts = { bufferSizeMax: 2 ** 28, bindingSizeMax: 2 ** 27 };
-  const model = { gpu: { facts }, shape } as unknown as LoadedModel;
+  const layers = Array.from({ length: shape.layerCount }, (_, layer) => {
+    return { attention: { keyValueLayer: layer } };
+  });
+  const model = { gpu: { facts }, shape, plan: { layers } } as unknown as LoadedModel;
   const plan = (contextLength: number) =>
     planCache(model, {
       codec: new RawCodec(shape, { name: "exact" }),
