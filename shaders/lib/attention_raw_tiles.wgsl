@@ -4,7 +4,7 @@
 //   score[t] = dot(q[g], k[t]) / sqrt(D);  m = max score;  l = sum exp(score - m)
 //   o[c] = sum exp(score[t] - m) * v[t, c]
 //
-// Used by: attention_decode_raw.wgsl, attention_prefill.wgsl
+// Used by: attention_decode/raw.wgsl, attention_prefill/raw.wgsl
 // Needs:   D, KV_HEAD_COUNT, LANE_COUNT, SPAN, BLOCKS_PER_ROUND, ROUND_TOKENS, TOKENS_AT_A_TIME;
 //          tiles; a source; lanes; split_row; Heads, HeadsCount and load_query, seen_count,
 //          load_partial, store_partial of each

@@ -9,6 +9,8 @@ const CITED =
 /** A source file with its folder; names of no file are written with a capital, as `S.ts`. */
 const SOURCE =
   /(?<![\w./$-])((?:src|server|shaders|tests|bench)\/[a-z0-9_./-]+\.(?:ts|wgsl|mjs|md))\b/g;
+/** A source file by its name, or by the end of its path. */
+const NAMED = /(?<![\w./*$<>{}-])([a-z0-9_][a-z0-9_/.]*\.(?:ts|wgsl|mjs))\b/g;
 const DECISION = /\b(?:src\/)?decisions\/(\d\d)\b/g;
 const COMMENT = /^\s*(\/\/|\/?\*)/;
 
@@ -34,9 +36,13 @@ function citingText(path: string, text: string): string {
 
 function missingFiles(sources: Sources, path: string, text: string): string[] {
   const cited = [...text.matchAll(SOURCE)].map(([, file]) => file);
+  // Decisions say what files were called then.
+  const isHistory = path.startsWith("src/decisions/");
+  const named = isHistory ? [] : [...text.matchAll(NAMED)].map(([, file]) => file);
+  const paths = [...sources.keys()];
   const decisions = [...text.matchAll(DECISION)].map(([, number]) => number);
   const isDecision = (number: string) =>
-    [...sources.keys()].some((each) => each.startsWith(`src/decisions/${number}_`));
+    paths.some((each) => each.startsWith(`src/decisions/${number}_`));
   const { imports = {} } = JSON.parse(sources.get("deno.json") ?? "{}");
   const isThere = (file: string) =>
     sources.has(file) || sources.has(posix.join(posix.dirname(path), file)) ||
@@ -44,6 +50,8 @@ function missingFiles(sources: Sources, path: string, text: string): string[] {
     `./${file}` in imports;
   return [
     ...cited.filter((file) => !isThere(file)),
+    ...named.filter((file) => !cited.includes(file) && !isThere(file))
+      .filter((file) => !paths.some((each) => each.endsWith(`/${file}`))),
     ...decisions.filter((number) => !isDecision(number)).map((number) => `decision ${number}`),
   ].map((what) => `cites ${what}, which is not there`);
 }

@@ -130,10 +130,12 @@ const CITING: [string, string, RegExp | null][] = [
   ["one of two sections", "/** FORMAT.md sections 3 and 4. */", /cites section 4 of/],
   ["a section on the next line", "/**\n * FORMAT.md\n * section 7\n */", /cites section 7 of/],
   ["a source that is not there", "// As in src/codec/b.ts.", /cites src\/codec\/b\.ts/],
+  ["a name that no source has", "// Twin: other.wgsl", /cites other\.wgsl/],
+  ["an end of a path that no source has", "// See codec/b.ts.", /cites codec\/b\.ts/],
   ["a decision that is not there", "// src/decisions/42 has the reasons.", /cites decision 42/],
   [
     "no fault in what is there, or is code",
-    "// FORMAT.md sections 3 and 3.1; src/codec/a.ts; src/decisions/01.\nread('none.md');",
+    "// FORMAT.md sections 3 and 3.1; src/codec/a.ts; codec/a.ts; decisions/01.\nread('none.md');",
     null,
   ],
 ];
