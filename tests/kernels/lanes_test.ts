@@ -6,7 +6,9 @@
 import { rowWords } from "../../src/core/row.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { AdapterFacts } from "../../src/gpu/gpu.ts";
-import { chooseLanes, partialsWords } from "../../src/kernels/text/attention.ts";
+import { ATTENTION_DECODE_VARIANTS } from "../../src/kernels/attention_decode/variants.ts";
+import { partialsWords } from "../../src/kernels/text/attention.ts";
+import { chooseLanes } from "../../src/kernels/text/lanes.ts";
 import { attentionDecodeBandedReference } from "../../src/reference/attention_decode/banded.ts";
 import { attentionDecodePaperReference } from "../../src/reference/attention_decode/paper.ts";
 import { attentionDecodeRawReference } from "../../src/reference/attention_decode/raw.ts";
@@ -155,7 +157,9 @@ for (const [kernel, run] of Object.entries(RUNS)) {
 }
 
 Deno.test("the adapters of this file exchange values among 8, 16 and 32 lanes", () => {
-  const counts = Object.values(ADAPTERS).map((each) => chooseLanes(each).count);
+  const counts = Object.values(ADAPTERS).map((each) =>
+    chooseLanes("attention_decode", ATTENTION_DECODE_VARIANTS, each).count
+  );
   const own = Math.max(8, facts.subgroupSizeMin);
   assertEquals(counts, widthExpected === undefined ? [own, 32, 8] : [own]);
 });

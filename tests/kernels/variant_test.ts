@@ -1,5 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { ATTENTION_DECODE_VARIANTS } from "../../src/kernels/attention_decode/variants.ts";
+import { ATTENTION_MERGE_VARIANTS } from "../../src/kernels/attention_merge/variants.ts";
+import { ATTENTION_PREFILL_VARIANTS } from "../../src/kernels/attention_prefill/variants.ts";
+import { BLOCK_UNPACK_VARIANTS } from "../../src/kernels/block_unpack/variants.ts";
+import { KV_REPACK_GREEDY_VARIANTS } from "../../src/kernels/kv_repack/variants.ts";
 import { MATMUL_VARIANTS } from "../../src/kernels/matmul/variants.ts";
+import { rowWorkgroupSize } from "../../src/kernels/row_workgroup.ts";
+import { chooseLanes, type LanesVariant } from "../../src/kernels/text/lanes.ts";
 import { chooseVariant, type Variant } from "../../src/kernels/variant.ts";
 import { ADAPTERS } from "../support/adapters.ts";
 
@@ -30,4 +37,58 @@ Deno.test("matmul shares by subgroup only where every subgroup has 8 lanes", () 
     chooseVariant("matmul", MATMUL_VARIANTS, { facts: each, shape: null }).name,
   ]);
   assertEquals(names.filter(([, name]) => name === "subgroup"), [["software Vulkan", "subgroup"]]);
+});
+
+/** By adapter; decoding and unpacking tell a CPU in lockstep apart, merging and prefill do not. */
+const LANES: Record<string, [name: string, count: number]> = {
+  "NVIDIA on Vulkan": ["subgroup", 32],
+  "AMD RDNA on Vulkan": ["workgroup of 32", 32],
+  "AMD GCN on Vulkan": ["subgroup", 32],
+  "Intel on Vulkan": ["workgroup of 32", 32],
+  "Apple on Metal": ["workgroup of 32", 32],
+  "DX12": ["workgroup of 32", 32],
+  "software Vulkan": ["subgroup in lockstep", 8],
+  "software Vulkan of 4 lanes": ["workgroup of 8", 8],
+  "the least that WebGPU allows": ["workgroup of 32", 32],
+};
+
+const LANES_TABLES: Record<string, [variants: readonly LanesVariant[], hasLockstep: boolean]> = {
+  "attention_decode": [ATTENTION_DECODE_VARIANTS, true],
+  "attention_prefill": [ATTENTION_PREFILL_VARIANTS, false],
+  "attention_merge": [ATTENTION_MERGE_VARIANTS, false],
+  "block_unpack": [BLOCK_UNPACK_VARIANTS, true],
+};
+
+for (const [operation, [variants, hasLockstep]] of Object.entries(LANES_TABLES)) {
+  Deno.test(`${operation} exchanges by subgroup where its size is known and at least 8`, () => {
+    const chosen = Object.entries(ADAPTERS).map(([adapter, each]) => {
+      const { name } = chooseVariant(operation, variants, { facts: each, shape: null });
+      return [adapter, [name, chooseLanes(operation, variants, each).count]];
+    });
+    const expected = Object.entries(LANES).map(([adapter, [name, count]]) => {
+      return [adapter, [hasLockstep ? name : name.replace(" in lockstep", ""), count]];
+    });
+    assertEquals(Object.fromEntries(chosen), Object.fromEntries(expected));
+  });
+}
+
+Deno.test("no compiler that checks uniformity is given lanes in lockstep", () => {
+  const facts = { ...ADAPTERS["software Vulkan"], checksUniformity: true };
+  for (const [operation, [variants]] of Object.entries(LANES_TABLES)) {
+    assertEquals(chooseLanes(operation, variants, facts).isLockstep, false);
+  }
+});
+
+Deno.test("kv_repack/greedy takes 256 threads from 1,025 channels on", () => {
+  const counts = [1024, 1025].map((channelCount) =>
+    chooseVariant("kv_repack", KV_REPACK_GREEDY_VARIANTS, { facts, shape: { channelCount } })
+      .threadCount
+  );
+  assertEquals(counts, [64, 256]);
+});
+
+Deno.test("64 threads read a row of logits on a CPU, elsewhere as many as there are up to 512", () => {
+  const adapters = ["software Vulkan", "the least that WebGPU allows", "NVIDIA on Vulkan"];
+  const counts = adapters.map((adapter) => rowWorkgroupSize("sample", ADAPTERS[adapter]));
+  assertEquals(counts, [64, 256, 512]);
 });

@@ -6,7 +6,7 @@ import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
 import { KEY_EXPONENT, STEPS_PER_OCTAVE, VALUE_EXPONENT } from "../../codec/banded/tables.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
@@ -14,16 +14,15 @@ import type { AttentionDecodePaperBuffers } from "./paper.ts";
 import {
   attentionConstants,
   type AttentionShape,
-  chooseLanes,
   chooseRounds,
   headGroup,
   headsText,
-  type LaneFacts,
-  type Lanes,
   type RoundShape,
   type SplitShape,
 } from "../text/attention.ts";
+import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { BAND_WORD_TEXT, turnText } from "../text/banded.ts";
+import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeBandedKernel} is compiled for. */
 export interface AttentionDecodeBandedOptions {
@@ -53,12 +52,12 @@ export class AttentionDecodeBandedKernel {
   static async create(
     gpu: Gpu,
     options: AttentionDecodeBandedOptions,
-    facts: LaneFacts = gpu.facts,
+    facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeBandedKernel> {
     const { shape, layout } = options;
     invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
-    const lanes = chooseLanes(facts);
+    const lanes = chooseLanes("attention_decode/banded", ATTENTION_DECODE_VARIANTS, facts);
     const textOf = (rounds: RoundShape) => kernelText(options, lanes, rounds);
     const { blocksPerSplit } = options.splits;
     const code = textOf(

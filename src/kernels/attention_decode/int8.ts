@@ -2,20 +2,20 @@ import codes from "../../../shaders/lib/int8_codes.wgsl" with { type: "text" };
 import source from "../../../shaders/attention_decode/int8.wgsl" with { type: "text" };
 import { type Int8Layout, SCALE_WORDS } from "../../codec/int8/layout.ts";
 import { invariant } from "../../core/errors.ts";
-import type { Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
   type AttentionShape,
-  chooseLanes,
   headGroup,
   headsText,
-  type LaneFacts,
   type SplitShape,
 } from "../text/attention.ts";
+import { chooseLanes } from "../text/lanes.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import type { AttentionDecodePaperBuffers } from "./paper.ts";
+import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeInt8Kernel} is compiled for. */
 export interface AttentionDecodeInt8Options {
@@ -39,12 +39,12 @@ export class AttentionDecodeInt8Kernel {
   static async create(
     gpu: Gpu,
     options: AttentionDecodeInt8Options,
-    facts: LaneFacts = gpu.facts,
+    facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeInt8Kernel> {
     const { shape, splits, layout } = options;
     invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
-    const lanes = chooseLanes(facts);
+    const lanes = chooseLanes("attention_decode/int8", ATTENTION_DECODE_VARIANTS, facts);
     const group = headGroup(shape);
     const constants = constantLines({
       ...attentionConstants(shape, splits),

@@ -3,22 +3,20 @@ import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
   type AttentionShape,
-  chooseLanes,
   chooseRounds,
   headGroup,
   headsText,
-  type LaneFacts,
-  type Lanes,
   type RoundShape,
   type SplitShape,
 } from "../text/attention.ts";
+import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import {
   fitsChunk,
   PACK_TEXT,
@@ -28,6 +26,7 @@ import {
   windowShape,
   windowsText,
 } from "../text/pack_windows.ts";
+import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodePaperKernel} is compiled for. */
 export interface AttentionDecodePaperOptions {
@@ -83,12 +82,12 @@ export class AttentionDecodePaperKernel {
   static async create(
     gpu: Gpu,
     options: AttentionDecodePaperOptions,
-    facts: LaneFacts = gpu.facts,
+    facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodePaperKernel> {
     const { shape, layout } = options;
     invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
-    const lanes = chooseLanes(facts);
+    const lanes = chooseLanes("attention_decode/paper", ATTENTION_DECODE_VARIANTS, facts);
     const plan = planText(layout, lanes);
     const textOf = (rounds: RoundShape) => kernelText(plan, options, { lanes, rounds });
     const { blocksPerSplit } = options.splits;

@@ -1,14 +1,11 @@
 import source from "../../../shaders/attention_decode/raw.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import {
-  type AttentionShape,
-  headGroup,
-  type LaneFacts,
-  type SplitShape,
-} from "../text/attention.ts";
+import { type AttentionShape, headGroup, type SplitShape } from "../text/attention.ts";
+import { chooseLanes } from "../text/lanes.ts";
 import { rawTilesText } from "../text/raw_tiles.ts";
+import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeRawKernel} is compiled for. */
 export interface AttentionDecodeRawOptions {
@@ -49,10 +46,11 @@ export class AttentionDecodeRawKernel {
   static async create(
     gpu: Gpu,
     options: AttentionDecodeRawOptions,
-    facts: LaneFacts = gpu.facts,
+    facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeRawKernel> {
     const group = headGroup(options.shape);
-    const code = source + rawTilesText({ ...options, sourceBinding: 4 }, group, facts);
+    const lanes = chooseLanes("attention_decode/raw", ATTENTION_DECODE_VARIANTS, facts);
+    const code = source + rawTilesText({ ...options, sourceBinding: 4 }, { group, lanes, facts });
     const label = `attention_decode/raw ${options.source}`;
     return new AttentionDecodeRawKernel(await Kernel.create(gpu, { label, code }), options);
   }

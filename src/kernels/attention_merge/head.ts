@@ -1,16 +1,12 @@
 import source from "../../../shaders/attention_merge/head.wgsl" with { type: "text" };
 import { ROW_TEXT } from "../text/row.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { divCeil } from "../../core/shapes.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
-import {
-  attentionConstants,
-  type AttentionShape,
-  chooseLanes,
-  type LaneFacts,
-  type SplitShape,
-} from "../text/attention.ts";
+import { attentionConstants, type AttentionShape, type SplitShape } from "../text/attention.ts";
+import { chooseLanes } from "../text/lanes.ts";
+import { ATTENTION_MERGE_VARIANTS } from "./variants.ts";
 
 /** Buffers of one use of {@link AttentionMergeKernel}. */
 export interface AttentionMergeBuffers {
@@ -39,10 +35,10 @@ export class AttentionMergeKernel {
   static async create(
     gpu: Gpu,
     options: { shape: AttentionShape; splits: SplitShape },
-    facts: LaneFacts = gpu.facts,
+    facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionMergeKernel> {
     const { shape, splits } = options;
-    const lanes = chooseLanes(facts);
+    const lanes = chooseLanes("attention_merge", ATTENTION_MERGE_VARIANTS, facts);
     const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(shape.headSize / 2, lanes.count));
     const code = [
       expandTemplate(source, { pair: pairsAtATime }),

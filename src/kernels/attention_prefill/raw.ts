@@ -1,17 +1,14 @@
 import source from "../../../shaders/attention_prefill/raw.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
 import { divCeil } from "../../core/shapes.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
-import {
-  type AttentionShape,
-  headGroup,
-  type LaneFacts,
-  type SplitShape,
-} from "../text/attention.ts";
+import { type AttentionShape, headGroup, type SplitShape } from "../text/attention.ts";
+import { chooseLanes } from "../text/lanes.ts";
 import { rawTilesText, type TileSource } from "../text/raw_tiles.ts";
+import { ATTENTION_PREFILL_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionPrefillKernel} is compiled for. */
 export interface AttentionPrefillOptions {
@@ -57,7 +54,7 @@ export class AttentionPrefillKernel {
   static async create(
     gpu: Gpu,
     options: AttentionPrefillOptions,
-    facts: LaneFacts = gpu.facts,
+    facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionPrefillKernel> {
     headGroup(options.shape);
     const queries = {
@@ -65,8 +62,9 @@ export class AttentionPrefillKernel {
       vectorCount: QUERY_COUNT / QUERY_VECTOR_SIZE,
       vectorSize: QUERY_VECTOR_SIZE,
     };
+    const lanes = chooseLanes("attention_prefill", ATTENTION_PREFILL_VARIANTS, facts);
     const code = source + GENERATED_LINE + constantLines({ QUERY_COUNT }) +
-      rawTilesText({ ...options, sourceBinding: 5 }, queries, facts);
+      rawTilesText({ ...options, sourceBinding: 5 }, { group: queries, lanes, facts });
     const label = `attention_prefill ${options.source}`;
     return new AttentionPrefillKernel(await Kernel.create(gpu, { label, code }), options);
   }

@@ -6,14 +6,15 @@ import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
 import { TOKEN_STEP_MAX } from "../../codec/banded/tables.ts";
 import { KEY, type Side, VALUE } from "../../codec/record.ts";
 import { divExact } from "../../core/shapes.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { BlockUnpackBound, BlockUnpackBuffers } from "./paper.ts";
-import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
+import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { BAND_WORD_TEXT, turnText } from "../text/banded.ts";
+import { BLOCK_UNPACK_VARIANTS } from "./variants.ts";
 
 /** Buffers of one use of {@link BlockUnpackBandedKernel}. */
 export interface BlockUnpackBandedBuffers extends BlockUnpackBuffers {
@@ -39,9 +40,9 @@ export class BlockUnpackBandedKernel {
   static async create(
     gpu: Gpu,
     options: { layout: BandedLayout },
-    facts: LaneFacts = gpu.facts,
+    facts: AdapterFacts = gpu.facts,
   ): Promise<BlockUnpackBandedKernel> {
-    const lanes = chooseLanes(facts);
+    const lanes = chooseLanes("block_unpack/banded", BLOCK_UNPACK_VARIANTS, facts);
     const make = (side: Side) => {
       const label = `block_unpack/banded ${side === KEY ? "K" : "V"}`;
       return Kernel.create(gpu, { label, code: kernelText(options, side, lanes) });

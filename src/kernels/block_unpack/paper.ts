@@ -2,13 +2,19 @@ import source from "../../../shaders/block_unpack/paper.wgsl" with { type: "text
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, type Side, VALUE } from "../../codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
-import { BINDING_ALIGNMENT_BYTES, type BufferSlice, type Gpu } from "../../gpu/gpu.ts";
+import {
+  type AdapterFacts,
+  BINDING_ALIGNMENT_BYTES,
+  type BufferSlice,
+  type Gpu,
+} from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
-import { chooseLanes, type LaneFacts, type Lanes } from "../text/attention.ts";
+import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { PACK_TEXT, rowText, sideText, windowShape, windowsText } from "../text/pack_windows.ts";
+import { BLOCK_UNPACK_VARIANTS } from "./variants.ts";
 
 /** Buffers of one use of {@link BlockUnpackPaperKernel}. */
 export interface BlockUnpackBuffers {
@@ -45,9 +51,9 @@ export class BlockUnpackPaperKernel {
   static async create(
     gpu: Gpu,
     options: { layout: PaperLayout },
-    facts: LaneFacts = gpu.facts,
+    facts: AdapterFacts = gpu.facts,
   ): Promise<BlockUnpackPaperKernel> {
-    const lanes = chooseLanes(facts);
+    const lanes = chooseLanes("block_unpack/paper", BLOCK_UNPACK_VARIANTS, facts);
     const make = (side: Side) => {
       const label = `block_unpack/paper ${side === KEY ? "K" : "V"}`;
       return Kernel.create(gpu, { label, code: kernelText(options, side, lanes) });

@@ -5,6 +5,8 @@ import { EngineError } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { SCRATCH_TEXT } from "../text/block.ts";
+import { chooseVariant } from "../variant.ts";
+import { KV_REPACK_GREEDY_VARIANTS } from "./variants.ts";
 
 /**
  * Most channels of a side, and with packs of 4. Mesa's software driver ends a shader's loops,
@@ -13,8 +15,6 @@ import { SCRATCH_TEXT } from "../text/block.ts";
  */
 const CHANNEL_COUNT_MAX = 6144;
 const CHANNEL_COUNT_MAX_OF_4 = 5632;
-/** From here on a layer gets 256 threads: with fewer it would need too many turns, too. */
-const CHANNEL_COUNT_LARGE = 1025;
 
 /** Buffers of {@link KvRepackGreedyKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvRepackGreedyBuffers {
@@ -58,14 +58,15 @@ export class KvRepackGreedyKernel {
           `${channelCountMax} with packs of ${layout.packSize}; use the median`,
       );
     }
+    const about = { facts: gpu.facts, shape: { channelCount } };
+    const variant = chooseVariant("kv_repack/greedy", KV_REPACK_GREEDY_VARIANTS, about);
     const constants = {
       CHANNEL_COUNT: channelCount,
       LAYER_COUNT: layerCount,
       PACK_SIZE: layout.packSize,
       KEY_BITS: layout.keyBits,
       VALUE_BITS: layout.valueBits,
-      // More threads are more barriers, which cost a CPU device more than they gain it.
-      LANE_COUNT: channelCount < CHANNEL_COUNT_LARGE ? 64 : 256,
+      LANE_COUNT: variant.threadCount,
     };
     const code = [source, wideInteger, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_repack/greedy", code, constants });

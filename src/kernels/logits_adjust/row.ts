@@ -99,7 +99,7 @@ export class LogitsAdjustKernel {
       VOCAB_SIZE: vocabSize,
       MASK_WORD_COUNT: maskWordCount(vocabSize),
       BIAS_COUNT_MAX,
-      WORKGROUP_SIZE: rowWorkgroupSize(gpu.facts),
+      WORKGROUP_SIZE: rowWorkgroupSize("logits_adjust", gpu.facts),
     };
     const kernel = await Kernel.create(gpu, { label: "logits_adjust", code: source, constants });
     return new LogitsAdjustKernel(kernel);

@@ -45,7 +45,7 @@ export class SampleKernel {
   ): Promise<SampleKernel> {
     const constants = {
       VOCAB_SIZE: options.vocabSize,
-      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu.facts),
+      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize("sample", gpu.facts),
     };
     const code = `${source}\n${cutSource}`;
     const kernel = await Kernel.create(gpu, { label: "sample", code, constants });

@@ -1,20 +1,12 @@
 /**
- * WGSL text shared by the attention kernels: how many lanes a workgroup has and how they exchange
- * values, and the query heads of a group as short vectors.
+ * WGSL text shared by the attention kernels: the query heads of a group as short vectors, and
+ * constants; the rounds in which a workgroup goes through its split.
  *
  * @module
  */
 
-import lanesBySubgroup from "../../../shaders/lib/attention_lanes_subgroup.wgsl" with {
-  type: "text",
-};
-import lanesByWorkgroup from "../../../shaders/lib/attention_lanes_workgroup.wgsl" with {
-  type: "text",
-};
-import laneReductions from "../../../shaders/lib/lane_reductions.wgsl" with { type: "text" };
 import { divCeil, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts } from "../../gpu/gpu.ts";
-import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import { workgroupMemoryBytes } from "../../gpu/workgroup_memory.ts";
 import { BLOCK_CONSTANTS } from "./block.ts";
 
@@ -44,48 +36,8 @@ export interface HeadGroup {
   vectorSize: number;
 }
 
-/** Lanes of a workgroup and the text that lets them exchange values. */
-export interface Lanes {
-  /** 8, 16 or 32. */
-  count: number;
-  /** Declares `lane`, the entry point, the shuffles and reductions. */
-  text: string;
-  /** Whether all lanes are at the same place always, without barriers, and no compiler minds. */
-  isLockstep: boolean;
-}
-
-/** What of an adapter the text of a kernel depends on. */
-export type LaneFacts = Pick<
-  AdapterFacts,
-  | "hasSubgroups"
-  | "subgroupSizeMin"
-  | "isFallback"
-  | "checksUniformity"
-  | "workgroupMemoryBytesMax"
->;
-
-const LANE_COUNT_MAX = 32;
-const LANE_COUNT_MIN = 8;
 const GROUP_SIZE_MAX = 16;
 const VECTOR_SIZE_MAX = 4;
-
-/** Chooses a workgroup's lanes: one subgroup where its size is known, else workgroup memory. */
-export function chooseLanes(facts: Omit<LaneFacts, "workgroupMemoryBytesMax">): Lanes {
-  const { hasSubgroups, subgroupSizeMin, isFallback, checksUniformity } = facts;
-  if (hasSubgroups && subgroupSizeMin >= LANE_COUNT_MIN) {
-    const count = Math.min(LANE_COUNT_MAX, subgroupSizeMin);
-    const isLockstep = isFallback && !checksUniformity;
-    return { count, text: lanesText(lanesBySubgroup, count), isLockstep };
-  }
-  const count = isFallback ? LANE_COUNT_MIN : LANE_COUNT_MAX;
-  return { count, text: lanesText(lanesByWorkgroup, count), isLockstep: false };
-}
-
-function lanesText(exchange: string, count: number): string {
-  const step = Math.log2(count);
-  const counts = { step, octet_step: 3, octets_step: step - 3 };
-  return [exchange, expandTemplate(laneReductions, counts)].join("\n");
-}
 
 /**
  * Checks a shape and lays its query heads out in vectors.
@@ -200,7 +152,7 @@ export interface RoundShape {
  */
 export function chooseRounds(
   label: string,
-  { workgroupMemoryBytesMax }: Pick<LaneFacts, "workgroupMemoryBytesMax">,
+  { workgroupMemoryBytesMax }: Pick<AdapterFacts, "workgroupMemoryBytesMax">,
   { blocksPerSplit, textOf }: { blocksPerSplit: number; textOf: (rounds: RoundShape) => string },
 ): RoundShape {
   const rounds = (blocksPerRound: number): RoundShape => {

@@ -11,7 +11,7 @@ import turnUniform from "../../../shaders/lib/banded_turn_uniform.wgsl" with { t
 import packRange from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
 import { STRETCH } from "../../codec/banded/levels.ts";
-import type { Lanes } from "./attention.ts";
+import type { Lanes } from "./lanes.ts";
 
 /** Chooses bands of codes in scratch. Needs `codes`, `order`, `bands`, `PACK_SIZE`. */
 export const BAND_CHOICE_TEXT: string = [packRange, bandChoice, bandWord].join("\n");

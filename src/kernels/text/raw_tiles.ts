@@ -10,21 +10,20 @@ import fromWindow from "../../../shaders/lib/attention_source_window.wgsl" with 
 import rawTiles from "../../../shaders/lib/attention_raw_tiles.wgsl" with { type: "text" };
 import { rawTileWords } from "../../codec/record.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { AdapterFacts } from "../../gpu/gpu.ts";
 import { ROW_TEXT } from "./row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
   type AttentionShape,
-  chooseLanes,
   chooseRounds,
   type HeadGroup,
   headsText,
-  type LaneFacts,
-  type Lanes,
   type RoundShape,
   seenText,
   type SplitShape,
 } from "./attention.ts";
+import type { Lanes } from "./lanes.ts";
 
 /** Where raw tiles lie: the ring of a slot, the arena of profile `exact`, or a scratch segment. */
 export type TileSource = "window" | "arena" | "scratch";
@@ -46,10 +45,8 @@ const SOURCES = { window: fromWindow, arena: fromArena, scratch: fromScratch };
 /** Text to append to a kernel that defines its queries' rows; `group` says how many there are. */
 export function rawTilesText(
   options: RawTilesOptions,
-  group: HeadGroup,
-  facts: LaneFacts,
+  { group, lanes, facts }: { group: HeadGroup; lanes: Lanes; facts: AdapterFacts },
 ): string {
-  const lanes = chooseLanes(facts);
   const blocksPerSplit = options.source === "window" ? 1 : options.splits.blocksPerSplit;
   const textOf = (rounds: RoundShape) => textOfRounds(options, { group, lanes, rounds });
   return textOf(chooseRounds("attention over raw tiles", facts, { blocksPerSplit, textOf }));

@@ -50,7 +50,7 @@ export class TokenLogprobsKernel {
   ): Promise<TokenLogprobsKernel> {
     const constants = {
       VOCAB_SIZE: options.vocabSize,
-      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize(gpu.facts),
+      WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize("token_logprobs", gpu.facts),
     };
     const label = "token_logprobs";
     const kernel = await Kernel.create(gpu, { label, code: source, constants });

@@ -1,34 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { chooseLanes, headGroup, type LaneFacts } from "../../../src/kernels/text/attention.ts";
-
-function lanesOf(facts: Partial<LaneFacts>): { count: number; subgroups: boolean } {
-  const { count, text } = chooseLanes({
-    hasSubgroups: false,
-    subgroupSizeMin: 0,
-    isFallback: false,
-    checksUniformity: false,
-    ...facts,
-  });
-  return { count, subgroups: text.includes("subgroupShuffle(") };
-}
-
-Deno.test("chooseLanes() takes one subgroup, at most 32 lanes of it, if its size is known", () => {
-  const sizes = [8, 16, 32, 64].map((subgroupSizeMin) =>
-    lanesOf({ hasSubgroups: true, subgroupSizeMin }).count
-  );
-  assertEquals(sizes, [8, 16, 32, 32]);
-});
-
-Deno.test("chooseLanes() exchanges through workgroup memory if subgroups are missing or too small", () => {
-  assertEquals(lanesOf({ hasSubgroups: false, isFallback: false }), {
-    count: 32,
-    subgroups: false,
-  });
-  assertEquals(lanesOf({ hasSubgroups: true, subgroupSizeMin: 4, isFallback: true }), {
-    count: 8,
-    subgroups: false,
-  });
-});
+import { headGroup } from "../../../src/kernels/text/attention.ts";
 
 Deno.test("headGroup() spreads a group over vectors of at most 4 heads", () => {
   const vectors = [1, 3, 4, 5, 8, 16].map((groupSize) => {

@@ -1,0 +1,10 @@
+/** How the lanes that join partial results exchange values. */
+
+import { type LanesVariant, SUBGROUP, WORKGROUP_OF_32, WORKGROUP_OF_8 } from "../text/lanes.ts";
+
+/** The fastest first. */
+export const ATTENTION_MERGE_VARIANTS: readonly LanesVariant[] = [
+  SUBGROUP,
+  WORKGROUP_OF_8,
+  WORKGROUP_OF_32,
+];

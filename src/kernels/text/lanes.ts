@@ -1,0 +1,85 @@
+/**
+ * How many lanes a workgroup of attention, merge or unpacking has, and how they exchange values.
+ *
+ * @module
+ */
+
+import bySubgroup from "../../../shaders/lib/attention_lanes_subgroup.wgsl" with { type: "text" };
+import byWorkgroup from "../../../shaders/lib/attention_lanes_workgroup.wgsl" with { type: "text" };
+import laneReductions from "../../../shaders/lib/lane_reductions.wgsl" with { type: "text" };
+import type { AdapterFacts } from "../../gpu/gpu.ts";
+import { expandTemplate } from "../../gpu/wgsl_template.ts";
+import { chooseVariant, type Variant } from "../variant.ts";
+
+/** Lanes of a workgroup and the text that lets them exchange values. */
+export interface Lanes {
+  /** 8, 16 or 32. */
+  count: number;
+  /** Declares `lane`, the entry point, the shuffles and reductions. */
+  text: string;
+  /** Whether all lanes are at the same place always, without barriers, and no compiler minds. */
+  isLockstep: boolean;
+}
+
+/** A way of exchanging values: a row of an operation's table. */
+export interface LanesVariant extends Variant {
+  /** Lanes of a workgroup on an adapter that it supports. */
+  laneCount(facts: AdapterFacts): number;
+  /** Declares `lane`, the entry point and the shuffles. */
+  readonly exchange: string;
+  readonly isLockstep: boolean;
+}
+
+const LANE_COUNT_MAX = 32;
+const LANE_COUNT_MIN = 8;
+
+/** A workgroup is a subgroup, or the first 32 lanes of one. */
+export const SUBGROUP: LanesVariant = {
+  name: "subgroup",
+  supports: ({ hasSubgroups, subgroupSizeMin }) =>
+    hasSubgroups && subgroupSizeMin >= LANE_COUNT_MIN,
+  tuned: ["software Vulkan"],
+  laneCount: ({ subgroupSizeMin }) => Math.min(LANE_COUNT_MAX, subgroupSizeMin),
+  exchange: bySubgroup,
+  isLockstep: false,
+};
+
+/** The same on a CPU, whose lanes are never apart: without the barriers that keep them together. */
+export const LOCKSTEP: LanesVariant = {
+  ...SUBGROUP,
+  name: "subgroup in lockstep",
+  supports: (facts, shape) =>
+    SUBGROUP.supports(facts, shape) && facts.isFallback && !facts.checksUniformity,
+  isLockstep: true,
+};
+
+/** Lanes exchange through workgroup memory. */
+export const WORKGROUP_OF_32: LanesVariant = {
+  name: "workgroup of 32",
+  supports: () => true,
+  tuned: [],
+  laneCount: () => LANE_COUNT_MAX,
+  exchange: byWorkgroup,
+  isLockstep: false,
+};
+
+/** The same on a CPU, where barriers between lanes are what costs. */
+export const WORKGROUP_OF_8: LanesVariant = {
+  ...WORKGROUP_OF_32,
+  name: "workgroup of 8",
+  supports: ({ isFallback }) => isFallback,
+  laneCount: () => LANE_COUNT_MIN,
+};
+
+/** Lanes of the first variant of an operation's table that supports an adapter. */
+export function chooseLanes(
+  operation: string,
+  variants: readonly LanesVariant[],
+  facts: AdapterFacts,
+): Lanes {
+  const chosen = chooseVariant(operation, variants, { facts, shape: undefined });
+  const count = chosen.laneCount(facts);
+  const step = Math.log2(count);
+  const reductions = expandTemplate(laneReductions, { step, octet_step: 3, octets_step: step - 3 });
+  return { count, text: [chosen.exchange, reductions].join("\n"), isLockstep: chosen.isLockstep };
+}
