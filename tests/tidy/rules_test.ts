@@ -11,7 +11,7 @@ import { circleViolations, importsOf, importTableViolations, importViolations } 
 import { deadFileViolations, fileLineViolations, twinViolations } from "./reach.ts";
 import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
 import { makeSources, type Sources } from "./sources.ts";
-import { wordViolations } from "./words.ts";
+import { brokenLineViolations, wordViolations } from "./words.ts";
 
 type Rule = (sources: Sources) => string[];
 
@@ -265,6 +265,20 @@ const WORDS: [string, string, string, RegExp | null][] = [
 for (const [state, path, text, expected] of WORDS) {
   ruleTest(`wordViolations() finds ${state}`, [wordViolations, { [path]: text }, expected]);
 }
+
+const SENTENCE = "The first line of a comment goes on for more than sixty characters, or";
+
+ruleTest("brokenLineViolations() finds a word that an edit left alone", [
+  brokenLineViolations,
+  { "src/a.ts": `/**\n * ${SENTENCE}\n * the\n * next line is broken.\n */` },
+  /^src\/a\.ts:3: "the"/,
+]);
+
+ruleTest("brokenLineViolations() finds no fault in a last word", [
+  brokenLineViolations,
+  { "src/a.ts": `/**\n * ${SENTENCE}\n * more.\n *\n * Another paragraph.\n */` },
+  null,
+]);
 
 ruleTest("titleViolations() finds two titles", [
   titleViolations,

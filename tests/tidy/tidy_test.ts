@@ -16,7 +16,7 @@ import { circleViolations, importTableViolations, importViolations } from "./imp
 import { deadFileViolations, fileLineViolations, twinViolations } from "./reach.ts";
 import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
 import { readSources, type Sources } from "./sources.ts";
-import { wordViolations } from "./words.ts";
+import { brokenLineViolations, wordViolations } from "./words.ts";
 
 const commands = new Map(
   COMMANDS.map(({ name, flags, isRaw }) => [name, isRaw ? null : new Set(Object.keys(flags))]),
@@ -54,6 +54,7 @@ const RULES: [claim: string, rule: (sources: Sources) => string[]][] = [
   ["keeps files, functions and lines short", sizeViolations],
   ["names source files in snake_case", nameViolations],
   ["holds no banned words", wordViolations],
+  ["breaks no comment after one word", brokenLineViolations],
   ["has one title in each Markdown file", titleViolations],
   ["documents commands and flags that exist", (sources) => commandViolations(sources, commands)],
   [

@@ -85,3 +85,18 @@ export function wordViolations(sources: Sources): string[] {
     )
   );
 }
+
+const COMMENT_LINE = /^\s*(?:\/\/|\*) (\S.*)$/;
+
+/** Lines of comments that hold one word in the middle of a sentence: left over by an edit. */
+export function brokenLineViolations(sources: Sources): string[] {
+  return pathsLike(sources, /\.(ts|mjs|wgsl)$/).flatMap((path) => {
+    const texts = sources.get(path)!.split("\n").map((line) => COMMENT_LINE.exec(line)?.[1] ?? "");
+    return texts.flatMap((text, index) => {
+      const isOneWord = /^[\w`'-]+,?$/.test(text) && !text.startsWith("```");
+      const isInside = (texts[index - 1] ?? "").length > 60 &&
+        /^[a-z`({]/.test(texts[index + 1] ?? "");
+      return isOneWord && isInside ? [`${path}:${index + 1}: "${text}": join it to the next`] : [];
+    });
+  });
+}
