@@ -184,7 +184,7 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
   };
 }
 
-/** Values of a flag, parted by commas. */
+/** Values of a flag, separated by commas. */
 function readList(flags: Flags, name: string): string[] {
   const values = (flags.text(name) ?? "").split(",").map((value) => value.trim());
   return values.filter((value) => value !== "");

@@ -26,12 +26,12 @@ export interface TextOptions {
   readsCalls: boolean;
 }
 
-/** What {@link TextAssembler} gives out at a time. */
+/** What {@link TextAssembler} returns at a time. */
 export interface Assembled {
   pieces: readonly AnswerPiece[];
-  /** Tokens whose text is given out or dropped with these pieces. */
+  /** Tokens whose text is in these pieces or dropped with them. */
   tokens: readonly ToldToken[];
-  /** Whether a stop string was found: nothing comes after these pieces. */
+  /** Whether a stop string was found: these pieces are the last. */
   stopped: boolean;
 }
 

@@ -27,7 +27,7 @@ export interface HubOptions {
   token?: string;
   /** Default `models/hub` in the cache folder. */
   folder?: string;
-  /** Wait before a cut download goes on. Default 1 s, doubled at each try. */
+  /** Wait before a broken download continues. Default 1 s, doubled at each try. */
   retryDelayMs?: number;
 }
 

@@ -15,7 +15,7 @@ export interface SamplingOptions {
   seed: number;
 }
 
-/** The most likely token, whatever the rest. */
+/** The settings that always take the most likely token. */
 export const GREEDY: SamplingOptions = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0 };
 
 /** Changes of the logits before a token is chosen from them, in this order. */
@@ -25,9 +25,9 @@ export interface LogitAdjustments {
    * multiplied; 1 changes nothing. Range (0, 10].
    */
   repetitionPenalty: number;
-  /** Subtracted from the logit of a generated token for each time it was. Range -2 to 2. */
+  /** Subtracted from the logit of a token for each time it was generated. Range -2 to 2. */
   frequencyPenalty: number;
-  /** Subtracted once from the logit of a generated token. Range -2 to 2. */
+  /** Subtracted once from the logit of a token that was generated. Range -2 to 2. */
   presencePenalty: number;
   /** Token ids and what is added to their logits, -100 to 100; {@link BIAS_COUNT_MAX} at most. */
   logitBias: readonly (readonly [id: number, bias: number])[];

@@ -17,7 +17,7 @@ export const WINDOW_TILE_COUNT = 4;
 /** Most prompt tokens of one sequence prefilled in a step; slices end at multiples of it. */
 export const SLICE_TOKEN_COUNT = 64;
 
-/** Most tokens of a sequence, whatever a model says of itself. */
+/** Most tokens of a sequence, even if a model claims more. */
 export const CONTEXT_LENGTH_MAX = 2 ** 24;
 
 /** Records start at multiples of this many words, and are padded with zeros to it. */

@@ -133,7 +133,7 @@ export interface EngineStats {
   savedBlockCount: number;
   /** Blocks copied back since loading. */
   loadedBlockCount: number;
-  /** Times that a sequence lost its memory to others since loading; it goes on later. */
+  /** Times that a sequence lost its memory to others since loading; it continues later. */
   preemptionCount: number;
 }
 

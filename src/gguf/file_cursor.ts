@@ -33,7 +33,7 @@ export const NUMBER_SIZE_BYTES: Readonly<Record<NumberType, number>> = {
   f64: 8,
 };
 
-/** More is asked for than the file, or what may be read of it, has left. */
+/** A read past the end of the file, or of the part that may be read. */
 export class CursorError extends Error {
   override name = "CursorError";
 }

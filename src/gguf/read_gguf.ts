@@ -1,6 +1,6 @@
 /**
- * Opens GGUF files: reads the header, checks it against the file, and never reads tensor data that
- * nobody asked for.
+ * Opens GGUF files: reads the header, checks it against the file, and reads tensor data only on
+ * request.
  *
  * @module
  */
@@ -48,7 +48,7 @@ export async function readGguf(path: string): Promise<GgufFile> {
   const sizeBytes = await fileSizeBytes(path);
   const header = headerOf(path, sizeBytes);
   const metadata = new GgufMetadata({
-    // What names a model's blocks and calibration is made of these too.
+    // The fingerprint that names blocks and calibrations is made from these too.
     version: header.version,
     tensor_count: BigInt(header.tensors.length),
     kv_count: BigInt(header.values.size),

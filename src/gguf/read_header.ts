@@ -2,7 +2,7 @@
  * The header of a GGUF file as it is: key-value pairs and where tensors are said to be.
  * Specification: GGUF versions 1 to 3, of ggml.
  *
- * Each count of the file is held against the bytes that are left before anything is made of it.
+ * Each count of the file is compared with the bytes that are left before anything is allocated.
  *
  * @module
  */
@@ -63,7 +63,7 @@ export interface Header {
 /** What is wrong with a header, without the file's name. */
 export class HeaderError extends Error {
   override name = "HeaderError";
-  /** Whether a good file may have it too, but is not supported. */
+  /** Whether the file may be valid, but is not supported. */
   readonly isUnsupported: boolean;
 
   constructor(message: string, { isUnsupported = false } = {}) {

@@ -77,7 +77,7 @@ function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
  * Keys of blocks that `sequence` would begin with if it had them, beside those on the device and on
  * the host.
  *
- * @param tiers `isElsewhere`: whether the block of a key could be had.
+ * @param tiers `isElsewhere`: whether the block of a key can be fetched.
  */
 export function keysElsewhere(
   sequence: Sequence,

@@ -114,7 +114,7 @@ export class Scheduler {
   /**
    * What a request would gain from besides what is on the device and on the host.
    *
-   * @param isElsewhere Whether the block of a key could be had.
+   * @param isElsewhere Whether the block of a key can be fetched.
    * @returns Keys to give to {@link addToHost} before the request is admitted.
    */
   keysToFetch(request: SequenceRequest, isElsewhere: (key: string) => boolean): string[] {

@@ -15,7 +15,7 @@ const TEMPLATE_KEY = "tokenizer.chat_template";
 
 /**
  * Makes the chat template of a model. A file without a template, or with one that cannot be parsed,
- * gives one that refuses every conversation and says why: completions go on working.
+ * gives one that refuses every conversation and says why: completions still work.
  *
  * @param metadata The GGUF file's metadata, with `tokenizer.chat_template` and special ids.
  * @param tokenizer The tokenizer made from the same metadata.

@@ -1,5 +1,5 @@
 /**
- * What the thread that reads long prompts is sent, and sends back.
+ * Messages to and from the thread that reads long prompts.
  *
  * @module
  */

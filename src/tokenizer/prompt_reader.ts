@@ -15,7 +15,7 @@ import type {
   Tokenizer,
 } from "./types.ts";
 
-/** Shorter texts take less time than asking a worker is worth. */
+/** Shorter texts take less time than a message to a worker. */
 const WORKER_TEXT_LENGTH_MIN = 4096;
 
 /** Text, or a conversation, to token ids. */
@@ -97,7 +97,7 @@ export class WorkerPromptReader implements PromptReader {
     this.#send({ type: "close" });
   }
 
-  /** Many short texts at a time take as long as a long one. */
+  /** Many short texts at a time take as long as one long text. */
   #isLong(value: unknown): boolean {
     if (this.#turnLength === 0) setTimeout(() => this.#turnLength = 0, 0);
     this.#turnLength += 1 + lengthOf(value);

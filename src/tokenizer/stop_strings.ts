@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What {@link StopMatcher.push} gives out. */
+/** What {@link StopMatcher.push} returns. */
 export interface StopResult {
   /** Text before any stop string, or up to its end where it is included. */
   text: string;
@@ -24,7 +24,7 @@ export class StopMatcher {
 
   /**
    * @param stops Stop strings; none is empty.
-   * @param options `includesStop`: whether the stop string is given out with the text before it.
+   * @param options `includesStop`: whether the stop string is returned with the text before it.
    * @throws {RangeError} If one is empty.
    */
   constructor(stops: readonly string[], { includesStop = false } = {}) {
@@ -33,7 +33,7 @@ export class StopMatcher {
     this.#includesStop = includesStop;
   }
 
-  /** Takes the next piece; gives out all text that cannot be part of a stop string any more. */
+  /** Takes the next piece; returns all text that cannot be part of a stop string any more. */
   push(piece: string): StopResult {
     if (this.#stopped) return { text: "", stopped: true };
     const text = this.#held + piece;
@@ -45,7 +45,7 @@ export class StopMatcher {
     return { text: text.slice(0, textLength), stopped: this.#stopped };
   }
 
-  /** Ends the text: gives out what was held back. */
+  /** Ends the text: returns what was held back. */
   flush(): string {
     const text = this.#held;
     this.#held = "";

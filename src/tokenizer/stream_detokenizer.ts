@@ -13,8 +13,8 @@ export interface StreamDetokenizerOptions {
 }
 
 /**
- * Detokenizes id by id. The texts given out, put together, are the text of all ids, and each of
- * them ends at a code point: bytes of an incomplete one are held until it is complete. Bytes that
+ * Detokenizes id by id. The texts it returns make up the text of all ids, and each ends at a code
+ * point: bytes of an incomplete one are held until it is complete. Bytes that
  * cannot become valid UTF-8 give U+FFFD.
  */
 export class StreamDetokenizer {

@@ -39,7 +39,7 @@ export class TextMask {
     );
   }
 
-  /** `text` with all that was hidden put back. */
+  /** `text` with everything hidden restored. */
   show(text: string): string {
     const mark = RegExp.escape(this.#mark);
     return text

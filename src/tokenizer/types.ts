@@ -65,7 +65,7 @@ export interface ChatMessage {
 export interface RenderOptions {
   /** Whether the prompt ends where the assistant's answer begins. */
   addGenerationPrompt: boolean;
-  /** Whether the prompt ends within the last message, for the model to go on with it. */
+  /** Whether the prompt ends within the last message, for the model to continue it. */
   continuesFinal?: boolean;
   /** Tool definitions, given to the template as they are. */
   tools?: readonly Record<string, unknown>[];

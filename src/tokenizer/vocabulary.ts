@@ -41,8 +41,7 @@ export interface Vocabulary {
  * Reads the vocabulary.
  *
  * @throws {EngineError} `model_unsupported` if the tokenizer is of a kind this project does not
- * have;
- * `model_file_invalid` if keys are missing or contradict each other.
+ * have; `model_file_invalid` if keys are missing or contradict each other.
  */
 export function readVocabulary(metadata: GgufMetadata): Vocabulary {
   const model = metadata.getString("tokenizer.ggml.model");

@@ -93,7 +93,7 @@ export function brokenLineViolations(sources: Sources): string[] {
   return pathsLike(sources, /\.(ts|mjs|wgsl)$/).flatMap((path) => {
     const texts = sources.get(path)!.split("\n").map((line) => COMMENT_LINE.exec(line)?.[1] ?? "");
     return texts.flatMap((text, index) => {
-      const isOneWord = /^[\w`'-]+,?$/.test(text) && !text.startsWith("```");
+      const isOneWord = /^[\w`'-]+[,;]?$/.test(text) && !text.startsWith("```");
       const isInside = (texts[index - 1] ?? "").length > 60 &&
         /^[a-z`({]/.test(texts[index + 1] ?? "");
       return isOneWord && isInside ? [`${path}:${index + 1}: "${text}": join it to the next`] : [];

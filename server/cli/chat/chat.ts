@@ -15,7 +15,7 @@ import { ChatSession, type ChatSettings } from "./session.ts";
 
 const PROMPT = "> ";
 
-/** Failures of one request: the chat goes on after them. */
+/** Failures of one request: the chat continues after them. */
 const PASSING_CODES: readonly string[] = [
   "invalid_request",
   "context_length_exceeded",

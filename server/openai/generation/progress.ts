@@ -25,7 +25,7 @@ export class Progress {
     return performance.now() - this.#startMs;
   }
 
-  /** Notes that prefill goes on. */
+  /** Notes that prefill continues. */
   read(event: Extract<GenerateEvent, { type: "prefill" }>): void {
     this.#cachedTokenCount = event.cachedTokenCount;
     this.#queueMs = event.queueMs;
