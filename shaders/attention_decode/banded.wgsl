@@ -22,7 +22,6 @@
 // has_part_groups, has_rounds: if there is more than one group of parts, one round of a split.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
-const STEP_ZERO: i32 = 64; // the token step whose factors are 1
 const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kept in
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
@@ -307,7 +306,7 @@ fn load_steps(record: u32) -> vec2<u32> {
 fn token_step(steps: vec2<u32>, row: u32) -> f32 {
   let source = (2u * row + ((lane >> 2u) & 1u)) & 7u;
   let word = shuffle_word(select(steps.x, steps.y, row >= 4u), source);
-  return f32(i32((word >> (8u * (lane & 3u))) & 0xffu) - STEP_ZERO);
+  return f32(i32((word >> (8u * (lane & 3u))) & 0xffu) - TOKEN_STEP_ZERO);
 }
 
 // A raw value of a sink: `row` counts sides, heads and sinks.

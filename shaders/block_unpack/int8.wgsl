@@ -39,7 +39,7 @@ fn main(
   let scale = token_scale(section, token);
   for (var eight = 0u; eight < eight_count; eight++) {
     let place = select(eight * BLOCK_TOKENS + token, token * eight_count + eight, side == 1u);
-    let start = section + 32u + 2u * place;
+    let start = section + SCALE_WORDS + 2u * place;
     let low = clipped(code_values(arena[start]) * scale);
     let high = clipped(code_values(arena[start + 1u]) * scale);
     tiles[tile + tile_index(side, head * eight_count + eight, token)] = vec4(

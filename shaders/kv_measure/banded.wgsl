@@ -11,8 +11,6 @@
 override SECTION_COUNT: u32; // sides x KV heads x parts of 32 channels
 override LAYER_COUNT: u32;
 
-const PACK_SIZE = 8u;
-
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, present, -}
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][words]
 @group(0) @binding(2) var<storage, read> order: array<u32>; // [job][layer][tokens]

@@ -16,10 +16,7 @@ override HEAD_SIZE: u32;
 override LAYER_COUNT: u32;
 override SINK_COUNT: u32;
 
-const PACK_SIZE = 8u;
-const PLANE_WORDS = 24u; // 8 rows of 3 planes
-const STEP_WORDS = 16u;
-const SECTION_WORDS_MAX = PLANE_WORDS + 512u; // 32 channels of 64 codes of 8 bits
+const SECTION_WORDS_MAX = PLANE_WORDS + PAYLOAD_WORDS_MAX;
 
 @group(0) @binding(0) var<storage, read> jobs: array<u32>; // [job]{scratch, first, targets[layer]}
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][layer][side][c][words]
@@ -144,7 +141,7 @@ fn main(
 
   // 2. The section and its entry of the table.
   let record = jobs[job + 2u + layer];
-  let sinks_word = section_count + STEP_WORDS;
+  let sinks_word = section_count + TOKEN_STEP_WORDS;
   let sink_words = first_token * KV_HEAD_COUNT * HEAD_SIZE;
   let start = sinks_word + sink_words + atomicLoad(&words_before);
   let word_count = PLANE_WORDS + sizes[entry * section_count + index];
@@ -166,7 +163,7 @@ fn main(
   }
 
   // 4. Token steps by the first section, padding by the last.
-  if (index == 0u && lane < STEP_WORDS) {
+  if (index == 0u && lane < TOKEN_STEP_WORDS) {
     var steps = 0u;
     for (var i = 0u; i < 4u; i++) {
       steps |= params[entry * (2u * BLOCK_TOKENS) + section_order[lane * 4u + i]] << (8u * i);

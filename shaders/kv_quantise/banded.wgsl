@@ -22,10 +22,7 @@ override TILE_COUNT: u32; // raw tiles per slot
 
 const CODE_MAX = 127.0;
 const CODE_BIAS = 128;
-const STEP_MAX = 255u;
 const NORM_PART_MAX = 32768.0;
-const THRESHOLD_QUADS = 32u;
-const FACTOR_QUADS = 64u;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, present, first}
 @group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
@@ -81,7 +78,9 @@ fn token_step(sum: u32, largest_scaled: vec2<f32>) -> u32 {
     counts += select(vec4(0u), vec4(1u), thresholds <= vec4(sum));
   }
   var step = counts.x + counts.y + counts.z + counts.w;
-  while (step < STEP_MAX && any(round(largest_scaled * factor_recips(step)) > vec2(CODE_MAX))) {
+  while (
+    step < TOKEN_STEP_MAX && any(round(largest_scaled * factor_recips(step)) > vec2(CODE_MAX))
+  ) {
     step++;
   }
   return step;

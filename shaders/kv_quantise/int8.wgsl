@@ -55,7 +55,7 @@ fn main(
   let reciprocal = bitcast<f32>(scale.y);
   scales[token] = scale.x;
   workgroupBarrier();
-  if (token < 32u) {
+  if (token < SCALE_WORDS) {
     records[section + token] = scales[2u * token] | (scales[2u * token + 1u] << 16u);
   }
 
@@ -64,7 +64,7 @@ fn main(
     let even = codes_of(words & vec4(0xffffu), reciprocal);
     let odd = codes_of(words >> vec4(16u), reciprocal);
     let place = select(eight * BLOCK_TOKENS + token, token * eight_count + eight, side == 1u);
-    let start = section + 32u + 2u * place;
+    let start = section + SCALE_WORDS + 2u * place;
     records[start] = even.x | (odd.x << 8u) | (even.y << 16u) | (odd.y << 24u);
     records[start + 1u] = even.z | (odd.z << 8u) | (even.w << 16u) | (odd.w << 24u);
   }

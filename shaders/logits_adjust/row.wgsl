@@ -18,9 +18,6 @@ override MASK_WORD_COUNT: u32; // words of a slot's mask
 override BIAS_COUNT_MAX: u32; // entries of a slot's bias
 
 const IMPOSSIBLE: f32 = -3.4028234e38;
-const COUNTS_FLAG: u32 = 1u;
-const MASK_FLAG: u32 = 2u;
-const IN_PROMPT: u32 = 0x80000000u;
 const NO_TOKEN: u32 = 0xffffffffu;
 
 struct Settings {

@@ -13,8 +13,6 @@
 override WORKGROUP_SIZE: u32 = 64u; // power of two
 override VOCAB_SIZE: u32;
 
-const TOP_COUNT_MAX: u32 = 20u;
-const RESULT_WORD_COUNT: u32 = 44u;
 const LOWEST: f32 = -3.4028234e38;
 const NO_TOKEN: u32 = 0xffffffffu;
 
@@ -26,7 +24,7 @@ struct Candidate {
 @group(0) @binding(0) var<storage, read> logits: array<f32>; // [rows, vocab]
 @group(0) @binding(1) var<storage, read> wanted: array<vec4<u32>>; // [results] see the binder
 @group(0) @binding(2) var<storage, read> ids: array<u32>; // of the tokens asked about
-@group(0) @binding(3) var<storage, read_write> results: array<u32>; // [results, 44]
+@group(0) @binding(3) var<storage, read_write> results: array<u32>; // [results, RESULT_WORD_COUNT]
 
 var<workgroup> candidates: array<Candidate, WORKGROUP_SIZE>; // of each lane
 var<workgroup> contest: array<Candidate, WORKGROUP_SIZE>;
@@ -105,8 +103,9 @@ fn main(
       winner = hold_contest(lane);
     }
     if (lane == 0u) {
-      results[result_start + 4u + rank] = winner.id;
-      results[result_start + 4u + TOP_COUNT_MAX + rank] = bitcast<u32>(winner.value - log_sum);
+      results[result_start + TOP_START + rank] = winner.id;
+      results[result_start + TOP_START + TOP_COUNT_MAX + rank] =
+        bitcast<u32>(winner.value - log_sum);
     }
   }
 }

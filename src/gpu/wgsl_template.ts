@@ -11,7 +11,7 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import { fileOf, numbered } from "./wgsl_origin.ts";
+import { fileOf, GENERATED_LINE, numbered } from "./wgsl_origin.ts";
 
 const REPEAT_LINE = /^\s*\/\/: repeat (\w+)$/;
 const IF_LINE = /^\s*\/\/: if (\w+)$/;
@@ -84,6 +84,11 @@ export function constantLines(values: Readonly<Record<string, number>>): string 
     invariant(Number.isInteger(value) && value >= 0, `${name} is a whole number`);
     return `const ${name}: u32 = ${value}u;\n`;
   }).join("");
+}
+
+/** The same as a part of its own, to be appended to parts that come from files. */
+export function constantsPart(values: Readonly<Record<string, number>>): string {
+  return GENERATED_LINE + constantLines(values);
 }
 
 function takeBlock(pending: Line[]): Line[] {

@@ -8,8 +8,6 @@ override QUERY_HEAD_COUNT: u32;
 @group(0) @binding(5) var<storage, read> rope: array<vec4<f32>>; // [rows, size / 4]: 2 pairs
 @group(0) @binding(6) var<storage, read> rows: array<Row>;
 
-const PADDING_SLOT = 0xffffffffu; // of rows that only fill up a tile
-
 fn put_outputs(row: u32, output: u32, values: vec4<f32>) {
   let token = rows[row];
   let head = output / HEAD_SIZE;

@@ -3,7 +3,12 @@ import rowSource from "../../../shaders/lib/banded_row.wgsl" with { type: "text"
 import { BAND_COUNT } from "../../codec/banded/band.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../../codec/banded/layout.ts";
 import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
-import { KEY_EXPONENT, STEPS_PER_OCTAVE, VALUE_EXPONENT } from "../../codec/banded/tables.ts";
+import {
+  KEY_EXPONENT,
+  STEPS_PER_OCTAVE,
+  TOKEN_STEP_ZERO,
+  VALUE_EXPONENT,
+} from "../../codec/banded/tables.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
@@ -117,6 +122,7 @@ function kernelText(
   });
   const octaves = `const KEY_OCTAVES: f32 = ${KEY_EXPONENT / STEPS_PER_OCTAVE};
 const VALUE_OCTAVES: f32 = ${VALUE_EXPONENT / STEPS_PER_OCTAVE};
+const TOKEN_STEP_ZERO: i32 = ${TOKEN_STEP_ZERO};
 `;
   const main = expandTemplate([source, rowSource].join("\n"), {
     heads: group.vectorCount,

@@ -4,7 +4,7 @@ import source from "../../../shaders/block_unpack/int8.wgsl" with { type: "text"
 import type { Int8Layout } from "../../codec/int8/layout.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { BLOCK_TEXT } from "../text/block.ts";
+import { INT8_TEXT } from "../text/int8.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import type { BlockUnpackBuffers } from "./paper.ts";
 
@@ -29,7 +29,7 @@ export class BlockUnpackInt8Kernel {
       HEAD_SIZE: headSize,
       SECTION_WORDS: sectionWords,
     };
-    const code = [source, rawTile, codes, ROW_TEXT, BLOCK_TEXT].join("\n");
+    const code = [source, rawTile, codes, ROW_TEXT, INT8_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "block_unpack/int8", code, constants });
     return new BlockUnpackInt8Kernel(kernel, sectionCount);
   }

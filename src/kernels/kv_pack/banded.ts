@@ -1,7 +1,13 @@
 import source from "../../../shaders/kv_pack/banded.wgsl" with { type: "text" };
-import type { BandedLayout } from "../../codec/banded/layout.ts";
+import {
+  type BandedLayout,
+  PAYLOAD_WORDS_MAX,
+  PLANE_WORDS,
+  TOKEN_STEP_WORDS,
+} from "../../codec/banded/layout.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { BAND_CHOICE_TEXT, STRETCH_TEXT } from "../text/banded.ts";
 import { SCRATCH_TEXT } from "../text/block.ts";
 
@@ -46,6 +52,8 @@ export function packBandedJobWords(jobs: readonly PackBandedJob[]): Uint32Array<
   );
 }
 
+const SECTION_TEXT = constantsPart({ PLANE_WORDS, PAYLOAD_WORDS_MAX, TOKEN_STEP_WORDS });
+
 /** Writes measured blocks into an arena as whole banded records. FORMAT.md section 7.5. */
 export class KvPackBandedKernel {
   #kernel: Kernel;
@@ -70,7 +78,7 @@ export class KvPackBandedKernel {
       LAYER_COUNT: layerCount,
       SINK_COUNT: layout.sinkCount,
     };
-    const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT, SCRATCH_TEXT].join("\n");
+    const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT, SCRATCH_TEXT, SECTION_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_pack/banded", code, constants });
     return new KvPackBandedKernel(kernel, layout.sectionCount);
   }

@@ -3,6 +3,7 @@ import source from "../../../shaders/kv_pack/paper.wgsl" with { type: "text" };
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
 import { EngineError } from "../../core/errors.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { SCRATCH_TEXT } from "../text/block.ts";
@@ -26,7 +27,7 @@ export interface KvPackBuffers {
 }
 
 /** Bytes of workgroup memory beside the image of a section. */
-const OTHER_MEMORY_BYTES = 64 * 4;
+const OTHER_MEMORY_BYTES = BLOCK_TOKEN_COUNT * 4;
 
 /** Writes measured blocks into an arena as whole records. FORMAT.md section 6.4. */
 export class KvPackPaperKernel {

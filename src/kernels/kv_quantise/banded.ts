@@ -1,10 +1,12 @@
 import rawTile from "../../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" };
 import source from "../../../shaders/kv_quantise/banded.wgsl" with { type: "text" };
 import type { BandedLayout } from "../../codec/banded/layout.ts";
+import { THRESHOLD_COUNT, TOKEN_STEP_MAX } from "../../codec/banded/tables.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of one layer of {@link KvQuantiseBandedKernel}; scratch as in `codec/scratch.ts`. */
@@ -26,6 +28,13 @@ export interface KvQuantiseBandedBuffers {
   /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
   flags: GPUBuffer | BufferSlice;
 }
+
+/** The quantiser's tables have quads of numbers. */
+const TABLES_TEXT = constantsPart({
+  TOKEN_STEP_MAX,
+  THRESHOLD_QUADS: THRESHOLD_COUNT / 4,
+  FACTOR_QUADS: (TOKEN_STEP_MAX + 1) / 4,
+});
 
 /** Tokens of a workgroup. */
 const GROUP_TOKEN_COUNT = 16;
@@ -55,7 +64,7 @@ export class KvQuantiseBandedKernel {
       SINK_COUNT: layout.sinkCount,
       TILE_COUNT: WINDOW_TILE_COUNT,
     };
-    const code = [source, rawTile, SCRATCH_TEXT].join("\n");
+    const code = [source, rawTile, SCRATCH_TEXT, TABLES_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/banded", code, constants });
     return new KvQuantiseBandedKernel(kernel, layerCount);
   }

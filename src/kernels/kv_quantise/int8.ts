@@ -6,7 +6,7 @@ import { invariant } from "../../core/errors.ts";
 import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { BLOCK_TEXT } from "../text/block.ts";
+import { INT8_TEXT } from "../text/int8.ts";
 
 /** Buffers of one layer of {@link KvQuantiseInt8Kernel}. */
 export interface KvQuantiseInt8Buffers {
@@ -51,7 +51,7 @@ export class KvQuantiseInt8Kernel {
       TILE_COUNT: WINDOW_TILE_COUNT,
       SECTION_WORDS: sectionWords,
     };
-    const code = [source, rawTile, scale, BLOCK_TEXT].join("\n");
+    const code = [source, rawTile, scale, INT8_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/int8", code, constants });
     return new KvQuantiseInt8Kernel(kernel, { sectionCount, layerCount });
   }

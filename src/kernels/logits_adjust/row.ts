@@ -3,6 +3,7 @@ import { BIAS_COUNT_MAX, type LogitAdjustments } from "../../core/sampling.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { rowWorkgroupSize } from "../row_workgroup.ts";
 
 /** Bytes of one slot in {@link LogitsAdjustBuffers.settings}. */
@@ -14,6 +15,7 @@ export const BIAS_SIZE_BYTES = BIAS_COUNT_MAX * 2 * WORD_SIZE_BYTES;
 const COUNTS_FLAG = 1;
 const MASK_FLAG = 2;
 const IN_PROMPT = 0x80000000;
+const FLAGS_TEXT = constantsPart({ COUNTS_FLAG, MASK_FLAG, IN_PROMPT });
 
 /** Words of a mask of `vocabSize` bits. */
 export function maskWordCount(vocabSize: number): number {
@@ -101,7 +103,8 @@ export class LogitsAdjustKernel {
       BIAS_COUNT_MAX,
       WORKGROUP_SIZE: rowWorkgroupSize("logits_adjust", gpu.facts),
     };
-    const kernel = await Kernel.create(gpu, { label: "logits_adjust", code: source, constants });
+    const code = [source, FLAGS_TEXT].join("\n");
+    const kernel = await Kernel.create(gpu, { label: "logits_adjust", code, constants });
     return new LogitsAdjustKernel(kernel);
   }
 

@@ -13,7 +13,9 @@ import shareSubgroup from "../../../shaders/matmul/parts/share_subgroup.wgsl" wi
 import shareWorkgroup from "../../../shaders/matmul/parts/share_workgroup.wgsl" with {
   type: "text",
 };
-import { BLOCK_TEXT } from "../text/block.ts";
+import { PADDING_SLOT } from "../../core/row.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
+import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 
@@ -26,10 +28,12 @@ export const MATMUL_SHARE_TEXT = { subgroup: shareSubgroup, workgroup: shareWork
 /** The norm before the product. */
 export const MATMUL_NORM_TEXT = { none: normNone, rms: normRms } as const;
 
+const HEADS_TEXT = constantsPart({ ...BLOCK_CONSTANTS, PADDING_SLOT });
+
 /** What is done with the outputs. */
 export const MATMUL_OUTPUT_TEXT = {
   store: outputStore,
   add: outputAdd,
   silu: outputSilu,
-  heads: [outputHeads, headAppend, ROW_TEXT, BLOCK_TEXT].join("\n"),
+  heads: [outputHeads, headAppend, ROW_TEXT, HEADS_TEXT].join("\n"),
 } as const;

@@ -10,11 +10,17 @@ import turnLockstep from "../../../shaders/lib/banded_turn_lockstep.wgsl" with {
 import turnUniform from "../../../shaders/lib/banded_turn_uniform.wgsl" with { type: "text" };
 import packRange from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
-import { STRETCH } from "../../codec/banded/levels.ts";
+import { STRETCH, UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
 import type { Lanes } from "./lanes.ts";
 
-/** Chooses bands of codes in scratch. Needs `codes`, `order`, `bands`, `PACK_SIZE`. */
-export const BAND_CHOICE_TEXT: string = [packRange, bandChoice, bandWord].join("\n");
+/** Chooses bands of codes in scratch. Declares `PACK_SIZE`; needs `codes`, `order`, `bands`. */
+export const BAND_CHOICE_TEXT: string = [
+  packRange,
+  bandChoice,
+  bandWord,
+  constantsPart({ PACK_SIZE: UNIT_TOKEN_COUNT }),
+].join("\n");
 
 /** What a band's word holds. */
 export const BAND_WORD_TEXT: string = bandWord;

@@ -6,15 +6,16 @@
 
 import { CHANNEL_CODE_WORDS } from "../../codec/scratch.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
-import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
-import { constantLines } from "../../gpu/wgsl_template.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
 
 /** Of every kernel that reads or writes blocks. */
 export const BLOCK_CONSTANTS = { BLOCK_TOKENS: BLOCK_TOKEN_COUNT };
 
 /** Declares {@link BLOCK_CONSTANTS}, to be appended to a kernel without other constants. */
-export const BLOCK_TEXT: string = GENERATED_LINE + constantLines(BLOCK_CONSTANTS);
+export const BLOCK_TEXT: string = constantsPart(BLOCK_CONSTANTS);
 
 /** The same, and `CODE_WORDS`: words of one channel's codes in scratch. */
-export const SCRATCH_TEXT: string = GENERATED_LINE +
-  constantLines({ ...BLOCK_CONSTANTS, CODE_WORDS: CHANNEL_CODE_WORDS });
+export const SCRATCH_TEXT: string = constantsPart({
+  ...BLOCK_CONSTANTS,
+  CODE_WORDS: CHANNEL_CODE_WORDS,
+});

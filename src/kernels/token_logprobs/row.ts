@@ -3,10 +3,16 @@ import { type TokenLogprobs, TOP_LOGPROB_COUNT_MAX } from "../../core/sampling.t
 import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { rowWorkgroupSize } from "../row_workgroup.ts";
 
-const RESULT_WORD_COUNT = 44;
 const TOP_START = 4;
+const RESULT_WORD_COUNT: number = TOP_START + 2 * TOP_LOGPROB_COUNT_MAX;
+const RESULT_TEXT = constantsPart({
+  TOP_START,
+  TOP_COUNT_MAX: TOP_LOGPROB_COUNT_MAX,
+  RESULT_WORD_COUNT,
+});
 
 /** Bytes of one result. */
 export const LOGPROB_RESULT_SIZE_BYTES = RESULT_WORD_COUNT * WORD_SIZE_BYTES;
@@ -52,8 +58,8 @@ export class TokenLogprobsKernel {
       VOCAB_SIZE: options.vocabSize,
       WORKGROUP_SIZE: options.workgroupSize ?? rowWorkgroupSize("token_logprobs", gpu.facts),
     };
-    const label = "token_logprobs";
-    const kernel = await Kernel.create(gpu, { label, code: source, constants });
+    const code = [source, RESULT_TEXT].join("\n");
+    const kernel = await Kernel.create(gpu, { label: "token_logprobs", code, constants });
     return new TokenLogprobsKernel(kernel);
   }
 
