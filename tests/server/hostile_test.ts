@@ -8,6 +8,8 @@ import { HOSTILE_BODIES, HOSTILE_BYTES } from "./hostile_requests.ts";
 const CASE_COUNT_MIN = 200;
 /** Heaps grow to the size of the largest body, and stay so. */
 const RSS_GROWTH_BYTES_MAX = 60e6;
+/** A heap not yet collected is given back in a later pass; what leaks is not. */
+const PASS_COUNT_MAX = 4;
 
 /** Runs `body` against `packkv serve` on a tiny model. */
 async function withServer(body: (server: ServeProcess) => Promise<void>): Promise<void> {
@@ -92,22 +94,28 @@ async function neighbour({ url }: ServeProcess): Promise<string> {
   return choices[0].text;
 }
 
+/** All hostile requests beside a stream; the stream's text, and what went wrong. */
+async function hostilePass(server: ServeProcess): Promise<{ beside: string; wrong: string[] }> {
+  const [beside, ...wrong] = await Promise.all([
+    neighbour(server),
+    sendBodies(server),
+    sendBytes(server),
+  ]);
+  return { beside, wrong: wrong.flat() };
+}
+
 Deno.test("200 hostile requests get the right refusal, memory stays flat, a neighbour its text", () =>
   withServer(async (server) => {
     assert(HOSTILE_BODIES.length + HOSTILE_BYTES.length >= CASE_COUNT_MIN);
-    const alone = await neighbour(server);
-    for (let pass = 0; pass < 2; pass++) {
-      assertEquals([...await sendBodies(server), ...await sendBytes(server)], []);
-    }
+    const right = { beside: await neighbour(server), wrong: [] };
+    // Heaps of the threads that read prompts and generate grow in the first passes.
+    for (let pass = 0; pass < 2; pass++) assertEquals(await hostilePass(server), right);
     const before = { rss: await rssBytes(server), device: await deviceBytes(server) };
-    const [beside, ...wrong] = await Promise.all([
-      neighbour(server),
-      sendBodies(server),
-      sendBytes(server),
-    ]);
-    assertEquals(wrong.flat(), []);
-    assertEquals(beside, alone);
-    assertEquals(await deviceBytes(server), before.device);
-    const growth = await rssBytes(server) - before.rss;
+    let growth = Infinity;
+    for (let pass = 0; pass < PASS_COUNT_MAX && growth >= RSS_GROWTH_BYTES_MAX; pass++) {
+      assertEquals(await hostilePass(server), right);
+      assertEquals(await deviceBytes(server), before.device);
+      growth = Math.min(growth, await rssBytes(server) - before.rss);
+    }
     assert(growth < RSS_GROWTH_BYTES_MAX, `the server grew by ${growth} bytes`);
   }));

@@ -12,13 +12,20 @@ Deno.test("--model-name gives the served name and others; a wrong one gets 404 t
       const ask = async (endpoint: string, body: object) => {
         const response = await fetch(new URL(endpoint, server.url), {
           method: "POST",
-          body: JSON.stringify({ ...body, max_tokens: 1, max_output_tokens: 1 }),
+          body: JSON.stringify(body),
         });
         return { status: response.status, body: await response.json() };
       };
-      const bodies = { "/v1/completions": { prompt: "hi" }, "/v1/responses": { input: "hi" } };
+      const bodies = {
+        "/v1/completions": { prompt: "hi", max_tokens: 1 },
+        "/v1/responses": { input: "hi", max_output_tokens: 1 },
+      };
       for (const model of ["org/mine", "gpt-4o", "default", "", null]) {
-        const { status, body } = await ask("/v1/completions", { prompt: "hi", model });
+        const { status, body } = await ask("/v1/completions", {
+          prompt: "hi",
+          max_tokens: 1,
+          model,
+        });
         assertEquals([model, status, body.model], [model, 200, "org/mine"]);
       }
       for (const [endpoint, body] of Object.entries(bodies)) {
