@@ -5,6 +5,7 @@
  */
 
 import { ensureDefaultModel } from "./default_model.ts";
+import { ensureGemmaModel } from "./gemma_model.ts";
 import { ensureHubModel, parseHubReference } from "./hub_model.ts";
 import { ProgressLine } from "./progress.ts";
 import { SetupError } from "./setup_error.ts";
@@ -12,8 +13,9 @@ import { SetupError } from "./setup_error.ts";
 /**
  * Finds or fetches a model.
  *
- * @param model A path, or a file of the Hugging Face hub (`owner/repo:file.gguf`). Null: the
- * environment's `PACKKV_MODEL`, or else the default model. A path that exists is taken as a path.
+ * @param model A path, a short name (`smollm2`, `gemma3:270m`), or a file of the Hugging Face hub
+ * (`owner/repo:file.gguf`). Null: the environment's `PACKKV_MODEL`, or else the default model. A
+ * path that exists is taken as a path.
  * @returns Path of a file that exists.
  * @throws {SetupError} If it neither exists nor can be fetched.
  */
@@ -26,6 +28,8 @@ export async function ensureModel(
   const info = await Deno.stat(named).catch(() => null);
   if (info?.isFile) return named;
   if (info) throw new SetupError(`Cannot use model ${named}: it is no file`);
+  if (named === "smollm2") return await ensureDefaultModel(progress);
+  if (named === "gemma3:270m") return await ensureGemmaModel(progress);
   const reference = parseHubReference(named);
   if (reference && !/^\.{0,2}\//.test(named)) return await ensureHubModel(reference, { progress });
   throw new SetupError(
