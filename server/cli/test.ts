@@ -11,10 +11,9 @@ import { ensureModel } from "../setup/model_path.ts";
 import { ensureTestPackages } from "../setup/packages.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import type { Command } from "./command.ts";
-import { writeStdout } from "./stdout.ts";
-import { describeCounts, reaches, readCounts, testArguments } from "./test_runner.ts";
-
-const TAIL_CHARACTER_COUNT = 1 << 16;
+import { listTestFiles, testGroups, testJobCount } from "./test_groups.ts";
+import { failedTests, runGroups, runTests, type StartTests, sumCounts } from "./test_process.ts";
+import { describeCounts, reaches, testArguments } from "./test_runner.ts";
 
 /** The command. */
 export const testCommand: Command = {
@@ -28,9 +27,11 @@ export const testCommand: Command = {
     'packkv test --filter "pack"',
   ],
   notes: [
-    "Everything is passed on to `deno test`. Ends with a line `N passed, N failed`. A missing GPU",
-    "adapter is a failure, not a reason to skip. The tests of the web page need a Chromium, which",
-    "is installed on Debian as root; elsewhere they are left out, and in CI they fail without one.",
+    "Without arguments all tests run, in as many processes as there are cores, at most four.",
+    "Arguments are passed on to one `deno test`. Ends with a line `N passed, N failed`. A missing",
+    "GPU adapter is a failure, not a reason to skip. The tests of the web page need a Chromium,",
+    "which is installed on Debian as root; elsewhere they are left out, and in CI they fail",
+    "without one.",
   ],
   needsGpu: true,
   isRaw: true,
@@ -44,48 +45,80 @@ async function test(args: readonly string[]): Promise<number> {
   const passed = passedOn(args, testFolder);
   const browser = reaches(passed, resolve(testFolder, "page")) ? await ensureBrowser(say) : null;
   const packages = await ensureTestPackages(root);
-  const colour: Record<string, string> = Deno.stdout.isTerminal() && !Deno.noColor
-    ? { FORCE_COLOR: "1" }
-    : {};
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "test",
-      "-A",
-      // Hides downloads, but also what tests print.
-      ...(packages === "none" ? ["--quiet"] : []),
-      `--node-modules-dir=${packages}`,
-      "--config",
-      resolve(root, "deno.json"),
-      ...passed,
-    ],
-    cwd: root,
-    env: {
-      REQUIRE_ADAPTER: "1",
-      PACKKV_MODEL: resolve(modelPath),
-      ...(browser === null ? {} : { PACKKV_TEST_BROWSER: browser }),
-      ...colour,
-    },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  // The terminal sends Ctrl-C to the runner too; its end is awaited.
-  Deno.addSignalListener("SIGINT", () => {});
-  if (Deno.build.os !== "windows") {
-    Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
-  }
-  const tail = await copyOut(child.stdout).catch((error) => {
-    child.kill(); // its results have no reader
-    throw error;
+  const start = testStarter(root, packages, {
+    REQUIRE_ADAPTER: "1",
+    PACKKV_MODEL: resolve(modelPath),
+    ...(browser === null ? {} : { PACKKV_TEST_BROWSER: browser }),
+    ...(Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {}),
   });
-  const { code } = await child.status;
-  const counts = readCounts(tail);
+  return args.length === 0 ? await runAll(testFolder, start) : await runGiven(passed, start);
+}
+
+async function runGiven(args: readonly string[], start: StartTests): Promise<number> {
+  const { code, counts } = await runTests(start(args));
   if (counts === null) {
     if (code === 0) return 0; // such as --help
     throw new SetupError(`Cannot run the tests: the runner ended with code ${code} before any ran`);
   }
   console.log(describeCounts(counts));
   return code;
+}
+
+/** All tests, with as many runners as there are cores. */
+async function runAll(testFolder: string, start: StartTests): Promise<number> {
+  const { beside, alone } = testGroups(listTestFiles(testFolder));
+  const inFolder = (files: readonly string[]) => files.map((file) => resolve(testFolder, file));
+  const jobCount = testJobCount(navigator.hardwareConcurrency);
+  const runs = await runGroups(beside.map(inFolder), jobCount, start);
+  runs.push(...await runGroups([inFolder(alone)], 1, start));
+  const failed = runs.flatMap(failedTests);
+  if (failed.length > 0) console.log(`\nFailed:\n${failed.join("\n")}`);
+  const broken = runs.filter(({ counts }) => counts === null);
+  console.log(describeCounts(sumCounts(runs)));
+  if (broken.length > 0) {
+    throw new SetupError(
+      `Cannot run all tests: ${broken.length} of ${runs.length} runners ended with code ${
+        broken[0].code
+      } before any ran`,
+    );
+  }
+  return runs.find(({ code }) => code !== 0)?.code ?? 0;
+}
+
+function testStarter(root: string, packages: string, env: Record<string, string>): StartTests {
+  const running = new Set<Deno.ChildProcess>();
+  let isEnding = false;
+  // The terminal sends Ctrl-C to the runners too; their end is awaited, and none follows.
+  Deno.addSignalListener("SIGINT", () => isEnding = true);
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", () => {
+      isEnding = true;
+      for (const child of running) child.kill("SIGTERM");
+    });
+  }
+  return (args) => {
+    if (isEnding) throw new SetupError("The tests were stopped");
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "test",
+        "-A",
+        // Hides downloads, but also what tests print.
+        ...(packages === "none" ? ["--quiet"] : []),
+        `--node-modules-dir=${packages}`,
+        "--config",
+        resolve(root, "deno.json"),
+        ...args,
+      ],
+      cwd: root,
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    running.add(child);
+    child.status.finally(() => running.delete(child));
+    return child;
+  };
 }
 
 function say(message: string): void {
@@ -102,15 +135,4 @@ function passedOn(args: readonly string[], testFolder: string): string[] {
       return null; // a value of a flag, such as that of --filter
     }
   });
-}
-
-/** Copies to stdout as it comes; returns the end of it. */
-async function copyOut(output: ReadableStream<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  let tail = "";
-  for await (const bytes of output) {
-    writeStdout(bytes);
-    tail = (tail + decoder.decode(bytes, { stream: true })).slice(-TAIL_CHARACTER_COUNT);
-  }
-  return tail;
 }
