@@ -4,8 +4,10 @@
  * @module
  */
 
+import { invariant } from "../core/errors.ts";
 import type { FinishHeadsSet } from "./finish_heads_set.ts";
 import type { MatmulBuffers, MatmulOutput } from "../kernels/matmul/rows.ts";
+import type { NormAddKernel } from "../kernels/norm_add/row.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import { hasPlainHeads } from "./head_rows.ts";
 import type { MatmulSet } from "./matmul_set.ts";
@@ -20,6 +22,8 @@ export interface LayerContext {
   cache: KvCache;
   matmuls: MatmulSet;
   finishers: FinishHeadsSet;
+  /** Null if no layer norms what it gives. */
+  normAdd: NormAddKernel | null;
   group: RowGroup;
 }
 
@@ -36,28 +40,56 @@ export interface BoundLayer {
 export async function bindLayer(context: LayerContext, index: number): Promise<BoundLayer> {
   const { plan, weights, group } = context;
   const { x, attended, hidden } = group;
-  const { attentionOutput, gateUp, feedForwardNorm: normWeight, down } = weights.layers[index];
+  const layer = weights.layers[index];
   const { attention, feedForward } = plan.layers[index];
-  const add = (factor: number) => ({ kind: "add", factor } as const);
   const isPlain = hasPlainHeads(attention, plan.shape);
   return {
     beforeAttention: isPlain
       ? [await bindPlainHeads(context, index)]
       : await bindOtherHeads(context, index),
     afterAttention: [
-      await bindProduct(context, add(attention.outputScale), {
-        weights: attentionOutput,
+      ...await bindAddition(context, {
+        weights: layer.attentionOutput,
         x: attended,
-        y: x,
+        normAfter: layer.attentionNormAfter,
+        factor: attention.outputScale,
       }),
-      await bindProduct(context, "silu", { weights: gateUp, x, normWeight, y: hidden }),
-      await bindProduct(context, add(feedForward.outputScale), {
-        weights: down,
+      await bindProduct(context, "silu", {
+        weights: layer.gateUp,
+        x,
+        ...normOf(layer.feedForwardNorm),
+        y: hidden,
+      }),
+      ...await bindAddition(context, {
+        weights: layer.down,
         x: hidden,
-        y: x,
+        normAfter: layer.feedForwardNormAfter,
+        factor: feedForward.outputScale,
       }),
     ],
   };
+}
+
+/** What a part of a layer gives, added to the residual stream: normed first, or not. */
+async function bindAddition(
+  context: LayerContext,
+  given: Pick<MatmulBuffers, "weights" | "x"> & { normAfter: GPUBuffer | null; factor: number },
+): Promise<RecordRows[]> {
+  const { normAdd, group } = context;
+  const { normAfter, factor, ...product } = given;
+  if (normAfter === null) {
+    return [await bindProduct(context, { kind: "add", factor }, { ...product, y: group.x })];
+  }
+  invariant(normAdd !== null, "the kernel is there if a layer norms what it gives");
+  const bound = normAdd.bind({ given: group.given, weight: normAfter, x: group.x });
+  return [
+    await bindProduct(context, "store", { ...product, y: group.given }),
+    (pass, rowCount) => normAdd.record(pass, bound, rowCount),
+  ];
+}
+
+function normOf(normWeight: GPUBuffer | null): Pick<MatmulBuffers, "normWeight"> {
+  return normWeight === null ? {} : { normWeight };
 }
 
 /** One kernel: products, RoPE and the window's append. */
@@ -71,7 +103,7 @@ function bindPlainHeads(
   return bindProduct({ matmuls }, output, {
     weights: heads,
     x: group.x,
-    normWeight: attentionNorm,
+    ...normOf(attentionNorm),
     y: group.q,
     rope: group.turnsOf(index),
     rows: group.rows,
@@ -82,7 +114,7 @@ function bindPlainHeads(
 /** Two kernels: products, then all else. */
 async function bindOtherHeads(context: LayerContext, index: number): Promise<RecordRows[]> {
   const { plan, weights, cache, finishers, group } = context;
-  const { heads, attentionNorm: normWeight, headFinish } = weights.layers[index];
+  const { heads, attentionNorm, headFinish } = weights.layers[index];
   const { queryNorm } = plan.layers[index].attention;
   const kernel = await finishers.get(queryNorm?.over ?? null);
   const bound = kernel.bind({
@@ -97,7 +129,7 @@ async function bindOtherHeads(context: LayerContext, index: number): Promise<Rec
     await bindProduct(context, "store", {
       weights: heads,
       x: group.x,
-      normWeight,
+      ...normOf(attentionNorm),
       y: group.projected,
     }),
     (pass, rowCount) => kernel.record(pass, bound, rowCount),

@@ -11,6 +11,7 @@ import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { EmbedKernel } from "../kernels/embed/row.ts";
+import { NormAddKernel } from "../kernels/norm_add/row.ts";
 import { ROW_TILE } from "../kernels/matmul/rows.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
@@ -264,12 +265,19 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
   const matmuls = new MatmulSet(gpu, { normEpsilon });
   const finishers = new FinishHeadsSet(gpu, plan);
+  const hasNormAfter = plan.layers.some(({ attention, feedForward }) =>
+    attention.normAfter !== null || feedForward.normAfter !== null
+  );
+  const normAdd = hasNormAfter
+    ? await NormAddKernel.create(gpu, { width: shape.width, epsilon: normEpsilon })
+    : null;
   const rope = new RopeTables(plan, weights.ropeFactors);
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const group = new RowGroup(gpu, { label, shape, rowCount, rope });
     const kind = headRows === null ? DecodeAttention : SliceAttention;
     const attention = await kind.create(gpu, { ...options, shape, group });
-    const stack = await LayerStack.create({ ...options, matmuls, finishers, group }, attention);
+    const context = { ...options, matmuls, finishers, normAdd, group };
+    const stack = await LayerStack.create(context, attention);
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;
     const head = await Head.create(gpu, { weights, matmuls, x, rowCount: headRowCount });

@@ -28,24 +28,20 @@ type Gap = [isAsked: boolean, what: string];
 function attentionGaps({ attention }: LayerPlan, index: number): Gap[] {
   const { keyValueLayer, queryNorm, keyNorm } = attention;
   return [
-    [attention.normBefore === null, "has no norm before attention"],
     [queryNorm?.over !== keyNorm?.over, "norms query and key heads differently"],
     [keyValueLayer !== index, `attends to the keys and values of layer ${keyValueLayer}`],
     [attention.window !== null, `attends to a window of ${attention.window} tokens`],
     [attention.sinks !== null, "has attention sinks"],
     [attention.softCap !== null, `caps scores at ${attention.softCap}`],
     [attention.outputBias !== null, "adds a bias to what attention gives"],
-    [attention.normAfter !== null, "norms what attention gives"],
   ];
 }
 
 function feedForwardGaps({ feedForward }: LayerPlan): Gap[] {
   const { activation, experts } = feedForward;
   return [
-    [feedForward.normBefore === null, "has no norm before the feed-forward part"],
     [activation !== "silu", `activates gates by ${activation}`],
     [experts !== null, `mixes ${experts?.usedCount} of ${experts?.count} experts`],
-    [feedForward.normAfter !== null, "norms what the feed-forward part gives"],
   ];
 }
 

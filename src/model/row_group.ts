@@ -21,6 +21,8 @@ export class RowGroup {
   readonly projected: GPUBuffer;
   /** f32 `[rows, queryHeadCount * headSize]`: what attention gives. */
   readonly attended: GPUBuffer;
+  /** f32 `[rows, width]`: what a part of a layer gives, where it is normed before it is added. */
+  readonly given: GPUBuffer;
   /** f32 `[rows, feedForwardWidth]`. */
   readonly hidden: GPUBuffer;
   #gpu: Gpu;
@@ -48,6 +50,7 @@ export class RowGroup {
     this.q = make("q", queryWidth);
     this.projected = make("projected", queryWidth + 2 * shape.kvHeadCount * shape.headSize);
     this.attended = make("attended", queryWidth);
+    this.given = make("given", shape.width);
     this.hidden = make("hidden", shape.feedForwardWidth);
   }
 
@@ -78,8 +81,8 @@ export class RowGroup {
 
   /** Frees its buffers. */
   destroy(): void {
-    const { rows, turns, x, q, projected, attended, hidden } = this;
-    for (const buffer of [rows, ...turns, x, q, projected, attended, hidden]) {
+    const { rows, turns, x, q, projected, attended, given, hidden } = this;
+    for (const buffer of [rows, ...turns, x, q, projected, attended, given, hidden]) {
       this.#gpu.destroyBuffer(buffer);
     }
   }

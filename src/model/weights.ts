@@ -15,8 +15,8 @@ import { packWeights, type PackWeightsOptions } from "./weight_format.ts";
 
 /** Weights of one layer. */
 export interface LayerWeights {
-  /** f32 `[width]`. */
-  attentionNorm: GPUBuffer;
+  /** f32 `[width]`; null if attention takes the residual stream as it is. */
+  attentionNorm: GPUBuffer | null;
   /**
    * Query, key and value heads stacked: `[(queryHeadCount + 2 * kvHeadCount) * headSize, width]`.
    */
@@ -25,12 +25,16 @@ export interface LayerWeights {
   headFinish: { shifts: GPUBuffer; gains: GPUBuffer } | null;
   /** `[width, queryHeadCount * headSize]`. */
   attentionOutput: DeviceWeights;
-  /** f32 `[width]`. */
-  feedForwardNorm: GPUBuffer;
+  /** f32 `[width]`, times the factor of what is added; null if it is not normed. */
+  attentionNormAfter: GPUBuffer | null;
+  /** f32 `[width]`; null if the feed-forward part takes the residual stream as it is. */
+  feedForwardNorm: GPUBuffer | null;
   /** Rows of gate and up in turn: `[2 * feedForwardWidth, width]`. */
   gateUp: DeviceWeights;
   /** `[width, feedForwardWidth]`. */
   down: DeviceWeights;
+  /** f32 `[width]`, times the factor of what is added; null if it is not normed. */
+  feedForwardNormAfter: GPUBuffer | null;
 }
 
 /** Weights of a model. */
@@ -97,13 +101,15 @@ class TensorLoader {
 
   layer({ attention, feedForward }: LayerPlan): LayerWeights {
     return {
-      attentionNorm: this.vector(attention.normBefore!),
+      attentionNorm: this.#norm(attention.normBefore),
       heads: this.#heads(attention),
       headFinish: this.#headFinish(attention),
       attentionOutput: this.matrix([attention.output]),
-      feedForwardNorm: this.vector(feedForward.normBefore!),
+      attentionNormAfter: this.#norm(attention.normAfter, attention.outputScale),
+      feedForwardNorm: this.#norm(feedForward.normBefore),
       gateUp: this.matrix(feedForward.gateUp, "interleaved"),
       down: this.matrix([feedForward.down]),
+      feedForwardNormAfter: this.#norm(feedForward.normAfter, feedForward.outputScale),
     };
   }
 
@@ -147,6 +153,10 @@ class TensorLoader {
     const { bindingSizeMax } = this.#gpu.facts;
     const packed = packWeights(sources, { columnCount, arrangement, bindingSizeMax });
     return uploadPacked(this.#gpu, label, packed);
+  }
+
+  #norm(name: string | null, scale = 1): GPUBuffer | null {
+    return name === null ? null : this.vector(name, scale);
   }
 
   vector(name: string, scale = 1): GPUBuffer {

@@ -32,6 +32,7 @@ const RUN = [
   "phi3.f16.gguf",
   "phi3-long.f16.gguf",
   "granite.f16.gguf",
+  "olmo2.f16.gguf",
 ];
 
 /** The rest of the files, and what their refusal names. */
@@ -42,7 +43,6 @@ const REFUSED: Readonly<Record<string, string>> = {
   "qwen3moe.f16.gguf": 'architecture is "qwen3moe"',
   "gemma2.f16.gguf": 'architecture is "gemma2"',
   "gemma3.f16.gguf": 'architecture is "gemma3"',
-  "olmo2.f16.gguf": 'architecture is "olmo2"',
   "gpt-oss.f16.gguf": 'architecture is "gpt-oss"',
   "llama.q3_k_m.gguf": "type is Q3_K",
   "llama.q2_k.gguf": "type is Q2_K",

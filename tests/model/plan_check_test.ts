@@ -12,7 +12,6 @@ const NORM = { tensor: "norm", over: "head" } as const;
 
 /** Changes to layer 1, and what the refusal says. */
 const ATTENTION: [changes: Partial<AttentionPlan>, says: string][] = [
-  [{ normBefore: null }, "layer 1 has no norm before attention"],
   [{ queryNorm: NORM }, "layer 1 norms query and key heads differently"],
   [{ keyNorm: NORM }, "layer 1 norms query and key heads differently"],
   [{ keyValueLayer: 0 }, "layer 1 attends to the keys and values of layer 0"],
@@ -20,14 +19,11 @@ const ATTENTION: [changes: Partial<AttentionPlan>, says: string][] = [
   [{ sinks: "sinks" }, "layer 1 has attention sinks"],
   [{ softCap: 50 }, "layer 1 caps scores at 50"],
   [{ outputBias: "bias" }, "layer 1 adds a bias to what attention gives"],
-  [{ normAfter: "norm" }, "layer 1 norms what attention gives"],
 ];
 
 const FEED_FORWARD: [changes: Partial<FeedForwardPlan>, says: string][] = [
-  [{ normBefore: null }, "layer 1 has no norm before the feed-forward part"],
   [{ activation: "gelu" }, "layer 1 activates gates by gelu"],
   [{ experts: { count: 8, usedCount: 2 } }, "layer 1 mixes 2 of 8 experts"],
-  [{ normAfter: "norm" }, "layer 1 norms what the feed-forward part gives"],
 ];
 
 async function tinyPlan(): Promise<ModelPlan> {

@@ -26,6 +26,7 @@ import { KvRepackGreedyKernel } from "../../src/kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../../src/kernels/kv_repack/median.ts";
 import { LogitsAdjustKernel } from "../../src/kernels/logits_adjust/row.ts";
 import { MatmulKernel, type MatmulOutput } from "../../src/kernels/matmul/rows.ts";
+import { NormAddKernel } from "../../src/kernels/norm_add/row.ts";
 import { SampleKernel } from "../../src/kernels/sample/row.ts";
 import { TokenLogprobsKernel } from "../../src/kernels/token_logprobs/row.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../../src/kernels/weight_formats.ts";
@@ -136,6 +137,7 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
   for (const norm of [null, { over: "head", epsilon: 1e-6 }] as const) {
     await FinishHeadsKernel.create(gpu, { queryHeadCount, kvHeadCount, headSize, norm });
   }
+  await NormAddKernel.create(gpu, { width, epsilon: 1e-6 });
   return texts;
 }
 

@@ -12,6 +12,7 @@ import type { ModelPlan } from "../plan.ts";
 import type { ArchitecturePlan } from "./layers.ts";
 import { readGranite } from "./granite.ts";
 import { readLlama } from "./llama.ts";
+import { readOlmo2 } from "./olmo2.ts";
 import { readPhi3 } from "./phi3.ts";
 import { readQwen2 } from "./qwen2.ts";
 import { readQwen3 } from "./qwen3.ts";
@@ -24,6 +25,7 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
   qwen3: readQwen3,
   granite: readGranite,
   phi3: readPhi3,
+  olmo2: readOlmo2,
 };
 
 /**

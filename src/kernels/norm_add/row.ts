@@ -1,0 +1,52 @@
+import source from "../../../shaders/norm_add/row.wgsl" with { type: "text" };
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
+import { rowWorkgroupSize } from "../row_workgroup.ts";
+
+/** Buffers of one use of {@link NormAddKernel}. */
+export interface NormAddBuffers {
+  /** f32 `[rows, width]`. */
+  given: GPUBuffer | BufferSlice;
+  /** f32 `[width]`. */
+  weight: GPUBuffer | BufferSlice;
+  /** f32 `[rows, width]`; not `given`. */
+  x: GPUBuffer | BufferSlice;
+}
+
+/** `x += weight * given / rms(given)` per row. */
+export class NormAddKernel {
+  #kernel: Kernel;
+
+  private constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /**
+   * Compiles for rows of `width` values.
+   *
+   * @param options `width`: a multiple of 4. `epsilon`: added to the mean square.
+   */
+  static async create(
+    gpu: Gpu,
+    options: { width: number; epsilon: number },
+  ): Promise<NormAddKernel> {
+    const constants = {
+      COLUMN_COUNT: options.width,
+      EPSILON: options.epsilon,
+      WORKGROUP_SIZE: rowWorkgroupSize("norm_add", gpu.facts),
+    };
+    return new NormAddKernel(
+      await Kernel.create(gpu, { label: "norm_add", code: source, constants }),
+    );
+  }
+
+  /** Binds buffers. */
+  bind({ given, weight, x }: NormAddBuffers): GPUBindGroup {
+    return this.#kernel.bind({ given, weight, x });
+  }
+
+  /** Records `rowCount` rows. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+    this.#kernel.dispatch(pass, bound, rowCount);
+  }
+}
