@@ -115,8 +115,7 @@ function bindPlainHeads(
 async function bindOtherHeads(context: LayerContext, index: number): Promise<RecordRows[]> {
   const { plan, weights, cache, finishers, group } = context;
   const { heads, attentionNorm, headFinish } = weights.layers[index];
-  const { queryNorm } = plan.layers[index].attention;
-  const kernel = await finishers.get(queryNorm?.over ?? null);
+  const kernel = await finishers.get(plan.layers[index].attention);
   const bound = kernel.bind({
     heads: group.projected,
     ...headFinish!,

@@ -1,27 +1,32 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { FinishHeadsKernel } from "../kernels/finish_heads/head.ts";
-import type { HeadNormPlan, ModelPlan } from "./plan.ts";
+import { ownKvHeadCount } from "./head_rows.ts";
+import type { AttentionPlan, ModelPlan } from "./plan.ts";
 
-/** Kernels that finish heads compiled so far, one for each kind of norm. */
+/** Kernels that finish heads compiled so far, one for each kind of norm and number of KV heads. */
 export class FinishHeadsSet {
   #gpu: Gpu;
   #plan: ModelPlan;
-  #kernels = new Map<HeadNormPlan["over"] | null, Promise<FinishHeadsKernel>>();
+  #kernels = new Map<string, Promise<FinishHeadsKernel>>();
 
   constructor(gpu: Gpu, plan: ModelPlan) {
     this.#gpu = gpu;
     this.#plan = plan;
   }
 
-  /** The kernel for a norm over `over`, or none; compiled if it is new. */
-  get(over: HeadNormPlan["over"] | null): Promise<FinishHeadsKernel> {
-    const known = this.#kernels.get(over);
+  /** The kernel for the heads of a layer; compiled if it is new. */
+  get(attention: AttentionPlan): Promise<FinishHeadsKernel> {
+    const { shape, normEpsilon: epsilon } = this.#plan;
+    const { queryHeadCount, headSize } = shape;
+    const kvHeadCount = ownKvHeadCount(attention, shape);
+    const over = attention.queryNorm?.over ?? null;
+    const key = JSON.stringify([over, kvHeadCount]);
+    const known = this.#kernels.get(key);
     if (known) return known;
-    const { shape: { queryHeadCount, kvHeadCount, headSize }, normEpsilon: epsilon } = this.#plan;
     const norm = over === null ? null : { over, epsilon };
     const options = { queryHeadCount, kvHeadCount, headSize, norm };
     const kernel = FinishHeadsKernel.create(this.#gpu, options);
-    this.#kernels.set(over, kernel);
+    this.#kernels.set(key, kernel);
     return kernel;
   }
 }

@@ -23,17 +23,27 @@ export function headRowOrder(rope: RopePlan | null, headSize: number): RowOrder 
   };
 }
 
+/** Key heads that a layer makes, as many as value heads; 0 if it reads those of another layer. */
+export function ownKvHeadCount(
+  { heads }: AttentionPlan,
+  { kvHeadCount }: Pick<ModelShape, "kvHeadCount">,
+): number {
+  return heads.length === 1 ? 0 : kvHeadCount;
+}
+
 /** Whether products, RoPE and the window's append can be one kernel. */
-export function hasPlainHeads(plan: AttentionPlan, { headSize }: ModelShape): boolean {
-  return plan.biases === null && plan.queryNorm === null && plan.keyNorm === null &&
+export function hasPlainHeads(plan: AttentionPlan, shape: ModelShape): boolean {
+  const { headSize } = shape;
+  return ownKvHeadCount(plan, shape) > 0 && plan.biases === null && plan.queryNorm === null &&
+    plan.keyNorm === null &&
     plan.scale === 1 / Math.sqrt(headSize);
 }
 
 /** What is added to heads, and what queries and keys are multiplied by. */
 export interface HeadFinish {
-  /** f32 `[queryHeadCount + 2 * kvHeadCount, headSize]`. */
+  /** f32 `[queryHeadCount + 2 * ownKvHeadCount, headSize]`. */
   shifts: Float32Array<ArrayBuffer>;
-  /** f32 `[queryHeadCount + kvHeadCount, headSize]`. */
+  /** f32 `[queryHeadCount + ownKvHeadCount, headSize]`. */
   gains: Float32Array<ArrayBuffer>;
 }
 
@@ -48,9 +58,9 @@ export function headFinish(
   shape: ModelShape,
   valuesOf: (tensor: string) => Float32Array,
 ): HeadFinish {
-  const { queryHeadCount, kvHeadCount, headSize } = shape;
+  const { queryHeadCount, headSize } = shape;
   const queryWidth = queryHeadCount * headSize;
-  const kvWidth = kvHeadCount * headSize;
+  const kvWidth = ownKvHeadCount(plan, shape) * headSize;
   const order = headRowOrder(plan.rope, headSize) ?? ((row: number) => row);
   const shifts = new Float32Array(queryWidth + 2 * kvWidth);
   const biases = (plan.biases ?? []).flatMap((name) => [...valuesOf(name)]);

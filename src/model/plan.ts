@@ -66,7 +66,10 @@ export interface RopePlan {
 export interface AttentionPlan {
   /** Norm of the input, f32 `[width]`. */
   normBefore: string | null;
-  /** Query, key and value heads: their rows one below the other, in this order. */
+  /**
+   * Query, key and value heads: their rows one below the other, in this order. Query heads alone of
+   * a layer that attends to the keys and values of another.
+   */
   heads: readonly MatrixPlan[];
   /** F32 tensors added to the heads, in the same order. */
   biases: readonly string[] | null;
@@ -74,7 +77,7 @@ export interface AttentionPlan {
   keyNorm: HeadNormPlan | null;
   /** Null: positions do not turn anything. */
   rope: RopePlan | null;
-  /** Layer whose keys and values are attended to: its own index, or an earlier one. */
+  /** Layer whose keys and values are attended to: its own index, or an earlier one with its own. */
   keyValueLayer: number;
   /** Scores are multiplied by it. */
   scale: number;

@@ -18,18 +18,31 @@ export function checkPlan(plan: ModelPlan): void {
     [plan.head.softCap !== null, `caps the logits at ${plan.head.softCap}`],
   ]);
   for (const [index, layer] of plan.layers.entries()) {
-    refuseFirst(`layer ${index}`, attentionGaps(layer, index));
+    refuseFirst(`layer ${index}`, sharingGaps(plan, index));
+    refuseFirst(`layer ${index}`, attentionGaps(layer));
     refuseFirst(`layer ${index}`, feedForwardGaps(layer));
   }
 }
 
 type Gap = [isAsked: boolean, what: string];
 
-function attentionGaps({ attention }: LayerPlan, index: number): Gap[] {
-  const { keyValueLayer, queryNorm, keyNorm } = attention;
+/** A layer that reads the keys and values of another projects queries only. */
+function sharingGaps({ layers }: ModelPlan, index: number): Gap[] {
+  const { keyValueLayer, heads, keyNorm } = layers[index].attention;
+  const isOwn = keyValueLayer === index;
+  const isOwnThere = layers[keyValueLayer]?.attention.keyValueLayer === keyValueLayer;
+  const what = `attends to the keys and values of layer ${keyValueLayer}`;
   return [
-    [queryNorm?.over !== keyNorm?.over, "norms query and key heads differently"],
-    [keyValueLayer !== index, `attends to the keys and values of layer ${keyValueLayer}`],
+    [keyValueLayer > index || !isOwnThere, `${what}, which does not make them before it`],
+    [!isOwn && (heads.length > 1 || keyNorm !== null), `${what}, and makes its own`],
+  ];
+}
+
+function attentionGaps({ attention }: LayerPlan): Gap[] {
+  const { queryNorm, keyNorm } = attention;
+  const hasKeys = attention.heads.length > 1;
+  return [
+    [hasKeys && queryNorm?.over !== keyNorm?.over, "norms query and key heads differently"],
     [attention.window !== null, `attends to a window of ${attention.window} tokens`],
     [attention.sinks !== null, "has attention sinks"],
     [attention.softCap !== null, `caps scores at ${attention.softCap}`],

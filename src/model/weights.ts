@@ -18,7 +18,8 @@ export interface LayerWeights {
   /** f32 `[width]`; null if attention takes the residual stream as it is. */
   attentionNorm: GPUBuffer | null;
   /**
-   * Query, key and value heads stacked: `[(queryHeadCount + 2 * kvHeadCount) * headSize, width]`.
+   * Query, key and value heads stacked: `[(queryHeadCount + 2 * kvHeadCount) * headSize, width]`;
+   * query heads alone of a layer that reads the keys and values of another.
    */
   heads: DeviceWeights;
   /** What finishes the heads, by the same names as {@link HeadFinish}; null if they are plain. */

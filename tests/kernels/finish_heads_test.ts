@@ -51,6 +51,14 @@ const CASES: (FinishHeadsOptions & { rows: WindowRow[]; why: string })[] = [
     rows: [{ slot: 1, position: 131071 }, { slot: 0, position: 7 }],
     why: "a far position, the largest head",
   },
+  {
+    queryHeadCount: 3,
+    kvHeadCount: 0,
+    headSize: 64,
+    norm: HEAD,
+    rows: [{ slot: 1, position: 70 }, { slot: 2, position: 3 }],
+    why: "queries only",
+  },
 ];
 
 for (const { rows, why, ...options } of CASES) {
@@ -64,7 +72,8 @@ for (const { rows, why, ...options } of CASES) {
     const shifts = seededNormals(headCount * headSize, 2);
     const gains = seededNormals((queryHeadCount + kvHeadCount) * headSize, 3);
     const turns = rows.map(({ position }) => turnsOf(position, headSize));
-    const windowWords = SLOT_COUNT * WINDOW_TILE_COUNT * kvHeadCount * headSize * 64;
+    const windowHeadCount = Math.max(1, kvHeadCount);
+    const windowWords = SLOT_COUNT * WINDOW_TILE_COUNT * windowHeadCount * headSize * 64;
     const y = gpu.createBuffer("q", rows.length * queryHeadCount * headSize * 4);
     const window = gpu.createBuffer("window", windowWords * 4);
     const kernel = await FinishHeadsKernel.create(gpu, options);

@@ -14,7 +14,11 @@ const NORM = { tensor: "norm", over: "head" } as const;
 const ATTENTION: [changes: Partial<AttentionPlan>, says: string][] = [
   [{ queryNorm: NORM }, "layer 1 norms query and key heads differently"],
   [{ keyNorm: NORM }, "layer 1 norms query and key heads differently"],
-  [{ keyValueLayer: 0 }, "layer 1 attends to the keys and values of layer 0"],
+  [{ keyValueLayer: 0 }, "layer 1 attends to the keys and values of layer 0, and makes its own"],
+  [
+    { keyValueLayer: 2 },
+    "layer 1 attends to the keys and values of layer 2, which does not make them before it",
+  ],
   [{ window: 32 }, "layer 1 attends to a window of 32 tokens"],
   [{ sinks: "sinks" }, "layer 1 has attention sinks"],
   [{ softCap: 50 }, "layer 1 caps scores at 50"],

@@ -21,7 +21,17 @@ export function referenceLogits(
   first = 0,
   isRead: IsRead = () => true,
 ): Float64Array[] {
-  return new ReferenceModel(file, readModelPlan(file), isRead).logits(ids, first);
+  return planLogits(file, readModelPlan(file), ids, { first, isRead });
+}
+
+/** The same for a plan other than what the file's architecture says. */
+export function planLogits(
+  file: GgufFile,
+  plan: ModelPlan,
+  ids: readonly number[],
+  { first = 0, isRead = () => true }: { first?: number; isRead?: IsRead } = {},
+): Float64Array[] {
+  return new ReferenceModel(file, plan, isRead).logits(ids, first);
 }
 
 /** Whether the token at `position` reads the keys and values of the one at `other`. */

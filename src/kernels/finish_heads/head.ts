@@ -9,6 +9,7 @@ import { ROW_TEXT } from "../text/row.ts";
 /** What a {@link FinishHeadsKernel} is compiled for. */
 export interface FinishHeadsOptions {
   queryHeadCount: number;
+  /** 0 if the row's keys and values are those of another layer; then nothing is appended. */
   kvHeadCount: number;
   /** A multiple of 4. */
   headSize: number;
