@@ -1,6 +1,7 @@
 //: file shaders/finish_heads/head.wgsl
 // finish_heads/head: h = norm(heads[row] + shift) * gain for each query and key head, then RoPE;
-// queries go to y, keys to the window, and values to the window with their shift only
+// queries, times a factor of their position, go to y, keys to the window, and values to the window
+// with their shift only
 //
 // Source:    RoPE is Su et al. 2021, arXiv:2104.09864, eq. 34; the norm is Zhang & Sennrich 2019,
 //            arXiv:1910.07467, eq. 4
@@ -12,6 +13,8 @@
 override QUERY_HEAD_COUNT: u32;
 override NORM_OVER: u32; // root mean square of: 0 nothing, no norm; 1 each head; 2 all of one kind
 override EPSILON: f32 = 0.0; // of the norm
+override TEMPERATURE_FACTOR: f32 = 0.0; // of the logarithm that queries grow by; 0: they do not
+override TEMPERATURE_LENGTH: u32 = 1u; // positions in which they stay alike
 
 override THREAD_COUNT: u32 = HEAD_SIZE / 4u;
 override HEAD_COUNT: u32 = QUERY_HEAD_COUNT + 2u * KV_HEAD_COUNT;
@@ -69,7 +72,9 @@ fn main(
   }
   let values = turned(raw * factor * gains[at], rope[row * THREAD_COUNT + thread]);
   if (is_query) {
-    y[row * QUERY_HEAD_COUNT * THREAD_COUNT + at] = values;
+    let lengths = f32(token.position / TEMPERATURE_LENGTH + 1u);
+    let growth = 1.0 + TEMPERATURE_FACTOR * log(lengths);
+    y[row * QUERY_HEAD_COUNT * THREAD_COUNT + at] = growth * values;
   } else {
     append_key(token, head - QUERY_HEAD_COUNT, channel, values);
   }

@@ -3,7 +3,7 @@ import { FinishHeadsKernel } from "../kernels/finish_heads/head.ts";
 import { ownKvHeadCount } from "./head_rows.ts";
 import type { AttentionPlan, ModelPlan } from "./plan.ts";
 
-/** Kernels that finish heads compiled so far, one for each kind of norm and number of KV heads. */
+/** Kernels that finish heads compiled so far, one for each kind of head. */
 export class FinishHeadsSet {
   #gpu: Gpu;
   #plan: ModelPlan;
@@ -19,12 +19,13 @@ export class FinishHeadsSet {
     const { shape, normEpsilon: epsilon } = this.#plan;
     const { queryHeadCount, headSize } = shape;
     const kvHeadCount = ownKvHeadCount(attention, shape);
-    const over = attention.queryNorm?.over ?? null;
-    const key = JSON.stringify([over, kvHeadCount]);
+    const { queryNorm, temperature } = attention;
+    const over = queryNorm?.over ?? null;
+    const key = JSON.stringify([over, temperature, kvHeadCount]);
     const known = this.#kernels.get(key);
     if (known) return known;
     const norm = over === null ? null : { over, epsilon };
-    const options = { queryHeadCount, kvHeadCount, headSize, norm };
+    const options = { queryHeadCount, kvHeadCount, headSize, norm, temperature };
     const kernel = FinishHeadsKernel.create(this.#gpu, options);
     this.#kernels.set(key, kernel);
     return kernel;

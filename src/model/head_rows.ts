@@ -35,7 +35,7 @@ export function ownKvHeadCount(
 export function hasPlainHeads(plan: AttentionPlan, shape: ModelShape): boolean {
   const { headSize } = shape;
   return ownKvHeadCount(plan, shape) > 0 && plan.biases === null && plan.queryNorm === null &&
-    plan.keyNorm === null &&
+    plan.keyNorm === null && plan.temperature === null &&
     plan.scale === 1 / Math.sqrt(headSize);
 }
 

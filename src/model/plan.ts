@@ -62,6 +62,13 @@ export interface RopePlan {
   factors: string | null;
 }
 
+/** Scores of a query at position p grow: `1 + factor * ln(1 + floor(p / length))`. */
+export interface TemperaturePlan {
+  factor: number;
+  /** Positions for which scores stay alike; a positive integer. */
+  length: number;
+}
+
 /** Attention of a layer, with the residual connection around it. */
 export interface AttentionPlan {
   /** Norm of the input, f32 `[width]`. */
@@ -81,6 +88,8 @@ export interface AttentionPlan {
   keyValueLayer: number;
   /** Scores are multiplied by it. */
   scale: number;
+  /** Further factor of the scores, by the position of the query. */
+  temperature: TemperaturePlan | null;
   /** Newest tokens attended to; null for all. */
   window: number | null;
   /** F32 tensor `[queryHeadCount]`: a score of each head that takes weight but has no value. */

@@ -8,6 +8,10 @@ export interface FinishHeadsReferenceOptions {
   /** `[query and key heads, headSize]`. */
   gains: ArrayLike<number>;
   norm: { over: "head" | "row"; epsilon: number } | null;
+  /** Queries are multiplied by `1 + factor * ln(1 + floor(position / length))`. */
+  temperature?: { factor: number; length: number } | null;
+  /** Of the row. */
+  position?: number;
   /** `[headSize / 2, 2]`: cosine and sine of each pair of neighbouring channels. */
   turns: ArrayLike<number>;
 }
@@ -41,6 +45,12 @@ export function finishHeadsReference(
     const [a, b] = [values[i], values[i + 1]];
     values[i] = a * cos - b * sin;
     values[i + 1] = a * sin + b * cos;
+  }
+  const { temperature, position = 0 } = options;
+  if (temperature) {
+    const lengths = 1 + Math.floor(position / temperature.length);
+    const growth = 1 + temperature.factor * Math.log(lengths);
+    for (let i = 0; i < queryEnd; i++) values[i] *= growth;
   }
   return values;
 }

@@ -60,7 +60,7 @@ Deno.test("logits are those of a reference that does not read the tokens of drop
         rows.push(logits);
         ids.push(id);
       }
-      const expected = referenceLogits(file, ids.slice(0, -1), 0, isRead);
+      const expected = referenceLogits(file, ids.slice(0, -1), { isRead });
       assertEquals(rows.length, expected.length);
       rows.forEach((row, at) => assertNear(row, expected[at], NMSE_MAX, `position ${at}`));
     } finally {
@@ -84,7 +84,7 @@ Deno.test("the engine's text is that of the reference, and differs from what all
     const { promptIds } = REQUEST;
     const all = [...promptIds, ...ids];
     const file = await readGguf(modelPath);
-    const rows = referenceLogits(file, all.slice(0, -1), promptIds.length - 1, isRead);
+    const rows = referenceLogits(file, all.slice(0, -1), { first: promptIds.length - 1, isRead });
     for (const [index, row] of rows.entries()) {
       const likeliest = Math.max(...row);
       // Where two tokens are as likely to within the error of f16, either may be chosen.

@@ -54,7 +54,7 @@ Deno.test("behind 40,000 tokens logits are the reference's, in prefill and in de
         last = (await run.nextToken()).logits;
         rows.push(last);
       }
-      const expected = referenceLogits(file, ids, first);
+      const expected = referenceLogits(file, ids, { first });
       assertEquals(rows.length, expected.length);
       rows.forEach((row, i) => assertNear(row, expected[i], NMSE_MAX, `position ${first + i}`));
     } finally {

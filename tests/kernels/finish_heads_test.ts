@@ -59,10 +59,19 @@ const CASES: (FinishHeadsOptions & { rows: WindowRow[]; why: string })[] = [
     rows: [{ slot: 1, position: 70 }, { slot: 2, position: 3 }],
     why: "queries only",
   },
+  {
+    queryHeadCount: 2,
+    kvHeadCount: 1,
+    headSize: 64,
+    norm: null,
+    temperature: { factor: 0.1, length: 64 },
+    rows: [0, 63, 64, 6400].map((position, slot) => ({ slot: slot % 3, position })),
+    why: "queries grow with their position, keys do not",
+  },
 ];
 
 for (const { rows, why, ...options } of CASES) {
-  const { norm, ...shape } = options;
+  const { norm, temperature = null, ...shape } = options;
   const name = `${JSON.stringify(options)} x ${rows.length}`;
   Deno.test(`FinishHeadsKernel matches its reference at ${name} (${why})`, async () => {
     const gpu = await testGpu();
@@ -99,6 +108,8 @@ for (const { rows, why, ...options } of CASES) {
         shifts,
         gains,
         norm,
+        temperature,
+        position: row.position,
         turns: turns[index],
       });
       queries.push(...finished.subarray(0, queryHeadCount * headSize));

@@ -54,6 +54,20 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
     },
     why: "four scales of granite",
   },
+  { model: { architecture: "smollm3", layerCount: 4 }, why: "a layer of smollm3 without RoPE" },
+  {
+    model: {
+      architecture: "mistral3",
+      metadata: {
+        "mistral3.attention.temperature_scale": { f32: 0.2 },
+        "mistral3.rope.scaling.type": "yarn",
+        "mistral3.rope.scaling.factor": { f32: 4 },
+        "mistral3.rope.scaling.original_context_length": 16,
+        "mistral3.rope.scaling.yarn_log_multiplier": { f32: 0.5 },
+      },
+    },
+    why: "queries of mistral3 that grow",
+  },
   ...Object.keys(ARCHITECTURES).map((architecture) => ({
     model: { architecture, queryHeadCount: 6, type: "Q8_0" } as const,
     why: architecture,

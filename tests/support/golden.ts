@@ -72,6 +72,46 @@ export async function checkGolden(
   }
 }
 
+/** What a golden file says of a prompt, of other logits for it. */
+export function goldenRows(
+  logits: readonly ArrayLike<number>[],
+  { prompt_ids: ids, rows, prompt_logprobs: logprobs }: GoldenCase,
+): Pick<GoldenCase, "rows" | "prompt_logprobs"> {
+  return {
+    rows: rows.map(({ position, ids = null }) => {
+      const all = Array.from(logits[position]);
+      return ids === null
+        ? { position, logits: all }
+        : { position, ids, logits: ids.map((id) => all[id]) };
+    }),
+    prompt_logprobs: logprobs.map((_, position) => {
+      const row = Float32Array.from(logits[position]);
+      return row[ids[position + 1]] - logSumExp(row).logSum;
+    }),
+  };
+}
+
+/**
+ * Holds logits of a prompt against the golden ones.
+ *
+ * @throws {AssertionError} If they are farther from the truth than the limits.
+ */
+export function assertGoldenRows(
+  logits: readonly ArrayLike<number>[],
+  golden: GoldenCase,
+  limits: Omit<GoldenLimits, "greedyMarginMin">,
+): void {
+  const { rows, prompt_logprobs: logprobs } = goldenRows(logits, golden);
+  const errors = rows.flatMap((row, index) =>
+    row.logits.map((logit, i) => Math.abs(logit - golden.rows[index].logits[i]))
+  );
+  const logprobErrors = logprobs.map((each, i) => Math.abs(each - golden.prompt_logprobs[i]));
+  const logitError = Math.max(...errors);
+  assert(logitError <= limits.logitErrorMax, `logit error is ${logitError}`);
+  const mean = logprobErrors.reduce((sum, error) => sum + error, 0) / logprobErrors.length;
+  assert(mean <= limits.logprobErrorMeanMax, `mean log-probability error is ${mean}`);
+}
+
 /** Follows the greedy continuation as long as it must be the same; returns how far that was. */
 async function checkGreedy(
   run: Awaited<ReturnType<typeof createSequenceRun>>,

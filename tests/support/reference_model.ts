@@ -1,5 +1,5 @@
 /**
- * Forward pass of a model's plan in plain f64 loops, with an exact cache: what logits must be.
+ * Forward pass of a model's plan in plain f64 loops: what logits must be.
  */
 
 import { dequantise } from "../../src/gguf/dequantise.ts";
@@ -12,16 +12,28 @@ import type {
   MatrixPlan,
   ModelPlan,
   RopePlan,
+  TemperaturePlan,
 } from "../../src/model/plan.ts";
+
+/** What a reference is asked for beside all logits of an exact cache that is read whole. */
+export interface ReferenceOptions {
+  /** First position whose logits are wanted. */
+  first?: number;
+  isRead?: IsRead;
+  /** What the cache keeps of each channel of a key or a value. */
+  kept?: (value: number) => number;
+}
+
+/** Whether the token at `position` reads the keys and values of the one at `other`. */
+export type IsRead = (position: number, other: number) => boolean;
 
 /** Logits f64 `[vocabSize]` of every position of `ids` from `first` on. */
 export function referenceLogits(
   file: GgufFile,
   ids: readonly number[],
-  first = 0,
-  isRead: IsRead = () => true,
+  options: ReferenceOptions = {},
 ): Float64Array[] {
-  return planLogits(file, readModelPlan(file), ids, { first, isRead });
+  return planLogits(file, readModelPlan(file), ids, options);
 }
 
 /** The same for a plan other than what the file's architecture says. */
@@ -29,25 +41,28 @@ export function planLogits(
   file: GgufFile,
   plan: ModelPlan,
   ids: readonly number[],
-  { first = 0, isRead = () => true }: { first?: number; isRead?: IsRead } = {},
+  { first = 0, ...options }: ReferenceOptions = {},
 ): Float64Array[] {
-  return new ReferenceModel(file, plan, isRead).logits(ids, first);
+  return new ReferenceModel(file, plan, options).logits(ids, first);
 }
-
-/** Whether the token at `position` reads the keys and values of the one at `other`. */
-export type IsRead = (position: number, other: number) => boolean;
 
 class ReferenceModel {
   #plan: ModelPlan;
   #isRead: IsRead;
+  #kept: (value: number) => number;
   #tensors = new Map<string, Float32Array>();
   /** Keys and values `[layer][position]`, all KV heads in a row. */
   #keys: Float64Array[][];
   #values: Float64Array[][];
 
-  constructor(file: GgufFile, plan: ModelPlan, isRead: IsRead) {
+  constructor(
+    file: GgufFile,
+    plan: ModelPlan,
+    { isRead = () => true, kept = (value) => value }: Omit<ReferenceOptions, "first">,
+  ) {
     this.#plan = plan;
     this.#isRead = isRead;
+    this.#kept = kept;
     for (const tensor of file.tensors.values()) {
       const count = tensor.shape.reduce((total, size) => total * size, 1);
       const values = dequantise(tensor.type, readTensorBytes(file, tensor), count);
@@ -89,10 +104,12 @@ class ReferenceModel {
     if (plan.biases !== null) add(heads, plan.biases.flatMap((name) => [...this.#tensor(name)]));
     const q = this.#headNorm(heads.slice(0, queryWidth), plan.queryNorm);
     const k = this.#headNorm(heads.slice(queryWidth, queryWidth + kvWidth), plan.keyNorm);
-    this.#keys[index].push(this.#turn(k, plan.rope, position));
-    this.#values[index].push(heads.slice(queryWidth + kvWidth));
+    this.#keys[index].push(this.#turn(k, plan.rope, position).map(this.#kept));
+    this.#values[index].push(heads.slice(queryWidth + kvWidth).map(this.#kept));
     if (at.endsAtValues) return;
-    const attended = this.#attend(this.#turn(q, plan.rope, position), plan);
+    const growth = temperatureAt(plan.temperature, position);
+    const query = this.#turn(q, plan.rope, position).map((value) => value * growth);
+    const attended = this.#attend(query, plan);
     const given = this.#product([plan.output], attended);
     if (plan.outputBias !== null) add(given, this.#tensor(plan.outputBias));
     this.#addGiven(x, given, plan);
@@ -212,6 +229,10 @@ function frequencyOf({ base, dimension, positionScale, yarn }: RopePlan, pair: n
   const last = Math.min(Math.ceil(pairOf(yarn.betaSlow)), dimension - 1);
   const scaled = Math.min(Math.max((pair - first) / Math.max(last - first, 0.001), 0), 1);
   return own * (1 - scaled) + own / positionScale * scaled;
+}
+
+function temperatureAt(plan: TemperaturePlan | null, position: number): number {
+  return plan === null ? 1 : 1 + plan.factor * Math.log(1 + Math.floor(position / plan.length));
 }
 
 function add(x: Float64Array, y: ArrayLike<number>): void {

@@ -18,6 +18,8 @@ export interface FinishHeadsOptions {
    * all key heads of a row; none if null.
    */
   norm: { over: "head" | "row"; epsilon: number } | null;
+  /** Queries at position p are multiplied by `1 + factor * ln(1 + floor(p / length))`. */
+  temperature?: { factor: number; length: number } | null;
 }
 
 /** Buffers of one use of a {@link FinishHeadsKernel}. */
@@ -52,7 +54,7 @@ export class FinishHeadsKernel {
 
   /** Compiles for heads of one shape and norm. */
   static async create(gpu: Gpu, options: FinishHeadsOptions): Promise<FinishHeadsKernel> {
-    const { queryHeadCount, kvHeadCount, headSize, norm } = options;
+    const { queryHeadCount, kvHeadCount, headSize, norm, temperature } = options;
     const code = [source, appendText, ROW_TEXT, BLOCK_TEXT].join("\n");
     const constants = {
       QUERY_HEAD_COUNT: queryHeadCount,
@@ -61,6 +63,8 @@ export class FinishHeadsKernel {
       WINDOW_TILE_COUNT,
       NORM_OVER: norm === null ? 0 : NORM_OVER[norm.over],
       EPSILON: norm?.epsilon ?? 0,
+      TEMPERATURE_FACTOR: temperature?.factor ?? 0,
+      TEMPERATURE_LENGTH: temperature?.length ?? 1,
     };
     const kernel = await Kernel.create(gpu, { label: "finish_heads", code, constants });
     return new FinishHeadsKernel(kernel, queryHeadCount + 2 * kvHeadCount);

@@ -30,6 +30,7 @@ export function readAttention(
     keyNorm: null,
     keyValueLayer: index,
     scale: 1 / Math.sqrt(headSize),
+    temperature: null,
     window: null,
     sinks: null,
     softCap: null,

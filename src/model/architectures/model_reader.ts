@@ -26,6 +26,7 @@ const MEANINGS: Readonly<Record<string, { neutral: number; meaning: string }>> =
   "attention.scale": { neutral: 0, meaning: "scales scores" },
   "attention.clamp_kqv": { neutral: 0, meaning: "clamps query, key and value" },
   "attention.max_alibi_bias": { neutral: 0, meaning: "biases scores by distance" },
+  "attention.temperature_scale": { neutral: 0, meaning: "scales scores by position" },
   "attn_logit_softcapping": { neutral: 0, meaning: "caps scores" },
   "final_logit_softcapping": { neutral: 0, meaning: "caps logits" },
   "embedding_scale": { neutral: 1, meaning: "scales the embedding" },

@@ -13,19 +13,23 @@ import type { ArchitecturePlan } from "./layers.ts";
 import { readGranite } from "./granite.ts";
 import { readLlama } from "./llama.ts";
 import { readOlmo2 } from "./olmo2.ts";
+import { readMistral3 } from "./mistral3.ts";
 import { readPhi3 } from "./phi3.ts";
 import { readQwen2 } from "./qwen2.ts";
 import { readQwen3 } from "./qwen3.ts";
+import { readSmollm3 } from "./smollm3.ts";
 import { invalid, ModelReader, type TensorCatalogue, unsupported } from "./model_reader.ts";
 
 /** What reads a header, by `general.architecture`. */
 export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => ArchitecturePlan>> = {
   llama: readLlama,
+  mistral3: readMistral3,
   qwen2: readQwen2,
   qwen3: readQwen3,
   granite: readGranite,
   phi3: readPhi3,
   olmo2: readOlmo2,
+  smollm3: readSmollm3,
 };
 
 /**

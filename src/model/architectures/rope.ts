@@ -27,6 +27,14 @@ export function readRope(
   };
 }
 
+/**
+ * How much queries and keys grow when positions are divided by `positionScale`, times `weight`.
+ * Peng et al. 2023, arXiv:2309.00071, equation 22.
+ */
+export function yarnMagnitude(positionScale: number, weight = 1): number {
+  return 1 + 0.1 * weight * Math.log(Math.max(1, positionScale));
+}
+
 type Scaling = Pick<RopePlan, "positionScale" | "yarn" | "magnitude">;
 
 function readScaling(reader: ModelReader): Scaling {
@@ -51,7 +59,7 @@ function readScaling(reader: ModelReader): Scaling {
     betaFast: reader.positive("rope.scaling.yarn_beta_fast", 32),
     betaSlow: reader.positive("rope.scaling.yarn_beta_slow", 1),
   };
-  // Longer contexts flatten attention: the paper's equation 22, half on queries and half on keys.
-  const magnitude = attentionFactor * (1 + 0.1 * Math.log(positionScale));
+  // Longer contexts flatten attention: half on queries, half on keys.
+  const magnitude = attentionFactor * yarnMagnitude(positionScale);
   return { positionScale, yarn, magnitude };
 }
