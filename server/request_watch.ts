@@ -63,7 +63,7 @@ export class RequestWatch implements GenerationObserver {
   #status: number | null = null;
   #isOver = false;
   #errorCode: string | null = null;
-  #isTold = false;
+  #isReported = false;
 
   constructor(
     { id, ...request }: Pick<RequestFacts, "id" | "endpoint" | "headers">,
@@ -113,18 +113,18 @@ export class RequestWatch implements GenerationObserver {
     this.#status = status;
     this.#errorCode ??= errorCode;
     if (this.#acceptedMs === null || status >= 400) this.#isOver = true;
-    this.#tell();
+    this.#report();
   }
 
   /** The generations are over; the head of an answer that is no stream comes after them. */
   end(): void {
     this.#isOver = true;
-    this.#tell();
+    this.#report();
   }
 
-  #tell(): void {
-    if (this.#isTold || !this.#isOver || this.#status === null) return;
-    this.#isTold = true;
+  #report(): void {
+    if (this.#isReported || !this.#isOver || this.#status === null) return;
+    this.#isReported = true;
     const facts = this.#facts(this.#status);
     for (const listener of this.#listeners) listener(facts);
   }

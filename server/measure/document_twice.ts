@@ -42,10 +42,10 @@ export async function measureDocument(
     await ask(engine, documentIds, 2),
   ]);
   const [third] = await withEngine(options, async (engine) => [await ask(engine, documentIds, 3)]);
-  const told = (answer: Omit<DocumentAnswer, "share">) => {
+  const reportOf = (answer: Omit<DocumentAnswer, "share">) => {
     return { ...answer, share: answer.prefillMs / first.prefillMs };
   };
-  return { first: told(first), second: told(second), afterRestart: told(third) };
+  return { first: reportOf(first), second: reportOf(second), afterRestart: reportOf(third) };
 }
 
 async function withEngine<T>(

@@ -9,9 +9,9 @@ import type { FinishReason } from "../../src/engine/types.ts";
 import type { RequestWatch } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import {
+  type AnswerCall,
   type AnswerFormat,
   type ChoiceReason,
-  type ToldCall,
   toTimingsBody,
   toUsage,
   type WholeChoice,
@@ -25,7 +25,7 @@ import { openScope, type RequestScope } from "./request_scope.ts";
 import type { RouteContext } from "./route_context.ts";
 import type { StreamSettings } from "./schema_common.ts";
 import { answerSse, toFrame } from "./sse.ts";
-import type { ToldToken } from "./token_lineup.ts";
+import type { AnswerToken } from "./logprob_alignment.ts";
 
 /** A request, ready to run. */
 export interface AnswerPlan {
@@ -53,7 +53,7 @@ function toReason(reason: FinishReason, callCount: number): ChoiceReason {
 }
 
 /** A whole choice as it grows. */
-type GrowingChoice = WholeChoice & { tokens: ToldToken[] | null; calls: ToldCall[] };
+type GrowingChoice = WholeChoice & { tokens: AnswerToken[] | null; calls: AnswerCall[] };
 
 function grow(choice: GrowingChoice, piece: GenerationPiece): void {
   if (piece.type === "text") {
@@ -208,8 +208,8 @@ class AnswerRun {
     const { format, choices } = this.#plan;
     const offset = this.#textLengths[index];
     this.#textLengths[index] += text.length;
-    const told = choices[index].logprobs === null || tokens.length === 0 ? null : tokens;
-    return format.delta({ index, text, offset, tokens: told }, this.#context.model.tokenizer);
+    const aligned = choices[index].logprobs === null || tokens.length === 0 ? null : tokens;
+    return format.delta({ index, text, offset, tokens: aligned }, this.#context.model.tokenizer);
   }
 
   /** The answer in frames; each choice opens with its first event, so that refusals come first. */

@@ -7,8 +7,8 @@
 import type { FinishReason } from "../../src/engine/types.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { GenerationTimings } from "./generation/observer.ts";
-import type { CallPiece } from "./generation/pieces.ts";
-import { toChatLogprobs, toCompletionLogprobs, type ToldToken } from "./token_lineup.ts";
+import type { ToolCallPiece } from "./generation/pieces.ts";
+import { type AnswerToken, toChatLogprobs, toCompletionLogprobs } from "./logprob_alignment.ts";
 
 /** Tokens read and written for one request. */
 export interface TokenCounts {
@@ -25,14 +25,14 @@ export interface ChoiceText {
   /** Characters of the choice before it. */
   offset: number;
   /** Its tokens with log-probabilities; null if none were asked for. */
-  tokens: readonly ToldToken[] | null;
+  tokens: readonly AnswerToken[] | null;
 }
 
 /** Why a choice ended, as clients see it. */
 export type ChoiceReason = FinishReason | "tool_calls";
 
 /** A call in a whole choice. */
-export interface ToldCall {
+export interface AnswerCall {
   id: string;
   name: string;
   /** JSON text. */
@@ -52,13 +52,13 @@ export interface AnswerFormat {
   opening(index: number): object | null;
   delta(content: ChoiceText, tokenizer: Tokenizer): object;
   /** One choice of a chunk with a piece of a call; for formats that have calls. */
-  callDelta(index: number, piece: CallPiece): object;
+  callDelta(index: number, piece: ToolCallPiece): object;
   closing(index: number, reason: ChoiceReason): object;
 }
 
 /** A whole choice. */
 export interface WholeChoice extends ChoiceText {
-  calls: readonly ToldCall[];
+  calls: readonly AnswerCall[];
 }
 
 /** Chat completions: a message, sent as deltas. */
@@ -102,7 +102,7 @@ export const COMPLETION_FORMAT: AnswerFormat = {
   closing: (index, finish_reason) => ({ index, text: "", logprobs: null, finish_reason }),
 };
 
-function toCallDelta(piece: CallPiece): object {
+function toCallDelta(piece: ToolCallPiece): object {
   const { callIndex: index } = piece;
   if (piece.type === "arguments") return { index, function: { arguments: piece.text } };
   const { id, name } = piece;

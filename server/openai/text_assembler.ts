@@ -8,7 +8,7 @@ import type { TokenLogprobs } from "../../src/engine/types.ts";
 import { StopMatcher } from "../../src/tokenizer/stop_strings.ts";
 import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
-import { TokenLineup, type ToldToken } from "./token_lineup.ts";
+import { type AnswerToken, LogprobAligner } from "./logprob_alignment.ts";
 import { type CallPiece, ToolCallReader } from "./tool_calls.ts";
 
 /** A piece of an answer. */
@@ -30,7 +30,7 @@ export interface TextOptions {
 export interface Assembled {
   pieces: readonly AnswerPiece[];
   /** Tokens whose text is in these pieces or dropped with them. */
-  tokens: readonly ToldToken[];
+  tokens: readonly AnswerToken[];
   /** Whether a stop string was found: these pieces are the last. */
   stopped: boolean;
 }
@@ -40,7 +40,7 @@ export class TextAssembler {
   readonly #detokenizer: StreamDetokenizer;
   readonly #reader: ToolCallReader | null;
   readonly #matcher: StopMatcher;
-  readonly #lineup: TokenLineup;
+  readonly #aligner: LogprobAligner;
 
   constructor(
     tokenizer: Tokenizer,
@@ -49,13 +49,13 @@ export class TextAssembler {
     this.#detokenizer = new StreamDetokenizer(tokenizer, { showControl });
     this.#reader = readsCalls ? new ToolCallReader() : null;
     this.#matcher = new StopMatcher(stop, { includesStop });
-    this.#lineup = new TokenLineup(tokenizer, { showControl });
+    this.#aligner = new LogprobAligner(tokenizer, { showControl });
   }
 
   /** Takes the next token. */
   push(id: number, logprobs: TokenLogprobs | undefined): Assembled {
     const text = this.#detokenizer.push(id);
-    if (logprobs) this.#lineup.push(logprobs, text);
+    if (logprobs) this.#aligner.push(logprobs, text);
     return this.#give(this.#read(text), false);
   }
 
@@ -66,7 +66,7 @@ export class TextAssembler {
    */
   flush(isCut: boolean): Assembled {
     const text = this.#detokenizer.flush();
-    this.#lineup.extend(text);
+    this.#aligner.extend(text);
     return this.#give([...this.#read(text), ...this.#reader?.flush(isCut) ?? []], true);
   }
 
@@ -96,7 +96,7 @@ export class TextAssembler {
       if (piece.type !== "markup") pieces.push(piece);
     }
     if (isLast && !stopped) say(this.#matcher.flush());
-    const tokens = length === 0 && !isLast ? [] : this.#lineup.take(length);
-    return { pieces, stopped, tokens: stopped ? [...tokens, ...this.#lineup.cut()] : tokens };
+    const tokens = length === 0 && !isLast ? [] : this.#aligner.take(length);
+    return { pieces, stopped, tokens: stopped ? [...tokens, ...this.#aligner.cut()] : tokens };
   }
 }

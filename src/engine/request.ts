@@ -13,10 +13,8 @@ const REPETITION_PENALTY_MAX = 10;
 const PENALTY_MAX = 2;
 const BIAS_MAX = 100;
 
-/** Greedy, with no truncation. */
-
-/** Fills in what was left out. */
-export function resolveSampling(sampling: Partial<SamplingOptions> = {}): SamplingOptions {
+/** Fills in what was left out: greedy, with no truncation. */
+function resolveSampling(sampling: Partial<SamplingOptions> = {}): SamplingOptions {
   return { ...GREEDY, ...sampling };
 }
 
@@ -28,7 +26,7 @@ const ADJUSTMENT_DEFAULTS: LogitAdjustments = {
 };
 
 /** Fills in what was left out; null if nothing changes. */
-export function resolveAdjustments(
+function resolveAdjustments(
   adjustments: Partial<LogitAdjustments> = {},
 ): LogitAdjustments | null {
   const all = { ...ADJUSTMENT_DEFAULTS, ...adjustments };

@@ -42,12 +42,12 @@ export class RunningSequence {
 
   /** The event for scored rows of a slice; null if all were sent before it was preempted. */
   scored(position: number, entries: readonly TokenLogprobs[]): GenerateEvent | null {
-    const toldCount = this.#scoredTokenCount - (position + 1);
-    if (toldCount >= entries.length) return null;
+    const sentCount = this.#scoredTokenCount - (position + 1);
+    if (sentCount >= entries.length) return null;
     const event = {
       type: "prompt_logprobs" as const,
       position: this.#scoredTokenCount,
-      entries: entries.slice(toldCount),
+      entries: entries.slice(sentCount),
     };
     this.#scoredTokenCount += event.entries.length;
     return event;

@@ -15,7 +15,7 @@ import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
 import { RunningSequence } from "./running_sequence.ts";
-import { SlotStore } from "./slot_store.ts";
+import { Slots } from "./slots.ts";
 import type { PreparedStep } from "../runtime/step_driver.ts";
 import type { StepOutcome } from "../runtime/step_runner.ts";
 import type { EngineStats, TokenLogprobs } from "./types.ts";
@@ -25,7 +25,7 @@ const FINISH_MS_MAX = 1000;
 
 /** Drives one runtime until stopped. */
 export class StepLoop {
-  readonly slots: SlotStore;
+  readonly slots: Slots;
   #runtime: Runtime;
   #send: (message: FromWorker) => void;
   /** Requests whose blocks are being read from disk. */
@@ -45,7 +45,7 @@ export class StepLoop {
   constructor(runtime: Runtime, send: (message: FromWorker) => void) {
     this.#runtime = runtime;
     this.#send = send;
-    this.slots = new SlotStore(runtime);
+    this.slots = new Slots(runtime);
   }
 
   /** Runs a step for changes that come from no request. */

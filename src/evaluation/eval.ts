@@ -173,14 +173,14 @@ class Evaluation {
     const tokenCount = contexts[contexts.length - 1];
     const promptIds = ids.slice(0, tokenCount);
     const codecOptions = await runOptions(codec, this.#model, (message, share) => {
-      this.#tell(`${codec.name}: ${message}`, { share });
+      this.#progress(`${codec.name}: ${message}`, { share });
     });
     const options = { promptIds, ...codecOptions };
     const run = await createSequenceRun(this.#model, options);
     const sizes: CacheSize[] = [];
     try {
       for (let position = 0; position < tokenCount;) {
-        this.#tell(`${name}, ${codec.name}: ${position} of ${tokenCount} tokens`, {
+        this.#progress(`${name}, ${codec.name}: ${position} of ${tokenCount} tokens`, {
           share: position / tokenCount,
         });
         position += await feedSlice(run, { position, tokenCount, from, onLogits });
@@ -194,7 +194,7 @@ class Evaluation {
     }
   }
 
-  #tell(message: string, { share }: { share: number }): void {
+  #progress(message: string, { share }: { share: number }): void {
     const { texts, codecs } = this.#plan;
     const runCount = texts.length * (codecs.length + 1);
     this.#options.onProgress?.(message, (this.#doneCount + share) / runCount);

@@ -87,7 +87,7 @@ const failures: [kind: string, answer: () => FakeAnswer, message: RegExp][] = [
   ["stream_cut", () => [textFrame("a"), "break"], /./],
   ["stream_cut", () => [textFrame("a")], /without \[DONE\]/],
   ["bad_chunk", () => ["data: {half\n\n"], /^not a JSON object: \{half/],
-  ["no_usage", () => [textFrame("a"), "data: [DONE]\n\n"], /told no usage/],
+  ["no_usage", () => [textFrame("a"), "data: [DONE]\n\n"], /has no usage/],
 ];
 
 for (const [kind, answer, message] of failures) {

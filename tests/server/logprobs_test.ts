@@ -6,7 +6,7 @@ const CHAT = "/v1/chat/completions";
 const TEXT = "/v1/completions";
 const messages = [{ role: "user", content: "hi" }];
 
-interface Told {
+interface Reported {
   token: string;
   logprob: number;
   bytes: number[];
@@ -23,16 +23,16 @@ const SCRIPTS = [
 
 for (const stream of [false, true]) {
   for (const { why, text, stop, expected } of SCRIPTS) {
-    Deno.test(`told tokens join to the text (chat, ${why}, stream ${stream})`, async () => {
+    Deno.test(`reported tokens join to the text (chat, ${why}, stream ${stream})`, async () => {
       const { post, engine } = harness(() => tokensOf(text));
       const fields = { messages, stop, stream, logprobs: true, top_logprobs: 2 };
       const answer = await (await post(CHAT, fields)).text();
       const choices = stream
         ? framesOf(answer).map((frame) => frame.choices[0])
         : JSON.parse(answer).choices;
-      const told: Told[] = choices.flatMap((choice: { logprobs: { content: Told[] } | null }) =>
-        choice.logprobs?.content ?? []
-      );
+      const told: Reported[] = choices.flatMap((
+        choice: { logprobs: { content: Reported[] } | null },
+      ) => choice.logprobs?.content ?? []);
       assertEquals(told.map(({ token }) => token).join(""), expected);
       const bytes = Uint8Array.from(told.flatMap((each) => each.bytes));
       assert(new TextDecoder().decode(bytes).startsWith(expected));
@@ -53,7 +53,7 @@ Deno.test("chat completions tell nothing of tokens unless asked", async () => {
 Deno.test("a control token is told of with neither text nor bytes", async () => {
   const { post } = harness(() => [97, FAKE_CONTROL_ID, 98]);
   const { choices } = await (await post(CHAT, { messages, logprobs: true })).json();
-  const told: Told[] = choices[0].logprobs.content;
+  const told: Reported[] = choices[0].logprobs.content;
   assertEquals(told.map(({ token }) => token), ["a", "", "b"]);
   assertEquals(told.map(({ bytes }) => bytes.length), [1, 0, 1]);
 });

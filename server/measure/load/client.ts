@@ -144,7 +144,7 @@ function readUsage(usage: Usage | null) {
   const promptTokenCount = usage?.prompt_tokens;
   const completionTokenCount = usage?.completion_tokens;
   if (typeof promptTokenCount !== "number" || typeof completionTokenCount !== "number") {
-    throw new RequestError("no_usage", "the stream told no usage, so tokens cannot be counted");
+    throw new RequestError("no_usage", "the stream has no usage, so tokens cannot be counted");
   }
   const cached = usage?.prompt_tokens_details?.cached_tokens;
   const cachedTokenCount = typeof cached === "number" ? cached : 0;

@@ -6,7 +6,7 @@
 
 import type { TokenLogprobs } from "../../../src/engine/types.ts";
 import type { Tokenizer } from "../../../src/tokenizer/types.ts";
-import { toldPrompt } from "../token_lineup.ts";
+import { promptTokens } from "../logprob_alignment.ts";
 import type { GenerationPiece } from "./pieces.ts";
 import type { GenerationSpec } from "./spec.ts";
 
@@ -23,7 +23,7 @@ export class Echo {
   }
 
   /** Whether the prompt's own log-probabilities are reported. */
-  get isTold(): boolean {
+  get reportsLogprobs(): boolean {
     return this.#spec.echo !== null && this.#spec.logprobs !== null;
   }
 
@@ -35,8 +35,10 @@ export class Echo {
     const { echo, promptIds } = this.#spec;
     if (echo === null || this.#isGiven) return;
     this.#isGiven = true;
-    const tokens = this.isTold ? toldPrompt(this.#tokenizer, promptIds, this.#logprobs) : [];
-    const text = this.isTold ? tokens.map((token) => token.text).join("") : echo;
+    const tokens = this.reportsLogprobs
+      ? promptTokens(this.#tokenizer, promptIds, this.#logprobs)
+      : [];
+    const text = this.reportsLogprobs ? tokens.map((token) => token.text).join("") : echo;
     yield { type: "text", text, tokens, completionTokenCount: 0 };
   }
 }

@@ -33,6 +33,6 @@ export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo)
     signal,
     ...(spec.grammar === null ? {} : { grammar: spec.grammar }),
     ...(count === null ? {} : { logprobs: count }),
-    ...(count === null || !echo.isTold ? {} : { promptLogprobs: count }),
+    ...(count === null || !echo.reportsLogprobs ? {} : { promptLogprobs: count }),
   };
 }

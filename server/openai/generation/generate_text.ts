@@ -37,7 +37,7 @@ async function* run(
 ): AsyncGenerator<GenerationPiece> {
   const { maxTokens } = spec;
   const echo = new Echo(spec, model.tokenizer);
-  if (maxTokens === 0 && !echo.isTold) {
+  if (maxTokens === 0 && !echo.reportsLogprobs) {
     yield* echo.pieces();
     yield { type: "finish", reason: "length", timings: progress.timings() };
     return;
@@ -47,7 +47,7 @@ async function* run(
     signal.throwIfAborted();
     if (event.type === "prefill") {
       const { type: _, queueMs: __, ...counts } = event;
-      progress.read(event);
+      progress.notePrefill(event);
       yield { type: "progress", ...counts, elapsedMs: progress.elapsedMs };
     } else if (event.type === "prompt_logprobs") {
       echo.add(event.entries);

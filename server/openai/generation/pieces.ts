@@ -6,11 +6,11 @@
 
 import type { FinishReason } from "../../../src/engine/types.ts";
 import type { AnswerPiece, Assembled } from "../text_assembler.ts";
-import type { ToldToken } from "../token_lineup.ts";
+import type { AnswerToken } from "../logprob_alignment.ts";
 import type { GenerationTimings } from "./observer.ts";
 
 /** A call begins, or more of its arguments comes. */
-export type CallPiece = Exclude<AnswerPiece, { type: "content" }>;
+export type ToolCallPiece = Exclude<AnswerPiece, { type: "content" }>;
 
 /** What `generateText` yields; `finish` is last. */
 export type GenerationPiece =
@@ -26,10 +26,10 @@ export type GenerationPiece =
     type: "text";
     text: string;
     /** The tokens it ends, if they are asked for. */
-    tokens: readonly ToldToken[];
+    tokens: readonly AnswerToken[];
     completionTokenCount: number;
   }
-  | (CallPiece & { completionTokenCount: number })
+  | (ToolCallPiece & { completionTokenCount: number })
   | { type: "finish"; reason: FinishReason; timings: GenerationTimings };
 
 /** Tokens go with the first piece of text, wherever in it they are. */
@@ -43,8 +43,8 @@ export function* toPieces(
   for (const [order, piece] of pieces.entries()) {
     if (piece.type !== "content") yield { ...piece, completionTokenCount };
     else {
-      const told = order === 0 ? tokens : [];
-      yield { type: "text", text: piece.text, tokens: told, completionTokenCount };
+      const own = order === 0 ? tokens : [];
+      yield { type: "text", text: piece.text, tokens: own, completionTokenCount };
     }
   }
 }

@@ -26,7 +26,7 @@ export class Progress {
   }
 
   /** Notes that prefill continues. */
-  read(event: Extract<GenerateEvent, { type: "prefill" }>): void {
+  notePrefill(event: Extract<GenerateEvent, { type: "prefill" }>): void {
     this.#cachedTokenCount = event.cachedTokenCount;
     this.#queueMs = event.queueMs;
   }

@@ -27,9 +27,9 @@ export class EventFrames {
 
   /** An `error` event, its fields plain and inside `error`, as clients read either. */
   errorFrames(error: unknown): string {
-    const { error: told } = toErrorAnswer(error).body;
-    const { code, message, param } = told;
-    const frame = this.#frame({ type: "error", code, message, param, error: told });
+    const { error: reported } = toErrorAnswer(error).body;
+    const { code, message, param } = reported;
+    const frame = this.#frame({ type: "error", code, message, param, error: reported });
     if (this.#response === null) return frame;
     const output = this.#response.output.map((item) => {
       return item.status === "in_progress" ? { ...item, status: "incomplete" } : item;

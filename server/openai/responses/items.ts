@@ -5,8 +5,8 @@
  */
 
 import type { Tokenizer } from "../../../src/tokenizer/types.ts";
-import type { CallPiece, GenerationPiece } from "../generation/pieces.ts";
-import { toChatLogprobs } from "../token_lineup.ts";
+import type { GenerationPiece, ToolCallPiece } from "../generation/pieces.ts";
+import { toChatLogprobs } from "../logprob_alignment.ts";
 
 /** An output item, as clients read it. */
 export type Item = Record<string, unknown> & { id: string; type: "message" | "function_call" };
@@ -41,7 +41,7 @@ export class ItemWriter {
     return { item_id: this.#last!.id, output_index: this.items.length - 1 };
   }
 
-  *write(piece: TextPiece | CallPiece): Generator<Event> {
+  *write(piece: TextPiece | ToolCallPiece): Generator<Event> {
     if (piece.type === "text") {
       if (piece.text === "") return;
       if (this.#last?.type !== "message") yield* this.#openMessage();
@@ -93,8 +93,8 @@ export class ItemWriter {
     const text = this.#text;
     if (item.type === "message") {
       const logprobs = this.#logprobs;
-      const told = logprobs.length === 0 ? {} : { logprobs };
-      const part = { type: "output_text", text, annotations: [], ...told };
+      const reported = logprobs.length === 0 ? {} : { logprobs };
+      const part = { type: "output_text", text, annotations: [], ...reported };
       const place = { ...this.#place, content_index: 0 };
       yield { type: "response.output_text.done", ...place, text, logprobs };
       yield { type: "response.content_part.done", ...place, part };

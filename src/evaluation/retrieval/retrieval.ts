@@ -110,12 +110,12 @@ export async function evaluateRetrieval(
         const text = names[document];
         if (state.report(text, codec.name) !== null) continue;
         const done = index + document / tasks.length;
-        const tell = (message: string, share: number) =>
+        const progress = (message: string, share: number) =>
           options.onProgress?.(
             `${codec.name}: ${message}`,
             (done + share / tasks.length) / codecs.length,
           );
-        const own = await runDocument(model, task, { codec, tell });
+        const own = await runDocument(model, task, { codec, progress });
         await state.addReport({ text, codec: codec.name, ...own });
       }
     }
@@ -131,7 +131,7 @@ export async function evaluateRetrieval(
 async function runDocument(
   model: LoadedModel,
   { documentIds, cases }: RetrievalTask,
-  { codec, tell }: { codec: EvalCodec; tell: (message: string, share: number) => void },
+  { codec, progress }: { codec: EvalCodec; progress: (message: string, share: number) => void },
 ): Promise<Pick<DocumentResult, "ratio" | "results">> {
   // The first question is part of the prompt, so that the step that begins it packs what the
   // document's last step measured; one more token is allowed, so that the sequence does not end.
@@ -139,16 +139,16 @@ async function runDocument(
   const run = await createSequenceRun(model, {
     promptIds,
     maxTokens: 2,
-    ...await runOptions(codec, model, tell),
+    ...await runOptions(codec, model, progress),
   });
   try {
     for (let position = 0; position < promptIds.length; position += BLOCK_TOKEN_COUNT) {
-      tell(`${position} of ${documentIds.length} tokens`, 0.5 * position / promptIds.length);
+      progress(`${position} of ${documentIds.length} tokens`, 0.5 * position / promptIds.length);
       await run.nextSlice({ wantsLogits: false });
     }
     const results: CaseResult[] = [];
     for (const [index, own] of cases.entries()) {
-      tell(`question ${index + 1} of ${cases.length}`, 0.5 + 0.5 * index / cases.length);
+      progress(`question ${index + 1} of ${cases.length}`, 0.5 + 0.5 * index / cases.length);
       results.push(await ask(run, own));
     }
     return { results, ratio: ratioOf(run, codec) };

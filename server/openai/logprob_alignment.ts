@@ -10,7 +10,7 @@ import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 
 /** A token of an answer; the texts of all, put together, are the answer's text. */
-export interface ToldToken {
+export interface AnswerToken {
   /** Empty for a token that ends within a code point, whose text comes with the next. */
   text: string;
   bytes: readonly number[];
@@ -19,10 +19,10 @@ export interface ToldToken {
 }
 
 /** Tokens whose text is not sent yet. */
-export class TokenLineup {
+export class LogprobAligner {
   readonly #tokenizer: Tokenizer;
   readonly #showControl: boolean;
-  readonly #waiting: ToldToken[] = [];
+  readonly #waiting: AnswerToken[] = [];
   /** Characters already sent of the first waiting token. */
   #takenLength = 0;
 
@@ -46,9 +46,9 @@ export class TokenLineup {
   }
 
   /** Tokens whose text ends within the next `length` characters. */
-  take(length: number): ToldToken[] {
+  take(length: number): AnswerToken[] {
     this.#takenLength += length;
-    const taken: ToldToken[] = [];
+    const taken: AnswerToken[] = [];
     while (this.#waiting.length > 0 && this.#waiting[0].text.length <= this.#takenLength) {
       const token = this.#waiting.shift()!;
       this.#takenLength -= token.text.length;
@@ -58,7 +58,7 @@ export class TokenLineup {
   }
 
   /** The token in which the text is cut, if it is cut within one. */
-  cut(): ToldToken[] {
+  cut(): AnswerToken[] {
     const [token] = this.#waiting;
     if (token === undefined || this.#takenLength === 0) return [];
     return [{ ...token, text: token.text.slice(0, this.#takenLength) }];
@@ -66,11 +66,11 @@ export class TokenLineup {
 }
 
 /** Tokens of a prompt; the first one has no log-probability. */
-export function toldPrompt(
+export function promptTokens(
   tokenizer: Tokenizer,
   promptIds: readonly number[],
   logprobs: readonly TokenLogprobs[],
-): ToldToken[] {
+): AnswerToken[] {
   const detokenizer = new StreamDetokenizer(tokenizer, { showControl: true });
   const tokens = promptIds.map((id, index) => ({
     text: detokenizer.push(id),
@@ -92,7 +92,7 @@ function nameOf(tokenizer: Tokenizer, id: number): string {
 /** `logprobs` of chat completions. */
 export function toChatLogprobs(
   tokenizer: Tokenizer,
-  tokens: readonly ToldToken[],
+  tokens: readonly AnswerToken[],
 ): { content: object[]; refusal: null } {
   const alternative = ({ id, logprob }: TokenLogprob) => ({
     token: nameOf(tokenizer, id),
@@ -115,12 +115,12 @@ export function toChatLogprobs(
  */
 export function toCompletionLogprobs(
   tokenizer: Tokenizer,
-  tokens: readonly ToldToken[],
+  tokens: readonly AnswerToken[],
   offset: number,
 ): object {
   let end = offset;
   const text_offset = tokens.map(({ text }) => (end += text.length) - text.length);
-  const topOf = ({ logprobs }: ToldToken) =>
+  const topOf = ({ logprobs }: AnswerToken) =>
     logprobs && Object.fromEntries(
       logprobs.top.map(({ id, logprob }) => [nameOf(tokenizer, id), logprob]),
     );

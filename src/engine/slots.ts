@@ -20,7 +20,7 @@ import type { SlotInfo, SlotOutcome } from "./types.ts";
 export type SlotRuntime = Pick<Runtime, "driver" | "info" | "sequenceFormat">;
 
 /** The slots of one runtime. */
-export class SlotStore {
+export class Slots {
   #runtime: SlotRuntime;
   /** Of the sequence that started last, or was restored, by slot. */
   #prompts = new Map<number, PromptOf>();
