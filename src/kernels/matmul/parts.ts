@@ -6,6 +6,7 @@ import outputAdd from "../../../shaders/matmul/parts/output_add.wgsl" with { typ
 import outputHeads from "../../../shaders/matmul/parts/output_heads.wgsl" with { type: "text" };
 import outputSilu from "../../../shaders/matmul/parts/output_silu.wgsl" with { type: "text" };
 import outputStore from "../../../shaders/matmul/parts/output_store.wgsl" with { type: "text" };
+import product from "../../../shaders/matmul/parts/product.wgsl" with { type: "text" };
 import rows1 from "../../../shaders/matmul/parts/rows_1.wgsl" with { type: "text" };
 import rows2 from "../../../shaders/matmul/parts/rows_2.wgsl" with { type: "text" };
 import rows4 from "../../../shaders/matmul/parts/rows_4.wgsl" with { type: "text" };
@@ -18,6 +19,9 @@ import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
+
+/** What one workgroup sums. */
+export const MATMUL_PRODUCT_TEXT = product;
 
 /** By the number of rows that one workgroup takes together. */
 export const MATMUL_ROWS_TEXT = { 1: rows1, 2: rows2, 4: rows4 } as const;

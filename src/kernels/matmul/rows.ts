@@ -3,7 +3,12 @@ import { invariant } from "../../core/errors.ts";
 import { divCeil, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, MATMUL_ROWS_TEXT } from "./parts.ts";
+import {
+  MATMUL_NORM_TEXT,
+  MATMUL_OUTPUT_TEXT,
+  MATMUL_PRODUCT_TEXT,
+  MATMUL_ROWS_TEXT,
+} from "./parts.ts";
 import { chooseVariant } from "../variant.ts";
 import { MATMUL_VARIANTS, type MatmulVariant } from "./variants.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
@@ -173,6 +178,7 @@ function shaderText(
 ): string {
   return [
     source,
+    MATMUL_PRODUCT_TEXT,
     WEIGHT_FORMATS[how.format].text,
     MATMUL_ROWS_TEXT[how.rowCount],
     how.variant.text,
