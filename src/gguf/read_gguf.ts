@@ -9,7 +9,7 @@ import { EngineError } from "../core/errors.ts";
 import { alignUp } from "../core/shapes.ts";
 import { GgufMetadata } from "./metadata.ts";
 import { type Header, HeaderError, type HeaderTensor, readHeader } from "./read_header.ts";
-import { BLOCK_LAYOUTS, ggmlTypeName, isTensorType, type TensorType } from "./tensor_types.ts";
+import { ggmlTypeName, isTensorType, TENSOR_TYPES, type TensorType } from "./tensor_types.ts";
 
 const ALIGNMENT_DEFAULT = 32;
 
@@ -126,7 +126,7 @@ function checkTensor(
   const { name } = info;
   const type = ggmlTypeName(info.typeId);
   if (!isTensorType(type)) {
-    const supported = Object.keys(BLOCK_LAYOUTS).join(", ");
+    const supported = Object.keys(TENSOR_TYPES).join(", ");
     throw new EngineError(
       "model_unsupported",
       `Cannot read tensor "${name}" of ${file.path}: its type is ${type}; supported: ${supported}`,
@@ -134,7 +134,7 @@ function checkTensor(
   }
   const shape = withoutTrailingOnes(info.shape);
   const elementCount = shape.reduce((product, size) => product * size, 1);
-  const blockElementCount = BLOCK_LAYOUTS[type].elementCount;
+  const blockElementCount = TENSOR_TYPES[type].elementCount;
   if (shape.length === 0 || elementCount === 0 || shape[0] % blockElementCount !== 0) {
     throw invalid(
       file.path,
@@ -144,7 +144,7 @@ function checkTensor(
   }
   const offsetBytes = file.dataOffsetBytes + info.offsetBytes;
   // Sizes of more than 53 bits are not exact, nor do they have to be.
-  const sizeBytes = elementCount / blockElementCount * BLOCK_LAYOUTS[type].sizeBytes;
+  const sizeBytes = elementCount / blockElementCount * TENSOR_TYPES[type].sizeBytes;
   if (!(offsetBytes + sizeBytes <= file.sizeBytes)) {
     throw invalid(
       file.path,

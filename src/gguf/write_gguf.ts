@@ -5,7 +5,7 @@
  */
 
 import { alignUp } from "../core/shapes.ts";
-import { elementsSizeBytes, GGML_TYPE_IDS, type TensorType } from "./tensor_types.ts";
+import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "./tensor_types.ts";
 
 /**
  * A value as it is stored: text, boolean, integer as u32 (i32 if negative), other numbers as f32,
@@ -86,7 +86,7 @@ function writeTensorInfo(writer: ByteWriter, tensor: GgufTensorData, offsetBytes
   writer.string(tensor.name);
   writer.u32(tensor.shape.length);
   for (const size of tensor.shape) writer.u64(size);
-  writer.u32(GGML_TYPE_IDS[tensor.type]);
+  writer.u32(TENSOR_TYPES[tensor.type].ggmlId);
   writer.u64(offsetBytes);
 }
 

@@ -16,12 +16,9 @@
 import { divCeil, divExact, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "./weight_formats.ts";
+import { BLOCK_COLUMN_COUNT, GROUP_ROW_COUNT } from "./weight_formats/spec.ts";
 
-/** Rows that one workgroup of `matmul` makes; parts of a weight begin at multiples of it. */
-export const GROUP_ROW_COUNT = 32;
-
-/** Columns that one step of `matmul` takes. */
-export const BLOCK_COLUMN_COUNT = 32;
+export { BLOCK_COLUMN_COUNT, GROUP_ROW_COUNT };
 
 /** Words that hold the codes of 32 rows. */
 export function groupWordCount(format: WeightFormat, columnCount: number): number {

@@ -7,8 +7,14 @@
 
 import { EngineError } from "../core/errors.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import { BLOCK_LAYOUTS, elementsSizeBytes, type TensorType } from "../gguf/tensor_types.ts";
-import { WEIGHT_FORMATS, type WeightFormat } from "../kernels/weight_formats.ts";
+import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "../gguf/tensor_types.ts";
+import {
+  commonFormat,
+  unitWriter,
+  WEIGHT_FORMATS,
+  type WeightFormat,
+} from "../kernels/weight_formats.ts";
+import { VECTOR_STRIDE } from "../kernels/weight_formats/spec.ts";
 import {
   BLOCK_COLUMN_COUNT,
   GROUP_ROW_COUNT,
@@ -17,8 +23,6 @@ import {
   type PackedWeights,
   type WeightPart,
 } from "../kernels/weight_layout.ts";
-import { VECTOR_STRIDE } from "./unit_target.ts";
-import { unitColumnCount, unitWriter, WRITERS } from "./weight_blocks.ts";
 
 /** Rows of a weight as they lie in the file. */
 export interface WeightSource {
@@ -124,12 +128,6 @@ export function splitRows(
   });
 }
 
-/** The format in which tensors of these types are kept; the smallest that holds all exactly. */
-export function commonFormat(types: readonly TensorType[]): WeightFormat {
-  const [first, ...others] = types.map((type) => Object.keys(WRITERS[type]) as WeightFormat[]);
-  return first.find((format) => others.every((formats) => formats.includes(format))) ?? "f32";
-}
-
 function checkSources(
   sources: readonly WeightSource[],
   columnCount: number,
@@ -191,7 +189,7 @@ function packSource(
 ): void {
   const { bytes, type } = source;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { elementCount, sizeBytes } = BLOCK_LAYOUTS[type];
+  const { elementCount, sizeBytes } = TENSOR_TYPES[type];
   let at = 0;
   for (let sourceRow = 0; sourceRow < source.rowCount; sourceRow++) {
     const row = rowOf(sourceRow);
@@ -200,7 +198,8 @@ function packSource(
     const { vectorsPerBlock, unitColumnCount: sideColumnCount, sideWordCount } =
       WEIGHT_FORMATS[format];
     const write = unitWriter(type, format);
-    const unitColumns = unitColumnCount(type, format);
+    // Whole blocks of the type, and of the format's side data.
+    const unitColumns = Math.max(sideColumnCount, elementCount);
     const groupRow = row % GROUP_ROW_COUNT;
     const group = (row - part.rowStart - groupRow) / GROUP_ROW_COUNT;
     for (let column = 0; column < columnCount; column += unitColumns) {

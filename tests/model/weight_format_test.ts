@@ -7,9 +7,13 @@ import {
   type PackedWeights,
   weightsSizeBytes,
 } from "../../src/kernels/weight_layout.ts";
-import { WEIGHT_FORMATS, type WeightFormat } from "../../src/kernels/weight_formats.ts";
+import {
+  commonFormat,
+  WEIGHT_FORMATS,
+  type WeightFormat,
+} from "../../src/kernels/weight_formats.ts";
 import { EngineError } from "../../src/core/errors.ts";
-import { commonFormat, packWeights, splitRows } from "../../src/model/weight_format.ts";
+import { packWeights, splitRows } from "../../src/model/weight_format.ts";
 import { seededNormals } from "../support/numeric.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 

@@ -19,7 +19,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
   grammar: ["core", "tokenizer"],
   codec: ["core"],
   gpu: ["core"],
-  kernels: ["core", "codec", "gpu"],
+  kernels: ["core", "gguf", "codec", "gpu"],
   reference: ["core", "codec", "gguf"],
   scheduler: ["core"],
   tiers: ["core", "codec", "scheduler"],

@@ -1,0 +1,12 @@
+import codes from "../../../shaders/lib/weight_f16.wgsl" with { type: "text" };
+import sideNone from "../../../shaders/lib/weight_side_none.wgsl" with { type: "text" };
+import { joinTexts, type WeightFormatSpec, writeVectors } from "./spec.ts";
+
+/** f16, two columns in a word. */
+export const f16 = {
+  unitColumnCount: 32,
+  vectorsPerBlock: 4,
+  sideWordCount: 0,
+  writers: { F16: (view, at, target) => writeVectors(view, at, target, 4) },
+  text: joinTexts(sideNone, codes),
+} as const satisfies WeightFormatSpec;

@@ -1,0 +1,40 @@
+import codes from "../../../shaders/lib/weight_q6k.wgsl" with { type: "text" };
+import side from "../../../shaders/lib/weight_side_q6k.wgsl" with { type: "text" };
+import { GROUP_ROW_COUNT, joinTexts, type UnitTarget, type WeightFormatSpec } from "./spec.ts";
+import { gatherPairs, SUB_BLOCK_COUNT, writeNibbles } from "./super_block.ts";
+
+/** Words of f16 scales, two rows in each. */
+const HALVES = GROUP_ROW_COUNT / 2;
+
+/** Codes of 6 bits around 32; scales of 8 bits for 16 columns, one of f16 for 256. */
+export const q6k = {
+  unitColumnCount: 256,
+  vectorsPerBlock: 1,
+  sideWordCount: HALVES + (4 + 16) * 32,
+  writers: { Q6_K: writeQ6_K },
+  text: joinTexts(side, codes),
+} as const satisfies WeightFormatSpec;
+
+function writeQ6_K(view: DataView, at: number, target: UnitTarget): void {
+  const { side, sideStart, row } = target;
+  side[sideStart + (row >> 1)] |= view.getUint16(at + 208, true) << (16 * (row & 1));
+  const scaleStart = sideStart + HALVES;
+  for (let pair = 0; pair < 4; pair++) {
+    side[scaleStart + pair * GROUP_ROW_COUNT + row] = view.getUint32(at + 192 + 4 * pair, true);
+  }
+  writeNibbles(target, (sub, index) => {
+    const byte = at + (sub >> 2) * 64 + (sub & 1) * 32 + 4 * index;
+    return (view.getUint32(byte, true) >>> ((sub & 2) * 2)) & 0x0f0f0f0f;
+  });
+  const highStart = scaleStart + 4 * GROUP_ROW_COUNT;
+  for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {
+    for (let half = 0; half < 2; half++) {
+      let word = 0;
+      for (let i = 0; i < 4; i++) {
+        const byte = at + 128 + (sub >> 2) * 32 + half * 16 + 4 * i;
+        word |= gatherPairs(view.getUint32(byte, true) >>> (2 * (sub & 3))) << (8 * i);
+      }
+      side[highStart + (2 * sub + half) * GROUP_ROW_COUNT + row] = word;
+    }
+  }
+}

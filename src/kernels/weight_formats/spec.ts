@@ -1,0 +1,67 @@
+import type { TensorType } from "../../gguf/tensor_types.ts";
+
+/** A format in which weights lie on the device. */
+export interface WeightFormatSpec {
+  /** Columns whose side data lie together: 32, or 256 of a super-block. */
+  readonly unitColumnCount: 32 | 256;
+  /** Vectors of 4 words that hold the codes of 32 columns of a row. */
+  readonly vectorsPerBlock: 1 | 2 | 4 | 8;
+  /** Words of side data of a unit of 32 rows: scales, minima, high bits; 0 for none. */
+  readonly sideWordCount: number;
+  /** What writes each tensor type whose values the format holds exactly. */
+  readonly writers: Readonly<Partial<Record<TensorType, UnitWriter>>>;
+  /** WGSL: `load_shared`, `load_scales`, `load_weights`, `weight_columns`. */
+  readonly text: string;
+}
+
+/** Rows that one workgroup of `matmul` makes; parts of a weight begin at multiples of it. */
+export const GROUP_ROW_COUNT = 32;
+
+/** Columns that one step of `matmul` takes. */
+export const BLOCK_COLUMN_COUNT = 32;
+
+/** Vectors from one vector of a row's block to the next. */
+export const VECTOR_STRIDE = 8;
+
+/** Where a unit goes: 32 or 256 columns of one row of a group, zero so far. */
+export interface UnitTarget {
+  words: Uint32Array;
+  /** Vector 0 of the first block of 32 columns: words `4 * vector` and the next three. */
+  vector: number;
+  /** Side data; empty in formats without. */
+  side: Uint32Array;
+  /** First word of the unit's side data, which it shares with the other rows of the group. */
+  sideStart: number;
+  /** Row in the group. */
+  row: number;
+}
+
+/** Copies the blocks at byte `at` of `view` that make one unit. Bits move and do not change. */
+export type UnitWriter = (view: DataView, at: number, target: UnitTarget) => void;
+
+/** Writes word `index` of the unit's side data that have a word for each row. */
+export function putSideWord(target: UnitTarget, index: number, word: number): void {
+  target.side[target.sideStart + GROUP_ROW_COUNT * index + target.row] = word;
+}
+
+/** Copies 16 bytes for each vector of a block as they are. */
+export function writeVectors(
+  view: DataView,
+  at: number,
+  { words, vector }: UnitTarget,
+  vectorCount: number,
+): void {
+  for (let index = 0; index < vectorCount; index++) {
+    const word = 4 * (vector + VECTOR_STRIDE * index);
+    const byte = at + 16 * index;
+    words[word] = view.getUint32(byte, true);
+    words[word + 1] = view.getUint32(byte + 4, true);
+    words[word + 2] = view.getUint32(byte + 8, true);
+    words[word + 3] = view.getUint32(byte + 12, true);
+  }
+}
+
+/** Texts as one. */
+export function joinTexts(...texts: readonly string[]): string {
+  return texts.join("\n");
+}

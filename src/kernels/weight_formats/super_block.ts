@@ -1,0 +1,50 @@
+import { GROUP_ROW_COUNT, putSideWord, type UnitTarget } from "./spec.ts";
+
+/** Blocks of 32 columns in a unit of 256. */
+export const SUB_BLOCK_COUNT = 8;
+
+/** Vectors from a row's block to the next, of formats with one vector each. */
+const BLOCK_STRIDE = GROUP_ROW_COUNT;
+
+/** Four words: two f16, then the 12 bytes of 6-bit scales and minima. */
+export function writeScales(view: DataView, at: number, target: UnitTarget): void {
+  for (let word = 0; word < 4; word++) {
+    putSideWord(target, word, view.getUint32(at + 4 * word, true));
+  }
+}
+
+/**
+ * Writes the low 4 bits of each block: columns 0 to 15 in the low halves of bytes, 16 to 31 in the
+ * high ones.
+ *
+ * @param fourAt Nibbles of columns `4 * index` to `4 * index + 3` of a block, a byte each.
+ */
+export function writeNibbles(
+  { words, vector }: UnitTarget,
+  fourAt: (sub: number, index: number) => number,
+): void {
+  for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {
+    const first = 4 * (vector + sub * BLOCK_STRIDE);
+    for (let index = 0; index < 4; index++) {
+      words[first + index] = fourAt(sub, index) | (fourAt(sub, index + 4) << 4);
+    }
+  }
+}
+
+/** Of 64 columns, the file has the first 32 in the low halves of bytes. */
+export function pairedNibbles(view: DataView, at: number, sub: number, index: number): number {
+  const word = view.getUint32(at + (sub >> 1) * 32 + 4 * index, true);
+  return (word >>> ((sub & 1) * 4)) & 0x0f0f0f0f;
+}
+
+/** Puts the lowest bit of each byte of `word` side by side. */
+export function gatherBits(word: number): number {
+  const bits = word & 0x01010101;
+  return (bits | bits >>> 7 | bits >>> 14 | bits >>> 21) & 15;
+}
+
+/** Puts the lowest 2 bits of each byte of `word` side by side. */
+export function gatherPairs(word: number): number {
+  const bits = word & 0x03030303;
+  return (bits | bits >>> 6 | bits >>> 12 | bits >>> 18) & 255;
+}
