@@ -1,3 +1,4 @@
+import { Kernel } from "../../src/gpu/kernel.ts";
 import { ROW_TEXT } from "../../src/kernels/text/row.ts";
 import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
@@ -10,7 +11,7 @@ const { gpu } = context;
 const { rows, partials, out } = attentionFixture(gpu, "raw");
 const kernel = await AttentionMergeKernel.create(gpu, { shape: SHAPE, splits: SHAPE });
 const bound = kernel.bind({ rows, partials, out });
-const plainPipeline = await gpu.createPipeline({
+const plainKernel = await Kernel.create(gpu, {
   label: "plain attention_merge",
   code: plain + ROW_TEXT,
   constants: {
@@ -19,7 +20,7 @@ const plainPipeline = await gpu.createPipeline({
     SPLIT_COUNT_MAX: SHAPE.splitCountMax,
   },
 });
-const plainBound = gpu.bind(plainPipeline, [rows, partials, out]);
+const plainBound = plainKernel.bind({ rows, partials, out });
 
 for (const rowCount of [1, 64]) {
   const group = `attention_merge, ${rowCount} rows at ${BLOCK_COUNT * 64} tokens`;
@@ -27,9 +28,7 @@ for (const rowCount of [1, 64]) {
   const values = rowCount * SHAPE.queryHeadCount * SHAPE.headSize;
   const work = { bytes: values * (splitCount + 1) * 4, macs: values * splitCount };
   benchKernel("plain", { group, baseline: true, work }, context, (pass) => {
-    pass.setPipeline(plainPipeline);
-    pass.setBindGroup(0, plainBound);
-    pass.dispatchWorkgroups(SHAPE.queryHeadCount, rowCount);
+    plainKernel.dispatch(pass, plainBound, SHAPE.queryHeadCount, rowCount);
   });
   benchKernel("pairs of channels", { group, work }, context, (pass) => {
     kernel.record(pass, bound, rowCount);

@@ -1,3 +1,4 @@
+import { Kernel } from "../../src/gpu/kernel.ts";
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
 import type { WeightFormat } from "../../src/kernels/weight_formats.ts";
 import { uploadWeights, weightsSizeBytes } from "../../src/kernels/weight_layout.ts";
@@ -37,7 +38,7 @@ for (const { type, outputCount, columnCount, rows } of SHAPES) {
   const { format, words, scales } = weights.parts[0];
   const isPlain = format === "q4" || format === "q8";
   const plain = isPlain ? await plainKernel(format, { outputCount, columnCount }) : null;
-  const plainBound = plain && gpu.bind(plain, [words, scales!, x, y]);
+  const plainBound = plain && plain.bind({ weights: words, scales: scales!, x, y });
   for (const rowCount of rows) {
     const work = {
       bytes: weightsSizeBytes(weights) + rowCount * (columnCount + outputCount) * 4,
@@ -47,9 +48,7 @@ for (const { type, outputCount, columnCount, rows } of SHAPES) {
     const options = { group, work, repeats: work.macs > 1e8 ? 2 : 10 };
     if (plain) {
       benchKernel("plain: a lane per output", { ...options, baseline: true }, context, (pass) => {
-        pass.setPipeline(plain);
-        pass.setBindGroup(0, plainBound);
-        pass.dispatchWorkgroups(outputCount / 32, rowCount);
+        plain.dispatch(pass, plainBound!, outputCount / 32, rowCount);
       });
     }
     benchKernel("x shared, 4 outputs x rows", options, context, (pass) => {
@@ -61,8 +60,8 @@ for (const { type, outputCount, columnCount, rows } of SHAPES) {
 function plainKernel(
   format: WeightFormat,
   constants: { outputCount: number; columnCount: number },
-): Promise<GPUComputePipeline> {
-  return gpu.createPipeline({
+): Promise<Kernel> {
+  return Kernel.create(gpu, {
     label: "plain matmul",
     code: plainSource,
     constants: {

@@ -206,18 +206,6 @@ export class Gpu {
     });
   }
 
-  /** Binds buffers at 0, 1, 2, … of group 0 of a pipeline. */
-  bind(
-    pipeline: GPUComputePipeline,
-    resources: readonly (GPUBuffer | BufferSlice)[],
-  ): GPUBindGroup {
-    const entries = resources.map((resource, binding) => ({
-      binding,
-      resource: "buffer" in resource ? (resource as BufferSlice) : { buffer: resource },
-    })) as GPUBindGroupEntry[];
-    return this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-  }
-
   /** Runs `make` inside error scopes and throws what they caught as an {@link EngineError}. */
   async checked<T>(label: string, make: () => T): Promise<T> {
     this.device.pushErrorScope("out-of-memory");

@@ -46,7 +46,7 @@ export interface SealKernels {
   readonly layout: SealLayout;
   /** Of the blocks to measure: `packJobWords`. */
   readonly measureJobs: GPUBuffer;
-  /** u32 `[jobs][layer][sectionCount]`: words of payload; null if nothing is measured. */
+  /** u32 `[jobs][sealed store][sectionCount]`: words of payload; null if nothing is measured. */
   readonly sizes: GPUBuffer | null;
   /** u32 `[jobs]`: not 0 for a block that is refused. */
   readonly flags: GPUBuffer;
@@ -58,7 +58,7 @@ export interface SealKernels {
   destroy(): void;
 }
 
-/** A kernel that packs the layers of an arena group. */
+/** A kernel that packs the records of an arena group. */
 interface PackKernel {
   record(
     pass: GPUComputePassEncoder,

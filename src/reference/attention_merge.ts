@@ -2,7 +2,7 @@ import { readRow, ROW_WORDS } from "../core/row.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { AttentionReferenceShape } from "./attention_decode/raw.ts";
 
-/** CPU twin of `attention_merge`, in f64. Returns `[row][query head][headSize]`. */
+/** Reference of `attention_merge`, in f64. Returns `[row][query head][headSize]`. */
 export function attentionMergeReference(
   shape: AttentionReferenceShape,
   inputs: { rows: Uint32Array; partials: ArrayLike<number> },

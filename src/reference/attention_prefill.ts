@@ -22,7 +22,7 @@ export interface AttentionPrefillInputs {
 }
 
 /**
- * CPU twin of `shaders/attention_prefill/raw.wgsl`, in f64: each row for itself.
+ * Reference of `shaders/attention_prefill/raw.wgsl`, in f64: each row for itself.
  *
  * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
  */

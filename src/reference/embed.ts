@@ -1,4 +1,4 @@
-/** CPU twin of `shaders/embed/row.wgsl`. `weight` is `[vocabulary, columnCount]`, expanded. */
+/** Reference of `shaders/embed/row.wgsl`. `weight` is `[vocabulary, columnCount]`, expanded. */
 export function embedReference(
   weight: ArrayLike<number>,
   ids: ArrayLike<number>,

@@ -17,7 +17,7 @@ export interface FinishHeadsReferenceOptions {
 }
 
 /**
- * CPU twin of `shaders/finish_heads/head.wgsl` for one row, in f64.
+ * Reference of `shaders/finish_heads/head.wgsl` for one row, in f64.
  *
  * @param heads `[queryHeadCount + 2 * kvHeadCount, headSize]`.
  * @returns The same heads, finished: queries and keys are normed and turned.

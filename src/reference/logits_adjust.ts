@@ -8,7 +8,7 @@ export interface AdjustCase extends LogitAdjustments {
   allowedIds: ReadonlySet<number> | null;
 }
 
-/** CPU twin of `shaders/logits_adjust/row.wgsl` for one row. `logits` is `[vocabSize]`. */
+/** Reference of `shaders/logits_adjust/row.wgsl` for one row. `logits` is `[vocabSize]`. */
 export function logitsAdjustReference(logits: Float32Array, asked: AdjustCase): Float64Array {
   const { repetitionPenalty, frequencyPenalty, presencePenalty } = asked;
   const result = Float64Array.from(logits);

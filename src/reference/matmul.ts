@@ -1,5 +1,5 @@
 /**
- * CPU twin of `shaders/matmul/rows.wgsl` and of what it may do with its outputs: f64 throughout.
+ * Reference of `shaders/matmul/rows.wgsl` and of what it may do with its outputs: f64 throughout.
  *
  * @module
  */

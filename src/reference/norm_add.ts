@@ -1,5 +1,5 @@
 /**
- * CPU twin of `shaders/norm_add/row.wgsl`, in f64: `x + weight * given / rms(given)` per row.
+ * Reference of `shaders/norm_add/row.wgsl`, in f64: `x + weight * given / rms(given)` per row.
  *
  * @param x `[rows, columns]`.
  * @param given `[rows, columns]`.

@@ -11,7 +11,7 @@ export interface SampleChoice {
 }
 
 /**
- * CPU twin of `sample` for one row: sorts, f64 throughout. `logits` is `[vocabSize]`.
+ * Reference of `sample` for one row: sorts, f64 throughout. `logits` is `[vocabSize]`.
  */
 export function sampleReference(
   logits: Float32Array,

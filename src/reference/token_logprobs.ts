@@ -1,6 +1,6 @@
 import type { TokenLogprobs } from "../core/sampling.ts";
 
-/** CPU twin of `shaders/token_logprobs/row.wgsl` for one row. `logits` is `[vocabSize]`. */
+/** Reference of `shaders/token_logprobs/row.wgsl` for one row. `logits` is `[vocabSize]`. */
 export function tokenLogprobsReference(
   logits: Float32Array,
   id: number,

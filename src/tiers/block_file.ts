@@ -15,7 +15,7 @@ import type { RecordSizes } from "../scheduler/block_memory.ts";
 /** First word of a file: the bytes "PKVT". */
 const MAGIC = 0x54564b50;
 const FILE_VERSION = 1;
-/** Magic, version, form, layers, words, checksum, root and key as 32 + 40 bytes. */
+/** Magic, version, form, stores, payload bytes, checksum, root and key as 32 + 40 bytes. */
 const HEADER_BYTES = 6 * WORD_SIZE_BYTES + 32 + 40;
 const CHECKSUM_OFFSET = 5 * WORD_SIZE_BYTES;
 /** Bits of the words of a record; those above are the tokens it has fewer than 64. */
@@ -26,7 +26,7 @@ const FORMS = ["words", "portable"] as const;
 export interface StoredBlock extends RecordSizes {
   /** Name and kind: src/scheduler/block_key.ts. */
   key: string;
-  /** All layers, one after the other. */
+  /** Records, or raw tiles, of all stores, one after the other. */
   words: Uint32Array<ArrayBuffer>;
 }
 
@@ -47,7 +47,7 @@ export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Arr
   const { key, recordWords, tokenCounts, words } = block;
   const isWhole = kindOfKey(key) === "sealed" && tokenCounts === undefined;
   const portable = isWhole ? portableForm(format, format.profile) : null;
-  const payload = portable ? portable.pack(recordsOf(block)) : new Uint8Array(words.buffer);
+  const payload = portable ? portable.pack(sealedRecords(block)) : new Uint8Array(words.buffer);
   const tableBytes = recordWords.length * WORD_SIZE_BYTES;
   const bytes = new Uint8Array(HEADER_BYTES + tableBytes + payload.length);
   const view = new DataView(bytes.buffer);
@@ -85,9 +85,9 @@ export function parseBlockFile(
   const word = (index: number) => view.getUint32(index * WORD_SIZE_BYTES, true);
   if (word(0) !== MAGIC) refuse("it does not begin with PKVT");
   if (word(1) !== FILE_VERSION) refuse(`it has version ${word(1)}, must be ${FILE_VERSION}`);
-  const [form, layerCount, payloadBytes] = [FORMS[word(2)], word(3), word(4)];
+  const [form, storeCount, payloadBytes] = [FORMS[word(2)], word(3), word(4)];
   if (form === undefined) refuse(`it has form ${word(2)}, which this version does not know`);
-  const payloadStart = HEADER_BYTES + layerCount * WORD_SIZE_BYTES;
+  const payloadStart = HEADER_BYTES + storeCount * WORD_SIZE_BYTES;
   if (bytes.length !== payloadStart + payloadBytes) refuse("it is cut, or longer than it says");
   const zeroed = bytes.slice();
   zeroed.fill(0, CHECKSUM_OFFSET, CHECKSUM_OFFSET + 4);
@@ -96,7 +96,7 @@ export function parseBlockFile(
     new TextDecoder().decode(bytes.subarray(start, start + length)).replaceAll("\0", "");
   if (text(CHECKSUM_OFFSET + 4, 32) !== format.root) refuse("it belongs to another cache");
   if (text(CHECKSUM_OFFSET + 4 + 32, 40) !== key) refuse("it is another block");
-  const sizes = Array.from({ length: layerCount }, (_, store) => {
+  const sizes = Array.from({ length: storeCount }, (_, store) => {
     return view.getUint32(HEADER_BYTES + store * WORD_SIZE_BYTES, true);
   });
   const recordWords = sizes.map((size) => size & (1 << WORD_COUNT_BITS) - 1);
@@ -111,9 +111,11 @@ export function parseBlockFile(
   return { key, recordWords, ...(isWhole ? {} : { tokenCounts }), words };
 }
 
-function recordsOf({ recordWords, words }: StoredBlock): Uint32Array[] {
+/** Those of stores that seal: the others have none. */
+function sealedRecords({ recordWords, words }: StoredBlock): Uint32Array[] {
   let start = 0;
-  return recordWords.map((count) => words.subarray(start, start += count));
+  return recordWords.filter((count) => count > 0)
+    .map((count) => words.subarray(start, start += count));
 }
 
 function joined(records: readonly Uint32Array[]): Uint32Array<ArrayBuffer> {

@@ -2,7 +2,7 @@ import { assert, assertLess } from "@std/assert";
 import fc from "fast-check";
 import { EngineError } from "../../src/core/errors.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import type { GgufValue } from "../../src/gguf/write_gguf.ts";
+import type { GgufValue } from "../support/write_gguf.ts";
 import { readModelPlan } from "../../src/model/architectures/registry.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { writeTinyModel } from "../support/tiny_model.ts";

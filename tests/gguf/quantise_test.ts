@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
 import { dequantise } from "../../src/gguf/dequantise.ts";
-import { quantise, type QuantisedType } from "../../src/gguf/quantise.ts";
+import { quantise, type QuantisedType } from "../support/quantise.ts";
 import { seededNormals } from "../support/numeric.ts";
 
 /** 32 values: 0 but for the ones given, by index. */

@@ -9,7 +9,7 @@ import {
 import { EngineError } from "../../src/core/errors.ts";
 import { GgufMetadata } from "../../src/gguf/metadata.ts";
 import { readGguf, readTensorBytes } from "../../src/gguf/read_gguf.ts";
-import { writeGguf } from "../../src/gguf/write_gguf.ts";
+import { writeGguf } from "../support/write_gguf.ts";
 
 const TENSORS = [
   { name: "a", type: "F32", shape: [3], bytes: bytesFrom(1, 12) },

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Gpu } from "../../src/gpu/gpu.ts";
+import { Kernel } from "../../src/gpu/kernel.ts";
 import { ReadBack } from "../../src/gpu/read_back.ts";
 import { Stopwatch } from "../../src/gpu/stopwatch.ts";
 
@@ -19,9 +20,9 @@ Deno.test("Stopwatch.seconds() adds spans of two words, and counts a clock set b
 
 Deno.test("Stopwatch measures what is recorded in its spans, no longer than it took", async () => {
   const gpu = await Gpu.open();
-  const pipeline = await gpu.createPipeline({ label: "loop", code: LOOP });
+  const kernel = await Kernel.create(gpu, { label: "loop", code: LOOP });
   const y = gpu.createBuffer("y", 4096 * 4);
-  const bound = gpu.bind(pipeline, [y]);
+  const bound = kernel.bind({ y });
   const stopwatch = Stopwatch.create(gpu, 2);
   assert(stopwatch !== null, "the adapter of the tests has timestamps");
   const readBack = ReadBack.create(gpu, "times", stopwatch.resultSizeBytes);
@@ -30,9 +31,7 @@ Deno.test("Stopwatch measures what is recorded in its spans, no longer than it t
     groupCounts.forEach((count, span) =>
       stopwatch.record(encoder, span, () => {
         const pass = encoder.beginComputePass();
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, bound);
-        pass.dispatchWorkgroups(count);
+        kernel.dispatch(pass, bound, count);
         pass.end();
       })
     );

@@ -3,7 +3,7 @@ import { MatmulKernel, ROW_TILE } from "../../src/kernels/matmul/rows.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { alignUp, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
-import { quantise } from "../../src/gguf/quantise.ts";
+import { quantise } from "../support/quantise.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
 import { matmulReference, ropeReference } from "../../src/reference/matmul.ts";
 import { readF32, readU32, submitPass, testGpu } from "../support/gpu.ts";

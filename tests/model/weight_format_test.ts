@@ -1,5 +1,5 @@
 import { dequantise } from "../../src/gguf/dequantise.ts";
-import { quantise, type QuantisedType } from "../../src/gguf/quantise.ts";
+import { quantise, type QuantisedType } from "../support/quantise.ts";
 import { elementsSizeBytes, type TensorType } from "../../src/gguf/tensor_types.ts";
 import { randomBlocks } from "../support/random_blocks.ts";
 import {

@@ -1,6 +1,6 @@
 /** Blocks of tensor types without a quantiser, and the worst there are. */
 
-import { quantise } from "../../src/gguf/quantise.ts";
+import { quantise } from "./quantise.ts";
 import { elementsSizeBytes, type TensorType } from "../../src/gguf/tensor_types.ts";
 import { seededNormals, seededRandom } from "./numeric.ts";
 

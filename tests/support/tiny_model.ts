@@ -1,8 +1,8 @@
 /** Seeded models of any architecture and size, for tests that need a model but not a good one. */
 
 import { GgufMetadata } from "../../src/gguf/metadata.ts";
-import { quantise, type QuantisedType } from "../../src/gguf/quantise.ts";
-import { type GgufTensorData, type GgufValue, writeGguf } from "../../src/gguf/write_gguf.ts";
+import { quantise, type QuantisedType } from "./quantise.ts";
+import { type GgufTensorData, type GgufValue, writeGguf } from "./write_gguf.ts";
 import { readArchitecture } from "../../src/model/architectures/registry.ts";
 import {
   EMBEDDING_NAME,

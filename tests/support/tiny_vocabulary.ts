@@ -1,6 +1,6 @@
 /** A byte-level BPE vocabulary small enough to work out its ids by hand. */
 
-import type { GgufValue } from "../../src/gguf/write_gguf.ts";
+import type { GgufValue } from "./write_gguf.ts";
 import { BYTE_CHARACTERS } from "../../src/tokenizer/byte_level.ts";
 
 /** Control tokens with their ids. */

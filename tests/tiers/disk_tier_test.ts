@@ -60,6 +60,14 @@ Deno.test("a packed block is stored in its portable form, byte for byte", () => 
   assert(text.startsWith("PKVT") && text.includes("PKVB"));
 });
 
+Deno.test("a store that seals nothing has no record in a file, and none when it is read", () => {
+  const { key, recordWords: [first, second], words } = makeBlock(1);
+  const block = { key, recordWords: [0, first, 0, second], words };
+  const bytes = packBlockFile(FORMAT, block);
+  assert(new TextDecoder("latin1").decode(bytes).includes("PKVB"), "it is in the portable form");
+  assertEquals(parseBlockFile(FORMAT, key, bytes), block);
+});
+
 Deno.test("DiskTier finds its blocks again, whatever a crash left and clocks said", () =>
   withFolder(async (folder) => {
     const tier = await open(folder);

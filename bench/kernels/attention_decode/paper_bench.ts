@@ -1,3 +1,4 @@
+import { Kernel } from "../../../src/gpu/kernel.ts";
 import { ROW_TEXT } from "../../../src/kernels/text/row.ts";
 import { AttentionDecodePaperKernel } from "../../../src/kernels/attention_decode/paper.ts";
 import { AttentionDecodeRawKernel } from "../../../src/kernels/attention_decode/raw.ts";
@@ -47,7 +48,7 @@ for (const packSize of [4, 8, 16, 32] as const) {
     kernel.record(pass, bound, grid);
   });
   if (packSize !== PAPER.packSize) continue;
-  const plainPipeline = await gpu.createPipeline({
+  const plainKernel = await Kernel.create(gpu, {
     label: "plain attention_decode/paper",
     code: plain + ROW_TEXT,
     constants: {
@@ -61,10 +62,8 @@ for (const packSize of [4, 8, 16, 32] as const) {
       VALUE_BITS: layout.valueBits,
     },
   });
-  const plainBound = gpu.bind(plainPipeline, [q, rows, arena, partials, directory]);
+  const plainBound = plainKernel.bind({ q, rows, arena, partials, directory });
   benchKernel("plain, packs of 16", { group, repeats: 1, work }, context, (pass) => {
-    pass.setPipeline(plainPipeline);
-    pass.setBindGroup(0, plainBound);
-    pass.dispatchWorkgroups(SHAPE.queryHeadCount, SPLIT_COUNT, 1);
+    plainKernel.dispatch(pass, plainBound, SHAPE.queryHeadCount, SPLIT_COUNT);
   });
 }

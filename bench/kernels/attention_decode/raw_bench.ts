@@ -1,3 +1,4 @@
+import { Kernel } from "../../../src/gpu/kernel.ts";
 import { ROW_TEXT } from "../../../src/kernels/text/row.ts";
 import { AttentionDecodeRawKernel } from "../../../src/kernels/attention_decode/raw.ts";
 import {
@@ -16,7 +17,7 @@ const group = `attention_decode/raw, one row over ${BLOCK_COUNT * 64} sealed tok
 const { q, rows, arena, directory, partials, arenaBytes } = attentionFixture(gpu, "raw");
 const work = { bytes: arenaBytes, macs: ROW_MACS };
 
-const plainPipeline = await gpu.createPipeline({
+const plainKernel = await Kernel.create(gpu, {
   label: "plain attention_decode/raw",
   code: plain + ROW_TEXT,
   constants: {
@@ -27,11 +28,9 @@ const plainPipeline = await gpu.createPipeline({
     SPLIT_COUNT_MAX: SHAPE.splitCountMax,
   },
 });
-const plainBound = gpu.bind(plainPipeline, [q, rows, arena, partials, directory]);
+const plainBound = plainKernel.bind({ q, rows, tiles: arena, partials, directory });
 benchKernel("plain", { group, baseline: true, repeats: 2, work }, context, (pass) => {
-  pass.setPipeline(plainPipeline);
-  pass.setBindGroup(0, plainBound);
-  pass.dispatchWorkgroups(SHAPE.queryHeadCount, SPLIT_COUNT, 1);
+  plainKernel.dispatch(pass, plainBound, SHAPE.queryHeadCount, SPLIT_COUNT);
 });
 
 const kernel = await AttentionDecodeRawKernel.create(gpu, {

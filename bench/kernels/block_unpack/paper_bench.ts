@@ -1,3 +1,4 @@
+import { Kernel } from "../../../src/gpu/kernel.ts";
 import { ROW_TEXT } from "../../../src/kernels/text/row.ts";
 import { rawTileWords } from "../../../src/codec/record.ts";
 import { BlockUnpackPaperKernel, createSegments } from "../../../src/kernels/block_unpack/paper.ts";
@@ -27,7 +28,7 @@ for (const packSize of [16, 8, 32] as const) {
     kernel.record(pass, bound, blockCount);
   });
   if (packSize !== PAPER.packSize) continue;
-  const pipeline = await gpu.createPipeline({
+  const plainKernel = await Kernel.create(gpu, {
     label: "plain block_unpack",
     code: plain + ROW_TEXT,
     constants: {
@@ -38,11 +39,9 @@ for (const packSize of [16, 8, 32] as const) {
       VALUE_BITS: layout.valueBits,
     },
   });
-  const plainBound = gpu.bind(pipeline, [rows, arena, directory, tiles]);
+  const plainBound = plainKernel.bind({ rows, arena, directory, tiles });
   const options = { group, baseline: true, repeats: 1, work };
   benchKernel("plain, packs of 16", options, context, (pass) => {
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, plainBound);
-    pass.dispatchWorkgroups(tileWords / 64, blockCount);
+    plainKernel.dispatch(pass, plainBound, tileWords / 64, blockCount);
   });
 }

@@ -23,7 +23,7 @@ export interface AttentionDecodeBandedInputs {
 }
 
 /**
- * CPU twin of `shaders/attention_decode/banded.wgsl`, in f64 from the records.
+ * Reference of `shaders/attention_decode/banded.wgsl`, in f64 from the records.
  *
  * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
  */

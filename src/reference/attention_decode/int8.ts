@@ -20,7 +20,7 @@ export interface AttentionDecodeInt8Inputs {
 }
 
 /**
- * CPU twin of `attention_decode/int8`, in f64 from the records.
+ * Reference of `attention_decode/int8`, in f64 from the records.
  *
  * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
  */

@@ -26,7 +26,7 @@ export function tokensOfRecord(layout: PaperLayout, record: Uint32Array): Visibl
 }
 
 /**
- * CPU twin of `shaders/attention_decode/paper.wgsl`, in f64 from the records.
+ * Reference of `shaders/attention_decode/paper.wgsl`, in f64 from the records.
  *
  * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
  */

@@ -93,7 +93,7 @@ export function joinTokens(runs: readonly VisibleTokens[], channelCount: number)
 }
 
 /**
- * CPU twin of `shaders/attention_decode/raw.wgsl`, in f64 from the f16 words.
+ * Reference of `shaders/attention_decode/raw.wgsl`, in f64 from the f16 words.
  *
  * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
  */

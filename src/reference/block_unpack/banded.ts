@@ -19,7 +19,7 @@ export interface BlockUnpackBandedInputs {
 /** Largest finite f16. */
 const F16_MAX = 65504;
 
-/** CPU twin of `shaders/block_unpack/banded.wgsl`: raw tiles `[blockCount][tileWords]`. */
+/** Reference of `shaders/block_unpack/banded.wgsl`: raw tiles `[blockCount][tileWords]`. */
 export function blockUnpackBandedReference(inputs: BlockUnpackBandedInputs): Uint32Array {
   const { layout, arena, directory, firstBlock, blockCount } = inputs;
   const tiles = Array.from({ length: blockCount }, (_, index) => {

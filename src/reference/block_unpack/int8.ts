@@ -16,7 +16,7 @@ export interface BlockUnpackInt8Inputs {
 /** Largest finite f16. */
 const F16_MAX = 65504;
 
-/** CPU twin of `block_unpack/int8`: raw tiles `[blockCount][tileWords]`, bit for bit. */
+/** Reference of `block_unpack/int8`: raw tiles `[blockCount][tileWords]`, bit for bit. */
 export function blockUnpackInt8Reference(inputs: BlockUnpackInt8Inputs): Uint32Array {
   const { layout, arena, directory, firstBlock, blockCount } = inputs;
   const tiles = Array.from({ length: blockCount }, (_, index) => {

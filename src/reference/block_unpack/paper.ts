@@ -16,7 +16,7 @@ export interface BlockUnpackInputs {
 /** Largest finite f16. */
 const F16_MAX = 65504;
 
-/** CPU twin of `block_unpack/paper`: raw tiles `[blockCount][tileWords]`, bit for bit. */
+/** Reference of `block_unpack/paper`: raw tiles `[blockCount][tileWords]`, bit for bit. */
 export function blockUnpackPaperReference(inputs: BlockUnpackInputs): Uint32Array {
   const { layout, arena, directory, firstBlock, blockCount } = inputs;
   const tiles = Array.from({ length: blockCount }, (_, index) => {

@@ -5,7 +5,7 @@ import { scratchBlock } from "../../codec/scratch.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BandedJob, BandedScratch } from "../kv_quantise/banded.ts";
 
-/** CPU twin of `shaders/kv_measure/banded.wgsl`: u32 `[job][layer][section]`. */
+/** Reference of `shaders/kv_measure/banded.wgsl`: u32 `[job][layer][section]`. */
 export function kvMeasureBandedReference(
   layout: BandedLayout,
   scratch: Pick<BandedScratch, "codes" | "params" | "order">,

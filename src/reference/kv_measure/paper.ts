@@ -2,7 +2,7 @@ import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { measurePaper } from "../../codec/paper/pack.ts";
 import { type PackJob, scratchBlock } from "../../codec/scratch.ts";
 
-/** CPU twin of `shaders/kv_measure/paper.wgsl`: u32 `[job][layer][section]`. */
+/** Reference of `shaders/kv_measure/paper.wgsl`: u32 `[job][layer][section]`. */
 export function kvMeasurePaperReference(
   layout: PaperLayout,
   scratch: { codes: Uint8Array; params: Uint32Array; order: Uint32Array },

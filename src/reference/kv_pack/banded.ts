@@ -4,7 +4,7 @@ import type { BandedTables } from "../../codec/banded/tables.ts";
 import { bandedSource } from "../kv_measure/banded.ts";
 import type { BandedScratch } from "../kv_quantise/banded.ts";
 
-/** CPU twin of `shaders/kv_pack/banded.wgsl`: writes the records of all layers into `arena`. */
+/** Reference of `shaders/kv_pack/banded.wgsl`: writes the records of all layers into `arena`. */
 export function kvPackBandedReference(
   layout: BandedLayout,
   scratch: BandedScratch,

@@ -2,7 +2,7 @@ import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { packPaper } from "../../codec/paper/pack.ts";
 import { type PackJob, scratchBlock } from "../../codec/scratch.ts";
 
-/** CPU twin of `shaders/kv_pack/paper.wgsl`: writes the records of all layers into `arena`. */
+/** Reference of `shaders/kv_pack/paper.wgsl`: writes the records of all layers into `arena`. */
 export function kvPackPaperReference(
   layout: PaperLayout,
   scratch: { codes: Uint8Array; params: Uint32Array; order: Uint32Array },

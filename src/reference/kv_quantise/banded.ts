@@ -23,7 +23,7 @@ export interface BandedScratch extends QuantiseScratch {
   sinks: Uint32Array;
 }
 
-/** CPU twin of `shaders/kv_quantise/banded.wgsl`; entries of refused blocks stay zero. */
+/** Reference of `shaders/kv_quantise/banded.wgsl`; entries of refused blocks stay zero. */
 export function kvQuantiseBandedReference(
   layout: BandedLayout,
   input: {

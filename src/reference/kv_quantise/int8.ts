@@ -10,7 +10,7 @@ export interface Int8Job {
   tile: number;
 }
 
-/** CPU twin of `kv_quantise/int8`, all layers; records of tiles that are refused stay zero. */
+/** Reference of `kv_quantise/int8`, all layers; records of tiles that are refused stay zero. */
 export function kvQuantiseInt8Reference(
   layout: Int8Layout,
   { jobs, windows }: { jobs: readonly Int8Job[]; windows: readonly Uint32Array[] },

@@ -13,7 +13,7 @@ export interface QuantiseScratch {
   flags: Uint32Array;
 }
 
-/** CPU twin of `kv_quantise/paper`, all layers; entries of refused blocks stay zero. */
+/** Reference of `kv_quantise/paper`, all layers; entries of refused blocks stay zero. */
 export function kvQuantisePaperReference(
   layout: PaperLayout,
   input: { jobs: readonly PackJob[]; windows: readonly Uint32Array[] },

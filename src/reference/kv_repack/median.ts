@@ -2,7 +2,7 @@ import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { repackOrder } from "../../codec/repack.ts";
 import { type PackJob, scratchBlock } from "../../codec/scratch.ts";
 
-/** CPU twin of `shaders/kv_repack/median.wgsl`: u32 `[job][layer][64]`. */
+/** Reference of `shaders/kv_repack/median.wgsl`: u32 `[job][layer][64]`. */
 export function kvRepackMedianReference(
   layout: PaperLayout,
   scratch: { codes: Uint8Array; params: Uint32Array },

@@ -1,7 +1,7 @@
 import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { EngineError, type EngineErrorCode } from "../../../src/core/errors.ts";
 import { readGguf } from "../../../src/gguf/read_gguf.ts";
-import type { GgufValue } from "../../../src/gguf/write_gguf.ts";
+import type { GgufValue } from "../../support/write_gguf.ts";
 import { readModelPlan } from "../../../src/model/architectures/registry.ts";
 import { defaultModelPath } from "../../support/default_model.ts";
 import { type TinyModelOptions, writeTinyModel } from "../../support/tiny_model.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { alignUp } from "../core/shapes.ts";
-import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "./tensor_types.ts";
+import { alignUp } from "../../src/core/shapes.ts";
+import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "../../src/gguf/tensor_types.ts";
 
 /**
  * A value as it is stored: text, boolean, integer as u32 (i32 if negative), other numbers as f32,

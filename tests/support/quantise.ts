@@ -4,7 +4,7 @@
  * @module
  */
 
-import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "./tensor_types.ts";
+import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "../../src/gguf/tensor_types.ts";
 
 /** A type that {@link quantise} makes. */
 export type QuantisedType = {
