@@ -161,7 +161,9 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
         //: if has_part_groups
         score${heads} += select(earlier${heads}, Heads(0.0), part == 0u);
         //: end
-        score${heads} = select(Heads(LOWEST), score${heads} * factor, is_own);
+        score${heads} *= factor;
+        score${heads} = select(score${heads}, capped(score${heads}), is_last_part);
+        score${heads} = select(Heads(LOWEST), score${heads}, is_own);
         peaks.peak${heads} =
           max(peaks.peak${heads}, select(Heads(LOWEST), score${heads}, is_last_part));
         own${heads} = select(own${heads}, Heads(0.0), is_done);
@@ -185,7 +187,7 @@ fn sum_sink_scores(workgroup: vec3<u32>, record: u32) {
       let key = sink_value(record, workgroup.x * SINK_COUNT + sink, channel);
       score${heads} += load_query_${heads}(workgroup, channel) * key * inverseSqrt(f32(D));
     }
-    score${heads} = sum_lanes(score${heads});
+    score${heads} = capped(sum_lanes(score${heads}));
     if (lane == 0u) {
       sink_scores${heads}[sink] = score${heads};
     }

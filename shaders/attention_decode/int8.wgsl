@@ -62,7 +62,8 @@ fn run(workgroup: vec3<u32>) {
         score${heads} += queries${heads}[4u * word + 3u] * code.w;
       }
       let key_scale = token_scale(keys, token);
-      score${heads} = select(Heads(LOWEST), score${heads} * key_scale, token < token_count);
+      score${heads} = capped(score${heads} * key_scale);
+      score${heads} = select(Heads(LOWEST), score${heads}, token < token_count);
       weights${heads}[token] = score${heads};
       next${heads} = max(next${heads}, score${heads});
     }

@@ -140,6 +140,7 @@ fn score_tokens(block_count: u32, before: Softmax) -> Softmax {
         score${unit}_${eight}_${heads} =
           scale_of(params) *
             (score${unit}_${eight}_${heads} + zero_of(params) * before.query_sum${heads});
+        score${unit}_${eight}_${heads} = capped(score${unit}_${eight}_${heads});
         score${unit}_${eight}_${heads} =
           select(Heads(LOWEST), score${unit}_${eight}_${heads}, token < token_counts[block]);
         peak${heads} = max(peak${heads}, score${unit}_${eight}_${heads});

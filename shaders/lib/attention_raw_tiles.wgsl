@@ -1,20 +1,20 @@
 //: file shaders/lib/attention_raw_tiles.wgsl
 // Attention of a few queries over the raw f16 tiles of one split: scores, softmax, weighted values.
 // For the split's tokens t that query g may see:
-//   score[t] = dot(q[g], k[t]) / sqrt(D);  m = max score;  l = sum exp(score - m)
+//   score[t] = capped(dot(q[g], k[t]) / sqrt(D));  m = max score;  l = sum exp(score - m)
 //   o[c] = sum exp(score[t] - m) * v[t, c]
 //
 // Used by: attention_decode/raw.wgsl, attention_prefill/raw.wgsl
 // Needs:   D, KV_HEAD_COUNT, LANE_COUNT, SPAN, BLOCKS_PER_ROUND, ROUND_TOKENS, TOKENS_AT_A_TIME;
 //          tiles; a source; lanes; split_row; Heads, HeadsCount and load_query, seen_count,
-//          load_partial, store_partial of each
+//          load_partial, store_partial of each; capped
 //
 // A split is attended to in rounds of as many blocks as workgroup memory has room for.
 // Scores: lane = token; a lane loads 8 channels at a time and q goes round by shuffles.
 // Values: SPAN lanes share a token, 8 channels each; the weights go round by shuffles.
 // Markers: queries = vectors of queries, token = of a lane's at a time, word = of 8 channels,
 // channel = of a lane's, turn = tokens of 8 of a lane, fold = steps of a reduction over groups.
-// has_rounds: if a split has more than one.
+// has_rounds: if a split has more than one. has_reach: if queries see REACH tokens only.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
@@ -88,8 +88,14 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
         //: end
       }
       let token${token} = start + ${token}u * LANE_COUNT + lane;
+      let place${token} = HeadsCount(block * BLOCK_TOKENS + token${token});
+      //: if has_reach
       let is_seen${token}_${queries} =
-        HeadsCount(block * BLOCK_TOKENS + token${token}) < limit${queries};
+        (place${token} < limit${queries}) & (place${token} + REACH >= seen${queries});
+      //: else
+      let is_seen${token}_${queries} = place${token} < limit${queries};
+      //: end
+      score${token}_${queries} = capped(score${token}_${queries});
       score${token}_${queries} =
         select(Heads(LOWEST), score${token}_${queries}, is_seen${token}_${queries});
       weights${queries}[(block - first) * BLOCK_TOKENS + token${token}] = score${token}_${queries};

@@ -21,7 +21,7 @@ fn turned(values: vec4<f32>, turn: vec4<f32>) -> vec4<f32> {
 }
 
 fn tile_start(slot: u32, position: u32) -> u32 {
-  let tile = (position / BLOCK_TOKENS) & (WINDOW_TILE_COUNT - 1u);
+  let tile = (position / BLOCK_TOKENS) % WINDOW_TILE_COUNT;
   return (slot * WINDOW_TILE_COUNT + tile) * TILE_WORDS;
 }
 

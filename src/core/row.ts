@@ -5,6 +5,8 @@
  * @module
  */
 
+import { BLOCK_TOKEN_COUNT, blocksInReach } from "./shapes.ts";
+
 /** One row of activations. */
 export interface Row {
   slot: number;
@@ -18,6 +20,15 @@ export interface Row {
   firstWindowBlock: number;
   /** Where the id of its token lies in the buffer of ids. */
   idIndex: number;
+}
+
+/**
+ * The same row where it sees its `reach` newest tokens and all of them are raw. The rows of a block
+ * begin at the same tile, so that what is made of one does not depend on the slice it is in.
+ */
+export function rowInReach(row: Row, reach: number): Row {
+  const block = Math.floor(row.position / BLOCK_TOKEN_COUNT);
+  return { ...row, listCount: 0, firstWindowBlock: Math.max(0, block - blocksInReach(reach)) };
 }
 
 /** Words of a {@link Row} on the device, in the order of its fields; shaders/lib/row.wgsl. */

@@ -46,13 +46,30 @@ export interface ModelShape {
 }
 
 /** Tile of a slot's window that holds a block while it is raw. */
-export function tileOf(blockIndex: number): number {
-  return blockIndex % WINDOW_TILE_COUNT;
+export function tileOf(blockIndex: number, tileCount = WINDOW_TILE_COUNT): number {
+  return blockIndex % tileCount;
 }
 
 /** The same tile in a window of all slots. */
-export function windowTile(slot: number, blockIndex: number): number {
-  return slot * WINDOW_TILE_COUNT + tileOf(blockIndex);
+export function windowTile(
+  slot: number,
+  blockIndex: number,
+  tileCount = WINDOW_TILE_COUNT,
+): number {
+  return slot * tileCount + tileOf(blockIndex, tileCount);
+}
+
+/** Blocks before its own of which a token sees something, if it sees `reach` tokens. */
+export function blocksInReach(reach: number): number {
+  return divCeil(reach - 1, BLOCK_TOKEN_COUNT);
+}
+
+/**
+ * Raw tiles of a sequence where layers see `reach` tokens and nothing is sealed: those that a token
+ * sees, and one more, since a preempted sequence begins again up to a block before its newest.
+ */
+export function ringTileCount(reach: number): number {
+  return Math.max(WINDOW_TILE_COUNT, blocksInReach(reach) + 2);
 }
 
 /** `ceil(a / b)` for non-negative integers. */

@@ -88,6 +88,19 @@ export class GgufMetadata {
   }
 
   /**
+   * The booleans of `key`, or null if the file lacks it or it is no array.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is an array of something else.
+   */
+  getBooleansIfArray(key: string): readonly boolean[] | null {
+    if (!Array.isArray(this.#values[key])) return null;
+    return this.#get(key, [], "an array of booleans", (value) => {
+      if (!Array.isArray(value)) return null;
+      return value.every((element) => typeof element === "boolean") ? value : null;
+    });
+  }
+
+  /**
    * The texts of `key`, or `fallback` if the file lacks it.
    *
    * @throws {EngineError} `model_file_invalid` if it is no array of text, or missing without a

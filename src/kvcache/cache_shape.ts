@@ -11,6 +11,7 @@ import {
   BLOCK_TOKEN_COUNT,
   divCeil,
   type ModelShape,
+  ringTileCount,
   WINDOW_KEEP_COUNT,
   WINDOW_TILE_COUNT,
   WORD_SIZE_BYTES,
@@ -34,15 +35,17 @@ export interface Store {
   layer: number;
   /** Whether its blocks are sealed when they leave the window; otherwise they are dropped. */
   isSealed: boolean;
+  /** Raw tiles of each slot. */
+  tileCount: number;
   /** Index of the arena group that holds its records, and raw tiles that are kept. */
   group: number;
 }
 
 /**
- * What a layer keeps: `sealed` blocks and a window, a `window` only, `none`, or nothing of its own
- * since it reads what another layer keeps.
+ * What a layer keeps: `sealed` blocks and a window; only the newest `reach` tokens, raw; `none`; or
+ * nothing of its own since it reads what another layer keeps.
  */
-export type LayerKeeps = "sealed" | "window" | "none" | { sameAs: number };
+export type LayerKeeps = "sealed" | { reach: number } | "none" | { sameAs: number };
 
 /** Sizes of everything in the cache. */
 export interface CacheShape {
@@ -93,7 +96,10 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
     1,
     Math.floor(contextLength / BLOCK_TOKEN_COUNT) - WINDOW_KEEP_COUNT / BLOCK_TOKEN_COUNT,
   );
-  const windowBytes = slotCount * WINDOW_TILE_COUNT * tileWords * WORD_SIZE_BYTES;
+  const layerKeeps = options.layerKeeps ?? new Array<LayerKeeps>(layerCount).fill("sealed");
+  const { storeOf, kinds } = storesOf(layerKeeps, layerCount);
+  const tileCountMax = Math.max(...kinds.map(({ tileCount }) => tileCount));
+  const windowBytes = slotCount * tileCountMax * tileWords * WORD_SIZE_BYTES;
   if (windowBytes > bindingSizeMax) {
     throw new EngineError(
       "model_too_large",
@@ -101,8 +107,6 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
         `exceed the adapter's binding limit of ${bindingSizeMax}; use fewer --sequences`,
     );
   }
-  const layerKeeps = options.layerKeeps ?? new Array<LayerKeeps>(layerCount).fill("sealed");
-  const { storeOf, kinds } = storesOf(layerKeeps, layerCount);
   const groups = arenaGroups(kinds.map(({ isSealed }) => isSealed), { ...options, blockCountMax });
   const stores = kinds.map((kind, store) => ({ ...kind, group: groupOf(groups, store) }));
   const directoryStrideBytes = alignUp(
@@ -130,7 +134,7 @@ function storesOf(layerKeeps: readonly LayerKeeps[], layerCount: number) {
   const storeOf: (number | null)[] = [];
   const kinds: Omit<Store, "group">[] = [];
   for (const [layer, keeps] of layerKeeps.entries()) {
-    if (typeof keeps === "object") {
+    if (typeof keeps === "object" && "sameAs" in keeps) {
       const other = keeps.sameAs < layer ? storeOf[keeps.sameAs] : null;
       if (other === null || other === undefined) {
         throw new RangeError(
@@ -143,7 +147,8 @@ function storesOf(layerKeeps: readonly LayerKeeps[], layerCount: number) {
       storeOf.push(null);
     } else {
       storeOf.push(kinds.length);
-      kinds.push({ layer, isSealed: keeps === "sealed" });
+      const tileCount = keeps === "sealed" ? WINDOW_TILE_COUNT : ringTileCount(keeps.reach);
+      kinds.push({ layer, isSealed: keeps === "sealed", tileCount });
     }
   }
   if (!kinds.some(({ isSealed }) => isSealed)) {

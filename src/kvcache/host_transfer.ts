@@ -70,8 +70,8 @@ export class HostTransfer {
       return;
     }
     const { tileWords } = this.#cache.shape;
-    const { offsetBytes } = this.#tileRange(target);
-    for (const window of this.#cache.windows) {
+    for (const [store, window] of this.#cache.windows.entries()) {
+      const { offsetBytes } = this.#tileRange(target, store);
       this.#gpu.write(window, offsetBytes, words.subarray(start, start + tileWords));
       start += tileWords;
     }
@@ -115,15 +115,19 @@ export class HostTransfer {
         });
         continue;
       }
-      const { offsetBytes, sizeBytes } = this.#tileRange(source);
-      for (const window of this.#cache.windows) copy(window, offsetBytes, sizeBytes);
+      for (const [store, window] of this.#cache.windows.entries()) {
+        const { offsetBytes, sizeBytes } = this.#tileRange(source, store);
+        copy(window, offsetBytes, sizeBytes);
+      }
     }
   }
 
-  /** Where a tile lies in each layer's window. */
-  #tileRange({ slot, blockIndex }: { slot: number; blockIndex: number }) {
-    const sizeBytes = this.#cache.shape.tileWords * WORD_SIZE_BYTES;
-    return { offsetBytes: windowTile(slot, blockIndex) * sizeBytes, sizeBytes };
+  /** Where a tile lies in the window of a store. */
+  #tileRange({ slot, blockIndex }: { slot: number; blockIndex: number }, store: number) {
+    const { tileWords, stores } = this.#cache.shape;
+    const sizeBytes = tileWords * WORD_SIZE_BYTES;
+    const tile = windowTile(slot, blockIndex, stores[store].tileCount);
+    return { offsetBytes: tile * sizeBytes, sizeBytes };
   }
 
   /** Takes the blocks of a submitted step into host memory. */

@@ -7,15 +7,10 @@
 
 import { invariant } from "../core/errors.ts";
 import { ENTRY_WORDS, entryWords } from "../core/row.ts";
-import {
-  BLOCK_TOKEN_COUNT,
-  WINDOW_TILE_COUNT,
-  windowTile,
-  WORD_SIZE_BYTES,
-} from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
-import type { CacheShape } from "./cache_shape.ts";
+import type { CacheShape, Store } from "./cache_shape.ts";
 
 /** A store whose blocks are sealed. */
 export interface SealedStore {
@@ -29,7 +24,7 @@ export interface SealedStore {
 /** Device memory of all sequences' keys and values. */
 export class KvCache {
   readonly shape: CacheShape;
-  /** u32 `[slotCount][WINDOW_TILE_COUNT][tileWords]` per store; raw tiles of FORMAT.md. */
+  /** u32 `[slotCount][tileCount][tileWords]` per store; raw tiles of FORMAT.md. */
   readonly windows: readonly GPUBuffer[];
   /** u32 words per group of stores. */
   readonly arenas: readonly GPUBuffer[];
@@ -44,10 +39,8 @@ export class KvCache {
   constructor(gpu: Gpu, shape: CacheShape) {
     this.#gpu = gpu;
     this.shape = shape;
-    const windowBytes = shape.slotCount * WINDOW_TILE_COUNT * shape.tileWords * WORD_SIZE_BYTES;
-    this.windows = Array.from(
-      { length: shape.stores.length },
-      (_, store) => gpu.createBuffer(`window ${store}`, windowBytes),
+    this.windows = shape.stores.map((store, index) =>
+      gpu.createBuffer(`window ${index}`, windowWords(shape, store) * WORD_SIZE_BYTES)
     );
     this.arenas = shape.groups.map((group, index) =>
       gpu.createBuffer(`arena ${index}`, group.wordCount * WORD_SIZE_BYTES)
@@ -73,6 +66,11 @@ export class KvCache {
   /** The raw window that a layer reads. */
   windowOf(layer: number): GPUBuffer {
     return this.windows[this.storeOf(layer)];
+  }
+
+  /** Raw tiles of each slot in the window that a layer reads. */
+  tileCountOf(layer: number): number {
+    return this.shape.stores[this.storeOf(layer)].tileCount;
   }
 
   /** The arena that holds the records a layer reads. */
@@ -123,7 +121,8 @@ export class KvCache {
   ): void {
     const sizeBytes = this.shape.tileWords * WORD_SIZE_BYTES;
     const [window, arena] = [this.windows[store], this.arenaOfStore(store)];
-    const inWindow = windowTile(slot, blockIndex) * sizeBytes;
+    const { tileCount } = this.shape.stores[store];
+    const inWindow = windowTile(slot, blockIndex, tileCount) * sizeBytes;
     const inArena = recordOffsets[store] * WORD_SIZE_BYTES;
     if (to === "window") {
       encoder.copyBufferToBuffer(arena, inArena, window, inWindow, sizeBytes);
@@ -135,9 +134,9 @@ export class KvCache {
   /** Device bytes of windows, arenas and directory. */
   get sizeBytes(): { window: number; arena: number; directory: number } {
     const { shape } = this;
-    const windowWords = shape.slotCount * WINDOW_TILE_COUNT * shape.tileWords;
+    const windows = shape.stores.reduce((sum, store) => sum + windowWords(shape, store), 0);
     return {
-      window: shape.stores.length * windowWords * WORD_SIZE_BYTES,
+      window: windows * WORD_SIZE_BYTES,
       arena: shape.groups.reduce((sum, group) => sum + group.wordCount, 0) * WORD_SIZE_BYTES,
       directory: shape.stores.length * shape.directoryStrideBytes,
     };
@@ -149,4 +148,8 @@ export class KvCache {
       this.#gpu.destroyBuffer(buffer);
     }
   }
+}
+
+function windowWords({ slotCount, tileWords }: CacheShape, { tileCount }: Store): number {
+  return slotCount * tileCount * tileWords;
 }

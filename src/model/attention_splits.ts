@@ -4,15 +4,11 @@
  * @module
  */
 
-import {
-  BLOCK_TOKEN_COUNT,
-  divCeil,
-  type ModelShape,
-  WINDOW_TILE_COUNT,
-  WORD_SIZE_BYTES,
-} from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, divCeil, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { type Row, rowInReach } from "../core/row.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { SplitShape } from "../kernels/text/attention.ts";
+import type { AttentionShape, SplitShape } from "../kernels/text/attention.ts";
+import type { RingShape } from "../kernels/text/raw_tiles.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { RowGroup } from "./row_group.ts";
@@ -25,7 +21,7 @@ const SEALED_SPLIT_COUNT_MAX = 128;
 
 /** What attention is built from. */
 export interface AttentionOptions {
-  shape: ModelShape;
+  shape: AttentionShape;
   cache: KvCache;
   group: RowGroup;
   /** Of sealed blocks. */
@@ -40,24 +36,27 @@ const ROW_COUNT_MIN = BLOCK_TOKEN_COUNT;
  *
  * @param options `rowCount`: rows whose partial results a buffer holds. `bindingSizeMax`: bytes of
  * it that a kernel can bind.
- * @throws {RangeError} if not even one split of `blockCountMax` blocks fits.
+ * @throws {RangeError} if not even one split of `blockCountMax` blocks fits, or not all tiles.
  */
 export function splitShape(
   blockCountMax: number,
   options: {
-    shape: Pick<ModelShape, "queryHeadCount" | "headSize">;
+    shape: Pick<AttentionShape, "queryHeadCount" | "headSize">;
     rowCount: number;
     bindingSizeMax: number;
+    /** Tiles that a row reads where layers see a window: at most the splits there is room for. */
+    tileCountMax?: number;
   },
 ): SplitShape {
-  const { shape, bindingSizeMax } = options;
+  const { shape, bindingSizeMax, tileCountMax = 0 } = options;
   const rowCount = Math.max(ROW_COUNT_MIN, options.rowCount);
   const splitBytes = partialBytes(shape, rowCount);
   const sealedSplitCountMax = Math.min(
     SEALED_SPLIT_COUNT_MAX,
     Math.floor(bindingSizeMax / splitBytes) - WINDOW_TILE_COUNT,
   );
-  if (sealedSplitCountMax < 1) {
+  const hasRoom = tileCountMax * splitBytes <= bindingSizeMax;
+  if (sealedSplitCountMax < 1 || !hasRoom) {
     throw new RangeError(
       `Cannot attend ${rowCount} rows at a time: a split takes ${splitBytes} bytes of partial ` +
         `results, and the adapter binds ${bindingSizeMax}`,
@@ -67,7 +66,10 @@ export function splitShape(
     BLOCKS_PER_SPLIT_MIN,
     divCeil(blockCountMax, sealedSplitCountMax),
   );
-  const splitCountMax = divCeil(blockCountMax, blocksPerSplit) + WINDOW_TILE_COUNT;
+  const splitCountMax = Math.max(
+    divCeil(blockCountMax, blocksPerSplit) + WINDOW_TILE_COUNT,
+    tileCountMax,
+  );
   return { blocksPerSplit, splitCountMax };
 }
 
@@ -83,17 +85,54 @@ export function createPartials(
 
 /** Bytes of the partial results of one split of each row. */
 function partialBytes(
-  { queryHeadCount, headSize }: Pick<ModelShape, "queryHeadCount" | "headSize">,
+  { queryHeadCount, headSize }: Pick<AttentionShape, "queryHeadCount" | "headSize">,
   rowCount: number,
 ): number {
   return rowCount * queryHeadCount * (headSize + 2) * WORD_SIZE_BYTES;
 }
 
-/** By layer: what `bind` gives for the window that it reads; layers of one store share it. */
-export function boundByLayer(
-  cache: KvCache,
-  bind: (window: GPUBuffer) => GPUBindGroup,
-): GPUBindGroup[] {
-  const bound = cache.windows.map(bind);
-  return cache.shape.storeOf.map((_, layer) => bound[cache.storeOf(layer)]);
+/** Splits of all layers of a cache. */
+export function cacheSplits(
+  gpu: Gpu,
+  { shape, cache, group }: Pick<AttentionOptions, "shape" | "cache" | "group">,
+): SplitShape {
+  const { blockCountMax, stores } = cache.shape;
+  return splitShape(blockCountMax, {
+    shape,
+    rowCount: group.rowCountMax,
+    bindingSizeMax: gpu.facts.bindingSizeMax,
+    tileCountMax: Math.max(...stores.map(({ tileCount }) => tileCount)),
+  });
+}
+
+/** What `make` gives for each kind of window that layers read, by layer. */
+export async function byRing<T>(
+  { cache, group }: Pick<AttentionOptions, "cache" | "group">,
+  make: (ring: RingShape) => Promise<T>,
+): Promise<T[]> {
+  const made = new Map<string, T>();
+  const byLayer: T[] = [];
+  for (const layer of cache.shape.storeOf.keys()) {
+    const ring = { tileCount: cache.tileCountOf(layer), reach: group.reachOf(layer) };
+    const key = JSON.stringify(ring);
+    if (!made.has(key)) made.set(key, await make(ring));
+    byLayer.push(made.get(key)!);
+  }
+  return byLayer;
+}
+
+/** What the rows of a layer read at most: sealed blocks, and tiles of the window. */
+export function readCounts(
+  rows: readonly Row[],
+  reach: number | null,
+): { listCount: number; tileCount: number } {
+  const own = reach === null ? rows : rows.map((row) => rowInReach(row, reach));
+  return {
+    listCount: Math.max(...own.map(({ listCount }) => listCount)),
+    tileCount: Math.max(
+      ...own.map(({ position, firstWindowBlock }) =>
+        divCeil(position + 1, BLOCK_TOKEN_COUNT) - firstWindowBlock
+      ),
+    ),
+  };
 }

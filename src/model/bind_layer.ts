@@ -54,7 +54,7 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
         normAfter: layer.attentionNormAfter,
         factor: attention.outputScale,
       }),
-      await bindProduct(context, "silu", {
+      await bindProduct(context, feedForward.activation, {
         weights: layer.gateUp,
         x,
         ...normOf(layer.feedForwardNorm),
@@ -99,7 +99,8 @@ function bindPlainHeads(
 ): Promise<RecordRows> {
   const { queryHeadCount, kvHeadCount, headSize } = plan.shape;
   const { heads, attentionNorm } = weights.layers[index];
-  const output = { kind: "heads", queryHeadCount, kvHeadCount, headSize } as const;
+  const tileCount = cache.tileCountOf(index);
+  const output = { kind: "heads", queryHeadCount, kvHeadCount, headSize, tileCount } as const;
   return bindProduct({ matmuls }, output, {
     weights: heads,
     x: group.x,
@@ -115,7 +116,8 @@ function bindPlainHeads(
 async function bindOtherHeads(context: LayerContext, index: number): Promise<RecordRows[]> {
   const { plan, weights, cache, finishers, group } = context;
   const { heads, attentionNorm, headFinish } = weights.layers[index];
-  const kernel = await finishers.get(plan.layers[index].attention);
+  const tileCount = cache.tileCountOf(index);
+  const kernel = await finishers.get(plan.layers[index].attention, tileCount);
   const bound = kernel.bind({
     heads: group.projected,
     ...headFinish!,
@@ -137,7 +139,7 @@ async function bindOtherHeads(context: LayerContext, index: number): Promise<Rec
 
 async function bindProduct(
   { matmuls }: Pick<LayerContext, "matmuls">,
-  output: MatmulOutput | Exclude<MatmulOutput["kind"], "heads">,
+  output: MatmulOutput | Exclude<MatmulOutput["kind"], "heads" | "capped">,
   buffers: MatmulBuffers,
 ): Promise<RecordRows> {
   const options = typeof output === "string" ? { kind: output } : output;

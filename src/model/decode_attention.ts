@@ -1,25 +1,31 @@
 import type { Row } from "../core/row.ts";
-import { BLOCK_TOKEN_COUNT, divCeil } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionDecodeRawKernel } from "../kernels/attention_decode/raw.ts";
 import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import {
   type AttentionOptions,
-  boundByLayer,
+  byRing,
+  cacheSplits,
   createPartials,
-  splitShape,
+  readCounts,
 } from "./attention_splits.ts";
 import type { Attention } from "./layer_stack.ts";
+import type { RowGroup } from "./row_group.ts";
+
+/** What a layer runs beside its reader of sealed blocks. */
+interface LayerParts {
+  window: AttentionDecodeRawKernel;
+  boundWindow: GPUBindGroup;
+  boundMerge: GPUBindGroup;
+}
 
 interface Parts {
+  group: RowGroup;
   partials: GPUBuffer;
   sealed: BlockReader;
-  window: AttentionDecodeRawKernel;
-  /** By layer. */
-  boundWindow: readonly GPUBindGroup[];
+  layers: readonly LayerParts[];
   merge: AttentionMergeKernel;
-  boundMerge: GPUBindGroup;
 }
 
 /** Attention of single rows: sealed blocks and window tiles in splits, then merged. */
@@ -36,38 +42,33 @@ export class DecodeAttention implements Attention {
   static async create(gpu: Gpu, options: AttentionOptions): Promise<DecodeAttention> {
     const { shape, cache, group, readers } = options;
     const { q, rows, attended: out } = group;
-    const { blockCountMax } = cache.shape;
-    const { bindingSizeMax } = gpu.facts;
-    const rowCount = group.rowCountMax;
-    const splits = splitShape(blockCountMax, { shape, rowCount, bindingSizeMax });
+    const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
     const sealed = await readers.decode({ shape, splits, cache, q, rows, partials });
-    const window = await AttentionDecodeRawKernel.create(gpu, {
-      shape,
-      splits,
-      source: "window",
-    });
+    const windows = await byRing(
+      options,
+      (ring) => AttentionDecodeRawKernel.create(gpu, { shape, splits, source: "window", ring }),
+    );
     const merge = await AttentionMergeKernel.create(gpu, { shape, splits });
-    return new DecodeAttention(gpu, {
-      partials,
-      sealed,
-      window,
-      boundWindow: boundByLayer(cache, (tiles) => window.bind({ q, rows, tiles, partials })),
-      merge,
-      boundMerge: merge.bind({ rows, partials, out }),
+    const layers = windows.map((window, layer) => {
+      const rows = group.rowsIn(group.reachOf(layer));
+      const tiles = cache.windowOf(layer);
+      return {
+        window,
+        boundWindow: window.bind({ q, rows, tiles, partials }),
+        boundMerge: merge.bind({ rows, partials, out }),
+      };
     });
+    return new DecodeAttention(gpu, { group, partials, sealed, layers, merge });
   }
 
   record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
-    const { sealed, window, boundWindow, merge, boundMerge } = this.#parts;
+    const { group, sealed, layers, merge } = this.#parts;
+    const { window, boundWindow, boundMerge } = layers[layer];
     const rowCount = rows.length;
-    const listCount = Math.max(...rows.map((row) => row.listCount));
+    const { listCount, tileCount: splitCount } = readCounts(rows, group.reachOf(layer));
     sealed.record(pass, layer, { rowCount, listCount });
-    const windowTiles = rows.map(({ position, firstWindowBlock }) =>
-      divCeil(position + 1, BLOCK_TOKEN_COUNT) - firstWindowBlock
-    );
-    const splitCount = Math.max(...windowTiles);
-    window.record(pass, boundWindow[layer], { rowCount, splitCount });
+    window.record(pass, boundWindow, { rowCount, splitCount });
     merge.record(pass, boundMerge, rowCount);
   }
 

@@ -14,18 +14,21 @@ export class FinishHeadsSet {
     this.#plan = plan;
   }
 
-  /** The kernel for the heads of a layer; compiled if it is new. */
-  get(attention: AttentionPlan): Promise<FinishHeadsKernel> {
+  /**
+   * The kernel for the heads of a layer, and a window of `tileCount` tiles a slot; compiled if it
+   * is new.
+   */
+  get(attention: AttentionPlan, tileCount: number): Promise<FinishHeadsKernel> {
     const { shape, normEpsilon: epsilon } = this.#plan;
     const { queryHeadCount, headSize } = shape;
     const kvHeadCount = ownKvHeadCount(attention, shape);
     const { queryNorm, temperature } = attention;
     const over = queryNorm?.over ?? null;
-    const key = JSON.stringify([over, temperature, kvHeadCount]);
+    const key = JSON.stringify([over, temperature, kvHeadCount, tileCount]);
     const known = this.#kernels.get(key);
     if (known) return known;
     const norm = over === null ? null : { over, epsilon };
-    const options = { queryHeadCount, kvHeadCount, headSize, norm, temperature };
+    const options = { queryHeadCount, kvHeadCount, headSize, norm, temperature, tileCount };
     const kernel = FinishHeadsKernel.create(this.#gpu, options);
     this.#kernels.set(key, kernel);
     return kernel;

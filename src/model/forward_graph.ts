@@ -171,9 +171,9 @@ export class ForwardGraph {
 
   /** Makes room for the logits of all rows of slices; call before recording with `wantsLogits`. */
   async enableSliceLogits(): Promise<void> {
-    const { weights } = this.#options;
+    const { weights, plan: { head: { softCap } } } = this.#options;
     const { x } = this.#slice.group;
-    const options = { weights, matmuls: this.#matmuls, x, rowCount: SLICE_TOKEN_COUNT };
+    const options = { weights, matmuls: this.#matmuls, x, rowCount: SLICE_TOKEN_COUNT, softCap };
     this.#sliceHead ??= await Head.create(this.#gpu, options);
   }
 
@@ -257,7 +257,8 @@ interface GraphParts {
 
 async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<GraphParts> {
   const { plan, weights, cache } = options;
-  const { shape, normEpsilon } = plan;
+  const { shape, normEpsilon, head: { softCap } } = plan;
+  const attentionShape = { ...shape, softCap: plan.layers[0].attention.softCap };
   const { slotCount } = cache.shape;
   const ids = gpu.createBuffer("ids", (slotCount + SLICE_TOKEN_COUNT) * WORD_SIZE_BYTES);
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
@@ -273,14 +274,14 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
     : null;
   const rope = new RopeTables(plan, weights.ropeFactors);
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
-    const group = new RowGroup(gpu, { label, shape, rowCount, rope });
+    const group = new RowGroup(gpu, { label, plan, rowCount, rope });
     const kind = headRows === null ? DecodeAttention : SliceAttention;
-    const attention = await kind.create(gpu, { ...options, shape, group });
+    const attention = await kind.create(gpu, { ...options, shape: attentionShape, group });
     const context = { ...options, matmuls, finishers, normAdd, group };
     const stack = await LayerStack.create(context, attention);
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;
-    const head = await Head.create(gpu, { weights, matmuls, x, rowCount: headRowCount });
+    const head = await Head.create(gpu, { weights, matmuls, x, rowCount: headRowCount, softCap });
     const bindEmbed = embed.bind({ ids, rows: group.rows, x: group.x });
     const bound = sampler.bind(label, head.logits, headRowCount);
     return { group, stack, head, embed: bindEmbed, sampler: bound };
@@ -290,6 +291,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const scorer = await PromptScorer.create(gpu, {
     weights,
     matmuls,
+    softCap,
     logprobs: sampler.logprobs,
     x: slice.group.x,
     rowCountMax: SLICE_TOKEN_COUNT,

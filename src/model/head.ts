@@ -1,6 +1,11 @@
 import { alignUp, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-import { type BoundMatmul, type MatmulKernel, ROW_TILE } from "../kernels/matmul/rows.ts";
+import {
+  type BoundMatmul,
+  type MatmulKernel,
+  type MatmulOutput,
+  ROW_TILE,
+} from "../kernels/matmul/rows.ts";
 import type { MatmulSet } from "./matmul_set.ts";
 import type { ModelWeights } from "./weights.ts";
 
@@ -36,11 +41,16 @@ export class Head {
       matmuls: MatmulSet;
       x: GPUBuffer | BufferSlice;
       rowCount: number;
+      /** Logits become `softCap * tanh(logit / softCap)`; not if null. */
+      softCap: number | null;
       logits?: GPUBuffer;
     },
   ): Promise<Head> {
-    const { weights, matmuls, x, rowCount } = options;
-    const kernel = await matmuls.get(weights.head, { kind: "store" }, { hasNorm: true });
+    const { weights, matmuls, x, rowCount, softCap } = options;
+    const output: MatmulOutput = softCap === null
+      ? { kind: "store" }
+      : { kind: "capped", cap: softCap };
+    const kernel = await matmuls.get(weights.head, output, { hasNorm: true });
     const rowCountMax = alignUp(rowCount, ROW_TILE);
     const sizeBytes = rowCountMax * weights.head.rowCount * WORD_SIZE_BYTES;
     const logits = options.logits ?? gpu.createBuffer("logits", sizeBytes);

@@ -14,8 +14,11 @@ import type { LayerPlan, ModelPlan } from "./plan.ts";
  * @throws {EngineError} `model_unsupported` that names the first such feature, and its layer.
  */
 export function checkPlan(plan: ModelPlan): void {
+  const softCaps = plan.layers.map(({ attention }) => attention.softCap);
+  const windows = plan.layers.map(({ attention }) => attention.window);
   refuseFirst("it", [
-    [plan.head.softCap !== null, `caps the logits at ${plan.head.softCap}`],
+    [new Set(softCaps).size > 1, `caps the scores of its layers differently: ${softCaps}`],
+    [!windows.includes(null), "attends to a window in every layer"],
   ]);
   for (const [index, layer] of plan.layers.entries()) {
     refuseFirst(`layer ${index}`, sharingGaps(plan, index));
@@ -28,13 +31,14 @@ type Gap = [isAsked: boolean, what: string];
 
 /** A layer that reads the keys and values of another projects queries only. */
 function sharingGaps({ layers }: ModelPlan, index: number): Gap[] {
-  const { keyValueLayer, heads, keyNorm } = layers[index].attention;
+  const { keyValueLayer, heads, keyNorm, window } = layers[index].attention;
   const isOwn = keyValueLayer === index;
   const isOwnThere = layers[keyValueLayer]?.attention.keyValueLayer === keyValueLayer;
   const what = `attends to the keys and values of layer ${keyValueLayer}`;
   return [
     [keyValueLayer > index || !isOwnThere, `${what}, which does not make them before it`],
     [!isOwn && (heads.length > 1 || keyNorm !== null), `${what}, and makes its own`],
+    [window !== layers[keyValueLayer]?.attention.window, `${what}, which sees another window`],
   ];
 }
 
@@ -43,17 +47,14 @@ function attentionGaps({ attention }: LayerPlan): Gap[] {
   const hasKeys = attention.heads.length > 1;
   return [
     [hasKeys && queryNorm?.over !== keyNorm?.over, "norms query and key heads differently"],
-    [attention.window !== null, `attends to a window of ${attention.window} tokens`],
     [attention.sinks !== null, "has attention sinks"],
-    [attention.softCap !== null, `caps scores at ${attention.softCap}`],
     [attention.outputBias !== null, "adds a bias to what attention gives"],
   ];
 }
 
 function feedForwardGaps({ feedForward }: LayerPlan): Gap[] {
-  const { activation, experts } = feedForward;
+  const { experts } = feedForward;
   return [
-    [activation !== "silu", `activates gates by ${activation}`],
     [experts !== null, `mixes ${experts?.usedCount} of ${experts?.count} experts`],
   ];
 }

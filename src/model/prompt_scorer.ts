@@ -20,6 +20,8 @@ interface Chunk {
 export interface PromptScorerOptions {
   weights: ModelWeights;
   matmuls: MatmulSet;
+  /** Of logits; null for none. */
+  softCap: number | null;
   logprobs: TokenLogprobsKernel;
   /** f32 `[rowCountMax, width]`: rows of a slice after the last layer. */
   x: GPUBuffer;
@@ -57,7 +59,7 @@ export class PromptScorer {
 
   /** Makes room for the logits of a few rows and the results of all. */
   static async create(gpu: Gpu, options: PromptScorerOptions): Promise<PromptScorer> {
-    const { weights, matmuls, logprobs, x, rowCountMax } = options;
+    const { weights, matmuls, softCap, logprobs, x, rowCountMax } = options;
     const vocabSize = weights.head.rowCount;
     const rowBytes = x.size / rowCountMax;
     const sizeBytes = CHUNK_ROW_COUNT * vocabSize * WORD_SIZE_BYTES;
@@ -74,7 +76,8 @@ export class PromptScorer {
       const part = (buffer: GPUBuffer, bytesPerRow: number) => {
         return { buffer, offset: row * bytesPerRow, size: CHUNK_ROW_COUNT * bytesPerRow };
       };
-      const chunk = { weights, matmuls, x: part(x, rowBytes), rowCount: CHUNK_ROW_COUNT, logits };
+      const own = { x: part(x, rowBytes), rowCount: CHUNK_ROW_COUNT, logits };
+      const chunk = { weights, matmuls, softCap, ...own };
       chunks.push({
         head: await Head.create(gpu, chunk),
         report: logprobs.bind({

@@ -1,8 +1,9 @@
 import { invariant } from "../core/errors.ts";
-import { PADDING_SLOT, type Row, ROW_WORDS, rowWords } from "../core/row.ts";
-import { alignUp, BLOCK_TOKEN_COUNT, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { PADDING_SLOT, type Row, ROW_WORDS, rowInReach, rowWords } from "../core/row.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ROW_TILE } from "../kernels/matmul/rows.ts";
+import type { ModelPlan } from "./plan.ts";
 import type { RopeTables } from "./rope_table.ts";
 
 /** Activations of rows that go through the layers together, and the descriptors of these rows. */
@@ -11,6 +12,8 @@ export class RowGroup {
   readonly rowCountMax: number;
   /** u32 `[rows][ROW_WORDS]`. */
   readonly rows: GPUBuffer;
+  /** The same, by the `reach` of layers that see no more than a window. */
+  readonly #reachRows: ReadonlyMap<number, GPUBuffer>;
   /** f32 `[rows, headSize / 2, 2]` of each of the model's tables. */
   readonly turns: readonly GPUBuffer[];
   /** f32 `[rows, width]`: the residual stream. */
@@ -27,15 +30,18 @@ export class RowGroup {
   readonly hidden: GPUBuffer;
   #gpu: Gpu;
   #rope: RopeTables;
+  /** By layer. */
+  #reaches: readonly (number | null)[];
   #descriptors: Uint32Array<ArrayBuffer>;
   /** Of one table, to be copied. */
   #rowTurns: Float32Array<ArrayBuffer>;
 
   constructor(
     gpu: Gpu,
-    options: { label: string; shape: ModelShape; rowCount: number; rope: RopeTables },
+    options: { label: string; plan: ModelPlan; rowCount: number; rope: RopeTables },
   ) {
-    const { label, shape, rope } = options;
+    const { label, plan: { shape, layers }, rope } = options;
+    this.#reaches = layers.map(({ attention }) => attention.window);
     this.#gpu = gpu;
     this.#rope = rope;
     this.rowCountMax = alignUp(options.rowCount, ROW_TILE);
@@ -45,6 +51,8 @@ export class RowGroup {
       gpu.createBuffer(`${label} ${name}`, this.rowCountMax * wordsPerRow * WORD_SIZE_BYTES);
     const queryWidth = shape.queryHeadCount * shape.headSize;
     this.rows = make("rows", ROW_WORDS);
+    const distinct = new Set(this.#reaches.filter((reach) => reach !== null));
+    this.#reachRows = new Map([...distinct].map((reach) => [reach, make("rows", ROW_WORDS)]));
     this.turns = rope.tables.map(() => make("rope", shape.headSize));
     this.x = make("x", shape.width);
     this.q = make("q", queryWidth);
@@ -59,19 +67,36 @@ export class RowGroup {
    * blocks it reads: their tokens may stand in any order, so none can be hidden from it.
    */
   write(rows: readonly Row[]): void {
-    const descriptors = this.#descriptors.fill(PADDING_SLOT);
-    descriptors.set(rowWords(rows));
     rows.forEach(({ position, listCount, firstWindowBlock }) => {
       const isBehind = firstWindowBlock * BLOCK_TOKEN_COUNT <= position;
       invariant(isBehind && listCount <= firstWindowBlock, "a row lies behind all that it reads");
     });
-    const count = alignUp(rows.length, ROW_TILE);
-    this.#gpu.write(this.rows, 0, descriptors.subarray(0, count * ROW_WORDS));
+    this.#writeRows(this.rows, rows);
+    for (const [reach, buffer] of this.#reachRows) {
+      this.#writeRows(buffer, rows.map((row) => rowInReach(row, reach)));
+    }
     for (const [index, table] of this.#rope.tables.entries()) {
       rows.forEach(({ position }, row) => table.fillRow(this.#rowTurns, row, position));
       const turns = this.#rowTurns.subarray(0, rows.length * table.rowLength);
       this.#gpu.write(this.turns[index], 0, turns);
     }
+  }
+
+  #writeRows(buffer: GPUBuffer, rows: readonly Row[]): void {
+    const descriptors = this.#descriptors.fill(PADDING_SLOT);
+    descriptors.set(rowWords(rows));
+    const count = alignUp(rows.length, ROW_TILE);
+    this.#gpu.write(buffer, 0, descriptors.subarray(0, count * ROW_WORDS));
+  }
+
+  /** Newest tokens that a layer sees; null for all. */
+  reachOf(layer: number): number | null {
+    return this.#reaches[layer];
+  }
+
+  /** The rows as a layer reads them, u32 `[rows][ROW_WORDS]`. */
+  rowsIn(reach: number | null): GPUBuffer {
+    return reach === null ? this.rows : this.#reachRows.get(reach)!;
   }
 
   /** Cosines and sines of a layer, f32 `[rows, headSize / 2, 2]`. */
@@ -82,7 +107,19 @@ export class RowGroup {
   /** Frees its buffers. */
   destroy(): void {
     const { rows, turns, x, q, projected, attended, given, hidden } = this;
-    for (const buffer of [rows, ...turns, x, q, projected, attended, given, hidden]) {
+    for (
+      const buffer of [
+        rows,
+        ...this.#reachRows.values(),
+        ...turns,
+        x,
+        q,
+        projected,
+        attended,
+        given,
+        hidden,
+      ]
+    ) {
       this.#gpu.destroyBuffer(buffer);
     }
   }

@@ -1,27 +1,34 @@
 import type { Row } from "../core/row.ts";
-import { BLOCK_TOKEN_COUNT, divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import {
   type AttentionOptions,
-  boundByLayer,
+  byRing,
+  cacheSplits,
   createPartials,
-  splitShape,
+  readCounts,
 } from "./attention_splits.ts";
 import type { Attention } from "./layer_stack.ts";
+import type { RowGroup } from "./row_group.ts";
+
+/** What a layer runs beside its reader of sealed blocks. */
+interface LayerParts {
+  window: AttentionPrefillKernel;
+  boundWindow: GPUBindGroup;
+  boundMerge: GPUBindGroup;
+}
 
 interface Parts {
+  group: RowGroup;
   partials: GPUBuffer;
   /** u32 `[1]`: rows of the slice. */
   sliceInfo: GPUBuffer;
   sealed: BlockReader;
-  window: AttentionPrefillKernel;
-  /** By layer. */
-  boundWindow: readonly GPUBindGroup[];
+  layers: readonly LayerParts[];
   merge: AttentionMergeKernel;
-  boundMerge: GPUBindGroup;
 }
 
 /** Attention of the rows of a slice: every loaded value serves many of them. */
@@ -37,45 +44,37 @@ export class SliceAttention implements Attention {
   /** Compiles for a profile and binds every layer of a cache. */
   static async create(gpu: Gpu, options: AttentionOptions): Promise<SliceAttention> {
     const { shape, cache, group, readers } = options;
-    const { blockCountMax } = cache.shape;
-    const rowCount = group.rowCountMax;
-    const { bindingSizeMax } = gpu.facts;
-    const splits = splitShape(blockCountMax, { shape, rowCount, bindingSizeMax });
+    const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
     const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
     const { q, rows, attended: out } = group;
     const slice = sliceInfo;
     const sealed = await readers.slice({ shape, splits, cache, q, rows, partials, slice });
-    const window = await AttentionPrefillKernel.create(gpu, {
-      shape,
-      splits,
-      source: "window",
-    });
-    const boundWindow = boundByLayer(
-      cache,
-      (tiles) => window.bind({ q, rows, slice, tiles, partials }),
+    const windows = await byRing(
+      options,
+      (ring) => AttentionPrefillKernel.create(gpu, { shape, splits, source: "window", ring }),
     );
     const merge = await AttentionMergeKernel.create(gpu, { shape, splits });
-    const boundMerge = merge.bind({ rows, partials, out });
-    return new SliceAttention(gpu, {
-      partials,
-      sliceInfo,
-      sealed,
-      window,
-      boundWindow,
-      merge,
-      boundMerge,
+    const layers = windows.map((window, layer) => {
+      const rows = group.rowsIn(group.reachOf(layer));
+      const tiles = cache.windowOf(layer);
+      return {
+        window,
+        boundWindow: window.bind({ q, rows, slice, tiles, partials }),
+        boundMerge: merge.bind({ rows, partials, out }),
+      };
     });
+    return new SliceAttention(gpu, { group, partials, sliceInfo, sealed, layers, merge });
   }
 
   record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
-    const { sealed, window, boundWindow, merge, boundMerge, sliceInfo } = this.#parts;
+    const { group, sealed, layers, merge, sliceInfo } = this.#parts;
+    const { window, boundWindow, boundMerge } = layers[layer];
     const rowCount = rows.length;
-    const { position, listCount, firstWindowBlock } = rows[rowCount - 1];
     if (layer === 0) this.#gpu.write(sliceInfo, 0, Uint32Array.of(rowCount));
+    const { listCount, tileCount } = readCounts(rows.slice(-1), group.reachOf(layer));
     sealed.record(pass, layer, { rowCount, listCount });
-    const splitCount = divCeil(position + 1, BLOCK_TOKEN_COUNT) - firstWindowBlock;
-    window.record(pass, boundWindow[layer], { rowCount, splitCount });
+    window.record(pass, boundWindow, { rowCount, splitCount: tileCount });
     merge.record(pass, boundMerge, rowCount);
   }
 

@@ -17,6 +17,8 @@ export interface AttentionPrefillInputs {
   tiles: Uint32Array;
   /** Read lists of `ENTRY_WORDS` an entry; the window has none. */
   directory?: Uint32Array;
+  /** Of the window: tiles of a slot, and newest tokens that a row sees; 4 and all if left out. */
+  ring?: { tileCount: number; reach: number | null };
   /** Of scratch: the blocks that it holds. */
   segment?: { firstBlock: number; blockCount: number };
 }

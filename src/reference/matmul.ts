@@ -52,6 +52,23 @@ export function siluPairsReference(outputs: ArrayLike<number>): Float64Array {
 }
 
 /**
+ * `gelu(outputs[2i]) * outputs[2i + 1]` for every pair, GELU by its approximation with tanh.
+ * Hendrycks & Gimpel 2016, arXiv:1606.08415.
+ */
+export function geluPairsReference(outputs: ArrayLike<number>): Float64Array {
+  return Float64Array.from({ length: outputs.length / 2 }, (_, i) => {
+    const gate = outputs[2 * i];
+    const inner = Math.sqrt(2 / Math.PI) * (gate + 0.044715 * gate ** 3);
+    return gate / 2 * (1 + Math.tanh(inner)) * outputs[2 * i + 1];
+  });
+}
+
+/** `cap * tanh(output / cap)` of every output. */
+export function cappedReference(outputs: ArrayLike<number>, cap: number): Float64Array {
+  return Float64Array.from(outputs, (output) => cap * Math.tanh(output / cap));
+}
+
+/**
  * RoPE of one head: channels 2i, 2i+1 turn by `position * base^(-2i / headSize)`.
  * Su et al. 2021, arXiv:2104.09864, eq. 34.
  */

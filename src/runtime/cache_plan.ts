@@ -12,6 +12,7 @@ import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type CacheShape, cacheShape, type LayerKeeps } from "../kvcache/cache_shape.ts";
 import { checkMemory, type LoadedModel } from "./load_model.ts";
+import type { AttentionPlan } from "../model/plan.ts";
 import type { ProfileOptions } from "./types.ts";
 
 /** Sizes of a cache and the words its records can take. */
@@ -46,9 +47,7 @@ export function planCache(
   const { min: recordWordsMin, max: recordWordsMax } = codec.recordWords;
   const { bindingSizeMax } = gpu.facts;
   const planned = cacheShape(shape, {
-    layerKeeps: plan.layers.map(({ attention: { keyValueLayer } }, layer) =>
-      keyValueLayer === layer ? "sealed" : { sameAs: keyValueLayer }
-    ),
+    layerKeeps: plan.layers.map(({ attention }, layer) => keptBy(attention, layer)),
     ...options,
     recordWordsMax,
     bindingSizeMax,
@@ -58,6 +57,11 @@ export function planCache(
   checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
   const { contextLength } = options;
   return { codec, shape: planned, contextLength, recordWordsMin, recordWordsMax };
+}
+
+function keptBy({ keyValueLayer, window }: AttentionPlan, layer: number): LayerKeeps {
+  if (keyValueLayer !== layer) return { sameAs: keyValueLayer };
+  return window === null ? "sealed" : { reach: window };
 }
 
 function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): void {

@@ -164,7 +164,8 @@ async function readSample(
   const { cache } = runner;
   const { tileWords } = cache.shape;
   const sizeBytes = tileWords * WORD_SIZE_BYTES;
-  const tileIndex = tileOf(Math.floor(position / BLOCK_TOKEN_COUNT));
+  const block = Math.floor(position / BLOCK_TOKEN_COUNT);
+  const tileIndex = tileOf(block, cache.tileCountOf(layer));
   const range = { offsetBytes: tileIndex * sizeBytes, sizeBytes };
   const tile = new Uint32Array(await readBuffer(gpu, cache.windowOf(layer), range));
   const from = (position % BLOCK_TOKEN_COUNT) * kvHeadCount * headSize;

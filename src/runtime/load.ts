@@ -12,6 +12,7 @@ import {
   BLOCK_TOKEN_COUNT,
   CONTEXT_LENGTH_MAX,
   type ModelShape,
+  WINDOW_TILE_COUNT,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
@@ -125,7 +126,7 @@ async function createRuntime(
     policy,
     stepTokenCountMax,
     blockCost: blockCost(shape),
-    ...(options.sharesPrefixes ? { prefix: { root, tileWords: plan.shape.tileWords } } : {}),
+    ...(shares(plan, options) ? { prefix: { root, tileWords: plan.shape.tileWords } } : {}),
     ...(host ? { host } : {}),
   });
   await warmedUp(runner, plan, onProgress);
@@ -202,6 +203,11 @@ async function warmedUp(runner: StepRunner, plan: CachePlan, onProgress: OnProgr
 
 function stepTokenCount({ facts }: Gpu): number {
   return facts.isFallback ? STEP_TOKEN_COUNT_ON_CPU : STEP_TOKEN_COUNT_DEFAULT;
+}
+
+/** Prefixes are kept with two raw tiles before them: layers that see more cannot begin there. */
+function shares({ shape: { stores } }: CachePlan, options: { sharesPrefixes: boolean }): boolean {
+  return options.sharesPrefixes && stores.every(({ tileCount }) => tileCount === WINDOW_TILE_COUNT);
 }
 
 /** A step copies one block's raw tiles or several packed blocks, within a few megabytes. */

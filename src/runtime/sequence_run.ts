@@ -197,23 +197,23 @@ export class SequenceRun {
     const rewriteTile = this.#rewriteTile;
     if (rewriteTile === null) return;
     const { gpu } = this.#model;
-    const { windows, shape: { tileWords, stores } } = this.#runner.cache;
+    const { sealed, shape: { tileWords } } = this.#runner.cache;
     const tileBytes = tileWords * WORD_SIZE_BYTES;
     const tile = windowTile(slot, blockIndex);
-    const gathered = gpu.createBuffer("tiles to rewrite", windows.length * tileBytes);
+    const gathered = gpu.createBuffer("tiles to rewrite", sealed.length * tileBytes);
     const encoder = gpu.device.createCommandEncoder();
-    for (const [store, window] of windows.entries()) {
-      const [from, to] = [tile * tileBytes, store * tileBytes];
+    for (const [index, { window }] of sealed.entries()) {
+      const [from, to] = [tile * tileBytes, index * tileBytes];
       encoder.copyBufferToBuffer(window, from, gathered, to, tileBytes);
     }
     gpu.device.queue.submit([encoder.finish()]);
     const words = new Uint32Array(
-      await readBuffer(gpu, gathered, { sizeBytes: windows.length * tileBytes }),
+      await readBuffer(gpu, gathered, { sizeBytes: sealed.length * tileBytes }),
     );
     gpu.destroyBuffer(gathered);
-    for (const [store, window] of windows.entries()) {
-      const own = words.subarray(store * tileWords, (store + 1) * tileWords);
-      rewriteTile(own, { layer: stores[store].layer, blockIndex });
+    for (const [index, { window, layer }] of sealed.entries()) {
+      const own = words.subarray(index * tileWords, (index + 1) * tileWords);
+      rewriteTile(own, { layer, blockIndex });
       gpu.write(window, tile * tileBytes, own);
     }
   }

@@ -46,6 +46,8 @@ const RUN = [
   "granite.f16.gguf",
   "olmo2.f16.gguf",
   "mistral3.f16.gguf",
+  "gemma2.f16.gguf",
+  "gemma3.f16.gguf",
 ];
 
 /**
@@ -58,8 +60,6 @@ const RUN_BY_F16_REFERENCE = ["smollm3.f16.gguf"];
 const REFUSED: Readonly<Record<string, string>> = {
   "llama-moe.f16.gguf": "mixes experts",
   "qwen3moe.f16.gguf": 'architecture is "qwen3moe"',
-  "gemma2.f16.gguf": 'architecture is "gemma2"',
-  "gemma3.f16.gguf": 'architecture is "gemma3"',
   "gpt-oss.f16.gguf": 'architecture is "gpt-oss"',
   "llama.q3_k_m.gguf": "type is Q3_K",
   "llama.q2_k.gguf": "type is Q2_K",

@@ -4,7 +4,9 @@ import { rawTileWords } from "../../src/codec/record.ts";
 import { sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionPrefillReference } from "../../src/reference/attention_prefill.ts";
 import { type CaseShape, caseShape, makeAttentionCase, rowOf } from "../support/attention_case.ts";
+import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import { runPrefill } from "../support/attention_runs.ts";
+import { makeRingCase } from "../support/ring_case.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
 
 /** f32 dot products of up to 256 terms, then exp of scores of a few units: about 1e-6 per value. */
@@ -91,4 +93,32 @@ Deno.test("AttentionPrefillKernel matches its reference on a segment in scratch"
   const inputs = { q, rows, tiles, directory: attention.directory, segment };
   const expected = attentionPrefillReference(shape, inputs);
   assertNear(await runPrefill(shape, "scratch", { inputs, splitCount: 2 }), expected, NMSE_MAX);
+});
+
+for (const reach of [32, 500]) {
+  Deno.test(`AttentionPrefillKernel sees the newest ${reach} tokens of each row`, async () => {
+    const options = { reach, lengths: [200, 700], rowCount: 50 };
+    const { shape, ring, ...inputs } = makeRingCase(DEFAULT_HEADS, options);
+    const expected = attentionPrefillReference(shape, { ...inputs, ring });
+    const run = { inputs, ring, splitCount: shape.splitCountMax };
+    const partials = await runPrefill(shape, "window", run);
+    const { rows } = inputs;
+    // Of a tile that is out of reach partial results are left, which count for nothing.
+    assertNear(
+      attentionMergeReference(shape, { rows, partials }),
+      attentionMergeReference(shape, { rows, partials: expected }),
+      NMSE_MAX,
+    );
+  });
+}
+
+Deno.test("AttentionPrefillKernel caps scores", async () => {
+  const shape = {
+    ...caseShape(DEFAULT_HEADS, { blocksPerSplit: 2, blockCountMax: 10 }),
+    softCap: 1,
+  };
+  const { attention, rows, q } = makeSlice(shape, { rowCount: 5, end: 389 });
+  const inputs = { q, rows, tiles: attention.window };
+  const expected = attentionPrefillReference(shape, inputs);
+  assertNear(await runPrefill(shape, "window", { inputs, splitCount: 4 }), expected, NMSE_MAX);
 });

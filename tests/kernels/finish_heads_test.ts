@@ -68,10 +68,19 @@ const CASES: (FinishHeadsOptions & { rows: WindowRow[]; why: string })[] = [
     rows: [0, 63, 64, 6400].map((position, slot) => ({ slot: slot % 3, position })),
     why: "queries grow with their position, keys do not",
   },
+  {
+    queryHeadCount: 2,
+    kvHeadCount: 1,
+    headSize: 32,
+    norm: null,
+    tileCount: 10,
+    rows: [{ slot: 2, position: 9 * 64 + 5 }, { slot: 1, position: 23 * 64 }],
+    why: "a ring of 10 tiles",
+  },
 ];
 
 for (const { rows, why, ...options } of CASES) {
-  const { norm, temperature = null, ...shape } = options;
+  const { norm, temperature = null, tileCount = WINDOW_TILE_COUNT, ...shape } = options;
   const name = `${JSON.stringify(options)} x ${rows.length}`;
   Deno.test(`FinishHeadsKernel matches its reference at ${name} (${why})`, async () => {
     const gpu = await testGpu();
@@ -82,7 +91,7 @@ for (const { rows, why, ...options } of CASES) {
     const gains = seededNormals((queryHeadCount + kvHeadCount) * headSize, 3);
     const turns = rows.map(({ position }) => turnsOf(position, headSize));
     const windowHeadCount = Math.max(1, kvHeadCount);
-    const windowWords = SLOT_COUNT * WINDOW_TILE_COUNT * windowHeadCount * headSize * 64;
+    const windowWords = SLOT_COUNT * tileCount * windowHeadCount * headSize * 64;
     const y = gpu.createBuffer("q", rows.length * queryHeadCount * headSize * 4);
     const window = gpu.createBuffer("window", windowWords * 4);
     const kernel = await FinishHeadsKernel.create(gpu, options);
@@ -116,7 +125,7 @@ for (const { rows, why, ...options } of CASES) {
       for (let kvHead = 0; kvHead < 2 * kvHeadCount; kvHead++) {
         const at = (queryHeadCount + kvHead) * headSize;
         const side = kvHead < kvHeadCount ? 0 : 1;
-        const place = { ...shape, ...row, side, head: kvHead % kvHeadCount };
+        const place = { ...shape, ...row, tileCount, side, head: kvHead % kvHeadCount };
         placeHead(expectedWindow, finished.subarray(at, at + headSize), place);
       }
     }

@@ -7,6 +7,9 @@ import { testGpu } from "../support/gpu.ts";
 import { StepHarness } from "../support/step_harness.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
+/** No more than the window that every store has. */
+const WINDOW = { reach: 128 } as const;
+
 const MODEL = { kvHeadCount: 1, headSize: 32 } as const;
 
 function shapeOf(layerKeeps: readonly LayerKeeps[], options: { bindingSizeMax?: number } = {}) {
@@ -22,7 +25,7 @@ function shapeOf(layerKeeps: readonly LayerKeeps[], options: { bindingSizeMax?: 
 }
 
 Deno.test("a cache has a store for each layer that keeps something of its own", () => {
-  const shape = shapeOf(["sealed", "none", "window", { sameAs: 0 }, { sameAs: 2 }, "sealed"]);
+  const shape = shapeOf(["sealed", "none", WINDOW, { sameAs: 0 }, { sameAs: 2 }, "sealed"]);
   assertEquals(shape.storeOf, [0, null, 1, 0, 1, 2]);
   assertEquals(shape.stores.map(({ layer, isSealed }) => [layer, isSealed]), [
     [0, true],
@@ -41,12 +44,12 @@ Deno.test("the arena has room for the records of sealed stores alone", () => {
   const words = (layerKeeps: LayerKeeps[]) =>
     shapeOf(layerKeeps).groups.reduce((sum, { wordCount }) => sum + wordCount, 0);
   const alone = words(["sealed", "sealed"]);
-  assertEquals(words(["sealed", "window", { sameAs: 0 }, "none", "sealed"]), alone);
+  assertEquals(words(["sealed", WINDOW, { sameAs: 0 }, "none", "sealed"]), alone);
 });
 
 Deno.test("layers read the window, arena and lists of their store, whatever group it is in", async () => {
   const gpu = await testGpu();
-  const layerKeeps: LayerKeeps[] = ["sealed", "sealed", "window", "sealed", { sameAs: 0 }, {
+  const layerKeeps: LayerKeeps[] = ["sealed", "sealed", WINDOW, "sealed", { sameAs: 0 }, {
     sameAs: 2,
   }];
   // A binding holds what one store needs.
@@ -81,7 +84,7 @@ for (const [state, layerKeeps, message] of WRONG) {
 }
 
 Deno.test("a cache without any sealed store is refused", () => {
-  assertThrows(() => shapeOf(["window", "none"]), RangeError, "no layer keeps sealed blocks");
+  assertThrows(() => shapeOf([WINDOW, "none"]), RangeError, "no layer keeps sealed blocks");
 });
 
 for (const name of ["exact", "paper", "int8", "balanced"] as const) {
@@ -89,7 +92,7 @@ for (const name of ["exact", "paper", "int8", "balanced"] as const) {
     withTinyModel({ layerCount: 3 }, async (path) => {
       const runs = [];
       // Nothing is computed from what the last layer attends to but logits.
-      for (const last of ["sealed", "window"] as const) {
+      for (const last of ["sealed", WINDOW] as const) {
         const options = { profile: { name }, slotCount: 1, contextLength: 512 };
         const layerKeeps = ["sealed", "sealed", last] as const;
         const harness = await StepHarness.open(path, { ...options, layerKeeps });

@@ -72,6 +72,18 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
     model: { architecture, queryHeadCount: 6, type: "Q8_0" } as const,
     why: architecture,
   })),
+  {
+    model: {
+      architecture: "gemma2",
+      metadata: {
+        "gemma2.attention.sliding_window": 150,
+        "gemma2.attn_logit_softcapping": { f32: 2 },
+        "gemma2.final_logit_softcapping": { f32: 3 },
+      },
+    },
+    tokenCount: 330,
+    why: "a window of more than 4 tiles, caps that bend",
+  },
   { model: { type: "F32" }, tokenCount: 330, why: "sealed blocks and a turned ring" },
 ];
 

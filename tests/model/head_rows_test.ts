@@ -34,6 +34,7 @@ Deno.test("headFinish() brings biases and weights of norms into the order of the
     nk: [7, 8, 9, 10, 11, 12],
   };
   const plan = {
+    heads: ["q", "k", "v"],
     biases: ["bq", "bk", "bv"],
     queryNorm: { tensor: "nq", over: "head" },
     keyNorm: { tensor: "nk", over: "head" },

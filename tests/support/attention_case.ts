@@ -31,6 +31,7 @@ export interface CaseShape {
   headSize: number;
   blocksPerSplit: number;
   splitCountMax: number;
+  softCap?: number | null;
 }
 
 /** How sealed blocks are stored in a case. */

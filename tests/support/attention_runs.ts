@@ -13,11 +13,12 @@ import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.
 import { BlockUnpackPaperKernel, createSegments } from "../../src/kernels/block_unpack/paper.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
 import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
-import type { TileSource } from "../../src/kernels/text/raw_tiles.ts";
+import type { RingShape, TileSource } from "../../src/kernels/text/raw_tiles.ts";
 import type { AttentionPrefillInputs } from "../../src/reference/attention_prefill.ts";
 import type { AttentionCase, CaseShape } from "./attention_case.ts";
 import type { BandedAttentionCase } from "./banded_attention_case.ts";
 import { readF32, readU32, submitPass, testGpu } from "./gpu.ts";
+import type { RingCase } from "./ring_case.ts";
 
 /** Rows that buffers of a slice have room for, as in the engine. */
 const ROW_COUNT_MAX = 64;
@@ -76,12 +77,17 @@ export async function runDecodeRaw(
 export async function runPrefill(
   shape: CaseShape,
   source: TileSource,
-  run: { inputs: AttentionPrefillInputs; splitCount: number; facts?: AdapterFacts },
+  run: {
+    inputs: AttentionPrefillInputs;
+    splitCount: number;
+    ring?: RingShape;
+    facts?: AdapterFacts;
+  },
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { splitCount, facts } = run;
+  const { splitCount, ring, facts } = run;
   const { q, rows, tiles, directory, segment } = run.inputs;
-  const options = { shape, splits: shape, source };
+  const options = { shape, splits: shape, source, ...(ring && { ring }) };
   const kernel = await AttentionPrefillKernel.create(gpu, options, facts);
   const rowCount = rows.length / ROW_WORDS;
   // What lies behind the slice is of an earlier, longer one: it must not matter.
@@ -104,6 +110,28 @@ export async function runPrefill(
   });
   submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
   return await readF32(gpu, partials, partialsWords(shape, shape, rowCount));
+}
+
+/** Partial results of single rows over windows of which they see the newest tokens. */
+export async function runDecodeRing(
+  { shape, ring, q, rows, tiles }: RingCase,
+  facts?: AdapterFacts,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const options = { shape, splits: shape, source: "window", ring } as const;
+  const kernel = await AttentionDecodeRawKernel.create(gpu, options, facts);
+  const rowCount = rows.length / ROW_WORDS;
+  const count = partialsWords(shape, shape, rowCount);
+  const partials = gpu.createBuffer("partials", count * 4);
+  const bound = kernel.bind({
+    q: gpu.createBufferWith("q", q),
+    rows: gpu.createBufferWith("rows", rows),
+    tiles: gpu.createBufferWith("tiles", tiles),
+    partials,
+  });
+  const splitCount = shape.splitCountMax;
+  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
+  return await readF32(gpu, partials, count);
 }
 
 /** Attention that partial results make. */

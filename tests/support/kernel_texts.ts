@@ -31,6 +31,7 @@ import { SampleKernel } from "../../src/kernels/sample/row.ts";
 import { TokenLogprobsKernel } from "../../src/kernels/token_logprobs/row.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../../src/kernels/weight_formats.ts";
 import type { DeviceWeights } from "../../src/kernels/weight_layout.ts";
+import { ringTileCount } from "../../src/core/shapes.ts";
 import { splitShape } from "../../src/model/attention_splits.ts";
 
 /** Shape of a model, as far as kernels depend on it. */
@@ -103,6 +104,13 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
     await AttentionPrefillKernel.create(gpu, { ...common, source });
     if (source !== "scratch") await AttentionDecodeRawKernel.create(gpu, { ...common, source });
   }
+  const ring = { tileCount: ringTileCount(512), reach: 512 };
+  const inRing = { ...common, source: "window", ring } as const;
+  await AttentionPrefillKernel.create(gpu, inRing);
+  await AttentionDecodeRawKernel.create(gpu, inRing);
+  const capped = { splits, shape: { ...shape, softCap: 50 } };
+  await AttentionDecodeBandedKernel.create(gpu, { ...capped, layout: banded });
+  await AttentionDecodeRawKernel.create(gpu, { ...capped, source: "window" });
   await AttentionMergeKernel.create(gpu, common);
   return texts;
 }
@@ -121,6 +129,8 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
     [heads, queryWidth + 2 * kvHeadCount * headSize, width, true],
     [{ kind: "add" }, width, queryWidth, false],
     [{ kind: "silu" }, 2 * feedForwardWidth, width, true],
+    [{ kind: "gelu" }, 2 * feedForwardWidth, width, true],
+    [{ kind: "capped", cap: 30 }, vocabSize, width, true],
     [{ kind: "store" }, vocabSize, width, true],
   ];
   for (const format of FORMATS) {

@@ -19,12 +19,12 @@ export interface WindowRow {
 export function placeHead(
   halves: Float64Array,
   values: ArrayLike<number>,
-  at: HeadShape & WindowRow & { side: number; head: number },
+  at: HeadShape & WindowRow & { side: number; head: number; tileCount?: number },
 ): void {
-  const { kvHeadCount, headSize, slot, position, side, head } = at;
+  const { kvHeadCount, headSize, slot, position, side, head, tileCount = WINDOW_TILE_COUNT } = at;
   const sideLength = kvHeadCount * headSize * 64;
-  const tile = Math.floor(position / 64) % WINDOW_TILE_COUNT;
-  const start = ((slot * WINDOW_TILE_COUNT + tile) * 2 + side) * sideLength;
+  const tile = Math.floor(position / 64) % tileCount;
+  const start = ((slot * tileCount + tile) * 2 + side) * sideLength;
   const token = position % 64;
   for (let c = 0; c < headSize; c++) {
     const vector = head * (headSize / 8) + Math.floor(c / 8);

@@ -134,6 +134,6 @@ const TOKEN_STEP_ZERO: i32 = ${TOKEN_STEP_ZERO};
     has_part_groups: layout.partCount > partsAtATime ? 1 : 0,
     has_rounds: rounds.isSplit ? 1 : 0,
   });
-  const parts = [main, constants, octaves, headsText(group), BAND_WORD_TEXT, ROW_TEXT];
+  const parts = [main, constants, octaves, headsText(group, shape), BAND_WORD_TEXT, ROW_TEXT];
   return [...parts, turnText(lanes), lanes.text].join("\n");
 }

@@ -53,7 +53,7 @@ export class AttentionDecodeInt8Kernel {
       SECTION_WORDS: layout.sectionWords,
     });
     const main = expandTemplate(source, { heads: group.vectorCount });
-    const code = [main, constants, headsText(group), codes, ROW_TEXT, lanes.text].join("\n");
+    const code = [main, constants, headsText(group, shape), codes, ROW_TEXT, lanes.text].join("\n");
     const kernel = await Kernel.create(gpu, { label: "attention_decode/int8", code });
     return new AttentionDecodeInt8Kernel(kernel, shape.kvHeadCount);
   }

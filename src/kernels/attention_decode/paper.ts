@@ -170,7 +170,7 @@ function kernelText(
     main,
     plan.usesChunks ? CHUNK_BINDING : "",
     constants,
-    headsText(group),
+    headsText(group, shape),
     PACK_TEXT,
     rowText(keys),
     sideText(keys, layout, KEY),

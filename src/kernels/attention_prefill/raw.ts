@@ -7,7 +7,7 @@ import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
 import { type AttentionShape, headGroup, type SplitShape } from "../text/attention.ts";
 import { chooseLanes } from "../text/lanes.ts";
-import { rawTilesText, type TileSource } from "../text/raw_tiles.ts";
+import { rawTilesText, type RingShape, type TileSource } from "../text/raw_tiles.ts";
 import { ATTENTION_PREFILL_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionPrefillKernel} is compiled for. */
@@ -16,6 +16,8 @@ export interface AttentionPrefillOptions {
   splits: SplitShape;
   /** `window`: causal, a split per tile. `arena`: raw sealed tiles. `scratch`: unpacked ones. */
   source: TileSource;
+  /** Of source `window`: what a row sees of it; all of a ring of 4 tiles if left out. */
+  ring?: RingShape;
 }
 
 /** Buffers of one use of {@link AttentionPrefillKernel}. */

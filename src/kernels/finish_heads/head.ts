@@ -20,6 +20,8 @@ export interface FinishHeadsOptions {
   norm: { over: "head" | "row"; epsilon: number } | null;
   /** Queries at position p are multiplied by `1 + factor * ln(1 + floor(p / length))`. */
   temperature?: { factor: number; length: number } | null;
+  /** Tiles of a slot in the window; 4 if left out. */
+  tileCount?: number;
 }
 
 /** Buffers of one use of a {@link FinishHeadsKernel}. */
@@ -36,7 +38,7 @@ export interface FinishHeadsBuffers {
   rope: GPUBuffer | BufferSlice;
   /** u32 `[rows][ROW_WORDS]`. */
   rows: GPUBuffer | BufferSlice;
-  /** u32 `[slots, WINDOW_TILE_COUNT, tileWords]` of one layer. */
+  /** u32 `[slots, tileCount, tileWords]` of one layer. */
   window: GPUBuffer | BufferSlice;
 }
 
@@ -55,12 +57,13 @@ export class FinishHeadsKernel {
   /** Compiles for heads of one shape and norm. */
   static async create(gpu: Gpu, options: FinishHeadsOptions): Promise<FinishHeadsKernel> {
     const { queryHeadCount, kvHeadCount, headSize, norm, temperature } = options;
+    const { tileCount = WINDOW_TILE_COUNT } = options;
     const code = [source, appendText, ROW_TEXT, BLOCK_TEXT].join("\n");
     const constants = {
       QUERY_HEAD_COUNT: queryHeadCount,
       KV_HEAD_COUNT: kvHeadCount,
       HEAD_SIZE: headSize,
-      WINDOW_TILE_COUNT,
+      WINDOW_TILE_COUNT: tileCount,
       NORM_OVER: norm === null ? 0 : NORM_OVER[norm.over],
       EPSILON: norm?.epsilon ?? 0,
       TEMPERATURE_FACTOR: temperature?.factor ?? 0,

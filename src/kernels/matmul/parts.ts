@@ -3,6 +3,8 @@
 import normNone from "../../../shaders/matmul/parts/norm_none.wgsl" with { type: "text" };
 import normRms from "../../../shaders/matmul/parts/norm_rms.wgsl" with { type: "text" };
 import outputAdd from "../../../shaders/matmul/parts/output_add.wgsl" with { type: "text" };
+import outputCapped from "../../../shaders/matmul/parts/output_capped.wgsl" with { type: "text" };
+import outputGelu from "../../../shaders/matmul/parts/output_gelu.wgsl" with { type: "text" };
 import outputHeads from "../../../shaders/matmul/parts/output_heads.wgsl" with { type: "text" };
 import outputSilu from "../../../shaders/matmul/parts/output_silu.wgsl" with { type: "text" };
 import outputStore from "../../../shaders/matmul/parts/output_store.wgsl" with { type: "text" };
@@ -39,5 +41,7 @@ export const MATMUL_OUTPUT_TEXT = {
   store: outputStore,
   add: outputAdd,
   silu: outputSilu,
+  gelu: outputGelu,
+  capped: outputCapped,
   heads: [outputHeads, headAppend, ROW_TEXT, HEADS_TEXT].join("\n"),
 } as const;

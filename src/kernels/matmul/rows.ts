@@ -30,11 +30,24 @@ export type MatmulOutput =
   | { kind: "add"; factor?: number }
   /** Outputs 2i, 2i+1 are gate i, up i: `y = silu(gate) * up`, f32 `[rows, outputCount / 2]`. */
   | { kind: "silu" }
+  /** The same with GELU, by its approximation with tanh. */
+  | { kind: "gelu" }
+  /** `y = cap * tanh(outputs / cap)`, f32 `[rows, outputCount]`. */
+  | { kind: "capped"; cap: number }
   /**
    * Outputs are the query, key and value heads: queries turned by RoPE to `y`, f32
    * `[rows, queryHeadCount * headSize]`; keys (turned) and values to the window, as f16.
    */
-  | { kind: "heads"; queryHeadCount: number; kvHeadCount: number; headSize: number };
+  | HeadsOutput;
+
+/** Heads, and the tiles of a slot in the window; 4 if left out. */
+export interface HeadsOutput {
+  kind: "heads";
+  queryHeadCount: number;
+  kvHeadCount: number;
+  headSize: number;
+  tileCount?: number;
+}
 
 /** What a {@link MatmulKernel} is compiled for. */
 export interface MatmulOptions {
@@ -60,7 +73,7 @@ export interface MatmulBuffers {
   rope?: GPUBuffer | BufferSlice;
   /** With output `heads`: u32 `[rows][ROW_WORDS]`. */
   rows?: GPUBuffer | BufferSlice;
-  /** With output `heads`: u32 `[slots, WINDOW_TILE_COUNT, tileWords]` of one layer. */
+  /** With output `heads`: u32 `[slots, tileCount, tileWords]` of one layer. */
   window?: GPUBuffer | BufferSlice;
 }
 
@@ -200,11 +213,12 @@ function shaderConstants(
   };
   if (normEpsilon !== undefined) constants.EPSILON = normEpsilon;
   if (output.kind === "add") constants.FACTOR = output.factor ?? 1;
+  if (output.kind === "capped") constants.CAP = output.cap;
   if (output.kind === "heads") {
     constants.QUERY_HEAD_COUNT = output.queryHeadCount;
     constants.KV_HEAD_COUNT = output.kvHeadCount;
     constants.HEAD_SIZE = output.headSize;
-    constants.WINDOW_TILE_COUNT = WINDOW_TILE_COUNT;
+    constants.WINDOW_TILE_COUNT = output.tileCount ?? WINDOW_TILE_COUNT;
   }
   return constants;
 }

@@ -17,6 +17,8 @@ export interface AttentionShape {
   queryHeadCount: number;
   /** Channels per head: a multiple of 32, at most 256. */
   headSize: number;
+  /** Scores become `softCap * tanh(score / softCap)`; not if null or left out. */
+  softCap?: number | null;
 }
 
 /** How a sequence is split, and where the partial results of its splits lie. */
@@ -65,11 +67,13 @@ export function headGroup(shape: AttentionShape): HeadGroup {
  * Text of the vectors `Heads` and `HeadsCount`, of `load_query_<i>(workgroup, channel)`,
  * `load_partial_<i>(workgroup, split, offset)` and
  * `store_partial_<i>(workgroup, split, offset, heads)` for each vector `i`. Heads that do not exist
- * load as 0 and are not stored. Needs `q`, `partials`, `query_place`, {@link attentionConstants}.
+ * load as 0 and are not stored. Also `capped(scores)`. Needs `q`, `partials`, `query_place`,
+ * {@link attentionConstants}.
  */
-export function headsText(group: HeadGroup): string {
+export function headsText(group: HeadGroup, { softCap = null }: AttentionShape): string {
   const { groupSize, vectorCount, vectorSize } = group;
   let text = `alias Heads = vec${vectorSize}<f32>;\nalias HeadsCount = vec${vectorSize}<u32>;\n`;
+  text += cappedText(softCap);
   for (let vector = 0; vector < vectorCount; vector++) {
     const heads = headsOfVector(group, vector);
     const loads = heads.map((head) =>
@@ -95,6 +99,16 @@ ${stores.join("")}}
 `;
   }
   return text;
+}
+
+/** Beyond 20, tanh is 1 in f32; some drivers make NaN of a much larger argument. */
+function cappedText(softCap: number | null): string {
+  if (softCap === null) return "fn capped(scores: Heads) -> Heads {\n  return scores;\n}\n";
+  const cap = Number.isInteger(softCap) ? `${softCap}.0` : String(softCap);
+  return `fn capped(scores: Heads) -> Heads {
+  return ${cap} * tanh(clamp(scores / ${cap}, Heads(-20.0), Heads(20.0)));
+}
+`;
 }
 
 /**

@@ -28,6 +28,14 @@ import type { Lanes } from "./lanes.ts";
 /** Where raw tiles lie: the ring of a slot, the arena of profile `exact`, or a scratch segment. */
 export type TileSource = "window" | "arena" | "scratch";
 
+/** The raw tiles of a sequence in a store. */
+export interface RingShape {
+  /** Tiles of 64 tokens. */
+  tileCount: number;
+  /** Newest tokens that a row sees, its own among them; null for all. */
+  reach: number | null;
+}
+
 /** What the text is made for. */
 export interface RawTilesOptions {
   shape: AttentionShape;
@@ -35,10 +43,14 @@ export interface RawTilesOptions {
   source: TileSource;
   /** Index of the source's first binding: segment, then read lists; the window has none. */
   sourceBinding: number;
+  /** Of source `window`: what a row sees of it; all of a ring of 4 tiles if left out. */
+  ring?: RingShape;
 }
 
 /** Tokens of a lane whose scores are summed side by side. */
 const TOKENS_AT_A_TIME_MAX = 4;
+
+const WHOLE_RING: RingShape = { tileCount: WINDOW_TILE_COUNT, reach: null };
 
 const SOURCES = { window: fromWindow, arena: fromArena, scratch: fromScratch };
 
@@ -56,7 +68,7 @@ function textOfRounds(
   options: RawTilesOptions,
   { group, lanes, rounds }: { group: HeadGroup; lanes: Lanes; rounds: RoundShape },
 ): string {
-  const { shape, splits, source } = options;
+  const { shape, splits, source, ring = WHOLE_RING } = options;
   const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);
   // Lanes that share a token: a power of two that divides its groups of 8 channels.
   const columnCount = shape.headSize / 8;
@@ -70,7 +82,8 @@ function textOfRounds(
     ROUND_TOKENS: rounds.blocksPerRound * BLOCK_TOKEN_COUNT,
     TILE_WORDS: rawTileWords(shape),
     TOKENS_AT_A_TIME: tokensAtATime,
-    WINDOW_TILE_COUNT,
+    WINDOW_TILE_COUNT: ring.tileCount,
+    ...(ring.reach === null ? {} : { REACH: ring.reach }),
   });
   const body = expandTemplate(rawTiles, {
     queries: group.vectorCount,
@@ -80,7 +93,16 @@ function textOfRounds(
     turn: 8 / (lanes.count / span),
     fold: Math.log2(lanes.count / span),
     has_rounds: rounds.isSplit ? 1 : 0,
+    has_reach: ring.reach === null ? 0 : 1,
   });
-  return [body, constants, headsText(group), seenText(group), SOURCES[source], ROW_TEXT, lanes.text]
+  return [
+    body,
+    constants,
+    headsText(group, shape),
+    seenText(group),
+    SOURCES[source],
+    ROW_TEXT,
+    lanes.text,
+  ]
     .join("\n");
 }

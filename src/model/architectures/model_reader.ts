@@ -95,6 +95,18 @@ export class ModelReader {
     throw invalid(`"${this.architecture}.${key}" is ${value}, no positive number`);
   }
 
+  /**
+   * Booleans of each layer under `<architecture>.<key>`; null if there is no array.
+   *
+   * @throws {EngineError} `model_file_invalid` if there are not `layerCount` of them.
+   */
+  flagPerLayer(key: string, layerCount: number): readonly boolean[] | null {
+    const full = this.#full(key);
+    const flags = this.#metadata.getBooleansIfArray(full);
+    if (flags === null || flags.length === layerCount) return flags;
+    throw invalid(`"${full}" has ${flags.length} values for ${layerCount} layers`);
+  }
+
   /** Whether the file has a tensor. */
   hasTensor(name: string, wanted: readonly number[]): boolean {
     return this.#tensors.shapeOf(name, wanted) !== null;

@@ -5,18 +5,28 @@ import {
   readEnds,
   readFeedForward,
 } from "./layers.ts";
-import { type ModelReader, unsupported } from "./model_reader.ts";
+import type { ModelReader } from "./model_reader.ts";
 import { readRope } from "./rope.ts";
 import { readSizes } from "./sizes.ts";
 import { layerTensor } from "./tensor_names.ts";
+import { readWindows } from "./windows.ts";
 
-/** OLMo 2: all query heads are normed as one, so are all key heads; layers norm what they give. */
+/**
+ * OLMo 2 and 3: all query heads are normed as one, so are all key heads; layers norm what they
+ * give. In OLMo 3 three of four layers see a window.
+ */
 export function readOlmo2(reader: ModelReader): ArchitecturePlan {
   const sizes = readSizes(reader);
-  const window = reader.number("attention.sliding_window", 0);
-  if (window > 0) throw unsupported(`layers attend to a window of ${window} tokens`);
   const { width, queryHeadCount, kvHeadCount, headSize } = sizes;
   const rope = readRope(reader, sizes, "halves");
+  const windows = readWindows(reader, sizes, { period: 4, window: 0 });
+  const windowRope = {
+    ...rope,
+    base: reader.positive("rope.freq_base_swa", rope.base),
+    positionScale: 1,
+    yarn: null,
+    magnitude: 1,
+  };
   const readNorm = (index: number, part: string, headCount: number) => ({
     tensor: reader.vector(layerTensor(index, part), headCount * headSize),
     over: "row" as const,
@@ -29,7 +39,8 @@ export function readOlmo2(reader: ModelReader): ArchitecturePlan {
     layers: eachLayer(sizes, (index) => ({
       attention: readAttention(reader, sizes, {
         index,
-        rope,
+        rope: windows[index] === null ? rope : windowRope,
+        window: windows[index],
         normBefore: null,
         queryNorm: readNorm(index, "attn_q_norm", queryHeadCount),
         keyNorm: readNorm(index, "attn_k_norm", kvHeadCount),

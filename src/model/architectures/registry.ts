@@ -10,6 +10,8 @@ import type { GgufFile } from "../../gguf/read_gguf.ts";
 import { checkPlan } from "../plan_check.ts";
 import type { ModelPlan } from "../plan.ts";
 import type { ArchitecturePlan } from "./layers.ts";
+import { readGemma2 } from "./gemma2.ts";
+import { readGemma3 } from "./gemma3.ts";
 import { readGranite } from "./granite.ts";
 import { readLlama } from "./llama.ts";
 import { readOlmo2 } from "./olmo2.ts";
@@ -30,6 +32,8 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
   phi3: readPhi3,
   olmo2: readOlmo2,
   smollm3: readSmollm3,
+  gemma2: readGemma2,
+  gemma3: readGemma3,
 };
 
 /**

@@ -10,6 +10,8 @@ export interface AttentionReferenceShape {
   headSize: number;
   blocksPerSplit: number;
   splitCountMax: number;
+  /** Scores become `softCap * tanh(score / softCap)`; not if null or left out. */
+  softCap?: number | null;
 }
 
 /** What query heads see of a run of tokens: f32 or f64 `[tokens][kvHeadCount * headSize]`. */
@@ -28,6 +30,8 @@ export interface AttentionDecodeRawInputs {
   tiles: Uint32Array;
   /** Read lists of `ENTRY_WORDS` an entry; the window has none. */
   directory?: Uint32Array;
+  /** Of the window: tiles of a slot, and newest tokens that a row sees; 4 and all if left out. */
+  ring?: { tileCount: number; reach: number | null };
 }
 
 /**
@@ -50,7 +54,7 @@ export function attendSplit(
       for (let c = 0; c < headSize; c++) {
         score += query[head * headSize + c] * seen.keys[token * channelCount + kvStart + c];
       }
-      return score / Math.sqrt(headSize);
+      return capped(score / Math.sqrt(headSize), shape.softCap ?? null);
     });
     const peak = scores.reduce((a, b) => Math.max(a, b), -Infinity);
     const start = ((seen.row * queryHeadCount + head) * splitCountMax + seen.split) *
@@ -66,15 +70,23 @@ export function attendSplit(
   }
 }
 
-/** The first `tokenCount` tokens of a raw tile. */
+function capped(score: number, softCap: number | null): number {
+  return softCap === null ? score : softCap * Math.tanh(score / softCap);
+}
+
+/** The first `tokenCount` tokens of a raw tile, without those before `firstToken`. */
 export function visibleOfTile(
   shape: AttentionReferenceShape,
   tiles: Uint32Array,
-  range: { word: number; tokenCount: number },
+  range: { word: number; tokenCount: number; firstToken?: number },
 ): VisibleTokens {
   const tile = tiles.slice(range.word, range.word + rawTileWords(shape));
-  const { tokenCount } = range;
-  return { keys: rawTileValues(shape, tile, 0), values: rawTileValues(shape, tile, 1), tokenCount };
+  const { tokenCount, firstToken = 0 } = range;
+  const start = firstToken * shape.kvHeadCount * shape.headSize;
+  const [keys, values] = ([0, 1] as const).map((side) =>
+    rawTileValues(shape, tile, side).subarray(start)
+  );
+  return { keys, values, tokenCount: Math.max(0, tokenCount - firstToken) };
 }
 
 /** Joins runs of tokens into one. */
@@ -102,7 +114,7 @@ export function attentionDecodeRawReference(
   inputs: AttentionDecodeRawInputs,
 ): Float64Array {
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
-  const { q, rows, tiles, directory } = inputs;
+  const { q, rows, tiles, directory, ring } = inputs;
   const rowCount = rows.length / ROW_WORDS;
   const width = queryHeadCount * headSize;
   const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
@@ -123,10 +135,12 @@ export function attentionDecodeRawReference(
       continue;
     }
     for (let block = firstWindowBlock; block * BLOCK_TOKEN_COUNT <= position; block++) {
-      const tile = windowTile(slot, block);
+      const tile = windowTile(slot, block, ring?.tileCount);
       const tokenCount = Math.min(BLOCK_TOKEN_COUNT, position + 1 - block * BLOCK_TOKEN_COUNT);
       const word = tile * rawTileWords(shape);
-      const seen = visibleOfTile(shape, tiles, { word, tokenCount });
+      const hiddenCount = position + 1 - (ring?.reach ?? position + 1);
+      const firstToken = Math.max(0, hiddenCount - block * BLOCK_TOKEN_COUNT);
+      const seen = visibleOfTile(shape, tiles, { word, tokenCount, firstToken });
       const split = sealedSplitCount + block - firstWindowBlock;
       attendSplit(shape, partials, query, { ...seen, row, split });
     }

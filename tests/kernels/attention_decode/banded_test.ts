@@ -73,6 +73,15 @@ Deno.test("AttentionDecodeBandedKernel matches its reference in bands of every n
   }
 });
 
+Deno.test("AttentionDecodeBandedKernel caps scores, those of sinks too", async () => {
+  // More than two parts of 32 channels: scores are capped once their sums are whole.
+  const heads = { kvHeadCount: 1, groupSize: 2, headSize: 128 };
+  const shape = { ...caseShape(heads, { blocksPerSplit: 4, blockCountMax: 8 }), softCap: 2 };
+  const form: BandedForm = { sinkCount: 4, tables: fittingTables(shape, 0.5) };
+  const attention = makeBandedAttentionCase(shape, [192, 600], form, { scale: 3 });
+  assertNear(await runDecodeBanded(attention), reference(attention), NMSE_MAX);
+});
+
 Deno.test("AttentionDecodeBandedKernel gives the same attention if the tokens of a block are repacked", async () => {
   const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
   const tables = fittingTables(shape, 0.8);

@@ -18,9 +18,9 @@ const LENGTHS = [191, 192, 384, 448, 600];
 function int8Case(
   heads: { kvHeadCount: number; groupSize: number; headSize: number },
   lengths: readonly number[],
-  options: { scale?: number } = {},
+  { softCap = null, ...options }: { scale?: number; softCap?: number | null } = {},
 ) {
-  const shape = caseShape(heads, { blocksPerSplit: 4, blockCountMax: 8 });
+  const shape = { ...caseShape(heads, { blocksPerSplit: 4, blockCountMax: 8 }), softCap };
   const codec = INT8.create(shape, { name: "int8" }, null);
   return { codec, attention: makeCodecCase(codec, shape, lengths, options) };
 }
@@ -73,6 +73,11 @@ Deno.test("AttentionDecodeInt8Kernel reads the tokens that a record has, and no 
     const word = entry * ENTRY_WORDS + 1;
     if (directory[word] !== 0) directory[word] = (directory[word] & ~0xffff) | (1 + entry % 64);
   }
+  assertNear(await decode(own), reference(own), NMSE_MAX);
+});
+
+Deno.test("AttentionDecodeInt8Kernel caps scores", async () => {
+  const own = int8Case(CASES[0], [192, 600], { scale: 3, softCap: 2 });
   assertNear(await decode(own), reference(own), NMSE_MAX);
 });
 

@@ -66,6 +66,15 @@ for (const { heads, form, why } of CASES) {
   });
 }
 
+Deno.test("AttentionDecodePaperKernel caps scores", async () => {
+  const shape = {
+    ...caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 }),
+    softCap: 2,
+  };
+  const attention = makeAttentionCase(shape, [192, 600], PAPER, { scale: 3 });
+  assertNear(await runDecodePaper(attention), reference(attention), NMSE_MAX);
+});
+
 Deno.test("AttentionDecodePaperKernel gives the same attention if the tokens of a block are repacked", async () => {
   const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
   const merged = [];

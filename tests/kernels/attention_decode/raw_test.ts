@@ -7,7 +7,9 @@ import {
   caseShape,
   makeAttentionCase,
 } from "../../support/attention_case.ts";
-import { runDecodeRaw } from "../../support/attention_runs.ts";
+import { attentionMergeReference } from "../../../src/reference/attention_merge.ts";
+import { runDecodeRaw, runDecodeRing } from "../../support/attention_runs.ts";
+import { makeRingCase } from "../../support/ring_case.ts";
 import { assertNear } from "../../support/numeric.ts";
 
 /** f32 dot products of up to 256 terms, then exp of scores of a few units: about 1e-6 per value. */
@@ -40,6 +42,30 @@ for (const source of ["window", "arena"] as const) {
       assertNear(await runDecodeRaw(attention, source), reference(attention, source), NMSE_MAX);
     });
   }
+}
+
+for (const source of ["window", "arena"] as const) {
+  Deno.test(`AttentionDecodeRawKernel caps scores on ${source} tiles`, async () => {
+    const shape = { ...caseShape(HEADS[3], { blocksPerSplit: 4, blockCountMax: 10 }), softCap: 2 };
+    const attention = makeAttentionCase(shape, [65, 600], "raw", { scale: 3 });
+    assertNear(await runDecodeRaw(attention, source), reference(attention, source), NMSE_MAX);
+  });
+}
+
+/** Of 1, of less than a tile, of whole tiles and of a token more, and of more tiles than 4. */
+for (const reach of [1, 32, 128, 129, 500]) {
+  Deno.test(`AttentionDecodeRawKernel sees the newest ${reach} tokens of a window`, async () => {
+    const ringCase = makeRingCase(HEADS[4], { reach, lengths: LENGTHS });
+    const { shape, rows } = ringCase;
+    const expected = attentionDecodeRawReference(shape, ringCase);
+    // Of a tile that is out of reach partial results are left, which count for nothing.
+    const partials = await runDecodeRing(ringCase);
+    assertNear(
+      attentionMergeReference(shape, { rows, partials }),
+      attentionMergeReference(shape, { rows, partials: expected }),
+      NMSE_MAX,
+    );
+  });
 }
 
 Deno.test("AttentionDecodeRawKernel does not see what lies behind a row's position", async () => {
