@@ -1,12 +1,12 @@
 /**
- * Renders conversations with the template of the GGUF file, run by `@huggingface/jinja`.
+ * Renders conversations with the template of the GGUF file.
  *
  * @module
  */
 
-import { Template } from "@huggingface/jinja";
 import { EngineError } from "../core/errors.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
+import { JinjaTemplate } from "./jinja/template.ts";
 import { SpecialTokens } from "./special_tokens.ts";
 import { TextMask, unusedMark } from "./text_mask.ts";
 import type { ChatMessage, ChatTemplate, RenderOptions, Tokenizer } from "./types.ts";
@@ -51,7 +51,7 @@ class RefusingTemplate implements ChatTemplate {
 class JinjaChatTemplate implements ChatTemplate {
   readonly knowsTools: boolean;
   readonly #source: string;
-  readonly #template: Template;
+  readonly #template: JinjaTemplate;
   readonly #tokenizer: Tokenizer;
   readonly #controlNames: readonly string[];
   readonly #controls: SpecialTokens;
@@ -61,7 +61,7 @@ class JinjaChatTemplate implements ChatTemplate {
   constructor(source: string, tokenizer: Tokenizer, eosId: number | null) {
     this.#source = source;
     this.knowsTools = /\btools\b/.test(source) && source.includes("<tool_call>");
-    this.#template = new Template(source);
+    this.#template = new JinjaTemplate(source);
     this.#tokenizer = tokenizer;
     const ids = controlIds(tokenizer);
     this.#controlNames = [...ids.keys()];
@@ -79,7 +79,7 @@ class JinjaChatTemplate implements ChatTemplate {
     messages: readonly ChatMessage[],
     options: RenderOptions,
   ): { ids: number[]; text: string } {
-    const { tools = null, variables = {}, continuesFinal = false } = options;
+    const { tools, variables = {}, continuesFinal = false } = options;
     const plain = messages.map(({ extra, ...message }) => {
       return { ...extra, ...message, content: contentText(message) };
     });
@@ -87,7 +87,7 @@ class JinjaChatTemplate implements ChatTemplate {
     const end = unusedMark(JSON.stringify(input) + this.#source);
     if (continuesFinal) plain.at(-1)!.content += end;
     const mask = new TextMask(this.#controlNames, JSON.stringify(input) + this.#source);
-    const rendered = this.#run({
+    const rendered = this.#run(mask, {
       ...mask.hide(input) as typeof input,
       add_generation_prompt: options.addGenerationPrompt,
       bos_token: this.#bosText,
@@ -97,11 +97,11 @@ class JinjaChatTemplate implements ChatTemplate {
     return { ids: this.#tokenize(prompt, mask, options), text: mask.show(prompt) };
   }
 
-  #run(variables: Record<string, unknown>): string {
+  #run(mask: TextMask, variables: Record<string, unknown>): string {
     try {
       return this.#template.render(variables);
     } catch (error) {
-      throw refusal(`Cannot render messages: ${messageOf(error)}`, error);
+      throw refusal(`Cannot render messages: ${mask.show(messageOf(error))}`, error);
     }
   }
 

@@ -57,8 +57,8 @@ export interface ChatMessage {
   role: string;
   /** Text, or parts that are joined by line feeds. */
   content: string | readonly TextPart[];
-  /** More of it that some templates read, such as `name` and `reasoning_content`. */
-  extra?: Readonly<Record<string, string>>;
+  /** More of it that some templates read, such as `name` and `reasoning_content`: JSON values. */
+  extra?: Readonly<Record<string, unknown>>;
 }
 
 /** How a conversation is rendered. */
