@@ -17,7 +17,7 @@ import { kvQuantiseBandedReference } from "../../src/reference/kv_quantise/bande
 import { bandedJobWords } from "../../tests/support/banded_case.ts";
 import { seededTables } from "../../tests/support/banded_samples.ts";
 import { sampleTile } from "../../tests/support/codec_samples.ts";
-import { LAYER_COUNT, SHAPE } from "./workload.ts";
+import { SHAPE, STORE_COUNT } from "./workload.ts";
 
 /** Layout with the usual sinks, though the block of the workload is not a first one. */
 export const LAYOUT: BandedLayout = new BandedLayout({ ...SHAPE, sinkCount: 4 });
@@ -28,7 +28,7 @@ const JOBS = [{ slot: 0, tile: 0, firstToken: 0 }];
 
 /** Tables of all layers. */
 export function workloadTables(): BandedTables[] {
-  return Array.from({ length: LAYER_COUNT }, (_, layer) => {
+  return Array.from({ length: STORE_COUNT }, (_, layer) => {
     return seededTables(SHAPE, layer, { step: 0.7, levels: LEVELS });
   });
 }

@@ -14,7 +14,7 @@ import { sampleTile } from "../../tests/support/codec_samples.ts";
 /** Heads of the default model. */
 export const SHAPE = { kvHeadCount: 3, headSize: 64 };
 /** Layers of the default model. */
-export const LAYER_COUNT = 30;
+export const STORE_COUNT = 30;
 /** Bytes of the raw block of one layer: what a kernel that reads it must move at least. */
 export const RAW_BYTES = rawTileWords(SHAPE) * 4;
 /** Bytes of the codes of one layer. */
@@ -27,17 +27,17 @@ export const JOBS: readonly PackJob[] = [{ slot: 0, tile: 0, tokenCount: 64, scr
 
 /** Buffers of one job of all layers, filled by the CPU, and a window per layer. */
 export function openWorkload(gpu: Gpu) {
-  const windows = Array.from({ length: LAYER_COUNT }, (_, layer) => {
+  const windows = Array.from({ length: STORE_COUNT }, (_, layer) => {
     const window = new Uint32Array(WINDOW_TILE_COUNT * rawTileWords(SHAPE));
     window.set(sampleTile("gaussian", SHAPE, layer));
     return window;
   });
   const scratch = kvQuantisePaperReference(LAYOUT, { jobs: JOBS, windows }, PAPER_PROFILE);
-  const input = { jobs: JOBS, layerCount: LAYER_COUNT };
+  const input = { jobs: JOBS, storeCount: STORE_COUNT };
   const sizes = kvMeasurePaperReference(LAYOUT, scratch, input);
-  const targets = new Uint32Array(LAYER_COUNT);
+  const targets = new Uint32Array(STORE_COUNT);
   let end = 0;
-  for (let layer = 0; layer < LAYER_COUNT; layer++) {
+  for (let layer = 0; layer < STORE_COUNT; layer++) {
     targets[layer] = end;
     const start = layer * LAYOUT.sectionCount;
     const own = sizes.subarray(start, start + LAYOUT.sectionCount);
@@ -58,7 +58,7 @@ export function openWorkload(gpu: Gpu) {
 
 /** The quantiser bound to all layers. */
 export async function openQuantiser(gpu: Gpu, workload: ReturnType<typeof openWorkload>) {
-  const options = { ...PAPER_PROFILE, layout: LAYOUT, layerCount: LAYER_COUNT };
+  const options = { ...PAPER_PROFILE, layout: LAYOUT, storeCount: STORE_COUNT };
   const kernel = await KvQuantisePaperKernel.create(gpu, options);
   const bounds = workload.windows.map((window, layer) =>
     kernel.bind({ ...workload.buffers, window: gpu.createBufferWith("window", window) }, layer)

@@ -1,21 +1,21 @@
 //: file shaders/kv_measure/banded.wgsl
-// kv_measure/banded: sizes[job, layer, section] = ceil(sum of the bits of the section's units / 32)
+// kv_measure/banded: sizes[job, store, section] = ceil(sum of the bits of the section's units / 32)
 //
 // Source:    src/codec/FORMAT.md sections 7.3 to 7.5
 // Binds:     src/kernels/kv_measure/banded.ts
 // Reference: src/reference/kv_measure/banded.ts
-// Grid:      (section, layer, job); 64 threads: 32 channels x 2 halves of the rows
+// Grid:      (section, store, job); 64 threads: 32 channels x 2 halves of the rows
 // Precision: integers
 // Shared:    lib/kv_pack_range.wgsl, lib/kv_band_choice.wgsl, lib/band_word.wgsl
 
 override SECTION_COUNT: u32; // sides x KV heads x parts of 32 channels
-override LAYER_COUNT: u32;
+override STORE_COUNT: u32;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, present, -}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][words]
-@group(0) @binding(2) var<storage, read> order: array<u32>; // [job][layer][tokens]
-@group(0) @binding(3) var<storage, read> bands: array<u32>; // [layer][side][c][8]
-@group(0) @binding(4) var<storage, read_write> sizes: array<u32>; // [job][layer][section]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][store][side][c][words]
+@group(0) @binding(2) var<storage, read> order: array<u32>; // [job][store][tokens]
+@group(0) @binding(3) var<storage, read> bands: array<u32>; // [store][side][c][8]
+@group(0) @binding(4) var<storage, read_write> sizes: array<u32>; // [job][store][section]
 
 var<workgroup> bit_count: atomic<u32>;
 
@@ -25,8 +25,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let section = workgroup_id.x;
-  let layer = workgroup_id.y;
-  let entry = workgroup_id.z * LAYER_COUNT + layer;
+  let store = workgroup_id.y;
+  let entry = workgroup_id.z * STORE_COUNT + store;
   let token_count = jobs[workgroup_id.z].z;
   section_order[lane] = order[entry * BLOCK_TOKENS + lane];
   workgroupBarrier();
@@ -34,7 +34,7 @@ fn main(
   // Sections go by side, head and part, so the channels of all sections lie side by side.
   let channel = section * 32u + (lane & 31u);
   let codes_start = (entry * SECTION_COUNT * 32u + channel) * CODE_WORDS;
-  let bands_start = (layer * SECTION_COUNT * 32u + channel) * 8u;
+  let bands_start = (store * SECTION_COUNT * 32u + channel) * 8u;
   let first_row = (lane >> 5u) * 4u;
   var sum = 0u;
   for (var row = first_row; row < first_row + 4u; row++) {

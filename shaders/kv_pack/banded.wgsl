@@ -1,10 +1,10 @@
 //: file shaders/kv_pack/banded.wgsl
-// kv_pack/banded: arena[target of job and layer ..] = the banded record of the job's block
+// kv_pack/banded: arena[target of job and store ..] = the banded record of the job's block
 //
 // Source:    src/codec/FORMAT.md sections 7.3 to 7.5
 // Binds:     src/kernels/kv_pack/banded.ts, which appends STRETCH
 // Reference: src/reference/kv_pack/banded.ts
-// Grid:      (section, layer of the arena, job); 64 threads: 32 channels x 2 halves of the rows
+// Grid:      (section, store of the arena, job); 64 threads: 32 channels x 2 halves of the rows
 // Precision: integers
 // Shared:    lib/kv_pack_range.wgsl, lib/kv_band_choice.wgsl, lib/band_word.wgsl
 //
@@ -13,20 +13,20 @@
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32;
-override LAYER_COUNT: u32;
+override STORE_COUNT: u32;
 override SINK_COUNT: u32;
 
 const SECTION_WORDS_MAX = PLANE_WORDS + PAYLOAD_WORDS_MAX;
 
-@group(0) @binding(0) var<storage, read> jobs: array<u32>; // [job]{scratch, first, targets[layer]}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][layer][side][c][words]
-@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][layer][side][tokens]
-@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][layer][tokens]
-@group(0) @binding(4) var<storage, read> sizes: array<u32>; // [scratch][layer][section]
-@group(0) @binding(5) var<storage, read> sinks: array<u32>; // as in a record, [scratch][layer]
-@group(0) @binding(6) var<storage, read> bands: array<u32>; // [layer][side][c][8]
+@group(0) @binding(0) var<storage, read> jobs: array<u32>; // [job]{scratch, first, targets[store]}
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][store][side][c][words]
+@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][store][side][tokens]
+@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][store][tokens]
+@group(0) @binding(4) var<storage, read> sizes: array<u32>; // [scratch][store][section]
+@group(0) @binding(5) var<storage, read> sinks: array<u32>; // as in a record, [scratch][store]
+@group(0) @binding(6) var<storage, read> bands: array<u32>; // [store][side][c][8]
 @group(0) @binding(7) var<storage, read_write> arena: array<u32>;
-@group(0) @binding(8) var<uniform> first_layer: u32;
+@group(0) @binding(8) var<uniform> first_store: u32;
 
 var<workgroup> image: array<atomic<u32>, SECTION_WORDS_MAX>;
 var<workgroup> unit_starts: array<u32, 256>; // bits of [row][channel]; then their first bits
@@ -113,18 +113,18 @@ fn main(
   let part_count = HEAD_SIZE / 32u;
   let section_count = 2u * KV_HEAD_COUNT * part_count;
   let index = workgroup_id.x;
-  let layer = first_layer + workgroup_id.y;
-  let job = workgroup_id.z * (2u + LAYER_COUNT);
+  let store = first_store + workgroup_id.y;
+  let job = workgroup_id.z * (2u + STORE_COUNT);
   let first_token = jobs[job + 1u];
   let token_count = BLOCK_TOKENS - first_token;
-  let entry = jobs[job] * LAYER_COUNT + layer;
+  let entry = jobs[job] * STORE_COUNT + store;
   section_order[lane] = order[entry * BLOCK_TOKENS + lane];
   workgroupBarrier();
 
   // 1. The section's image.
   let channel = index * 32u + (lane & 31u); // over both sides
   let codes_start = (entry * section_count * 32u + channel) * CODE_WORDS;
-  let bands_start = (layer * section_count * 32u + channel) * 8u;
+  let bands_start = (store * section_count * 32u + channel) * 8u;
   let chosen = write_bands(codes_start, bands_start, lane, token_count);
   var words = 0u;
   for (var before = lane; before < index; before += 64u) {
@@ -140,7 +140,7 @@ fn main(
   workgroupBarrier();
 
   // 2. The section and its entry of the table.
-  let record = jobs[job + 2u + layer];
+  let record = jobs[job + 2u + store];
   let sinks_word = section_count + TOKEN_STEP_WORDS;
   let sink_words = first_token * KV_HEAD_COUNT * HEAD_SIZE;
   let start = sinks_word + sink_words + atomicLoad(&words_before);

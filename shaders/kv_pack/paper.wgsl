@@ -1,10 +1,10 @@
 //: file shaders/kv_pack/paper.wgsl
-// kv_pack/paper: arena[targets[job, layer] ..] = the layer record of the job's block
+// kv_pack/paper: arena[targets[job, store] ..] = the record of the job's block
 //
 // Source:    src/codec/FORMAT.md section 6.4
 // Binds:     src/kernels/kv_pack/paper.ts
 // Reference: src/reference/kv_pack/paper.ts
-// Grid:      (section, layer of the arena, job); 64 threads stride over the channels
+// Grid:      (section, store of the arena, job); 64 threads stride over the channels
 // Precision: integers
 // Shared:    lib/kv_pack_range.wgsl
 //
@@ -13,7 +13,7 @@
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32;
-override LAYER_COUNT: u32;
+override STORE_COUNT: u32;
 override PACK_SIZE: u32; // 4, 8, 16 or 32
 override KEY_BITS: u32;
 override VALUE_BITS: u32;
@@ -22,12 +22,12 @@ override VALUE_WIDTH_BITS: u32;
 override SECTION_WORDS_MAX: u32;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, token_count, scratch}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][layer][side][c][words]
-@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][layer][side][tokens]
-@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][layer][tokens]
-@group(0) @binding(4) var<storage, read> sizes: array<u32>; // [scratch][layer][section]
-@group(0) @binding(5) var<storage, read> targets: array<u32>; // [job][layer], words
-@group(0) @binding(6) var<storage, read> first_layer: array<u32>; // [1]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][store][side][c][words]
+@group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][store][side][tokens]
+@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][store][tokens]
+@group(0) @binding(4) var<storage, read> sizes: array<u32>; // [scratch][store][section]
+@group(0) @binding(5) var<storage, read> targets: array<u32>; // [job][store], words
+@group(0) @binding(6) var<storage, read> first_store: array<u32>; // [1]
 @group(0) @binding(7) var<storage, read_write> arena: array<u32>;
 
 var<workgroup> image: array<atomic<u32>, SECTION_WORDS_MAX>;
@@ -136,9 +136,9 @@ fn main(
 ) {
   let section_count = 2u * KV_HEAD_COUNT;
   let index = workgroup_id.x;
-  let layer = first_layer[0] + workgroup_id.y;
+  let store = first_store[0] + workgroup_id.y;
   let job = jobs[workgroup_id.z];
-  let entry = job.w * LAYER_COUNT + layer;
+  let entry = job.w * STORE_COUNT + store;
   let side = select(0u, 1u, index >= KV_HEAD_COUNT);
   let section = section_of(side);
   section_order[lane] = order[entry * BLOCK_TOKENS + lane];
@@ -159,7 +159,7 @@ fn main(
     let fixed = section_of(select(0u, 1u, before >= KV_HEAD_COUNT)).payload_word;
     start += fixed + sizes[entry * section_count + before];
   }
-  let record = targets[workgroup_id.z * LAYER_COUNT + layer];
+  let record = targets[workgroup_id.z * STORE_COUNT + store];
   let word_count = section.payload_word + sizes[entry * section_count + index];
   for (var word = lane; word < word_count; word += 64u) {
     arena[record + start + word] = atomicLoad(&image[word]);

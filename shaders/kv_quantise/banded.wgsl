@@ -16,7 +16,7 @@
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32; // multiple of 32
-override LAYER_COUNT: u32;
+override STORE_COUNT: u32;
 override SINK_COUNT: u32;
 override TILE_COUNT: u32; // raw tiles per slot
 
@@ -26,13 +26,13 @@ const NORM_PART_MAX = 32768.0;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, present, first}
 @group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
-@group(0) @binding(2) var<storage, read> tables: array<vec4<u32>>; // quantiserWords of the layer
-@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][layer][side][c][words]
-@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][layer][side][tokens]
-@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][layer][tokens]
-@group(0) @binding(6) var<storage, read_write> sinks: array<vec4<u32>>; // of records, [job][layer]
+@group(0) @binding(2) var<storage, read> tables: array<vec4<u32>>; // quantiserWords of the store
+@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][store][side][c][words]
+@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][store][side][tokens]
+@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][store][tokens]
+@group(0) @binding(6) var<storage, read_write> sinks: array<vec4<u32>>; // of records, [job][store]
 @group(0) @binding(7) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
-@group(0) @binding(8) var<uniform> layer: u32;
+@group(0) @binding(8) var<uniform> store: u32;
 
 var<workgroup> sums: array<u32, 256>; // [part][place]
 var<workgroup> largest: array<vec2<f32>, 256>; // {K, V}
@@ -134,7 +134,7 @@ fn main(
   let groups_per_head = HEAD_SIZE / 8u;
   let group_count = KV_HEAD_COUNT * groups_per_head;
   let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 4u));
-  let entry = job_index * LAYER_COUNT + layer;
+  let entry = job_index * STORE_COUNT + store;
 
   // 1. The magnitude of each token's V, and its largest values in steps.
   let place = place_start + (lane & 15u);

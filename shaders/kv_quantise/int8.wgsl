@@ -1,6 +1,6 @@
 //: file shaders/kv_quantise/int8.wgsl
 // kv_quantise/int8: code[c, t] = round(x[c, t] / s[t]), s[t] = max_c |x[c, t]| / 127 of a head, for
-// one layer of each job's raw tile, written as whole records
+// one store of each job's raw tile, written as whole records
 //
 // Source:    src/codec/FORMAT.md section 8
 // Binds:     src/kernels/kv_quantise/int8.ts
@@ -12,7 +12,7 @@
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32; // multiple of 32
-override LAYER_COUNT: u32;
+override STORE_COUNT: u32;
 override TILE_COUNT: u32; // raw tiles per slot
 override SECTION_WORDS: u32;
 
@@ -20,8 +20,8 @@ const CODE_MAX_INVERSE = 0x1.020408p-7f; // f32(1 / 127)
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, -, -}
 @group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
-@group(0) @binding(2) var<storage, read> layer_index: array<u32>; // [1]
-@group(0) @binding(3) var<storage, read_write> records: array<u32>; // [job][layer][record]
+@group(0) @binding(2) var<storage, read> store_index: array<u32>; // [1]
+@group(0) @binding(3) var<storage, read_write> records: array<u32>; // [job][store][record]
 @group(0) @binding(4) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
 
 var<workgroup> scales: array<u32, BLOCK_TOKENS>; // f16 bits
@@ -36,7 +36,7 @@ fn main(
   let head = workgroup_id.x % KV_HEAD_COUNT;
   let eight_count = HEAD_SIZE / 8u;
   let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 4u));
-  let entry = workgroup_id.y * LAYER_COUNT + layer_index[0];
+  let entry = workgroup_id.y * STORE_COUNT + store_index[0];
   let section = (entry * 2u * KV_HEAD_COUNT + workgroup_id.x) * SECTION_WORDS;
 
   var largest = vec4(0.0);

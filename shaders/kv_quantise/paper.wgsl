@@ -1,6 +1,6 @@
 //: file shaders/kv_quantise/paper.wgsl
 // kv_quantise/paper: code[c, t] = round(x[c, t] * r[t]) - z[t], z[t] = round(min_c x[c, t] * r[t]),
-//              r[t] = 1 / s[t], for one layer of each job's raw tile
+//              r[t] = 1 / s[t], for one store of each job's raw tile
 //
 // Source:    src/codec/FORMAT.md section 6
 // Binds:     src/kernels/kv_quantise/paper.ts
@@ -15,7 +15,7 @@
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32; // multiple of 32
-override LAYER_COUNT: u32;
+override STORE_COUNT: u32;
 override TILE_COUNT: u32; // raw tiles per slot
 override KEY_REL: f32;
 override VALUE_REL: f32;
@@ -26,10 +26,10 @@ const ZERO_MAX_INVERSE = 0x1.0624dep-15f; // f32(1 / 32000)
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
 @group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
-@group(0) @binding(2) var<storage, read> layer_index: array<u32>; // [1]
-@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][layer][side][c][words]
-@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][layer][side][tokens]
-@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][layer][tokens]
+@group(0) @binding(2) var<storage, read> store_index: array<u32>; // [1]
+@group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][store][side][c][words]
+@group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][store][side][tokens]
+@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][store][tokens]
 @group(0) @binding(6) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
 
 var<workgroup> lows: array<f32, 256>;
@@ -54,7 +54,7 @@ fn main(
   let job = jobs[job_index];
   let group_count = KV_HEAD_COUNT * HEAD_SIZE / 8u;
   let tile = (job.x * TILE_COUNT + job.y) * (KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 4u));
-  let entry = job_index * LAYER_COUNT + layer_index[0];
+  let entry = job_index * STORE_COUNT + store_index[0];
 
   // 1. The range of each token over all heads and channels.
   let token = lane & (BLOCK_TOKENS - 1u);

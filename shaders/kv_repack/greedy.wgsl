@@ -1,11 +1,11 @@
 //: file shaders/kv_repack/greedy.wgsl
-// kv_repack/greedy: order[layer, :] = packs of tokens that are alike: each starts with the token
+// kv_repack/greedy: order[store, :] = packs of tokens that are alike: each starts with the token
 //                   closest to the mean of those left, then takes the one that widens it least
 //
 // Source:    src/codec/FORMAT.md section 3
 // Binds:     src/kernels/kv_repack/greedy.ts
 // Reference: src/reference/kv_repack/greedy.ts
-// Grid:      (layer, job); LANE_COUNT threads: a channel each to update the pack, then 16 quads of
+// Grid:      (store, job); LANE_COUNT threads: a channel each to update the pack, then 16 quads of
 //            tokens x PART_COUNT parts of the channels for the costs
 // Precision: integers; f32 only of integers below 2^10
 // Shared:    lib/wide_integer.wgsl
@@ -15,7 +15,7 @@
 // list. A channel as wide as its codes allow costs every token the same and is listed no more.
 
 override CHANNEL_COUNT: u32; // of a side: KV heads x head size
-override LAYER_COUNT: u32;
+override STORE_COUNT: u32;
 override PACK_SIZE: u32; // 4, 8, 16 or 32
 override KEY_BITS: u32;
 override VALUE_BITS: u32;
@@ -29,9 +29,9 @@ const WIDEST = 0xff00u; // the range 0..255
 const NO_KEY = 0xffffffffu;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][words]
-@group(0) @binding(2) var<storage, read_write> ranges: array<u32>; // [job][layer][side][c]
-@group(0) @binding(3) var<storage, read_write> order: array<u32>; // [job][layer][tokens]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][store][side][c][words]
+@group(0) @binding(2) var<storage, read_write> ranges: array<u32>; // [job][store][side][c]
+@group(0) @binding(3) var<storage, read_write> order: array<u32>; // [job][store][tokens]
 
 // Of the chunk: {channel, old range | new range << 16}, or {sum of the codes left, 0}. A range is
 // {least in bits 0 to 7, greatest in bits 8 to 15}; ranges are only used by their own lane.
@@ -169,7 +169,7 @@ fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let entry = workgroup_id.y * LAYER_COUNT + workgroup_id.x;
+  let entry = workgroup_id.y * STORE_COUNT + workgroup_id.x;
   let start = entry * 2u * CHANNEL_COUNT * CODE_WORDS;
   let token_count = jobs[workgroup_id.y].z;
   let part = lane >> 4u;

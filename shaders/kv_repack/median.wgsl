@@ -1,22 +1,22 @@
 //: file shaders/kv_repack/median.wgsl
-// kv_repack/median: order[layer, :] = tokens by descending median V code, ties by token
+// kv_repack/median: order[store, :] = tokens by descending median V code, ties by token
 //
 // Source:    src/codec/FORMAT.md section 3
 // Binds:     src/kernels/kv_repack/median.ts
 // Reference: src/reference/kv_repack/median.ts
-// Grid:      (layer, job); 64 threads: 16 quads of tokens x 4 parts of the channels
+// Grid:      (store, job); 64 threads: 16 quads of tokens x 4 parts of the channels
 // Precision: integers
 //
 // The median is found bit by bit from the top: it has the bit if no more than half of the codes
-// lie below that value. Each pass reads all V codes of the layer.
+// lie below that value. Each pass reads all V codes of the store.
 
 override CHANNEL_COUNT: u32; // KV heads x head size
-override LAYER_COUNT: u32;
+override STORE_COUNT: u32;
 override VALUE_BITS: u32;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, token_count, -}
-@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][layer][side][c][words]
-@group(0) @binding(2) var<storage, read_write> order: array<u32>; // [job][layer][tokens]
+@group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][store][side][c][words]
+@group(0) @binding(2) var<storage, read_write> order: array<u32>; // [job][store][tokens]
 
 var<workgroup> counts: array<vec4<u32>, 64>;
 var<workgroup> medians: array<vec4<u32>, 16>;
@@ -26,7 +26,7 @@ fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let entry = workgroup_id.y * LAYER_COUNT + workgroup_id.x;
+  let entry = workgroup_id.y * STORE_COUNT + workgroup_id.x;
   let quad = lane & 15u;
   let start = (entry * 2u + 1u) * CHANNEL_COUNT * CODE_WORDS + quad;
 

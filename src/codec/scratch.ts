@@ -1,12 +1,13 @@
 /**
  * The device buffers between quantising and packing, and the jobs of the kernels that fill them.
  *
- * A job is one block of one sequence, all layers. Scratch buffers hold one entry per job:
- * - codes: u8 `[job][layer][side][kvHeadCount * headSize][64]`, four tokens to a word;
- * - params: u32 `[job][layer][side][64]`, token parameters in original order;
- * - ranges: u32 `[job][layer][side][kvHeadCount * headSize]`, used by greedy repacking alone;
- * - order: u32 `[job][layer][64]`, the original token at each packed place;
- * - sizes: u32 `[job][layer][2 * kvHeadCount]`, payload words of each section;
+ * A job is one block of one sequence, all stores that seal; `store` counts these alone. Scratch
+ * buffers hold one entry per job:
+ * - codes: u8 `[job][store][side][kvHeadCount * headSize][64]`, four tokens to a word;
+ * - params: u32 `[job][store][side][64]`, token parameters in original order;
+ * - ranges: u32 `[job][store][side][kvHeadCount * headSize]`, used by greedy repacking alone;
+ * - order: u32 `[job][store][64]`, the original token at each packed place;
+ * - sizes: u32 `[job][store][2 * kvHeadCount]`, payload words of each section;
  * - flags: u32 `[job]`, not 0 if the block holds infinity or NaN.
  *
  * @module
@@ -58,22 +59,22 @@ export interface CodedLayout extends HeadShape {
 /** Words of the codes of one channel: a byte for each token. */
 export const CHANNEL_CODE_WORDS = BLOCK_TOKEN_COUNT / 4;
 
-/** Words of codes of one side of one layer. */
+/** Words of codes of one side of one store. */
 export function sideCodeWords(shape: HeadShape): number {
   return shape.kvHeadCount * shape.headSize * CHANNEL_CODE_WORDS;
 }
 
-/** Words per job of the scratch buffers of a model with `layerCount` layers. */
+/** Words per job of the scratch buffers of a cache with `storeCount` sealed stores. */
 export function scratchWords(
   layout: HeadShape & { sectionCount: number },
-  layerCount: number,
+  storeCount: number,
 ): ScratchWords {
   return {
-    codes: layerCount * 2 * sideCodeWords(layout),
-    params: layerCount * 2 * BLOCK_TOKEN_COUNT,
-    ranges: layerCount * 2 * layout.kvHeadCount * layout.headSize,
-    order: layerCount * BLOCK_TOKEN_COUNT,
-    sizes: layerCount * layout.sectionCount,
+    codes: storeCount * 2 * sideCodeWords(layout),
+    params: storeCount * 2 * BLOCK_TOKEN_COUNT,
+    ranges: storeCount * 2 * layout.kvHeadCount * layout.headSize,
+    order: storeCount * BLOCK_TOKEN_COUNT,
+    sizes: storeCount * layout.sectionCount,
     flags: 1,
   };
 }
@@ -91,9 +92,9 @@ export function packJobWords(jobs: readonly PackJob[]): Uint32Array<ArrayBuffer>
 }
 
 /**
- * One layer of one job of the scratch buffers.
+ * One store of one job of the scratch buffers.
  *
- * @param at `entry` is `job * layerCount + layer`.
+ * @param at `entry` is `job * storeCount + store`.
  */
 export function scratchBlock(
   shape: HeadShape,

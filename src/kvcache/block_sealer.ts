@@ -63,7 +63,7 @@ interface PackKernel {
   record(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
-    counts: { jobCount: number; layerCount: number },
+    counts: { jobCount: number; storeCount: number },
   ): void;
 }
 
@@ -74,8 +74,8 @@ export function recordByGroup(
   jobCount: number,
 ): void {
   const pass = encoder.beginComputePass({ label: "pack" });
-  cache.sealedGroups.forEach(({ count: layerCount }, group) => {
-    kernel.record(pass, bound[group], { jobCount, layerCount });
+  cache.sealedGroups.forEach(({ count: storeCount }, group) => {
+    kernel.record(pass, bound[group], { jobCount, storeCount });
   });
   pass.end();
 }
@@ -146,8 +146,8 @@ export class BlockSealer implements Sealer {
     const recordWords = measures.map(({ blockIndex }, job) => {
       const firstToken = this.#firstToken(blockIndex);
       const storeWords = new Array<number>(stores.length).fill(0);
-      sealed.forEach(({ store }, layer) => {
-        storeWords[store] = this.#addRecord(words, { job, layer, firstToken });
+      sealed.forEach(({ store }, sealedIndex) => {
+        storeWords[store] = this.#addRecord(words, { job, sealedIndex, firstToken });
       });
       return storeWords;
     });
@@ -178,10 +178,10 @@ export class BlockSealer implements Sealer {
 
   #addRecord(
     words: Uint32Array,
-    { job, layer, firstToken }: { job: number; layer: number; firstToken: number },
+    { job, sealedIndex, firstToken }: { job: number; sealedIndex: number; firstToken: number },
   ): number {
     const { layout } = this.#kernels;
-    const start = job * this.#sizeWordsPerJob + layer * layout.sectionCount;
+    const start = job * this.#sizeWordsPerJob + sealedIndex * layout.sectionCount;
     let payloadWords = 0;
     for (let section = 0; section < layout.sectionCount; section++) {
       const sectionWords = words[start + section];

@@ -34,7 +34,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
 /** Tokens present in each job. */
 const TOKEN_COUNTS = [64, 63, 1, 64, 17, 40, 64, 64];
 const SLOT_COUNT = 2;
-export const LAYER_COUNT = 2;
+export const STORE_COUNT = 2;
 
 /** Parameters of a case as part of a test's name. */
 export function caseName({ why, ...numbers }: KernelCase): string {
@@ -50,7 +50,7 @@ export function caseInput(kernelCase: KernelCase) {
   });
   const tileWords = rawTileWords(layout);
   const windows = Array.from(
-    { length: LAYER_COUNT },
+    { length: STORE_COUNT },
     () => new Uint32Array(SLOT_COUNT * WINDOW_TILE_COUNT * tileWords),
   );
   const jobs = SAMPLE_KINDS.map((kind, index): PackJob => {
@@ -73,15 +73,15 @@ export function caseScratch(
   const { layout, jobs } = input;
   const scratch = kvQuantisePaperReference(layout, input, kernelCase);
   const last = jobs.length - 1;
-  for (let layer = 0; layer < LAYER_COUNT; layer++) {
+  for (let layer = 0; layer < STORE_COUNT; layer++) {
     const { sides } = everyWidthBlock(layout, jobs[last].tokenCount, layer + 1);
     for (const side of [KEY, VALUE]) {
-      const index = (last * LAYER_COUNT + layer) * 2 + side;
+      const index = (last * STORE_COUNT + layer) * 2 + side;
       scratch.codes.set(sides[side].codes, index * sides[side].codes.length);
       scratch.params.set(sides[side].params, index * 64);
     }
   }
   if (repack === "none") return scratch;
   const reference = repack === "median" ? kvRepackMedianReference : kvRepackGreedyReference;
-  return { ...scratch, order: reference(layout, scratch, { jobs, layerCount: LAYER_COUNT }) };
+  return { ...scratch, order: reference(layout, scratch, { jobs, storeCount: STORE_COUNT }) };
 }

@@ -37,7 +37,7 @@ export const BANDED_CASES: readonly BandedCase[] = [
   { kvHeadCount: 1, headSize: 256, sinkCount: 7, why: "widest, a row with sinks and tokens" },
 ];
 
-export const LAYER_COUNT = 2;
+export const STORE_COUNT = 2;
 const SLOT_COUNT = 3;
 
 /** Levels of bands that few packs of random codes fit. */
@@ -52,12 +52,12 @@ export function caseName({ kvHeadCount, headSize, sinkCount, why }: BandedCase):
 export function bandedInput(bandedCase: BandedCase) {
   const layout = new BandedLayout(bandedCase);
   const tables = Array.from(
-    { length: LAYER_COUNT },
+    { length: STORE_COUNT },
     (_, layer) => seededTables(layout, 50 + layer, layer === 0 ? {} : { levels: TIGHT_LEVELS }),
   );
   const tileWords = rawTileWords(layout);
   const windows = Array.from(
-    { length: LAYER_COUNT },
+    { length: STORE_COUNT },
     () => new Uint32Array(SLOT_COUNT * WINDOW_TILE_COUNT * tileWords),
   );
   const makers = [
@@ -91,7 +91,7 @@ export function bandedScratch(
   const { layout, jobs } = input;
   const scratch = kvQuantiseBandedReference(layout, input);
   for (let job = jobs.length - 2; job < jobs.length; job++) {
-    for (let layer = 0; layer < LAYER_COUNT; layer++) fillEveryBand(input, scratch, { job, layer });
+    for (let layer = 0; layer < STORE_COUNT; layer++) fillEveryBand(input, scratch, { job, layer });
   }
   for (const [entry, { firstToken }] of jobs.flatMap((job) => [job, job]).entries()) {
     const block = scratchBlock(layout, scratch, { entry, tokenCount: 64 - firstToken });
@@ -107,7 +107,7 @@ function fillEveryBand(
   at: { job: number; layer: number },
 ): void {
   const { layout, jobs, tables } = input;
-  const entry = at.job * LAYER_COUNT + at.layer;
+  const entry = at.job * STORE_COUNT + at.layer;
   const { sides, tokenCount } = scratchBlock(layout, scratch, {
     entry,
     tokenCount: 64 - jobs[at.job].firstToken,
@@ -159,7 +159,7 @@ export function sealedSequence(
   const scratch = bandedScratch({ ...input, jobs }, options.repack);
   const sinkWords = layout.sinkWords(true);
   const records = jobs.map(({ firstToken }, index) => {
-    const entry = index * LAYER_COUNT + options.layer;
+    const entry = index * STORE_COUNT + options.layer;
     const source = bandedSource(layout, scratch, {
       entry,
       firstToken,

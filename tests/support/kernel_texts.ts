@@ -153,15 +153,15 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
 
 async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]> {
   const { gpu, texts } = recordingGpu(facts);
-  const { layerCount } = model;
-  const banded = { layout: new BandedLayout({ ...model, sinkCount: 4 }), layerCount };
+  const { layerCount: storeCount } = model;
+  const banded = { layout: new BandedLayout({ ...model, sinkCount: 4 }), storeCount };
   await KvQuantiseBandedKernel.create(gpu, banded);
   await KvMeasureBandedKernel.create(gpu, banded);
   await KvPackBandedKernel.create(gpu, banded);
-  await KvQuantiseInt8Kernel.create(gpu, { layout: new Int8Layout(model), layerCount });
+  await KvQuantiseInt8Kernel.create(gpu, { layout: new Int8Layout(model), storeCount });
   for (const packSize of PACK_SIZES) {
     const layout = new PaperLayout({ ...model, packSize, keyBits: 4, valueBits: 3 });
-    const paper = { layout, layerCount };
+    const paper = { layout, storeCount };
     await KvQuantisePaperKernel.create(gpu, { ...paper, keyRel: 0.1, valueRel: 0.2 });
     await KvMeasurePaperKernel.create(gpu, paper);
     await KvPackPaperKernel.create(gpu, paper);

@@ -4,7 +4,7 @@ import { rawTileWords } from "../../../src/codec/record.ts";
 import { BlockUnpackPaperKernel, createSegments } from "../../../src/kernels/block_unpack/paper.ts";
 import { BlockUnpackBandedKernel } from "../../../src/kernels/block_unpack/banded.ts";
 import { LAYOUT, openBandedWorkload } from "../../codec/banded_workload.ts";
-import { LAYER_COUNT } from "../../codec/workload.ts";
+import { STORE_COUNT } from "../../codec/workload.ts";
 import { attentionFixture, PAPER, SHAPE } from "../../support/attention_fixture.ts";
 import { benchKernel, openBenchGpu } from "../../support/bench_kernel.ts";
 
@@ -40,7 +40,7 @@ const bands = await BlockUnpackBandedKernel.create(gpu, {
 const bandsBound = bands.bind({
   rows: gpu.createBufferWith(
     "rows",
-    rowWords([rowOf({ slot: 0, position: 0, blockCount: LAYER_COUNT }, 0)]),
+    rowWords([rowOf({ slot: 0, position: 0, blockCount: STORE_COUNT }, 0)]),
   ),
   arena,
   directory: gpu.createBufferWith("directory", lists),
@@ -48,7 +48,7 @@ const bandsBound = bands.bind({
   tables: layers[0].reader,
   tiles,
 });
-const work = { bytes: packedBytes / LAYER_COUNT * blockCount + tileBytes };
+const work = { bytes: packedBytes / STORE_COUNT * blockCount + tileBytes };
 benchKernel("bands", { group, work }, context, (pass) => {
   bands.record(pass, bandsBound, blockCount);
 });

@@ -2,10 +2,10 @@ import { KvQuantiseBandedKernel } from "../../../src/kernels/kv_quantise/banded.
 import { LAYOUT, openBandedWorkload } from "../../codec/banded_workload.ts";
 import {
   CODE_BYTES,
-  LAYER_COUNT,
   openQuantiser,
   openWorkload,
   RAW_BYTES,
+  STORE_COUNT,
 } from "../../codec/workload.ts";
 import { benchKernel, openBenchGpu } from "../../support/bench_kernel.ts";
 
@@ -13,13 +13,13 @@ const context = await openBenchGpu();
 const { gpu } = context;
 const tokenRange = await openQuantiser(gpu, openWorkload(gpu));
 const { jobs, layers, scratchBuffers } = openBandedWorkload(gpu);
-const options = { layout: LAYOUT, layerCount: LAYER_COUNT };
+const options = { layout: LAYOUT, storeCount: STORE_COUNT };
 const kernel = await KvQuantiseBandedKernel.create(gpu, options);
 const bounds = layers.map(({ window, quantiser: tables }, layer) =>
   kernel.bind({ jobs, window, tables, ...scratchBuffers }, layer)
 );
 
-const work = { bytes: LAYER_COUNT * (RAW_BYTES + CODE_BYTES) };
+const work = { bytes: STORE_COUNT * (RAW_BYTES + CODE_BYTES) };
 const group = "kv_quantise/banded, a block of 30 layers";
 benchKernel("steps by the range of a token", { group, baseline: true, work }, context, (pass) => {
   for (const bound of tokenRange.bounds) tokenRange.kernel.record(pass, bound, 1);

@@ -3,11 +3,11 @@ import { packJobWords } from "../../../src/codec/scratch.ts";
 import { KvQuantiseInt8Kernel } from "../../../src/kernels/kv_quantise/int8.ts";
 import {
   JOBS,
-  LAYER_COUNT,
   openQuantiser,
   openWorkload,
   RAW_BYTES,
   SHAPE,
+  STORE_COUNT,
 } from "../../codec/workload.ts";
 import { benchKernel, openBenchGpu } from "../../support/bench_kernel.ts";
 
@@ -17,15 +17,15 @@ const workload = openWorkload(gpu);
 const tokenRange = await openQuantiser(gpu, workload);
 const layout = new Int8Layout(SHAPE);
 const recordBytes = layout.recordWords * 4;
-const kernel = await KvQuantiseInt8Kernel.create(gpu, { layout, layerCount: LAYER_COUNT });
+const kernel = await KvQuantiseInt8Kernel.create(gpu, { layout, storeCount: STORE_COUNT });
 const jobs = gpu.createBufferWith("jobs", packJobWords(JOBS));
-const records = gpu.createBuffer("records", LAYER_COUNT * recordBytes);
+const records = gpu.createBuffer("records", STORE_COUNT * recordBytes);
 const flags = gpu.createBuffer("flags", 4);
 const bounds = workload.windows.map((words, layer) =>
   kernel.bind({ jobs, window: gpu.createBufferWith("window", words), records, flags }, layer)
 );
 
-const work = { bytes: LAYER_COUNT * (RAW_BYTES + recordBytes) };
+const work = { bytes: STORE_COUNT * (RAW_BYTES + recordBytes) };
 const group = "kv_quantise/int8, a block of 30 layers";
 benchKernel("steps by the range of a token", { group, baseline: true, work }, context, (pass) => {
   for (const bound of tokenRange.bounds) tokenRange.kernel.record(pass, bound, 1);

@@ -9,42 +9,42 @@ import { SCRATCH_TEXT } from "../text/block.ts";
 export interface KvMeasureBandedBuffers {
   /** vec4<u32> `[jobs]`, as `kv_quantise/banded` read them. */
   jobs: GPUBuffer | BufferSlice;
-  /** Codes of all layers. */
+  /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
-  /** Packed order of all layers. */
+  /** Packed order of all stores. */
   order: GPUBuffer | BufferSlice;
-  /** `packerWords` of all layers. */
+  /** `packerWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
-  /** u32 `[jobs][layer][layout.sectionCount]`: payload words of each section; written. */
+  /** u32 `[jobs][store][layout.sectionCount]`: payload words of each section; written. */
   sizes: GPUBuffer | BufferSlice;
 }
 
 /**
- * Measures what blocks will take as banded records. The record of a layer has
+ * Measures what blocks will take as banded records. The record of a store has
  * `layout.recordWords(sum of its sizes, hasSinks)` words.
  */
 export class KvMeasureBandedKernel {
   #kernel: Kernel;
-  #grid: { sectionCount: number; layerCount: number };
+  #grid: { sectionCount: number; storeCount: number };
 
   private constructor(
     kernel: Kernel,
-    grid: { sectionCount: number; layerCount: number },
+    grid: { sectionCount: number; storeCount: number },
   ) {
     this.#kernel = kernel;
     this.#grid = grid;
   }
 
-  /** Compiles for all layers of a model. */
+  /** Compiles for all stores that seal. */
   static async create(
     gpu: Gpu,
-    options: { layout: BandedLayout; layerCount: number },
+    options: { layout: BandedLayout; storeCount: number },
   ): Promise<KvMeasureBandedKernel> {
-    const { layerCount, layout: { sectionCount } } = options;
-    const constants = { SECTION_COUNT: sectionCount, LAYER_COUNT: layerCount };
+    const { storeCount, layout: { sectionCount } } = options;
+    const constants = { SECTION_COUNT: sectionCount, STORE_COUNT: storeCount };
     const code = [source, BAND_CHOICE_TEXT, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_measure/banded", code, constants });
-    return new KvMeasureBandedKernel(kernel, { sectionCount, layerCount });
+    return new KvMeasureBandedKernel(kernel, { sectionCount, storeCount });
   }
 
   /** Binds buffers. */
@@ -52,8 +52,8 @@ export class KvMeasureBandedKernel {
     return this.#kernel.bind({ jobs, codes, order, bands, sizes });
   }
 
-  /** Records all layers of `jobCount` jobs. */
+  /** Records all stores of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#grid.sectionCount, this.#grid.layerCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#grid.sectionCount, this.#grid.storeCount, jobCount);
   }
 }

@@ -9,47 +9,47 @@ import { SCRATCH_TEXT } from "../text/block.ts";
 export interface KvMeasureBuffers {
   /** vec4<u32> `[jobs]`, as `kv_quantise` read them. */
   jobs: GPUBuffer | BufferSlice;
-  /** Codes of all layers. */
+  /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
-  /** Packed order of all layers. */
+  /** Packed order of all stores. */
   order: GPUBuffer | BufferSlice;
-  /** Payload words of each section of all layers; written. */
+  /** Payload words of each section of all stores; written. */
   sizes: GPUBuffer | BufferSlice;
 }
 
 /**
- * Measures what blocks will take when packed. The record of a layer has
+ * Measures what blocks will take when packed. The record of a store has
  * `layout.recordWords(sum of its sizes)` words.
  */
 export class KvMeasurePaperKernel {
   #kernel: Kernel;
-  #grid: { sectionCount: number; layerCount: number };
+  #grid: { sectionCount: number; storeCount: number };
 
   private constructor(
     kernel: Kernel,
-    grid: { sectionCount: number; layerCount: number },
+    grid: { sectionCount: number; storeCount: number },
   ) {
     this.#kernel = kernel;
     this.#grid = grid;
   }
 
-  /** Compiles for all layers of a model. */
+  /** Compiles for all stores that seal. */
   static async create(
     gpu: Gpu,
-    options: { layout: PaperLayout; layerCount: number },
+    options: { layout: PaperLayout; storeCount: number },
   ): Promise<KvMeasurePaperKernel> {
-    const { layout, layerCount } = options;
+    const { layout, storeCount } = options;
     const constants = {
       KV_HEAD_COUNT: layout.kvHeadCount,
       HEAD_SIZE: layout.headSize,
-      LAYER_COUNT: layerCount,
+      STORE_COUNT: storeCount,
       PACK_SIZE: layout.packSize,
     };
     const code = [source, range, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_measure/paper", code, constants });
     return new KvMeasurePaperKernel(kernel, {
       sectionCount: layout.sectionCount,
-      layerCount,
+      storeCount,
     });
   }
 
@@ -58,8 +58,8 @@ export class KvMeasurePaperKernel {
     return this.#kernel.bind({ jobs, codes, order, sizes });
   }
 
-  /** Records all layers of `jobCount` jobs. */
+  /** Records all stores of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#grid.sectionCount, this.#grid.layerCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#grid.sectionCount, this.#grid.storeCount, jobCount);
   }
 }

@@ -17,7 +17,7 @@ export interface PackBandedJob {
   scratchIndex: number;
   /** Tokens before it are sinks: 0, or the layout's sinks. */
   firstToken: number;
-  /** Word offset of each layer's record in its arena, by layer; multiples of 4. */
+  /** Word offset of each store's record in its arena, by store; multiples of 4. */
   targets: ArrayLike<number>;
 }
 
@@ -25,17 +25,17 @@ export interface PackBandedJob {
 export interface KvPackBandedBuffers {
   /** {@link packBandedJobWords}. */
   jobs: GPUBuffer | BufferSlice;
-  /** Codes of all layers. */
+  /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
-  /** Token steps of all layers. */
+  /** Token steps of all stores. */
   params: GPUBuffer | BufferSlice;
-  /** Packed order of all layers. */
+  /** Packed order of all stores. */
   order: GPUBuffer | BufferSlice;
-  /** Payload words of each section of all layers, as `kv_measure/banded` wrote them. */
+  /** Payload words of each section of all stores, as `kv_measure/banded` wrote them. */
   sizes: GPUBuffer | BufferSlice;
-  /** Sinks of all layers, as `kv_quantise/banded` wrote them. */
+  /** Sinks of all stores, as `kv_quantise/banded` wrote them. */
   sinks: GPUBuffer | BufferSlice;
-  /** `packerWords` of all layers. */
+  /** `packerWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
   /** Packed blocks; only the words of the records are written. */
   arena: GPUBuffer | BufferSlice;
@@ -58,8 +58,8 @@ const SECTION_TEXT = constantsPart({ PLANE_WORDS, PAYLOAD_WORDS_MAX, TOKEN_STEP_
 export class KvPackBandedKernel {
   #kernel: Kernel;
   #sectionCount: number;
-  /** u32: the first layer of each binding. */
-  #firstLayers: GPUBuffer[] = [];
+  /** u32: the first store of each binding. */
+  #firstStores: GPUBuffer[] = [];
 
   private constructor(kernel: Kernel, sectionCount: number) {
     this.#kernel = kernel;
@@ -69,13 +69,13 @@ export class KvPackBandedKernel {
   /** Compiles for a layout. */
   static async create(
     gpu: Gpu,
-    options: { layout: BandedLayout; layerCount: number },
+    options: { layout: BandedLayout; storeCount: number },
   ): Promise<KvPackBandedKernel> {
-    const { layout, layerCount } = options;
+    const { layout, storeCount } = options;
     const constants = {
       KV_HEAD_COUNT: layout.kvHeadCount,
       HEAD_SIZE: layout.headSize,
-      LAYER_COUNT: layerCount,
+      STORE_COUNT: storeCount,
       SINK_COUNT: layout.sinkCount,
     };
     const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT, SCRATCH_TEXT, SECTION_TEXT].join("\n");
@@ -83,11 +83,11 @@ export class KvPackBandedKernel {
     return new KvPackBandedKernel(kernel, layout.sectionCount);
   }
 
-  /** Binds the buffers for the arena whose first layer is `firstLayer`. */
-  bind(buffers: KvPackBandedBuffers, firstLayer: number): GPUBindGroup {
+  /** Binds the buffers for the arena whose first store is `firstStore`. */
+  bind(buffers: KvPackBandedBuffers, firstStore: number): GPUBindGroup {
     const { jobs, codes, params, order, sizes, sinks, bands, arena } = buffers;
-    const layer = this.#kernel.gpu.createUniformWith("kv_pack/banded layer", firstLayer);
-    this.#firstLayers.push(layer);
+    const store = this.#kernel.gpu.createUniformWith("kv_pack/banded store", firstStore);
+    this.#firstStores.push(store);
     return this.#kernel.bind({
       jobs,
       codes,
@@ -97,21 +97,21 @@ export class KvPackBandedKernel {
       sinks,
       bands,
       arena,
-      first_layer: layer,
+      first_store: store,
     });
   }
 
-  /** Records `jobCount` jobs of the `layerCount` layers of the bound arena. */
+  /** Records `jobCount` jobs of the `storeCount` stores of the bound arena. */
   record(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
-    counts: { jobCount: number; layerCount: number },
+    counts: { jobCount: number; storeCount: number },
   ): void {
-    this.#kernel.dispatch(pass, bound, this.#sectionCount, counts.layerCount, counts.jobCount);
+    this.#kernel.dispatch(pass, bound, this.#sectionCount, counts.storeCount, counts.jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#firstLayers) this.#kernel.gpu.destroyBuffer(buffer);
+    for (const buffer of this.#firstStores) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

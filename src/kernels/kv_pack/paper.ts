@@ -12,15 +12,15 @@ import { SCRATCH_TEXT } from "../text/block.ts";
 export interface KvPackBuffers {
   /** vec4<u32> `[jobs]`: unused, unused, token count, entry of the scratch buffers. */
   jobs: GPUBuffer | BufferSlice;
-  /** Codes of all layers. */
+  /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
-  /** Token parameters of all layers. */
+  /** Token parameters of all stores. */
   params: GPUBuffer | BufferSlice;
-  /** Packed order of all layers. */
+  /** Packed order of all stores. */
   order: GPUBuffer | BufferSlice;
-  /** Payload words of each section of all layers, as `kv_measure` wrote them. */
+  /** Payload words of each section of all stores, as `kv_measure` wrote them. */
   sizes: GPUBuffer | BufferSlice;
-  /** u32 `[jobs][layerCount]`: word offset of each record in its arena, a multiple of 4. */
+  /** u32 `[jobs][storeCount]`: word offset of each record in its arena, a multiple of 4. */
   targets: GPUBuffer | BufferSlice;
   /** Packed blocks; only the words of the records are written. */
   arena: GPUBuffer | BufferSlice;
@@ -33,8 +33,8 @@ const OTHER_MEMORY_BYTES = BLOCK_TOKEN_COUNT * 4;
 export class KvPackPaperKernel {
   #kernel: Kernel;
   #sectionCount: number;
-  /** u32: the layer of each binding. */
-  #layerIndexes: GPUBuffer[] = [];
+  /** u32: the store of each binding. */
+  #storeIndexes: GPUBuffer[] = [];
 
   private constructor(kernel: Kernel, sectionCount: number) {
     this.#kernel = kernel;
@@ -48,9 +48,9 @@ export class KvPackPaperKernel {
    */
   static async create(
     gpu: Gpu,
-    options: { layout: PaperLayout; layerCount: number },
+    options: { layout: PaperLayout; storeCount: number },
   ): Promise<KvPackPaperKernel> {
-    const { layout, layerCount } = options;
+    const { layout, storeCount } = options;
     const sectionWordsMax = Math.max(
       layout.payloadWord(KEY) + layout.payloadWordsMax(KEY),
       layout.payloadWord(VALUE) + layout.payloadWordsMax(VALUE),
@@ -68,7 +68,7 @@ export class KvPackPaperKernel {
     const constants = {
       KV_HEAD_COUNT: layout.kvHeadCount,
       HEAD_SIZE: layout.headSize,
-      LAYER_COUNT: layerCount,
+      STORE_COUNT: storeCount,
       PACK_SIZE: layout.packSize,
       KEY_BITS: layout.keyBits,
       VALUE_BITS: layout.valueBits,
@@ -81,14 +81,14 @@ export class KvPackPaperKernel {
     return new KvPackPaperKernel(kernel, layout.sectionCount);
   }
 
-  /** Binds the buffers for the arena whose first layer is `firstLayer`. */
-  bind(buffers: KvPackBuffers, firstLayer: number): GPUBindGroup {
+  /** Binds the buffers for the arena whose first store is `firstStore`. */
+  bind(buffers: KvPackBuffers, firstStore: number): GPUBindGroup {
     const { jobs, codes, params, order, sizes, targets, arena } = buffers;
-    const layerIndex = this.#kernel.gpu.createBufferWith(
-      "kv_pack layer",
-      Uint32Array.of(firstLayer),
+    const storeIndex = this.#kernel.gpu.createBufferWith(
+      "kv_pack store",
+      Uint32Array.of(firstStore),
     );
-    this.#layerIndexes.push(layerIndex);
+    this.#storeIndexes.push(storeIndex);
     return this.#kernel.bind({
       jobs,
       codes,
@@ -96,22 +96,22 @@ export class KvPackPaperKernel {
       order,
       sizes,
       targets,
-      first_layer: layerIndex,
+      first_store: storeIndex,
       arena,
     });
   }
 
-  /** Records `jobCount` jobs of the `layerCount` layers of the bound arena. */
+  /** Records `jobCount` jobs of the `storeCount` stores of the bound arena. */
   record(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
-    counts: { jobCount: number; layerCount: number },
+    counts: { jobCount: number; storeCount: number },
   ): void {
-    this.#kernel.dispatch(pass, bound, this.#sectionCount, counts.layerCount, counts.jobCount);
+    this.#kernel.dispatch(pass, bound, this.#sectionCount, counts.storeCount, counts.jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#layerIndexes) this.#kernel.gpu.destroyBuffer(buffer);
+    for (const buffer of this.#storeIndexes) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

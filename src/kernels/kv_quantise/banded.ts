@@ -9,21 +9,21 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { SCRATCH_TEXT } from "../text/block.ts";
 
-/** Buffers of one layer of {@link KvQuantiseBandedKernel}; scratch as in `codec/scratch.ts`. */
+/** Buffers of one store of {@link KvQuantiseBandedKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvQuantiseBandedBuffers {
   /** vec4<u32> `[jobs]`: slot, tile, tokens packed, first token packed; the last two make 64. */
   jobs: GPUBuffer | BufferSlice;
-  /** Raw window of the layer: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  /** Raw window of the store: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
   window: GPUBuffer | BufferSlice;
-  /** `quantiserWords` of the layer. */
+  /** `quantiserWords` of the store. */
   tables: GPUBuffer | BufferSlice;
-  /** Codes of all layers; written. */
+  /** Codes of all stores; written. */
   codes: GPUBuffer | BufferSlice;
-  /** Token steps of all layers, the same for both sides; written. */
+  /** Token steps of all stores, the same for both sides; written. */
   params: GPUBuffer | BufferSlice;
-  /** Packed order of all layers; the identity is written. */
+  /** Packed order of all stores; the identity is written. */
   order: GPUBuffer | BufferSlice;
-  /** u32 `[jobs][layer][layout.sinkWords(true)]`; written for jobs whose first token is not 0. */
+  /** u32 `[jobs][store][layout.sinkWords(true)]`; written for jobs whose first token is not 0. */
   sinks: GPUBuffer | BufferSlice;
   /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
   flags: GPUBuffer | BufferSlice;
@@ -39,42 +39,42 @@ const TABLES_TEXT = constantsPart({
 /** Tokens of a workgroup. */
 const GROUP_TOKEN_COUNT = 16;
 
-/** Quantises raw tiles of one layer into scratch, for banded records. FORMAT.md section 7.2. */
+/** Quantises raw tiles of one store into scratch, for banded records. FORMAT.md section 7.2. */
 export class KvQuantiseBandedKernel {
   #kernel: Kernel;
-  #layerCount: number;
-  /** u32: the layer of each binding. */
-  #layerIndexes: GPUBuffer[] = [];
+  #storeCount: number;
+  /** u32: the store of each binding. */
+  #storeIndexes: GPUBuffer[] = [];
 
-  private constructor(kernel: Kernel, layerCount: number) {
+  private constructor(kernel: Kernel, storeCount: number) {
     this.#kernel = kernel;
-    this.#layerCount = layerCount;
+    this.#storeCount = storeCount;
   }
 
-  /** Compiles for all layers of a model. */
+  /** Compiles for all stores that seal. */
   static async create(
     gpu: Gpu,
-    options: { layout: BandedLayout; layerCount: number },
+    options: { layout: BandedLayout; storeCount: number },
   ): Promise<KvQuantiseBandedKernel> {
-    const { layout, layerCount } = options;
+    const { layout, storeCount } = options;
     const constants = {
       KV_HEAD_COUNT: layout.kvHeadCount,
       HEAD_SIZE: layout.headSize,
-      LAYER_COUNT: layerCount,
+      STORE_COUNT: storeCount,
       SINK_COUNT: layout.sinkCount,
       TILE_COUNT: WINDOW_TILE_COUNT,
     };
     const code = [source, rawTile, SCRATCH_TEXT, TABLES_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/banded", code, constants });
-    return new KvQuantiseBandedKernel(kernel, layerCount);
+    return new KvQuantiseBandedKernel(kernel, storeCount);
   }
 
-  /** Binds the buffers for one layer. */
-  bind(buffers: KvQuantiseBandedBuffers, layer: number): GPUBindGroup {
-    invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
+  /** Binds the buffers for one store. */
+  bind(buffers: KvQuantiseBandedBuffers, store: number): GPUBindGroup {
+    invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
     const { jobs, window, tables, codes, params, order, sinks, flags } = buffers;
-    const layerIndex = this.#kernel.gpu.createUniformWith("kv_quantise/banded layer", layer);
-    this.#layerIndexes.push(layerIndex);
+    const storeIndex = this.#kernel.gpu.createUniformWith("kv_quantise/banded store", store);
+    this.#storeIndexes.push(storeIndex);
     return this.#kernel.bind({
       jobs,
       window,
@@ -84,17 +84,17 @@ export class KvQuantiseBandedKernel {
       order,
       sinks,
       flags,
-      layer: layerIndex,
+      store: storeIndex,
     });
   }
 
-  /** Records one layer of `jobCount` jobs. */
+  /** Records one store of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, BLOCK_TOKEN_COUNT / GROUP_TOKEN_COUNT, jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#layerIndexes) this.#kernel.gpu.destroyBuffer(buffer);
+    for (const buffer of this.#storeIndexes) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

@@ -8,73 +8,73 @@ import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { INT8_TEXT } from "../text/int8.ts";
 
-/** Buffers of one layer of {@link KvQuantiseInt8Kernel}. */
+/** Buffers of one store of {@link KvQuantiseInt8Kernel}. */
 export interface KvQuantiseInt8Buffers {
   /** vec4<u32> `[jobs]`: slot, tile, unused, unused. */
   jobs: GPUBuffer | BufferSlice;
-  /** Raw window of the layer: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  /** Raw window of the store: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
   window: GPUBuffer | BufferSlice;
-  /** u32 `[jobs][layerCount][layout.recordWords]`: whole records; written. */
+  /** u32 `[jobs][storeCount][layout.recordWords]`: whole records; written. */
   records: GPUBuffer | BufferSlice;
   /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
   flags: GPUBuffer | BufferSlice;
 }
 
-/** Makes int8 records of raw tiles of one layer. FORMAT.md section 8. */
+/** Makes int8 records of raw tiles of one store. FORMAT.md section 8. */
 export class KvQuantiseInt8Kernel {
   #kernel: Kernel;
   #sectionCount: number;
-  #layerCount: number;
-  /** u32: the layer of each binding. */
-  #layerIndexes: GPUBuffer[] = [];
+  #storeCount: number;
+  /** u32: the store of each binding. */
+  #storeIndexes: GPUBuffer[] = [];
 
   private constructor(
     kernel: Kernel,
-    grid: { sectionCount: number; layerCount: number },
+    grid: { sectionCount: number; storeCount: number },
   ) {
     this.#kernel = kernel;
     this.#sectionCount = grid.sectionCount;
-    this.#layerCount = grid.layerCount;
+    this.#storeCount = grid.storeCount;
   }
 
-  /** Compiles for all layers of a model. */
+  /** Compiles for all stores that seal. */
   static async create(
     gpu: Gpu,
-    options: { layout: Int8Layout; layerCount: number },
+    options: { layout: Int8Layout; storeCount: number },
   ): Promise<KvQuantiseInt8Kernel> {
-    const { layout, layerCount } = options;
+    const { layout, storeCount } = options;
     const { kvHeadCount, headSize, sectionCount, sectionWords } = layout;
     const constants = {
       KV_HEAD_COUNT: kvHeadCount,
       HEAD_SIZE: headSize,
-      LAYER_COUNT: layerCount,
+      STORE_COUNT: storeCount,
       TILE_COUNT: WINDOW_TILE_COUNT,
       SECTION_WORDS: sectionWords,
     };
     const code = [source, rawTile, scale, INT8_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/int8", code, constants });
-    return new KvQuantiseInt8Kernel(kernel, { sectionCount, layerCount });
+    return new KvQuantiseInt8Kernel(kernel, { sectionCount, storeCount });
   }
 
-  /** Binds the buffers for one layer. */
-  bind(buffers: KvQuantiseInt8Buffers, layer: number): GPUBindGroup {
-    invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
+  /** Binds the buffers for one store. */
+  bind(buffers: KvQuantiseInt8Buffers, store: number): GPUBindGroup {
+    invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
     const { jobs, window, records, flags } = buffers;
-    const layerIndex = this.#kernel.gpu.createBufferWith(
-      "kv_quantise/int8 layer",
-      Uint32Array.of(layer),
+    const storeIndex = this.#kernel.gpu.createBufferWith(
+      "kv_quantise/int8 store",
+      Uint32Array.of(store),
     );
-    this.#layerIndexes.push(layerIndex);
-    return this.#kernel.bind({ jobs, window, layer_index: layerIndex, records, flags });
+    this.#storeIndexes.push(storeIndex);
+    return this.#kernel.bind({ jobs, window, store_index: storeIndex, records, flags });
   }
 
-  /** Records one layer of `jobCount` jobs. */
+  /** Records one store of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#sectionCount, jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#layerIndexes) this.#kernel.gpu.destroyBuffer(buffer);
+    for (const buffer of this.#storeIndexes) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

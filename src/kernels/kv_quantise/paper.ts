@@ -8,46 +8,46 @@ import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { SCRATCH_TEXT } from "../text/block.ts";
 
-/** Buffers of one layer of {@link KvQuantisePaperKernel}; scratch as in `codec/scratch.ts`. */
+/** Buffers of one store of {@link KvQuantisePaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvQuantiseBuffers {
   /** vec4<u32> `[jobs]`: slot, tile, token count, unused. */
   jobs: GPUBuffer | BufferSlice;
-  /** Raw window of the layer: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  /** Raw window of the store: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
   window: GPUBuffer | BufferSlice;
-  /** Codes of all layers; written. */
+  /** Codes of all stores; written. */
   codes: GPUBuffer | BufferSlice;
-  /** Token parameters of all layers; written. */
+  /** Token parameters of all stores; written. */
   params: GPUBuffer | BufferSlice;
-  /** Packed order of all layers; the identity is written. */
+  /** Packed order of all stores; the identity is written. */
   order: GPUBuffer | BufferSlice;
   /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
   flags: GPUBuffer | BufferSlice;
 }
 
-/** Quantises raw tiles of one layer into scratch. FORMAT.md section 6. */
+/** Quantises raw tiles of one store into scratch. FORMAT.md section 6. */
 export class KvQuantisePaperKernel {
   #kernel: Kernel;
-  #layerCount: number;
-  /** u32: the layer of each binding. */
-  #layerIndexes: GPUBuffer[] = [];
+  #storeCount: number;
+  /** u32: the store of each binding. */
+  #storeIndexes: GPUBuffer[] = [];
 
-  private constructor(kernel: Kernel, layerCount: number) {
+  private constructor(kernel: Kernel, storeCount: number) {
     this.#kernel = kernel;
-    this.#layerCount = layerCount;
+    this.#storeCount = storeCount;
   }
 
   /** Compiles for steps of `keyRel` and `valueRel`, whose codes fit the layout's bits. */
   static async create(
     gpu: Gpu,
-    options: { layout: PaperLayout; layerCount: number; keyRel: number; valueRel: number },
+    options: { layout: PaperLayout; storeCount: number; keyRel: number; valueRel: number },
   ): Promise<KvQuantisePaperKernel> {
-    const { layout, layerCount, keyRel, valueRel } = options;
+    const { layout, storeCount, keyRel, valueRel } = options;
     invariant(codeBits(keyRel) === layout.keyBits, "K code bits follow from keyRel");
     invariant(codeBits(valueRel) === layout.valueBits, "V code bits follow from valueRel");
     const constants = {
       KV_HEAD_COUNT: layout.kvHeadCount,
       HEAD_SIZE: layout.headSize,
-      LAYER_COUNT: layerCount,
+      STORE_COUNT: storeCount,
       TILE_COUNT: WINDOW_TILE_COUNT,
       KEY_REL: Math.fround(keyRel),
       VALUE_REL: Math.fround(valueRel),
@@ -56,22 +56,22 @@ export class KvQuantisePaperKernel {
     };
     const code = [source, rawTile, scale, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/paper", code, constants });
-    return new KvQuantisePaperKernel(kernel, layerCount);
+    return new KvQuantisePaperKernel(kernel, storeCount);
   }
 
-  /** Binds the buffers for one layer. */
-  bind(buffers: KvQuantiseBuffers, layer: number): GPUBindGroup {
-    invariant(layer >= 0 && layer < this.#layerCount, "layer is one of the model's");
+  /** Binds the buffers for one store. */
+  bind(buffers: KvQuantiseBuffers, store: number): GPUBindGroup {
+    invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
     const { jobs, window, codes, params, order, flags } = buffers;
-    const layerIndex = this.#kernel.gpu.createBufferWith(
-      "kv_quantise layer",
-      Uint32Array.of(layer),
+    const storeIndex = this.#kernel.gpu.createBufferWith(
+      "kv_quantise store",
+      Uint32Array.of(store),
     );
-    this.#layerIndexes.push(layerIndex);
+    this.#storeIndexes.push(storeIndex);
     return this.#kernel.bind({
       jobs,
       window,
-      layer_index: layerIndex,
+      store_index: storeIndex,
       codes,
       params,
       order,
@@ -79,13 +79,13 @@ export class KvQuantisePaperKernel {
     });
   }
 
-  /** Records one layer of `jobCount` jobs. */
+  /** Records one store of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, 2, jobCount);
   }
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#layerIndexes) this.#kernel.gpu.destroyBuffer(buffer);
+    for (const buffer of this.#storeIndexes) this.#kernel.gpu.destroyBuffer(buffer);
   }
 }

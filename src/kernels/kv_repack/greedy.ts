@@ -20,35 +20,35 @@ const CHANNEL_COUNT_MAX_OF_4 = 5632;
 export interface KvRepackGreedyBuffers {
   /** vec4<u32> `[jobs]`, as `kv_quantise` read them. */
   jobs: GPUBuffer | BufferSlice;
-  /** Codes of all layers. */
+  /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
-  /** Ranges of the pack that is being filled, of all layers; overwritten. */
+  /** Ranges of the pack that is being filled, of all stores; overwritten. */
   ranges: GPUBuffer | BufferSlice;
-  /** Packed order of all layers; written. */
+  /** Packed order of all stores; written. */
   order: GPUBuffer | BufferSlice;
 }
 
 /** Orders the tokens of blocks so that packs hold tokens that are alike. FORMAT.md section 3. */
 export class KvRepackGreedyKernel {
   #kernel: Kernel;
-  #layerCount: number;
+  #storeCount: number;
 
-  private constructor(kernel: Kernel, layerCount: number) {
+  private constructor(kernel: Kernel, storeCount: number) {
     this.#kernel = kernel;
-    this.#layerCount = layerCount;
+    this.#storeCount = storeCount;
   }
 
   /**
-   * Compiles for all layers of a model.
+   * Compiles for all stores that seal.
    *
    * @throws {EngineError} `model_unsupported` if a layer has more than 6,144 channels of K,
    * with packs of 4 more than 5,632.
    */
   static async create(
     gpu: Gpu,
-    options: { layout: CodedLayout; layerCount: number },
+    options: { layout: CodedLayout; storeCount: number },
   ): Promise<KvRepackGreedyKernel> {
-    const { layout, layerCount } = options;
+    const { layout, storeCount } = options;
     const channelCount = layout.kvHeadCount * layout.headSize;
     const channelCountMax = layout.packSize === 4 ? CHANNEL_COUNT_MAX_OF_4 : CHANNEL_COUNT_MAX;
     if (channelCount > channelCountMax) {
@@ -62,7 +62,7 @@ export class KvRepackGreedyKernel {
     const variant = chooseVariant("kv_repack/greedy", KV_REPACK_GREEDY_VARIANTS, about);
     const constants = {
       CHANNEL_COUNT: channelCount,
-      LAYER_COUNT: layerCount,
+      STORE_COUNT: storeCount,
       PACK_SIZE: layout.packSize,
       KEY_BITS: layout.keyBits,
       VALUE_BITS: layout.valueBits,
@@ -70,7 +70,7 @@ export class KvRepackGreedyKernel {
     };
     const code = [source, wideInteger, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_repack/greedy", code, constants });
-    return new KvRepackGreedyKernel(kernel, layerCount);
+    return new KvRepackGreedyKernel(kernel, storeCount);
   }
 
   /** Binds buffers. */
@@ -78,8 +78,8 @@ export class KvRepackGreedyKernel {
     return this.#kernel.bind({ jobs, codes, ranges, order });
   }
 
-  /** Records all layers of `jobCount` jobs. */
+  /** Records all stores of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#layerCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#storeCount, jobCount);
   }
 }

@@ -8,36 +8,36 @@ import { SCRATCH_TEXT } from "../text/block.ts";
 export interface KvRepackMedianBuffers {
   /** vec4<u32> `[jobs]`, as `kv_quantise` read them. */
   jobs: GPUBuffer | BufferSlice;
-  /** Codes of all layers. */
+  /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
-  /** Packed order of all layers; written. */
+  /** Packed order of all stores; written. */
   order: GPUBuffer | BufferSlice;
 }
 
 /** Orders the tokens of blocks by their median V code. FORMAT.md section 3. */
 export class KvRepackMedianKernel {
   #kernel: Kernel;
-  #layerCount: number;
+  #storeCount: number;
 
-  private constructor(kernel: Kernel, layerCount: number) {
+  private constructor(kernel: Kernel, storeCount: number) {
     this.#kernel = kernel;
-    this.#layerCount = layerCount;
+    this.#storeCount = storeCount;
   }
 
-  /** Compiles for all layers of a model. */
+  /** Compiles for all stores that seal. */
   static async create(
     gpu: Gpu,
-    options: { layout: CodedLayout; layerCount: number },
+    options: { layout: CodedLayout; storeCount: number },
   ): Promise<KvRepackMedianKernel> {
-    const { layout, layerCount } = options;
+    const { layout, storeCount } = options;
     const constants = {
       CHANNEL_COUNT: layout.kvHeadCount * layout.headSize,
-      LAYER_COUNT: layerCount,
+      STORE_COUNT: storeCount,
       VALUE_BITS: layout.valueBits,
     };
     const code = [source, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_repack/median", code, constants });
-    return new KvRepackMedianKernel(kernel, layerCount);
+    return new KvRepackMedianKernel(kernel, storeCount);
   }
 
   /** Binds buffers. */
@@ -45,8 +45,8 @@ export class KvRepackMedianKernel {
     return this.#kernel.bind({ jobs, codes, order });
   }
 
-  /** Records all layers of `jobCount` jobs. */
+  /** Records all stores of `jobCount` jobs. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#layerCount, jobCount);
+    this.#kernel.dispatch(pass, bound, this.#storeCount, jobCount);
   }
 }

@@ -1,8 +1,8 @@
-/** How many threads repack a layer greedily. */
+/** How many threads repack a store greedily. */
 
 import type { Variant } from "../variant.ts";
 
-/** A number of threads, for layers of so many channels of a side. */
+/** A number of threads, for stores of so many channels of a side. */
 export interface KvRepackGreedyVariant extends Variant<{ channelCount: number }> {
   readonly threadCount: number;
 }

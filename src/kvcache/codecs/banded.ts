@@ -39,7 +39,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   const { cache, codec } = options;
   const { layout, profile } = codec;
   const { sealed, sealedGroups } = cache;
-  const { length: layerCount } = sealed;
+  const { length: storeCount } = sealed;
   const { kvHeadCount, headSize } = layout;
   const coded = {
     kvHeadCount,
@@ -48,24 +48,24 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
     keyBits: CODE_BITS,
     valueBits: CODE_BITS,
   };
-  const quantise = await KvQuantiseBandedKernel.create(gpu, { layout, layerCount });
-  const repack = await createRepack(gpu, profile.repack, { layout: coded, layerCount });
-  const measure = await KvMeasureBandedKernel.create(gpu, { layout, layerCount });
-  const pack = await KvPackBandedKernel.create(gpu, { layout, layerCount });
+  const quantise = await KvQuantiseBandedKernel.create(gpu, { layout, storeCount });
+  const repack = await createRepack(gpu, profile.repack, { layout: coded, storeCount });
+  const measure = await KvMeasureBandedKernel.create(gpu, { layout, storeCount });
+  const pack = await KvPackBandedKernel.create(gpu, { layout, storeCount });
   const tablesOf = sealed.map(({ layer }) => codec.tables[layer]);
-  const tables = tablesOf.map((each, layer) =>
-    gpu.createBufferWith(`quantiser tables ${layer}`, quantiserWords(each))
+  const tables = tablesOf.map((each, store) =>
+    gpu.createBufferWith(`quantiser tables ${store}`, quantiserWords(each))
   );
   const bands = gpu.createBufferWith("bands", packerWords(tablesOf));
   const scratch = createScratch(gpu, { cache, layout, repack: profile.repack });
-  const sinkWords = layerCount * Math.max(1, layout.sinkWords(true));
+  const sinkWords = storeCount * Math.max(1, layout.sinkWords(true));
   const sinks = slotBuffer(gpu, options, ["sinks", sinkWords]);
-  const noTargets = { scratchIndex: 0, firstToken: 0, targets: new Uint32Array(layerCount) };
+  const noTargets = { scratchIndex: 0, firstToken: 0, targets: new Uint32Array(storeCount) };
   const jobWords = packBandedJobWords([noTargets]).length;
   const packJobs = slotBuffer(gpu, options, ["pack jobs", jobWords]);
   const measured = { ...scratch, jobs: scratch.measureJobs, sinks, bands };
-  const boundQuantise = sealed.map(({ window }, layer) =>
-    quantise.bind({ ...measured, window, tables: tables[layer] }, layer)
+  const boundQuantise = sealed.map(({ window }, store) =>
+    quantise.bind({ ...measured, window, tables: tables[store] }, store)
   );
   const boundRepack = repack?.bind(measured);
   const boundMeasure = measure.bind(measured);

@@ -35,14 +35,14 @@ async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<
   const { cache, codec } = options;
   const { layout } = codec;
   const { sealed } = cache;
-  const { length: layerCount } = sealed;
+  const { length: storeCount } = sealed;
   const sizeBytes = layout.recordWords * WORD_SIZE_BYTES;
-  const quantise = await KvQuantiseInt8Kernel.create(gpu, { layout, layerCount });
+  const quantise = await KvQuantiseInt8Kernel.create(gpu, { layout, storeCount });
   const measureJobs = slotBuffer(gpu, options, ["measure jobs", JOB_WORDS]);
-  const records = slotBuffer(gpu, options, ["records", layerCount * layout.recordWords]);
+  const records = slotBuffer(gpu, options, ["records", storeCount * layout.recordWords]);
   const flags = slotBuffer(gpu, options, ["flags", 1]);
-  const bound = sealed.map(({ window }, layer) =>
-    quantise.bind({ jobs: measureJobs, window, records, flags }, layer)
+  const bound = sealed.map(({ window }, store) =>
+    quantise.bind({ jobs: measureJobs, window, records, flags }, store)
   );
   return {
     layout: sealLayout(codec),
@@ -50,13 +50,13 @@ async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<
     sizes: null,
     flags,
     recordMeasures(pass, jobCount) {
-      for (const layer of bound) quantise.record(pass, layer, jobCount);
+      for (const one of bound) quantise.record(pass, one, jobCount);
     },
     recordPacks(encoder, packs) {
       for (const { scratchIndex, targets } of packs) {
-        for (const [layer, target] of targets.entries()) {
-          const source = (scratchIndex * layerCount + layer) * sizeBytes;
-          const arena = cache.arenaOfStore(sealed[layer].store);
+        for (const [index, target] of targets.entries()) {
+          const source = (scratchIndex * storeCount + index) * sizeBytes;
+          const arena = cache.arenaOfStore(sealed[index].store);
           encoder.copyBufferToBuffer(records, source, arena, target * WORD_SIZE_BYTES, sizeBytes);
         }
       }

@@ -37,23 +37,23 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
   const { cache, codec } = options;
   const { layout, profile } = codec;
   const { sealed, sealedGroups } = cache;
-  const { length: layerCount } = sealed;
+  const { length: storeCount } = sealed;
   const { keyRel, valueRel } = profile;
   const quantise = await KvQuantisePaperKernel.create(gpu, {
     layout,
-    layerCount,
+    storeCount,
     keyRel,
     valueRel,
   });
-  const repack = await createRepack(gpu, profile.repack, { layout, layerCount });
-  const measure = await KvMeasurePaperKernel.create(gpu, { layout, layerCount });
-  const pack = await KvPackPaperKernel.create(gpu, { layout, layerCount });
+  const repack = await createRepack(gpu, profile.repack, { layout, storeCount });
+  const measure = await KvMeasurePaperKernel.create(gpu, { layout, storeCount });
+  const pack = await KvPackPaperKernel.create(gpu, { layout, storeCount });
   const scratch = createScratch(gpu, { cache, layout, repack: profile.repack });
   const packJobs = slotBuffer(gpu, options, ["pack jobs", 4]);
-  const targets = slotBuffer(gpu, options, ["targets", layerCount]);
+  const targets = slotBuffer(gpu, options, ["targets", storeCount]);
   const measured = { ...scratch, jobs: scratch.measureJobs };
-  const boundQuantise = sealed.map(({ window }, layer) =>
-    quantise.bind({ ...measured, window }, layer)
+  const boundQuantise = sealed.map(({ window }, store) =>
+    quantise.bind({ ...measured, window }, store)
   );
   const boundRepack = repack?.bind(measured);
   const boundMeasure = measure.bind(measured);

@@ -5,7 +5,7 @@ import { scratchBlock } from "../../codec/scratch.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BandedJob, BandedScratch } from "../kv_quantise/banded.ts";
 
-/** Reference of `shaders/kv_measure/banded.wgsl`: u32 `[job][layer][section]`. */
+/** Reference of `shaders/kv_measure/banded.wgsl`: u32 `[job][store][section]`. */
 export function kvMeasureBandedReference(
   layout: BandedLayout,
   scratch: Pick<BandedScratch, "codes" | "params" | "order">,
@@ -14,16 +14,16 @@ export function kvMeasureBandedReference(
   const { jobs, tables } = input;
   const sizes = new Uint32Array(jobs.length * tables.length * layout.sectionCount);
   for (const [index, { firstToken }] of jobs.entries()) {
-    for (let layer = 0; layer < tables.length; layer++) {
-      const entry = index * tables.length + layer;
-      const source = bandedSource(layout, scratch, { entry, firstToken, tables: tables[layer] });
+    for (let store = 0; store < tables.length; store++) {
+      const entry = index * tables.length + store;
+      const source = bandedSource(layout, scratch, { entry, firstToken, tables: tables[store] });
       sizes.set(measureBanded(layout, source), entry * layout.sectionCount);
     }
   }
   return sizes;
 }
 
-/** One layer of one job of the scratch buffers; `entry` is `job * layerCount + layer`. */
+/** One store of one job of the scratch buffers; `entry` is `job * storeCount + store`. */
 export function bandedSource(
   layout: BandedLayout,
   scratch: Pick<BandedScratch, "codes" | "params" | "order">,

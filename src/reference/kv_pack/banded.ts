@@ -4,7 +4,7 @@ import type { BandedTables } from "../../codec/banded/tables.ts";
 import { bandedSource } from "../kv_measure/banded.ts";
 import type { BandedScratch } from "../kv_quantise/banded.ts";
 
-/** Reference of `shaders/kv_pack/banded.wgsl`: writes the records of all layers into `arena`. */
+/** Reference of `shaders/kv_pack/banded.wgsl`: writes the records of all stores into `arena`. */
 export function kvPackBandedReference(
   layout: BandedLayout,
   scratch: BandedScratch,
@@ -17,12 +17,12 @@ export function kvPackBandedReference(
   const { jobs, tables } = input;
   const sinkWords = layout.sinkWords(true);
   for (const { scratchIndex, firstToken, targets } of jobs) {
-    for (let layer = 0; layer < tables.length; layer++) {
-      const entry = scratchIndex * tables.length + layer;
-      const source = bandedSource(layout, scratch, { entry, firstToken, tables: tables[layer] });
+    for (let store = 0; store < tables.length; store++) {
+      const entry = scratchIndex * tables.length + store;
+      const source = bandedSource(layout, scratch, { entry, firstToken, tables: tables[store] });
       const start = entry * sinkWords;
       const sinks = scratch.sinks.subarray(start, start + (firstToken > 0 ? sinkWords : 0));
-      arena.set(packBanded(layout, source, sinks), targets[layer]);
+      arena.set(packBanded(layout, source, sinks), targets[store]);
     }
   }
 }

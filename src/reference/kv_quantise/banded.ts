@@ -19,7 +19,7 @@ export interface BandedJob {
 
 /** The scratch buffers that quantising fills; layouts in `codec/scratch.ts`. */
 export interface BandedScratch extends QuantiseScratch {
-  /** u32 `[job][layer][layout.sinkWords(true)]`; zero for jobs without sinks. */
+  /** u32 `[job][store][layout.sinkWords(true)]`; zero for jobs without sinks. */
   sinks: Uint32Array;
 }
 
@@ -42,15 +42,15 @@ export function kvQuantiseBandedReference(
   const flags = new Uint32Array(jobs.length);
   const tileWords = rawTileWords(layout);
   for (const [index, { slot, tile, firstToken }] of jobs.entries()) {
-    for (const [layer, window] of windows.entries()) {
+    for (const [store, window] of windows.entries()) {
       const start = (slot * WINDOW_TILE_COUNT + tile) * tileWords;
       const tileData = window.subarray(start, start + tileWords);
       if (!isFiniteTile(layout, tileData, BLOCK_TOKEN_COUNT)) {
         flags[index] = 1;
         continue;
       }
-      const entry = index * windows.length + layer;
-      const { sides } = quantiseBanded(layout, tileData, { tables: tables[layer], firstToken });
+      const entry = index * windows.length + store;
+      const { sides } = quantiseBanded(layout, tileData, { tables: tables[store], firstToken });
       for (const side of [KEY, VALUE]) {
         codes.set(sides[side].codes, (entry * 2 + side) * codeBytes);
         params.set(sides[side].params, (entry * 2 + side) * BLOCK_TOKEN_COUNT);

@@ -10,7 +10,7 @@ export interface Int8Job {
   tile: number;
 }
 
-/** Reference of `kv_quantise/int8`, all layers; records of tiles that are refused stay zero. */
+/** Reference of `kv_quantise/int8`, all stores; records of tiles that are refused stay zero. */
 export function kvQuantiseInt8Reference(
   layout: Int8Layout,
   { jobs, windows }: { jobs: readonly Int8Job[]; windows: readonly Uint32Array[] },
@@ -20,14 +20,14 @@ export function kvQuantiseInt8Reference(
   const flags = new Uint32Array(jobs.length);
   const tileWords = rawTileWords(layout);
   for (const [index, { slot, tile }] of jobs.entries()) {
-    for (const [layer, window] of windows.entries()) {
+    for (const [store, window] of windows.entries()) {
       const start = (slot * WINDOW_TILE_COUNT + tile) * tileWords;
       const words = window.slice(start, start + tileWords);
       if (!isFiniteTile(layout, words, BLOCK_TOKEN_COUNT)) {
         flags[index] = 1;
         continue;
       }
-      records.set(packInt8(layout, words), (index * windows.length + layer) * recordWords);
+      records.set(packInt8(layout, words), (index * windows.length + store) * recordWords);
     }
   }
   return { records, flags };

@@ -13,7 +13,7 @@ export interface QuantiseScratch {
   flags: Uint32Array;
 }
 
-/** Reference of `kv_quantise/paper`, all layers; entries of refused blocks stay zero. */
+/** Reference of `kv_quantise/paper`, all stores; entries of refused blocks stay zero. */
 export function kvQuantisePaperReference(
   layout: PaperLayout,
   input: { jobs: readonly PackJob[]; windows: readonly Uint32Array[] },
@@ -27,7 +27,7 @@ export function kvQuantisePaperReference(
   const flags = new Uint32Array(jobs.length);
   const tileWords = rawTileWords(layout);
   for (const [index, { slot, tile, tokenCount }] of jobs.entries()) {
-    for (const [layer, window] of windows.entries()) {
+    for (const [store, window] of windows.entries()) {
       const start = (slot * WINDOW_TILE_COUNT + tile) * tileWords;
       const tileData = window.subarray(start, start + tileWords);
       if (!isFiniteTile(layout, tileData, tokenCount)) {
@@ -36,7 +36,7 @@ export function kvQuantisePaperReference(
       }
       const { sides } = quantisePaper(layout, tileData, { ...options, tokenCount });
       for (const side of [KEY, VALUE]) {
-        const entry = (index * windows.length + layer) * 2 + side;
+        const entry = (index * windows.length + store) * 2 + side;
         codes.set(sides[side].codes, entry * sides[side].codes.length);
         params.set(sides[side].params, entry * 64);
       }

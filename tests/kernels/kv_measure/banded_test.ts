@@ -8,7 +8,7 @@ import {
   bandedJobWords,
   bandedScratch,
   caseName,
-  LAYER_COUNT,
+  STORE_COUNT,
 } from "../../support/banded_case.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 
@@ -20,7 +20,7 @@ for (const [index, bandedCase] of BANDED_CASES.entries()) {
     const { layout, jobs } = input;
     const scratch = bandedScratch(input, repack);
     const expected = kvMeasureBandedReference(layout, scratch, input);
-    const kernel = await KvMeasureBandedKernel.create(gpu, { layout, layerCount: LAYER_COUNT });
+    const kernel = await KvMeasureBandedKernel.create(gpu, { layout, storeCount: STORE_COUNT });
     const sizes = gpu.createBuffer("sizes", expected.byteLength);
     const bound = kernel.bind({
       jobs: gpu.createBufferWith("jobs", bandedJobWords(jobs)),

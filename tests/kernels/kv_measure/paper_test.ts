@@ -6,7 +6,7 @@ import {
   caseName,
   caseScratch,
   KERNEL_CASES,
-  LAYER_COUNT,
+  STORE_COUNT,
 } from "../../codec/kernel_case.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 
@@ -15,10 +15,10 @@ for (const kernelCase of KERNEL_CASES) {
     Deno.test(`KvMeasurePaperKernel equals its reference at ${caseName(kernelCase)}, ${repack}`, async () => {
       const gpu = await testGpu();
       const input = caseInput(kernelCase);
-      const layerCount = LAYER_COUNT;
+      const storeCount = STORE_COUNT;
       const scratch = caseScratch(kernelCase, input, repack);
-      const expected = kvMeasurePaperReference(input.layout, scratch, { ...input, layerCount });
-      const kernel = await KvMeasurePaperKernel.create(gpu, { ...input, layerCount });
+      const expected = kvMeasurePaperReference(input.layout, scratch, { ...input, storeCount });
+      const kernel = await KvMeasurePaperKernel.create(gpu, { ...input, storeCount });
       const sizes = gpu.createBuffer("sizes", expected.byteLength);
       const bound = kernel.bind({
         jobs: gpu.createBufferWith("jobs", input.jobWords),

@@ -17,7 +17,7 @@ import {
   bandedInput,
   bandedScratch,
   caseName,
-  LAYER_COUNT,
+  STORE_COUNT,
 } from "../../support/banded_case.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 
@@ -77,8 +77,8 @@ function placeRecords({ layout, jobs }: Input, sizes: Uint32Array) {
   for (let scratchIndex = jobs.length - 1; scratchIndex > 0; scratchIndex--) {
     const { firstToken } = jobs[scratchIndex];
     const hasSinks = firstToken > 0;
-    const targets = Array.from({ length: LAYER_COUNT }, (_, layer) => {
-      const first = (scratchIndex * LAYER_COUNT + layer) * layout.sectionCount;
+    const targets = Array.from({ length: STORE_COUNT }, (_, layer) => {
+      const first = (scratchIndex * STORE_COUNT + layer) * layout.sectionCount;
       const own = sizes.subarray(first, first + layout.sectionCount);
       const start = end;
       end += layout.recordWords(own.reduce((sum, words) => sum + words, 0), hasSinks);
@@ -97,7 +97,7 @@ async function packOnGpu(
   placed: { jobs: readonly PackBandedJob[]; sizes: Uint32Array; end: number },
 ): Promise<Uint32Array> {
   const gpu = await testGpu();
-  const kernel = await KvPackBandedKernel.create(gpu, { layout, layerCount: LAYER_COUNT });
+  const kernel = await KvPackBandedKernel.create(gpu, { layout, storeCount: STORE_COUNT });
   const arena = gpu.createBufferWith("arena", new Uint32Array(placed.end + 16).fill(OLD_WORD));
   const buffers = {
     jobs: gpu.createBufferWith("jobs", packBandedJobWords(placed.jobs)),
@@ -110,7 +110,7 @@ async function packOnGpu(
     arena,
   };
   // Two groups of layers, though both have the same arena here.
-  const counts = { jobCount: placed.jobs.length, layerCount: 1 };
+  const counts = { jobCount: placed.jobs.length, storeCount: 1 };
   submitPass(gpu, (pass) => {
     kernel.record(pass, kernel.bind(buffers, 0), counts);
     kernel.record(pass, kernel.bind(buffers, 1), counts);

@@ -12,13 +12,13 @@ import {
   caseName,
   caseScratch,
   KERNEL_CASES,
-  LAYER_COUNT,
+  STORE_COUNT,
 } from "../../codec/kernel_case.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 
 /** What the arena holds before: a packer must overwrite all of a record and nothing else. */
 const OLD_WORD = 0xdeadbeef;
-const layerCount = LAYER_COUNT;
+const storeCount = STORE_COUNT;
 
 for (const kernelCase of KERNEL_CASES) {
   for (const repack of ["none", "median"] as const) {
@@ -27,26 +27,26 @@ for (const kernelCase of KERNEL_CASES) {
       const input = caseInput(kernelCase);
       const { layout } = input;
       const scratch = caseScratch(kernelCase, input, repack);
-      const sizes = kvMeasurePaperReference(layout, scratch, { ...input, layerCount });
+      const sizes = kvMeasurePaperReference(layout, scratch, { ...input, storeCount });
       // Packed in another order than measured, and one measured block is not packed at all.
       const jobs = input.jobs.slice(1).reverse();
-      const targets = new Uint32Array(jobs.length * layerCount);
-      const ends = new Uint32Array(jobs.length * layerCount);
+      const targets = new Uint32Array(jobs.length * storeCount);
+      const ends = new Uint32Array(jobs.length * storeCount);
       let end = 4;
       for (const index of targets.keys()) {
-        const entry = jobs[Math.floor(index / layerCount)].scratchIndex * layerCount +
-          index % layerCount;
+        const entry = jobs[Math.floor(index / storeCount)].scratchIndex * storeCount +
+          index % storeCount;
         const own = sizes.subarray(entry * layout.sectionCount, (entry + 1) * layout.sectionCount);
         targets[index] = end;
         ends[index] = end + layout.recordWords(own.reduce((sum, words) => sum + words, 0));
         end = ends[index] + 8 * (index % 2);
       }
       const expected = new Uint32Array(end + 16).fill(OLD_WORD);
-      kvPackPaperReference(layout, scratch, { jobs, layerCount, targets }, expected);
+      kvPackPaperReference(layout, scratch, { jobs, storeCount, targets }, expected);
       const packed = await packOnGpu(gpu, { layout, scratch, sizes, targets, jobs, end });
       assertEquals(packed, expected);
       for (const [index, target] of targets.entries()) {
-        const { tokenCount } = jobs[Math.floor(index / layerCount)];
+        const { tokenCount } = jobs[Math.floor(index / storeCount)];
         checkPaper(layout, packed.subarray(target, ends[index]), tokenCount);
       }
     });
@@ -65,7 +65,7 @@ async function packOnGpu(
   },
 ): Promise<Uint32Array> {
   const { layout, scratch, sizes, targets, jobs, end } = input;
-  const kernel = await KvPackPaperKernel.create(gpu, { layout, layerCount });
+  const kernel = await KvPackPaperKernel.create(gpu, { layout, storeCount });
   const arena = gpu.createBufferWith("arena", new Uint32Array(end + 16).fill(OLD_WORD));
   const buffers = {
     jobs: gpu.createBufferWith("jobs", packJobWords(jobs)),
@@ -77,7 +77,7 @@ async function packOnGpu(
     arena,
   };
   // Two groups of layers, though both have the same arena here.
-  const counts = { jobCount: jobs.length, layerCount: 1 };
+  const counts = { jobCount: jobs.length, storeCount: 1 };
   submitPass(gpu, (pass) => {
     kernel.record(pass, kernel.bind(buffers, 0), counts);
     kernel.record(pass, kernel.bind(buffers, 1), counts);
@@ -91,7 +91,7 @@ Deno.test("KvPackPaperKernel refuses a layout whose sections exceed workgroup me
   const small = { facts: { ...gpu.facts, workgroupMemoryBytesMax: 16384 } } as Gpu;
   assert(gpu.facts.workgroupMemoryBytesMax >= 16384, "WebGPU grants 16 KiB");
   const error = await assertRejects(() =>
-    KvPackPaperKernel.create(small, { layout, layerCount: 1 })
+    KvPackPaperKernel.create(small, { layout, storeCount: 1 })
   );
   assert(error instanceof EngineError && error.code === "adapter_unsupported");
   assert(error.message.includes("16384"), error.message);

@@ -9,7 +9,7 @@ import {
   bandedInput,
   bandedJobWords,
   caseName,
-  LAYER_COUNT,
+  STORE_COUNT,
 } from "../../support/banded_case.ts";
 import { seededTables } from "../../support/banded_samples.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
@@ -19,9 +19,9 @@ type Input = ReturnType<typeof bandedInput>;
 /** Quantises all layers on the GPU and reads the scratch buffers. */
 async function quantiseOnGpu({ layout, tables, windows, jobs }: Input) {
   const gpu = await testGpu();
-  const layerCount = LAYER_COUNT;
-  const kernel = await KvQuantiseBandedKernel.create(gpu, { layout, layerCount });
-  const entryCount = jobs.length * layerCount;
+  const storeCount = STORE_COUNT;
+  const kernel = await KvQuantiseBandedKernel.create(gpu, { layout, storeCount });
+  const entryCount = jobs.length * storeCount;
   const words = {
     codes: entryCount * layout.channelCount * 32,
     params: entryCount * 128,

@@ -9,12 +9,12 @@ import { SAMPLE_KINDS, sampleTile } from "../../support/codec_samples.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 
 const JOBS = SAMPLE_KINDS.map((_, index) => ({ slot: index >> 2, tile: index & 3 }));
-const LAYER_COUNT = 2;
+const STORE_COUNT = 2;
 
 /** Windows in which each tile holds another kind of values. */
 function sampleWindows(shape: { kvHeadCount: number; headSize: number }): Uint32Array[] {
   const tileWords = rawTileWords(shape);
-  return Array.from({ length: LAYER_COUNT }, (_, layer) => {
+  return Array.from({ length: STORE_COUNT }, (_, layer) => {
     const window = new Uint32Array(2 * WINDOW_TILE_COUNT * tileWords);
     SAMPLE_KINDS.forEach((kind, tile) => {
       window.set(sampleTile(kind, shape, 11 + layer), tile * tileWords);
@@ -25,7 +25,7 @@ function sampleWindows(shape: { kvHeadCount: number; headSize: number }): Uint32
 
 async function quantiseOnGpu(layout: Int8Layout, windows: readonly Uint32Array[]) {
   const gpu = await testGpu();
-  const kernel = await KvQuantiseInt8Kernel.create(gpu, { layout, layerCount: windows.length });
+  const kernel = await KvQuantiseInt8Kernel.create(gpu, { layout, storeCount: windows.length });
   const recordWords = JOBS.length * windows.length * layout.recordWords;
   const jobs = gpu.createBufferWith(
     "jobs",

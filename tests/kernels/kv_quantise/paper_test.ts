@@ -13,10 +13,10 @@ async function quantiseOnGpu(
 ) {
   const { layout, windows, jobs, jobWords } = input;
   const gpu = await testGpu();
-  const layerCount = windows.length;
+  const storeCount = windows.length;
   const { keyRel, valueRel } = kernelCase;
-  const kernel = await KvQuantisePaperKernel.create(gpu, { layout, layerCount, keyRel, valueRel });
-  const words = scratchWords(layout, layerCount);
+  const kernel = await KvQuantisePaperKernel.create(gpu, { layout, storeCount, keyRel, valueRel });
+  const words = scratchWords(layout, storeCount);
   const scratch = {
     codes: gpu.createBuffer("codes", jobs.length * words.codes * 4),
     params: gpu.createBuffer("params", jobs.length * words.params * 4),

@@ -11,7 +11,7 @@ import {
   caseScratch,
   KERNEL_CASES,
   type KernelCase,
-  LAYER_COUNT,
+  STORE_COUNT,
 } from "../../codec/kernel_case.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 import { seededRandom } from "../../support/numeric.ts";
@@ -22,13 +22,13 @@ async function kernelOrder(
   options: {
     layout: PaperLayout;
     jobs: readonly PackJob[];
-    layerCount: number;
+    storeCount: number;
     codes: Uint8Array;
   },
 ): Promise<Uint32Array> {
-  const { layout, jobs, layerCount, codes } = options;
-  const kernel = await KvRepackGreedyKernel.create(gpu, { layout, layerCount });
-  const words = scratchWords(layout, layerCount);
+  const { layout, jobs, storeCount, codes } = options;
+  const kernel = await KvRepackGreedyKernel.create(gpu, { layout, storeCount });
+  const words = scratchWords(layout, storeCount);
   const make = (wordsPerJob: number) => gpu.createBuffer("scratch", jobs.length * wordsPerJob * 4);
   const buffers = {
     jobs: gpu.createBufferWith("jobs", packJobWords(jobs)),
@@ -58,7 +58,7 @@ for (const kernelCase of [...KERNEL_CASES, LARGE_CASE]) {
     const input = caseInput(kernelCase);
     const { codes, order } = caseScratch(kernelCase, input, "greedy");
     assert(order.some((token, place) => token !== place % 64), "some order is not the identity");
-    const options = { ...input, codes, layerCount: LAYER_COUNT };
+    const options = { ...input, codes, storeCount: STORE_COUNT };
     assertEquals(await kernelOrder(gpu, options), order);
   });
 }
@@ -81,13 +81,13 @@ for (const [packSize, kvHeadCount] of [[8, 24], [4, 22]]) {
       codes[codeCount + i] = 3 * token + (random() < 0.5 ? 1 : 0);
     }
     const params = new Uint32Array(2 * 2 * 64);
-    const order = kvRepackGreedyReference(layout, { codes, params }, { jobs, layerCount: 1 });
-    assertEquals(await kernelOrder(gpu, { layout, jobs, layerCount: 1, codes }), order);
+    const order = kvRepackGreedyReference(layout, { codes, params }, { jobs, storeCount: 1 });
+    assertEquals(await kernelOrder(gpu, { layout, jobs, storeCount: 1, codes }), order);
   });
 
   Deno.test(`KvRepackGreedyKernel.create() refuses more channels than software Vulkan can loop over (packs of ${packSize})`, async () => {
     const shape = { kvHeadCount: kvHeadCount + 1, packSize, ...WIDEST };
-    const options = { layout: new PaperLayout(shape), layerCount: 1 };
+    const options = { layout: new PaperLayout(shape), storeCount: 1 };
     const gpu = await testGpu();
     const error = await assertRejects(() => KvRepackGreedyKernel.create(gpu, options), EngineError);
     const { message } = error as EngineError;

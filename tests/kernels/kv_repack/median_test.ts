@@ -5,7 +5,7 @@ import {
   caseName,
   caseScratch,
   KERNEL_CASES,
-  LAYER_COUNT,
+  STORE_COUNT,
 } from "../../codec/kernel_case.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 
@@ -15,7 +15,7 @@ for (const kernelCase of KERNEL_CASES) {
     const input = caseInput(kernelCase);
     const { codes, order } = caseScratch(kernelCase, input, "median");
     assert(order.some((token, place) => token !== place % 64), "some order is not the identity");
-    const kernel = await KvRepackMedianKernel.create(gpu, { ...input, layerCount: LAYER_COUNT });
+    const kernel = await KvRepackMedianKernel.create(gpu, { ...input, storeCount: STORE_COUNT });
     const orderBuffer = gpu.createBuffer("order", order.byteLength);
     const bound = kernel.bind({
       jobs: gpu.createBufferWith("jobs", input.jobWords),
