@@ -4,15 +4,16 @@
 //
 // Source:    the norm is Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4
 // Binds:     src/kernels/matmul/rows.ts, which appends texts of matmul/parts and lib:
-//            product           what one workgroup sums
+//            product           what one workgroup sums, for TOKEN_COUNT rows of x: 1, 2 or 4
 //            weight_*          the format of the weight, expanded in registers
-//            rows_*            TOKEN_COUNT, the rows of x that one workgroup takes together
 //            share_*           how the lanes share the values of x that they loaded
 //            norm_*            with the norm, or without
 //            output_*          what is done with y
 // Reference: src/reference/matmul.ts
 // Grid:      [groups of 32 outputs, tiles of TOKEN_COUNT rows of x]
 // Precision: f32 throughout; each block of 32 columns is summed before it is scaled
+//
+// Markers: token (rows of x).
 
 override OUTPUT_COUNT: u32; // rows of the whole weight
 override OUTPUT_START: u32 = 0u; // first row of the part of the weight that is bound
@@ -28,12 +29,5 @@ fn main(
     return; // only the first 8 lanes have the sums
   }
   let output = OUTPUT_START + workgroup_id.x * 32u + thread * 4u;
-  put_outputs(row, output, outputs_of(made, 0u));
-  if (TOKEN_COUNT > 1u) {
-    put_outputs(row + 1u, output, outputs_of(made, 1u));
-  }
-  if (TOKEN_COUNT > 2u) {
-    put_outputs(row + 2u, output, outputs_of(made, 2u));
-    put_outputs(row + 3u, output, outputs_of(made, 3u));
-  }
+  put_outputs(row + ${token}u, output, outputs_of(made, ${token}u));
 }

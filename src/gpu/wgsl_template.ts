@@ -4,8 +4,9 @@
  *
  * A statement in a line, or in lines of which all but the last end with an operator or in brackets,
  * that holds `${x}` stands for one per value `0 … n-1` of the marker `x`. Lines between
- * `//: repeat x` and `//: end` are repeated together. Lines between `//: if name` and `//: else` or
- * `//: end` stand where `name` counts 1, those behind `//: else` where it counts 0.
+ * `//: repeat x` and `//: end` are repeated together, in brackets too: the items of a list. Lines
+ * between `//: if name` and `//: else` or `//: end` stand where `name` counts 1, those behind
+ * `//: else` where it counts 0.
  *
  * @module
  */
@@ -37,22 +38,10 @@ export function expandTemplate(source: string, counts: Readonly<Record<string, n
   const pending = numberedLines(source);
   while (pending.length > 0) {
     const line = pending.shift()!;
-    const repeat = REPEAT_LINE.exec(line.text);
-    if (repeat) {
-      const body = takeBlock(pending);
-      for (let i = repeatCount(counts, repeat[1]) - 1; i >= 0; i--) {
-        pending.unshift(...body.map((inner) => withMarker(inner, repeat[1], i)));
-      }
-      continue;
-    }
-    const condition = IF_LINE.exec(line.text);
-    if (condition) {
-      const { body, otherwise } = splitBlock(takeBlock(pending));
-      pending.unshift(...(repeatCount(counts, condition[1]) > 0 ? body : otherwise));
-      continue;
-    }
+    if (opensBlock(line, pending, counts)) continue;
     while (isUnfinished(line.text) && pending.length > 0) {
-      line.text += `\n${pending.shift()!.text}`;
+      const next = pending.shift()!;
+      if (!opensBlock(next, pending, counts)) line.text += `\n${next.text}`;
     }
     const marker = MARKER.exec(line.text);
     if (!marker || line.text.trimStart().startsWith("//")) {
@@ -64,6 +53,27 @@ export function expandTemplate(source: string, counts: Readonly<Record<string, n
     }
   }
   return lines.join("\n");
+}
+
+/** Whether a line begins a block; if so, what stands for the block is now the first that pends. */
+function opensBlock(
+  { text }: Line,
+  pending: Line[],
+  counts: Readonly<Record<string, number>>,
+): boolean {
+  const repeat = REPEAT_LINE.exec(text);
+  if (repeat) {
+    const body = takeBlock(pending);
+    for (let i = repeatCount(counts, repeat[1]) - 1; i >= 0; i--) {
+      pending.unshift(...body.map((inner) => withMarker(inner, repeat[1], i)));
+    }
+    return true;
+  }
+  const condition = IF_LINE.exec(text);
+  if (condition === null) return false;
+  const { body, otherwise } = splitBlock(takeBlock(pending));
+  pending.unshift(...(repeatCount(counts, condition[1]) > 0 ? body : otherwise));
+  return true;
 }
 
 function numberedLines(source: string): Line[] {

@@ -22,6 +22,17 @@ Deno.test("expandTemplate() repeats a statement of several lines as a whole", ()
   assertEquals(expandTemplate(source, { i: 2 }), `${twice}struct S {\n  e0: u32,\n  e1: u32,\n}`);
 });
 
+Deno.test("expandTemplate() repeats items of a list in brackets, lists within lists included", () => {
+  const source =
+    "let a${k} = A(\n//: repeat i\nB(\n//: repeat j\n${i}${j},\n//: end\n),\n//: end\n);";
+  assertEquals(
+    expandTemplate(source, { i: 2, j: 2, k: 2 }),
+    ["a0", "a1"].map((name) => `let ${name} = A(\nB(\n00,\n01,\n),\nB(\n10,\n11,\n),\n);`).join(
+      "\n",
+    ),
+  );
+});
+
 Deno.test("expandTemplate() keeps one of the two parts of a condition, conditions within included", () => {
   const source = "a\n//: if is_x\nb\n//: if is_y\nc\n//: else\nd\n//: end\n//: else\ne\n//: end";
   assertEquals(expandTemplate(source, { is_x: 1, is_y: 0 }), "a\nb\nd");

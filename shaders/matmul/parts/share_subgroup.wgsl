@@ -5,16 +5,12 @@
 fn share(inputs: Inputs, thread: u32) {}
 
 fn shared_columns(inputs: Inputs, thread: u32, lane: u32) -> Columns {
-  let row0 = subgroupShuffle(inputs.row0, lane);
-  let row1 = subgroupShuffle(inputs.row1, lane);
-  let row2 = subgroupShuffle(inputs.row2, lane);
-  let row3 = subgroupShuffle(inputs.row3, lane);
-  return Columns(
-    tokens(row0.x, row1.x, row2.x, row3.x),
-    tokens(row0.y, row1.y, row2.y, row3.y),
-    tokens(row0.z, row1.z, row2.z, row3.z),
-    tokens(row0.w, row1.w, row2.w, row3.w),
+  let of_lane = Inputs(
+    //: repeat token
+    subgroupShuffle(inputs.row${token}, lane),
+    //: end
   );
+  return columns_of(of_lane);
 }
 
 fn shared_sum(sum: Tokens, thread: u32) -> Tokens {

@@ -7,12 +7,7 @@ var<workgroup> total_by_lane: array<Sums, THREAD_COUNT>;
 
 fn share(inputs: Inputs, thread: u32) {
   workgroupBarrier(); // the values of the round before have been read
-  columns_by_lane[thread] = Columns(
-    tokens(inputs.row0.x, inputs.row1.x, inputs.row2.x, inputs.row3.x),
-    tokens(inputs.row0.y, inputs.row1.y, inputs.row2.y, inputs.row3.y),
-    tokens(inputs.row0.z, inputs.row1.z, inputs.row2.z, inputs.row3.z),
-    tokens(inputs.row0.w, inputs.row1.w, inputs.row2.w, inputs.row3.w),
-  );
+  columns_by_lane[thread] = columns_of(inputs);
   sum_by_lane[thread] = sum_of(inputs);
   workgroupBarrier();
 }
@@ -48,10 +43,7 @@ fn shared_total(total: Sums, thread: u32) -> Sums {
   var all = total;
   let lane = thread & (LANE_COUNT - 1u);
   for (var other = lane + LANE_COUNT; other < THREAD_COUNT; other += LANE_COUNT) {
-    all.output0 += total_by_lane[other].output0;
-    all.output1 += total_by_lane[other].output1;
-    all.output2 += total_by_lane[other].output2;
-    all.output3 += total_by_lane[other].output3;
+    all.output${output} += total_by_lane[other].output${output};
   }
   return all;
 }

@@ -9,27 +9,34 @@ import outputHeads from "../../../shaders/matmul/parts/output_heads.wgsl" with {
 import outputSilu from "../../../shaders/matmul/parts/output_silu.wgsl" with { type: "text" };
 import outputStore from "../../../shaders/matmul/parts/output_store.wgsl" with { type: "text" };
 import product from "../../../shaders/matmul/parts/product.wgsl" with { type: "text" };
-import rows1 from "../../../shaders/matmul/parts/rows_1.wgsl" with { type: "text" };
-import rows2 from "../../../shaders/matmul/parts/rows_2.wgsl" with { type: "text" };
-import rows4 from "../../../shaders/matmul/parts/rows_4.wgsl" with { type: "text" };
 import shareSubgroup from "../../../shaders/matmul/parts/share_subgroup.wgsl" with { type: "text" };
 import shareWorkgroup from "../../../shaders/matmul/parts/share_workgroup.wgsl" with {
   type: "text",
 };
 import { PADDING_SLOT } from "../../core/row.ts";
-import { constantsPart } from "../../gpu/wgsl_template.ts";
+import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 
-/** What one workgroup sums. */
-export const MATMUL_PRODUCT_TEXT = product;
+const MATMUL_SHARE_TEXT = { subgroup: shareSubgroup, workgroup: shareWorkgroup } as const;
 
-/** By the number of rows that one workgroup takes together. */
-export const MATMUL_ROWS_TEXT = { 1: rows1, 2: rows2, 4: rows4 } as const;
-
-/** How lanes share what they loaded. */
-export const MATMUL_SHARE_TEXT = { subgroup: shareSubgroup, workgroup: shareWorkgroup } as const;
+/** What one workgroup sums for so many rows of x, and how its lanes share what they loaded. */
+export function matmulProductText(
+  tokenCount: 1 | 2 | 4,
+  share: keyof typeof MATMUL_SHARE_TEXT,
+): string {
+  const counts = {
+    token: tokenCount,
+    one_token: tokenCount === 1 ? 1 : 0,
+    two_tokens: tokenCount === 2 ? 1 : 0,
+    column: 4,
+    output: 4,
+    lane: 8,
+  };
+  const text = expandTemplate([product, MATMUL_SHARE_TEXT[share]].join("\n"), counts);
+  return [text, constantsPart({ TOKEN_COUNT: tokenCount })].join("\n");
+}
 
 /** The norm before the product. */
 export const MATMUL_NORM_TEXT = { none: normNone, rms: normRms } as const;

@@ -3,12 +3,8 @@ import { invariant } from "../../core/errors.ts";
 import { divCeil, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import {
-  MATMUL_NORM_TEXT,
-  MATMUL_OUTPUT_TEXT,
-  MATMUL_PRODUCT_TEXT,
-  MATMUL_ROWS_TEXT,
-} from "./parts.ts";
+import { expandTemplate } from "../../gpu/wgsl_template.ts";
+import { MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, matmulProductText } from "./parts.ts";
 import { chooseVariant } from "../variant.ts";
 import { MATMUL_VARIANTS, type MatmulVariant } from "./variants.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
@@ -190,11 +186,9 @@ function shaderText(
   how: { format: WeightFormat; variant: MatmulVariant; rowCount: 1 | 2 | 4 },
 ): string {
   return [
-    source,
-    MATMUL_PRODUCT_TEXT,
+    expandTemplate(source, { token: how.rowCount }),
+    matmulProductText(how.rowCount, how.variant.name),
     WEIGHT_FORMATS[how.format].text,
-    MATMUL_ROWS_TEXT[how.rowCount],
-    how.variant.text,
     MATMUL_NORM_TEXT[options.normEpsilon === undefined ? "none" : "rms"],
     MATMUL_OUTPUT_TEXT[options.output.kind],
   ].join("\n");
