@@ -88,6 +88,46 @@ export function directReader(
   };
 }
 
+/** Buffers of every kernel that attends to records where they lie. */
+type RecordBuffers =
+  & Pick<ReaderOptions, "q" | "rows" | "partials">
+  & Pick<UnpackBuffers, "arena" | "directory">;
+
+/**
+ * Readers of packed records: a decode row attends to them where they lie, a slice unpacks them.
+ *
+ * @param make The codec's kernels, and what they bind beside the common buffers.
+ */
+export function recordReaders<Own, Bound>(
+  gpu: Gpu,
+  cache: KvCache,
+  make: {
+    attend: (
+      options: ReaderOptions,
+    ) => Promise<AttendKernel & { bind(buffers: RecordBuffers & Own): GPUBindGroup }>;
+    unpack: () => Promise<UnpackKernel<UnpackBuffers & Own, Bound>>;
+    /** Of the layer of a store. */
+    ownOf: (layer: number) => Own;
+    /** Frees what `ownOf` gives. */
+    destroy?: () => void;
+  },
+): BlockReaders {
+  return {
+    async decode(options) {
+      const { q, rows, partials } = options;
+      const kernel = await make.attend(options);
+      return directReader(options, kernel, (layer) => {
+        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
+        return kernel.bind({ q, rows, arena, directory, partials, ...make.ownOf(layer) });
+      });
+    },
+    async slice(options) {
+      return await unpackingReader(gpu, options, await make.unpack(), make.ownOf);
+    },
+    destroy: make.destroy ?? (() => {}),
+  };
+}
+
 /** Unpacks blocks of a layer to raw tiles. */
 interface UnpackKernel<Buffers, Bound> {
   bind(buffers: Buffers): Bound;
@@ -106,13 +146,13 @@ interface UnpackBuffers {
 /**
  * Unpacks blocks to scratch once per layer, a segment at a time, and attends to the raw tiles.
  *
- * @param buffersOf What the kernel binds for a layer.
+ * @param ownOf What the kernel binds for a layer beside the common buffers.
  */
-export async function unpackingReader<Buffers, Bound>(
+async function unpackingReader<Own, Bound>(
   gpu: Gpu,
   options: SliceReaderOptions,
-  unpack: UnpackKernel<Buffers, Bound>,
-  buffersOf: (common: UnpackBuffers, layer: number) => Buffers,
+  unpack: UnpackKernel<UnpackBuffers & Own, Bound>,
+  ownOf: (layer: number) => Own,
 ): Promise<BlockReader> {
   const { shape, splits, cache, q, rows, slice, partials } = options;
   const { blockCountMax } = cache.shape;
@@ -125,7 +165,7 @@ export async function unpackingReader<Buffers, Bound>(
   const boundUnpack = cache.shape.stores.map(({ layer }) => {
     const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
     return segments.map((segment) =>
-      unpack.bind(buffersOf({ rows, arena, directory, segment, tiles }, layer))
+      unpack.bind({ rows, arena, directory, segment, tiles, ...ownOf(layer) })
     );
   });
   const boundAttend = cache.shape.stores.map(({ layer }) =>

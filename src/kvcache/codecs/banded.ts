@@ -13,7 +13,7 @@ import { BlockUnpackBandedKernel } from "../../kernels/block_unpack/banded.ts";
 import { KvMeasureBandedKernel } from "../../kernels/kv_measure/banded.ts";
 import { KvPackBandedKernel, packBandedJobWords } from "../../kernels/kv_pack/banded.ts";
 import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
-import { type BlockReaders, directReader, unpackingReader } from "../block_reader.ts";
+import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, recordByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
@@ -98,29 +98,15 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): Blo
   const tables = codec.tables.map((each, layer) =>
     gpu.createBufferWith(`reader tables ${layer}`, readerWords(each))
   );
-  return {
-    async decode(options) {
-      const { shape, splits, q, rows, partials } = options;
-      const kernel = await AttentionDecodeBandedKernel.create(gpu, {
-        shape,
-        splits,
-        layout,
-      });
-      return directReader(options, kernel, (layer) => {
-        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
-        return kernel.bind({ q, rows, arena, directory, partials, tables: tables[layer] });
-      });
-    },
-    async slice(options) {
-      const kernel = await BlockUnpackBandedKernel.create(gpu, { layout });
-      return await unpackingReader(gpu, options, kernel, (buffers, layer) => {
-        return { ...buffers, tables: tables[layer] };
-      });
-    },
+  return recordReaders(gpu, cache, {
+    attend: ({ shape, splits }) =>
+      AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout }),
+    unpack: () => BlockUnpackBandedKernel.create(gpu, { layout }),
+    ownOf: (layer) => ({ tables: tables[layer] }),
     destroy() {
       for (const buffer of tables) gpu.destroyBuffer(buffer);
     },
-  };
+  });
 }
 
 /** The device half of `banded`. */

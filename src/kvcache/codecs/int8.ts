@@ -11,7 +11,7 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { AttentionDecodeInt8Kernel } from "../../kernels/attention_decode/int8.ts";
 import { BlockUnpackInt8Kernel } from "../../kernels/block_unpack/int8.ts";
 import { KvQuantiseInt8Kernel } from "../../kernels/kv_quantise/int8.ts";
-import { type BlockReaders, directReader, unpackingReader } from "../block_reader.ts";
+import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { JOB_WORDS, slotBuffer } from "../seal_scratch.ts";
 import type { CodecCache, DeviceCodec } from "./device_codec.ts";
@@ -70,25 +70,11 @@ async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<
 
 function createReaders(gpu: Gpu, { cache, codec }: CodecCache<Int8Codec>): BlockReaders {
   const { layout } = codec;
-  return {
-    async decode(options) {
-      const { shape, splits, q, rows, partials } = options;
-      const kernel = await AttentionDecodeInt8Kernel.create(gpu, {
-        shape,
-        splits,
-        layout,
-      });
-      return directReader(options, kernel, (layer) => {
-        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
-        return kernel.bind({ q, rows, arena, directory, partials });
-      });
-    },
-    async slice(options) {
-      const kernel = await BlockUnpackInt8Kernel.create(gpu, { layout });
-      return await unpackingReader(gpu, options, kernel, (buffers) => buffers);
-    },
-    destroy() {},
-  };
+  return recordReaders(gpu, cache, {
+    attend: ({ shape, splits }) => AttentionDecodeInt8Kernel.create(gpu, { shape, splits, layout }),
+    unpack: () => BlockUnpackInt8Kernel.create(gpu, { layout }),
+    ownOf: () => ({}),
+  });
 }
 
 /** The device half of `int8`. */

@@ -13,7 +13,7 @@ import { BlockUnpackPaperKernel } from "../../kernels/block_unpack/paper.ts";
 import { KvMeasurePaperKernel } from "../../kernels/kv_measure/paper.ts";
 import { KvPackPaperKernel } from "../../kernels/kv_pack/paper.ts";
 import { KvQuantisePaperKernel } from "../../kernels/kv_quantise/paper.ts";
-import { type BlockReaders, directReader, unpackingReader } from "../block_reader.ts";
+import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, recordByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
@@ -88,25 +88,12 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
 
 function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): BlockReaders {
   const { layout } = codec;
-  return {
-    async decode(options) {
-      const { shape, splits, q, rows, partials } = options;
-      const kernel = await AttentionDecodePaperKernel.create(gpu, {
-        shape,
-        splits,
-        layout,
-      });
-      return directReader(options, kernel, (layer) => {
-        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
-        return kernel.bind({ q, rows, arena, directory, partials });
-      });
-    },
-    async slice(options) {
-      const kernel = await BlockUnpackPaperKernel.create(gpu, { layout });
-      return await unpackingReader(gpu, options, kernel, (buffers) => buffers);
-    },
-    destroy() {},
-  };
+  return recordReaders(gpu, cache, {
+    attend: ({ shape, splits }) =>
+      AttentionDecodePaperKernel.create(gpu, { shape, splits, layout }),
+    unpack: () => BlockUnpackPaperKernel.create(gpu, { layout }),
+    ownOf: () => ({}),
+  });
 }
 
 /** The device half of `paper`. */
