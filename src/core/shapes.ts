@@ -65,11 +65,14 @@ export function blocksInReach(reach: number): number {
 }
 
 /**
- * Raw tiles of a sequence where layers see `reach` tokens and nothing is sealed: those that a token
- * sees, and one more, since a preempted sequence begins again up to a block before its newest.
+ * Raw tiles of a sequence beside those that its tokens read before their own: that of the newest
+ * tokens, and one more, since a preempted sequence begins again up to a block before these.
  */
+export const SPARE_TILE_COUNT = 2;
+
+/** Raw tiles of a sequence where layers see `reach` tokens and nothing is sealed. */
 export function ringTileCount(reach: number): number {
-  return Math.max(WINDOW_TILE_COUNT, blocksInReach(reach) + 2);
+  return Math.max(WINDOW_TILE_COUNT, blocksInReach(reach) + SPARE_TILE_COUNT);
 }
 
 /** `ceil(a / b)` for non-negative integers. */

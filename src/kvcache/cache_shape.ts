@@ -12,6 +12,7 @@ import {
   divCeil,
   type ModelShape,
   ringTileCount,
+  SPARE_TILE_COUNT,
   WINDOW_KEEP_COUNT,
   WINDOW_TILE_COUNT,
   WORD_SIZE_BYTES,
@@ -125,6 +126,14 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
     groups,
     directoryStrideBytes,
   };
+}
+
+/** Words of a raw tile of a store, and how many a sequence needs before the block it begins at. */
+export function rawTiles(
+  { stores, tileWords }: CacheShape,
+): { tileWords: number; rawTileCount: number } {
+  const tileCountMax = Math.max(...stores.map(({ tileCount }) => tileCount));
+  return { tileWords, rawTileCount: tileCountMax - SPARE_TILE_COUNT };
 }
 
 function storesOf(layerKeeps: readonly LayerKeeps[], layerCount: number) {

@@ -69,11 +69,12 @@ export class HostTransfer {
       });
       return;
     }
-    const { tileWords } = this.#cache.shape;
+    const { tileWords, stores } = this.#cache.shape;
     for (const [store, window] of this.#cache.windows.entries()) {
-      const { offsetBytes } = this.#tileRange(target, store);
-      this.#gpu.write(window, offsetBytes, words.subarray(start, start + tileWords));
+      const own = words.subarray(start, start + tileWords);
       start += tileWords;
+      if (stores[store].isSealed && target.inLongRingsOnly) continue;
+      this.#gpu.write(window, this.#tileRange(target, store).offsetBytes, own);
     }
   }
 

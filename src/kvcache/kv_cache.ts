@@ -106,7 +106,10 @@ export class KvCache {
 
   /** Records the copy of a raw tile of all stores between a slot's window and the arenas. */
   recordTileCopy(encoder: GPUCommandEncoder, tile: TileOp, to: "window" | "arena"): void {
-    for (const store of this.shape.stores.keys()) this.#copyTile(encoder, { ...tile, store }, to);
+    for (const [store, { isSealed }] of this.shape.stores.entries()) {
+      if (isSealed && tile.inLongRingsOnly) continue;
+      this.#copyTile(encoder, { ...tile, store }, to);
+    }
   }
 
   /** Records the copy of a raw tile of all sealed stores to the arenas, as their records. */

@@ -12,7 +12,6 @@ import {
   BLOCK_TOKEN_COUNT,
   CONTEXT_LENGTH_MAX,
   type ModelShape,
-  WINDOW_TILE_COUNT,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
@@ -24,6 +23,7 @@ import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
+import { rawTiles } from "../kvcache/cache_shape.ts";
 import { blockCapacity, type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { DiskClient } from "../tiers/disk_client.ts";
@@ -126,7 +126,7 @@ async function createRuntime(
     policy,
     stepTokenCountMax,
     blockCost: blockCost(shape),
-    ...(shares(plan, options) ? { prefix: { root, tileWords: plan.shape.tileWords } } : {}),
+    ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
     ...(host ? { host } : {}),
   });
   await warmedUp(runner, plan, onProgress);
@@ -203,11 +203,6 @@ async function warmedUp(runner: StepRunner, plan: CachePlan, onProgress: OnProgr
 
 function stepTokenCount({ facts }: Gpu): number {
   return facts.isFallback ? STEP_TOKEN_COUNT_ON_CPU : STEP_TOKEN_COUNT_DEFAULT;
-}
-
-/** Prefixes are kept with two raw tiles before them: layers that see more cannot begin there. */
-function shares({ shape: { stores } }: CachePlan, options: { sharesPrefixes: boolean }): boolean {
-  return options.sharesPrefixes && stores.every(({ tileCount }) => tileCount === WINDOW_TILE_COUNT);
 }
 
 /** A step copies one block's raw tiles or several packed blocks, within a few megabytes. */

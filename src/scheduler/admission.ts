@@ -49,6 +49,11 @@ export interface SchedulerOptions extends RecordWordsRange {
     root: string;
     /** Words of the raw tile of one store. */
     tileWords: number;
+    /**
+     * Raw tiles that a sequence needs before the block it begins at: two, or more where layers
+     * keep a longer window. Two if left out.
+     */
+    rawTileCount?: number;
   };
 }
 

@@ -11,7 +11,7 @@ import { isOwnKey } from "./block_key.ts";
 import { sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import type { LoadOp } from "./step_plan.ts";
-import { bestBoundary, rawTilesBefore, sealedBefore } from "./prefix.ts";
+import { bestBoundary, sealedBefore } from "./prefix.ts";
 import type { Sequence } from "./sequence.ts";
 import { findSwapped } from "./swap_space.ts";
 
@@ -36,7 +36,7 @@ export interface Beginning {
   boundary: number;
   /** Blocks 0, 1, … up to two before the boundary; null for those that the policy drops. */
   sealed: (Found | null)[];
-  /** The one or two blocks before the boundary. */
+  /** The blocks before the boundary whose raw tiles are read behind it. */
   raw: Found[];
   /** Leading blocks of the prompt that are in the cache. */
   sharedCount: number;
@@ -50,7 +50,7 @@ export function findBeginning(sequence: Sequence, tiers: Tiers): Beginning {
 }
 
 function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
-  const { names, request } = sequence;
+  const { names, request, rawTileCount } = sequence;
   const find = (kind: CachedItem["kind"]) => (blockIndex: number): Found | undefined => {
     const key = sequence.keyOf(blockIndex, kind);
     return key === null ? undefined : cache.find(key) ?? host?.find(key);
@@ -65,11 +65,11 @@ function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
   }
   const boundary = names.length === 0 || request.skipsCache
     ? 0
-    : bestBoundary(request.promptIds.length, { sealedCount, hasRaw: rawAt });
+    : bestBoundary(request.promptIds.length, { sealedCount, hasRaw: rawAt, rawTileCount });
   const sealed = names.slice(0, sealedBefore(boundary)).map((_, index) =>
     sequence.keeps(index) ? sealedAt(index)! : null
   );
-  const raw = rawTilesBefore(boundary).map((index) => rawAt(index)!);
+  const raw = sequence.rawTilesBefore(boundary).map((index) => rawAt(index)!);
   return { boundary, sealed, raw, sharedCount };
 }
 

@@ -7,8 +7,8 @@
 
 import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 
-/** Raw tiles before a boundary that the tokens behind it read. */
-const RAW_TILE_COUNT = 2;
+/** Raw tiles before a boundary that the tokens behind it read, where blocks are sealed. */
+export const RAW_TILE_COUNT = 2;
 
 /** What of a prompt is in the cache. */
 export interface PrefixLookup {
@@ -16,11 +16,13 @@ export interface PrefixLookup {
   sealedCount: number;
   /** The raw tile of a block; falsy if it is not kept. */
   hasRaw(blockIndex: number): unknown;
+  /** Raw tiles before a boundary that some layer reads; those of sealed stores if left out. */
+  rawTileCount?: number;
 }
 
-/** Indexes of the raw tiles that a sequence beginning at block `boundary` needs. */
-export function rawTilesBefore(boundary: number): number[] {
-  const first = Math.max(0, boundary - RAW_TILE_COUNT);
+/** Indexes of the `count` raw tiles that a sequence beginning at block `boundary` needs. */
+export function rawTilesBefore(boundary: number, count = RAW_TILE_COUNT): number[] {
+  const first = Math.max(0, boundary - count);
   return Array.from({ length: boundary - first }, (_, index) => first + index);
 }
 
@@ -31,13 +33,15 @@ export function sealedBefore(boundary: number): number {
 
 /**
  * The last block at which a prompt can begin, 0 if nothing of it can be left out: blocks up to two
- * before it are sealed and the raw tiles of these two are kept. At least one token is left.
+ * before it are sealed and the raw tiles of these two are kept, or of more where layers keep a
+ * longer window. At least one token is left.
  */
 export function bestBoundary(promptTokenCount: number, lookup: PrefixLookup): number {
   const boundaryMax = Math.floor((promptTokenCount - 1) / BLOCK_TOKEN_COUNT);
   const reach = Math.min(boundaryMax, lookup.sealedCount + RAW_TILE_COUNT);
   for (let boundary = reach; boundary > 0; boundary--) {
-    if (rawTilesBefore(boundary).every((tile) => lookup.hasRaw(tile))) return boundary;
+    const tiles = rawTilesBefore(boundary, lookup.rawTileCount);
+    if (tiles.every((tile) => lookup.hasRaw(tile))) return boundary;
   }
   return 0;
 }

@@ -17,6 +17,7 @@ import { countsOf, slotOf, type SlotStats } from "./counts.ts";
 import { runningOrder } from "./run_order.ts";
 import { planSlice } from "./slice_planner.ts";
 import { keysElsewhere } from "./beginning.ts";
+import { RAW_TILE_COUNT } from "./prefix.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { SaveQueue } from "./save_queue.ts";
 import { type InFlightStep, Roster } from "./roster.ts";
@@ -64,7 +65,8 @@ export class Scheduler {
     if (policy.needsScores) {
       throw new RangeError(`Cannot seal by ${policy.id}: no attention kernel sums up scores`);
     }
-    this.#context = { prefixRoot: prefix?.root ?? null, policy };
+    const { root: prefixRoot = null, rawTileCount = RAW_TILE_COUNT } = prefix ?? {};
+    this.#context = { prefixRoot, policy, rawTileCount };
     this.#roster = new Roster(this.#cache, options.sequenceCountMax, this.#context);
     this.#host = host ? new HostIndex(host.capacityBytes) : null;
     const { storeCount } = this.#cache.memory;

@@ -11,7 +11,7 @@ import { findBeginning, isOnDevice } from "./beginning.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import { sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
-import { rawTilesBefore, sealedBefore } from "./prefix.ts";
+import { sealedBefore } from "./prefix.ts";
 import { Sequence, type SequenceContext } from "./sequence.ts";
 import type { LoadOp } from "./step_plan.ts";
 
@@ -86,7 +86,7 @@ export class Shelf {
     return [
       ...[...sealed.keys()].filter((index) => sequence.keeps(index))
         .map((index) => sequence.keyOf(index, "sealed")!),
-      ...rawTilesBefore(boundary).map((index) => sequence.keyOf(index, "raw")!),
+      ...sequence.rawTilesBefore(boundary).map((index) => sequence.keyOf(index, "raw")!),
     ];
   }
 

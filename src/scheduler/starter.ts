@@ -16,6 +16,7 @@ import {
 } from "./beginning.ts";
 import type { BlockCache } from "./block_cache.ts";
 import type { HostIndex } from "./host_index.ts";
+import { RAW_TILE_COUNT } from "./prefix.ts";
 import type { Roster } from "./roster.ts";
 import { waitingOrder } from "./run_order.ts";
 import type { Sequence } from "./sequence.ts";
@@ -104,12 +105,14 @@ export class Starter {
     });
     raw.forEach((tile, index) => {
       const blockIndex = boundary - raw.length + index;
+      const isOlder = boundary - blockIndex > RAW_TILE_COUNT;
+      const place = { slot, blockIndex, ...(isOlder ? { inLongRingsOnly: true } : {}) };
       if (!isOnDevice(tile)) {
-        opening.loads.push({ key: tile.key, target: { slot, blockIndex } });
+        opening.loads.push({ key: tile.key, target: place });
         return;
       }
       this.#cache.touch(tile);
-      opening.restores.push({ slot, blockIndex, recordOffsets: tile.block.recordOffsets });
+      opening.restores.push({ ...place, recordOffsets: tile.block.recordOffsets });
     });
     for (const entry of [...beginning.sealed, ...raw]) {
       if (entry !== null && !isOnDevice(entry)) this.#host?.touch(entry);

@@ -29,11 +29,20 @@ export interface PackOp {
   tokenCounts?: readonly number[];
 }
 
+/** A tile of a slot's window, of all stores. */
+export interface WindowPlace {
+  slot: number;
+  /** The tile is `blockIndex % tileCount` of the ring of a store. */
+  blockIndex: number;
+  /** Of stores that seal nothing only: the rings of others have newer tiles in its place. */
+  inLongRingsOnly?: boolean;
+}
+
 /** Copies a block of all stores from the host to the device. */
 export interface LoadOp {
   key: string;
   /** Where to: extents of the arenas, or a tile of a slot's window. */
-  target: { extents: readonly Extent[] } | { slot: number; blockIndex: number };
+  target: { extents: readonly Extent[] } | WindowPlace;
 }
 
 /** Copies a block of all stores from the device to the host. */
@@ -65,10 +74,7 @@ export interface LinkOp {
 }
 
 /** Copies the raw tiles of one block of all stores from the arena to a slot's window, or back. */
-export interface TileOp {
-  slot: number;
-  /** The tile is `blockIndex % 4` of the window. */
-  blockIndex: number;
+export interface TileOp extends WindowPlace {
   /** By store: word offset in the arena. */
   recordOffsets: readonly number[];
 }

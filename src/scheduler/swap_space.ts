@@ -10,7 +10,7 @@ import type { BlockCache, CachedItem } from "./block_cache.ts";
 import { isOwnKey, ownKey } from "./block_key.ts";
 import { sizesOf } from "./block_memory.ts";
 import { entrySizeBytes, type HostEntry, type HostIndex } from "./host_index.ts";
-import { rawTilesBefore, sealedBefore } from "./prefix.ts";
+import { sealedBefore } from "./prefix.ts";
 import type { Sequence, SwappedState } from "./sequence.ts";
 import type { SwapOp } from "./step_plan.ts";
 
@@ -45,7 +45,7 @@ export class SwapSpace {
         source: { extents: item.block.extents },
       }
     );
-    const raw = rawTilesBefore(boundary).map((blockIndex) => ({
+    const raw = sequence.rawTilesBefore(boundary).map((blockIndex) => ({
       key: ownKey(sequence.arrivalIndex, blockIndex, "raw"),
       kind: "raw" as const,
       recordWords: this.#tileRecordWords,

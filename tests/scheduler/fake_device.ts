@@ -17,6 +17,7 @@ import type {
   StepResult,
   SwapOp,
   TileOp,
+  WindowPlace,
 } from "../../src/scheduler/step_plan.ts";
 import { isOwnKey } from "../../src/scheduler/block_key.ts";
 
@@ -99,11 +100,15 @@ export interface FakeDeviceOptions {
   keptCount?: (blockIndex: number) => number;
   /** Words of the raw tile of a store; with sequences that share blocks. */
   tileWords?: number;
+  /** Tiles before their own that rows read in a store that seals nothing; none if left out. */
+  longTileCount?: number;
 }
 
 export class FakeDevice {
   #options: FakeDeviceOptions;
   #tiles = new Map<number, Tile[]>();
+  /** The same tiles in the longer ring of a store that seals nothing. */
+  #longTiles = new Map<number, Tile[]>();
   #sampled = new Map<number, number>();
   /** By slot: read lists, of records and the tokens that are read of each. */
   #directory = new Map<number, { content: Packed; tokenCount: number }[]>();
@@ -194,6 +199,7 @@ export class FakeDevice {
 
   #reset(slot: number): void {
     this.#tiles.set(slot, []);
+    this.#longTiles.set(slot, []);
     this.#directory.set(slot, []);
   }
 
@@ -229,7 +235,7 @@ export class FakeDevice {
   #swap({ key, source, recordWords, kind }: SwapOp): void {
     assert(!this.#host.has(key), "what the host has is not copied again");
     if ("extents" in source) return this.#save({ key, kind, recordWords, ...source });
-    const { ids, isDecoded } = this.#tile(source.slot, source.blockIndex);
+    const { ids, isDecoded } = this.#longTile(source.slot, source.blockIndex);
     assertEquals(ids.length, BLOCK);
     this.#host.set(key, { firstPosition: 0, ids: [...ids], isDecoded, recordWords });
   }
@@ -238,9 +244,7 @@ export class FakeDevice {
     const tile = this.#host.get(key);
     assert(tile, "what is loaded is on the host");
     if ("slot" in target) {
-      const { slot, blockIndex } = target;
-      const copy = { ...tile, firstPosition: blockIndex * BLOCK, ids: [...tile.ids] };
-      this.#tiles.get(slot)![blockIndex % TILE_COUNT] = copy;
+      this.#place(target, tile);
       return;
     }
     const offsets: number[] = [];
@@ -260,10 +264,22 @@ export class FakeDevice {
     this.#write(recordOffsets, recordOffsets.map(() => this.#options.tileWords ?? 0), tile);
   }
 
-  #restore({ slot, blockIndex, recordOffsets }: TileOp): void {
+  #restore({ recordOffsets, ...place }: TileOp): void {
     const { ids } = this.#intact(this.#find(recordOffsets));
-    const tile = { firstPosition: blockIndex * BLOCK, ids: [...ids], isDecoded: false };
-    this.#tiles.get(slot)![blockIndex % TILE_COUNT] = tile;
+    this.#place(place, { ids, isDecoded: false });
+  }
+
+  #place(
+    { slot, blockIndex, inLongRingsOnly }: WindowPlace,
+    { ids, isDecoded }: Pick<Tile, "ids" | "isDecoded">,
+  ): void {
+    const copy = () => ({ firstPosition: blockIndex * BLOCK, ids: [...ids], isDecoded });
+    this.#longTiles.get(slot)![blockIndex % this.#longRingSize] = copy();
+    if (!inLongRingsOnly) this.#tiles.get(slot)![blockIndex % TILE_COUNT] = copy();
+  }
+
+  get #longRingSize(): number {
+    return 2 + Math.max(2, this.#options.longTileCount ?? 0);
   }
 
   /** Marks the units of records as holding these tokens. */
@@ -322,20 +338,36 @@ export class FakeDevice {
     { position, ids, isDecoded }: { position: number; ids: readonly number[]; isDecoded: boolean },
   ): void {
     const blockIndex = Math.floor(position / BLOCK);
-    const tiles = this.#tiles.get(slot)!;
-    if (position % BLOCK === 0) {
-      tiles[blockIndex % TILE_COUNT] = { firstPosition: position, ids: [], isDecoded };
+    if (position % BLOCK === 0) this.#place({ slot, blockIndex }, { ids: [], isDecoded });
+    for (const tile of [this.#tile(slot, blockIndex), this.#longTile(slot, blockIndex)]) {
+      assertEquals(tile.ids.length, position % BLOCK);
+      tile.ids.push(...ids);
+      tile.isDecoded ||= isDecoded;
     }
-    const tile = this.#tile(slot, blockIndex);
-    assertEquals(tile.ids.length, position % BLOCK);
-    tile.ids.push(...ids);
-    tile.isDecoded ||= isDecoded;
   }
 
   #tile(slot: number, blockIndex: number): Tile {
     const tile = this.#tiles.get(slot)![blockIndex % TILE_COUNT];
     assertEquals(tile.firstPosition, blockIndex * BLOCK);
     return tile;
+  }
+
+  #longTile(slot: number, blockIndex: number): Tile {
+    const tile = this.#longTiles.get(slot)![blockIndex % this.#longRingSize];
+    assertEquals(tile?.firstPosition, blockIndex * BLOCK);
+    return tile;
+  }
+
+  /** Layers that keep a longer window find the same tokens there. */
+  #checkLongRing(slot: number, position: number, visible: readonly number[]): void {
+    const { longTileCount, keptCount } = this.#options;
+    if (longTileCount === undefined) return;
+    assertEquals(keptCount, undefined, "all tokens are visible");
+    const end = Math.floor(position / BLOCK);
+    const first = Math.max(0, end - longTileCount);
+    const recent: number[] = [];
+    for (let index = first; index <= end; index++) recent.push(...this.#longTile(slot, index).ids);
+    assertEquals(recent, visible.slice(first * BLOCK));
   }
 
   /** Reads all tokens visible at `position` as attention does, and samples. */
@@ -356,6 +388,7 @@ export class FakeDevice {
     }
     const keptTokenCount = kept.reduce((sum, count) => sum + count, 0);
     assertEquals(visible.length, position + 1 - firstWindowBlock * BLOCK + keptTokenCount);
+    this.#checkLongRing(slot, position, visible);
     const id = nextToken(visible, this.#options.endPeriod);
     this.#sampled.set(slot, id);
     return id;

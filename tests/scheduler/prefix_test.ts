@@ -24,7 +24,7 @@ Deno.test("blockNames() names a block by all tokens up to its end", () => {
 Deno.test("keptBoundaries() lets whoever shares all but n tokens repeat less than n + 128", () => {
   for (let promptTokenCount = 1; promptTokenCount < 3000; promptTokenCount += 37) {
     const kept = keptBoundaries(promptTokenCount);
-    const tiles = new Set(kept.flatMap(rawTilesBefore));
+    const tiles = new Set(kept.flatMap((boundary) => rawTilesBefore(boundary)));
     for (let sharedCount = 64; sharedCount < promptTokenCount; sharedCount += 13) {
       const boundary = bestBoundary(sharedCount + 1, {
         sealedCount: Math.floor(sharedCount / 64),
@@ -47,6 +47,9 @@ Deno.test("bestBoundary() wants sealed blocks, both raw tiles, and a token left"
   assertEquals(bestBoundary(641, { ...all, sealedCount: 3 }), 5);
   assertEquals(bestBoundary(641, { ...all, hasRaw: (tile) => tile !== 8 }), 8);
   assertEquals(bestBoundary(641, { ...all, hasRaw: () => undefined }), 0);
+  const [hasRaw, rawTileCount] = [(tile: number) => tile !== 5, 4];
+  assertEquals(bestBoundary(641, { ...all, hasRaw, rawTileCount }), 10, "tiles 6 to 9");
+  assertEquals(bestBoundary(640, { ...all, hasRaw, rawTileCount }), 5, "9 would need tile 5");
 });
 
 function makeScheduler(blockCount = 100): Scheduler {

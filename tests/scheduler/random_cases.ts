@@ -25,6 +25,8 @@ export interface Case {
   keepsParts?: boolean;
   /** Stores of the first arena, from the first on, that keep a window only. */
   windowStoreCount?: number;
+  /** Raw tiles that a sequence needs before the block it begins at; 2 if left out. */
+  rawTileCount?: number;
 }
 
 export const CASES: Case[] = [
@@ -148,6 +150,21 @@ export const CASES: Case[] = [
     preemptionCountMin: 20,
     hitShareMin: 0.15,
     hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
+  {
+    why: "shared prefixes, a store that keeps 5 tiles and seals nothing",
+    seed: 12,
+    eventCount: 50_000,
+    windowStoreCount: 1,
+    rawTileCount: 5,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 10,
+    hitShareMin: 0.1,
+    hostBytes: 2 ** 21,
     resumeShareMin: 0.2,
   },
 ];

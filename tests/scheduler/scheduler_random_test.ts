@@ -59,7 +59,7 @@ class Run {
     const stem = () => Array.from({ length: 700 }, () => this.#randomId());
     this.#stems = [stem(), stem(), stem()];
     this.#stems.push([...this.#stems[0].slice(0, 300), ...stem().slice(300)]);
-    const { windowStoreCount = 0, layerCount = 3, droppedBlocks = [] } = options;
+    const { windowStoreCount = 0, layerCount = 3, droppedBlocks = [], rawTileCount = 2 } = options;
     const policy = dropBlocks(droppedBlocks);
     this.#keptCount = (block) => {
       if (!policy.keeps(block)) return 0;
@@ -82,7 +82,7 @@ class Run {
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
       blockCost: 0.05,
       ...(hostBytes ? { host: { capacityBytes: hostBytes, saveWordCountMax: 3000 } } : {}),
-      ...(sharesPrefixes ? { prefix: { root: "test", tileWords: TILE_WORDS } } : {}),
+      ...(sharesPrefixes ? { prefix: { root: "test", tileWords: TILE_WORDS, rawTileCount } } : {}),
     };
     this.scheduler = new Scheduler(schedulerOptions);
     const unitCount = (recordWordsMax - recordWordsMin) / 4;
@@ -98,7 +98,7 @@ class Run {
       arenas,
       endPeriod: this.#endPeriod,
       recordWords,
-      keptCount: this.#keptCount,
+      ...(rawTileCount > 2 ? { longTileCount: rawTileCount } : { keptCount: this.#keptCount }),
       tileWords: TILE_WORDS,
     });
   }
