@@ -1,0 +1,111 @@
+/**
+ * A model of whose layers one sees a window that is longer than the raw one: sharing, running
+ * beside others, preemption and files, on the GPU.
+ */
+
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import type { Engine, GenerateRequest } from "../../src/engine/types.ts";
+import {
+  collectEvents,
+  collectIds,
+  idleStats,
+  tinyPrompt,
+  withTinyEngine,
+  withTinyModel,
+} from "../support/tiny_engine.ts";
+import { createEngine } from "../../src/engine/client.ts";
+
+/** Layer 0 sees 200 tokens: 4 tiles before that of a token. Layer 1 sees everything. */
+const MODEL = {
+  architecture: "gemma2",
+  contextLength: 2048,
+  metadata: { "gemma2.attention.sliding_window": 200 },
+};
+/** Steps so fine that a bit more or less in a block shows in the text. */
+const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
+
+function ask(promptIds: readonly number[], seed: number): GenerateRequest {
+  return { promptIds, maxTokens: 90, ignoreEos: true, sampling: { temperature: 1.3, seed } };
+}
+
+async function run(engine: Engine, request: GenerateRequest) {
+  const events = await collectEvents(engine, request);
+  const last = events.at(-1)!;
+  assert(last.type === "finish");
+  const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
+  return { ids, cached: last.cachedTokenCount };
+}
+
+Deno.test("where layers see a window, a text does not depend on the cache, nor on others, nor on files", () =>
+  withTinyModel(MODEL, async (modelPath) => {
+    const file = await Deno.makeTempFile({ prefix: "packkv-window-" });
+    const open = () => createEngine({ modelPath, profile: FINE, sequenceCountMax: 4 });
+    const document = tinyPrompt(700, 1);
+    const requests = [1, 2, 3].map((seed) => ask([...document, ...tinyPrompt(30, seed)], seed));
+    const alone: number[][] = [];
+    const first = await open();
+    try {
+      for (const request of requests) {
+        alone.push((await run(first, { ...request, skipsCache: true })).ids);
+      }
+      const parted = ask([...document.slice(0, 450), ...tinyPrompt(90, 4)], 4);
+      const again = await run(first, requests[0]);
+      assertEquals(again, { ids: alone[0], cached: 704 });
+      // The first that begins where another prompt goes on.
+      const other = await run(first, parted);
+      assertEquals(other.cached, 448);
+      const own = await run(first, { ...parted, skipsCache: true });
+      assertEquals(other.ids, own.ids);
+      const together = await Promise.all([...requests, parted].map((each) => run(first, each)));
+      assertEquals(together.map(({ ids }) => ids), [...alone, own.ids]);
+      await first.actOnSlot(0, { type: "save", path: file });
+    } finally {
+      await first.close();
+    }
+    const second = await open();
+    try {
+      const { tokenCount } = await second.actOnSlot(2, { type: "restore", path: file });
+      assertGreater(tokenCount, 300);
+      const restored = await Promise.all(requests.map((each) => run(second, each)));
+      assertEquals(restored.map(({ ids }) => ids), alone);
+      assert(restored.some(({ cached }) => cached > 300), "some began behind what was restored");
+    } finally {
+      await second.close();
+      await Deno.remove(file);
+    }
+  }));
+
+Deno.test("where layers see a window, a preempted sequence ends with the same tokens", () =>
+  withTinyEngine(
+    {
+      model: MODEL,
+      profile: { name: "paper" },
+      cacheSizeBytes: 36 * 1024,
+      hostSizeBytes: 2 ** 24,
+      sequenceCountMax: 3,
+    },
+    async (engine) => {
+      // Blocks of one repeated token are small: after many of them all three are admitted.
+      for (let id = 9; id < 17; id++) {
+        await collectIds(engine, { promptIds: new Array(500).fill(id), maxTokens: 10 });
+      }
+      const before = await idleStats(engine);
+      const requests = [1, 2, 3].map((seed) => ({
+        ...ask(tinyPrompt(200, seed), seed),
+        maxTokens: 210,
+      }));
+      const texts = await Promise.all(requests.map((request) => collectIds(engine, request)));
+      const after = await idleStats(engine);
+      assertGreater(after.preemptionCount, before.preemptionCount);
+      assertGreater(after.loadedBlockCount, before.loadedBlockCount);
+      assertEquals(
+        after.promptTokenCount - before.promptTokenCount,
+        600,
+        "no prompt is read again",
+      );
+      for (const [index, request] of requests.entries()) {
+        const alone = await collectIds(engine, { ...request, skipsCache: true });
+        assertEquals(texts[index], alone, `request ${index}`);
+      }
+    },
+  ));
