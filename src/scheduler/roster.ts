@@ -6,7 +6,8 @@
 
 import { invariant } from "../core/errors.ts";
 import type { BlockCache } from "./block_cache.ts";
-import { Sequence, type SequenceContext, type SequenceRequest } from "./sequence.ts";
+import { Sequence, type SequenceRequest } from "./sequence.ts";
+import type { SequenceContext } from "./sequence_context.ts";
 import type { StepPlan } from "./step_plan.ts";
 
 /** A planned step that is not committed. */

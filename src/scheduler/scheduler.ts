@@ -17,12 +17,11 @@ import { countsOf, slotOf, type SlotStats } from "./counts.ts";
 import { runningOrder } from "./run_order.ts";
 import { planSlice } from "./slice_planner.ts";
 import { keysElsewhere } from "./beginning.ts";
-import { RAW_TILE_COUNT } from "./prefix.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { SaveQueue } from "./save_queue.ts";
 import { type InFlightStep, Roster } from "./roster.ts";
-import { KEEP_ALL } from "./seal_policies/keep_all.ts";
-import { Sequence, type SequenceContext, type SequenceRequest } from "./sequence.ts";
+import { Sequence, type SequenceRequest } from "./sequence.ts";
+import { type SequenceContext, sequenceContext } from "./sequence_context.ts";
 import { Shelf } from "./shelf.ts";
 import { type Opening, Starter } from "./starter.ts";
 import { SwapSpace } from "./swap_space.ts";
@@ -61,12 +60,8 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#cache = new BlockCache(new BlockMemory(options.arenas, options));
-    const { host, prefix, policy = KEEP_ALL } = options;
-    if (policy.needsScores) {
-      throw new RangeError(`Cannot seal by ${policy.id}: no attention kernel sums up scores`);
-    }
-    const { root: prefixRoot = null, rawTileCount = RAW_TILE_COUNT } = prefix ?? {};
-    this.#context = { prefixRoot, policy, rawTileCount };
+    const { host, prefix } = options;
+    this.#context = sequenceContext(options);
     this.#roster = new Roster(this.#cache, options.sequenceCountMax, this.#context);
     this.#host = host ? new HostIndex(host.capacityBytes) : null;
     const { storeCount } = this.#cache.memory;

@@ -4,6 +4,7 @@ import { blockNames, rootName } from "./block_name.ts";
 import type { CachedItem } from "./block_cache.ts";
 import { blockKey, type ItemKind } from "./block_key.ts";
 import type { RecordSizes } from "./block_memory.ts";
+import type { SequenceContext } from "./sequence_context.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
 
@@ -44,15 +45,6 @@ export type ReadyBlock =
   | { blockIndex: number; item: CachedItem }
   /** Whether the policy drops it. */
   | { blockIndex: number; isDropped: true };
-
-/** What all sequences of a scheduler have in common. */
-export interface SequenceContext {
-  /** What the names of blocks begin with; null if none are shared. */
-  prefixRoot: string | null;
-  policy: SealPolicy;
-  /** Raw tiles that a sequence needs before the block it begins at. */
-  rawTileCount: number;
-}
 
 /** A place where a preempted sequence can begin again. */
 export interface SwappedState {

@@ -12,7 +12,8 @@ import type { BlockCache, CachedItem } from "./block_cache.ts";
 import { sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import { sealedBefore } from "./prefix.ts";
-import { Sequence, type SequenceContext } from "./sequence.ts";
+import { Sequence } from "./sequence.ts";
+import type { SequenceContext } from "./sequence_context.ts";
 import type { LoadOp } from "./step_plan.ts";
 
 /** Which prompt. */

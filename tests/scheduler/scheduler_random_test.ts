@@ -9,7 +9,8 @@ import { Scheduler, type SchedulerOptions } from "../../src/scheduler/scheduler.
 import { dropBlocks } from "../../src/scheduler/seal_policies/drop_blocks.ts";
 import type { StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { expectedTokens, FakeDevice } from "./fake_device.ts";
+import { FakeDevice } from "./fake_device.ts";
+import { expectedTokens } from "./fake_text.ts";
 import { type Case, CASES } from "./random_cases.ts";
 
 const ID_MAX = 5000;

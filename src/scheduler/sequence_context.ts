@@ -1,0 +1,30 @@
+import { RAW_TILE_COUNT } from "./prefix.ts";
+import { KEEP_ALL } from "./seal_policies/keep_all.ts";
+import type { SealPolicy } from "./seal_policies/policy.ts";
+
+/** What all sequences of a scheduler have in common. */
+export interface SequenceContext {
+  /** What the names of blocks begin with; null if none are shared. */
+  prefixRoot: string | null;
+  policy: SealPolicy;
+  /** Raw tiles that a sequence needs before the block it begins at. */
+  rawTileCount: number;
+}
+
+/**
+ * The context that a scheduler's options give.
+ *
+ * @throws {RangeError} If the policy wants what no kernel gives.
+ */
+export function sequenceContext(
+  { prefix, policy = KEEP_ALL }: {
+    prefix?: { root: string; rawTileCount?: number };
+    policy?: SealPolicy;
+  },
+): SequenceContext {
+  if (policy.needsScores) {
+    throw new RangeError(`Cannot seal by ${policy.id}: no attention kernel sums up scores`);
+  }
+  const { root: prefixRoot = null, rawTileCount = RAW_TILE_COUNT } = prefix ?? {};
+  return { prefixRoot, policy, rawTileCount };
+}
