@@ -19,6 +19,7 @@ export type {
   FinishReason,
   GenerateEvent,
   GenerateRequest,
+  GrammarReasoning,
   GrammarSpec,
   GrammarTag,
   LogitAdjustments,

@@ -59,6 +59,9 @@ function grow(choice: GrowingChoice, piece: GenerationPiece): void {
   if (piece.type === "text") {
     choice.text += piece.text;
     choice.tokens?.push(...piece.tokens);
+  } else if (piece.type === "reasoning") {
+    choice.reasoning += piece.text;
+    choice.tokens?.push(...piece.tokens);
   } else if (piece.type === "call") {
     choice.calls.push({ id: piece.id, name: piece.name, arguments: "" });
   } else if (piece.type === "arguments") {
@@ -76,6 +79,8 @@ class AnswerRun {
   readonly #envelope: { id: string; created: number; model: string };
   /** Tokens generated so far, by choice. */
   readonly #completionTokenCounts: number[];
+  /** Those of them that are thoughts, by choice that has ended. */
+  readonly #reasoningTokenCounts: number[] = [];
   /** Calls found so far, by choice. */
   readonly #callCounts: number[];
   /** Characters sent so far, by choice. */
@@ -106,7 +111,9 @@ class AnswerRun {
     const { promptTokenCount } = this.#plan;
     const completionTokenCount = this.#completionTokenCounts.reduce((sum, count) => sum + count, 0);
     const cachedTokenCount = this.#cachedTokenCount();
-    return toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount });
+    const reasoningTokenCount = this.#reasoningTokenCounts.reduce((sum, count) => sum + count, 0);
+    const counts = { completionTokenCount, reasoningTokenCount, cachedTokenCount };
+    return toUsage({ promptTokenCount, ...counts });
   }
 
   /** Of each prompt, what none of its choices had to prefill; of those that have ended. */
@@ -126,6 +133,7 @@ class AnswerRun {
     if (piece.type === "call") this.#callCounts[choiceIndex]++;
     if (piece.type === "finish") {
       this.#cachedTokenCounts[choiceIndex] = piece.timings.cachedTokenCount;
+      this.#reasoningTokenCounts[choiceIndex] = piece.timings.reasoningTokenCount;
     }
   }
 
@@ -142,7 +150,8 @@ class AnswerRun {
     const { choices, format } = this.#plan;
     const { tokenizer } = this.#context.model;
     const contents = choices.map(({ logprobs }, index): GrowingChoice => {
-      return { index, text: "", offset: 0, tokens: logprobs === null ? null : [], calls: [] };
+      const tokens = logprobs === null ? null : [];
+      return { index, text: "", offset: 0, reasoning: "", tokens, calls: [] };
     });
     const reasons: FinishReason[] = [];
     const timings: GenerationTimings[] = [];
@@ -187,6 +196,7 @@ class AnswerRun {
   *#framesOf(index: number, piece: GenerationPiece): Generator<string> {
     const { format, stream } = this.#plan;
     if (piece.type === "text") yield this.#chunk(this.#delta(index, piece));
+    else if (piece.type === "reasoning") yield this.#chunk(this.#reasoningDelta(index, piece));
     else if (piece.type === "call" || piece.type === "arguments") {
       yield this.#chunk(format.callDelta(index, piece));
     } else if (piece.type === "finish") {
@@ -202,6 +212,13 @@ class AnswerRun {
       };
       yield this.#chunk(this.#delta(index, { text: "", tokens: [] }), { prompt_progress });
     }
+  }
+
+  #reasoningDelta(index: number, { text, tokens }: Pick<TextPiece, "text" | "tokens">): object {
+    const { format, choices } = this.#plan;
+    const told = choices[index].logprobs === null || tokens.length === 0 ? null : tokens;
+    const content = { index, text, offset: 0, tokens: told };
+    return format.reasoningDelta(content, this.#context.model.tokenizer);
   }
 
   #delta(index: number, { text, tokens }: Pick<TextPiece, "text" | "tokens">): object {

@@ -14,6 +14,7 @@ import { type AnswerToken, toChatLogprobs, toCompletionLogprobs } from "./logpro
 export interface TokenCounts {
   promptTokenCount: number;
   completionTokenCount: number;
+  reasoningTokenCount: number;
   /** Prompt tokens that were in the cache. */
   cachedTokenCount: number;
 }
@@ -51,6 +52,8 @@ export interface AnswerFormat {
   /** One choice of a chunk: the first of its choice, text in between, the last of its choice. */
   opening(index: number): object | null;
   delta(content: ChoiceText, tokenizer: Tokenizer): object;
+  /** The same of thoughts; for formats that have them apart from text. */
+  reasoningDelta(content: ChoiceText, tokenizer: Tokenizer): object;
   /** One choice of a chunk with a piece of a call; for formats that have calls. */
   callDelta(index: number, piece: ToolCallPiece): object;
   closing(index: number, reason: ChoiceReason): object;
@@ -58,6 +61,8 @@ export interface AnswerFormat {
 
 /** A whole choice. */
 export interface WholeChoice extends ChoiceText {
+  /** Thoughts before the text; empty if there are none. */
+  reasoning: string;
   calls: readonly AnswerCall[];
 }
 
@@ -66,12 +71,13 @@ export const CHAT_FORMAT: AnswerFormat = {
   idPrefix: "chatcmpl-",
   answerObject: "chat.completion",
   chunkObject: "chat.completion.chunk",
-  choice: ({ index, text, tokens, calls }, finish_reason, tokenizer) => ({
+  choice: ({ index, text, reasoning, tokens, calls }, finish_reason, tokenizer) => ({
     index,
     message: {
       role: "assistant",
       content: text === "" && calls.length > 0 ? null : text,
       refusal: null,
+      ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
       ...(calls.length === 0 ? {} : {
         tool_calls: calls.map(({ id, ...call }) => ({ id, type: "function", function: call })),
       }),
@@ -82,6 +88,10 @@ export const CHAT_FORMAT: AnswerFormat = {
   opening: (index) => chatChunkChoice(index, { role: "assistant", content: "" }),
   delta: ({ index, text, tokens }, tokenizer) => ({
     ...chatChunkChoice(index, { content: text }),
+    logprobs: tokens && toChatLogprobs(tokenizer, tokens),
+  }),
+  reasoningDelta: ({ index, text, tokens }, tokenizer) => ({
+    ...chatChunkChoice(index, { reasoning_content: text }),
     logprobs: tokens && toChatLogprobs(tokenizer, tokens),
   }),
   callDelta: (index, piece) => chatChunkChoice(index, { tool_calls: [toCallDelta(piece)] }),
@@ -96,6 +106,9 @@ export const COMPLETION_FORMAT: AnswerFormat = {
   choice: (content, reason, tokenizer) => completionChoice(content, reason, tokenizer),
   opening: () => null,
   delta: (content, tokenizer) => completionChoice(content, null, tokenizer),
+  reasoningDelta: () => {
+    throw new TypeError("Cannot report thoughts: plain completions have none");
+  },
   callDelta: () => {
     throw new TypeError("Cannot report a call: plain completions have none");
   },
@@ -124,13 +137,13 @@ function completionChoice(
 
 /** `usage` of an answer. */
 export function toUsage(counts: TokenCounts): object {
-  const { promptTokenCount, completionTokenCount, cachedTokenCount } = counts;
+  const { promptTokenCount, completionTokenCount, reasoningTokenCount, cachedTokenCount } = counts;
   return {
     prompt_tokens: promptTokenCount,
     completion_tokens: completionTokenCount,
     total_tokens: promptTokenCount + completionTokenCount,
     prompt_tokens_details: { cached_tokens: cachedTokenCount },
-    completion_tokens_details: { reasoning_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: reasoningTokenCount },
   };
 }
 

@@ -1,32 +1,16 @@
 /**
  * From a conversation to a prompt. A template that knows tools is given them; for any other they
- * are described in the system message. Calls and their results are written in the form both use.
+ * are described in the system message.
  *
  * @module
  */
 
-import type { ChatMessage, ChatTemplate } from "../../src/tokenizer/types.ts";
+import type { ChatTemplate } from "../../src/tokenizer/types.ts";
+import { traitsOf } from "../reading/template_traits.ts";
 import type { ServedModel } from "../state.ts";
-import { CALL_END, CALL_START, callBegin, type Tool, type ToolUse } from "./structured.ts";
+import { type Message, toTemplateMessages } from "./past_messages.ts";
+import type { Tool, ToolUse } from "./structured.ts";
 import { notSupported } from "./unsupported.ts";
-
-/** A call in an earlier message. */
-export interface PastCall {
-  name: string;
-  /** JSON text. */
-  arguments: string;
-}
-
-/** An earlier answer with its calls, as the text it was. */
-export function writeCalls(content: string, calls: readonly PastCall[]): string {
-  const texts = calls.map((call) => `${callBegin(call.name)}${call.arguments}${CALL_END}`);
-  return [...(content === "" ? [] : [content]), ...texts].join("\n");
-}
-
-/** The result of a call, as a message. */
-export function writeResult(content: string): string {
-  return `<tool_response>\n${content}\n</tool_response>`;
-}
 
 function definitionOf({ name, description, parameters }: Tool): Record<string, unknown> {
   return { type: "function", function: { name, description, parameters } };
@@ -37,7 +21,7 @@ function instructions(toolUse: ToolUse): string {
   return [
     "You can call these functions, one JSON object a line:",
     ...lines,
-    `To call one, write ${CALL_START}, a line with a JSON object of "name" and "arguments", and`,
+    `To call one, write <tool_call>, a line with a JSON object of "name" and "arguments", and`,
     "</tool_call>. The results come back in <tool_response>. Call a function only if it helps.",
   ].join("\n");
 }
@@ -52,7 +36,7 @@ export interface TemplateVariable {
 
 /** A conversation, and how it becomes a prompt. */
 export interface Conversation {
-  messages: readonly ChatMessage[];
+  messages: readonly Message[];
   /** Tools that the prompt describes; null for none. */
   toolUse: ToolUse | null;
   /** Whether the prompt ends where an answer begins. */
@@ -64,6 +48,9 @@ export interface Conversation {
 
 /** Variables that a template always has, or that another field sets. */
 const TAKEN = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_token"];
+
+/** Names of a switch for thoughts. */
+const SWITCHES = ["enable_thinking", "thinking"];
 
 /** Whether a template treats a value like a variable it is not given. */
 function isNothing(value: unknown): boolean {
@@ -83,9 +70,12 @@ function checkVariables(
   const entries = variables.flatMap(({ param, name, value }): [string, unknown][] => {
     if (TAKEN.includes(name)) throw notSupported(param, "a field of its own says so");
     if (template.reads(name)) return [[name, value]];
-    // OpenAI's word for an answer without thoughts; templates have another.
-    if (name === "reasoning_effort" && value === "none") {
-      return template.reads("enable_thinking") ? [["enable_thinking", false]] : [];
+    // Words of interfaces for what templates have a switch for.
+    const isOff = name === "reasoning_effort" && value === "none";
+    if (isOff || name === "enable_thinking") {
+      const known = SWITCHES.find((each) => template.reads(each));
+      if (known !== undefined) return [[known, !isOff && value]];
+      if (isOff) return [];
     }
     if (isNothing(value)) return [];
     throw notSupported(param, `the model's chat template does not read ${name}`);
@@ -108,14 +98,15 @@ export async function renderChat(
 ): Promise<{ ids: number[]; text: string }> {
   const given = checkVariables(chatTemplate, variables);
   const options = { addGenerationPrompt, continuesFinal, variables: given, tokenCountMax };
-  if (toolUse === null) return await prompts.render(messages, options);
-  if (chatTemplate.knowsTools) {
+  const written = toTemplateMessages(messages, chatTemplate);
+  if (toolUse === null) return await prompts.render(written, options);
+  if (traitsOf(chatTemplate).knowsTools) {
     const tools = toolUse.tools.map(definitionOf);
-    return await prompts.render(messages, { ...options, tools });
+    return await prompts.render(written, { ...options, tools });
   }
-  const [first, ...rest] = messages;
+  const [first, ...rest] = written;
   const text = instructions(toolUse);
   const hasSystem = first.role === "system";
   const system = { role: "system", content: hasSystem ? `${first.content}\n\n${text}` : text };
-  return await prompts.render([system, ...(hasSystem ? rest : messages)], options);
+  return await prompts.render([system, ...(hasSystem ? rest : written)], options);
 }

@@ -21,21 +21,20 @@ export interface AnswerToken {
 /** Tokens whose text is not sent yet. */
 export class LogprobAligner {
   readonly #tokenizer: Tokenizer;
-  readonly #showControl: boolean;
+  readonly #isText: (id: number) => boolean;
   readonly #waiting: AnswerToken[] = [];
   /** Characters already sent of the first waiting token. */
   #takenLength = 0;
 
-  /** @param options `showControl`: whether control tokens are text too. */
-  constructor(tokenizer: Tokenizer, { showControl }: { showControl: boolean }) {
+  /** @param options `isText`: whether a token is text; others have none. */
+  constructor(tokenizer: Tokenizer, { isText }: { isText: (id: number) => boolean }) {
     this.#tokenizer = tokenizer;
-    this.#showControl = showControl;
+    this.#isText = isText;
   }
 
   /** Adds a token; `text` is what it completes. */
   push(logprobs: TokenLogprobs, text: string): void {
-    const isText = this.#showControl || !this.#tokenizer.isControl(logprobs.id);
-    const bytes = isText ? [...this.#tokenizer.tokenBytes(logprobs.id)] : [];
+    const bytes = this.#isText(logprobs.id) ? [...this.#tokenizer.tokenBytes(logprobs.id)] : [];
     this.#waiting.push({ text, bytes, logprobs });
   }
 

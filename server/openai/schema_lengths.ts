@@ -36,6 +36,41 @@ export function toTokenLimit(
   return limit === NO_LIMIT ? null : limit;
 }
 
+const reasoningLimit = () => z.number().int().min(NO_LIMIT).nullish();
+
+/** Zod shape of the limit of thoughts, under vLLM's, llama.cpp's and other names. */
+export const reasoningLimitFields = {
+  thinking_token_budget: reasoningLimit(),
+  thinking_budget_tokens: reasoningLimit(),
+  thinking_budget: reasoningLimit(),
+  reasoning_budget: reasoningLimit(),
+  reasoning_budget_tokens: reasoningLimit(),
+};
+
+type ReasoningLimits = Partial<
+  Record<keyof typeof reasoningLimitFields, number | null | undefined>
+>;
+
+/** How long a model may think. */
+export interface ReasoningLimit {
+  tokenCountMax: number;
+  /** The field that says so, if a model without thoughts is to refuse it. */
+  param: string | null;
+}
+
+/**
+ * The limit of thoughts; null if there is none.
+ *
+ * @throws {ApiError} 400 if two fields differ.
+ */
+export function toReasoningLimit(body: ReasoningLimits): ReasoningLimit | null {
+  const names = Object.keys(reasoningLimitFields) as (keyof typeof reasoningLimitFields)[];
+  const given = Object.fromEntries(names.map((name) => [name, body[name]]));
+  const tokenCountMax = toTokenLimit(given, null);
+  if (tokenCountMax === null) return null;
+  return { tokenCountMax, param: names.find((name) => given[name] === tokenCountMax) ?? null };
+}
+
 /** What lengths are fitted to. */
 export interface LengthOptions {
   /** Most tokens to generate; null for all there is room for. */

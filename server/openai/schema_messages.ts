@@ -7,9 +7,9 @@
 import { z } from "zod";
 import type { ChatMessage } from "../../src/tokenizer/types.ts";
 import type { Conversation, TemplateVariable } from "./chat_prompt.ts";
-import { writeCalls, writeResult } from "./chat_prompt.ts";
 import { ApiError } from "./errors.ts";
 import { describePartType } from "./part_type.ts";
+import type { Message } from "./past_messages.ts";
 import { toolChoiceSchema, toolsSchema, type ToolUse } from "./structured.ts";
 import { notSupported } from "./unsupported.ts";
 
@@ -30,6 +30,7 @@ const messageSchema = z.object({
   name: z.string().nullish(),
   refusal: z.string().nullish(),
   reasoning_content: z.string().nullish(),
+  reasoning: z.string().nullish(),
   tool_calls: z.array(callSchema).nullish(),
   tool_call_id: z.string().nullish(),
   function_call: z.unknown().nullish(),
@@ -45,6 +46,7 @@ export const conversationFields = {
   continue_final_message: z.boolean().nullish(),
   chat_template_kwargs: z.record(z.string(), z.unknown()).nullish(),
   reasoning_effort: z.string().nullish(),
+  enable_thinking: z.boolean().nullish(),
   documents: z.array(z.record(z.string(), z.unknown())).nullish(),
 };
 
@@ -78,13 +80,22 @@ function toText(content: Exclude<MessageBody["content"], null | undefined>, at: 
 }
 
 /** Members of a message that only some templates read. */
-function extraOf({ name, reasoning_content }: MessageBody): Pick<ChatMessage, "extra"> {
-  const extra = { ...(name ? { name } : {}), ...(reasoning_content ? { reasoning_content } : {}) };
-  return Object.keys(extra).length === 0 ? {} : { extra };
+function extraOf({ name }: MessageBody): Pick<ChatMessage, "extra"> {
+  return name ? { extra: { name } } : {};
 }
 
-/** Results of calls come back as what the user says: every template knows that role. */
-function toMessage(message: MessageBody, messageIndex: number): ChatMessage {
+/** Thoughts of an earlier answer, under either name. */
+function reasoningOf(body: MessageBody, at: string): Pick<Message, "reasoning"> {
+  const { reasoning_content, reasoning } = body;
+  if (reasoning_content && reasoning && reasoning_content !== reasoning) {
+    const message = `Cannot accept ${at}.reasoning: reasoning_content means the same and differs`;
+    throw new ApiError(400, message, { param: `${at}.reasoning`, code: "invalid_value" });
+  }
+  const text = reasoning_content || reasoning;
+  return text ? { reasoning: text } : {};
+}
+
+function toMessage(message: MessageBody, messageIndex: number): Message {
   const at = `messages[${messageIndex}]`;
   if (message.role === "function") throw notSupported(`${at}.role`);
   if (message.function_call) throw notSupported(`${at}.function_call`);
@@ -95,19 +106,26 @@ function toMessage(message: MessageBody, messageIndex: number): ChatMessage {
   if (content === null && !mayBeEmpty) throw missing(`${at}.content`);
   const text = toText(content ?? "", `${at}.content`);
   const extra = extraOf(message);
-  if (message.role === "tool") return { role: "user", content: writeResult(text) };
-  const calls = (message.tool_calls ?? []).map(({ function: { name, arguments: given } }) => {
-    return { name, arguments: toArguments(given) };
-  });
-  if (calls.length > 0) return { role: message.role, content: writeCalls(text, calls), ...extra };
+  if (message.role === "tool") {
+    return { role: "tool", content: text, resultOf: message.tool_call_id ?? "", ...extra };
+  }
+  const calls = (message.tool_calls ?? []).map(({ id, function: call }, index) => ({
+    id: id ?? `call_${messageIndex}_${index}`,
+    name: call.name,
+    arguments: toArguments(call.arguments),
+  }));
   // Templates of local models know only "system" for what OpenAI came to call "developer".
   const role = message.role === "developer" ? "system" : message.role;
-  return { role, content: text, ...extra };
+  const thoughts = reasoningOf(message, at);
+  return { role, content: text, ...extra, ...thoughts, ...(calls.length === 0 ? {} : { calls }) };
 }
 
 /** What a template is given beside the messages; checked when the template is known. */
 export function toVariables(
-  body: Pick<ConversationBody, "chat_template_kwargs" | "documents" | "reasoning_effort">,
+  body: Pick<
+    ConversationBody,
+    "chat_template_kwargs" | "documents" | "reasoning_effort" | "enable_thinking"
+  >,
   effortParam = "reasoning_effort",
 ): TemplateVariable[] {
   const { chat_template_kwargs: kwargs, documents, reasoning_effort: effort } = body;
@@ -117,6 +135,9 @@ export function toVariables(
     }),
     ...(documents ? [{ param: "documents", name: "documents", value: documents }] : []),
     ...(effort ? [{ param: effortParam, name: "reasoning_effort", value: effort }] : []),
+    ...(typeof body.enable_thinking === "boolean"
+      ? [{ param: "enable_thinking", name: "enable_thinking", value: body.enable_thinking }]
+      : []),
   ];
 }
 

@@ -46,7 +46,13 @@ function adjustmentsOf(request: CommonRequest, tokenizer: Tokenizer): Partial<Lo
 /** What all choices of a prompt share, beside what the request asks of every prompt. */
 export type PromptSpec = Pick<
   GenerationSpec,
-  "promptIds" | "maxTokens" | "echo" | "grammar" | "grammarParam" | "readsCalls"
+  | "promptIds"
+  | "maxTokens"
+  | "echo"
+  | "grammar"
+  | "grammarParam"
+  | "reading"
+  | "reasoningTokenCountMax"
 >;
 
 /** One generation for each choice of a prompt. */

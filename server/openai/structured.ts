@@ -1,5 +1,5 @@
 /**
- * What an answer must be: from `response_format`, `tools` and `tool_choice` to a grammar.
+ * What an answer must be, as `response_format`, `tools` and `tool_choice` say.
  *
  * @module
  */
@@ -69,19 +69,11 @@ export interface ToolUse {
 
 /** What an answer must be. */
 export interface Structure {
-  grammar: GrammarSpec | null;
-  /** The field the grammar came from. */
+  /** The JSON that it must be; null for anything else. */
+  format: Extract<GrammarSpec, { type: "json_schema" }> | null;
+  /** The field the grammar comes from. */
   param: string;
   toolUse: ToolUse | null;
-}
-
-/** Texts around a call. The JSON of its arguments stands between `begin` and {@link CALL_END}. */
-export const CALL_START = "<tool_call>";
-export const CALL_END = "}\n</tool_call>";
-
-/** What the call of a tool begins with. */
-export function callBegin(name: string): string {
-  return `${CALL_START}\n{"name": ${JSON.stringify(name)}, "arguments": `;
 }
 
 interface Body {
@@ -131,22 +123,6 @@ export function toToolUse(body: Body): ToolUse | null {
   return { tools, callable, isRequired: true, isParallel: false };
 }
 
-function toolGrammar({ callable, isRequired, isParallel }: ToolUse): GrammarSpec {
-  return {
-    type: "tags",
-    tags: callable.map(({ name, parameters, isStrict }) => ({
-      begin: callBegin(name),
-      name,
-      schema: JSON.stringify({ type: "object", ...parameters }),
-      isStrict,
-      end: CALL_END,
-    })),
-    trigger: isRequired ? null : CALL_START,
-    separator: "\n",
-    isRepeated: isParallel,
-  };
-}
-
 /** The schema of an answer, and the field it came from. */
 function schemaOf(format: Exclude<z.infer<typeof formatSchema>, { type: "text" }>) {
   if (format.type === "json_schema") {
@@ -165,15 +141,15 @@ function schemaOf(format: Exclude<z.infer<typeof formatSchema>, { type: "text" }
  */
 export function toStructure(body: Body): Structure {
   const toolUse = toToolUse(body);
-  const format = body.response_format ?? { type: "text" };
+  const asked = body.response_format ?? { type: "text" };
   if (toolUse) {
-    if (format.type !== "text") {
+    if (asked.type !== "text") {
       throw invalid("response_format", "it cannot be combined with tools; set tool_choice to none");
     }
-    return { grammar: toolGrammar(toolUse), param: "tools", toolUse };
+    return { format: null, param: "tools", toolUse };
   }
-  if (format.type === "text") return { grammar: null, param: "response_format", toolUse: null };
-  const { schema, param } = schemaOf(format);
-  const grammar = { type: "json_schema" as const, schema: JSON.stringify(schema) };
-  return { grammar, param, toolUse: null };
+  if (asked.type === "text") return { format: null, param: "response_format", toolUse: null };
+  const { schema, param } = schemaOf(asked);
+  const format = { type: "json_schema" as const, schema: JSON.stringify(schema) };
+  return { format, param, toolUse: null };
 }

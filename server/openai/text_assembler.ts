@@ -9,10 +9,8 @@ import { StopMatcher } from "../../src/tokenizer/stop_strings.ts";
 import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import { type AnswerToken, LogprobAligner } from "./logprob_alignment.ts";
-import { type CallPiece, ToolCallReader } from "./tool_calls.ts";
-
-/** A piece of an answer. */
-export type AnswerPiece = Exclude<CallPiece, { type: "markup" }>;
+import { AnswerReader, marksOf, type ReadingPlan } from "../reading/answer_reader.ts";
+import type { Part, SizedPart } from "../reading/parts.ts";
 
 /** How an answer is read. */
 export interface TextOptions {
@@ -22,39 +20,62 @@ export interface TextOptions {
   includesStop: boolean;
   /** Whether control tokens are text, as they are written; otherwise they give none. */
   showControl: boolean;
-  /** Whether calls are looked for. */
-  readsCalls: boolean;
+  /** How thoughts and calls are found; null: all is text. */
+  reading: ReadingPlan | null;
 }
 
 /** What {@link TextAssembler} returns at a time. */
 export interface Assembled {
-  pieces: readonly AnswerPiece[];
+  pieces: readonly Part[];
   /** Tokens whose text is in these pieces or dropped with them. */
   tokens: readonly AnswerToken[];
   /** Whether a stop string was found: these pieces are the last. */
   stopped: boolean;
 }
 
+/** A control token as JSON has it: so do {@link marksOf}. */
+function nameOf(tokenizer: Tokenizer, id: number): string {
+  return JSON.stringify(tokenizer.detokenize([id])).slice(1, -1);
+}
+
 /** Reads one answer. */
 export class TextAssembler {
+  readonly #tokenizer: Tokenizer;
   readonly #detokenizer: StreamDetokenizer;
-  readonly #reader: ToolCallReader | null;
+  readonly #reader: AnswerReader | null;
+  readonly #showControl: boolean;
+  /** All marks that are read, in one text. */
+  readonly #marks: string;
   readonly #matcher: StopMatcher;
   readonly #aligner: LogprobAligner;
 
   constructor(
     tokenizer: Tokenizer,
-    { stop, includesStop, showControl, readsCalls }: TextOptions,
+    { stop, includesStop, showControl, reading }: TextOptions,
   ) {
-    this.#detokenizer = new StreamDetokenizer(tokenizer, { showControl });
-    this.#reader = readsCalls ? new ToolCallReader() : null;
+    this.#tokenizer = tokenizer;
+    this.#detokenizer = new StreamDetokenizer(tokenizer, { showControl: true });
+    this.#showControl = showControl;
+    this.#marks = reading === null ? "" : marksOf(reading);
+    this.#reader = reading && new AnswerReader(reading);
     this.#matcher = new StopMatcher(stop, { includesStop });
-    this.#aligner = new LogprobAligner(tokenizer, { showControl });
+    this.#aligner = new LogprobAligner(tokenizer, { isText: (id) => this.#isText(id) });
+  }
+
+  /** Whether the last token, or the next, belongs to thoughts. */
+  get isReasoning(): boolean {
+    return this.#reader?.isReasoning ?? false;
+  }
+
+  /** Control tokens are text if they are asked for, or if they are marks of this model's. */
+  #isText(id: number): boolean {
+    if (this.#showControl || !this.#tokenizer.isControl(id)) return true;
+    return this.#marks !== "" && this.#marks.includes(nameOf(this.#tokenizer, id));
   }
 
   /** Takes the next token. */
   push(id: number, logprobs: TokenLogprobs | undefined): Assembled {
-    const text = this.#detokenizer.push(id);
+    const text = this.#isText(id) ? this.#detokenizer.push(id) : "";
     if (logprobs) this.#aligner.push(logprobs, text);
     return this.#give(this.#read(text), false);
   }
@@ -70,19 +91,19 @@ export class TextAssembler {
     return this.#give([...this.#read(text), ...this.#reader?.flush(isCut) ?? []], true);
   }
 
-  #read(text: string): CallPiece[] {
-    return this.#reader?.push(text) ?? [{ type: "content", text }];
+  #read(text: string): SizedPart[] {
+    return this.#reader?.push(text) ?? [{ type: "content", text, length: text.length }];
   }
 
-  #give(read: readonly CallPiece[], isLast: boolean): Assembled {
-    const pieces: AnswerPiece[] = [];
+  #give(read: readonly SizedPart[], isLast: boolean): Assembled {
+    const pieces: Part[] = [];
     let length = 0;
     let stopped = false;
     const say = (text: string) => {
       length += text.length;
       if (text !== "") pieces.push({ type: "content", text });
     };
-    for (const piece of read) {
+    for (const { length: size, ...piece } of read) {
       if (piece.type === "content") {
         const found = this.#matcher.push(piece.text);
         say(found.text);
@@ -92,7 +113,7 @@ export class TextAssembler {
       }
       // No stop string reaches across a call.
       say(this.#matcher.flush());
-      if (piece.type !== "call") length += piece.text.length;
+      length += size;
       if (piece.type !== "markup") pieces.push(piece);
     }
     if (isLast && !stopped) say(this.#matcher.flush());

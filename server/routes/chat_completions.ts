@@ -8,15 +8,10 @@ import { z } from "zod";
 import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import { answer, type AnswerPlan } from "../openai/answer.ts";
 import { CHAT_FORMAT } from "../openai/answer_format.ts";
-import { type Conversation, renderChat } from "../openai/chat_prompt.ts";
+import { type ConversationRequest, conversationSpecs } from "../openai/conversation_specs.ts";
 import { ApiError } from "../openai/errors.ts";
 import { parseBody, readJson } from "../openai/parse_body.ts";
-import {
-  checkModelName,
-  fittingIds,
-  readyModel,
-  type RouteContext,
-} from "../openai/route_context.ts";
+import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
 import {
   chunkRest,
   count,
@@ -25,12 +20,16 @@ import {
   timings,
   usage,
 } from "../openai/schema_answers.ts";
-import { commonFields, type CommonRequest, toCommonRequest } from "../openai/schema_common.ts";
-import { fitLengths, promptCutFields, tokenLimit, toTokenLimit } from "../openai/schema_lengths.ts";
+import { commonFields, toCommonRequest } from "../openai/schema_common.ts";
+import {
+  promptCutFields,
+  reasoningLimitFields,
+  tokenLimit,
+  toReasoningLimit,
+  toTokenLimit,
+} from "../openai/schema_lengths.ts";
 import { conversationFields, toConversation } from "../openai/schema_messages.ts";
-import { toSpecs } from "../openai/specs.ts";
-import { formatSchema, type Structure, toStructure } from "../openai/structured.ts";
-import { checkChatLength } from "../openai/text_limit.ts";
+import { formatSchema, toStructure } from "../openai/structured.ts";
 import { refuseUnsupported } from "../openai/unsupported.ts";
 import { watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
@@ -46,6 +45,7 @@ const chatSchema = z.object({
   ...commonFields,
   ...conversationFields,
   ...promptCutFields,
+  ...reasoningLimitFields,
   max_completion_tokens: tokenCount.nullish(),
   max_tokens: tokenCount.nullish(),
   n_predict: tokenCount.nullish(),
@@ -82,6 +82,7 @@ const chatAnswer = z.object({
       role: z.literal("assistant"),
       content: z.string().nullable(),
       refusal: z.null(),
+      reasoning_content: z.string().optional(),
       tool_calls: z.array(toolCall).optional(),
     }),
     logprobs: chatLogprobs,
@@ -100,6 +101,7 @@ const chatChunk = z.object({
     delta: z.object({
       role: z.literal("assistant").optional(),
       content: z.string().nullable().optional(),
+      reasoning_content: z.string().optional(),
       tool_calls: z.array(z.object({
         index: count,
         id: z.string().optional(),
@@ -115,22 +117,12 @@ const chatChunk = z.object({
 
 const HONOURED = Object.keys(chatSchema.shape);
 
-/** A chat completion, checked. */
-interface ChatRequest extends CommonRequest {
-  conversation: Conversation;
-  /** Most tokens of the prompt that are kept, the last ones; null keeps all. */
-  promptCut: number | null;
-  /** Null: as many as the context has room for. */
-  maxTokens: number | null;
-  structure: Structure;
-}
-
 /**
  * Checks the body of a chat completion.
  *
  * @throws {ApiError} 400 with `param` set to the field at fault.
  */
-function parseChatRequest(body: unknown): ChatRequest {
+function parseChatRequest(body: unknown): ConversationRequest {
   const parsed = parseBody(chatSchema, body);
   const structure = toStructure(parsed);
   const conversation = toConversation(parsed, structure.toolUse);
@@ -148,20 +140,13 @@ function parseChatRequest(body: unknown): ChatRequest {
     maxTokens: toTokenLimit({ max_completion_tokens, max_tokens, n_predict }, null),
     logprobs: logprobs ? topCount ?? 0 : null,
     structure,
+    reasoningLimit: toReasoningLimit(parsed),
   };
 }
 
-async function plan(request: ChatRequest, model: ServedModel): Promise<AnswerPlan> {
-  const { conversation, structure, promptCut } = request;
-  checkChatLength(model, conversation.messages, "messages");
-  const limit = { contextLength: model.engine.info.contextLength, param: "messages" };
-  const countMax = promptCut === null ? limit.contextLength : Infinity;
-  const { ids } = await fittingIds(renderChat(model, conversation, countMax), limit);
-  const lengths = fitLengths(ids, { ...request, ...limit });
-  const { grammar, param: grammarParam, toolUse } = structure;
-  const prompt = { ...lengths, echo: null, grammar, grammarParam, readsCalls: toolUse !== null };
-  const choices = toSpecs(request, prompt, model);
-  const promptTokenCount = lengths.promptIds.length;
+async function plan(request: ConversationRequest, model: ServedModel): Promise<AnswerPlan> {
+  const choices = await conversationSpecs(request, model, "messages");
+  const promptTokenCount = choices[0].promptIds.length;
   const { requestId } = request;
   return { format: CHAT_FORMAT, stream: request, choices, promptTokenCount, requestId };
 }

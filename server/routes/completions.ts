@@ -9,6 +9,7 @@ import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { GrammarSpec } from "../../src/engine/types.ts";
 import { answer, type AnswerPlan } from "../openai/answer.ts";
 import { COMPLETION_FORMAT } from "../openai/answer_format.ts";
+import { PLAIN_TEXT } from "../openai/answer_reading.ts";
 import { ApiError } from "../openai/errors.ts";
 import type { GenerationSpec } from "../openai/generation/spec.ts";
 import { parseBody, readJson } from "../openai/parse_body.ts";
@@ -134,7 +135,7 @@ function parseCompletionRequest(body: unknown): CompletionRequest {
   const parsed = parseBody(completionSchema, body);
   refuseUnsupported(body, HONOURED);
   const { max_completion_tokens, max_tokens, n_predict } = parsed;
-  const { grammar, param: grammarParam } = toStructure(parsed);
+  const { format: grammar, param: grammarParam } = toStructure(parsed);
   return {
     ...toCommonRequest(parsed),
     grammar,
@@ -192,7 +193,7 @@ async function planPrompt(
   const promptText = () => isWhole ? prompt : tokenizer.detokenize(promptIds);
   const echo = request.echo ? promptText() : null;
   const { grammar, grammarParam } = request;
-  const spec = { promptIds, maxTokens, echo, grammar, grammarParam, readsCalls: false };
+  const spec = { promptIds, maxTokens, echo, grammar, grammarParam, ...PLAIN_TEXT };
   return toSpecs(request, spec, model);
 }
 

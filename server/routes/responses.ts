@@ -6,43 +6,18 @@
  */
 
 import { invariant } from "../../src/core/errors.ts";
-import { renderChat } from "../openai/chat_prompt.ts";
-import type { GenerationSpec } from "../openai/generation/spec.ts";
+import { conversationSpecs } from "../openai/conversation_specs.ts";
 import { readJson } from "../openai/parse_body.ts";
 import { openScope } from "../openai/request_scope.ts";
 import { responsesAnswer, responsesEvent } from "../openai/responses/answer.ts";
 import { eventsOf } from "../openai/responses/events.ts";
 import { EventFrames } from "../openai/responses/frames.ts";
 import type { Event } from "../openai/responses/items.ts";
-import {
-  parseResponsesRequest,
-  type ResponsesRequest,
-  responsesSchema,
-} from "../openai/responses/request.ts";
-import {
-  checkModelName,
-  fittingIds,
-  readyModel,
-  type RouteContext,
-} from "../openai/route_context.ts";
-import { fitLengths } from "../openai/schema_lengths.ts";
-import { toSpecs } from "../openai/specs.ts";
+import { parseResponsesRequest, responsesSchema } from "../openai/responses/request.ts";
+import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
 import { answerSse } from "../openai/sse.ts";
-import { checkChatLength } from "../openai/text_limit.ts";
 import { watchOf } from "../request_watch.ts";
-import type { ServedModel } from "../state.ts";
 import { type ApiRoute, GENERATION_ERRORS } from "./route.ts";
-
-async function toSpec(request: ResponsesRequest, model: ServedModel): Promise<GenerationSpec> {
-  const { conversation, structure, maxTokens } = request;
-  checkChatLength(model, conversation.messages, "input");
-  const limit = { contextLength: model.engine.info.contextLength, param: "input" };
-  const { ids } = await fittingIds(renderChat(model, conversation, limit.contextLength), limit);
-  const options = { maxTokens, promptCut: null, ...limit };
-  const { grammar, param: grammarParam, toolUse } = structure;
-  const rest = { echo: null, grammar, grammarParam, readsCalls: toolUse !== null };
-  return toSpecs(request, { ...fitLengths(ids, options), ...rest }, model)[0];
-}
 
 async function* endWith<T>(source: AsyncGenerator<T>, end: () => void): AsyncGenerator<T> {
   try {
@@ -61,7 +36,7 @@ export function responsesRoute(routes: RouteContext): ApiRoute {
       const request = parseResponsesRequest(await readJson(context.req));
       checkModelName(routes, request.model);
       const model = readyModel(routes.state);
-      const spec = await toSpec(request, model);
+      const [spec] = await conversationSpecs(request, model, "input");
       const watch = watchOf(context);
       const clientSignal = context.req.raw.signal;
       const { signal, clientGone, end } = openScope(routes.state, { clientSignal, watch });

@@ -11,7 +11,7 @@ import type { GrammarSpec } from "../grammar/types.ts";
 import type { CacheBytes, EngineInfo, ProfileOptions } from "../runtime/types.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
-export type { GrammarSpec, GrammarTag } from "../grammar/types.ts";
+export type { GrammarReasoning, GrammarSpec, GrammarTag } from "../grammar/types.ts";
 export type {
   LogitAdjustments,
   SamplingOptions,

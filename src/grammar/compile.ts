@@ -8,6 +8,7 @@ import {
   choice,
   type Expression,
   Grammar,
+  optional,
   prune,
   repeat,
   rule,
@@ -15,6 +16,7 @@ import {
   text,
 } from "./expression.ts";
 import { checkLength } from "./limits.ts";
+import { unless } from "./unless.ts";
 import { SchemaReader } from "./read_schema.ts";
 import { SchemaRefusal, type Weakening } from "./refusal.ts";
 import type { GrammarSpec, GrammarTag } from "./types.ts";
@@ -98,22 +100,46 @@ function compilePart(
 }
 
 const ROOT = "root";
+/** What a dispatch leads to. */
+const TARGET = "target";
 
-function finish(grammar: Grammar, root: Expression, dispatch: string | null): string {
+/** Lets free text come first, up to a mark that leads to the grammar. */
+interface Dispatch {
+  mark: string;
+  /** Whether free text may come again. */
+  isRepeated: boolean;
+}
+
+function finish(grammar: Grammar, root: Expression, dispatch: Dispatch | null): string {
   grammar.rules.set(ROOT, root);
   const rules = prune(grammar, ROOT);
-  const written = dispatch === null ? writeRules(rules) : `${ROOT} ::= ${dispatch}\n${
-    writeRules(
-      new Map([...rules].map(([name, body]) => [
-        name === ROOT ? CALLS : name,
-        body,
-      ])),
-    )
-  }`;
+  const named = dispatch === null
+    ? rules
+    : new Map([...rules].map(([name, body]) => [name === ROOT ? TARGET : name, body]));
+  const written = (dispatch === null ? "" : `${ROOT} ::= ${writeDispatch(dispatch)}\n`) +
+    writeRules(named);
   if (written.length > TEXT_LENGTH_MAX) {
     throw new SchemaRefusal({ at: "", state: `its grammar is over ${TEXT_LENGTH_MAX} characters` });
   }
   return written;
+}
+
+function writeDispatch({ mark, isRepeated }: Dispatch): string {
+  const options = `stop_eos=true, loop_after_dispatch=${isRepeated}`;
+  return `TagDispatch((${JSON.stringify(mark)}, ${TARGET}), ${options})`;
+}
+
+/** Space that models put behind their thoughts. */
+const SPACES = repeat(text("\n"), 0, 4);
+
+/** The grammar of what comes behind thoughts, or without any. */
+function withReasoning(grammar: Grammar, root: Expression, spec: GrammarSpec): string {
+  const { reasoning = null } = spec;
+  if (reasoning === null) return finish(grammar, root, null);
+  const { open, close } = reasoning;
+  const thoughts = unless(grammar, close);
+  const before = open === null ? thoughts : optional(sequence(SPACES, text(open), thoughts));
+  return finish(grammar, sequence(before, SPACES, root), null);
 }
 
 const CALLS = "calls";
@@ -127,24 +153,27 @@ export function grammarText(spec: GrammarSpec): GrammarText {
   const grammar = new Grammar();
   if (spec.type === "json_schema") {
     const { root, weakenings } = compilePart(grammar, spec, "value");
-    return { text: finish(grammar, root, null), weakenings };
+    return { text: withReasoning(grammar, root, spec), weakenings };
   }
-  const { tags, trigger, separator, isRepeated } = spec;
+  const { tags, trigger, separator, isRepeated, open = "", close = "" } = spec;
   const parts = tags.map((tag, index) => compilePart(grammar, tag, `value${index}x`));
-  const skipped = trigger?.length ?? 0;
-  const tagged = choice(
-    ...tags.map((tag: GrammarTag, index) =>
-      sequence(text(tag.begin.slice(skipped)), parts[index].root, text(tag.end))
-    ),
-  );
   const weakenings = parts.flatMap((part) => part.weakenings);
-  if (trigger !== null) {
-    const loop = `loop_after_dispatch=${isRepeated}`;
-    const dispatch = `TagDispatch((${JSON.stringify(trigger)}, ${CALLS}), stop_eos=true, ${loop})`;
-    return { text: finish(grammar, tagged, dispatch), weakenings };
+  const skipped = trigger?.length ?? 0;
+  const tagged = (skipped: number) =>
+    choice(
+      ...tags.map((tag: GrammarTag, index) =>
+        sequence(text(tag.begin.slice(skipped)), parts[index].root, text(tag.end))
+      ),
+    );
+  if (trigger !== null && open === "" && close === "") {
+    const dispatch = { mark: trigger, isRepeated };
+    return { text: finish(grammar, tagged(skipped), dispatch), weakenings };
   }
-  grammar.rules.set(CALLS, tagged);
+  grammar.rules.set(CALLS, tagged(0));
   const more = repeat(sequence(text(separator), rule(CALLS)), 0, null);
-  const root = isRepeated ? sequence(rule(CALLS), more) : rule(CALLS);
-  return { text: finish(grammar, root, null), weakenings };
+  const calls = isRepeated ? sequence(rule(CALLS), more) : rule(CALLS);
+  const root = sequence(text(open.slice(skipped)), calls, text(close));
+  if (trigger === null) return { text: withReasoning(grammar, root, spec), weakenings };
+  const dispatch = { mark: trigger, isRepeated: false };
+  return { text: finish(grammar, root, dispatch), weakenings };
 }

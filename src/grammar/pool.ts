@@ -219,11 +219,18 @@ function refusal(message: string): EngineError {
   return new EngineError("invalid_request", message, { param: "grammar" });
 }
 
+/** Control tokens that are marks around calls and thoughts: texts of grammars have them. */
+const MARK = /tool|call|think|args|action/i;
+
 /** Tokens as the library reads them: what is no text must not be taken for it. */
 function grammarVocabulary(vocabulary: Vocabulary): GrammarVocabulary {
-  const controlIds = new Set(vocabulary.controlIds.values());
+  const { eosIds } = vocabulary;
+  const controls = [...vocabulary.controlIds].filter(([name, id]) =>
+    !MARK.test(name) || eosIds.includes(id)
+  );
+  const controlIds = new Set(controls.map(([, id]) => id));
   const tokens = tokenBytesTable(vocabulary).map((bytes, id) =>
     controlIds.has(id) ? "" : Array.from(bytes, (byte) => BYTE_CHARACTERS[byte]).join("")
   );
-  return { tokens, eosIds: vocabulary.eosIds };
+  return { tokens, eosIds };
 }

@@ -4,31 +4,45 @@
  * @module
  */
 
+/** Thoughts that may come before what a grammar says. */
+export interface GrammarReasoning {
+  /** What they begin with; null: they have begun, and must end. */
+  open: string | null;
+  /** What they end with. */
+  close: string;
+}
+
 /** What text an answer may be. */
 export type GrammarSpec =
-  | {
-    /** A value of a JSON schema. */
-    type: "json_schema";
-    /** Written as JSON. */
-    schema: string;
-    /**
-     * True, the default: followed exactly, or refused; objects are closed unless the schema says
-     * otherwise. False: what a grammar cannot hold is left out, and objects are open as JSON Schema
-     * has it.
-     */
-    isStrict?: boolean;
-  }
-  | {
-    /** Parts between given texts that hold values of JSON schemas. */
-    type: "tags";
-    tags: readonly GrammarTag[];
-    /** With it any text may stand before it begins a part; null: there is nothing but parts. */
-    trigger: string | null;
-    /** Stands between parts if there is nothing else. */
-    separator: string;
-    /** Whether more than one part may come. */
-    isRepeated: boolean;
-  };
+  & { reasoning?: GrammarReasoning | null }
+  & (
+    | {
+      /** A value of a JSON schema. */
+      type: "json_schema";
+      /** Written as JSON. */
+      schema: string;
+      /**
+       * True, the default: followed exactly, or refused; objects are closed unless the schema
+       * says otherwise. False: what a grammar cannot hold is left out, and objects are open as
+       * JSON Schema has it.
+       */
+      isStrict?: boolean;
+    }
+    | {
+      /** Parts between given texts that hold values of JSON schemas. */
+      type: "tags";
+      tags: readonly GrammarTag[];
+      /** With it any text may stand before it begins a part; null: there is nothing but parts. */
+      trigger: string | null;
+      /** Stand before the first part and behind the last; empty if left out. */
+      open?: string;
+      close?: string;
+      /** Stands between parts if there is nothing else. */
+      separator: string;
+      /** Whether more than one part may come. */
+      isRepeated: boolean;
+    }
+  );
 
 /** One kind of part. */
 export interface GrammarTag {

@@ -32,7 +32,7 @@ export function createChatTemplate(metadata: GgufMetadata, tokenizer: Tokenizer)
 }
 
 class RefusingTemplate implements ChatTemplate {
-  readonly knowsTools = false;
+  readonly source = "";
   readonly #reason: string;
 
   constructor(reason: string) {
@@ -49,8 +49,7 @@ class RefusingTemplate implements ChatTemplate {
 }
 
 class JinjaChatTemplate implements ChatTemplate {
-  readonly knowsTools: boolean;
-  readonly #source: string;
+  readonly source: string;
   readonly #template: JinjaTemplate;
   readonly #tokenizer: Tokenizer;
   readonly #controlNames: readonly string[];
@@ -59,8 +58,7 @@ class JinjaChatTemplate implements ChatTemplate {
   readonly #eosText: string;
 
   constructor(source: string, tokenizer: Tokenizer, eosId: number | null) {
-    this.#source = source;
-    this.knowsTools = /\btools\b/.test(source) && source.includes("<tool_call>");
+    this.source = source;
     this.#template = new JinjaTemplate(source);
     this.#tokenizer = tokenizer;
     const ids = controlIds(tokenizer);
@@ -72,7 +70,7 @@ class JinjaChatTemplate implements ChatTemplate {
   }
 
   reads(name: string): boolean {
-    return new RegExp(`\\b${RegExp.escape(name)}\\b`).test(this.#source);
+    return new RegExp(`\\b${RegExp.escape(name)}\\b`).test(this.source);
   }
 
   render(
@@ -84,9 +82,9 @@ class JinjaChatTemplate implements ChatTemplate {
       return { ...extra, ...message, content: contentText(message) };
     });
     const input = { ...variables, messages: plain, tools };
-    const end = unusedMark(JSON.stringify(input) + this.#source);
+    const end = unusedMark(JSON.stringify(input) + this.source);
     if (continuesFinal) plain.at(-1)!.content += end;
-    const mask = new TextMask(this.#controlNames, JSON.stringify(input) + this.#source);
+    const mask = new TextMask(this.#controlNames, JSON.stringify(input) + this.source);
     const rendered = this.#run(mask, {
       ...mask.hide(input) as typeof input,
       add_generation_prompt: options.addGenerationPrompt,

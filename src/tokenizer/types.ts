@@ -57,7 +57,7 @@ export interface ChatMessage {
   role: string;
   /** Text, or parts that are joined by line feeds. */
   content: string | readonly TextPart[];
-  /** More of it that some templates read, such as `name` and `reasoning_content`: JSON values. */
+  /** More of it that some templates read, such as `tool_calls` and `reasoning_content`: JSON. */
   extra?: Readonly<Record<string, unknown>>;
 }
 
@@ -77,8 +77,8 @@ export interface RenderOptions {
 
 /** Turns a conversation into a prompt. */
 export interface ChatTemplate {
-  /** Whether it describes tools to the model, in the form `<tool_call>` with JSON inside. */
-  readonly knowsTools: boolean;
+  /** Its text; empty if there is none. */
+  readonly source: string;
   /** Whether the template reads the variable `name`. */
   reads(name: string): boolean;
   /**

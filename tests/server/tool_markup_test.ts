@@ -1,7 +1,9 @@
 /** The marks around calls never reach a client, wherever an answer ends. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type CallPiece, ToolCallReader } from "../../server/openai/tool_calls.ts";
+import { AnswerReader } from "../../server/reading/answer_reader.ts";
+import { HERMES } from "../../server/reading/call_forms.ts";
+import type { SizedPart } from "../../server/reading/parts.ts";
 import { tokensOf } from "../support/fake_engine.ts";
 import { framesOf } from "./harness.ts";
 import { type Post, withFakeServer, withTinyServer } from "./socket_servers.ts";
@@ -32,7 +34,8 @@ function expected(length: number): Omit<Seen, "reason"> {
     const begin = TEXT.indexOf(head) + head.length;
     return { begin, end: begin + ARGUMENTS[index].length };
   });
-  const calls = spans.filter(({ begin }) => begin <= length).map(({ begin, end }, index) => {
+  // A call has begun with the colon before its arguments.
+  const calls = spans.filter(({ begin }) => begin - 1 <= length).map(({ begin, end }, index) => {
     const name = index === 0 ? "weather" : "time";
     return [name, TEXT.slice(begin, Math.min(length, end))] as [string, string];
   });
@@ -165,16 +168,26 @@ Deno.test("an engine that is made to call shows no mark, with a stop string of t
   }));
 
 /** Pieces in their kinds, each joined. */
-function joined(pieces: readonly CallPiece[]): string[] {
-  const parts: { kind: string; text: string }[] = [];
+function joined(pieces: readonly SizedPart[]): string[] {
+  const parts: { kind: string; text: string; length: number }[] = [];
   for (const piece of pieces) {
-    const text = piece.type === "call" ? piece.name : piece.text;
+    const text = piece.type === "call" ? piece.name : piece.type === "markup" ? "" : piece.text;
     const last = parts.at(-1);
-    if (last?.kind === piece.type && piece.type !== "call") last.text += text;
-    else parts.push({ kind: piece.type, text });
+    if (last?.kind === piece.type && piece.type !== "call") {
+      last.text += text;
+      last.length += piece.length;
+    } else parts.push({ kind: piece.type, text, length: piece.length });
   }
-  return parts.map(({ kind, text }) => `${kind}: ${text}`);
+  return parts.filter(({ kind }) => kind !== "markup").map(({ kind, text }) => `${kind}: ${text}`);
 }
+
+const PLAN = {
+  calls: HERMES,
+  functions: [],
+  reasoning: null,
+  beginsInReasoning: false,
+  idLength: null,
+};
 
 const SPLIT_TEXTS = [
   `${TEXT}\n \nDone <tool_call> of <t`,
@@ -183,15 +196,16 @@ const SPLIT_TEXTS = [
 ];
 
 for (const text of SPLIT_TEXTS) {
-  Deno.test(`ToolCallReader reads ${JSON.stringify(text.slice(-30))} alike at every split`, () => {
+  Deno.test(`AnswerReader reads ${JSON.stringify(text.slice(-30))} alike at every split`, () => {
     const read = (...parts: string[]) => {
-      const reader = new ToolCallReader();
-      return joined([...parts.flatMap((part) => reader.push(part)), ...reader.flush(true)]);
+      const reader = new AnswerReader(PLAN);
+      const pieces = [...parts.flatMap((part) => reader.push(part)), ...reader.flush(false)];
+      const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      assertEquals(length, text.length, "every character belongs to a piece");
+      return joined(pieces);
     };
     const once = read(text);
     assert(once.some((part) => part.startsWith("call: ")), once.join("\n"));
-    const kept = once.filter((part) => !part.startsWith("call: "));
-    assertEquals(kept.map((part) => part.replace(/^\w+: /, "")).join(""), text);
     for (let first = 1; first < text.length; first++) {
       assertEquals(read(text.slice(0, first), text.slice(first)), once);
     }

@@ -68,7 +68,7 @@ export const FAKE_TOKENIZER: Tokenizer = {
 
 /** Writes `[role]content` for each message and `[assistant]` at the end. */
 export const FAKE_TEMPLATE: ChatTemplate = {
-  knowsTools: false,
+  source: "",
   reads: () => false,
   render(messages, { addGenerationPrompt }) {
     const texts = messages.map(({ role, content }) => `[${role}]${content}`);

@@ -1,5 +1,5 @@
 /**
- * One generation as text: token ids in, pieces of text and calls out, cut at stop strings.
+ * One generation as text: token ids in, thoughts, text and calls out, cut at stop strings.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import { toRequest } from "./engine_request.ts";
 import type { GenerationObserver, GenerationTimings } from "./observer.ts";
 import { type GenerationPiece, toPieces } from "./pieces.ts";
 import { Progress } from "./progress.ts";
+import { generateLimited, type ReasoningLimit } from "./reasoning_budget.ts";
 import type { GenerationSpec } from "./spec.ts";
 
 /** What a generation needs beside its spec. */
@@ -25,9 +26,24 @@ export interface GenerationContext {
 
 type FinishEvent = Extract<GenerateEvent, { type: "finish" }>;
 
-function toTimings(event: FinishEvent): GenerationTimings {
+function toTimings(event: FinishEvent, reasoningTokenCount: number): GenerationTimings {
   const { promptTokenCount, completionTokenCount, cachedTokenCount, timings } = event;
-  return { promptTokenCount, completionTokenCount, cachedTokenCount, ...timings };
+  const counts = { promptTokenCount, completionTokenCount, reasoningTokenCount, cachedTokenCount };
+  return { ...counts, ...timings };
+}
+
+/** The limit of a request's thoughts; null if there is none. */
+function limitOf(
+  { reasoningTokenCountMax, reading }: GenerationSpec,
+  { tokenizer }: ServedModel,
+  assembler: TextAssembler,
+): ReasoningLimit | null {
+  if (reasoningTokenCountMax === null || !reading?.reasoning) return null;
+  return {
+    tokenCountMax: reasoningTokenCountMax,
+    closingIds: tokenizer.tokenize(`\n${reading.reasoning.close}\n\n`, { parseSpecial: true }),
+    isReasoning: () => assembler.isReasoning,
+  };
 }
 
 async function* run(
@@ -43,7 +59,9 @@ async function* run(
     return;
   }
   const assembler = new TextAssembler(model.tokenizer, spec);
-  for await (const event of model.engine.generate(toRequest(spec, signal, echo))) {
+  const request = toRequest(spec, signal, echo);
+  const limit = limitOf(spec, model, assembler);
+  for await (const event of generateLimited(model.engine, request, limit)) {
     signal.throwIfAborted();
     if (event.type === "prefill") {
       const { type: _, queueMs: __, ...counts } = event;
@@ -53,19 +71,25 @@ async function* run(
       echo.add(event.entries);
     } else if (event.type === "token") {
       yield* echo.pieces();
-      progress.countToken(observer);
+      const wasReasoning = assembler.isReasoning;
       const assembled = assembler.push(event.id, event.logprobs);
+      progress.countToken(observer, wasReasoning || assembler.isReasoning);
       yield* toPieces(assembled, progress.completionTokenCount);
       if (assembled.stopped) {
         yield { type: "finish", reason: "stop", timings: progress.timings() };
         return;
+      }
+    } else if (event.type === "forced") {
+      for (const id of event.ids) {
+        const logprobs = spec.logprobs === null ? undefined : { id, logprob: 0, top: [] };
+        yield* toPieces(assembler.push(id, logprobs), progress.completionTokenCount);
       }
     } else {
       yield* echo.pieces();
       const assembled = assembler.flush(event.reason === "length");
       yield* toPieces(assembled, event.completionTokenCount);
       const reason = assembled.stopped ? "stop" : event.reason;
-      yield { type: "finish", reason, timings: toTimings(event) };
+      yield { type: "finish", reason, timings: toTimings(event, progress.reasoningTokenCount) };
       return;
     }
   }

@@ -10,6 +10,8 @@ import type { FinishReason } from "../../../src/engine/types.ts";
 export interface GenerationTimings {
   promptTokenCount: number;
   completionTokenCount: number;
+  /** Those of them that are thoughts, the marks around them included. */
+  reasoningTokenCount: number;
   /** Prompt tokens that were in the cache. */
   cachedTokenCount: number;
   queueMs: number;

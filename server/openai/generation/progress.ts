@@ -16,6 +16,7 @@ export class Progress {
   #lastTokenMs = this.#startMs;
   #firstTokenMs: number | null = null;
   completionTokenCount = 0;
+  reasoningTokenCount = 0;
 
   constructor(promptTokenCount: number) {
     this.#promptTokenCount = promptTokenCount;
@@ -31,12 +32,13 @@ export class Progress {
     this.#queueMs = event.queueMs;
   }
 
-  countToken(observer: GenerationObserver): void {
+  countToken(observer: GenerationObserver, isReasoning: boolean): void {
     const nowMs = performance.now();
     observer.token(nowMs - this.#lastTokenMs, this.#firstTokenMs === null);
     this.#firstTokenMs ??= nowMs;
     this.#lastTokenMs = nowMs;
     this.completionTokenCount++;
+    if (isReasoning) this.reasoningTokenCount++;
   }
 
   /** Timings up to now; without any progress all of the time was spent waiting. */
@@ -47,6 +49,7 @@ export class Progress {
     return {
       promptTokenCount: this.#promptTokenCount,
       completionTokenCount: this.completionTokenCount,
+      reasoningTokenCount: this.reasoningTokenCount,
       cachedTokenCount: this.#cachedTokenCount,
       queueMs,
       prefillMs: firstTokenMs - this.#startMs - queueMs,

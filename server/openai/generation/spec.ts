@@ -14,6 +14,8 @@ export interface GenerationSpec extends TextOptions {
   maxTokens: number;
   sampling: SamplingOptions;
   ignoreEos: boolean;
+  /** Most tokens of thoughts; null for any number. */
+  reasoningTokenCountMax: number | null;
   adjustments: Partial<LogitAdjustments>;
   /** Alternatives to report with each token; null: no log-probabilities at all. */
   logprobs: number | null;

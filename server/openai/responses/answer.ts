@@ -16,6 +16,8 @@ const textPart = z.object({
   logprobs: z.array(z.unknown()).optional(),
 });
 
+const reasoningPart = z.object({ type: z.literal("reasoning_text"), text: z.string() });
+
 const outputItem = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("message"),
@@ -30,6 +32,14 @@ const outputItem = z.discriminatedUnion("type", [
     call_id: z.string(),
     name: z.string(),
     arguments: z.string(),
+    status,
+  }),
+  z.object({
+    type: z.literal("reasoning"),
+    id: z.string(),
+    summary: z.array(z.unknown()).max(0),
+    content: z.array(reasoningPart),
+    encrypted_content: z.null(),
     status,
   }),
 ]);
@@ -83,8 +93,8 @@ export const responsesEvent = z.union([
   }),
   event("response.output_item.added", itemFields),
   event("response.output_item.done", itemFields),
-  event("response.content_part.added", { ...partPlace, part: textPart }),
-  event("response.content_part.done", { ...partPlace, part: textPart }),
+  event("response.content_part.added", { ...partPlace, part: z.union([textPart, reasoningPart]) }),
+  event("response.content_part.done", { ...partPlace, part: z.union([textPart, reasoningPart]) }),
   event("response.output_text.delta", {
     ...partPlace,
     delta: z.string(),
@@ -95,6 +105,8 @@ export const responsesEvent = z.union([
     text: z.string(),
     logprobs: z.array(z.unknown()),
   }),
+  event("response.reasoning_text.delta", { ...partPlace, delta: z.string() }),
+  event("response.reasoning_text.done", { ...partPlace, text: z.string() }),
   event("response.function_call_arguments.delta", { ...place, delta: z.string() }),
   event("response.function_call_arguments.done", {
     ...place,

@@ -23,12 +23,13 @@ export interface ResponseRun {
   watch: RequestWatch;
 }
 
-function toUsage({ promptTokenCount, completionTokenCount, cachedTokenCount }: GenerationTimings) {
+function toUsage(timings: GenerationTimings) {
+  const { promptTokenCount, completionTokenCount, cachedTokenCount } = timings;
   return {
     input_tokens: promptTokenCount,
     input_tokens_details: { cached_tokens: cachedTokenCount, cache_write_tokens: 0 },
     output_tokens: completionTokenCount,
-    output_tokens_details: { reasoning_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: timings.reasoningTokenCount },
     total_tokens: promptTokenCount + completionTokenCount,
   };
 }

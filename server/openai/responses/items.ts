@@ -9,7 +9,10 @@ import type { GenerationPiece, ToolCallPiece } from "../generation/pieces.ts";
 import { toChatLogprobs } from "../logprob_alignment.ts";
 
 /** An output item, as clients read it. */
-export type Item = Record<string, unknown> & { id: string; type: "message" | "function_call" };
+export type Item = Record<string, unknown> & {
+  id: string;
+  type: "message" | "function_call" | "reasoning";
+};
 /** An event, without its number; those of the whole answer hold it. */
 export type Event = Record<string, unknown> & {
   type: string;
@@ -19,7 +22,7 @@ export type Event = Record<string, unknown> & {
 /** A new id that begins with `prefix`. */
 export const newId = (prefix: string) => `${prefix}_${crypto.randomUUID().replaceAll("-", "")}`;
 
-type TextPiece = Extract<GenerationPiece, { type: "text" }>;
+type TextPiece = Extract<GenerationPiece, { type: "text" | "reasoning" }>;
 
 /** The output items of one answer, as events. */
 export class ItemWriter {
@@ -42,7 +45,15 @@ export class ItemWriter {
   }
 
   *write(piece: TextPiece | ToolCallPiece): Generator<Event> {
-    if (piece.type === "text") {
+    if (piece.type === "reasoning") {
+      if (piece.text === "") return;
+      if (this.#last?.type !== "reasoning" || this.#last.status !== "in_progress") {
+        yield* this.#openReasoning();
+      }
+      this.#text += piece.text;
+      const place = { ...this.#place, content_index: 0 };
+      yield { type: "response.reasoning_text.delta", ...place, delta: piece.text };
+    } else if (piece.type === "text") {
       if (piece.text === "") return;
       if (this.#last?.type !== "message") yield* this.#openMessage();
       this.#text += piece.text;
@@ -65,6 +76,14 @@ export class ItemWriter {
       const { text: delta } = piece;
       yield { type: "response.function_call_arguments.delta", ...this.#place, delta };
     }
+  }
+
+  *#openReasoning(): Generator<Event> {
+    yield* this.close("completed");
+    const empty = { summary: [], content: [], encrypted_content: null, status: "in_progress" };
+    yield* this.#open({ type: "reasoning", id: newId("rs"), ...empty });
+    const part = { type: "reasoning_text", text: "" };
+    yield { type: "response.content_part.added", ...this.#place, content_index: 0, part };
   }
 
   *#openMessage(): Generator<Event> {
@@ -97,6 +116,12 @@ export class ItemWriter {
       const part = { type: "output_text", text, annotations: [], ...reported };
       const place = { ...this.#place, content_index: 0 };
       yield { type: "response.output_text.done", ...place, text, logprobs };
+      yield { type: "response.content_part.done", ...place, part };
+      item.content = [part];
+    } else if (item.type === "reasoning") {
+      const part = { type: "reasoning_text", text };
+      const place = { ...this.#place, content_index: 0 };
+      yield { type: "response.reasoning_text.done", ...place, text };
       yield { type: "response.content_part.done", ...place, part };
       item.content = [part];
     } else {

@@ -6,11 +6,11 @@
 
 import { z } from "zod";
 import { TOP_LOGPROB_COUNT_MAX } from "../../../src/core/sampling.ts";
-import type { ChatMessage } from "../../../src/tokenizer/types.ts";
-import { type Conversation, writeCalls, writeResult } from "../chat_prompt.ts";
+import type { ConversationRequest } from "../conversation_specs.ts";
 import { parseBody } from "../parse_body.ts";
 import { describePartType } from "../part_type.ts";
-import { commonFields, type CommonRequest, toCommonRequest } from "../schema_common.ts";
+import type { Message } from "../past_messages.ts";
+import { commonFields, toCommonRequest } from "../schema_common.ts";
 import { tokenLimit, toTokenLimit } from "../schema_lengths.ts";
 import { argumentsSchema, toArguments, toVariables } from "../schema_messages.ts";
 import { type Structure, TOOL_COUNT_MAX, toStructure } from "../structured.ts";
@@ -96,11 +96,7 @@ const HONOURED = Object.keys(responsesSchema.shape);
 type Body = z.infer<typeof responsesSchema>;
 
 /** A request, checked. */
-export interface ResponsesRequest extends CommonRequest {
-  conversation: Conversation;
-  /** Null: as many as the context has room for. */
-  maxTokens: number | null;
-  structure: Structure;
+export interface ResponsesRequest extends ConversationRequest {
   /** What the answer repeats of the request. */
   echoed: Record<string, unknown>;
 }
@@ -110,20 +106,21 @@ function textOf(content: string | { text: string }[]): string {
 }
 
 /** Calls that follow one another are those of one answer. */
-function toMessages({ input, instructions }: Body): ChatMessage[] {
-  const messages: ChatMessage[] = [];
+function toMessages({ input, instructions }: Body): Message[] {
+  const messages: Message[] = [];
   if (instructions) messages.push({ role: "system", content: instructions });
   if (typeof input === "string") return [...messages, { role: "user", content: input }];
   for (const item of input) {
     const last = messages.at(-1);
     if (item.type === "function_call_output") {
-      messages.push({ role: "user", content: writeResult(textOf(item.output)) });
+      messages.push({ role: "tool", content: textOf(item.output), resultOf: item.call_id });
     } else if (item.type === "function_call") {
+      const { call_id: id, name } = item;
+      const call = { id, name, arguments: toArguments(item.arguments) };
       const isContinued = last?.role === "assistant";
-      const call = { name: item.name, arguments: toArguments(item.arguments) };
-      const content = writeCalls(isContinued ? last.content as string : "", [call]);
       if (isContinued) messages.pop();
-      messages.push({ role: "assistant", content });
+      const own = isContinued ? last : { role: "assistant", content: "" };
+      messages.push({ ...own, calls: [...own.calls ?? [], call] });
     } else {
       const role = item.role === "developer" ? "system" : item.role;
       messages.push({ role, content: textOf(item.content) });
@@ -194,6 +191,8 @@ export function parseResponsesRequest(body: unknown): ResponsesRequest {
       variables: toVariables(effort, "reasoning.effort"),
     },
     maxTokens,
+    promptCut: null,
+    reasoningLimit: null,
     structure,
     echoed: {
       instructions: parsed.instructions ?? null,

@@ -12,7 +12,7 @@ const OPTIONS = { tokenCount: 1600, caseCount: 6, seed: 4, tokenizer, chatTempla
 
 /** Renders `<|im_start|>user: …<|im_end|>answer:`. */
 const CHAT: ChatTemplate = {
-  knowsTools: false,
+  source: "",
   reads: () => false,
   render: ([{ content }]) => {
     return { ids: [], text: `<|im_start|>user: ${content}<|im_end|>answer:` };

@@ -1,0 +1,80 @@
+/**
+ * What an answer with calls must be, and how earlier calls are written, in the form of a model.
+ *
+ * @module
+ */
+
+import type { GrammarSpec } from "../../src/engine/types.ts";
+import type { CallForm, CallPattern, JsonForm, NamedForm } from "./call_form.ts";
+import { HERMES } from "./call_forms.ts";
+
+/** A function, as a grammar needs it. */
+export interface CallableFunction {
+  name: string;
+  parameters: Record<string, unknown>;
+  /** Whether its arguments follow the schema exactly; otherwise they may be wider. */
+  isStrict: boolean;
+}
+
+/** Whether calls may come, must come, and be several. */
+export interface CallRule {
+  callable: readonly CallableFunction[];
+  isRequired: boolean;
+  isParallel: boolean;
+}
+
+type PatternForm = Extract<CallForm, JsonForm | NamedForm>;
+
+function hasPattern(form: CallForm): form is PatternForm {
+  return form.kind === "json" || form.kind === "named";
+}
+
+/** What stands before and behind the arguments of a call. */
+function aroundArguments({ call }: CallPattern, name: string, id: string): [string, string] {
+  const [before, behind] = call.split("{arguments}");
+  const fill = (text: string) => text.replace("{name}", name).replace("{id}", id);
+  return [fill(before), fill(behind)];
+}
+
+/** The form in which calls are asked for: if they must come, one that grammars can hold. */
+export function formFor(form: CallForm, { isRequired }: CallRule): CallForm {
+  return isRequired && !hasPattern(form) ? HERMES : form;
+}
+
+/** The grammar of an answer; null where the form of the model has none. */
+export function callGrammar(
+  form: CallForm,
+  { callable, isRequired, isParallel }: CallRule,
+  options: { idLength: number | null; isSingleCall: boolean },
+): Extract<GrammarSpec, { type: "tags" }> | null {
+  if (!hasPattern(form)) return null;
+  // Without a mark of its own, a call looks like text until it is there.
+  const begin = form.kind === "named" ? form.open || form.begin : form.begin;
+  if (begin === null && !isRequired) return null;
+  const id = crypto.randomUUID().replaceAll("-", "").slice(0, options.idLength ?? 24);
+  return {
+    type: "tags",
+    tags: callable.map(({ name, parameters, isStrict }) => {
+      const [before, behind] = aroundArguments(form, name, id);
+      const schema = JSON.stringify({ type: "object", ...parameters });
+      return { begin: before, name, schema, isStrict, end: behind };
+    }),
+    open: form.open,
+    close: form.close,
+    trigger: isRequired ? null : begin,
+    separator: form.separator,
+    isRepeated: isParallel && !options.isSingleCall,
+  };
+}
+
+/** Earlier calls as the text that the model wrote. */
+export function writeCalls(
+  form: CallForm,
+  calls: readonly { id: string; name: string; arguments: string }[],
+): string {
+  const pattern = hasPattern(form) ? form : HERMES;
+  const texts = calls.map(({ id, name, arguments: args }) =>
+    aroundArguments(pattern, name, id).join(args)
+  );
+  return `${pattern.open}${texts.join(pattern.separator)}${pattern.close}`;
+}
