@@ -1,6 +1,7 @@
 /** A model against what an independent implementation computed from the same file. */
 
 import { assert } from "@std/assert";
+import { alignUp, SLICE_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { logSumExp } from "../../src/evaluation/exact_row.ts";
 import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
@@ -43,8 +44,14 @@ export async function checkGolden(
     let logitError = 0;
     let logprobErrorSum = 0;
     let last = new Float32Array();
-    for (let position = 0; position < promptIds.length;) {
-      for (const logits of await run.nextSlice({ wantsLogits: true })) {
+    for (let first = 0, end = 0; first < promptIds.length; first = end) {
+      end = Math.min(alignUp(first + 1, SLICE_TOKEN_COUNT), promptIds.length);
+      const isLast = end === promptIds.length;
+      const wantsLogits = isLast || first < logprobs.length ||
+        rows.some(({ position }) => position >= first && position < end);
+      const slice = await run.nextSlice({ wantsLogits });
+      for (const [index, logits] of slice.entries()) {
+        const position = first + index;
         const row = rows.find((candidate) => candidate.position === position);
         row?.logits.forEach((wanted, i) => {
           const error = Math.abs(logits[row.ids?.[i] ?? i] - wanted);
@@ -55,7 +62,6 @@ export async function checkGolden(
           logprobErrorSum += Math.abs(logprob - logprobs[position]);
         }
         last = logits as Float32Array<ArrayBuffer>;
-        position++;
       }
     }
     const logprobError = logprobErrorSum / Math.max(1, logprobs.length);
