@@ -3,12 +3,13 @@
  * the encoder nor the poll of an awaited map is what is measured.
  */
 
-import { Gpu } from "../../src/gpu/gpu.ts";
+import type { Gpu } from "../../src/gpu/gpu.ts";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { ReadBack } from "../../src/gpu/read_back.ts";
 
 /** The device of a bench process, with a read-back that waits for the queue. */
 export async function openBenchGpu(): Promise<{ gpu: Gpu; drain: () => Promise<void> }> {
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   gpu.onFailure = (code, message) => {
     throw new Error(`${code}: ${message}`);
   };

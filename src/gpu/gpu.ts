@@ -1,6 +1,6 @@
 /**
- * The one GPU device of a thread: opening it, its features and limits, buffers that are counted,
- * pipelines whose errors are not lost, and failures that are named.
+ * The one GPU device of a thread: what it is and can do, buffers that are counted, pipelines whose
+ * errors are not lost, and failures that are named.
  *
  * @module
  */
@@ -18,10 +18,23 @@ export interface AdapterFacts {
   driver: string;
   /** Whether it is a CPU device (software Vulkan). */
   isFallback: boolean;
+  /** As the adapter says; 0 if it says nothing. */
   subgroupSizeMin: number;
   subgroupSizeMax: number;
-  /** Whether subgroup builtins compile and the subgroup size is one fixed number. */
-  hasSubgroups: boolean;
+  /**
+   * Lanes of the largest workgroup, of at most 32, that is in one subgroup whatever its pipeline,
+   * in order, and exchanges values right; 0 if there is none. Probed.
+   */
+  subgroupLanes: number;
+  /** Whether `round` takes halves to the even neighbour. Probed. */
+  roundsToEven: boolean;
+  /** How f32 becomes f16. Probed. */
+  halfRounding: "to even" | "toward zero" | "other";
+  /** Whether f16 arithmetic compiles and is right. Probed. */
+  hasF16: boolean;
+  /** Whether `dot4I8Packed` compiles and is right. Probed. */
+  hasDot4: boolean;
+  /** Whether the device has a clock that can be read. Probed. */
   hasTimestamps: boolean;
   /** Whether the compiler refuses barriers and shuffles in loops that it cannot prove uniform. */
   checksUniformity: boolean;
@@ -62,7 +75,8 @@ export class Gpu {
   #allocatedBytes = 0;
   #closed = false;
 
-  private constructor(device: GPUDevice, facts: AdapterFacts) {
+  /** Of an open device; `openGpu()` in `open_gpu.ts` opens one. */
+  constructor(device: GPUDevice, facts: AdapterFacts) {
     this.device = device;
     this.facts = facts;
     device.addEventListener("uncapturederror", (event) => {
@@ -72,42 +86,6 @@ export class Gpu {
     device.lost.then((info) => {
       if (!this.#closed) this.#fail("device_lost", info.message || String(info.reason));
     });
-  }
-
-  /**
-   * Opens the adapter with every limit it offers.
-   *
-   * @param webgpu Where to look for it: the runtime's own WebGPU, or another.
-   * @throws {EngineError} `adapter_missing` if there is none; `adapter_unsupported` if it cannot
-   * open a device.
-   */
-  static async open(webgpu: GPU | undefined = navigator.gpu): Promise<Gpu> {
-    const adapter = await webgpu?.requestAdapter({ powerPreference: "high-performance" });
-    if (!adapter) {
-      throw new EngineError(
-        "adapter_missing",
-        "Cannot open a GPU: no WebGPU adapter found; `packkv doctor` says what to install",
-      );
-    }
-    const { info, limits } = adapter;
-    const device = await openDevice(adapter, ["subgroups", "timestamp-query"]);
-    const facts: AdapterFacts = {
-      name: info.description || `${info.vendor} ${info.device}`,
-      driver: info.architecture || info.vendor,
-      isFallback: (info as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false,
-      subgroupSizeMin: (info as { subgroupMinSize?: number }).subgroupMinSize ?? 0,
-      subgroupSizeMax: (info as { subgroupMaxSize?: number }).subgroupMaxSize ?? 0,
-      hasSubgroups: false,
-      checksUniformity: false, // of naga
-      hasTimestamps: device.features.has("timestamp-query"),
-      workgroupMemoryBytesMax: limits.maxComputeWorkgroupStorageSize,
-      workgroupSizeMax: limits.maxComputeInvocationsPerWorkgroup,
-      bindingSizeMax: Math.min(limits.maxStorageBufferBindingSize, 2 ** 31 - 4),
-      bufferSizeMax: Math.min(limits.maxBufferSize, 2 ** 31 - 4),
-    };
-    const gpu = new Gpu(device, facts);
-    facts.hasSubgroups = await gpu.#trySubgroups();
-    return gpu;
   }
 
   /** Device bytes of all buffers made here and not destroyed. */
@@ -234,43 +212,6 @@ export class Gpu {
     this.#failure = new EngineError(code, message);
     this.onFailure(code, message);
   }
-
-  async #trySubgroups(): Promise<boolean> {
-    const { subgroupSizeMin, subgroupSizeMax } = this.facts;
-    if (subgroupSizeMin !== subgroupSizeMax) return false;
-    if (subgroupSizeMin === 0 || !this.device.features.has("subgroups")) return false;
-    const code = `@group(0) @binding(0) var<storage, read_write> y: array<u32>;
-@compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) {
-  y[i] = subgroupAdd(i) + subgroupShuffleXor(i, 1u);
-}`;
-    return await this.createPipeline({ label: "subgroup probe", code }).then(
-      () => true,
-      () => false,
-    );
-  }
-}
-
-async function openDevice(adapter: GPUAdapter, features: string[]): Promise<GPUDevice> {
-  const { limits } = adapter;
-  const requiredLimits = {
-    maxBufferSize: limits.maxBufferSize,
-    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-    maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-    maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-  };
-  // A feature may be usable without being listed, so the way to know is to ask for it.
-  let cause: unknown;
-  for (let keep = features.length; keep >= 0; keep--) {
-    const requiredFeatures = features.slice(0, keep) as GPUFeatureName[];
-    try {
-      return await adapter.requestDevice({ requiredFeatures, requiredLimits });
-    } catch (error) {
-      cause = error;
-    }
-  }
-  throw new EngineError("adapter_unsupported", "Cannot open a device on this adapter", { cause });
 }
 
 function failureCode(error: GPUError): EngineErrorCode {

@@ -29,13 +29,11 @@ import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { DiskClient } from "../tiers/disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
+import { prefixRoot, STORE_VERSION } from "./prefix_root.ts";
 import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import { warmUp } from "./warm_up.ts";
 import type { CacheBytes, EngineInfo, LoadOptions } from "./types.ts";
-
-/** Part of the name of every stored block: blocks of another version are not found. */
-const STORE_VERSION = 1;
 
 /** Share of loading that is loading weights. */
 const WEIGHTS_PROGRESS = 0.5;
@@ -111,7 +109,7 @@ async function createRuntime(
   const fingerprint = modelFingerprint(model.file);
   const policy = sealPolicy(options.sealPolicy);
   const content = contentName(plan.codec, policy);
-  const root = prefixRoot(gpu, fingerprint, content);
+  const root = prefixRoot(gpu.facts, fingerprint, content);
   const disk = options.disk && await DiskClient.open({
     folder: options.disk.folder,
     capacityBytes: options.disk.sizeBytes,
@@ -226,16 +224,6 @@ function blockCost(shape: ModelShape): number {
 /** What is kept of a sequence, and how: the codec, and the policy if it drops anything. */
 function contentName({ identity }: AnyCodec, { id }: SealPolicy): string {
   return id === null ? identity : `${identity}, ${id}`;
-}
-
-/**
- * What the bytes of a block depend on beside its tokens. The adapter is part of it: its sums may be
- * ordered differently, and a text must not depend on what is in the cache.
- */
-function prefixRoot(gpu: Gpu, fingerprint: string, content: string): string {
-  const { name, driver, hasSubgroups, subgroupSizeMin } = gpu.facts;
-  const adapter = [name, driver, hasSubgroups, subgroupSizeMin];
-  return JSON.stringify([STORE_VERSION, fingerprint, content, adapter]);
 }
 
 function checkedContextLength(asked: number | null, shape: ModelShape): number {

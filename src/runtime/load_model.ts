@@ -7,7 +7,8 @@
 import { EngineError } from "../core/errors.ts";
 import type { ModelShape } from "../core/shapes.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
-import { Gpu } from "../gpu/gpu.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { openGpu } from "../gpu/open_gpu.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import type { ModelPlan } from "../model/plan.ts";
 import { type ModelWeights, uploadWeights, weightSizeBytes } from "../model/weights.ts";
@@ -37,7 +38,7 @@ export type OnProgress = (message: string, fraction: number) => void;
 export async function loadModel(file: GgufFile, onProgress: OnProgress): Promise<LoadedModel> {
   onProgress("opening the GPU", 0);
   const plan = readModelPlan(file);
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   try {
     checkMemory(gpu, weightSizeBytes(file));
     const weights = await uploadWeights(gpu, { file, plan, onProgress });

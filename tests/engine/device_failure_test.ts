@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import { createEngine } from "../../src/engine/client.ts";
 import type { Engine, EngineOptions } from "../../src/engine/types.ts";
-import { Gpu } from "../../src/gpu/gpu.ts";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { collectEvents, collectIds, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
 const REQUEST = { promptIds: tinyPrompt(40, 1), maxTokens: 2000, ignoreEos: true };
@@ -128,7 +128,7 @@ Deno.test("createEngine() rejects if the device fails while it loads", async () 
 });
 
 Deno.test("Gpu reports the first validation error, and keeps it", async () => {
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   const codes: string[] = [];
   gpu.onFailure = (code) => codes.push(code);
   const buffer = gpu.createBuffer("small", 16);
@@ -141,7 +141,7 @@ Deno.test("Gpu reports the first validation error, and keeps it", async () => {
 
 Deno.test("Gpu reports the loss of its device, but not that by close()", async () => {
   for (const [isClosed, expected] of [[false, ["device_lost"]], [true, []]] as const) {
-    const gpu = await Gpu.open();
+    const gpu = await openGpu();
     const codes: string[] = [];
     gpu.onFailure = (code) => codes.push(code);
     if (isClosed) gpu.close();

@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
-import { Gpu } from "../../src/gpu/gpu.ts";
+import type { Gpu } from "../../src/gpu/gpu.ts";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { ReadBack, readBuffer } from "../../src/gpu/read_back.ts";
 import { dawn } from "../support/tint.ts";
 
 /** Opens a device, runs `body`, and gives what it reported as failure. */
 async function failureOf(body: (gpu: Gpu) => void): Promise<[EngineErrorCode, string]> {
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   const { promise, resolve } = Promise.withResolvers<[EngineErrorCode, string]>();
   gpu.onFailure = (code, message) => resolve([code, message]);
   body(gpu);
@@ -32,7 +33,7 @@ Deno.test("Gpu reports the loss of its device", async () => {
 });
 
 Deno.test("Gpu.createPipeline() throws the compiler's message", async () => {
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   const error = await assertRejects(
     () => gpu.createPipeline({ label: "broken", code: "@compute fn main() { nonsense }" }),
     EngineError,
@@ -43,7 +44,7 @@ Deno.test("Gpu.createPipeline() throws the compiler's message", async () => {
 });
 
 Deno.test("Gpu.createBuffer() refuses more than the adapter allows, with both numbers", async () => {
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   const size = gpu.facts.bufferSizeMax + 16;
   try {
     gpu.createBuffer("huge", size);
@@ -56,7 +57,7 @@ Deno.test("Gpu.createBuffer() refuses more than the adapter allows, with both nu
 });
 
 Deno.test("ReadBack reads without the fixed sleep of an awaited map, 50 times in a row", async () => {
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   const source = gpu.createBuffer("source", 16);
   const readBack = ReadBack.create(gpu, "test", 16);
   assert(readBack.isSynchronous, "the synchronous way works in this runtime");
@@ -79,7 +80,7 @@ Deno.test("ReadBack reads without the fixed sleep of an awaited map, 50 times in
 });
 
 Deno.test("ReadBack reads where a map stays pending until it is awaited", async () => {
-  const gpu = await Gpu.open(await dawn());
+  const gpu = await openGpu(await dawn());
   const source = gpu.createBufferWith("source", Uint32Array.of(7, 8, 9, 10));
   const readBack = ReadBack.create(gpu, "result", 16);
   assert(!readBack.isSynchronous, "this WebGPU maps as the standard says");

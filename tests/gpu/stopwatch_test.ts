@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Gpu } from "../../src/gpu/gpu.ts";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { Kernel } from "../../src/gpu/kernel.ts";
 import { ReadBack } from "../../src/gpu/read_back.ts";
 import { Stopwatch } from "../../src/gpu/stopwatch.ts";
@@ -19,7 +19,7 @@ Deno.test("Stopwatch.seconds() adds spans of two words, and counts a clock set b
 });
 
 Deno.test("Stopwatch measures what is recorded in its spans, no longer than it took", async () => {
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   const kernel = await Kernel.create(gpu, { label: "loop", code: LOOP });
   const y = gpu.createBuffer("y", 4096 * 4);
   const bound = kernel.bind({ y });

@@ -137,8 +137,8 @@ const ADAPTERS: Record<string, AdapterFacts> = {
   [`subgroups of ${facts.subgroupSizeMin}`]: facts,
   ...(widthExpected === undefined
     ? {
-      "a GPU without subgroups": { ...facts, hasSubgroups: false, isFallback: false },
-      "a CPU without subgroups": { ...facts, hasSubgroups: false, isFallback: true },
+      "a GPU without subgroups": { ...facts, subgroupLanes: 0, isFallback: false },
+      "a CPU without subgroups": { ...facts, subgroupLanes: 0, isFallback: true },
     }
     : {}),
 };

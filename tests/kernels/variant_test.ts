@@ -14,7 +14,7 @@ const facts = ADAPTERS["DX12"];
 
 Deno.test("chooseVariant() takes the first that supports the adapter and the shape", () => {
   const variants: Variant<number>[] = [
-    { name: "subgroups", supports: ({ hasSubgroups }) => hasSubgroups, tuned: [] },
+    { name: "subgroups", supports: ({ subgroupLanes }) => subgroupLanes > 0, tuned: [] },
     { name: "small", supports: (_, shape) => shape < 10, tuned: [] },
     { name: "any", supports: () => true, tuned: [] },
   ];
@@ -31,7 +31,7 @@ Deno.test("chooseVariant() names the operation and what it tried if nothing runs
   );
 });
 
-Deno.test("matmul shares by subgroup only where every subgroup has 8 lanes", () => {
+Deno.test("matmul shares by subgroup only on a CPU whose subgroups have 8 lanes", () => {
   const names = Object.entries(ADAPTERS).map(([adapter, each]) => [
     adapter,
     chooseVariant("matmul", MATMUL_VARIANTS, { facts: each, shape: null }).name,
@@ -42,10 +42,10 @@ Deno.test("matmul shares by subgroup only where every subgroup has 8 lanes", () 
 /** By adapter; decoding and unpacking tell a CPU in lockstep apart, merging and prefill do not. */
 const LANES: Record<string, [name: string, count: number]> = {
   "NVIDIA on Vulkan": ["subgroup", 32],
-  "AMD RDNA on Vulkan": ["workgroup of 32", 32],
+  "AMD RDNA on Vulkan": ["subgroup", 32],
   "AMD GCN on Vulkan": ["subgroup", 32],
   "Intel on Vulkan": ["workgroup of 32", 32],
-  "Apple on Metal": ["workgroup of 32", 32],
+  "Apple on Metal": ["subgroup", 32],
   "DX12": ["workgroup of 32", 32],
   "software Vulkan": ["subgroup in lockstep", 8],
   "software Vulkan of 4 lanes": ["workgroup of 8", 8],
@@ -60,7 +60,7 @@ const LANES_TABLES: Record<string, [variants: readonly LanesVariant[], hasLockst
 };
 
 for (const [operation, [variants, hasLockstep]] of Object.entries(LANES_TABLES)) {
-  Deno.test(`${operation} exchanges by subgroup where its size is known and at least 8`, () => {
+  Deno.test(`${operation} exchanges by subgroup where a workgroup of 16 or more is in one, on a CPU of 8`, () => {
     const chosen = Object.entries(ADAPTERS).map(([adapter, each]) => {
       const { name } = chooseVariant(operation, variants, { facts: each, shape: null });
       return [adapter, [name, chooseLanes(operation, variants, each).count]];

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { checkPaper } from "../../src/codec/paper/unpack.ts";
 import { cacheBytes } from "../../src/runtime/cache_bytes.ts";
 import { planCache } from "../../src/runtime/cache_plan.ts";
-import { Gpu } from "../../src/gpu/gpu.ts";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
 import type { PackOp } from "../../src/scheduler/step_plan.ts";
 import { defaultModelPath } from "../support/default_model.ts";
 import { StepHarness } from "../support/step_harness.ts";
@@ -81,7 +81,7 @@ Deno.test("packed bytes are the records in the arena, and allocated at most 1.1 
 });
 
 Deno.test("Gpu.allocatedBytes is the sum of the sizes of the buffers that live", async () => {
-  const gpu = await Gpu.open();
+  const gpu = await openGpu();
   const create = gpu.device.createBuffer.bind(gpu.device);
   const made: GPUBuffer[] = [];
   gpu.device.createBuffer = (descriptor) => {

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { loadModel } from "../../src/runtime/load_model.ts";
-import { Gpu } from "../../src/gpu/gpu.ts";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { ARCHITECTURES, readModelPlan } from "../../src/model/architectures/registry.ts";
 import { uploadWeights } from "../../src/model/weights.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
@@ -149,7 +149,7 @@ Deno.test("decode gives the reference's logits for the tokens it chose", () =>
 Deno.test("weights and caches larger than a binding are split, and give the same logits", () =>
   withTinyModel({ type: "F32", vocabSize: 2000, layerCount: 7 }, async (path) => {
     const file = await readGguf(path);
-    const gpu = await Gpu.open();
+    const gpu = await openGpu();
     const bindingSizeMax = 180_000; // holds the partial results of 5 splits
     gpu.facts.bindingSizeMax = bindingSizeMax;
     const plan = readModelPlan(file);

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { type GgufFile, readGguf } from "../../src/gguf/read_gguf.ts";
-import { Gpu } from "../../src/gpu/gpu.ts";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { readModelPlan } from "../../src/model/architectures/registry.ts";
 import { checkPlan } from "../../src/model/plan_check.ts";
 import type { ModelPlan } from "../../src/model/plan.ts";
@@ -42,7 +42,7 @@ for (const { architecture, profile: name, nmseMax } of CASES) {
       const file = await readGguf(path);
       const plan = sharingPlan(file);
       checkPlan(plan);
-      const gpu = await Gpu.open();
+      const gpu = await openGpu();
       const weights = await uploadWeights(gpu, { file, plan, onProgress: () => {} });
       const loaded = { gpu, file, plan, shape: plan.shape, weights };
       const profile = { name };

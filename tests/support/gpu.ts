@@ -1,13 +1,14 @@
 /** The GPU of a test process, and helpers to run one kernel and read its result. */
 
-import { Gpu } from "../../src/gpu/gpu.ts";
+import type { Gpu } from "../../src/gpu/gpu.ts";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";
 
 let opened: Promise<Gpu> | undefined;
 
 /** The device shared by the tests of this process. Fails where there is no adapter. */
 export function testGpu(): Promise<Gpu> {
-  opened ??= Gpu.open().then((gpu) => {
+  opened ??= openGpu().then((gpu) => {
     gpu.onFailure = (code, message) => {
       throw new Error(`${code}: ${message}`);
     };

@@ -13,8 +13,7 @@ export interface MatmulVariant extends Variant {
 export const MATMUL_VARIANTS: readonly MatmulVariant[] = [
   {
     name: "subgroup",
-    supports: ({ hasSubgroups, subgroupSizeMin, subgroupSizeMax }) =>
-      hasSubgroups && subgroupSizeMin === 8 && subgroupSizeMax === 8,
+    supports: ({ subgroupLanes, isFallback }) => subgroupLanes === 8 && isFallback,
     tuned: ["software Vulkan"],
     sliceCount: 1,
   },

@@ -33,13 +33,16 @@ export interface LanesVariant extends Variant {
 const LANE_COUNT_MAX = 32;
 const LANE_COUNT_MIN = 8;
 
-/** A workgroup is a subgroup, or the first 32 lanes of one. */
+/** A workgroup of 8 leaves most lanes of a GPU idle; one of 32 with barriers does not. */
+const GPU_LANE_COUNT_MIN = 16;
+
+/** A workgroup is a subgroup, or the first lanes of one. */
 export const SUBGROUP: LanesVariant = {
   name: "subgroup",
-  supports: ({ hasSubgroups, subgroupSizeMin }) =>
-    hasSubgroups && subgroupSizeMin >= LANE_COUNT_MIN,
+  supports: ({ subgroupLanes, isFallback }) =>
+    subgroupLanes >= (isFallback ? LANE_COUNT_MIN : GPU_LANE_COUNT_MIN),
   tuned: ["software Vulkan"],
-  laneCount: ({ subgroupSizeMin }) => Math.min(LANE_COUNT_MAX, subgroupSizeMin),
+  laneCount: ({ subgroupLanes }) => subgroupLanes,
   exchange: bySubgroup,
   isLockstep: false,
 };

@@ -12,20 +12,14 @@ function lanesOf(facts: Partial<AdapterFacts>): { count: number; subgroups: bool
   return { count, subgroups: text.includes("subgroupShuffle(") };
 }
 
-Deno.test("chooseLanes() takes one subgroup, at most 32 lanes of it, if its size is known", () => {
-  const sizes = [8, 16, 32, 64].map((subgroupSizeMin) =>
-    lanesOf({ hasSubgroups: true, subgroupSizeMin }).count
-  );
-  assertEquals(sizes, [8, 16, 32, 32]);
+Deno.test("chooseLanes() takes as many lanes as are in one subgroup in every pipeline", () => {
+  const counts = [16, 32].map((subgroupLanes) => lanesOf({ subgroupLanes }));
+  assertEquals(counts, [{ count: 16, subgroups: true }, { count: 32, subgroups: true }]);
+  assertEquals(lanesOf({ subgroupLanes: 8, isFallback: true }), { count: 8, subgroups: true });
 });
 
 Deno.test("chooseLanes() exchanges through workgroup memory if subgroups are missing or too small", () => {
-  assertEquals(lanesOf({ hasSubgroups: false, isFallback: false }), {
-    count: 32,
-    subgroups: false,
-  });
-  assertEquals(lanesOf({ hasSubgroups: true, subgroupSizeMin: 4, isFallback: true }), {
-    count: 8,
-    subgroups: false,
-  });
+  assertEquals(lanesOf({ subgroupLanes: 0 }), { count: 32, subgroups: false });
+  assertEquals(lanesOf({ subgroupLanes: 8 }), { count: 32, subgroups: false });
+  assertEquals(lanesOf({ subgroupLanes: 0, isFallback: true }), { count: 8, subgroups: false });
 });

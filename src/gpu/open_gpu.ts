@@ -1,0 +1,73 @@
+/**
+ * Opening the GPU: which adapter, its limits and features, and what its device does.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { NOTHING_PROBED, probeDevice } from "./device_probe.ts";
+import { type AdapterFacts, Gpu } from "./gpu.ts";
+
+/** Each that is missing is done without. */
+const FEATURES = ["subgroups", "timestamp-query", "shader-f16"] as const;
+
+/** Sizes are counted in 32 bits in places. */
+const SIZE_MAX = 2 ** 31 - 4;
+
+/**
+ * Opens the adapter with every limit it offers, and probes its device.
+ *
+ * @param webgpu Where to look for it: the runtime's own WebGPU, or another.
+ * @throws {EngineError} `adapter_missing` if there is none; `adapter_unsupported` if it cannot
+ * open a device.
+ */
+export async function openGpu(webgpu: GPU | undefined = navigator.gpu): Promise<Gpu> {
+  const adapter = await webgpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new EngineError(
+      "adapter_missing",
+      "Cannot open a GPU: no WebGPU adapter found; `packkv doctor` says what to install",
+    );
+  }
+  const { info, limits } = adapter;
+  const device = await openDevice(adapter);
+  const facts: AdapterFacts = {
+    name: info.description || `${info.vendor} ${info.device}`,
+    driver: info.architecture || info.vendor,
+    isFallback: (info as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false,
+    subgroupSizeMin: (info as { subgroupMinSize?: number }).subgroupMinSize ?? 0,
+    subgroupSizeMax: (info as { subgroupMaxSize?: number }).subgroupMaxSize ?? 0,
+    ...NOTHING_PROBED,
+    checksUniformity: false, // of naga
+    workgroupMemoryBytesMax: limits.maxComputeWorkgroupStorageSize,
+    workgroupSizeMax: limits.maxComputeInvocationsPerWorkgroup,
+    bindingSizeMax: Math.min(limits.maxStorageBufferBindingSize, SIZE_MAX),
+    bufferSizeMax: Math.min(limits.maxBufferSize, SIZE_MAX),
+  };
+  const gpu = new Gpu(device, facts);
+  Object.assign(facts, await probeDevice(gpu, webgpu!));
+  return gpu;
+}
+
+async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  const { limits } = adapter;
+  const requiredLimits = {
+    maxBufferSize: limits.maxBufferSize,
+    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+  };
+  // A feature may be usable without being listed, so the way to know is to ask for it.
+  let cause: unknown;
+  for (let keep: number = FEATURES.length; keep >= 0; keep--) {
+    const requiredFeatures = FEATURES.slice(0, keep) as GPUFeatureName[];
+    try {
+      return await adapter.requestDevice({ requiredFeatures, requiredLimits });
+    } catch (error) {
+      cause = error;
+    }
+  }
+  throw new EngineError("adapter_unsupported", "Cannot open a device on this adapter", { cause });
+}

@@ -1,0 +1,19 @@
+/** What all stored blocks of a model on a device have in common. */
+
+import type { AdapterFacts } from "../gpu/gpu.ts";
+
+/** Part of the name of every stored block: blocks of another version are not found. */
+export const STORE_VERSION = 1;
+
+/**
+ * What the bytes of a block depend on beside its tokens. The adapter is part of it, and what its
+ * probe found: sums may be ordered differently, and a text must not depend on what is in the cache.
+ *
+ * @param content Codec and policy.
+ */
+export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: string): string {
+  const { name, driver, isFallback, subgroupLanes } = facts;
+  const { roundsToEven, halfRounding, hasF16, hasDot4 } = facts;
+  const probed = [isFallback, subgroupLanes, roundsToEven, halfRounding, hasF16, hasDot4];
+  return JSON.stringify([STORE_VERSION, fingerprint, content, [name, driver, ...probed]]);
+}
