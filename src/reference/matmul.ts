@@ -37,7 +37,7 @@ export function matmulNormReference(
   x: Float32Array,
   norm: { weight: Float32Array; epsilon: number },
 ): Float64Array {
-  const normed = rmsNorm(x, norm.weight, { epsilon: norm.epsilon });
+  const normed = rmsNormReference(x, norm.weight, { epsilon: norm.epsilon });
   return matmulReference(weight, normed, { columnCount: norm.weight.length });
 }
 
@@ -47,6 +47,17 @@ export function siluPairsReference(outputs: ArrayLike<number>): Float64Array {
   for (let i = 0; i < y.length; i++) {
     const gate = outputs[2 * i];
     y[i] = gate / (1 + Math.exp(-gate)) * outputs[2 * i + 1];
+  }
+  return y;
+}
+
+/** Pairs of gate and up as `shaders/matmul/parts/output_clamped.wgsl` joins them. */
+export function clampedPairsReference(outputs: ArrayLike<number>): Float64Array {
+  const y = new Float64Array(outputs.length / 2);
+  for (let i = 0; i < y.length; i++) {
+    const gate = Math.min(outputs[2 * i], 7);
+    const up = Math.min(Math.max(outputs[2 * i + 1], -7), 7);
+    y[i] = gate / (1 + Math.exp(-1.702 * gate)) * (up + 1);
   }
   return y;
 }
@@ -88,7 +99,7 @@ export function ropeReference(
 }
 
 /** `x * weight / rms(x)` per row, arXiv:1910.07467, eq. 4; `x` is `[rows, columns]`, row-major. */
-function rmsNorm(
+export function rmsNormReference(
   x: Float32Array,
   weight: Float32Array,
   options: { epsilon: number },

@@ -5,6 +5,7 @@ import normRms from "../../../shaders/matmul/parts/norm_rms.wgsl" with { type: "
 import outputAdd from "../../../shaders/matmul/parts/output_add.wgsl" with { type: "text" };
 import outputCapped from "../../../shaders/matmul/parts/output_capped.wgsl" with { type: "text" };
 import outputGelu from "../../../shaders/matmul/parts/output_gelu.wgsl" with { type: "text" };
+import outputClamped from "../../../shaders/matmul/parts/output_clamped.wgsl" with { type: "text" };
 import outputHeads from "../../../shaders/matmul/parts/output_heads.wgsl" with { type: "text" };
 import outputSilu from "../../../shaders/matmul/parts/output_silu.wgsl" with { type: "text" };
 import outputStore from "../../../shaders/matmul/parts/output_store.wgsl" with { type: "text" };
@@ -50,5 +51,6 @@ export const MATMUL_OUTPUT_TEXT = {
   silu: outputSilu,
   gelu: outputGelu,
   capped: outputCapped,
+  clamped: outputClamped,
   heads: [outputHeads, headAppend, ROW_TEXT, HEADS_TEXT].join("\n"),
 } as const;

@@ -1,0 +1,127 @@
+//: file shaders/expert_route/rows.wgsl
+// expert_route/rows: which experts each row goes through, and with which shares; then which rows go
+// through each expert together
+//   choices[row, rank] = the expert with the rank-th highest score[row, :] = logits[row, :] + biases
+//   shares[row, rank] = SHARE_SCALE * softmax(score of the chosen)[rank]
+//
+// Source:    Shazeer et al. 2017, arXiv:1701.06538, eq. 3 to 5, without noise. A softmax over all
+//            experts that is divided by its sum over the chosen gives the same shares.
+// Binds:     src/kernels/expert_route/rows.ts, which appends shaders/lib/expert_tile.wgsl
+// Reference: src/reference/expert_route.ts
+// Grid:      [1, rows]: the first workgroup does it all, the others tell how many rows there are
+// Precision: f32; equal scores rank by index, and NaN ranks like a number, so each rank has an expert
+//
+// An entry is a row with one of its experts: row * USED_COUNT + rank. Entries of an expert fill
+// tiles in their order, which changes nothing of a row's result: only how often weights are read.
+
+override WORKGROUP_SIZE: u32 = 64u;
+override EXPERT_COUNT: u32;
+override USED_COUNT: u32;
+override SHARE_SCALE: f32 = 1.0;
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>; // [rows, experts]
+@group(0) @binding(1) var<storage, read> biases: array<f32>; // [experts]
+@group(0) @binding(2) var<storage, read_write> choices: array<u32>; // [rows, used]
+@group(0) @binding(3) var<storage, read_write> shares: array<f32>; // [rows, used]
+@group(0) @binding(4) var<storage, read_write> tiles: array<Tile>;
+
+var<workgroup> tile_counts: array<u32, EXPERT_COUNT>;
+
+fn score_of(row: u32, expert: u32) -> f32 {
+  return logits[row * EXPERT_COUNT + expert] + biases[expert];
+}
+
+// Integers in the order of the scores.
+fn order_of(row: u32, expert: u32) -> u32 {
+  let bits = bitcast<u32>(score_of(row, expert));
+  return bits ^ select(0x80000000u, 0xffffffffu, bits >> 31u == 1u);
+}
+
+fn rank_of(row: u32, expert: u32) -> u32 {
+  let own = order_of(row, expert);
+  var rank = 0u;
+  for (var other = 0u; other < EXPERT_COUNT; other++) {
+    let order = order_of(row, other);
+    rank += u32(order > own || (order == own && other < expert));
+  }
+  return rank;
+}
+
+fn share_among(row: u32) {
+  let start = row * USED_COUNT;
+  let peak = score_of(row, choices[start]);
+  var total = 0.0;
+  for (var rank = 0u; rank < USED_COUNT; rank++) {
+    total += exp(score_of(row, choices[start + rank]) - peak);
+  }
+  for (var rank = 0u; rank < USED_COUNT; rank++) {
+    let part = exp(score_of(row, choices[start + rank]) - peak);
+    shares[start + rank] = SHARE_SCALE * part / total;
+  }
+}
+
+// Tiles of the entries that chose an expert, from place `first` on.
+fn fill_tiles(expert: u32, first: u32, entry_count: u32, tile_size: u32) {
+  var tile = Tile(vec4<u32>(0u), expert, 0u);
+  var place = first;
+  for (var entry = 0u; entry < entry_count; entry++) {
+    if (choices[entry] != expert) {
+      continue;
+    }
+    if (tile.count == 0u) {
+      tile.entries = vec4<u32>(entry);
+    }
+    tile.entries[tile.count] = entry;
+    tile.count += 1u;
+    tiles[place] = tile;
+    if (tile.count == tile_size) {
+      tile.count = 0u;
+      place += 1u;
+    }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) workgroup_count: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  if (workgroup_id.y > 0u) {
+    return;
+  }
+  let row_count = workgroup_count.y;
+  let entry_count = row_count * USED_COUNT;
+  let tile_size = select(4u, row_count, row_count <= 2u);
+  for (var pair = thread; pair < row_count * EXPERT_COUNT; pair += WORKGROUP_SIZE) {
+    let row = pair / EXPERT_COUNT;
+    let expert = pair - row * EXPERT_COUNT;
+    let rank = rank_of(row, expert);
+    if (rank < USED_COUNT) {
+      choices[row * USED_COUNT + rank] = expert;
+    }
+  }
+  storageBarrier();
+  workgroupBarrier();
+  for (var row = thread; row < row_count; row += WORKGROUP_SIZE) {
+    share_among(row);
+  }
+  for (var expert = thread; expert < EXPERT_COUNT; expert += WORKGROUP_SIZE) {
+    var count = 0u;
+    for (var entry = 0u; entry < entry_count; entry++) {
+      count += u32(choices[entry] == expert);
+    }
+    tile_counts[expert] = (count + tile_size - 1u) / tile_size;
+  }
+  workgroupBarrier();
+  var tile_count = 0u;
+  for (var expert = 0u; expert < EXPERT_COUNT; expert++) {
+    if (expert % WORKGROUP_SIZE == thread && tile_counts[expert] > 0u) {
+      fill_tiles(expert, tile_count, entry_count, tile_size);
+    }
+    tile_count += tile_counts[expert];
+  }
+  for (var place = tile_count + thread; place < arrayLength(&tiles); place += WORKGROUP_SIZE) {
+    tiles[place].count = 0u;
+  }
+}

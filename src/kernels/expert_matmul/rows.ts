@@ -1,0 +1,157 @@
+import tileText from "../../../shaders/lib/expert_tile.wgsl" with { type: "text" };
+import source from "../../../shaders/expert_matmul/rows.wgsl" with { type: "text" };
+import { invariant } from "../../core/errors.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
+import type { DeviceExpertWeights, ExpertWeightShape } from "../expert_layout.ts";
+import { tileCountMax, tileSize } from "../expert_tiles.ts";
+import {
+  MATMUL_NORM_TEXT,
+  MATMUL_OUTPUT_TEXT,
+  MATMUL_PRODUCT_TEXT,
+  MATMUL_ROWS_TEXT,
+} from "../matmul/parts.ts";
+import { MATMUL_VARIANTS, type MatmulVariant } from "../matmul/variants.ts";
+import { chooseVariant } from "../variant.ts";
+import { WEIGHT_FORMATS } from "../weight_formats.ts";
+import { GROUP_ROW_COUNT } from "../weight_layout.ts";
+import { EXPERT_BIAS_TEXT } from "./parts.ts";
+
+/** What becomes of the outputs of an entry: as `MatmulOutput` says, by entry in place of row. */
+export type ExpertOutput = "store" | "silu" | "clamped";
+
+/** What an {@link ExpertMatmulKernel} is compiled for. */
+export interface ExpertMatmulOptions {
+  weights: ExpertWeightShape;
+  /** Experts that a row goes through. */
+  usedCount: number;
+  /** Whether x has a row for each row of the step, or for each entry. */
+  input: "row" | "entry";
+  output: ExpertOutput;
+  hasBiases: boolean;
+  /** Epsilon of an RMSNorm of `x`; no norm if left out. */
+  normEpsilon?: number;
+  /** How lanes share `x`; the first of `MATMUL_VARIANTS` that the adapter supports if left out. */
+  sharing?: MatmulVariant["name"];
+}
+
+/** Buffers of one use of an {@link ExpertMatmulKernel}. */
+export interface ExpertMatmulBuffers {
+  weights: DeviceExpertWeights;
+  /** f32 `[rows or entries, columnCount]`. */
+  x: GPUBuffer | BufferSlice;
+  /** f32 `[columnCount]`; with a norm. */
+  normWeight?: GPUBuffer | BufferSlice;
+  /** f32 `[entries, rowCount]`, or half as many of gated outputs. */
+  y: GPUBuffer | BufferSlice;
+  /** u32 `[tiles][TILE_WORDS]`, as `expert_route` leaves them. */
+  tiles: GPUBuffer | BufferSlice;
+  /** f32 `[expertCount, rowCount]`; with biases. */
+  biases?: GPUBuffer | BufferSlice;
+}
+
+/** Bind groups of one use: per size of tiles, one per part of the weight. */
+export type BoundExpertMatmul = readonly (readonly GPUBindGroup[])[];
+
+const TILE_SIZES = [1, 2, 4] as const;
+
+/** `y = weight of the entry's expert · x`, with the norm before and the step after it fused. */
+export class ExpertMatmulKernel {
+  #options: ExpertMatmulOptions;
+  /** By index in TILE_SIZES, then part. */
+  #kernels: Kernel[][];
+
+  private constructor(options: ExpertMatmulOptions, kernels: Kernel[][]) {
+    this.#options = options;
+    this.#kernels = kernels;
+  }
+
+  /** Compiles for weights of one shape and format. */
+  static async create(gpu: Gpu, options: ExpertMatmulOptions): Promise<ExpertMatmulKernel> {
+    const { weights, output } = options;
+    invariant(weights.rowCount % GROUP_ROW_COUNT === 0, "experts begin with a group of rows");
+    const variant = variantOf(gpu.facts, options);
+    const kernels: Kernel[][] = [];
+    for (const size of TILE_SIZES) {
+      const code = shaderText(options, variant, size);
+      const label = `expert_matmul ${output} ${weights.format} x${size}`;
+      const byPart: Kernel[] = [];
+      for (const part of weights.parts) {
+        const constants = shaderConstants(options, { variant, part });
+        byPart.push(await Kernel.create(gpu, { label, code, constants }));
+      }
+      kernels.push(byPart);
+    }
+    return new ExpertMatmulKernel(options, kernels);
+  }
+
+  /** Binds buffers. */
+  bind(buffers: ExpertMatmulBuffers): BoundExpertMatmul {
+    const { weights, x, y, tiles, normWeight, biases } = buffers;
+    const { weights: shape, hasBiases, normEpsilon } = this.#options;
+    invariant(weights.format === shape.format, "the weight has the format compiled for");
+    invariant(weights.parts.length === shape.parts.length, "the weight has the parts compiled for");
+    return this.#kernels.map((byPart) =>
+      byPart.map((kernel, index) => {
+        const { words, scales } = weights.parts[index];
+        return kernel.bind({
+          weights: words,
+          scales,
+          x,
+          y,
+          tiles,
+          ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
+          ...(hasBiases ? { biases } : {}),
+        });
+      })
+    );
+  }
+
+  /** Records the product for `rowCount` rows, of which each has `usedCount` entries. */
+  record(pass: GPUComputePassEncoder, bound: BoundExpertMatmul, rowCount: number): void {
+    const { weights: { rowCount: outputCount, expertCount }, usedCount } = this.#options;
+    const size = TILE_SIZES.indexOf(tileSize(rowCount));
+    const tileCount = tileCountMax({ expertCount, usedCount }, rowCount);
+    for (const [index, kernel] of this.#kernels[size].entries()) {
+      kernel.dispatch(pass, bound[size][index], outputCount / GROUP_ROW_COUNT, tileCount);
+    }
+  }
+}
+
+function variantOf(facts: AdapterFacts, { sharing }: ExpertMatmulOptions): MatmulVariant {
+  return MATMUL_VARIANTS.find(({ name }) => name === sharing) ??
+    chooseVariant("expert_matmul", MATMUL_VARIANTS, { facts, shape: undefined });
+}
+
+function shaderText(
+  { weights, output, hasBiases, normEpsilon }: ExpertMatmulOptions,
+  variant: MatmulVariant,
+  size: 1 | 2 | 4,
+): string {
+  return [
+    source,
+    tileText,
+    MATMUL_PRODUCT_TEXT,
+    WEIGHT_FORMATS[weights.format].text,
+    MATMUL_ROWS_TEXT[size],
+    variant.text,
+    MATMUL_NORM_TEXT[normEpsilon === undefined ? "none" : "rms"],
+    MATMUL_OUTPUT_TEXT[output],
+    EXPERT_BIAS_TEXT[hasBiases ? "add" : "none"],
+  ].join("\n");
+}
+
+function shaderConstants(
+  { weights, usedCount, input, normEpsilon }: ExpertMatmulOptions,
+  { variant, part }: { variant: MatmulVariant; part: ExpertWeightShape["parts"][number] },
+): Record<string, number> {
+  return {
+    COLUMN_COUNT: weights.columnCount,
+    OUTPUT_COUNT: weights.rowCount,
+    EXPERT_START: part.expertStart,
+    EXPERT_COUNT: part.expertCount,
+    ENTRIES_PER_ROW: input === "row" ? usedCount : 1,
+    SLICE_COUNT: variant.sliceCount,
+    ...(normEpsilon === undefined ? {} : { EPSILON: normEpsilon }),
+  };
+}

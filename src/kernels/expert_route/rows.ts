@@ -1,0 +1,62 @@
+import tileText from "../../../shaders/lib/expert_tile.wgsl" with { type: "text" };
+import source from "../../../shaders/expert_route/rows.wgsl" with { type: "text" };
+import { invariant } from "../../core/errors.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
+import type { ExpertCounts } from "../expert_tiles.ts";
+import { rowWorkgroupSize } from "../row_workgroup.ts";
+
+/** What an {@link ExpertRouteKernel} is compiled for. */
+export interface ExpertRouteOptions extends ExpertCounts {
+  /** Factor of all shares; 1 if left out. */
+  shareScale?: number;
+}
+
+/** Buffers of one use of an {@link ExpertRouteKernel}. */
+export interface ExpertRouteBuffers {
+  /** f32 `[rows, expertCount]`. */
+  logits: GPUBuffer | BufferSlice;
+  /** f32 `[expertCount]`, added to the logits. */
+  biases: GPUBuffer | BufferSlice;
+  /** u32 `[rows, usedCount]`: the chosen experts, best first. */
+  choices: GPUBuffer | BufferSlice;
+  /** f32 `[rows, usedCount]`: what each chosen expert counts for. */
+  shares: GPUBuffer | BufferSlice;
+  /** u32 `[tiles][TILE_WORDS]`, room for `tileCountMax()`. */
+  tiles: GPUBuffer | BufferSlice;
+}
+
+/** Chooses the experts of each row, and groups rows by expert. */
+export class ExpertRouteKernel {
+  #kernel: Kernel;
+
+  private constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /** Compiles for a number of experts. */
+  static async create(gpu: Gpu, options: ExpertRouteOptions): Promise<ExpertRouteKernel> {
+    const { expertCount, usedCount, shareScale = 1 } = options;
+    invariant(usedCount <= expertCount, "a row goes through different experts");
+    const constants = {
+      EXPERT_COUNT: expertCount,
+      USED_COUNT: usedCount,
+      SHARE_SCALE: shareScale,
+      WORKGROUP_SIZE: rowWorkgroupSize("expert_route", gpu.facts),
+    };
+    const code = [source, tileText].join("\n");
+    return new ExpertRouteKernel(
+      await Kernel.create(gpu, { label: "expert_route", code, constants }),
+    );
+  }
+
+  /** Binds buffers. */
+  bind({ logits, biases, choices, shares, tiles }: ExpertRouteBuffers): GPUBindGroup {
+    return this.#kernel.bind({ logits, biases, choices, shares, tiles });
+  }
+
+  /** Records `rowCount` rows. */
+  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+    this.#kernel.dispatch(pass, bound, 1, rowCount);
+  }
+}

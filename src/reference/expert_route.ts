@@ -1,0 +1,48 @@
+/** What {@link expertRouteReference} gives. */
+export interface ExpertRoutes {
+  /** `[rows, used]`, best first. */
+  choices: number[];
+  /** `[rows, used]`. */
+  shares: number[];
+  /** Entries `row * used + rank` that go through one expert together, by expert. */
+  tiles: { expert: number; entries: number[] }[];
+}
+
+/**
+ * CPU twin of `shaders/expert_route/rows.wgsl`, in f64.
+ *
+ * @param logits `[rows, experts]`.
+ * @param options `biases`: `[experts]`. `tileSize`: entries of a tile at most.
+ */
+export function expertRouteReference(
+  logits: ArrayLike<number>,
+  options: {
+    biases: ArrayLike<number>;
+    usedCount: number;
+    shareScale?: number;
+    tileSize: number;
+  },
+): ExpertRoutes {
+  const { biases, usedCount, shareScale = 1, tileSize } = options;
+  const expertCount = biases.length;
+  const choices: number[] = [];
+  const shares: number[] = [];
+  for (let start = 0; start < logits.length; start += expertCount) {
+    // The device adds in f32, and what it adds decides who is chosen.
+    const scores = Array.from(biases, (bias, expert) => Math.fround(logits[start + expert] + bias));
+    const best = [...scores.keys()].sort((a, b) => scores[b] - scores[a] || a - b);
+    const chosen = best.slice(0, usedCount);
+    const parts = chosen.map((expert) => Math.exp(scores[expert] - scores[chosen[0]]));
+    const total = parts.reduce((sum, part) => sum + part, 0);
+    choices.push(...chosen);
+    shares.push(...parts.map((part) => shareScale * part / total));
+  }
+  const tiles: ExpertRoutes["tiles"] = [];
+  for (let expert = 0; expert < expertCount; expert++) {
+    const entries = [...choices.keys()].filter((entry) => choices[entry] === expert);
+    for (let first = 0; first < entries.length; first += tileSize) {
+      tiles.push({ expert, entries: entries.slice(first, first + tileSize) });
+    }
+  }
+  return { choices, shares, tiles };
+}
