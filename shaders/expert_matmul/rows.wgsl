@@ -9,6 +9,8 @@
 // Reference: src/reference/expert_matmul.ts
 // Grid:      [groups of 32 outputs of one expert, tiles]
 // Precision: as shaders/matmul/parts/product.wgsl: an entry has the same bits in any tile
+//
+// Markers: token = entries of a tile.
 
 override OUTPUT_COUNT: u32; // rows of one expert; a multiple of 32
 override EXPERT_START: u32 = 0u; // first expert of the part of the weight that is bound
@@ -34,14 +36,9 @@ fn main(
   }
   let output = workgroup_id.x * 32u + thread * 4u;
   let bias = bias_at(tile.expert, output);
-  put_outputs(tile.entries.x, output, outputs_of(made, 0u) + bias);
-  if (TOKEN_COUNT > 1u && tile.count > 1u) {
-    put_outputs(tile.entries.y, output, outputs_of(made, 1u) + bias);
+  //: repeat token
+  if (${token}u < tile.count) {
+    put_outputs(tile.entries[${token}], output, outputs_of(made, ${token}u) + bias);
   }
-  if (TOKEN_COUNT > 2u && tile.count > 2u) {
-    put_outputs(tile.entries.z, output, outputs_of(made, 2u) + bias);
-  }
-  if (TOKEN_COUNT > 2u && tile.count > 3u) {
-    put_outputs(tile.entries.w, output, outputs_of(made, 3u) + bias);
-  }
+  //: end
 }

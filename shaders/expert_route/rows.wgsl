@@ -1,15 +1,16 @@
 //: file shaders/expert_route/rows.wgsl
 // expert_route/rows: which experts each row goes through, and with which shares; then which rows go
 // through each expert together
-//   choices[row, rank] = the expert with the rank-th highest score[row, :] = logits[row, :] + biases
+//   score[row, :] = logits[row, :] + biases
+//   choices[row, rank] = the expert with the rank-th highest score
 //   shares[row, rank] = SHARE_SCALE * softmax(score of the chosen)[rank]
 //
 // Source:    Shazeer et al. 2017, arXiv:1701.06538, eq. 3 to 5, without noise. A softmax over all
 //            experts that is divided by its sum over the chosen gives the same shares.
 // Binds:     src/kernels/expert_route/rows.ts, which appends shaders/lib/expert_tile.wgsl
 // Reference: src/reference/expert_route.ts
-// Grid:      [1, rows]: the first workgroup does it all, the others tell how many rows there are
-// Precision: f32; equal scores rank by index, and NaN ranks like a number, so each rank has an expert
+// Grid:      [1, rows]: the first workgroup does it all, the others are only counted, as rows
+// Precision: f32; equal scores rank by index, and NaN like a number, so each rank has an expert
 //
 // An entry is a row with one of its experts: row * USED_COUNT + rank. Entries of an expert fill
 // tiles in their order, which changes nothing of a row's result: only how often weights are read.

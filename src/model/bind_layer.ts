@@ -5,30 +5,10 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import type { FinishHeadsSet } from "./finish_heads_set.ts";
+import { bindExperts } from "./bind_experts.ts";
 import type { MatmulBuffers, MatmulOutput } from "../kernels/matmul/rows.ts";
-import type { NormAddKernel } from "../kernels/norm_add/row.ts";
-import type { KvCache } from "../kvcache/kv_cache.ts";
 import { hasPlainHeads } from "./head_rows.ts";
-import type { MatmulSet } from "./matmul_set.ts";
-import type { ModelPlan } from "./plan.ts";
-import type { RowGroup } from "./row_group.ts";
-import type { ModelWeights } from "./weights.ts";
-
-/** What layers are bound to. */
-export interface LayerContext {
-  plan: ModelPlan;
-  weights: ModelWeights;
-  cache: KvCache;
-  matmuls: MatmulSet;
-  finishers: FinishHeadsSet;
-  /** Null if no layer norms what it gives. */
-  normAdd: NormAddKernel | null;
-  group: RowGroup;
-}
-
-/** Records one kernel over the first rows of the group. */
-export type RecordRows = (pass: GPUComputePassEncoder, rowCount: number) => void;
+import type { LayerContext, RecordRows } from "./layer_context.ts";
 
 /** The kernels of a layer around its attention. */
 export interface BoundLayer {
@@ -39,7 +19,7 @@ export interface BoundLayer {
 /** Compiles what is new, and binds layer `index`. */
 export async function bindLayer(context: LayerContext, index: number): Promise<BoundLayer> {
   const { plan, weights, group } = context;
-  const { x, attended, hidden } = group;
+  const { attended } = group;
   const layer = weights.layers[index];
   const { attention, feedForward } = plan.layers[index];
   const isPlain = hasPlainHeads(attention, plan.shape);
@@ -54,20 +34,34 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
         normAfter: layer.attentionNormAfter,
         factor: attention.outputScale,
       }),
-      await bindProduct(context, feedForward.activation, {
-        weights: layer.gateUp,
-        x,
-        ...normOf(layer.feedForwardNorm),
-        y: hidden,
-      }),
-      ...await bindAddition(context, {
-        weights: layer.down,
-        x: hidden,
-        normAfter: layer.feedForwardNormAfter,
-        factor: feedForward.outputScale,
-      }),
+      ...feedForward.experts === null
+        ? await bindGated(context, index)
+        : await bindExperts(context, index),
     ],
   };
+}
+
+/** A gated product. */
+async function bindGated(context: LayerContext, index: number): Promise<RecordRows[]> {
+  const { plan, weights, group: { x, hidden } } = context;
+  const { gated, feedForwardNorm, feedForwardNormAfter } = weights.layers[index];
+  const { activation, outputScale } = plan.layers[index].feedForward;
+  invariant(gated !== null, "the layer has no experts");
+  const { gateUp, down } = gated;
+  return [
+    await bindProduct(context, activation, {
+      weights: gateUp,
+      x,
+      ...normOf(feedForwardNorm),
+      y: hidden,
+    }),
+    ...await bindAddition(context, {
+      weights: down,
+      x: hidden,
+      normAfter: feedForwardNormAfter,
+      factor: outputScale,
+    }),
+  ];
 }
 
 /** What a part of a layer gives, added to the residual stream: normed first, or not. */

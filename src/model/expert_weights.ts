@@ -39,7 +39,7 @@ export function uploadExperts(gpu: Gpu, options: ExpertSources): DeviceExpertWei
   const perPart = Math.floor(bindingSizeMax / Math.max(wordBytes, scaleBytes));
   if (perPart === 0) {
     throw new RangeError(
-      `Cannot bind an expert of ${label}: it has ${wordBytes} bytes, the limit is ${bindingSizeMax}`,
+      `Cannot bind an expert of ${label}: ${wordBytes} bytes exceed ${bindingSizeMax}`,
     );
   }
   const parts: DeviceExpertWeights["parts"][number][] = [];

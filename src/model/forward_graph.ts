@@ -17,6 +17,7 @@ import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
 import { DecodeAttention } from "./decode_attention.ts";
+import { ExpertSet } from "./expert_set.ts";
 import { FinishHeadsSet } from "./finish_heads_set.ts";
 import { Head } from "./head.ts";
 import { LayerStack } from "./layer_stack.ts";
@@ -265,6 +266,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const embed = await EmbedKernel.create(gpu, weights.embedding, { scale: plan.embedding.scale });
   const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
   const matmuls = new MatmulSet(gpu, { normEpsilon });
+  const expertKernels = new ExpertSet(gpu);
   const finishers = new FinishHeadsSet(gpu, plan);
   const hasNormAfter = plan.layers.some(({ attention, feedForward }) =>
     attention.normAfter !== null || feedForward.normAfter !== null
@@ -277,7 +279,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
     const group = new RowGroup(gpu, { label, plan, rowCount, rope });
     const kind = headRows === null ? DecodeAttention : SliceAttention;
     const attention = await kind.create(gpu, { ...options, shape: attentionShape, group });
-    const context = { ...options, matmuls, finishers, normAdd, group };
+    const context = { ...options, matmuls, finishers, normAdd, expertKernels, group };
     const stack = await LayerStack.create(context, attention);
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;

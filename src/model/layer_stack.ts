@@ -4,7 +4,8 @@
  * @module
  */
 
-import { bindLayer, type BoundLayer, type LayerContext } from "./bind_layer.ts";
+import { bindLayer, type BoundLayer } from "./bind_layer.ts";
+import type { LayerContext } from "./layer_context.ts";
 import type { Row } from "../core/row.ts";
 import type { RowGroup } from "./row_group.ts";
 

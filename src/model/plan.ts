@@ -105,21 +105,33 @@ export interface AttentionPlan {
   outputScale: number;
 }
 
-/** Experts in the place of one gated product; of each token the best few are run. */
+/**
+ * Experts in the place of one gated product: of each token the `usedCount` with the highest scores
+ * are run, and count by the softmax of their scores. Shazeer et al. 2017, arXiv:1701.06538.
+ */
 export interface ExpertPlan {
   count: number;
   usedCount: number;
+  /** Scores of the experts: `[count, width]`. */
+  router: MatrixPlan;
+  /** F32 tensor `[count]`, added to the scores. */
+  routerBias: string | null;
+  /** F32 tensors added to products, of each expert: `[count, rows]`. */
+  biases: { gate: string; up: string; down: string } | null;
+  /** Factor of what each expert counts for. */
+  shareScale: number;
 }
 
 /** The feed-forward part of a layer, with the residual connection around it. */
 export interface FeedForwardPlan {
   /** Norm of the input, f32 `[width]`. */
   normBefore: string | null;
-  /** Gate and up. */
+  /** Gate and up; of one expert if there are some, those of the others behind it. */
   gateUp: readonly [gate: MatrixPlan, up: MatrixPlan];
-  /** Of the gate. */
-  activation: "silu" | "gelu";
+  /** Of the gate; `clamped` is that of gpt-oss, `shaders/matmul/parts/output_clamped.wgsl`. */
+  activation: "silu" | "gelu" | "clamped";
   experts: ExpertPlan | null;
+  /** Of one expert, as above. */
   down: MatrixPlan;
   /** Norm of what is added to the residual stream, f32 `[width]`. */
   normAfter: string | null;

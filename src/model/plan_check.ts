@@ -53,9 +53,9 @@ function attentionGaps({ attention }: LayerPlan): Gap[] {
 }
 
 function feedForwardGaps({ feedForward }: LayerPlan): Gap[] {
-  const { experts } = feedForward;
+  const { experts, normAfter } = feedForward;
   return [
-    [experts !== null, `mixes ${experts?.usedCount} of ${experts?.count} experts`],
+    [experts !== null && normAfter !== null, "norms what experts give"],
   ];
 }
 

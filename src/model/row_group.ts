@@ -3,6 +3,7 @@ import { PADDING_SLOT, type Row, ROW_WORDS, rowInReach, rowWords } from "../core
 import { alignUp, BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ROW_TILE } from "../kernels/matmul/rows.ts";
+import { ExpertGroup } from "./expert_group.ts";
 import type { ModelPlan } from "./plan.ts";
 import type { RopeTables } from "./rope_table.ts";
 
@@ -28,6 +29,8 @@ export class RowGroup {
   readonly given: GPUBuffer;
   /** f32 `[rows, feedForwardWidth]`. */
   readonly hidden: GPUBuffer;
+  /** Null if no layer has experts. */
+  readonly experts: ExpertGroup | null;
   #gpu: Gpu;
   #rope: RopeTables;
   /** By layer. */
@@ -40,7 +43,8 @@ export class RowGroup {
     gpu: Gpu,
     options: { label: string; plan: ModelPlan; rowCount: number; rope: RopeTables },
   ) {
-    const { label, plan: { shape, layers }, rope } = options;
+    const { label, plan, rope } = options;
+    const { shape, layers } = plan;
     this.#reaches = layers.map(({ attention }) => attention.window);
     this.#gpu = gpu;
     this.#rope = rope;
@@ -60,6 +64,7 @@ export class RowGroup {
     this.attended = make("attended", queryWidth);
     this.given = make("given", shape.width);
     this.hidden = make("hidden", shape.feedForwardWidth);
+    this.experts = ExpertGroup.create(gpu, { label, plan, rowCount: this.rowCountMax });
   }
 
   /**
@@ -106,6 +111,7 @@ export class RowGroup {
 
   /** Frees its buffers. */
   destroy(): void {
+    this.experts?.destroy();
     const { rows, turns, x, q, projected, attended, given, hidden } = this;
     for (
       const buffer of [

@@ -4,13 +4,22 @@
  * @module
  */
 
-import { divExact, type ModelShape } from "../core/shapes.ts";
-import { dequantise } from "../gguf/dequantise.ts";
-import { type GgufFile, type GgufTensor, readTensorBytes } from "../gguf/read_gguf.ts";
+import type { ModelShape } from "../core/shapes.ts";
+import type { GgufFile } from "../gguf/read_gguf.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import type { DeviceExpertWeights } from "../kernels/expert_layout.ts";
 import { type DeviceWeights, uploadWeights as uploadPacked } from "../kernels/weight_layout.ts";
 import { hasPlainHeads, headFinish, headRowOrder, type RowOrder } from "./head_rows.ts";
-import type { AttentionPlan, LayerPlan, MatrixPlan, ModelPlan } from "./plan.ts";
+import { uploadExperts } from "./expert_weights.ts";
+import type {
+  AttentionPlan,
+  ExpertPlan,
+  FeedForwardPlan,
+  LayerPlan,
+  MatrixPlan,
+  ModelPlan,
+} from "./plan.ts";
+import { matrixSource, tensorOf, tensorValues } from "./tensor_source.ts";
 import { packWeights, type PackWeightsOptions } from "./weight_format.ts";
 
 /** Weights of one layer. */
@@ -30,12 +39,35 @@ export interface LayerWeights {
   attentionNormAfter: GPUBuffer | null;
   /** f32 `[width]`; null if the feed-forward part takes the residual stream as it is. */
   feedForwardNorm: GPUBuffer | null;
+  /** Of a gated product; null if experts are in its place. */
+  gated: GatedWeights | null;
+  experts: ExpertWeights | null;
+  /** f32 `[width]`, times the factor of what is added; null if it is not normed. */
+  feedForwardNormAfter: GPUBuffer | null;
+}
+
+/** Weights of a gated product. */
+export interface GatedWeights {
   /** Rows of gate and up in turn: `[2 * feedForwardWidth, width]`. */
   gateUp: DeviceWeights;
   /** `[width, feedForwardWidth]`. */
   down: DeviceWeights;
-  /** f32 `[width]`, times the factor of what is added; null if it is not normed. */
-  feedForwardNormAfter: GPUBuffer | null;
+}
+
+/** Weights of experts in its place. */
+export interface ExpertWeights {
+  /** `[count, width]`. */
+  router: DeviceWeights;
+  /** f32 `[count]`. */
+  routerBiases: GPUBuffer;
+  /** Of each expert rows of gate and up in turn: `[2 * rows, width]`. */
+  gateUp: DeviceExpertWeights;
+  /** f32 `[count, 2 * rows]`, gate and up in turn. */
+  gateUpBiases: GPUBuffer | null;
+  /** Of each expert `[width, rows]`. */
+  down: DeviceExpertWeights;
+  /** f32 `[count, width]`. */
+  downBiases: GPUBuffer | null;
 }
 
 /** Weights of a model. */
@@ -108,8 +140,10 @@ class TensorLoader {
       attentionOutput: this.matrix([attention.output]),
       attentionNormAfter: this.#norm(attention.normAfter, attention.outputScale),
       feedForwardNorm: this.#norm(feedForward.normBefore),
-      gateUp: this.matrix(feedForward.gateUp, "interleaved"),
-      down: this.matrix([feedForward.down]),
+      gated: feedForward.experts === null ? this.#gated(feedForward) : null,
+      experts: feedForward.experts === null
+        ? null
+        : this.#experts(feedForward.experts, feedForward),
       feedForwardNormAfter: this.#norm(feedForward.normAfter, feedForward.outputScale),
     };
   }
@@ -119,6 +153,42 @@ class TensorLoader {
     arrangement: NonNullable<PackWeightsOptions["arrangement"]> = "stacked",
   ): DeviceWeights {
     return this.#packed(plans, { arrangement });
+  }
+
+  #gated({ gateUp, down }: FeedForwardPlan): GatedWeights {
+    return { gateUp: this.matrix(gateUp, "interleaved"), down: this.matrix([down]) };
+  }
+
+  #experts(
+    { count, router, routerBias, biases }: ExpertPlan,
+    { gateUp, down }: FeedForwardPlan,
+  ): ExpertWeights {
+    const values = (name: string) => tensorValues(this.#file, name);
+    const upload = (name: string, data: Float32Array) => this.#gpu.createBufferWith(name, data);
+    return {
+      router: this.matrix([router]),
+      routerBiases: upload(
+        "router biases",
+        routerBias === null ? new Float32Array(count) : values(routerBias),
+      ),
+      gateUp: this.#expertMatrices(count, gateUp, "interleaved"),
+      gateUpBiases: biases &&
+        upload("gate and up biases", interleaved(values(biases.gate), values(biases.up))),
+      down: this.#expertMatrices(count, [down], "stacked"),
+      downBiases: biases && upload("down biases", values(biases.down)),
+    };
+  }
+
+  #expertMatrices(
+    expertCount: number,
+    plans: readonly MatrixPlan[],
+    arrangement: "stacked" | "interleaved",
+  ): DeviceExpertWeights {
+    const [{ tensor: label }] = plans;
+    const [columnCount] = tensorOf(this.#file, label).shape;
+    const sourcesOf = (expert: number) =>
+      plans.map((plan) => matrixSource(this.#file, plan, expert));
+    return uploadExperts(this.#gpu, { label, expertCount, columnCount, arrangement, sourcesOf });
   }
 
   #heads({ heads: plans, rope }: AttentionPlan): DeviceWeights {
@@ -142,15 +212,12 @@ class TensorLoader {
     how: Pick<PackWeightsOptions, "arrangement"> & { rowOrders?: readonly (RowOrder | null)[] },
   ): DeviceWeights {
     const { arrangement = "stacked", rowOrders } = how;
-    const sources = plans.map(({ tensor: name, rowStart, rowCount }, index) => {
-      const tensor = this.#tensor(name);
-      const rowBytes = divExact(tensor.sizeBytes, tensor.shape[1] ?? 1);
-      const range = { begin: rowStart * rowBytes, end: (rowStart + rowCount) * rowBytes };
-      const bytes = readTensorBytes(this.#file, tensor, range);
-      return { type: tensor.type, bytes, rowCount, rowOrder: rowOrders?.[index] ?? null };
-    });
+    const sources = plans.map((plan, index) => ({
+      ...matrixSource(this.#file, plan),
+      rowOrder: rowOrders?.[index] ?? null,
+    }));
     const [{ tensor: label }] = plans;
-    const [columnCount] = this.#tensor(label).shape;
+    const [columnCount] = tensorOf(this.#file, label).shape;
     const { bindingSizeMax } = this.#gpu.facts;
     const packed = packWeights(sources, { columnCount, arrangement, bindingSizeMax });
     return uploadPacked(this.#gpu, label, packed);
@@ -165,8 +232,7 @@ class TensorLoader {
   }
 
   values(name: string): Float32Array<ArrayBuffer> {
-    const tensor = this.#tensor(name);
-    return dequantise(tensor.type, readTensorBytes(this.#file, tensor), tensor.shape[0]);
+    return tensorValues(this.#file, name);
   }
 
   ropeFactors({ layers }: ModelPlan): Map<string, Float32Array> {
@@ -174,10 +240,11 @@ class TensorLoader {
     const distinct = new Set(names.filter((name) => name !== null));
     return new Map([...distinct].map((name) => [name, this.values(name)]));
   }
+}
 
-  #tensor(name: string): GgufTensor {
-    const tensor = this.#file.tensors.get(name);
-    if (tensor === undefined) throw new TypeError(`Cannot load tensor ${name}: it was not checked`);
-    return tensor;
-  }
+function interleaved(gate: Float32Array, up: Float32Array): Float32Array {
+  return Float32Array.from(
+    { length: 2 * gate.length },
+    (_, i) => (i % 2 === 0 ? gate : up)[i >> 1],
+  );
 }

@@ -11,6 +11,7 @@ import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
 import {
   cappedReference,
+  clampedPairsReference,
   geluPairsReference,
   matmulNormReference,
   matmulReference,
@@ -32,7 +33,7 @@ interface Problem {
   rowCount: number;
   outputCount: number;
   columnCount: number;
-  output?: "store" | "add" | "silu" | "gelu" | "capped";
+  output?: "store" | "add" | "silu" | "gelu" | "clamped" | "capped";
   /** Of output `add`. */
   factor?: number;
   norm?: boolean;
@@ -72,6 +73,7 @@ const CASES: Problem[] = [
   { ...CONTROL, rowCount: 3, output: "silu", why: "gate and up" },
   { ...CONTROL, rowCount: 2, outputCount: 62, output: "silu", why: "gate and up, uneven" },
   { ...CONTROL, rowCount: 3, outputCount: 62, output: "gelu", why: "gate and up of GELU" },
+  { ...CONTROL, rowCount: 3, outputCount: 62, output: "clamped", why: "clamped gate and up" },
   { ...CONTROL, rowCount: 2, outputCount: 33, output: "capped", why: "capped" },
   { ...CONTROL, norm: true, why: "norm" },
   { ...CONTROL, rowCount: 6, norm: true, columnCount: 576, why: "norm of a tile of rows" },
@@ -133,7 +135,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   const x = seededNormals(paddedCount * columnCount, 2);
   x[0] = 30; // an outlier, so that the norm is not close to 1
   const normWeight = seededNormals(columnCount, 3);
-  const isGated = output === "silu" || output === "gelu";
+  const isGated = output === "silu" || output === "gelu" || output === "clamped";
   const yCount = isGated ? outputCount / 2 : outputCount;
   const before = seededNormals(paddedCount * yCount, 4);
   const options: MatmulOptions = {
@@ -172,5 +174,6 @@ function outputOf(kind: NonNullable<Problem["output"]>, factor: number): MatmulO
 function expectedOf(kind: Problem["output"], product: Float64Array): Float64Array {
   if (kind === "silu") return siluPairsReference(product);
   if (kind === "gelu") return geluPairsReference(product);
+  if (kind === "clamped") return clampedPairsReference(product);
   return kind === "capped" ? cappedReference(product, CAP) : product;
 }

@@ -68,6 +68,7 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
     },
     why: "queries of mistral3 that grow",
   },
+  { model: { expertCount: 8, type: "Q8_0" }, why: "experts of llama" },
   ...Object.keys(ARCHITECTURES).map((architecture) => ({
     model: { architecture, queryHeadCount: 6, type: "Q8_0" } as const,
     why: architecture,

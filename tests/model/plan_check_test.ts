@@ -5,7 +5,12 @@ import { EngineError } from "../../src/core/errors.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { readModelPlan } from "../../src/model/architectures/registry.ts";
 import { checkPlan } from "../../src/model/plan_check.ts";
-import type { AttentionPlan, FeedForwardPlan, ModelPlan } from "../../src/model/plan.ts";
+import type {
+  AttentionPlan,
+  ExpertPlan,
+  FeedForwardPlan,
+  ModelPlan,
+} from "../../src/model/plan.ts";
 import { withTinyModel } from "../support/tiny_engine.ts";
 
 const NORM = { tensor: "norm", over: "head" } as const;
@@ -24,8 +29,17 @@ const ATTENTION: [changes: Partial<AttentionPlan>, says: string][] = [
   [{ outputBias: "bias" }, "layer 1 adds a bias to what attention gives"],
 ];
 
+const EXPERTS: ExpertPlan = {
+  count: 8,
+  usedCount: 2,
+  router: { tensor: "router", rowStart: 0, rowCount: 8 },
+  routerBias: null,
+  biases: null,
+  shareScale: 1,
+};
+
 const FEED_FORWARD: [changes: Partial<FeedForwardPlan>, says: string][] = [
-  [{ experts: { count: 8, usedCount: 2 } }, "layer 1 mixes 2 of 8 experts"],
+  [{ experts: EXPERTS, normAfter: "norm" }, "layer 1 norms what experts give"],
 ];
 
 async function tinyPlan(): Promise<ModelPlan> {

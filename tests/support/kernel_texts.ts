@@ -14,6 +14,9 @@ import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.t
 import { BlockUnpackInt8Kernel } from "../../src/kernels/block_unpack/int8.ts";
 import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
 import { EmbedKernel } from "../../src/kernels/embed/row.ts";
+import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
+import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
+import { ExpertSumKernel } from "../../src/kernels/expert_sum/row.ts";
 import { FinishHeadsKernel } from "../../src/kernels/finish_heads/head.ts";
 import { KvMeasureBandedKernel } from "../../src/kernels/kv_measure/banded.ts";
 import { KvMeasurePaperKernel } from "../../src/kernels/kv_measure/paper.ts";
@@ -148,7 +151,30 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
     await FinishHeadsKernel.create(gpu, { queryHeadCount, kvHeadCount, headSize, norm });
   }
   await NormAddKernel.create(gpu, { width, epsilon: 1e-6 });
+  for (const format of FORMATS) await expertTexts(gpu, format, { width, feedForwardWidth });
+  const routed = { expertCount: 128, usedCount: 8 };
+  await ExpertRouteKernel.create(gpu, routed);
+  await ExpertSumKernel.create(gpu, { width, usedCount: routed.usedCount });
   return texts;
+}
+
+/** Products of experts: gated with biases or without, and back to the width. */
+async function expertTexts(
+  gpu: Gpu,
+  format: WeightFormat,
+  { width, feedForwardWidth }: Pick<TextModel, "width" | "feedForwardWidth">,
+): Promise<void> {
+  const parts = [{ expertStart: 0, expertCount: 128 }];
+  const common = { format, expertCount: 128, parts };
+  const open = { ...common, rowCount: 2 * feedForwardWidth, columnCount: width };
+  const close = { ...common, rowCount: width, columnCount: feedForwardWidth };
+  for (const hasBiases of [false, true]) {
+    const output = hasBiases ? "clamped" : "silu";
+    const gated = { weights: open, usedCount: 8, input: "row", output, hasBiases } as const;
+    await ExpertMatmulKernel.create(gpu, { ...gated, normEpsilon: 1e-5 });
+    const back = { weights: close, usedCount: 8, input: "entry", output: "store" } as const;
+    await ExpertMatmulKernel.create(gpu, { ...back, hasBiases });
+  }
 }
 
 async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]> {

@@ -7,6 +7,7 @@ import { type GgufFile, readTensorBytes } from "../../src/gguf/read_gguf.ts";
 import { readModelPlan } from "../../src/model/architectures/registry.ts";
 import type {
   AttentionPlan,
+  ExpertPlan,
   FeedForwardPlan,
   HeadNormPlan,
   MatrixPlan,
@@ -117,10 +118,48 @@ class ReferenceModel {
 
   #runFeedForward(x: Float64Array, plan: FeedForwardPlan): void {
     const hidden = this.#norm(x, plan.normBefore);
+    if (plan.experts !== null) {
+      this.#addGiven(x, this.#runExperts(hidden, plan, plan.experts), plan);
+      return;
+    }
     const [gate, up] = plan.gateUp.map((matrix) => this.#product([matrix], hidden));
-    const activate = plan.activation === "silu" ? silu : gelu;
-    const activated = gate.map((value, i) => activate(value) * up[i]);
-    this.#addGiven(x, this.#product([plan.down], activated), plan);
+    this.#addGiven(x, this.#product([plan.down], this.#gated(gate, up, plan)), plan);
+  }
+
+  #runExperts(hidden: Float64Array, plan: FeedForwardPlan, experts: ExpertPlan): Float64Array {
+    const { count, usedCount, router, routerBias, biases, shareScale } = experts;
+    const scores = this.#product([router], hidden);
+    if (routerBias !== null) add(scores, this.#tensor(routerBias));
+    const best = Array.from({ length: count }, (_, expert) => expert)
+      .sort((a, b) => scores[b] - scores[a] || a - b).slice(0, usedCount);
+    const parts = best.map((expert) => Math.exp(scores[expert] - scores[best[0]]));
+    const total = parts.reduce((sum, part) => sum + part, 0);
+    const sum = new Float64Array(plan.down.rowCount);
+    for (const [rank, expert] of best.entries()) {
+      const product = (matrix: MatrixPlan, x: Float64Array, bias: string | null) => {
+        const rowStart = matrix.rowStart + expert * matrix.rowCount;
+        const y = this.#product([{ ...matrix, rowStart }], x);
+        const end = (expert + 1) * y.length;
+        if (bias !== null) add(y, this.#tensor(bias).subarray(end - y.length, end));
+        return y;
+      };
+      const gate = product(plan.gateUp[0], hidden, biases?.gate ?? null);
+      const up = product(plan.gateUp[1], hidden, biases?.up ?? null);
+      const given = product(plan.down, this.#gated(gate, up, plan), biases?.down ?? null);
+      add(sum, given.map((value) => shareScale * parts[rank] / total * value));
+    }
+    return sum;
+  }
+
+  #gated(gate: Float64Array, up: Float64Array, { activation }: FeedForwardPlan): Float64Array {
+    if (activation === "clamped") {
+      return gate.map((value, i) => {
+        const kept = Math.min(value, 7);
+        return kept / (1 + Math.exp(-1.702 * kept)) * (Math.min(Math.max(up[i], -7), 7) + 1);
+      });
+    }
+    const activate = activation === "silu" ? silu : gelu;
+    return gate.map((value, i) => activate(value) * up[i]);
   }
 
   #addGiven(

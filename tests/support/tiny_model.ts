@@ -36,12 +36,17 @@ export interface TinyModelOptions {
   ropeFactors?: readonly number[];
   /** Whether there are biases where the architecture may have them; not, if left out. */
   hasBiases?: boolean;
+  /** Experts of each layer, of which 2 are used; 4 of an architecture that needs them, or none. */
+  expertCount?: number;
   /** Factor of the query weights: the larger, the fewer tokens a row attends to. */
   queryFactor: number;
   seed: number;
   /** Added to the metadata, or put in its place. */
   metadata?: Readonly<Record<string, GgufValue>>;
 }
+
+/** Architectures without a gated product of their own. */
+const EXPERT_ARCHITECTURES = ["qwen3moe", "gpt-oss"];
 
 const DEFAULTS: TinyModelOptions = {
   architecture: "llama",
@@ -60,7 +65,7 @@ const DEFAULTS: TinyModelOptions = {
   seed: 1,
 };
 
-/** Sizes of a tensor: `[columns, rows]`, or `[columns]` of norms and biases. */
+/** Sizes of a tensor: `[columns, rows]`, with experts as a third, or `[columns]` of vectors. */
 type Sizes = readonly number[];
 
 /**
@@ -83,7 +88,14 @@ export async function writeTinyModel(
 
 function modelMetadata(model: TinyModelOptions): Record<string, GgufValue> {
   const { architecture } = model;
+  const { expertCount = EXPERT_ARCHITECTURES.includes(architecture) ? 4 : 0 } = model;
+  const expertMetadata = {
+    [`${architecture}.expert_count`]: expertCount,
+    [`${architecture}.expert_used_count`]: 2,
+    [`${architecture}.expert_feed_forward_length`]: model.feedForwardWidth,
+  };
   return {
+    ...expertCount > 0 ? expertMetadata : {},
     "general.architecture": architecture,
     "general.name": "tiny",
     [`${architecture}.block_count`]: model.layerCount,
@@ -139,16 +151,17 @@ function makeTensor(
   sizes: Sizes,
   { model, index }: { model: TinyModelOptions; index: number },
 ): GgufTensorData {
-  const [columns, rows] = sizes;
+  const [columns, ...others] = sizes;
+  const rowCount = others.reduce((product, size) => product * size, 1);
   const seed = model.seed * 1000 + index;
-  if (rows === undefined) {
-    const bytes = quantise("F32", vectorOf(name, columns, { model, seed }));
-    return { name, type: "F32", shape: [columns], bytes };
+  if (others.length === 0 || name.endsWith(".bias")) {
+    const bytes = quantise("F32", vectorOf(name, columns * rowCount, { model, seed }));
+    return { name, type: "F32", shape: [...sizes], bytes };
   }
   const isEnd = name === EMBEDDING_NAME || name === HEAD_NAME;
-  const values = seededNormals(columns * rows, seed, deviationOf(name, columns, model));
+  const values = seededNormals(columns * rowCount, seed, deviationOf(name, columns, model));
   const type = (isEnd ? model.embeddingType : undefined) ?? model.type;
-  return { name, type, shape: [columns, rows], bytes: quantise(type, values) };
+  return { name, type, shape: [...sizes], bytes: quantise(type, values) };
 }
 
 function vectorOf(

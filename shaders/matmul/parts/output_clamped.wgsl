@@ -1,6 +1,8 @@
 //: file shaders/matmul/parts/output_clamped.wgsl
-// Outputs 2i and 2i + 1 are gate i and up i: y[i] = g * sigmoid(SLOPE * g) * (u + 1), where g is the
-// gate up to LIMIT, and u is up between -LIMIT and LIMIT (gpt-oss; OpenAI 2025, arXiv:2508.10925).
+// Outputs 2i and 2i + 1 are gate i and up i: y[i] = g * sigmoid(SLOPE * g) * (u + 1), where g is
+// the gate up to LIMIT, and u is up between -LIMIT and LIMIT.
+//
+// Source: gpt-oss; OpenAI 2025, arXiv:2508.10925
 
 const LIMIT = 7.0;
 const SLOPE = 1.702;

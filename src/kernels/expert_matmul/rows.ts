@@ -3,14 +3,10 @@ import source from "../../../shaders/expert_matmul/rows.wgsl" with { type: "text
 import { invariant } from "../../core/errors.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
+import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { DeviceExpertWeights, ExpertWeightShape } from "../expert_layout.ts";
 import { tileCountMax, tileSize } from "../expert_tiles.ts";
-import {
-  MATMUL_NORM_TEXT,
-  MATMUL_OUTPUT_TEXT,
-  MATMUL_PRODUCT_TEXT,
-  MATMUL_ROWS_TEXT,
-} from "../matmul/parts.ts";
+import { MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, matmulProductText } from "../matmul/parts.ts";
 import { MATMUL_VARIANTS, type MatmulVariant } from "../matmul/variants.ts";
 import { chooseVariant } from "../variant.ts";
 import { WEIGHT_FORMATS } from "../weight_formats.ts";
@@ -18,7 +14,7 @@ import { GROUP_ROW_COUNT } from "../weight_layout.ts";
 import { EXPERT_BIAS_TEXT } from "./parts.ts";
 
 /** What becomes of the outputs of an entry: as `MatmulOutput` says, by entry in place of row. */
-export type ExpertOutput = "store" | "silu" | "clamped";
+export type ExpertOutput = "store" | "silu" | "gelu" | "clamped";
 
 /** What an {@link ExpertMatmulKernel} is compiled for. */
 export interface ExpertMatmulOptions {
@@ -129,12 +125,10 @@ function shaderText(
   size: 1 | 2 | 4,
 ): string {
   return [
-    source,
+    expandTemplate(source, { token: size }),
     tileText,
-    MATMUL_PRODUCT_TEXT,
+    matmulProductText(size, variant.name),
     WEIGHT_FORMATS[weights.format].text,
-    MATMUL_ROWS_TEXT[size],
-    variant.text,
     MATMUL_NORM_TEXT[normEpsilon === undefined ? "none" : "rms"],
     MATMUL_OUTPUT_TEXT[output],
     EXPERT_BIAS_TEXT[hasBiases ? "add" : "none"],

@@ -28,6 +28,8 @@ export type MatmulOutput =
   | { kind: "silu" }
   /** The same with GELU, by its approximation with tanh. */
   | { kind: "gelu" }
+  /** The same with the clamped SwiGLU of gpt-oss: `parts/output_clamped.wgsl`. */
+  | { kind: "clamped" }
   /** `y = cap * tanh(outputs / cap)`, f32 `[rows, outputCount]`. */
   | { kind: "capped"; cap: number }
   /**

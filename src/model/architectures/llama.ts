@@ -6,14 +6,15 @@ import {
   readEnds,
   readFeedForward,
 } from "./layers.ts";
+import { readExpertsIfAny } from "./experts.ts";
 import type { ModelReader } from "./model_reader.ts";
 import { readRope } from "./rope.ts";
 import { type ModelSizes, readSizes } from "./sizes.ts";
 import { layerTensor } from "./tensor_names.ts";
 
 /**
- * Llama 1 to 3 and kin: Q and K are stored so that RoPE turns neighbouring channels. Some have
- * biases of query, key and value.
+ * Llama 1 to 3, Mixtral and kin: Q and K are stored so that RoPE turns neighbouring channels.
+ * Some have biases of query, key and value, some have experts.
  */
 export function readLlama(reader: ModelReader): ArchitecturePlan {
   const sizes = readSizes(reader);
@@ -27,7 +28,10 @@ export function readLlama(reader: ModelReader): ArchitecturePlan {
         rope,
         biases: hasBiases(reader, sizes, index) ? readBiases(reader, sizes, index) : null,
       }),
-      feedForward: readFeedForward(reader, sizes, { index }),
+      feedForward: readFeedForward(reader, sizes, {
+        index,
+        ...readExpertsIfAny(reader, sizes, index),
+      }),
     })),
   };
 }

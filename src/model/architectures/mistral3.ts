@@ -6,11 +6,12 @@ import {
   readEnds,
   readFeedForward,
 } from "./layers.ts";
+import { readExpertsIfAny } from "./experts.ts";
 import type { ModelReader } from "./model_reader.ts";
 import { readRope, yarnMagnitude } from "./rope.ts";
 import { type ModelSizes, readSizes } from "./sizes.ts";
 
-/** Ministral 3 and kin: llama with YaRN, and queries that grow with their position. */
+/** Ministral 3 and kin: llama with YaRN, and queries that grow by position; some have experts. */
 export function readMistral3(reader: ModelReader): ArchitecturePlan {
   const sizes = readSizes(reader);
   const rope = readYarn(reader, sizes);
@@ -21,7 +22,10 @@ export function readMistral3(reader: ModelReader): ArchitecturePlan {
     ...readEnds(reader, sizes),
     layers: eachLayer(sizes, (index) => ({
       attention: readAttention(reader, sizes, { index, rope, scale, temperature }),
-      feedForward: readFeedForward(reader, sizes, { index }),
+      feedForward: readFeedForward(reader, sizes, {
+        index,
+        ...readExpertsIfAny(reader, sizes, index),
+      }),
     })),
   };
 }

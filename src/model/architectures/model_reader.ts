@@ -29,6 +29,8 @@ const MEANINGS: Readonly<Record<string, { neutral: number; meaning: string }>> =
   "attention.temperature_scale": { neutral: 0, meaning: "scales scores by position" },
   "attn_logit_softcapping": { neutral: 0, meaning: "caps scores" },
   "final_logit_softcapping": { neutral: 0, meaning: "caps logits" },
+  "expert_group_count": { neutral: 0, meaning: "chooses experts by groups" },
+  "expert_shared_count": { neutral: 0, meaning: "has experts for all tokens" },
   "embedding_scale": { neutral: 1, meaning: "scales the embedding" },
   "residual_scale": { neutral: 1, meaning: "scales what layers add" },
   "rope.scaling.yarn_log_multiplier": { neutral: 0, meaning: "scales scores by its RoPE factor" },
@@ -36,6 +38,12 @@ const MEANINGS: Readonly<Record<string, { neutral: number; meaning: string }>> =
   "rope.scaling.yarn_attn_factor": { neutral: 1, meaning: "scales scores by its RoPE factor" },
   "logit_scale": { neutral: 1, meaning: "scales logits" },
 };
+
+/** What a tensor of experts has of each. */
+export interface ExpertTensorSizes {
+  rowCount: number;
+  expertCount: number;
+}
 
 /** The header of one file, as an architecture sees it. */
 export class ModelReader {
@@ -146,6 +154,18 @@ export class ModelReader {
       rowStart += rowCount;
       return plan;
     });
+  }
+
+  /** {@link matrix} of a tensor that has one for each expert; the plan is that of one. */
+  expertMatrix(name: string, sizes: ExpertTensorSizes & { columnCount: number }): MatrixPlan {
+    const { columnCount, rowCount, expertCount } = sizes;
+    const tensor = this.#named(name, [columnCount, rowCount, expertCount]);
+    return { tensor, rowStart: 0, rowCount };
+  }
+
+  /** {@link vector} of a tensor that has one for each expert. */
+  expertVector(name: string, { rowCount, expertCount }: ExpertTensorSizes): string {
+    return this.#named(name, [rowCount, expertCount]);
   }
 
   /**

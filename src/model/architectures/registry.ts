@@ -19,6 +19,7 @@ import { readMistral3 } from "./mistral3.ts";
 import { readPhi3 } from "./phi3.ts";
 import { readQwen2 } from "./qwen2.ts";
 import { readQwen3 } from "./qwen3.ts";
+import { readQwen3moe } from "./qwen3moe.ts";
 import { readSmollm3 } from "./smollm3.ts";
 import { invalid, ModelReader, type TensorCatalogue, unsupported } from "./model_reader.ts";
 
@@ -28,6 +29,7 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
   mistral3: readMistral3,
   qwen2: readQwen2,
   qwen3: readQwen3,
+  qwen3moe: readQwen3moe,
   granite: readGranite,
   phi3: readPhi3,
   olmo2: readOlmo2,

@@ -105,7 +105,26 @@ const REFUSED: {
     code: "model_unsupported",
     says: `architecture is "gemma"`,
   },
-  { metadata: { "llama.expert_count": 8 }, code: "model_unsupported", says: "experts" },
+  {
+    metadata: { "llama.expert_count": 8, "llama.expert_used_count": 9 },
+    code: "model_file_invalid",
+    says: "it uses 9 of 8 experts",
+  },
+  {
+    metadata: {
+      "llama.expert_count": 8,
+      "llama.expert_used_count": 2,
+      "llama.expert_gating_func": 2,
+    },
+    code: "model_unsupported",
+    says: "it weighs experts by function 2; supported: softmax",
+  },
+  {
+    metadata: { "llama.expert_count": 8, "llama.expert_used_count": 2 },
+    code: "model_file_invalid",
+    says: `tensor "blk.0.ffn_gate_exps.weight" is missing`,
+  },
+  { metadata: { "llama.expert_shared_count": 1 }, code: "model_unsupported", says: "all tokens" },
   { metadata: { "split.count": 3 }, code: "model_unsupported", says: "3 files" },
   {
     metadata: { "llama.rope.scaling.type": "longrope" },

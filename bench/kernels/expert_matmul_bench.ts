@@ -1,0 +1,58 @@
+import { elementsSizeBytes, type TensorType } from "../../src/gguf/tensor_types.ts";
+import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
+import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
+import { TILE_WORDS, tileCapacity } from "../../src/kernels/expert_tiles.ts";
+import { uploadExperts } from "../../src/model/expert_weights.ts";
+import { seededNormals } from "../../tests/support/numeric.ts";
+import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
+
+const context = await openBenchGpu();
+const { gpu } = context;
+/** A layer of Qwen3-30B-A3B with a quarter of its experts. */
+const counts = { expertCount: 32, usedCount: 8 };
+const { expertCount, usedCount } = counts;
+const columnCount = 2048;
+const outputCount = 2 * 768;
+
+for (const type of ["Q4_1", "Q4_K"] satisfies TensorType[]) {
+  const bytes = new Uint8Array(elementsSizeBytes(type, outputCount * columnCount));
+  const weights = uploadExperts(gpu, {
+    label: "weights",
+    expertCount,
+    columnCount,
+    arrangement: "stacked",
+    sourcesOf: () => [{ type, bytes, rowCount: outputCount }],
+  });
+  const options = { weights, usedCount, input: "row", output: "silu", hasBiases: false } as const;
+  const kernel = await ExpertMatmulKernel.create(gpu, options);
+  const route = await ExpertRouteKernel.create(gpu, counts);
+  for (const rowCount of [1, 4, 64]) {
+    const make = (label: string, wordCount: number) => gpu.createBuffer(label, wordCount * 4);
+    const tiles = make("tiles", tileCapacity(counts, rowCount) * TILE_WORDS);
+    const routed = route.bind({
+      logits: gpu.createBufferWith("logits", seededNormals(rowCount * expertCount, 1)),
+      biases: make("biases", expertCount),
+      choices: make("choices", rowCount * usedCount),
+      shares: make("shares", rowCount * usedCount),
+      tiles,
+    });
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    route.record(pass, routed, rowCount);
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+    const x = gpu.createBufferWith("x", seededNormals(rowCount * columnCount, 2));
+    const y = make("y", rowCount * usedCount * outputCount / 2);
+    const bound = kernel.bind({ weights, x, y, tiles });
+    const readCount = Math.min(expertCount, rowCount * usedCount);
+    const work = {
+      bytes: readCount * bytes.length,
+      macs: rowCount * usedCount * columnCount * outputCount,
+    };
+    const group = `expert_matmul ${type} [${outputCount}, ${columnCount}] x ${rowCount}`;
+    const repeats = work.macs > 1e8 ? 2 : 10;
+    benchKernel("tiles by expert", { group, baseline: true, repeats, work }, context, (pass) => {
+      kernel.record(pass, bound, rowCount);
+    });
+  }
+}

@@ -1,0 +1,60 @@
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { TILE_WORDS, tileCapacity } from "../kernels/expert_tiles.ts";
+import type { ModelPlan } from "./plan.ts";
+
+/** What rows have on their way through experts; an entry is a row with an expert. */
+export class ExpertGroup {
+  /** f32 `[rows, experts]`. */
+  readonly logits: GPUBuffer;
+  /** u32 `[rows, used]`. */
+  readonly choices: GPUBuffer;
+  /** f32 `[rows, used]`. */
+  readonly shares: GPUBuffer;
+  /** u32 `[tiles][TILE_WORDS]`. */
+  readonly tiles: GPUBuffer;
+  /** f32 `[entries, rows of down]`. */
+  readonly hidden: GPUBuffer;
+  /** f32 `[entries, width]`. */
+  readonly given: GPUBuffer;
+  #gpu: Gpu;
+
+  private constructor(gpu: Gpu, options: { label: string; plan: ModelPlan; rowCount: number }) {
+    const { label, plan, rowCount } = options;
+    this.#gpu = gpu;
+    const parts = plan.layers.map(({ feedForward }) => feedForward);
+    const experts = parts.map((part) => part.experts).filter((each) => each !== null);
+    const expertCount = Math.max(...experts.map(({ count }) => count));
+    const usedCount = Math.max(...experts.map((each) => each.usedCount));
+    const hiddenWidth = Math.max(...parts.map(({ gateUp: [gate] }) => gate.rowCount));
+    const make = (name: string, wordCount: number) =>
+      gpu.createBuffer(`${label} ${name}`, wordCount * WORD_SIZE_BYTES);
+    const entryCount = rowCount * usedCount;
+    this.logits = make("expert logits", rowCount * expertCount);
+    this.choices = make("expert choices", entryCount);
+    this.shares = make("expert shares", entryCount);
+    this.tiles = make(
+      "expert tiles",
+      tileCapacity({ expertCount, usedCount }, rowCount) * TILE_WORDS,
+    );
+    this.hidden = make("expert hidden", entryCount * hiddenWidth);
+    this.given = make("expert given", entryCount * plan.shape.width);
+  }
+
+  /** Makes room for `rowCount` rows; null if no layer has experts. */
+  static create(
+    gpu: Gpu,
+    options: { label: string; plan: ModelPlan; rowCount: number },
+  ): ExpertGroup | null {
+    const hasExperts = options.plan.layers.some(({ feedForward }) => feedForward.experts !== null);
+    return hasExperts ? new ExpertGroup(gpu, options) : null;
+  }
+
+  /** Frees its buffers. */
+  destroy(): void {
+    const { logits, choices, shares, tiles, hidden, given } = this;
+    for (const buffer of [logits, choices, shares, tiles, hidden, given]) {
+      this.#gpu.destroyBuffer(buffer);
+    }
+  }
+}
