@@ -190,7 +190,7 @@ async function planPrompt(
   const ids = await fittingIds(toIds(model, prompt, request), limit);
   const { promptIds, maxTokens } = fitLengths(ids, { ...request, ...limit });
   const isWhole = promptIds.length === ids.length && typeof prompt === "string";
-  const promptText = () => isWhole ? prompt : tokenizer.detokenize(promptIds);
+  const promptText = () => isWhole ? prompt : tokenizer.textOf(promptIds);
   const echo = request.echo ? promptText() : null;
   const { grammar, grammarParam } = request;
   const spec = { promptIds, maxTokens, echo, grammar, grammarParam, ...PLAIN_TEXT };

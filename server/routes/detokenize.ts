@@ -30,7 +30,7 @@ export function detokenizeRoute(routes: RouteContext): ApiRoute {
       checkModelName(routes, model ?? null);
       const { tokenizer } = readyModel(routes.state);
       checkIds(tokenizer, tokens, "tokens");
-      const text = tokenizer.detokenize(tokens);
+      const text = tokenizer.textOf(tokens);
       return context.json({ content: text, prompt: text });
     },
     doc: {

@@ -42,7 +42,8 @@ export class CursorError extends Error {
 export class FileCursor {
   readonly #file: Deno.FsFile;
   readonly #limitBytes: number;
-  readonly #utf8 = new TextDecoder();
+  /** A byte order mark is text: vocabularies have tokens that begin with one. */
+  readonly #utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
   /** Bytes from {@link #start} on. */
   #chunk = new Uint8Array(0);
   #view = new DataView(this.#chunk.buffer);

@@ -10,7 +10,8 @@ import "@mlc-ai/web-xgrammar/package.json" with { type: "json" };
 import { EngineError } from "../core/errors.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { BYTE_CHARACTERS } from "../tokenizer/byte_level.ts";
-import { tokenBytesTable, type Vocabulary } from "../tokenizer/vocabulary.ts";
+import { tokenBytesTable } from "../tokenizer/token_bytes.ts";
+import type { Vocabulary } from "../tokenizer/vocabulary.ts";
 import { bounded, widened } from "./limits.ts";
 import { SchemaRefusal } from "./refusal.ts";
 import {

@@ -52,7 +52,6 @@ class JinjaChatTemplate implements ChatTemplate {
   readonly source: string;
   readonly #template: JinjaTemplate;
   readonly #tokenizer: Tokenizer;
-  readonly #controlNames: readonly string[];
   readonly #controls: SpecialTokens;
   readonly #bosText: string;
   readonly #eosText: string;
@@ -61,9 +60,7 @@ class JinjaChatTemplate implements ChatTemplate {
     this.source = source;
     this.#template = new JinjaTemplate(source);
     this.#tokenizer = tokenizer;
-    const ids = controlIds(tokenizer);
-    this.#controlNames = [...ids.keys()];
-    this.#controls = new SpecialTokens(ids);
+    this.#controls = new SpecialTokens(controlIds(tokenizer));
     const textOf = (id: number | null) => id === null ? "" : tokenizer.detokenize([id]);
     this.#bosText = textOf(tokenizer.bosId);
     this.#eosText = textOf(eosId);
@@ -84,7 +81,7 @@ class JinjaChatTemplate implements ChatTemplate {
     const input = { ...variables, messages: plain, tools };
     const end = unusedMark(JSON.stringify(input) + this.source);
     if (continuesFinal) plain.at(-1)!.content += end;
-    const mask = new TextMask(this.#controlNames, JSON.stringify(input) + this.source);
+    const mask = new TextMask(this.#controls, JSON.stringify(input) + this.source);
     const rendered = this.#run(mask, {
       ...mask.hide(input) as typeof input,
       add_generation_prompt: options.addGenerationPrompt,
@@ -118,6 +115,7 @@ class JinjaChatTemplate implements ChatTemplate {
       }
       const textIds = this.#tokenizer.tokenize(mask.show(piece), {
         parseSpecial: false,
+        after: ids.at(-1) ?? null,
         tokenCountMax: Math.max(0, tokenCountMax - ids.length),
       });
       for (const id of textIds) ids.push(id);

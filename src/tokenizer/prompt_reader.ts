@@ -18,6 +18,12 @@ import type {
 /** Shorter texts take less time than a message to a worker. */
 const WORKER_TEXT_LENGTH_MIN = 4096;
 
+/**
+ * The merges of larger vocabularies take long to prepare: a thread that must not stop leaves that
+ * to its worker.
+ */
+const VOCAB_SIZE_HERE_MAX = 2 ** 16;
+
 /** Text, or a conversation, to token ids. */
 export interface PromptReader {
   /** As {@link Tokenizer.tokenize}. */
@@ -54,9 +60,13 @@ function lengthOf(value: unknown): number {
   return Object.values(value).reduce((sum: number, each) => sum + lengthOf(each), 0);
 }
 
-/** Reads short prompts on the calling thread and long ones in a worker, one after the other. */
+/**
+ * Reads short prompts on the calling thread and long ones in a worker, one after the other; all of
+ * them in the worker if the vocabulary is large.
+ */
 export class WorkerPromptReader implements PromptReader {
   readonly #direct: PromptReader;
+  readonly #readsShortHere: boolean;
   readonly #worker: Worker;
   readonly #waiters = new Map<
     number,
@@ -72,6 +82,7 @@ export class WorkerPromptReader implements PromptReader {
    */
   constructor(modelPath: string, tokenizer: Tokenizer, template: ChatTemplate) {
     this.#direct = directPromptReader(tokenizer, template);
+    this.#readsShortHere = tokenizer.vocabSize <= VOCAB_SIZE_HERE_MAX;
     this.#worker = new Worker(new URL("./prompt_worker.ts", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<FromPromptWorker>) => this.#receive(data);
     this.#worker.onerror = (event) => {
@@ -99,6 +110,7 @@ export class WorkerPromptReader implements PromptReader {
 
   /** Many short texts at a time take as long as one long text. */
   #isLong(value: unknown): boolean {
+    if (!this.#readsShortHere) return true;
     if (this.#turnLength === 0) setTimeout(() => this.#turnLength = 0, 0);
     this.#turnLength += 1 + lengthOf(value);
     return this.#turnLength >= WORKER_TEXT_LENGTH_MIN;

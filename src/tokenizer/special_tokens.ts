@@ -1,43 +1,99 @@
 /**
- * Finds special tokens written in a text.
+ * Finds special tokens written in a text, of which a vocabulary may have thousands.
  *
  * @module
  */
 
-import { invariant } from "../core/errors.ts";
-
-/** Cuts a text at special tokens: the longest one at each place, from left to right. */
+/** Special tokens by their text. */
 export class SpecialTokens {
   readonly #ids: ReadonlyMap<string, number>;
-  readonly #pattern: RegExp | null;
+  /** Lengths of the texts that begin with a UTF-16 unit, longest first. */
+  readonly #lengths = new Map<number, number[]>();
+  #beginnings: ReadonlySet<string> | null = null;
+  #lengthMax = 0;
 
   /** @param ids Id of each special token, by its text. */
   constructor(ids: ReadonlyMap<string, number>) {
     this.#ids = ids;
-    const names = [...ids.keys()].filter((name) => name !== "");
-    this.#pattern = names.length === 0 ? null : new RegExp(`(${anyOf(names)})`, "u");
+    for (const { length, 0: first } of ids.keys()) {
+      if (length === 0) continue;
+      const unit = first.charCodeAt(0);
+      const lengths = this.#lengths.get(unit) ?? [];
+      if (!lengths.includes(length)) lengths.push(length);
+      this.#lengths.set(unit, lengths);
+      this.#lengthMax = Math.max(this.#lengthMax, length);
+    }
+    for (const lengths of this.#lengths.values()) lengths.sort((a, b) => b - a);
   }
 
-  /** Ids of special tokens and the texts between them, in order; no text is empty. */
+  /**
+   * Ids of special tokens and the texts between them, in order; no text is empty. At each place
+   * the longest is taken, from left to right.
+   */
   split(text: string): (number | string)[] {
-    // With a group in the pattern, split() keeps the matches at the odd places.
-    const pieces = this.#pattern === null ? [text] : text.split(this.#pattern);
-    const result: (number | string)[] = [];
-    for (const [index, piece] of pieces.entries()) {
-      if (index % 2 === 1) {
-        const id = this.#ids.get(piece);
-        invariant(id !== undefined, "every match of the pattern is a special token");
-        result.push(id);
-      } else if (piece !== "") {
-        result.push(piece);
+    const pieces: (number | string)[] = [];
+    let begin = 0;
+    for (let at = 0; at < text.length;) {
+      const found = this.#find(text, at);
+      if (found === null) {
+        at++;
+        continue;
       }
+      if (at > begin) pieces.push(text.slice(begin, at));
+      pieces.push(this.#ids.get(found)!);
+      at += found.length;
+      begin = at;
     }
-    return result;
+    if (begin < text.length) pieces.push(text.slice(begin));
+    return pieces;
+  }
+
+  /** As {@link split}, with the texts of special tokens given by `replace`, joined. */
+  replace(text: string, replace: (found: string) => string): string {
+    let result = "";
+    let begin = 0;
+    for (let at = 0; at < text.length;) {
+      const found = this.#find(text, at);
+      if (found === null) {
+        at++;
+        continue;
+      }
+      result += text.slice(begin, at) + replace(found);
+      at += found.length;
+      begin = at;
+    }
+    const rest = text.slice(begin);
+    const beginning = this.#beginningAtEnd(rest);
+    if (beginning === "") return result + rest;
+    const before = rest.trimEnd().length - beginning.length;
+    return result + rest.slice(0, before) + replace(beginning) +
+      rest.slice(before + beginning.length);
+  }
+
+  #find(text: string, at: number): string | null {
+    for (const length of this.#lengths.get(text.charCodeAt(at)) ?? []) {
+      const candidate = text.slice(at, at + length);
+      if (candidate.length === length && this.#ids.has(candidate)) return candidate;
+    }
+    return null;
+  }
+
+  /** What ends a text, white space aside, and what the next text may complete to a token. */
+  #beginningAtEnd(text: string): string {
+    const end = text.trimEnd();
+    this.#beginnings ??= beginningsOf(this.#ids.keys());
+    for (let length = Math.min(this.#lengthMax - 1, end.length); length > 0; length--) {
+      const candidate = end.slice(-length);
+      if (this.#beginnings.has(candidate)) return candidate;
+    }
+    return "";
   }
 }
 
-/** A regular expression's source for any of `texts`, which prefers longer ones. */
-export function anyOf(texts: Iterable<string>): string {
-  const sorted = [...new Set(texts)].sort((a, b) => b.length - a.length);
-  return sorted.map((text) => RegExp.escape(text)).join("|");
+function beginningsOf(names: Iterable<string>): Set<string> {
+  const beginnings = new Set<string>();
+  for (const name of names) {
+    for (let length = 1; length < name.length; length++) beginnings.add(name.slice(0, length));
+  }
+  return beginnings;
 }

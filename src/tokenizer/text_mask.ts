@@ -7,7 +7,7 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import { anyOf } from "./special_tokens.ts";
+import type { SpecialTokens } from "./special_tokens.ts";
 
 /** Code points for private use, from which the mark is taken. */
 const MARK_FIRST = 0xe000;
@@ -16,17 +16,17 @@ const MARK_LAST = 0xf8ff;
 /** Hides special tokens in strings and shows them again. */
 export class TextMask {
   readonly #mark: string;
-  readonly #pattern: RegExp | null;
+  readonly #specials: SpecialTokens;
   readonly #hidden: string[] = [];
 
   /**
-   * @param names Texts of the special tokens.
+   * @param specials The special tokens; what the end of a text may begin of one is hidden too.
    * @param haystack All text the mark must not occur in.
    * @throws {EngineError} `invalid_request` with param `messages` if it has every possible mark.
    */
-  constructor(names: readonly string[], haystack: string) {
+  constructor(specials: SpecialTokens, haystack: string) {
     this.#mark = unusedMark(haystack);
-    this.#pattern = maskPattern(names);
+    this.#specials = specials;
   }
 
   /** `value` with special tokens hidden in every string of it, at any depth; keys stay. */
@@ -49,22 +49,11 @@ export class TextMask {
   }
 
   #hideText(text: string): string {
-    if (this.#pattern === null) return text;
-    return text.replace(this.#pattern, (found) => {
+    return this.#specials.replace(text, (found) => {
       const index = this.#hidden.push(found) - 1;
       return `${this.#mark}${index}${this.#mark}`;
     });
   }
-}
-
-/** Matches special tokens and, at the end of a text, what the next text may complete to one. */
-function maskPattern(names: readonly string[]): RegExp | null {
-  if (names.length === 0) return null;
-  const beginnings = names.flatMap((name) =>
-    Array.from({ length: name.length - 1 }, (_, index) => name.slice(0, index + 1))
-  );
-  const atEnd = beginnings.length === 0 ? "" : `|(?:${anyOf(beginnings)})(?=\\s*$)`;
-  return new RegExp(anyOf(names) + atEnd, "gu");
 }
 
 /**

@@ -1,16 +1,19 @@
 /**
- * The tokenizer of a model, made from its GGUF file; BPE by `@huggingface/tokenizers`.
+ * The tokenizer of a model, made from its GGUF file.
  *
  * @module
  */
 
-import { Tokenizer as BpeTokenizer } from "@huggingface/tokenizers";
+import { SplitPreTokenizer } from "@huggingface/tokenizers";
 import { EngineError } from "../core/errors.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
-import { TokenBound } from "./token_bound.ts";
+import { BYTE_CHARACTERS } from "./byte_level.ts";
+import { createMerger, type MergeWord } from "./merges.ts";
 import { SpecialTokens } from "./special_tokens.ts";
+import { TokenBound } from "./token_bound.ts";
+import { SPACE_MARK, tokenBytesReader } from "./token_bytes.ts";
 import type { TokenizeOptions, Tokenizer } from "./types.ts";
-import { readVocabulary, tokenBytesTable, type Vocabulary } from "./vocabulary.ts";
+import { readVocabulary, type Vocabulary } from "./vocabulary.ts";
 
 /** Characters from which on tokens are bounded first; shorter texts get an exact count. */
 const BOUND_LENGTH_MIN = 2 ** 15;
@@ -19,11 +22,11 @@ const BOUND_LENGTH_MIN = 2 ** 15;
 const given = new Set<string>();
 
 /**
- * Makes the tokenizer of a model. Warns on the console, once, if its pre-tokenizer is not known.
+ * Makes the tokenizer of a model. Warns on the console, once, if its pre-tokenizer is not known or
+ * its tokenizer is none of ours: that one refuses texts and gives none for ids.
  *
  * @param metadata The GGUF file's keys `tokenizer.ggml.*`.
- * @throws {EngineError} `model_unsupported` naming the tokenizer if it is none of ours;
- * `model_file_invalid` if keys are missing or contradict each other.
+ * @throws {EngineError} `model_file_invalid` if keys are missing or contradict each other.
  */
 export function createTokenizer(metadata: GgufMetadata): Tokenizer {
   const vocabulary = readVocabulary(metadata);
@@ -40,42 +43,85 @@ class GgufTokenizer implements Tokenizer {
   readonly eosIds: readonly number[];
   readonly bosId: number | null;
   readonly addBos: boolean;
-  readonly #bpe: BpeTokenizer;
-  #bound: TokenBound | null = null;
-  readonly #tokenBytes: readonly Uint8Array[];
+  readonly #vocabulary: Vocabulary;
+  readonly #bytesOf: (id: number) => Uint8Array;
   readonly #controlIds: ReadonlySet<number>;
+  readonly #specialIds: ReadonlySet<number>;
   /** Finds special tokens if control tokens are, or are not, looked for. */
   readonly #withControl: SpecialTokens;
   readonly #withoutControl: SpecialTokens;
+  #cutWords: SplitPreTokenizer[] | null = null;
+  #merge: MergeWord | null = null;
+  #bound: TokenBound | null = null;
 
   constructor(vocabulary: Vocabulary) {
     const { controlIds, userDefinedIds } = vocabulary;
+    this.#vocabulary = vocabulary;
     this.vocabSize = vocabulary.tokens.length;
     this.eosIds = vocabulary.eosIds;
     this.bosId = vocabulary.bosId;
     this.addBos = vocabulary.addBos;
-    this.#bpe = createBpe(vocabulary);
-    this.#tokenBytes = tokenBytesTable(vocabulary);
+    this.#bytesOf = tokenBytesReader(vocabulary);
     this.#controlIds = new Set(controlIds.values());
+    this.#specialIds = new Set([...controlIds.values(), ...userDefinedIds.values()]);
     this.#withControl = new SpecialTokens(new Map([...userDefinedIds, ...controlIds]));
     this.#withoutControl = new SpecialTokens(userDefinedIds);
   }
 
   tokenize(text: string, options: TokenizeOptions): number[] {
-    const specials = options.parseSpecial ? this.#withControl : this.#withoutControl;
-    const pieces = specials.split(text);
-    const { tokenCountMax = Infinity } = options;
+    const { parseSpecial, tokenCountMax = Infinity, after = null } = options;
+    const { spelling, warning } = this.#vocabulary;
+    if (spelling === "none") {
+      throw new EngineError("invalid_request", `Cannot tokenize: ${warning}`);
+    }
+    const specials = parseSpecial ? this.#withControl : this.#withoutControl;
+    const pieces = this.#strip(specials.split(text), after);
     if (text.length >= BOUND_LENGTH_MIN) this.#checkCount(pieces, tokenCountMax);
     const ids: number[] = [];
     for (const piece of pieces) {
       if (typeof piece === "number") ids.push(piece);
-      else for (const id of this.#bpe.encode(piece).ids) ids.push(id);
+      else this.#pushText(piece, this.#isBoundary(ids.at(-1) ?? after), ids);
     }
     return ids;
   }
 
+  /** Whether a text behind `id` is written as one at the start is. */
+  #isBoundary(id: number | null): boolean {
+    return id === null || this.#specialIds.has(id);
+  }
+
+  /** Leaves white space behind special tokens out, where models were trained so. */
+  #strip(pieces: (number | string)[], after: number | null): (number | string)[] {
+    const { strippingIds } = this.#vocabulary;
+    if (strippingIds.size === 0) return pieces;
+    const before = [after, ...pieces];
+    return pieces.flatMap((piece, index) => {
+      const last = before[index];
+      const isStripped = typeof last === "number" && strippingIds.has(last);
+      if (typeof piece === "number" || !isStripped) return [piece];
+      const rest = piece.replace(/^[ \t-\r]+/, "");
+      return rest === "" ? [] : [rest];
+    });
+  }
+
+  #pushText(text: string, isBoundary: boolean, ids: number[]): void {
+    const { spelling, addsSpace, rule } = this.#vocabulary;
+    this.#merge ??= createMerger(this.#vocabulary);
+    this.#cutWords ??= rule.patterns.map(splitterOf);
+    const spaced = addsSpace && isBoundary ? ` ${text}` : text;
+    let words = [spelling === "spaces" ? spaced.replaceAll(" ", SPACE_MARK) : spaced];
+    for (const splitter of this.#cutWords) {
+      words = words.flatMap((word) => splitter.pre_tokenize_text(word));
+    }
+    for (const word of words) {
+      for (const id of this.#merge(spelling === "bytes" ? byteCharacters(word) : word)) {
+        ids.push(id);
+      }
+    }
+  }
+
   #checkCount(pieces: readonly (number | string)[], tokenCountMax: number): void {
-    this.#bound ??= new TokenBound(this.#tokenBytes);
+    this.#bound ??= new TokenBound(this.#allBytes());
     let leastCount = 0;
     for (const piece of pieces) {
       leastCount += typeof piece === "number" ? 1 : this.#bound.least(piece);
@@ -88,23 +134,28 @@ class GgufTokenizer implements Tokenizer {
     );
   }
 
+  *#allBytes(): Generator<Uint8Array> {
+    for (let id = 0; id < this.vocabSize; id++) yield this.#bytesOf(id);
+  }
+
   detokenize(ids: readonly number[]): string {
-    const parts = ids.map((id) => this.tokenBytes(id));
-    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+    return decode(ids.map((id) => this.tokenBytes(id)));
+  }
+
+  textOf(ids: readonly number[]): string {
+    const { addsSpace, spelling } = this.#vocabulary;
+    if (!addsSpace || spelling !== "spaces") return this.detokenize(ids);
+    return decode(ids.map((id, index) => {
+      const bytes = this.tokenBytes(id);
+      const isText = !this.#specialIds.has(id);
+      const hasSpace = isText && bytes[0] === 0x20 && this.#isBoundary(ids[index - 1] ?? null);
+      return hasSpace ? bytes.subarray(1) : bytes;
+    }));
   }
 
   tokenBytes(id: number): Uint8Array {
-    const bytes = this.#tokenBytes[id];
-    if (bytes === undefined) {
-      throw new RangeError(`Cannot detokenize id ${id}: ids go from 0 to ${this.vocabSize - 1}`);
-    }
-    return bytes;
+    if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return this.#bytesOf(id);
+    throw new RangeError(`Cannot detokenize id ${id}: ids go from 0 to ${this.vocabSize - 1}`);
   }
 
   isControl(id: number): boolean {
@@ -112,29 +163,31 @@ class GgufTokenizer implements Tokenizer {
   }
 }
 
-/** The library's tokenizer for text without special tokens. */
-function createBpe(vocabulary: Vocabulary): BpeTokenizer {
-  const { tokens, merges, rule, controlIds, userDefinedIds } = vocabulary;
-  const ordinary = tokens.map((token, id): [string, number] => [token, id])
-    .filter(([token]) => !controlIds.has(token) && !userDefinedIds.has(token));
-  const splits = rule.patterns.map((pattern) => ({
+function splitterOf(pattern: string): SplitPreTokenizer {
+  const config = {
     type: "Split",
     pattern: { Regex: pattern },
     behavior: "Isolated",
     invert: false,
-  }));
-  const toByteAlphabet = { type: "ByteLevel", add_prefix_space: false, use_regex: false };
-  return new BpeTokenizer({
-    normalizer: null,
-    pre_tokenizer: { type: "Sequence", pretokenizers: [...splits, toByteAlphabet] },
-    model: {
-      type: "BPE",
-      vocab: Object.fromEntries(ordinary),
-      merges,
-      ignore_merges: rule.ignoreMerges,
-    },
-    post_processor: null,
-    decoder: null,
-    added_tokens: [],
-  }, {});
+  };
+  return new SplitPreTokenizer(config as ConstructorParameters<typeof SplitPreTokenizer>[0]);
+}
+
+const utf8 = new TextEncoder();
+
+/** A word in GPT-2's alphabet of bytes. */
+function byteCharacters(word: string): string {
+  let text = "";
+  for (const byte of utf8.encode(word)) text += BYTE_CHARACTERS[byte];
+  return text;
+}
+
+function decode(parts: readonly Uint8Array[]): string {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }

@@ -10,14 +10,17 @@ export interface TokenizeOptions {
   parseSpecial: boolean;
   /** Refuses a long text that is sure to take more tokens, instead of tokenizing it. */
   tokenCountMax?: number;
+  /** Id of the token that the text follows, which some tokenizers look at; null at the start. */
+  after?: number | null;
 }
 
 /** Text to token ids and back, by the vocabulary of one model. */
 export interface Tokenizer {
   /**
    * Ids of `text`, each in `[0, vocabSize)`; no BOS is added. Bytes for which the vocabulary has no
-   * token are left out.
+   * token are left out, or are the unknown token.
    *
+   * @throws {EngineError} `invalid_request` if the model file has no tokenizer that is supported.
    * @throws {EngineError} `context_length_exceeded` if a long text takes more than
    * `tokenCountMax`, for sure; shorter ones are tokenized whatever their number.
    */
@@ -28,6 +31,13 @@ export interface Tokenizer {
    * @throws {RangeError} If an id is not in `[0, vocabSize)`.
    */
   detokenize(ids: readonly number[]): string;
+  /**
+   * The text that {@link tokenize} gives `ids` for: without the space that some tokenizers put in
+   * front of a text, and which {@link detokenize} shows.
+   *
+   * @throws {RangeError} If an id is not in `[0, vocabSize)`.
+   */
+  textOf(ids: readonly number[]): string;
   /**
    * The bytes one token stands for; a control token's are those of its name.
    *

@@ -7,26 +7,35 @@
 import { EngineError } from "../core/errors.ts";
 import { quote } from "../core/quote.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
-import { bytesOfToken } from "./byte_level.ts";
-import { type PreTokenizerRule, preTokenizerRule } from "./pre_tokenizers.ts";
+import { LINES_RULE, type PreTokenizerRule, preTokenizerRule } from "./pre_tokenizers.ts";
+import { readEndIds, readId } from "./special_ids.ts";
 
 /** Kinds of tokens in `tokenizer.ggml.token_type`. */
-const TOKEN_KIND = { normal: 1, control: 3, userDefined: 4, byte: 6 } as const;
+export const TOKEN_KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, byte: 6 } as const;
 
-/** -1 in the 32 bits of an id: what converters write for a token that a model does not have. */
-const NO_ID = 2 ** 32 - 1;
-
-/** Control tokens that end an answer in the chat formats of common models. */
-const END_NAMES = ["<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>"];
+/**
+ * How tokens are written: `bytes` in GPT-2's alphabet of bytes, `spaces` as text with `▁` for a
+ * space, beside tokens of single bytes such as `<0x0A>`; `none` if no text can be tokenized.
+ */
+export type Spelling = "bytes" | "spaces" | "none";
 
 /** Tokens, merges and special ids of a model. */
 export interface Vocabulary {
-  /** Token texts in the byte alphabet, by id. */
+  readonly spelling: Spelling;
+  /** Token texts, by id. */
   readonly tokens: readonly string[];
-  /** Pairs of tokens, separated by a space, in the order they are merged. */
-  readonly merges: readonly string[];
+  /** Kinds by id; empty if all are normal. */
+  readonly kinds: readonly number[];
+  /** Pairs of tokens, separated by a space, in the order they are merged; null: by scores. */
+  readonly merges: readonly string[] | null;
+  /** By id: pairs that give a token of a higher score are merged first. */
+  readonly scores: readonly number[];
   readonly rule: PreTokenizerRule;
-  /** What may be wrong with the rule, if anything. */
+  /** Whether a text, also behind a special token, gets a space in front. */
+  readonly addsSpace: boolean;
+  /** Special tokens behind which white space is left out. */
+  readonly strippingIds: ReadonlySet<number>;
+  /** What may be wrong with it, if anything. */
   readonly warning: string | null;
   /** Ids of control tokens, by their text. */
   readonly controlIds: ReadonlyMap<string, number>;
@@ -34,76 +43,121 @@ export interface Vocabulary {
   readonly userDefinedIds: ReadonlyMap<string, number>;
   readonly eosIds: readonly number[];
   readonly bosId: number | null;
+  readonly unknownId: number | null;
   readonly addBos: boolean;
 }
 
+/** What `tokenizer.ggml.model` says of the spelling and the merges. */
+interface Kind {
+  spelling: Spelling;
+  /** Whether the file lists merges. */
+  hasMerges: boolean;
+  rule: PreTokenizerRule;
+  addsSpace: boolean;
+  addBos: boolean;
+  warning: string | null;
+}
+
 /**
- * Reads the vocabulary.
+ * Reads the vocabulary. A tokenizer of a kind that this project does not have gives one of spelling
+ * `none`, and a warning.
  *
- * @throws {EngineError} `model_unsupported` if the tokenizer is of a kind this project does not
- * have; `model_file_invalid` if keys are missing or contradict each other.
+ * @throws {EngineError} `model_file_invalid` if keys are missing or contradict each other.
  */
 export function readVocabulary(metadata: GgufMetadata): Vocabulary {
-  const model = metadata.getString("tokenizer.ggml.model");
-  if (model !== "gpt2") {
-    throw new EngineError(
-      "model_unsupported",
-      `Cannot tokenize for this model: its tokenizer is ${quote(model)}; supported: gpt2`,
-    );
-  }
-  const { rule, warning } = preTokenizerRule(metadata.getString("tokenizer.ggml.pre", null));
-  const tokens = metadata.getStrings("tokenizer.ggml.tokens");
+  const kind = readKind(metadata);
+  const tokens = readTokens(metadata, kind.spelling);
   const kinds = metadata.getNumbers("tokenizer.ggml.token_type", []);
-  if (kinds.length !== 0 && kinds.length !== tokens.length) {
-    throw invalid(`there are ${tokens.length} tokens and ${kinds.length} token types`);
-  }
-  const idsOfKind = (kind: number) =>
-    new Map(tokens.flatMap((token, id) => kinds[id] === kind ? [[token, id] as const] : []));
-  const controlIds = idsOfKind(TOKEN_KIND.control);
-  const bosId = idAt(metadata, "tokenizer.ggml.bos_token_id", tokens.length);
+  checkCount("token types", kinds, tokens);
+  const needsScores = kind.spelling === "spaces" && !kind.hasMerges;
+  const scores = needsScores ? metadata.getNumbers("tokenizer.ggml.scores") : [];
+  checkCount("scores", scores, tokens);
+  const { controlIds, userDefinedIds } = readSpecials(tokens, kinds);
+  const bosId = readId(metadata, "bos_token_id", tokens.length);
   return {
+    spelling: kind.spelling,
     tokens,
-    merges: metadata.getStrings("tokenizer.ggml.merges"),
-    rule,
-    warning,
+    kinds,
+    merges: kind.hasMerges ? metadata.getStrings("tokenizer.ggml.merges") : null,
+    scores,
+    rule: kind.rule,
+    addsSpace: metadata.getBoolean("tokenizer.ggml.add_space_prefix", kind.addsSpace),
+    strippingIds: readStrippingIds(metadata, [...controlIds, ...userDefinedIds]),
+    warning: kind.warning,
     controlIds,
-    userDefinedIds: idsOfKind(TOKEN_KIND.userDefined),
-    eosIds: readEosIds(metadata, controlIds, tokens.length),
+    userDefinedIds,
+    eosIds: readEndIds(metadata, controlIds, tokens.length),
     bosId,
-    addBos: bosId !== null && metadata.getBoolean("tokenizer.ggml.add_bos_token", rule.addBos),
+    unknownId: readId(metadata, "unknown_token_id", tokens.length),
+    addBos: bosId !== null && metadata.getBoolean("tokenizer.ggml.add_bos_token", kind.addBos),
   };
 }
 
-/** The bytes each token stands for, by id. Control and user-defined tokens stand for their text. */
-export function tokenBytesTable(vocabulary: Vocabulary): readonly Uint8Array[] {
-  const { tokens, controlIds, userDefinedIds } = vocabulary;
-  const plainIds = new Set([...controlIds.values(), ...userDefinedIds.values()]);
-  const utf8 = new TextEncoder();
-  return tokens.map((token, id) => plainIds.has(id) ? utf8.encode(token) : bytesOfToken(token));
-}
-
-function readEosIds(
-  metadata: GgufMetadata,
-  controlIds: ReadonlyMap<string, number>,
-  tokenCount: number,
-): number[] {
-  const ids = [
-    idAt(metadata, "tokenizer.ggml.eos_token_id", tokenCount),
-    idAt(metadata, "tokenizer.ggml.eot_token_id", tokenCount),
-    ...END_NAMES.map((name) => controlIds.get(name) ?? null),
-  ];
-  return [...new Set(ids.filter((id) => id !== null))];
-}
-
-function idAt(metadata: GgufMetadata, key: string, tokenCount: number): number | null {
-  const id = metadata.getNumber(key, null);
-  if (id === NO_ID || id === -1) return null;
-  if (id !== null && !(Number.isInteger(id) && id >= 0 && id < tokenCount)) {
-    throw invalid(`"${key}" is ${id}, but there are ${tokenCount} tokens`);
+function readKind(metadata: GgufMetadata): Kind {
+  const model = metadata.getString("tokenizer.ggml.model", null);
+  const pre = metadata.getString("tokenizer.ggml.pre", null);
+  if (model === "gpt2" && pre !== "gemma4") {
+    const { rule, warning } = preTokenizerRule(pre);
+    return {
+      spelling: "bytes",
+      hasMerges: true,
+      rule,
+      addsSpace: false,
+      addBos: rule.addBos,
+      warning,
+    };
   }
-  return id;
+  const common = { rule: LINES_RULE, addsSpace: false, addBos: true, warning: null } as const;
+  if (model === "llama") {
+    // Scores order the merges of a whole text, line feeds too.
+    const rule = { ...LINES_RULE, patterns: [] };
+    return { ...common, spelling: "spaces", hasMerges: false, rule, addsSpace: true };
+  }
+  if (model === "gemma4" || pre === "gemma4") {
+    return { ...common, spelling: "spaces", hasMerges: true };
+  }
+  const state = model === null
+    ? "The model file has no tokenizer"
+    : `The model's tokenizer is ${quote(model)}; supported: gpt2, llama, gemma4`;
+  const warning = `${state}: only token ids are served, no texts`;
+  return { ...common, spelling: "none", hasMerges: false, addBos: false, warning };
 }
 
-function invalid(state: string): EngineError {
-  return new EngineError("model_file_invalid", `Cannot read the vocabulary: ${state}`);
+function readTokens(metadata: GgufMetadata, spelling: Spelling): readonly string[] {
+  const key = "tokenizer.ggml.tokens";
+  if (spelling !== "none") return metadata.getStrings(key);
+  const architecture = metadata.getString("general.architecture", "");
+  const tokenCount = metadata.getNumber(`${architecture}.vocab_size`, 0);
+  return metadata.getStrings(key, null) ?? Array.from({ length: tokenCount }, () => "");
+}
+
+function readSpecials(
+  tokens: readonly string[],
+  kinds: readonly number[],
+): Pick<Vocabulary, "controlIds" | "userDefinedIds"> {
+  const controlIds = new Map<string, number>();
+  const userDefinedIds = new Map<string, number>();
+  for (const [id, kind] of kinds.entries()) {
+    if (kind === TOKEN_KIND.control || kind === TOKEN_KIND.unknown) controlIds.set(tokens[id], id);
+    else if (kind === TOKEN_KIND.userDefined) userDefinedIds.set(tokens[id], id);
+  }
+  return { controlIds, userDefinedIds };
+}
+
+/** Files do not say that a token strips: models named Phi-3 have such tokens. */
+function readStrippingIds(
+  metadata: GgufMetadata,
+  specials: readonly (readonly [string, number])[],
+): Set<number> {
+  if (!/phi-?3/i.test(metadata.getString("general.name", ""))) return new Set();
+  const kept = ["<unk>", "<s>", "<|endoftext|>"];
+  return new Set(specials.filter(([text]) => !kept.includes(text)).map(([, id]) => id));
+}
+
+function checkCount(what: string, values: readonly number[], tokens: readonly string[]): void {
+  if (values.length === 0 || values.length === tokens.length) return;
+  throw new EngineError(
+    "model_file_invalid",
+    `Cannot read the vocabulary: there are ${tokens.length} tokens and ${values.length} ${what}`,
+  );
 }

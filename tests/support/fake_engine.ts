@@ -61,6 +61,7 @@ export const FAKE_TOKENIZER: Tokenizer = {
     const bytes = ids.flatMap((id) => [...FAKE_TOKENIZER.tokenBytes(id)]);
     return new TextDecoder().decode(new Uint8Array(bytes));
   },
+  textOf: (ids) => FAKE_TOKENIZER.detokenize(ids),
   tokenBytes: (id) =>
     id < 256 ? Uint8Array.of(id) : new TextEncoder().encode(CONTROL_NAMES[id - 256]),
   isControl: (id) => id >= 256,

@@ -98,15 +98,37 @@ Deno.test("createTokenizer() reads end and begin ids, and BOS by the file or the
   assertEquals([tiny().isControl(1), tiny().isControl(3)], [true, false]);
 });
 
-Deno.test("createTokenizer() names the tokenizer it does not have, and keys that contradict", () => {
+Deno.test("createTokenizer() names keys that contradict each other", () => {
   const cases = [
-    [{ "tokenizer.ggml.model": "llama" }, "model_unsupported", `tokenizer is "llama"`],
     [{ "tokenizer.ggml.eos_token_id": 9999 }, "model_file_invalid", "eos_token_id"],
     [{ "tokenizer.ggml.token_type": [1] }, "model_file_invalid", "1 token types"],
   ] as const;
   for (const [changed, code, says] of cases) {
     assertEquals(assertThrows(() => tiny(changed), EngineError, says).code, code);
   }
+});
+
+Deno.test("createTokenizer() of a tokenizer it does not have reads ids, refuses texts, says why", () => {
+  const warn = console.warn;
+  const said: string[] = [];
+  console.warn = (text: string) => said.push(text);
+  try {
+    const tokenizer = tiny({ "tokenizer.ggml.model": "bert" });
+    assertEquals([tokenizer.vocabSize, tokenizer.eosIds], [TINY_TOKEN_COUNT, [2, 0]]);
+    assertEquals(tokenizer.detokenize([TINY_BYTE_FIRST, TINY_MERGE_FIRST]), "");
+    const error = assertThrows(() => tokenizer.tokenize("hi", PLAIN), EngineError);
+    assertEquals(error.code, "invalid_request");
+    assertStringIncludes(error.message, 'tokenizer is "bert"; supported: gpt2, llama, gemma4');
+    const { vocabSize } = createTokenizer(
+      new GgufMetadata({ "general.architecture": "llama", "llama.vocab_size": 320 }),
+    );
+    assertEquals(vocabSize, 320);
+  } finally {
+    console.warn = warn;
+  }
+  assertEquals(said.length, 2);
+  assertStringIncludes(said[0], "only token ids are served");
+  assertStringIncludes(said[1], "The model file has no tokenizer");
 });
 
 for (const none of [2 ** 32 - 1, -1]) {
@@ -118,10 +140,10 @@ for (const none of [2 ** 32 - 1, -1]) {
 
 Deno.test("preTokenizerRule() warns of a name that is not known, and says what is used", () => {
   const gpt2 = preTokenizerRule("gpt-2");
-  for (const name of ["gpt-2", "default", "smollm", "llama-bpe", "qwen2"]) {
+  for (const name of ["gpt-2", "default", "smollm", "llama-bpe", "qwen2", "tekken", "kimi-k2"]) {
     assertEquals(preTokenizerRule(name).warning, null);
   }
-  for (const [name, said] of [["bloom", '"bloom" is not known'], [null, "names no"]] as const) {
+  for (const [name, said] of [["nobody", '"nobody" is not known'], [null, "names no"]] as const) {
     const { rule, warning } = preTokenizerRule(name);
     assertEquals(rule, gpt2.rule);
     assertStringIncludes(warning!, said);
@@ -139,6 +161,18 @@ const WORDS: { pre: string; text: string; words: string[]; why: string }[] = [
   { pre: "llama-bpe", text: ".x", words: [".x"], why: "a sign joins the next letters" },
   { pre: "qwen2", text: "12345", words: ["1", "2", "3", "4", "5"], why: "one digit" },
   { pre: "qwen2", text: "a \n b", words: ["a", " \n", " b"], why: "line feeds end a word" },
+  { pre: "gpt-4o", text: "helloWorld's", words: ["hello", "World's"], why: "upper case begins" },
+  { pre: "gpt-4o", text: "a//\n\nb", words: ["a", "//\n\n", "b"], why: "slashes and line feeds" },
+  { pre: "tekken", text: "aB12", words: ["a", "B", "1", "2"], why: "one digit" },
+  { pre: "kimi-k2", text: "a中文b", words: ["a", "中文", "b"], why: "Han apart" },
+  { pre: "deepseek-v3", text: "12345あx", words: ["123", "45", "あ", "x"], why: "kana apart" },
+  { pre: "glm4", text: "1234 a", words: ["123", "4", " a"], why: "at most three digits" },
+  { pre: "falcon", text: "a.b123", words: ["a", ".", "b", "123"], why: "signs apart" },
+  { pre: "bloom", text: "a,b c", words: ["a", ",", "b", " c"], why: "punctuation apart" },
+  { pre: "bailingmoe", text: "I'LL 12", words: ["I", "'LL", " ", "1", "2"], why: "one digit" },
+  { pre: "minicpm5", text: "12345 it's", words: ["123", "45", " it", "'s"], why: "digits first" },
+  { pre: "laguna", text: "a\n\nb", words: ["a", "\n\n", "b"], why: "lines first" },
+  { pre: "cohere2moe", text: "12345", words: ["12", "345"], why: "digits from the right" },
   { pre: "gpt-2", text: "!\u0085", words: ["!", "\u0085"], why: "U+0085 is white space" },
   { pre: "gpt-2", text: "!\uFEFF", words: ["!\uFEFF"], why: "U+FEFF is not" },
 ];

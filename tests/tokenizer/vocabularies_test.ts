@@ -1,0 +1,67 @@
+/** Ten vocabularies of real models: ids as another program gives them, and back to the text. */
+
+import { assert, assertEquals } from "@std/assert";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
+import { WorkerPromptReader } from "../../src/tokenizer/prompt_reader.ts";
+import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
+import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../../src/tokenizer/types.ts";
+import { sharedFile } from "../support/shared.ts";
+
+interface Golden {
+  vocab: string;
+  /** With control tokens parsed. */
+  special: { text: string; ids: number[] }[];
+  /** Without. */
+  plain: { text: string; ids: number[] }[];
+}
+
+const path = sharedFile("golden/tokenizers/tokenizers.json");
+const goldens: Golden[] = path === null ? [] : JSON.parse(Deno.readTextFileSync(path));
+const fileOf = (vocab: string) => path!.replace("tokenizers.json", vocab);
+
+/** The text of a stream, of which no piece ends within a code point. */
+function streamed(tokenizer: Tokenizer, ids: readonly number[]): string {
+  const stream = new StreamDetokenizer(tokenizer, { showControl: true });
+  const pieces = [...ids.map((id) => stream.push(id)), stream.flush()];
+  for (const piece of pieces) assert(piece.isWellFormed(), JSON.stringify(pieces));
+  return pieces.join("");
+}
+
+for (const { vocab, special, plain } of goldens) {
+  Deno.test(`tokenize() gives every golden id of ${vocab}, and the text comes back`, async () => {
+    const { metadata } = await readGguf(fileOf(vocab));
+    const tokenizer = createTokenizer(metadata);
+    assertEquals([special.length, plain.length], [181, 27]);
+    const columns = [[special, true], [plain, false]] as const;
+    for (const [golden, parseSpecial] of columns) {
+      for (const { text, ids } of golden) {
+        const where = `${JSON.stringify(text)}, parseSpecial ${parseSpecial}`;
+        assertEquals(tokenizer.tokenize(text, { parseSpecial }), ids, where);
+        assertEquals(tokenizer.textOf(ids), text, where);
+        assertEquals(streamed(tokenizer, ids), tokenizer.detokenize(ids), where);
+      }
+    }
+  });
+}
+
+Deno.test("the thread that serves stays free while a vocabulary of 262,144 is made ready", async () => {
+  if (path === null) return;
+  const { metadata } = await readGguf(fileOf("gemma-4.gguf"));
+  const tokenizer = createTokenizer(metadata);
+  const template = createChatTemplate(metadata, tokenizer);
+  const reader = new WorkerPromptReader(fileOf("gemma-4.gguf"), tokenizer, template);
+  try {
+    let turnCount = 0;
+    const timer = setInterval(() => turnCount++, 1);
+    const startMs = performance.now();
+    const ids = await reader.tokenize("Hi", { parseSpecial: false });
+    const waitedMs = performance.now() - startMs;
+    clearInterval(timer);
+    assert(turnCount > waitedMs / 20, `${turnCount} turns in ${waitedMs} ms`);
+    assertEquals(ids, [10979]);
+  } finally {
+    reader.close();
+  }
+});
