@@ -8,11 +8,12 @@ import { type Handler, Hono } from "hono";
 import { cors } from "hono/cors";
 import { getPath } from "hono/utils/url";
 import { checkAccess } from "./access.ts";
+import { answerFailure } from "./anthropic/errors.ts";
 import { requireKey } from "./auth.ts";
 import { readBody } from "./body.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { addDocsPage } from "./openai/docs_page.ts";
-import { answerError, ApiError } from "./openai/errors.ts";
+import { ApiError } from "./openai/errors.ts";
 import { openApiRoute } from "./openai/openapi.ts";
 import type { RouteContext } from "./openai/route_context.ts";
 import { addPage } from "./page/files.ts";
@@ -21,6 +22,7 @@ import type { ApiRoute } from "./routes/route.ts";
 import { nameRequests } from "./request_id.ts";
 import { type LogFormat, requestLog } from "./request_log.ts";
 import { requestTrace } from "./request_trace.ts";
+import { WARNING_HEADER } from "./warnings.ts";
 import { watchRequests } from "./request_watch.ts";
 import type { ServerState } from "./state.ts";
 
@@ -64,7 +66,7 @@ function otherMethods(method: Method): Handler {
     context.header("Allow", allow);
     if (context.req.method === "OPTIONS") return context.body(null, 204);
     const message = `Cannot serve ${context.req.method} ${context.req.path}: use ${method}`;
-    return answerError(new ApiError(405, message, { code: "method_not_allowed" }), context);
+    return answerFailure(new ApiError(405, message, { code: "method_not_allowed" }), context);
   };
 }
 
@@ -110,16 +112,16 @@ export function createApp(options: AppOptions): Hono {
   };
   const documented = apiRoutes(routes, { metrics, slotFolder });
   const app = new Hono({ getPath: (request) => plainPath(getPath(request)) });
-  app.onError(answerError);
+  app.onError(answerFailure);
   app.notFound((context) => {
     const message = `Cannot serve ${context.req.method} ${context.req.path}: no such path`;
-    return answerError(new ApiError(404, message, { code: "not_found" }), context);
+    return answerFailure(new ApiError(404, message, { code: "not_found" }), context);
   });
   app.use(nameRequests());
   if (apiKeys.length === 0) app.use(checkAccess({ hostNames, corsOrigins }));
   if (corsOrigins.length > 0) {
     const origin = corsOrigins.includes("*") ? "*" : [...corsOrigins];
-    app.use(cors({ origin, exposeHeaders: ["X-Request-Id", "Retry-After"] }));
+    app.use(cors({ origin, exposeHeaders: ["X-Request-Id", "Retry-After", WARNING_HEADER] }));
   }
   const openapi = {
     method: "GET",

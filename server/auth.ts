@@ -13,7 +13,8 @@ function digest(key: string): Uint8Array {
 }
 
 /**
- * Lets a request pass only with `Authorization: Bearer <one of keys>`.
+ * Lets a request pass only with `Authorization: Bearer <one of keys>`, or with `x-api-key`, as
+ * Anthropic's clients have it.
  *
  * Digests are compared, all of them each time, so that the time reveals neither length nor prefix.
  *
@@ -24,10 +25,11 @@ export function requireKey(keys: readonly string[]): MiddlewareHandler {
   return async (context, next) => {
     if (digests.length > 0) {
       const match = /^Bearer\s+(.+)$/i.exec(context.req.header("Authorization") ?? "");
-      const given = digest(match?.[1].trim() ?? "");
+      const key = match?.[1].trim() ?? context.req.header("x-api-key");
+      const given = digest(key ?? "");
       const hits = digests.filter((known) => timingSafeEqual(known, given));
-      if (match === null || hits.length === 0) {
-        const state = match === null ? "no bearer key was given" : "the bearer key is not known";
+      if (key === undefined || hits.length === 0) {
+        const state = key === undefined ? "no bearer key was given" : "the bearer key is not known";
         throw new ApiError(401, `Cannot answer: ${state}`, { code: "invalid_api_key" });
       }
     }

@@ -23,6 +23,8 @@ export function nameRequests(): MiddlewareHandler {
     context.set(VARIABLE, id);
     await next();
     context.header("X-Request-Id", id);
+    // Anthropic's name for it.
+    context.header("request-id", id);
   };
 }
 

@@ -11,6 +11,7 @@ import { chatRoute } from "./routes/chat_completions.ts";
 import { completionRoute } from "./routes/completions.ts";
 import { detokenizeRoute } from "./routes/detokenize.ts";
 import { healthRoute, liveRoute } from "./routes/health.ts";
+import { countTokensRoute, messagesRoute } from "./routes/messages.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelRoute, modelsRoute } from "./routes/models.ts";
 import { propsRoute } from "./routes/props.ts";
@@ -28,6 +29,8 @@ export function apiRoutes(
     chatRoute(routes),
     completionRoute(routes),
     responsesRoute(routes),
+    messagesRoute(routes),
+    countTokensRoute(routes),
     modelsRoute(routes),
     modelRoute(routes),
     propsRoute(routes),

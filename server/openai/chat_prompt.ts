@@ -44,6 +44,8 @@ export interface Conversation {
   /** Whether the prompt ends within the last message. */
   continuesFinal: boolean;
   variables: readonly TemplateVariable[];
+  /** Variables without effect where the template does not read them. */
+  hints?: readonly TemplateVariable[];
 }
 
 /** Variables that a template always has, or that another field sets. */
@@ -51,6 +53,23 @@ const TAKEN = ["messages", "tools", "add_generation_prompt", "bos_token", "eos_t
 
 /** Names of a switch for thoughts. */
 const SWITCHES = ["enable_thinking", "thinking"];
+
+/** Whether a template reads a variable, or has a switch for it. */
+function isRead(template: ChatTemplate, { name, value }: TemplateVariable): boolean {
+  const isSwitch = name === "enable_thinking" || (name === "reasoning_effort" && value === "none");
+  return template.reads(name) || (isSwitch && SWITCHES.some((each) => template.reads(each)));
+}
+
+/** Which hints have no effect with a template, in words. */
+export function unreadHints(
+  template: ChatTemplate,
+  hints: readonly TemplateVariable[] = [],
+): string[] {
+  const asked = hints.filter(({ value }) => value !== false && value !== "none");
+  return asked.filter((hint) => !isRead(template, hint)).map(({ param }) => {
+    return `${param} has no effect: the model's chat template does not read it`;
+  });
+}
 
 /** Whether a template treats a value like a variable it is not given. */
 function isNothing(value: unknown): boolean {
@@ -93,10 +112,11 @@ function checkVariables(
  */
 export async function renderChat(
   { chatTemplate, prompts }: ServedModel,
-  { messages, toolUse, addGenerationPrompt, continuesFinal, variables }: Conversation,
+  { messages, toolUse, addGenerationPrompt, continuesFinal, variables, hints = [] }: Conversation,
   tokenCountMax = Infinity,
 ): Promise<{ ids: number[]; text: string }> {
-  const given = checkVariables(chatTemplate, variables);
+  const read = hints.filter((hint) => isRead(chatTemplate, hint));
+  const given = checkVariables(chatTemplate, [...variables, ...read]);
   const options = { addGenerationPrompt, continuesFinal, variables: given, tokenCountMax };
   const written = toTemplateMessages(messages, chatTemplate);
   if (toolUse === null) return await prompts.render(written, options);

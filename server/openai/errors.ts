@@ -94,9 +94,16 @@ export function toErrorAnswer(error: unknown): { status: number; body: ErrorBody
   return { status, body: { error: { message, type: typeOfStatus(status), param, code } } };
 }
 
+/** Writes failures for paths of another protocol. */
+export type ErrorWriter = (error: unknown, context: Context) => { status: number; body: object };
+
 /** Answers with `error`: the app's one error handler. */
-export function answerError(error: unknown, context: Context): Response {
-  const { status, body } = toErrorAnswer(error);
+export function answerError(
+  error: unknown,
+  context: Context,
+  write: ErrorWriter = toErrorAnswer,
+): Response {
+  const { status, body } = write(error, context);
   if (status === 401) context.header("WWW-Authenticate", "Bearer");
   if (status === 429) context.header("Retry-After", String(RETRY_AFTER_SECONDS));
   return context.json(body, status as ContentfulStatusCode);

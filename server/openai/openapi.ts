@@ -19,6 +19,8 @@ export interface RouteDoc {
   answer: z.ZodType | string;
   /** Schema of a chunk, if the answer may be a stream. */
   chunk?: z.ZodType;
+  /** Schema of its errors; OpenAI's if left out. */
+  error?: z.ZodType;
   /** Statuses of errors, beside those that every route may give. */
   errors?: readonly number[];
   /** Parameters of the path, by name. */
@@ -58,7 +60,10 @@ function jsonContent(schema: z.ZodType, io: "input" | "output"): object {
   return { "application/json": { schema: without$schema(toSchema(schema, io)) } };
 }
 
-function answersOf({ answer, chunk, errors = [], request }: RouteDoc): object {
+function answersOf({ answer, chunk, error, errors = [], request }: RouteDoc): object {
+  const failure = error
+    ? without$schema(toSchema(error, "output"))
+    : { $ref: "#/components/schemas/Error" };
   const content = typeof answer === "string"
     ? { [answer]: { schema: { type: "string" } } }
     : jsonContent(answer, "output");
@@ -75,7 +80,7 @@ function answersOf({ answer, chunk, errors = [], request }: RouteDoc): object {
     ["200", { description: "answered", content: { ...content, ...streamed } }],
     ...statuses.sort().map((status) => [String(status), {
       description: ERROR_MEANINGS[status],
-      content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+      content: { "application/json": { schema: failure } },
     }]),
   ]);
 }

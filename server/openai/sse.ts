@@ -14,6 +14,8 @@ export interface SseOptions {
   pingIntervalMs: number;
   /** Called once if the client goes before the end. */
   onCancel: () => void;
+  /** Sent when there is no other frame; a comment if left out. */
+  pingFrame?: string;
   /** Frames that report a failure; one with `error` if left out. */
   toErrorFrames?: (error: unknown) => string;
 }
@@ -49,7 +51,7 @@ async function nextOrQuiet<T>(next: Promise<T>, timeoutMs: number): Promise<T | 
  */
 export async function answerSse(
   frames: AsyncGenerator<string>,
-  { pingIntervalMs, onCancel, toErrorFrames = toErrorFrame }: SseOptions,
+  { pingIntervalMs, onCancel, toErrorFrames = toErrorFrame, pingFrame = PING_FRAME }: SseOptions,
 ): Promise<Response> {
   const encoder = new TextEncoder();
   let next: Promise<IteratorResult<string>> | null = frames.next();
@@ -62,7 +64,7 @@ export async function answerSse(
       const result = first ?? await nextOrQuiet(next, pingIntervalMs);
       first = null;
       if (isCancelled) return;
-      if (result === QUIET) return controller.enqueue(encoder.encode(PING_FRAME));
+      if (result === QUIET) return controller.enqueue(encoder.encode(pingFrame));
       next = null;
       if (result.done) return controller.close();
       controller.enqueue(encoder.encode(result.value));

@@ -31,6 +31,8 @@ export interface Assembled {
   tokens: readonly AnswerToken[];
   /** Whether a stop string was found: these pieces are the last. */
   stopped: boolean;
+  /** That string. */
+  stopString: string | null;
 }
 
 /** A control token as JSON has it: so do {@link marksOf}. */
@@ -118,6 +120,12 @@ export class TextAssembler {
     }
     if (isLast && !stopped) say(this.#matcher.flush());
     const tokens = length === 0 && !isLast ? [] : this.#aligner.take(length);
-    return { pieces, stopped, tokens: stopped ? [...tokens, ...this.#aligner.cut()] : tokens };
+    const stopString = this.#matcher.found;
+    return {
+      pieces,
+      stopped,
+      stopString,
+      tokens: stopped ? [...tokens, ...this.#aligner.cut()] : tokens,
+    };
   }
 }

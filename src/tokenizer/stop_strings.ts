@@ -21,6 +21,7 @@ export class StopMatcher {
   readonly #includesStop: boolean;
   #held = "";
   #stopped = false;
+  #found: string | null = null;
 
   /**
    * @param stops Stop strings; none is empty.
@@ -33,12 +34,18 @@ export class StopMatcher {
     this.#includesStop = includesStop;
   }
 
+  /** The stop string that ended the text; null if none did. */
+  get found(): string | null {
+    return this.#found;
+  }
+
   /** Takes the next piece; returns all text that cannot be part of a stop string any more. */
   push(piece: string): StopResult {
     if (this.#stopped) return { text: "", stopped: true };
     const text = this.#held + piece;
     const stop = this.#findStop(text);
     this.#stopped = stop !== null;
+    if (stop) this.#found = text.slice(stop.begin, stop.end);
     const stopLength = this.#includesStop ? stop?.end : stop?.begin;
     const textLength = stopLength ?? text.length - this.#heldLength(text);
     this.#held = this.#stopped ? "" : text.slice(textLength);

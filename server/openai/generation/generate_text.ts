@@ -55,7 +55,7 @@ async function* run(
   const echo = new Echo(spec, model.tokenizer);
   if (maxTokens === 0 && !echo.reportsLogprobs) {
     yield* echo.pieces();
-    yield { type: "finish", reason: "length", timings: progress.timings() };
+    yield { type: "finish", reason: "length", stopString: null, timings: progress.timings() };
     return;
   }
   const assembler = new TextAssembler(model.tokenizer, spec);
@@ -76,7 +76,8 @@ async function* run(
       progress.countToken(observer, wasReasoning || assembler.isReasoning);
       yield* toPieces(assembled, progress.completionTokenCount);
       if (assembled.stopped) {
-        yield { type: "finish", reason: "stop", timings: progress.timings() };
+        const { stopString } = assembled;
+        yield { type: "finish", reason: "stop", stopString, timings: progress.timings() };
         return;
       }
     } else if (event.type === "forced") {
@@ -89,7 +90,8 @@ async function* run(
       const assembled = assembler.flush(event.reason === "length");
       yield* toPieces(assembled, event.completionTokenCount);
       const reason = assembled.stopped ? "stop" : event.reason;
-      yield { type: "finish", reason, timings: toTimings(event, progress.reasoningTokenCount) };
+      const timings = toTimings(event, progress.reasoningTokenCount);
+      yield { type: "finish", reason, stopString: assembled.stopString, timings };
       return;
     }
   }

@@ -37,7 +37,13 @@ export type GenerationPiece =
     completionTokenCount: number;
   }
   | (ToolCallPiece & { completionTokenCount: number })
-  | { type: "finish"; reason: FinishReason; timings: GenerationTimings };
+  | {
+    type: "finish";
+    reason: FinishReason;
+    /** The stop string that ended it. */
+    stopString: string | null;
+    timings: GenerationTimings;
+  };
 
 /** Tokens go with the first piece that is text, wherever in it they are. */
 export function* toPieces(
