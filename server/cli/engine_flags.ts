@@ -19,6 +19,11 @@ export const ENGINE_FLAGS: FlagSpecs = {
     value: "MIB",
     help: "device memory for packed blocks (default: printed at start)",
   },
+  adapter: {
+    value: "KIND",
+    choices: ["high-performance", "low-power"],
+    help: "which GPU of several (default: high-performance)",
+  },
   ...SERVING_FLAGS,
 };
 
@@ -43,6 +48,7 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   if (contextLength !== null) options.contextLength = contextLength;
   if (sequenceCountMax !== null) options.sequenceCountMax = sequenceCountMax;
   if (cacheSizeMib !== null) options.cacheSizeBytes = Math.floor(cacheSizeMib * 2 ** 20);
+  if (flags.text("adapter") === "low-power") options.adapterPower = "low-power";
   Object.assign(options, readServingFlags(flags));
   return { model: flags.text("model"), options };
 }

@@ -52,6 +52,11 @@ export function servedName(modelPath: string): string {
   return stem.replace(/[.-](I?Q\d\w*|B?F\d+)$/i, "") || stem;
 }
 
+function wantedCache({ cacheWantedBytes }: EngineInfo): string {
+  if (cacheWantedBytes === null) return "";
+  return ` (of ${formatMegabytes(cacheWantedBytes)}: the device has no room for more)`;
+}
+
 /** What is in force, a line each, for people. */
 export function describeEngine(info: EngineInfo): string {
   const parameters = (info.parameterCount / 1e6).toFixed(0);
@@ -59,7 +64,7 @@ export function describeEngine(info: EngineInfo): string {
     ? `${info.contextLength} tokens`
     : `${info.contextLength} tokens (trained: ${info.contextLengthTrained})`;
   const memory = `${formatMegabytes(info.weightBytes)} weights, ` +
-    `up to ${formatMegabytes(info.cacheCapacityBytes)} packed KV, ` +
+    `up to ${formatMegabytes(info.cacheCapacityBytes)} packed KV${wantedCache(info)}, ` +
     `${info.sequenceCountMax} sequences at a time`;
   const serving = `up to ${info.waitingCountMax} waiting, steps of ${info.stepTokenCountMax} ` +
     `tokens beside decoding, prefixes ${info.sharesPrefixes ? "shared" : "not shared"}`;

@@ -63,6 +63,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     sequenceCountMax,
     waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
     cacheSizeBytes: options.cacheSizeBytes ?? null,
+    adapterPower: options.adapterPower ?? "high-performance",
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
     sealPolicy: checkedSealPolicy(options.sealPolicy),
     sharesPrefixes: options.sharesPrefixes ?? true,

@@ -210,9 +210,12 @@ export interface EngineOptions {
   waitingCountMax?: number;
   /**
    * Device memory for sealed blocks in bytes. If left out: what all sequences can ever need, at
-   * most the adapter's largest buffer, and on a CPU adapter at most a quarter of the free memory.
+   * most the adapter's largest buffer, and on a CPU adapter at most a quarter of the free memory;
+   * less if the device has no room for it.
    */
   cacheSizeBytes?: number;
+  /** Which GPU of several; `high-performance` if left out. */
+  adapterPower?: "high-performance" | "low-power";
   /**
    * Prompt tokens of a step that decodes, for each prompt that is being read: less makes running
    * streams steadier meanwhile, more reads prompts faster. Default 128, on a CPU adapter 4.

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { alignUp } from "../core/shapes.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { withOrigin } from "./wgsl_origin.ts";
 import { workgroupMemoryBytes } from "./workgroup_memory.ts";
@@ -119,6 +120,18 @@ export class Gpu {
     this.#buffers.set(buffer, size);
     this.#allocatedBytes += size;
     return buffer;
+  }
+
+  /** Whether buffers of these sizes can be had beside those there are. Keeps none of them. */
+  async hasRoomFor(sizesBytes: readonly number[]): Promise<boolean> {
+    this.device.pushErrorScope("out-of-memory");
+    const buffers = sizesBytes.map((size) =>
+      this.device.createBuffer({ label: "room", size: alignUp(size, 16), usage: STORAGE_USAGE })
+    );
+    const error = await this.device.popErrorScope();
+    for (const buffer of buffers) buffer.destroy();
+    this.device.queue.submit([]); // what was destroyed is freed
+    return error === null;
   }
 
   /** Frees a buffer made by {@link createBuffer}. */

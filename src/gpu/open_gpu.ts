@@ -11,18 +11,26 @@ import { type AdapterFacts, Gpu } from "./gpu.ts";
 /** Each that is missing is done without. */
 const FEATURES = ["subgroups", "timestamp-query", "shader-f16"] as const;
 
+/** Which GPU is opened. */
+export interface OpenOptions {
+  webgpu?: GPU;
+  power?: GPUPowerPreference;
+}
+
 /** Sizes are counted in 32 bits in places. */
 const SIZE_MAX = 2 ** 31 - 4;
 
 /**
  * Opens the adapter with every limit it offers, and probes its device.
  *
- * @param webgpu Where to look for it: the runtime's own WebGPU, or another.
+ * @param options `webgpu`: where to look for it, the runtime's own or another. `power`: which one
+ * of several; the runtime has no other way to choose.
  * @throws {EngineError} `adapter_missing` if there is none; `adapter_unsupported` if it cannot
  * open a device.
  */
-export async function openGpu(webgpu: GPU | undefined = navigator.gpu): Promise<Gpu> {
-  const adapter = await webgpu?.requestAdapter({ powerPreference: "high-performance" });
+export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
+  const { webgpu = navigator.gpu, power = "high-performance" } = options;
+  const adapter = await (webgpu as GPU | undefined)?.requestAdapter({ powerPreference: power });
   if (!adapter) {
     throw new EngineError(
       "adapter_missing",
@@ -45,7 +53,7 @@ export async function openGpu(webgpu: GPU | undefined = navigator.gpu): Promise<
     bufferSizeMax: Math.min(limits.maxBufferSize, SIZE_MAX),
   };
   const gpu = new Gpu(device, facts);
-  Object.assign(facts, await probeDevice(gpu, webgpu!));
+  Object.assign(facts, await probeDevice(gpu, webgpu));
   return gpu;
 }
 

@@ -153,6 +153,16 @@ export class KvCache {
   }
 }
 
+/** Bytes of each buffer that a {@link KvCache} allocates. */
+export function cacheBufferBytes(shape: CacheShape): number[] {
+  const words = [
+    ...shape.stores.map((store) => windowWords(shape, store)),
+    ...shape.groups.map(({ wordCount }) => wordCount),
+  ];
+  const directoryBytes = shape.stores.length * shape.directoryStrideBytes;
+  return [...words.map((count) => count * WORD_SIZE_BYTES), directoryBytes];
+}
+
 function windowWords({ slotCount, tileWords }: CacheShape, { tileCount }: Store): number {
   return slotCount * tileCount * tileWords;
 }

@@ -24,7 +24,8 @@ import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { rawTiles } from "../kvcache/cache_shape.ts";
-import { blockCapacity, type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
+import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
+import { fitCache } from "./fit_cache.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { DiskClient } from "../tiers/disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
@@ -74,7 +75,7 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
   const file = { ...header, metadata: new GgufMetadata(metadata) };
   const model = await loadModel(file, (message, fraction) => {
     onProgress(message, fraction * WEIGHTS_PROGRESS);
-  });
+  }, { power: options.adapterPower });
   try {
     return await createRuntime(model, { ...options, profile }, onProgress);
   } catch (error) {
@@ -91,13 +92,13 @@ async function createRuntime(
   const { gpu, shape } = model;
   const contextLength = checkedContextLength(options.contextLength, shape);
   const calibration = await resolveCalibration(model, options, onProgress);
-  const plan = planCache(model, {
+  let wantedCacheBytes: number | null = null;
+  const plan = await fitCache(model, {
     codec: modelCodec(model, options.profile, calibration.inForce),
     slotCount: options.sequenceCountMax,
     contextLength,
-    ...(options.cacheSizeBytes === null
-      ? { arenaLimitBytes: arenaLimitBytes(gpu) }
-      : { arenaSizeBytes: options.cacheSizeBytes }),
+    ...(options.cacheSizeBytes === null ? {} : { arenaSizeBytes: options.cacheSizeBytes }),
+    onShrunk: (wantedBytes) => wantedCacheBytes = wantedBytes,
   });
   const stepTokenCountMax = options.stepTokenCountMax ?? stepTokenCount(gpu);
   const host = options.hostSizeBytes > 0 ? hostTier(plan, options.hostSizeBytes) : null;
@@ -133,6 +134,7 @@ async function createRuntime(
     ...codecInForce(plan.codec, calibration.inForce),
     stepTokenCountMax,
     cacheCapacityBytes: runner.cache.sizeBytes.arena,
+    cacheWantedBytes: wantedCacheBytes,
     blockCapacity: blockCapacity(plan),
   });
   return {
@@ -159,6 +161,7 @@ type Derived =
   | "codec"
   | "stepTokenCountMax"
   | "cacheCapacityBytes"
+  | "cacheWantedBytes"
   | "blockCapacity";
 
 function engineInfo(
@@ -184,13 +187,6 @@ function engineInfo(
     weightBytes: weights.sizeBytes,
     ...derived,
   };
-}
-
-/** Most device memory that sealed blocks take unless a budget is given. */
-function arenaLimitBytes(gpu: Gpu): number {
-  const { isFallback, bufferSizeMax } = gpu.facts;
-  if (!isFallback) return bufferSizeMax;
-  return Math.min(bufferSizeMax, Math.floor(Deno.systemMemoryInfo().available / 4));
 }
 
 async function warmedUp(runner: StepRunner, plan: CachePlan, onProgress: OnProgress) {

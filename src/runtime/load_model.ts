@@ -8,7 +8,7 @@ import { EngineError } from "../core/errors.ts";
 import type { ModelShape } from "../core/shapes.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { openGpu } from "../gpu/open_gpu.ts";
+import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import type { ModelPlan } from "../model/plan.ts";
 import { type ModelWeights, uploadWeights, weightSizeBytes } from "../model/weights.ts";
@@ -32,13 +32,18 @@ export type OnProgress = (message: string, fraction: number) => void;
 /**
  * Opens the device and loads the weights of `file`.
  *
+ * @param adapter Which GPU.
  * @throws {EngineError} `model_file_invalid`, `model_unsupported`, `model_too_large` before
  * anything is loaded; `adapter_missing`, `adapter_unsupported`, `out_of_memory`.
  */
-export async function loadModel(file: GgufFile, onProgress: OnProgress): Promise<LoadedModel> {
+export async function loadModel(
+  file: GgufFile,
+  onProgress: OnProgress,
+  adapter: OpenOptions = {},
+): Promise<LoadedModel> {
   onProgress("opening the GPU", 0);
   const plan = readModelPlan(file);
-  const gpu = await openGpu();
+  const gpu = await openGpu(adapter);
   try {
     checkMemory(gpu, weightSizeBytes(file));
     const weights = await uploadWeights(gpu, { file, plan, onProgress });

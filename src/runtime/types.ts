@@ -39,6 +39,7 @@ export interface LoadOptions {
   sequenceCountMax: number;
   waitingCountMax: number;
   cacheSizeBytes: number | null;
+  adapterPower: "high-performance" | "low-power";
   stepTokenCountMax: number | null;
   sealPolicy: SealPolicyOptions;
   sharesPrefixes: boolean;
@@ -117,6 +118,8 @@ export interface EngineInfo {
   weightBytes: number;
   /** Device bytes of the arena. */
   cacheCapacityBytes: number;
+  /** What it would take if the device had room for it; null if it has. */
+  cacheWantedBytes: number | null;
   /** Sealed blocks that it holds at least, whatever they take. */
   blockCapacity: number;
 }

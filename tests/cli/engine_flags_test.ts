@@ -12,6 +12,12 @@ Deno.test("readEngineFlags() asks for profile balanced and the default model wit
   assertEquals(read(), { model: null, options: { profile: { name: "balanced" } } });
 });
 
+Deno.test("readEngineFlags() takes the GPU of low power if asked, and names both kinds", () => {
+  assertEquals(read("--adapter", "low-power").options.adapterPower, "low-power");
+  assertEquals(read("--adapter", "high-performance").options.adapterPower, undefined);
+  assertThrows(() => read("--adapter", "RTX"), UsageError, "high-performance");
+});
+
 Deno.test("readEngineFlags() reads tiers in MiB and GiB", () => {
   const { options } = read("--kv-disk", "d", "--kv-host-memory", "2", "--kv-disk-size", "0.5");
   const { diskFolder, hostSizeBytes, diskSizeBytes } = options;

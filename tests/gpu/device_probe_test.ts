@@ -22,7 +22,7 @@ const { facts } = await testGpu();
 const isOwnProcess = Deno.env.has(WIDTH_VARIABLE);
 
 async function factsOf(lie: Lie): Promise<AdapterFacts> {
-  const gpu = await openGpu(lyingWebgpu(lie));
+  const gpu = await openGpu({ webgpu: lyingWebgpu(lie) });
   const { facts } = gpu;
   assertEquals(gpu.allocatedBytes, 0, "the probe keeps no buffers");
   gpu.close();

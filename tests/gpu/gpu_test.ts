@@ -80,7 +80,7 @@ Deno.test("ReadBack reads without the fixed sleep of an awaited map, 50 times in
 });
 
 Deno.test("ReadBack reads where a map stays pending until it is awaited", async () => {
-  const gpu = await openGpu(await dawn());
+  const gpu = await openGpu({ webgpu: await dawn() });
   const source = gpu.createBufferWith("source", Uint32Array.of(7, 8, 9, 10));
   const readBack = ReadBack.create(gpu, "result", 16);
   assert(!readBack.isSynchronous, "this WebGPU maps as the standard says");

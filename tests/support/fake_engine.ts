@@ -99,6 +99,7 @@ const INFO: EngineInfo = {
   diskCapacityBytes: 0,
   weightBytes: 900,
   cacheCapacityBytes: 5000,
+  cacheWantedBytes: null,
   blockCapacity: 7,
 };
 

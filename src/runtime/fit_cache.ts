@@ -1,0 +1,89 @@
+/**
+ * A cache that the device has room for, found by allocating: a device with memory of its own does
+ * not say how much it has.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { cacheBufferBytes } from "../kvcache/kv_cache.ts";
+import { type CachePlan, planCache } from "./cache_plan.ts";
+import type { LoadedModel } from "./load_model.ts";
+
+/** Of activations, partial results, sealing and staging, beside logits. */
+const WORK_BYTES = 96 * 2 ** 20;
+
+/** What a planned cache follows from. */
+export type FitOptions = Omit<Parameters<typeof planCache>[1], "arenaLimitBytes"> & {
+  /** Called if there is no room for what was planned, with what there is room for. */
+  onShrunk: (wantedBytes: number, arenaBytes: number) => void;
+};
+
+/**
+ * Plans a cache and verifies by allocating that it fits beside the weights and what steps work in.
+ * Without a given size it shrinks by half until it does.
+ *
+ * @throws {EngineError} `model_too_large` if not even one sequence fits, or as {@link planCache}
+ * does; `out_of_memory` if the size is given and does not fit.
+ */
+export async function fitCache(model: LoadedModel, options: FitOptions): Promise<CachePlan> {
+  const { onShrunk, ...wanted } = options;
+  const limits = { ...wanted, arenaLimitBytes: arenaLimitBytes(model.gpu) };
+  let plan = planCache(model, limits);
+  if (await fits(model, plan)) return plan;
+  const wantedBytes = arenaBytes(plan);
+  if (options.arenaSizeBytes !== undefined) {
+    throw new EngineError(
+      "out_of_memory",
+      `Cannot allocate ${wantedBytes} bytes for packed blocks: the device has no room for them ` +
+        "beside the weights; give less with --kv-memory",
+    );
+  }
+  do {
+    const smaller = halved(model, limits, plan);
+    if (smaller === null) {
+      throw new EngineError(
+        "model_too_large",
+        "Cannot serve the model: beside its weights the device has no room for a cache of " +
+          `${arenaBytes(plan)} bytes; use a smaller --ctx or fewer --sequences`,
+      );
+    }
+    plan = smaller;
+  } while (!await fits(model, plan));
+  onShrunk(wantedBytes, arenaBytes(plan));
+  return plan;
+}
+
+/** A plan of half the size; null if that holds nothing. */
+function halved(
+  model: LoadedModel,
+  options: Parameters<typeof planCache>[1],
+  plan: CachePlan,
+): CachePlan | null {
+  const arenaLimitBytes = Math.floor(arenaBytes(plan) / 2);
+  try {
+    return planCache(model, { ...options, arenaLimitBytes });
+  } catch (error) {
+    if (error instanceof EngineError && error.code === "model_too_large") return null;
+    throw error;
+  }
+}
+
+async function fits({ gpu, shape }: LoadedModel, { shape: cache }: CachePlan): Promise<boolean> {
+  const rowCount = cache.slotCount + SLICE_TOKEN_COUNT;
+  const logitBytes = rowCount * shape.vocabSize * WORD_SIZE_BYTES;
+  return await gpu.hasRoomFor([...cacheBufferBytes(cache), WORK_BYTES, logitBytes]);
+}
+
+function arenaBytes({ shape: { groups } }: CachePlan): number {
+  return groups.reduce((sum, { wordCount }) => sum + wordCount, 0) * WORD_SIZE_BYTES;
+}
+
+/** Most device memory that sealed blocks take unless a budget is given. */
+function arenaLimitBytes(gpu: Gpu): number {
+  const { isFallback, bufferSizeMax } = gpu.facts;
+  if (!isFallback) return bufferSizeMax;
+  return Math.min(bufferSizeMax, Math.floor(Deno.systemMemoryInfo().available / 4));
+}

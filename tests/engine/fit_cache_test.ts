@@ -1,0 +1,80 @@
+/** A cache that shrinks to the memory of a device that does not say how much it has. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describeEngine } from "../../server/cli/load_model.ts";
+import { EngineError } from "../../src/core/errors.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { fitCache, type FitOptions } from "../../src/runtime/fit_cache.ts";
+import { loadModel } from "../../src/runtime/load_model.ts";
+import { modelCodec } from "../../src/runtime/model_codec.ts";
+import { codecProfile } from "../../src/codec/profile.ts";
+import { FakeEngine } from "../support/fake_engine.ts";
+import { lyingWebgpu } from "../support/lying_webgpu.ts";
+import { withTinyModel } from "../support/tiny_engine.ts";
+
+const MIB = 2 ** 20;
+
+/** Plans for 8 sequences of 4,096 tokens on a device of so much memory. */
+async function fit(memoryBytes: number, options: Partial<FitOptions> = {}) {
+  let found: { wantedBytes: number; keptBytes: number; shrunk: number[] } | undefined;
+  await withTinyModel({ type: "F32", contextLength: 4096 }, async (path) => {
+    const webgpu = lyingWebgpu({ memoryBytes });
+    const model = await loadModel(await readGguf(path), () => {}, { webgpu });
+    try {
+      const allocated = model.gpu.allocatedBytes;
+      const shrunk: number[] = [];
+      const plan = await fitCache(model, {
+        codec: modelCodec(model, codecProfile({ name: "exact" }), null),
+        slotCount: 8,
+        contextLength: 4096,
+        onShrunk: (wanted, kept) => shrunk.push(wanted, kept),
+        ...options,
+      });
+      assertEquals(model.gpu.allocatedBytes, allocated, "what was tried is freed");
+      const keptBytes = plan.shape.groups.reduce((sum, group) => sum + group.wordCount * 4, 0);
+      found = { wantedBytes: shrunk[0] ?? keptBytes, keptBytes, shrunk };
+    } finally {
+      model.gpu.close();
+    }
+  });
+  return found!;
+}
+
+Deno.test("fitCache() shrinks to what the device has room for, and says from what to what", async () => {
+  const roomy = await fit(2048 * MIB);
+  assertEquals(roomy.shrunk, []);
+  const { keptBytes, shrunk } = await fit(96 * MIB + 4 * MIB + roomy.keptBytes / 2);
+  assertEquals(shrunk, [roomy.keptBytes, keptBytes]);
+  assert(keptBytes < roomy.keptBytes && keptBytes >= roomy.keptBytes / 4, `${keptBytes} bytes`);
+});
+
+Deno.test("fitCache() refuses a given size that does not fit, naming the flag", async () => {
+  const error = await assertRejects(
+    () => fit(112 * MIB, { arenaSizeBytes: 64 * MIB }),
+    EngineError,
+    "less with --kv-memory",
+  );
+  assertEquals(error.code, "out_of_memory");
+});
+
+Deno.test("fitCache() refuses a model beside which no cache fits", async () => {
+  const error = await assertRejects(() => fit(32 * MIB), EngineError, "no room for a cache");
+  assertEquals(error.code, "model_too_large");
+});
+
+Deno.test("what is said at start names the cache that did not fit", () => {
+  const text = describeEngine({ ...new FakeEngine(() => []).info, cacheWantedBytes: 64 * MIB });
+  assert(/packed KV \(of 67\.1 MB: the device has no room for more\)/.test(text), text);
+});
+
+Deno.test("loadModel() asks for the GPU of the power that it is given", async () => {
+  await withTinyModel({ type: "F32" }, async (path) => {
+    const file = await readGguf(path);
+    const asked: (string | undefined)[] = [];
+    const webgpu = lyingWebgpu({ onAsked: ({ powerPreference }) => asked.push(powerPreference) });
+    for (const power of ["low-power", "high-performance"] as const) {
+      (await loadModel(file, () => {}, { webgpu, power })).gpu.close();
+    }
+    assertEquals(asked, ["low-power", "high-performance"]);
+  });
+});
