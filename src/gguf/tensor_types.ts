@@ -9,6 +9,7 @@ import { divExact } from "../core/shapes.ts";
 import { BF16 } from "./tensor_types/bf16.ts";
 import { F16 } from "./tensor_types/f16.ts";
 import { F32 } from "./tensor_types/f32.ts";
+import { MXFP4 } from "./tensor_types/mxfp4.ts";
 import { Q4_0 } from "./tensor_types/q4_0.ts";
 import { Q4_1 } from "./tensor_types/q4_1.ts";
 import { Q4_K } from "./tensor_types/q4_k.ts";
@@ -32,6 +33,7 @@ export const TENSOR_TYPES = {
   Q4_K,
   Q5_K,
   Q6_K,
+  MXFP4,
 } as const satisfies Record<string, TensorTypeSpec>;
 
 /** Name of a supported element type. */
@@ -59,7 +61,6 @@ const OTHER_TYPE_NAMES: Readonly<Record<number, string>> = {
   29: "IQ1_M",
   34: "TQ1_0",
   35: "TQ2_0",
-  39: "MXFP4",
   40: "NVFP4",
   41: "Q1_0",
   42: "Q2_0",

@@ -10,6 +10,7 @@ import type { TensorType } from "../gguf/tensor_types.ts";
 import { bf16 } from "./weight_formats/bf16.ts";
 import { f16 } from "./weight_formats/f16.ts";
 import { f32 } from "./weight_formats/f32.ts";
+import { mxfp4 } from "./weight_formats/mxfp4.ts";
 import { q4 } from "./weight_formats/q4.ts";
 import { q4k } from "./weight_formats/q4k.ts";
 import { q5 } from "./weight_formats/q5.ts";
@@ -20,6 +21,7 @@ import type { UnitWriter, WeightFormatSpec } from "./weight_formats/spec.ts";
 
 /** All formats, the smallest first. */
 export const WEIGHT_FORMATS = {
+  mxfp4,
   q4k,
   q4,
   q5k,

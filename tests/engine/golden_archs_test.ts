@@ -66,7 +66,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "llama.q2_k.gguf": "type is Q2_K",
   "llama.iq4_xs.gguf": "type is IQ4_XS",
   "llama.iq4_nl.gguf": "type is IQ4_NL",
-  "gpt-oss.mxfp4_moe.gguf": "type is MXFP4",
+  "gpt-oss.mxfp4_moe.gguf": 'architecture is "gpt-oss"',
 };
 
 type ArchCase = GoldenCase & { file: string };

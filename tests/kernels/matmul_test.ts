@@ -59,6 +59,8 @@ const CASES: Problem[] = [
   { ...CONTROL, type: "Q4_K", rowCount: 5, columnCount: 512, norm: true, why: "with a norm" },
   { ...CONTROL, type: "Q6_K", sharing: "workgroup", columnCount: 256, why: "a slice per block" },
   { ...CONTROL, type: "Q5_K", sharing: "workgroup", columnCount: 768, why: "uneven slices" },
+  { ...CONTROL, type: "MXFP4", rowCount: 3, why: "floats of 4 bits" },
+  { ...CONTROL, type: "MXFP4", sharing: "workgroup", why: "a scale of each slice" },
   { ...CONTROL, columnCount: 32, why: "one block of columns" },
   { ...CONTROL, outputCount: 1, why: "one output" },
   { ...CONTROL, outputCount: 31, why: "one output short of a group" },

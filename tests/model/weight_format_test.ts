@@ -29,23 +29,12 @@ const SIZE_MAX: Readonly<Record<TensorType, number>> = {
   Q4_K: 1,
   Q5_K: 1,
   Q6_K: 1,
+  MXFP4: 1,
   F16: 1,
   BF16: 1,
   F32: 1,
 };
-const TYPES: TensorType[] = [
-  "Q4_0",
-  "Q4_1",
-  "Q5_0",
-  "Q5_1",
-  "Q8_0",
-  "Q4_K",
-  "Q5_K",
-  "Q6_K",
-  "F16",
-  "BF16",
-  "F32",
-];
+const TYPES = Object.keys(SIZE_MAX) as TensorType[];
 
 for (const type of TYPES) {
   Deno.test(`packWeights() keeps every value of ${type}, and fills the group with zeros`, () => {
@@ -273,6 +262,10 @@ function blockValues(format: WeightFormat, bytes: Uint8Array, place: SidePlace):
           0;
       });
     }
+    case "mxfp4": {
+      const exponent = new Uint8Array(place.side.slice().buffer)[place.row];
+      return columns.map((i) => e2m1(nibble(i)) * 2 ** (exponent - 127) + 0);
+    }
     case "f16":
       return columns.map((i) => view.getFloat16(2 * i, true) + 0);
     case "f32":
@@ -285,6 +278,13 @@ function blockValues(format: WeightFormat, bytes: Uint8Array, place: SidePlace):
       });
     }
   }
+}
+
+/** A float of 4 bits: sign, exponent of 2 bits biased by 1, mantissa of 1. */
+function e2m1(bits: number): number {
+  const [sign, exponent, mantissa] = [bits >> 3, (bits >> 1) & 3, bits & 1];
+  const magnitude = exponent === 0 ? mantissa / 2 : (1 + mantissa / 2) * 2 ** (exponent - 1);
+  return sign === 1 ? -magnitude : magnitude;
 }
 
 /** Scale and minimum of a block: 6 bits each, of 12 bytes in words 1 to 3. */

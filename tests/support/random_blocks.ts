@@ -4,13 +4,22 @@ import { quantise } from "./quantise.ts";
 import { elementsSizeBytes, type TensorType } from "../../src/gguf/tensor_types.ts";
 import { seededNormals, seededRandom } from "./numeric.ts";
 
-/** Where the f16 of a block lie, of types whose other bytes may be anything. */
-const HALVES_AT: Partial<Record<TensorType, { blockBytes: number; offsets: number[] }>> = {
-  Q5_0: { blockBytes: 22, offsets: [0] },
-  Q5_1: { blockBytes: 24, offsets: [0, 2] },
-  Q4_K: { blockBytes: 144, offsets: [0, 2] },
-  Q5_K: { blockBytes: 176, offsets: [0, 2] },
-  Q6_K: { blockBytes: 210, offsets: [208] },
+/** Where scales lie in a block, of types whose other bytes may be anything. */
+interface ScalePlaces {
+  blockBytes: number;
+  /** Of f16. */
+  halves: readonly number[];
+  /** Of exponents of 8 bits. */
+  exponents?: readonly number[];
+}
+
+const SCALES_AT: Partial<Record<TensorType, ScalePlaces>> = {
+  Q5_0: { blockBytes: 22, halves: [0] },
+  Q5_1: { blockBytes: 24, halves: [0, 2] },
+  Q4_K: { blockBytes: 144, halves: [0, 2] },
+  Q5_K: { blockBytes: 176, halves: [0, 2] },
+  Q6_K: { blockBytes: 210, halves: [208] },
+  MXFP4: { blockBytes: 17, halves: [], exponents: [0] },
 };
 
 /** Scales beside random ones: none, the least, a subnormal, negative, large (16 times is f16). */
@@ -25,20 +34,36 @@ export function randomBlocks(
   elementCount: number,
   seed: number,
 ): Uint8Array<ArrayBuffer> {
-  const halves = HALVES_AT[type];
-  if (halves === undefined) {
+  const places = SCALES_AT[type];
+  if (places === undefined) {
     return quantise(type as Parameters<typeof quantise>[0], seededNormals(elementCount, seed));
   }
-  const random = seededRandom(seed);
-  const bytes = new Uint8Array(elementsSizeBytes(type, elementCount));
-  bytes.forEach((_, i) => bytes[i] = Math.floor(random() * 256));
+  const bytes = anyBlocks(type, elementCount, seed);
+  const random = seededRandom(~seed);
   const view = new DataView(bytes.buffer);
-  for (let at = 0; at < bytes.length; at += halves.blockBytes) {
-    for (const offset of halves.offsets) {
+  for (let at = 0; at < bytes.length; at += places.blockBytes) {
+    for (const offset of places.halves) {
       const isWorst = random() < 0.3;
       const worst = WORST_HALVES[Math.floor(random() * WORST_HALVES.length)];
       view.setFloat16(at + offset, isWorst ? worst : (random() - 0.5) / 64, true);
     }
+    for (const offset of places.exponents ?? []) {
+      view.setUint8(at + offset, 117 + Math.floor(random() * 10));
+    }
   }
   return bytes;
+}
+
+/**
+ * Seeded bytes of `elementCount` elements, whatever they mean: every bit at random, so that scales
+ * are now and then infinite or no number.
+ */
+export function anyBlocks(
+  type: TensorType,
+  elementCount: number,
+  seed: number,
+): Uint8Array<ArrayBuffer> {
+  const random = seededRandom(seed);
+  const bytes = new Uint8Array(elementsSizeBytes(type, elementCount));
+  return bytes.map(() => Math.floor(random() * 256));
 }
