@@ -17,19 +17,23 @@ import type { EngineRequest } from "./engine_flags.ts";
 /**
  * Loads the model at `modelPath`; progress goes to stderr.
  *
- * @param options.readsAside Whether long prompts are read by a thread of their own.
+ * @param readsAside Whether long prompts are read by a thread of their own.
+ * @param templateSource A chat template in place of the file's own.
  * @throws {EngineError} If the file, the adapter or the memory does not allow it.
  */
 export async function loadServedModel(
   modelPath: string,
   options: EngineRequest["options"],
-  { readsAside = false }: { readsAside?: boolean } = {},
+  { readsAside = false, templateSource = null }: {
+    readsAside?: boolean;
+    templateSource?: string | null;
+  } = {},
 ): Promise<ServedModel> {
   const { metadata } = await readGguf(modelPath);
   const tokenizer = createTokenizer(metadata);
-  const chatTemplate = createChatTemplate(metadata, tokenizer);
+  const chatTemplate = createChatTemplate(metadata, tokenizer, templateSource);
   const prompts = readsAside
-    ? new WorkerPromptReader(modelPath, tokenizer, chatTemplate)
+    ? new WorkerPromptReader(modelPath, tokenizer, chatTemplate, templateSource)
     : directPromptReader(tokenizer, chatTemplate);
   const progress = new ProgressLine();
   try {

@@ -9,6 +9,7 @@ import { ensureModel } from "../setup/model_path.ts";
 import type { ServedModel } from "../state.ts";
 import { chat } from "./chat/chat.ts";
 import type { ChatSettings } from "./chat/session.ts";
+import { CHAT_TEMPLATE_FLAGS, readChatTemplate } from "./chat_template_flag.ts";
 import type { Command } from "./command.ts";
 import { ENGINE_FLAGS, readEngineFlags } from "./engine_flags.ts";
 import { type Flags, parseFlags, type Settings } from "./flags.ts";
@@ -37,6 +38,7 @@ export const runCommand: Command = {
     system: { value: "TEXT", help: "system message" },
     raw: { help: "complete the prompt as it is, without the chat template" },
     ...ENGINE_FLAGS,
+    ...CHAT_TEMPLATE_FLAGS,
     ...CONFIG_FLAGS,
   },
   examples: [
@@ -60,13 +62,15 @@ async function run(args: readonly string[], inherited: Settings): Promise<number
   const flags = parseFlags(args, runCommand.flags, inherited);
   const engineRequest = readEngineFlags(flags);
   const settings = readChatSettings(flags);
+  const templateSource = await readChatTemplate(flags);
   const prompt = await readPrompt(flags);
   if (prompt === null && flags.has("raw")) {
     throw new UsageError("Cannot chat with --raw: it completes one prompt, and there is none");
   }
   const modelPath = await ensureModel(engineRequest.model);
   // One sequence needs no memory for more, unless the user wants to see that.
-  const load = () => loadServedModel(modelPath, { sequenceCountMax: 1, ...engineRequest.options });
+  const options = { sequenceCountMax: 1, ...engineRequest.options };
+  const load = () => loadServedModel(modelPath, options, { templateSource });
   if (prompt !== null) return await answerOnce(load, { prompt, settings, isRaw: flags.has("raw") });
   const model = await load();
   try {

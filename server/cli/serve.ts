@@ -11,6 +11,7 @@ import { ensureModel } from "../setup/model_path.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import { LOG_FORMATS, type LogFormat } from "../request_log.ts";
 import { ServerState } from "../state.ts";
+import { CHAT_TEMPLATE_FLAGS, readChatTemplate } from "./chat_template_flag.ts";
 import type { Command } from "./command.ts";
 import { ENGINE_FLAGS, type EngineRequest, readEngineFlags } from "./engine_flags.ts";
 import { type Flags, parseFlags, type Settings } from "./flags.ts";
@@ -29,6 +30,7 @@ export const serveCommand: Command = {
     host: { value: "HOST", help: "address to listen on (default: 127.0.0.1)" },
     port: { value: "PORT", help: "port to listen on, 0 for any free one (default: 8000)" },
     ...ENGINE_FLAGS,
+    ...CHAT_TEMPLATE_FLAGS,
     "model-name": {
       value: "NAMES",
       help:
@@ -91,6 +93,7 @@ interface ServeRequest {
   drainLimitMs: number;
   keepAliveMs: number;
   engine: EngineRequest;
+  templateSource: string | null;
 }
 
 async function serve(args: readonly string[], inherited: Settings): Promise<number> {
@@ -109,7 +112,8 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
     slotFolder,
     log,
   });
-  const loading = loadServedModel(modelPath, request.engine.options, { readsAside: true });
+  const { engine, templateSource } = request;
+  const loading = loadServedModel(modelPath, engine.options, { readsAside: true, templateSource });
   const release = async () => {
     const model = await loading.catch(() => null);
     model?.prompts.close();
@@ -181,6 +185,7 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     keepAliveMs: 1000 * (flags.number("keep-alive", { min: 1, ...SECONDS }) ?? 75),
     drainLimitMs: 1000 * (flags.number("drain-timeout", { min: 0, ...SECONDS }) ?? 30),
     engine: readEngineFlags(flags),
+    templateSource: await readChatTemplate(flags),
   };
 }
 

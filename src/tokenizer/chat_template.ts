@@ -7,6 +7,7 @@
 import { EngineError } from "../core/errors.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
 import { JinjaTemplate } from "./jinja/template.ts";
+import { readId } from "./special_ids.ts";
 import { SpecialTokens } from "./special_tokens.ts";
 import { TextMask, unusedMark } from "./text_mask.ts";
 import type { ChatMessage, ChatTemplate, RenderOptions, Tokenizer } from "./types.ts";
@@ -19,16 +20,26 @@ const TEMPLATE_KEY = "tokenizer.chat_template";
  *
  * @param metadata The GGUF file's metadata, with `tokenizer.chat_template` and special ids.
  * @param tokenizer The tokenizer made from the same metadata.
+ * @param given A template in place of the file's own.
  */
-export function createChatTemplate(metadata: GgufMetadata, tokenizer: Tokenizer): ChatTemplate {
-  const source = metadata.getString(TEMPLATE_KEY, null);
-  if (source === null) return new RefusingTemplate("the model file has no chat template");
+export function createChatTemplate(
+  metadata: GgufMetadata,
+  tokenizer: Tokenizer,
+  given: string | null = null,
+): ChatTemplate {
+  const source = given ?? metadata.getString(TEMPLATE_KEY, null);
+  if (source === null) {
+    return new RefusingTemplate("the model file has no chat template; --chat-template gives one");
+  }
   try {
-    const eosId = metadata.getNumber("tokenizer.ggml.eos_token_id", null);
-    return new JinjaChatTemplate(source, tokenizer, eosId);
+    return new JinjaChatTemplate(source, tokenizer, eosIdOf(metadata, tokenizer));
   } catch (error) {
     return new RefusingTemplate(`its template cannot be parsed (${messageOf(error)})`);
   }
+}
+
+function eosIdOf(metadata: GgufMetadata, { vocabSize }: Tokenizer): number | null {
+  return readId(metadata, "eos_token_id", vocabSize);
 }
 
 class RefusingTemplate implements ChatTemplate {

@@ -12,9 +12,9 @@ export type PromptTask =
   | { type: "tokenize"; text: string; options: TokenizeOptions }
   | { type: "render"; messages: readonly ChatMessage[]; options: RenderOptions };
 
-/** Messages to the worker: the model file first. */
+/** Messages to the worker: the model file first, and a template in place of its own. */
 export type ToPromptWorker =
-  | { type: "load"; modelPath: string }
+  | { type: "load"; modelPath: string; templateSource: string | null }
   | { type: "close" }
   | { type: "task"; taskId: number; task: PromptTask };
 

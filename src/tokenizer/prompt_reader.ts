@@ -79,8 +79,14 @@ export class WorkerPromptReader implements PromptReader {
 
   /**
    * @param modelPath GGUF file that the tokenizer and the template were made from.
+   * @param templateSource What the template was made from instead.
    */
-  constructor(modelPath: string, tokenizer: Tokenizer, template: ChatTemplate) {
+  constructor(
+    modelPath: string,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    templateSource: string | null = null,
+  ) {
     this.#direct = directPromptReader(tokenizer, template);
     this.#readsShortHere = tokenizer.vocabSize <= VOCAB_SIZE_HERE_MAX;
     this.#worker = new Worker(new URL("./prompt_worker.ts", import.meta.url), { type: "module" });
@@ -91,7 +97,7 @@ export class WorkerPromptReader implements PromptReader {
       for (const { reject } of this.#waiters.values()) reject(this.#failure);
       this.#waiters.clear();
     };
-    this.#send({ type: "load", modelPath });
+    this.#send({ type: "load", modelPath, templateSource });
   }
 
   async tokenize(text: string, options: TokenizeOptions): Promise<number[]> {

@@ -24,15 +24,15 @@ const scope = self as unknown as {
 let loading: Promise<Model> | null = null;
 
 scope.onmessage = ({ data: message }) => {
-  if (message.type === "load") loading = load(message.modelPath);
+  if (message.type === "load") loading = load(message.modelPath, message.templateSource);
   else if (message.type === "close") scope.close();
   else void run(message.taskId, message.task);
 };
 
-async function load(modelPath: string): Promise<Model> {
+async function load(modelPath: string, templateSource: string | null): Promise<Model> {
   const { metadata } = await readGguf(modelPath);
   const tokenizer = createTokenizer(metadata);
-  return { tokenizer, template: createChatTemplate(metadata, tokenizer) };
+  return { tokenizer, template: createChatTemplate(metadata, tokenizer, templateSource) };
 }
 
 async function run(taskId: number, task: PromptTask): Promise<void> {
