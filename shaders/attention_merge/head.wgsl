@@ -1,6 +1,7 @@
 //: file shaders/attention_merge/head.wgsl
 // attention_merge/head: joins the partial results (m, l, o) of a row's splits:
 //   out[c] = sum over splits of exp(m_s - M) * o_s[c] / sum over splits of exp(m_s - M) * l_s
+// where a head has a sink, exp(sink - M) joins the lower sum: a score without a value.
 //
 // Source:    arXiv:2205.14135, section 3.1; the joining step of Flash-Decoding
 // Binds:     src/kernels/attention_merge/head.ts, which appends constants and lanes
@@ -8,13 +9,16 @@
 // Grid:      (query head, row); LANE_COUNT lanes, first one per split, then one per 2 channels
 // Precision: f32
 //
-// Markers: pair = of channels of a lane.
+// Markers: pair = of channels of a lane. has_sinks: if each head has a learned sink.
 
 const LOWEST: f32 = -3.0e38;
 
 @group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> partials: array<vec2<f32>>; // [row, head, split, D/2 + 1]
 @group(0) @binding(2) var<storage, read_write> out: array<vec2<f32>>; // [row, head, D / 2]
+//: if has_sinks
+@group(0) @binding(3) var<storage, read> sinks: array<f32>; // [query heads]
+//: end
 
 var<workgroup> factors: array<f32, SPLIT_COUNT_MAX>;
 
@@ -31,6 +35,10 @@ fn run(workgroup: vec3<u32>) {
     peak = max(peak, partials[start + split * (D / 2u + 1u)].x);
   }
   peak = max_lane_floats(peak);
+  //: if has_sinks
+  let sink = sinks[workgroup.x];
+  peak = max(peak, sink);
+  //: end
   var total = 0.0;
   for (var split = lane; split < split_count; split += LANE_COUNT) {
     let partial = partials[start + split * (D / 2u + 1u)];
@@ -39,6 +47,9 @@ fn run(workgroup: vec3<u32>) {
     total += factor * partial.y;
   }
   total = sum_lane_floats(total);
+  //: if has_sinks
+  total += exp(sink - peak);
+  //: end
   workgroupBarrier();
 
   for (var first = lane; first < D / 2u; first += PAIRS_AT_A_TIME * LANE_COUNT) {

@@ -12,6 +12,7 @@ import type { RingShape } from "../kernels/text/raw_tiles.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { RowGroup } from "./row_group.ts";
+import type { ModelWeights } from "./weights.ts";
 
 /** Fewest sealed blocks of a split; a workgroup has 256 tokens to hide its start. */
 const BLOCKS_PER_SPLIT_MIN = 4;
@@ -24,6 +25,7 @@ export interface AttentionOptions {
   shape: AttentionShape;
   cache: KvCache;
   group: RowGroup;
+  weights: Pick<ModelWeights, "layers">;
   /** Of sealed blocks. */
   readers: BlockReaders;
 }

@@ -31,6 +31,7 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
       ...await bindAddition(context, {
         weights: layer.attentionOutput,
         x: attended,
+        bias: layer.attentionOutputBias,
         normAfter: layer.attentionNormAfter,
         factor: attention.outputScale,
       }),
@@ -58,6 +59,7 @@ async function bindGated(context: LayerContext, index: number): Promise<RecordRo
     ...await bindAddition(context, {
       weights: down,
       x: hidden,
+      bias: null,
       normAfter: feedForwardNormAfter,
       factor: outputScale,
     }),
@@ -67,10 +69,19 @@ async function bindGated(context: LayerContext, index: number): Promise<RecordRo
 /** What a part of a layer gives, added to the residual stream: normed first, or not. */
 async function bindAddition(
   context: LayerContext,
-  given: Pick<MatmulBuffers, "weights" | "x"> & { normAfter: GPUBuffer | null; factor: number },
+  given: Pick<MatmulBuffers, "weights" | "x"> & {
+    /** Not of what is normed. */
+    bias: GPUBuffer | null;
+    normAfter: GPUBuffer | null;
+    factor: number;
+  },
 ): Promise<RecordRows[]> {
   const { normAdd, group } = context;
-  const { normAfter, factor, ...product } = given;
+  const { bias, normAfter, factor, ...product } = given;
+  if (bias !== null) {
+    const buffers = { ...product, bias, y: group.x };
+    return [await bindProduct(context, { kind: "addBiased", factor }, buffers)];
+  }
   if (normAfter === null) {
     return [await bindProduct(context, { kind: "add", factor }, { ...product, y: group.x })];
   }

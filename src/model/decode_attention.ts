@@ -1,7 +1,6 @@
 import type { Row } from "../core/row.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionDecodeRawKernel } from "../kernels/attention_decode/raw.ts";
-import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import {
   type AttentionOptions,
@@ -10,6 +9,8 @@ import {
   createPartials,
   readCounts,
 } from "./attention_splits.ts";
+import { createMerges } from "./attention_merges.ts";
+import type { RecordRows } from "./layer_context.ts";
 import type { Attention } from "./layer_stack.ts";
 import type { RowGroup } from "./row_group.ts";
 
@@ -17,7 +18,7 @@ import type { RowGroup } from "./row_group.ts";
 interface LayerParts {
   window: AttentionDecodeRawKernel;
   boundWindow: GPUBindGroup;
-  boundMerge: GPUBindGroup;
+  merge: RecordRows;
 }
 
 interface Parts {
@@ -25,7 +26,6 @@ interface Parts {
   partials: GPUBuffer;
   sealed: BlockReader;
   layers: readonly LayerParts[];
-  merge: AttentionMergeKernel;
 }
 
 /** Attention of single rows: sealed blocks and window tiles in splits, then merged. */
@@ -41,7 +41,7 @@ export class DecodeAttention implements Attention {
   /** Compiles for a cache and binds every layer of it. */
   static async create(gpu: Gpu, options: AttentionOptions): Promise<DecodeAttention> {
     const { shape, cache, group, readers } = options;
-    const { q, rows, attended: out } = group;
+    const { q, rows } = group;
     const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
     const sealed = await readers.decode({ shape, splits, cache, q, rows, partials });
@@ -49,27 +49,27 @@ export class DecodeAttention implements Attention {
       options,
       (ring) => AttentionDecodeRawKernel.create(gpu, { shape, splits, source: "window", ring }),
     );
-    const merge = await AttentionMergeKernel.create(gpu, { shape, splits });
+    const merges = await createMerges(gpu, options, { splits, partials });
     const layers = windows.map((window, layer) => {
       const rows = group.rowsIn(group.reachOf(layer));
       const tiles = cache.windowOf(layer);
       return {
         window,
         boundWindow: window.bind({ q, rows, tiles, partials }),
-        boundMerge: merge.bind({ rows, partials, out }),
+        merge: merges[layer],
       };
     });
-    return new DecodeAttention(gpu, { group, partials, sealed, layers, merge });
+    return new DecodeAttention(gpu, { group, partials, sealed, layers });
   }
 
   record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
-    const { group, sealed, layers, merge } = this.#parts;
-    const { window, boundWindow, boundMerge } = layers[layer];
+    const { group, sealed, layers } = this.#parts;
+    const { window, boundWindow, merge } = layers[layer];
     const rowCount = rows.length;
     const { listCount, tileCount: splitCount } = readCounts(rows, group.reachOf(layer));
     sealed.record(pass, layer, { rowCount, listCount });
     window.record(pass, boundWindow, { rowCount, splitCount });
-    merge.record(pass, boundMerge, rowCount);
+    merge(pass, rowCount);
   }
 
   destroy(): void {

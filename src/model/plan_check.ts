@@ -47,8 +47,10 @@ function attentionGaps({ attention }: LayerPlan): Gap[] {
   const hasKeys = attention.heads.length > 1;
   return [
     [hasKeys && queryNorm?.over !== keyNorm?.over, "norms query and key heads differently"],
-    [attention.sinks !== null, "has attention sinks"],
-    [attention.outputBias !== null, "adds a bias to what attention gives"],
+    [
+      attention.outputBias !== null && attention.normAfter !== null,
+      "adds a bias to what attention gives, and norms it",
+    ],
   ];
 }
 

@@ -1,7 +1,6 @@
 import type { Row } from "../core/row.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import {
@@ -11,6 +10,8 @@ import {
   createPartials,
   readCounts,
 } from "./attention_splits.ts";
+import { createMerges } from "./attention_merges.ts";
+import type { RecordRows } from "./layer_context.ts";
 import type { Attention } from "./layer_stack.ts";
 import type { RowGroup } from "./row_group.ts";
 
@@ -18,7 +19,7 @@ import type { RowGroup } from "./row_group.ts";
 interface LayerParts {
   window: AttentionPrefillKernel;
   boundWindow: GPUBindGroup;
-  boundMerge: GPUBindGroup;
+  merge: RecordRows;
 }
 
 interface Parts {
@@ -28,7 +29,6 @@ interface Parts {
   sliceInfo: GPUBuffer;
   sealed: BlockReader;
   layers: readonly LayerParts[];
-  merge: AttentionMergeKernel;
 }
 
 /** Attention of the rows of a slice: every loaded value serves many of them. */
@@ -47,35 +47,35 @@ export class SliceAttention implements Attention {
     const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
     const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
-    const { q, rows, attended: out } = group;
+    const { q, rows } = group;
     const slice = sliceInfo;
     const sealed = await readers.slice({ shape, splits, cache, q, rows, partials, slice });
     const windows = await byRing(
       options,
       (ring) => AttentionPrefillKernel.create(gpu, { shape, splits, source: "window", ring }),
     );
-    const merge = await AttentionMergeKernel.create(gpu, { shape, splits });
+    const merges = await createMerges(gpu, options, { splits, partials });
     const layers = windows.map((window, layer) => {
       const rows = group.rowsIn(group.reachOf(layer));
       const tiles = cache.windowOf(layer);
       return {
         window,
         boundWindow: window.bind({ q, rows, slice, tiles, partials }),
-        boundMerge: merge.bind({ rows, partials, out }),
+        merge: merges[layer],
       };
     });
-    return new SliceAttention(gpu, { group, partials, sliceInfo, sealed, layers, merge });
+    return new SliceAttention(gpu, { group, partials, sliceInfo, sealed, layers });
   }
 
   record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
-    const { group, sealed, layers, merge, sliceInfo } = this.#parts;
-    const { window, boundWindow, boundMerge } = layers[layer];
+    const { group, sealed, layers, sliceInfo } = this.#parts;
+    const { window, boundWindow, merge } = layers[layer];
     const rowCount = rows.length;
     if (layer === 0) this.#gpu.write(sliceInfo, 0, Uint32Array.of(rowCount));
     const { listCount, tileCount } = readCounts(rows.slice(-1), group.reachOf(layer));
     sealed.record(pass, layer, { rowCount, listCount });
     window.record(pass, boundWindow, { rowCount, splitCount: tileCount });
-    merge.record(pass, boundMerge, rowCount);
+    merge(pass, rowCount);
   }
 
   destroy(): void {

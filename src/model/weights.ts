@@ -35,6 +35,10 @@ export interface LayerWeights {
   headFinish: { shifts: GPUBuffer; gains: GPUBuffer } | null;
   /** `[width, queryHeadCount * headSize]`. */
   attentionOutput: DeviceWeights;
+  /** f32 `[width]`, added to what the output gives; null for none. */
+  attentionOutputBias: GPUBuffer | null;
+  /** f32 `[queryHeadCount]`; null for none. */
+  attentionSinks: GPUBuffer | null;
   /** f32 `[width]`, times the factor of what is added; null if it is not normed. */
   attentionNormAfter: GPUBuffer | null;
   /** f32 `[width]`; null if the feed-forward part takes the residual stream as it is. */
@@ -134,17 +138,19 @@ class TensorLoader {
 
   layer({ attention, feedForward }: LayerPlan): LayerWeights {
     return {
-      attentionNorm: this.#norm(attention.normBefore),
+      attentionNorm: this.#vectorIfAny(attention.normBefore),
       heads: this.#heads(attention),
       headFinish: this.#headFinish(attention),
       attentionOutput: this.matrix([attention.output]),
-      attentionNormAfter: this.#norm(attention.normAfter, attention.outputScale),
-      feedForwardNorm: this.#norm(feedForward.normBefore),
+      attentionOutputBias: this.#vectorIfAny(attention.outputBias),
+      attentionSinks: this.#vectorIfAny(attention.sinks),
+      attentionNormAfter: this.#vectorIfAny(attention.normAfter, attention.outputScale),
+      feedForwardNorm: this.#vectorIfAny(feedForward.normBefore),
       gated: feedForward.experts === null ? this.#gated(feedForward) : null,
       experts: feedForward.experts === null
         ? null
         : this.#experts(feedForward.experts, feedForward),
-      feedForwardNormAfter: this.#norm(feedForward.normAfter, feedForward.outputScale),
+      feedForwardNormAfter: this.#vectorIfAny(feedForward.normAfter, feedForward.outputScale),
     };
   }
 
@@ -223,7 +229,7 @@ class TensorLoader {
     return uploadPacked(this.#gpu, label, packed);
   }
 
-  #norm(name: string | null, scale = 1): GPUBuffer | null {
+  #vectorIfAny(name: string | null, scale = 1): GPUBuffer | null {
     return name === null ? null : this.vector(name, scale);
   }
 

@@ -5,10 +5,10 @@ import type { AttentionReferenceShape } from "./attention_decode/raw.ts";
 /** Reference of `attention_merge`, in f64. Returns `[row][query head][headSize]`. */
 export function attentionMergeReference(
   shape: AttentionReferenceShape,
-  inputs: { rows: Uint32Array; partials: ArrayLike<number> },
+  inputs: { rows: Uint32Array; partials: ArrayLike<number>; sinks?: ArrayLike<number> | null },
 ): Float64Array {
   const { queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
-  const { rows, partials } = inputs;
+  const { rows, partials, sinks = null } = inputs;
   const out = new Float64Array(rows.length / ROW_WORDS * queryHeadCount * headSize);
   for (let head = 0; head < out.length / headSize; head++) {
     const row = readRow(rows, Math.floor(head / queryHeadCount));
@@ -18,8 +18,9 @@ export function attentionMergeReference(
       { length: splitCount },
       (_, split) => (head * splitCountMax + split) * (headSize + 2),
     );
-    const peak = Math.max(...starts.map((start) => partials[start]));
-    let total = 0;
+    const sink = sinks === null ? -Infinity : sinks[head % queryHeadCount];
+    const peak = Math.max(sink, ...starts.map((start) => partials[start]));
+    let total = Math.exp(sink - peak);
     for (const start of starts) {
       const factor = Math.exp(partials[start] - peak);
       total += factor * partials[start + 1];

@@ -4,7 +4,19 @@ import { assertEquals, assertGreater, assertNotEquals } from "@std/assert";
 import type { Engine, GenerateRequest } from "../../src/engine/types.ts";
 import { collectEvents, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
 
-const MODEL = { architecture: "qwen3moe", expertCount: 8, type: "Q8_0" } as const;
+const EXPERTS = { expertCount: 8, type: "Q8_0" } as const;
+const CASES = [
+  { model: { ...EXPERTS, architecture: "qwen3moe" }, profile: { name: "exact" } },
+  {
+    model: {
+      ...EXPERTS,
+      architecture: "gpt-oss",
+      layerCount: 4,
+      metadata: { "gpt-oss.attention.sliding_window": 32 },
+    },
+    profile: { name: "near-lossless" },
+  },
+] as const;
 
 /** Tokens with the log-probabilities of the likeliest, to the last bit. */
 async function answerOf(engine: Engine, request: GenerateRequest) {
@@ -16,9 +28,10 @@ async function answerOf(engine: Engine, request: GenerateRequest) {
   };
 }
 
-for (const name of ["exact", "near-lossless"] as const) {
+for (const { model, profile } of CASES) {
+  const name = `${model.architecture}, ${profile.name}`;
   Deno.test(`a model with experts gives 4 sequences at once what each gets alone (${name})`, () =>
-    withTinyEngine({ model: MODEL, profile: { name }, sequenceCountMax: 4 }, async (engine) => {
+    withTinyEngine({ model, profile, sequenceCountMax: 4 }, async (engine) => {
       const together = [5, 90, 200, 300].map((tokenCount, seed): GenerateRequest => ({
         promptIds: tinyPrompt(tokenCount, seed),
         maxTokens: 24,

@@ -10,7 +10,7 @@ import { assertNear, seededNormals } from "../support/numeric.ts";
 const NMSE_MAX = 1e-12;
 
 for (const headSize of [32, 64, 96, 256]) {
-  Deno.test(`AttentionMergeKernel matches its reference with heads of ${headSize}`, async () => {
+  Deno.test(`AttentionMergeKernel matches its reference with heads of ${headSize}, with sinks and without`, async () => {
     const heads = { kvHeadCount: 2, groupSize: 3, headSize };
     const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 90 });
     const rows = rowWords(
@@ -23,8 +23,11 @@ for (const headSize of [32, 64, 96, 256]) {
       partials[i] *= 100; // peaks far apart: most splits count for nothing
       partials[i + 1] = 1 + Math.abs(partials[i + 1]);
     }
-    const inputs = { rows, partials };
-    assertNear(await runMerge(shape, inputs), attentionMergeReference(shape, inputs), NMSE_MAX);
+    // Sinks above and below the peaks.
+    for (const sinks of [null, Float32Array.of(-2e38, 0, 20, 60, 150, 400)]) {
+      const inputs = { rows, partials, sinks };
+      assertNear(await runMerge(shape, inputs), attentionMergeReference(shape, inputs), NMSE_MAX);
+    }
   });
 }
 

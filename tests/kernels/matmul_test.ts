@@ -33,7 +33,7 @@ interface Problem {
   rowCount: number;
   outputCount: number;
   columnCount: number;
-  output?: "store" | "add" | "silu" | "gelu" | "clamped" | "capped";
+  output?: "store" | "add" | "addBiased" | "silu" | "gelu" | "clamped" | "capped";
   /** Of output `add`. */
   factor?: number;
   norm?: boolean;
@@ -72,6 +72,7 @@ const CASES: Problem[] = [
   { ...CONTROL, rowCount: 67, outputCount: 61, type: "Q8_0", why: "more rows than a slice" },
   { ...CONTROL, rowCount: 4, output: "add", why: "added to what is there" },
   { ...CONTROL, rowCount: 2, output: "add", factor: 0.25, why: "a part added" },
+  { ...CONTROL, rowCount: 2, outputCount: 61, output: "addBiased", factor: 0.5, why: "biases" },
   { ...CONTROL, rowCount: 3, output: "silu", why: "gate and up" },
   { ...CONTROL, rowCount: 2, outputCount: 62, output: "silu", why: "gate and up, uneven" },
   { ...CONTROL, rowCount: 3, outputCount: 62, output: "gelu", why: "gate and up of GELU" },
@@ -137,6 +138,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   const x = seededNormals(paddedCount * columnCount, 2);
   x[0] = 30; // an outlier, so that the norm is not close to 1
   const normWeight = seededNormals(columnCount, 3);
+  const bias = seededNormals(outputCount, 5);
   const isGated = output === "silu" || output === "gelu" || output === "clamped";
   const yCount = isGated ? outputCount / 2 : outputCount;
   const before = seededNormals(paddedCount * yCount, 4);
@@ -153,6 +155,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
     x: gpu.createBufferWith("x", x),
     normWeight: gpu.createBufferWith("norm weight", normWeight),
     y,
+    ...(output === "addBiased" ? { bias: gpu.createBufferWith("bias", bias) } : {}),
   });
   submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
   const used = x.subarray(0, rowCount * columnCount);
@@ -162,6 +165,10 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
     : matmulReference(weight, used, { columnCount });
   const expected = expectedOf(output, product);
   if (output === "add") expected.forEach((value, i) => expected[i] = factor * value + before[i]);
+  if (output === "addBiased") {
+    const biased = (value: number, i: number) => value + bias[i % outputCount];
+    expected.forEach((value, i) => expected[i] = factor * biased(value, i) + before[i]);
+  }
   return { y: await readF32(gpu, y, before.length), expected };
 }
 
@@ -169,7 +176,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
 const CAP = 2;
 
 function outputOf(kind: NonNullable<Problem["output"]>, factor: number): MatmulOutput {
-  if (kind === "add") return { kind, factor };
+  if (kind === "add" || kind === "addBiased") return { kind, factor };
   return kind === "capped" ? { kind, cap: CAP } : { kind };
 }
 

@@ -24,9 +24,11 @@ const ATTENTION: [changes: Partial<AttentionPlan>, says: string][] = [
     { keyValueLayer: 2 },
     "layer 1 attends to the keys and values of layer 2, which does not make them before it",
   ],
-  [{ sinks: "sinks" }, "layer 1 has attention sinks"],
   [{ softCap: 50 }, "caps the scores of its layers differently: ,50"],
-  [{ outputBias: "bias" }, "layer 1 adds a bias to what attention gives"],
+  [
+    { outputBias: "bias", normAfter: "norm" },
+    "layer 1 adds a bias to what attention gives, and norms it",
+  ],
 ];
 
 const EXPERTS: ExpertPlan = {

@@ -137,11 +137,13 @@ export async function runDecodeRing(
 /** Attention that partial results make. */
 export async function runMerge(
   shape: CaseShape,
-  inputs: { rows: Uint32Array; partials: Float32Array },
+  inputs: { rows: Uint32Array; partials: Float32Array; sinks?: Float32Array | null },
   facts?: AdapterFacts,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const kernel = await AttentionMergeKernel.create(gpu, { shape, splits: shape }, facts);
+  const { sinks = null } = inputs;
+  const options = { shape, splits: shape, hasSinks: sinks !== null };
+  const kernel = await AttentionMergeKernel.create(gpu, options, facts);
   const rowCount = inputs.rows.length / ROW_WORDS;
   const count = rowCount * shape.queryHeadCount * shape.headSize;
   const out = gpu.createBuffer("out", count * 4);
@@ -149,6 +151,7 @@ export async function runMerge(
     rows: gpu.createBufferWith("rows", inputs.rows),
     partials: gpu.createBufferWith("partials", inputs.partials),
     out,
+    ...(sinks === null ? {} : { sinks: gpu.createBufferWith("sinks", sinks) }),
   });
   submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
   return await readF32(gpu, out, count);

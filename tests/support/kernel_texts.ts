@@ -115,6 +115,7 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   await AttentionDecodeBandedKernel.create(gpu, { ...capped, layout: banded });
   await AttentionDecodeRawKernel.create(gpu, { ...capped, source: "window" });
   await AttentionMergeKernel.create(gpu, common);
+  await AttentionMergeKernel.create(gpu, { ...common, hasSinks: true });
   return texts;
 }
 
@@ -131,6 +132,7 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
   const products: [output: MatmulOutput, rows: number, columns: number, norm: boolean][] = [
     [heads, queryWidth + 2 * kvHeadCount * headSize, width, true],
     [{ kind: "add" }, width, queryWidth, false],
+    [{ kind: "addBiased" }, width, queryWidth, false],
     [{ kind: "silu" }, 2 * feedForwardWidth, width, true],
     [{ kind: "gelu" }, 2 * feedForwardWidth, width, true],
     [{ kind: "capped", cap: 30 }, vocabSize, width, true],

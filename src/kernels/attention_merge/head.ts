@@ -16,6 +16,8 @@ export interface AttentionMergeBuffers {
   partials: GPUBuffer | BufferSlice;
   /** f32 `[rows, queryHeadCount * headSize]`. */
   out: GPUBuffer | BufferSlice;
+  /** f32 `[queryHeadCount]`: scores that take weight but have no value; with sinks. */
+  sinks?: GPUBuffer | BufferSlice;
 }
 
 /** Pairs of channels that a lane sums side by side. */
@@ -34,14 +36,14 @@ export class AttentionMergeKernel {
   /** Compiles for the shape and splits of the kernels that write the partials. */
   static async create(
     gpu: Gpu,
-    options: { shape: AttentionShape; splits: SplitShape },
+    options: { shape: AttentionShape; splits: SplitShape; hasSinks?: boolean },
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionMergeKernel> {
-    const { shape, splits } = options;
+    const { shape, splits, hasSinks = false } = options;
     const lanes = chooseLanes("attention_merge", ATTENTION_MERGE_VARIANTS, facts);
     const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(shape.headSize / 2, lanes.count));
     const code = [
-      expandTemplate(source, { pair: pairsAtATime }),
+      expandTemplate(source, { pair: pairsAtATime, has_sinks: hasSinks ? 1 : 0 }),
       constantLines({
         ...attentionConstants(shape, splits),
         LANE_COUNT: lanes.count,
@@ -56,8 +58,8 @@ export class AttentionMergeKernel {
   }
 
   /** Binds buffers. */
-  bind({ rows, partials, out }: AttentionMergeBuffers): GPUBindGroup {
-    return this.#kernel.bind({ rows, partials, out });
+  bind(buffers: AttentionMergeBuffers): GPUBindGroup {
+    return this.#kernel.bind({ ...buffers });
   }
 
   /** Records `rowCount` rows. */

@@ -3,6 +3,9 @@
 import normNone from "../../../shaders/matmul/parts/norm_none.wgsl" with { type: "text" };
 import normRms from "../../../shaders/matmul/parts/norm_rms.wgsl" with { type: "text" };
 import outputAdd from "../../../shaders/matmul/parts/output_add.wgsl" with { type: "text" };
+import outputAddBiased from "../../../shaders/matmul/parts/output_add_biased.wgsl" with {
+  type: "text",
+};
 import outputCapped from "../../../shaders/matmul/parts/output_capped.wgsl" with { type: "text" };
 import outputGelu from "../../../shaders/matmul/parts/output_gelu.wgsl" with { type: "text" };
 import outputClamped from "../../../shaders/matmul/parts/output_clamped.wgsl" with { type: "text" };
@@ -48,6 +51,7 @@ const HEADS_TEXT = constantsPart({ ...BLOCK_CONSTANTS, PADDING_SLOT });
 export const MATMUL_OUTPUT_TEXT = {
   store: outputStore,
   add: outputAdd,
+  addBiased: outputAddBiased,
   silu: outputSilu,
   gelu: outputGelu,
   capped: outputCapped,

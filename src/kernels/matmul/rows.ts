@@ -24,6 +24,8 @@ export type MatmulOutput =
   | { kind: "store" }
   /** `y += factor * outputs`, f32 `[rows, outputCount]`; the factor is 1 if left out. */
   | { kind: "add"; factor?: number }
+  /** `y += factor * (outputs + bias)`, likewise. */
+  | { kind: "addBiased"; factor?: number }
   /** Outputs 2i, 2i+1 are gate i, up i: `y = silu(gate) * up`, f32 `[rows, outputCount / 2]`. */
   | { kind: "silu" }
   /** The same with GELU, by its approximation with tanh. */
@@ -67,6 +69,8 @@ export interface MatmulBuffers {
   normWeight?: GPUBuffer | BufferSlice;
   /** As {@link MatmulOutput} says; not `x`. */
   y: GPUBuffer | BufferSlice;
+  /** With output `addBiased`: f32 `[outputCount]`. */
+  bias?: GPUBuffer | BufferSlice;
   /** With output `heads`: f32 `[rows, headSize / 2, 2]`, cosine and sine of each pair. */
   rope?: GPUBuffer | BufferSlice;
   /** With output `heads`: u32 `[rows][ROW_WORDS]`. */
@@ -154,13 +158,14 @@ export class MatmulKernel {
     buffers: MatmulBuffers,
   ): GPUBindGroup {
     const { output, normEpsilon } = this.#options;
-    const { x, y, normWeight, rope, rows, window } = buffers;
+    const { x, y, normWeight, bias, rope, rows, window } = buffers;
     return kernel.bind({
       weights: part.words,
       scales: part.scales,
       x,
       y,
       ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
+      ...(output.kind === "addBiased" ? { bias } : {}),
       ...(output.kind === "heads" ? { rope, rows, window } : {}),
     });
   }
@@ -208,7 +213,7 @@ function shaderConstants(
     SLICE_COUNT: variant.sliceCount,
   };
   if (normEpsilon !== undefined) constants.EPSILON = normEpsilon;
-  if (output.kind === "add") constants.FACTOR = output.factor ?? 1;
+  if (output.kind === "add" || output.kind === "addBiased") constants.FACTOR = output.factor ?? 1;
   if (output.kind === "capped") constants.CAP = output.cap;
   if (output.kind === "heads") {
     constants.QUERY_HEAD_COUNT = output.queryHeadCount;

@@ -12,6 +12,7 @@ import type { ModelPlan } from "../plan.ts";
 import type { ArchitecturePlan } from "./layers.ts";
 import { readGemma2 } from "./gemma2.ts";
 import { readGemma3 } from "./gemma3.ts";
+import { readGptOss } from "./gpt_oss.ts";
 import { readGranite } from "./granite.ts";
 import { readLlama } from "./llama.ts";
 import { readOlmo2 } from "./olmo2.ts";
@@ -31,6 +32,7 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
   qwen3: readQwen3,
   qwen3moe: readQwen3moe,
   granite: readGranite,
+  "gpt-oss": readGptOss,
   phi3: readPhi3,
   olmo2: readOlmo2,
   smollm3: readSmollm3,
