@@ -40,7 +40,7 @@ async function warmUpSealing(runner: StepRunner): Promise<void> {
   await runner.run({
     ...EMPTY_STEP,
     packs: [{ slot, blockIndex, listIndex: 0, jobIndex: 0, extents: [], recordOffsets }],
-    decodes: [{ sequenceId, slot, position, knownId: 0, ...reads }],
+    decodes: [{ sequenceId, slot, position, knownId: 0, draftIds: [], ...reads }],
     slice: {
       sequenceId,
       slot,

@@ -7,6 +7,7 @@
 import { EngineError } from "../core/errors.ts";
 import { sealedBlockCount, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
+import type { CreateDrafter } from "./drafter.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import type { SequenceRequest } from "./sequence.ts";
 
@@ -40,6 +41,13 @@ export interface SchedulerOptions extends RecordWordsRange {
     capacityBytes: number;
     /** Most words that a step copies to the host: at least those of the raw tiles of a block. */
     saveWordCountMax: number;
+  };
+  /** How guesses of next tokens are checked; not at all if left out. */
+  drafts?: {
+    /** Rows that a step has for them. */
+    rowCountMax: number;
+    /** Makes what guesses for a sequence from its growing tokens; n-gram look-up if left out. */
+    create?: CreateDrafter;
   };
   /** What of each sequence is kept when it leaves the window; all if left out. */
   policy?: SealPolicy;

@@ -1,4 +1,5 @@
 import type { BlockCache } from "./block_cache.ts";
+import type { DraftCounts } from "./decode_planner.ts";
 import type { SchedulerStats } from "./events.ts";
 import type { Roster } from "./roster.ts";
 import type { Sequence } from "./sequence.ts";
@@ -7,7 +8,7 @@ import type { Sequence } from "./sequence.ts";
 export function countsOf(
   { running, waiting, preemptionCount }: Roster,
   cache: BlockCache,
-): Omit<SchedulerStats, "prefixQueryCount" | "prefixHitCount" | "hostBytes"> {
+): Omit<SchedulerStats, "prefixQueryCount" | "prefixHitCount" | "hostBytes" | keyof DraftCounts> {
   const { memory, unusedAllocatedWords } = cache;
   const allocatedWordCount = memory.allocatedWordCount - unusedAllocatedWords;
   const storedCounts = running.map(({ plannedTokenCount }) => plannedTokenCount);

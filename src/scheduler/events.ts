@@ -1,3 +1,4 @@
+import type { DraftCounts } from "./decode_planner.ts";
 import type { EngineErrorCode } from "../core/errors.ts";
 
 /** What the scheduler reports, in order. Nothing follows `finish` or `failed`; abort is silent. */
@@ -26,7 +27,7 @@ export type SchedulerEvent =
   | { type: "failed"; sequenceId: number; code: EngineErrorCode; message: string };
 
 /** A snapshot of the scheduler. */
-export interface SchedulerStats {
+export interface SchedulerStats extends DraftCounts {
   runningCount: number;
   waitingCount: number;
   /** Share of the arenas that sequences' extents take, 0 to 1. */

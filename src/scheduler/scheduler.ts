@@ -13,6 +13,12 @@ import { BlockCache, type CachedItem } from "./block_cache.ts";
 import { BlockMemory, type RecordSizes, sizesOf } from "./block_memory.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
 import { checkScheduler } from "./integrity.ts";
+import {
+  acceptedTokens,
+  type DraftCounts,
+  type DraftedFields,
+  planDecodes,
+} from "./decode_planner.ts";
 import { countsOf, slotOf, type SlotStats } from "./counts.ts";
 import { runningOrder } from "./run_order.ts";
 import { planSlice } from "./slice_planner.ts";
@@ -56,6 +62,7 @@ export class Scheduler {
   #events: SchedulerEvent[] = [];
   #nextStepIndex = 0;
   #starter: Starter;
+  #draftCounts: DraftCounts = { draftTokenCount: 0, acceptedTokenCount: 0 };
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -132,7 +139,7 @@ export class Scheduler {
     const opening: Opening = { starts: [], loads, swaps: [], packs: [], links: [], restores: [] };
     this.#planReady(opening);
     this.#starter.run(opening, this.#nextStepIndex);
-    const decodes = this.#planDecodes();
+    const decodes = planDecodes(this.#roster.running, this.#options.drafts?.rowCountMax ?? 0);
     const slice = planSlice(this.#roster.running, this.#options, {
       decodeCount: decodes.length,
       stepIndex: this.#nextStepIndex,
@@ -162,7 +169,7 @@ export class Scheduler {
     invariant(result.recordWords.length === plan.measures.length, "each measure has its sizes");
     for (const sequence of step.sequences) sequence.inFlightCount--;
     if (plan.slice?.isComplete) this.#commitSlice(plan.slice, result);
-    for (const row of plan.decodes) this.#commitToken(row, result);
+    for (const row of plan.decodes) this.#commitRow(row, result);
     plan.measures.forEach((measure, jobIndex) => this.#commitMeasure(measure, jobIndex, result));
     this.#saves?.commit(plan.saves);
     this.#swaps?.commit(plan.swaps, this.#roster.waiting);
@@ -179,7 +186,8 @@ export class Scheduler {
   /** Counts of sequences and words now. */
   stats(): SchedulerStats {
     const hostBytes = this.#host?.usedBytes ?? 0;
-    return { ...countsOf(this.#roster, this.#cache), ...this.#starter.counts, hostBytes };
+    const counts = { ...this.#starter.counts, ...this.#draftCounts };
+    return { ...countsOf(this.#roster, this.#cache), ...counts, hostBytes };
   }
 
   /** What runs in each slot that is in use. */
@@ -277,17 +285,6 @@ export class Scheduler {
     }
   }
 
-  #planDecodes(): DecodeRow[] {
-    return this.#roster.running
-      .filter((sequence) => !sequence.isPrefilling && !sequence.isPlannedOut)
-      .map((sequence) => ({
-        sequenceId: sequence.request.sequenceId,
-        slot: sequence.slot,
-        ...sequence.takeDecode(),
-        ...sequence.reads,
-      }));
-  }
-
   /** Keeps the raw tile that a slice completed, if others may begin behind it and there is room. */
   #planKeeps({ sequenceId, slot }: PrefillSlice): TileOp[] {
     const sequence = this.#roster.alive(sequenceId)!;
@@ -333,22 +330,28 @@ export class Scheduler {
       const counts = { processedTokenCount, promptTokenCount, cachedTokenCount };
       this.#events.push({ type: "prefill", sequenceId, ...counts });
     }
-    if (isLast) this.#commitToken({ sequenceId, position: position + ids.length - 1 }, result);
+    const last = { sequenceId, position: position + ids.length - 1, draftIds: [] };
+    if (isLast) this.#commitRow(last, result);
     const isWhole = position + ids.length === promptTokenCount;
     if (sequence.request.maxTokens === 0 && isWhole) this.#finish(sequence, "length");
   }
 
-  #commitToken(row: Pick<DecodeRow, "sequenceId" | "position">, result: StepResult): void {
-    const { sequenceId, position } = row;
+  #commitRow(row: Pick<DecodeRow, DraftedFields>, result: StepResult): void {
+    const { sequenceId, position, draftIds } = row;
     const sequence = this.#roster.alive(sequenceId);
     if (!sequence || sequence.isKnownSample(position)) return;
-    const id = result.ids.get(sequenceId);
-    invariant(id !== undefined, "a step that samples for a sequence gives its token");
+    const tokens = acceptedTokens(row, result);
+    invariant(tokens.length > 0, "a step that samples for a sequence gives its token");
+    if (draftIds.length > 0) sequence.settleDrafts(tokens.length - 1);
+    this.#draftCounts.draftTokenCount += draftIds.length;
+    this.#draftCounts.acceptedTokenCount += tokens.length - 1;
     const { eosIds, ignoreEos, maxTokens } = sequence.request;
-    if (!ignoreEos && eosIds.includes(id)) return this.#finish(sequence, "stop");
-    sequence.append(id);
-    this.#events.push({ type: "token", sequenceId, id });
-    if (sequence.generatedCount === maxTokens) this.#finish(sequence, "length");
+    for (const id of tokens) {
+      if (!ignoreEos && eosIds.includes(id)) return this.#finish(sequence, "stop");
+      sequence.append(id);
+      this.#events.push({ type: "token", sequenceId, id });
+      if (sequence.generatedCount === maxTokens) return this.#finish(sequence, "length");
+    }
   }
 
   #commitMeasure(measure: MeasureOp, jobIndex: number, result: StepResult): void {

@@ -6,7 +6,9 @@ import { blockKey, type ItemKind } from "./block_key.ts";
 import type { RecordSizes } from "./block_memory.ts";
 import type { SequenceContext } from "./sequence_context.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
+import { DRAFT_COUNT_MAX, type TokenDrafter } from "./drafter.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
+import type { DecodeRow } from "./step_plan.ts";
 
 /** One generation asked of the scheduler. */
 export interface SequenceRequest {
@@ -24,6 +26,8 @@ export interface SequenceRequest {
   priority?: number;
   /** Blocks are shared among requests of the same salt only. */
   cacheSalt?: string;
+  /** Whether guesses of its next tokens may be checked; false if left out. */
+  drafts?: boolean;
   /** Whether every prompt token is prefilled, even if it is in the cache; false if left out. */
   skipsCache?: boolean;
 }
@@ -109,11 +113,16 @@ export class Sequence {
   #rawTileCount: number;
   /** Tokens known when it last started over; those behind the prompt are fed again. */
   #replayed = 0;
+  #drafter: TokenDrafter | null;
+  /** Guesses in flight; nothing more is planned until they are committed. */
+  #draftCount = 0;
+  /** Whether the host has to say which token the next row feeds. */
+  #feedsKnown = false;
 
   constructor(
     request: SequenceRequest,
     arrival: { index: number; step: number },
-    { prefixRoot, policy, rawTileCount }: SequenceContext,
+    { prefixRoot, policy, rawTileCount, createDrafter }: SequenceContext,
   ) {
     const { promptIds, priority = 0, cacheSalt = "" } = request;
     this.request = request;
@@ -125,6 +134,7 @@ export class Sequence {
     const tokenCount = promptIds.length + Math.max(0, request.maxTokens - 1);
     this.finalBlockCount = keptBlockCount(policy, sealedBlockCount(tokenCount));
     this.#ids = [...promptIds];
+    this.#drafter = request.drafts ? createDrafter(this.#ids) : null;
     const nameCount = Math.floor(promptIds.length / BLOCK_TOKEN_COUNT);
     this.names = prefixRoot === null
       ? []
@@ -244,13 +254,49 @@ export class Sequence {
     return isLast;
   }
 
-  /** Plans storing the newest token, and sampling the next. */
-  takeDecode(): { position: number; knownId: number | null } {
-    invariant(!this.isPrefilling, "decode begins after prefill");
-    invariant(!this.isPlannedOut, "no more tokens are planned than asked for");
+  /** Whether a further step of it can be planned now. */
+  get canDecode(): boolean {
+    return !this.isPrefilling && !this.isPlannedOut && this.#draftCount === 0;
+  }
+
+  /**
+   * Plans storing the newest token and sampling the next, and the same for guesses that follow. They
+   * complete no block: what is sealed must be right.
+   *
+   * @param draftCountMax Most guesses.
+   */
+  takeDecode(draftCountMax: number): Pick<DecodeRow, "position" | "knownId" | "draftIds"> {
+    invariant(this.canDecode, "decode begins after prefill, within what was asked for");
     this.plannedSampleCount++;
     const position = this.plannedTokenCount++;
-    return { position, knownId: this.#replayed > position ? this.#ids[position] : null };
+    const isKnown = this.#feedsKnown || this.#replayed > position;
+    this.#feedsKnown = false;
+    const draftIds = this.#propose(position, draftCountMax);
+    this.#draftCount = draftIds.length;
+    this.plannedSampleCount += draftIds.length;
+    this.plannedTokenCount += draftIds.length;
+    return { position, knownId: isKnown ? this.#ids[position] : null, draftIds };
+  }
+
+  #propose(position: number, draftCountMax: number): number[] {
+    const inBlock = BLOCK_TOKEN_COUNT - 1 - this.plannedTokenCount % BLOCK_TOKEN_COUNT;
+    const isReplaying = this.#replayed > position;
+    const isComplete = this.plannedTokenCount % BLOCK_TOKEN_COUNT === 0;
+    if (this.#drafter === null || isReplaying || isComplete) return [];
+    const leftCount = this.request.maxTokens - this.plannedSampleCount;
+    const countMax = Math.min(draftCountMax, inBlock, leftCount, DRAFT_COUNT_MAX);
+    const inFlightCount = position + 1 - this.#ids.length;
+    return countMax > 0 ? this.#drafter.propose(inFlightCount, countMax) : [];
+  }
+
+  /** Takes back what was planned for guesses that were wrong. */
+  settleDrafts(rightCount: number): void {
+    const wrongCount = this.#draftCount - rightCount;
+    this.plannedTokenCount -= wrongCount;
+    this.plannedSampleCount -= wrongCount;
+    this.#drafter?.learn(this.#draftCount, rightCount);
+    this.#draftCount = 0;
+    this.#feedsKnown = true;
   }
 
   /** The block whose raw tile the planned tokens complete, if it is kept for others; else null. */
@@ -300,6 +346,8 @@ export class Sequence {
     this.measuredBlockCount = 0;
     this.plannedTokenCount = 0;
     this.plannedSampleCount = 0;
+    this.#draftCount = 0;
+    this.#feedsKnown = false;
     this.#replayed = this.#ids.length;
   }
 

@@ -1,3 +1,4 @@
+import { type CreateDrafter, ngramDrafter } from "./drafter.ts";
 import { RAW_TILE_COUNT } from "./prefix.ts";
 import { KEEP_ALL } from "./seal_policies/keep_all.ts";
 import type { SealPolicy } from "./seal_policies/policy.ts";
@@ -9,6 +10,8 @@ export interface SequenceContext {
   policy: SealPolicy;
   /** Raw tiles that a sequence needs before the block it begins at. */
   rawTileCount: number;
+  /** Makes what guesses for a sequence, from its growing tokens. */
+  createDrafter: CreateDrafter;
 }
 
 /**
@@ -17,14 +20,15 @@ export interface SequenceContext {
  * @throws {RangeError} If the policy wants what no kernel gives.
  */
 export function sequenceContext(
-  { prefix, policy = KEEP_ALL }: {
+  { prefix, policy = KEEP_ALL, drafts }: {
     prefix?: { root: string; rawTileCount?: number };
     policy?: SealPolicy;
+    drafts?: { create?: CreateDrafter };
   },
 ): SequenceContext {
   if (policy.needsScores) {
     throw new RangeError(`Cannot seal by ${policy.id}: no attention kernel sums up scores`);
   }
   const { root: prefixRoot = null, rawTileCount = RAW_TILE_COUNT } = prefix ?? {};
-  return { prefixRoot, policy, rawTileCount };
+  return { prefixRoot, policy, rawTileCount, createDrafter: drafts?.create ?? ngramDrafter };
 }

@@ -97,6 +97,11 @@ export interface DecodeRow {
   position: number;
   /** The token fed if it is known; null for the one sampled by the step before, on the GPU. */
   knownId: number | null;
+  /**
+   * Guesses of the tokens that follow: fed behind it at `position + 1`, …, each followed by a
+   * sampled one of its own.
+   */
+  draftIds: readonly number[];
   /** Entries of its slot's read list that it reads; those of this step's packs are counted. */
   listCount: number;
   /** It reads the raw window from this block on. */
@@ -183,6 +188,8 @@ export const EMPTY_STEP: StepPlan = {
 export interface StepResult {
   /** Sampled token by sequence: of each decode row, and of the slice if it was the last. */
   ids: ReadonlyMap<number, number>;
+  /** Tokens sampled after each of a row's `draftIds`, by sequence; none if left out. */
+  draftSamples?: ReadonlyMap<number, readonly number[]>;
   /**
    * Words of the records of each measured block, `[measure][store]`; multiples of 4, 0 for a store
    * that keeps only a window.

@@ -8,6 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { EXTENT_UNIT_WORDS } from "../../src/scheduler/allocator.ts";
 import type { ArenaSize } from "../../src/scheduler/block_memory.ts";
 import type {
+  DecodeRow,
   LinkOp,
   LoadOp,
   PackOp,
@@ -97,13 +98,16 @@ export class FakeDevice {
     for (const link of plan.links) this.#link(link);
     for (const restore of plan.restores) this.#restore(restore);
     const sampled = new Map<number, number>();
+    const draftSamples = new Map<number, number[]>();
     const slots = [...plan.decodes, ...(plan.slice ? [plan.slice] : [])].map(({ slot }) => slot);
     assertEquals(new Set(slots).size, slots.length);
     for (const row of plan.decodes) {
-      const { sequenceId, slot, position, knownId } = row;
+      const { sequenceId, slot, position, knownId, draftIds } = row;
       const ids = [knownId ?? this.#sampled.get(slot)!];
       this.#store(slot, { position, ids, isDecoded: true });
       sampled.set(sequenceId, this.#sample(row, position));
+      if (draftIds.length === 0) continue;
+      draftSamples.set(sequenceId, this.#sampleDrafts(row));
     }
     if (plan.slice) {
       const { position } = plan.slice;
@@ -128,7 +132,7 @@ export class FakeDevice {
         recordWords[job].map(() => keptCount(blockIndex))
       ),
     };
-    return { ids: sampled, recordWords, refused: [], ...counts };
+    return { ids: sampled, draftSamples, recordWords, refused: [], ...counts };
   }
 
   /** Layers follow those of the step before, of the same rows. */
@@ -296,8 +300,10 @@ export class FakeDevice {
     const blockIndex = Math.floor(position / BLOCK);
     if (position % BLOCK === 0) this.#place({ slot, blockIndex }, { ids: [], isDecoded });
     for (const tile of [this.#tile(slot, blockIndex), this.#longTile(slot, blockIndex)]) {
-      assertEquals(tile.ids.length, position % BLOCK);
-      tile.ids.push(...ids);
+      // Wrong guesses are overwritten.
+      assert(tile.ids.length >= position % BLOCK, "the tokens before are there");
+      assert(isDecoded || tile.ids.length === position % BLOCK, "a slice overwrites nothing");
+      tile.ids.splice(position % BLOCK, Infinity, ...ids);
       tile.isDecoded ||= isDecoded;
     }
   }
@@ -324,6 +330,19 @@ export class FakeDevice {
     const recent: number[] = [];
     for (let index = first; index <= end; index++) recent.push(...this.#longTile(slot, index).ids);
     assertEquals(recent, visible.slice(first * BLOCK));
+  }
+
+  /** Stores guesses and samples after each; they complete no block. */
+  #sampleDrafts(row: DecodeRow): number[] {
+    const { slot, position, draftIds } = row;
+    const samples = draftIds.map((id, index) => {
+      this.#store(slot, { position: position + 1 + index, ids: [id], isDecoded: true });
+      return this.#sample(row, position + 1 + index);
+    });
+    assert((position + 1) % BLOCK > 0 && (position + draftIds.length + 1) % BLOCK > 0);
+    assertEquals(Math.floor(position / BLOCK), Math.floor((position + draftIds.length) / BLOCK));
+    this.#sampled.delete(slot); // the host says what comes next
+    return samples;
   }
 
   /** Reads all tokens visible at `position` as attention does, and samples. */

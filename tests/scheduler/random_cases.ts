@@ -23,6 +23,8 @@ export interface Case {
   droppedBlocks?: number[];
   /** Whether records keep some of their tokens only. */
   keepsParts?: boolean;
+  /** Rows of a step for guesses of next tokens; none if left out. */
+  draftRowCount?: number;
   /** Stores of the first arena, from the first on, that keep a window only. */
   windowStoreCount?: number;
   /** Raw tiles that a sequence needs before the block it begins at; 2 if left out. */
@@ -30,6 +32,19 @@ export interface Case {
 }
 
 export const CASES: Case[] = [
+  {
+    why: "guesses, scarce memory, shared prefixes and a host",
+    seed: 11,
+    eventCount: 30_000,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 5,
+    hitShareMin: 0.1,
+    hostBytes: 200_000,
+    draftRowCount: 9,
+  },
   {
     why: "room for all",
     seed: 1,

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import { Scheduler, type SchedulerOptions } from "../../src/scheduler/scheduler.ts";
+import type { TokenDrafter } from "../../src/scheduler/drafter.ts";
 import { dropBlocks } from "../../src/scheduler/seal_policies/drop_blocks.ts";
 import type { StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
 import { seededRandom } from "../support/numeric.ts";
@@ -39,6 +40,8 @@ class Run {
   aheadCount = 0;
   partCount = 0;
   loadCount = 0;
+  draftedCount = 0;
+  rightCount = 0;
   sharedCountMax = 0;
   /** Prompt tokens that were left out at a start, by sequence. */
   readonly cachedCounts = new Map<number, number>();
@@ -60,7 +63,13 @@ class Run {
     const stem = () => Array.from({ length: 700 }, () => this.#randomId());
     this.#stems = [stem(), stem(), stem()];
     this.#stems.push([...this.#stems[0].slice(0, 300), ...stem().slice(300)]);
-    const { windowStoreCount = 0, layerCount = 3, droppedBlocks = [], rawTileCount = 2 } = options;
+    const {
+      windowStoreCount = 0,
+      layerCount = 3,
+      droppedBlocks = [],
+      rawTileCount = 2,
+      draftRowCount = 0,
+    } = options;
     const policy = dropBlocks(droppedBlocks);
     this.#keptCount = (block) => {
       if (!policy.keeps(block)) return 0;
@@ -82,6 +91,9 @@ class Run {
       policy,
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
       blockCost: 0.05,
+      ...(draftRowCount > 0
+        ? { drafts: { rowCountMax: draftRowCount, create: (ids) => this.#drafter(ids) } }
+        : {}),
       ...(hostBytes ? { host: { capacityBytes: hostBytes, saveWordCountMax: 3000 } } : {}),
       ...(sharesPrefixes ? { prefix: { root: "test", tileWords: TILE_WORDS, rawTileCount } } : {}),
     };
@@ -102,6 +114,26 @@ class Run {
       ...(rawTileCount > 2 ? { longTileCount: rawTileCount } : { keptCount: this.#keptCount }),
       tileWords: TILE_WORDS,
     });
+  }
+
+  /** Knows what follows, and is wrong now and then; proposes what it is asked for. */
+  #drafter(ids: readonly number[]): TokenDrafter {
+    const endPeriod = this.#endPeriod;
+    const keptCount = this.#keptCount;
+    const propose = (skipCount: number, countMax: number) => {
+      const maxTokens = skipCount + countMax;
+      const next = expectedTokens(ids, { maxTokens, ignoreEos: true, endPeriod, keptCount });
+      const isWrong = () => this.#random() < 0.3;
+      return next.slice(skipCount).map((id) => isWrong() ? id + 1 : id);
+    };
+    return {
+      propose,
+      learn: (guessedCount, rightCount) => {
+        assert(rightCount <= guessedCount);
+        this.draftedCount += guessedCount;
+        this.rightCount += rightCount;
+      },
+    };
   }
 
   #randomId(): number {
@@ -136,6 +168,7 @@ class Run {
         cacheSalt: salt,
         priority: this.#sharesPrefixes ? Math.floor(random() * 3) : 0,
         skipsCache: random() < 0.1,
+        drafts: random() < 0.8,
       });
     } catch (error) {
       assert(error instanceof EngineError, String(error));
@@ -251,6 +284,10 @@ for (const options of CASES) {
     assertGreaterOrEqual(run.aheadCount, 100);
     const { runningCount, waitingCount, allocatedWordCount, cacheUsage } = run.scheduler.stats();
     assertEquals([runningCount, waitingCount, allocatedWordCount, cacheUsage], [0, 0, 0, 0]);
+    const { draftTokenCount, acceptedTokenCount } = run.scheduler.stats();
+    assertEquals([draftTokenCount, acceptedTokenCount], [run.draftedCount, run.rightCount]);
+    assertGreaterOrEqual(run.rightCount, options.draftRowCount ? 500 : 0);
+    assertGreaterOrEqual(run.draftedCount - run.rightCount, options.draftRowCount ? 500 : 0);
     if (options.hitShareMin !== undefined) {
       const hits = [...run.cachedCounts.values()].filter((count) => count > 0);
       assertGreaterOrEqual(hits.length, run.cachedCounts.size * options.hitShareMin);

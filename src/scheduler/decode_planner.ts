@@ -1,0 +1,51 @@
+/**
+ * Decode rows of a step with their drafts, and which drafts turned out right.
+ *
+ * @module
+ */
+
+import type { Sequence } from "./sequence.ts";
+import type { DecodeRow, StepResult } from "./step_plan.ts";
+
+/** Tokens drafted, and those of them that were right. */
+export interface DraftCounts {
+  draftTokenCount: number;
+  acceptedTokenCount: number;
+}
+
+/** What says whose tokens a row gives. */
+export type DraftedFields = "sequenceId" | "position" | "draftIds";
+
+/**
+ * One row for each sequence that can decode.
+ *
+ * @param running Sequences in slots.
+ * @param draftRowCountMax Further rows there is room for; the first sequences get them.
+ */
+export function planDecodes(
+  running: readonly Sequence[],
+  draftRowCountMax: number,
+): DecodeRow[] {
+  let leftCount = draftRowCountMax;
+  return running.filter((sequence) => sequence.canDecode).map((sequence) => {
+    const row = sequence.takeDecode(leftCount);
+    leftCount -= row.draftIds.length;
+    const { slot, request: { sequenceId } } = sequence;
+    return { sequenceId, slot, ...row, ...sequence.reads };
+  });
+}
+
+/**
+ * The tokens that a row's sequence continues with: the sampled one, and the one sampled after each
+ * draft that equals the sampled token before it.
+ */
+export function acceptedTokens(
+  { sequenceId, draftIds }: Pick<DecodeRow, "sequenceId" | "draftIds">,
+  { ids, draftSamples }: StepResult,
+): number[] {
+  const first = ids.get(sequenceId);
+  if (first === undefined) return [];
+  const sampled = [first, ...(draftSamples?.get(sequenceId) ?? [])];
+  const wrong = draftIds.findIndex((id, index) => id !== sampled[index]);
+  return sampled.slice(0, wrong < 0 ? draftIds.length + 1 : wrong + 1);
+}
