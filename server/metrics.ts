@@ -61,6 +61,14 @@ export class ServerMetrics implements GenerationObserver {
     "vllm:gpu_prefix_cache_hits_total",
     "Older name of vllm:prefix_cache_hits_total",
   );
+  readonly #drafted = this.#counter(
+    "vllm:spec_decode_num_draft_tokens_total",
+    "Next tokens guessed and checked",
+  );
+  readonly #accepted = this.#counter(
+    "vllm:spec_decode_num_accepted_tokens_total",
+    "Guessed tokens that were right",
+  );
   readonly #sharedBlocks = this.#gauge("packkv:shared_blocks", "Sealed blocks used by several");
   readonly #retainedBytes = this.#gauge(
     "packkv:kv_retained_bytes",
@@ -127,6 +135,8 @@ export class ServerMetrics implements GenerationObserver {
     ["stepCount", this.#steps],
     ["prefixQueryCount", this.#prefixQueries, this.#olderQueries],
     ["prefixHitCount", this.#prefixHits, this.#olderHits],
+    ["draftTokenCount", this.#drafted],
+    ["acceptedTokenCount", this.#accepted],
     ["sealingSeconds", this.#sealing],
     ["sealedBlockCount", this.#sealed],
     ["savedBlockCount", this.#saved],

@@ -12,6 +12,7 @@ import { ensureVulkan, setDriverEnvironment } from "../setup/vulkan.ts";
 import { benchCommand } from "./bench.ts";
 import { benchServeCommand } from "./bench_serve.ts";
 import { benchDocumentCommand } from "./bench_document.ts";
+import { benchSpeculationCommand } from "./bench_speculation.ts";
 import { benchStreamsCommand } from "./bench_streams.ts";
 import { calibrateCommand } from "./calibrate.ts";
 import type { Command } from "./command.ts";
@@ -61,6 +62,7 @@ export const COMMANDS: readonly Command[] = [
   benchServeCommand,
   benchStreamsCommand,
   benchDocumentCommand,
+  benchSpeculationCommand,
   evalCommand,
   calibrateCommand,
   testCommand,

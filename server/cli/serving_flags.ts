@@ -20,6 +20,11 @@ export const SERVING_FLAGS: FlagSpecs = {
     choices: ["on", "off"],
     help: "keep and share blocks of prompts that begin alike (default: on)",
   },
+  speculation: {
+    value: "SWITCH",
+    choices: ["on", "off"],
+    help: "guess tokens by what repeats, check several in a step; same text (default: on)",
+  },
   "kv-host-memory": {
     value: "MIB",
     help: "host memory for shared blocks (default: 0, with --kv-disk 256)",
@@ -40,6 +45,7 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
   if (waitingCountMax !== null) options.waitingCountMax = waitingCountMax;
   if (stepTokenCountMax !== null) options.stepTokenCountMax = stepTokenCountMax;
   if (flags.has("prefix-cache")) options.sharesPrefixes = flags.text("prefix-cache") === "on";
+  if (flags.has("speculation")) options.speculates = flags.text("speculation") === "on";
   const hostMib = flags.number("kv-host-memory", { min: 0, max: 2 ** 22, unit: "MiB" });
   const diskGib = flags.number("kv-disk-size", { min: 0.001, max: 2 ** 20, unit: "GiB" });
   const diskFolder = flags.text("kv-disk");

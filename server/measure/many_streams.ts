@@ -126,7 +126,7 @@ function stream(
   const { vocabSize, contextLength } = engine.info;
   const promptIds = Array.from({ length }, (_, i) => (100 + index * 131 + i * 7) % vocabSize);
   const maxTokens = options.maxTokens ?? contextLength - length;
-  const request = { promptIds, maxTokens, ignoreEos: true, skipsCache: true };
+  const request = { promptIds, maxTokens, ignoreEos: true, skipsCache: true, speculates: false };
   return engine.generate(signal ? { ...request, signal } : request);
 }
 

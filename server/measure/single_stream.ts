@@ -74,7 +74,7 @@ function benchPrompt(count: number, vocabSize: number): number[] {
 async function generate(engine: Engine, depth: number, maxTokens: number): Promise<Finish> {
   const promptIds = benchPrompt(depth, engine.info.vocabSize);
   // All runs begin alike: none may find what the one before it left in the cache.
-  const request = { promptIds, maxTokens, ignoreEos: true, skipsCache: true };
+  const request = { promptIds, maxTokens, ignoreEos: true, skipsCache: true, speculates: false };
   for await (const event of engine.generate(request)) {
     if (event.type === "finish") return event;
   }

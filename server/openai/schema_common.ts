@@ -78,6 +78,7 @@ export const commonFields = {
   priority: z.number().int().min(-100).max(100).nullish(),
   cache_salt: z.string().nullish(),
   cache_prompt: z.boolean().nullish(),
+  speculation: z.boolean().nullish(),
   kv: kvSchema.nullish(),
 };
 
@@ -116,6 +117,8 @@ export interface CommonRequest extends StreamSettings {
   cacheSalt: string;
   /** Whether the whole prompt is prefilled, even if it is in the cache. */
   skipsCache: boolean;
+  /** Whether guesses of next tokens may be checked. */
+  speculates: boolean;
   /** What the answer's id is made of; null draws a random one. */
   requestId: string | null;
   /** Settings of the cache that the request relies on. */
@@ -172,6 +175,7 @@ export function toCommonRequest(body: CommonBody): Omit<CommonRequest, "logprobs
     priority: body.priority ?? 0,
     cacheSalt: body.cache_salt ?? "",
     skipsCache: !(body.cache_prompt ?? true),
+    speculates: body.speculation ?? true,
     requestId: body.request_id ?? null,
     kv: Object.fromEntries(
       Object.entries(body.kv ?? {}).flatMap(([name, value]) =>

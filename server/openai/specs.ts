@@ -64,12 +64,12 @@ export function toSpecs(
   checkCache(request, model);
   const adjustments = adjustmentsOf(request, model.tokenizer);
   const { sampling, stop, includesStop, showControl, ignoreEos, logprobs } = request;
-  const { priority, cacheSalt, skipsCache, choiceCount } = request;
+  const { priority, cacheSalt, skipsCache, speculates, choiceCount } = request;
   const text = { stop, includesStop, showControl };
   return Array.from({ length: choiceCount }, (_, choiceIndex) => {
     const seed = seedOfChoice(sampling.seed, choiceIndex);
     const own = { ...sampling, seed };
     const shared = { ignoreEos, adjustments, logprobs, priority, cacheSalt, skipsCache };
-    return { ...prompt, ...text, ...shared, sampling: own };
+    return { ...prompt, ...text, ...shared, speculates, sampling: own };
   });
 }

@@ -1,5 +1,5 @@
 //: file shaders/sample/row.wgsl
-// sample/row: ids[slot] = one token drawn from softmax(logits[row, :] / temperature), truncated
+// sample/row: ids[place] = one token drawn from softmax(logits[row, :] / temperature), truncated
 //
 // Source:    Holtzman et al. 2020, arXiv:1904.09751 (top-p); Nguyen et al. 2024, arXiv:2407.01082
 //            (min-p); Jarzynski & Olano 2020, JCGT 9(3), pcg2d (random numbers)
@@ -41,9 +41,9 @@ struct Cut {
 
 @group(0) @binding(0) var<storage, read> logits_by_4: array<vec4<f32>>; // [rows, vocab], as 4s
 @group(0) @binding(1) var<storage, read> logits: array<f32>; // the same
-@group(0) @binding(2) var<storage, read> rows: array<vec4<u32>>; // [rows] slot, position, 0, 0
+@group(0) @binding(2) var<storage, read> rows: array<vec4<u32>>; // [rows] slot, position, 0, place
 @group(0) @binding(3) var<storage, read> settings_of: array<Settings>; // [slots]
-@group(0) @binding(4) var<storage, read_write> ids: array<u32>; // [slots]
+@group(0) @binding(4) var<storage, read_write> ids: array<u32>; // what is chosen, at `place`
 
 var<workgroup> lane_values: array<f32, WORKGROUP_SIZE>;
 var<workgroup> lane_ids: array<u32, WORKGROUP_SIZE>;
@@ -191,7 +191,7 @@ fn sum_before(lane: u32) -> f32 {
 
 // Splits the row into one run of ids per lane, finds the run where the cumulated weight of the
 // kept tokens passes `share` of their total, and in it the token.
-fn draw(lane: u32, slot: u32, share: f32, min_p: f32) {
+fn draw(lane: u32, place: u32, share: f32, min_p: f32) {
   let last_cut = workgroupUniformLoad(&cut);
   let run_count = (VOCAB_SIZE + WORKGROUP_SIZE - 1u) / WORKGROUP_SIZE;
   let run_start = min(row_start + lane * run_count, row_end);
@@ -228,7 +228,7 @@ fn draw(lane: u32, slot: u32, share: f32, min_p: f32) {
       chosen = i;
     }
   }
-  ids[slot] = chosen - row_start;
+  ids[place] = chosen - row_start;
 }
 
 // A number in [0, 1), a multiple of 2^-24, that depends on nothing but its arguments.
@@ -255,7 +255,7 @@ fn main(
   find_top(lane);
   if (settings.temperature < TEMPERATURE_MIN || settings.top_k == 1u) {
     if (lane == 0u) {
-      ids[row.x] = lane_ids[0];
+      ids[row.w] = lane_ids[0];
     }
     return;
   }
@@ -275,5 +275,5 @@ fn main(
       find_cut(lane, mass_scale, settings, false);
     }
   }
-  draw(lane, row.x, random_share(settings.seed, row.y), settings.min_p);
+  draw(lane, row.w, random_share(settings.seed, row.y), settings.min_p);
 }

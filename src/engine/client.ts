@@ -67,6 +67,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
     sealPolicy: checkedSealPolicy(options.sealPolicy),
     sharesPrefixes: options.sharesPrefixes ?? true,
+    speculates: options.speculates ?? true,
     ...tierOptions(options),
   };
   const grammars = new GrammarPool(vocabulary);

@@ -43,6 +43,8 @@ export interface GenerateMessage {
   priority: number;
   cacheSalt: string;
   skipsCache: boolean;
+  /** Whether guesses of its next tokens may be checked. */
+  speculates: boolean;
 }
 
 /** From the main thread to the worker. */

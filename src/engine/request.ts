@@ -55,6 +55,7 @@ export function toGenerateMessage(
     ignoreEos: (request.ignoreEos ?? false) && grammar === null,
     priority: request.priority ?? 0,
     cacheSalt: request.cacheSalt ?? "",
+    speculates: request.speculates ?? true,
     // What is in the cache was scored for another request, if at all.
     skipsCache: (request.skipsCache ?? false) || request.promptLogprobs !== undefined,
   };

@@ -81,7 +81,8 @@ export class StepLoop {
     const { sequenceId, promptIds, maxTokens, ignoreEos, priority, cacheSalt, skipsCache } =
       request;
     const limits = { maxTokens, eosIds: this.#runtime.eosIds, ignoreEos };
-    return { sequenceId, promptIds, ...limits, priority, cacheSalt, skipsCache };
+    const drafts = canSpeculate(request);
+    return { sequenceId, promptIds, ...limits, priority, cacheSalt, skipsCache, drafts };
   }
 
   #admit(request: GenerateMessage): void {
@@ -165,6 +166,8 @@ export class StepLoop {
       promptTokenCount: this.#promptTokenCount,
       prefixQueryCount: stats.prefixQueryCount,
       prefixHitCount: stats.prefixHitCount,
+      draftTokenCount: stats.draftTokenCount,
+      acceptedTokenCount: stats.acceptedTokenCount,
       generatedTokenCount: this.#generatedTokenCount,
       sealingSeconds: this.#sealingSeconds,
       ...this.#blockCounts,
@@ -290,6 +293,15 @@ export class StepLoop {
     await promise;
     this.#wake = null;
   }
+}
+
+/**
+ * Whether guesses of next tokens can be checked: penalties and grammars depend on each token
+ * before, and log-probabilities are reported for one row of a sequence.
+ */
+function canSpeculate(request: GenerateMessage): boolean {
+  const { speculates, adjustments, grammar, logprobs } = request;
+  return speculates && adjustments === null && grammar === null && logprobs === null;
 }
 
 function logprobsBySequence(

@@ -47,6 +47,8 @@ export interface GenerateRequest {
   cacheSalt?: string;
   /** Prefill every prompt token, even if it is in the cache; default false. */
   skipsCache?: boolean;
+  /** Check guesses of next tokens, if the engine does; the text is the same. Default true. */
+  speculates?: boolean;
 }
 
 /**
@@ -123,6 +125,10 @@ export interface EngineStats {
   prefixQueryCount: number;
   /** Those of them that were in the cache. */
   prefixHitCount: number;
+  /** Next tokens guessed and checked since loading. */
+  draftTokenCount: number;
+  /** Those of them that were right. */
+  acceptedTokenCount: number;
   /** Tokens sampled since loading. */
   generatedTokenCount: number;
   /** Device time of sealing since loading; 0 if the adapter has no timestamps. */
@@ -225,6 +231,11 @@ export interface EngineOptions {
   sealPolicy?: SealPolicyOptions;
   /** Keep and share blocks of prompts that begin alike; default true. */
   sharesPrefixes?: boolean;
+  /**
+   * Guess next tokens by what the sequence has repeated so far, and check several in one step:
+   * faster where text repeats, and the same text; default true.
+   */
+  speculates?: boolean;
   /** Host memory for shared blocks in bytes; default 0, with a disk 256 MiB. */
   hostSizeBytes?: number;
   /** Folder for shared blocks that outlive the process; none if left out. */

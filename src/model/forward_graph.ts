@@ -37,6 +37,8 @@ export interface ForwardGraphOptions {
   cache: KvCache;
   /** Of the cache's sealed blocks; freed with the graph. */
   readers: BlockReaders;
+  /** Decode rows beside one of each slot, for drafts; none if left out. */
+  draftRowCount?: number;
 }
 
 /** Rows, layers and what follows them, for decode or for slices. */
@@ -72,7 +74,10 @@ export interface SliceOptions {
 
 /** Records the forward pass for one cache. */
 export class ForwardGraph {
-  /** u32: the last sampled id of each slot, then the ids of the slice. */
+  /**
+   * u32: the last sampled id of each slot, the ids sampled after drafts, then what is fed: the ids
+   * of the slice, and drafts.
+   */
   readonly sampledIds: GPUBuffer;
   #gpu: Gpu;
   #options: ForwardGraphOptions;
@@ -130,10 +135,21 @@ export class ForwardGraph {
       this.#gpu.write(this.sampledIds, slot * WORD_SIZE_BYTES, Uint32Array.of(knownId));
     }
     const rows = decodes.map((row) => this.#rowOf(row, row.position, row.slot));
+    const draftIds = decodes.flatMap((row) => row.draftIds);
+    const firstDraft = this.sampledCount + SLICE_TOKEN_COUNT;
+    if (draftIds.length > 0) {
+      this.#gpu.write(this.sampledIds, firstDraft * WORD_SIZE_BYTES, Uint32Array.from(draftIds));
+    }
+    const draftRows = decodes.flatMap((row) => row.draftIds.map((_, index) => ({ row, index })));
+    rows.push(
+      ...draftRows.map(({ row, index }, place) =>
+        this.#rowOf(row, row.position + 1 + index, firstDraft + place)
+      ),
+    );
     const pass = encoder.beginComputePass({ label: "decode" });
     this.#recordEmbedding(pass, this.#decode, rows);
     this.#decode.stack.record(pass, rows);
-    this.#recordHead(pass, this.#decode, { rows, isDecode: true });
+    this.#recordHead(pass, this.#decode, { rows, isDecode: true, draftCount: draftIds.length });
     pass.end();
   }
 
@@ -145,11 +161,12 @@ export class ForwardGraph {
    */
   recordSlice(encoder: GPUCommandEncoder, slice: PrefillSlice, options: SliceOptions): void {
     const { slot, position, ids, layers, isComplete, isLast } = slice;
-    const { slotCount } = this.#options.cache.shape;
-    const rows = ids.map((_, index) => this.#rowOf(slice, position + index, slotCount + index));
+    const rows = ids.map((_, index) =>
+      this.#rowOf(slice, position + index, this.sampledCount + index)
+    );
     const pass = encoder.beginComputePass({ label: "slice" });
     if (layers.first === 0) {
-      this.#gpu.write(this.sampledIds, slotCount * WORD_SIZE_BYTES, Uint32Array.from(ids));
+      this.#gpu.write(this.sampledIds, this.sampledCount * WORD_SIZE_BYTES, Uint32Array.from(ids));
       this.#recordEmbedding(pass, this.#slice, rows);
     }
     this.#slice.stack.record(pass, rows, layers);
@@ -204,6 +221,11 @@ export class ForwardGraph {
     }
   }
 
+  /** Ids that rows sample; behind them lie those that are fed. */
+  get sampledCount(): number {
+    return this.#options.cache.shape.slotCount + (this.#options.draftRowCount ?? 0);
+  }
+
   #rowOf(reader: DecodeRow | PrefillSlice, position: number, idIndex: number): Row {
     const { slot, listCount, firstWindowBlock } = reader;
     const listStart = slot * this.#options.cache.shape.blockCountMax;
@@ -219,7 +241,7 @@ export class ForwardGraph {
   #recordHead(
     pass: GPUComputePassEncoder,
     path: Path,
-    options: { rows: readonly Row[]; isDecode: boolean },
+    options: { rows: readonly Row[]; isDecode: boolean; draftCount?: number },
   ): void {
     path.head.record(pass, options.rows.length);
     const rows = this.#sampler.record(pass, path.sampler, options);
@@ -261,7 +283,9 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const { shape, normEpsilon, head: { softCap } } = plan;
   const attentionShape = { ...shape, softCap: plan.layers[0].attention.softCap };
   const { slotCount } = cache.shape;
-  const ids = gpu.createBuffer("ids", (slotCount + SLICE_TOKEN_COUNT) * WORD_SIZE_BYTES);
+  const { draftRowCount = 0 } = options;
+  const idCount = slotCount + SLICE_TOKEN_COUNT + 2 * draftRowCount;
+  const ids = gpu.createBuffer("ids", idCount * WORD_SIZE_BYTES);
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
   const embed = await EmbedKernel.create(gpu, weights.embedding, { scale: plan.embedding.scale });
   const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
@@ -288,7 +312,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
     const bound = sampler.bind(label, head.logits, headRowCount);
     return { group, stack, head, embed: bindEmbed, sampler: bound };
   };
-  const decode = await makePath("decode", slotCount, null);
+  const decode = await makePath("decode", slotCount + draftRowCount, null);
   const slice = await makePath("slice", SLICE_TOKEN_COUNT, lastRow);
   const scorer = await PromptScorer.create(gpu, {
     weights,

@@ -62,7 +62,7 @@ export interface ReportedRow {
 
 /** Buffers of one kind of rows, bound to the kernels. */
 export interface SamplerPath {
-  /** u32x4 `[rows]`: slot, position, whether a generated token was fed, 0. */
+  /** u32x4 `[rows]`: slot, position, whether a generated token was fed, index of the chosen id. */
   rows: GPUBuffer;
   /** u32x4 `[rows]`: rows to report on. */
   wanted: GPUBuffer;
@@ -190,16 +190,23 @@ export class Sampler {
   /**
    * Records the choice of a token for each row.
    *
-   * @param options `isDecode`: each row fed a generated token.
+   * @param options `isDecode`: each row fed a generated token. `draftCount`: the last rows fed a
+   * guess; their tokens go behind those of the slots, and nothing is changed or reported for them.
    * @returns The rows whose log-probabilities are in `path.results`, in order.
    */
   record(
     pass: GPUComputePassEncoder,
     path: SamplerPath,
-    options: { rows: readonly Row[]; isDecode: boolean },
+    options: { rows: readonly Row[]; isDecode: boolean; draftCount?: number },
   ): ReportedRow[] {
-    const { rows, isDecode } = options;
-    const words = rows.flatMap(({ slot, position }) => [slot, position, isDecode ? 1 : 0, 0]);
+    const { rows, isDecode, draftCount = 0 } = options;
+    const slotCount = this.#extras.length;
+    const firstDraft = rows.length - draftCount;
+    const words = rows.flatMap(({ slot, position }, row) =>
+      row < firstDraft
+        ? [slot, position, isDecode ? 1 : 0, slot]
+        : [slot, position, 0, slotCount + row - firstDraft]
+    );
     this.#gpu.write(path.rows, 0, Uint32Array.from(words));
     const isAdjusted = rows.some(({ slot }) => {
       const { adjustments, isMasked } = this.#extras[slot];
@@ -207,7 +214,7 @@ export class Sampler {
     });
     if (isAdjusted) this.#adjust.record(pass, path.adjust, rows.length);
     this.#sample.record(pass, isAdjusted ? path.sampleAdjusted : path.sample, rows.length);
-    const reported = rows.flatMap(({ slot }, row) => {
+    const reported = rows.slice(0, firstDraft).flatMap(({ slot }, row) => {
       const { topCount } = this.#extras[slot];
       return topCount === null ? [] : [{ row, slot, topCount }];
     });

@@ -45,6 +45,9 @@ const WEIGHTS_PROGRESS = 0.5;
  */
 const STEP_TOKEN_COUNT_ON_CPU = 4;
 
+/** Rows of a step for guesses: those of one sequence, and one more. */
+const DRAFT_ROW_COUNT = 8;
+
 /** Attention to packed blocks takes this much longer than matrix products of as many operations. */
 const ATTENTION_COST = 1.15;
 
@@ -90,6 +93,7 @@ async function createRuntime(
   onProgress: OnProgress,
 ): Promise<Runtime> {
   const { gpu, shape } = model;
+  const draftRowCount = options.speculates ? DRAFT_ROW_COUNT : 0;
   const contextLength = checkedContextLength(options.contextLength, shape);
   const calibration = await resolveCalibration(model, options, onProgress);
   let wantedCacheBytes: number | null = null;
@@ -105,6 +109,7 @@ async function createRuntime(
   const runner = await StepRunner.create(model, {
     cacheShape: plan.shape,
     codec: plan.codec,
+    draftRowCount,
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
   const fingerprint = modelFingerprint(model.file);
@@ -127,6 +132,7 @@ async function createRuntime(
     blockCost: blockCost(shape),
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
     ...(host ? { host } : {}),
+    drafts: { rowCountMax: draftRowCount },
   });
   await warmedUp(runner, plan, onProgress);
   const info = engineInfo(model, options, {
@@ -143,16 +149,18 @@ async function createRuntime(
     driver: new StepDriver(scheduler, runner),
     disk,
     measuredCalibration: calibration.measured,
-    sequenceFormat: {
-      ...shape,
-      root: rootName([String(STORE_VERSION), fingerprint, content]),
-      profile: plan.codec.profile,
-      fingerprint,
-      codecName: content,
-    },
+    sequenceFormat: sequenceFormat(plan, { shape, fingerprint, content }),
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
   };
+}
+
+function sequenceFormat(
+  { codec }: CachePlan,
+  { shape, fingerprint, content }: { shape: ModelShape; fingerprint: string; content: string },
+): SequenceFormat {
+  const root = rootName([String(STORE_VERSION), fingerprint, content]);
+  return { ...shape, root, profile: codec.profile, fingerprint, codecName: content };
 }
 
 type Derived =
@@ -181,6 +189,7 @@ function engineInfo(
     sequenceCountMax: options.sequenceCountMax,
     waitingCountMax: options.waitingCountMax,
     sharesPrefixes: options.sharesPrefixes,
+    speculates: options.speculates,
     hostCapacityBytes: options.hostSizeBytes,
     diskFolder: options.disk?.folder ?? null,
     diskCapacityBytes: options.disk?.sizeBytes ?? 0,

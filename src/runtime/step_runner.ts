@@ -81,10 +81,15 @@ export class StepRunner {
   /** Allocates a cache and compiles the kernels for it. */
   static async create(
     model: LoadedModel,
-    options: { cacheShape: CacheShape; codec: AnyCodec; saveWordCountMax?: number },
+    options: {
+      cacheShape: CacheShape;
+      codec: AnyCodec;
+      saveWordCountMax?: number;
+      draftRowCount?: number;
+    },
   ): Promise<StepRunner> {
     const { gpu, plan, weights } = model;
-    const { cacheShape, codec, saveWordCountMax = 0 } = options;
+    const { cacheShape, codec, saveWordCountMax = 0, draftRowCount = 0 } = options;
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, codec });
     const graph = await ForwardGraph.create(gpu, {
@@ -92,10 +97,11 @@ export class StepRunner {
       weights,
       cache,
       readers: createReaders(gpu, { cache, codec }),
+      draftRowCount,
     });
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
     const stopwatch = Stopwatch.create(gpu, SPAN_COUNT);
-    const sizeBytes = cacheShape.slotCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +
+    const sizeBytes = graph.sampledCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +
       reportCountMax * LOGPROB_RESULT_SIZE_BYTES + (stopwatch?.resultSizeBytes ?? 0);
     const readBacks = [];
     for (let index = 0; index < STAGING_COUNT; index++) {
@@ -132,7 +138,7 @@ export class StepRunner {
     const saved = this.host.recordSaves(encoder, plan.saves);
     if (saved) staged.push(saved);
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
-    const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
+    const idBytes = this.graph.sampledCount * WORD_SIZE_BYTES;
     readBack.recordCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
     let offsetBytes = idBytes;
     const reports = this.graph.takeReports();
@@ -163,7 +169,7 @@ export class StepRunner {
 
   /** Waits for a submitted step and returns what it made. */
   async read(plan: StepPlan, { readBack, staged, reports }: RecordedStep): Promise<StepOutcome> {
-    const idBytes = this.cache.shape.slotCount * WORD_SIZE_BYTES;
+    const idBytes = this.graph.sampledCount * WORD_SIZE_BYTES;
     const reportCount = reports.reduce((sum, { rows }) => sum + rows.length, 0);
     const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
     const sealBytes = plan.measures.length > 0 ? this.sealer.resultSizeBytes : 0;
@@ -176,8 +182,15 @@ export class StepRunner {
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
     const sealWords = words.subarray((idBytes + reportBytes) / WORD_SIZE_BYTES);
     const timeWords = words.subarray((sizeBytes - timeBytes) / WORD_SIZE_BYTES);
+    let place = this.cache.shape.slotCount;
+    const draftSamples = new Map(plan.decodes.map(({ sequenceId, draftIds }) => {
+      const first = place;
+      place += draftIds.length;
+      return [sequenceId, [...words.subarray(first, place)]];
+    }));
     return {
       ids,
+      draftSamples,
       ...readReports(reports, words.subarray(idBytes / WORD_SIZE_BYTES)),
       ...this.sealer.readResults(plan.measures, sealWords),
       sealingSeconds: Stopwatch.seconds(timeWords),

@@ -43,6 +43,8 @@ export interface LoadOptions {
   stepTokenCountMax: number | null;
   sealPolicy: SealPolicyOptions;
   sharesPrefixes: boolean;
+  /** Whether guesses of next tokens are checked. */
+  speculates: boolean;
   hostSizeBytes: number;
   disk: { folder: string; sizeBytes: number } | null;
 }
@@ -108,6 +110,8 @@ export interface EngineInfo {
   stepTokenCountMax: number;
   /** Whether blocks of prompts are kept and shared. */
   sharesPrefixes: boolean;
+  /** Whether guesses of next tokens are checked. */
+  speculates: boolean;
   /** Most bytes of shared blocks in host memory. */
   hostCapacityBytes: number;
   /** Folder for shared blocks; null if there is none. */

@@ -260,8 +260,8 @@ export class Sequence {
   }
 
   /**
-   * Plans storing the newest token and sampling the next, and the same for guesses that follow. They
-   * complete no block: what is sealed must be right.
+   * Plans storing the newest token and sampling the next, and the same for guesses that follow.
+   * They complete no block: what is sealed must be right.
    *
    * @param draftCountMax Most guesses.
    */

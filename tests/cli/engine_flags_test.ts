@@ -27,7 +27,7 @@ Deno.test("readEngineFlags() reads tiers in MiB and GiB", () => {
 Deno.test("readEngineFlags() turns every flag into an option", () => {
   const args = "--model m.gguf --ctx 4096 --profile paper --k-rel 0.05 --v-rel 0.1 " +
     "--pack-size 32 --repack median --sequences 2 --kv-memory 1.5 " +
-    "--queue 0 --step-tokens 32 --prefix-cache off";
+    "--queue 0 --step-tokens 32 --prefix-cache off --speculation off";
   assertEquals(read(...args.split(" ")), {
     model: "m.gguf",
     options: {
@@ -38,6 +38,7 @@ Deno.test("readEngineFlags() turns every flag into an option", () => {
       waitingCountMax: 0,
       stepTokenCountMax: 32,
       sharesPrefixes: false,
+      speculates: false,
     },
   });
 });
@@ -85,6 +86,7 @@ const REFUSED: [string, RegExp][] = [
   ["--kv-disk d --kv-host-memory 0", /--kv-disk with --kv-host-memory 0/],
   ["--kv-disk-size 3", /--kv-disk-size without --kv-disk/],
   ["--prefix-cache off --kv-host-memory 1", /with --prefix-cache off/],
+  ["--speculation yes", /--speculation yes: must be on or off/],
   ["--prefix-cache no", /--prefix-cache no: must be on or off/],
 ];
 

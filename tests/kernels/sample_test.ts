@@ -31,7 +31,7 @@ function kernelFor(gpu: Gpu, options: { vocabSize: number; workgroupSize?: numbe
   return kernel;
 }
 
-/** Runs all draws in one dispatch, a slot each, and returns their tokens. */
+/** Runs all draws in one dispatch, a slot each, tokens in reversed order; returns them in order. */
 async function sample(draws: Draw[], workgroupSize?: number): Promise<number[]> {
   const gpu = await testGpu();
   const vocabSize = draws[0].logits.length;
@@ -43,7 +43,7 @@ async function sample(draws: Draw[], workgroupSize?: number): Promise<number[]> 
   draws.forEach((draw, row) => {
     const slot = (row * 7 + 3) % draws.length; // a permutation unless 7 divides the count
     logits.set(draw.logits, row * vocabSize);
-    rows.set([slot, draw.position], row * 4);
+    rows.set([slot, draw.position, 0, draws.length - 1 - row], row * 4);
     settings.set(sampleSettingsWords(draw.settings), slot * 8);
   });
   const ids = gpu.createBufferWith("ids", new Uint32Array(draws.length).fill(0xffffffff));
@@ -55,9 +55,9 @@ async function sample(draws: Draw[], workgroupSize?: number): Promise<number[]> 
   };
   const bound = kernel.bind(buffers);
   submitPass(gpu, (pass) => kernel.record(pass, bound, draws.length));
-  const bySlot = await readU32(gpu, ids, draws.length);
+  const reversed = await readU32(gpu, ids, draws.length);
   for (const buffer of Object.values(buffers)) gpu.destroyBuffer(buffer);
-  return draws.map((_, row) => bySlot[(row * 7 + 3) % draws.length]);
+  return [...reversed].reverse();
 }
 
 /** Logits spread like a model's: most far below a few, span about 40. */

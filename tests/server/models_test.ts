@@ -60,6 +60,7 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     queue: 64,
     step_tokens: 16,
     shares_prefixes: true,
+    speculates: true,
     kv_host_bytes: 0,
     kv_disk_folder: null,
     kv_disk_bytes: 0,

@@ -94,6 +94,7 @@ const INFO: EngineInfo = {
   waitingCountMax: 64,
   stepTokenCountMax: 16,
   sharesPrefixes: true,
+  speculates: true,
   hostCapacityBytes: 0,
   diskFolder: null,
   diskCapacityBytes: 0,
@@ -238,6 +239,8 @@ export class FakeEngine implements Engine {
       sealedBlockCount: 11,
       savedBlockCount: 5,
       preemptionCount: 7,
+      draftTokenCount: 40,
+      acceptedTokenCount: 30,
       loadedBlockCount: 3,
     });
   }

@@ -19,6 +19,7 @@ export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo)
     priority,
     cacheSalt,
     skipsCache,
+    speculates,
   } = spec;
   const count = spec.logprobs;
   return {
@@ -30,6 +31,7 @@ export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo)
     priority,
     cacheSalt,
     skipsCache,
+    speculates,
     signal,
     ...(spec.grammar === null ? {} : { grammar: spec.grammar }),
     ...(count === null ? {} : { logprobs: count }),

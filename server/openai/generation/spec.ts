@@ -29,4 +29,6 @@ export interface GenerationSpec extends TextOptions {
   cacheSalt: string;
   /** Whether the whole prompt is prefilled, even if it is in the cache. */
   skipsCache: boolean;
+  /** Whether guesses of next tokens may be checked. */
+  speculates: boolean;
 }

@@ -13,11 +13,11 @@ export const SAMPLE_SETTINGS_SIZE_BYTES = 32;
 export interface SampleBuffers {
   /** f32 `[rows, vocabSize]`, finite or -infinity; 16-byte aligned, rows follow without a gap. */
   logits: GPUBuffer | BufferSlice;
-  /** u32x4 `[rows]`: slot, position (the counter of the random numbers), 0, 0. */
+  /** u32x4 `[rows]`: slot, position (the counter of the random numbers), 0, index in `ids`. */
   rows: GPUBuffer | BufferSlice;
   /** `[slots]` of {@link sampleSettingsWords}. */
   settings: GPUBuffer | BufferSlice;
-  /** u32 `[slots]`: the chosen token of each row's slot; other slots are left alone. */
+  /** u32: the chosen token of each row, where the row says; others are left alone. */
   ids: GPUBuffer | BufferSlice;
 }
 
@@ -57,7 +57,7 @@ export class SampleKernel {
     return this.#kernel.bind({ logits_by_4: logits, logits, rows, settings_of: settings, ids });
   }
 
-  /** Records the choice for `rowCount` rows; no two of them name one slot. */
+  /** Records the choice for `rowCount` rows; no two of them name one place. */
   record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
     this.#kernel.dispatch(pass, bound, rowCount);
   }

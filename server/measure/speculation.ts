@@ -1,0 +1,98 @@
+/**
+ * What guessing ahead gains: the same answers with and without, one after the other.
+ *
+ * @module
+ */
+
+import type { Engine, GenerateRequest } from "../../mod.ts";
+
+/** Answers of one prompt with and without guesses. */
+export interface SpeculationRate {
+  name: string;
+  promptTokenCount: number;
+  /** Median over the rounds, without guesses. */
+  tokensPerSecond: number;
+  /** Median over the rounds of what guesses multiply the rate by. */
+  ratio: number;
+  /** Tokens guessed in one answer, and those of them that were right. */
+  draftTokenCount: number;
+  acceptedTokenCount: number;
+}
+
+/** A prompt by name. */
+export interface SpeculationPrompt {
+  name: string;
+  promptIds: readonly number[];
+  /** 0 is greedy. */
+  temperature: number;
+}
+
+/**
+ * Measures answers; each round has a seed, and runs a prompt without guesses, then with them.
+ *
+ * @param tokenCount Tokens of an answer.
+ * @throws {Error} if the two texts differ.
+ */
+export async function measureSpeculation(
+  engine: Engine,
+  prompts: readonly SpeculationPrompt[],
+  { tokenCount, roundCount }: { tokenCount: number; roundCount: number },
+): Promise<SpeculationRate[]> {
+  const rates: SpeculationRate[] = [];
+  for (const { name, promptIds, temperature } of prompts) {
+    const plain: number[] = [];
+    const ratios: number[] = [];
+    let [draftTokenCount, acceptedTokenCount] = [0, 0];
+    for (let round = 0; round < roundCount; round++) {
+      const sampling = { temperature, seed: round };
+      // The first token belongs to prefill.
+      const request = { promptIds, maxTokens: tokenCount + 1, ignoreEos: true, sampling };
+      const without = await answer(engine, { ...request, speculates: false });
+      const before = await engine.stats();
+      const guessed = await answer(engine, { ...request, speculates: true });
+      const after = await engine.stats();
+      if (String(without.ids) !== String(guessed.ids)) {
+        throw new Error(`The answer to ${name} changes with guesses`);
+      }
+      plain.push(tokenCount * 1000 / without.decodeMs);
+      ratios.push(without.decodeMs / guessed.decodeMs);
+      draftTokenCount = after.draftTokenCount - before.draftTokenCount;
+      acceptedTokenCount = after.acceptedTokenCount - before.acceptedTokenCount;
+    }
+    rates.push({
+      name,
+      promptTokenCount: promptIds.length,
+      tokensPerSecond: median(plain),
+      ratio: median(ratios),
+      draftTokenCount,
+      acceptedTokenCount,
+    });
+  }
+  return rates;
+}
+
+async function answer(
+  engine: Engine,
+  request: GenerateRequest,
+): Promise<{ ids: number[]; decodeMs: number }> {
+  const ids: number[] = [];
+  for await (const event of engine.generate(request)) {
+    if (event.type === "token") ids.push(event.id);
+    if (event.type === "finish") return { ids, decodeMs: event.timings.decodeMs };
+  }
+  throw new TypeError("Cannot measure: the generation ended without a finish event");
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+/** The numbers as text. */
+export function formatSpeculation(rates: readonly SpeculationRate[]): string {
+  return rates.map((rate) => {
+    const { name, promptTokenCount, tokensPerSecond, ratio } = rate;
+    return `${name.padEnd(8)} ${String(promptTokenCount).padStart(6)} prompt tokens ` +
+      `${tokensPerSecond.toFixed(1).padStart(8)} t/s  ${ratio.toFixed(2)} times with guesses, ` +
+      `${rate.acceptedTokenCount} of ${rate.draftTokenCount} right`;
+  }).join("\n");
+}
