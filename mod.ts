@@ -22,6 +22,7 @@ export type {
   GrammarReasoning,
   GrammarSpec,
   GrammarTag,
+  LayerBytes,
   LogitAdjustments,
   SamplingOptions,
   SealPolicyOptions,

@@ -61,6 +61,14 @@ function wantedCache({ cacheWantedBytes }: EngineInfo): string {
   return ` (of ${formatMegabytes(cacheWantedBytes)}: the device has no room for more)`;
 }
 
+/** How many layers keep no more than a window, and of how many tokens. */
+function describeReaches({ layerReaches }: EngineInfo): string {
+  const reaches = layerReaches.filter((reach) => reach !== null);
+  if (reaches.length === 0) return "";
+  const tokens = [...new Set(reaches)].join(" or ");
+  return ` (${reaches.length} of ${layerReaches.length} layers keep ${tokens} tokens)`;
+}
+
 /** What is in force, a line each, for people. */
 export function describeEngine(info: EngineInfo): string {
   const parameters = (info.parameterCount / 1e6).toFixed(0);
@@ -68,6 +76,7 @@ export function describeEngine(info: EngineInfo): string {
     ? `${info.contextLength} tokens`
     : `${info.contextLength} tokens (trained: ${info.contextLengthTrained})`;
   const memory = `${formatMegabytes(info.weightBytes)} weights, ` +
+    `${formatMegabytes(info.windowBytes)} raw windows${describeReaches(info)}, ` +
     `up to ${formatMegabytes(info.cacheCapacityBytes)} packed KV${wantedCache(info)}, ` +
     `${info.sequenceCountMax} sequences at a time`;
   const serving = `up to ${info.waitingCountMax} waiting, steps of ${info.stepTokenCountMax} ` +

@@ -102,7 +102,14 @@ export function propsRoute(routes: RouteContext): ApiRoute {
           weight_bytes: info.weightBytes,
           cache_capacity_bytes: info.cacheCapacityBytes,
           cache_usage: stats.cacheUsage,
+          window_bytes: info.windowBytes,
           cache_bytes: stats.cacheBytes,
+          layers: stats.layerBytes.map((layer) => ({
+            window_tokens: layer.reach,
+            kv_layer: layer.keyValueLayer,
+            window_bytes: layer.window,
+            packed_bytes: layer.packed,
+          })),
           device_bytes: stats.deviceBytes,
         },
       });

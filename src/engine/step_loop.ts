@@ -149,13 +149,14 @@ export class StepLoop {
 
   /** A snapshot of counts and bytes. */
   stats(): EngineStats {
-    const { driver, gpu, cacheBytes } = this.#runtime;
+    const { driver, gpu, cacheBytes, layerBytes } = this.#runtime;
     const stats = driver.scheduler.stats();
     return {
       runningSequenceCount: stats.runningCount,
       waitingSequenceCount: stats.waitingCount,
       cacheUsage: stats.cacheUsage,
       cacheBytes: cacheBytes(),
+      layerBytes: layerBytes(),
       retainedBytes: stats.retainedWordCount * WORD_SIZE_BYTES,
       hostBytes: stats.hostBytes,
       diskBytes: this.#runtime.disk?.usedBytes ?? 0,

@@ -8,7 +8,7 @@
 import type { EngineErrorCode } from "../core/errors.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import type { GrammarSpec } from "../grammar/types.ts";
-import type { CacheBytes, EngineInfo, ProfileOptions } from "../runtime/types.ts";
+import type { CacheBytes, EngineInfo, LayerBytes, ProfileOptions } from "../runtime/types.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
 export type { GrammarReasoning, GrammarSpec, GrammarTag } from "../grammar/types.ts";
@@ -18,7 +18,13 @@ export type {
   TokenLogprob,
   TokenLogprobs,
 } from "../core/sampling.ts";
-export type { CacheBytes, CodecInfo, EngineInfo, ProfileOptions } from "../runtime/types.ts";
+export type {
+  CacheBytes,
+  CodecInfo,
+  EngineInfo,
+  LayerBytes,
+  ProfileOptions,
+} from "../runtime/types.ts";
 export type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
 /** One generation asked of the engine. */
@@ -107,6 +113,8 @@ export interface EngineStats {
   cacheUsage: number;
   /** Bytes of the sealed blocks of sequences now. */
   cacheBytes: CacheBytes;
+  /** What each layer keeps: its raw windows, and records of sealed blocks now. */
+  layerBytes: readonly LayerBytes[];
   /** Bytes of blocks that no sequence uses, kept until their memory is needed. */
   retainedBytes: number;
   /** Bytes of shared blocks in host memory. */

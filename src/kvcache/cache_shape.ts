@@ -128,6 +128,25 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
   };
 }
 
+/** Device bytes of the raw windows of a store. */
+export function windowSizeBytes(
+  { slotCount, tileWords }: Pick<CacheShape, "slotCount" | "tileWords">,
+  { tileCount }: Pick<Store, "tileCount">,
+): number {
+  return slotCount * tileCount * tileWords * WORD_SIZE_BYTES;
+}
+
+/** Device bytes of windows, arenas and directory. */
+export function cacheSizeBytes(
+  shape: CacheShape,
+): { window: number; arena: number; directory: number } {
+  return {
+    window: shape.stores.reduce((sum, store) => sum + windowSizeBytes(shape, store), 0),
+    arena: shape.groups.reduce((sum, group) => sum + group.wordCount, 0) * WORD_SIZE_BYTES,
+    directory: shape.stores.length * shape.directoryStrideBytes,
+  };
+}
+
 /** Words of a raw tile of a store, and how many a sequence needs before the block it begins at. */
 export function rawTiles(
   { stores, tileWords }: CacheShape,

@@ -10,7 +10,7 @@ import { ENTRY_WORDS, entryWords } from "../core/row.ts";
 import { BLOCK_TOKEN_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
-import type { CacheShape, Store } from "./cache_shape.ts";
+import { type CacheShape, cacheSizeBytes, windowSizeBytes } from "./cache_shape.ts";
 
 /** A store whose blocks are sealed. */
 export interface SealedStore {
@@ -40,7 +40,7 @@ export class KvCache {
     this.#gpu = gpu;
     this.shape = shape;
     this.windows = shape.stores.map((store, index) =>
-      gpu.createBuffer(`window ${index}`, windowWords(shape, store) * WORD_SIZE_BYTES)
+      gpu.createBuffer(`window ${index}`, windowSizeBytes(shape, store))
     );
     this.arenas = shape.groups.map((group, index) =>
       gpu.createBuffer(`arena ${index}`, group.wordCount * WORD_SIZE_BYTES)
@@ -135,14 +135,8 @@ export class KvCache {
   }
 
   /** Device bytes of windows, arenas and directory. */
-  get sizeBytes(): { window: number; arena: number; directory: number } {
-    const { shape } = this;
-    const windows = shape.stores.reduce((sum, store) => sum + windowWords(shape, store), 0);
-    return {
-      window: windows * WORD_SIZE_BYTES,
-      arena: shape.groups.reduce((sum, group) => sum + group.wordCount, 0) * WORD_SIZE_BYTES,
-      directory: shape.stores.length * shape.directoryStrideBytes,
-    };
+  get sizeBytes(): ReturnType<typeof cacheSizeBytes> {
+    return cacheSizeBytes(this.shape);
   }
 
   /** Frees all of it. */
@@ -155,14 +149,9 @@ export class KvCache {
 
 /** Bytes of each buffer that a {@link KvCache} allocates. */
 export function cacheBufferBytes(shape: CacheShape): number[] {
-  const words = [
-    ...shape.stores.map((store) => windowWords(shape, store)),
-    ...shape.groups.map(({ wordCount }) => wordCount),
+  return [
+    ...shape.stores.map((store) => windowSizeBytes(shape, store)),
+    ...shape.groups.map(({ wordCount }) => wordCount * WORD_SIZE_BYTES),
+    shape.stores.length * shape.directoryStrideBytes,
   ];
-  const directoryBytes = shape.stores.length * shape.directoryStrideBytes;
-  return [...words.map((count) => count * WORD_SIZE_BYTES), directoryBytes];
-}
-
-function windowWords({ slotCount, tileWords }: CacheShape, { tileCount }: Store): number {
-  return slotCount * tileCount * tileWords;
 }

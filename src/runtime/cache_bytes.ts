@@ -6,9 +6,10 @@
 
 import type { AnyCodec } from "../codec/registry.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { CacheShape } from "../kvcache/cache_shape.ts";
+import { type CacheShape, windowSizeBytes } from "../kvcache/cache_shape.ts";
 import type { SchedulerStats } from "../scheduler/scheduler.ts";
-import type { CacheBytes } from "./types.ts";
+import type { LayerPlan } from "../model/plan.ts";
+import type { CacheBytes, LayerBytes } from "./types.ts";
 
 /**
  * `payload` is the bits of the packs with the padding of their sections, without minima, widths,
@@ -29,4 +30,22 @@ export function cacheBytes(
     packed: stats.packedWordCount * WORD_SIZE_BYTES,
     allocated: (stats.allocatedWordCount + recordCount) * WORD_SIZE_BYTES,
   };
+}
+
+/** What each layer keeps. */
+export function layerBytes(
+  { packedStoreWords }: Pick<SchedulerStats, "packedStoreWords">,
+  { shape, layers }: { shape: CacheShape; layers: readonly LayerPlan[] },
+): LayerBytes[] {
+  const { stores, storeOf } = shape;
+  return layers.map(({ attention: { window: reach, keyValueLayer } }, layer) => {
+    const store = keyValueLayer === layer ? storeOf[layer] : null;
+    if (store === null) return { reach, keyValueLayer, window: 0, packed: 0 };
+    return {
+      reach,
+      keyValueLayer,
+      window: windowSizeBytes(shape, stores[store]),
+      packed: packedStoreWords[store] * WORD_SIZE_BYTES,
+    };
+  });
 }

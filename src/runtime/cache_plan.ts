@@ -8,9 +8,13 @@ import type { AnyCodec } from "../codec/registry.ts";
 import { codecProfile } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
-import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { type CacheShape, cacheShape, type LayerKeeps } from "../kvcache/cache_shape.ts";
+import {
+  type CacheShape,
+  cacheShape,
+  cacheSizeBytes,
+  type LayerKeeps,
+} from "../kvcache/cache_shape.ts";
 import { checkMemory, type LoadedModel } from "./load_model.ts";
 import type { AttentionPlan } from "../model/plan.ts";
 import type { ProfileOptions } from "./types.ts";
@@ -53,8 +57,8 @@ export function planCache(
     bindingSizeMax,
   });
   checkDirectory(gpu, planned, options.contextLength);
-  const arenaWords = planned.groups.reduce((sum, group) => sum + group.wordCount, 0);
-  checkMemory(gpu, arenaWords * WORD_SIZE_BYTES);
+  const { window, arena, directory } = cacheSizeBytes(planned);
+  checkMemory(gpu, window + arena + directory);
   const { contextLength } = options;
   return { codec, shape: planned, contextLength, recordWordsMin, recordWordsMax };
 }

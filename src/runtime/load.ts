@@ -22,11 +22,12 @@ import type { SequenceFormat } from "../tiers/sequence_file.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
-import { cacheBytes } from "./cache_bytes.ts";
+import { cacheBytes, layerBytes } from "./cache_bytes.ts";
 import { rawTiles } from "../kvcache/cache_shape.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
 import { fitCache } from "./fit_cache.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
+import type { ModelPlan } from "../model/plan.ts";
 import { DiskClient } from "../tiers/disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
@@ -34,7 +35,7 @@ import { prefixRoot, STORE_VERSION } from "./prefix_root.ts";
 import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import { warmUp } from "./warm_up.ts";
-import type { CacheBytes, EngineInfo, LoadOptions } from "./types.ts";
+import type { CacheBytes, EngineInfo, LayerBytes, LoadOptions } from "./types.ts";
 
 /** Share of loading that is loading weights. */
 const WEIGHTS_PROGRESS = 0.5;
@@ -69,6 +70,8 @@ export interface Runtime {
   eosIds: readonly number[];
   /** Bytes of the sealed blocks now. */
   cacheBytes(): CacheBytes;
+  /** The same and the raw windows, by layer. */
+  layerBytes(): LayerBytes[];
 }
 
 /** Loads a model and makes a cache, a runner and a scheduler for it. */
@@ -129,7 +132,7 @@ async function createRuntime(
     arenas: plan.shape.groups,
     policy,
     stepTokenCountMax,
-    blockCost: blockCost(shape),
+    blockCost: blockCost(model.plan),
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
     ...(host ? { host } : {}),
     drafts: { rowCountMax: draftRowCount },
@@ -139,6 +142,7 @@ async function createRuntime(
     contextLength,
     ...codecInForce(plan.codec, calibration.inForce),
     stepTokenCountMax,
+    windowBytes: runner.cache.sizeBytes.window,
     cacheCapacityBytes: runner.cache.sizeBytes.arena,
     cacheWantedBytes: wantedCacheBytes,
     blockCapacity: blockCapacity(plan),
@@ -152,6 +156,7 @@ async function createRuntime(
     sequenceFormat: sequenceFormat(plan, { shape, fingerprint, content }),
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
+    layerBytes: () => layerBytes(scheduler.stats(), { ...plan, layers: model.plan.layers }),
   };
 }
 
@@ -168,12 +173,13 @@ type Derived =
   | "profile"
   | "codec"
   | "stepTokenCountMax"
+  | "windowBytes"
   | "cacheCapacityBytes"
   | "cacheWantedBytes"
   | "blockCapacity";
 
 function engineInfo(
-  { gpu, shape, file, weights }: LoadedModel,
+  { gpu, plan, shape, file, weights }: LoadedModel,
   options: Omit<LoadOptions, "profile">,
   derived: Pick<EngineInfo, Derived>,
 ): EngineInfo {
@@ -194,6 +200,7 @@ function engineInfo(
     diskFolder: options.disk?.folder ?? null,
     diskCapacityBytes: options.disk?.sizeBytes ?? 0,
     weightBytes: weights.sizeBytes,
+    layerReaches: plan.layers.map(({ attention }) => attention.window),
     ...derived,
   };
 }
@@ -218,10 +225,12 @@ function hostTier({ shape }: CachePlan, capacityBytes: number) {
 }
 
 /** What attending to one block costs a token, in shares of its matrix products. */
-function blockCost(shape: ModelShape): number {
-  const { parameterCount, vocabSize, width, queryHeadCount, headSize, layerCount } = shape;
+function blockCost({ shape, layers }: ModelPlan): number {
+  const { parameterCount, vocabSize, width, queryHeadCount, headSize } = shape;
   const embeddingCount = vocabSize * width * (shape.tiedOutput ? 1 : 2);
   const matrixOperationCount = 2 * Math.max(1, parameterCount - embeddingCount);
+  // Layers that see a window read no sealed blocks.
+  const layerCount = layers.filter(({ attention }) => attention.window === null).length;
   const perToken = 2 * 2 * queryHeadCount * headSize * layerCount;
   return ATTENTION_COST * BLOCK_TOKEN_COUNT * perToken / matrixOperationCount;
 }

@@ -61,6 +61,18 @@ export interface CacheBytes {
   allocated: number;
 }
 
+/** What a layer keeps of all sequences, in bytes on the device. */
+export interface LayerBytes {
+  /** Newest tokens that it sees; null for all. */
+  reach: number | null;
+  /** The layer whose keys and values it reads: its own index, or an earlier one. */
+  keyValueLayer: number;
+  /** Raw tiles of all slots, used or not; 0 if it reads those of another layer. */
+  window: number;
+  /** Records of the sealed blocks of sequences now; 0 if it reads those of another layer. */
+  packed: number;
+}
+
 /** The codec in force. */
 export interface CodecInfo {
   /** The profile with every setting of its own. */
@@ -120,6 +132,10 @@ export interface EngineInfo {
   diskCapacityBytes: number;
   /** Device bytes of the weights. */
   weightBytes: number;
+  /** Newest tokens that each layer sees; null for all. */
+  layerReaches: readonly (number | null)[];
+  /** Device bytes of the raw windows of all layers and slots. */
+  windowBytes: number;
   /** Device bytes of the arena. */
   cacheCapacityBytes: number;
   /** What it would take if the device had room for it; null if it has. */

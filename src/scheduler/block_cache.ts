@@ -34,11 +34,14 @@ export class BlockCache {
   #unusedPackedWords = 0;
   #sealedCount = 0;
   #sharedCount = 0;
+  /** Words of the records of used sealed blocks, by store. */
+  #usedStoreWords: number[];
 
   constructor(memory: BlockMemory, retention: RetentionPolicy = leastRecentlyUsed) {
     this.memory = memory;
     this.#unused = retention();
     this.#unusedWords = memory.groupWords(null);
+    this.#usedStoreWords = new Array<number>(memory.storeCount).fill(0);
   }
 
   /** The item of a key; undefined if it is not on the device. */
@@ -54,6 +57,11 @@ export class BlockCache {
   /** Sealed blocks that two sequences or more hold. */
   get sharedCount(): number {
     return this.#sharedCount;
+  }
+
+  /** Words of the records of the sealed blocks that sequences hold, by store. */
+  get usedStoreWords(): readonly number[] {
+    return this.#usedStoreWords;
   }
 
   /** Words that unused items take in all arenas: free to be taken. */
@@ -150,6 +158,10 @@ export class BlockCache {
     invariant(isCounted, "words of unused items are counted");
     const sealed = [...useCounts].filter(([{ kind }]) => kind === "sealed");
     invariant(sealed.length === this.#sealedCount, "used blocks are counted");
+    this.#usedStoreWords.forEach((count, store) => {
+      const wanted = sealed.reduce((sum, [{ recordWords }]) => sum + recordWords[store], 0);
+      invariant(count === wanted, "words of used blocks are counted by store");
+    });
     const shared = sealed.filter(([, count]) => count > 1).length;
     invariant(shared === this.#sharedCount, "shared blocks are counted");
   }
@@ -192,7 +204,11 @@ export class BlockCache {
     item.useCount += change;
     invariant(item.useCount >= 0, "a user is dropped once");
     if (item.kind === "raw") return;
-    this.#sealedCount += Number(item.useCount > 0) - Number(before > 0);
+    const used = Number(item.useCount > 0) - Number(before > 0);
+    this.#sealedCount += used;
+    if (used !== 0) {
+      item.recordWords.forEach((count, store) => this.#usedStoreWords[store] += used * count);
+    }
     this.#sharedCount += Number(item.useCount > 1) - Number(before > 1);
   }
 }

@@ -20,6 +20,7 @@ export function countsOf(
     sharedBlockCount: cache.sharedCount,
     storedTokenCount: storedCounts.reduce((total, count) => total + count, 0),
     packedWordCount: memory.packedWordCount - cache.unusedPackedWords,
+    packedStoreWords: [...cache.usedStoreWords],
     allocatedWordCount,
     retainedWordCount: unusedAllocatedWords,
     capacityWordCount: memory.capacityWordCount,

@@ -46,6 +46,8 @@ export interface SchedulerStats extends DraftCounts {
   storedTokenCount: number;
   /** Words of the records of the sealed blocks that sequences hold. */
   packedWordCount: number;
+  /** The same, by store. */
+  packedStoreWords: readonly number[];
   /** Words their extents take. */
   allocatedWordCount: number;
   /** Words of blocks that no sequence holds, kept until their memory is needed. */

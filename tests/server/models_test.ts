@@ -73,7 +73,12 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     weight_bytes: 900,
     cache_capacity_bytes: 5000,
     cache_usage: 0.25,
+    window_bytes: 300,
     cache_bytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
+    layers: [
+      { window_tokens: 512, kv_layer: 0, window_bytes: 200, packed_bytes: 0 },
+      { window_tokens: null, kv_layer: 1, window_bytes: 100, packed_bytes: 1000 },
+    ],
     device_bytes: 7000,
   });
 });
