@@ -1,7 +1,7 @@
 import { elementsSizeBytes, type TensorType } from "../../src/gguf/tensor_types.ts";
 import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
-import { TILE_WORDS, tileCapacity } from "../../src/kernels/expert_tiles.ts";
+import { BUNDLE_WORDS, bundleCapacity } from "../../src/kernels/expert_bundles.ts";
 import { uploadExperts } from "../../src/model/expert_weights.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
@@ -28,13 +28,13 @@ for (const type of ["Q4_1", "Q4_K"] satisfies TensorType[]) {
   const route = await ExpertRouteKernel.create(gpu, counts);
   for (const rowCount of [1, 4, 64]) {
     const make = (label: string, wordCount: number) => gpu.createBuffer(label, wordCount * 4);
-    const tiles = make("tiles", tileCapacity(counts, rowCount) * TILE_WORDS);
+    const bundles = make("bundles", bundleCapacity(counts, rowCount) * BUNDLE_WORDS);
     const routed = route.bind({
       logits: gpu.createBufferWith("logits", seededNormals(rowCount * expertCount, 1)),
       biases: make("biases", expertCount),
       choices: make("choices", rowCount * usedCount),
       shares: make("shares", rowCount * usedCount),
-      tiles,
+      bundles,
     });
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
@@ -43,7 +43,7 @@ for (const type of ["Q4_1", "Q4_K"] satisfies TensorType[]) {
     gpu.device.queue.submit([encoder.finish()]);
     const x = gpu.createBufferWith("x", seededNormals(rowCount * columnCount, 2));
     const y = make("y", rowCount * usedCount * outputCount / 2);
-    const bound = kernel.bind({ weights, x, y, tiles });
+    const bound = kernel.bind({ weights, x, y, bundles });
     const readCount = Math.min(expertCount, rowCount * usedCount);
     const work = {
       bytes: readCount * bytes.length,
@@ -51,7 +51,7 @@ for (const type of ["Q4_1", "Q4_K"] satisfies TensorType[]) {
     };
     const group = `expert_matmul ${type} [${outputCount}, ${columnCount}] x ${rowCount}`;
     const repeats = work.macs > 1e8 ? 2 : 10;
-    benchKernel("tiles by expert", { group, baseline: true, repeats, work }, context, (pass) => {
+    benchKernel("bundles by expert", { group, baseline: true, repeats, work }, context, (pass) => {
       kernel.record(pass, bound, rowCount);
     });
   }

@@ -1,5 +1,5 @@
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
-import { TILE_WORDS, tileCapacity } from "../../src/kernels/expert_tiles.ts";
+import { BUNDLE_WORDS, bundleCapacity } from "../../src/kernels/expert_bundles.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 
@@ -17,7 +17,7 @@ for (const rowCount of [1, 4, 64]) {
     biases: make("biases", expertCount),
     choices: make("choices", rowCount * usedCount),
     shares: make("shares", rowCount * usedCount),
-    tiles: make("tiles", tileCapacity(counts, rowCount) * TILE_WORDS),
+    bundles: make("bundles", bundleCapacity(counts, rowCount) * BUNDLE_WORDS),
   });
   const work = { bytes: rowCount * (expertCount + 4 * usedCount) * 4 };
   const group = `expert_route ${rowCount} rows, ${usedCount} of ${expertCount}`;

@@ -7,13 +7,13 @@
 //
 // Source:    Shazeer et al. 2017, arXiv:1701.06538, eq. 3 to 5, without noise. A softmax over all
 //            experts that is divided by its sum over the chosen gives the same shares.
-// Binds:     src/kernels/expert_route/rows.ts, which appends shaders/lib/expert_tile.wgsl
+// Binds:     src/kernels/expert_route/rows.ts, which appends shaders/lib/expert_bundle.wgsl
 // Reference: src/reference/expert_route.ts
 // Grid:      [1, rows]: the first workgroup does it all, the others are only counted, as rows
 // Precision: f32; equal scores rank by index, and NaN like a number, so each rank has an expert
 //
-// An entry is a row with one of its experts: row * USED_COUNT + rank. Entries of an expert fill
-// tiles in their order, which changes nothing of a row's result: only how often weights are read.
+// A visit is a row with one of its experts: row * USED_COUNT + rank. Visits of an expert fill
+// bundles in their order, which changes nothing of a row's result: only how often weights are read.
 
 override WORKGROUP_SIZE: u32 = 64u;
 override EXPERT_COUNT: u32;
@@ -24,9 +24,9 @@ override SHARE_SCALE: f32 = 1.0;
 @group(0) @binding(1) var<storage, read> biases: array<f32>; // [experts]
 @group(0) @binding(2) var<storage, read_write> choices: array<u32>; // [rows, used]
 @group(0) @binding(3) var<storage, read_write> shares: array<f32>; // [rows, used]
-@group(0) @binding(4) var<storage, read_write> tiles: array<Tile>;
+@group(0) @binding(4) var<storage, read_write> bundles: array<Bundle>;
 
-var<workgroup> tile_counts: array<u32, EXPERT_COUNT>;
+var<workgroup> bundle_counts: array<u32, EXPERT_COUNT>;
 
 fn score_of(row: u32, expert: u32) -> f32 {
   return logits[row * EXPERT_COUNT + expert] + biases[expert];
@@ -61,22 +61,22 @@ fn share_among(row: u32) {
   }
 }
 
-// Tiles of the entries that chose an expert, from place `first` on.
-fn fill_tiles(expert: u32, first: u32, entry_count: u32, tile_size: u32) {
-  var tile = Tile(vec4<u32>(0u), expert, 0u);
+// Bundles of the visits that chose an expert, from place `first` on.
+fn fill_bundles(expert: u32, first: u32, visit_count: u32, bundle_size: u32) {
+  var bundle = Bundle(vec4<u32>(0u), expert, 0u);
   var place = first;
-  for (var entry = 0u; entry < entry_count; entry++) {
-    if (choices[entry] != expert) {
+  for (var visit = 0u; visit < visit_count; visit++) {
+    if (choices[visit] != expert) {
       continue;
     }
-    if (tile.count == 0u) {
-      tile.entries = vec4<u32>(entry);
+    if (bundle.count == 0u) {
+      bundle.visits = vec4<u32>(visit);
     }
-    tile.entries[tile.count] = entry;
-    tile.count += 1u;
-    tiles[place] = tile;
-    if (tile.count == tile_size) {
-      tile.count = 0u;
+    bundle.visits[bundle.count] = visit;
+    bundle.count += 1u;
+    bundles[place] = bundle;
+    if (bundle.count == bundle_size) {
+      bundle.count = 0u;
       place += 1u;
     }
   }
@@ -92,8 +92,8 @@ fn main(
     return;
   }
   let row_count = workgroup_count.y;
-  let entry_count = row_count * USED_COUNT;
-  let tile_size = select(4u, row_count, row_count <= 2u);
+  let visit_count = row_count * USED_COUNT;
+  let bundle_size = select(4u, row_count, row_count <= 2u);
   for (var pair = thread; pair < row_count * EXPERT_COUNT; pair += WORKGROUP_SIZE) {
     let row = pair / EXPERT_COUNT;
     let expert = pair - row * EXPERT_COUNT;
@@ -109,20 +109,20 @@ fn main(
   }
   for (var expert = thread; expert < EXPERT_COUNT; expert += WORKGROUP_SIZE) {
     var count = 0u;
-    for (var entry = 0u; entry < entry_count; entry++) {
-      count += u32(choices[entry] == expert);
+    for (var visit = 0u; visit < visit_count; visit++) {
+      count += u32(choices[visit] == expert);
     }
-    tile_counts[expert] = (count + tile_size - 1u) / tile_size;
+    bundle_counts[expert] = (count + bundle_size - 1u) / bundle_size;
   }
   workgroupBarrier();
-  var tile_count = 0u;
+  var bundle_count = 0u;
   for (var expert = 0u; expert < EXPERT_COUNT; expert++) {
-    if (expert % WORKGROUP_SIZE == thread && tile_counts[expert] > 0u) {
-      fill_tiles(expert, tile_count, entry_count, tile_size);
+    if (expert % WORKGROUP_SIZE == thread && bundle_counts[expert] > 0u) {
+      fill_bundles(expert, bundle_count, visit_count, bundle_size);
     }
-    tile_count += tile_counts[expert];
+    bundle_count += bundle_counts[expert];
   }
-  for (var place = tile_count + thread; place < arrayLength(&tiles); place += WORKGROUP_SIZE) {
-    tiles[place].count = 0u;
+  for (var place = bundle_count + thread; place < arrayLength(&bundles); place += WORKGROUP_SIZE) {
+    bundles[place].count = 0u;
   }
 }

@@ -28,8 +28,8 @@ fn main(
   }
   var sum = vec4<f32>(0.0);
   for (var rank = 0u; rank < USED_COUNT; rank++) {
-    let entry = row * USED_COUNT + rank;
-    sum += shares[entry] * given[entry * (COLUMN_COUNT / 4u) + at];
+    let visit = row * USED_COUNT + rank;
+    sum += shares[visit] * given[visit * (COLUMN_COUNT / 4u) + at];
   }
   x[row * (COLUMN_COUNT / 4u) + at] += FACTOR * sum;
 }

@@ -16,7 +16,7 @@ export async function bindExperts(context: LayerContext, index: number): Promise
   invariant(experts !== null && own !== null && buffers !== null, "the layer has experts");
   const { router, routerBiases, gateUp, gateUpBiases, down, downBiases } = own;
   const { count: expertCount, usedCount, shareScale } = experts;
-  const { logits, choices, shares, tiles, hidden, given } = buffers;
+  const { logits, choices, shares, bundles, hidden, given } = buffers;
   const { x } = group;
   const norm = feedForwardNorm === null ? {} : { normWeight: feedForwardNorm };
   const normEpsilon = feedForwardNorm === null ? {} : { normEpsilon: plan.normEpsilon };
@@ -34,27 +34,27 @@ export async function bindExperts(context: LayerContext, index: number): Promise
   const close = await kernels.matmul({
     weights: down,
     usedCount,
-    input: "entry",
+    input: "visit",
     output: "store",
     hasBiases: downBiases !== null,
   });
   const sum = await kernels.sum({ width: plan.shape.width, usedCount, factor: outputScale });
 
   const scored = score.bind({ weights: router, x, ...norm, y: logits });
-  const routed = route.bind({ logits, biases: routerBiases, choices, shares, tiles });
+  const routed = route.bind({ logits, biases: routerBiases, choices, shares, bundles });
   const opened = open.bind({
     weights: gateUp,
     x,
     ...norm,
     y: hidden,
-    tiles,
+    bundles,
     ...(gateUpBiases === null ? {} : { biases: gateUpBiases }),
   });
   const closed = close.bind({
     weights: down,
     x: hidden,
     y: given,
-    tiles,
+    bundles,
     ...(downBiases === null ? {} : { biases: downBiases }),
   });
   const summed = sum.bind({ given, shares, x });

@@ -1,9 +1,9 @@
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { TILE_WORDS, tileCapacity } from "../kernels/expert_tiles.ts";
+import { BUNDLE_WORDS, bundleCapacity } from "../kernels/expert_bundles.ts";
 import type { ModelPlan } from "./plan.ts";
 
-/** What rows have on their way through experts; an entry is a row with an expert. */
+/** What rows have on their way through experts; a visit is a row with an expert. */
 export class ExpertGroup {
   /** f32 `[rows, experts]`. */
   readonly logits: GPUBuffer;
@@ -11,11 +11,11 @@ export class ExpertGroup {
   readonly choices: GPUBuffer;
   /** f32 `[rows, used]`. */
   readonly shares: GPUBuffer;
-  /** u32 `[tiles][TILE_WORDS]`. */
-  readonly tiles: GPUBuffer;
-  /** f32 `[entries, rows of down]`. */
+  /** u32 `[bundles][BUNDLE_WORDS]`. */
+  readonly bundles: GPUBuffer;
+  /** f32 `[visits, rows of down]`. */
   readonly hidden: GPUBuffer;
-  /** f32 `[entries, width]`. */
+  /** f32 `[visits, width]`. */
   readonly given: GPUBuffer;
   #gpu: Gpu;
 
@@ -29,16 +29,16 @@ export class ExpertGroup {
     const hiddenWidth = Math.max(...parts.map(({ gateUp: [gate] }) => gate.rowCount));
     const make = (name: string, wordCount: number) =>
       gpu.createBuffer(`${label} ${name}`, wordCount * WORD_SIZE_BYTES);
-    const entryCount = rowCount * usedCount;
+    const visitCount = rowCount * usedCount;
     this.logits = make("expert logits", rowCount * expertCount);
-    this.choices = make("expert choices", entryCount);
-    this.shares = make("expert shares", entryCount);
-    this.tiles = make(
-      "expert tiles",
-      tileCapacity({ expertCount, usedCount }, rowCount) * TILE_WORDS,
+    this.choices = make("expert choices", visitCount);
+    this.shares = make("expert shares", visitCount);
+    this.bundles = make(
+      "expert bundles",
+      bundleCapacity({ expertCount, usedCount }, rowCount) * BUNDLE_WORDS,
     );
-    this.hidden = make("expert hidden", entryCount * hiddenWidth);
-    this.given = make("expert given", entryCount * plan.shape.width);
+    this.hidden = make("expert hidden", visitCount * hiddenWidth);
+    this.given = make("expert given", visitCount * plan.shape.width);
   }
 
   /** Makes room for `rowCount` rows; null if no layer has experts. */
@@ -52,8 +52,8 @@ export class ExpertGroup {
 
   /** Frees its buffers. */
   destroy(): void {
-    const { logits, choices, shares, tiles, hidden, given } = this;
-    for (const buffer of [logits, choices, shares, tiles, hidden, given]) {
+    const { logits, choices, shares, bundles, hidden, given } = this;
+    for (const buffer of [logits, choices, shares, bundles, hidden, given]) {
       this.#gpu.destroyBuffer(buffer);
     }
   }

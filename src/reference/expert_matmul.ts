@@ -2,12 +2,12 @@ import { matmulReference } from "./matmul.ts";
 
 /**
  * CPU twin of `shaders/expert_matmul/rows.wgsl` without what it may do with x and its outputs, in
- * f64: of each entry the product of its row with the weight of its expert.
+ * f64: of each visit the product of its row with the weight of its expert.
  *
  * @param weight `[experts, outputs, columns]`.
- * @param x `[rows, columns]`; entries share a row where they are more.
- * @param options `choices`: the expert of each entry. `biases`: `[experts, outputs]`.
- * @returns `[entries, outputs]`.
+ * @param x `[rows, columns]`; visits share a row where they are more.
+ * @param options `choices`: the expert of each visit. `biases`: `[experts, outputs]`.
+ * @returns `[visits, outputs]`.
  */
 export function expertMatmulReference(
   weight: Float32Array,
@@ -21,17 +21,17 @@ export function expertMatmulReference(
 ): Float64Array {
   const { expertCount, columnCount, choices, biases } = options;
   const outputCount = weight.length / expertCount / columnCount;
-  const entriesPerRow = choices.length / (x.length / columnCount);
+  const visitsPerRow = choices.length / (x.length / columnCount);
   const y = new Float64Array(choices.length * outputCount);
-  for (const [entry, expert] of choices.entries()) {
-    const start = Math.floor(entry / entriesPerRow) * columnCount;
+  for (const [visit, expert] of choices.entries()) {
+    const start = Math.floor(visit / visitsPerRow) * columnCount;
     const own = weight.subarray(
       expert * outputCount * columnCount,
       (expert + 1) * outputCount * columnCount,
     );
     const product = matmulReference(own, x.subarray(start, start + columnCount), { columnCount });
     const bias = (output: number) => biases === null ? 0 : biases[expert * outputCount + output];
-    y.set(product.map((value, output) => value + bias(output)), entry * outputCount);
+    y.set(product.map((value, output) => value + bias(output)), visit * outputCount);
   }
   return y;
 }

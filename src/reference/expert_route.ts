@@ -4,15 +4,15 @@ export interface ExpertRoutes {
   choices: number[];
   /** `[rows, used]`. */
   shares: number[];
-  /** Entries `row * used + rank` that go through one expert together, by expert. */
-  tiles: { expert: number; entries: number[] }[];
+  /** Visits `row * used + rank` that go through one expert together, by expert. */
+  bundles: { expert: number; visits: number[] }[];
 }
 
 /**
  * CPU twin of `shaders/expert_route/rows.wgsl`, in f64.
  *
  * @param logits `[rows, experts]`.
- * @param options `biases`: `[experts]`. `tileSize`: entries of a tile at most.
+ * @param options `biases`: `[experts]`. `bundleSize`: visits of a bundle at most.
  */
 export function expertRouteReference(
   logits: ArrayLike<number>,
@@ -20,10 +20,10 @@ export function expertRouteReference(
     biases: ArrayLike<number>;
     usedCount: number;
     shareScale?: number;
-    tileSize: number;
+    bundleSize: number;
   },
 ): ExpertRoutes {
-  const { biases, usedCount, shareScale = 1, tileSize } = options;
+  const { biases, usedCount, shareScale = 1, bundleSize } = options;
   const expertCount = biases.length;
   const choices: number[] = [];
   const shares: number[] = [];
@@ -37,12 +37,12 @@ export function expertRouteReference(
     choices.push(...chosen);
     shares.push(...parts.map((part) => shareScale * part / total));
   }
-  const tiles: ExpertRoutes["tiles"] = [];
+  const bundles: ExpertRoutes["bundles"] = [];
   for (let expert = 0; expert < expertCount; expert++) {
-    const entries = [...choices.keys()].filter((entry) => choices[entry] === expert);
-    for (let first = 0; first < entries.length; first += tileSize) {
-      tiles.push({ expert, entries: entries.slice(first, first + tileSize) });
+    const visits = [...choices.keys()].filter((visit) => choices[visit] === expert);
+    for (let first = 0; first < visits.length; first += bundleSize) {
+      bundles.push({ expert, visits: visits.slice(first, first + bundleSize) });
     }
   }
-  return { choices, shares, tiles };
+  return { choices, shares, bundles };
 }

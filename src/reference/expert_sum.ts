@@ -16,10 +16,10 @@ export function expertSumReference(
   const { given, shares, usedCount, factor } = options;
   const columnCount = x.length * usedCount / shares.length;
   const sum = Float64Array.from(x);
-  for (let entry = 0; entry < shares.length; entry++) {
-    const start = Math.floor(entry / usedCount) * columnCount;
+  for (let visit = 0; visit < shares.length; visit++) {
+    const start = Math.floor(visit / usedCount) * columnCount;
     for (let i = 0; i < columnCount; i++) {
-      sum[start + i] += factor * shares[entry] * given[entry * columnCount + i];
+      sum[start + i] += factor * shares[visit] * given[visit * columnCount + i];
     }
   }
   return sum;

@@ -6,7 +6,7 @@ import {
   ExpertMatmulKernel,
   type ExpertMatmulOptions,
 } from "../../src/kernels/expert_matmul/rows.ts";
-import { TILE_WORDS, tileSize } from "../../src/kernels/expert_tiles.ts";
+import { BUNDLE_WORDS, bundleSize } from "../../src/kernels/expert_bundles.ts";
 import { uploadExperts } from "../../src/model/expert_weights.ts";
 import { expertMatmulReference } from "../../src/reference/expert_matmul.ts";
 import { expertRouteReference } from "../../src/reference/expert_route.ts";
@@ -57,12 +57,12 @@ const CONTROL = {
 
 const CASES: Problem[] = [
   { ...CONTROL, why: "control" },
-  { ...CONTROL, rowCount: 2, why: "tiles of two" },
-  { ...CONTROL, rowCount: 3, why: "tiles that are not full" },
-  { ...CONTROL, rowCount: 21, why: "several tiles of an expert" },
-  { ...CONTROL, rowCount: 5, input: "entry", why: "an input of each entry" },
+  { ...CONTROL, rowCount: 2, why: "bundles of two" },
+  { ...CONTROL, rowCount: 3, why: "bundles that are not full" },
+  { ...CONTROL, rowCount: 21, why: "several bundles of an expert" },
+  { ...CONTROL, rowCount: 5, input: "visit", why: "an input of each visit" },
   { ...CONTROL, rowCount: 5, output: "silu", norm: true, why: "gate and up of the norm" },
-  { ...CONTROL, rowCount: 5, hasBiases: true, input: "entry", why: "biases" },
+  { ...CONTROL, rowCount: 5, hasBiases: true, input: "visit", why: "biases" },
   { ...CONTROL, rowCount: 5, output: "clamped", hasBiases: true, norm: true, why: "clamped" },
   { ...CONTROL, rowCount: 2, output: "gelu", why: "gate and up of GELU" },
   { ...CONTROL, rowCount: 9, bindingSizeMax: 25_000, why: "parts of two experts" },
@@ -145,15 +145,15 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
     }
   })();
   if (problem.bindingSizeMax !== undefined) assert(weights.parts.length > 1, "there are parts");
-  const entryCount = rowCount * usedCount;
+  const visitCount = rowCount * usedCount;
   // Every row and its choices are the same in any batch: rows are the first of a longer list.
   const logits = seededNormals(64 * expertCount, 5).subarray(0, rowCount * expertCount);
   const routes = expertRouteReference(logits, {
     biases: new Float32Array(expertCount),
     usedCount,
-    tileSize: tileSize(rowCount),
+    bundleSize: bundleSize(rowCount),
   });
-  const inputCount = input === "row" ? rowCount : entryCount;
+  const inputCount = input === "row" ? rowCount : visitCount;
   const x = seededNormals(64 * usedCount * columnCount, 2).subarray(0, inputCount * columnCount);
   const normWeight = seededNormals(columnCount, 3);
   const biases = seededNormals(expertCount * outputCount, 4, 3);
@@ -162,12 +162,12 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   if (problem.sharing) options.sharing = problem.sharing;
   const kernel = await ExpertMatmulKernel.create(gpu, options);
   const yCount = output === "store" ? outputCount : outputCount / 2;
-  const y = gpu.createBuffer("y", entryCount * yCount * 4);
+  const y = gpu.createBuffer("y", visitCount * yCount * 4);
   const bound = kernel.bind({
     weights,
     x: gpu.createBufferWith("x", x),
     y,
-    tiles: gpu.createBufferWith("tiles", tileWords(routes.tiles, entryCount)),
+    bundles: gpu.createBufferWith("bundles", bundleWords(routes.bundles, visitCount)),
     ...(norm ? { normWeight: gpu.createBufferWith("norm weight", normWeight) } : {}),
     ...(hasBiases ? { biases: gpu.createBufferWith("biases", biases) } : {}),
   });
@@ -179,18 +179,18 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
     { expertCount, columnCount, choices: routes.choices, biases: hasBiases ? biases : null },
   );
   const expected = OUTPUTS[output](products);
-  return { y: await readF32(gpu, y, entryCount * yCount), expected };
+  return { y: await readF32(gpu, y, visitCount * yCount), expected };
 }
 
-/** Tiles as `expert_route` leaves them, with room for one of each entry. */
-function tileWords(
-  tiles: readonly { expert: number; entries: number[] }[],
+/** Bundles as `expert_route` leaves them, with room for one of each visit. */
+function bundleWords(
+  bundles: readonly { expert: number; visits: number[] }[],
   capacity: number,
 ): Uint32Array {
-  const words = new Uint32Array(capacity * 4 * TILE_WORDS);
-  for (const [index, { expert, entries }] of tiles.entries()) {
-    const padded = [...entries, ...Array(4).fill(entries[0])].slice(0, 4);
-    words.set([...padded, expert, entries.length], index * TILE_WORDS);
+  const words = new Uint32Array(capacity * 4 * BUNDLE_WORDS);
+  for (const [index, { expert, visits }] of bundles.entries()) {
+    const padded = [...visits, ...Array(4).fill(visits[0])].slice(0, 4);
+    words.set([...padded, expert, visits.length], index * BUNDLE_WORDS);
   }
   return words;
 }

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { ExpertRouteKernel, type ExpertRouteOptions } from "../../src/kernels/expert_route/rows.ts";
 import {
-  TILE_WORDS,
-  tileCapacity,
-  tileCountMax,
-  tileSize,
-} from "../../src/kernels/expert_tiles.ts";
+  BUNDLE_WORDS,
+  bundleCapacity,
+  bundleCountMax,
+  bundleSize,
+} from "../../src/kernels/expert_bundles.ts";
 import { expertRouteReference } from "../../src/reference/expert_route.ts";
 import { readF32, readU32, submitPass, testGpu } from "../support/gpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
@@ -15,9 +15,9 @@ const NMSE_MAX = 1e-12;
 
 const CASES: (ExpertRouteOptions & { rowCount: number; ties?: boolean; why: string })[] = [
   { expertCount: 8, usedCount: 2, rowCount: 1, why: "control" },
-  { expertCount: 8, usedCount: 2, rowCount: 2, why: "tiles of two rows" },
-  { expertCount: 8, usedCount: 2, rowCount: 64, why: "tiles of four rows, many of each expert" },
-  { expertCount: 32, usedCount: 4, rowCount: 3, why: "tiles of four with fewer rows" },
+  { expertCount: 8, usedCount: 2, rowCount: 2, why: "bundles of two rows" },
+  { expertCount: 8, usedCount: 2, rowCount: 64, why: "bundles of four rows, many of each expert" },
+  { expertCount: 32, usedCount: 4, rowCount: 3, why: "bundles of four with fewer rows" },
   { expertCount: 128, usedCount: 8, rowCount: 64, why: "more pairs than threads" },
   { expertCount: 5, usedCount: 5, rowCount: 7, why: "all experts" },
   { expertCount: 3, usedCount: 1, rowCount: 70, why: "more rows than threads, one expert each" },
@@ -39,12 +39,15 @@ for (const { rowCount, ties = false, why, ...options } of CASES) {
     const expected = expertRouteReference(logits, {
       ...options,
       biases,
-      tileSize: tileSize(rowCount),
+      bundleSize: bundleSize(rowCount),
     });
     assertEquals(routed.choices, expected.choices);
     assertNear(routed.shares, expected.shares, NMSE_MAX);
-    assertEquals(routed.tiles, expected.tiles);
-    assertEquals(routed.tiles.length <= tileCountMax({ expertCount, usedCount }, rowCount), true);
+    assertEquals(routed.bundles, expected.bundles);
+    assertEquals(
+      routed.bundles.length <= bundleCountMax({ expertCount, usedCount }, rowCount),
+      true,
+    );
   });
 }
 
@@ -62,42 +65,42 @@ Deno.test("ExpertRouteKernel gives each row different experts even if scores are
   }
 });
 
-/** What the device makes; tiles as far as they have entries. */
+/** What the device makes; bundles as far as they have visits. */
 async function route(
   options: ExpertRouteOptions,
   inputs: { logits: Float32Array; biases: Float32Array; rowCount: number },
 ) {
   const { logits, biases, rowCount } = inputs;
   const gpu = await testGpu();
-  const entryCount = rowCount * options.usedCount;
-  const capacity = tileCapacity(options, rowCount);
+  const visitCount = rowCount * options.usedCount;
+  const capacity = bundleCapacity(options, rowCount);
   const kernel = await ExpertRouteKernel.create(gpu, options);
-  const choices = gpu.createBuffer("choices", entryCount * 4);
-  const shares = gpu.createBuffer("shares", entryCount * 4);
-  // What an earlier step left must not be taken for tiles of this one.
-  const stale = new Uint32Array(capacity * TILE_WORDS).fill(1);
-  const tiles = gpu.createBufferWith("tiles", stale);
+  const choices = gpu.createBuffer("choices", visitCount * 4);
+  const shares = gpu.createBuffer("shares", visitCount * 4);
+  // What an earlier step left must not be taken for bundles of this one.
+  const stale = new Uint32Array(capacity * BUNDLE_WORDS).fill(1);
+  const bundles = gpu.createBufferWith("bundles", stale);
   const bound = kernel.bind({
     logits: gpu.createBufferWith("logits", logits),
     biases: gpu.createBufferWith("biases", biases),
     choices,
     shares,
-    tiles,
+    bundles,
   });
   submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
-  const words = await readU32(gpu, tiles, stale.length);
+  const words = await readU32(gpu, bundles, stale.length);
   const found = Array.from({ length: capacity }, (_, index) => {
-    const [expert, count] = words.subarray(index * TILE_WORDS + 4);
-    const entries = words.subarray(index * TILE_WORDS, index * TILE_WORDS + 4);
+    const [expert, count] = words.subarray(index * BUNDLE_WORDS + 4);
+    const visits = words.subarray(index * BUNDLE_WORDS, index * BUNDLE_WORDS + 4);
     assertEquals(
-      [...entries.subarray(count)].every((each) => count === 0 || each === entries[0]),
+      [...visits.subarray(count)].every((each) => count === 0 || each === visits[0]),
       true,
     );
-    return { expert, entries: [...entries.subarray(0, count)] };
+    return { expert, visits: [...visits.subarray(0, count)] };
   });
   return {
-    choices: [...await readU32(gpu, choices, entryCount)],
-    shares: await readF32(gpu, shares, entryCount),
-    tiles: found.filter(({ entries }) => entries.length > 0),
+    choices: [...await readU32(gpu, choices, visitCount)],
+    shares: await readF32(gpu, shares, visitCount),
+    bundles: found.filter(({ visits }) => visits.length > 0),
   };
 }

@@ -16,9 +16,9 @@ for (const { width, usedCount, rowCount, factor, why } of CASES) {
   const name = `${rowCount} x ${width} of ${usedCount} experts (${why})`;
   Deno.test(`ExpertSumKernel matches its reference at ${name}`, async () => {
     const gpu = await testGpu();
-    const entryCount = rowCount * usedCount;
-    const given = seededNormals(entryCount * width, 1);
-    const shares = seededNormals(entryCount, 2);
+    const visitCount = rowCount * usedCount;
+    const given = seededNormals(visitCount * width, 1);
+    const shares = seededNormals(visitCount, 2);
     const before = seededNormals(rowCount * width, 3);
     const kernel = await ExpertSumKernel.create(gpu, { width, usedCount, factor });
     const x = gpu.createBufferWith("x", before);

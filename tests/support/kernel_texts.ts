@@ -174,7 +174,7 @@ async function expertTexts(
     const output = hasBiases ? "clamped" : "silu";
     const gated = { weights: open, usedCount: 8, input: "row", output, hasBiases } as const;
     await ExpertMatmulKernel.create(gpu, { ...gated, normEpsilon: 1e-5 });
-    const back = { weights: close, usedCount: 8, input: "entry", output: "store" } as const;
+    const back = { weights: close, usedCount: 8, input: "visit", output: "store" } as const;
     await ExpertMatmulKernel.create(gpu, { ...back, hasBiases });
   }
 }

@@ -1,11 +1,11 @@
-import tileText from "../../../shaders/lib/expert_tile.wgsl" with { type: "text" };
+import bundleText from "../../../shaders/lib/expert_bundle.wgsl" with { type: "text" };
 import source from "../../../shaders/expert_matmul/rows.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { DeviceExpertWeights, ExpertWeightShape } from "../expert_layout.ts";
-import { tileCountMax, tileSize } from "../expert_tiles.ts";
+import { bundleCountMax, bundleSize } from "../expert_bundles.ts";
 import { MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, matmulProductText } from "../matmul/parts.ts";
 import { MATMUL_VARIANTS, type MatmulVariant } from "../matmul/variants.ts";
 import { chooseVariant } from "../variant.ts";
@@ -13,7 +13,7 @@ import { WEIGHT_FORMATS } from "../weight_formats.ts";
 import { GROUP_ROW_COUNT } from "../weight_layout.ts";
 import { EXPERT_BIAS_TEXT } from "./parts.ts";
 
-/** What becomes of the outputs of an entry: as `MatmulOutput` says, by entry in place of row. */
+/** What becomes of the outputs of a visit: as `MatmulOutput` says, by visit in place of row. */
 export type ExpertOutput = "store" | "silu" | "gelu" | "clamped";
 
 /** What an {@link ExpertMatmulKernel} is compiled for. */
@@ -21,8 +21,8 @@ export interface ExpertMatmulOptions {
   weights: ExpertWeightShape;
   /** Experts that a row goes through. */
   usedCount: number;
-  /** Whether x has a row for each row of the step, or for each entry. */
-  input: "row" | "entry";
+  /** Whether x has a row for each row of the step, or for each visit. */
+  input: "row" | "visit";
   output: ExpertOutput;
   hasBiases: boolean;
   /** Epsilon of an RMSNorm of `x`; no norm if left out. */
@@ -34,27 +34,27 @@ export interface ExpertMatmulOptions {
 /** Buffers of one use of an {@link ExpertMatmulKernel}. */
 export interface ExpertMatmulBuffers {
   weights: DeviceExpertWeights;
-  /** f32 `[rows or entries, columnCount]`. */
+  /** f32 `[rows or visits, columnCount]`. */
   x: GPUBuffer | BufferSlice;
   /** f32 `[columnCount]`; with a norm. */
   normWeight?: GPUBuffer | BufferSlice;
-  /** f32 `[entries, rowCount]`, or half as many of gated outputs. */
+  /** f32 `[visits, rowCount]`, or half as many of gated outputs. */
   y: GPUBuffer | BufferSlice;
-  /** u32 `[tiles][TILE_WORDS]`, as `expert_route` leaves them. */
-  tiles: GPUBuffer | BufferSlice;
+  /** u32 `[bundles][BUNDLE_WORDS]`, as `expert_route` leaves them. */
+  bundles: GPUBuffer | BufferSlice;
   /** f32 `[expertCount, rowCount]`; with biases. */
   biases?: GPUBuffer | BufferSlice;
 }
 
-/** Bind groups of one use: per size of tiles, one per part of the weight. */
+/** Bind groups of one use: per size of bundles, one per part of the weight. */
 export type BoundExpertMatmul = readonly (readonly GPUBindGroup[])[];
 
-const TILE_SIZES = [1, 2, 4] as const;
+const BUNDLE_SIZES = [1, 2, 4] as const;
 
-/** `y = weight of the entry's expert · x`, with the norm before and the step after it fused. */
+/** `y = weight of the visit's expert · x`, with the norm before and the step after it fused. */
 export class ExpertMatmulKernel {
   #options: ExpertMatmulOptions;
-  /** By index in TILE_SIZES, then part. */
+  /** By index in BUNDLE_SIZES, then part. */
   #kernels: Kernel[][];
 
   private constructor(options: ExpertMatmulOptions, kernels: Kernel[][]) {
@@ -68,7 +68,7 @@ export class ExpertMatmulKernel {
     invariant(weights.rowCount % GROUP_ROW_COUNT === 0, "experts begin with a group of rows");
     const variant = variantOf(gpu.facts, options);
     const kernels: Kernel[][] = [];
-    for (const size of TILE_SIZES) {
+    for (const size of BUNDLE_SIZES) {
       const code = shaderText(options, variant, size);
       const label = `expert_matmul ${output} ${weights.format} x${size}`;
       const byPart: Kernel[] = [];
@@ -83,7 +83,7 @@ export class ExpertMatmulKernel {
 
   /** Binds buffers. */
   bind(buffers: ExpertMatmulBuffers): BoundExpertMatmul {
-    const { weights, x, y, tiles, normWeight, biases } = buffers;
+    const { weights, x, y, bundles, normWeight, biases } = buffers;
     const { weights: shape, hasBiases, normEpsilon } = this.#options;
     invariant(weights.format === shape.format, "the weight has the format compiled for");
     invariant(weights.parts.length === shape.parts.length, "the weight has the parts compiled for");
@@ -95,7 +95,7 @@ export class ExpertMatmulKernel {
           scales,
           x,
           y,
-          tiles,
+          bundles,
           ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
           ...(hasBiases ? { biases } : {}),
         });
@@ -103,13 +103,13 @@ export class ExpertMatmulKernel {
     );
   }
 
-  /** Records the product for `rowCount` rows, of which each has `usedCount` entries. */
+  /** Records the product for `rowCount` rows, of which each has `usedCount` visits. */
   record(pass: GPUComputePassEncoder, bound: BoundExpertMatmul, rowCount: number): void {
     const { weights: { rowCount: outputCount, expertCount }, usedCount } = this.#options;
-    const size = TILE_SIZES.indexOf(tileSize(rowCount));
-    const tileCount = tileCountMax({ expertCount, usedCount }, rowCount);
+    const size = BUNDLE_SIZES.indexOf(bundleSize(rowCount));
+    const bundleCount = bundleCountMax({ expertCount, usedCount }, rowCount);
     for (const [index, kernel] of this.#kernels[size].entries()) {
-      kernel.dispatch(pass, bound[size][index], outputCount / GROUP_ROW_COUNT, tileCount);
+      kernel.dispatch(pass, bound[size][index], outputCount / GROUP_ROW_COUNT, bundleCount);
     }
   }
 }
@@ -126,7 +126,7 @@ function shaderText(
 ): string {
   return [
     expandTemplate(source, { token: size }),
-    tileText,
+    bundleText,
     matmulProductText(size, variant.name),
     WEIGHT_FORMATS[weights.format].text,
     MATMUL_NORM_TEXT[normEpsilon === undefined ? "none" : "rms"],
@@ -144,7 +144,7 @@ function shaderConstants(
     OUTPUT_COUNT: weights.rowCount,
     EXPERT_START: part.expertStart,
     EXPERT_COUNT: part.expertCount,
-    ENTRIES_PER_ROW: input === "row" ? usedCount : 1,
+    VISITS_PER_ROW: input === "row" ? usedCount : 1,
     SLICE_COUNT: variant.sliceCount,
     ...(normEpsilon === undefined ? {} : { EPSILON: normEpsilon }),
   };

@@ -1,9 +1,9 @@
-import tileText from "../../../shaders/lib/expert_tile.wgsl" with { type: "text" };
+import bundleText from "../../../shaders/lib/expert_bundle.wgsl" with { type: "text" };
 import source from "../../../shaders/expert_route/rows.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import type { ExpertCounts } from "../expert_tiles.ts";
+import type { ExpertCounts } from "../expert_bundles.ts";
 import { rowWorkgroupSize } from "../row_workgroup.ts";
 
 /** What an {@link ExpertRouteKernel} is compiled for. */
@@ -22,8 +22,8 @@ export interface ExpertRouteBuffers {
   choices: GPUBuffer | BufferSlice;
   /** f32 `[rows, usedCount]`: what each chosen expert counts for. */
   shares: GPUBuffer | BufferSlice;
-  /** u32 `[tiles][TILE_WORDS]`, room for `tileCountMax()`. */
-  tiles: GPUBuffer | BufferSlice;
+  /** u32 `[bundles][BUNDLE_WORDS]`, room for `bundleCountMax()`. */
+  bundles: GPUBuffer | BufferSlice;
 }
 
 /** Chooses the experts of each row, and groups rows by expert. */
@@ -44,15 +44,15 @@ export class ExpertRouteKernel {
       SHARE_SCALE: shareScale,
       WORKGROUP_SIZE: rowWorkgroupSize("expert_route", gpu.facts),
     };
-    const code = [source, tileText].join("\n");
+    const code = [source, bundleText].join("\n");
     return new ExpertRouteKernel(
       await Kernel.create(gpu, { label: "expert_route", code, constants }),
     );
   }
 
   /** Binds buffers. */
-  bind({ logits, biases, choices, shares, tiles }: ExpertRouteBuffers): GPUBindGroup {
-    return this.#kernel.bind({ logits, biases, choices, shares, tiles });
+  bind({ logits, biases, choices, shares, bundles }: ExpertRouteBuffers): GPUBindGroup {
+    return this.#kernel.bind({ logits, biases, choices, shares, bundles });
   }
 
   /** Records `rowCount` rows. */

@@ -58,6 +58,15 @@ export function readBiases(reader: ModelReader, sizes: ModelSizes, index: number
   return [bias("attn_q", queryHeadCount), bias("attn_k", kvHeadCount), bias("attn_v", kvHeadCount)];
 }
 
+/** Bias of what attention of layer `index` gives, if the file has one. */
+export function readOutputBias(
+  reader: ModelReader,
+  { width }: ModelSizes,
+  index: number,
+): string | null {
+  return reader.vectorIfAny(layerTensor(index, "attn_output", "bias"), width);
+}
+
 /** The feed-forward part of layer `index`. */
 export function readFeedForward(
   reader: ModelReader,

@@ -5,6 +5,7 @@ import {
   readBiases,
   readEnds,
   readFeedForward,
+  readOutputBias,
 } from "./layers.ts";
 import { readExpertsIfAny } from "./experts.ts";
 import type { ModelReader } from "./model_reader.ts";
@@ -14,7 +15,7 @@ import { layerTensor } from "./tensor_names.ts";
 
 /**
  * Llama 1 to 3, Mixtral and kin: Q and K are stored so that RoPE turns neighbouring channels.
- * Some have biases of query, key and value, some have experts.
+ * Some have biases in attention, some have experts.
  */
 export function readLlama(reader: ModelReader): ArchitecturePlan {
   const sizes = readSizes(reader);
@@ -27,6 +28,7 @@ export function readLlama(reader: ModelReader): ArchitecturePlan {
         index,
         rope,
         biases: hasBiases(reader, sizes, index) ? readBiases(reader, sizes, index) : null,
+        outputBias: readOutputBias(reader, sizes, index),
       }),
       feedForward: readFeedForward(reader, sizes, {
         index,

@@ -5,6 +5,7 @@ import {
   readAttention,
   readEnds,
   readFeedForward,
+  readOutputBias,
 } from "./layers.ts";
 import { readExpertsIfAny } from "./experts.ts";
 import type { ModelReader } from "./model_reader.ts";
@@ -21,7 +22,13 @@ export function readMistral3(reader: ModelReader): ArchitecturePlan {
     sizes,
     ...readEnds(reader, sizes),
     layers: eachLayer(sizes, (index) => ({
-      attention: readAttention(reader, sizes, { index, rope, scale, temperature }),
+      attention: readAttention(reader, sizes, {
+        index,
+        rope,
+        scale,
+        temperature,
+        outputBias: readOutputBias(reader, sizes, index),
+      }),
       feedForward: readFeedForward(reader, sizes, {
         index,
         ...readExpertsIfAny(reader, sizes, index),

@@ -1,0 +1,34 @@
+/**
+ * Bundles: rows that go through one expert together. A row goes through several experts; each of
+ * these is a visit, `row * usedCount + rank`.
+ *
+ * @module
+ */
+
+/** Words of a bundle on the device: visits `[4]`, expert, count, two unused. */
+export const BUNDLE_WORDS = 8;
+
+/** How experts are used. */
+export interface ExpertCounts {
+  /** Experts that there are. */
+  expertCount: number;
+  /** Experts that a row goes through. */
+  usedCount: number;
+}
+
+/** Visits of a bundle at most, for a step of `rowCount` rows: an expert has each row once. */
+export function bundleSize(rowCount: number): 1 | 2 | 4 {
+  return rowCount <= 2 ? rowCount as 1 | 2 : 4;
+}
+
+/** Bundles of `rowCount` rows at most: each expert with visits has one that is not full. */
+export function bundleCountMax({ expertCount, usedCount }: ExpertCounts, rowCount: number): number {
+  const size = bundleSize(rowCount);
+  const visitCount = rowCount * usedCount;
+  return Math.floor((visitCount + (size - 1) * Math.min(expertCount, visitCount)) / size);
+}
+
+/** Bundles of any number of rows up to `rowCountMax`, at most. */
+export function bundleCapacity(counts: ExpertCounts, rowCountMax: number): number {
+  return Math.max(...[1, 2, rowCountMax].map((rowCount) => bundleCountMax(counts, rowCount)));
+}
