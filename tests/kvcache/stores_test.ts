@@ -1,7 +1,7 @@
 /** Layers that share what is kept, keep a window only, or keep nothing. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { cacheShape, type LayerKeeps } from "../../src/kvcache/cache_shape.ts";
+import { cacheShape, cacheSizeBytes, type LayerKeeps } from "../../src/kvcache/cache_shape.ts";
 import { KvCache } from "../../src/kvcache/kv_cache.ts";
 import { testGpu } from "../support/gpu.ts";
 import { StepHarness } from "../support/step_harness.ts";
@@ -12,7 +12,10 @@ const WINDOW = { reach: 128 } as const;
 
 const MODEL = { kvHeadCount: 1, headSize: 32 } as const;
 
-function shapeOf(layerKeeps: readonly LayerKeeps[], options: { bindingSizeMax?: number } = {}) {
+function shapeOf(
+  layerKeeps: readonly LayerKeeps[],
+  options: { bindingSizeMax?: number; contextLength?: number } = {},
+) {
   const model = { ...MODEL, layerCount: layerKeeps.length } as Parameters<typeof cacheShape>[0];
   return cacheShape(model, {
     slotCount: 2,
@@ -45,6 +48,18 @@ Deno.test("the arena has room for the records of sealed stores alone", () => {
     shapeOf(layerKeeps).groups.reduce((sum, { wordCount }) => sum + wordCount, 0);
   const alone = words(["sealed", "sealed"]);
   assertEquals(words(["sealed", WINDOW, { sameAs: 0 }, "none", "sealed"]), alone);
+});
+
+Deno.test("what a layer with a window keeps is as long as it sees, whatever the context", () => {
+  const layerKeeps: LayerKeeps[] = ["sealed", { reach: 512 }, { reach: 32 }];
+  const short = shapeOf(layerKeeps);
+  const long = shapeOf(layerKeeps, { contextLength: 32768 });
+  // Of 512: the tokens before a block, its own and one more to begin again behind.
+  assertEquals(long.stores.map(({ tileCount }) => tileCount), [4, 10, 4]);
+  const [before, after] = [cacheSizeBytes(short), cacheSizeBytes(long)];
+  assertEquals(after.window, before.window);
+  assertEquals(after.arena, cacheSizeBytes(shapeOf(["sealed"], { contextLength: 32768 })).arena);
+  assert(after.arena > 30 * before.arena, "the other layer keeps all of it");
 });
 
 Deno.test("layers read the window, arena and lists of their store, whatever group it is in", async () => {
