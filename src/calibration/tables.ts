@@ -70,13 +70,19 @@ export function hasDamage({ layers }: Calibration): boolean {
   return layers.every(({ damage }) => damage !== undefined);
 }
 
+/** A layer without damage packs nothing, as one that sees a window: it says nothing of others. */
 function damageFactors(damages: readonly number[]): number[] {
-  const positive = damages.map((damage) => Math.max(damage, 1e-9));
-  const mean = positive.reduce((sum, damage) => sum + Math.log(damage), 0) / positive.length;
-  return positive.map((damage) => {
-    const factor = Math.exp(DAMAGE_EXPONENT * (mean - Math.log(damage)));
+  const logs = damages.filter((damage) => damage > 0).map(logOf);
+  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
+  return damages.map((damage) => {
+    if (damage === 0) return 1;
+    const factor = Math.exp(DAMAGE_EXPONENT * (mean - logOf(damage)));
     return Math.min(Math.max(factor, 1 / DAMAGE_FACTOR_MAX), DAMAGE_FACTOR_MAX);
   });
+}
+
+function logOf(damage: number): number {
+  return Math.log(Math.max(damage, 1e-9));
 }
 
 function layerTables(

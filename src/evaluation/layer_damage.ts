@@ -1,6 +1,7 @@
 /**
- * What packing one layer's K or V alone does to the model, for every layer: what steps by layer
- * follow. One run of the exact cache for each, with one side of one layer packed and read back.
+ * What packing one layer's K or V alone does to the model, for every layer that packs any: what
+ * steps by layer follow. One run of the exact cache for each, with one side of one layer packed and
+ * read back.
  *
  * @module
  */
@@ -49,9 +50,11 @@ export async function measureDamage(
   const profile = codecProfile({ name: "balanced", ...settings });
   invariant(needsCalibration(profile), "the profile is a calibrated one");
   const tables = calibratedTables(even, profile);
-  const codecs = layers.flatMap((_, layer) =>
-    [KEY, VALUE].map((side) => probe(tables, layer, side))
+  // The others seal nothing of their own: packing does nothing to them.
+  const sealed = model.plan.layers.flatMap(({ attention }, layer) =>
+    attention.window === null && attention.keyValueLayer === layer ? [layer] : []
   );
+  const codecs = sealed.flatMap((layer) => [KEY, VALUE].map((side) => probe(tables, layer, side)));
   const tokenCount = Math.min(TOKEN_COUNT, ids.length - 1, model.shape.contextLengthTrained);
   const from = Math.min(FROM, Math.floor(tokenCount / 2));
   const texts = [{ name: "calibration", ids }];
@@ -60,7 +63,9 @@ export async function measureDamage(
   return {
     ...calibration,
     layers: layers.map((layer, index) => {
-      return { ...layer, damage: { key: damages[2 * index], value: damages[2 * index + 1] } };
+      const place = sealed.indexOf(index);
+      if (place === -1) return { ...layer, damage: { key: 0, value: 0 } };
+      return { ...layer, damage: { key: damages[2 * place], value: damages[2 * place + 1] } };
     }),
   };
 }

@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Calibration, LayerCalibration } from "../../src/calibration/calibration.ts";
-import { calibratedTables, recallFactors } from "../../src/calibration/tables.ts";
+import { calibratedTables, layerFactors, recallFactors } from "../../src/calibration/tables.ts";
 import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
 
 const HEAD_SIZE = 32;
@@ -40,6 +40,22 @@ Deno.test("recallFactors() falls with the score from 0.05 on, and never below 0.
   [1, 1, 0.5, Math.sqrt(1 / 8), 0.3].forEach((wanted, index) => {
     assertAlmostEquals(factors[index], wanted, 1e-6);
   });
+});
+
+Deno.test("layerFactors() leaves out layers that pack nothing, as those that see a window", () => {
+  const profile = codecProfile({ name: "balanced" });
+  assert(needsCalibration(profile));
+  const factorsOf = (damages: readonly number[]) => {
+    const layers = damages.map((damage) => ({
+      ...calibration({}).layers[0],
+      damage: { key: damage, value: damage },
+    }));
+    return layerFactors({ ...calibration({}), layers }, profile);
+  };
+  const [low, high] = factorsOf([0.001, 0.004]);
+  assert(low.key > 1 && high.key < 1, "the geometric mean lies between");
+  const none = { key: 1, value: 1 };
+  assertEquals(factorsOf([0, 0.001, 0, 0, 0.004, 0]), [none, low, none, none, high, none]);
 });
 
 Deno.test("calibratedTables() gives a head that recalls finer steps", () => {

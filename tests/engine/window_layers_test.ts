@@ -36,44 +36,46 @@ async function run(engine: Engine, request: GenerateRequest) {
   return { ids, cached: last.cachedTokenCount };
 }
 
-Deno.test("where layers see a window, a text does not depend on the cache, nor on others, nor on files", () =>
-  withTinyModel(MODEL, async (modelPath) => {
-    const file = await Deno.makeTempFile({ prefix: "packkv-window-" });
-    const open = () => createEngine({ modelPath, profile: FINE, sequenceCountMax: 4 });
-    const document = tinyPrompt(700, 1);
-    const requests = [1, 2, 3].map((seed) => ask([...document, ...tinyPrompt(30, seed)], seed));
-    const alone: number[][] = [];
-    const first = await open();
-    try {
-      for (const request of requests) {
-        alone.push((await run(first, { ...request, skipsCache: true })).ids);
+for (const profile of [FINE, { name: "near-lossless" as const }]) {
+  Deno.test(`where layers see a window, a text does not depend on the cache, nor on others, nor on files (${profile.name})`, () =>
+    withTinyModel(MODEL, async (modelPath) => {
+      const file = await Deno.makeTempFile({ prefix: "packkv-window-" });
+      const open = () => createEngine({ modelPath, profile, sequenceCountMax: 4 });
+      const document = tinyPrompt(700, 1);
+      const requests = [1, 2, 3].map((seed) => ask([...document, ...tinyPrompt(30, seed)], seed));
+      const alone: number[][] = [];
+      const first = await open();
+      try {
+        for (const request of requests) {
+          alone.push((await run(first, { ...request, skipsCache: true })).ids);
+        }
+        const parted = ask([...document.slice(0, 450), ...tinyPrompt(90, 4)], 4);
+        const again = await run(first, requests[0]);
+        assertEquals(again, { ids: alone[0], cached: 704 });
+        // The first that begins where another prompt goes on.
+        const other = await run(first, parted);
+        assertEquals(other.cached, 448);
+        const own = await run(first, { ...parted, skipsCache: true });
+        assertEquals(other.ids, own.ids);
+        const together = await Promise.all([...requests, parted].map((each) => run(first, each)));
+        assertEquals(together.map(({ ids }) => ids), [...alone, own.ids]);
+        await first.actOnSlot(0, { type: "save", path: file });
+      } finally {
+        await first.close();
       }
-      const parted = ask([...document.slice(0, 450), ...tinyPrompt(90, 4)], 4);
-      const again = await run(first, requests[0]);
-      assertEquals(again, { ids: alone[0], cached: 704 });
-      // The first that begins where another prompt goes on.
-      const other = await run(first, parted);
-      assertEquals(other.cached, 448);
-      const own = await run(first, { ...parted, skipsCache: true });
-      assertEquals(other.ids, own.ids);
-      const together = await Promise.all([...requests, parted].map((each) => run(first, each)));
-      assertEquals(together.map(({ ids }) => ids), [...alone, own.ids]);
-      await first.actOnSlot(0, { type: "save", path: file });
-    } finally {
-      await first.close();
-    }
-    const second = await open();
-    try {
-      const { tokenCount } = await second.actOnSlot(2, { type: "restore", path: file });
-      assertGreater(tokenCount, 300);
-      const restored = await Promise.all(requests.map((each) => run(second, each)));
-      assertEquals(restored.map(({ ids }) => ids), alone);
-      assert(restored.some(({ cached }) => cached > 300), "some began behind what was restored");
-    } finally {
-      await second.close();
-      await Deno.remove(file);
-    }
-  }));
+      const second = await open();
+      try {
+        const { tokenCount } = await second.actOnSlot(2, { type: "restore", path: file });
+        assertGreater(tokenCount, 300);
+        const restored = await Promise.all(requests.map((each) => run(second, each)));
+        assertEquals(restored.map(({ ids }) => ids), alone);
+        assert(restored.some(({ cached }) => cached > 300), "some began behind what was restored");
+      } finally {
+        await second.close();
+        await Deno.remove(file);
+      }
+    }));
+}
 
 Deno.test("where layers see a window, a preempted sequence ends with the same tokens", () =>
   withTinyEngine(
