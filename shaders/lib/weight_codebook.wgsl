@@ -1,7 +1,7 @@
 //: file shaders/lib/weight_codebook.wgsl
 // Weights of 4 bits that stand for the values of a table: byte j of a block holds columns j (low
-// half) and 16 + j (high half). What is appended names the table, 4 signed bytes in each word:
-// CODES_0, of codes 0 to 3, to CODES_12, of codes 12 to 15.
+// half) and 16 + j (high half). The table is put before this, 4 signed bytes in each word: CODES_0,
+// of codes 0 to 3, to CODES_12, of codes 12 to 15.
 
 struct PackedBlock {
   v0: vec4<u32>,

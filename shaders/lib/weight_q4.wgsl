@@ -1,5 +1,6 @@
 //: file shaders/lib/weight_q4.wgsl
 // Weights of 4 bits: byte j of a block holds columns j (low half) and 16 + j (high half).
+// CENTER, put before this, is the code that stands for 0.
 
 struct PackedBlock {
   v0: vec4<u32>,
@@ -15,5 +16,6 @@ fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> Packe
 fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
   let word = block.v0[index & 3u];
   let shift = vec4<u32>(0u, 8u, 16u, 24u) + vec4<u32>((index >> 2u) * 4u);
-  return vec4<f32>((vec4<u32>(word) >> shift) & vec4<u32>(15u));
+  let codes = (vec4<u32>(word) >> shift) & vec4<u32>(15u);
+  return vec4<f32>(vec4<i32>(codes) - vec4<i32>(CENTER));
 }

@@ -1,6 +1,7 @@
 //: file shaders/lib/weight_q5.wgsl
 // Weights of 5 bits: byte j of a block holds the low 4 bits of columns j (low half) and 16 + j
-// (high half); bit j of a word of the side data is the highest bit of column j.
+// (high half); bit j of a word of the side data is the highest bit of column j. CENTER, put
+// before this, is the code that stands for 0.
 
 struct PackedBlock {
   v0: vec4<u32>,
@@ -19,5 +20,6 @@ fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
   let shift = vec4<u32>(0u, 8u, 16u, 24u) + vec4<u32>((index >> 2u) * 4u);
   let low = (vec4<u32>(word) >> shift) & vec4<u32>(15u);
   let high = vec4<u32>(block.high) >> (vec4<u32>(0u, 1u, 2u, 3u) + vec4<u32>(4u * index));
-  return vec4<f32>(low | ((high & vec4<u32>(1u)) << vec4<u32>(4u)));
+  let codes = low | ((high & vec4<u32>(1u)) << vec4<u32>(4u));
+  return vec4<f32>(vec4<i32>(codes) - vec4<i32>(CENTER));
 }

@@ -2,11 +2,6 @@
 // Side data of blocks of 32 columns with floats of 4 bits: the exponent of the scale, of a lane's 4
 // rows in one word. The table holds twice the values of the floats, so scales are halved.
 
-const CODES_0 = 0x03020100u; // 0, 1, 2, 3
-const CODES_4 = 0x0c080604u; // 4, 6, 8, 12
-const CODES_8 = 0xfdfeff00u; // the same, negative
-const CODES_12 = 0xf4f8fafcu;
-
 alias Shared = u32;
 
 // Of a lane's 4 outputs.

@@ -18,6 +18,10 @@ import { Q5_1 } from "./tensor_types/q5_1.ts";
 import { Q5_K } from "./tensor_types/q5_k.ts";
 import { Q6_K } from "./tensor_types/q6_k.ts";
 import { Q8_0 } from "./tensor_types/q8_0.ts";
+import { IQ4_NL } from "./tensor_types/iq4_nl.ts";
+import { IQ4_XS } from "./tensor_types/iq4_xs.ts";
+import { Q2_K } from "./tensor_types/q2_k.ts";
+import { Q3_K } from "./tensor_types/q3_k.ts";
 import type { TensorTypeSpec } from "./tensor_types/spec.ts";
 
 /** All types by name. */
@@ -30,9 +34,13 @@ export const TENSOR_TYPES = {
   Q4_1,
   Q5_0,
   Q5_1,
+  Q2_K,
+  Q3_K,
   Q4_K,
   Q5_K,
   Q6_K,
+  IQ4_NL,
+  IQ4_XS,
   MXFP4,
 } as const satisfies Record<string, TensorTypeSpec>;
 
@@ -42,17 +50,13 @@ export type TensorType = keyof typeof TENSOR_TYPES;
 /** ggml's names of types this project does not read, for messages. */
 const OTHER_TYPE_NAMES: Readonly<Record<number, string>> = {
   9: "Q8_1",
-  10: "Q2_K",
-  11: "Q3_K",
   15: "Q8_K",
   16: "IQ2_XXS",
   17: "IQ2_XS",
   18: "IQ3_XXS",
   19: "IQ1_S",
-  20: "IQ4_NL",
   21: "IQ3_S",
   22: "IQ2_S",
-  23: "IQ4_XS",
   24: "I8",
   25: "I16",
   26: "I32",

@@ -17,16 +17,30 @@ import { q5 } from "./weight_formats/q5.ts";
 import { q5k } from "./weight_formats/q5k.ts";
 import { q6k } from "./weight_formats/q6k.ts";
 import { q8 } from "./weight_formats/q8.ts";
+import { iq4_nl } from "./weight_formats/iq4_nl.ts";
+import { iq4_xs } from "./weight_formats/iq4_xs.ts";
+import { q2k } from "./weight_formats/q2k.ts";
+import { q3k } from "./weight_formats/q3k.ts";
+import { q4_0 } from "./weight_formats/q4_0.ts";
+import { q5_0 } from "./weight_formats/q5_0.ts";
+import { q8_0 } from "./weight_formats/q8_0.ts";
 import type { UnitWriter, WeightFormatSpec } from "./weight_formats/spec.ts";
 
 /** All formats, the smallest first. */
 export const WEIGHT_FORMATS = {
+  q2k,
+  q3k,
+  iq4_xs,
   mxfp4,
   q4k,
+  q4_0,
+  iq4_nl,
   q4,
   q5k,
+  q5_0,
   q5,
   q6k,
+  q8_0,
   q8,
   f16,
   bf16,

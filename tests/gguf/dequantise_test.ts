@@ -21,9 +21,13 @@ const HASHES: Record<TensorType, [finite: string, any: string]> = {
   Q4_1: ["2def1fd0b2a8cb8a", "59f9dc42642ed0a1"],
   Q5_0: ["e8c840700cccb0ff", "502ca5a6376d1b81"],
   Q5_1: ["0259912bf4f7ac43", "17f1e909b47037d7"],
+  Q2_K: ["4ddc07f6beeb89b5", "37c9121f16b7034f"],
+  Q3_K: ["00b752e2932f445d", "e0d56f9853acb433"],
   Q4_K: ["98c800d962ba3325", "d1c1429cb9333a30"],
   Q5_K: ["90b476141a0d121c", "4daadba831d5a07d"],
   Q6_K: ["497e03cb02c96618", "61ebe9457418417e"],
+  IQ4_NL: ["1f587ea87a079fd7", "d152e9bbc700dde9"],
+  IQ4_XS: ["557fc68ab55a6f3d", "6875676dd397084c"],
   MXFP4: ["b2c0866121e4c6a5", "7f2ce039bbc3af0f"],
 };
 

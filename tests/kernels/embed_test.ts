@@ -35,6 +35,10 @@ const CASES: {
   { type: "Q5_K", columnCount: 768, why: "super-blocks of 5 bits" },
   { type: "Q6_K", columnCount: 512, why: "super-blocks of 6 bits" },
   { type: "MXFP4", columnCount: 96, why: "floats of 4 bits" },
+  { type: "IQ4_NL", columnCount: 96, why: "values of a table" },
+  { type: "IQ4_XS", columnCount: 512, why: "super-blocks of values of a table" },
+  { type: "Q3_K", columnCount: 768, why: "super-blocks of 3 bits" },
+  { type: "Q2_K", columnCount: 256, why: "a super-block of 2 bits" },
   { type: "Q8_0", columnCount: 96, scale: 0.5, why: "scaled" },
   { type: "Q8_0", columnCount: 32, why: "one block" },
   { type: "Q8_0", columnCount: 1056, why: "more blocks than threads" },
@@ -55,11 +59,7 @@ for (const { type, columnCount, bindingSizeMax = 2 ** 27, scale = 1, why } of CA
   });
 }
 
-// What a code of 0 stands for is kept as f16 for the others, so scales beyond it are refused.
-const ANY_SCALES = (Object.keys(TENSOR_TYPES) as TensorType[])
-  .filter((type) => type !== "Q4_0" && type !== "Q5_0");
-
-for (const type of ANY_SCALES) {
+for (const type of Object.keys(TENSOR_TYPES) as TensorType[]) {
   Deno.test(`EmbedKernel gives the reference's bits whatever the blocks of ${type}`, async () => {
     const [rowCount, columnCount] = [32, 1024];
     const bytes = anyBlocks(type, rowCount * columnCount, 2);

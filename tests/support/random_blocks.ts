@@ -19,6 +19,10 @@ const SCALES_AT: Partial<Record<TensorType, ScalePlaces>> = {
   Q4_K: { blockBytes: 144, halves: [0, 2] },
   Q5_K: { blockBytes: 176, halves: [0, 2] },
   Q6_K: { blockBytes: 210, halves: [208] },
+  Q2_K: { blockBytes: 84, halves: [80, 82] },
+  Q3_K: { blockBytes: 110, halves: [108] },
+  IQ4_NL: { blockBytes: 18, halves: [0] },
+  IQ4_XS: { blockBytes: 136, halves: [0] },
   MXFP4: { blockBytes: 17, halves: [], exponents: [0] },
 };
 

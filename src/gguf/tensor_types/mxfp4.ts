@@ -3,7 +3,7 @@ import { BLOCK, eachBlock, nibble, type TensorTypeSpec } from "./spec.ts";
 const LAYOUT = { elementCount: BLOCK, sizeBytes: 17 } as const;
 
 /** Twice the values of the 16 codes: 4-bit floats (E2M1) of OCP Microscaling Formats 1.0. */
-const DOUBLED_VALUES = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+export const DOUBLED_VALUES = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 /**
  * A scale that is a power of two: its exponent in 8 bits, biased by 127; 32 floats of 4 bits, first

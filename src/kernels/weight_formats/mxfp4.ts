@@ -1,5 +1,6 @@
-import codes from "../../../shaders/lib/weight_codebook.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_mxfp4.wgsl" with { type: "text" };
+import { DOUBLED_VALUES } from "../../gguf/tensor_types/mxfp4.ts";
+import { codebookText } from "./codebook.ts";
 import { GROUP_ROW_COUNT, joinTexts, type WeightFormatSpec, writeVectors } from "./spec.ts";
 
 /** Floats of 4 bits; an exponent of 8 bits for 32 columns, four rows in a word. */
@@ -14,5 +15,5 @@ export const mxfp4 = {
       writeVectors(view, at + 1, target, 1);
     },
   },
-  text: joinTexts(side, codes),
+  text: joinTexts(side, codebookText(DOUBLED_VALUES)),
 } as const satisfies WeightFormatSpec;

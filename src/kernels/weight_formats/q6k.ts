@@ -1,24 +1,28 @@
 import codes from "../../../shaders/lib/weight_q6k.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_q6k.wgsl" with { type: "text" };
-import { GROUP_ROW_COUNT, joinTexts, type UnitTarget, type WeightFormatSpec } from "./spec.ts";
+import {
+  GROUP_ROW_COUNT,
+  HALVES_WORD_COUNT,
+  joinTexts,
+  putHalf,
+  type UnitTarget,
+  type WeightFormatSpec,
+} from "./spec.ts";
 import { gatherPairs, SUB_BLOCK_COUNT, writeNibbles } from "./super_block.ts";
-
-/** Words of f16 scales, two rows in each. */
-const HALVES = GROUP_ROW_COUNT / 2;
 
 /** Codes of 6 bits around 32; scales of 8 bits for 16 columns, one of f16 for 256. */
 export const q6k = {
   unitColumnCount: 256,
   vectorsPerBlock: 1,
-  sideWordCount: HALVES + (4 + 16) * 32,
+  sideWordCount: HALVES_WORD_COUNT + (4 + 16) * 32,
   writers: { Q6_K: writeQ6_K },
   text: joinTexts(side, codes),
 } as const satisfies WeightFormatSpec;
 
 function writeQ6_K(view: DataView, at: number, target: UnitTarget): void {
   const { side, sideStart, row } = target;
-  side[sideStart + (row >> 1)] |= view.getUint16(at + 208, true) << (16 * (row & 1));
-  const scaleStart = sideStart + HALVES;
+  putHalf(target, view.getUint16(at + 208, true));
+  const scaleStart = sideStart + HALVES_WORD_COUNT;
   for (let pair = 0; pair < 4; pair++) {
     side[scaleStart + pair * GROUP_ROW_COUNT + row] = view.getUint32(at + 192 + 4 * pair, true);
   }

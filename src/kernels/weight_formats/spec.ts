@@ -5,7 +5,7 @@ export interface WeightFormatSpec {
   /** Columns whose side data lie together: 32, or 256 of a super-block. */
   readonly unitColumnCount: 32 | 256;
   /** Vectors of 4 words that hold the codes of 32 columns of a row. */
-  readonly vectorsPerBlock: 1 | 2 | 4 | 8;
+  readonly vectorsPerBlock: 0.5 | 1 | 2 | 4 | 8;
   /** Words of side data of a unit of 32 rows: scales, minima, high bits; 0 for none. */
   readonly sideWordCount: number;
   /** What writes each tensor type whose values the format holds exactly. */
@@ -59,6 +59,19 @@ export function writeVectors(
     words[word + 2] = view.getUint32(byte + 8, true);
     words[word + 3] = view.getUint32(byte + 12, true);
   }
+}
+
+/** Words of an f16 for each row of a group, two rows in a word. */
+export const HALVES_WORD_COUNT = GROUP_ROW_COUNT / 2;
+
+/** Writes the row's f16, where a unit's side data begin with one of each row. */
+export function putHalf({ side, sideStart, row }: UnitTarget, bits: number): void {
+  side[sideStart + (row >> 1)] |= bits << (16 * (row & 1));
+}
+
+/** WGSL: the code that stands for 0. */
+export function centerText(center: number): string {
+  return `const CENTER = ${center};`;
 }
 
 /** Texts as one. */

@@ -37,8 +37,54 @@ export function pairedNibbles(view: DataView, at: number, sub: number, index: nu
   return (word >>> ((sub & 1) * 4)) & 0x0f0f0f0f;
 }
 
+/** Calls `each` with the place of every block of 32 columns, of formats with one vector each. */
+export function eachSubBlock(
+  target: UnitTarget,
+  each: (block: UnitTarget, sub: number) => void,
+): void {
+  for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {
+    each({ ...target, vector: target.vector + sub * BLOCK_STRIDE }, sub);
+  }
+}
+
+/**
+ * Writes codes of 2 bits, two blocks to a vector. In the file, of each 128 columns, a byte has those
+ * of 4 that are 32 apart.
+ */
+export function writePairs(view: DataView, at: number, { words, vector }: UnitTarget): void {
+  for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {
+    const first = 4 * (vector + (sub >> 1) * BLOCK_STRIDE) + 2 * (sub & 1);
+    for (let half = 0; half < 2; half++) {
+      let word = 0;
+      for (let i = 0; i < 4; i++) {
+        const byte = at + (sub >> 2) * 32 + half * 16 + 4 * i;
+        word |= gatherPairs(view.getUint32(byte, true) >>> (2 * (sub & 3))) << (8 * i);
+      }
+      words[first + half] = word;
+    }
+  }
+}
+
+/**
+ * Writes high bits as words `index` and up of the side data, one for each block. The file has bit
+ * `sub` of byte `i` for column `i` of block `sub`.
+ */
+export function writeHighBits(
+  view: DataView,
+  at: number,
+  target: UnitTarget,
+  index: number,
+): void {
+  const high = Array.from({ length: 8 }, (_, i) => view.getUint32(at + 4 * i, true));
+  for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {
+    let word = 0;
+    for (let i = 0; i < 8; i++) word |= gatherBits(high[i] >>> sub) << (4 * i);
+    putSideWord(target, index + sub, word);
+  }
+}
+
 /** Puts the lowest bit of each byte of `word` side by side. */
-export function gatherBits(word: number): number {
+function gatherBits(word: number): number {
   const bits = word & 0x01010101;
   return (bits | bits >>> 7 | bits >>> 14 | bits >>> 21) & 15;
 }

@@ -1,0 +1,26 @@
+//: file shaders/lib/weight_side_q2k.wgsl
+// Side data of super-blocks of 256 columns with codes of 2 bits: for each row a word with the f16
+// scales of scales (low half) and of minima, then four words with a byte for each 16 columns: scale
+// (low half) and minimum. Values come scaled from the codes.
+
+// Of a lane's 4 outputs.
+struct Shared {
+  base: vec4<u32>,
+  scales: vec4<u32>, // of columns 0 to 15 and 16 to 31, in the low and the next byte
+}
+
+struct Scales {
+  scale: vec4<f32>,
+  minimum: vec4<f32>,
+}
+
+fn load_shared(group_block: u32, lane: u32) -> Shared {
+  let block = group_block & 7u;
+  let at = group_block / 8u * 40u + lane;
+  let two_blocks = scales[at + 8u + block / 2u * 8u];
+  return Shared(scales[at], two_blocks >> vec4<u32>((block & 1u) * 16u));
+}
+
+fn load_scales(group_block: u32, lane: u32) -> Scales {
+  return Scales(vec4<f32>(1.0), vec4<f32>(0.0));
+}

@@ -1,0 +1,28 @@
+import side from "../../../shaders/lib/weight_side_iq4_xs.wgsl" with { type: "text" };
+import { IQ4_VALUES } from "../../gguf/tensor_types/iq4_nl.ts";
+import { codebookText } from "./codebook.ts";
+import {
+  joinTexts,
+  putSideWord,
+  type UnitTarget,
+  type WeightFormatSpec,
+  writeVectors,
+} from "./spec.ts";
+import { eachSubBlock } from "./super_block.ts";
+
+/** Codes of 4 bits for unevenly spaced values; scales of 6 bits for 32 columns, f16 for 256. */
+export const iq4_xs = {
+  unitColumnCount: 256,
+  vectorsPerBlock: 1,
+  sideWordCount: 2 * 32,
+  writers: {
+    IQ4_XS: (view, at, target) => {
+      putSideWord(target, 0, view.getUint32(at, true));
+      putSideWord(target, 1, view.getUint32(at + 4, true));
+      eachSubBlock(target, (block: UnitTarget, sub) => {
+        writeVectors(view, at + 8 + 16 * sub, block, 1);
+      });
+    },
+  },
+  text: joinTexts(side, codebookText(IQ4_VALUES)),
+} as const satisfies WeightFormatSpec;
