@@ -2,8 +2,7 @@ import { Kernel } from "../../src/gpu/kernel.ts";
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
 import type { WeightFormat } from "../../src/kernels/weight_formats.ts";
 import { uploadWeights, weightsSizeBytes } from "../../src/kernels/weight_layout.ts";
-import type { TensorType } from "../../src/gguf/tensor_types.ts";
-import { elementsSizeBytes } from "../../src/gguf/tensor_types.ts";
+import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "../../src/gguf/tensor_types.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
@@ -20,7 +19,7 @@ const SHAPES: { type: TensorType; outputCount: number; columnCount: number; rows
   { type: "Q4_1", outputCount: 576, columnCount: 1536, rows: [1, 64] },
   { type: "Q8_0", outputCount: 49152, columnCount: 576, rows: [1, 4] },
   // One shape in each type: their rates are compared with Q4_1's.
-  ...(["Q4_1", "Q4_K", "Q5_K", "Q6_K", "Q5_1"] as const).map((type) => {
+  ...(Object.keys(TENSOR_TYPES) as TensorType[]).map((type) => {
     return { type, outputCount: 2048, columnCount: 1024, rows: [1, 64] };
   }),
 ];
