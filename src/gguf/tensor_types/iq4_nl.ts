@@ -8,7 +8,7 @@ export const IQ4_VALUES = [
   ...[1, 13, 25, 38, 53, 69, 89, 113],
 ] as const;
 
-/** f16 scale, 32 codes of 4 bits that stand for unevenly spaced values: first half in low nibbles. */
+/** f16 scale, 32 codes of 4 bits for unevenly spaced values: first half in the low nibbles. */
 export const IQ4_NL = {
   ggmlId: 20,
   ...LAYOUT,

@@ -3,7 +3,7 @@ import { eachBlock, SUPER_BLOCK, type TensorTypeSpec } from "./spec.ts";
 
 const LAYOUT = { elementCount: SUPER_BLOCK, sizeBytes: 110 } as const;
 
-/** 256 high bits, 256 codes of 2 bits: 3 bits around 4; 16 scales of 6 bits around 32; f16 scale. */
+/** 256 high bits, 256 codes of 2 bits: 3 bits around 4; 16 scales of 6 bits, f16 scale of them. */
 export const Q3_K = {
   ggmlId: 11,
   ...LAYOUT,

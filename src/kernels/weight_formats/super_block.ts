@@ -48,8 +48,8 @@ export function eachSubBlock(
 }
 
 /**
- * Writes codes of 2 bits, two blocks to a vector. In the file, of each 128 columns, a byte has those
- * of 4 that are 32 apart.
+ * Writes codes of 2 bits, two blocks to a vector. In the file, of each 128 columns, a byte has
+ * those of 4 that are 32 apart.
  */
 export function writePairs(view: DataView, at: number, { words, vector }: UnitTarget): void {
   for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {

@@ -2,7 +2,7 @@
  * Matrix products over each tensor type beside the same over Q4_1: elements per second as a ratio,
  * taken by turns in one process.
  *
- *     deno run -A bench/kernels/weight_types.ts [--rounds N] [TYPE ...]
+ *     deno run -A bench/kernels/weight_types_bench.ts [--rounds N] [TYPE ...]
  */
 
 import { parseArgs } from "@std/cli/parse-args";
