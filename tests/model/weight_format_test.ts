@@ -213,96 +213,132 @@ interface SidePlace {
   side: Uint32Array;
 }
 
-/** 32 values of a block by the documentation of its format. */
-function blockValues(format: WeightFormat, bytes: Uint8Array, place: SidePlace): number[] {
-  const view = new DataView(bytes.buffer);
-  const columns = Array.from({ length: 32 }, (_, i) => i);
-  const nibble = (i: number) => (bytes[i % 16] >> (i < 16 ? 0 : 4)) & 15;
-  const word = (index: number) => place.side[index * 32 + place.row];
-  const halves = (bits: number) => {
+const COLUMNS = Array.from({ length: 32 }, (_, i) => i);
+
+/** The bits of a block and of the side data of its unit. */
+class BlockBits {
+  readonly view: DataView;
+  readonly block: number;
+  #bytes: Uint8Array;
+  #place: SidePlace;
+
+  constructor(bytes: Uint8Array, place: SidePlace) {
+    this.view = new DataView(bytes.buffer);
+    this.block = place.block;
+    this.#bytes = bytes;
+    this.#place = place;
+  }
+
+  nibble(i: number): number {
+    return (this.#bytes[i % 16] >> (i < 16 ? 0 : 4)) & 15;
+  }
+
+  pair(i: number): number {
+    return (this.#bytes[i >> 2] >> (2 * (i & 3))) & 3;
+  }
+
+  /** Word `index` of the row, behind `start` words that rows do not have one of each. */
+  word(index: number, start = 0): number {
+    return this.#place.side[start + index * 32 + this.#place.row];
+  }
+
+  /** Both f16 of a word. */
+  halves(bits: number): [number, number] {
     const pair = new DataView(Uint32Array.of(bits).buffer);
     return [pair.getFloat16(0, true), pair.getFloat16(2, true)];
-  };
-  /** The f16 with which the unit's side data begin. */
-  const half = () => halves(place.side[place.row >> 1])[place.row & 1];
-  const pair = (i: number) => (bytes[i >> 2] >> (2 * (i & 3))) & 3;
-  const scaled = (codeOf: (i: number) => number, [scale, minimum]: readonly number[]) =>
-    columns.map((i) => Math.fround(codeOf(i) * scale + minimum) + 0);
-  switch (format) {
-    case "q4":
-      return scaled(nibble, halves(word(0)));
-    case "q5":
-      return scaled((i) => nibble(i) | ((word(1) >>> i) & 1) << 4, halves(word(0)));
-    case "q8":
-      return scaled((i) => view.getInt8(i), halves(word(0)));
-    case "q4k":
-      return scaled(nibble, kScales(word, halves(word(0)), place.block));
-    case "q5k": {
-      const high = word(4 + place.block);
-      const codeOf = (i: number) => nibble(i) | ((high >>> i) & 1) << 4;
-      return scaled(codeOf, kScales(word, halves(word(0)), place.block));
-    }
-    case "q6k": {
-      const scale = half();
-      const behind = (index: number) => place.side[16 + index * 32 + place.row];
-      const scales = new Int8Array(Uint32Array.of(behind(place.block >> 1)).buffer);
-      return columns.map((i) => {
-        const high = behind(4 + 2 * place.block + (i >> 4)) >>> (2 * (i % 16)) & 3;
-        return ((nibble(i) | high << 4) - 32) * scales[2 * (place.block & 1) + (i >> 4)] * scale +
-          0;
-      });
-    }
-    case "q4_0":
-      return scaled((i) => nibble(i) - 8, [half(), 0]);
-    case "q5_0": {
-      const high = place.side[16 + place.row];
-      return scaled((i) => (nibble(i) | ((high >>> i) & 1) << 4) - 16, [half(), 0]);
-    }
-    case "q8_0":
-      return scaled((i) => view.getInt8(i), [half(), 0]);
-    case "iq4_nl":
-      return scaled((i) => IQ4_VALUES[nibble(i)], [half(), 0]);
-    case "iq4_xs": {
-      const low = (word(1) >>> (4 * place.block)) & 15;
-      const high = (word(0) >>> (16 + 2 * place.block)) & 3;
-      const scale = halves(word(0))[0] * (low + 16 * high - 32);
-      return scaled((i) => IQ4_VALUES[nibble(i)], [scale, 0]);
-    }
-    case "q2k": {
-      const [scale, minimum] = halves(word(0));
-      const bytesOf = new Uint8Array(Uint32Array.of(word(1), word(2), word(3), word(4)).buffer);
-      return columns.map((i) => {
-        const both = bytesOf[2 * place.block + (i >> 4)];
-        return Math.fround(pair(i) * (both & 15) * scale - minimum * (both >> 4)) + 0;
-      });
-    }
-    case "q3k": {
-      const behind = (index: number) => place.side[16 + index * 32 + place.row];
-      return columns.map((i) => {
-        const sub = 2 * place.block + (i >> 4);
-        const low = (behind(sub >> 3) >>> (4 * (sub & 7))) & 15;
-        const scaleCode = low + 16 * ((behind(2) >>> (2 * sub)) & 3) - 32;
-        const code = pair(i) + 4 * ((behind(3 + place.block) >>> i) & 1) - 4;
-        return code * scaleCode * half() + 0;
-      });
-    }
-    case "mxfp4": {
-      const exponent = new Uint8Array(place.side.slice().buffer)[place.row];
-      return columns.map((i) => e2m1(nibble(i)) * 2 ** (exponent - 127) + 0);
-    }
-    case "f16":
-      return columns.map((i) => view.getFloat16(2 * i, true) + 0);
-    case "f32":
-      return columns.map((i) => view.getFloat32(4 * i, true) + 0);
-    case "bf16": {
-      const bits = new DataView(new ArrayBuffer(4));
-      return columns.map((i) => {
-        bits.setUint32(0, view.getUint16(2 * i, true) << 16);
-        return bits.getFloat32(0) + 0;
-      });
-    }
+  }
+
+  /** The row's f16, where the side data begin with one of each row. */
+  half(): number {
+    const { side, row } = this.#place;
+    return this.halves(side[row >> 1])[row & 1];
+  }
+
+  /** The row's byte, where the side data are one of each row. */
+  byte(): number {
+    return new Uint8Array(this.#place.side.slice().buffer)[this.#place.row];
   }
 }
+
+/** 32 values of a block by the documentation of its format. */
+function blockValues(format: WeightFormat, bytes: Uint8Array, place: SidePlace): number[] {
+  const bits = new BlockBits(bytes, place);
+  const { view } = bits;
+  const scaled = (codeOf: (i: number) => number, [scale, minimum = 0]: readonly number[]) =>
+    COLUMNS.map((i) => Math.fround(codeOf(i) * scale + minimum) + 0);
+  const nibble = (i: number) => bits.nibble(i);
+  const five = (i: number, high: number) => nibble(i) | ((high >>> i) & 1) << 4;
+  switch (format) {
+    case "q4":
+      return scaled(nibble, bits.halves(bits.word(0)));
+    case "q5":
+      return scaled((i) => five(i, bits.word(1)), bits.halves(bits.word(0)));
+    case "q8":
+      return scaled((i) => view.getInt8(i), bits.halves(bits.word(0)));
+    case "q4_0":
+      return scaled((i) => nibble(i) - 8, [bits.half()]);
+    case "q5_0":
+      return scaled((i) => five(i, bits.word(0, 16)) - 16, [bits.half()]);
+    case "q8_0":
+      return scaled((i) => view.getInt8(i), [bits.half()]);
+    case "iq4_nl":
+      return scaled((i) => IQ4_VALUES[nibble(i)], [bits.half()]);
+    case "mxfp4":
+      return scaled((i) => e2m1(nibble(i)), [2 ** (bits.byte() - 127)]);
+    case "q4k":
+      return scaled(nibble, kScales(bits));
+    case "q5k":
+      return scaled((i) => five(i, bits.word(4 + bits.block)), kScales(bits));
+    case "q6k":
+    case "q3k":
+    case "q2k":
+    case "iq4_xs":
+      return SUPER_BLOCK_VALUES[format](bits);
+    case "f16":
+      return COLUMNS.map((i) => view.getFloat16(2 * i, true) + 0);
+    case "f32":
+      return COLUMNS.map((i) => view.getFloat32(4 * i, true) + 0);
+    case "bf16":
+      return COLUMNS.map((i) => {
+        const word = view.getUint16(2 * i, true) << 16;
+        return new Float32Array(Int32Array.of(word).buffer)[0] + 0;
+      });
+  }
+}
+
+const SUPER_BLOCK_VALUES = {
+  q6k: (bits: BlockBits) => {
+    const scales = new Int8Array(Uint32Array.of(bits.word(bits.block >> 1, 16)).buffer);
+    return COLUMNS.map((i) => {
+      const high = bits.word(4 + 2 * bits.block + (i >> 4), 16) >>> (2 * (i % 16)) & 3;
+      const scale = scales[2 * (bits.block & 1) + (i >> 4)] * bits.half();
+      return ((bits.nibble(i) | high << 4) - 32) * scale + 0;
+    });
+  },
+  q3k: (bits: BlockBits) =>
+    COLUMNS.map((i) => {
+      const sub = 2 * bits.block + (i >> 4);
+      const low = (bits.word(sub >> 3, 16) >>> (4 * (sub & 7))) & 15;
+      const scale = low + 16 * ((bits.word(2, 16) >>> (2 * sub)) & 3) - 32;
+      const code = bits.pair(i) + 4 * ((bits.word(3 + bits.block, 16) >>> i) & 1) - 4;
+      return code * scale * bits.half() + 0;
+    }),
+  q2k: (bits: BlockBits) => {
+    const [scale, minimum] = bits.halves(bits.word(0));
+    const words = Uint32Array.from([1, 2, 3, 4], (index) => bits.word(index));
+    const bytes = new Uint8Array(words.buffer);
+    return COLUMNS.map((i) => {
+      const both = bytes[2 * bits.block + (i >> 4)];
+      return Math.fround(bits.pair(i) * (both & 15) * scale - minimum * (both >> 4)) + 0;
+    });
+  },
+  iq4_xs: (bits: BlockBits) => {
+    const low = (bits.word(1) >>> (4 * bits.block)) & 15;
+    const high = (bits.word(0) >>> (16 + 2 * bits.block)) & 3;
+    const scale = bits.halves(bits.word(0))[0] * (low + 16 * high - 32);
+    return COLUMNS.map((i) => IQ4_VALUES[bits.nibble(i)] * scale + 0);
+  },
+};
 
 const IQ4_VALUES = [
   ...[-127, -104, -83, -65, -49, -35, -22, -10],
@@ -317,12 +353,11 @@ function e2m1(bits: number): number {
 }
 
 /** Scale and minimum of a block: 6 bits each, of 12 bytes in words 1 to 3. */
-function kScales(
-  word: (index: number) => number,
-  [scale, minimum]: readonly number[],
-  block: number,
-): [number, number] {
-  const bytes = new Uint8Array(Uint32Array.of(word(1), word(2), word(3)).buffer);
+function kScales(bits: BlockBits): [number, number] {
+  const [scale, minimum] = bits.halves(bits.word(0));
+  const { block } = bits;
+  const words = Uint32Array.of(bits.word(1), bits.word(2), bits.word(3));
+  const bytes = new Uint8Array(words.buffer);
   if (block < 4) return [scale * (bytes[block] & 63), -minimum * (bytes[block + 4] & 63)];
   const codes = (bytes[block + 4] & 15) | (bytes[block - 4] >> 6 << 4);
   const minima = (bytes[block + 4] >> 4) | (bytes[block] >> 6 << 4);
