@@ -5,7 +5,9 @@
  */
 
 import { describeFindings, inspectMachine } from "../setup/doctor.ts";
+import { inspectDevice } from "../../src/runtime/inspect_device.ts";
 import type { Command } from "./command.ts";
+import { describeDevice } from "./doctor_device.ts";
 import { parseFlags } from "./flags.ts";
 
 /** The command. */
@@ -19,6 +21,8 @@ export const doctorCommand: Command = {
   async run(args: readonly string[]): Promise<number> {
     parseFlags(args, doctorCommand.flags).refusePositionals();
     const findings = await inspectMachine();
+    const hasAdapter = findings.some(({ name, mend }) => name === "adapter" && !mend);
+    if (hasAdapter) findings.push(...describeDevice(await inspectDevice()));
     console.log(describeFindings(findings));
     return findings.some(({ mend }) => mend !== undefined) ? 1 : 0;
   },

@@ -8,6 +8,7 @@
 import type { Row } from "../core/row.ts";
 import type { SamplingOptions } from "../core/sampling.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { CommandChain } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { EmbedKernel } from "../kernels/embed/row.ts";
@@ -128,8 +129,16 @@ export class ForwardGraph {
     return reports;
   }
 
-  /** Records one decode row per sequence, from its slot's last id, or a known one, to the next. */
-  recordDecodes(encoder: GPUCommandEncoder, decodes: readonly DecodeRow[]): void {
+  /**
+   * Records one decode row per sequence, from its slot's last id, or a known one, to the next.
+   *
+   * @param layersAtATime Of a command buffer; infinite for all in one.
+   */
+  recordDecodes(
+    commands: CommandChain,
+    decodes: readonly DecodeRow[],
+    layersAtATime = Infinity,
+  ): void {
     for (const { slot, knownId } of decodes) {
       if (knownId === null) continue;
       this.#gpu.write(this.sampledIds, slot * WORD_SIZE_BYTES, Uint32Array.of(knownId));
@@ -146,9 +155,13 @@ export class ForwardGraph {
         this.#rowOf(row, row.position + 1 + index, firstDraft + place)
       ),
     );
-    const pass = encoder.beginComputePass({ label: "decode" });
-    this.#recordEmbedding(pass, this.#decode, rows);
-    this.#decode.stack.record(pass, rows);
+    const { stack, group } = this.#decode;
+    group.write(rows);
+    const layers = { first: 0, end: this.#options.plan.layers.length };
+    const pass = recordLayers(commands, { label: "decode", layers, layersAtATime }, {
+      begin: (pass) => this.#embed.record(pass, this.#decode.embed, rows.length),
+      layers: (pass, some) => stack.record(pass, rows, some),
+    });
     this.#recordHead(pass, this.#decode, { rows, isDecode: true, draftCount: draftIds.length });
     pass.end();
   }
@@ -158,24 +171,35 @@ export class ForwardGraph {
    *
    * @param options `wantsLogits`: all logits can be read afterwards. `scored`: the tokens that
    * follow the first rows of a complete slice are reported on.
+   * @param layersAtATime Of a command buffer; infinite for all in one.
    */
-  recordSlice(encoder: GPUCommandEncoder, slice: PrefillSlice, options: SliceOptions): void {
+  recordSlice(
+    commands: CommandChain,
+    slice: PrefillSlice,
+    { layersAtATime = Infinity, ...options }: SliceOptions & { layersAtATime?: number },
+  ): void {
     const { slot, position, ids, layers, isComplete, isLast } = slice;
     const rows = ids.map((_, index) =>
       this.#rowOf(slice, position + index, this.sampledCount + index)
     );
-    const pass = encoder.beginComputePass({ label: "slice" });
+    const { stack, group } = this.#slice;
     if (layers.first === 0) {
       this.#gpu.write(this.sampledIds, this.sampledCount * WORD_SIZE_BYTES, Uint32Array.from(ids));
-      this.#recordEmbedding(pass, this.#slice, rows);
+      group.write(rows);
     }
-    this.#slice.stack.record(pass, rows, layers);
+    const pass = recordLayers(commands, { label: "slice", layers, layersAtATime }, {
+      begin: (pass) => {
+        if (layers.first === 0) this.#embed.record(pass, this.#slice.embed, rows.length);
+      },
+      layers: (pass, some) => stack.record(pass, rows, some),
+    });
     if (options.wantsLogits && isComplete) this.#sliceHead?.record(pass, rows.length);
     if (options.scored) this.#recordScores(pass, slot, options.scored);
     pass.end();
     if (!isLast) return;
     const rowBytes = this.#options.plan.shape.width * WORD_SIZE_BYTES;
     const start = (rows.length - 1) * rowBytes;
+    const { encoder } = commands;
     encoder.copyBufferToBuffer(this.#slice.group.x, start, this.#lastRow, 0, rowBytes);
     const headPass = encoder.beginComputePass({ label: "slice head" });
     this.#recordHead(headPass, this.#slice, { rows: rows.slice(-1), isDecode: false });
@@ -232,11 +256,6 @@ export class ForwardGraph {
     return { slot, position, listStart, listCount, firstWindowBlock, idIndex };
   }
 
-  #recordEmbedding(pass: GPUComputePassEncoder, path: Path, rows: readonly Row[]): void {
-    path.group.write(rows);
-    this.#embed.record(pass, path.embed, rows.length);
-  }
-
   /** Records logits and the choice of a token for rows that are the first of the head's `x`. */
   #recordHead(
     pass: GPUComputePassEncoder,
@@ -265,6 +284,33 @@ export class ForwardGraph {
       return values.subarray(row * vocabSize, (row + 1) * vocabSize);
     });
   }
+}
+
+/** Records layers in passes, each in a command buffer of its own; the last stays open. */
+function recordLayers(
+  commands: CommandChain,
+  { label, layers, layersAtATime }: {
+    label: string;
+    layers: { first: number; end: number };
+    layersAtATime: number;
+  },
+  record: {
+    begin: (pass: GPUComputePassEncoder) => void;
+    layers: (pass: GPUComputePassEncoder, some: { first: number; end: number }) => void;
+  },
+): GPUComputePassEncoder {
+  let pass = commands.encoder.beginComputePass({ label });
+  record.begin(pass);
+  for (let first = layers.first; first < layers.end;) {
+    const end = Math.min(layers.end, first + layersAtATime);
+    record.layers(pass, { first, end });
+    first = end;
+    if (end === layers.end) break;
+    pass.end();
+    commands.cut();
+    pass = commands.encoder.beginComputePass({ label });
+  }
+  return pass;
 }
 
 interface GraphParts {

@@ -6,6 +6,7 @@
 
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { AnyCodec } from "../codec/registry.ts";
+import { CommandChain } from "../gpu/command_chain.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import { Stopwatch } from "../gpu/stopwatch.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
@@ -19,6 +20,7 @@ import { ForwardGraph, type LogprobReport, type SliceOptions } from "../model/fo
 import type { SamplingExtras } from "../model/sampler.ts";
 import type { DecodeRow, StepPlan, StepResult } from "../scheduler/step_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
+import { SUBMIT_MS_MAX, SubmitBudget } from "./submit_budget.ts";
 
 /** Steps that can be recorded and not read: the one on the GPU and the one recorded ahead. */
 const STAGING_COUNT = 2;
@@ -30,7 +32,8 @@ const SPAN_COUNT = 2;
 
 /** Commands of one step, ready to submit, and where its results will be. */
 export interface RecordedStep {
-  commands: GPUCommandBuffer;
+  /** In one buffer or several. */
+  commands: readonly GPUCommandBuffer[];
   readBack: ReadBack;
   /** Where saved and swapped blocks will be. */
   staged: readonly StagedBlocks[];
@@ -57,6 +60,8 @@ export class StepRunner {
   #readBacks: ReadBack[];
   #nextReadBack = 0;
   readonly #stopwatch: Stopwatch | null;
+  readonly #budget: SubmitBudget;
+  #submittedMs = 0;
 
   private constructor(
     model: LoadedModel,
@@ -66,11 +71,13 @@ export class StepRunner {
       graph: ForwardGraph;
       readBacks: ReadBack[];
       stopwatch: Stopwatch | null;
+      budget: SubmitBudget;
     },
     host: HostTransfer,
   ) {
     this.#model = model;
     this.#stopwatch = parts.stopwatch;
+    this.#budget = parts.budget;
     this.cache = parts.cache;
     this.sealer = parts.sealer;
     this.graph = parts.graph;
@@ -78,7 +85,12 @@ export class StepRunner {
     this.#readBacks = parts.readBacks;
   }
 
-  /** Allocates a cache and compiles the kernels for it. */
+  /**
+   * Allocates a cache and compiles the kernels for it.
+   *
+   * @param options `submitMsMax`: longest that a submit should take; on a CPU without bounds, if
+   * left out, as nothing interrupts that.
+   */
   static async create(
     model: LoadedModel,
     options: {
@@ -86,6 +98,7 @@ export class StepRunner {
       codec: AnyCodec;
       saveWordCountMax?: number;
       draftRowCount?: number;
+      submitMsMax?: number;
     },
   ): Promise<StepRunner> {
     const { gpu, plan, weights } = model;
@@ -108,7 +121,9 @@ export class StepRunner {
       readBacks.push(ReadBack.create(gpu, `step results ${index}`, sizeBytes));
     }
     const host = new HostTransfer(gpu, cache, { stepCount: STAGING_COUNT, saveWordCountMax });
-    return new StepRunner(model, { cache, sealer, graph, readBacks, stopwatch }, host);
+    const { submitMsMax = gpu.facts.isFallback ? Infinity : SUBMIT_MS_MAX } = options;
+    const budget = new SubmitBudget(submitMsMax);
+    return new StepRunner(model, { cache, sealer, graph, readBacks, stopwatch, budget }, host);
   }
 
   /** Sets how tokens of a slot are sampled, from the next recorded step on. */
@@ -120,19 +135,19 @@ export class StepRunner {
    * Records a step; queue writes it needs are issued here, so record in the order of submission.
    */
   record(plan: StepPlan, options: SliceOptions = {}): RecordedStep {
-    const { device } = this.#model.gpu;
-    const encoder = device.createCommandEncoder();
-    const staged = this.host.recordSwaps(encoder, plan.swaps);
+    const commands = new CommandChain(this.#model.gpu.device);
+    const before = commands.encoder;
+    const staged = this.host.recordSwaps(before, plan.swaps);
     for (const load of plan.loads) this.host.load(load);
     for (const key of plan.drops) this.host.blocks.delete(key);
     for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
     const stopwatch = this.#stopwatchOf(plan);
     const timed = (span: number, part: () => void) =>
-      stopwatch ? stopwatch.record(encoder, span, part) : part();
-    timed(PACK_SPAN, () => this.sealer.recordPacks(encoder, plan.packs));
-    for (const tile of plan.restores) this.cache.recordTileCopy(encoder, tile, "window");
-    if (plan.decodes.length > 0) this.graph.recordDecodes(encoder, plan.decodes);
-    if (plan.slice) this.graph.recordSlice(encoder, plan.slice, options);
+      stopwatch ? stopwatch.record(commands.encoder, span, part) : part();
+    timed(PACK_SPAN, () => this.sealer.recordPacks(before, plan.packs));
+    for (const tile of plan.restores) this.cache.recordTileCopy(before, tile, "window");
+    this.#recordRows(commands, plan, options);
+    const { encoder } = commands;
     for (const tile of plan.keeps) this.cache.recordTileCopy(encoder, tile, "arena");
     timed(MEASURE_SPAN, () => this.sealer.recordMeasures(encoder, plan.measures));
     const saved = this.host.recordSaves(encoder, plan.saves);
@@ -152,7 +167,7 @@ export class StepRunner {
       offsetBytes += this.sealer.resultSizeBytes;
     }
     stopwatch?.recordResults(encoder, readBack, offsetBytes);
-    return { commands: encoder.finish(), readBack, staged, reports };
+    return { commands: commands.finish(), readBack, staged, reports };
   }
 
   /** Records, submits and reads a step by itself. */
@@ -164,7 +179,26 @@ export class StepRunner {
 
   /** Submits a recorded step. */
   submit({ commands }: RecordedStep): void {
-    this.#model.gpu.device.queue.submit([commands]);
+    this.#submittedMs = performance.now();
+    for (const buffer of commands) this.#model.gpu.device.queue.submit([buffer]);
+  }
+
+  /** Records decode rows and the slice, in command buffers that are short enough. */
+  #recordRows(commands: CommandChain, { decodes, slice }: StepPlan, options: SliceOptions): void {
+    const { decodeLayers } = this.#budget;
+    if (decodes.length > 0) this.graph.recordDecodes(commands, decodes, decodeLayers);
+    if (slice === null) return;
+    const layersAtATime = this.#budget.sliceLayers(slice.ids.length);
+    if (decodes.length > 0 && layersAtATime !== Infinity) commands.cut();
+    this.graph.recordSlice(commands, slice, { ...options, layersAtATime });
+  }
+
+  #learn({ decodes, slice }: StepPlan): void {
+    const tookMs = performance.now() - this.#submittedMs;
+    const sliceLayers = slice === null ? 0 : slice.layers.end - slice.layers.first;
+    const decodeLayers = decodes.length > 0 ? this.#model.plan.layers.length : 0;
+    const sliceRowLayers = sliceLayers * (slice?.ids.length ?? 0);
+    this.#budget.measured({ decodeLayers, sliceRowLayers }, tookMs);
   }
 
   /** Waits for a submitted step and returns what it made. */
@@ -176,6 +210,7 @@ export class StepRunner {
     const timeBytes = this.#stopwatchOf(plan)?.resultSizeBytes ?? 0;
     const sizeBytes = idBytes + reportBytes + sealBytes + timeBytes;
     const words = new Uint32Array(await readBack.read(sizeBytes));
+    this.#learn(plan);
     for (const blocks of staged) await this.host.readStaged(blocks);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);

@@ -47,6 +47,7 @@ export class StepHarness {
       slotCount: number;
       contextLength: number;
       layerKeeps?: readonly LayerKeeps[];
+      submitMsMax?: number;
     },
   ): Promise<StepHarness> {
     const model = await loadModel(await readGguf(path), () => {});
@@ -60,7 +61,11 @@ export class StepHarness {
       contextLength,
       ...(layerKeeps ? { layerKeeps } : {}),
     });
-    const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
+    const runner = await StepRunner.create(model, {
+      cacheShape: plan.shape,
+      codec,
+      ...(options.submitMsMax === undefined ? {} : { submitMsMax: options.submitMsMax }),
+    });
     const scheduler = new Scheduler({
       ...plan,
       sequenceCountMax: options.slotCount,

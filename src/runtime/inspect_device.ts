@@ -1,0 +1,33 @@
+/** Looks at a device by using it for a moment. */
+
+import type { AdapterFacts, Gpu } from "../gpu/gpu.ts";
+import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
+
+/** Buffers of this size are asked for. */
+const PART_BYTES = 64 * 2 ** 20;
+
+/** As many of them: any GPU that can run a model has room for more than a gibibyte. */
+const PART_COUNT = 17;
+
+/** What was found. */
+export interface DeviceFindings {
+  facts: AdapterFacts;
+  /** Bytes of buffers of 64 MiB that it gives; null if that is more than 1 GiB. */
+  roomBytes: number | null;
+}
+
+/** @throws {EngineError} as {@link openGpu} does. */
+export async function inspectDevice(options: OpenOptions = {}): Promise<DeviceFindings> {
+  const gpu = await openGpu(options);
+  try {
+    return { facts: gpu.facts, roomBytes: await findRoom(gpu) };
+  } finally {
+    gpu.close();
+  }
+}
+
+async function findRoom(gpu: Gpu): Promise<number | null> {
+  let count = PART_COUNT;
+  while (count > 0 && !await gpu.hasRoomFor(Array(count).fill(PART_BYTES))) count--;
+  return count === PART_COUNT ? null : count * PART_BYTES;
+}
