@@ -60,12 +60,15 @@ const LIMITS: AppLimits = { bodySizeBytesMax: 16 * 2 ** 20, pingIntervalMs: 15_0
 type Method = ApiRoute["method"];
 
 /** Answers methods that a path does not have. */
-function otherMethods(method: Method): Handler {
-  const allow = method === "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+function otherMethods(methods: readonly Method[]): Handler {
+  const allowed = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]);
+  const allow = [...allowed, "OPTIONS"].join(", ");
   return (context) => {
     context.header("Allow", allow);
     if (context.req.method === "OPTIONS") return context.body(null, 204);
-    const message = `Cannot serve ${context.req.method} ${context.req.path}: use ${method}`;
+    const message = `Cannot serve ${context.req.method} ${context.req.path}: use ${
+      methods.join(" or ")
+    }`;
     return answerFailure(new ApiError(405, message, { code: "method_not_allowed" }), context);
   };
 }
@@ -76,12 +79,17 @@ function addRoutes(
   bodySizeBytesMax: number,
 ): void {
   const body = readBody(bodySizeBytesMax);
+  const methodsByPath = Map.groupBy(routes, ({ path }) => path);
   for (const { method, path, handler } of routes) {
     for (const full of [path, `/v1${path}`]) {
       if (method === "POST") app.post(full, body, handler);
+      else if (method === "DELETE") app.delete(full, handler);
       else app.get(full, handler);
-      app.all(full, otherMethods(method));
     }
+  }
+  for (const [path, own] of methodsByPath) {
+    const methods = own.map(({ method }) => method);
+    for (const full of [path, `/v1${path}`]) app.all(full, otherMethods(methods));
   }
 }
 
@@ -132,7 +140,7 @@ export function createApp(options: AppOptions): Hono {
   addRoutes(app, [...open, openapi], bodySizeBytesMax);
   addPage(app);
   addDocsPage(app);
-  for (const path of PAGE_PATHS) app.all(path, otherMethods("GET"));
+  for (const path of PAGE_PATHS) app.all(path, otherMethods(["GET"]));
   const { log = "off" } = options;
   app.use(watchRequests(metrics, [requestLog(log, modelId), requestTrace(modelId)]));
   app.use(requireKey(apiKeys));

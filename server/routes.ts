@@ -15,7 +15,7 @@ import { countTokensRoute, messagesRoute } from "./routes/messages.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { modelRoute, modelsRoute } from "./routes/models.ts";
 import { propsRoute } from "./routes/props.ts";
-import { responsesRoute } from "./routes/responses.ts";
+import { responsesRoutes } from "./routes/responses.ts";
 import type { ApiRoute } from "./routes/route.ts";
 import { slotActionRoute, slotsRoute } from "./routes/slots.ts";
 import { tokenizeRoute } from "./routes/tokenize.ts";
@@ -28,7 +28,7 @@ export function apiRoutes(
   return [
     chatRoute(routes),
     completionRoute(routes),
-    responsesRoute(routes),
+    ...responsesRoutes(routes),
     messagesRoute(routes),
     countTokensRoute(routes),
     modelsRoute(routes),

@@ -29,7 +29,7 @@ export interface RouteDoc {
 
 /** A route with its entry in the reference. */
 export interface DocumentedRoute {
-  method: "GET" | "POST";
+  method: "GET" | "POST" | "DELETE";
   path: string;
   doc: RouteDoc;
 }
@@ -109,9 +109,11 @@ function operationOf({ method, path, doc }: DocumentedRoute): object {
 
 /** The document, as OpenAPI 3.1. */
 export function openApiDocument(routes: readonly DocumentedRoute[]): object {
-  const paths = Object.fromEntries(routes.map((route) => {
-    return [`/v1${route.path.replace(/:(\w+)(\{.*\})?/g, "{$1}")}`, operationOf(route)];
-  }));
+  const paths: Record<string, object> = {};
+  for (const route of routes) {
+    const path = `/v1${route.path.replace(/:(\w+)(\{.*\})?/g, "{$1}")}`;
+    paths[path] = { ...paths[path], ...operationOf(route) };
+  }
   return {
     openapi: "3.1.0",
     info: {

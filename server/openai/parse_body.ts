@@ -43,7 +43,10 @@ function narrow(issue: Issue): { path: PropertyKey[]; message: string; code: str
     const message = `expected ${[...new Set(expected)].join(" or ")}`;
     return { path: issue.path, message, code: "invalid_type" };
   }
-  const best = deeper.reduce((a, b) => isFurther(b.path, a.path) ? b : a);
+  // A branch that says it is of another type did not get anywhere.
+  const isOther = ({ path }: { path: Path }) => path.length === 1 && path[0] === "type";
+  const own = deeper.filter((branch) => !isOther(branch));
+  const best = (own.length > 0 ? own : deeper).reduce((a, b) => isFurther(b.path, a.path) ? b : a);
   return { path: [...issue.path, ...best.path], message: best.message, code: best.code };
 }
 

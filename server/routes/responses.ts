@@ -1,22 +1,25 @@
 /**
  * POST /v1/responses: one generation as output items, streamed event by event. A whole answer is
- * what the last event holds.
+ * what the last event holds. GET and DELETE of /v1/responses/{id}: answers that are kept.
  *
  * @module
  */
 
 import { invariant } from "../../src/core/errors.ts";
+import { unreadHints } from "../openai/chat_prompt.ts";
 import { conversationSpecs } from "../openai/conversation_specs.ts";
 import { readJson } from "../openai/parse_body.ts";
 import { openScope } from "../openai/request_scope.ts";
-import { responsesAnswer, responsesEvent } from "../openai/responses/answer.ts";
+import { responseDeleted, responsesAnswer, responsesEvent } from "../openai/responses/answer.ts";
 import { eventsOf } from "../openai/responses/events.ts";
 import { EventFrames } from "../openai/responses/frames.ts";
 import type { Event } from "../openai/responses/items.ts";
+import { KeptResponses } from "../openai/responses/kept.ts";
 import { parseResponsesRequest, responsesSchema } from "../openai/responses/request.ts";
 import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
 import { answerSse } from "../openai/sse.ts";
 import { watchOf } from "../request_watch.ts";
+import { withWarnings } from "../warnings.ts";
 import { type ApiRoute, GENERATION_ERRORS } from "./route.ts";
 
 async function* endWith<T>(source: AsyncGenerator<T>, end: () => void): AsyncGenerator<T> {
@@ -27,39 +30,84 @@ async function* endWith<T>(source: AsyncGenerator<T>, end: () => void): AsyncGen
   }
 }
 
-/** Answers an input; nothing is stored. */
-export function responsesRoute(routes: RouteContext): ApiRoute {
+/** Answers an input. */
+function answerRoute(routes: RouteContext, kept: KeptResponses): ApiRoute {
   return {
     method: "POST",
     path: "/responses",
     handler: async (context) => {
-      const request = parseResponsesRequest(await readJson(context.req));
+      const request = parseResponsesRequest(await readJson(context.req), kept);
       checkModelName(routes, request.model);
       const model = readyModel(routes.state);
       const [spec] = await conversationSpecs(request, model, "input");
       const watch = watchOf(context);
       const clientSignal = context.req.raw.signal;
       const { signal, clientGone, end } = openScope(routes.state, { clientSignal, watch });
-      const events = endWith(eventsOf({ request, spec, model, routes, signal, watch }), end);
+      const events = endWith(eventsOf({ request, spec, model, routes, signal, watch, kept }), end);
+      const warnings = [
+        ...request.warnings,
+        ...unreadHints(model.chatTemplate, request.conversation.hints),
+      ];
       if (request.stream) {
         const frames = new EventFrames();
-        return await answerSse(frames.frames(events), {
+        const options = {
           pingIntervalMs: routes.pingIntervalMs,
           onCancel: clientGone,
-          toErrorFrames: (error) => frames.errorFrames(error),
-        });
+          toErrorFrames: (error: unknown) => frames.errorFrames(error),
+        };
+        return withWarnings(await answerSse(frames.frames(events), options), warnings);
       }
       let last: Event | null = null;
       for await (const event of events) last = event;
       invariant(last !== null, "an answer has a last event");
-      return Response.json(last.response);
+      return withWarnings(Response.json(last.response), warnings);
     },
     doc: {
-      summary: "Answer an input; nothing is stored",
+      summary: "Answer an input, with what came before it",
       request: responsesSchema,
       answer: responsesAnswer,
       chunk: responsesEvent,
       errors: GENERATION_ERRORS,
     },
   };
+}
+
+/** Gives an answer that is kept. */
+function readRoute(kept: KeptResponses): ApiRoute {
+  return {
+    method: "GET",
+    path: "/responses/:id",
+    handler: (context) => context.json(kept.get(context.req.param("id") ?? "").answer),
+    doc: {
+      summary: "Show an answer that is kept",
+      answer: responsesAnswer,
+      errors: [404],
+      params: { id: "its id" },
+    },
+  };
+}
+
+/** Forgets it. */
+function deleteRoute(kept: KeptResponses): ApiRoute {
+  return {
+    method: "DELETE",
+    path: "/responses/:id",
+    handler: (context) => {
+      const { id } = kept.get(context.req.param("id") ?? "").answer;
+      kept.delete(id);
+      return context.json({ id, object: "response.deleted", deleted: true });
+    },
+    doc: {
+      summary: "Forget an answer that is kept",
+      answer: responseDeleted,
+      errors: [404],
+      params: { id: "its id" },
+    },
+  };
+}
+
+/** Answers inputs, and keeps the answers. */
+export function responsesRoutes(routes: RouteContext): ApiRoute[] {
+  const kept = new KeptResponses();
+  return [answerRoute(routes, kept), readRoute(kept), deleteRoute(kept)];
 }

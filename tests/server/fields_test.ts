@@ -1,6 +1,6 @@
 /**
  * No known field of a request is silently without effect: over a socket, each changes what the
- * engine is asked or what is answered, or is refused by its name.
+ * engine is asked or what is answered, or is refused or warned of by its name.
  */
 
 import { assertEquals } from "@std/assert";
@@ -53,7 +53,7 @@ async function outcomeOf(
   return {
     status: response.status,
     param: error?.param ?? null,
-    seen: JSON.stringify(asked) + answer,
+    seen: JSON.stringify(asked) + answer + (response.headers.get("X-PackKV-Warning") ?? ""),
   };
 }
 

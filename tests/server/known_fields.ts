@@ -253,7 +253,6 @@ const COMPLETION: readonly KnownField[] = [
   field("documents", [{ text: "x" }], []),
 ];
 
-// `store: true` is OpenAI's default and passes: the answer itself says that it is not stored.
 const RESPONSES: readonly KnownField[] = [
   field("instructions", "x"),
   field("max_output_tokens", 1, -1),

@@ -103,9 +103,22 @@ Deno.test("instructions, parts, calls and their results make the prompt", async 
 const REFUSED: [object, string, string][] = [
   [{}, "input", "missing_required_parameter"],
   [{ input: "" }, "input", "invalid_value"],
-  [{ input: "x", previous_response_id: "resp_1" }, "previous_response_id", "unsupported_parameter"],
+  [
+    { input: "x", previous_response_id: "resp_1" },
+    "previous_response_id",
+    "previous_response_not_found",
+  ],
   [{ input: "x", background: true }, "background", "unsupported_parameter"],
-  [{ input: "x", tools: [{ type: "web_search" }] }, "tools[0].type", "invalid_value"],
+  [
+    { input: "x", tools: [{ type: "web_search" }], tool_choice: { type: "web_search" } },
+    "tool_choice",
+    "unsupported_parameter",
+  ],
+  [
+    { input: "x", tools: [{ type: "web_search" }], tool_choice: "required" },
+    "tool_choice",
+    "invalid_value",
+  ],
   [{ input: "x", max_output_tokens: 0 }, "max_output_tokens", "invalid_value"],
   [{ input: "x".repeat(300) }, "input", "context_length_exceeded"],
   [{ input: "x", model: "other" }, "model", "model_not_found"],

@@ -39,7 +39,7 @@ const outputItem = z.discriminatedUnion("type", [
     id: z.string(),
     summary: z.array(z.unknown()).max(0),
     content: z.array(reasoningPart),
-    encrypted_content: z.null(),
+    encrypted_content: z.string().nullable(),
     status,
   }),
 ]);
@@ -65,14 +65,21 @@ export const responsesAnswer = z.object({
   max_output_tokens: count.nullable(),
   metadata: z.record(z.string(), z.string()),
   parallel_tool_calls: z.boolean(),
-  previous_response_id: z.null(),
-  store: z.literal(false),
+  previous_response_id: z.string().nullable(),
+  store: z.boolean(),
   temperature: z.number(),
   text: z.object({ format: z.record(z.string(), z.unknown()) }),
   tool_choice: z.unknown(),
   tools: z.array(z.record(z.string(), z.unknown())),
   top_p: z.number(),
   truncation: z.literal("disabled"),
+});
+
+/** What is left of one that was deleted. */
+export const responseDeleted = z.object({
+  id: z.string(),
+  object: z.literal("response.deleted"),
+  deleted: z.literal(true),
 });
 
 const place = { sequence_number: count, output_index: count, item_id: z.string() };

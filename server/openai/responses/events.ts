@@ -9,8 +9,11 @@ import type { ServedModel } from "../../state.ts";
 import { generateText } from "../generation/generate_text.ts";
 import type { GenerationTimings } from "../generation/observer.ts";
 import type { GenerationSpec } from "../generation/spec.ts";
+import type { Message } from "../past_messages.ts";
 import type { RouteContext } from "../route_context.ts";
-import { type Event, ItemWriter, newId } from "./items.ts";
+import { sealThoughts, toMessages } from "./input.ts";
+import { type Event, type Item, ItemWriter, newId } from "./items.ts";
+import type { KeptResponses } from "./kept.ts";
 import type { ResponsesRequest } from "./request.ts";
 
 /** One request in the course of being answered. */
@@ -21,6 +24,13 @@ export interface ResponseRun {
   routes: RouteContext;
   signal: AbortSignal;
   watch: RequestWatch;
+  /** Gets the answer if it is to be kept. */
+  kept: KeptResponses;
+}
+
+/** An answer as later requests have it before them. */
+function answerMessages(items: readonly Item[]): Message[] {
+  return toMessages(items as unknown as Parameters<typeof toMessages>[0], []);
 }
 
 function toUsage(timings: GenerationTimings) {
@@ -36,9 +46,9 @@ function toUsage(timings: GenerationTimings) {
 
 /** All events of an answer, in order; the first ones come when the engine has accepted it. */
 export async function* eventsOf(
-  { request, spec, model, routes, signal, watch }: ResponseRun,
+  { request, spec, model, routes, signal, watch, kept }: ResponseRun,
 ): AsyncGenerator<Event> {
-  const writer = new ItemWriter(model.tokenizer);
+  const writer = new ItemWriter(model.tokenizer, request.sealsThoughts ? sealThoughts : null);
   const id = request.requestId === null ? newId("resp") : `resp_${request.requestId}`;
   const head = { id, object: "response", created_at: Math.floor(Date.now() / 1000) };
   const response = (status: string, rest: object) => ({
@@ -66,7 +76,15 @@ export async function* eventsOf(
       yield* writer.close(status);
       const incomplete_details = status === "completed" ? null : { reason: "max_output_tokens" };
       const usage = toUsage(piece.timings);
-      yield { type: `response.${status}`, ...response(status, { incomplete_details, usage }) };
+      const last = response(status, { incomplete_details, usage });
+      if (request.isKept) {
+        const messages = [
+          ...request.conversation.messages.slice(request.echoed.instructions ? 1 : 0),
+          ...answerMessages(writer.items),
+        ];
+        kept.keep({ answer: structuredClone(last.response), messages });
+      }
+      yield { type: `response.${status}`, ...last };
     } else if (piece.type !== "progress") yield* writer.write(piece);
   }
 }

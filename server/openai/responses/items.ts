@@ -28,12 +28,15 @@ type TextPiece = Extract<GenerationPiece, { type: "text" | "reasoning" }>;
 export class ItemWriter {
   readonly items: Item[] = [];
   readonly #tokenizer: Tokenizer;
+  readonly #seal: ((text: string) => string) | null;
   #text = "";
   /** Of the tokens of the text. */
   #logprobs: object[] = [];
 
-  constructor(tokenizer: Tokenizer) {
+  /** @param seal Writes thoughts for the client to send back; null for not at all. */
+  constructor(tokenizer: Tokenizer, seal: ((text: string) => string) | null) {
     this.#tokenizer = tokenizer;
+    this.#seal = seal;
   }
 
   get #last(): Item | undefined {
@@ -124,6 +127,7 @@ export class ItemWriter {
       yield { type: "response.reasoning_text.done", ...place, text };
       yield { type: "response.content_part.done", ...place, part };
       item.content = [part];
+      if (this.#seal) item.encrypted_content = this.#seal(text);
     } else {
       item.arguments = text;
       const { name } = item;

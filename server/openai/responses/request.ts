@@ -8,39 +8,13 @@ import { z } from "zod";
 import { TOP_LOGPROB_COUNT_MAX } from "../../../src/core/sampling.ts";
 import type { ConversationRequest } from "../conversation_specs.ts";
 import { parseBody } from "../parse_body.ts";
-import { describePartType } from "../part_type.ts";
-import type { Message } from "../past_messages.ts";
 import { commonFields, toCommonRequest } from "../schema_common.ts";
 import { tokenLimit, toTokenLimit } from "../schema_lengths.ts";
-import { argumentsSchema, toArguments, toVariables } from "../schema_messages.ts";
+import { toVariables } from "../schema_messages.ts";
 import { type Structure, TOOL_COUNT_MAX, toStructure } from "../structured.ts";
 import { notSupported, refuseUnsupported } from "../unsupported.ts";
-
-const contentPart = z.object({
-  type: z.enum(["input_text", "output_text", "text"], {
-    error: ({ input }) => describePartType(input),
-  }),
-  text: z.string(),
-});
-
-const message = z.object({
-  type: z.literal("message").nullish(),
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content: z.union([z.string(), z.array(contentPart).min(1)]),
-});
-
-const callItem = z.object({
-  type: z.literal("function_call"),
-  call_id: z.string(),
-  name: z.string(),
-  arguments: argumentsSchema.nullish(),
-});
-
-const resultItem = z.object({
-  type: z.literal("function_call_output"),
-  call_id: z.string(),
-  output: z.union([z.string(), z.array(contentPart).min(1)]),
-});
+import { inputSchema, toMessages } from "./input.ts";
+import type { KeptResponses } from "./kept.ts";
 
 const format = z.discriminatedUnion("type", [
   z.object({ type: z.literal("text") }),
@@ -54,7 +28,7 @@ const format = z.discriminatedUnion("type", [
   }),
 ]);
 
-const toolSchema = z.object({
+const functionTool = z.object({
   type: z.literal("function"),
   name: z.string().regex(/^[\w.-]{1,64}$/),
   description: z.string().nullish(),
@@ -62,28 +36,39 @@ const toolSchema = z.object({
   strict: z.boolean().nullish(),
 });
 
+/** Tools that run on other servers, or whose calls are no JSON: they are left out. */
+const foreignTool = z.looseObject({
+  type: z.string().refine((type) => type !== "function"),
+  name: z.string().nullish(),
+});
+
+/** A choice of one tool, or of some. */
+const choiceSchema = z.object({
+  type: z.string(),
+  name: z.string().nullish(),
+  mode: z.enum(["auto", "required"]).nullish(),
+  tools: z.array(z.looseObject({ type: z.string(), name: z.string().nullish() })).nullish(),
+});
+
 const { n: _, stream_options: __, return_progress: ___, ...sampling } = commonFields;
 
 /** The one part of an answer that has to be asked for. */
 const LOGPROBS = "message.output_text.logprobs";
-/** Of items that no answer has. */
+/** Thoughts for the client to send back. */
 const ENCRYPTED_REASONING = "reasoning.encrypted_content";
 
 /** A request as it comes. */
 export const responsesSchema = z.object({
   ...sampling,
-  input: z.union([z.string().min(1), z.array(z.union([message, callItem, resultItem])).min(1)]),
+  input: inputSchema,
   instructions: z.string().nullish(),
   max_output_tokens: tokenLimit()
     .refine((value) => value !== 0, "expected 1 or more, or -1 for no limit").nullish(),
   include: z.array(z.string()).nullish(),
   top_logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
   reasoning: z.object({ effort: z.string().nullish(), summary: z.string().nullish() }).nullish(),
-  tools: z.array(toolSchema).max(TOOL_COUNT_MAX).nullish(),
-  tool_choice: z.union([
-    z.enum(["none", "auto", "required"]),
-    z.object({ type: z.literal("function"), name: z.string() }),
-  ]).nullish(),
+  tools: z.array(z.union([functionTool, foreignTool])).max(TOOL_COUNT_MAX).nullish(),
+  tool_choice: z.union([z.enum(["none", "auto", "required"]), choiceSchema]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   text: z.object({ format: format.nullish(), verbosity: z.string().nullish() }).nullish(),
   previous_response_id: z.string().nullish(),
@@ -99,67 +84,74 @@ type Body = z.infer<typeof responsesSchema>;
 export interface ResponsesRequest extends ConversationRequest {
   /** What the answer repeats of the request. */
   echoed: Record<string, unknown>;
+  /** Whether the answer is kept. */
+  isKept: boolean;
+  /** Whether thoughts come sealed too, for the client to send back. */
+  sealsThoughts: boolean;
+  /** What is left out of it, in words for the caller. */
+  warnings: readonly string[];
 }
 
-function textOf(content: string | { text: string }[]): string {
-  return typeof content === "string" ? content : content.map(({ text }) => text).join("\n");
+type Choice = z.infer<typeof choiceSchema>;
+
+function isFunction(tool: { type: string }): tool is z.infer<typeof functionTool> {
+  return tool.type === "function";
 }
 
-/** Calls that follow one another are those of one answer. */
-function toMessages({ input, instructions }: Body): Message[] {
-  const messages: Message[] = [];
-  if (instructions) messages.push({ role: "system", content: instructions });
-  if (typeof input === "string") return [...messages, { role: "user", content: input }];
-  for (const item of input) {
-    const last = messages.at(-1);
-    if (item.type === "function_call_output") {
-      messages.push({ role: "tool", content: textOf(item.output), resultOf: item.call_id });
-    } else if (item.type === "function_call") {
-      const { call_id: id, name } = item;
-      const call = { id, name, arguments: toArguments(item.arguments) };
-      const isContinued = last?.role === "assistant";
-      if (isContinued) messages.pop();
-      const own = isContinued ? last : { role: "assistant", content: "" };
-      messages.push({ ...own, calls: [...own.calls ?? [], call] });
-    } else {
-      const role = item.role === "developer" ? "system" : item.role;
-      messages.push({ role, content: textOf(item.content) });
-    }
+/** @throws {ApiError} 400 for a tool that must be called and that nobody runs here. */
+function toChoice(choice: Choice, param: string): Parameters<typeof toStructure>[0]["tool_choice"] {
+  if (choice.type === "function") {
+    return { type: "function", function: { name: choice.name ?? "" } };
   }
-  return messages;
+  if (choice.type === "allowed_tools") return choice.mode ?? "auto";
+  throw notSupported(param, `tools of type ${JSON.stringify(choice.type)} do not run here`);
 }
 
-function structureOf(body: Body): Structure {
-  const choice = body.tool_choice;
+/** The same, with no more tools to call than are allowed. */
+function restricted(structure: Structure, choice: Choice): Structure {
+  const { toolUse } = structure;
+  if (choice.type !== "allowed_tools" || toolUse === null) return structure;
+  const names = (choice.tools ?? []).map(({ name }) => name);
+  const callable = toolUse.callable.filter(({ name }) => names.includes(name));
+  if (callable.length === 0) throw notSupported("tool_choice.tools", "none of them runs here");
+  return { ...structure, toolUse: { ...toolUse, callable } };
+}
+
+function structureOf(body: Body, warnings: string[]): Structure {
+  const choice = body.tool_choice ?? "auto";
   const asked = body.text?.format ?? { type: "text" as const };
+  const tools = body.tools ?? [];
+  for (const tool of tools) {
+    if (!isFunction(tool)) warnings.push(`tools of type ${tool.type} are left out`);
+  }
   const structure = toStructure({
-    tools: body.tools?.map(({ type, ...definition }) => ({ type, function: definition })),
-    tool_choice: typeof choice === "object" && choice !== null
-      ? { type: "function", function: { name: choice.name } }
-      : choice,
+    tools: tools.filter(isFunction).map(({ type, ...definition }) => {
+      return { type, function: definition };
+    }),
+    tool_choice: typeof choice === "object" ? toChoice(choice, "tool_choice") : choice,
     parallel_tool_calls: body.parallel_tool_calls,
     response_format: asked.type === "json_schema"
       ? { type: "json_schema", json_schema: asked }
       : asked,
   });
   const param = structure.param === "tools" ? "tools" : "text.format";
-  return { ...structure, param };
+  const named = { ...structure, param };
+  return typeof choice === "object" ? restricted(named, choice) : named;
 }
 
-/** @throws {ApiError} 400 for what needs answers to be kept, and for parts that no answer has. */
-function refuseParts(parsed: Body): void {
-  if (parsed.previous_response_id) {
-    throw notSupported("previous_response_id", "answers are not kept");
-  }
-  if (parsed.background) throw notSupported("background", "answers are not kept");
+/** @throws {ApiError} 400 for parts that no answer has, and for what would run without a client. */
+function checkParts(parsed: Body, warnings: string[]): void {
+  if (parsed.background) throw notSupported("background", "an answer ends with its request");
   const at = (parsed.include ?? []).findIndex((part) => {
     return part !== LOGPROBS && part !== ENCRYPTED_REASONING;
   });
   if (at >= 0) throw notSupported(`include[${at}]`);
   const { summary } = parsed.reasoning ?? {};
-  if (summary && summary !== "auto") throw notSupported("reasoning.summary");
+  if (summary && summary !== "auto") {
+    warnings.push("reasoning.summary has no effect: thoughts come whole");
+  }
   const { verbosity } = parsed.text ?? {};
-  if (verbosity && verbosity !== "medium") throw notSupported("text.verbosity");
+  if (verbosity && verbosity !== "medium") warnings.push("text.verbosity has no effect");
 }
 
 /** Alternatives to report with each token; null: no log-probabilities at all. */
@@ -167,51 +159,72 @@ function logprobsOf({ include, top_logprobs }: Body): number | null {
   return include?.includes(LOGPROBS) || top_logprobs ? top_logprobs ?? 0 : null;
 }
 
+/** What the answer repeats of the request. */
+function echoOf(parsed: Body, maxTokens: number | null, isKept: boolean): Record<string, unknown> {
+  return {
+    instructions: parsed.instructions ?? null,
+    max_output_tokens: maxTokens,
+    metadata: parsed.metadata ?? {},
+    parallel_tool_calls: parsed.parallel_tool_calls ?? true,
+    previous_response_id: parsed.previous_response_id || null,
+    store: isKept,
+    temperature: parsed.temperature ?? 1,
+    text: { format: parsed.text?.format ?? { type: "text" } },
+    tool_choice: parsed.tool_choice ?? "auto",
+    tools: (parsed.tools ?? []).map((tool) =>
+      isFunction(tool)
+        ? {
+          ...tool,
+          description: tool.description ?? null,
+          parameters: tool.parameters ?? null,
+          strict: tool.strict ?? false,
+        }
+        : tool
+    ),
+    top_p: parsed.top_p ?? 1,
+    truncation: "disabled",
+  };
+}
+
 /**
  * Checks a request.
  *
+ * @param kept Earlier answers.
  * @throws {ApiError} 400 with `param` set to the field at fault.
  */
-export function parseResponsesRequest(body: unknown): ResponsesRequest {
+export function parseResponsesRequest(body: unknown, kept: KeptResponses): ResponsesRequest {
   const parsed = parseBody(responsesSchema, body);
-  refuseParts(parsed);
+  const warnings: string[] = [];
+  checkParts(parsed, warnings);
   refuseUnsupported(body, HONOURED);
-  const structure = structureOf(parsed);
-  const { max_output_tokens } = parsed;
+  const structure = structureOf(parsed, warnings);
+  const { max_output_tokens, instructions, previous_response_id: previousId } = parsed;
   const maxTokens = toTokenLimit({ max_output_tokens }, null);
+  const isKept = parsed.store ?? true;
   const effort = { reasoning_effort: parsed.reasoning?.effort ?? null };
+  const before = previousId ? kept.get(previousId, "previous_response_id").messages : [];
   return {
     ...toCommonRequest(parsed),
     logprobs: logprobsOf(parsed),
     conversation: {
-      messages: toMessages(parsed),
+      messages: [
+        ...(instructions ? [{ role: "system", content: instructions }] : []),
+        ...before,
+        ...toMessages(parsed.input, warnings),
+      ],
       toolUse: structure.toolUse,
       addGenerationPrompt: true,
       continuesFinal: false,
-      variables: toVariables(effort, "reasoning.effort"),
+      variables: [],
+      hints: toVariables(effort, "reasoning.effort"),
     },
     maxTokens,
     promptCut: null,
     reasoningLimit: null,
     structure,
-    echoed: {
-      instructions: parsed.instructions ?? null,
-      max_output_tokens: maxTokens,
-      metadata: parsed.metadata ?? {},
-      parallel_tool_calls: parsed.parallel_tool_calls ?? true,
-      previous_response_id: null,
-      store: false,
-      temperature: parsed.temperature ?? 1,
-      text: { format: parsed.text?.format ?? { type: "text" } },
-      tool_choice: parsed.tool_choice ?? "auto",
-      tools: (parsed.tools ?? []).map((tool) => ({
-        ...tool,
-        description: tool.description ?? null,
-        parameters: tool.parameters ?? null,
-        strict: tool.strict ?? false,
-      })),
-      top_p: parsed.top_p ?? 1,
-      truncation: "disabled",
-    },
+    echoed: echoOf(parsed, maxTokens, isKept),
+    isKept,
+    sealsThoughts: parsed.include?.includes(ENCRYPTED_REASONING) ?? false,
+    warnings,
   };
 }
