@@ -7,44 +7,35 @@
 
 import { EngineError } from "../core/errors.ts";
 import { alignUp } from "../core/shapes.ts";
+import type { GgufFile, GgufTensor } from "./gguf_file.ts";
 import { GgufMetadata } from "./metadata.ts";
 import { type Header, HeaderError, type HeaderTensor, readHeader } from "./read_header.ts";
-import { ggmlTypeName, isTensorType, TENSOR_TYPES, type TensorType } from "./tensor_types.ts";
+import { joinParts, partCount, partPaths } from "./split_files.ts";
+import { ggmlTypeName, isTensorType, TENSOR_TYPES } from "./tensor_types.ts";
 
 const ALIGNMENT_DEFAULT = 32;
 
-/** Where a tensor lies in its file, and how it is laid out. */
-export interface GgufTensor {
-  readonly name: string;
-  readonly type: TensorType;
-  /**
-   * Sizes in ggml's order: `shape[0]` is the number of columns, contiguous in memory. The last is
-   * not 1, unless it is the only one.
-   */
-  readonly shape: readonly number[];
-  /** From the start of the file. */
-  readonly offsetBytes: number;
-  readonly sizeBytes: number;
-}
-
-/** The header of a GGUF file. */
-export interface GgufFile {
-  readonly path: string;
-  readonly sizeBytes: number;
-  readonly metadata: GgufMetadata;
-  /** By name, in the order of the file. */
-  readonly tensors: ReadonlyMap<string, GgufTensor>;
-}
+export type { GgufFile, GgufTensor };
 
 /**
- * Reads the header of a local GGUF file; tensor data stays on the disk.
+ * Reads the header of a local GGUF file, or of all parts of a split one; tensor data stays on the
+ * disk.
  *
- * @param path Path of a `.gguf` file, version 1 to 3, little-endian.
- * @throws {EngineError} `model_file_invalid` if the file is missing, no GGUF, truncated, or
+ * @param path Path of a `.gguf` file, version 1 to 3, little-endian; of a split model that of any
+ * part.
+ * @throws {EngineError} `model_file_invalid` if a file is missing, no GGUF, truncated, or
  * contradicts itself; `model_unsupported` if a tensor has a type this project does not read, or the
  * header is longer than 64 MiB.
  */
 export async function readGguf(path: string): Promise<GgufFile> {
+  const file = await readPart(path);
+  const count = partCount(file);
+  if (count === 1) return file;
+  const paths = await partPaths(path, count);
+  return joinParts(await Promise.all(paths.map(readPart)));
+}
+
+async function readPart(path: string): Promise<GgufFile> {
   const sizeBytes = await fileSizeBytes(path);
   const header = headerOf(path, sizeBytes);
   const metadata = new GgufMetadata({
@@ -65,7 +56,7 @@ export async function readGguf(path: string): Promise<GgufFile> {
     tensors.set(info.name, checkTensor(info, { path, sizeBytes, dataOffsetBytes }));
   }
   refuseOverlap(path, [...tensors.values()]);
-  return { path, sizeBytes, metadata, tensors };
+  return { path, parts: [{ path, sizeBytes }], sizeBytes, metadata, tensors };
 }
 
 function headerOf(path: string, sizeBytes: number): Header {
@@ -108,12 +99,13 @@ export function readTensorBytes(
     );
   }
   const bytes = new Uint8Array(end - begin);
-  using handle = Deno.openSync(file.path, { read: true });
+  const { path } = file.parts[tensor.part ?? 0];
+  using handle = Deno.openSync(path, { read: true });
   handle.seekSync(tensor.offsetBytes + begin, Deno.SeekMode.Start);
   let filledBytes = 0;
   while (filledBytes < bytes.length) {
     const readBytes = handle.readSync(bytes.subarray(filledBytes));
-    if (readBytes === null) throw invalid(file.path, `it ends inside tensor "${tensor.name}"`);
+    if (readBytes === null) throw invalid(path, `it ends inside tensor "${tensor.name}"`);
     filledBytes += readBytes;
   }
   return bytes;

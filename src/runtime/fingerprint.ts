@@ -20,22 +20,20 @@ const SAMPLE_SIZE_BYTES = 4096;
  */
 export function modelFingerprint(file: GgufFile): string {
   const hash = createHash("sha256");
-  const { sizeBytes, path } = file;
+  const { sizeBytes } = file;
   const header = [sizeBytes, file.metadata.valuesWithout("tokenizer."), [...file.tensors.values()]];
   hash.update(
     JSON.stringify(header, (_, value) => typeof value === "bigint" ? `${value}n` : value),
   );
-  const source = Deno.openSync(path);
-  try {
-    const strideBytes = Math.max(SAMPLE_SIZE_BYTES, Math.floor(sizeBytes / SAMPLE_COUNT));
-    const sample = new Uint8Array(SAMPLE_SIZE_BYTES);
-    for (let start = 0; start < sizeBytes; start += strideBytes) {
+  const strideBytes = Math.max(SAMPLE_SIZE_BYTES, Math.floor(sizeBytes / SAMPLE_COUNT));
+  const sample = new Uint8Array(SAMPLE_SIZE_BYTES);
+  for (const part of file.parts) {
+    using source = Deno.openSync(part.path);
+    for (let start = 0; start < part.sizeBytes; start += strideBytes) {
       source.seekSync(start, Deno.SeekMode.Start);
       const count = source.readSync(sample) ?? 0;
       hash.update(sample.subarray(0, count));
     }
-  } finally {
-    source.close();
   }
   return hash.digest("hex").slice(0, 32);
 }

@@ -15,6 +15,7 @@ import {
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
+import { modelFileName } from "../gguf/split_files.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
@@ -184,7 +185,7 @@ function engineInfo(
   derived: Pick<EngineInfo, Derived>,
 ): EngineInfo {
   return {
-    modelName: servedName(file.path),
+    modelName: modelFileName(file.path),
     modelPath: file.path,
     modelSizeBytes: file.sizeBytes,
     parameterCount: shape.parameterCount,
@@ -256,9 +257,4 @@ function checkedContextLength(asked: number | null, shape: ModelShape): number {
         : ", the length the model was trained for"),
     { param: "contextLength" },
   );
-}
-
-function servedName(path: string): string {
-  const fileName = path.split(/[\\/]/).at(-1) ?? path;
-  return fileName.replace(/\.gguf$/i, "");
 }

@@ -6,17 +6,14 @@
 
 import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
-import type { GgufTensor } from "../gguf/read_gguf.ts";
+import type { GgufFile } from "../gguf/read_gguf.ts";
 
 export type { ProfileOptions };
 
 /** A GGUF header as a value: the main thread reads it, the GPU worker loads by it. */
-export interface HeaderMessage {
-  path: string;
-  sizeBytes: number;
+export interface HeaderMessage extends Omit<GgufFile, "metadata"> {
   /** Key-value pairs but those of the tokenizer. */
   metadata: Record<string, unknown>;
-  tensors: ReadonlyMap<string, GgufTensor>;
 }
 
 /**
