@@ -36,6 +36,8 @@ export interface Store {
   layer: number;
   /** Whether its blocks are sealed when they leave the window; otherwise they are dropped. */
   isSealed: boolean;
+  /** Newest tokens that its layers see, all of them raw; null if they see all. */
+  reach: number | null;
   /** Raw tiles of each slot. */
   tileCount: number;
   /** Index of the arena group that holds its records, and raw tiles that are kept. */
@@ -175,8 +177,10 @@ function storesOf(layerKeeps: readonly LayerKeeps[], layerCount: number) {
       storeOf.push(null);
     } else {
       storeOf.push(kinds.length);
-      const tileCount = keeps === "sealed" ? WINDOW_TILE_COUNT : ringTileCount(keeps.reach);
-      kinds.push({ layer, isSealed: keeps === "sealed", tileCount });
+      const isSealed = keeps === "sealed";
+      const reach = isSealed ? null : keeps.reach;
+      const tileCount = reach === null ? WINDOW_TILE_COUNT : ringTileCount(reach);
+      kinds.push({ layer, isSealed, reach, tileCount });
     }
   }
   if (!kinds.some(({ isSealed }) => isSealed)) {

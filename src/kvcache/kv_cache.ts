@@ -68,6 +68,11 @@ export class KvCache {
     return this.windows[this.storeOf(layer)];
   }
 
+  /** Newest tokens that a layer sees; null for all. */
+  reachOf(layer: number): number | null {
+    return this.shape.stores[this.storeOf(layer)].reach;
+  }
+
   /** Raw tiles of each slot in the window that a layer reads. */
   tileCountOf(layer: number): number {
     return this.shape.stores[this.storeOf(layer)].tileCount;

@@ -345,8 +345,9 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
     ? await NormAddKernel.create(gpu, { width: shape.width, epsilon: normEpsilon })
     : null;
   const rope = new RopeTables(plan, weights.ropeFactors);
+  const reaches = plan.layers.map((_, layer) => cache.reachOf(layer));
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
-    const group = new RowGroup(gpu, { label, plan, rowCount, rope });
+    const group = new RowGroup(gpu, { label, plan, reaches, rowCount, rope });
     const kind = headRows === null ? DecodeAttention : SliceAttention;
     const attention = await kind.create(gpu, { ...options, shape: attentionShape, group });
     const context = { ...options, matmuls, finishers, normAdd, expertKernels, group };

@@ -41,11 +41,18 @@ export class RowGroup {
 
   constructor(
     gpu: Gpu,
-    options: { label: string; plan: ModelPlan; rowCount: number; rope: RopeTables },
+    options: {
+      label: string;
+      plan: ModelPlan;
+      /** Newest tokens that each layer sees; null for all. */
+      reaches: readonly (number | null)[];
+      rowCount: number;
+      rope: RopeTables;
+    },
   ) {
     const { label, plan, rope } = options;
-    const { shape, layers } = plan;
-    this.#reaches = layers.map(({ attention }) => attention.window);
+    const { shape } = plan;
+    this.#reaches = options.reaches;
     this.#gpu = gpu;
     this.#rope = rope;
     this.rowCountMax = alignUp(options.rowCount, ROW_TILE);

@@ -8,7 +8,6 @@ import type { AnyCodec } from "../codec/registry.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { type CacheShape, windowSizeBytes } from "../kvcache/cache_shape.ts";
 import type { SchedulerStats } from "../scheduler/scheduler.ts";
-import type { LayerPlan } from "../model/plan.ts";
 import type { CacheBytes, LayerBytes } from "./types.ts";
 
 /**
@@ -35,17 +34,19 @@ export function cacheBytes(
 /** What each layer keeps. */
 export function layerBytes(
   { packedStoreWords }: Pick<SchedulerStats, "packedStoreWords">,
-  { shape, layers }: { shape: CacheShape; layers: readonly LayerPlan[] },
+  shape: CacheShape,
 ): LayerBytes[] {
-  const { stores, storeOf } = shape;
-  return layers.map(({ attention: { window: reach, keyValueLayer } }, layer) => {
-    const store = keyValueLayer === layer ? storeOf[layer] : null;
-    if (store === null) return { reach, keyValueLayer, window: 0, packed: 0 };
+  return shape.storeOf.map((index, layer) => {
+    const store = index === null ? null : shape.stores[index];
+    const [reach, keyValueLayer] = [store?.reach ?? null, store?.layer ?? layer];
+    if (index === null || store?.layer !== layer) {
+      return { reach, keyValueLayer, window: 0, packed: 0 };
+    }
     return {
       reach,
       keyValueLayer,
-      window: windowSizeBytes(shape, stores[store]),
-      packed: packedStoreWords[store] * WORD_SIZE_BYTES,
+      window: windowSizeBytes(shape, store),
+      packed: packedStoreWords[index] * WORD_SIZE_BYTES,
     };
   });
 }

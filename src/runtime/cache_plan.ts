@@ -51,7 +51,7 @@ export function planCache(
   const { min: recordWordsMin, max: recordWordsMax } = codec.recordWords;
   const { bindingSizeMax } = gpu.facts;
   const planned = cacheShape(shape, {
-    layerKeeps: plan.layers.map(({ attention }, layer) => keptBy(attention, layer)),
+    layerKeeps: plan.layers.map(({ attention }, layer) => keptBy(attention, { layer, ...options })),
     ...options,
     recordWordsMax,
     bindingSizeMax,
@@ -63,9 +63,13 @@ export function planCache(
   return { codec, shape: planned, contextLength, recordWordsMin, recordWordsMax };
 }
 
-function keptBy({ keyValueLayer, window }: AttentionPlan, layer: number): LayerKeeps {
+/** A window that is as long as the context is none. */
+function keptBy(
+  { keyValueLayer, window }: AttentionPlan,
+  { layer, contextLength }: { layer: number; contextLength: number },
+): LayerKeeps {
   if (keyValueLayer !== layer) return { sameAs: keyValueLayer };
-  return window === null ? "sealed" : { reach: window };
+  return window === null || window >= contextLength ? "sealed" : { reach: window };
 }
 
 function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): void {

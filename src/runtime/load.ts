@@ -5,7 +5,6 @@
  */
 
 import type { Calibration } from "../calibration/calibration.ts";
-import type { AnyCodec } from "../codec/registry.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
 import {
@@ -24,11 +23,10 @@ import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes, layerBytes } from "./cache_bytes.ts";
-import { rawTiles } from "../kvcache/cache_shape.ts";
+import { type CacheShape, rawTiles } from "../kvcache/cache_shape.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
 import { fitCache } from "./fit_cache.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
-import type { ModelPlan } from "../model/plan.ts";
 import { DiskClient } from "../tiers/disk_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
@@ -118,7 +116,7 @@ async function createRuntime(
   });
   const fingerprint = modelFingerprint(model.file);
   const policy = sealPolicy(options.sealPolicy);
-  const content = contentName(plan.codec, policy);
+  const content = contentName(plan, policy);
   const root = prefixRoot(gpu.facts, fingerprint, content);
   const disk = options.disk && await DiskClient.open({
     folder: options.disk.folder,
@@ -133,7 +131,7 @@ async function createRuntime(
     arenas: plan.shape.groups,
     policy,
     stepTokenCountMax,
-    blockCost: blockCost(model.plan),
+    blockCost: blockCost(shape, plan.shape),
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
     ...(host ? { host } : {}),
     drafts: { rowCountMax: draftRowCount },
@@ -143,6 +141,7 @@ async function createRuntime(
     contextLength,
     ...codecInForce(plan.codec, calibration.inForce),
     stepTokenCountMax,
+    layerReaches: layerBytes(scheduler.stats(), plan.shape).map(({ reach }) => reach),
     windowBytes: runner.cache.sizeBytes.window,
     cacheCapacityBytes: runner.cache.sizeBytes.arena,
     cacheWantedBytes: wantedCacheBytes,
@@ -157,7 +156,7 @@ async function createRuntime(
     sequenceFormat: sequenceFormat(plan, { shape, fingerprint, content }),
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
-    layerBytes: () => layerBytes(scheduler.stats(), { ...plan, layers: model.plan.layers }),
+    layerBytes: () => layerBytes(scheduler.stats(), plan.shape),
   };
 }
 
@@ -174,13 +173,14 @@ type Derived =
   | "profile"
   | "codec"
   | "stepTokenCountMax"
+  | "layerReaches"
   | "windowBytes"
   | "cacheCapacityBytes"
   | "cacheWantedBytes"
   | "blockCapacity";
 
 function engineInfo(
-  { gpu, plan, shape, file, weights }: LoadedModel,
+  { gpu, shape, file, weights }: LoadedModel,
   options: Omit<LoadOptions, "profile">,
   derived: Pick<EngineInfo, Derived>,
 ): EngineInfo {
@@ -201,7 +201,6 @@ function engineInfo(
     diskFolder: options.disk?.folder ?? null,
     diskCapacityBytes: options.disk?.sizeBytes ?? 0,
     weightBytes: weights.sizeBytes,
-    layerReaches: plan.layers.map(({ attention }) => attention.window),
     ...derived,
   };
 }
@@ -226,19 +225,22 @@ function hostTier({ shape }: CachePlan, capacityBytes: number) {
 }
 
 /** What attending to one block costs a token, in shares of its matrix products. */
-function blockCost({ shape, layers }: ModelPlan): number {
+function blockCost(shape: ModelShape, { stores, storeOf }: CacheShape): number {
   const { parameterCount, vocabSize, width, queryHeadCount, headSize } = shape;
   const embeddingCount = vocabSize * width * (shape.tiedOutput ? 1 : 2);
   const matrixOperationCount = 2 * Math.max(1, parameterCount - embeddingCount);
   // Layers that see a window read no sealed blocks.
-  const layerCount = layers.filter(({ attention }) => attention.window === null).length;
+  const layerCount = storeOf.filter((store) => store !== null && stores[store].isSealed).length;
   const perToken = 2 * 2 * queryHeadCount * headSize * layerCount;
   return ATTENTION_COST * BLOCK_TOKEN_COUNT * perToken / matrixOperationCount;
 }
 
-/** What is kept of a sequence, and how: the codec, and the policy if it drops anything. */
-function contentName({ identity }: AnyCodec, { id }: SealPolicy): string {
-  return id === null ? identity : `${identity}, ${id}`;
+/** What is kept of a sequence, and how: the codec, what the policy drops, and who keeps windows. */
+function contentName({ codec: { identity }, shape }: CachePlan, { id }: SealPolicy): string {
+  const reaches = shape.stores.map(({ reach }) => reach ?? "all").join(" ");
+  const hasWindows = shape.stores.some(({ reach }) => reach !== null);
+  const parts = [identity, id, hasWindows ? `stores of ${reaches}` : null];
+  return parts.filter((part) => part !== null).join(", ");
 }
 
 function checkedContextLength(asked: number | null, shape: ModelShape): number {

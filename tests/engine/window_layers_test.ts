@@ -116,3 +116,19 @@ Deno.test("where layers see a window, a preempted sequence ends with the same to
       }
     },
   ));
+
+Deno.test("a layer whose window is as long as the context keeps everything, with the same text", () =>
+  withTinyModel(MODEL, async (modelPath) => {
+    const texts: number[][] = [];
+    for (const contextLength of [200, 201]) {
+      const options = { profile: { name: "exact" as const }, contextLength, sequenceCountMax: 1 };
+      const engine = await createEngine({ modelPath, ...options });
+      try {
+        assertEquals(engine.info.layerReaches, [contextLength === 200 ? null : 200, null]);
+        texts.push(await collectIds(engine, { ...ask(tinyPrompt(150, 1), 1), maxTokens: 50 }));
+      } finally {
+        await engine.close();
+      }
+    }
+    assertEquals(texts[0], texts[1]);
+  }));

@@ -64,7 +64,13 @@ Deno.test("a row that would see only a part of a sealed block is refused", () =>
     try {
       const { gpu, plan } = harness.model;
       const rope = new RopeTables(plan, new Map());
-      const group = new RowGroup(gpu, { label: "rows", plan, rowCount: 1, rope });
+      const group = new RowGroup(gpu, {
+        label: "rows",
+        plan,
+        reaches: [null, null],
+        rowCount: 1,
+        rope,
+      });
       const row = { slot: 0, listStart: 0, listCount: 2, firstWindowBlock: 2, idIndex: 0 };
       group.write([{ ...row, position: 128 }]);
       for (const position of [0, 64, 127]) {
