@@ -5,21 +5,34 @@
  */
 
 import { describeFindings, inspectMachine } from "../setup/doctor.ts";
+import { deviceReport } from "../../src/device_report/device_report.ts";
 import { inspectDevice } from "../../src/runtime/inspect_device.ts";
 import type { Command } from "./command.ts";
 import { describeDevice } from "./doctor_device.ts";
 import { parseFlags } from "./flags.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** The command. */
 export const doctorCommand: Command = {
   name: "doctor",
   summary: "show what this machine has and what is missing",
   usage: "",
-  flags: {},
-  examples: ["packkv doctor"],
-  notes: ["The exit code is 1 if something needed is missing."],
+  flags: {
+    gpu: {
+      value: "FILE",
+      help: "measure the GPU instead, and write a report as JSON; - for stdout",
+    },
+  },
+  examples: ["packkv doctor", "packkv doctor --gpu gpu.json"],
+  notes: [
+    "The exit code is 1 if something needed is missing, or a product of --gpu is wrong.",
+    "The report of --gpu names device, driver and system, and nothing else; nothing is sent.",
+  ],
   async run(args: readonly string[]): Promise<number> {
-    parseFlags(args, doctorCommand.flags).refusePositionals();
+    const flags = parseFlags(args, doctorCommand.flags);
+    flags.refusePositionals();
+    const path = flags.text("gpu");
+    if (path !== null) return await reportGpu(path);
     const findings = await inspectMachine();
     const hasAdapter = findings.some(({ name, mend }) => name === "adapter" && !mend);
     if (hasAdapter) findings.push(...describeDevice(await inspectDevice()));
@@ -27,3 +40,25 @@ export const doctorCommand: Command = {
     return findings.some(({ mend }) => mend !== undefined) ? 1 : 0;
   },
 };
+
+async function reportGpu(path: string): Promise<number> {
+  const file = path === "-" ? null : await openReport(path);
+  const report = await deviceReport();
+  const json = `${JSON.stringify(report, null, 2)}\n`;
+  await new Response(json).body!.pipeTo((file ?? Deno.stdout).writable);
+  const wrong = report.products.filter(({ isRight }) => !isRight);
+  for (const { name, type, rowCount, error } of wrong) {
+    console.error(`wrong: ${name}, ${type}, ${rowCount} rows: error ${error}`);
+  }
+  return wrong.length > 0 ? 1 : 0;
+}
+
+/** Before anything is measured. */
+async function openReport(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { write: true, create: true, truncate: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`Cannot write --gpu ${path}: ${reason}`);
+  }
+}

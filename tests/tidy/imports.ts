@@ -51,6 +51,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
     "model",
     "runtime",
   ],
+  device_report: ["core", "gguf", "gpu", "kernels", "reference", "model"],
   evaluation: ["core", "tokenizer", "codec", "calibration", "runtime", "engine"],
 };
 
@@ -60,7 +61,10 @@ const OUTER_TABLE: readonly [importer: string, allowed: RegExp][] = [
   ["src/kernels/", /^shaders\//],
   [
     "server/cli/",
-    /^(server|src\/(core|gguf|tokenizer|codec|runtime|engine|evaluation))\/|^(mod\.ts|deno\.json)$/,
+    new RegExp(
+      "^(server|src/(core|gguf|tokenizer|codec|runtime|engine|evaluation|device_report))/|" +
+        "^(mod\\.ts|deno\\.json)$",
+    ),
   ],
   ["server/measure/", /^(server\/measure|src\/evaluation)\/|^mod\.ts$/],
   ["server/", /^(server|src\/(core|gguf|tokenizer|codec|engine))\/|^(mod\.ts|deno\.json)$/],
