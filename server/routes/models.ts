@@ -18,6 +18,15 @@ const modelAnswer = z.object({
   owned_by: z.string(),
   aliases: z.array(z.string()),
   max_model_len: count,
+  /** The same under names that routers and agents look for. */
+  context_length: count,
+  context_window: count,
+  max_input_tokens: count,
+  max_tokens: count,
+  /** Anthropic's words for what it is. */
+  type: z.literal("model"),
+  display_name: z.string(),
+  created_at: z.iso.datetime(),
   meta: z.object({
     n_vocab: count,
     n_ctx_train: count,
@@ -31,7 +40,13 @@ const modelAnswer = z.object({
 });
 
 /** The list of models. */
-const modelsAnswer = z.object({ object: z.literal("list"), data: z.array(modelAnswer) });
+const modelsAnswer = z.object({
+  object: z.literal("list"),
+  data: z.array(modelAnswer),
+  has_more: z.literal(false),
+  first_id: z.string(),
+  last_id: z.string(),
+});
 
 function modelBody(routes: RouteContext, { engine: { info } }: ServedModel): object {
   return {
@@ -41,6 +56,13 @@ function modelBody(routes: RouteContext, { engine: { info } }: ServedModel): obj
     owned_by: "packkv",
     aliases: routes.aliases,
     max_model_len: info.contextLength,
+    context_length: info.contextLength,
+    context_window: info.contextLength,
+    max_input_tokens: info.contextLength,
+    max_tokens: info.contextLength,
+    type: "model",
+    display_name: routes.modelId,
+    created_at: new Date(routes.createdSeconds * 1000).toISOString(),
     meta: {
       n_vocab: info.vocabSize,
       n_ctx_train: info.contextLengthTrained,
@@ -61,7 +83,9 @@ export function modelsRoute(routes: RouteContext): ApiRoute {
     path: "/models",
     handler: (context) => {
       const model = readyModel(routes.state);
-      return context.json({ object: "list", data: [modelBody(routes, model)] });
+      const { modelId: id } = routes;
+      const data = [modelBody(routes, model)];
+      return context.json({ object: "list", data, has_more: false, first_id: id, last_id: id });
     },
     doc: { summary: "List the one model", answer: modelsAnswer },
   };

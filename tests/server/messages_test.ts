@@ -182,6 +182,14 @@ Deno.test("a quiet stream gets ping events", async () => {
   );
 });
 
+Deno.test("Anthropic's client lists the model, with its context", () =>
+  withFakeServer(() => [], async ({ url }) => {
+    const client = clientOf(url);
+    const { data } = await client.models.list();
+    assertEquals(data.map(({ id, type }) => [id, type]), [["fake", "model"]]);
+    assertEquals((await client.models.retrieve("fake")).max_input_tokens, 6000);
+  }, ROOM));
+
 const REFUSED: [fields: Record<string, unknown>, status: number, type: string, says: string][] = [
   [{ model: "other" }, 404, "not_found_error", "other"],
   [{ max_tokens: undefined }, 400, "invalid_request_error", "max_tokens is missing"],

@@ -7,14 +7,20 @@ Deno.test("GET /v1/models lists the model with what is in force", async () => {
   for (const path of ["/v1/models", "/models"]) {
     const { object, data } = await (await app.request(path)).json();
     assertEquals([object, data.length], ["list", 1]);
-    const { created, ...model } = data[0];
-    assertEquals(typeof created, "number");
+    const { created, created_at, ...model } = data[0];
+    assertEquals(created_at, new Date(created * 1000).toISOString());
     assertEquals(model, {
       id: "fake",
       object: "model",
       owned_by: "packkv",
       aliases: ["other"],
       max_model_len: 200,
+      context_length: 200,
+      context_window: 200,
+      max_input_tokens: 200,
+      max_tokens: 200,
+      type: "model",
+      display_name: "fake",
       meta: {
         n_vocab: 258,
         n_ctx_train: 400,
