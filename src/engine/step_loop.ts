@@ -7,7 +7,9 @@
 
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { Beyond } from "../scheduler/beginning.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
+import type { DiskClient } from "../tiers/disk_client.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { sizesOf } from "../scheduler/block_memory.ts";
 import { isOwnKey, kindOfKey } from "../scheduler/block_key.ts";
@@ -55,26 +57,25 @@ export class StepLoop {
 
   /** Admits a request; a refusal is sent back as the sequence's failure. */
   generate(request: GenerateMessage): void {
-    const keys = this.#keysOnDisk(request);
-    if (keys.length === 0) return this.#admit(request);
-    const { sequenceId } = request;
-    this.#fetching.add(sequenceId);
-    void this.#runtime.disk?.fetch(keys).then((blocks) => {
-      const { runner, scheduler } = this.#runtime.driver;
-      for (const block of blocks) {
-        const { key, words } = block;
-        runner.host.blocks.set(key, words);
-        scheduler.addToHost({ key, kind: kindOfKey(key), ...sizesOf(block) });
-      }
-      if (this.#fetching.delete(sequenceId)) this.#admit(request);
+    const { disk, driver: { scheduler } } = this.#runtime;
+    const beyond = disk === null ? null : scheduler.beyond(this.#sequenceOf(request));
+    if (disk === null || beyond === null) return this.#admit(request);
+    this.#fetching.add(request.sequenceId);
+    void this.#fetch(beyond, disk).then(() => {
+      if (this.#fetching.delete(request.sequenceId)) this.#admit(request);
     });
   }
 
-  /** Blocks on disk that a request would gain from, if the host has room for all of them. */
-  #keysOnDisk(request: GenerateMessage): string[] {
-    const { disk, driver: { scheduler } } = this.#runtime;
-    if (disk === null || request.skipsCache) return [];
-    return scheduler.keysToFetch(this.#sequenceOf(request), (key) => disk.has(key));
+  /** Brings blocks on disk that a request would gain from to the host. */
+  async #fetch({ wanted, choose }: Beyond, disk: DiskClient): Promise<void> {
+    const keys = choose(await disk.look(wanted));
+    if (keys.length === 0) return;
+    const { runner, scheduler } = this.#runtime.driver;
+    for (const block of await disk.fetch(keys)) {
+      const { key, words } = block;
+      runner.host.blocks.set(key, words);
+      scheduler.addToHost({ key, kind: kindOfKey(key), ...sizesOf(block) });
+    }
   }
 
   #sequenceOf(request: GenerateMessage): SequenceRequest {

@@ -73,13 +73,67 @@ function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
   return { boundary, sealed, raw, sharedCount };
 }
 
+/** The keys of one block of a prompt; null where the block is not wanted. */
+export interface WantedBlock {
+  sealed: string | null;
+  raw: string | null;
+}
+
+/** What a request would gain from if it could be fetched. */
+export interface Beyond {
+  /** What to look for elsewhere, in the order of the prompt. */
+  wanted: readonly WantedBlock[];
+  /**
+   * Of the keys found there those to fetch and give to `Scheduler.addToHost` before the
+   * request is admitted.
+   */
+  choose(found: ReadonlySet<string>): string[];
+}
+
+/** What `sequence` would gain from beside what is on the device and on the host; null: nothing. */
+export function findBeyond(
+  sequence: Sequence,
+  tiers: { cache: BlockCache; host: Pick<HostIndex, "find"> },
+): Beyond | null {
+  const wanted = wantedBlocks(sequence, tiers);
+  if (wanted.length === 0) return null;
+  const choose = (found: ReadonlySet<string>) =>
+    keysElsewhere(sequence, { ...tiers, isElsewhere: (key) => found.has(key) });
+  return { wanted, choose };
+}
+
+/**
+ * What `sequence` may begin with beside what is on the device and on the host, by the blocks of its
+ * prompt from the first on; none if it can begin at its last boundary already.
+ */
+function wantedBlocks(
+  sequence: Sequence,
+  { cache, host }: { cache: BlockCache; host: Pick<HostIndex, "find"> },
+): WantedBlock[] {
+  const { boundary } = findBeginning(sequence, { cache, host });
+  const boundaryMax = Math.floor((sequence.request.promptIds.length - 1) / BLOCK_TOKEN_COUNT);
+  if (boundary >= boundaryMax) return [];
+  const missing = (key: string | null) =>
+    key === null || cache.find(key) || host.find(key) ? null : key;
+  const wanted = sequence.names.slice(0, boundaryMax).map((_, index) => {
+    const isSealed = index < sealedBefore(boundaryMax) && sequence.keeps(index);
+    return {
+      sealed: isSealed ? missing(sequence.keyOf(index, "sealed")) : null,
+      raw: missing(sequence.keyOf(index, "raw")),
+    };
+  });
+  const first = wanted.findIndex(({ sealed }) => sealed !== null);
+  const rawFirst = boundary + 1 - (sequence.rawTilesBefore(boundary + 1).length);
+  return wanted.slice(Math.max(0, first < 0 ? rawFirst : Math.min(first, rawFirst)));
+}
+
 /**
  * Keys of blocks that `sequence` would begin with if it had them, beside those on the device and on
  * the host.
  *
  * @param tiers `isElsewhere`: whether the block of a key can be fetched.
  */
-export function keysElsewhere(
+function keysElsewhere(
   sequence: Sequence,
   { cache, host, isElsewhere }: {
     cache: BlockCache;

@@ -22,7 +22,7 @@ import {
 import { countsOf, slotOf, type SlotStats } from "./counts.ts";
 import { runningOrder } from "./run_order.ts";
 import { planSlice } from "./slice_planner.ts";
-import { keysElsewhere } from "./beginning.ts";
+import { type Beyond, findBeyond } from "./beginning.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { SaveQueue } from "./save_queue.ts";
 import { type InFlightStep, Roster } from "./roster.ts";
@@ -115,17 +115,12 @@ export class Scheduler {
     this.#host?.add(entry);
   }
 
-  /**
-   * What a request would gain from besides what is on the device and on the host.
-   *
-   * @param isElsewhere Whether the block of a key can be fetched.
-   * @returns Keys to give to {@link addToHost} before the request is admitted.
-   */
-  keysToFetch(request: SequenceRequest, isElsewhere: (key: string) => boolean): string[] {
+  /** What a request would gain from beside what is on the device and on the host; null: nothing. */
+  beyond(request: SequenceRequest): Beyond | null {
     const host = this.#host;
-    if (host === null || this.#context.prefixRoot === null) return [];
+    if (host === null || this.#context.prefixRoot === null || request.skipsCache) return null;
     const sequence = new Sequence(request, { index: 0, step: 0 }, this.#context);
-    return keysElsewhere(sequence, { cache: this.#cache, host, isElsewhere });
+    return findBeyond(sequence, { cache: this.#cache, host });
   }
 
   /**

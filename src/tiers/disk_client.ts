@@ -5,6 +5,7 @@
  */
 
 import { EngineError } from "../core/errors.ts";
+import type { WantedBlock } from "../scheduler/beginning.ts";
 import type { StoredBlock } from "./block_file.ts";
 import type { DiskTierOptions } from "./disk_tier.ts";
 import type { FromDiskWorker, ToDiskWorker } from "./disk_worker.ts";
@@ -20,8 +21,10 @@ export class DiskClient {
   #keys = new Set<string>();
   #pending = new Set<string>();
   #fetches = new Map<number, (blocks: readonly StoredBlock[]) => void>();
+  #looks = new Map<number, (found: ReadonlySet<string>) => void>();
   #nextRequestId = 1;
   #pausedUntilMs = 0;
+  #hasFailed = false;
   #usedBytes = 0;
   #opened = Promise.withResolvers<void>();
   #closed = Promise.withResolvers<void>();
@@ -57,9 +60,24 @@ export class DiskClient {
     return this.#usedBytes;
   }
 
-  /** Whether a block is on disk. */
-  has(key: string): boolean {
-    return this.#keys.has(key);
+  /**
+   * Which keys of blocks are on disk. Those that are not known are looked for in the folder, since
+   * other processes may have written them.
+   *
+   * @param wanted Blocks of a prompt, in its order.
+   */
+  look(wanted: readonly WantedBlock[]): Promise<ReadonlySet<string>> {
+    const keys = wanted.flatMap(({ sealed, raw }) => [sealed, raw]);
+    const isKnown = keys.every((key) => key === null || this.#keys.has(key));
+    const { promise, resolve } = Promise.withResolvers<ReadonlySet<string>>();
+    if (isKnown || this.#hasFailed) {
+      resolve(new Set(keys.filter((key) => key !== null && this.#keys.has(key)) as string[]));
+      return promise;
+    }
+    const requestId = this.#nextRequestId++;
+    this.#looks.set(requestId, resolve);
+    this.#send({ type: "look", requestId, wanted });
+    return promise;
   }
 
   /** Queues a block for writing, unless it is there, too many wait, or writing has failed. */
@@ -73,6 +91,7 @@ export class DiskClient {
 
   /** Reads blocks; those that are lost or damaged are left out. */
   fetch(keys: readonly string[]): Promise<readonly StoredBlock[]> {
+    if (this.#hasFailed) return Promise.resolve([]);
     const requestId = this.#nextRequestId++;
     const { promise, resolve } = Promise.withResolvers<readonly StoredBlock[]>();
     this.#fetches.set(requestId, resolve);
@@ -107,6 +126,13 @@ export class DiskClient {
       case "not_written":
         this.#pending.delete(message.key);
         return this.#pause(message.message);
+      case "looked":
+        for (const key of message.found) this.#keys.add(key);
+        for (const key of message.gone) this.#keys.delete(key);
+        this.#usedBytes = message.usedBytes;
+        this.#looks.get(message.requestId)?.(new Set(message.found));
+        this.#looks.delete(message.requestId);
+        return;
       case "fetched":
         for (const key of message.lost) this.#keys.delete(key);
         this.#fetches.get(message.requestId)?.(message.blocks);
@@ -128,7 +154,10 @@ export class DiskClient {
   #fail(reason: string): void {
     this.#opened.reject(new Error(reason));
     this.#pausedUntilMs = Infinity;
+    this.#hasFailed = true;
     this.#keys.clear();
+    for (const resolve of this.#looks.values()) resolve(new Set());
+    this.#looks.clear();
     for (const resolve of this.#fetches.values()) resolve([]);
     this.#fetches.clear();
     this.#closed.resolve();

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { WantedBlock } from "../scheduler/beginning.ts";
 import type { StoredBlock } from "./block_file.ts";
 import { DiskTier, type DiskTierOptions } from "./disk_tier.ts";
 
@@ -12,6 +13,7 @@ import { DiskTier, type DiskTierOptions } from "./disk_tier.ts";
 export type ToDiskWorker =
   | { type: "open"; options: DiskTierOptions }
   | { type: "write"; block: StoredBlock }
+  | { type: "look"; requestId: number; wanted: readonly WantedBlock[] }
   | { type: "fetch"; requestId: number; keys: readonly string[] }
   | { type: "close" };
 
@@ -21,6 +23,14 @@ export type FromDiskWorker =
   | { type: "failed"; message: string }
   | { type: "written"; key: string; deleted: readonly string[]; usedBytes: number }
   | { type: "not_written"; key: string; message: string }
+  | {
+    type: "looked";
+    requestId: number;
+    found: readonly string[];
+    /** Keys that were looked for and are not there. */
+    gone: readonly string[];
+    usedBytes: number;
+  }
   | { type: "fetched"; requestId: number; blocks: readonly StoredBlock[]; lost: readonly string[] }
   | { type: "closed" };
 
@@ -43,6 +53,8 @@ scope.onmessage = ({ data }) => {
       writing = writing.then(() => write(block));
       return;
     }
+    case "look":
+      return void look(data.requestId, data.wanted);
     case "fetch":
       return void fetchBlocks(data.requestId, data.keys);
     case "close":
@@ -71,6 +83,14 @@ async function write(block: StoredBlock): Promise<void> {
   } catch (error) {
     scope.postMessage({ type: "not_written", key, message: (error as Error).message });
   }
+}
+
+async function look(requestId: number, wanted: readonly WantedBlock[]): Promise<void> {
+  const found = await tier?.look(wanted) ?? new Set<string>();
+  const keys = wanted.flatMap(({ sealed, raw }) => [sealed, raw]).filter((key) => key !== null);
+  const gone = keys.filter((key) => !tier?.has(key));
+  const usedBytes = tier?.usedBytes ?? 0;
+  scope.postMessage({ type: "looked", requestId, found: [...found], gone, usedBytes });
 }
 
 async function fetchBlocks(requestId: number, keys: readonly string[]): Promise<void> {

@@ -115,6 +115,27 @@ Deno.test("after a restart a prompt is served from disk, with the same text", ()
     }
   }));
 
+Deno.test("an engine is served from disk what another one of the same folder wrote after its start", () =>
+  withTinyModel(MODEL, async (path) => {
+    const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });
+    try {
+      await withEngine(path, { diskFolder }, async (second) => {
+        const first = await withEngine(path, { diskFolder }, (engine) => run(engine, request(1)));
+        assertEquals(await run(second, request(1)), { ids: first.ids, cached: 768 });
+        // What the other one deletes meanwhile is prefilled.
+        await withEngine(path, { diskFolder }, (engine) => run(engine, request(2)));
+        for await (const root of Deno.readDir(diskFolder)) {
+          for await (const { name } of Deno.readDir(`${diskFolder}/${root.name}`)) {
+            await Deno.remove(`${diskFolder}/${root.name}/${name}`);
+          }
+        }
+        assertEquals((await run(second, request(2))).cached, 0);
+      });
+    } finally {
+      await Deno.remove(diskFolder, { recursive: true });
+    }
+  }));
+
 Deno.test("a request that is aborted while its blocks are read from disk never starts", () =>
   withTinyModel(MODEL, async (path) => {
     const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });

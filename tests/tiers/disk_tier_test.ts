@@ -74,7 +74,9 @@ Deno.test("DiskTier finds its blocks again, whatever a crash left and clocks sai
     for (const seed of [1, 2, 3]) await tier.write(makeBlock(seed));
     await tier.write(makeBlock(3, "raw"));
     const inside = `${folder}/${FORMAT.root}`;
-    await Deno.writeTextFile(`${inside}/${keyOf(4, "sealed")}.0.tmp`, "half");
+    const half = `${inside}/${keyOf(4, "sealed")}.0.tmp`;
+    await Deno.writeTextFile(half, "half");
+    await Deno.utime(half, new Date(0), new Date(0));
     await Deno.writeTextFile(`${inside}/notes.txt`, "not a block");
     const farAway = new Date("2099-01-01");
     await Deno.utime(`${inside}/${keyOf(1, "sealed")}`, farAway, farAway);
@@ -157,3 +159,57 @@ Deno.test("DiskTier.write() fails on a full disk, leaves nothing, and works agai
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("DiskTier sees what another tier of the same folder writes after both are open", () =>
+  withFolder(async (folder, messages) => {
+    const [a, b] = [await open(folder), await open(folder)];
+    const wanted = Array.from({ length: 40 }, (_, seed) => ({
+      sealed: keyOf(seed, "sealed"),
+      raw: keyOf(seed, "raw"),
+    }));
+    assertEquals(await b.look(wanted), new Set());
+    for (const seed of [0, 1]) await a.write(makeBlock(seed));
+    await a.write(makeBlock(1, "raw"));
+    const there = [keyOf(0, "sealed"), keyOf(1, "sealed"), keyOf(1, "raw")];
+    assertEquals(await b.look(wanted), new Set(there));
+    assertEquals(await b.read(there[2]), makeBlock(1, "raw"));
+    assertEquals(b.usedBytes, a.usedBytes);
+    // What one deletes is a miss of the other, without a message.
+    await a.remove(there[0]);
+    assertEquals([await b.read(there[0]), b.has(there[0])], [null, false]);
+    await a.remove(there[1]);
+    assertEquals(await b.look(wanted), new Set([there[2]]));
+    assertEquals(b.has(there[1]), false);
+    assertEquals(messages, []);
+  }));
+
+Deno.test("DiskTier looks no further than a batch beyond the first block that is missing", () =>
+  withFolder(async (folder) => {
+    const [a, b] = [await open(folder), await open(folder)];
+    for (const seed of [0, 70]) await a.write(makeBlock(seed));
+    const wanted = Array.from({ length: 80 }, (_, seed) => ({
+      sealed: keyOf(seed, "sealed"),
+      raw: null,
+    }));
+    assertEquals(await b.look(wanted), new Set([keyOf(0, "sealed")]));
+  }));
+
+Deno.test("two tiers of one folder keep its capacity together, but for a sixteenth each", () =>
+  withFolder(async (folder) => {
+    const sizeBytes = packBlockFile(FORMAT, makeBlock(1)).length;
+    const capacityBytes = 5.5 * sizeBytes;
+    const [a, b] = [await open(folder, { capacityBytes }), await open(folder, { capacityBytes })];
+    for (let seed = 0; seed < 12; seed++) await [a, b][seed % 2].write(makeBlock(seed));
+    const names = [...Deno.readDirSync(`${folder}/${FORMAT.root}`)].map(({ name }) => name);
+    assertEquals(names.length, 5, String(names));
+  }));
+
+Deno.test("DiskTier leaves a file alone that another process is still writing", () =>
+  withFolder(async (folder) => {
+    const inside = `${folder}/${FORMAT.root}`;
+    await Deno.mkdir(inside, { recursive: true });
+    const unfinished = `${keyOf(4, "sealed")}.0.tmp`;
+    await Deno.writeTextFile(`${inside}/${unfinished}`, "half");
+    await open(folder);
+    assertEquals([...Deno.readDirSync(inside)].map(({ name }) => name), [unfinished]);
+  }));
