@@ -29,7 +29,7 @@ const SETTING_FLAGS: FlagSpecs = Object.fromEntries(
 export const CODEC_FLAGS: FlagSpecs = {
   model: {
     value: "MODEL",
-    help: "GGUF file, or owner/repo:file.gguf of the hub (default: SmolLM2-135M-Instruct)",
+    help: "GGUF file, short name (packkv models), or owner/repo:file.gguf (default: smollm2)",
   },
   profile: {
     value: "NAME",

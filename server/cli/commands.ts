@@ -21,6 +21,7 @@ import { doctorCommand } from "./doctor.ts";
 import { evalCommand } from "./eval.ts";
 import type { Settings } from "./flags.ts";
 import { describeCommand, describeCommands } from "./help.ts";
+import { modelsCommand } from "./models.ts";
 import { nearest } from "./nearest.ts";
 import { runCommand } from "./run.ts";
 import { serveCommand } from "./serve.ts";
@@ -65,6 +66,7 @@ export const COMMANDS: readonly Command[] = [
   benchSpeculationCommand,
   evalCommand,
   calibrateCommand,
+  modelsCommand,
   testCommand,
   doctorCommand,
   completionCommand(() => COMMANDS),

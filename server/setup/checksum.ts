@@ -65,6 +65,16 @@ export async function hasMarker(path: string, digest: FileDigest): Promise<boole
   }
 }
 
+/** Whether the file at `path` was found to match some digest and has not been touched since. */
+export async function hasAnyMarker(path: string): Promise<boolean> {
+  try {
+    const [, touched] = (await Deno.readTextFile(markerPath(path))).split("\n");
+    return touched === await touchedText(path);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Whether the file at `path` is there and matches `digest`. Its bytes are read only if it has no
  * marker; one is left then.
@@ -87,7 +97,11 @@ export function markerPath(path: string): string {
 }
 
 async function markerText(path: string, digest: FileDigest): Promise<string> {
-  const { size, mtime } = await Deno.stat(path);
   const hash = `${digest.algorithm} ${digest.hash} ${digest.sizeBytes}`;
-  return `${hash}\nsize ${size} changed ${mtime?.getTime() ?? 0}\n`;
+  return `${hash}\n${await touchedText(path)}\n`;
+}
+
+async function touchedText(path: string): Promise<string> {
+  const { size, mtime } = await Deno.stat(path);
+  return `size ${size} changed ${mtime?.getTime() ?? 0}`;
 }

@@ -15,25 +15,30 @@ export interface HubBehaviour {
   status?: number;
   /** Sends all of the file whatever range is asked for. */
   ignoresRanges?: boolean;
+  /** Repository and file that it has; default: `o/r` and `sub/m.gguf`. */
+  repo?: string;
+  file?: string;
   /** Token that must come as bearer. */
   token?: string;
   /** `Range` headers of the file's downloads so far; empty text where there was none. */
   ranges: string[];
 }
 
-/** Starts the hub; the repository `o/r` has the file `sub/m.gguf`. */
+/** Starts the hub, whose one repository has one file. */
 export function startHub(behaviour: HubBehaviour): { hubUrl: string; stop: () => Promise<void> } {
   const onError = () => new Response(null, { status: 500 });
   const settings = { port: 0, hostname: "127.0.0.1", onListen: () => {}, onError };
   const server = Deno.serve(settings, (request) => {
     const { pathname } = new URL(request.url);
-    const { status, token } = behaviour;
+    const { status, token, repo = "o/r", file = "sub/m.gguf" } = behaviour;
     if (status) return Response.json({ error: `status ${status}` }, { status });
     if (token && request.headers.get("Authorization") !== `Bearer ${token}`) {
       return Response.json({ error: "Invalid username or password." }, { status: 401 });
     }
-    if (pathname === "/api/models/o/r/paths-info/main") return describePaths(request, behaviour);
-    if (pathname === "/o/r/resolve/main/sub/m.gguf") return sendFile(request, behaviour);
+    if (pathname === `/api/models/${repo}/paths-info/main`) {
+      return describePaths(request, behaviour);
+    }
+    if (pathname === `/${repo}/resolve/main/${file}`) return sendFile(request, behaviour);
     return Response.json({ error: "Repository not found" }, { status: 404 });
   });
   return { hubUrl: `http://127.0.0.1:${server.addr.port}`, stop: () => server.shutdown() };
@@ -41,8 +46,9 @@ export function startHub(behaviour: HubBehaviour): { hubUrl: string; stop: () =>
 
 async function describePaths(request: Request, behaviour: HubBehaviour): Promise<Response> {
   const { paths } = await request.json();
+  const { file = "sub/m.gguf" } = behaviour;
   const size = behaviour.bytes.length;
-  const infos = (paths as string[]).filter((path) => path === "sub/m.gguf").map((path) => {
+  const infos = (paths as string[]).filter((path) => path === file).map((path) => {
     const oid = hashOf(behaviour);
     if (behaviour.isSmall) return { type: "file", path, size, oid };
     return { type: "file", path, size, oid: "f".repeat(40), lfs: { oid, size, pointerSize: 134 } };
