@@ -8,6 +8,7 @@ import { divExact } from "../core/shapes.ts";
 import { dequantise } from "../gguf/dequantise.ts";
 import { type GgufFile, type GgufTensor, readTensorBytes } from "../gguf/read_gguf.ts";
 import type { MatrixPlan } from "./plan.ts";
+import type { RowSource } from "./stream_weights.ts";
 import type { WeightSource } from "./weight_format.ts";
 
 /**
@@ -25,6 +26,16 @@ export function matrixSource(
   const begin = (rowStart + expert * rowCount) * rowBytes;
   const bytes = readTensorBytes(file, tensor, { begin, end: begin + rowCount * rowBytes });
   return { type: tensor.type, bytes, rowCount };
+}
+
+/** The same rows, to be read some at a time. */
+export function rowSource(file: GgufFile, plan: MatrixPlan): RowSource {
+  return {
+    type: tensorOf(file, plan.tensor).type,
+    rowCount: plan.rowCount,
+    read: (rowStart, rowCount) =>
+      matrixSource(file, { ...plan, rowStart: plan.rowStart + rowStart, rowCount }).bytes,
+  };
 }
 
 /** Values of a vector, or of the vectors of all experts one behind the other. */

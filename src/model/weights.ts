@@ -9,7 +9,7 @@ import type { GgufFile } from "../gguf/read_gguf.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DeviceExpertWeights } from "../kernels/expert_layout.ts";
 import { type DeviceWeights, uploadWeights as uploadPacked } from "../kernels/weight_layout.ts";
-import { hasPlainHeads, headFinish, headRowOrder, type RowOrder } from "./head_rows.ts";
+import { hasPlainHeads, headFinish, headRowOrder } from "./head_rows.ts";
 import { uploadExperts } from "./expert_weights.ts";
 import type {
   AttentionPlan,
@@ -19,8 +19,9 @@ import type {
   MatrixPlan,
   ModelPlan,
 } from "./plan.ts";
-import { matrixSource, tensorOf, tensorValues } from "./tensor_source.ts";
-import { packWeights, type PackWeightsOptions } from "./weight_format.ts";
+import { streamWeights } from "./stream_weights.ts";
+import { matrixSource, rowSource, tensorOf, tensorValues } from "./tensor_source.ts";
+import { packWeights } from "./weight_format.ts";
 
 /** Weights of one layer. */
 export interface LayerWeights {
@@ -105,11 +106,15 @@ export async function uploadWeights(
 ): Promise<ModelWeights> {
   const { file, plan, onProgress } = options;
   const startBytes = gpu.allocatedBytes;
+  const wantedBytes = weightSizeBytes(file);
+  const report = () => {
+    onProgress("loading weights", Math.min(1, (gpu.allocatedBytes - startBytes) / wantedBytes));
+  };
   const loader = new TensorLoader(gpu, file, plan.shape);
   const embedding = loader.matrix([plan.embedding.matrix]);
   const layers: LayerWeights[] = [];
-  for (const [index, layer] of plan.layers.entries()) {
-    onProgress("loading weights", (index + 1) / (plan.layers.length + 1));
+  for (const layer of plan.layers) {
+    report();
     layers.push(loader.layer(layer));
     // Writes are copied by the queue; flushing bounds what it holds.
     gpu.device.queue.submit([]);
@@ -154,15 +159,16 @@ class TensorLoader {
     };
   }
 
-  matrix(
-    plans: readonly MatrixPlan[],
-    arrangement: NonNullable<PackWeightsOptions["arrangement"]> = "stacked",
-  ): DeviceWeights {
-    return this.#packed(plans, { arrangement });
+  /** One matrix, or rows of several in turn. */
+  matrix(plans: readonly MatrixPlan[]): DeviceWeights {
+    const [{ tensor: label }] = plans;
+    const [columnCount] = tensorOf(this.#file, label).shape;
+    const sources = plans.map((plan) => rowSource(this.#file, plan));
+    return streamWeights(this.#gpu, { label, columnCount, sources });
   }
 
   #gated({ gateUp, down }: FeedForwardPlan): GatedWeights {
-    return { gateUp: this.matrix(gateUp, "interleaved"), down: this.matrix([down]) };
+    return { gateUp: this.matrix(gateUp), down: this.matrix([down]) };
   }
 
   #experts(
@@ -201,7 +207,14 @@ class TensorLoader {
     const order = headRowOrder(rope, this.#shape.headSize);
     // Values are not turned, so they stay in order.
     const rowOrders = plans.map((_, index) => index < 2 ? order : null);
-    return this.#packed(plans, { rowOrders });
+    const sources = plans.map((plan, index) => ({
+      ...matrixSource(this.#file, plan),
+      rowOrder: rowOrders[index],
+    }));
+    const [{ tensor: label }] = plans;
+    const [columnCount] = tensorOf(this.#file, label).shape;
+    const { bindingSizeMax } = this.#gpu.facts;
+    return uploadPacked(this.#gpu, label, packWeights(sources, { columnCount, bindingSizeMax }));
   }
 
   #headFinish(plan: AttentionPlan): LayerWeights["headFinish"] {
@@ -211,22 +224,6 @@ class TensorLoader {
       shifts: this.#gpu.createBufferWith("head shifts", shifts),
       gains: this.#gpu.createBufferWith("head gains", gains),
     };
-  }
-
-  #packed(
-    plans: readonly MatrixPlan[],
-    how: Pick<PackWeightsOptions, "arrangement"> & { rowOrders?: readonly (RowOrder | null)[] },
-  ): DeviceWeights {
-    const { arrangement = "stacked", rowOrders } = how;
-    const sources = plans.map((plan, index) => ({
-      ...matrixSource(this.#file, plan),
-      rowOrder: rowOrders?.[index] ?? null,
-    }));
-    const [{ tensor: label }] = plans;
-    const [columnCount] = tensorOf(this.#file, label).shape;
-    const { bindingSizeMax } = this.#gpu.facts;
-    const packed = packWeights(sources, { columnCount, arrangement, bindingSizeMax });
-    return uploadPacked(this.#gpu, label, packed);
   }
 
   #vectorIfAny(name: string | null, scale = 1): GPUBuffer | null {

@@ -2,8 +2,10 @@ import { assertEquals, assertNotEquals, assertRejects, assertStringIncludes } fr
 import { EngineError } from "../../src/core/errors.ts";
 import { readGguf, readTensorBytes } from "../../src/gguf/read_gguf.ts";
 import { modelFileName } from "../../src/gguf/split_files.ts";
+import { readModelPlan } from "../../src/model/architectures/registry.ts";
 import { modelFingerprint } from "../../src/runtime/fingerprint.ts";
-import { type GgufTensorData, writeGguf } from "../support/write_gguf.ts";
+import { writeTinyModel } from "../support/tiny_model.ts";
+import { type GgufTensorData, type GgufValue, writeGguf } from "../support/write_gguf.ts";
 
 const TENSORS: GgufTensorData[] = ["a", "b", "c"].map((name, index) => {
   const values = Float32Array.of(index, index + 0.5, index + 0.25);
@@ -90,6 +92,25 @@ Deno.test("readGguf() says how parts are named if a part is not", async () => {
     await Deno.rename(path, `${folder}/first.gguf`);
     const read = () => readGguf(`${folder}/first.gguf`);
     await assertRejects(read, EngineError, "end like -00001-of-00003.gguf");
+  });
+});
+
+Deno.test("readModelPlan() gives a split model the plan of the whole one", async () => {
+  await withFolder(async (folder) => {
+    await writeTinyModel(`${folder}/whole.gguf`);
+    const whole = await readGguf(`${folder}/whole.gguf`);
+    const tensors = [...whole.tensors.values()].map((tensor) => {
+      return { ...tensor, bytes: readTensorBytes(whole, tensor) };
+    });
+    const metadata = whole.metadata.valuesWithout("GGUF.") as Record<string, GgufValue>;
+    const values = Object.entries(metadata).filter(([key]) => key.includes("."));
+    for (const [index, own] of [tensors.slice(0, 5), tensors.slice(5)].entries()) {
+      const split = { "split.no": index, "split.count": 2 };
+      const first = index === 0 ? Object.fromEntries(values) : {};
+      await writeGguf(`${folder}/tiny-0000${index + 1}-of-00002.gguf`, { ...first, ...split }, own);
+    }
+    const parts = await readGguf(`${folder}/tiny-00002-of-00002.gguf`);
+    assertEquals(readModelPlan(parts), readModelPlan(whole));
   });
 });
 

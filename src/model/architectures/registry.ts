@@ -48,8 +48,6 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
  */
 export function readModelPlan(file: GgufFile): ModelPlan {
   const { metadata, tensors } = file;
-  const splitCount = metadata.getNumber("split.count", 1);
-  if (splitCount > 1) throw unsupported(`its tensors are split over ${splitCount} files`);
   checkLayerCount(file);
   const { sizes, ...rest } = readArchitecture(metadata, {
     shapeOf: (name) => tensors.get(name)?.shape ?? null,
