@@ -1,12 +1,14 @@
 //: file shaders/kv_quantise/banded.wgsl
-// kv_quantise/banded: code[c, t] = round(x[c, t] / step[c] * factor[e[t]]) + 128 for K and V, with
-//                     one token step e[t] by the magnitude of the token's V
+// kv_quantise/banded: code[c, t] = round(x[c, t] / step[c] * factor[e[t]] + carry) + 128, with one
+//                     token step e[t] by the magnitude of the token's V; of K carry is 0, of V a
+//                     quarter of the error of the channel's token before
 //
 // Source:    src/codec/FORMAT.md section 7.2
 // Binds:     src/kernels/kv_quantise/banded.ts
 // Reference: src/reference/kv_quantise/banded.ts
 // Grid:      (16 tokens, job); 256 threads: 16 tokens x 16 parts of the channels for the step,
-//            then 4 quads of tokens x 64 groups of 8 channels for the codes
+//            then 4 quads of tokens x 64 groups of 8 channels for the codes of K, 16 tokens of
+//            the even or the odd channels of 128 groups of 8 for those of V
 // Precision: bit for bit: f16 is read by integer operations, sums are of integers, and each f32
 //            product and round is correctly rounded everywhere
 // Shared:    lib/kv_raw_tile.wgsl
@@ -23,6 +25,9 @@ override TILE_COUNT: u32; // raw tiles per slot
 const CODE_MAX = 127.0;
 const CODE_BIAS = 128;
 const NORM_PART_MAX = 32768.0;
+const CODE_PARTS = 256.0; // of a code, in which V's errors are counted
+const CODE_PART_BITS = 8u;
+const ERROR_SHIFT_BITS = 2u; // a quarter of an error is carried
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, present, first}
 @group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
@@ -91,20 +96,19 @@ fn biased_codes(scaled: vec4<f32>, factor: f32) -> vec4<u32> {
   return vec4<u32>(vec4<i32>(limited) + vec4(CODE_BIAS));
 }
 
-fn quantise_side(side: u32, tile: u32, entry: u32, lane: u32, place_start: u32, job: vec4<u32>) {
+fn quantise_keys(tile: u32, entry: u32, lane: u32, place_start: u32, job: vec4<u32>) {
   let group_count = KV_HEAD_COUNT * HEAD_SIZE / 8u;
   let quad = lane & 3u;
-  let codes_start =
-    (entry * 2u + side) * (KV_HEAD_COUNT * HEAD_SIZE * CODE_WORDS) + (place_start >> 2u);
+  let codes_start = entry * 2u * (KV_HEAD_COUNT * HEAD_SIZE * CODE_WORDS) + (place_start >> 2u);
   for (var group = lane >> 2u; group < group_count; group += 64u) {
-    let even_recip = even_recips(side, group);
-    let odd_recip = odd_recips(side, group);
+    let even_recip = even_recips(0u, group);
+    let odd_recip = odd_recips(0u, group);
     var even_codes = vec4<u32>(0u);
     var odd_codes = vec4<u32>(0u);
     for (var i = 0u; i < 4u; i++) {
       let place = place_start + quad * 4u + i;
-      let words = window[tile + tile_index(side, group, (job.w + place) & (BLOCK_TOKENS - 1u))];
-      let factor = factors[quad * 4u + i][side];
+      let words = window[tile + tile_index(0u, group, (job.w + place) & (BLOCK_TOKENS - 1u))];
+      let factor = factors[quad * 4u + i].x;
       let even = biased_codes(f16_values(words & vec4(0xffffu)) * even_recip, factor);
       let odd = biased_codes(f16_values(words >> vec4(16u)) * odd_recip, factor);
       let is_present = vec4(place < job.z);
@@ -112,15 +116,47 @@ fn quantise_side(side: u32, tile: u32, entry: u32, lane: u32, place_start: u32, 
       odd_codes |= select(vec4(0u), odd << vec4(8u * i), is_present);
     }
     let start = codes_start + quad + group * (8u * CODE_WORDS);
-    codes[start] = even_codes.x;
-    codes[start + CODE_WORDS] = odd_codes.x;
-    codes[start + 2u * CODE_WORDS] = even_codes.y;
-    codes[start + 3u * CODE_WORDS] = odd_codes.y;
-    codes[start + 4u * CODE_WORDS] = even_codes.z;
-    codes[start + 5u * CODE_WORDS] = odd_codes.z;
-    codes[start + 6u * CODE_WORDS] = even_codes.w;
-    codes[start + 7u * CODE_WORDS] = odd_codes.w;
+    store_codes(start, even_codes);
+    store_codes(start + CODE_WORDS, odd_codes);
   }
+}
+
+// FORMAT.md section 7.2, point 5: errors are carried from token to token, in parts of a code.
+fn quantise_values(tile: u32, entry: u32, lane: u32, place_start: u32, job: vec4<u32>) {
+  let group_count = KV_HEAD_COUNT * HEAD_SIZE / 8u;
+  let is_odd = (lane & 1u) == 1u;
+  let codes_start =
+    (entry * 2u + 1u) * (KV_HEAD_COUNT * HEAD_SIZE * CODE_WORDS) + (place_start >> 2u);
+  for (var group = lane >> 1u; group < group_count; group += 128u) {
+    let recip = select(even_recips(1u, group), odd_recips(1u, group), is_odd);
+    let start = codes_start + group * (8u * CODE_WORDS) + select(0u, CODE_WORDS, is_odd);
+    var error = vec4<i32>(0);
+    for (var quad = 0u; quad < 4u; quad++) {
+      var quad_codes = vec4<u32>(0u);
+      for (var i = 0u; i < 4u; i++) {
+        let place = place_start + quad * 4u + i;
+        let words = window[tile + tile_index(1u, group, (job.w + place) & (BLOCK_TOKENS - 1u))];
+        let halves = select(words & vec4(0xffffu), words >> vec4(16u), is_odd);
+        let scaled = f16_values(halves) * recip * factors[quad * 4u + i].y;
+        let limited = clamp(scaled, vec4(-CODE_MAX), vec4(CODE_MAX));
+        let parts = vec4<i32>(round(limited * CODE_PARTS)) + (error >> vec4(ERROR_SHIFT_BITS));
+        let rounded = (parts + vec4(i32(CODE_PARTS) / 2)) >> vec4(CODE_PART_BITS);
+        let code = clamp(rounded, vec4(-i32(CODE_MAX)), vec4(i32(CODE_MAX)));
+        error = parts - (code << vec4(CODE_PART_BITS));
+        let biased = vec4<u32>(code + vec4(CODE_BIAS)) << vec4(8u * i);
+        quad_codes |= select(vec4(0u), biased, vec4(place < job.z));
+      }
+      store_codes(start + quad, quad_codes);
+    }
+  }
+}
+
+// Codes of four tokens of every other channel of a group.
+fn store_codes(start: u32, quad_codes: vec4<u32>) {
+  codes[start] = quad_codes.x;
+  codes[start + 2u * CODE_WORDS] = quad_codes.y;
+  codes[start + 4u * CODE_WORDS] = quad_codes.z;
+  codes[start + 6u * CODE_WORDS] = quad_codes.w;
 }
 
 @compute @workgroup_size(256)
@@ -183,7 +219,7 @@ fn main(
   }
   workgroupBarrier();
 
-  // 3. Codes: four tokens of eight channels at a time, a byte each.
-  quantise_side(0u, tile, entry, lane, place_start, job);
-  quantise_side(1u, tile, entry, lane, place_start, job);
+  // 3. Codes, a byte each.
+  quantise_keys(tile, entry, lane, place_start, job);
+  quantise_values(tile, entry, lane, place_start, job);
 }

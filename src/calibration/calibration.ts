@@ -18,7 +18,10 @@ import type { SideSpread } from "./bands.ts";
 export interface LayerCalibration {
   /** Geometric mean over tokens of the mean magnitude of V over all channels. */
   normReference: number;
-  /** f32 `[kvHeadCount * headSize]`: root mean square of the queries of the head's group. */
+  /**
+   * f32 `[kvHeadCount * headSize]`: root mean square of the queries of the head's group, each by
+   * its weight, as `LayerQueryWeights` has it.
+   */
   queryEnergy: Float32Array;
   /** f32 `[kvHeadCount]`: how much the head looks up what followed a token before, 0 to 1. */
   recall: Float32Array;
@@ -43,7 +46,7 @@ export interface Calibration {
 }
 
 const MAGIC = "PKVCALIB";
-const VERSION = 2;
+const VERSION = 3;
 const HEADER_WORD_COUNT = 6;
 const HAS_DAMAGE = 1;
 const FINGERPRINT_SIZE_BYTES = 16;

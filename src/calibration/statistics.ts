@@ -8,13 +8,14 @@ import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";
 import { KEY_EXPONENT, VALUE_EXPONENT } from "../codec/banded/tables.ts";
 import type { SideSpread } from "./bands.ts";
 import type { LayerCalibration } from "./calibration.ts";
+import { LayerQueryWeights } from "./query_weights.ts";
 
 /** The first queries see next to nothing and are left out. */
 const FIRST_QUERY_POSITION = 16;
 /** The first tokens are sinks and what surrounds them. */
 const FIRST_PACK_POSITION = 64;
-/** Share of the largest magnitude that a channel of queries has at least, so steps stay finite. */
-const MAGNITUDE_FLOOR = 2 ** -10;
+/** Share of the largest square that a channel of queries has at least, so steps stay finite. */
+const SQUARE_FLOOR = 2 ** -20;
 
 /** Heads of a layer. */
 export interface CalibrationShape {
@@ -94,6 +95,7 @@ export class LayerStatistics {
   #shape: CalibrationShape;
   #querySquares: Float64Array;
   #queryCount = 0;
+  #queryWeights: LayerQueryWeights;
   #logNormSum = 0;
   #tokenCount = 0;
   #keys: SpreadSums;
@@ -103,6 +105,7 @@ export class LayerStatistics {
     const channelCount = shape.kvHeadCount * shape.headSize;
     this.#shape = shape;
     this.#querySquares = new Float64Array(channelCount);
+    this.#queryWeights = new LayerQueryWeights(shape);
     this.#keys = new SpreadSums(channelCount);
     this.#values = new SpreadSums(channelCount);
   }
@@ -110,6 +113,7 @@ export class LayerStatistics {
   /** Adds a slice. Tokens whose V is all zero are left out. */
   add(sample: SliceSample): void {
     this.#addQueries(sample);
+    this.#queryWeights.add(sample);
     const { position, rowCount, keys, values } = sample;
     const norms = this.#norms(values, rowCount);
     for (const norm of norms) {
@@ -138,9 +142,11 @@ export class LayerStatistics {
     }
     const normReference = Math.exp(this.#logNormSum / this.#tokenCount);
     const squares = this.#querySquares.map((sum) => sum / this.#queryCount);
-    const largest = Math.sqrt(squares.reduce((a, b) => Math.max(a, b)));
-    const floor = largest > 0 ? largest * MAGNITUDE_FLOOR : 1;
-    const queryEnergy = Float32Array.from(squares, (mean) => Math.max(Math.sqrt(mean), floor));
+    const largest = squares.reduce((a, b) => Math.max(a, b));
+    const floor = largest > 0 ? largest * SQUARE_FLOOR : 1;
+    const limited = squares.map((mean) => Math.max(mean, floor));
+    const weighed = this.#queryWeights.finish(limited, SQUARE_FLOOR);
+    const queryEnergy = Float32Array.from(weighed, Math.sqrt);
     const keyScale = normReference ** KEY_EXPONENT;
     const valueScale = normReference ** (VALUE_EXPONENT - 1);
     return {

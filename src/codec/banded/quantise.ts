@@ -1,7 +1,8 @@
 /**
- * The quantiser of banded records. One step per token follows the magnitude of its V; K also has
- * one per channel. It uses only f32 products that every device rounds the same way, and integer
- * operations. FORMAT.md section 7.2.
+ * The quantiser of banded records. One step per token follows the magnitude of its V; channels have
+ * steps of their own. What rounding takes from a V is given in part to the channel's next one, so
+ * that errors cancel where attention sums over tokens. It uses only f32 products that every device
+ * rounds the same way, and integer operations. FORMAT.md section 7.2.
  *
  * @module
  */
@@ -16,6 +17,13 @@ import { type BandedTables, NORM_PART_MAX, TOKEN_FACTORS, TOKEN_STEP_MAX } from 
 
 /** Codes are -127 to 127 before the bias. */
 const CODE_MAX = 127;
+
+/** Parts of a code in which V's errors are counted. */
+const CODE_PARTS = 256;
+/** A power of two: this part of a V's error is given to the channel's next V. */
+const ERROR_SHIFT_BITS = 2;
+/** Places after which errors begin at 0 again. */
+export const ERROR_PLACE_COUNT = 16;
 
 /**
  * Quantises one layer of a block. The token at `firstToken` becomes place 0.
@@ -41,7 +49,9 @@ export function quantiseBanded(
     codes: new Uint8Array(channelCount * BLOCK_TOKEN_COUNT),
     params: new Uint32Array(BLOCK_TOKEN_COUNT),
   }));
+  const errors = new Int32Array(channelCount);
   for (let place = 0; place < tokenCount; place++) {
+    if (place % ERROR_PLACE_COUNT === 0) errors.fill(0);
     const scaled = [KEY, VALUE].map((side) => {
       const values = tokenValues(shape, tile, { side, token: firstToken + place });
       return { values, scaled: scaleToken(tables, side, values) };
@@ -50,17 +60,35 @@ export function quantiseBanded(
       scaled[KEY].scaled,
       scaled[VALUE].scaled,
     ]);
-    for (const side of [KEY, VALUE]) {
-      sides[side].params[place] = step;
-      const recip = factorRecip(side)[step];
-      for (let channel = 0; channel < channelCount; channel++) {
-        const code = quantum(scaled[side].scaled[channel], recip);
-        const limited = Math.min(Math.max(code, -CODE_MAX), CODE_MAX);
-        sides[side].codes[channel * BLOCK_TOKEN_COUNT + place] = limited + CODE_BIAS;
-      }
+    for (const side of [KEY, VALUE]) sides[side].params[place] = step;
+    const [keyRecip, valueRecip] = [KEY, VALUE].map((side) => factorRecip(side)[step]);
+    for (let channel = 0; channel < channelCount; channel++) {
+      const at = channel * BLOCK_TOKEN_COUNT + place;
+      const key = limitCode(quantum(scaled[KEY].scaled[channel], keyRecip));
+      sides[KEY].codes[at] = key + CODE_BIAS;
+      const value = valueCode(scaled[VALUE].scaled[channel], valueRecip, errors[channel]);
+      sides[VALUE].codes[at] = value.code + CODE_BIAS;
+      errors[channel] = value.error;
     }
   }
   return { tokenCount, sides: [sides[KEY], sides[VALUE]] };
+}
+
+/**
+ * The code of a V, and its error in parts of a code.
+ *
+ * @param scaled V in steps of token step 64.
+ * @param error Of the channel's V before it.
+ */
+function valueCode(scaled: number, recip: number, error: number): { code: number; error: number } {
+  const limited = limitCode(Math.fround(scaled * recip));
+  const parts = quantum(limited, CODE_PARTS) + (error >> ERROR_SHIFT_BITS);
+  const code = limitCode(Math.floor((parts + CODE_PARTS / 2) / CODE_PARTS));
+  return { code, error: parts - code * CODE_PARTS };
+}
+
+function limitCode(code: number): number {
+  return Math.min(Math.max(code, -CODE_MAX), CODE_MAX);
 }
 
 /** The value read back from a biased code. Exact products of f32 in f64. */

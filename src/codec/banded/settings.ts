@@ -101,9 +101,9 @@ export const BANDED_PROFILES: ProfileTable<BandedProfile> = new ProfileTable<Ban
   repack: REPACK_SETTING,
   layerFactors: LAYER_FACTORS,
 }, [
-  { name: "near-lossless", keyStep: 1.1, valueStep: 1.1, ...DEFAULTS },
-  { name: "balanced", keyStep: 2.2, valueStep: 2.2, ...DEFAULTS },
-  { name: "tight", keyStep: 3.2, valueStep: 3.4, ...DEFAULTS },
+  { name: "near-lossless", keyStep: 1.1, valueStep: 1.25, ...DEFAULTS },
+  { name: "balanced", keyStep: 1.6, valueStep: 1.9, ...DEFAULTS },
+  { name: "tight", keyStep: 3, valueStep: 3.7, ...DEFAULTS },
 ]);
 
 function isFactorsList(value: unknown): value is readonly LayerFactors[] {
