@@ -9,7 +9,7 @@
  */
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import type { CalibrationShape, SliceSample } from "./statistics.ts";
+import type { CalibrationShape, SliceSample } from "./samples.ts";
 
 /** Most tokens of the text whose keys and values are held for this. */
 export const WEIGHED_TOKEN_MAX = 1024;

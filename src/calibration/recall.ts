@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { CalibrationShape, SliceSample } from "./statistics.ts";
+import type { CalibrationShape, SliceSample } from "./samples.ts";
 
 /** Most tokens of the text that are run twice. */
 export const RECALL_PERIOD_MAX = 512;

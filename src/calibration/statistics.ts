@@ -9,6 +9,7 @@ import { KEY_EXPONENT, VALUE_EXPONENT } from "../codec/banded/tables.ts";
 import type { SideSpread } from "./bands.ts";
 import type { LayerCalibration } from "./calibration.ts";
 import { LayerQueryWeights } from "./query_weights.ts";
+import type { CalibrationShape, SliceSample } from "./samples.ts";
 
 /** The first queries see next to nothing and are left out. */
 const FIRST_QUERY_POSITION = 16;
@@ -16,26 +17,6 @@ const FIRST_QUERY_POSITION = 16;
 const FIRST_PACK_POSITION = 64;
 /** Share of the largest square that a channel of queries has at least, so steps stay finite. */
 const SQUARE_FLOOR = 2 ** -20;
-
-/** Heads of a layer. */
-export interface CalibrationShape {
-  queryHeadCount: number;
-  kvHeadCount: number;
-  headSize: number;
-}
-
-/** What one slice of the text gives of a layer; rows are its tokens. */
-export interface SliceSample {
-  /** Position of the first row, a multiple of 8. */
-  position: number;
-  rowCount: number;
-  /** After RoPE. f32 `[rows][queryHeadCount * headSize]`. */
-  queries: Float32Array;
-  /** After RoPE. f32 `[rows][kvHeadCount * headSize]`. */
-  keys: Float32Array;
-  /** f32 `[rows][kvHeadCount * headSize]`. */
-  values: Float32Array;
-}
 
 /** Sums over the packs of one side. */
 class SpreadSums {

@@ -12,7 +12,8 @@ import {
   serialiseCalibration,
 } from "../calibration/calibration.ts";
 import { LayerRecall, RECALL_PERIOD_MAX } from "../calibration/recall.ts";
-import { LayerStatistics, type SliceSample } from "../calibration/statistics.ts";
+import type { SliceSample } from "../calibration/samples.ts";
+import { LayerStatistics } from "../calibration/statistics.ts";
 import { KEY, VALUE } from "../codec/record.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
 import { createCodec } from "../codec/profile.ts";
