@@ -4,9 +4,9 @@
  * @module
  */
 
-import { basename } from "node:path";
 import { createEngine, type EngineInfo } from "../../mod.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { modelFileName } from "../../src/gguf/split_files.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
 import { directPromptReader, WorkerPromptReader } from "../../src/tokenizer/prompt_reader.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -48,12 +48,12 @@ export async function loadServedModel(
 }
 
 /**
- * The name a model file is served under: its file name without `.gguf` and without the tensor type
- * (`.Q4_1`, `-Q8_0`, `-f16`).
+ * The name a model file is served under: its file name without `.gguf`, without the place of a part
+ * (`-00001-of-00005`) and without the tensor type (`.Q4_1`, `-Q8_0`, `-f16`).
  */
 export function servedName(modelPath: string): string {
-  const stem = basename(modelPath).replace(/\.gguf$/i, "");
-  return stem.replace(/[.-](I?Q\d\w*|B?F\d+)$/i, "") || stem;
+  const stem = modelFileName(modelPath);
+  return stem.replace(/[.-](I?Q\d\w*|B?F\d+|MXFP4\w*)$/i, "") || stem;
 }
 
 function wantedCache({ cacheWantedBytes }: EngineInfo): string {

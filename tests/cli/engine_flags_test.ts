@@ -106,6 +106,8 @@ const NAMES: [string, string][] = [
   ["llama-7b.Q4_K_M.gguf", "llama-7b"],
   ["model.gguf", "model"],
   ["Q4_0.gguf", "Q4_0"],
+  ["/models/big-Q4_K_M-00003-of-00005.gguf", "big"],
+  ["gpt-oss-20b-MXFP4.gguf", "gpt-oss-20b"],
 ];
 
 for (const [path, name] of NAMES) {

@@ -125,7 +125,6 @@ const REFUSED: {
     says: `tensor "blk.0.ffn_gate_exps.weight" is missing`,
   },
   { metadata: { "llama.expert_shared_count": 1 }, code: "model_unsupported", says: "all tokens" },
-  { metadata: { "split.count": 3 }, code: "model_unsupported", says: "3 files" },
   {
     metadata: { "llama.rope.scaling.type": "longrope" },
     code: "model_unsupported",
