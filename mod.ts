@@ -30,6 +30,7 @@ export type {
   SlotAction,
   SlotInfo,
   SlotOutcome,
+  StoreCounts,
   TokenLogprob,
   TokenLogprobs,
 } from "./src/engine/types.ts";

@@ -79,6 +79,21 @@ export class ServerMetrics implements GenerationObserver {
     "Bytes of shared blocks outside the device",
     ["tier"],
   );
+  readonly #storeUp = this.#gauge("packkv:kv_store_up", "Whether the store of blocks answers");
+  readonly #storeBlocks = this.#gauge(
+    "packkv:kv_store_blocks",
+    "Blocks read from the store, written, not written, or found damaged, since the start",
+    ["outcome"],
+  );
+  readonly #storeBytes = this.#gauge(
+    "packkv:kv_store_bytes",
+    "Bytes read from the store and written since the start",
+    ["direction"],
+  );
+  readonly #storeFailures = this.#gauge(
+    "packkv:kv_store_failures",
+    "Times that the store was given up since the start",
+  );
   readonly #sealing = this.#counter(
     "packkv:sealing_seconds_total",
     "Device time of packing blocks; 0 if the adapter has no timestamps",
@@ -187,6 +202,17 @@ export class ServerMetrics implements GenerationObserver {
     else this.#errors.inc({ code });
   }
 
+  #takeStore(counts: NonNullable<EngineStats["store"]>): void {
+    this.#storeUp.set(counts.isUp ? 1 : 0);
+    this.#storeFailures.set(counts.failureCount);
+    this.#storeBlocks.set({ outcome: "read" }, counts.readBlockCount);
+    this.#storeBlocks.set({ outcome: "written" }, counts.writtenBlockCount);
+    this.#storeBlocks.set({ outcome: "not_written" }, counts.skippedBlockCount);
+    this.#storeBlocks.set({ outcome: "damaged" }, counts.damagedBlockCount);
+    this.#storeBytes.set({ direction: "read" }, counts.readBytes);
+    this.#storeBytes.set({ direction: "written" }, counts.writtenBytes);
+  }
+
   #take(stats: EngineStats, profile: string): void {
     this.#running.set(stats.runningSequenceCount);
     this.#waiting.set(stats.waitingSequenceCount);
@@ -200,6 +226,7 @@ export class ServerMetrics implements GenerationObserver {
     this.#retainedBytes.set(stats.retainedBytes);
     this.#tierBytes.set({ tier: "host" }, stats.hostBytes);
     this.#tierBytes.set({ tier: "disk" }, stats.diskBytes);
+    if (stats.store !== null) this.#takeStore(stats.store);
     for (const [name, ...counters] of this.#totals) {
       const added = Math.max(0, stats[name] - (this.#seen.get(name) ?? 0));
       for (const counter of counters) counter.inc(added);

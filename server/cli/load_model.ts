@@ -94,10 +94,13 @@ export function describeEngine(info: EngineInfo): string {
   ].join("\n");
 }
 
-function describeTiers({ hostCapacityBytes, diskFolder }: EngineInfo): string[] {
+function describeTiers({ hostCapacityBytes, diskFolder, storeAddress }: EngineInfo): string[] {
   if (hostCapacityBytes === 0) return [];
   const disk = diskFolder === null ? "" : `, written to ${diskFolder}`;
+  const store = storeAddress === null ? "" : `, shared by ${storeAddress}`;
   return [
-    `tiers    up to ${formatMegabytes(hostCapacityBytes)} of shared blocks in host memory${disk}`,
+    `tiers    up to ${
+      formatMegabytes(hostCapacityBytes)
+    } of shared blocks in host memory${disk}${store}`,
   ];
 }

@@ -27,10 +27,21 @@ export const SERVING_FLAGS: FlagSpecs = {
   },
   "kv-host-memory": {
     value: "MIB",
-    help: "host memory for shared blocks (default: 0, with --kv-disk 256)",
+    help: "host memory for shared blocks (default: 0, with --kv-disk or --kv-store 256)",
   },
   "kv-disk": { value: "DIR", help: "folder for shared blocks, found again after a restart" },
   "kv-disk-size": { value: "GIB", help: "most disk space for shared blocks (default: 16)" },
+  "kv-store": {
+    value: "URL",
+    help:
+      "Valkey or Redis for blocks that servers share: redis[s]://[user:password@]HOST:PORT[/DB]",
+  },
+  "kv-store-ttl": { value: "HOURS", help: "how long unused blocks stay there (default: 24)" },
+  "kv-store-write-rate": {
+    value: "MIB",
+    help: "most MiB written there a second, 0 to only read (default: no limit)",
+  },
+  "kv-store-timeout": { value: "MS", help: "longest wait for an answer of it (default: 500)" },
 };
 
 /**
@@ -55,11 +66,34 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
     if (diskFolder === null) throw new UsageError("Cannot use --kv-disk-size without --kv-disk");
     options.diskSizeBytes = Math.floor(diskGib * 2 ** 30);
   }
-  if (diskFolder !== null && hostMib === 0) {
-    throw new UsageError("Cannot use --kv-disk with --kv-host-memory 0: blocks pass through it");
+  readStoreFlags(flags, options);
+  const isKept = diskFolder !== null || options.storeUrl !== undefined;
+  if (isKept && hostMib === 0) {
+    const kept = diskFolder === null ? "--kv-store" : "--kv-disk";
+    throw new UsageError(`Cannot use ${kept} with --kv-host-memory 0: blocks pass through it`);
   }
-  if (options.sharesPrefixes === false && (diskFolder !== null || (hostMib ?? 0) > 0)) {
-    throw new UsageError("Cannot use --kv-host-memory or --kv-disk with --prefix-cache off");
+  if (options.sharesPrefixes === false && (isKept || (hostMib ?? 0) > 0)) {
+    throw new UsageError(
+      "Cannot use --kv-host-memory, --kv-disk or --kv-store with --prefix-cache off",
+    );
   }
   return options;
+}
+
+function readStoreFlags(flags: Flags, options: Partial<EngineOptions>): void {
+  const url = flags.text("kv-store");
+  const ttlHours = flags.number("kv-store-ttl", { min: 0.001, max: 100_000, unit: "hours" });
+  const rateMib = flags.number("kv-store-write-rate", { min: 0, max: 2 ** 20, unit: "MiB" });
+  const timeoutMs = flags.number("kv-store-timeout", { min: 1, max: 60_000, unit: "ms" });
+  if (url === null) {
+    if (ttlHours === null && rateMib === null && timeoutMs === null) return;
+    throw new UsageError("Cannot use settings of --kv-store without it");
+  }
+  if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? "")) {
+    throw new UsageError("Cannot use --kv-store: wanted redis[s]://[user:password@]HOST:PORT[/DB]");
+  }
+  options.storeUrl = url;
+  if (ttlHours !== null) options.storeTtlSeconds = Math.ceil(ttlHours * 3600);
+  if (rateMib !== null) options.storeWriteBytesPerSecond = Math.floor(rateMib * 2 ** 20);
+  if (timeoutMs !== null) options.storeTimeoutMs = timeoutMs;
 }

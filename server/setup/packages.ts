@@ -18,6 +18,7 @@ export const PACKAGE_NAMES: readonly string[] = [
   "@huggingface/tokenizers",
   "@mlc-ai/web-xgrammar",
   "@opentelemetry/api",
+  "@redis/client",
   "hono",
   "marked",
   "prom-client",

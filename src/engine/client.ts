@@ -82,17 +82,43 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return engine;
 }
 
-function tierOptions(options: EngineOptions): Pick<LoadOptions, "hostSizeBytes" | "disk"> {
+function tierOptions(
+  options: EngineOptions,
+): Pick<LoadOptions, "hostSizeBytes" | "disk" | "store"> {
   const { diskFolder, diskSizeBytes = DISK_SIZE_BYTES_DEFAULT, sharesPrefixes = true } = options;
   const hasDisk = diskFolder !== undefined;
-  const hostSizeBytes = options.hostSizeBytes ?? (hasDisk ? HOST_SIZE_BYTES_WITH_DISK : 0);
-  if (!sharesPrefixes && (hostSizeBytes > 0 || hasDisk)) {
-    throw new RangeError("Cannot keep blocks on host or disk: prefixes are not shared");
+  const store = storeOptions(options);
+  const isKept = hasDisk || store !== null;
+  const hostSizeBytes = options.hostSizeBytes ?? (isKept ? HOST_SIZE_BYTES_WITH_DISK : 0);
+  if (!sharesPrefixes && (hostSizeBytes > 0 || isKept)) {
+    throw new RangeError(
+      "Cannot keep blocks on host, on disk or in a store: prefixes are not shared",
+    );
   }
-  if (hasDisk && hostSizeBytes === 0) {
-    throw new RangeError("Cannot keep blocks on disk without host memory: hostSizeBytes is 0");
+  if (isKept && hostSizeBytes === 0) {
+    throw new RangeError(
+      "Cannot keep blocks on disk or in a store without host memory: hostSizeBytes is 0",
+    );
   }
-  return { hostSizeBytes, disk: hasDisk ? { folder: diskFolder, sizeBytes: diskSizeBytes } : null };
+  return {
+    hostSizeBytes,
+    store,
+    disk: hasDisk ? { folder: diskFolder, sizeBytes: diskSizeBytes } : null,
+  };
+}
+
+function storeOptions(options: EngineOptions): LoadOptions["store"] {
+  const { storeUrl: url, storeTtlSeconds: ttlSeconds = 86_400, storeTimeoutMs: timeoutMs = 500 } =
+    options;
+  if (url === undefined) return null;
+  if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? "")) {
+    throw new RangeError("Cannot use the store: wanted redis://[user:password@]HOST:PORT[/DB]");
+  }
+  const writeBytesPerSecond = options.storeWriteBytesPerSecond ?? null;
+  if (!(ttlSeconds >= 1 && timeoutMs >= 1 && (writeBytesPerSecond ?? 0) >= 0)) {
+    throw new RangeError("Cannot use the store: wanted a TTL and a time-out from 1, a rate from 0");
+  }
+  return { url, ttlSeconds, timeoutMs, writeBytesPerSecond };
 }
 
 /** @throws {RangeError} If a setting is out of its range. */

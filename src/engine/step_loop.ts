@@ -9,7 +9,7 @@ import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Beyond } from "../scheduler/beginning.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
-import type { DiskClient } from "../tiers/disk_client.ts";
+import type { TierClient } from "../tiers/tier_client.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { sizesOf } from "../scheduler/block_memory.ts";
 import { isOwnKey, kindOfKey } from "../scheduler/block_key.ts";
@@ -32,6 +32,8 @@ export class StepLoop {
   #send: (message: FromWorker) => void;
   /** Requests whose blocks are being read from disk. */
   #fetching = new Set<number>();
+  /** Where blocks are kept beyond the host, the nearest first. */
+  #tiers: readonly TierClient[];
   #sequences = new Map<number, RunningSequence>();
   #wake: (() => void) | null = null;
   #isStopping = false;
@@ -47,6 +49,7 @@ export class StepLoop {
   constructor(runtime: Runtime, send: (message: FromWorker) => void) {
     this.#runtime = runtime;
     this.#send = send;
+    this.#tiers = [runtime.disk, runtime.store].filter((tier) => tier !== null);
     this.slots = new Slots(runtime);
   }
 
@@ -57,21 +60,28 @@ export class StepLoop {
 
   /** Admits a request; a refusal is sent back as the sequence's failure. */
   generate(request: GenerateMessage): void {
-    const { disk, driver: { scheduler } } = this.#runtime;
-    const beyond = disk === null ? null : scheduler.beyond(this.#sequenceOf(request));
-    if (disk === null || beyond === null) return this.#admit(request);
+    const { scheduler } = this.#runtime.driver;
+    const isAlone = this.#tiers.length === 0;
+    const beyond = isAlone ? null : scheduler.beyond(this.#sequenceOf(request));
+    if (beyond === null) return this.#admit(request);
     this.#fetching.add(request.sequenceId);
-    void this.#fetch(beyond, disk).then(() => {
+    void this.#fetch(beyond).then(() => {
       if (this.#fetching.delete(request.sequenceId)) this.#admit(request);
     });
   }
 
-  /** Brings blocks on disk that a request would gain from to the host. */
-  async #fetch({ wanted, choose }: Beyond, disk: DiskClient): Promise<void> {
-    const keys = choose(await disk.look(wanted));
-    if (keys.length === 0) return;
+  /** Brings blocks on disk or in the store that a request would gain from to the host. */
+  async #fetch({ wanted, choose }: Beyond): Promise<void> {
+    const found = await Promise.all(this.#tiers.map((tier) => tier.look(wanted)));
+    const keys = choose(new Set(found.flatMap((keys) => [...keys])));
+    // The nearest tier that has a block.
+    const placeOf = (key: string) => found.findIndex((keys) => keys.has(key));
+    const fetched = await Promise.all(this.#tiers.map((tier, place) => {
+      const own = keys.filter((key) => placeOf(key) === place);
+      return own.length === 0 ? [] : tier.fetch(own);
+    }));
     const { runner, scheduler } = this.#runtime.driver;
-    for (const block of await disk.fetch(keys)) {
+    for (const block of fetched.flat()) {
       const { key, words } = block;
       runner.host.blocks.set(key, words);
       scheduler.addToHost({ key, kind: kindOfKey(key), ...sizesOf(block) });
@@ -133,7 +143,7 @@ export class StepLoop {
    * others can use.
    */
   async finish(): Promise<void> {
-    if (this.#runtime.disk === null) return await this.stop();
+    if (this.#tiers.length === 0) return await this.stop();
     this.#fetching.clear();
     for (const sequenceId of [...this.#sequences.keys()]) this.abort(sequenceId);
     this.#finishByMs = performance.now() + FINISH_MS_MAX;
@@ -160,6 +170,7 @@ export class StepLoop {
       layerBytes: layerBytes(),
       retainedBytes: stats.retainedWordCount * WORD_SIZE_BYTES,
       hostBytes: stats.hostBytes,
+      store: this.#runtime.store?.counts ?? null,
       diskBytes: this.#runtime.disk?.usedBytes ?? 0,
       sharedBlockCount: stats.sharedBlockCount,
       deviceBytes: gpu.allocatedBytes,
@@ -238,13 +249,14 @@ export class StepLoop {
 
   /** Hands the blocks that a step saved to the disk tier. */
   #writeBehind({ saves, swaps }: StepPlan): void {
-    const { disk, driver: { runner } } = this.#runtime;
-    if (disk === null) return;
+    const { runner } = this.#runtime.driver;
+    if (this.#tiers.length === 0) return;
     for (const op of [...saves, ...swaps]) {
       const { key } = op;
       if (isOwnKey(key)) continue;
       const words = runner.host.blocks.get(key);
-      if (words) disk.write({ key, ...sizesOf(op), words });
+      if (!words) continue;
+      for (const tier of this.#tiers) tier.write({ key, ...sizesOf(op), words });
     }
   }
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { StoreCounts } from "../tiers/store_counts.ts";
+export type { StoreCounts };
 import type { EngineErrorCode } from "../core/errors.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import type { GrammarSpec } from "../grammar/types.ts";
@@ -121,6 +123,8 @@ export interface EngineStats {
   hostBytes: number;
   /** Bytes of shared blocks on disk. */
   diskBytes: number;
+  /** What was done with the store of blocks; null without one. */
+  store: StoreCounts | null;
   /** Sealed blocks that two sequences or more use. */
   sharedBlockCount: number;
   /** All bytes of GPU buffers the engine holds. */
@@ -248,6 +252,17 @@ export interface EngineOptions {
   hostSizeBytes?: number;
   /** Folder for shared blocks that outlive the process; none if left out. */
   diskFolder?: string;
+  /** URL of a Valkey or Redis store for blocks that servers share; none if left out. */
+  storeUrl?: string;
+  /** Seconds after its last use that a block stays there, from 1; default one day. */
+  storeTtlSeconds?: number;
+  /** Most bytes written there a second, 0 to only read; no limit if left out. */
+  storeWriteBytesPerSecond?: number;
+  /**
+   * Longest wait for an answer of the store, from 1 ms; default 500. A request waits for two, and
+   * for none while the store is known not to answer.
+   */
+  storeTimeoutMs?: number;
   /** Most bytes of files there; default 16 GiB. */
   diskSizeBytes?: number;
   /** Called with what loading is doing; `fraction` is 0 to 1. */

@@ -94,7 +94,7 @@ function watchedLoop(runtime: Runtime): StepLoop {
 /** Frees the device before leaving: ending a worker with a live device can crash the process. */
 async function close(): Promise<void> {
   await loop?.finish();
-  await runtime?.disk?.close();
+  await Promise.all([runtime?.disk?.close(), runtime?.store?.close()]);
   runtime?.gpu.close();
   send({ type: "closed" });
   scope.close();

@@ -18,6 +18,7 @@ import { modelFileName } from "../gguf/split_files.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
+import type { BlockFormat } from "../tiers/block_file.ts";
 import type { SequenceFormat } from "../tiers/sequence_file.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
@@ -27,7 +28,7 @@ import { type CacheShape, rawTiles } from "../kvcache/cache_shape.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
 import { fitCache } from "./fit_cache.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
-import { DiskClient } from "../tiers/disk_client.ts";
+import { TierClient } from "../tiers/tier_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
 import { prefixRoot, STORE_VERSION } from "./prefix_root.ts";
@@ -60,7 +61,9 @@ export interface Runtime {
   info: EngineInfo;
   driver: StepDriver;
   /** Null if blocks do not go to a disk. */
-  disk: DiskClient | null;
+  disk: TierClient | null;
+  /** Null if blocks do not go to a store. */
+  store: TierClient | null;
   /** A calibration that loading had to measure, to be kept; null if it had not. */
   measuredCalibration: Calibration | null;
   /** What saved sequences must agree with; any adapter's will do. */
@@ -118,11 +121,8 @@ async function createRuntime(
   const policy = sealPolicy(options.sealPolicy);
   const content = contentName(plan, policy);
   const root = prefixRoot(gpu.facts, fingerprint, content);
-  const disk = options.disk && await DiskClient.open({
-    folder: options.disk.folder,
-    capacityBytes: options.disk.sizeBytes,
-    format: { ...shape, root: rootName([root]), profile: plan.codec.profile },
-  });
+  const format = { ...shape, root: rootName([root]), profile: plan.codec.profile };
+  const { disk, store } = await openTiers(options, format, fingerprint);
   const scheduler = new Scheduler({
     ...plan,
     sequenceCountMax: options.sequenceCountMax,
@@ -152,6 +152,7 @@ async function createRuntime(
     info,
     driver: new StepDriver(scheduler, runner),
     disk,
+    store,
     measuredCalibration: calibration.measured,
     sequenceFormat: sequenceFormat(plan, { shape, fingerprint, content }),
     eosIds: options.eosIds,
@@ -166,6 +167,19 @@ function sequenceFormat(
 ): SequenceFormat {
   const root = rootName([String(STORE_VERSION), fingerprint, content]);
   return { ...shape, root, profile: codec.profile, fingerprint, codecName: content };
+}
+
+async function openTiers(
+  { disk, store }: Pick<LoadOptions, "disk" | "store">,
+  format: BlockFormat,
+  fingerprint: string,
+): Promise<Pick<Runtime, "disk" | "store">> {
+  const keyPrefix = `packkv:${STORE_VERSION}:${fingerprint}:${format.profile.name}:`;
+  const folder = disk && { folder: disk.folder, capacityBytes: disk.sizeBytes, format };
+  return {
+    disk: folder && await TierClient.open(folder),
+    store: store && await TierClient.open({ ...store, format, keyPrefix }),
+  };
 }
 
 type Derived =
@@ -199,6 +213,7 @@ function engineInfo(
     speculates: options.speculates,
     hostCapacityBytes: options.hostSizeBytes,
     diskFolder: options.disk?.folder ?? null,
+    storeAddress: options.store && addressOf(options.store.url),
     diskCapacityBytes: options.disk?.sizeBytes ?? 0,
     weightBytes: weights.sizeBytes,
     ...derived,
@@ -259,4 +274,10 @@ function checkedContextLength(asked: number | null, shape: ModelShape): number {
         : ", the length the model was trained for"),
     { param: "contextLength" },
   );
+}
+
+/** A store's URL without user and password. */
+function addressOf(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
 }

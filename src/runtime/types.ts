@@ -4,11 +4,15 @@
  * @module
  */
 
+import type { StoreTierOptions } from "../tiers/store_tier.ts";
 import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 
 export type { ProfileOptions };
+
+/** What of a store is to be chosen. */
+export type StoreSetting = "url" | "ttlSeconds" | "writeBytesPerSecond" | "timeoutMs";
 
 /** A GGUF header as a value: the main thread reads it, the GPU worker loads by it. */
 export interface HeaderMessage extends Omit<GgufFile, "metadata"> {
@@ -44,6 +48,7 @@ export interface LoadOptions {
   speculates: boolean;
   hostSizeBytes: number;
   disk: { folder: string; sizeBytes: number } | null;
+  store: Pick<StoreTierOptions, StoreSetting> | null;
 }
 
 /** Bytes of the KV cache in force, by the names of `src/codec/FORMAT.md`. */
@@ -125,6 +130,8 @@ export interface EngineInfo {
   hostCapacityBytes: number;
   /** Folder for shared blocks; null if there is none. */
   diskFolder: string | null;
+  /** URL of the store for shared blocks, without user and password; null if there is none. */
+  storeAddress: string | null;
   /** Most bytes of shared blocks in the folder; 0 if there is none. */
   diskCapacityBytes: number;
   /** Device bytes of the weights. */

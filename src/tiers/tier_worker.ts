@@ -1,6 +1,6 @@
 /**
- * Entry of the disk worker: packs, checks, writes and reads blocks of the disk tier apart from the
- * thread that runs the steps.
+ * Entry of a tier's worker: packs, checks, writes and reads blocks on disk or in a store, apart
+ * from the thread that runs the steps.
  *
  * @module
  */
@@ -8,20 +8,27 @@
 import type { WantedBlock } from "../scheduler/beginning.ts";
 import type { StoredBlock } from "./block_file.ts";
 import { DiskTier, type DiskTierOptions } from "./disk_tier.ts";
+import { StoreTier, type StoreTierOptions } from "./store_tier.ts";
+import type { StoreCounts } from "./store_counts.ts";
+
+/** How to open either tier. */
+export type TierOptions = DiskTierOptions | StoreTierOptions;
 
 /** To the worker. */
-export type ToDiskWorker =
-  | { type: "open"; options: DiskTierOptions }
+export type ToTierWorker =
+  | { type: "open"; options: TierOptions }
   | { type: "write"; block: StoredBlock }
   | { type: "look"; requestId: number; wanted: readonly WantedBlock[] }
   | { type: "fetch"; requestId: number; keys: readonly string[] }
   | { type: "close" };
 
 /** From the worker. */
-export type FromDiskWorker =
+export type FromTierWorker =
   | { type: "opened"; keys: readonly string[]; usedBytes: number }
   | { type: "failed"; message: string }
   | { type: "written"; key: string; deleted: readonly string[]; usedBytes: number }
+  | { type: "skipped"; key: string }
+  | { type: "counts"; counts: StoreCounts }
   | { type: "not_written"; key: string; message: string }
   | {
     type: "looked";
@@ -35,12 +42,15 @@ export type FromDiskWorker =
   | { type: "closed" };
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<ToDiskWorker>) => void;
-  postMessage(message: FromDiskWorker, transfer?: Transferable[]): void;
+  onmessage: (event: MessageEvent<ToTierWorker>) => void;
+  postMessage(message: FromTierWorker, transfer?: Transferable[]): void;
   close(): void;
 };
 
-let tier: DiskTier | null = null;
+/** How often the counts of a store are reported, in milliseconds. */
+const COUNTS_INTERVAL_MS = 200;
+
+let tier: DiskTier | StoreTier | null = null;
 /** Writes are one after the other, so that closing can wait for them; reads pass them. */
 let writing: Promise<void> = Promise.resolve();
 
@@ -59,19 +69,26 @@ scope.onmessage = ({ data }) => {
       return void fetchBlocks(data.requestId, data.keys);
     case "close":
       return void writing.then(() => {
+        if (tier instanceof StoreTier) tier.close();
         scope.postMessage({ type: "closed" });
         scope.close();
       });
   }
 };
 
-async function open(options: DiskTierOptions): Promise<void> {
+async function open(options: TierOptions): Promise<void> {
   try {
-    tier = await DiskTier.open(options);
+    tier = "url" in options ? await StoreTier.open(options) : await DiskTier.open(options);
+    sendCounts();
+    if (tier instanceof StoreTier) setInterval(sendCounts, COUNTS_INTERVAL_MS);
     scope.postMessage({ type: "opened", keys: tier.keys, usedBytes: tier.usedBytes });
   } catch (error) {
     scope.postMessage({ type: "failed", message: (error as Error).message });
   }
+}
+
+function sendCounts(): void {
+  if (tier instanceof StoreTier) scope.postMessage({ type: "counts", counts: tier.counts });
 }
 
 async function write(block: StoredBlock): Promise<void> {
@@ -79,6 +96,7 @@ async function write(block: StoredBlock): Promise<void> {
   const { key } = block;
   try {
     const deleted = await tier.write(block);
+    if (deleted === null) return scope.postMessage({ type: "skipped", key });
     scope.postMessage({ type: "written", key, deleted, usedBytes: tier.usedBytes });
   } catch (error) {
     scope.postMessage({ type: "not_written", key, message: (error as Error).message });
@@ -88,7 +106,9 @@ async function write(block: StoredBlock): Promise<void> {
 async function look(requestId: number, wanted: readonly WantedBlock[]): Promise<void> {
   const found = await tier?.look(wanted) ?? new Set<string>();
   const keys = wanted.flatMap(({ sealed, raw }) => [sealed, raw]).filter((key) => key !== null);
-  const gone = keys.filter((key) => !tier?.has(key));
+  const gone = keys.filter((key) =>
+    !found.has(key) && !(tier instanceof DiskTier && tier.has(key))
+  );
   const usedBytes = tier?.usedBytes ?? 0;
   scope.postMessage({ type: "looked", requestId, found: [...found], gone, usedBytes });
 }

@@ -1,5 +1,6 @@
 /**
- * The step loop's face of the disk tier: which blocks are on disk, writing behind, fetching.
+ * The step loop's face of the disk tier or the store: which blocks are there, writing behind,
+ * fetching.
  *
  * @module
  */
@@ -7,16 +8,21 @@
 import { EngineError } from "../core/errors.ts";
 import type { WantedBlock } from "../scheduler/beginning.ts";
 import type { StoredBlock } from "./block_file.ts";
-import type { DiskTierOptions } from "./disk_tier.ts";
-import type { FromDiskWorker, ToDiskWorker } from "./disk_worker.ts";
+import type { StoreCounts } from "./store_counts.ts";
+import type { FromTierWorker, TierOptions, ToTierWorker } from "./tier_worker.ts";
 
 /** Pause of writing after a failure, such as a full disk. */
 const PAUSE_MS = 30_000;
 /** Blocks that may wait to be written; more are not written. */
 const PENDING_COUNT_MAX = 256;
 
-/** Blocks of one cache on disk, behind a worker. */
-export class DiskClient {
+/** Longest wait at the end for a store to take what is still to be written. */
+const STORE_CLOSE_MS_MAX = 300;
+/** What a worker may add to the time-outs of its store. */
+const STORE_MARGIN_MS = 100;
+
+/** Blocks of one cache on disk or in a store, behind a worker. */
+export class TierClient {
   #worker: Worker;
   #keys = new Set<string>();
   #pending = new Set<string>();
@@ -29,9 +35,17 @@ export class DiskClient {
   #opened = Promise.withResolvers<void>();
   #closed = Promise.withResolvers<void>();
 
-  private constructor() {
-    this.#worker = new Worker(new URL("./disk_worker.ts", import.meta.url), { type: "module" });
-    this.#worker.onmessage = ({ data }: MessageEvent<FromDiskWorker>) => this.#receive(data);
+  #counts: StoreCounts | null = null;
+  /** Where blocks go, for messages. */
+  #place: string;
+  /** Longest wait for an answer of the worker. */
+  #limitMs: number;
+
+  private constructor(options: TierOptions) {
+    this.#place = "url" in options ? "the store" : "disk";
+    this.#limitMs = "url" in options ? options.timeoutMs + STORE_MARGIN_MS : Infinity;
+    this.#worker = new Worker(new URL("./tier_worker.ts", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromTierWorker>) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.#fail(`its worker ended: ${event.message}`);
@@ -43,19 +57,27 @@ export class DiskClient {
    *
    * @throws {EngineError} `invalid_request` if the folder cannot be used.
    */
-  static async open(options: DiskTierOptions): Promise<DiskClient> {
-    const client = new DiskClient();
+  static async open(options: TierOptions): Promise<TierClient> {
+    const client = new TierClient(options);
     client.#send({ type: "open", options });
     try {
       await client.#opened.promise;
     } catch (error) {
-      const state = `Cannot use ${options.folder} for blocks: ${(error as Error).message}`;
-      throw new EngineError("invalid_request", state, { param: "diskFolder" });
+      const isStore = "url" in options;
+      const place = isStore ? "the store" : options.folder;
+      const state = `Cannot use ${place} for blocks: ${(error as Error).message}`;
+      const param = isStore ? "storeUrl" : "diskFolder";
+      throw new EngineError("invalid_request", state, { param });
     }
     return client;
   }
 
-  /** Bytes of all files. */
+  /** What was done with the store; null of a disk. */
+  get counts(): StoreCounts | null {
+    return this.#counts;
+  }
+
+  /** Bytes of all files; 0 of a store. */
   get usedBytes(): number {
     return this.#usedBytes;
   }
@@ -77,6 +99,10 @@ export class DiskClient {
     const requestId = this.#nextRequestId++;
     this.#looks.set(requestId, resolve);
     this.#send({ type: "look", requestId, wanted });
+    this.#limit(() => {
+      this.#looks.delete(requestId);
+      resolve(new Set());
+    }, promise);
     return promise;
   }
 
@@ -96,20 +122,34 @@ export class DiskClient {
     const { promise, resolve } = Promise.withResolvers<readonly StoredBlock[]>();
     this.#fetches.set(requestId, resolve);
     this.#send({ type: "fetch", requestId, keys });
+    this.#limit(() => {
+      this.#fetches.delete(requestId);
+      resolve([]);
+    }, promise);
     return promise;
   }
 
   /** Writes what waits and ends the worker. */
   async close(): Promise<void> {
     this.#send({ type: "close" });
+    if (this.#limitMs !== Infinity) {
+      setTimeout(() => this.#fail("it is closed"), STORE_CLOSE_MS_MAX);
+    }
     await this.#closed.promise;
   }
 
-  #send(message: ToDiskWorker): void {
+  /** Does without an answer that takes too long. */
+  #limit(giveUp: () => void, answer: Promise<unknown>): void {
+    if (this.#limitMs === Infinity) return;
+    const timer = setTimeout(giveUp, this.#limitMs);
+    void answer.then(() => clearTimeout(timer));
+  }
+
+  #send(message: ToTierWorker): void {
     this.#worker.postMessage(message);
   }
 
-  #receive(message: FromDiskWorker): void {
+  #receive(message: FromTierWorker): void {
     switch (message.type) {
       case "opened":
         this.#keys = new Set(message.keys);
@@ -122,6 +162,12 @@ export class DiskClient {
         this.#keys.add(message.key);
         for (const key of message.deleted) this.#keys.delete(key);
         this.#usedBytes = message.usedBytes;
+        return;
+      case "skipped":
+        this.#pending.delete(message.key);
+        return;
+      case "counts":
+        this.#counts = message.counts;
         return;
       case "not_written":
         this.#pending.delete(message.key);
@@ -147,7 +193,9 @@ export class DiskClient {
     if (performance.now() < this.#pausedUntilMs) return;
     this.#pausedUntilMs = performance.now() + PAUSE_MS;
     const seconds = PAUSE_MS / 1000;
-    console.error(`packkv: cannot write blocks to disk, next try in ${seconds} s: ${reason}`);
+    console.error(
+      `packkv: cannot write blocks to ${this.#place}, next try in ${seconds} s: ${reason}`,
+    );
   }
 
   /** Continues without a disk: every block counts as missing. */
