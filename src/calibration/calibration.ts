@@ -46,7 +46,8 @@ export interface Calibration {
 }
 
 const MAGIC = "PKVCALIB";
-const VERSION = 3;
+/** Files of another version are refused. */
+export const CALIBRATION_VERSION = 3;
 const HEADER_WORD_COUNT = 6;
 const HAS_DAMAGE = 1;
 const FINGERPRINT_SIZE_BYTES = 16;
@@ -85,7 +86,9 @@ export function serialiseCalibration(calibration: Calibration): Uint8Array<Array
   bytes.set(new TextEncoder().encode(MAGIC));
   let at = MAGIC.length;
   const flags = hasDamage ? HAS_DAMAGE : 0;
-  for (const word of [VERSION, flags, tokenCount, layers.length, kvHeadCount, channelCount]) {
+  for (
+    const word of [CALIBRATION_VERSION, flags, tokenCount, layers.length, kvHeadCount, channelCount]
+  ) {
     view.setUint32(at, word, true);
     at += 4;
   }
@@ -201,7 +204,9 @@ function readHeader(bytes: Uint8Array, refuse: (reason: string) => never) {
     { length: HEADER_WORD_COUNT },
     (_, index) => view.getUint32(MAGIC.length + 4 * index, true),
   );
-  if (version !== VERSION) refuse(`it has version ${version}, this program reads ${VERSION}`);
+  if (version !== CALIBRATION_VERSION) {
+    refuse(`it has version ${version}, this program reads ${CALIBRATION_VERSION}`);
+  }
   if (flags > HAS_DAMAGE) refuse(`it has unknown flags ${flags}`);
   const hasDamage = flags === HAS_DAMAGE;
   const shape = { layerCount, kvHeadCount, channelCount };

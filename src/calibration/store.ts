@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { EngineError } from "../core/errors.ts";
 import {
   type Calibration,
+  CALIBRATION_VERSION,
   type ExpectedCalibration,
   parseCalibration,
   serialiseCalibration,
@@ -28,9 +29,12 @@ export function calibrationPath(modelFingerprint: string): string {
   return cachePath(`${modelFingerprint}.pkvc`);
 }
 
-/** Of a calibration that loading measured, `<fingerprint>.measured.pkvc` there; likewise. */
+/**
+ * Of a calibration that loading measured, `<fingerprint>.measured-<version>.pkvc` there; likewise.
+ * One of an older version is not found, so that loading measures again.
+ */
 export function measuredPath(modelFingerprint: string): string {
-  return cachePath(`${modelFingerprint}.measured.pkvc`);
+  return cachePath(`${modelFingerprint}.measured-${CALIBRATION_VERSION}.pkvc`);
 }
 
 function cachePath(fileName: string): string {
