@@ -29,7 +29,9 @@ Deno.test("every configuration file of the guide is one that serve and run accep
 });
 
 Deno.test("every curl of the guide gets an answer", async () => {
-  const { app } = harness(() => tokensOf("ok"), { app: { slotFolder: "/kept" } });
+  const app = harness(() => tokensOf("ok"), {
+    app: { slotFolder: "/kept", modelId: "SmolLM2-135M-Instruct" },
+  }).app;
   const shells = Object.values(DOCS).flatMap((text) => fencesOf(text, "sh")).join("\n");
   const url = String.raw`'?http://127\.0\.0\.1:8000([^\s']+)'?`;
   const call = new RegExp(`^curl (?:-N |-X POST )?${url}(?: -H '[^']+')?\\s+-d '([^']+)'`, "gm");
