@@ -72,10 +72,14 @@ export async function ensureTestPackages(
   return "auto";
 }
 
-/** A run of the program that does nothing: what Deno runs, it fetches. */
+/**
+ * A run of the program that does nothing: what Deno runs, it fetches. What only a worker imports is
+ * run before it.
+ */
 function runOf(root: string, source: PackageSource | "auto"): string[] {
   const program = join(root, "server/main.ts");
-  return ["run", "-A", ...optionsOf(root, source), program, "version"];
+  const preload = ["--preload", join(root, "src/tiers/store_tier.ts")];
+  return ["run", "-A", ...optionsOf(root, source), ...preload, program, "version"];
 }
 
 function optionsOf(root: string, source: PackageSource | "auto"): string[] {
