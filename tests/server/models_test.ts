@@ -70,6 +70,7 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     kv_host_bytes: 0,
     kv_disk_folder: null,
     kv_disk_bytes: 0,
+    kv_store: null,
     body_bytes: 16 * 2 ** 20,
     request_seconds: 3600,
     drain_seconds: 0,
