@@ -14,6 +14,7 @@ import { runMerge } from "../support/attention_runs.ts";
 import { testGpu } from "../support/gpu.ts";
 import { type Lie, lyingWebgpu } from "../support/lying_webgpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
+import { runWithSubgroupsOf } from "../support/subgroup_process.ts";
 
 /** Set where this file runs in a process of its own for another size of subgroups. */
 const WIDTH_VARIABLE = "PROBE_TEST_SUBGROUP_SIZE";
@@ -120,26 +121,13 @@ if (!isOwnProcess) {
   });
 }
 
-// A process has one size of subgroups; the software driver takes another from its environment. Its
-// shader cache does not tell sizes apart, so each has a folder of its own.
 for (const size of isOwnProcess ? [] : [4, 16]) {
   Deno.test({
     name: `openGpu() finds the lanes of subgroups of ${size}, whatever the adapter says`,
     ignore: !facts.isFallback,
     async fn() {
-      const cache = `${Deno.env.get("MESA_SHADER_CACHE_DIR") ?? "/tmp/mesa"}-${size}`;
-      await Deno.mkdir(cache, { recursive: true });
-      const config = new URL("../../deno.json", import.meta.url).pathname;
-      const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-        args: ["test", "-A", "--no-check", "--config", config, import.meta.url],
-        env: {
-          LP_NATIVE_VECTOR_WIDTH: String(32 * size),
-          MESA_SHADER_CACHE_DIR: cache,
-          NO_COLOR: "1",
-          [WIDTH_VARIABLE]: String(size),
-        },
-      }).output();
-      const report = new TextDecoder().decode(stdout);
+      const own = { url: import.meta.url, variable: WIDTH_VARIABLE };
+      const { success, report } = await runWithSubgroupsOf(size, own);
       assertEquals([success, report.includes(`${SAYINGS.length} passed`)], [true, true], report);
     },
   });

@@ -34,6 +34,7 @@ import {
 import { fittingTables, makeBandedAttentionCase } from "../support/banded_attention_case.ts";
 import { testGpu } from "../support/gpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
+import { runWithSubgroupsOf } from "../support/subgroup_process.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
 const NMSE_MAX = 1e-10;
@@ -167,26 +168,13 @@ Deno.test("the adapters of this file exchange values among 8, 16 and 32 lanes", 
   assertEquals(counts, widthExpected === undefined ? [own, 32] : [own]);
 });
 
-// A process has one size of subgroups; the software driver takes another from its environment. Its
-// shader cache does not tell sizes apart, so each has a folder of its own.
 for (const size of widthExpected === undefined ? [4, 16] : []) {
   Deno.test({
     name: `all kernels that exchange values match their references in subgroups of ${size}`,
     ignore: !facts.isFallback,
     async fn() {
-      const config = new URL("../../deno.json", import.meta.url).pathname;
-      const cache = `${Deno.env.get("MESA_SHADER_CACHE_DIR") ?? "/tmp/mesa"}-${size}`;
-      await Deno.mkdir(cache, { recursive: true });
-      const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["test", "-A", "--no-check", "--config", config, import.meta.url],
-        env: {
-          LP_NATIVE_VECTOR_WIDTH: String(32 * size),
-          MESA_SHADER_CACHE_DIR: cache,
-          NO_COLOR: "1",
-          [WIDTH_VARIABLE]: String(size),
-        },
-      }).output();
-      const [report, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+      const own = { url: import.meta.url, variable: WIDTH_VARIABLE };
+      const { report, errors } = await runWithSubgroupsOf(size, own);
       const testCount = Object.keys(RUNS).length * HEADS.length + 1;
       assertStringIncludes(report, `${testCount} passed | 0 failed`, report + errors);
     },

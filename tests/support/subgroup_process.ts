@@ -1,0 +1,30 @@
+/**
+ * Runs a test file again in a process whose software driver has subgroups of another size: a
+ * process has one, taken from its environment. The driver's shader cache does not tell sizes apart,
+ * so each has a folder of its own.
+ */
+
+/**
+ * Runs the tests of `url` with subgroups of `size` lanes.
+ *
+ * @param variable Environment variable that tells the file its size.
+ */
+export async function runWithSubgroupsOf(
+  size: number,
+  { url, variable }: { url: string; variable: string },
+): Promise<{ success: boolean; report: string; errors: string }> {
+  const cache = `${Deno.env.get("MESA_SHADER_CACHE_DIR") ?? "/tmp/mesa"}-${size}`;
+  await Deno.mkdir(cache, { recursive: true });
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--no-check", "--config", config, url],
+    env: {
+      LP_NATIVE_VECTOR_WIDTH: String(32 * size),
+      MESA_SHADER_CACHE_DIR: cache,
+      NO_COLOR: "1",
+      [variable]: String(size),
+    },
+  }).output();
+  const [report, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { success, report, errors };
+}
