@@ -144,17 +144,17 @@ export class ForwardGraph {
       this.#gpu.write(this.sampledIds, slot * WORD_SIZE_BYTES, Uint32Array.of(knownId));
     }
     const rows = decodes.map((row) => this.#rowOf(row, row.position, row.slot));
-    const draftIds = decodes.flatMap((row) => row.draftIds);
+    const draftIds: number[] = [];
     const firstDraft = this.sampledCount + SLICE_TOKEN_COUNT;
+    for (const row of decodes) {
+      for (const [index, id] of row.draftIds.entries()) {
+        rows.push(this.#rowOf(row, row.position + 1 + index, firstDraft + draftIds.length));
+        draftIds.push(id);
+      }
+    }
     if (draftIds.length > 0) {
       this.#gpu.write(this.sampledIds, firstDraft * WORD_SIZE_BYTES, Uint32Array.from(draftIds));
     }
-    const draftRows = decodes.flatMap((row) => row.draftIds.map((_, index) => ({ row, index })));
-    rows.push(
-      ...draftRows.map(({ row, index }, place) =>
-        this.#rowOf(row, row.position + 1 + index, firstDraft + place)
-      ),
-    );
     const { stack, group } = this.#decode;
     group.write(rows);
     const layers = { first: 0, end: this.#options.plan.layers.length };
