@@ -3,12 +3,6 @@
 // file: words a and b have those of blocks 0 to 3 in the low 6 bits of their bytes, word c has the
 // low 4 bits of those of blocks 4 to 7, whose high 2 bits are the high 2 bits of a and b.
 
-// Of a lane's 4 outputs.
-struct Scales {
-  scale: vec4<f32>,
-  minimum: vec4<f32>,
-}
-
 // `base` has the super-block's scale (low half) and scale of minima as f16. Products are exact.
 fn k_scales(
   base: vec4<u32>,

@@ -1,18 +1,6 @@
 //: file shaders/lib/weight_side_halves.wgsl
 // Side data of blocks of 32 columns without minima: the scale as f16, two rows in a word.
 
-alias Shared = u32;
-
-// Of a lane's 4 outputs.
-struct Scales {
-  scale: vec4<f32>,
-  minimum: vec4<f32>,
-}
-
-fn load_shared(group_block: u32, lane: u32) -> Shared {
-  return 0u;
-}
-
 fn load_scales(group_block: u32, lane: u32) -> Scales {
   let pairs = scales[group_block * 4u + lane / 2u];
   let words = select(pairs.xy, pairs.zw, (lane & 1u) > 0u);

@@ -2,18 +2,6 @@
 // Side data of super-blocks of 256 columns with scales of 6 bits around 32 for 32 columns: a word
 // with the scale of scales as f16 (low half) and the scales' high 2 bits, a word with their low 4.
 
-alias Shared = u32;
-
-// Of a lane's 4 outputs.
-struct Scales {
-  scale: vec4<f32>,
-  minimum: vec4<f32>,
-}
-
-fn load_shared(group_block: u32, lane: u32) -> Shared {
-  return 0u;
-}
-
 fn load_scales(group_block: u32, lane: u32) -> Scales {
   let at = group_block / 8u * 16u + lane;
   let base = scales[at];

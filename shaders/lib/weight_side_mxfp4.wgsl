@@ -2,18 +2,6 @@
 // Side data of blocks of 32 columns with floats of 4 bits: the exponent of the scale, of a lane's 4
 // rows in one word. The table holds twice the values of the floats, so scales are halved.
 
-alias Shared = u32;
-
-// Of a lane's 4 outputs.
-struct Scales {
-  scale: vec4<f32>,
-  minimum: vec4<f32>,
-}
-
-fn load_shared(group_block: u32, lane: u32) -> Shared {
-  return 0u;
-}
-
 fn load_scales(group_block: u32, lane: u32) -> Scales {
   let words = scales[group_block * 2u + lane / 4u];
   let pair = select(words.xy, words.zw, (lane & 2u) > 0u);

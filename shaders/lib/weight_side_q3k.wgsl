@@ -11,11 +11,6 @@ struct Shared {
   high_scales: vec4<u32>, // high bits of both, in the low 4 bits
 }
 
-struct Scales {
-  scale: vec4<f32>,
-  minimum: vec4<f32>,
-}
-
 fn load_shared(group_block: u32, lane: u32) -> Shared {
   let block = group_block & 7u;
   let at = group_block / 8u * 92u + 4u + lane;

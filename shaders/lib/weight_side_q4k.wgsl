@@ -2,12 +2,6 @@
 // Side data of super-blocks of 256 columns with codes of 4 bits: four words for each row, as
 // shaders/lib/weight_k_scales.wgsl says, which is appended.
 
-alias Shared = u32;
-
-fn load_shared(group_block: u32, lane: u32) -> Shared {
-  return 0u;
-}
-
 fn load_scales(group_block: u32, lane: u32) -> Scales {
   let at = group_block / 8u * 32u + lane;
   return k_scales(

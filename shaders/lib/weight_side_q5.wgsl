@@ -4,12 +4,6 @@
 
 alias Shared = vec4<u32>; // highest bits of a lane's 4 outputs
 
-// Of a lane's 4 outputs.
-struct Scales {
-  scale: vec4<f32>,
-  minimum: vec4<f32>,
-}
-
 fn load_shared(group_block: u32, lane: u32) -> Shared {
   return scales[group_block * 16u + 8u + lane];
 }

@@ -10,11 +10,6 @@ struct Shared {
   scales: vec4<u32>, // of both, in the low and the next byte
 }
 
-struct Scales {
-  scale: vec4<f32>,
-  minimum: vec4<f32>,
-}
-
 fn load_shared(group_block: u32, lane: u32) -> Shared {
   let block = group_block & 7u;
   let at = group_block / 8u * 164u + 4u + lane;

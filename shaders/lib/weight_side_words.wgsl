@@ -1,18 +1,6 @@
 //: file shaders/lib/weight_side_words.wgsl
 // Side data of blocks of 32 columns: a word with scale (low half) and minimum as f16.
 
-alias Shared = u32;
-
-// Of a lane's 4 outputs.
-struct Scales {
-  scale: vec4<f32>,
-  minimum: vec4<f32>,
-}
-
-fn load_shared(group_block: u32, lane: u32) -> Shared {
-  return 0u;
-}
-
 fn load_scales(group_block: u32, lane: u32) -> Scales {
   let words = scales[group_block * 8u + lane];
   let x = unpack2x16float(words.x);

@@ -1,6 +1,6 @@
 import codes from "../../../shaders/lib/weight_bf16.wgsl" with { type: "text" };
 import sideNone from "../../../shaders/lib/weight_side_none.wgsl" with { type: "text" };
-import { joinTexts, type WeightFormatSpec, writeVectors } from "./spec.ts";
+import { formatText, UNSHARED, type WeightFormatSpec, writeVectors } from "./spec.ts";
 
 /** bfloat16, two columns in a word. */
 export const bf16 = {
@@ -8,5 +8,5 @@ export const bf16 = {
   vectorsPerBlock: 4,
   sideWordCount: 0,
   writers: { BF16: (view, at, target) => writeVectors(view, at, target, 4) },
-  text: joinTexts(sideNone, codes),
+  text: formatText(UNSHARED, sideNone, codes),
 } as const satisfies WeightFormatSpec;

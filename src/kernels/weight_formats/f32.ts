@@ -4,9 +4,10 @@ import { dequantise } from "../../gguf/dequantise.ts";
 import { TENSOR_TYPES, type TensorType } from "../../gguf/tensor_types.ts";
 import {
   BLOCK_COLUMN_COUNT,
+  formatText,
   GROUP_ROW_COUNT,
-  joinTexts,
   type UnitWriter,
+  UNSHARED,
   VECTOR_STRIDE,
   type WeightFormatSpec,
 } from "./spec.ts";
@@ -24,7 +25,7 @@ export const f32 = {
   writers: Object.fromEntries(
     (Object.keys(TENSOR_TYPES) as TensorType[]).map((type) => [type, floatWriter(type)]),
   ) as Record<TensorType, UnitWriter>,
-  text: joinTexts(sideNone, codes),
+  text: formatText(UNSHARED, sideNone, codes),
 } as const satisfies WeightFormatSpec;
 
 function floatWriter(type: TensorType): UnitWriter {

@@ -2,9 +2,10 @@ import side from "../../../shaders/lib/weight_side_iq4_xs.wgsl" with { type: "te
 import { IQ4_VALUES } from "../../gguf/tensor_types/iq4_nl.ts";
 import { codebookText } from "./codebook.ts";
 import {
-  joinTexts,
+  formatText,
   putSideWord,
   type UnitTarget,
+  UNSHARED,
   type WeightFormatSpec,
   writeVectors,
 } from "./spec.ts";
@@ -24,5 +25,5 @@ export const iq4_xs = {
       });
     },
   },
-  text: joinTexts(side, codebookText(IQ4_VALUES)),
+  text: formatText(UNSHARED, side, codebookText(IQ4_VALUES)),
 } as const satisfies WeightFormatSpec;

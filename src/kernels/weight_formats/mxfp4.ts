@@ -1,7 +1,13 @@
 import side from "../../../shaders/lib/weight_side_mxfp4.wgsl" with { type: "text" };
 import { DOUBLED_VALUES } from "../../gguf/tensor_types/mxfp4.ts";
 import { codebookText } from "./codebook.ts";
-import { GROUP_ROW_COUNT, joinTexts, type WeightFormatSpec, writeVectors } from "./spec.ts";
+import {
+  formatText,
+  GROUP_ROW_COUNT,
+  UNSHARED,
+  type WeightFormatSpec,
+  writeVectors,
+} from "./spec.ts";
 
 /** Floats of 4 bits; an exponent of 8 bits for 32 columns, four rows in a word. */
 export const mxfp4 = {
@@ -15,5 +21,5 @@ export const mxfp4 = {
       writeVectors(view, at + 1, target, 1);
     },
   },
-  text: joinTexts(side, codebookText(DOUBLED_VALUES)),
+  text: formatText(UNSHARED, side, codebookText(DOUBLED_VALUES)),
 } as const satisfies WeightFormatSpec;

@@ -2,8 +2,8 @@ import side from "../../../shaders/lib/weight_side_q3k.wgsl" with { type: "text"
 import codes from "../../../shaders/lib/weight_q3k.wgsl" with { type: "text" };
 import { scaleQ3 } from "../../gguf/tensor_types/q3_k.ts";
 import {
+  formatText,
   HALVES_WORD_COUNT,
-  joinTexts,
   putHalf,
   putSideWord,
   type UnitTarget,
@@ -25,7 +25,7 @@ export const q3k = {
       writePairs(view, at + 32, target);
     },
   },
-  text: joinTexts(side, codes),
+  text: formatText(side, codes),
 } as const satisfies WeightFormatSpec;
 
 /** Two words with the low 4 bits of 16 scales, one with their high 2. */

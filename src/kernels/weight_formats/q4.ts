@@ -1,7 +1,14 @@
 import codes from "../../../shaders/lib/weight_q4.wgsl" with { type: "text" };
 import sideWords from "../../../shaders/lib/weight_side_words.wgsl" with { type: "text" };
 import { scaleAround } from "./minimum_around.ts";
-import { centerText, joinTexts, putSideWord, type WeightFormatSpec, writeVectors } from "./spec.ts";
+import {
+  centerText,
+  formatText,
+  putSideWord,
+  UNSHARED,
+  type WeightFormatSpec,
+  writeVectors,
+} from "./spec.ts";
 
 /** Codes of 4 bits; scale and minimum for 32 columns. */
 export const q4 = {
@@ -18,5 +25,5 @@ export const q4 = {
       writeVectors(view, at + 2, target, 1);
     },
   },
-  text: joinTexts(sideWords, centerText(0), codes),
+  text: formatText(UNSHARED, sideWords, centerText(0), codes),
 } as const satisfies WeightFormatSpec;

@@ -1,7 +1,7 @@
 import codes from "../../../shaders/lib/weight_q4.wgsl" with { type: "text" };
 import kScales from "../../../shaders/lib/weight_k_scales.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_q4k.wgsl" with { type: "text" };
-import { centerText, joinTexts, type WeightFormatSpec } from "./spec.ts";
+import { centerText, formatText, UNSHARED, type WeightFormatSpec } from "./spec.ts";
 import { pairedNibbles, writeNibbles, writeScales } from "./super_block.ts";
 
 /** Codes of 4 bits; scales and minima of 6 bits for 32 columns, two of f16 for 256. */
@@ -15,5 +15,5 @@ export const q4k = {
       writeNibbles(target, (sub, index) => pairedNibbles(view, at + 16, sub, index));
     },
   },
-  text: joinTexts(side, kScales, centerText(0), codes),
+  text: formatText(UNSHARED, side, kScales, centerText(0), codes),
 } as const satisfies WeightFormatSpec;

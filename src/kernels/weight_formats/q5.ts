@@ -1,7 +1,13 @@
 import codes from "../../../shaders/lib/weight_q5.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_q5.wgsl" with { type: "text" };
 import { scaleAround } from "./minimum_around.ts";
-import { centerText, joinTexts, putSideWord, type WeightFormatSpec, writeVectors } from "./spec.ts";
+import {
+  centerText,
+  formatText,
+  putSideWord,
+  type WeightFormatSpec,
+  writeVectors,
+} from "./spec.ts";
 
 /** Codes of 5 bits; scale and minimum for 32 columns. */
 export const q5 = {
@@ -20,5 +26,5 @@ export const q5 = {
       writeVectors(view, at + 6, target, 1);
     },
   },
-  text: joinTexts(side, centerText(0), codes),
+  text: formatText(side, centerText(0), codes),
 } as const satisfies WeightFormatSpec;

@@ -2,9 +2,9 @@ import codes from "../../../shaders/lib/weight_q5.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_q5_0.wgsl" with { type: "text" };
 import {
   centerText,
+  formatText,
   GROUP_ROW_COUNT,
   HALVES_WORD_COUNT,
-  joinTexts,
   putHalf,
   type WeightFormatSpec,
   writeVectors,
@@ -22,5 +22,5 @@ export const q5_0 = {
       writeVectors(view, at + 6, target, 1);
     },
   },
-  text: joinTexts(side, centerText(16), codes),
+  text: formatText(side, centerText(16), codes),
 } as const satisfies WeightFormatSpec;

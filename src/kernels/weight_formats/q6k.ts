@@ -1,9 +1,9 @@
 import codes from "../../../shaders/lib/weight_q6k.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_q6k.wgsl" with { type: "text" };
 import {
+  formatText,
   GROUP_ROW_COUNT,
   HALVES_WORD_COUNT,
-  joinTexts,
   putHalf,
   type UnitTarget,
   type WeightFormatSpec,
@@ -16,7 +16,7 @@ export const q6k = {
   vectorsPerBlock: 1,
   sideWordCount: HALVES_WORD_COUNT + (4 + 16) * 32,
   writers: { Q6_K: writeQ6_K },
-  text: joinTexts(side, codes),
+  text: formatText(side, codes),
 } as const satisfies WeightFormatSpec;
 
 function writeQ6_K(view: DataView, at: number, target: UnitTarget): void {

@@ -2,9 +2,10 @@ import codes from "../../../shaders/lib/weight_q8.wgsl" with { type: "text" };
 import sideWords from "../../../shaders/lib/weight_side_words.wgsl" with { type: "text" };
 import { scaleAround } from "./minimum_around.ts";
 import {
-  joinTexts,
+  formatText,
   putSideWord,
   type UnitTarget,
+  UNSHARED,
   VECTOR_STRIDE,
   type WeightFormatSpec,
   writeVectors,
@@ -29,7 +30,7 @@ export const q8 = {
       spreadNibbles(view, at + 2, target);
     },
   },
-  text: joinTexts(sideWords, codes),
+  text: formatText(UNSHARED, sideWords, codes),
 } as const satisfies WeightFormatSpec;
 
 function spreadNibbles(view: DataView, at: number, { words, vector }: UnitTarget): void {

@@ -1,3 +1,5 @@
+import scales from "../../../shaders/lib/weight_scales.wgsl" with { type: "text" };
+import unshared from "../../../shaders/lib/weight_unshared.wgsl" with { type: "text" };
 import type { TensorType } from "../../gguf/tensor_types.ts";
 
 /** A format in which weights lie on the device. */
@@ -69,9 +71,25 @@ export function putHalf({ side, sideStart, row }: UnitTarget, bits: number): voi
   side[sideStart + (row >> 1)] |= bits << (16 * (row & 1));
 }
 
+/** Writes blocks of a scale as f16 and `vectorCount` vectors of codes. */
+export function scaledCodesWriter(vectorCount: number): UnitWriter {
+  return (view, at, target) => {
+    putHalf(target, view.getUint16(at, true));
+    writeVectors(view, at + 2, target, vectorCount);
+  };
+}
+
 /** WGSL: the code that stands for 0. */
 export function centerText(center: number): string {
   return `const CENTER = ${center};`;
+}
+
+/** WGSL: `load_shared` of formats whose codes need nothing of the side data. */
+export const UNSHARED: string = unshared;
+
+/** The text of a format: what its side data give, then its own texts. */
+export function formatText(...texts: readonly string[]): string {
+  return joinTexts(scales, ...texts);
 }
 
 /** Texts as one. */
