@@ -12,7 +12,7 @@ import { ensureTestPackages } from "../setup/packages.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import type { Command } from "./command.ts";
 import { listTestFiles, testGroups, testJobCount } from "./test_groups.ts";
-import { failedTests, runGroups, runTests, type StartTests, sumCounts } from "./test_process.ts";
+import { runGroups, runTests, type StartTests, sumCounts, testFailures } from "./test_process.ts";
 import { describeCounts, reaches, testArguments } from "./test_runner.ts";
 
 /** The command. */
@@ -71,15 +71,18 @@ async function runAll(testFolder: string, start: StartTests): Promise<number> {
   const jobCount = testJobCount(navigator.hardwareConcurrency);
   const runs = await runGroups(beside.map(inFolder), jobCount, start);
   runs.push(...await runGroups([inFolder(alone)], 1, start));
-  const failed = runs.flatMap(failedTests);
-  if (failed.length > 0) console.log(`\nFailed:\n${failed.join("\n")}`);
+  // Said again at the end, where they are found.
+  const failures = runs.map(testFailures);
+  for (const { reasons } of failures) if (reasons !== "") console.log(`\n${reasons}`);
+  const names = failures.flatMap((each) => each.names);
+  if (names.length > 0) console.log(`\nFailed:\n${names.join("\n")}`);
   const broken = runs.filter(({ counts }) => counts === null);
   console.log(describeCounts(sumCounts(runs)));
   if (broken.length > 0) {
     throw new SetupError(
-      `Cannot run all tests: ${broken.length} of ${runs.length} runners ended with code ${
+      `Cannot count all tests: ${broken.length} of ${runs.length} runners ended, with code ${
         broken[0].code
-      } before any ran`,
+      }, before they had counted`,
     );
   }
   return runs.find(({ code }) => code !== 0)?.code ?? 0;

@@ -9,6 +9,9 @@ import { readCounts, type TestCounts } from "./test_runner.ts";
 
 const TAIL_CHARACTER_COUNT = 1 << 18;
 
+/** A greater exit code is that of a process that a signal ended. */
+const SIGNAL_CODE_MIN = 128;
+
 /** How a runner ended. */
 export interface TestRun {
   /** Exit code. */
@@ -83,13 +86,29 @@ export function sumCounts(runs: readonly TestRun[]): TestCounts {
   return sum;
 }
 
-/** The lines of a run's end that name its failed tests, such as `claim => ./a_test.ts:3:6`. */
-export function failedTests(run: TestRun): string[] {
+/** What went wrong in a runner. */
+export interface TestFailures {
+  /** What it said of each failure, as it said it. */
+  readonly reasons: string;
+  /** A line per failure, such as `claim => ./a_test.ts:3:6` or `./a_test.ts (uncaught error)`. */
+  readonly names: readonly string[];
+}
+
+/** What went wrong in `run`: tests that failed, errors outside of tests, an end by a signal. */
+export function testFailures(run: TestRun): TestFailures {
   // deno-lint-ignore no-control-regex
   const plain = run.tail.replace(/\x1b\[[0-9;]*m/g, "");
-  const at = plain.lastIndexOf("\n FAILURES ");
-  if (at < 0) return [];
-  return plain.slice(at).split("\n").filter((line) => / => .*:\d+:\d+$/.test(line));
+  const [from, middle, end] = ["\n ERRORS ", "\n FAILURES ", "\nFAILED | "].map((mark) =>
+    plain.lastIndexOf(mark)
+  );
+  const hasFailures = from >= 0 && from < middle && middle < end;
+  const names = hasFailures ? plain.slice(middle, end).trim().split("\n").slice(2) : [];
+  if (run.code > SIGNAL_CODE_MIN) {
+    const running = plain.matchAll(/^running \d+ tests? from (\S+)$/gm);
+    const files = Array.from(running, ([, file]) => file);
+    names.push(`a runner ended by signal ${run.code - SIGNAL_CODE_MIN}: ${files.join(", ")}`);
+  }
+  return { reasons: hasFailures ? plain.slice(from, middle).trim() : "", names };
 }
 
 async function finish(

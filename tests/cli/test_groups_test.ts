@@ -1,7 +1,7 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { listTestFiles, testGroups, testJobCount } from "../../server/cli/test_groups.ts";
-import { failedTests, runGroups, sumCounts } from "../../server/cli/test_process.ts";
+import { runGroups, sumCounts, testFailures, type TestRun } from "../../server/cli/test_process.ts";
 
 const FOLDER = fileURLToPath(new URL("..", import.meta.url));
 
@@ -29,6 +29,7 @@ function start([name, waitMs]: readonly string[]): Deno.ChildProcess {
       "eval",
       `await new Promise((done) => setTimeout(done, ${waitMs}));
        console.log("running ${name}");
+       console.log("\\n ERRORS \\n\\n${name} => ./a_test.ts:3:6\\nerror: wrong");
        console.log("\\n FAILURES \\n\\n${name} => ./a_test.ts:3:6\\n");
        console.log("FAILED | 2 passed | 1 failed (1ms)");
        Deno.exit(1);`,
@@ -45,9 +46,41 @@ Deno.test("runGroups() prints the outputs of processes in order and names what f
   assertEquals(printed.match(/running \w+/g), ["running first", "running second", "running third"]);
   assertEquals(sumCounts(runs), { passed: 6, failed: 3, skipped: 0 });
   assertEquals(runs.map(({ code }) => code), [1, 1, 1]);
-  assertEquals(runs.flatMap(failedTests), [
-    "first => ./a_test.ts:3:6",
-    "second => ./a_test.ts:3:6",
-    "third => ./a_test.ts:3:6",
-  ]);
+  assertEquals(
+    runs.map(testFailures),
+    ["first", "second", "third"].map((name) => ({
+      reasons: `ERRORS \n\n${name} => ./a_test.ts:3:6\nerror: wrong`,
+      names: [`${name} => ./a_test.ts:3:6`],
+    })),
+  );
+});
+
+/** A runner of a file with one test, `body`. */
+async function runBody(body: string): Promise<TestRun> {
+  const file = await Deno.makeTempFile({ suffix: "_test.ts" });
+  await Deno.writeTextFile(file, `Deno.test("one", async () => { ${body} });`);
+  try {
+    const [run] = await runGroups([[file]], 1, (paths) => {
+      const args = ["test", "-A", "--no-check", ...paths];
+      return new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "null" }).spawn();
+    }, () => {});
+    return run;
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+Deno.test("testFailures() names an error outside of tests", async () => {
+  const late = 'setTimeout(() => { throw new Error("late"); }, 0);';
+  const run = await runBody(`${late} await new Promise((done) => setTimeout(done, 200));`);
+  const { reasons, names } = testFailures(run);
+  assertEquals(names.length, 1, names.join("\n"));
+  assertMatch(names[0], /_test\.ts \(uncaught error\)$/);
+  assertMatch(reasons, /error: Error: late/);
+});
+
+Deno.test("testFailures() names the files of a runner that a signal ended", async () => {
+  const { reasons, names } = testFailures(await runBody('Deno.kill(Deno.pid, "SIGKILL");'));
+  assertEquals([reasons, names.length], ["", 1]);
+  assertMatch(names[0], /^a runner ended by signal 9: \S+_test\.ts$/);
 });
