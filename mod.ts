@@ -7,6 +7,7 @@
 export type * from "./src/codec/profile_types.ts";
 export { loadTokenizer } from "./src/tokenizer/load_tokenizer.ts";
 export type { TokenizeOptions, Tokenizer } from "./src/tokenizer/types.ts";
+export { withBos } from "./src/tokenizer/with_bos.ts";
 export { createEngine } from "./src/engine/client.ts";
 export { EngineError, type EngineErrorCode } from "./src/core/errors.ts";
 export type {

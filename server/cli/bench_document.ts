@@ -5,6 +5,7 @@
  */
 
 import { loadTokenizer } from "../../mod.ts";
+import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { formatDocument, measureDocument } from "../measure/document_twice.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
@@ -44,7 +45,8 @@ async function run(args: readonly string[]): Promise<number> {
   });
   const modelPath = await ensureModel(flags.text("model"));
   const tokenizer = await loadTokenizer(modelPath);
-  const ids = Array.from(tokenizer.tokenize(text, { parseSpecial: false }).slice(0, tokenCount));
+  const ids = withBos(tokenizer, tokenizer.tokenize(text, { parseSpecial: false }))
+    .slice(0, tokenCount);
   if (ids.length < tokenCount) {
     throw new UsageError(`Cannot use ${tokenCount} tokens of ${path}: it has ${ids.length}`);
   }

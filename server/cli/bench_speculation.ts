@@ -5,6 +5,7 @@
  */
 
 import { createEngine, loadTokenizer } from "../../mod.ts";
+import { withBos } from "../../src/tokenizer/with_bos.ts";
 import {
   formatSpeculation,
   measureSpeculation,
@@ -93,7 +94,8 @@ async function run(args: readonly string[]): Promise<number> {
   const modelPath = await ensureModel(flags.text("model"));
   const tokenizer = await loadTokenizer(modelPath);
   const prompts: SpeculationPrompt[] = TEXTS.map(({ text, ...prompt }) => {
-    return { ...prompt, promptIds: Array.from(tokenizer.tokenize(text, { parseSpecial: false })) };
+    const ids = tokenizer.tokenize(text, { parseSpecial: false });
+    return { ...prompt, promptIds: withBos(tokenizer, ids) };
   });
   const profile = readProfile(flags);
   const engine = await createEngine({ modelPath, profile, onProgress: progress.update });

@@ -11,6 +11,7 @@ import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
@@ -170,6 +171,6 @@ async function readTexts(flags: Flags): Promise<TextFile[]> {
 function tokenizeTexts(model: LoadedModel, texts: readonly TextFile[]): EvalText[] {
   const tokenizer = createTokenizer(model.file.metadata);
   return texts.map(({ name, text }) => {
-    return { name, ids: tokenizer.tokenize(text, { parseSpecial: false }) };
+    return { name, ids: withBos(tokenizer, tokenizer.tokenize(text, { parseSpecial: false })) };
   });
 }

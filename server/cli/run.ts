@@ -5,6 +5,7 @@
  */
 
 import { EngineError } from "../../mod.ts";
+import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import type { ServedModel } from "../state.ts";
 import { chat } from "./chat/chat.ts";
@@ -143,8 +144,7 @@ function promptTokens(
   { settings, isRaw }: { settings: ChatSettings; isRaw: boolean },
 ): number[] {
   if (isRaw || chatTemplate === null) {
-    const ids = tokenizer.tokenize(prompt, { parseSpecial: true });
-    return tokenizer.addBos && tokenizer.bosId !== null ? [tokenizer.bosId, ...ids] : ids;
+    return withBos(tokenizer, tokenizer.tokenize(prompt, { parseSpecial: true }));
   }
   const { system } = settings;
   const messages = [

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { GrammarSpec } from "../../src/engine/types.ts";
+import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { answer, type AnswerPlan } from "../openai/answer.ts";
 import { COMPLETION_FORMAT } from "../openai/answer_format.ts";
 import { PLAIN_TEXT } from "../openai/answer_reading.ts";
@@ -160,8 +161,7 @@ async function tokenizePrompt(
 ): Promise<number[]> {
   const tokenCountMax = promptCut === null ? engine.info.contextLength : Infinity;
   const ids = await prompts.tokenize(text, { parseSpecial: true, tokenCountMax });
-  const { addBos, bosId } = tokenizer;
-  return addsBos && addBos && bosId !== null && ids[0] !== bosId ? [bosId, ...ids] : ids;
+  return addsBos ? withBos(tokenizer, ids) : ids;
 }
 
 async function toIds(

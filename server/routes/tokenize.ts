@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
+import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { agreed } from "../openai/agreed.ts";
 import { renderChat } from "../openai/chat_prompt.ts";
 import { ApiError } from "../openai/errors.ts";
@@ -68,8 +69,7 @@ async function tokenizeText(
   const tokens = await prompts.tokenize(text, { parseSpecial: parse_special ?? true });
   // llama.cpp adds BOS only when asked, vLLM unless asked not to.
   const wantsBos = agreed({ add_special, add_special_tokens }) ?? typeof content !== "string";
-  const { addBos, bosId } = tokenizer;
-  return wantsBos && addBos && bosId !== null ? [bosId, ...tokens] : tokens;
+  return wantsBos ? withBos(tokenizer, tokens) : tokens;
 }
 
 /** Token ids of what a body has. */

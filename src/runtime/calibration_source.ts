@@ -22,6 +22,7 @@ import type { GgufFile } from "../gguf/read_gguf.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import { checkedProfile } from "./cache_plan.ts";
 import { createTokenizer } from "../tokenizer/tokenizer.ts";
+import { withBos } from "../tokenizer/with_bos.ts";
 import { measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
@@ -32,9 +33,10 @@ export function fileOwner(file: GgufFile): CalibrationOwner {
   return calibrationOwner({ file, shape: readModelPlan(file).shape });
 }
 
-/** Tokens of a calibration text in a model's vocabulary. */
+/** Tokens of a calibration text in a model's vocabulary, as of a prompt. */
 export function calibrationIds(file: GgufFile, ownText: string = CALIBRATION_TEXT): number[] {
-  return Array.from(createTokenizer(file.metadata).tokenize(ownText, { parseSpecial: false }));
+  const tokenizer = createTokenizer(file.metadata);
+  return withBos(tokenizer, tokenizer.tokenize(ownText, { parseSpecial: false }));
 }
 
 /**

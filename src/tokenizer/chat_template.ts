@@ -11,6 +11,7 @@ import { readId } from "./special_ids.ts";
 import { SpecialTokens } from "./special_tokens.ts";
 import { TextMask, unusedMark } from "./text_mask.ts";
 import type { ChatMessage, ChatTemplate, RenderOptions, Tokenizer } from "./types.ts";
+import { withBos } from "./with_bos.ts";
 
 const TEMPLATE_KEY = "tokenizer.chat_template";
 
@@ -117,7 +118,6 @@ class JinjaChatTemplate implements ChatTemplate {
     mask: TextMask,
     { tokenCountMax = Infinity }: RenderOptions,
   ): number[] {
-    const { bosId, addBos } = this.#tokenizer;
     const ids: number[] = [];
     for (const piece of this.#controls.split(rendered)) {
       if (typeof piece === "number") {
@@ -131,8 +131,7 @@ class JinjaChatTemplate implements ChatTemplate {
       });
       for (const id of textIds) ids.push(id);
     }
-    if (addBos && bosId !== null && ids[0] !== bosId) ids.unshift(bosId);
-    return ids;
+    return withBos(this.#tokenizer, ids);
   }
 }
 

@@ -13,6 +13,7 @@
  */
 
 import type { ChatTemplate, Tokenizer } from "../../tokenizer/types.ts";
+import { withBos } from "../../tokenizer/with_bos.ts";
 import { KEY_WORDS } from "./words.ts";
 
 /** What is asked for. */
@@ -126,13 +127,12 @@ interface Frame {
 }
 
 function messageFrame(tokenizer: Tokenizer, chatTemplate: ChatTemplate | null): Frame {
-  const bos = tokenizer.addBos && tokenizer.bosId !== null ? [tokenizer.bosId] : [];
-  if (chatTemplate === null) return { headIds: bos, tail: "" };
+  if (chatTemplate === null) return { headIds: withBos(tokenizer, []), tail: "" };
   const message = { role: "user", content: MESSAGE_MARK };
   const { text } = chatTemplate.render([message], { addGenerationPrompt: true });
   const [head, tail] = text.split(MESSAGE_MARK);
   const ids = tokenizer.tokenize(head, { parseSpecial: true });
-  return { headIds: ids[0] === bos[0] ? ids : [...bos, ...ids], tail };
+  return { headIds: withBos(tokenizer, ids), tail };
 }
 
 function makeFacts({ caseCount, seed }: RetrievalOptions): Fact[] {
