@@ -35,6 +35,7 @@ export const evalCommand: Command = {
     tokens: { value: "N", help: `tokens of each to use (default: ${TOKEN_COUNT_DEFAULT})` },
     contexts: { value: "N,N", help: "report at several lengths in one run, instead of --tokens" },
     from: { value: "N", help: `first position compared (default: ${FROM_DEFAULT})` },
+    every: { value: "N", help: "compare one of so many blocks of 64 positions (default: 1)" },
     profiles: { value: "LIST", help: "several profiles and baselines, separated by commas" },
     retrieval: { help: "ask for codes hidden in the text instead; --tokens of it (default: 8128)" },
     cases: { value: "N", help: "codes, and as many table entries, in a document (default: 16)" },
@@ -63,6 +64,7 @@ export const evalCommand: Command = {
     "q8_0, q5_0, q5_0-q4_0 and q4_0 as it runs them (K and V rotated), q8_0-unrotated and",
     "q4_0-unrotated, kivi4, kivi2, int4 and int3, each also with +sinks (first 4 tokens raw);",
     "`baselines` is all.",
+    "A large vocabulary takes most of the time: --every 4 compares a quarter of the positions.",
     "--retrieval hides lines with codes, and tables of entries, in a document made of the text,",
     "and scores whether the model goes on with the right digits after it.",
   ],
@@ -78,6 +80,7 @@ interface Request {
   retrieval: RetrievalRequest | null;
   contexts: readonly number[];
   from: number;
+  every: number;
 }
 
 async function run(args: readonly string[]): Promise<number> {
@@ -93,6 +96,7 @@ async function run(args: readonly string[]): Promise<number> {
     contexts,
     from: flags.number("from", { ...COUNT_RANGE, min: 0 }) ??
       Math.min(FROM_DEFAULT, contexts[0] - 1),
+    every: flags.number("every", COUNT_RANGE) ?? 1,
   };
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
@@ -115,7 +119,7 @@ async function measure(
   request: Request,
   progress: ProgressLine,
 ): Promise<{ reports: readonly unknown[]; table: string }> {
-  const { stateFolder, retrieval, contexts, from } = request;
+  const { stateFolder, retrieval, contexts, from, every } = request;
   const codecs = resolveCodecs(request.codecs, model.shape);
   const options = {
     onProgress: progress.update,
@@ -126,7 +130,7 @@ async function measure(
     const reports = await runRetrieval(model, { retrieval, text, codecs, options });
     return { reports, table: formatRetrieval(reports) };
   }
-  const plan = { texts: tokenizeTexts(model, request.texts), codecs, contexts, from };
+  const plan = { texts: tokenizeTexts(model, request.texts), codecs, contexts, from, every };
   const reports = await evaluate(model, plan, options);
   return { reports, table: formatReports(reports) };
 }

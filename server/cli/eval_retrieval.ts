@@ -42,7 +42,9 @@ export interface RetrievalRequest {
  */
 export function readRetrieval(flags: Flags): RetrievalRequest | null {
   const isAsked = flags.has("retrieval");
-  for (const name of isAsked ? ["contexts", "from"] : ["cases", "documents", "seed", "form"]) {
+  for (
+    const name of isAsked ? ["contexts", "from", "every"] : ["cases", "documents", "seed", "form"]
+  ) {
     if (!flags.has(name)) continue;
     throw new UsageError(`Cannot use --${name} ${isAsked ? "with" : "without"} --retrieval`);
   }

@@ -32,6 +32,8 @@ export interface EvalPlan {
   contexts: readonly number[];
   /** First position whose prediction is compared. */
   from: number;
+  /** Of so many blocks of 64 positions one is compared, since a large vocabulary takes long; 1. */
+  every?: number;
 }
 
 /** How to go about it. */
@@ -62,6 +64,7 @@ export async function evaluate(
     codecs: [...words.values()],
     contexts: plan.contexts,
     from: plan.from,
+    ...((plan.every ?? 1) === 1 ? {} : { every: plan.every }),
   });
   try {
     const evaluation = new Evaluation(model, plan, { state, options, words });
@@ -120,14 +123,14 @@ class Evaluation {
   }
 
   async #runExact(text: EvalText): Promise<void> {
-    const { from } = this.#plan;
     const { vocabSize } = this.#model.shape;
     const path = this.#state.exactPath(text.name);
     const rows = new ExactRowFile(path, { vocabSize, isNew: true });
+    let index = 0;
     try {
       await this.#run(text, EXACT, {
         onLogits(position, logits) {
-          rows.write(position - from, exactRow(logits, text.ids[position + 1]));
+          rows.write(index++, exactRow(logits, text.ids[position + 1]));
         },
       });
     } finally {
@@ -142,10 +145,11 @@ class Evaluation {
     const path = this.#state.exactPath(text.name);
     const rows = new ExactRowFile(path, { vocabSize, isNew: false });
     const divergence = new Divergence();
+    let index = 0;
     try {
-      const { sizes, windowBytes } = await this.#run(text, codec, {
+      const { sizes, windowBytes, sealedLayerCount } = await this.#run(text, codec, {
         onLogits(position, logits) {
-          divergence.add(rows.read(position - from), logits, text.ids[position + 1]);
+          divergence.add(rows.read(index++), logits, text.ids[position + 1]);
         },
       });
       return evalReport(this.#model, {
@@ -154,8 +158,9 @@ class Evaluation {
         words: this.#words.get(codec.name)!,
         from,
         windowBytes,
+        sealedLayerCount,
         contexts: contexts.map((tokens, index) =>
-          contextReport(tokens, divergence.summary(tokens - from), sizes[index])
+          contextReport(tokens, divergence.summary(comparedCount(tokens, this.#plan)), sizes[index])
         ),
       });
     } finally {
@@ -168,8 +173,8 @@ class Evaluation {
     { name, ids }: EvalText,
     codec: EvalCodec,
     { onLogits }: { onLogits: (position: number, logits: Float32Array) => void },
-  ): Promise<{ sizes: CacheSize[]; windowBytes: number }> {
-    const { contexts, from } = this.#plan;
+  ): Promise<{ sizes: CacheSize[]; windowBytes: number; sealedLayerCount: number }> {
+    const { contexts } = this.#plan;
     const tokenCount = contexts[contexts.length - 1];
     const promptIds = ids.slice(0, tokenCount);
     const codecOptions = await runOptions(codec, this.#model, (message, share) => {
@@ -183,12 +188,13 @@ class Evaluation {
         this.#progress(`${name}, ${codec.name}: ${position} of ${tokenCount} tokens`, {
           share: position / tokenCount,
         });
-        position += await feedSlice(run, { position, tokenCount, from, onLogits });
+        position += await feedSlice(run, { position, tokenCount, plan: this.#plan, onLogits });
         while (sizes.length < contexts.length && contexts[sizes.length] <= position) {
           sizes.push(cacheSize(run, codec));
         }
       }
-      return { sizes, windowBytes: run.windowBytes };
+      const { windowBytes, sealedLayerCount } = run;
+      return { sizes, windowBytes, sealedLayerCount };
     } finally {
       run.destroy();
     }
@@ -207,20 +213,36 @@ async function feedSlice(
   at: {
     position: number;
     tokenCount: number;
-    from: number;
+    plan: EvalPlan;
     onLogits: (position: number, logits: Float32Array) => void;
   },
 ): Promise<number> {
-  const { position, tokenCount, from, onLogits } = at;
+  const { position, tokenCount, plan, onLogits } = at;
   const rowCount = Math.min(BLOCK_TOKEN_COUNT, tokenCount - position);
-  const rows = await run.nextSlice({ wantsLogits: position + rowCount > from });
+  const wantsLogits = isCompared(position + rowCount - 1, plan);
+  const rows = await run.nextSlice({ wantsLogits });
   for (const [row, logits] of rows.entries()) {
-    if (position + row >= from) onLogits(position + row, logits);
+    if (isCompared(position + row, plan)) onLogits(position + row, logits);
   }
   return rowCount;
 }
 
-function checkPlan({ shape }: LoadedModel, { texts, codecs, contexts, from }: EvalPlan): void {
+/** Slices are blocks, so that the rows of one that are from `from` on are all compared, or none. */
+function isCompared(position: number, { from, every = 1 }: EvalPlan): boolean {
+  return position >= from && Math.floor(position / BLOCK_TOKEN_COUNT) % every === 0;
+}
+
+/** Positions before `tokens` that are compared. */
+function comparedCount(tokens: number, plan: EvalPlan): number {
+  let count = 0;
+  for (let position = plan.from; position < tokens; position++) {
+    if (isCompared(position, plan)) count++;
+  }
+  return count;
+}
+
+function checkPlan({ shape }: LoadedModel, plan: EvalPlan): void {
+  const { texts, codecs, contexts, from } = plan;
   const tokenCount = contexts[contexts.length - 1];
   for (const { name, ids } of texts) {
     if (ids.length > tokenCount) continue;
@@ -240,6 +262,12 @@ function checkPlan({ shape }: LoadedModel, { texts, codecs, contexts, from }: Ev
   if (!(from >= 0 && from < contexts[0])) {
     throw new RangeError(
       `Cannot evaluate from ${from}: must be less than the shortest context, ${contexts[0]}`,
+    );
+  }
+  if (comparedCount(contexts[0], plan) === 0) {
+    throw new RangeError(
+      `Cannot evaluate ${contexts[0]} tokens from ${plan.from}: of every ${plan.every} blocks of ` +
+        `${BLOCK_TOKEN_COUNT} positions the first is compared, and there is none`,
     );
   }
   for (const names of [texts.map(({ name }) => name), codecs.map(({ name }) => name)]) {

@@ -14,6 +14,8 @@ import type { DivergenceSummary } from "./divergence.ts";
 /** Quality and size over the first `tokens` of a text; names as printed. */
 export interface ContextReport {
   tokens: number;
+  /** Of which so many predictions were compared. */
+  positions: number;
   kl_mean: number;
   kl_p50: number;
   kl_p99: number;
@@ -79,9 +81,10 @@ export function contextReport(
   summary: DivergenceSummary,
   { bits, bytes }: CacheSize,
 ): ContextReport {
-  const { klMean, klPercentiles, sameTop, perplexity, perplexityExact } = summary;
+  const { positionCount, klMean, klPercentiles, sameTop, perplexity, perplexityExact } = summary;
   return {
     tokens,
+    positions: positionCount,
     kl_mean: klMean,
     kl_p50: klPercentiles.p50,
     kl_p99: klPercentiles.p99,
@@ -106,11 +109,12 @@ export function evalReport(
     words: string;
     from: number;
     windowBytes: number;
+    sealedLayerCount: number;
     contexts: ContextReport[];
   },
 ): EvalReport {
-  const { text, codec, words, from, windowBytes, contexts } = facts;
-  const { layerCount, kvHeadCount, headSize, name } = model.shape;
+  const { text, codec, words, from, windowBytes, sealedLayerCount, contexts } = facts;
+  const { kvHeadCount, headSize, name } = model.shape;
   const sinkTokens = sinkTokenCount(codec);
   return {
     text,
@@ -120,7 +124,10 @@ export function evalReport(
     from,
     ...contexts[contexts.length - 1],
     by_construction: codec.baseline !== null,
-    sinks: { tokens: sinkTokens, bytes: sinkTokens * layerCount * kvHeadCount * headSize * 4 },
+    sinks: {
+      tokens: sinkTokens,
+      bytes: sinkTokens * sealedLayerCount * kvHeadCount * headSize * 4,
+    },
     window_bytes: windowBytes,
     contexts,
   };

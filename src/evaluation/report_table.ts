@@ -18,7 +18,7 @@ function formatReport(report: EvalReport): string {
   const rows: [string, string][] = [
     ["text", report.text],
     ["profile", report.profile],
-    ["tokens", `${report.tokens}, compared from ${report.from}`],
+    ["tokens", `${report.tokens}, ${report.positions} compared from ${report.from} on`],
     ["mean KL to exact", report.kl_mean.toFixed(4)],
     ["KL, 50 / 99 / 99.9%", percentiles(report).join(" / ")],
     ["same top token", `${(100 * report.same_top).toFixed(1)}%`],

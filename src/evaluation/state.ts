@@ -19,6 +19,8 @@ export interface EvalIdentity {
   codecs: readonly string[];
   contexts: readonly number[];
   from: number;
+  /** As `EvalPlan.every`; other evaluations have none. */
+  every?: number;
 }
 
 /** What a report says it is of. */
@@ -151,7 +153,7 @@ async function readState<Report>(path: string): Promise<StateFile<Report> | null
 }
 
 function checkIdentity(folder: string, found: EvalIdentity, wanted: EvalIdentity): void {
-  for (const key of ["model", "contexts", "from", "texts", "codecs"] as const) {
+  for (const key of ["model", "contexts", "from", "every", "texts", "codecs"] as const) {
     const [had, has] = [found[key], wanted[key]].map((value) => JSON.stringify(value));
     if (had === has) continue;
     throw new RangeError(

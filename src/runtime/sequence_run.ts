@@ -161,6 +161,11 @@ export class SequenceRun {
     return this.#runner.cache.sizeBytes.window;
   }
 
+  /** Layers whose blocks are sealed; the others see a window, or read what another keeps. */
+  get sealedLayerCount(): number {
+    return this.#runner.cache.sealed.length;
+  }
+
   /** Frees the cache; the model stays. */
   destroy(): void {
     this.#runner.destroy();

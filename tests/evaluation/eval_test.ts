@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { findBaseline } from "../../src/evaluation/baselines/table.ts";
 import type { EvalCodec } from "../../src/evaluation/codecs.ts";
 import { type EvalPlan, evaluate } from "../../src/evaluation/eval.ts";
@@ -15,6 +15,8 @@ const profile = (name: string, settings = {}): EvalCodec => {
 const baseline = (name: string): EvalCodec => {
   return { name, profile: null, baseline: findBaseline(name, SHAPE)! };
 };
+/** Layer 0 sees 100 tokens, layer 1 all. */
+const WINDOW = { "gemma2.attention.sliding_window": 100 };
 const EXACT: EvalCodec = { name: "exact", profile: { name: "exact" }, baseline: null };
 
 const PLAN: EvalPlan = {
@@ -79,6 +81,27 @@ Deno.test("evaluate() reports each text and codec at each context, exact nearest
     assertEquals(formatReports(reports).split("\n").length, 1 + 2 * 4 * 2);
   }));
 
+Deno.test("evaluate() compares one of so many blocks if it is asked to, each with the same result", () =>
+  withModel(async (model) => {
+    const plan = { ...PLAN, texts: PLAN.texts.slice(0, 1), codecs: [baseline("q4_0")] };
+    const [whole] = await evaluate(model, { ...plan, contexts: [320, 384, 448] });
+    const [half] = await evaluate(model, { ...plan, every: 2 });
+    assertEquals(whole.contexts.map(({ positions }) => positions), [64, 128, 192]);
+    assertEquals(half.contexts.map(({ positions }) => positions), [64, 128]);
+    const [first, second, third] = whole.contexts.map(({ kl_mean }) => kl_mean);
+    assertEquals(half.contexts[0].kl_mean, first);
+    assertAlmostEquals(half.kl_mean, (first + (3 * third - 2 * second)) / 2, 1e-9);
+  }));
+
+Deno.test("evaluate() counts the raw first tokens of layers that are sealed alone", () =>
+  withTinyModel({ architecture: "gemma2", metadata: WINDOW }, async (path) => {
+    const model = await loadModel(await readGguf(path), () => {});
+    const plan = { ...PLAN, texts: PLAN.texts.slice(0, 1), contexts: [320] };
+    const [report] = await evaluate(model, { ...plan, codecs: [baseline("q4_0+sinks")] });
+    assertEquals(report.sinks, { tokens: 4, bytes: 4 * 2 * 2 * 32 * 2 });
+    model.gpu.close();
+  }));
+
 Deno.test("evaluate() goes on from its state after a cut, and ends with the same reports", () =>
   withModel(async (model, folder) => {
     const stateFolder = `${folder}/state`;
@@ -118,6 +141,7 @@ Deno.test("evaluate() refuses the state of another model, text, codec or range",
       [{ codecs: [baseline("q4_0")] }, "codecs"],
       [{ contexts: [320] }, "contexts"],
       [{ from: 255 }, "from"],
+      [{ every: 2 }, "every"],
     ];
     for (const [change, key] of others) {
       const plan = { ...small, ...change };
@@ -143,6 +167,7 @@ Deno.test("evaluate() refuses plans that do not fit, naming both numbers", () =>
       [{ contexts: [448, 320] }, "must be ascending"],
       [{ from: 320 }, "from 320: must be less than the shortest context, 320"],
       [{ codecs: [EXACT, EXACT] }, "exact twice"],
+      [{ every: 7 }, "320 tokens from 256: of every 7 blocks"],
     ];
     for (const [change, message] of plans) {
       await assertRejects(() => evaluate(model, { ...PLAN, ...change }), RangeError, message);
