@@ -69,6 +69,10 @@ export class ServerMetrics implements GenerationObserver {
     "vllm:spec_decode_num_accepted_tokens_total",
     "Guessed tokens that were right",
   );
+  readonly #reread = this.#counter(
+    "packkv:answer_tokens_reread_total",
+    "Tokens of answers read again for a next turn",
+  );
   readonly #sharedBlocks = this.#gauge("packkv:shared_blocks", "Sealed blocks used by several");
   readonly #retainedBytes = this.#gauge(
     "packkv:kv_retained_bytes",
@@ -150,6 +154,7 @@ export class ServerMetrics implements GenerationObserver {
     ["stepCount", this.#steps],
     ["prefixQueryCount", this.#prefixQueries, this.#olderQueries],
     ["prefixHitCount", this.#prefixHits, this.#olderHits],
+    ["rereadTokenCount", this.#reread],
     ["draftTokenCount", this.#drafted],
     ["acceptedTokenCount", this.#accepted],
     ["sealingSeconds", this.#sealing],

@@ -8,6 +8,7 @@
 import { EngineError, type EngineErrorCode } from "../src/core/errors.ts";
 import type { Engine } from "../src/engine/types.ts";
 import type { PromptReader } from "../src/tokenizer/prompt_reader.ts";
+import type { Conversations } from "./replay/conversations.ts";
 import type { ChatTemplate, Tokenizer } from "../src/tokenizer/types.ts";
 
 /** A loaded model and all that is needed to answer with it. */
@@ -17,6 +18,8 @@ export interface ServedModel {
   chatTemplate: ChatTemplate;
   /** Reads prompts of requests, however long, while others are answered. */
   prompts: PromptReader;
+  /** How conversations are kept from being read twice; not at all if left out. */
+  conversations?: Conversations;
 }
 
 /** Where the server is in its life. `failed` and `stopping` are final. */

@@ -13,6 +13,8 @@ import { LOG_FORMATS, type LogFormat } from "../request_log.ts";
 import { ServerState } from "../state.ts";
 import { CHAT_TEMPLATE_FLAGS, readChatTemplate } from "./chat_template_flag.ts";
 import type { Command } from "./command.ts";
+import { CONVERSATION_FLAGS, readConversationFlags } from "./conversation_flags.ts";
+import { type ConversationOptions, Conversations } from "../replay/conversations.ts";
 import { ENGINE_FLAGS, type EngineRequest, readEngineFlags } from "./engine_flags.ts";
 import { type Flags, parseFlags, type Settings } from "./flags.ts";
 import { describeEngine, loadServedModel, servedName } from "./load_model.ts";
@@ -31,6 +33,7 @@ export const serveCommand: Command = {
     port: { value: "PORT", help: "port to listen on, 0 for any free one (default: 8000)" },
     ...ENGINE_FLAGS,
     ...CHAT_TEMPLATE_FLAGS,
+    ...CONVERSATION_FLAGS,
     "model-name": {
       value: "NAMES",
       help:
@@ -94,6 +97,7 @@ interface ServeRequest {
   keepAliveMs: number;
   engine: EngineRequest;
   templateSource: string | null;
+  conversations: ConversationOptions;
 }
 
 async function serve(args: readonly string[], inherited: Settings): Promise<number> {
@@ -133,7 +137,7 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
   });
   exitOnSignals(server, state.drainLimitMs);
   try {
-    const model = await loading;
+    const model = { ...await loading, conversations: new Conversations(request.conversations) };
     state.setReady(model);
     console.log(describeEngine(model.engine.info));
     console.log(`listening on ${server.url}`);
@@ -186,6 +190,7 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     drainLimitMs: 1000 * (flags.number("drain-timeout", { min: 0, ...SECONDS }) ?? 30),
     engine: readEngineFlags(flags),
     templateSource: await readChatTemplate(flags),
+    conversations: readConversationFlags(flags),
   };
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ChatTemplate } from "../../src/tokenizer/types.ts";
+import type { ChatTemplate, RenderedPrompt } from "../../src/tokenizer/types.ts";
 import { traitsOf } from "../reading/template_traits.ts";
 import type { ServedModel } from "../state.ts";
 import { type Message, toTemplateMessages } from "./past_messages.ts";
@@ -114,7 +114,7 @@ export async function renderChat(
   { chatTemplate, prompts }: ServedModel,
   { messages, toolUse, addGenerationPrompt, continuesFinal, variables, hints = [] }: Conversation,
   tokenCountMax = Infinity,
-): Promise<{ ids: number[]; text: string }> {
+): Promise<RenderedPrompt> {
   const read = hints.filter((hint) => isRead(chatTemplate, hint));
   const given = checkVariables(chatTemplate, [...variables, ...read]);
   const options = { addGenerationPrompt, continuesFinal, variables: given, tokenCountMax };

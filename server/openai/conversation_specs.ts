@@ -43,8 +43,12 @@ export async function conversationSpecs(
   const limit = { contextLength: model.engine.info.contextLength, param };
   const countMax = promptCut === null ? limit.contextLength : Infinity;
   const rendering = renderChat(model, conversation, countMax);
-  const { ids, text: prompt } = await fittingIds(rendering, limit);
+  const { ids, text: prompt, messageEnds: ends = [] } = await fittingIds(rendering, limit);
   const lengths = fitLengths(ids, { ...request, ...limit });
   const reading = answerReading(model, structure, { prompt, reasoningLimit });
-  return toSpecs(request, { ...lengths, echo: null, ...reading }, model);
+  const cutCount = ids.length - lengths.promptIds.length;
+  const messageEnds = ends.map((end) => end - cutCount).filter((end) => end > 0);
+  const isContinued = (model.conversations?.rereads ?? false) && request.choiceCount === 1;
+  const spec = { ...lengths, messageEnds, isContinued, echo: null, ...reading };
+  return toSpecs(request, spec, model);
 }

@@ -53,6 +53,8 @@ export type PromptSpec = Pick<
   | "grammarParam"
   | "reading"
   | "reasoningTokenCountMax"
+  | "messageEnds"
+  | "isContinued"
 >;
 
 /** One generation for each choice of a prompt. */

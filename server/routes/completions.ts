@@ -193,7 +193,8 @@ async function planPrompt(
   const promptText = () => isWhole ? prompt : tokenizer.textOf(promptIds);
   const echo = request.echo ? promptText() : null;
   const { grammar, grammarParam } = request;
-  const spec = { promptIds, maxTokens, echo, grammar, grammarParam, ...PLAIN_TEXT };
+  const apart = { messageEnds: [], isContinued: false };
+  const spec = { promptIds, maxTokens, echo, grammar, grammarParam, ...apart, ...PLAIN_TEXT };
   return toSpecs(request, spec, model);
 }
 

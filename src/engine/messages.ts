@@ -42,6 +42,8 @@ export interface GenerateMessage {
   ignoreEos: boolean;
   priority: number;
   cacheSalt: string;
+  messageEnds: readonly number[];
+  isContinued: boolean;
   skipsCache: boolean;
   /** Whether guesses of its next tokens may be checked. */
   speculates: boolean;

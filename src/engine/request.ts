@@ -55,6 +55,8 @@ export function toGenerateMessage(
     ignoreEos: (request.ignoreEos ?? false) && grammar === null,
     priority: request.priority ?? 0,
     cacheSalt: request.cacheSalt ?? "",
+    messageEnds: request.messageEnds ?? [],
+    isContinued: request.isContinued ?? false,
     speculates: request.speculates ?? true,
     // What is in the cache was scored for another request, if at all.
     skipsCache: (request.skipsCache ?? false) || request.promptLogprobs !== undefined,

@@ -13,6 +13,7 @@ import type { TierClient } from "../tiers/tier_client.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { sizesOf } from "../scheduler/block_memory.ts";
 import { isOwnKey, kindOfKey } from "../scheduler/block_key.ts";
+import { isRereadId } from "../scheduler/rereads.ts";
 import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
@@ -42,6 +43,7 @@ export class StepLoop {
   #stopped = Promise.withResolvers<void>();
   #stepCount = 0;
   #promptTokenCount = 0;
+  #rereadTokenCount = 0;
   #generatedTokenCount = 0;
   #sealingSeconds = 0;
   #blockCounts = { sealedBlockCount: 0, savedBlockCount: 0, loadedBlockCount: 0 };
@@ -89,11 +91,12 @@ export class StepLoop {
   }
 
   #sequenceOf(request: GenerateMessage): SequenceRequest {
-    const { sequenceId, promptIds, maxTokens, ignoreEos, priority, cacheSalt, skipsCache } =
-      request;
+    const { sequenceId, promptIds, maxTokens, ignoreEos, priority } = request;
+    const { cacheSalt, skipsCache, messageEnds, isContinued } = request;
     const limits = { maxTokens, eosIds: this.#runtime.eosIds, ignoreEos };
+    const cached = { cacheSalt, skipsCache, messageEnds, isContinued };
     const drafts = canSpeculate(request);
-    return { sequenceId, promptIds, ...limits, priority, cacheSalt, skipsCache, drafts };
+    return { sequenceId, promptIds, ...limits, priority, ...cached, drafts };
   }
 
   #admit(request: GenerateMessage): void {
@@ -146,6 +149,7 @@ export class StepLoop {
     if (this.#tiers.length === 0) return await this.stop();
     this.#fetching.clear();
     for (const sequenceId of [...this.#sequences.keys()]) this.abort(sequenceId);
+    this.#runtime.driver.scheduler.dropRereads();
     this.#finishByMs = performance.now() + FINISH_MS_MAX;
     this.#wake?.();
     await this.#stopped.promise;
@@ -177,6 +181,7 @@ export class StepLoop {
       stepCount: this.#stepCount,
       preemptionCount: stats.preemptionCount,
       promptTokenCount: this.#promptTokenCount,
+      rereadTokenCount: this.#rereadTokenCount,
       prefixQueryCount: stats.prefixQueryCount,
       prefixHitCount: stats.prefixHitCount,
       draftTokenCount: stats.draftTokenCount,
@@ -218,7 +223,11 @@ export class StepLoop {
     this.#blockCounts.sealedBlockCount += plan.packs.length;
     this.#blockCounts.savedBlockCount += plan.saves.length + plan.swaps.length;
     this.#blockCounts.loadedBlockCount += plan.loads.length;
-    if (plan.slice?.isComplete) this.#promptTokenCount += plan.slice.ids.length;
+    if (plan.slice?.isComplete) {
+      const { sequenceId, ids } = plan.slice;
+      if (isRereadId(sequenceId)) this.#rereadTokenCount += ids.length;
+      else this.#promptTokenCount += ids.length;
+    }
     if (plan.slice && result.promptLogprobs.length > 0) this.#sendScores(plan.slice, result);
     this.#sendEvents(logprobsBySequence(plan, result));
     return next;

@@ -53,6 +53,17 @@ export interface GenerateRequest {
   priority?: number;
   /** Cached blocks are shared among requests of the same salt only; default none. */
   cacheSalt?: string;
+  /**
+   * Tokens before the end of each message of the prompt, ascending: places at which prompts that
+   * begin alike are likely to part. Default none.
+   */
+  messageEnds?: readonly number[];
+  /**
+   * A prompt will follow that repeats this one and its answer, as the next turn of a conversation
+   * does: the answer is read again as prompts are when nothing else is to be read, so that the next
+   * turn finds it in the cache. Default false.
+   */
+  isContinued?: boolean;
   /** Prefill every prompt token, even if it is in the cache; default false. */
   skipsCache?: boolean;
   /** Check guesses of next tokens, if the engine does; the text is the same. Default true. */
@@ -133,6 +144,8 @@ export interface EngineStats {
   stepCount: number;
   /** Prompt tokens prefilled since loading. */
   promptTokenCount: number;
+  /** Tokens of answers that were read again for a next turn. */
+  rereadTokenCount: number;
   /** Prompt tokens of all requests that were started. */
   prefixQueryCount: number;
   /** Those of them that were in the cache. */

@@ -6,15 +6,15 @@ import type { Sequence } from "./sequence.ts";
 
 /** Counts of sequences and words now. */
 export function countsOf(
-  { running, waiting, preemptionCount }: Roster,
+  { running, runningCount, waitingCount, preemptionCount }: Roster,
   cache: BlockCache,
 ): Omit<SchedulerStats, "prefixQueryCount" | "prefixHitCount" | "hostBytes" | keyof DraftCounts> {
   const { memory, unusedAllocatedWords } = cache;
   const allocatedWordCount = memory.allocatedWordCount - unusedAllocatedWords;
   const storedCounts = running.map(({ plannedTokenCount }) => plannedTokenCount);
   return {
-    runningCount: running.length,
-    waitingCount: waiting.length,
+    runningCount,
+    waitingCount,
     cacheUsage: allocatedWordCount / memory.capacityWordCount,
     sealedBlockCount: cache.usedSealedCount,
     sharedBlockCount: cache.sharedCount,

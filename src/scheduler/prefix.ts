@@ -46,15 +46,32 @@ export function bestBoundary(promptTokenCount: number, lookup: PrefixLookup): nu
   return 0;
 }
 
+/** Places where messages end that count: a system prompt and the first thing said behind it … */
+const FIRST_END_COUNT = 2;
+/** … and the newest turns. */
+const LAST_END_COUNT = 4;
+
 /**
- * Boundaries of a prompt at which others may begin: its last block, and 1, 2, 4, 8, … blocks before
- * it. A prompt that shares all but the last `n` tokens repeats less than `n + 128` of those.
+ * Boundaries of a prompt at which others may begin: its last block, 1, 2, 4, 8, … blocks before it,
+ * and the last ones before the end of its first two and last four messages. A prompt that shares
+ * all but the last `n` tokens repeats less than `n + 128` of those; one that shares a message at
+ * the beginning repeats less than a block of it.
+ *
+ * @param messageEnds Tokens before the end of each message, ascending.
  */
-export function keptBoundaries(promptTokenCount: number): number[] {
+export function keptBoundaries(
+  promptTokenCount: number,
+  messageEnds: readonly number[] = [],
+): number[] {
   const last = Math.floor(promptTokenCount / BLOCK_TOKEN_COUNT);
-  const boundaries: number[] = [];
+  const boundaries = new Set<number>();
   for (let distance = 0; distance < last; distance = distance === 0 ? 1 : distance * 2) {
-    boundaries.push(last - distance);
+    boundaries.add(last - distance);
   }
-  return boundaries;
+  const blocks = messageEnds.map((end) => Math.floor(end / BLOCK_TOKEN_COUNT));
+  const ends = [...new Set(blocks)].filter((block) => block > 0 && block < last);
+  for (const block of [...ends.slice(0, FIRST_END_COUNT), ...ends.slice(-LAST_END_COUNT)]) {
+    boundaries.add(block);
+  }
+  return [...boundaries];
 }

@@ -49,12 +49,22 @@ export class Roster {
     return this.#waiting;
   }
 
+  /** How many requests wait. */
+  get waitingCount(): number {
+    return count(this.#waiting);
+  }
+
+  /** How many requests run. */
+  get runningCount(): number {
+    return count(this.#running);
+  }
+
   /**
    * How many of the waiting the next step can give slots to. A slot that only a step in flight
    * still uses is free by then.
    */
   get startableCount(): number {
-    return this.isStartPaused ? 0 : this.#slotCount - this.#running.length;
+    return this.isStartPaused ? 0 : this.#slotCount - count(this.#running);
   }
 
   /** Those with a slot that have not ended, by arrival. */
@@ -74,7 +84,7 @@ export class Roster {
   }
 
   /** Queues a request. */
-  add(request: SequenceRequest, step: number): void {
+  add(request: SequenceRequest, step: number): Sequence {
     invariant(!this.#byId.has(request.sequenceId), "ids are not used twice at a time");
     const sequence = new Sequence(
       request,
@@ -83,6 +93,7 @@ export class Roster {
     );
     this.#byId.set(request.sequenceId, sequence);
     this.#waiting.push(sequence);
+    return sequence;
   }
 
   /** Gives the lowest free slot to a waiting sequence. */
@@ -98,6 +109,7 @@ export class Roster {
 
   /** Takes back everything a running sequence holds; it starts over when its turn comes. */
   preempt(sequence: Sequence): void {
+    if (sequence.isReread) return this.end(sequence);
     this.#running = this.#running.filter((other) => other !== sequence);
     this.#dropReady(sequence);
     this.#giveBack(sequence);
@@ -145,6 +157,11 @@ export class Roster {
     }
     this.#freeSlots = [...this.#freeSlots, sequence.slot].sort((a, b) => a - b);
   }
+}
+
+/** How many of them are requests, not answers that are read again. */
+function count(sequences: readonly Sequence[]): number {
+  return sequences.filter(({ isReread }) => !isReread).length;
 }
 
 function byArrival(sequences: Sequence[]): Sequence[] {

@@ -24,12 +24,13 @@ import { runningOrder } from "./run_order.ts";
 import { planSlice } from "./slice_planner.ts";
 import { type Beyond, findBeyond } from "./beginning.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
+import { Rereads } from "./rereads.ts";
 import { SaveQueue } from "./save_queue.ts";
 import { type InFlightStep, Roster } from "./roster.ts";
 import { Sequence, type SequenceRequest } from "./sequence.ts";
 import { type SequenceContext, sequenceContext } from "./sequence_context.ts";
 import { Shelf } from "./shelf.ts";
-import { type Opening, Starter } from "./starter.ts";
+import { linkOf, type Opening, Starter } from "./starter.ts";
 import { SwapSpace } from "./swap_space.ts";
 import type {
   DecodeRow,
@@ -58,6 +59,7 @@ export class Scheduler {
   #host: HostIndex | null;
   #saves: SaveQueue | null;
   #swaps: SwapSpace | null;
+  #rereads: Rereads;
   #inFlight: InFlightStep[] = [];
   #events: SchedulerEvent[] = [];
   #nextStepIndex = 0;
@@ -70,6 +72,7 @@ export class Scheduler {
     const { host, prefix } = options;
     this.#context = sequenceContext(options);
     this.#roster = new Roster(this.#cache, options.sequenceCountMax, this.#context);
+    this.#rereads = new Rereads(this.#roster, options.sequenceCountMax);
     this.#host = host ? new HostIndex(host.capacityBytes) : null;
     const { storeCount } = this.#cache.memory;
     this.#swaps = this.#host && prefix
@@ -94,10 +97,15 @@ export class Scheduler {
       options: this.#options,
       memory: this.#cache.memory,
       policy: this.#context.policy,
-      waitingCount: this.#roster.waiting.length,
+      waitingCount: this.#roster.waitingCount,
       startableCount: this.#roster.startableCount,
     });
-    this.#roster.add(request, this.#nextStepIndex);
+    this.#rereads.leaveTo(this.#roster.add(request, this.#nextStepIndex));
+  }
+
+  /** Drops answers that were to be read again for a next turn. */
+  dropRereads(): void {
+    this.#rereads.clear();
   }
 
   /**
@@ -223,18 +231,10 @@ export class Scheduler {
       if (placed === null) continue;
       sequence.ready = [];
       const listIndex = sequence.addBlock(placed.item);
-      const { block: { extents, recordOffsets }, tokenCounts } = placed.item;
-      const { slot } = sequence;
-      const link = {
-        slot,
-        blockIndex,
-        listIndex,
-        recordOffsets,
-        ...(tokenCounts && { tokenCounts }),
-      };
+      const link = linkOf(placed.item, { slot: sequence.slot, blockIndex, listIndex });
       if (placed.isNew && "jobIndex" in ready) {
-        const { jobIndex } = ready;
-        opening.packs.push({ ...link, jobIndex, extents });
+        const { extents } = placed.item.block;
+        opening.packs.push({ ...link, jobIndex: ready.jobIndex, extents });
       } else {
         opening.links.push(link);
       }
@@ -269,7 +269,7 @@ export class Scheduler {
       }
       invariant(this.#inFlight.length === 0, "memory is only short when no step is in flight");
       const victim = runningOrder(this.#roster.running).at(-1)!;
-      const swaps = this.#swaps?.swapOut(victim) ?? [];
+      const swaps = victim.isReread ? [] : this.#swaps?.swapOut(victim) ?? [];
       // Two sequences preempted in one step may leave the same shared block.
       const isPlanned = (key: string) => opening.swaps.some((swap) => swap.key === key);
       opening.swaps.push(...swaps.filter(({ key }) => !isPlanned(key)));
@@ -342,7 +342,7 @@ export class Scheduler {
     this.#draftCounts.acceptedTokenCount += tokens.length - 1;
     const { eosIds, ignoreEos, maxTokens } = sequence.request;
     for (const id of tokens) {
-      if (!ignoreEos && eosIds.includes(id)) return this.#finish(sequence, "stop");
+      if (!ignoreEos && eosIds.includes(id)) return this.#finish(sequence, "stop", id);
       sequence.append(id);
       this.#events.push({ type: "token", sequenceId, id });
       if (sequence.generatedCount === maxTokens) return this.#finish(sequence, "length");
@@ -366,7 +366,7 @@ export class Scheduler {
     sequence.ready.push({ blockIndex, jobIndex, ...sizes });
   }
 
-  #finish(sequence: Sequence, reason: "stop" | "length"): void {
+  #finish(sequence: Sequence, reason: "stop" | "length", endId: number | null = null): void {
     const { request: { sequenceId, promptIds }, generatedCount } = sequence;
     this.#events.push({
       type: "finish",
@@ -377,6 +377,7 @@ export class Scheduler {
       completionTokenCount: generatedCount,
     });
     this.#roster.end(sequence);
+    this.#rereads.note(sequence, endId, this.#nextStepIndex);
   }
 
   #failExhausted(sequence: Sequence): void {

@@ -16,7 +16,9 @@ export function planSlice(
   sequence.slicedStep = stepIndex;
   const { request: { sequenceId }, slot, reads } = sequence;
   const { layerCount } = options;
-  const step = { decodeCount, promptCount: prefilling.length, blockCount: reads.listCount };
+  const askedCount = prefilling.filter(({ isReread }) => !isReread).length;
+  const promptCount = Math.max(1, askedCount);
+  const step = { decodeCount, promptCount, blockCount: reads.listCount };
   const open = sequence.openSlice(sliceSize(options, { ...step, layerCount }));
   const { position, ids, nextLayer: first } = open;
   const share = sliceShare(options, { ...step, tokenCount: ids.length });

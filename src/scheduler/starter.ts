@@ -14,7 +14,7 @@ import {
   isOnDevice,
   takeBlocks,
 } from "./beginning.ts";
-import type { BlockCache } from "./block_cache.ts";
+import type { BlockCache, CachedItem } from "./block_cache.ts";
 import type { HostIndex } from "./host_index.ts";
 import { RAW_TILE_COUNT } from "./prefix.ts";
 import type { Roster } from "./roster.ts";
@@ -31,6 +31,19 @@ export interface Opening {
   packs: PackOp[];
   links: LinkOp[];
   restores: TileOp[];
+}
+
+/** Whether all of a sequence's blocks are in the cache. */
+function isRead({ names }: Sequence, { boundary }: Beginning): boolean {
+  return boundary === names.length;
+}
+
+/** Puts a block into a read list. */
+export function linkOf(
+  { block: { recordOffsets }, tokenCounts }: CachedItem,
+  place: Pick<LinkOp, "slot" | "blockIndex" | "listIndex">,
+): LinkOp {
+  return { ...place, recordOffsets, ...(tokenCounts && { tokenCounts }) };
 }
 
 /** Starts sequences of one roster. */
@@ -57,18 +70,38 @@ export class Starter {
     // Loads are written before the step: not over blocks that it has yet to copy to the host.
     if (opening.swaps.length > 0) return;
     for (const sequence of waitingOrder(this.#roster.waiting, step)) {
-      if (this.#roster.freeSlots.length === 0 || sequence.swapped?.isPending) return;
+      if (sequence.swapped?.isPending) return;
+      if (this.#roster.freeSlots.length === 0) this.#endRereadsFor(sequence);
+      if (this.#roster.freeSlots.length === 0) return;
       const beginning = findBeginning(sequence, { cache: this.#cache, host: this.#host });
+      if (sequence.isReread && isRead(sequence, beginning)) {
+        this.#roster.end(sequence);
+        continue;
+      }
       if (this.#roster.running.length > 0) {
         if (this.#roster.isStartPaused) return;
         if (isAwaitingPrefix(sequence, beginning, this.#roster.running)) continue;
-        const blockCount = expectedBlocks(sequence, beginning, this.#roster.running);
-        if (!this.#cache.isRoomExpected(blockCount)) return;
+        if (!this.#hasRoomFor(sequence, beginning)) this.#endRereadsFor(sequence);
+        if (!this.#hasRoomFor(sequence, beginning)) return;
       }
       // Loads are written before the step: not over raw tiles that the step has yet to read.
       const isLoading = beginning.sealed.some((found) => found !== null && !isOnDevice(found));
       if (isLoading && opening.restores.length > 0) return;
       this.#start(sequence, { beginning, opening, step });
+    }
+  }
+
+  #hasRoomFor(sequence: Sequence, beginning: Beginning): boolean {
+    const { running } = this.#roster;
+    return this.#cache.isRoomExpected(expectedBlocks(sequence, beginning, running));
+  }
+
+  /** Ends the reading of answers that stands in a request's way, unless they are its beginning. */
+  #endRereadsFor({ isReread, names }: Sequence): void {
+    if (isReread) return;
+    for (const other of this.#roster.running) {
+      const last = other.names.length - 1;
+      if (other.isReread && other.names[last] !== names[last]) this.#roster.end(other);
     }
   }
 
@@ -86,7 +119,7 @@ export class Starter {
     invariant(taken !== null, "blocks on the device can be taken");
     const slot = this.#roster.start(sequence);
     const { boundary, raw, sharedCount } = beginning;
-    if (sequence.cachedTokenCount === null) {
+    if (sequence.cachedTokenCount === null && !sequence.isReread) {
       this.counts.prefixQueryCount += promptIds.length;
       this.counts.prefixHitCount += boundary * BLOCK_TOKEN_COUNT;
     }
@@ -94,14 +127,7 @@ export class Starter {
     opening.loads.push(...taken.loads);
     taken.items.forEach((item, blockIndex) => {
       const listIndex = sequence.addBlock(item);
-      if (item === null) return;
-      opening.links.push({
-        slot,
-        blockIndex,
-        listIndex,
-        recordOffsets: item.block.recordOffsets,
-        ...(item.tokenCounts && { tokenCounts: item.tokenCounts }),
-      });
+      if (item !== null) opening.links.push(linkOf(item, { slot, blockIndex, listIndex }));
     });
     raw.forEach((tile, index) => {
       const blockIndex = boundary - raw.length + index;

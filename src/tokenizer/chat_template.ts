@@ -10,7 +10,13 @@ import { JinjaTemplate } from "./jinja/template.ts";
 import { readId } from "./special_ids.ts";
 import { SpecialTokens } from "./special_tokens.ts";
 import { TextMask, unusedMark } from "./text_mask.ts";
-import type { ChatMessage, ChatTemplate, RenderOptions, Tokenizer } from "./types.ts";
+import type {
+  ChatMessage,
+  ChatTemplate,
+  RenderedPrompt,
+  RenderOptions,
+  Tokenizer,
+} from "./types.ts";
 import { withBos } from "./with_bos.ts";
 
 const TEMPLATE_KEY = "tokenizer.chat_template";
@@ -82,10 +88,7 @@ class JinjaChatTemplate implements ChatTemplate {
     return new RegExp(`\\b${RegExp.escape(name)}\\b`).test(this.source);
   }
 
-  render(
-    messages: readonly ChatMessage[],
-    options: RenderOptions,
-  ): { ids: number[]; text: string } {
+  render(messages: readonly ChatMessage[], options: RenderOptions): RenderedPrompt {
     const { tools, variables = {}, continuesFinal = false } = options;
     const plain = messages.map(({ extra, ...message }) => {
       return { ...extra, ...message, content: contentText(message) };
@@ -101,7 +104,7 @@ class JinjaChatTemplate implements ChatTemplate {
       eos_token: this.#eosText,
     });
     const prompt = continuesFinal ? before(rendered, end) : rendered;
-    return { ids: this.#tokenize(prompt, mask, options), text: mask.show(prompt) };
+    return { ...this.#tokenize(prompt, mask, options), text: mask.show(prompt) };
   }
 
   #run(mask: TextMask, variables: Record<string, unknown>): string {
@@ -117,10 +120,12 @@ class JinjaChatTemplate implements ChatTemplate {
     rendered: string,
     mask: TextMask,
     { tokenCountMax = Infinity }: RenderOptions,
-  ): number[] {
+  ): Pick<RenderedPrompt, "ids" | "messageEnds"> {
     const ids: number[] = [];
+    const messageEnds: number[] = [];
     for (const piece of this.#controls.split(rendered)) {
       if (typeof piece === "number") {
+        messageEnds.push(ids.length);
         ids.push(piece);
         continue;
       }
@@ -131,7 +136,9 @@ class JinjaChatTemplate implements ChatTemplate {
       });
       for (const id of textIds) ids.push(id);
     }
-    return withBos(this.#tokenizer, ids);
+    const whole = withBos(this.#tokenizer, ids);
+    const addedCount = whole.length - ids.length;
+    return { ids: whole, messageEnds: messageEnds.map((end) => end + addedCount) };
   }
 }
 

@@ -22,6 +22,6 @@ export type ToPromptWorker =
 export type FromPromptWorker =
   & { taskId: number }
   & (
-    | { ids: Uint32Array; text: string }
+    | { ids: Uint32Array; text: string; messageEnds: readonly number[] }
     | { failure: { code: EngineErrorCode | null; message: string; param: string | null } }
   );

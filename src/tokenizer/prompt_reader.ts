@@ -10,6 +10,7 @@ import type { FromPromptWorker, PromptTask, ToPromptWorker } from "./prompt_mess
 import type {
   ChatMessage,
   ChatTemplate,
+  RenderedPrompt,
   RenderOptions,
   TokenizeOptions,
   Tokenizer,
@@ -29,10 +30,7 @@ export interface PromptReader {
   /** As {@link Tokenizer.tokenize}. */
   tokenize(text: string, options: TokenizeOptions): Promise<number[]>;
   /** As {@link ChatTemplate.render}. */
-  render(
-    messages: readonly ChatMessage[],
-    options: RenderOptions,
-  ): Promise<{ ids: number[]; text: string }>;
+  render(messages: readonly ChatMessage[], options: RenderOptions): Promise<RenderedPrompt>;
   /** Ends its worker, if it has one. */
   close(): void;
 }
@@ -68,10 +66,7 @@ export class WorkerPromptReader implements PromptReader {
   readonly #direct: PromptReader;
   readonly #readsShortHere: boolean;
   readonly #worker: Worker;
-  readonly #waiters = new Map<
-    number,
-    PromiseWithResolvers<{ ids: number[]; text: string }>
-  >();
+  readonly #waiters = new Map<number, PromiseWithResolvers<RenderedPrompt>>();
   #nextTaskId = 1;
   #failure: Error | null = null;
   /** Characters read since this thread last did other work. */
@@ -122,10 +117,10 @@ export class WorkerPromptReader implements PromptReader {
     return this.#turnLength >= WORKER_TEXT_LENGTH_MIN;
   }
 
-  #ask(task: PromptTask): Promise<{ ids: number[]; text: string }> {
+  #ask(task: PromptTask): Promise<RenderedPrompt> {
     if (this.#failure) return Promise.reject(this.#failure);
     const taskId = this.#nextTaskId++;
-    const waiter = Promise.withResolvers<{ ids: number[]; text: string }>();
+    const waiter = Promise.withResolvers<RenderedPrompt>();
     this.#waiters.set(taskId, waiter);
     this.#send({ type: "task", taskId, task });
     return waiter.promise;
@@ -139,7 +134,8 @@ export class WorkerPromptReader implements PromptReader {
     const waiter = this.#waiters.get(answer.taskId);
     this.#waiters.delete(answer.taskId);
     if ("ids" in answer) {
-      return waiter?.resolve({ ids: Array.from(answer.ids), text: answer.text });
+      const { ids, text, messageEnds } = answer;
+      return waiter?.resolve({ ids: Array.from(ids), text, messageEnds });
     }
     const { code, message, param } = answer.failure;
     if (code === null) return waiter?.reject(new Error(message));

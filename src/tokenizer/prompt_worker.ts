@@ -9,7 +9,7 @@ import { readGguf } from "../gguf/read_gguf.ts";
 import { createChatTemplate } from "./chat_template.ts";
 import type { FromPromptWorker, PromptTask, ToPromptWorker } from "./prompt_messages.ts";
 import { createTokenizer } from "./tokenizer.ts";
-import type { ChatTemplate, Tokenizer } from "./types.ts";
+import type { ChatTemplate, RenderedPrompt, Tokenizer } from "./types.ts";
 
 interface Model {
   tokenizer: Tokenizer;
@@ -37,9 +37,9 @@ async function load(modelPath: string, templateSource: string | null): Promise<M
 
 async function run(taskId: number, task: PromptTask): Promise<void> {
   try {
-    const { ids, text } = read(task, await loading!);
+    const { ids, text, messageEnds = [] } = read(task, await loading!);
     const packed = Uint32Array.from(ids);
-    scope.postMessage({ taskId, ids: packed, text }, [packed.buffer]);
+    scope.postMessage({ taskId, ids: packed, text, messageEnds }, [packed.buffer]);
   } catch (error) {
     const { code, param } = error instanceof EngineError ? error : { code: null, param: null };
     const message = error instanceof Error ? error.message : String(error);
@@ -47,7 +47,7 @@ async function run(taskId: number, task: PromptTask): Promise<void> {
   }
 }
 
-function read(task: PromptTask, { tokenizer, template }: Model): { ids: number[]; text: string } {
+function read(task: PromptTask, { tokenizer, template }: Model): RenderedPrompt {
   if (task.type === "render") return template.render(task.messages, task.options);
   return { ids: tokenizer.tokenize(task.text, task.options), text: "" };
 }

@@ -85,6 +85,17 @@ export interface RenderOptions {
   variables?: Readonly<Record<string, unknown>>;
 }
 
+/** A conversation as a prompt. */
+export interface RenderedPrompt {
+  ids: number[];
+  text: string;
+  /**
+   * Tokens before each place at which a message may end, ascending: the control tokens that the
+   * template wrote. None where a template marks messages by text alone.
+   */
+  messageEnds?: readonly number[];
+}
+
 /** Turns a conversation into a prompt. */
 export interface ChatTemplate {
   /** Its text; empty if there is none. */
@@ -94,11 +105,9 @@ export interface ChatTemplate {
   /**
    * Renders `messages` and tokenizes the result; special tokens inside contents stay text.
    *
-   * @returns Ids of the prompt, BOS included if the model asks for it, and its text.
+   * @returns Ids of the prompt, BOS included if the model asks for it, its text, and where its
+   * messages end.
    * @throws {EngineError} `invalid_request` with param `messages` if the template refuses them.
    */
-  render(
-    messages: readonly ChatMessage[],
-    options: RenderOptions,
-  ): { ids: number[]; text: string };
+  render(messages: readonly ChatMessage[], options: RenderOptions): RenderedPrompt;
 }

@@ -131,3 +131,25 @@ Deno.test("blocks that nobody uses are given up, least recently used first, when
     assertEquals(await cachedCount(engine, third), 768);
     assert(await cachedCount(engine, first) < 768);
   }));
+
+Deno.test("a next turn finds its answer in the cache, and gives the text that it gives without", () =>
+  withTinyEngine({ ...MODEL, profile: FINE }, async (engine) => {
+    const first = { ...ask(document, 1), maxTokens: 150, isContinued: true };
+    const answer = await collectIds(engine, first);
+    const isReread = async () => (await engine.stats()).rereadTokenCount >= 960 + 1 - 832;
+    const endMs = performance.now() + 20_000;
+    while (!await isReread() && performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const next = ask([...first.promptIds, ...answer], 2);
+    const events = await collectEvents(engine, next);
+    const finish = events.at(-1)!;
+    assert(finish.type === "finish");
+    assertEquals(finish.cachedTokenCount, 960, "of 840 prompt tokens and 150 decoded ones");
+    const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
+    assertEquals(ids, await collectIds(engine, { ...next, skipsCache: true }));
+    const { rereadTokenCount, promptTokenCount, runningSequenceCount } = await engine.stats();
+    assertEquals(rereadTokenCount, 960 + 1 - 832);
+    assertEquals(promptTokenCount, 840 + 1030 - 960 + 1030, "of requests only");
+    assertEquals(runningSequenceCount, 0);
+  }));

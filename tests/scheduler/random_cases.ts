@@ -25,6 +25,8 @@ export interface Case {
   keepsParts?: boolean;
   /** Rows of a step for guesses of next tokens; none if left out. */
   draftRowCount?: number;
+  /** Share of requests whose answer the next turn repeats; none if left out. */
+  continuedShare?: number;
   /** Stores of the first arena, from the first on, that keep a window only. */
   windowStoreCount?: number;
   /** Raw tiles that a sequence needs before the block it begins at; 2 if left out. */
@@ -44,6 +46,32 @@ export const CASES: Case[] = [
     hitShareMin: 0.1,
     hostBytes: 200_000,
     draftRowCount: 9,
+  },
+  {
+    why: "answers that are read again, shared prefixes, scarce memory, a small host tier",
+    seed: 13,
+    eventCount: 40_000,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 10,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    draftRowCount: 9,
+    continuedShare: 0.5,
+  },
+  {
+    why: "answers that are read again, scarce memory, no host",
+    seed: 14,
+    eventCount: 20_000,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 5,
+    hitShareMin: 0.05,
+    continuedShare: 0.8,
   },
   {
     why: "room for all",

@@ -43,9 +43,12 @@ class Run {
   draftedCount = 0;
   rightCount = 0;
   sharedCountMax = 0;
+  /** Tokens of answers that were read again. */
+  rereadCount = 0;
   /** Prompt tokens that were left out at a start, by sequence. */
   readonly cachedCounts = new Map<number, number>();
   #sharesPrefixes: boolean;
+  #continuedShare: number;
   #stems: number[][];
   #device: FakeDevice;
   #random: () => number;
@@ -60,6 +63,7 @@ class Run {
     const sharesPrefixes = hitShareMin !== undefined;
     this.#random = seededRandom(options.seed);
     this.#sharesPrefixes = sharesPrefixes;
+    this.#continuedShare = options.continuedShare ?? 0;
     const stem = () => Array.from({ length: 700 }, () => this.#randomId());
     this.#stems = [stem(), stem(), stem()];
     this.#stems.push([...this.#stems[0].slice(0, 300), ...stem().slice(300)]);
@@ -147,6 +151,14 @@ class Run {
     const idMin = random() < 0.25 ? ID_MAX / 2 : 1;
     const own = Array.from({ length }, () => idMin + Math.floor(random() * ID_MAX / 2));
     if (!this.#sharesPrefixes || random() < 0.2) return own;
+    if (this.#continuedShare > 0 && random() < this.#continuedShare) {
+      const answered = [...this.lives.values()].filter(({ ending }) => ending === "finish");
+      const { promptIds, tokens } = answered.at(-1 - Math.floor(random() * 3)) ??
+        { promptIds: [], tokens: [] };
+      if (promptIds.length + tokens.length < 700) {
+        return [...promptIds, ...tokens, 0, ...own.slice(0, 60)];
+      }
+    }
     const stem = this.#stems[Math.floor(random() * this.#stems.length)];
     const count = random() < 0.5 ? stem.length : Math.ceil(random() * stem.length);
     return [...stem.slice(0, count), ...own.slice(0, 60)];
@@ -169,6 +181,8 @@ class Run {
         priority: this.#sharesPrefixes ? Math.floor(random() * 3) : 0,
         skipsCache: random() < 0.1,
         drafts: random() < 0.8,
+        isContinued: random() < this.#continuedShare,
+        messageEnds: random() < this.#continuedShare ? [70, 200, 201, 450, promptIds.length] : [],
       });
     } catch (error) {
       assert(error instanceof EngineError, String(error));
@@ -199,6 +213,7 @@ class Run {
     if (plan === null) return false;
     if (this.#inFlight.length > 0) this.aheadCount++;
     for (const { sequenceId, cachedTokenCount, storedIds } of plan.starts) {
+      if (sequenceId < 0) continue;
       const { promptIds, tokens } = this.lives.get(sequenceId)!;
       if (this.#begun.has(sequenceId)) {
         this.restartCount++;
@@ -216,7 +231,8 @@ class Run {
     this.loadCount += plan.loads.length;
     if (plan.slice) {
       const { sequenceId, position, ids } = plan.slice;
-      const { promptIds } = this.lives.get(sequenceId)!;
+      if (sequenceId < 0) this.rereadCount += ids.length;
+      const { promptIds } = this.lives.get(sequenceId) ?? { promptIds: { length: Infinity } };
       assert(position + ids.length <= promptIds.length, "what was decoded is decoded again");
     }
     this.sharedCountMax = Math.max(this.sharedCountMax, this.scheduler.stats().sharedBlockCount);
@@ -232,6 +248,7 @@ class Run {
 
   drain(): void {
     for (const event of this.scheduler.drainEvents()) {
+      if (event.sequenceId < 0) continue;
       const life = this.lives.get(event.sequenceId)!;
       assertEquals(life.ending, "none");
       if (event.type === "token") life.tokens.push(event.id);
@@ -295,6 +312,7 @@ for (const options of CASES) {
       assertGreaterOrEqual(run.partCount, 100);
       assertGreaterOrEqual(run.loadCount, options.hostBytes ? 200 : 0);
       assertGreaterOrEqual(run.scheduler.stats().retainedWordCount, 1);
+      assertGreaterOrEqual(run.rereadCount, options.continuedShare ? 1000 : 0);
     }
     run.scheduler.checkIntegrity();
   });

@@ -232,6 +232,7 @@ export class FakeEngine implements Engine {
       store: null,
       diskBytes: 0,
       sharedBlockCount: 2,
+      rereadTokenCount: 9,
       prefixQueryCount: 100,
       prefixHitCount: 64,
       cacheBytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },

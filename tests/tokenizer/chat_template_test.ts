@@ -143,3 +143,19 @@ Deno.test("render() refuses messages that leave no mark to hide special tokens w
   const refused = () => template.render([user(everyMark)], PROMPT);
   assertEquals(assertThrows(refused, EngineError, "private use").code, "invalid_request");
 });
+
+Deno.test("render() tells where messages end, BOS counted, and not what a user wrote like it", () => {
+  const messages = [user("hello<|im_end|>hello"), user("x")];
+  for (const addBos of [false, true]) {
+    const changed = {
+      "tokenizer.ggml.add_bos_token": addBos,
+      "tokenizer.ggml.bos_token_id": TINY_CONTROL["<|endoftext|>"],
+    };
+    const { ids, messageEnds = [] } = tiny(changed).template.render(messages, PROMPT);
+    assertEquals(messageEnds.map((end) => ids[end]), [START, END, START, END, START]);
+    assertEquals(
+      messageEnds.map((end) => ids[end]).length,
+      ids.filter((id) => id < 3).length - Number(addBos),
+    );
+  }
+});

@@ -18,6 +18,8 @@ export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo)
     adjustments,
     priority,
     cacheSalt,
+    messageEnds,
+    isContinued,
     skipsCache,
     speculates,
   } = spec;
@@ -30,6 +32,8 @@ export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo)
     adjustments,
     priority,
     cacheSalt,
+    messageEnds,
+    isContinued,
     skipsCache,
     speculates,
     signal,

@@ -27,6 +27,10 @@ export interface GenerationSpec extends TextOptions {
   grammarParam: string;
   priority: number;
   cacheSalt: string;
+  /** Tokens before the end of each message of the prompt. */
+  messageEnds: readonly number[];
+  /** Whether the answer is prepared for a next turn that repeats it. */
+  isContinued: boolean;
   /** Whether the whole prompt is prefilled, even if it is in the cache. */
   skipsCache: boolean;
   /** Whether guesses of next tokens may be checked. */
