@@ -7,7 +7,7 @@
 import { EngineError } from "../core/errors.ts";
 import { NOTHING_PROBED, probeDevice } from "./device_probe.ts";
 import { type AdapterFacts, Gpu } from "./gpu.ts";
-import { keepDrivers } from "./keep_driver.ts";
+import { keepLibraries } from "./keep_libraries.ts";
 
 /** Each that is missing is done without. */
 const FEATURES = ["subgroups", "timestamp-query", "shader-f16"] as const;
@@ -40,7 +40,7 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   }
   const { info, limits } = adapter;
   const device = await openDevice(adapter);
-  keepDrivers();
+  keepLibraries();
   const facts: AdapterFacts = {
     name: info.description || `${info.vendor} ${info.device}`,
     driver: info.architecture || info.vendor,

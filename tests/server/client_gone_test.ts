@@ -93,7 +93,7 @@ Deno.test("a client that goes ends its sequence at once", async (t) => {
       const startMs = performance.now();
       client.close();
       await eventually(() => engine.abortedCount === abortedCount + 1);
-      assert(performance.now() - startMs < 250, "it takes no ping to notice");
+      assert(performance.now() - startMs < 1000, "it takes no ping, of 15 s, to notice");
       assertEquals([engine.activeCount, state.inFlightCount], [0, 0]);
     });
   }
@@ -158,8 +158,9 @@ Deno.test("a client that goes in prefill or in the queue frees the engine at onc
       waiting.close();
       running.close();
       const { cacheBytes, stepCount, generatedTokenCount } = await idleStats(engine);
-      // A step may be running, another be recorded, and each message takes a step to be heard.
-      assert(stepCount - startCount <= 6, `${stepCount - startCount} steps more`);
+      // A step may be running, another be recorded, and each message takes a step to be heard, or
+      // several short ones on a busy machine; its prompt takes 47.
+      assert(stepCount - startCount <= 16, `${stepCount - startCount} steps more`);
       assert(promptTokenCount < LONG_PROMPT.prompt.length, "it was still in prefill");
       assertEquals([generatedTokenCount, cacheBytes.allocated], [0, 0]);
     }

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 
-const PROGRAM = fileURLToPath(new URL("../support/driver_process.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../support/gpu_process.ts", import.meta.url));
 
 Deno.test({
-  name: "a driver stays loaded after the worker that opened the GPU has ended",
+  name: "drivers stay loaded after the worker that opened the GPU has ended",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
@@ -13,7 +13,7 @@ Deno.test({
     }).output();
     assertEquals(code, 0);
     const { before, after } = JSON.parse(new TextDecoder().decode(stdout));
-    assert(before.length > 0, "no driver of Mesa is loaded: this test shows nothing here");
-    assertEquals(after, before);
+    assert(before.some((path: string) => path.includes("vulkan")), String(before));
+    assertEquals(before.filter((path: string) => !after.includes(path)), []);
   },
 });

@@ -1,7 +1,7 @@
-/** A process whose worker opens the GPU and ends. Prints the drivers loaded then, and after it. */
+/** A process whose worker opens the GPU and ends. Prints what is loaded then, and after it. */
 
+import { loadedLibraries } from "../../src/gpu/keep_libraries.ts";
 import { openGpu } from "../../src/gpu/open_gpu.ts";
-import { loadedDrivers } from "../../src/gpu/keep_driver.ts";
 
 const SETTLE_MS = 500;
 
@@ -11,11 +11,11 @@ if (self.name !== "gpu") {
     worker.onmessage = ({ data }: MessageEvent<string[]>) => resolve(data);
   });
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-  console.log(JSON.stringify({ before, after: loadedDrivers() }));
+  console.log(JSON.stringify({ before, after: loadedLibraries() }));
 } else {
   const gpu = await openGpu();
-  const drivers = loadedDrivers();
+  const libraries = loadedLibraries();
   gpu.close();
-  (self as unknown as { postMessage(message: string[]): void }).postMessage(drivers);
+  (self as unknown as { postMessage(message: string[]): void }).postMessage(libraries);
   self.close();
 }
