@@ -1,4 +1,4 @@
-/** Prompts of tens of thousands of tokens, end to end on a model of one layer. */
+/** Prompts of tens of thousands of tokens, end to end on models of one or two layers. */
 
 import { assert, assertEquals } from "@std/assert";
 import { loadModel } from "../../src/runtime/load_model.ts";
@@ -32,8 +32,20 @@ const MODEL = {
   queryFactor: 2,
 };
 
-Deno.test("behind 40,000 tokens logits are the reference's, in prefill and in decode", () =>
-  withTinyModel(MODEL, async (path) => {
+/** Layer 0 sees 130 tokens, layer 1 all: rings of 5 tiles and of 4, of 64 tokens in 32 channels. */
+const WINDOWED = {
+  ...MODEL,
+  architecture: "gemma3",
+  layerCount: 2,
+  metadata: {
+    "gemma3.attention.sliding_window": 130,
+    "gemma3.attention.sliding_window_pattern": 2,
+  },
+};
+const TILE_BYTES = 64 * 2 * 32 * 2;
+
+Deno.test("behind 40,000 tokens logits are the reference's, in prefill and in decode, and a layer that sees a window has kept no more of them than of the first 1,000", () =>
+  withTinyModel(WINDOWED, async (path) => {
     const file = await readGguf(path);
     const model = await loadModel(file, () => {});
     const promptIds = tinyPrompt(TOKEN_COUNT, 1);
@@ -41,11 +53,20 @@ Deno.test("behind 40,000 tokens logits are the reference's, in prefill and in de
     const run = await createSequenceRun(model, { profile, promptIds, maxTokens: 9 });
     try {
       const rows: Float32Array[] = [];
+      const early = { deviceBytes: 0, sealedBytes: 0 };
       for (let position = 0; position < TOKEN_COUNT;) {
         const slice = await run.nextSlice({ wantsLogits: true });
         rows.splice(0, rows.length, ...slice);
         position += slice.length;
+        if (position !== 1024) continue;
+        early.deviceBytes = model.gpu.allocatedBytes;
+        early.sealedBytes = run.cacheBytes().raw;
       }
+      // Blocks are packed with the next step: of those before the window of 128 one is missing.
+      assertEquals(early.sealedBytes, (1024 / 64 - 3) * TILE_BYTES);
+      assertEquals(run.cacheBytes().raw, (TOKEN_COUNT / 64 - 3) * TILE_BYTES);
+      assertEquals(run.windowBytes, (5 + 4) * TILE_BYTES);
+      assertEquals(model.gpu.allocatedBytes, early.deviceBytes);
       const first = TOKEN_COUNT - rows.length;
       const ids = [...promptIds];
       let last = rows.at(-1)!;
