@@ -7,7 +7,7 @@
 //            shaders/matmul/rows.wgsl names, shaders/lib/expert_bundle.wgsl, and
 //            parts/bias_*      with biases of each expert, or without
 // Reference: src/reference/expert_matmul.ts
-// Grid:      [groups of 32 outputs of one expert, bundles]
+// Grid:      [groups of 32 outputs of one expert, bundles], or the other way round
 // Precision: as shaders/matmul/parts/product.wgsl: a visit has the same bits in any bundle
 //
 // Markers: token = visits of a bundle.
@@ -24,17 +24,17 @@ fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let bundle = bundles[workgroup_id.y];
+  let bundle = bundles[tile_of(workgroup_id)];
   let expert = bundle.expert - EXPERT_START; // huge if it is of an earlier part
   if (bundle.count == 0u || expert >= EXPERT_COUNT) {
     return;
   }
-  let group = expert * (OUTPUT_COUNT / 32u) + workgroup_id.x;
-  let made = product(group, bundle.visits / vec4<u32>(VISITS_PER_ROW), thread);
+  let group = group_of(workgroup_id);
+  let made = product(expert * (OUTPUT_COUNT / 32u) + group, bundle.visits / vec4<u32>(VISITS_PER_ROW), thread);
   if (thread >= LANE_COUNT) {
     return; // only the first 8 lanes have the sums
   }
-  let output = workgroup_id.x * 32u + thread * 4u;
+  let output = group * 32u + thread * 4u;
   let bias = bias_at(bundle.expert, output);
   //: repeat token
   if (${token}u < bundle.count) {

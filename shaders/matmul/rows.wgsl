@@ -6,11 +6,11 @@
 // Binds:     src/kernels/matmul/rows.ts, which appends texts of matmul/parts and lib:
 //            product           what one workgroup sums, for TOKEN_COUNT rows of x: 1, 2 or 4
 //            weight_*          the format of the weight, expanded in registers
-//            share_*           how the lanes share the values of x that they loaded
+//            by_*              which lanes load what, and how their sums are added
 //            norm_*            with the norm, or without
 //            output_*          what is done with y
 // Reference: src/reference/matmul.ts
-// Grid:      [groups of 32 outputs, tiles of TOKEN_COUNT rows of x]
+// Grid:      [groups of 32 outputs, tiles of TOKEN_COUNT rows of x], or the other way round
 // Precision: f32 throughout; each block of 32 columns is summed before it is scaled
 //
 // Markers: token (rows of x).
@@ -23,11 +23,12 @@ fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let row = workgroup_id.y * TOKEN_COUNT;
-  let made = product(workgroup_id.x, row + vec4<u32>(0u, 1u, 2u, 3u), thread);
+  let row = tile_of(workgroup_id) * TOKEN_COUNT;
+  let group = group_of(workgroup_id);
+  let made = product(group, row + vec4<u32>(0u, 1u, 2u, 3u), thread);
   if (thread >= LANE_COUNT) {
     return; // only the first 8 lanes have the sums
   }
-  let output = OUTPUT_START + workgroup_id.x * 32u + thread * 4u;
+  let output = OUTPUT_START + group * 32u + thread * 4u;
   put_outputs(row + ${token}u, output, outputs_of(made, ${token}u));
 }

@@ -21,7 +21,8 @@ export async function bindExperts(context: LayerContext, index: number): Promise
   const norm = feedForwardNorm === null ? {} : { normWeight: feedForwardNorm };
   const normEpsilon = feedForwardNorm === null ? {} : { normEpsilon: plan.normEpsilon };
 
-  const score = await matmuls.get(router, { kind: "store" }, { hasNorm: feedForwardNorm !== null });
+  const use = { hasNorm: feedForwardNorm !== null, isSlice: group.isSlice };
+  const score = await matmuls.get(router, { kind: "store" }, use);
   const route = await kernels.route({ expertCount, usedCount, shareScale });
   const open = await kernels.matmul({
     weights: gateUp,

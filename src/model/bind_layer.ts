@@ -6,7 +6,7 @@
 
 import { invariant } from "../core/errors.ts";
 import { bindExperts } from "./bind_experts.ts";
-import type { MatmulBuffers, MatmulOutput } from "../kernels/matmul/rows.ts";
+import type { MatmulBuffers, MatmulOutput } from "../kernels/matmul/product.ts";
 import { hasPlainHeads } from "./head_rows.ts";
 import type { LayerContext, RecordRows } from "./layer_context.ts";
 
@@ -106,7 +106,7 @@ function bindPlainHeads(
   const { heads, attentionNorm } = weights.layers[index];
   const tileCount = cache.tileCountOf(index);
   const output = { kind: "heads", queryHeadCount, kvHeadCount, headSize, tileCount } as const;
-  return bindProduct({ matmuls }, output, {
+  return bindProduct({ matmuls, group }, output, {
     weights: heads,
     x: group.x,
     ...normOf(attentionNorm),
@@ -143,13 +143,13 @@ async function bindOtherHeads(context: LayerContext, index: number): Promise<Rec
 }
 
 async function bindProduct(
-  { matmuls }: Pick<LayerContext, "matmuls">,
+  { matmuls, group: { isSlice } }: Pick<LayerContext, "matmuls" | "group">,
   output: MatmulOutput | Exclude<MatmulOutput["kind"], "heads" | "capped">,
   buffers: MatmulBuffers,
 ): Promise<RecordRows> {
   const options = typeof output === "string" ? { kind: output } : output;
   const hasNorm = buffers.normWeight !== undefined;
-  const kernel = await matmuls.get(buffers.weights, options, { hasNorm });
+  const kernel = await matmuls.get(buffers.weights, options, { hasNorm, isSlice });
   const bound = kernel.bind(buffers);
   return (pass, rowCount) => kernel.record(pass, bound, rowCount);
 }

@@ -13,7 +13,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { EmbedKernel } from "../kernels/embed/row.ts";
 import { NormAddKernel } from "../kernels/norm_add/row.ts";
-import { ROW_TILE } from "../kernels/matmul/rows.ts";
+import { ROW_TILE } from "../kernels/matmul/product.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
@@ -347,8 +347,9 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const rope = new RopeTables(plan, weights.ropeFactors);
   const reaches = plan.layers.map((_, layer) => cache.reachOf(layer));
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
-    const group = new RowGroup(gpu, { label, plan, reaches, rowCount, rope });
-    const kind = headRows === null ? DecodeAttention : SliceAttention;
+    const isSlice = headRows !== null;
+    const group = new RowGroup(gpu, { label, plan, reaches, rowCount, isSlice, rope });
+    const kind = isSlice ? SliceAttention : DecodeAttention;
     const attention = await kind.create(gpu, { ...options, shape: attentionShape, group });
     const context = { ...options, matmuls, finishers, normAdd, expertKernels, group };
     const stack = await LayerStack.create(context, attention);

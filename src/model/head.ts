@@ -2,10 +2,10 @@ import { alignUp, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import {
   type BoundMatmul,
-  type MatmulKernel,
+  type Matmul,
   type MatmulOutput,
   ROW_TILE,
-} from "../kernels/matmul/rows.ts";
+} from "../kernels/matmul/product.ts";
 import type { MatmulSet } from "./matmul_set.ts";
 import type { ModelWeights } from "./weights.ts";
 
@@ -14,13 +14,13 @@ export class Head {
   /** f32 `[rows, vocabSize]`. */
   readonly logits: GPUBuffer;
   #gpu: Gpu;
-  #kernel: MatmulKernel;
+  #kernel: Matmul;
   #bound: BoundMatmul;
   #ownsLogits: boolean;
 
   private constructor(
     gpu: Gpu,
-    parts: { kernel: MatmulKernel; bound: BoundMatmul; logits: GPUBuffer; ownsLogits: boolean },
+    parts: { kernel: Matmul; bound: BoundMatmul; logits: GPUBuffer; ownsLogits: boolean },
   ) {
     this.#gpu = gpu;
     this.#ownsLogits = parts.ownsLogits;

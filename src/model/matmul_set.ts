@@ -1,31 +1,48 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { MatmulKernel, type MatmulOutput } from "../kernels/matmul/rows.ts";
+import type { Matmul, MatmulOptions, MatmulOutput } from "../kernels/matmul/product.ts";
+import { MatmulKernel } from "../kernels/matmul/rows.ts";
+import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
+import { MATMUL_SLICE_VARIANTS } from "../kernels/matmul/variants.ts";
+import { chooseVariant } from "../kernels/variant.ts";
 import type { DeviceWeights } from "../kernels/weight_layout.ts";
+
+/** What a product is for. */
+export interface MatmulUse {
+  hasNorm: boolean;
+  /** Whether its rows are those of a slice, whose bits may differ from those of other rows. */
+  isSlice?: boolean;
+}
 
 /** Matrix kernels compiled so far, one for each shape, format and use. */
 export class MatmulSet {
   #gpu: Gpu;
   #normEpsilon: number;
-  #kernels = new Map<string, Promise<MatmulKernel>>();
+  #kernels = new Map<string, Promise<Matmul>>();
+  #hasTiles: boolean;
 
   constructor(gpu: Gpu, options: { normEpsilon: number }) {
     this.#gpu = gpu;
     this.#normEpsilon = options.normEpsilon;
+    const { facts } = gpu;
+    const variant = chooseVariant("matmul", MATMUL_SLICE_VARIANTS, { facts, shape: undefined });
+    this.#hasTiles = variant.name === "tile";
   }
 
   /** The kernel for `weights`, compiled if it is new. */
   get(
     weights: DeviceWeights,
     output: MatmulOutput,
-    options: { hasNorm: boolean },
-  ): Promise<MatmulKernel> {
+    { hasNorm, isSlice = false }: MatmulUse,
+  ): Promise<Matmul> {
     const { rowCount, columnCount, parts } = weights;
     const starts = parts.map(({ format, rowStart }) => [format, rowStart]);
-    const key = JSON.stringify([rowCount, columnCount, starts, output, options.hasNorm]);
+    const isTiled = isSlice && this.#hasTiles;
+    const key = JSON.stringify([rowCount, columnCount, starts, output, hasNorm, isTiled]);
     const known = this.#kernels.get(key);
     if (known) return known;
-    const norm = options.hasNorm ? { normEpsilon: this.#normEpsilon } : {};
-    const kernel = MatmulKernel.create(this.#gpu, { weights, output, ...norm });
+    const options: MatmulOptions = { weights, output };
+    if (hasNorm) options.normEpsilon = this.#normEpsilon;
+    const kernel = (isTiled ? MatmulTileKernel : MatmulKernel).create(this.#gpu, options);
     this.#kernels.set(key, kernel);
     return kernel;
   }

@@ -2,7 +2,7 @@ import { invariant } from "../core/errors.ts";
 import { PADDING_SLOT, type Row, ROW_WORDS, rowInReach, rowWords } from "../core/row.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { ROW_TILE } from "../kernels/matmul/rows.ts";
+import { ROW_TILE } from "../kernels/matmul/product.ts";
 import { ExpertGroup } from "./expert_group.ts";
 import type { ModelPlan } from "./plan.ts";
 import type { RopeTables } from "./rope_table.ts";
@@ -11,6 +11,8 @@ import type { RopeTables } from "./rope_table.ts";
 export class RowGroup {
   /** Rows there is room for, a multiple of `ROW_TILE`. */
   readonly rowCountMax: number;
+  /** Whether its rows are those of a slice. */
+  readonly isSlice: boolean;
   /** u32 `[rows][ROW_WORDS]`. */
   readonly rows: GPUBuffer;
   /** The same, by the `reach` of layers that see no more than a window. */
@@ -47,6 +49,7 @@ export class RowGroup {
       /** Newest tokens that each layer sees; null for all. */
       reaches: readonly (number | null)[];
       rowCount: number;
+      isSlice: boolean;
       rope: RopeTables;
     },
   ) {
@@ -54,6 +57,7 @@ export class RowGroup {
     const { shape } = plan;
     this.#reaches = options.reaches;
     this.#gpu = gpu;
+    this.isSlice = options.isSlice;
     this.#rope = rope;
     this.rowCountMax = alignUp(options.rowCount, ROW_TILE);
     this.#descriptors = new Uint32Array(this.rowCountMax * ROW_WORDS);
@@ -97,7 +101,8 @@ export class RowGroup {
   #writeRows(buffer: GPUBuffer, rows: readonly Row[]): void {
     const descriptors = this.#descriptors.fill(PADDING_SLOT);
     descriptors.set(rowWords(rows));
-    const count = alignUp(rows.length, ROW_TILE);
+    // What a tile of a slice computes beside its rows must not be taken for rows of an earlier one.
+    const count = this.isSlice ? this.rowCountMax : alignUp(rows.length, ROW_TILE);
     this.#gpu.write(buffer, 0, descriptors.subarray(0, count * ROW_WORDS));
   }
 

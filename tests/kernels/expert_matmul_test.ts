@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { divExact } from "../../src/core/shapes.ts";
+import type { MatmulVariant } from "../../src/kernels/matmul/variants.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import {
@@ -41,7 +42,7 @@ interface Problem {
   output?: ExpertMatmulOptions["output"];
   hasBiases?: boolean;
   norm?: boolean;
-  sharing?: "subgroup" | "workgroup";
+  way?: MatmulVariant["name"];
   bindingSizeMax?: number;
   why: string;
 }
@@ -76,7 +77,7 @@ const CASES: Problem[] = [
     bindingSizeMax: 20_000,
     why: "6 bits",
   },
-  { ...CONTROL, rowCount: 7, sharing: "workgroup", norm: true, why: "by workgroup memory" },
+  { ...CONTROL, rowCount: 7, way: "slices", norm: true, why: "by slices" },
 ];
 
 for (const problem of CASES) {
@@ -88,11 +89,11 @@ for (const problem of CASES) {
   });
 }
 
-for (const sharing of ["subgroup", "workgroup"] as const) {
-  Deno.test(`ExpertMatmulKernel gives a row the same bits in any batch, by ${sharing}`, async () => {
+for (const way of ["subgroup", "slices"] as const) {
+  Deno.test(`ExpertMatmulKernel gives a row the same bits in any batch, by ${way}`, async () => {
     const { facts } = await testGpu();
     // By subgroup needs subgroups of 8; what the kernel takes elsewhere is the other way.
-    const how = facts.subgroupSizeMax === 8 || sharing === "workgroup" ? { sharing } : {};
+    const how = facts.subgroupSizeMax === 8 || way === "slices" ? { way } : {};
     const problem = { ...CONTROL, ...how, type: "Q4_K", columnCount: 256, norm: true } as const;
     const all = await solve({ ...problem, rowCount: 12, why: "" });
     const rowLength = divExact(all.y.length, 12);
@@ -159,7 +160,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   const biases = seededNormals(expertCount * outputCount, 4, 3);
   const options: ExpertMatmulOptions = { weights, usedCount, input, output, hasBiases };
   if (norm) options.normEpsilon = 1e-5;
-  if (problem.sharing) options.sharing = problem.sharing;
+  if (problem.way) options.way = problem.way;
   const kernel = await ExpertMatmulKernel.create(gpu, options);
   const yCount = output === "store" ? outputCount : outputCount / 2;
   const y = gpu.createBuffer("y", visitCount * yCount * 4);

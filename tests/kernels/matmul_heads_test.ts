@@ -1,5 +1,7 @@
 import { PADDING_SLOT, ROW_WORDS } from "../../src/core/row.ts";
-import { MatmulKernel, ROW_TILE } from "../../src/kernels/matmul/rows.ts";
+import { ROW_TILE } from "../../src/kernels/matmul/product.ts";
+import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
+import { MatmulTileKernel } from "../../src/kernels/matmul/tile.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { alignUp, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
@@ -53,12 +55,14 @@ const CASES: (HeadShape & { rows: WindowRow[]; why: string })[] = [
   },
 ];
 
-for (const { rows, why, ...shape } of CASES) {
+const KERNELS = { MatmulKernel, MatmulTileKernel };
+
+for (const [kernel, { rows, why, ...shape }] of CASES.flatMap(both)) {
   const name = `${JSON.stringify(shape)} x ${rows.length}`;
-  Deno.test(`MatmulKernel turns heads and fills the window at ${name} (${why})`, async () => {
+  Deno.test(`${kernel} turns heads and fills the window at ${name} (${why})`, async () => {
     const gpu = await testGpu();
     const { queryHeadCount, kvHeadCount, headSize } = shape;
-    const { q, window, outputs } = await run(gpu, shape, rows);
+    const { q, window, outputs } = await run(gpu, shape, { rows, kernel: KERNELS[kernel] });
     const outputCount = (queryHeadCount + 2 * kvHeadCount) * headSize;
     const queries: number[] = [];
     const expectedWindow = new Float64Array(window.length);
@@ -100,10 +104,14 @@ Deno.test("MatmulKernel.create() throws if the heads do not make up the outputs"
   );
 });
 
+function both(each: typeof CASES[number]): [keyof typeof KERNELS, typeof each][] {
+  return [["MatmulKernel", each], ["MatmulTileKernel", each]];
+}
+
 async function run(
   gpu: Gpu,
   shape: HeadShape,
-  rows: WindowRow[],
+  { rows, kernel: { create } }: { rows: WindowRow[]; kernel: typeof KERNELS[keyof typeof KERNELS] },
 ): Promise<{ q: Float32Array; window: Float32Array; outputs: Float64Array }> {
   const { queryHeadCount, kvHeadCount, headSize } = shape;
   const outputCount = (queryHeadCount + 2 * kvHeadCount) * headSize;
@@ -111,7 +119,7 @@ async function run(
   const source = { type: "Q4_1", bytes, rowCount: outputCount } as const;
   const options = { columnCount: COLUMN_COUNT, bindingSizeMax: 2 ** 27 };
   const weights = uploadWeights(gpu, "weights", packWeights([source], options));
-  const kernel = await MatmulKernel.create(gpu, { weights, output: { kind: "heads", ...shape } });
+  const kernel = await create(gpu, { weights, output: { kind: "heads", ...shape } });
   const paddedCount = alignUp(rows.length, ROW_TILE);
   const x = seededNormals(paddedCount * COLUMN_COUNT, 2);
   const descriptors = new Uint32Array(paddedCount * ROW_WORDS).fill(PADDING_SLOT);

@@ -69,6 +69,7 @@ Deno.test("a row that would see only a part of a sealed block is refused", () =>
         plan,
         reaches: [null, null],
         rowCount: 1,
+        isSlice: false,
         rope,
       });
       const row = { slot: 0, listStart: 0, listCount: 2, firstWindowBlock: 2, idIndex: 0 };

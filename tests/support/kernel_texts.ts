@@ -28,7 +28,9 @@ import { KvQuantisePaperKernel } from "../../src/kernels/kv_quantise/paper.ts";
 import { KvRepackGreedyKernel } from "../../src/kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../../src/kernels/kv_repack/median.ts";
 import { LogitsAdjustKernel } from "../../src/kernels/logits_adjust/row.ts";
-import { MatmulKernel, type MatmulOutput } from "../../src/kernels/matmul/rows.ts";
+import type { MatmulOutput } from "../../src/kernels/matmul/product.ts";
+import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
+import { MatmulTileKernel } from "../../src/kernels/matmul/tile.ts";
 import { NormAddKernel } from "../../src/kernels/norm_add/row.ts";
 import { SampleKernel } from "../../src/kernels/sample/row.ts";
 import { TokenLogprobsKernel } from "../../src/kernels/token_logprobs/row.ts";
@@ -141,11 +143,9 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
   for (const format of FORMATS) {
     for (const [output, rowCount, columnCount, hasNorm] of products) {
       const weights = weightsOf(format, rowCount, columnCount);
-      await MatmulKernel.create(gpu, {
-        weights,
-        output,
-        ...(hasNorm ? { normEpsilon: 1e-5 } : {}),
-      });
+      const options = { weights, output, ...(hasNorm ? { normEpsilon: 1e-5 } : {}) };
+      await MatmulKernel.create(gpu, options);
+      await MatmulTileKernel.create(gpu, options);
     }
     await EmbedKernel.create(gpu, weightsOf(format, vocabSize, width));
   }

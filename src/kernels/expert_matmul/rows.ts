@@ -27,8 +27,8 @@ export interface ExpertMatmulOptions {
   hasBiases: boolean;
   /** Epsilon of an RMSNorm of `x`; no norm if left out. */
   normEpsilon?: number;
-  /** How lanes share `x`; the first of `MATMUL_VARIANTS` that the adapter supports if left out. */
-  sharing?: MatmulVariant["name"];
+  /** Which lanes load what; the first of `MATMUL_VARIANTS` that the adapter supports if left out. */
+  way?: MatmulVariant["name"];
 }
 
 /** Buffers of one use of an {@link ExpertMatmulKernel}. */
@@ -54,11 +54,17 @@ const BUNDLE_SIZES = [1, 2, 4] as const;
 /** `y = weight of the visit's expert · x`, with the norm before and the step after it fused. */
 export class ExpertMatmulKernel {
   #options: ExpertMatmulOptions;
+  #variant: MatmulVariant;
   /** By index in BUNDLE_SIZES, then part. */
   #kernels: Kernel[][];
 
-  private constructor(options: ExpertMatmulOptions, kernels: Kernel[][]) {
+  private constructor(
+    options: ExpertMatmulOptions,
+    variant: MatmulVariant,
+    kernels: Kernel[][],
+  ) {
     this.#options = options;
+    this.#variant = variant;
     this.#kernels = kernels;
   }
 
@@ -78,7 +84,7 @@ export class ExpertMatmulKernel {
       }
       kernels.push(byPart);
     }
-    return new ExpertMatmulKernel(options, kernels);
+    return new ExpertMatmulKernel(options, variant, kernels);
   }
 
   /** Binds buffers. */
@@ -109,14 +115,15 @@ export class ExpertMatmulKernel {
     const size = BUNDLE_SIZES.indexOf(bundleSize(rowCount));
     const bundleCount = bundleCountMax({ expertCount, usedCount }, rowCount);
     for (const [index, kernel] of this.#kernels[size].entries()) {
-      kernel.dispatch(pass, bound[size][index], outputCount / GROUP_ROW_COUNT, bundleCount);
+      const grid = this.#variant.grid(outputCount / GROUP_ROW_COUNT, bundleCount);
+      kernel.dispatch(pass, bound[size][index], ...grid);
     }
   }
 }
 
-function variantOf(facts: AdapterFacts, { sharing }: ExpertMatmulOptions): MatmulVariant {
-  return MATMUL_VARIANTS.find(({ name }) => name === sharing) ??
-    chooseVariant("expert_matmul", MATMUL_VARIANTS, { facts, shape: undefined });
+function variantOf(facts: AdapterFacts, { way, weights }: ExpertMatmulOptions): MatmulVariant {
+  return MATMUL_VARIANTS.find(({ name }) => name === way) ??
+    chooseVariant("expert_matmul", MATMUL_VARIANTS, { facts, shape: weights });
 }
 
 function shaderText(
@@ -145,7 +152,7 @@ function shaderConstants(
     EXPERT_START: part.expertStart,
     EXPERT_COUNT: part.expertCount,
     VISITS_PER_ROW: input === "row" ? usedCount : 1,
-    SLICE_COUNT: variant.sliceCount,
+    SLICE_COUNT: variant.sliceCount(weights),
     ...(normEpsilon === undefined ? {} : { EPSILON: normEpsilon }),
   };
 }

@@ -1,5 +1,7 @@
 /** The texts that are appended to `matmul/rows.wgsl` beside the weight's format, by choice. */
 
+import bySlices from "../../../shaders/matmul/parts/by_slices.wgsl" with { type: "text" };
+import bySubgroup from "../../../shaders/matmul/parts/by_subgroup.wgsl" with { type: "text" };
 import normNone from "../../../shaders/matmul/parts/norm_none.wgsl" with { type: "text" };
 import normRms from "../../../shaders/matmul/parts/norm_rms.wgsl" with { type: "text" };
 import outputAdd from "../../../shaders/matmul/parts/output_add.wgsl" with { type: "text" };
@@ -13,22 +15,18 @@ import outputHeads from "../../../shaders/matmul/parts/output_heads.wgsl" with {
 import outputSilu from "../../../shaders/matmul/parts/output_silu.wgsl" with { type: "text" };
 import outputStore from "../../../shaders/matmul/parts/output_store.wgsl" with { type: "text" };
 import product from "../../../shaders/matmul/parts/product.wgsl" with { type: "text" };
-import shareSubgroup from "../../../shaders/matmul/parts/share_subgroup.wgsl" with { type: "text" };
-import shareWorkgroup from "../../../shaders/matmul/parts/share_workgroup.wgsl" with {
-  type: "text",
-};
 import { PADDING_SLOT } from "../../core/row.ts";
 import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 
-const MATMUL_SHARE_TEXT = { subgroup: shareSubgroup, workgroup: shareWorkgroup } as const;
+const MATMUL_WAY_TEXT = { subgroup: bySubgroup, slices: bySlices } as const;
 
-/** What one workgroup sums for so many rows of x, and how its lanes share what they loaded. */
+/** What one workgroup sums for so many rows of x, and which lanes load what. */
 export function matmulProductText(
   tokenCount: 1 | 2 | 4,
-  share: keyof typeof MATMUL_SHARE_TEXT,
+  way: keyof typeof MATMUL_WAY_TEXT,
 ): string {
   const counts = {
     token: tokenCount,
@@ -36,9 +34,9 @@ export function matmulProductText(
     two_tokens: tokenCount === 2 ? 1 : 0,
     column: 4,
     output: 4,
-    lane: 8,
+    part: 8,
   };
-  const text = expandTemplate([product, MATMUL_SHARE_TEXT[share]].join("\n"), counts);
+  const text = expandTemplate([product, MATMUL_WAY_TEXT[way]].join("\n"), counts);
   return [text, constantsPart({ TOKEN_COUNT: tokenCount })].join("\n");
 }
 

@@ -1,99 +1,35 @@
 import source from "../../../shaders/matmul/rows.wgsl" with { type: "text" };
-import { invariant } from "../../core/errors.ts";
-import { divCeil, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
-import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
-import { Kernel } from "../../gpu/kernel.ts";
+import { divCeil } from "../../core/shapes.ts";
+import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
-import { MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, matmulProductText } from "./parts.ts";
+import { matmulProductText } from "./parts.ts";
+import {
+  type BoundMatmul,
+  type Matmul,
+  type MatmulBuffers,
+  type MatmulOptions,
+  MatmulPipelines,
+} from "./product.ts";
 import { chooseVariant } from "../variant.ts";
 import { MATMUL_VARIANTS, type MatmulVariant } from "./variants.ts";
-import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
-import {
-  type DeviceWeights,
-  GROUP_ROW_COUNT,
-  type WeightPart,
-  type WeightShape,
-} from "../weight_layout.ts";
-
-/** Activation buffers hold rows up to a multiple of this; padding is computed and ignored. */
-export const ROW_TILE = 4;
-
-/** What becomes of the outputs. */
-export type MatmulOutput =
-  /** `y = outputs`, f32 `[rows, outputCount]`. */
-  | { kind: "store" }
-  /** `y += factor * outputs`, f32 `[rows, outputCount]`; the factor is 1 if left out. */
-  | { kind: "add"; factor?: number }
-  /** `y += factor * (outputs + bias)`, likewise. */
-  | { kind: "addBiased"; factor?: number }
-  /** Outputs 2i, 2i+1 are gate i, up i: `y = silu(gate) * up`, f32 `[rows, outputCount / 2]`. */
-  | { kind: "silu" }
-  /** The same with GELU, by its approximation with tanh. */
-  | { kind: "gelu" }
-  /** The same with the clamped SwiGLU of gpt-oss: `parts/output_clamped.wgsl`. */
-  | { kind: "clamped" }
-  /** `y = cap * tanh(outputs / cap)`, f32 `[rows, outputCount]`. */
-  | { kind: "capped"; cap: number }
-  /**
-   * Outputs are the query, key and value heads: queries turned by RoPE to `y`, f32
-   * `[rows, queryHeadCount * headSize]`; keys (turned) and values to the window, as f16.
-   */
-  | HeadsOutput;
-
-/** Heads, and the tiles of a slot in the window; 4 if left out. */
-export interface HeadsOutput {
-  kind: "heads";
-  queryHeadCount: number;
-  kvHeadCount: number;
-  headSize: number;
-  tileCount?: number;
-}
 
 /** What a {@link MatmulKernel} is compiled for. */
-export interface MatmulOptions {
-  /** The weight, or the shape of several equal ones. */
-  weights: WeightShape;
-  output: MatmulOutput;
-  /** Epsilon of an RMSNorm of `x`; no norm if left out. */
-  normEpsilon?: number;
-  /** How lanes share `x`; the first of `MATMUL_VARIANTS` that the adapter supports if left out. */
-  sharing?: "subgroup" | "workgroup";
+export interface MatmulRowsOptions extends MatmulOptions {
+  /** Which lanes load what; the first of `MATMUL_VARIANTS` that the adapter supports if left out. */
+  way?: MatmulVariant["name"];
 }
-
-/** Buffers of one use of a {@link MatmulKernel}. Rows are padded to {@link ROW_TILE}. */
-export interface MatmulBuffers {
-  weights: DeviceWeights;
-  /** f32 `[rows, columnCount]`. */
-  x: GPUBuffer | BufferSlice;
-  /** f32 `[columnCount]`; with a norm. */
-  normWeight?: GPUBuffer | BufferSlice;
-  /** As {@link MatmulOutput} says; not `x`. */
-  y: GPUBuffer | BufferSlice;
-  /** With output `addBiased`: f32 `[outputCount]`. */
-  bias?: GPUBuffer | BufferSlice;
-  /** With output `heads`: f32 `[rows, headSize / 2, 2]`, cosine and sine of each pair. */
-  rope?: GPUBuffer | BufferSlice;
-  /** With output `heads`: u32 `[rows][ROW_WORDS]`. */
-  rows?: GPUBuffer | BufferSlice;
-  /** With output `heads`: u32 `[slots, tileCount, tileWords]` of one layer. */
-  window?: GPUBuffer | BufferSlice;
-}
-
-/** Bind groups of one use: per number of rows taken together, one per part of the weight. */
-export type BoundMatmul = readonly (readonly GPUBindGroup[])[];
 
 /** Rows of x that one workgroup takes together, by pipeline. */
 const ROW_COUNTS = [1, 2, 4] as const;
 
-/** `y = weight · x` per row, with the norm before and the step after it fused. */
-export class MatmulKernel {
-  #options: MatmulOptions;
-  /** By index in ROW_COUNTS, then part. */
-  #kernels: Kernel[][];
+/** The product for few rows: a row has the same bits for any number of them. */
+export class MatmulKernel implements Matmul {
+  #variant: MatmulVariant;
+  #pipelines: MatmulPipelines;
 
-  private constructor(options: MatmulOptions, kernels: Kernel[][]) {
-    this.#options = options;
-    this.#kernels = kernels;
+  private constructor(variant: MatmulVariant, pipelines: MatmulPipelines) {
+    this.#variant = variant;
+    this.#pipelines = pipelines;
   }
 
   /**
@@ -103,123 +39,32 @@ export class MatmulKernel {
    */
   static async create(
     gpu: Gpu,
-    options: MatmulOptions,
+    options: MatmulRowsOptions,
     facts: AdapterFacts = gpu.facts,
   ): Promise<MatmulKernel> {
-    checkHeads(options);
-    const variant = variantOf(facts, options);
-    const kernels: Kernel[][] = [];
-    for (const rowCount of ROW_COUNTS) {
-      const byPart: Kernel[] = [];
-      for (const { format, rowStart } of options.weights.parts) {
-        const code = shaderText(options, { format, variant, rowCount });
-        const label = `matmul ${options.output.kind} ${format} x${rowCount}`;
-        const constants = shaderConstants(options, { variant, rowStart });
-        byPart.push(await Kernel.create(gpu, { label, code, constants }));
-      }
-      kernels.push(byPart);
-    }
-    return new MatmulKernel(options, kernels);
-  }
-
-  /** Binds buffers. */
-  bind(buffers: MatmulBuffers): BoundMatmul {
-    const { weights } = buffers;
-    const { rowCount, columnCount, parts } = this.#options.weights;
-    invariant(weights.rowCount === rowCount, "the weight has the rows compiled for");
-    invariant(weights.columnCount === columnCount, "the weight has the columns compiled for");
-    invariant(weights.parts.length === parts.length, "the weight has the parts compiled for");
-    for (const [index, { format }] of parts.entries()) {
-      invariant(weights.parts[index].format === format, "the part has the format compiled for");
-    }
-    return this.#kernels.map((byPart) =>
-      byPart.map((kernel, index) => this.#bindPart(kernel, weights.parts[index], buffers))
-    );
-  }
-
-  /** Records the product for `rowCount` rows. */
-  record(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
-    const variant = rowCount <= 2 ? rowCount - 1 : ROW_COUNTS.length - 1;
-    const tileCount = divCeil(rowCount, ROW_COUNTS[variant]);
-    for (const [index, kernel] of this.#kernels[variant].entries()) {
-      kernel.dispatch(pass, bound[variant][index], this.#groupCount(index), tileCount);
-    }
-  }
-
-  #groupCount(partIndex: number): number {
-    const { parts, rowCount } = this.#options.weights;
-    const end = parts[partIndex + 1]?.rowStart ?? rowCount;
-    return divCeil(end - parts[partIndex].rowStart, GROUP_ROW_COUNT);
-  }
-
-  #bindPart(
-    kernel: Kernel,
-    part: WeightPart<GPUBuffer>,
-    buffers: MatmulBuffers,
-  ): GPUBindGroup {
-    const { output, normEpsilon } = this.#options;
-    const { x, y, normWeight, bias, rope, rows, window } = buffers;
-    return kernel.bind({
-      weights: part.words,
-      scales: part.scales,
-      x,
-      y,
-      ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
-      ...(output.kind === "addBiased" ? { bias } : {}),
-      ...(output.kind === "heads" ? { rope, rows, window } : {}),
+    const { way, weights } = options;
+    const variant = MATMUL_VARIANTS.find(({ name }) => name === way) ??
+      chooseVariant("matmul", MATMUL_VARIANTS, { facts, shape: weights });
+    const pipelines = await MatmulPipelines.create(gpu, options, {
+      rowCounts: ROW_COUNTS,
+      textOf: (rowCount) =>
+        [
+          expandTemplate(source, { token: rowCount }),
+          matmulProductText(rowCount as typeof ROW_COUNTS[number], variant.name),
+        ].join("\n"),
+      constantsOf: () => ({ SLICE_COUNT: variant.sliceCount(weights) }),
     });
+    return new MatmulKernel(variant, pipelines);
   }
-}
 
-function checkHeads({ weights, output }: MatmulOptions): void {
-  if (output.kind !== "heads") return;
-  const { queryHeadCount, kvHeadCount, headSize } = output;
-  const wanted = (queryHeadCount + 2 * kvHeadCount) * headSize;
-  if (weights.rowCount !== wanted || headSize % 4 !== 0) {
-    throw new RangeError(
-      `Cannot split ${weights.rowCount} outputs into ${queryHeadCount} + 2 * ${kvHeadCount} ` +
-        `heads of ${headSize}`,
-    );
+  bind(buffers: MatmulBuffers): BoundMatmul {
+    return this.#pipelines.bind(buffers);
   }
-}
 
-function variantOf(facts: AdapterFacts, { sharing }: MatmulOptions): MatmulVariant {
-  return MATMUL_VARIANTS.find(({ name }) => name === sharing) ??
-    chooseVariant("matmul", MATMUL_VARIANTS, { facts, shape: undefined });
-}
-
-function shaderText(
-  options: MatmulOptions,
-  how: { format: WeightFormat; variant: MatmulVariant; rowCount: 1 | 2 | 4 },
-): string {
-  return [
-    expandTemplate(source, { token: how.rowCount }),
-    matmulProductText(how.rowCount, how.variant.name),
-    WEIGHT_FORMATS[how.format].text,
-    MATMUL_NORM_TEXT[options.normEpsilon === undefined ? "none" : "rms"],
-    MATMUL_OUTPUT_TEXT[options.output.kind],
-  ].join("\n");
-}
-
-function shaderConstants(
-  options: MatmulOptions,
-  { variant, rowStart }: { variant: MatmulVariant; rowStart: number },
-): Record<string, number> {
-  const { weights, output, normEpsilon } = options;
-  const constants: Record<string, number> = {
-    COLUMN_COUNT: weights.columnCount,
-    OUTPUT_COUNT: weights.rowCount,
-    OUTPUT_START: rowStart,
-    SLICE_COUNT: variant.sliceCount,
-  };
-  if (normEpsilon !== undefined) constants.EPSILON = normEpsilon;
-  if (output.kind === "add" || output.kind === "addBiased") constants.FACTOR = output.factor ?? 1;
-  if (output.kind === "capped") constants.CAP = output.cap;
-  if (output.kind === "heads") {
-    constants.QUERY_HEAD_COUNT = output.queryHeadCount;
-    constants.KV_HEAD_COUNT = output.kvHeadCount;
-    constants.HEAD_SIZE = output.headSize;
-    constants.WINDOW_TILE_COUNT = output.tileCount ?? WINDOW_TILE_COUNT;
+  record(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
+    const size = rowCount <= 2 ? rowCount - 1 : ROW_COUNTS.length - 1;
+    const tileCount = divCeil(rowCount, ROW_COUNTS[size]);
+    const gridOf = (groupCount: number) => this.#variant.grid(groupCount, tileCount);
+    this.#pipelines.record(pass, bound, { size, gridOf });
   }
-  return constants;
 }

@@ -1,0 +1,73 @@
+import source from "../../../shaders/matmul/tile.wgsl" with { type: "text" };
+import { divCeil } from "../../core/shapes.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
+import {
+  type BoundMatmul,
+  type Matmul,
+  type MatmulBuffers,
+  type MatmulOptions,
+  MatmulPipelines,
+} from "./product.ts";
+
+/** Rows of x of a tile, by pipeline. */
+const TILE_ROW_COUNTS = [16, 64] as const;
+
+/** Most rows for which small tiles are taken. */
+const SMALL_ROW_COUNT_MAX = 32;
+
+/** Threads of a workgroup. */
+export const TILE_THREAD_COUNT = 256;
+
+/** Bytes of workgroup memory: 64 rows of 32 columns, of the weight and of x. */
+export const TILE_MEMORY_BYTES = 2 * 64 * 32 * 4;
+
+/** Quads of outputs of a row of a tile, and vectors of a row of x. */
+const [TILE_QUAD_COUNT, TILE_PART_COUNT] = [16, 8];
+
+/** The product for the rows of a slice: a row has the same bits in any slice. */
+export class MatmulTileKernel implements Matmul {
+  #pipelines: MatmulPipelines;
+
+  private constructor(pipelines: MatmulPipelines) {
+    this.#pipelines = pipelines;
+  }
+
+  /**
+   * Compiles for weights of one shape and format.
+   *
+   * @throws {RangeError} If the heads do not make up the rows of the weight.
+   */
+  static async create(gpu: Gpu, options: MatmulOptions): Promise<MatmulTileKernel> {
+    const pipelines = await MatmulPipelines.create(gpu, options, {
+      rowCounts: TILE_ROW_COUNTS,
+      textOf: tileText,
+      constantsOf: (groupCount) => ({ GROUP_COUNT: groupCount }),
+    });
+    return new MatmulTileKernel(pipelines);
+  }
+
+  bind(buffers: MatmulBuffers): BoundMatmul {
+    return this.#pipelines.bind(buffers);
+  }
+
+  /** Rows are computed up to a multiple of 16 or 64, as far as there is room in `x`. */
+  record(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
+    const size = rowCount <= SMALL_ROW_COUNT_MAX ? 0 : 1;
+    const tileCount = divCeil(rowCount, TILE_ROW_COUNTS[size]);
+    const gridOf = (groupCount: number): [number, number] => [tileCount, divCeil(groupCount, 2)];
+    this.#pipelines.record(pass, bound, { size, gridOf });
+  }
+}
+
+function tileText(rowCount: number): string {
+  const text = expandTemplate(source, {
+    token: rowCount / 8,
+    load: divCeil(rowCount * TILE_PART_COUNT, TILE_THREAD_COUNT),
+    item: rowCount * TILE_QUAD_COUNT / TILE_THREAD_COUNT,
+    output: 4,
+    quad: 2,
+    part: TILE_PART_COUNT,
+  });
+  return [text, constantsPart({ TOKEN_COUNT: rowCount })].join("\n");
+}
