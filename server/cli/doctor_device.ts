@@ -9,10 +9,15 @@ import type { Finding } from "../setup/doctor.ts";
 
 /** What the probe found, and whether there is room. */
 export function describeDevice({ facts, roomBytes }: DeviceFindings): Finding[] {
-  const { subgroupLanes, roundsToEven, halfRounding, hasF16, hasDot4, hasTimestamps } = facts;
+  const { subgroupLanes, hasTeams, roundsToEven, halfRounding, hasF16, hasDot4, hasTimestamps } =
+    facts;
   const yesNo = (value: boolean) => value ? "yes" : "no";
   const probe = [
-    subgroupLanes > 0 ? `subgroups of ${subgroupLanes} lanes are used` : "no subgroups are used",
+    subgroupLanes > 0
+      ? `subgroups of ${subgroupLanes} lanes are used, ${
+        hasTeams ? "" : "not "
+      }several in a workgroup`
+      : "no subgroups are used",
     `rounds ${roundsToEven ? "to even" : "not to even"}, to f16 ${halfRounding}`,
     `f16 ${yesNo(hasF16)}, dot4I8Packed ${yesNo(hasDot4)}, time-stamps ${yesNo(hasTimestamps)}`,
   ];

@@ -8,7 +8,8 @@
 // Source:    src/codec/FORMAT.md section 7
 // Binds:     src/kernels/attention_decode/banded.ts; appends constants, heads, bands and lanes
 // Reference: src/reference/attention_decode/banded.ts
-// Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
+// Grid:      (KV head, split, row); one workgroup for all heads of the group, of LANE_COUNT lanes or
+//            of several teams of as many, which take a block each and then join what they have
 // Precision: integer codes, f32 accumulate, f32 out
 //
 // A lane takes whole units: eight tokens of its channel, so that a unit is found and read once for
@@ -20,6 +21,7 @@
 // Markers: heads = vectors of heads, part = of those at a time, unit = channels of a lane in a
 // part, token = of a row, step = of a scan over all lanes.
 // has_part_groups, has_rounds: if there is more than one group of parts, one round of a split.
+// has_teams: if there are teams; a round has a block for each.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kept in
@@ -87,6 +89,9 @@ fn attend(workgroup: vec3<u32>, row: Row, span: Span, before: Softmax) -> Softma
   }
   workgroupBarrier();
   peaks.peak${heads} = max_octet(peaks.peak${heads});
+  //: if has_teams
+  peaks.peak${heads} = max_teams(peaks.peak${heads});
+  //: end
   for (var sink = 0u; sink < sink_count; sink += 1u) {
     peaks.peak${heads} = max(peaks.peak${heads}, sink_scores${heads}[sink]);
   }
@@ -106,12 +111,21 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
     let query${part}_${unit}_${heads} =
       load_query_${heads}(workgroup, channel${part}_${unit}) * scale${part}_${unit};
     let bands${part} = load_bands(kv_head * D + (part + ${part}u) * 32u);
+    //: if has_teams
+    {
+      let block = team;
+      let entry = directory[round.first_entry + min(block, round.block_count - 1u)];
+      //: else
     for (var block = 0u; block < round.block_count; block += 1u) {
       let entry = directory[round.first_entry + block];
+      //: end
       let record = entry.record;
       let steps = load_steps(record);
       let section${part} = load_section(record, kv_head * (D / 32u) + part + ${part}u);
-      let token_count = entry_token_count(entry) - select(0u, round.sink_count, block == 0u);
+      var token_count = entry_token_count(entry) - select(0u, round.sink_count, block == 0u);
+      //: if has_teams
+      token_count = select(0u, token_count, block < round.block_count); // of a team without block
+      //: end
       var bit${part} = 0u;
       var own${heads} = Heads(0.0);
       var turn = Turn(0u, 0u, 0u);
@@ -152,7 +166,7 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
         let earlier${heads} = scores${heads}[block * BLOCK_TOKENS + token];
         //: end
         // Begins with a barrier: every lane has read the sums of earlier parts.
-        let next = shared_turn(next_turn(turn, is_more, has_high(bands_seen)));
+        let next = shared_next(turn, is_more, has_high(bands_seen));
         let is_done = next.row != turn.row;
         let is_own = is_done & (token < token_count);
         let factor = select(1.0, exp2(token_step(steps, turn.row) * KEY_OCTAVES), is_last_part);
@@ -188,7 +202,7 @@ fn sum_sink_scores(workgroup: vec3<u32>, record: u32) {
       score${heads} += load_query_${heads}(workgroup, channel) * key * inverseSqrt(f32(D));
     }
     score${heads} = capped(sum_lanes(score${heads}));
-    if (lane == 0u) {
+    if (is_first_lane()) {
       sink_scores${heads}[sink] = score${heads};
     }
   }
@@ -211,8 +225,14 @@ fn weigh_values(
     let bands${part} = load_bands((KV_HEAD_COUNT + kv_head) * D + (part + ${part}u) * 32u);
     var total${heads} = Heads(0.0);
     var sum${part}_${unit}_${heads} = Heads(0.0);
+    //: if has_teams
+    {
+      let block = team;
+      let record = directory[round.first_entry + min(block, round.block_count - 1u)].record;
+      //: else
     for (var block = 0u; block < round.block_count; block += 1u) {
       let record = directory[round.first_entry + block].record;
+      //: end
       let steps = load_steps(record);
       let section${part} =
         load_section(record, (KV_HEAD_COUNT + kv_head) * (D / 32u) + part + ${part}u);
@@ -250,12 +270,16 @@ fn weigh_values(
         bands_seen |= units${part}.bands;
         var is_more = false;
         is_more |= units${part}.is_more;
-        let next = shared_turn(next_turn(turn, is_more, has_high(bands_seen)));
+        let next = shared_next(turn, is_more, has_high(bands_seen));
         bit${part} = select(bit${part}, units${part}.end, next.row != turn.row);
         turn = next;
       }
     }
     total${heads} = sum_octet(total${heads});
+    //: if has_teams
+    total${heads} = sum_teams(total${heads});
+    sum${part}_${unit}_${heads} = sum_teams(sum${part}_${unit}_${heads});
+    //: end
     let channel${part}_${unit} = (part + ${part}u) * 32u + ${unit}u * LANE_COUNT + lane;
     let value_step${part}_${unit} =
       table_float(VALUE_STEPS_WORD + kv_head * D + channel${part}_${unit});
@@ -277,12 +301,19 @@ fn weigh_values(
       select(earlier${part}_${unit}_${heads}, Heads(0.0), round.is_first);
     //: end
     after.total${heads} = total${heads};
-    if (lane == 0u) {
+    if (is_first_lane()) {
       store_partial_${heads}(workgroup, workgroup.y, 0u, peaks.peak${heads});
       store_partial_${heads}(workgroup, workgroup.y, 1u, total${heads});
     }
+    //: if has_teams
+    if (team == 0u) {
+      store_partial_${heads}(
+        workgroup, workgroup.y, 2u + channel${part}_${unit}, sum${part}_${unit}_${heads});
+    }
+    //: else
     store_partial_${heads}(
       workgroup, workgroup.y, 2u + channel${part}_${unit}, sum${part}_${unit}_${heads});
+    //: end
   }
   return after;
 }
@@ -316,6 +347,14 @@ fn sink_value(record: u32, row: u32, channel: u32) -> f32 {
   let half = row * D + channel;
   let pair = unpack2x16float(arena[record + SINKS_WORD + (half >> 1u)]);
   return select(pair.x, pair.y, (half & 1u) != 0u);
+}
+
+fn is_first_lane() -> bool {
+  //: if has_teams
+  return lane == 0u && team == 0u;
+  //: else
+  return lane == 0u;
+  //: end
 }
 
 // Place of query head `index` of a workgroup among all rows' query heads.

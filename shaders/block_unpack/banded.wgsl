@@ -64,7 +64,7 @@ fn run(workgroup: vec3<u32>) {
       }
     }
     //: end
-    let next = shared_turn(next_turn(turn, units.is_more, has_high(units.bands)));
+    let next = shared_next(turn, units.is_more, has_high(units.bands));
     bit = select(bit, units.end, next.row != turn.row);
     turn = next;
   }

@@ -3,7 +3,7 @@
 // 7.5. All lanes must take part.
 //
 // Needs: arena, arena_chunks, tables (bindings), LANE_COUNT, UNITS_PER_LANE, WINDOW_WORDS,
-//        PLANE_WORDS, shuffle_word(), shared_turn(), band_bits(), band_least()
+//        PLANE_WORDS, shuffle_word(), shared_next(), band_bits(), band_least()
 // Markers: unit = channels of a lane in a part, step = of a scan over all lanes.
 
 const CODE_BIAS: i32 = 128;

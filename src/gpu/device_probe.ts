@@ -22,7 +22,13 @@ import {
 /** What the probe finds. */
 export type DeviceProbe = Pick<
   AdapterFacts,
-  "subgroupLanes" | "roundsToEven" | "halfRounding" | "hasF16" | "hasDot4" | "hasTimestamps"
+  | "subgroupLanes"
+  | "hasTeams"
+  | "roundsToEven"
+  | "halfRounding"
+  | "hasF16"
+  | "hasDot4"
+  | "hasTimestamps"
 >;
 
 /** Lanes of the largest workgroup that exchanges values by subgroup. */
@@ -30,6 +36,9 @@ const LANE_COUNT_MAX = 32;
 
 /** Lanes of the smallest: an octet. */
 const LANE_COUNT_MIN = 8;
+
+/** Teams of a workgroup in which they are probed, as many as attention has at most. */
+const TEAM_COUNT = 8;
 
 /** Bytes 0.5, 1.5, 2.5 and -2.5 rounded to even: 0, 2, 2 and -2, 4 bits each. */
 const ROUNDED_TO_EVEN = 0xe220;
@@ -42,6 +51,7 @@ const DOT = (2 * 3 - 127 - 2 - 128 * 127) >>> 0;
 /** Nothing of what a device may have. */
 export const NOTHING_PROBED: DeviceProbe = {
   subgroupLanes: 0,
+  hasTeams: false,
   roundsToEven: false,
   halfRounding: "other",
   hasF16: false,
@@ -55,12 +65,14 @@ export async function probeDevice(gpu: Gpu, webgpu: GPU): Promise<DeviceProbe> {
   const { wgslLanguageFeatures: languageFeatures } = webgpu as {
     wgslLanguageFeatures?: ReadonlySet<string>; // the types of the runtime do not know it
   };
+  const subgroupLanes = features.has("subgroups") ? await probeLanes(gpu) : 0;
   return {
     ...await probeArithmetic(gpu, {
       hasF16: features.has("shader-f16"),
       hasDot4: languageFeatures?.has("packed_4x8_integer_dot_product") ?? false,
     }),
-    subgroupLanes: features.has("subgroups") ? await probeLanes(gpu) : 0,
+    subgroupLanes,
+    hasTeams: subgroupLanes > 0 && await probeTeams(gpu, subgroupLanes),
     hasTimestamps: features.has("timestamp-query") && await probeTimestamps(gpu),
   };
 }
@@ -106,6 +118,24 @@ async function tryLanes(
   return { size, isRight };
 }
 
+/** Whether a larger workgroup is in subgroups by teams of `laneCount`, in order. */
+async function probeTeams(gpu: Gpu, laneCount: number): Promise<boolean> {
+  const threadCount = laneCount * TEAM_COUNT;
+  const y = gpu.createBuffer("probe of teams", LANES_GROUP_COUNT * threadCount * LANE_WORDS * 4);
+  const options = { label: "probe of teams", code: lanesText(laneCount, TEAM_COUNT) };
+  const words = await runProbe(gpu, { ...options, groupCount: LANES_GROUP_COUNT, buffers: { y } });
+  if (words === null) return false;
+  for (let index = 0; index < LANES_GROUP_COUNT * threadCount; index++) {
+    const [group, thread] = [Math.floor(index / threadCount), index % threadCount];
+    const [size, lane, octet, sum] = words.subarray(index * LANE_WORDS);
+    const firstThread = thread - thread % laneCount;
+    const isRight = size >= laneCount && lane % laneCount === thread % laneCount &&
+      octet === octetOf(group, thread) && sum === sumOf(group, laneCount, firstThread);
+    if (!isRight) return false;
+  }
+  return true;
+}
+
 function octetOf(group: number, lane: number): number {
   let octet = 0;
   for (let place = 0; place < 8; place++) {
@@ -114,16 +144,16 @@ function octetOf(group: number, lane: number): number {
   return octet;
 }
 
-function sumOf(group: number, laneCount: number): number {
+function sumOf(group: number, laneCount: number, first = 0): number {
   let sum = 0;
-  for (let lane = 0; lane < laneCount; lane++) sum += laneValue(group, lane);
+  for (let lane = 0; lane < laneCount; lane++) sum += laneValue(group, first + lane);
   return sum;
 }
 
 async function probeArithmetic(
   gpu: Gpu,
   has: { hasF16: boolean; hasDot4: boolean },
-): Promise<Omit<DeviceProbe, "subgroupLanes" | "hasTimestamps">> {
+): Promise<Omit<DeviceProbe, "subgroupLanes" | "hasTeams" | "hasTimestamps">> {
   const x = gpu.createBufferWith("probe of arithmetic", ARITHMETIC_INPUTS);
   const y = gpu.createBuffer("probe of arithmetic", ARITHMETIC_WORDS * 4);
   const options = { label: "probe of arithmetic", code: arithmeticText(has) };

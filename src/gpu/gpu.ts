@@ -27,6 +27,11 @@ export interface AdapterFacts {
    * in order, and exchanges values right; 0 if there is none. Probed.
    */
   subgroupLanes: number;
+  /**
+   * Whether the threads of a larger workgroup are in subgroups by teams of `subgroupLanes`: each
+   * that many neighbours in one subgroup, in order. Probed.
+   */
+  hasTeams: boolean;
   /** Whether `round` takes halves to the even neighbour. Probed. */
   roundsToEven: boolean;
   /** How f32 becomes f16. Probed. */

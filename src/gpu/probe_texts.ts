@@ -12,11 +12,12 @@ export function laneValue(group: number, lane: number): number {
 }
 
 /**
- * By lane of workgroups of `laneCount`: the size of its subgroup, its place in it, the values of
- * its octet as read by shuffles, folded, and the sum over the workgroup by halves plus the sum over
- * the subgroup.
+ * By lane of workgroups of `teamCount` teams of `laneCount`: the size of its subgroup, its place in
+ * it, the values of its octet as read by shuffles, folded, and the sum over the team by halves; of
+ * one team, plus the sum over the subgroup.
  */
-export function lanesText(laneCount: number): string {
+export function lanesText(laneCount: number, teamCount = 1): string {
+  const threadCount = laneCount * teamCount;
   const octet = Array.from(
     { length: 8 },
     (_, place) => `  octet = octet * 31u + subgroupShuffle(value, (lane & ~7u) + ${place}u);`,
@@ -26,7 +27,7 @@ export function lanesText(laneCount: number): string {
     (_, step) => `  sum += subgroupShuffle(sum, lane ^ ${2 ** step}u);`,
   );
   return `@group(0) @binding(0) var<storage, read_write> y: array<u32>;
-@compute @workgroup_size(${laneCount})
+@compute @workgroup_size(${threadCount})
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(local_invocation_index) index: u32,
@@ -38,11 +39,11 @@ fn main(
 ${octet.join("\n")}
   var sum = value;
 ${halves.join("\n")}
-  let at = (group.x * ${laneCount}u + index) * ${LANE_WORDS}u;
+  let at = (group.x * ${threadCount}u + index) * ${LANE_WORDS}u;
   y[at] = size;
   y[at + 1u] = lane;
   y[at + 2u] = octet;
-  y[at + 3u] = sum + subgroupAdd(value);
+  y[at + 3u] = sum${teamCount === 1 ? " + subgroupAdd(value)" : ""};
 }`;
 }
 

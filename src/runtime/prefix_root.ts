@@ -3,7 +3,7 @@
 import type { AdapterFacts } from "../gpu/gpu.ts";
 
 /** Part of the name of every stored block: blocks of another version are not found. */
-export const STORE_VERSION = 1;
+export const STORE_VERSION = 2;
 
 /**
  * What the bytes of a block depend on beside its tokens. The adapter is part of it, and what its
@@ -12,8 +12,9 @@ export const STORE_VERSION = 1;
  * @param content Codec and policy.
  */
 export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: string): string {
-  const { name, driver, isFallback, subgroupLanes } = facts;
+  const { name, driver, isFallback, subgroupLanes, hasTeams } = facts;
   const { roundsToEven, halfRounding, hasF16, hasDot4 } = facts;
-  const probed = [isFallback, subgroupLanes, roundsToEven, halfRounding, hasF16, hasDot4];
+  const lanes = [isFallback, subgroupLanes, hasTeams];
+  const probed = [...lanes, roundsToEven, halfRounding, hasF16, hasDot4];
   return JSON.stringify([STORE_VERSION, fingerprint, content, [name, driver, ...probed]]);
 }

@@ -57,7 +57,7 @@ const SAYINGS: [name: string, lie: Lie, laneCount: number][] = [
 for (const [name, lie, laneCount] of SAYINGS) {
   Deno.test(`openGpu() finds ${laneCount} lanes on subgroups of ${ownSize} if the adapter says ${name}`, async () => {
     const found = await factsOf(lie);
-    assertEquals(found.subgroupLanes, laneCount);
+    assertEquals([found.subgroupLanes, found.hasTeams], [laneCount, laneCount > 0]);
     // A kernel that follows is right.
     const heads = { kvHeadCount: 1, groupSize: 2, headSize: 64 };
     const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 5 });
@@ -73,11 +73,21 @@ if (!isOwnProcess) {
     const lies: Lie[] = [{ compiles: withoutShuffles }, { refuses: ["subgroups"] }];
     for (const lie of lies) {
       const found = await factsOf(lie);
-      assertEquals(found.subgroupLanes, 0);
+      assertEquals([found.subgroupLanes, found.hasTeams], [0, false]);
       const how = { facts: found, shape: null };
       const { name } = chooseVariant("attention_merge", ATTENTION_MERGE_VARIANTS, how);
       assertEquals(name, "workgroup of 8");
     }
+  });
+
+  Deno.test("openGpu() finds no teams where larger workgroups are in subgroups in another order", async () => {
+    const crossed = await factsOf({
+      compiles: (code) =>
+        code.includes("@workgroup_size(64)")
+          ? code.replace("let value = group.x", "let value = (index ^ 8u) + group.x")
+          : code,
+    });
+    assertEquals([crossed.subgroupLanes, crossed.hasTeams], [8, false]);
   });
 
   Deno.test("openGpu() finds how the device rounds, f16, products of bytes and time-stamps", async () => {
@@ -109,6 +119,7 @@ if (!isOwnProcess) {
     assertEquals(prefixRoot({ ...facts }, "model", "codec"), root);
     const others: Partial<AdapterFacts>[] = [
       { subgroupLanes: 0 },
+      { hasTeams: false },
       { isFallback: false },
       { roundsToEven: false },
       { halfRounding: "toward zero" },

@@ -11,6 +11,7 @@ const GPU: AdapterFacts = {
   subgroupSizeMin: 32,
   subgroupSizeMax: 32,
   subgroupLanes: 32,
+  hasTeams: true,
   roundsToEven: true,
   halfRounding: "to even",
   hasF16: true,
@@ -29,7 +30,7 @@ const BY_NAME: Readonly<Record<string, AdapterFacts>> = {
   "AMD GCN on Vulkan": { ...GPU, subgroupSizeMin: 64, subgroupSizeMax: 64 },
   "Intel on Vulkan": { ...GPU, subgroupSizeMin: 8, subgroupLanes: 8 },
   "Apple on Metal": { ...GPU, subgroupSizeMin: 4, subgroupSizeMax: 64 },
-  "DX12": { ...GPU, subgroupSizeMin: 0, subgroupSizeMax: 0, subgroupLanes: 0 },
+  "DX12": { ...GPU, subgroupSizeMin: 0, subgroupSizeMax: 0, subgroupLanes: 0, hasTeams: false },
   "software Vulkan": {
     ...GPU,
     isFallback: true,
@@ -44,6 +45,7 @@ const BY_NAME: Readonly<Record<string, AdapterFacts>> = {
     subgroupSizeMin: 4,
     subgroupSizeMax: 4,
     subgroupLanes: 0,
+    hasTeams: false,
     workgroupSizeMax: 256,
   },
   "the least that WebGPU allows": {
@@ -51,6 +53,7 @@ const BY_NAME: Readonly<Record<string, AdapterFacts>> = {
     subgroupSizeMin: 0,
     subgroupSizeMax: 0,
     subgroupLanes: 0,
+    hasTeams: false,
     workgroupMemoryBytesMax: 16 * 1024,
     workgroupSizeMax: 256,
     bindingSizeMax: 128 * MIB,

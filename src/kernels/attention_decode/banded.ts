@@ -27,7 +27,7 @@ import {
 } from "../text/attention.ts";
 import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { BAND_WORD_TEXT, turnText } from "../text/banded.ts";
-import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeBandedKernel} is compiled for. */
 export interface AttentionDecodeBandedOptions {
@@ -62,12 +62,12 @@ export class AttentionDecodeBandedKernel {
     const { shape, layout } = options;
     invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
     invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
-    const lanes = chooseLanes("attention_decode/banded", ATTENTION_DECODE_VARIANTS, facts);
+    const lanes = chooseLanes("attention_decode/banded", ATTENTION_DECODE_TEAM_VARIANTS, facts);
     const textOf = (rounds: RoundShape) => kernelText(options, lanes, rounds);
     const { blocksPerSplit } = options.splits;
-    const code = textOf(
-      chooseRounds("attention_decode/banded", facts, { blocksPerSplit, textOf }),
-    );
+    const blocksPerRoundMax = lanes.teamCountMax > 1 ? lanes.teamCountMax : blocksPerSplit;
+    const sizes = { blocksPerSplit, blocksPerRoundMax, textOf };
+    const code = textOf(chooseRounds("attention_decode/banded", facts, sizes));
     const kernel = await Kernel.create(gpu, { label: "attention_decode/banded", code });
     return new AttentionDecodeBandedKernel(kernel, shape.kvHeadCount);
   }
@@ -102,6 +102,7 @@ function kernelText(
   const { channelCount, sinkCount } = layout;
   const group = headGroup(shape);
   const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
+  const teamCount = lanes.teamCountMax > 1 ? rounds.blocksPerRound : 1;
   const partsAtATime = layout.partCount % 2 === 0 ? 2 : 1;
   const keyStepsWord = 2 * channelCount * BAND_COUNT;
   const constants = constantLines({
@@ -133,7 +134,9 @@ const TOKEN_STEP_ZERO: i32 = ${TOKEN_STEP_ZERO};
 
     has_part_groups: layout.partCount > partsAtATime ? 1 : 0,
     has_rounds: rounds.isSplit ? 1 : 0,
+    has_teams: teamCount > 1 ? 1 : 0,
   });
   const parts = [main, constants, octaves, headsText(group, shape), BAND_WORD_TEXT, ROW_TEXT];
-  return [...parts, turnText(lanes), lanes.text].join("\n");
+  const exchange = teamCount > 1 ? lanes.teamsText(teamCount) : lanes.text;
+  return [...parts, turnText(lanes, teamCount), exchange].join("\n");
 }

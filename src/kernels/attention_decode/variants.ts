@@ -4,11 +4,22 @@ import {
   type LanesVariant,
   LOCKSTEP,
   SUBGROUP,
+  TEAMS_BY_SUBGROUP,
+  TEAMS_BY_WORKGROUP,
   WORKGROUP_OF_32,
   WORKGROUP_OF_8,
 } from "../text/lanes.ts";
 
-/** The fastest first. */
+/** Of kernels whose blocks can be shared among teams, the fastest first. */
+export const ATTENTION_DECODE_TEAM_VARIANTS: readonly LanesVariant[] = [
+  TEAMS_BY_SUBGROUP,
+  TEAMS_BY_WORKGROUP,
+  LOCKSTEP,
+  SUBGROUP,
+  WORKGROUP_OF_8,
+];
+
+/** Of the others. */
 export const ATTENTION_DECODE_VARIANTS: readonly LanesVariant[] = [
   LOCKSTEP,
   SUBGROUP,

@@ -160,14 +160,18 @@ export interface RoundShape {
 /**
  * The largest rounds that fit.
  *
- * @param blocksPerSplit Blocks of a split; no round has more.
- * @param textOf Text of a kernel for rounds of some size.
+ * @param options `blocksPerSplit`: blocks of a split; no round has more, nor `blocksPerRoundMax`.
+ * `textOf`: text of a kernel for rounds of some size.
  * @throws {RangeError} if not even one block fits.
  */
 export function chooseRounds(
   label: string,
   { workgroupMemoryBytesMax }: Pick<AdapterFacts, "workgroupMemoryBytesMax">,
-  { blocksPerSplit, textOf }: { blocksPerSplit: number; textOf: (rounds: RoundShape) => string },
+  { blocksPerSplit, blocksPerRoundMax = blocksPerSplit, textOf }: {
+    blocksPerSplit: number;
+    blocksPerRoundMax?: number;
+    textOf: (rounds: RoundShape) => string;
+  },
 ): RoundShape {
   const rounds = (blocksPerRound: number): RoundShape => {
     return { blocksPerRound, isSplit: blocksPerRound < blocksPerSplit };
@@ -181,7 +185,7 @@ export function chooseRounds(
     );
   }
   const more = Math.floor((workgroupMemoryBytesMax - one) / (two - one));
-  let blocksPerRound = Math.min(blocksPerSplit, 1 + more);
+  let blocksPerRound = Math.min(blocksPerSplit, blocksPerRoundMax, 1 + more);
   // Each variable is rounded up, so a block may take some bytes more than the second did.
   while (bytesOf(blocksPerRound) > workgroupMemoryBytesMax) blocksPerRound--;
   return rounds(blocksPerRound);

@@ -7,6 +7,7 @@
 import bandChoice from "../../../shaders/lib/kv_band_choice.wgsl" with { type: "text" };
 import bandWord from "../../../shaders/lib/band_word.wgsl" with { type: "text" };
 import turnLockstep from "../../../shaders/lib/banded_turn_lockstep.wgsl" with { type: "text" };
+import turnTeams from "../../../shaders/lib/banded_turn_teams.wgsl" with { type: "text" };
 import turnUniform from "../../../shaders/lib/banded_turn_uniform.wgsl" with { type: "text" };
 import packRange from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
@@ -25,8 +26,9 @@ export const BAND_CHOICE_TEXT: string = [
 /** What a band's word holds. */
 export const BAND_WORD_TEXT: string = bandWord;
 
-/** How lanes agree on the next turn at a row. */
-export function turnText({ isLockstep }: Pick<Lanes, "isLockstep">): string {
+/** How lanes, of one team or of several, agree on the next turn at a row. */
+export function turnText({ isLockstep }: Pick<Lanes, "isLockstep">, teamCount = 1): string {
+  if (teamCount > 1) return turnTeams;
   return isLockstep ? turnLockstep : turnUniform;
 }
 

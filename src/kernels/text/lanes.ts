@@ -6,9 +6,16 @@
 
 import bySubgroup from "../../../shaders/lib/attention_lanes_subgroup.wgsl" with { type: "text" };
 import byWorkgroup from "../../../shaders/lib/attention_lanes_workgroup.wgsl" with { type: "text" };
+import teamsBySubgroup from "../../../shaders/lib/attention_lanes_teams_subgroup.wgsl" with {
+  type: "text",
+};
+import teamsByWorkgroup from "../../../shaders/lib/attention_lanes_teams_workgroup.wgsl" with {
+  type: "text",
+};
+import teamReductions from "../../../shaders/lib/attention_teams.wgsl" with { type: "text" };
 import laneReductions from "../../../shaders/lib/lane_reductions.wgsl" with { type: "text" };
 import type { AdapterFacts } from "../../gpu/gpu.ts";
-import { expandTemplate } from "../../gpu/wgsl_template.ts";
+import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { chooseVariant, type Variant } from "../variant.ts";
 
 /** Lanes of a workgroup and the text that lets them exchange values. */
@@ -19,6 +26,10 @@ export interface Lanes {
   text: string;
   /** Whether all lanes are at the same place always, without barriers, and no compiler minds. */
   isLockstep: boolean;
+  /** Most teams of so many lanes in a workgroup; 1 where there are none. */
+  teamCountMax: number;
+  /** The same text for several teams; declares `team`, `sum_teams` and `max_teams` too. */
+  teamsText(teamCount: number): string;
 }
 
 /** A way of exchanging values: a row of an operation's table. */
@@ -27,8 +38,13 @@ export interface LanesVariant extends Variant {
   laneCount(facts: AdapterFacts): number;
   /** Declares `lane`, the entry point and the shuffles. */
   readonly exchange: string;
+  /** The same, and `team`, where a workgroup may be several; null where it may not. */
+  readonly teamExchange: string | null;
   readonly isLockstep: boolean;
 }
+
+/** Teams that go through blocks at the same time; more leave fewer registers to each. */
+const TEAM_COUNT_MAX = 8;
 
 const LANE_COUNT_MAX = 32;
 const LANE_COUNT_MIN = 8;
@@ -44,6 +60,7 @@ export const SUBGROUP: LanesVariant = {
   tuned: ["software Vulkan"],
   laneCount: ({ subgroupLanes }) => subgroupLanes,
   exchange: bySubgroup,
+  teamExchange: null,
   isLockstep: false,
 };
 
@@ -63,6 +80,7 @@ export const WORKGROUP_OF_32: LanesVariant = {
   tuned: [],
   laneCount: () => LANE_COUNT_MAX,
   exchange: byWorkgroup,
+  teamExchange: null,
   isLockstep: false,
 };
 
@@ -72,6 +90,24 @@ export const WORKGROUP_OF_8: LanesVariant = {
   name: "workgroup of 8",
   supports: ({ isFallback }) => isFallback,
   laneCount: () => LANE_COUNT_MIN,
+};
+
+/** A workgroup is several teams, each a subgroup or a part of one, of 8 lanes at least. */
+export const TEAMS_BY_SUBGROUP: LanesVariant = {
+  ...SUBGROUP,
+  name: "teams by subgroup",
+  supports: ({ subgroupLanes, hasTeams, isFallback }) =>
+    !isFallback && hasTeams && subgroupLanes >= LANE_COUNT_MIN,
+  tuned: [],
+  teamExchange: teamsBySubgroup,
+};
+
+/** The same where lanes exchange through workgroup memory. */
+export const TEAMS_BY_WORKGROUP: LanesVariant = {
+  ...WORKGROUP_OF_32,
+  name: "teams of 32",
+  supports: ({ isFallback }) => !isFallback,
+  teamExchange: teamsByWorkgroup,
 };
 
 /** Lanes of the first variant of an operation's table that supports an adapter. */
@@ -84,5 +120,16 @@ export function chooseLanes(
   const count = chosen.laneCount(facts);
   const step = Math.log2(count);
   const reductions = expandTemplate(laneReductions, { step, octet_step: 3, octets_step: step - 3 });
-  return { count, text: [chosen.exchange, reductions].join("\n"), isLockstep: chosen.isLockstep };
+  const { exchange, teamExchange, isLockstep } = chosen;
+  return {
+    count,
+    text: [exchange, reductions].join("\n"),
+    isLockstep,
+    teamCountMax: teamExchange === null
+      ? 1
+      : Math.min(TEAM_COUNT_MAX, Math.floor(facts.workgroupSizeMax / count)),
+    teamsText: (teamCount) =>
+      [teamExchange, reductions, teamReductions, constantsPart({ TEAM_COUNT: teamCount })]
+        .join("\n"),
+  };
 }
