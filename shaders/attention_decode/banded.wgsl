@@ -8,8 +8,8 @@
 // Source:    src/codec/FORMAT.md section 7
 // Binds:     src/kernels/attention_decode/banded.ts; appends constants, heads, bands and lanes
 // Reference: src/reference/attention_decode/banded.ts
-// Grid:      (KV head, split, row); one workgroup for all heads of the group, of LANE_COUNT lanes or
-//            of several teams of as many, which take a block each and then join what they have
+// Grid:      (KV head, split, row); one workgroup for all heads of the group: LANE_COUNT lanes, or
+//            several teams of as many, which take a block each and then join what they have
 // Precision: integer codes, f32 accumulate, f32 out
 //
 // A lane takes whole units: eight tokens of its channel, so that a unit is found and read once for

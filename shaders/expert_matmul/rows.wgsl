@@ -30,7 +30,8 @@ fn main(
     return;
   }
   let group = group_of(workgroup_id);
-  let made = product(expert * (OUTPUT_COUNT / 32u) + group, bundle.visits / vec4<u32>(VISITS_PER_ROW), thread);
+  let rows = bundle.visits / vec4<u32>(VISITS_PER_ROW);
+  let made = product(expert * (OUTPUT_COUNT / 32u) + group, rows, thread);
   if (thread >= LANE_COUNT) {
     return; // only the first 8 lanes have the sums
   }

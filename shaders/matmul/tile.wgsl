@@ -1,8 +1,8 @@
 //: file shaders/matmul/tile.wgsl
-// matmul/tile: what matmul/rows makes, for the many rows of a slice: each weight is expanded once for
+// matmul/tile: what matmul/rows makes, for the many rows of a slice: a weight is expanded once for
 // TOKEN_COUNT rows of x
 //
-// Source:    tiles in shared memory and registers as in CUTLASS; the norm is arXiv:1910.07467, eq. 4
+// Source:    tiles in shared memory and registers as in CUTLASS; the norm: arXiv:1910.07467, eq. 4
 // Binds:     src/kernels/matmul/tile.ts, which appends texts of matmul/parts and lib:
 //            weight_*          the format of the weight
 //            norm_*            with the norm, or without

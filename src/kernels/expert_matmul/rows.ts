@@ -27,7 +27,7 @@ export interface ExpertMatmulOptions {
   hasBiases: boolean;
   /** Epsilon of an RMSNorm of `x`; no norm if left out. */
   normEpsilon?: number;
-  /** Which lanes load what; the first of `MATMUL_VARIANTS` that the adapter supports if left out. */
+  /** Which lanes load what; the first of `MATMUL_VARIANTS` that an adapter supports if left out. */
   way?: MatmulVariant["name"];
 }
 

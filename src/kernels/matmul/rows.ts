@@ -15,7 +15,7 @@ import { MATMUL_VARIANTS, type MatmulVariant } from "./variants.ts";
 
 /** What a {@link MatmulKernel} is compiled for. */
 export interface MatmulRowsOptions extends MatmulOptions {
-  /** Which lanes load what; the first of `MATMUL_VARIANTS` that the adapter supports if left out. */
+  /** Which lanes load what; the first of `MATMUL_VARIANTS` that an adapter supports if left out. */
   way?: MatmulVariant["name"];
 }
 
