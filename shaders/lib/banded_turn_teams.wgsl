@@ -1,6 +1,6 @@
 //: file shaders/lib/banded_turn_teams.wgsl
-// The next turn, known to every lane of every team: all stay at the same row, and have as many turns
-// at it as the team that needs most. Begins and ends with a barrier.
+// The next turn, known to every lane of every team: all stay at the same row, and have as many
+// turns at it as the team that needs most. Begins and ends with a barrier.
 // Twins: banded_turn_lockstep.wgsl, banded_turn_uniform.wgsl, where there is one team
 
 var<workgroup> needs_of_team: array<u32, TEAM_COUNT>; // 1: its row goes on; 2: it has high digits
