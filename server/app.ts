@@ -11,7 +11,8 @@ import { checkAccess } from "./access.ts";
 import { answerFailure } from "./anthropic/errors.ts";
 import { requireKey } from "./auth.ts";
 import { readBody } from "./body.ts";
-import { ServerMetrics } from "./metrics.ts";
+import { MetricsOfModels } from "./models/model_metrics.ts";
+import { type Models, OneModel } from "./models/models.ts";
 import { addDocsPage } from "./openai/docs_page.ts";
 import { ApiError } from "./openai/errors.ts";
 import { openApiRoute } from "./openai/openapi.ts";
@@ -34,14 +35,20 @@ export interface AppLimits {
   pingIntervalMs: number;
 }
 
-/** What {@link createApp} needs; only `state` and `modelId` must be given. */
-export interface AppOptions {
+/** Which models an app serves: the one that its state holds, or several. */
+export type AppModels =
+  | {
+    /** The name the model is served under. */
+    modelId: string;
+    /** Other names that requests may use for it. */
+    aliases?: readonly string[];
+  }
+  | { models: Models };
+
+/** What {@link createApp} needs; only `state` and the models must be given. */
+export type AppOptions = AppModels & {
   /** Read by every request; the app may be made while it is still loading. */
   state: ServerState;
-  /** The name the model is served under. */
-  modelId: string;
-  /** Other names that requests may use for it. */
-  aliases?: readonly string[];
   /** Bearer keys; empty leaves the server open. */
   apiKeys?: readonly string[];
   /** Names that a server without keys is called by, "*" for any; addresses always are. */
@@ -53,7 +60,7 @@ export interface AppOptions {
   limits?: Partial<AppLimits>;
   /** Form of the line that each request leaves on stderr; default `off`. */
   log?: LogFormat;
-}
+};
 
 const LIMITS: AppLimits = { bodySizeBytesMax: 16 * 2 ** 20, pingIntervalMs: 15_000 };
 
@@ -105,15 +112,18 @@ const PAGE_PATHS = ["/", "/page/:name", "/docs", "/docs/:name", "/guide", "/guid
 
 /** Makes the app. Every path is there with and without `/v1`. */
 export function createApp(options: AppOptions): Hono {
-  const { state, modelId, aliases = [], apiKeys = [], slotFolder = null } = options;
+  const { state, apiKeys = [], slotFolder = null } = options;
   const { hostNames = [], corsOrigins = [] } = options;
   const { bodySizeBytesMax, pingIntervalMs } = { ...LIMITS, ...options.limits };
-  const metrics = new ServerMetrics(modelId);
+  const models = "models" in options
+    ? options.models
+    : new OneModel(state, options.modelId, options.aliases);
+  const metrics = new MetricsOfModels(models);
+  models.onUnloading = (model) => metrics.readLast(model);
   const createdSeconds = Math.floor(Date.now() / 1000);
   const routes: RouteContext = {
     state,
-    modelId,
-    aliases,
+    models,
     pingIntervalMs,
     bodySizeBytesMax,
     createdSeconds,
@@ -142,7 +152,11 @@ export function createApp(options: AppOptions): Hono {
   addDocsPage(app);
   for (const path of PAGE_PATHS) app.all(path, otherMethods(["GET"]));
   const { log = "off" } = options;
-  app.use(watchRequests(metrics, [requestLog(log, modelId), requestTrace(modelId)]));
+  app.use(watchRequests({
+    observerOf: (id) => metrics.of(id),
+    listeners: [requestLog(log), requestTrace()],
+    modelId: models.areMany ? null : models.ids[0],
+  }));
   app.use(requireKey(apiKeys));
   addRoutes(app, documented, bodySizeBytesMax);
   return app;

@@ -7,9 +7,8 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { EngineError } from "../src/core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../src/core/shapes.ts";
-import type { EngineStats, FinishReason } from "../src/engine/types.ts";
+import type { Engine, EngineStats, FinishReason } from "../src/engine/types.ts";
 import type { GenerationObserver, GenerationTimings } from "./openai/generation/observer.ts";
-import type { ServerState } from "./state.ts";
 
 // deno-fmt-ignore
 const FIRST_TOKEN_BUCKETS = [
@@ -27,8 +26,8 @@ const REQUEST_BUCKETS = [
 
 const CACHE_BYTE_KINDS = ["raw", "payload", "packed", "allocated"] as const;
 
-/** Counts what the server does; a `GenerationObserver`. */
-export class ServerMetrics implements GenerationObserver {
+/** Counts what the server does with one model; a `GenerationObserver`. */
+export class ModelMetrics implements GenerationObserver {
   readonly #registry = new Registry();
   readonly #running = this.#gauge("vllm:num_requests_running", "Sequences in steps");
   readonly #waiting = this.#gauge("vllm:num_requests_waiting", "Sequences not admitted yet");
@@ -115,6 +114,8 @@ export class ServerMetrics implements GenerationObserver {
     "vllm:num_preemptions_total",
     "Times that a sequence lost its memory to others",
   );
+  readonly #isLoaded = this.#gauge("packkv:model_loaded", "Whether the model is loaded, 0 or 1");
+  readonly #loads = this.#counter("packkv:model_loads_total", "Times that the model was loaded");
   readonly #steps = this.#counter("packkv:steps_total", "Command buffers submitted");
   readonly #deviceBytes = this.#gauge("packkv:device_bytes", "Bytes of GPU buffers held");
   readonly #cacheBytes = this.#gauge("packkv:kv_bytes", "Bytes of the KV cache", [
@@ -163,7 +164,9 @@ export class ServerMetrics implements GenerationObserver {
     ["preemptionCount", this.#preemptions],
     ["loadedBlockCount", this.#loaded],
   ] as const;
-  /** Totals as the engine last reported them. */
+  /** The engine that was asked last. */
+  #engine: Engine | null = null;
+  /** Totals as it reported them. */
   readonly #seen = new Map<string, number>();
 
   /** @param modelId Value of the label `model_name` of every metric. */
@@ -240,18 +243,27 @@ export class ServerMetrics implements GenerationObserver {
   }
 
   /**
-   * All metrics in Prometheus' text format; the engine's values are as of now if it is ready,
+   * All metrics in Prometheus' text format; the engine's values are as of now if there is one,
    * otherwise as last seen.
    */
-  async render({ phase }: ServerState): Promise<string> {
-    if (phase.name === "ready") {
-      const { engine } = phase.model;
-      const [profile] = engine.info.profile.split(" ");
-      const num_gpu_blocks = engine.info.blockCapacity;
-      this.#cacheConfig.set({ block_size: BLOCK_TOKEN_COUNT, num_gpu_blocks }, 1);
-      const stats = await engine.stats().catch(() => null);
-      if (stats !== null) this.#take(stats, profile);
-    }
+  async render(engine: Engine | null): Promise<string> {
+    this.#isLoaded.set(engine === null ? 0 : 1);
+    if (engine !== null) await this.read(engine);
     return await this.#registry.metrics();
+  }
+
+  /** Takes the engine's values as they are now. */
+  async read(engine: Engine): Promise<void> {
+    const [profile] = engine.info.profile.split(" ");
+    const num_gpu_blocks = engine.info.blockCapacity;
+    this.#cacheConfig.set({ block_size: BLOCK_TOKEN_COUNT, num_gpu_blocks }, 1);
+    const stats = await engine.stats().catch(() => null);
+    if (stats === null) return;
+    if (engine !== this.#engine) {
+      this.#engine = engine;
+      this.#seen.clear();
+      this.#loads.inc();
+    }
+    this.#take(stats, profile);
   }
 }

@@ -13,7 +13,7 @@ export const LOG_FORMATS = ["off", "text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
 /** A request as a JSON object of one line. */
-export function jsonLine(facts: RequestFacts, modelId: string): string {
+export function jsonLine(facts: RequestFacts): string {
   const round = (ms: number) => Math.round(ms * 10) / 10;
   return JSON.stringify({
     time: new Date(facts.startedMs).toISOString(),
@@ -21,7 +21,7 @@ export function jsonLine(facts: RequestFacts, modelId: string): string {
     message: "request",
     id: facts.id,
     endpoint: facts.endpoint,
-    model: modelId,
+    model: facts.modelId,
     status: facts.status,
     error: facts.errorCode,
     prompt_tokens: facts.promptTokenCount,
@@ -54,9 +54,8 @@ export function textLine(facts: RequestFacts): string {
 /** Writes a line for each request; `off` writes none. */
 export function requestLog(
   format: LogFormat,
-  modelId: string,
   write: (line: string) => void = (line) => console.error(line),
 ): RequestListener {
   if (format === "off") return () => {};
-  return (facts) => write(format === "json" ? jsonLine(facts, modelId) : textLine(facts));
+  return (facts) => write(format === "json" ? jsonLine(facts) : textLine(facts));
 }

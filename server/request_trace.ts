@@ -21,7 +21,7 @@ const OPERATIONS: Record<string, string> = {
   "/responses": "chat",
 };
 
-function attributesOf(facts: RequestFacts, modelId: string): Attributes {
+function attributesOf(facts: RequestFacts): Attributes {
   const operation = OPERATIONS[facts.endpoint.replace(/^\/v1/, "")];
   return {
     "http.request.method": "POST",
@@ -31,7 +31,7 @@ function attributesOf(facts: RequestFacts, modelId: string): Attributes {
     ...(operation === undefined ? {} : {
       "gen_ai.operation.name": operation,
       "gen_ai.provider.name": "packkv",
-      "gen_ai.request.model": modelId,
+      ...(facts.modelId === null ? {} : { "gen_ai.request.model": facts.modelId }),
       "gen_ai.response.finish_reasons": [...facts.finishReasons],
       "gen_ai.usage.input_tokens": facts.promptTokenCount,
       "gen_ai.usage.output_tokens": facts.completionTokenCount,
@@ -42,7 +42,7 @@ function attributesOf(facts: RequestFacts, modelId: string): Attributes {
 }
 
 /** Makes a span for each request, with spans for its wait, its prefill and its decode inside. */
-export function requestTrace(modelId: string): RequestListener {
+export function requestTrace(): RequestListener {
   const tracer = trace.getTracer("packkv");
   return (facts) => {
     const { startedMs, totalMs, acceptedMs, queueMs, prefillMs, decodeMs } = facts;
@@ -50,8 +50,9 @@ export function requestTrace(modelId: string): RequestListener {
       get: (headers, key) => headers.get(key) ?? undefined,
       keys: (headers) => [...headers.keys()],
     });
-    const attributes = attributesOf(facts, modelId);
-    const name = `${attributes["gen_ai.operation.name"] ?? `POST ${facts.endpoint}`} ${modelId}`;
+    const attributes = attributesOf(facts);
+    const operation = attributes["gen_ai.operation.name"] ?? `POST ${facts.endpoint}`;
+    const name = facts.modelId === null ? String(operation) : `${operation} ${facts.modelId}`;
     const options = { kind: SpanKind.SERVER, startTime: startedMs, attributes };
     const span = tracer.startSpan(name, options, parent);
     if (!span.isRecording()) return span.end();

@@ -21,6 +21,8 @@ export interface RequestFacts {
   id: string;
   /** As `/v1/chat/completions`. */
   endpoint: string;
+  /** The model it was answered with; null if it was refused before one was chosen. */
+  modelId: string | null;
   /** HTTP status of the answer's head: a stream that fails later has 200. */
   status: number;
   /** OpenAI's or the engine's word for the failure; null if it went well. */
@@ -49,10 +51,19 @@ export type RequestListener = (facts: RequestFacts) => void;
 
 const VARIABLE = "watch";
 
+/** Who hears of requests. */
+export interface WatchOptions {
+  /** Hears of the generations of a model. */
+  observerOf: (modelId: string) => GenerationObserver;
+  listeners: readonly RequestListener[];
+  /** The only model there is; null if a request has to name one. */
+  modelId: string | null;
+}
+
 /** Watches one request; the observer of its generations. */
 export class RequestWatch implements GenerationObserver {
   readonly #id: string;
-  readonly #observer: GenerationObserver;
+  readonly #observerOf: (modelId: string) => GenerationObserver;
   readonly #listeners: readonly RequestListener[];
   readonly #request: Pick<RequestFacts, "endpoint" | "headers">;
   readonly #startedMs = Date.now();
@@ -64,23 +75,41 @@ export class RequestWatch implements GenerationObserver {
   #isOver = false;
   #errorCode: string | null = null;
   #isReported = false;
+  #modelId: string | null;
+  #observer: GenerationObserver | null = null;
+  readonly #onOver: (() => void)[] = [];
 
   constructor(
     { id, ...request }: Pick<RequestFacts, "id" | "endpoint" | "headers">,
-    { observer, listeners }: {
-      observer: GenerationObserver;
-      listeners: readonly RequestListener[];
-    },
+    { observerOf, listeners, modelId }: WatchOptions,
   ) {
     this.#id = id;
     this.#request = request;
-    this.#observer = observer;
+    this.#observerOf = observerOf;
     this.#listeners = listeners;
+    this.#modelId = modelId;
   }
 
   /** Milliseconds since the request's head arrived. */
   get elapsedMs(): number {
     return performance.now() - this.#startMs;
+  }
+
+  /** The model that the request means is known. */
+  choose(modelId: string): void {
+    this.#modelId = modelId;
+    this.#observer = this.#observerOf(modelId);
+  }
+
+  /** Calls `end` when the request is over, at once if it is. */
+  whenOver(end: () => void): void {
+    if (this.#isReported) end();
+    else this.#onOver.push(end);
+  }
+
+  /** Notes the failure of an answer that has begun. */
+  note(errorCode: string | null): void {
+    this.#errorCode ??= errorCode;
   }
 
   /** The request was understood, and is answered from now on until {@link end}. */
@@ -89,17 +118,17 @@ export class RequestWatch implements GenerationObserver {
   }
 
   token(sinceMs: number, isFirst: boolean): void {
-    this.#observer.token(sinceMs, isFirst);
+    this.#observer?.token(sinceMs, isFirst);
   }
 
   finished(reason: FinishReason, elapsedMs: number, timings: GenerationTimings): void {
-    this.#observer.finished(reason, elapsedMs, timings);
+    this.#observer?.finished(reason, elapsedMs, timings);
     this.#reasons.add(reason);
     this.#ended.push(timings);
   }
 
   failed(error: unknown, timings: GenerationTimings): void {
-    this.#observer.failed(error, timings);
+    this.#observer?.failed(error, timings);
     this.#ended.push(timings);
     this.#errorCode ??= error instanceof EngineError ? error.code : "internal_error";
   }
@@ -127,6 +156,7 @@ export class RequestWatch implements GenerationObserver {
     this.#isReported = true;
     const facts = this.#facts(this.#status);
     for (const listener of this.#listeners) listener(facts);
+    for (const end of this.#onOver) end();
   }
 
   #facts(status: number): RequestFacts {
@@ -137,6 +167,7 @@ export class RequestWatch implements GenerationObserver {
     return {
       id: this.#id,
       ...this.#request,
+      modelId: this.#modelId,
       status,
       errorCode: this.#errorCode,
       startedMs: this.#startedMs,
@@ -155,15 +186,12 @@ export class RequestWatch implements GenerationObserver {
 }
 
 /** Watches each request that comes through. */
-export function watchRequests(
-  observer: GenerationObserver,
-  listeners: readonly RequestListener[],
-): MiddlewareHandler {
+export function watchRequests(options: WatchOptions): MiddlewareHandler {
   return async (context, next) => {
     const { method, path, raw } = context.req;
     if (method !== "POST") return await next();
     const request = { id: idOf(context), endpoint: path, headers: raw.headers };
-    const watch = new RequestWatch(request, { observer, listeners });
+    const watch = new RequestWatch(request, options);
     context.set(VARIABLE, watch);
     await next();
     const { error } = context;

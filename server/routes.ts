@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ServerMetrics } from "./metrics.ts";
+import type { MetricsOfModels } from "./models/model_metrics.ts";
 import type { RouteContext } from "./openai/route_context.ts";
 import { applyTemplateRoute } from "./routes/apply_template.ts";
 import { chatRoute } from "./routes/chat_completions.ts";
@@ -13,6 +13,7 @@ import { detokenizeRoute } from "./routes/detokenize.ts";
 import { healthRoute, liveRoute } from "./routes/health.ts";
 import { countTokensRoute, messagesRoute } from "./routes/messages.ts";
 import { metricsRoute } from "./routes/metrics.ts";
+import { loadRoute, unloadRoute } from "./routes/load_models.ts";
 import { modelRoute, modelsRoute } from "./routes/models.ts";
 import { propsRoute } from "./routes/props.ts";
 import { responsesRoutes } from "./routes/responses.ts";
@@ -23,7 +24,7 @@ import { tokenizeRoute } from "./routes/tokenize.ts";
 /** All routes, without `/v1`. */
 export function apiRoutes(
   routes: RouteContext,
-  { metrics, slotFolder }: { metrics: ServerMetrics; slotFolder: string | null },
+  { metrics, slotFolder }: { metrics: MetricsOfModels; slotFolder: string | null },
 ): ApiRoute[] {
   return [
     chatRoute(routes),
@@ -33,6 +34,8 @@ export function apiRoutes(
     countTokensRoute(routes),
     modelsRoute(routes),
     modelRoute(routes),
+    loadRoute(routes),
+    unloadRoute(routes),
     propsRoute(routes),
     tokenizeRoute(routes),
     detokenizeRoute(routes),
@@ -41,6 +44,6 @@ export function apiRoutes(
     slotActionRoute(routes, slotFolder),
     healthRoute(routes),
     liveRoute(routes),
-    metricsRoute(routes, metrics),
+    metricsRoute(metrics),
   ];
 }

@@ -22,9 +22,13 @@ export interface ServedModel {
   conversations?: Conversations;
 }
 
-/** Where the server is in its life. `failed` and `stopping` are final. */
+/**
+ * Where the server is in its life. `failed` and `stopping` are final; `open` is one of several
+ * models, which are loaded as they are asked for.
+ */
 export type ServerPhase =
   | { name: "loading" }
+  | { name: "open" }
   | { name: "ready"; model: ServedModel }
   | { name: "failed"; code: EngineErrorCode; message: string }
   | { name: "stopping" };
@@ -71,6 +75,11 @@ export class ServerState {
     if (this.#phase.name !== "loading") return;
     this.#phase = { name: "ready", model };
     model.engine.failed.then(({ code, message }) => this.setFailed(code, message));
+  }
+
+  /** Requests are answered with models of their choice. */
+  setOpen(): void {
+    if (this.#phase.name === "loading") this.#phase = { name: "open" };
   }
 
   /** Loading or the engine failed: every later request gets 503 with this reason. */

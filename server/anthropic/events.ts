@@ -11,6 +11,7 @@ import { generateText } from "../openai/generation/generate_text.ts";
 import type { GenerationTimings } from "../openai/generation/observer.ts";
 import type { GenerationPiece } from "../openai/generation/pieces.ts";
 import type { GenerationSpec } from "../openai/generation/spec.ts";
+import type { NamedModel } from "../models/models.ts";
 import { parseJson } from "../reading/json_value.ts";
 import type { RequestWatch } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
@@ -21,9 +22,7 @@ export type Event = Record<string, unknown> & { type: string };
 /** One request in the course of being answered. */
 export interface MessageRun {
   spec: GenerationSpec;
-  model: ServedModel;
-  /** The name that the answer carries. */
-  modelId: string;
+  model: NamedModel;
   signal: AbortSignal;
   watch: RequestWatch;
 }
@@ -151,14 +150,14 @@ function stopOf(
  * @returns The whole message.
  */
 export async function* eventsOf(
-  { spec, model, modelId, signal, watch }: MessageRun,
+  { spec, model, signal, watch }: MessageRun,
 ): AsyncGenerator<Event, object> {
   const writer = new BlockWriter();
   const message = {
     id: `msg_${crypto.randomUUID().replaceAll("-", "")}`,
     type: "message",
     role: "assistant",
-    model: modelId,
+    model: model.id,
     content: [],
     stop_reason: null,
     stop_sequence: null,

@@ -51,6 +51,15 @@ function defaultPath(environment: Readonly<Record<string, string>>): string | nu
 }
 
 /**
+ * The names of a file's tables.
+ *
+ * @throws {UsageError} Naming file and line of a fault of form.
+ */
+export function tableNames(file: ConfigFile): string[] {
+  return Object.entries(parseFile(file)).flatMap(([name, value]) => isTable(value) ? [name] : []);
+}
+
+/**
  * Takes the settings of one command from a file.
  *
  * @param command Whose settings are wanted.
@@ -69,6 +78,17 @@ export function readConfig(
     if (isOurs) settings.set(flag, setting);
   }
   return settings;
+}
+
+function parseFile({ path, text }: ConfigFile): Record<string, unknown> {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [reason] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
+    const place = `${path}:${error.line}:${error.column}`;
+    throw new UsageError(`Cannot read the configuration ${place}: ${reason}`);
+  }
 }
 
 interface Entry {
@@ -92,7 +112,7 @@ class ConfigReader {
     const all: FlagSpecs = Object.assign({}, ...this.#commands.map(({ flags }) => flags));
     const top: Entry[] = [];
     const tables: Entry[] = [];
-    for (const [key, value] of Object.entries(this.#parse())) {
+    for (const [key, value] of Object.entries(parseFile(this.#file))) {
       const command = this.#commands.find(({ name }) => name === key);
       if (command === undefined) {
         const names = [...Object.keys(all), ...this.#commands.map(({ name }) => name)];
@@ -107,17 +127,6 @@ class ConfigReader {
       }
     }
     return [...top, ...tables];
-  }
-
-  #parse(): Record<string, unknown> {
-    try {
-      return parse(this.#file.text);
-    } catch (error) {
-      if (!(error instanceof TomlError)) throw error;
-      const [reason] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-      const place = `${this.#file.path}:${error.line}:${error.column}`;
-      throw new UsageError(`Cannot read the configuration ${place}: ${reason}`);
-    }
   }
 
   #entry(

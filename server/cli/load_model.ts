@@ -17,6 +17,7 @@ import type { EngineRequest } from "./engine_flags.ts";
 /**
  * Loads the model at `modelPath`; progress goes to stderr.
  *
+ * @param onProgress Gets the progress too.
  * @param readsAside Whether long prompts are read by a thread of their own.
  * @param templateSource A chat template in place of the file's own.
  * @throws {EngineError} If the file, the adapter or the memory does not allow it.
@@ -24,9 +25,10 @@ import type { EngineRequest } from "./engine_flags.ts";
 export async function loadServedModel(
   modelPath: string,
   options: EngineRequest["options"],
-  { readsAside = false, templateSource = null }: {
+  { readsAside = false, templateSource = null, onProgress = () => {} }: {
     readsAside?: boolean;
     templateSource?: string | null;
+    onProgress?: (message: string, fraction: number) => void;
   } = {},
 ): Promise<ServedModel> {
   const { metadata } = await readGguf(modelPath);
@@ -35,15 +37,22 @@ export async function loadServedModel(
   const prompts = readsAside
     ? new WorkerPromptReader(modelPath, tokenizer, chatTemplate, templateSource)
     : directPromptReader(tokenizer, chatTemplate);
-  const progress = new ProgressLine();
+  const line = new ProgressLine();
   try {
-    const engine = await createEngine({ ...options, modelPath, onProgress: progress.update });
+    const engine = await createEngine({
+      ...options,
+      modelPath,
+      onProgress(message, fraction) {
+        line.update(message, fraction);
+        onProgress(message, fraction);
+      },
+    });
     return { engine, tokenizer, chatTemplate, prompts };
   } catch (error) {
     prompts.close();
     throw error;
   } finally {
-    progress.finish();
+    line.finish();
   }
 }
 

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { createApp } from "../app.ts";
+import { type AppModels, createApp } from "../app.ts";
 import { checkBind } from "../auth.ts";
 import { exitOnSignals, type RunningServer, startServer } from "../serve.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import { LOG_FORMATS, type LogFormat } from "../request_log.ts";
+import { ModelPool } from "../models/model_pool.ts";
 import { ServerState } from "../state.ts";
 import { CHAT_TEMPLATE_FLAGS, readChatTemplate } from "./chat_template_flag.ts";
 import type { Command } from "./command.ts";
@@ -18,6 +19,7 @@ import { type ConversationOptions, Conversations } from "../replay/conversations
 import { ENGINE_FLAGS, type EngineRequest, readEngineFlags } from "./engine_flags.ts";
 import { type Flags, parseFlags, type Settings } from "./flags.ts";
 import { describeEngine, loadServedModel, servedName } from "./load_model.ts";
+import { MODELS_FLAGS, type ModelsRequest, readModelsFlags } from "./models_flag.ts";
 import { CONFIG_FLAGS } from "./settings.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -32,6 +34,7 @@ export const serveCommand: Command = {
     host: { value: "HOST", help: "address to listen on (default: 127.0.0.1)" },
     port: { value: "PORT", help: "port to listen on, 0 for any free one (default: 8000)" },
     ...ENGINE_FLAGS,
+    ...MODELS_FLAGS,
     ...CHAT_TEMPLATE_FLAGS,
     ...CONVERSATION_FLAGS,
     "model-name": {
@@ -71,6 +74,7 @@ export const serveCommand: Command = {
     "packkv serve",
     "packkv serve --port 9000 --profile exact",
     "packkv serve --model ./model.gguf --ctx 4096 --k-rel 0.05 --v-rel 0.1",
+    "packkv serve --models ./models --model-ttl 600",
     "packkv serve --host 0.0.0.0 --api-key-file keys.txt",
   ],
   notes: [
@@ -96,34 +100,20 @@ interface ServeRequest {
   drainLimitMs: number;
   keepAliveMs: number;
   engine: EngineRequest;
+  /** Null for one model. */
+  models: ModelsRequest | null;
   templateSource: string | null;
   conversations: ConversationOptions;
 }
 
 async function serve(args: readonly string[], inherited: Settings): Promise<number> {
   const request = await readServeFlags(parseFlags(args, serveCommand.flags, inherited));
-  const modelPath = await ensureModel(request.engine.model);
   const state = new ServerState(request);
+  const { models, start, release } = request.models === null
+    ? await oneModel(request, state)
+    : manyModels(request.models, state);
   const { apiKeys, hostNames, corsOrigins, slotFolder, log } = request;
-  const [modelId = servedName(modelPath), ...aliases] = request.modelNames;
-  const app = createApp({
-    state,
-    modelId,
-    aliases,
-    apiKeys,
-    hostNames,
-    corsOrigins,
-    slotFolder,
-    log,
-  });
-  const { engine, templateSource } = request;
-  const loading = loadServedModel(modelPath, engine.options, { readsAside: true, templateSource });
-  const release = async () => {
-    const model = await loading.catch(() => null);
-    model?.prompts.close();
-    await model?.engine.close();
-  };
-  loading.catch(() => {}); // awaited below, once the server listens
+  const app = createApp({ ...models, state, apiKeys, hostNames, corsOrigins, slotFolder, log });
   const { hostname, port, insecure, keepAliveMs } = request;
   const server = await listen({
     app,
@@ -137,13 +127,8 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
   });
   exitOnSignals(server, state.drainLimitMs);
   try {
-    const model = { ...await loading, conversations: new Conversations(request.conversations) };
-    state.setReady(model);
-    console.log(describeEngine(model.engine.info));
+    console.log(await start());
     console.log(`listening on ${server.url}`);
-    model.engine.failed.then(({ code, message }) => {
-      console.error(`packkv: engine failed (${code}): ${message}; requests are answered with 503`);
-    });
   } catch (error) {
     if (state.phase.name !== "stopping") await server.stop();
     throw error;
@@ -155,6 +140,65 @@ async function serve(args: readonly string[], inherited: Settings): Promise<numb
   }
   // Only a signal stops the server, and its handler ends the process.
   return await new Promise<number>(() => {});
+}
+
+/** What a server serves. */
+interface Served {
+  models: AppModels;
+  /** Resolves when requests can be answered, with what is in force. */
+  start(): Promise<string>;
+  release(): Promise<void>;
+}
+
+/** A model that is loaded from the start to the end. */
+async function oneModel(
+  { engine, modelNames, templateSource, conversations }: ServeRequest,
+  state: ServerState,
+): Promise<Served> {
+  const modelPath = await ensureModel(engine.model);
+  const [modelId = servedName(modelPath), ...aliases] = modelNames;
+  const loading = loadServedModel(modelPath, engine.options, { readsAside: true, templateSource });
+  loading.catch(() => {}); // awaited below, once the server listens
+  return {
+    models: { modelId, aliases },
+    async start() {
+      const model = await loading;
+      state.setReady({ ...model, conversations: new Conversations(conversations) });
+      model.engine.failed.then(({ code, message }) => {
+        console.error(
+          `packkv: engine failed (${code}): ${message}; requests are answered with 503`,
+        );
+      });
+      return describeEngine(model.engine.info);
+    },
+    async release() {
+      const model = await loading.catch(() => null);
+      model?.prompts.close();
+      await model?.engine.close();
+    },
+  };
+}
+
+/** Models that are loaded as they are asked for. */
+function manyModels({ sources, limits }: ModelsRequest, state: ServerState): Served {
+  const pool = toPool(sources, limits);
+  return {
+    models: { models: pool },
+    // deno-lint-ignore require-await
+    async start() {
+      state.setOpen();
+      return `models   ${pool.ids.join(", ")}; loaded as they are asked for`;
+    },
+    release: () => pool.close(),
+  };
+}
+
+function toPool(sources: ModelsRequest["sources"], limits: ModelsRequest["limits"]): ModelPool {
+  try {
+    return new ModelPool(sources, limits);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }
 
 async function listen(options: Parameters<typeof startServer>[0]): Promise<RunningServer> {
@@ -189,6 +233,7 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     keepAliveMs: 1000 * (flags.number("keep-alive", { min: 1, ...SECONDS }) ?? 75),
     drainLimitMs: 1000 * (flags.number("drain-timeout", { min: 0, ...SECONDS }) ?? 30),
     engine: readEngineFlags(flags),
+    models: await readModelsFlags(flags),
     templateSource: await readChatTemplate(flags),
     conversations: readConversationFlags(flags),
   };

@@ -6,8 +6,8 @@
  */
 
 import type { FinishReason } from "../../src/engine/types.ts";
+import type { NamedModel } from "../models/models.ts";
 import type { RequestWatch } from "../request_watch.ts";
-import type { ServedModel } from "../state.ts";
 import {
   type AnswerCall,
   type AnswerFormat,
@@ -42,7 +42,7 @@ export interface AnswerPlan {
 /** What running a plan needs. */
 export interface AnswerContext {
   routes: RouteContext;
-  model: ServedModel;
+  model: NamedModel;
   /** Aborts when the client goes. */
   clientSignal: AbortSignal;
   watch: RequestWatch;
@@ -94,7 +94,7 @@ class AnswerRun {
     this.#envelope = {
       id: plan.format.idPrefix + (plan.requestId ?? crypto.randomUUID().replaceAll("-", "")),
       created: Math.floor(Date.now() / 1000),
-      model: context.routes.modelId,
+      model: context.model.id,
     };
     this.#completionTokenCounts = plan.choices.map(() => 0);
     this.#callCounts = plan.choices.map(() => 0);

@@ -1,20 +1,19 @@
 /**
- * What every route shares: the state, the served name, and the checks against them.
+ * What every route shares: the state, the models, and the checks against them.
  *
  * @module
  */
 
+import type { Context } from "hono";
 import { EngineError } from "../../src/core/errors.ts";
-import type { ServedModel, ServerState } from "../state.ts";
-import { ApiError, STATUS_BY_CODE } from "./errors.ts";
+import type { Models, NamedModel } from "../models/models.ts";
+import type { ServerState } from "../state.ts";
+import { ApiError } from "./errors.ts";
 
 /** What routes are made with. */
 export interface RouteContext {
   state: ServerState;
-  /** The name answers carry. */
-  modelId: string;
-  /** Other names that requests may use. */
-  aliases: readonly string[];
+  models: Models;
   pingIntervalMs: number;
   /** Most bytes of a request's body. */
   bodySizeBytesMax: number;
@@ -23,40 +22,12 @@ export interface RouteContext {
 }
 
 /**
- * The loaded model.
+ * The model that a request without a body means: `?model=NAME`, or the only one.
  *
- * @throws {ApiError} 503 while loading, after a failure, and when stopping.
+ * @throws {ApiError} 404 for a name that is not known, 503 if the model is not loaded.
  */
-export function readyModel(state: ServerState): ServedModel {
-  const { phase } = state;
-  switch (phase.name) {
-    case "ready":
-      return phase.model;
-    case "loading":
-      throw new ApiError(503, "Cannot answer yet: the model is loading", { code: "loading" });
-    case "stopping": {
-      const message = "Cannot answer: the server is shutting down";
-      throw new ApiError(503, message, { code: "shutting_down" });
-    }
-    case "failed": {
-      const { code, message } = phase;
-      const status = Math.max(503, STATUS_BY_CODE[code]);
-      throw new ApiError(status, `Cannot answer: the engine failed: ${message}`, { code });
-    }
-  }
-}
-
-/**
- * Checks that a request means the served model, as it does if it names none.
- *
- * @throws {ApiError} 404 `model_not_found`.
- */
-export function checkModelName(context: RouteContext, name: string | null): void {
-  const names = [context.modelId, ...context.aliases];
-  if (name === null || name === "" || names.includes(name)) return;
-  const known = names.map((each) => JSON.stringify(each)).join(", ");
-  const message = `Cannot find the model ${JSON.stringify(name)}: this server has ${known}`;
-  throw new ApiError(404, message, { param: "model", code: "model_not_found" });
+export function namedModel({ models }: RouteContext, context: Context): NamedModel {
+  return models.loaded(models.find(context.req.query("model") ?? null));
 }
 
 /**

@@ -29,9 +29,14 @@ function toErrorFrame(error: unknown): string {
   return toFrame(toErrorAnswer(error).body);
 }
 
-const QUIET = Symbol("no frame in time");
+/** What {@link nextOrQuiet} gives when nothing came. */
+export const QUIET: unique symbol = Symbol("nothing in time");
 
-async function nextOrQuiet<T>(next: Promise<T>, timeoutMs: number): Promise<T | typeof QUIET> {
+/** What `next` resolves to, or {@link QUIET} if it takes longer. */
+export async function nextOrQuiet<T>(
+  next: Promise<T>,
+  timeoutMs: number,
+): Promise<T | typeof QUIET> {
   const { promise, resolve } = Promise.withResolvers<typeof QUIET>();
   const timer = setTimeout(() => resolve(QUIET), timeoutMs);
   try {

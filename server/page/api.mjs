@@ -14,6 +14,8 @@ import { readEvents } from "./sse.mjs";
 /** Calls the server with the key the user gave. */
 export class Api {
   #key;
+  /** Id of the model that is asked; null until it is known. @type {string | null} */
+  model = null;
 
   /** @param {() => string} key The key in force; empty for none. */
   constructor(key) {
@@ -42,6 +44,11 @@ export class Api {
     return await (await this.#fetch(path)).json();
   }
 
+  /** The JSON at `path` about the model that is asked. */
+  async jsonOfModel(path) {
+    return await this.json(`${path}?model=${encodeURIComponent(this.model ?? "")}`);
+  }
+
   /** The text at `path`. */
   async text(path) {
     return await (await this.#fetch(path)).text();
@@ -49,7 +56,7 @@ export class Api {
 
   /** How many tokens `text` has. */
   async countTokens(text, signal) {
-    const body = JSON.stringify({ content: text, parse_special: false });
+    const body = JSON.stringify({ model: this.model, content: text, parse_special: false });
     const headers = { "Content-Type": "application/json" };
     const response = await this.#fetch("tokenize", { method: "POST", headers, body, signal });
     return (await response.json()).count;
@@ -72,7 +79,7 @@ export class Api {
     const response = await this.#fetch("v1/chat/completions", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ ...request, ...streaming }),
+      body: JSON.stringify({ model: this.model, ...request, ...streaming }),
       signal,
     });
     try {

@@ -59,7 +59,9 @@ class Page {
   /** Waits for the model. */
   async #connect() {
     try {
-      const { data: [model] } = await this.#api.json("v1/models");
+      const { data: models } = await this.#api.json("v1/models");
+      const model = models.find(({ status }) => status.value === "loaded") ?? models[0];
+      this.#api.model = model.id;
       byId("model").textContent = model.id;
       this.#meter.start(model);
       this.#meter.showTurn(this.#lastTurn());

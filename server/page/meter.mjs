@@ -131,8 +131,8 @@ export class Meter {
   async #ask() {
     const turn = this.#turn;
     const [slots, props, metrics] = await Promise.all([
-      this.#isBusy && this.#hasSlots ? this.#api.json("slots").catch(() => null) : null,
-      this.#api.json("props").catch(() => null),
+      this.#isBusy && this.#hasSlots ? this.#api.jsonOfModel("slots").catch(() => null) : null,
+      this.#api.jsonOfModel("props").catch(() => null),
       this.#api.text("metrics").then(readMetrics).catch(() => null),
     ]);
     if (metrics !== null) {

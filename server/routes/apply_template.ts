@@ -5,9 +5,10 @@
  */
 
 import { z } from "zod";
+import { withModel } from "../models/with_model.ts";
 import { renderChat } from "../openai/chat_prompt.ts";
 import { parseBody, readJson } from "../openai/parse_body.ts";
-import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
+import type { RouteContext } from "../openai/route_context.ts";
 import { commonFields } from "../openai/schema_common.ts";
 import { conversationFields, toConversation } from "../openai/schema_messages.ts";
 import { toToolUse } from "../openai/structured.ts";
@@ -28,11 +29,12 @@ export function applyTemplateRoute(routes: RouteContext): ApiRoute {
     handler: async (context) => {
       const body = await readJson(context.req);
       const request = parseBody(templateSchema, body);
-      checkModelName(routes, request.model ?? null);
       refuseUnsupported(body, Object.keys(templateSchema.shape), "prompt");
       const conversation = toConversation(request, toToolUse(request));
-      const { text } = await renderChat(readyModel(routes.state), conversation);
-      return context.json({ prompt: text });
+      return await withModel({ routes, context, name: request.model ?? null }, async (model) => {
+        const { text } = await renderChat(model, conversation);
+        return context.json({ prompt: text });
+      });
     },
     doc: {
       summary: "Render a conversation without answering it",

@@ -6,12 +6,13 @@
 
 import { z } from "zod";
 import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
+import { withModel } from "../models/with_model.ts";
 import { answer, type AnswerPlan } from "../openai/answer.ts";
 import { CHAT_FORMAT } from "../openai/answer_format.ts";
 import { type ConversationRequest, conversationSpecs } from "../openai/conversation_specs.ts";
 import { ApiError } from "../openai/errors.ts";
 import { parseBody, readJson } from "../openai/parse_body.ts";
-import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
+import type { RouteContext } from "../openai/route_context.ts";
 import {
   chunkRest,
   count,
@@ -158,11 +159,12 @@ export function chatRoute(routes: RouteContext): ApiRoute {
     path: "/chat/completions",
     handler: async (context) => {
       const request = parseChatRequest(await readJson(context.req));
-      checkModelName(routes, request.model);
-      const model = readyModel(routes.state);
       const clientSignal = context.req.raw.signal;
       const watch = watchOf(context);
-      return await answer(await plan(request, model), { routes, model, clientSignal, watch });
+      const ask = { routes, context, name: request.model, streams: request.stream };
+      return await withModel(ask, async (model) => {
+        return await answer(await plan(request, model), { routes, model, clientSignal, watch });
+      });
     },
     doc: {
       summary: "Answer a conversation",

@@ -8,18 +8,14 @@ import { z } from "zod";
 import { TOP_LOGPROB_COUNT_MAX } from "../../src/core/sampling.ts";
 import type { GrammarSpec } from "../../src/engine/types.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
+import { withModel } from "../models/with_model.ts";
 import { answer, type AnswerPlan } from "../openai/answer.ts";
 import { COMPLETION_FORMAT } from "../openai/answer_format.ts";
 import { PLAIN_TEXT } from "../openai/answer_reading.ts";
 import { ApiError } from "../openai/errors.ts";
 import type { GenerationSpec } from "../openai/generation/spec.ts";
 import { parseBody, readJson } from "../openai/parse_body.ts";
-import {
-  checkModelName,
-  fittingIds,
-  readyModel,
-  type RouteContext,
-} from "../openai/route_context.ts";
+import { fittingIds, type RouteContext } from "../openai/route_context.ts";
 import {
   chunkRest,
   count,
@@ -218,11 +214,12 @@ export function completionRoute(routes: RouteContext): ApiRoute {
     path: "/completions",
     handler: async (context) => {
       const request = parseCompletionRequest(await readJson(context.req));
-      checkModelName(routes, request.model);
-      const model = readyModel(routes.state);
       const clientSignal = context.req.raw.signal;
       const watch = watchOf(context);
-      return await answer(await plan(request, model), { routes, model, clientSignal, watch });
+      const ask = { routes, context, name: request.model, streams: request.stream };
+      return await withModel(ask, async (model) => {
+        return await answer(await plan(request, model), { routes, model, clientSignal, watch });
+      });
     },
     doc: {
       summary: "Continue a text, or give its likelihood",

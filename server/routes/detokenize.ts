@@ -5,8 +5,9 @@
  */
 
 import { z } from "zod";
+import { withModel } from "../models/with_model.ts";
 import { parseBody, readJson } from "../openai/parse_body.ts";
-import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
+import type { RouteContext } from "../openai/route_context.ts";
 import { commonFields } from "../openai/schema_common.ts";
 import { checkIds } from "../openai/specs.ts";
 import type { ApiRoute } from "./route.ts";
@@ -27,11 +28,12 @@ export function detokenizeRoute(routes: RouteContext): ApiRoute {
     path: "/detokenize",
     handler: async (context) => {
       const { model, tokens } = parseBody(detokenizeSchema, await readJson(context.req));
-      checkModelName(routes, model ?? null);
-      const { tokenizer } = readyModel(routes.state);
-      checkIds(tokenizer, tokens, "tokens");
-      const text = tokenizer.textOf(tokens);
-      return context.json({ content: text, prompt: text });
+      // deno-lint-ignore require-await
+      return await withModel({ routes, context, name: model ?? null }, async ({ tokenizer }) => {
+        checkIds(tokenizer, tokens, "tokens");
+        const text = tokenizer.textOf(tokens);
+        return context.json({ content: text, prompt: text });
+      });
     },
     doc: {
       summary: "Text of ids",

@@ -5,18 +5,21 @@
  */
 
 import { z } from "zod";
-import { readyModel, type RouteContext } from "../openai/route_context.ts";
+import { refuseWhenStopping } from "../models/models.ts";
+import type { RouteContext } from "../openai/route_context.ts";
 import type { ApiRoute } from "./route.ts";
 
 const answer = z.object({ status: z.literal("ok") });
 
 /** Readiness: 200, or 503 with the reason. */
-export function healthRoute({ state }: RouteContext): ApiRoute {
+export function healthRoute({ state, models }: RouteContext): ApiRoute {
   return {
     method: "GET",
     path: "/health",
     handler: (context) => {
-      readyModel(state);
+      refuseWhenStopping(state);
+      // Of several models none need be loaded.
+      if (!models.areMany) models.loaded(models.ids[0]);
       return context.json({ status: "ok" });
     },
     doc: { summary: "Whether requests are answered (readiness)", answer },
@@ -24,12 +27,12 @@ export function healthRoute({ state }: RouteContext): ApiRoute {
 }
 
 /** Liveness: 503 once only a restart helps. */
-export function liveRoute({ state }: RouteContext): ApiRoute {
+export function liveRoute({ state, models }: RouteContext): ApiRoute {
   return {
     method: "GET",
     path: "/livez",
     handler: (context) => {
-      if (state.phase.name === "failed") readyModel(state);
+      if (state.phase.name === "failed") models.loaded(models.ids[0]);
       return context.json({ status: "ok" });
     },
     doc: { summary: "Whether the process works, loading included (liveness)", answer },

@@ -14,12 +14,13 @@ import {
   parseCountRequest,
   parseMessagesRequest,
 } from "../anthropic/request.ts";
+import { withModel } from "../models/with_model.ts";
 import { renderChat, unreadHints } from "../openai/chat_prompt.ts";
 import { conversationSpecs } from "../openai/conversation_specs.ts";
 import { ApiError } from "../openai/errors.ts";
 import { readJson } from "../openai/parse_body.ts";
 import { openScope } from "../openai/request_scope.ts";
-import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
+import type { RouteContext } from "../openai/route_context.ts";
 import { answerSse } from "../openai/sse.ts";
 import { idOf } from "../request_id.ts";
 import { watchOf } from "../request_watch.ts";
@@ -67,29 +68,26 @@ export function messagesRoute(routes: RouteContext): ApiRoute {
     handler: async (context) => {
       checkVersion(context);
       const request = parseMessagesRequest(await readJson(context.req));
-      checkModelName(routes, request.model);
-      const model = readyModel(routes.state);
-      const [spec] = await conversationSpecs(request, model, "messages");
-      const { pingIntervalMs, modelId, state } = routes;
-      const watch = watchOf(context);
-      const clientSignal = context.req.raw.signal;
-      const { signal, clientGone, end } = openScope(state, { clientSignal, watch });
-      const events = eventsOf({ spec, model, modelId, signal, watch });
-      const warnings = [
-        ...request.warnings,
-        ...unreadHints(model.chatTemplate, request.conversation.hints),
-      ];
-      if (!request.stream) {
-        return withWarnings(Response.json(await wholeOf(events, end)), warnings);
-      }
-      const options = {
-        pingIntervalMs,
-        onCancel: clientGone,
-        toErrorFrames: (error: unknown) =>
-          toFrame(toMessageError(error, idOf(context)).body as Event),
-        pingFrame: toFrame({ type: "ping" }),
+      const toErrorFrames = (error: unknown) => {
+        return toFrame(toMessageError(error, idOf(context)).body as Event);
       };
-      return withWarnings(await answerSse(framesOf(events, end), options), warnings);
+      const { model: name, stream: streams } = request;
+      return await withModel({ routes, context, name, streams, toErrorFrames }, async (model) => {
+        const [spec] = await conversationSpecs(request, model, "messages");
+        const { pingIntervalMs, state } = routes;
+        const watch = watchOf(context);
+        const clientSignal = context.req.raw.signal;
+        const { signal, clientGone, end } = openScope(state, { clientSignal, watch });
+        const events = eventsOf({ spec, model, signal, watch });
+        const warnings = [
+          ...request.warnings,
+          ...unreadHints(model.chatTemplate, request.conversation.hints),
+        ];
+        if (!streams) return withWarnings(Response.json(await wholeOf(events, end)), warnings);
+        const pingFrame = toFrame({ type: "ping" });
+        const options = { pingIntervalMs, onCancel: clientGone, toErrorFrames, pingFrame };
+        return withWarnings(await answerSse(framesOf(events, end), options), warnings);
+      });
     },
     doc: {
       summary: "Answer messages in Anthropic's protocol",
@@ -110,9 +108,10 @@ export function countTokensRoute(routes: RouteContext): ApiRoute {
     handler: async (context) => {
       checkVersion(context);
       const request = parseCountRequest(await readJson(context.req));
-      checkModelName(routes, request.model);
-      const { ids } = await renderChat(readyModel(routes.state), request.conversation);
-      return context.json({ input_tokens: ids.length });
+      return await withModel({ routes, context, name: request.model }, async (model) => {
+        const { ids } = await renderChat(model, request.conversation);
+        return context.json({ input_tokens: ids.length });
+      });
     },
     doc: {
       summary: "Count the tokens of messages",

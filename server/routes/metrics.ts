@@ -4,18 +4,17 @@
  * @module
  */
 
-import type { ServerMetrics } from "../metrics.ts";
-import type { RouteContext } from "../openai/route_context.ts";
+import type { MetricsOfModels } from "../models/model_metrics.ts";
 import type { ApiRoute } from "./route.ts";
 
 /** All metrics in Prometheus' text format. */
-export function metricsRoute({ state }: RouteContext, metrics: ServerMetrics): ApiRoute {
+export function metricsRoute(metrics: MetricsOfModels): ApiRoute {
   return {
     method: "GET",
     path: "/metrics",
     handler: async (context) => {
-      const headers = { "Content-Type": metrics.contentType };
-      return context.body(await metrics.render(state), 200, headers);
+      const { text, contentType } = await metrics.render();
+      return context.body(text, 200, { "Content-Type": contentType });
     },
     doc: { summary: "Prometheus metrics", answer: "text/plain" },
   };

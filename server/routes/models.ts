@@ -1,42 +1,54 @@
 /**
- * GET /v1/models and /v1/models/{id}: the one model.
+ * GET /v1/models and /v1/models/{id}: every model, loaded or not.
  *
  * @module
  */
 
 import { z } from "zod";
-import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
+import type { EngineInfo } from "../../src/engine/types.ts";
+import type { ModelListing, ModelOutline, ModelStatus } from "../models/models.ts";
+import type { RouteContext } from "../openai/route_context.ts";
 import { count } from "../openai/schema_answers.ts";
-import type { ServedModel } from "../state.ts";
 import type { ApiRoute } from "./route.ts";
 
-/** One model. */
-const modelAnswer = z.object({
+const STATUSES = [
+  "unloaded",
+  "loading",
+  "loaded",
+  "unloading",
+  "failed",
+] as const satisfies readonly ModelStatus[];
+
+/** One model; what its file says is left out while that is not on this machine. */
+export const modelAnswer = z.object({
   id: z.string(),
   object: z.literal("model"),
   created: count,
   owned_by: z.string(),
   aliases: z.array(z.string()),
-  max_model_len: count,
+  /** Under llama.cpp's name. */
+  status: z.object({ value: z.enum(STATUSES), failure: z.string().optional() }),
+  max_model_len: count.optional(),
   /** The same under names that routers and agents look for. */
-  context_length: count,
-  context_window: count,
-  max_input_tokens: count,
-  max_tokens: count,
+  context_length: count.optional(),
+  context_window: count.optional(),
+  max_input_tokens: count.optional(),
+  max_tokens: count.optional(),
   /** Anthropic's words for what it is. */
   type: z.literal("model"),
   display_name: z.string(),
   created_at: z.iso.datetime(),
+  /** What is in force is there if it is loaded. */
   meta: z.object({
-    n_vocab: count,
     n_ctx_train: count,
     n_ctx: count,
-    n_params: count,
     size: count,
-    kv_profile: z.string(),
-    adapter: z.string(),
-    adapter_is_fallback: z.boolean(),
-  }),
+    n_vocab: count.optional(),
+    n_params: count.optional(),
+    kv_profile: z.string().optional(),
+    adapter: z.string().optional(),
+    adapter_is_fallback: z.boolean().optional(),
+  }).optional(),
 });
 
 /** The list of models. */
@@ -48,60 +60,85 @@ const modelsAnswer = z.object({
   last_id: z.string(),
 });
 
-function modelBody(routes: RouteContext, { engine: { info } }: ServedModel): object {
+function contextFields(contextLength: number): object {
   return {
-    id: routes.modelId,
-    object: "model",
-    created: routes.createdSeconds,
-    owned_by: "packkv",
-    aliases: routes.aliases,
-    max_model_len: info.contextLength,
-    context_length: info.contextLength,
-    context_window: info.contextLength,
-    max_input_tokens: info.contextLength,
-    max_tokens: info.contextLength,
-    type: "model",
-    display_name: routes.modelId,
-    created_at: new Date(routes.createdSeconds * 1000).toISOString(),
-    meta: {
-      n_vocab: info.vocabSize,
-      n_ctx_train: info.contextLengthTrained,
-      n_ctx: info.contextLength,
-      n_params: info.parameterCount,
-      size: info.modelSizeBytes,
-      kv_profile: info.profile,
-      adapter: info.adapter,
-      adapter_is_fallback: info.adapterIsFallback,
-    },
+    max_model_len: contextLength,
+    context_length: contextLength,
+    context_window: contextLength,
+    max_input_tokens: contextLength,
+    max_tokens: contextLength,
   };
 }
 
-/** Lists the one model. */
+function metaOfLoaded(info: EngineInfo): object {
+  return {
+    n_vocab: info.vocabSize,
+    n_ctx_train: info.contextLengthTrained,
+    n_ctx: info.contextLength,
+    n_params: info.parameterCount,
+    size: info.modelSizeBytes,
+    kv_profile: info.profile,
+    adapter: info.adapter,
+    adapter_is_fallback: info.adapterIsFallback,
+  };
+}
+
+function metaOfOutline({ contextLength, contextLengthTrained, sizeBytes }: ModelOutline): object {
+  return { n_ctx_train: contextLengthTrained, n_ctx: contextLength, size: sizeBytes };
+}
+
+/** A model as clients read it. */
+export function modelBody(
+  { createdSeconds }: RouteContext,
+  { id, aliases, status, info, outline, failure }: ModelListing,
+): object {
+  const contextLength = info?.contextLength ?? outline?.contextLength ?? null;
+  return {
+    id,
+    object: "model",
+    created: createdSeconds,
+    owned_by: "packkv",
+    aliases,
+    status: { value: status, ...(failure === null ? {} : { failure }) },
+    ...(contextLength === null ? {} : contextFields(contextLength)),
+    type: "model",
+    display_name: id,
+    created_at: new Date(createdSeconds * 1000).toISOString(),
+    ...(info ? { meta: metaOfLoaded(info) } : outline ? { meta: metaOfOutline(outline) } : {}),
+  };
+}
+
+/** Lists the models. */
 export function modelsRoute(routes: RouteContext): ApiRoute {
   return {
     method: "GET",
     path: "/models",
-    handler: (context) => {
-      const model = readyModel(routes.state);
-      const { modelId: id } = routes;
-      const data = [modelBody(routes, model)];
-      return context.json({ object: "list", data, has_more: false, first_id: id, last_id: id });
+    handler: async (context) => {
+      const listings = await routes.models.list();
+      return context.json({
+        object: "list",
+        data: listings.map((listing) => modelBody(routes, listing)),
+        has_more: false,
+        first_id: listings[0].id,
+        last_id: listings.at(-1)!.id,
+      });
     },
-    doc: { summary: "List the one model", answer: modelsAnswer },
+    doc: { summary: "List the models", answer: modelsAnswer },
   };
 }
 
-/** Describes it by any of its names. */
+/** Describes one by any of its names. */
 export function modelRoute(routes: RouteContext): ApiRoute {
   return {
     method: "GET",
     path: "/models/:id{.+}",
-    handler: (context) => {
-      checkModelName(routes, context.req.param("id") ?? null);
-      return context.json(modelBody(routes, readyModel(routes.state)));
+    handler: async (context) => {
+      const id = routes.models.find(context.req.param("id") ?? null);
+      const listing = (await routes.models.list()).find((each) => each.id === id)!;
+      return context.json(modelBody(routes, listing));
     },
     doc: {
-      summary: "Describe the model",
+      summary: "Describe a model",
       answer: modelAnswer,
       errors: [404],
       params: { id: "its name, or an alias" },

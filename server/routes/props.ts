@@ -7,7 +7,7 @@
 import { z } from "zod";
 import type { CodecInfo } from "../../src/engine/types.ts";
 import { CODEC_ANSWER_FIELDS, codecFields } from "../openai/codec_fields.ts";
-import { readyModel, type RouteContext } from "../openai/route_context.ts";
+import { namedModel, type RouteContext } from "../openai/route_context.ts";
 import { count } from "../openai/schema_answers.ts";
 import type { ApiRoute } from "./route.ts";
 
@@ -69,11 +69,11 @@ export function propsRoute(routes: RouteContext): ApiRoute {
     method: "GET",
     path: "/props",
     handler: async (context) => {
-      const { engine } = readyModel(routes.state);
+      const { id, engine } = namedModel(routes, context);
       const { info } = engine;
       const stats = await engine.stats();
       return context.json({
-        model_alias: routes.modelId,
+        model_alias: id,
         model_path: info.modelPath,
         total_slots: info.sequenceCountMax,
         default_generation_settings: {

@@ -6,6 +6,7 @@
  */
 
 import { invariant } from "../../src/core/errors.ts";
+import { withModel } from "../models/with_model.ts";
 import { unreadHints } from "../openai/chat_prompt.ts";
 import { conversationSpecs } from "../openai/conversation_specs.ts";
 import { readJson } from "../openai/parse_body.ts";
@@ -16,7 +17,7 @@ import { EventFrames } from "../openai/responses/frames.ts";
 import type { Event } from "../openai/responses/items.ts";
 import { KeptResponses } from "../openai/responses/kept.ts";
 import { parseResponsesRequest, responsesSchema } from "../openai/responses/request.ts";
-import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
+import type { RouteContext } from "../openai/route_context.ts";
 import { answerSse } from "../openai/sse.ts";
 import { watchOf } from "../request_watch.ts";
 import { withWarnings } from "../warnings.ts";
@@ -37,30 +38,29 @@ function answerRoute(routes: RouteContext, kept: KeptResponses): ApiRoute {
     path: "/responses",
     handler: async (context) => {
       const request = parseResponsesRequest(await readJson(context.req), kept);
-      checkModelName(routes, request.model);
-      const model = readyModel(routes.state);
-      const [spec] = await conversationSpecs(request, model, "input");
-      const watch = watchOf(context);
-      const clientSignal = context.req.raw.signal;
-      const { signal, clientGone, end } = openScope(routes.state, { clientSignal, watch });
-      const events = endWith(eventsOf({ request, spec, model, routes, signal, watch, kept }), end);
-      const warnings = [
-        ...request.warnings,
-        ...unreadHints(model.chatTemplate, request.conversation.hints),
-      ];
-      if (request.stream) {
-        const frames = new EventFrames();
-        const options = {
-          pingIntervalMs: routes.pingIntervalMs,
-          onCancel: clientGone,
-          toErrorFrames: (error: unknown) => frames.errorFrames(error),
-        };
-        return withWarnings(await answerSse(frames.frames(events), options), warnings);
-      }
-      let last: Event | null = null;
-      for await (const event of events) last = event;
-      invariant(last !== null, "an answer has a last event");
-      return withWarnings(Response.json(last.response), warnings);
+      const frames = new EventFrames();
+      const toErrorFrames = (error: unknown) => frames.errorFrames(error);
+      const { model: name, stream: streams } = request;
+      return await withModel({ routes, context, name, streams, toErrorFrames }, async (model) => {
+        const [spec] = await conversationSpecs(request, model, "input");
+        const watch = watchOf(context);
+        const clientSignal = context.req.raw.signal;
+        const { signal, clientGone, end } = openScope(routes.state, { clientSignal, watch });
+        const events = endWith(eventsOf({ request, spec, model, signal, watch, kept }), end);
+        const warnings = [
+          ...request.warnings,
+          ...unreadHints(model.chatTemplate, request.conversation.hints),
+        ];
+        if (streams) {
+          const { pingIntervalMs } = routes;
+          const options = { pingIntervalMs, onCancel: clientGone, toErrorFrames };
+          return withWarnings(await answerSse(frames.frames(events), options), warnings);
+        }
+        let last: Event | null = null;
+        for await (const event of events) last = event;
+        invariant(last !== null, "an answer has a last event");
+        return withWarnings(Response.json(last.response), warnings);
+      });
     },
     doc: {
       summary: "Answer an input, with what came before it",

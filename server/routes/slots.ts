@@ -9,7 +9,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import type { SlotAction, SlotInfo } from "../../src/engine/types.ts";
 import { ApiError } from "../openai/errors.ts";
-import { readyModel, type RouteContext } from "../openai/route_context.ts";
+import { namedModel, type RouteContext } from "../openai/route_context.ts";
 import { count } from "../openai/schema_answers.ts";
 import type { ApiRoute } from "./route.ts";
 
@@ -65,7 +65,7 @@ export function slotsRoute(routes: RouteContext): ApiRoute {
     method: "GET",
     path: "/slots",
     handler: async (context) => {
-      const { engine } = readyModel(routes.state);
+      const { engine } = namedModel(routes, context);
       const { contextLength } = engine.info;
       const slots = await engine.slots();
       return context.json(slots.map((slot) => slotBody(slot, contextLength)));
@@ -84,7 +84,7 @@ export function slotActionRoute(routes: RouteContext, folder: string | null): Ap
     method: "POST",
     path: "/slots/:id",
     handler: async (context) => {
-      const { engine } = readyModel(routes.state);
+      const { engine } = namedModel(routes, context);
       const slot = readSlot(context);
       const type = readAction(context);
       const fileName = type === "erase" ? null : await readFileName(context);

@@ -7,11 +7,12 @@
 import { z } from "zod";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
+import { withModel } from "../models/with_model.ts";
 import { agreed } from "../openai/agreed.ts";
 import { renderChat } from "../openai/chat_prompt.ts";
 import { ApiError } from "../openai/errors.ts";
 import { parseBody, readJson } from "../openai/parse_body.ts";
-import { checkModelName, readyModel, type RouteContext } from "../openai/route_context.ts";
+import type { RouteContext } from "../openai/route_context.ts";
 import { count } from "../openai/schema_answers.ts";
 import { commonFields } from "../openai/schema_common.ts";
 import { conversationFields, toConversation } from "../openai/schema_messages.ts";
@@ -116,16 +117,16 @@ export function tokenizeRoute(routes: RouteContext): ApiRoute {
     handler: async (context) => {
       const body = await readJson(context.req);
       const request = parseBody(tokenizeSchema, body);
-      checkModelName(routes, request.model ?? null);
-      const served = readyModel(routes.state);
-      const { tokenizer, engine } = served;
-      const ids = await tokensOf(served, request, body);
-      const texts = () => ({ token_strs: ids.map((id) => tokenizer.detokenize([id])) });
-      return context.json({
-        tokens: request.with_pieces ? ids.map((id) => pieceOf(tokenizer, id)) : ids,
-        count: ids.length,
-        max_model_len: engine.info.contextLength,
-        ...(request.return_token_strs ? texts() : {}),
+      return await withModel({ routes, context, name: request.model ?? null }, async (served) => {
+        const { tokenizer, engine } = served;
+        const ids = await tokensOf(served, request, body);
+        const texts = () => ({ token_strs: ids.map((id) => tokenizer.detokenize([id])) });
+        return context.json({
+          tokens: request.with_pieces ? ids.map((id) => pieceOf(tokenizer, id)) : ids,
+          count: ids.length,
+          max_model_len: engine.info.contextLength,
+          ...(request.return_token_strs ? texts() : {}),
+        });
       });
     },
     doc: {

@@ -34,6 +34,8 @@ const WAITING_COUNT_DEFAULT = 64;
 const HOST_SIZE_BYTES_WITH_DISK = 256 * 2 ** 20;
 const DISK_SIZE_BYTES_DEFAULT = 16 * 2 ** 30;
 const CLOSE_TIMEOUT_MS = 1500;
+/** Of the time to close, for blocks that are still to be copied to a tier. */
+const FINISH_SHARE = 2 / 3;
 
 /**
  * Loads a model in a GPU worker of its own.
@@ -276,18 +278,18 @@ class WorkerEngine implements Engine {
     this.#asked.delete(requestId);
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  close(limitMs: number = CLOSE_TIMEOUT_MS): Promise<void> {
+    this.#closing ??= this.#close(limitMs);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(limitMs: number): Promise<void> {
     this.#settle(closingError("Generation ended"));
     this.#grammars.close();
-    this.#send({ type: "close" });
+    this.#send({ type: "close", finishMs: limitMs * FINISH_SHARE });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+      timer = setTimeout(resolve, limitMs);
     });
     await Promise.race([this.#closed.promise, timeout]);
     clearTimeout(timer);

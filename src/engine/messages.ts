@@ -57,7 +57,7 @@ export type ToWorker =
   | { type: "stats"; requestId: number }
   | { type: "slots"; requestId: number }
   | { type: "slot_action"; requestId: number; slot: number; action: SlotAction }
-  | { type: "close" };
+  | { type: "close"; finishMs: number };
 
 /** From the worker to the main thread. */
 export type FromWorker =

@@ -23,9 +23,6 @@ import type { PreparedStep } from "../runtime/step_driver.ts";
 import type { StepOutcome } from "../runtime/step_runner.ts";
 import type { EngineStats, TokenLogprobs } from "./types.ts";
 
-/** Longest wait at the end for blocks that are still to be copied to disk. */
-const FINISH_MS_MAX = 1000;
-
 /** Drives one runtime until stopped. */
 export class StepLoop {
   readonly slots: Slots;
@@ -144,13 +141,15 @@ export class StepLoop {
   /**
    * Ends every sequence, then the loop. With a disk tier the loop first hands it the blocks that
    * others can use.
+   *
+   * @param limitMs Longest wait for that.
    */
-  async finish(): Promise<void> {
+  async finish(limitMs: number): Promise<void> {
     if (this.#tiers.length === 0) return await this.stop();
     this.#fetching.clear();
     for (const sequenceId of [...this.#sequences.keys()]) this.abort(sequenceId);
     this.#runtime.driver.scheduler.dropRereads();
-    this.#finishByMs = performance.now() + FINISH_MS_MAX;
+    this.#finishByMs = performance.now() + limitMs;
     this.#wake?.();
     await this.#stopped.promise;
   }

@@ -223,8 +223,13 @@ export interface Engine {
   actOnSlot(slot: number, action: SlotAction): Promise<SlotOutcome>;
   /** Resolves to the failure that ended the engine, for as long as it lives it stays pending. */
   readonly failed: Promise<{ code: EngineErrorCode; message: string }>;
-  /** Ends all sequences, frees the device, ends the worker. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Ends all sequences, hands blocks to the tiers, frees the device, ends the worker. Idempotent.
+   *
+   * @param limitMs Longest wait for all of that, and for the tiers two thirds of it; 1.5 s if left
+   * out.
+   */
+  close(limitMs?: number): Promise<void>;
 }
 
 /** How to create an engine. */

@@ -24,7 +24,7 @@ scope.onmessage = ({ data }) => {
     case "load":
       return void load(data.options);
     case "close":
-      return void close();
+      return void close(data.finishMs);
     case "generate":
       return loop?.generate(data);
     case "abort":
@@ -92,8 +92,8 @@ function watchedLoop(runtime: Runtime): StepLoop {
 }
 
 /** Frees the device before leaving: ending a worker with a live device can crash the process. */
-async function close(): Promise<void> {
-  await loop?.finish();
+async function close(finishMs: number): Promise<void> {
+  await loop?.finish(finishMs);
   await Promise.all([runtime?.disk?.close(), runtime?.store?.close()]);
   runtime?.gpu.close();
   send({ type: "closed" });

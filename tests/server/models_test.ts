@@ -14,6 +14,7 @@ Deno.test("GET /v1/models lists the model with what is in force", async () => {
       object: "model",
       owned_by: "packkv",
       aliases: ["other"],
+      status: { value: "loaded" },
       max_model_len: 200,
       context_length: 200,
       context_window: 200,

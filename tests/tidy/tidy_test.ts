@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { COMMANDS } from "../../server/cli/commands.ts";
 import { createApp } from "../../server/app.ts";
 import { variableOf } from "../../server/cli/environment.ts";
-import { ServerMetrics } from "../../server/metrics.ts";
+import { ModelMetrics } from "../../server/metrics.ts";
 import { ServerState } from "../../server/state.ts";
 import { citationViolations } from "./citations.ts";
 import { codecQuestions } from "./codecs.ts";
@@ -24,7 +24,7 @@ const commands = new Map(
 
 const flags = new Set(["help", ...COMMANDS.flatMap((each) => Object.keys(each.flags))]);
 const state = new ServerState();
-const metrics = await new ServerMetrics("any").render(state);
+const metrics = await new ModelMetrics("any").render(null);
 
 const names: KnownNames = {
   flags,

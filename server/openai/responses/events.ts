@@ -4,13 +4,12 @@
  * @module
  */
 
+import type { NamedModel } from "../../models/models.ts";
 import type { RequestWatch } from "../../request_watch.ts";
-import type { ServedModel } from "../../state.ts";
 import { generateText } from "../generation/generate_text.ts";
 import type { GenerationTimings } from "../generation/observer.ts";
 import type { GenerationSpec } from "../generation/spec.ts";
 import type { Message } from "../past_messages.ts";
-import type { RouteContext } from "../route_context.ts";
 import { sealThoughts, toMessages } from "./input.ts";
 import { type Event, type Item, ItemWriter, newId } from "./items.ts";
 import type { KeptResponses } from "./kept.ts";
@@ -20,8 +19,7 @@ import type { ResponsesRequest } from "./request.ts";
 export interface ResponseRun {
   request: ResponsesRequest;
   spec: GenerationSpec;
-  model: ServedModel;
-  routes: RouteContext;
+  model: NamedModel;
   signal: AbortSignal;
   watch: RequestWatch;
   /** Gets the answer if it is to be kept. */
@@ -46,7 +44,7 @@ function toUsage(timings: GenerationTimings) {
 
 /** All events of an answer, in order; the first ones come when the engine has accepted it. */
 export async function* eventsOf(
-  { request, spec, model, routes, signal, watch, kept }: ResponseRun,
+  { request, spec, model, signal, watch, kept }: ResponseRun,
 ): AsyncGenerator<Event> {
   const writer = new ItemWriter(model.tokenizer, request.sealsThoughts ? sealThoughts : null);
   const id = request.requestId === null ? newId("resp") : `resp_${request.requestId}`;
@@ -57,7 +55,7 @@ export async function* eventsOf(
       status,
       error: null,
       incomplete_details: null,
-      model: routes.modelId,
+      model: model.id,
       output: writer.items,
       usage: null,
       ...request.echoed,
