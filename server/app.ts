@@ -23,6 +23,7 @@ import type { ApiRoute } from "./routes/route.ts";
 import { nameRequests } from "./request_id.ts";
 import { type LogFormat, requestLog } from "./request_log.ts";
 import { requestTrace } from "./request_trace.ts";
+import { REPLAY_HEADER } from "./replay/report_header.ts";
 import { WARNING_HEADER } from "./warnings.ts";
 import { watchRequests } from "./request_watch.ts";
 import type { ServerState } from "./state.ts";
@@ -139,7 +140,12 @@ export function createApp(options: AppOptions): Hono {
   if (apiKeys.length === 0) app.use(checkAccess({ hostNames, corsOrigins }));
   if (corsOrigins.length > 0) {
     const origin = corsOrigins.includes("*") ? "*" : [...corsOrigins];
-    app.use(cors({ origin, exposeHeaders: ["X-Request-Id", "Retry-After", WARNING_HEADER] }));
+    app.use(
+      cors({
+        origin,
+        exposeHeaders: ["X-Request-Id", "Retry-After", WARNING_HEADER, REPLAY_HEADER],
+      }),
+    );
   }
   const openapi = {
     method: "GET",

@@ -14,9 +14,23 @@ export const CONVERSATION_FLAGS: FlagSpecs = {
     choices: ["on", "off"],
     help: "read answers into the prefix cache while nothing else is read (default: on)",
   },
+  "replay-answers": {
+    value: "SWITCH",
+    choices: ["on", "off"],
+    help: "put earlier answers into prompts as they were sampled (default: on)",
+  },
+  "place-lines": {
+    value: "SWITCH",
+    choices: ["on", "off"],
+    help: "move dates, times and counts out of the beginning of prompts (default: on)",
+  },
 };
 
 /** Reads the flags of conversations. */
 export function readConversationFlags(flags: Flags): ConversationOptions {
-  return { rereads: flags.text("reread-answers") !== "off" };
+  return {
+    rereads: flags.text("reread-answers") !== "off",
+    replays: flags.text("replay-answers") !== "off",
+    placesLines: flags.text("place-lines") !== "off",
+  };
 }

@@ -64,8 +64,8 @@ function oneByOne(messages: readonly Message[]): Message[] {
   const moved = new Set<Message>();
   return messages.flatMap((message): Message[] => {
     if (moved.has(message)) return [];
-    const { calls = [] } = message;
-    if (calls.length < 2) return [message];
+    const { calls = [], sampledIds } = message;
+    if (calls.length < 2 || sampledIds) return [message];
     return calls.flatMap((call, index): Message[] => {
       const first = index === 0 ? message : { role: message.role, content: "" };
       const result = results.get(call.id);
@@ -87,7 +87,8 @@ export function toTemplateMessages(
   );
   const ordered = isSingleCall ? oneByOne(messages) : messages;
   return ordered.map((message): ChatMessage => {
-    const { role, content, extra, calls = [], resultOf } = message;
+    const { role, content, extra, calls = [], resultOf, sampledIds } = message;
+    if (sampledIds) return { role, content: "", sampledIds };
     const more = { ...extra, ...reasoningOf(message, template) };
     const withExtra = (added: object = {}) => {
       const all = { ...more, ...added };

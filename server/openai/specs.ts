@@ -55,6 +55,8 @@ export type PromptSpec = Pick<
   | "reasoningTokenCountMax"
   | "messageEnds"
   | "isContinued"
+  | "recorder"
+  | "report"
 >;
 
 /** One generation for each choice of a prompt. */

@@ -32,6 +32,7 @@ import {
 import { conversationFields, toConversation } from "../openai/schema_messages.ts";
 import { formatSchema, toStructure } from "../openai/structured.ts";
 import { refuseUnsupported } from "../openai/unsupported.ts";
+import { withReport } from "../replay/report_header.ts";
 import { watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
 import { type ApiRoute, GENERATION_ERRORS } from "./route.ts";
@@ -163,7 +164,9 @@ export function chatRoute(routes: RouteContext): ApiRoute {
       const watch = watchOf(context);
       const ask = { routes, context, name: request.model, streams: request.stream };
       return await withModel(ask, async (model) => {
-        return await answer(await plan(request, model), { routes, model, clientSignal, watch });
+        const planned = await plan(request, model);
+        const response = await answer(planned, { routes, model, clientSignal, watch });
+        return withReport(response, planned.choices[0].report);
       });
     },
     doc: {

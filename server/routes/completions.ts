@@ -189,7 +189,7 @@ async function planPrompt(
   const promptText = () => isWhole ? prompt : tokenizer.textOf(promptIds);
   const echo = request.echo ? promptText() : null;
   const { grammar, grammarParam } = request;
-  const apart = { messageEnds: [], isContinued: false };
+  const apart = { messageEnds: [], isContinued: false, recorder: null, report: null };
   const spec = { promptIds, maxTokens, echo, grammar, grammarParam, ...apart, ...PLAIN_TEXT };
   return toSpecs(request, spec, model);
 }

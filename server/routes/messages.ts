@@ -23,6 +23,7 @@ import { openScope } from "../openai/request_scope.ts";
 import type { RouteContext } from "../openai/route_context.ts";
 import { answerSse } from "../openai/sse.ts";
 import { idOf } from "../request_id.ts";
+import { withReport } from "../replay/report_header.ts";
 import { watchOf } from "../request_watch.ts";
 import { withWarnings } from "../warnings.ts";
 import { type ApiRoute, GENERATION_ERRORS } from "./route.ts";
@@ -83,10 +84,12 @@ export function messagesRoute(routes: RouteContext): ApiRoute {
           ...request.warnings,
           ...unreadHints(model.chatTemplate, request.conversation.hints),
         ];
-        if (!streams) return withWarnings(Response.json(await wholeOf(events, end)), warnings);
+        const say = (response: Response) =>
+          withReport(withWarnings(response, warnings), spec.report);
+        if (!streams) return say(Response.json(await wholeOf(events, end)));
         const pingFrame = toFrame({ type: "ping" });
         const options = { pingIntervalMs, onCancel: clientGone, toErrorFrames, pingFrame };
-        return withWarnings(await answerSse(framesOf(events, end), options), warnings);
+        return say(await answerSse(framesOf(events, end), options));
       });
     },
     doc: {

@@ -19,6 +19,7 @@ import { KeptResponses } from "../openai/responses/kept.ts";
 import { parseResponsesRequest, responsesSchema } from "../openai/responses/request.ts";
 import type { RouteContext } from "../openai/route_context.ts";
 import { answerSse } from "../openai/sse.ts";
+import { withReport } from "../replay/report_header.ts";
 import { watchOf } from "../request_watch.ts";
 import { withWarnings } from "../warnings.ts";
 import { type ApiRoute, GENERATION_ERRORS } from "./route.ts";
@@ -51,15 +52,17 @@ function answerRoute(routes: RouteContext, kept: KeptResponses): ApiRoute {
           ...request.warnings,
           ...unreadHints(model.chatTemplate, request.conversation.hints),
         ];
+        const say = (response: Response) =>
+          withReport(withWarnings(response, warnings), spec.report);
         if (streams) {
           const { pingIntervalMs } = routes;
           const options = { pingIntervalMs, onCancel: clientGone, toErrorFrames };
-          return withWarnings(await answerSse(frames.frames(events), options), warnings);
+          return say(await answerSse(frames.frames(events), options));
         }
         let last: Event | null = null;
         for await (const event of events) last = event;
         invariant(last !== null, "an answer has a last event");
-        return withWarnings(Response.json(last.response), warnings);
+        return say(Response.json(last.response));
       });
     },
     doc: {

@@ -8,6 +8,13 @@ import { EngineError } from "../core/errors.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
 import { JinjaTemplate } from "./jinja/template.ts";
 import { readId } from "./special_ids.ts";
+import {
+  type Opening,
+  openingOf,
+  splitAtTurns,
+  textBeforeTurn,
+  turnMark,
+} from "./sampled_turns.ts";
 import { SpecialTokens } from "./special_tokens.ts";
 import { TextMask, unusedMark } from "./text_mask.ts";
 import type {
@@ -20,6 +27,9 @@ import type {
 import { withBos } from "./with_bos.ts";
 
 const TEMPLATE_KEY = "tokenizer.chat_template";
+
+/** Sets of variables whose openings are kept. */
+const OPENING_COUNT_MAX = 100;
 
 /**
  * Makes the chat template of a model. A file without a template, or with one that cannot be parsed,
@@ -72,6 +82,8 @@ class JinjaChatTemplate implements ChatTemplate {
   readonly #tokenizer: Tokenizer;
   readonly #controls: SpecialTokens;
   readonly #bosText: string;
+  /** What is written where an answer is asked for, by the variables. */
+  readonly #openings = new Map<string, Opening | null>();
   readonly #eosText: string;
 
   constructor(source: string, tokenizer: Tokenizer, eosId: number | null) {
@@ -90,7 +102,11 @@ class JinjaChatTemplate implements ChatTemplate {
 
   render(messages: readonly ChatMessage[], options: RenderOptions): RenderedPrompt {
     const { tools, variables = {}, continuesFinal = false } = options;
-    const plain = messages.map(({ extra, ...message }) => {
+    const sampled = messages.flatMap(({ sampledIds }) => sampledIds ? [sampledIds] : []);
+    const turns = unusedMark(JSON.stringify([messages, variables, tools]) + this.source);
+    let turnIndex = 0;
+    const plain = messages.map(({ extra, sampledIds, ...message }) => {
+      if (sampledIds) return { role: message.role, content: turnMark(turns, turnIndex++) };
       return { ...extra, ...message, content: contentText(message) };
     });
     const input = { ...variables, messages: plain, tools };
@@ -104,7 +120,43 @@ class JinjaChatTemplate implements ChatTemplate {
       eos_token: this.#eosText,
     });
     const prompt = continuesFinal ? before(rendered, end) : rendered;
-    return { ...this.#tokenize(prompt, mask, options), text: mask.show(prompt) };
+    if (sampled.length === 0) {
+      return { ...this.#tokenize([prompt], mask, options), text: mask.show(prompt) };
+    }
+    const pieces = splitAtTurns(prompt, turns, sampled.length);
+    const opening = this.#opening(variables);
+    const parts = pieces?.flatMap((piece, index) => {
+      if (index === sampled.length) return [piece];
+      const before = opening && textBeforeTurn(piece, opening);
+      return before == null ? [] : [before, sampled[index]];
+    });
+    if (parts?.length !== 2 * sampled.length + 1) {
+      throw refusal("Cannot render messages: the template has no place for sampled answers");
+    }
+    const text = parts.map((part) =>
+      typeof part === "string" ? mask.show(part) : this.#tokenizer.detokenize(part)
+    );
+    return { ...this.#tokenize(parts, mask, options), text: text.join("") };
+  }
+
+  /** What the template writes where an answer is asked for; null if that is nothing apart. */
+  #opening(variables: Readonly<Record<string, unknown>>): Opening | null {
+    const key = JSON.stringify(variables);
+    const known = this.#openings.get(key);
+    if (known !== undefined) return known;
+    const given = {
+      ...variables,
+      messages: [{ role: "user", content: "x" }],
+      bos_token: this.#bosText,
+      eos_token: this.#eosText,
+    };
+    const asking = this.#template.render({ ...given, add_generation_prompt: true });
+    const ended = this.#template.render({ ...given, add_generation_prompt: false });
+    const opening = openingOf(asking, ended);
+    // Variables come from requests.
+    if (this.#openings.size >= OPENING_COUNT_MAX) this.#openings.clear();
+    this.#openings.set(key, opening);
+    return opening;
   }
 
   #run(mask: TextMask, variables: Record<string, unknown>): string {
@@ -117,13 +169,20 @@ class JinjaChatTemplate implements ChatTemplate {
 
   /** Control tokens of the template become ids; what was hidden in the texts between them, text. */
   #tokenize(
-    rendered: string,
+    parts: readonly (string | readonly number[])[],
     mask: TextMask,
     { tokenCountMax = Infinity }: RenderOptions,
   ): Pick<RenderedPrompt, "ids" | "messageEnds"> {
     const ids: number[] = [];
     const messageEnds: number[] = [];
-    for (const piece of this.#controls.split(rendered)) {
+    const pieces = parts.flatMap((part): (string | number | { sampled: readonly number[] })[] =>
+      typeof part === "string" ? this.#controls.split(part) : [{ sampled: part }]
+    );
+    for (const piece of pieces) {
+      if (typeof piece === "object") {
+        for (const id of piece.sampled) ids.push(id);
+        continue;
+      }
       if (typeof piece === "number") {
         messageEnds.push(ids.length);
         ids.push(piece);

@@ -69,6 +69,8 @@ export interface ChatMessage {
   content: string | readonly TextPart[];
   /** More of it that some templates read, such as `tool_calls` and `reasoning_content`: JSON. */
   extra?: Readonly<Record<string, unknown>>;
+  /** Tokens that stand in place of what the template would write of it: an answer as sampled. */
+  sampledIds?: readonly number[];
 }
 
 /** How a conversation is rendered. */
@@ -107,7 +109,8 @@ export interface ChatTemplate {
    *
    * @returns Ids of the prompt, BOS included if the model asks for it, its text, and where its
    * messages end.
-   * @throws {EngineError} `invalid_request` with param `messages` if the template refuses them.
+   * @throws {EngineError} `invalid_request` with param `messages` if the template refuses them, or
+   * does not write a message where its `sampledIds` can stand.
    */
   render(messages: readonly ChatMessage[], options: RenderOptions): RenderedPrompt;
 }

@@ -12,7 +12,7 @@ export interface HarnessOptions {
   info?: Partial<EngineInfo>;
   requestLimitMs?: number;
   /** In the place of the fake tokenizer and template. */
-  model?: Partial<Pick<ServedModel, "tokenizer" | "chatTemplate">>;
+  model?: Partial<Pick<ServedModel, "tokenizer" | "chatTemplate" | "conversations">>;
 }
 
 /** A ready app named `fake` over an engine that follows `script`. */

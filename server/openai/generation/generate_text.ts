@@ -51,7 +51,7 @@ async function* run(
   { model, signal, observer }: GenerationContext,
   progress: Progress,
 ): AsyncGenerator<GenerationPiece> {
-  const { maxTokens } = spec;
+  const { maxTokens, recorder } = spec;
   const echo = new Echo(spec, model.tokenizer);
   if (maxTokens === 0 && !echo.reportsLogprobs) {
     yield* echo.pieces();
@@ -73,6 +73,8 @@ async function* run(
       yield* echo.pieces();
       const wasReasoning = assembler.isReasoning;
       const assembled = assembler.push(event.id, event.logprobs);
+      recorder?.push([event.id]);
+      recorder?.read(assembled.pieces);
       progress.countToken(observer, wasReasoning || assembler.isReasoning);
       yield* toPieces(assembled, progress.completionTokenCount);
       if (assembled.stopped) {
@@ -81,13 +83,18 @@ async function* run(
         return;
       }
     } else if (event.type === "forced") {
+      recorder?.push(event.ids);
       for (const id of event.ids) {
         const logprobs = spec.logprobs === null ? undefined : { id, logprob: 0, top: [] };
-        yield* toPieces(assembler.push(id, logprobs), progress.completionTokenCount);
+        const assembled = assembler.push(id, logprobs);
+        recorder?.read(assembled.pieces);
+        yield* toPieces(assembled, progress.completionTokenCount);
       }
     } else {
       yield* echo.pieces();
       const assembled = assembler.flush(event.reason === "length");
+      recorder?.read(assembled.pieces);
+      if (!assembled.stopped) recorder?.end();
       yield* toPieces(assembled, event.completionTokenCount);
       const reason = assembled.stopped ? "stop" : event.reason;
       const timings = toTimings(event, progress.reasoningTokenCount);

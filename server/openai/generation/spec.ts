@@ -5,6 +5,8 @@
  */
 
 import type { GrammarSpec, LogitAdjustments, SamplingOptions } from "../../../src/engine/types.ts";
+import type { ReplayReport } from "../../replay/conversations.ts";
+import type { TurnRecorder } from "../../replay/turn_recorder.ts";
 import type { TextOptions } from "../text_assembler.ts";
 
 /** What is to be generated, all defaults filled in. */
@@ -29,6 +31,10 @@ export interface GenerationSpec extends TextOptions {
   cacheSalt: string;
   /** Tokens before the end of each message of the prompt. */
   messageEnds: readonly number[];
+  /** Takes the answer as it is sampled; null for nobody. */
+  recorder: TurnRecorder | null;
+  /** What was done to the conversation; null for a prompt that is none. */
+  report: ReplayReport | null;
   /** Whether the answer is prepared for a next turn that repeats it. */
   isContinued: boolean;
   /** Whether the whole prompt is prefilled, even if it is in the cache. */
