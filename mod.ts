@@ -11,6 +11,7 @@ export { withBos } from "./src/tokenizer/with_bos.ts";
 export { createEngine } from "./src/engine/client.ts";
 export { EngineError, type EngineErrorCode } from "./src/core/errors.ts";
 export type {
+  BlockEvent,
   CacheBytes,
   CodecInfo,
   Engine,
@@ -25,6 +26,7 @@ export type {
   GrammarTag,
   LayerBytes,
   LogitAdjustments,
+  Medium,
   SamplingOptions,
   SealPolicyOptions,
   SequenceTimings,

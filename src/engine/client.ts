@@ -14,6 +14,7 @@ import { EventQueue } from "./event_queue.ts";
 import { GrammarPool, type GrammarSession } from "../grammar/pool.ts";
 import type { LoadOptions } from "../runtime/types.ts";
 import { sealPolicy, type SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
+import type { BlockEvent } from "../scheduler/block_events.ts";
 import type { FailureMessage, FromWorker, ToWorker } from "./messages.ts";
 import { toGenerateMessage, validateRequest } from "./request.ts";
 import type {
@@ -71,10 +72,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     sharesPrefixes: options.sharesPrefixes ?? true,
     speculates: options.speculates ?? true,
     ...tierOptions(options),
+    reportsBlocks: options.onBlockEvents !== undefined,
   };
   const grammars = new GrammarPool(vocabulary);
   const keep = (bytes: Uint8Array) => keepCalibration(file, bytes);
-  const engine = new WorkerEngine({ grammars, keep, onProgress: options.onProgress ?? (() => {}) });
+  const { onProgress = () => {}, onBlockEvents = () => {} } = options;
+  const engine = new WorkerEngine({ grammars, keep, onProgress, onBlockEvents });
   try {
     await engine.load(load);
   } catch (error) {
@@ -139,6 +142,7 @@ class WorkerEngine implements Engine {
   #worker: Worker;
   #grammars: GrammarPool;
   #onProgress: (message: string, fraction: number) => void;
+  #onBlockEvents: (events: readonly BlockEvent[]) => void;
   /** Keeps a calibration; resolves to its path. */
   #keep: (calibration: Uint8Array) => Promise<string>;
   #info: EngineInfo | null = null;
@@ -159,9 +163,11 @@ class WorkerEngine implements Engine {
       grammars: GrammarPool;
       keep: (calibration: Uint8Array) => Promise<string>;
       onProgress: (message: string, fraction: number) => void;
+      onBlockEvents: (events: readonly BlockEvent[]) => void;
     },
   ) {
-    const { grammars, keep, onProgress } = parts;
+    const { grammars, keep, onProgress, onBlockEvents } = parts;
+    this.#onBlockEvents = onBlockEvents;
     this.#grammars = grammars;
     this.#onProgress = onProgress;
     this.#keep = keep;
@@ -303,6 +309,8 @@ class WorkerEngine implements Engine {
     switch (message.type) {
       case "progress":
         return this.#onProgress(message.message, message.fraction);
+      case "blocks":
+        return this.#onBlockEvents(message.events);
       case "ready":
         this.#info = message.info;
         return void this.#becomeReady(message.measuredCalibration);

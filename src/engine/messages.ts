@@ -7,6 +7,7 @@
 
 import type { EngineErrorCode } from "../core/errors.ts";
 import type { LoadOptions } from "../runtime/types.ts";
+import type { BlockEvent } from "../scheduler/block_events.ts";
 import type {
   EngineInfo,
   EngineStats,
@@ -68,6 +69,7 @@ export type FromWorker =
   | { type: "stats"; requestId: number; stats: EngineStats }
   | { type: "slots"; requestId: number; slots: SlotInfo[] }
   | { type: "slot_outcome"; requestId: number; outcome: SlotOutcome }
+  | { type: "blocks"; events: readonly BlockEvent[] }
   | { type: "refused"; requestId: number; failure: FailureMessage }
   | { type: "failed"; failure: FailureMessage }
   | { type: "closed" };

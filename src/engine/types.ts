@@ -11,6 +11,7 @@ import type { EngineErrorCode } from "../core/errors.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import type { GrammarSpec } from "../grammar/types.ts";
 import type { CacheBytes, EngineInfo, LayerBytes, ProfileOptions } from "../runtime/types.ts";
+import type { BlockEvent } from "../scheduler/block_events.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
 export type { GrammarReasoning, GrammarSpec, GrammarTag } from "../grammar/types.ts";
@@ -27,6 +28,7 @@ export type {
   LayerBytes,
   ProfileOptions,
 } from "../runtime/types.ts";
+export type { BlockEvent, Medium } from "../scheduler/block_events.ts";
 export type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
 /** One generation asked of the engine. */
@@ -285,4 +287,9 @@ export interface EngineOptions {
   diskSizeBytes?: number;
   /** Called with what loading is doing; `fraction` is 0 to 1. */
   onProgress?: (message: string, fraction: number) => void;
+  /**
+   * Takes what comes to the caches and what goes: blocks of prompts without a salt, on the device,
+   * on the host, on disk and in the store. Nothing is reported if left out.
+   */
+  onBlockEvents?: (events: readonly BlockEvent[]) => void;
 }

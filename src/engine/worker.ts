@@ -63,6 +63,7 @@ async function load(options: Parameters<typeof loadRuntime>[0]): Promise<void> {
     });
     await failuresReported();
     loop = watchedLoop(runtime);
+    reportBlocks(runtime);
     const { info, measuredCalibration: measured } = runtime;
     const measuredCalibration = measured === null ? null : serialiseCalibration(measured);
     send({ type: "ready", info, measuredCalibration });
@@ -89,6 +90,13 @@ function watchedLoop(runtime: Runtime): StepLoop {
     void loop.stop();
   };
   return loop;
+}
+
+/** Sends what happened to blocks, gathered over what one task did. */
+function reportBlocks({ blockEvents }: Runtime): void {
+  if (blockEvents === null) return;
+  const report = () => send({ type: "blocks", events: blockEvents.drain() });
+  blockEvents.onFirst = () => setTimeout(report, 0);
 }
 
 /** Frees the device before leaving: ending a worker with a live device can crash the process. */

@@ -16,6 +16,7 @@ import {
 import { GgufMetadata } from "../gguf/metadata.ts";
 import { modelFileName } from "../gguf/split_files.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { BlockEventLog } from "../scheduler/block_events.ts";
 import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
 import type { BlockFormat } from "../tiers/block_file.ts";
@@ -64,6 +65,8 @@ export interface Runtime {
   disk: TierClient | null;
   /** Null if blocks do not go to a store. */
   store: TierClient | null;
+  /** What comes to the caches and what goes; null if nobody wants to know. */
+  blockEvents: BlockEventLog | null;
   /** A calibration that loading had to measure, to be kept; null if it had not. */
   measuredCalibration: Calibration | null;
   /** What saved sequences must agree with; any adapter's will do. */
@@ -122,7 +125,7 @@ async function createRuntime(
   const content = contentName(plan, policy);
   const root = prefixRoot(gpu.facts, fingerprint, content);
   const format = { ...shape, root: rootName([root]), profile: plan.codec.profile };
-  const { disk, store } = await openTiers(options, format, fingerprint);
+  const tiers = await openTiers(options, format, fingerprint);
   const scheduler = new Scheduler({
     ...plan,
     sequenceCountMax: options.sequenceCountMax,
@@ -134,6 +137,7 @@ async function createRuntime(
     blockCost: blockCost(shape, plan.shape),
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
     ...(host ? { host } : {}),
+    blockEvents: tiers.blockEvents,
     drafts: { rowCountMax: draftRowCount },
   });
   await warmedUp(runner, plan, onProgress);
@@ -151,8 +155,7 @@ async function createRuntime(
     gpu,
     info,
     driver: new StepDriver(scheduler, runner),
-    disk,
-    store,
+    ...tiers,
     measuredCalibration: calibration.measured,
     sequenceFormat: sequenceFormat(plan, { shape, fingerprint, content }),
     eosIds: options.eosIds,
@@ -170,15 +173,18 @@ function sequenceFormat(
 }
 
 async function openTiers(
-  { disk, store }: Pick<LoadOptions, "disk" | "store">,
+  { disk, store, reportsBlocks }: Pick<LoadOptions, "disk" | "store" | "reportsBlocks">,
   format: BlockFormat,
   fingerprint: string,
-): Promise<Pick<Runtime, "disk" | "store">> {
+): Promise<Pick<Runtime, "disk" | "store" | "blockEvents">> {
+  const blockEvents = reportsBlocks ? new BlockEventLog() : null;
   const keyPrefix = `packkv:${STORE_VERSION}:${fingerprint}:${format.profile.name}:`;
   const folder = disk && { folder: disk.folder, capacityBytes: disk.sizeBytes, format };
+  const shared = store && { ...store, format, keyPrefix };
   return {
-    disk: folder && await TierClient.open(folder),
-    store: store && await TierClient.open({ ...store, format, keyPrefix }),
+    disk: folder && await TierClient.open(folder, blockEvents?.watcher("disk")),
+    store: shared && await TierClient.open(shared, blockEvents?.watcher("store")),
+    blockEvents,
   };
 }
 

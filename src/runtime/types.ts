@@ -49,6 +49,8 @@ export interface LoadOptions {
   hostSizeBytes: number;
   disk: { folder: string; sizeBytes: number } | null;
   store: Pick<StoreTierOptions, StoreSetting> | null;
+  /** Whether it is reported what comes to the caches and what goes. */
+  reportsBlocks: boolean;
 }
 
 /** Bytes of the KV cache in force, by the names of `src/codec/FORMAT.md`. */

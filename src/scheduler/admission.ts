@@ -6,6 +6,7 @@
 
 import { EngineError } from "../core/errors.ts";
 import { sealedBlockCount, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
+import type { BlockEventLog } from "./block_events.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
 import type { CreateDrafter } from "./drafter.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
@@ -51,6 +52,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   };
   /** What of each sequence is kept when it leaves the window; all if left out. */
   policy?: SealPolicy;
+  /** Takes note of what comes to the caches and what goes; nobody does if left out. */
+  blockEvents?: BlockEventLog | null;
   /** How blocks are shared; not at all if left out. */
   prefix?: {
     /** Stands for model, profile, format and device: what else a block's bytes depend on. */

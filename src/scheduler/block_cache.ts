@@ -6,6 +6,7 @@
  */
 
 import { invariant } from "../core/errors.ts";
+import { type BlockWatcher, NO_WATCHER } from "./block_events.ts";
 import type { ItemKind } from "./block_key.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
 import type { BlockMemory, RecordSizes, SealedBlock } from "./block_memory.ts";
@@ -37,8 +38,15 @@ export class BlockCache {
   /** Words of the records of used sealed blocks, by store. */
   #usedStoreWords: number[];
 
-  constructor(memory: BlockMemory, retention: RetentionPolicy = leastRecentlyUsed) {
+  readonly #watcher: BlockWatcher;
+
+  constructor(
+    memory: BlockMemory,
+    retention: RetentionPolicy = leastRecentlyUsed,
+    watcher: BlockWatcher = NO_WATCHER,
+  ) {
     this.memory = memory;
+    this.#watcher = watcher;
     this.#unused = retention();
     this.#unusedWords = memory.groupWords(null);
     this.#usedStoreWords = new Array<number>(memory.storeCount).fill(0);
@@ -85,6 +93,7 @@ export class BlockCache {
     if (key !== null) {
       invariant(!this.#byKey.has(key), "a key names one item");
       this.#byKey.set(key, item);
+      this.#watcher.added(key);
     }
     if (kind === "sealed") this.#count(item, 1);
     else this.#retain(item);
@@ -109,7 +118,7 @@ export class BlockCache {
   remove(item: CachedItem): void {
     this.#count(item, -1);
     invariant(item.useCount === 0, "nobody else uses what is not yet written");
-    if (item.key !== null) this.#byKey.delete(item.key);
+    if (item.key !== null) this.#unname(item.key);
     this.memory.release(item.block);
   }
 
@@ -178,8 +187,13 @@ export class BlockCache {
 
   #evict(item: CachedItem): void {
     this.#forget(item);
-    this.#byKey.delete(item.key!);
+    this.#unname(item.key!);
     this.memory.release(item.block);
+  }
+
+  #unname(key: string): void {
+    this.#byKey.delete(key);
+    this.#watcher.removed(key);
   }
 
   #retain(item: CachedItem): void {

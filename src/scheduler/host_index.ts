@@ -8,6 +8,7 @@
 import { invariant } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
+import { type BlockWatcher, NO_WATCHER } from "./block_events.ts";
 import type { ItemKind } from "./block_key.ts";
 import type { RecordSizes } from "./block_memory.ts";
 
@@ -24,10 +25,16 @@ export class HostIndex {
   #order: Retention<string>;
   #usedBytes = 0;
   #dropped = new Set<string>();
+  readonly #watcher: BlockWatcher;
 
   /** @param capacityBytes Most bytes of all entries together. */
-  constructor(capacityBytes: number, retention: RetentionPolicy = leastRecentlyUsed) {
+  constructor(
+    capacityBytes: number,
+    retention: RetentionPolicy = leastRecentlyUsed,
+    watcher: BlockWatcher = NO_WATCHER,
+  ) {
     this.capacityBytes = capacityBytes;
+    this.#watcher = watcher;
     this.#order = retention();
   }
 
@@ -60,6 +67,7 @@ export class HostIndex {
     this.#order.touch(entry.key);
     this.#dropped.delete(entry.key);
     this.#usedBytes += sizeBytes;
+    this.#watcher.added(entry.key);
     while (this.#usedBytes > this.capacityBytes) {
       this.drop(this.#order.victim()!);
     }
@@ -73,6 +81,7 @@ export class HostIndex {
     this.#order.drop(key);
     this.#usedBytes -= entrySizeBytes(entry);
     this.#dropped.add(key);
+    this.#watcher.removed(key);
   }
 
   /** Keys dropped since the last call, whose bytes can go. */

@@ -68,12 +68,15 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#cache = new BlockCache(new BlockMemory(options.arenas, options));
-    const { host, prefix } = options;
+    const { host, prefix, blockEvents } = options;
+    const memory = new BlockMemory(options.arenas, options);
+    this.#cache = new BlockCache(memory, undefined, blockEvents?.watcher("gpu"));
     this.#context = sequenceContext(options);
     this.#roster = new Roster(this.#cache, options.sequenceCountMax, this.#context);
     this.#rereads = new Rereads(this.#roster, options.sequenceCountMax);
-    this.#host = host ? new HostIndex(host.capacityBytes) : null;
+    this.#host = host
+      ? new HostIndex(host.capacityBytes, undefined, blockEvents?.watcher("cpu"))
+      : null;
     const { storeCount } = this.#cache.memory;
     this.#swaps = this.#host && prefix
       ? new SwapSpace(this.#host, { storeCount, tileWords: prefix.tileWords })

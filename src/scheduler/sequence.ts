@@ -129,7 +129,7 @@ export class Sequence {
   constructor(
     request: SequenceRequest,
     arrival: { index: number; step: number },
-    { prefixRoot, policy, rawTileCount, createDrafter }: SequenceContext,
+    { prefixRoot, policy, rawTileCount, createDrafter, blockEvents }: SequenceContext,
   ) {
     const { promptIds, priority = 0, cacheSalt = "", messageEnds } = request;
     this.request = request;
@@ -146,6 +146,7 @@ export class Sequence {
     this.names = prefixRoot === null
       ? []
       : blockNames(rootName([prefixRoot, cacheSalt]), promptIds, nameCount);
+    if (cacheSalt === "") blockEvents?.describe(this.names, promptIds);
     const boundaries = keptBoundaries(promptIds.length, messageEnds);
     this.boundaries = new Set(this.names.length === 0 ? [] : boundaries);
     this.#keptTiles = new Set([...this.boundaries].flatMap((block) => this.rawTilesBefore(block)));

@@ -1,3 +1,4 @@
+import type { BlockEventLog } from "./block_events.ts";
 import { type CreateDrafter, ngramDrafter } from "./drafter.ts";
 import { RAW_TILE_COUNT } from "./prefix.ts";
 import { KEEP_ALL } from "./seal_policies/keep_all.ts";
@@ -12,6 +13,8 @@ export interface SequenceContext {
   rawTileCount: number;
   /** Makes what guesses for a sequence, from its growing tokens. */
   createDrafter: CreateDrafter;
+  /** Takes note of what the names of blocks stand for. */
+  blockEvents: BlockEventLog | null;
 }
 
 /**
@@ -20,15 +23,17 @@ export interface SequenceContext {
  * @throws {RangeError} If the policy wants what no kernel gives.
  */
 export function sequenceContext(
-  { prefix, policy = KEEP_ALL, drafts }: {
+  { prefix, policy = KEEP_ALL, drafts, blockEvents = null }: {
     prefix?: { root: string; rawTileCount?: number };
     policy?: SealPolicy;
     drafts?: { create?: CreateDrafter };
+    blockEvents?: BlockEventLog | null;
   },
 ): SequenceContext {
   if (policy.needsScores) {
     throw new RangeError(`Cannot seal by ${policy.id}: no attention kernel sums up scores`);
   }
   const { root: prefixRoot = null, rawTileCount = RAW_TILE_COUNT } = prefix ?? {};
-  return { prefixRoot, policy, rawTileCount, createDrafter: drafts?.create ?? ngramDrafter };
+  const createDrafter = drafts?.create ?? ngramDrafter;
+  return { prefixRoot, policy, rawTileCount, createDrafter, blockEvents };
 }

@@ -7,6 +7,7 @@
 
 import { EngineError } from "../core/errors.ts";
 import type { WantedBlock } from "../scheduler/beginning.ts";
+import { type BlockWatcher, NO_WATCHER } from "../scheduler/block_events.ts";
 import type { StoredBlock } from "./block_file.ts";
 import type { StoreCounts } from "./store_counts.ts";
 import type { FromTierWorker, TierOptions, ToTierWorker } from "./tier_worker.ts";
@@ -35,13 +36,15 @@ export class TierClient {
   #opened = Promise.withResolvers<void>();
   #closed = Promise.withResolvers<void>();
 
+  readonly #watcher: BlockWatcher;
   #counts: StoreCounts | null = null;
   /** Where blocks go, for messages. */
   #place: string;
   /** Longest wait for an answer of the worker. */
   #limitMs: number;
 
-  private constructor(options: TierOptions) {
+  private constructor(options: TierOptions, watcher: BlockWatcher) {
+    this.#watcher = watcher;
     this.#place = "url" in options ? "the store" : "disk";
     this.#limitMs = "url" in options ? options.timeoutMs + STORE_MARGIN_MS : Infinity;
     this.#worker = new Worker(new URL("./tier_worker.ts", import.meta.url), { type: "module" });
@@ -57,8 +60,8 @@ export class TierClient {
    *
    * @throws {EngineError} `invalid_request` if the folder cannot be used.
    */
-  static async open(options: TierOptions): Promise<TierClient> {
-    const client = new TierClient(options);
+  static async open(options: TierOptions, watcher = NO_WATCHER): Promise<TierClient> {
+    const client = new TierClient(options, watcher);
     client.#send({ type: "open", options });
     try {
       await client.#opened.promise;
@@ -93,7 +96,9 @@ export class TierClient {
     const isKnown = keys.every((key) => key === null || this.#keys.has(key));
     const { promise, resolve } = Promise.withResolvers<ReadonlySet<string>>();
     if (isKnown || this.#hasFailed) {
-      resolve(new Set(keys.filter((key) => key !== null && this.#keys.has(key)) as string[]));
+      const found = keys.filter((key) => key !== null && this.#keys.has(key)) as string[];
+      this.#note(found);
+      resolve(new Set(found));
       return promise;
     }
     const requestId = this.#nextRequestId++;
@@ -159,8 +164,8 @@ export class TierClient {
         return this.#fail(message.message);
       case "written":
         this.#pending.delete(message.key);
-        this.#keys.add(message.key);
-        for (const key of message.deleted) this.#keys.delete(key);
+        this.#note([message.key]);
+        this.#forget(message.deleted);
         this.#usedBytes = message.usedBytes;
         return;
       case "skipped":
@@ -173,19 +178,34 @@ export class TierClient {
         this.#pending.delete(message.key);
         return this.#pause(message.message);
       case "looked":
-        for (const key of message.found) this.#keys.add(key);
-        for (const key of message.gone) this.#keys.delete(key);
+        this.#note(message.found);
+        this.#forget(message.gone);
         this.#usedBytes = message.usedBytes;
         this.#looks.get(message.requestId)?.(new Set(message.found));
         this.#looks.delete(message.requestId);
         return;
       case "fetched":
-        for (const key of message.lost) this.#keys.delete(key);
+        this.#forget(message.lost);
         this.#fetches.get(message.requestId)?.(message.blocks);
         this.#fetches.delete(message.requestId);
         return;
       case "closed":
         return this.#closed.resolve();
+    }
+  }
+
+  /** Notes keys; those of files of an earlier process are described only now. */
+  #note(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#keys.add(key);
+      this.#watcher.added(key);
+    }
+  }
+
+  #forget(keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#keys.delete(key);
+      this.#watcher.removed(key);
     }
   }
 
