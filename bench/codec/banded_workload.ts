@@ -58,7 +58,6 @@ export function openBandedWorkload(gpu: Gpu) {
   const scratchBuffers = {
     codes: gpu.createBufferWith("codes", scratch.codes),
     params: gpu.createBufferWith("params", scratch.params),
-    order: gpu.createBufferWith("order", scratch.order),
     sinks: gpu.createBufferWith("sinks", scratch.sinks),
     flags: gpu.createBufferWith("flags", scratch.flags),
     sizes: gpu.createBufferWith("sizes", sizes),

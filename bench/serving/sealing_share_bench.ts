@@ -17,7 +17,6 @@ const PROFILES: readonly ProfileOptions[] = [
   { name: "paper" },
   { name: "paper", repack: "greedy" },
   { name: "balanced" },
-  { name: "balanced", repack: "greedy" },
 ];
 
 async function measure(modelPath: string, profile: ProfileOptions, ids: readonly number[]) {

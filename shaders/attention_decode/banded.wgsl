@@ -1,6 +1,7 @@
 //: file shaders/attention_decode/banded.wgsl
 // attention_decode/banded: one query row against banded blocks, unpacked in registers, in splits
-// that attention_merge joins. With x = code - 128 and the tokens' and channels' own steps,
+// that attention_merge joins. With x = code - 128, half a code more or less in a shifted pack, and
+// the tokens' and channels' own steps,
 //   score[t] = key_factor_t * sum_c q_c * key_step_c * x_tc / sqrt(D)
 //   o[c] = value_step_c * sum_t exp(score_t - m) * value_factor_t * x_tc
 // The sinks of a sequence's first block are raw f16 and take the places behind its packed tokens.
@@ -132,6 +133,7 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
       while (turn.row < 8u) {
         let units${part} = read_units(section${part}, bands${part}, bit${part}, turn);
         var fraction${part}_${unit} = units${part}.fractions[${unit}];
+        var parity${part}_${unit} = 0u;
         var floor${heads} = Heads(0.0); // what the least codes add to each token
         floor${heads} += query${part}_${unit}_${heads} * units${part}.floors[${unit}];
         //: repeat token
@@ -145,7 +147,12 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
         fraction${part}_${unit} &= FRACTION_MASK;
         sum${token}_${heads} +=
           query${part}_${unit}_${heads} * f32(i32(digit${token}_${part}_${unit}));
+        parity${part}_${unit} ^= digit${token}_${part}_${unit};
         //: end
+        let half_code = shift_of(turn, (block == 0u) & (round.sink_count > 0u));
+        var shift${heads} = Heads(0.0); // what shifted packs add to seven tokens, and take from one
+        shift${heads} += query${part}_${unit}_${heads} * odd_part(parity${part}_${unit}, half_code);
+        sum${token}_${heads} += select(shift${heads}, -shift${heads}, ${token}u == 7u);
         // Each exchange leaves a lane half of the tokens, at last one: lane % 8.
         let half0_${heads} = exchange(sum0_${heads}, sum4_${heads}, 4u);
         let half1_${heads} = exchange(sum1_${heads}, sum5_${heads}, 4u);
@@ -251,7 +258,10 @@ fn weigh_values(
         var weight_sum${heads} = Heads(0.0);
         weight_sum${heads} += weight${token}_${heads};
         sum${part}_${unit}_${heads} += weight_sum${heads} * units${part}.floors[${unit}];
+        let half_code = shift_of(turn, (block == 0u) & (round.sink_count > 0u));
+        let shift_weight${heads} = weight_sum${heads} - 2.0 * weight7_${heads};
         //: repeat part
+        var parity${part}_${unit} = 0u;
         var fraction${part}_${unit} = units${part}.fractions[${unit}];
         //: repeat token
         fraction${part}_${unit} *= units${part}.levels[${unit}];
@@ -263,7 +273,10 @@ fn weigh_values(
         fraction${part}_${unit} &= FRACTION_MASK;
         sum${part}_${unit}_${heads} +=
           weight${token}_${heads} * f32(i32(digit${token}_${part}_${unit}));
+        parity${part}_${unit} ^= digit${token}_${part}_${unit};
         //: end
+        sum${part}_${unit}_${heads} +=
+          shift_weight${heads} * odd_part(parity${part}_${unit}, half_code);
         //: end
 
         var bands_seen = 0u;

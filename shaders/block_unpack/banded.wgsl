@@ -1,6 +1,7 @@
 //: file shaders/block_unpack/banded.wgsl
 // block_unpack/banded: one side (K or V) of banded blocks to raw f16 tiles, for prefill:
-//   x[t, c] = (code - 128) * step_c * factor[e_t], rounded to f16 and clipped to its range
+//   x[t, c] = (code - 128) * step_c * factor[e_t], rounded to f16 and clipped to its range, the
+//   code with half a one more or less where its pack is shifted
 //
 // Source:    src/codec/FORMAT.md sections 7.4 and 7.5
 // Binds:     src/kernels/block_unpack/banded.ts, which appends constants and lanes
@@ -45,6 +46,7 @@ fn run(workgroup: vec3<u32>) {
   let eight${unit} = first_eight + ${unit}u * (LANE_COUNT / 8u) + (lane >> 3u);
   let steps${unit} = load_channel_steps(eight${unit});
   var codes${unit} = vec2<u32>(0u); // of tokens 0 to 3 and 4 to 7 of a row, a byte each
+  var odd${unit} = 0u; // the lowest bit: whether the digits of a row sum to an odd number
   var bit = 0u;
   var turn = Turn(0u, 0u, 0u);
   while (turn.row < 8u) {
@@ -58,7 +60,12 @@ fn run(workgroup: vec3<u32>) {
       let digits =
         unit_digits(units.fractions[${unit}], units.levels[${unit}], units.lasts[${unit}]);
       codes${unit} = select(codes${unit}, vec2(least), is_first) + (digits << vec2(4u * turn.high));
-      let words = token_words(token_codes(codes${unit}), steps${unit}, factor);
+      odd${unit} = select(odd${unit}, 0u, is_first);
+      odd${unit} ^= select(digit_parity(digits), 0u, turn.high == 1u);
+      let shift = shift_of(Turn(turn.row, 0u, 0u), sink_count > 0u);
+      let token_shift = select(shift, -shift, (lane & 7u) == 7u);
+      let shifts = channel_shifts(odd${unit}, token_shift);
+      let words = token_words(token_codes(codes${unit}), shifts, steps${unit}, factor);
       if (token < token_count - sink_count) {
         tiles[tile + tile_place(eight${unit}, token)] = words;
       }
@@ -94,6 +101,32 @@ fn unit_digits(first_fraction: u32, levels: u32, last: u32) -> vec2<u32> {
   digits[${token}u / 4u] |= digit${token} << (8u * (${token}u % 4u));
   //: end
   return digits;
+}
+
+// Whether the digits of a unit sum to an odd number, 0 or 1.
+fn digit_parity(digits: vec2<u32>) -> u32 {
+  let four = digits.x ^ digits.y;
+  let two = four ^ (four >> 16u);
+  return (two ^ (two >> 8u)) & 1u;
+}
+
+// What shifted packs add to a token's codes: eight lanes' channels, in the order of token_codes().
+struct ChannelShifts {
+  even: vec4<f32>,
+  odd: vec4<f32>,
+}
+
+fn channel_shifts(own_odd: u32, shift: f32) -> ChannelShifts {
+  var bits = (own_odd & 1u) << (lane & 7u);
+  bits |= shuffle_word(bits, lane ^ 1u);
+  bits |= shuffle_word(bits, lane ^ 2u);
+  bits |= shuffle_word(bits, lane ^ 4u);
+  let even = (vec4(bits) >> vec4(0u, 4u, 2u, 6u)) & vec4(1u);
+  let odd = (vec4(bits) >> vec4(1u, 5u, 3u, 7u)) & vec4(1u);
+  return ChannelShifts(
+    select(vec4(0.0), vec4(shift), even == vec4(1u)),
+    select(vec4(0.0), vec4(shift), odd == vec4(1u)),
+  );
 }
 
 // Of eight lanes' codes of a channel those of token lane % 8: channels 0, 4, 2, 6 and 1, 5, 3, 7.
@@ -141,10 +174,15 @@ fn token_factor(record: u32, token: u32) -> f32 {
 }
 
 // Eight channels of a token as f16.
-fn token_words(codes: vec2<u32>, steps: ChannelSteps, factor: f32) -> vec4<u32> {
+fn token_words(
+  codes: vec2<u32>,
+  shifts: ChannelShifts,
+  steps: ChannelSteps,
+  factor: f32,
+) -> vec4<u32> {
   let limit = vec4(F16_MAX);
-  let even = clamp(code_values(codes.x) * steps.even * factor, -limit, limit);
-  let odd = clamp(code_values(codes.y) * steps.odd * factor, -limit, limit);
+  let even = clamp((code_values(codes.x) + shifts.even) * steps.even * factor, -limit, limit);
+  let odd = clamp((code_values(codes.y) + shifts.odd) * steps.odd * factor, -limit, limit);
   return vec4(
     pack2x16float(vec2(even.x, odd.x)),
     pack2x16float(vec2(even.z, odd.z)),

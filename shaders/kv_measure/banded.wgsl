@@ -13,9 +13,8 @@ override STORE_COUNT: u32;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, present, -}
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][store][side][c][words]
-@group(0) @binding(2) var<storage, read> order: array<u32>; // [job][store][tokens]
-@group(0) @binding(3) var<storage, read> bands: array<u32>; // [store][side][c][8]
-@group(0) @binding(4) var<storage, read_write> sizes: array<u32>; // [job][store][section]
+@group(0) @binding(2) var<storage, read> bands: array<u32>; // [store][side][c][8]
+@group(0) @binding(3) var<storage, read_write> sizes: array<u32>; // [job][store][section]
 
 var<workgroup> bit_count: atomic<u32>;
 
@@ -28,7 +27,7 @@ fn main(
   let store = workgroup_id.y;
   let entry = workgroup_id.z * STORE_COUNT + store;
   let token_count = jobs[workgroup_id.z].z;
-  section_order[lane] = order[entry * BLOCK_TOKENS + lane];
+  section_order[lane] = lane;
   workgroupBarrier();
 
   // Sections go by side, head and part, so the channels of all sections lie side by side.

@@ -21,12 +21,11 @@ const SECTION_WORDS_MAX = PLANE_WORDS + PAYLOAD_WORDS_MAX;
 @group(0) @binding(0) var<storage, read> jobs: array<u32>; // [job]{scratch, first, targets[store]}
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][store][side][c][words]
 @group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][store][side][tokens]
-@group(0) @binding(3) var<storage, read> order: array<u32>; // [scratch][store][tokens]
-@group(0) @binding(4) var<storage, read> sizes: array<u32>; // [scratch][store][section]
-@group(0) @binding(5) var<storage, read> sinks: array<u32>; // as in a record, [scratch][store]
-@group(0) @binding(6) var<storage, read> bands: array<u32>; // [store][side][c][8]
-@group(0) @binding(7) var<storage, read_write> arena: array<u32>;
-@group(0) @binding(8) var<uniform> first_store: u32;
+@group(0) @binding(3) var<storage, read> sizes: array<u32>; // [scratch][store][section]
+@group(0) @binding(4) var<storage, read> sinks: array<u32>; // as in a record, [scratch][store]
+@group(0) @binding(5) var<storage, read> bands: array<u32>; // [store][side][c][8]
+@group(0) @binding(6) var<storage, read_write> arena: array<u32>;
+@group(0) @binding(7) var<uniform> first_store: u32;
 
 var<workgroup> image: array<atomic<u32>, SECTION_WORDS_MAX>;
 var<workgroup> unit_starts: array<u32, 256>; // bits of [row][channel]; then their first bits
@@ -118,7 +117,7 @@ fn main(
   let first_token = jobs[job + 1u];
   let token_count = BLOCK_TOKENS - first_token;
   let entry = jobs[job] * STORE_COUNT + store;
-  section_order[lane] = order[entry * BLOCK_TOKENS + lane];
+  section_order[lane] = lane;
   workgroupBarrier();
 
   // 1. The section's image.
@@ -166,7 +165,7 @@ fn main(
   if (index == 0u && lane < TOKEN_STEP_WORDS) {
     var steps = 0u;
     for (var i = 0u; i < 4u; i++) {
-      steps |= params[entry * (2u * BLOCK_TOKENS) + section_order[lane * 4u + i]] << (8u * i);
+      steps |= params[entry * (2u * BLOCK_TOKENS) + lane * 4u + i] << (8u * i);
     }
     arena[record + section_count + lane] = steps;
   }

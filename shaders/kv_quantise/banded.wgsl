@@ -1,20 +1,20 @@
 //: file shaders/kv_quantise/banded.wgsl
-// kv_quantise/banded: code[c, t] = round(x[c, t] / step[c] * factor[e[t]] + carry) + 128, with one
-//                     token step e[t] by the magnitude of the token's V; of K carry is 0, of V a
-//                     quarter of the error of the channel's token before
+// kv_quantise/banded: codes[c, 8 r ..] + 128 = the point of the lattice E8 that is nearest to
+//                     x[c, t] / step[c] * factor[e[t]] + carry, t in 8 r .. 8 r + 7, with one token
+//                     step e[t] by the magnitude of the token's V; of K carry is 0, of V a quarter
+//                     of the error of the channel's token before
 //
 // Source:    src/codec/FORMAT.md section 7.2
 // Binds:     src/kernels/kv_quantise/banded.ts
 // Reference: src/reference/kv_quantise/banded.ts
 // Grid:      (16 tokens, job); 256 threads: 16 tokens x 16 parts of the channels for the step,
-//            then 4 quads of tokens x 64 groups of 8 channels for the codes of K, 16 tokens of
-//            the even or the odd channels of 128 groups of 8 for those of V
+//            then 16 tokens of the even or the odd channels of a group of 8 of a side each
 // Precision: bit for bit: f16 is read by integer operations, sums are of integers, and each f32
 //            product and round is correctly rounded everywhere
 // Shared:    lib/kv_raw_tile.wgsl
 //
 // The token at place p is first_token + p, modulo BLOCK_TOKENS: so the sinks are the tokens of the
-// absent places. Their values are copied out as they are. The identity is written as packed order.
+// absent places. Their values are copied out as they are.
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32; // multiple of 32
@@ -22,22 +22,23 @@ override STORE_COUNT: u32;
 override SINK_COUNT: u32;
 override TILE_COUNT: u32; // raw tiles per slot
 
-const CODE_MAX = 127.0;
+const VALUE_MAX = 126.0; // in codes; a code is at most one further
 const CODE_BIAS = 128;
 const NORM_PART_MAX = 32768.0;
-const CODE_PARTS = 256.0; // of a code, in which V's errors are counted
+const CODE_PARTS = 256.0; // of a code, in which values and errors are counted
 const CODE_PART_BITS = 8u;
 const ERROR_SHIFT_BITS = 2u; // a quarter of an error is carried
+const HALF_CODE = 128; // in parts
+const NO_PATH_COST = 1 << 30;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {slot, tile, present, first}
 @group(0) @binding(1) var<storage, read> window: array<vec4<u32>>; // [slot][TILE_COUNT][tile]
 @group(0) @binding(2) var<storage, read> tables: array<vec4<u32>>; // quantiserWords of the store
 @group(0) @binding(3) var<storage, read_write> codes: array<u32>; // [job][store][side][c][words]
 @group(0) @binding(4) var<storage, read_write> params: array<u32>; // [job][store][side][tokens]
-@group(0) @binding(5) var<storage, read_write> order: array<u32>; // [job][store][tokens]
-@group(0) @binding(6) var<storage, read_write> sinks: array<vec4<u32>>; // of records, [job][store]
-@group(0) @binding(7) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
-@group(0) @binding(8) var<uniform> store: u32;
+@group(0) @binding(5) var<storage, read_write> sinks: array<vec4<u32>>; // of records, [job][store]
+@group(0) @binding(6) var<storage, read_write> flags: array<atomic<u32>>; // [job], zeroed before
+@group(0) @binding(7) var<uniform> store: u32;
 
 var<workgroup> sums: array<u32, 256>; // [part][place]
 var<workgroup> largest: array<vec2<f32>, 256>; // {K, V}
@@ -84,69 +85,116 @@ fn token_step(sum: u32, largest_scaled: vec2<f32>) -> u32 {
   }
   var step = counts.x + counts.y + counts.z + counts.w;
   while (
-    step < TOKEN_STEP_MAX && any(round(largest_scaled * factor_recips(step)) > vec2(CODE_MAX))
+    step < TOKEN_STEP_MAX && any(round(largest_scaled * factor_recips(step)) > vec2(VALUE_MAX))
   ) {
     step++;
   }
   return step;
 }
 
-fn biased_codes(scaled: vec4<f32>, factor: f32) -> vec4<u32> {
-  let limited = clamp(round(scaled * factor), vec4(-CODE_MAX), vec4(CODE_MAX));
-  return vec4<u32>(vec4<i32>(limited) + vec4(CODE_BIAS));
+// Codes chosen so far for a pack of each of four channels, of which the sum is even or odd.
+struct Path {
+  cost: vec4<i32>, // sums of squared errors
+  error: vec4<i32>, // of the last values
+  first: vec4<u32>, // codes of places 0 to 3, a byte each
+  last: vec4<u32>, // of places 4 to 7
 }
 
-fn quantise_keys(tile: u32, entry: u32, lane: u32, place_start: u32, job: vec4<u32>) {
-  let group_count = KV_HEAD_COUNT * HEAD_SIZE / 8u;
-  let quad = lane & 3u;
-  let codes_start = entry * 2u * (KV_HEAD_COUNT * HEAD_SIZE * CODE_WORDS) + (place_start >> 2u);
-  for (var group = lane >> 2u; group < group_count; group += 64u) {
-    let even_recip = even_recips(0u, group);
-    let odd_recip = odd_recips(0u, group);
-    var even_codes = vec4<u32>(0u);
-    var odd_codes = vec4<u32>(0u);
-    for (var i = 0u; i < 4u; i++) {
-      let place = place_start + quad * 4u + i;
-      let words = window[tile + tile_index(0u, group, (job.w + place) & (BLOCK_TOKENS - 1u))];
-      let factor = factors[quad * 4u + i].x;
-      let even = biased_codes(f16_values(words & vec4(0xffffu)) * even_recip, factor);
-      let odd = biased_codes(f16_values(words >> vec4(16u)) * odd_recip, factor);
-      let is_present = vec4(place < job.z);
-      even_codes |= select(vec4(0u), even << vec4(8u * i), is_present);
-      odd_codes |= select(vec4(0u), odd << vec4(8u * i), is_present);
-    }
-    let start = codes_start + quad + group * (8u * CODE_WORDS);
-    store_codes(start, even_codes);
-    store_codes(start + CODE_WORDS, odd_codes);
+// A place of a pack: its values in parts of a code, less what a shifted pack adds to them.
+struct Target {
+  parts: vec4<i32>,
+  place: u32,
+  carry_mask: vec4<i32>, // all bits if errors are carried
+}
+
+// One more code: of the two next to the target that of this parity.
+fn extended(path: Path, target_parts: Target, parity: i32) -> Path {
+  let carried = (path.error >> vec4(ERROR_SHIFT_BITS)) & target_parts.carry_mask;
+  let wanted = target_parts.parts + carried;
+  let below = wanted >> vec4(CODE_PART_BITS);
+  let code = below + ((below ^ vec4(parity)) & vec4(1));
+  let error = wanted - (code << vec4(CODE_PART_BITS));
+  let biased = vec4<u32>(code + vec4(CODE_BIAS)) << vec4(8u * (target_parts.place & 3u));
+  let is_first = target_parts.place < 4u;
+  return Path(
+    path.cost + error * error,
+    error,
+    path.first | select(vec4(0u), biased, is_first),
+    path.last | select(biased, vec4(0u), is_first),
+  );
+}
+
+fn cheaper(first: Path, second: Path) -> Path {
+  let is_second = second.cost < first.cost;
+  return Path(
+    select(first.cost, second.cost, is_second),
+    select(first.error, second.error, is_second),
+    select(first.first, second.first, is_second),
+    select(first.last, second.last, is_second),
+  );
+}
+
+// The lattice point nearest to the pack at `place_start` of four channels. FORMAT.md section 7.2.
+fn nearest_point(channels: Channels, place_start: u32, error: vec4<i32>, job: vec4<u32>) -> Path {
+  let none = Path(vec4(NO_PATH_COST), vec4(0), vec4(0u), vec4(0u));
+  let start = Path(vec4(0), error, vec4(0u), vec4(0u));
+  var plain_even = start;
+  var plain_odd = none;
+  var shifted_even = start;
+  var shifted_odd = none;
+  for (var place = 0u; place < PACK_SIZE && place_start + place < job.z; place++) {
+    let parts = value_parts(channels, place_start + place, job);
+    let plain = Target(parts, place, channels.carry_mask);
+    let shift = select(-HALF_CODE, HALF_CODE, place == PACK_SIZE - 1u);
+    let shifted = Target(parts + vec4(shift), place, channels.carry_mask);
+    let even = cheaper(extended(plain_even, plain, 0), extended(plain_odd, plain, 1));
+    plain_odd = cheaper(extended(plain_even, plain, 1), extended(plain_odd, plain, 0));
+    plain_even = even;
+    let other = cheaper(extended(shifted_even, shifted, 0), extended(shifted_odd, shifted, 1));
+    shifted_odd = cheaper(extended(shifted_even, shifted, 1), extended(shifted_odd, shifted, 0));
+    shifted_even = other;
   }
+  if (place_start + PACK_SIZE > job.z) {
+    return cheaper(plain_even, plain_odd);
+  }
+  return cheaper(plain_even, shifted_odd);
 }
 
-// FORMAT.md section 7.2, point 5: errors are carried from token to token, in parts of a code.
-fn quantise_values(tile: u32, entry: u32, lane: u32, place_start: u32, job: vec4<u32>) {
+// Four channels of a group of 8, the even or the odd ones.
+struct Channels {
+  tile: u32,
+  side: u32,
+  group: u32,
+  is_odd: bool,
+  recip: vec4<f32>, // of their steps
+  carry_mask: vec4<i32>,
+}
+
+// Values of a place in parts of a code.
+fn value_parts(channels: Channels, place: u32, job: vec4<u32>) -> vec4<i32> {
+  let token = (job.w + place) & (BLOCK_TOKENS - 1u);
+  let words = window[channels.tile + tile_index(channels.side, channels.group, token)];
+  let halves = select(words & vec4(0xffffu), words >> vec4(16u), channels.is_odd);
+  let scaled = f16_values(halves) * channels.recip * factors[place & 15u][channels.side];
+  return vec4<i32>(round(clamp(scaled, vec4(-VALUE_MAX), vec4(VALUE_MAX)) * CODE_PARTS));
+}
+
+fn quantise(tile: u32, entry: u32, lane: u32, place_start: u32, job: vec4<u32>) {
   let group_count = KV_HEAD_COUNT * HEAD_SIZE / 8u;
-  let is_odd = (lane & 1u) == 1u;
-  let codes_start =
-    (entry * 2u + 1u) * (KV_HEAD_COUNT * HEAD_SIZE * CODE_WORDS) + (place_start >> 2u);
-  for (var group = lane >> 1u; group < group_count; group += 128u) {
-    let recip = select(even_recips(1u, group), odd_recips(1u, group), is_odd);
-    let start = codes_start + group * (8u * CODE_WORDS) + select(0u, CODE_WORDS, is_odd);
+  for (var item = lane; item < 4u * group_count; item += 256u) {
+    let is_odd = (item & 1u) == 1u;
+    let side = select(0u, 1u, item >= 2u * group_count);
+    let group = (item >> 1u) - side * group_count;
+    let recip = select(even_recips(side, group), odd_recips(side, group), is_odd);
+    let channels = Channels(tile, side, group, is_odd, recip, vec4(-i32(side)));
+    let start = (entry * 2u + side) * (KV_HEAD_COUNT * HEAD_SIZE * CODE_WORDS) +
+      (place_start >> 2u) + group * (8u * CODE_WORDS) + select(0u, CODE_WORDS, is_odd);
     var error = vec4<i32>(0);
-    for (var quad = 0u; quad < 4u; quad++) {
-      var quad_codes = vec4<u32>(0u);
-      for (var i = 0u; i < 4u; i++) {
-        let place = place_start + quad * 4u + i;
-        let words = window[tile + tile_index(1u, group, (job.w + place) & (BLOCK_TOKENS - 1u))];
-        let halves = select(words & vec4(0xffffu), words >> vec4(16u), is_odd);
-        let scaled = f16_values(halves) * recip * factors[quad * 4u + i].y;
-        let limited = clamp(scaled, vec4(-CODE_MAX), vec4(CODE_MAX));
-        let parts = vec4<i32>(round(limited * CODE_PARTS)) + (error >> vec4(ERROR_SHIFT_BITS));
-        let rounded = (parts + vec4(i32(CODE_PARTS) / 2)) >> vec4(CODE_PART_BITS);
-        let code = clamp(rounded, vec4(-i32(CODE_MAX)), vec4(i32(CODE_MAX)));
-        error = parts - (code << vec4(CODE_PART_BITS));
-        let biased = vec4<u32>(code + vec4(CODE_BIAS)) << vec4(8u * i);
-        quad_codes |= select(vec4(0u), biased, vec4(place < job.z));
-      }
-      store_codes(start + quad, quad_codes);
+    for (var pack = 0u; pack < 2u; pack++) {
+      let point = nearest_point(channels, place_start + pack * PACK_SIZE, error, job);
+      store_codes(start + 2u * pack, point.first);
+      store_codes(start + 2u * pack + 1u, point.last);
+      error = point.error;
     }
   }
 }
@@ -212,7 +260,6 @@ fn main(
     factors[lane] = factor_recips(step);
     params[entry * (2u * BLOCK_TOKENS) + place] = step;
     params[entry * (2u * BLOCK_TOKENS) + BLOCK_TOKENS + place] = step;
-    order[entry * BLOCK_TOKENS + place] = place;
     if (lane == 0u && atomicLoad(&is_bad) != 0u) {
       atomicOr(&flags[job_index], 1u);
     }
@@ -220,6 +267,5 @@ fn main(
   workgroupBarrier();
 
   // 3. Codes, a byte each.
-  quantise_keys(tile, entry, lane, place_start, job);
-  quantise_values(tile, entry, lane, place_start, job);
+  quantise(tile, entry, lane, place_start, job);
 }

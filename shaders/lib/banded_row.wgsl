@@ -3,7 +3,7 @@
 // 7.5. All lanes must take part.
 //
 // Needs: arena, arena_chunks, tables (bindings), LANE_COUNT, UNITS_PER_LANE, WINDOW_WORDS,
-//        PLANE_WORDS, shuffle_word(), shared_next(), band_bits(), band_least()
+//        PLANE_WORDS, CUT_ROW, shuffle_word(), shared_next(), band_bits(), band_least()
 // Markers: unit = channels of a lane in a part, step = of a scan over all lanes.
 
 const CODE_BIAS: i32 = 128;
@@ -18,6 +18,18 @@ struct Turn {
 
 fn turn_scale(turn: Turn) -> f32 {
   return select(1.0, 16.0, turn.high == 1u);
+}
+
+// What a shifted pack adds to its first seven codes and takes from the eighth: half a code, in turns
+// of low digits, which say whether it is odd; never in the row that the places of sinks cut.
+fn shift_of(turn: Turn, has_sinks: bool) -> f32 {
+  let can_shift = (turn.high == 0u) & !(has_sinks & (turn.row == CUT_ROW));
+  return select(0.0, 0.5, can_shift);
+}
+
+// The shift if the lowest bit of `sum` is set, else 0.
+fn odd_part(sum: u32, shift: f32) -> f32 {
+  return select(0.0, shift, (sum & 1u) == 1u);
 }
 
 // All windows of low digits, all of high ones if there are any, the next row.

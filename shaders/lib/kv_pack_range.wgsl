@@ -1,6 +1,6 @@
 //: file shaders/lib/kv_pack_range.wgsl
 // The minimum and width of a pack of codes. FORMAT.md section 6.4.
-// Needs: codes, order (bindings); PACK_SIZE, BLOCK_TOKENS
+// Needs: codes (binding); PACK_SIZE, BLOCK_TOKENS
 
 var<workgroup> section_order: array<u32, BLOCK_TOKENS>; // packed place -> original token
 

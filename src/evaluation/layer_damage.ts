@@ -8,12 +8,12 @@
 
 import type { Calibration } from "../calibration/calibration.ts";
 import { calibratedTables } from "../calibration/tables.ts";
-import { dequantiseBanded, quantiseBanded } from "../codec/banded/quantise.ts";
+import { quantiseBanded } from "../codec/banded/quantise.ts";
 import type { BandedTables } from "../codec/banded/tables.ts";
+import { packedValues } from "../codec/banded/values.ts";
 import { KEY, type Side, VALUE } from "../codec/record.ts";
 import { codecProfile, needsCalibration } from "../codec/profile.ts";
 import { invariant } from "../core/errors.ts";
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { LoadedModel } from "../runtime/load_model.ts";
 import type { BaselineSide, BlockOrigin } from "./baselines/baseline.ts";
 import type { EvalCodec } from "./codecs.ts";
@@ -90,13 +90,7 @@ function probe(tables: readonly BandedTables[], layer: number, side: Side): Eval
 function readBackSide(tables: BandedTables, side: Side, source: BaselineSide & BlockOrigin): void {
   const { shape, tile, firstToken, values } = source;
   const block = quantiseBanded(shape, tile, { tables, firstToken });
-  const { codes, params } = block.sides[side];
   const channelCount = shape.kvHeadCount * shape.headSize;
-  for (let place = 0; place < block.tokenCount; place++) {
-    for (let channel = 0; channel < channelCount; channel++) {
-      const code = codes[channel * BLOCK_TOKEN_COUNT + place];
-      const at = { side, channel, step: params[place] };
-      values[(firstToken + place) * channelCount + channel] = dequantiseBanded(tables, code, at);
-    }
-  }
+  const packed = packedValues(tables, block, side).subarray(0, block.tokenCount * channelCount);
+  values.set(packed, firstToken * channelCount);
 }

@@ -47,14 +47,13 @@ Deno.test("readEngineFlags() reads the settings of calibrated profiles, factors 
   const path = await Deno.makeTempFile();
   try {
     await Deno.writeTextFile(path, '[{"key": 1, "value": 0.5}]');
-    const args = "--profile tight --k-step 2 --v-step 1.5 --sink-tokens 8 --repack greedy";
+    const args = "--profile tight --k-step 2 --v-step 1.5 --sink-tokens 8";
     const { options } = read(...args.split(" "), "--layer-steps", path);
     assertEquals(options.profile, {
       name: "tight",
       keyStep: 2,
       valueStep: 1.5,
       sinkCount: 8,
-      repack: "greedy",
       layerFactors: [{ key: 1, value: 0.5 }],
     });
     for (const wrong of ["{}", "[]", '[{"key": 0, "value": 1}]', '[{"key": 1}]']) {

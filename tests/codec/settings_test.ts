@@ -19,12 +19,12 @@ const IDENTITIES: Record<string, string> = {
   exact: '{"name":"exact"}',
   int8: '{"name":"int8"}',
   paper: '{"name":"paper","keyRel":0.1,"valueRel":0.2,"packSize":16,"repack":"none"}',
-  "near-lossless": '{"name":"near-lossless","keyStep":1.1,"valueStep":1.25,"sinkCount":4,' +
-    '"repack":"none","layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
-  balanced: '{"name":"balanced","keyStep":1.6,"valueStep":1.9,"sinkCount":4,' +
-    '"repack":"none","layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
-  tight: '{"name":"tight","keyStep":3,"valueStep":3.7,"sinkCount":4,' +
-    '"repack":"none","layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
+  "near-lossless": '{"name":"near-lossless","keyStep":1.15,"valueStep":1.32,"sinkCount":4,' +
+    '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
+  balanced: '{"name":"balanced","keyStep":1.9,"valueStep":2.25,"sinkCount":4,' +
+    '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
+  tight: '{"name":"tight","keyStep":3.1,"valueStep":3.85,"sinkCount":4,' +
+    '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
 };
 
 for (const name of PROFILE_NAMES) {
@@ -51,10 +51,9 @@ Deno.test("profileOptions() gives back what is right, and refuses what no profil
 Deno.test("profileFields() has every setting but files, under the flags' names", () => {
   assertEquals(profileFields(codecProfile({ name: "exact" })), {});
   assertEquals(profileFields(codecProfile({ name: "balanced", sinkCount: 2 })), {
-    k_step: 1.6,
-    v_step: 1.9,
+    k_step: 1.9,
+    v_step: 2.25,
     sink_tokens: 2,
-    repack: "none",
   });
 });
 

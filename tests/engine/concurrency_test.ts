@@ -13,7 +13,6 @@ const PROFILES: ProfileOptions[] = [
   { name: "paper", packSize: 32, repack: "median" },
   { name: "near-lossless" },
   { name: "balanced" },
-  { name: "balanced", repack: "greedy" },
   { name: "tight" },
 ];
 const REQUEST_COUNT = 16;

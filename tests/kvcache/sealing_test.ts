@@ -89,8 +89,8 @@ const TINY_PROFILES: ProfileOptions[][] = HEADS.map((_, index) => [
 ]);
 TINY_PROFILES[1].push(
   { name: "tight", sinkCount: 0 },
-  { name: "near-lossless", sinkCount: 16, repack: "greedy" },
-  { name: "balanced", keyStep: 0.1, valueStep: 0.1, repack: "median" },
+  { name: "near-lossless", sinkCount: 16 },
+  { name: "balanced", keyStep: 0.1, valueStep: 0.1, sinkCount: 3 },
 );
 
 for (const [index, { why, ...model }] of HEADS.entries()) {

@@ -251,7 +251,7 @@ const KV: [profile: string, kv: object, param: string | null][] = [
   ["paper", { k_step: 0.5 }, "kv.k_step"],
   ["paper", { repack: "greedy" }, "kv.repack"],
   ["paper", { profile: "pack 16" }, "kv.profile"],
-  ["balanced", { profile: "balanced", sink_tokens: 4, repack: "none" }, null],
+  ["balanced", { profile: "balanced", sink_tokens: 4 }, null],
   ["balanced", { k_step: 0.5 }, "kv.k_step"],
   ["balanced", { sink_tokens: 16 }, "kv.sink_tokens"],
   ["balanced", { repack: "greedy" }, "kv.repack"],

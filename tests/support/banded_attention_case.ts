@@ -7,8 +7,6 @@ import { quantiseBanded } from "../../src/codec/banded/quantise.ts";
 import { type BandedTables, bandedTables } from "../../src/codec/banded/tables.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
 import type { HeadShape } from "../../src/codec/raw_tile.ts";
-import { repackOrder } from "../../src/codec/repack.ts";
-import type { RepackRule } from "../../src/codec/repack.ts";
 import { ENTRY_WORDS, entryWords, readEntry } from "../../src/core/row.ts";
 import { type AttentionCase, type CaseShape, makeAttentionCase } from "./attention_case.ts";
 
@@ -16,7 +14,6 @@ import { type AttentionCase, type CaseShape, makeAttentionCase } from "./attenti
 export interface BandedForm {
   sinkCount: number;
   tables: BandedTables;
-  repack?: RepackRule;
 }
 
 /** A case and what its records are read with. */
@@ -53,7 +50,7 @@ export function makeBandedAttentionCase(
 ): BandedAttentionCase {
   const raw = makeAttentionCase(shape, lengths, "raw", options);
   const layout = new BandedLayout({ ...shape, sinkCount: form.sinkCount });
-  const { tables, repack = "none" } = form;
+  const { tables } = form;
   const tileWords = rawTileWords(shape);
   const directory = new Uint32Array(raw.directory.length);
   const records: Uint32Array[] = [];
@@ -65,9 +62,8 @@ export function makeBandedAttentionCase(
     const hasSinks = kept.isFirst && form.sinkCount > 0;
     const firstToken = hasSinks ? form.sinkCount : 0;
     const block = quantiseBanded(shape, tile, { tables, firstToken });
-    const order = repackOrder(repack, block, 8);
     const sinks = hasSinks ? packSinks(layout, tile) : new Uint32Array();
-    const record = packBanded(layout, { block, order, tables }, sinks);
+    const record = packBanded(layout, { block, tables }, sinks);
     directory.set(entryWords({ ...kept, word: end }), entry * ENTRY_WORDS);
     records.push(record);
     end += record.length;

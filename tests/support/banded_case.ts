@@ -7,9 +7,7 @@ import { packBanded } from "../../src/codec/banded/pack.ts";
 import { channelBands } from "../../src/codec/banded/tables.ts";
 import { KEY, rawTileWords, VALUE } from "../../src/codec/record.ts";
 import { type HeadShape, rawTileFrom } from "../../src/codec/raw_tile.ts";
-import { repackOrder } from "../../src/codec/repack.ts";
 import { scratchBlock } from "../../src/codec/scratch.ts";
-import type { RepackRule } from "../../src/codec/repack.ts";
 import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { bandedSource } from "../../src/reference/kv_measure/banded.ts";
 import {
@@ -84,18 +82,11 @@ export function bandedJobWords(jobs: readonly BandedJob[]): Uint32Array {
 }
 
 /** Scratch as quantised on the CPU; the last two jobs are replaced by packs of every band. */
-export function bandedScratch(
-  input: ReturnType<typeof bandedInput>,
-  repack: RepackRule,
-): BandedScratch {
+export function bandedScratch(input: ReturnType<typeof bandedInput>): BandedScratch {
   const { layout, jobs } = input;
   const scratch = kvQuantiseBandedReference(layout, input);
   for (let job = jobs.length - 2; job < jobs.length; job++) {
     for (let layer = 0; layer < STORE_COUNT; layer++) fillEveryBand(input, scratch, { job, layer });
-  }
-  for (const [entry, { firstToken }] of jobs.flatMap((job) => [job, job]).entries()) {
-    const block = scratchBlock(layout, scratch, { entry, tokenCount: 64 - firstToken });
-    scratch.order.set(repackOrder(repack, block, 8), entry * 64);
   }
   return scratch;
 }
@@ -149,21 +140,21 @@ function peakTile(shape: HeadShape, seed: number): Uint32Array {
 /** One sequence of all jobs' blocks, those with sinks as its first only: arena and directory. */
 export function sealedSequence(
   input: ReturnType<typeof bandedInput>,
-  options: { layer: number; repack: RepackRule },
+  layer: number,
 ): { arena: Uint32Array; directory: Uint32Array } {
   const { layout, tables } = input;
   const jobs = input.jobs.map((job, index) => ({
     ...job,
     firstToken: index === 0 ? layout.sinkCount : 0,
   }));
-  const scratch = bandedScratch({ ...input, jobs }, options.repack);
+  const scratch = bandedScratch({ ...input, jobs });
   const sinkWords = layout.sinkWords(true);
   const records = jobs.map(({ firstToken }, index) => {
-    const entry = index * STORE_COUNT + options.layer;
+    const entry = index * STORE_COUNT + layer;
     const source = bandedSource(layout, scratch, {
       entry,
       firstToken,
-      tables: tables[options.layer],
+      tables: tables[layer],
     });
     const sinks = scratch.sinks.subarray(entry * sinkWords, (entry + 1) * sinkWords);
     return packBanded(layout, source, firstToken > 0 ? sinks : new Uint32Array());

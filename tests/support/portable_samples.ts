@@ -151,7 +151,7 @@ function bandedSample(options: typeof BANDED_SAMPLES[number], index: number): Sa
     const tile = sampleTile(index % 2 === 0 ? "gaussian" : "mixed scales", shape, layer + 1);
     const block = quantiseBanded(shape, tile, { tables: own, firstToken: sinkCount });
     const sinks = sinkCount > 0 ? packSinks(layout, tile) : new Uint32Array();
-    return packBanded(layout, { block, order: PLACES, tables: own }, sinks);
+    return packBanded(layout, { block, tables: own }, sinks);
   });
   const hasSinks = sinkCount > 0;
   return {
@@ -168,8 +168,6 @@ function bandedSample(options: typeof BANDED_SAMPLES[number], index: number): Sa
   };
 }
 
-const PLACES = Uint32Array.from({ length: 64 }, (_, place) => place);
-
 /** The same block from its codes. */
 function repackedBanded(block: PortableBanded, tables: readonly BandedTables[]): PortableBanded {
   const layout = new BandedLayout(block);
@@ -177,10 +175,10 @@ function repackedBanded(block: PortableBanded, tables: readonly BandedTables[]):
   const records = block.records.map((record, layer) => {
     const own = { tables: tables[layer], hasSinks };
     const { block: codes, sinks } = unpackBanded(layout, record, own);
-    return packBanded(layout, { block: codes, order: PLACES, tables: own.tables }, sinks);
+    return packBanded(layout, { block: codes, tables: own.tables }, sinks);
   });
   return { ...block, records };
 }
 
-/** Samples of version 2. */
+/** Samples of banded blocks. */
 export const BANDED_BLOCKS: Sample[] = BANDED_SAMPLES.map(bandedSample);

@@ -16,7 +16,6 @@ const BALANCED: CodecProfile = {
   keyStep: 2.2,
   valueStep: 2.2,
   sinkCount: 4,
-  repack: "none",
   layerFactors: null,
 };
 

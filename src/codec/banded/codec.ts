@@ -7,9 +7,7 @@
 import { createHash } from "node:crypto";
 import type { BlockPlace, BlockValues, Codec, CodecKind } from "../codec.ts";
 import type { HeadShape } from "../raw_tile.ts";
-import { repackOrder } from "../repack.ts";
 import { BandedLayout } from "./layout.ts";
-import { UNIT_TOKEN_COUNT } from "./levels.ts";
 import { packBanded, packSinks } from "./pack.ts";
 import { quantiseBanded } from "./quantise.ts";
 import { BANDED_PROFILES, type BandedProfile } from "./settings.ts";
@@ -42,18 +40,17 @@ export class BandedCodec implements Codec {
     this.identity = `${JSON.stringify(profile)} ${tablesDigest(tables)}`;
   }
 
-  /** Quantises, orders and packs; the first block of a sequence keeps its sinks. */
+  /** Quantises and packs; the first block of a sequence keeps its sinks. */
   pack(tile: Uint32Array, { layer, blockIndex }: BlockPlace): Uint32Array {
-    const { layout, profile } = this;
+    const { layout } = this;
     const tables = this.tables[layer];
     const firstToken = this.#hasSinks(blockIndex) ? layout.sinkCount : 0;
     const block = quantiseBanded(layout, tile, { tables, firstToken });
-    const order = repackOrder(profile.repack, block, UNIT_TOKEN_COUNT);
     const sinks = firstToken > 0 ? packSinks(layout, tile) : new Uint32Array();
-    return packBanded(layout, { block, order, tables }, sinks);
+    return packBanded(layout, { block, tables }, sinks);
   }
 
-  /** Values by packed place; sinks come last. */
+  /** Values by place; sinks come last. */
   unpack(record: Uint32Array, { layer, blockIndex }: BlockPlace): BlockValues {
     const source = { layout: this.layout, tables: this.tables[layer] };
     const [keys, values] = bandedValues(source, record, this.#hasSinks(blockIndex));

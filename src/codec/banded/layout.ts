@@ -131,6 +131,12 @@ export class BandedLayout {
     return head * this.headSize + part * PART_CHANNEL_COUNT;
   }
 
+  /** The row of packs that has both tokens and absent places in a block with sinks; 8 for none. */
+  get cutRow(): number {
+    const packed = this.packedTokenCount(true);
+    return packed % UNIT_TOKEN_COUNT === 0 ? ROW_COUNT : Math.floor(packed / UNIT_TOKEN_COUNT);
+  }
+
   /** Tokens that a block packs: all 64, or those after the sinks. */
   packedTokenCount(hasSinks: boolean): number {
     return BLOCK_TOKEN_COUNT - (hasSinks ? this.sinkCount : 0);

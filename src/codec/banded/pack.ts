@@ -23,8 +23,6 @@ import { type BandedTables, channelBands } from "./tables.ts";
 export interface BandedSource {
   /** Codes and token steps. */
   block: QuantisedBlock;
-  /** `[64]`: the original place at each packed place, as `repackOrder` gives it. */
-  order: Uint32Array;
   /** Static tables of the layer. */
   tables: BandedTables;
 }
@@ -51,7 +49,7 @@ export function packBanded(
     start += section.length;
   }
   for (let place = 0; place < BLOCK_TOKEN_COUNT; place++) {
-    const step = source.block.sides[0].params[source.order[place]];
+    const step = source.block.sides[0].params[place];
     record[layout.stepsWord + (place >> 2)] |= step << (8 * (place & 3));
   }
   record.set(sinks, layout.sinksWord);
@@ -119,15 +117,14 @@ function packSection(
 
 /** The units of a section by row, then channel. */
 function sectionUnits(layout: BandedLayout, source: BandedSource, place: SectionPlace) {
-  const { block, order, tables } = source;
+  const { block, tables } = source;
   const first = layout.firstChannel(place);
   return Array.from({ length: ROW_COUNT * PART_CHANNEL_COUNT }, (_, index) => {
     const channel = first + (index % PART_CHANNEL_COUNT);
     const start = Math.floor(index / PART_CHANNEL_COUNT) * UNIT_TOKEN_COUNT;
     const end = Math.min(start + UNIT_TOKEN_COUNT, block.tokenCount);
-    const codes = Array.from({ length: Math.max(0, end - start) }, (_, i) => {
-      return block.sides[place.side].codes[channel * BLOCK_TOKEN_COUNT + order[start + i]];
-    });
+    const own = channel * BLOCK_TOKEN_COUNT;
+    const codes = block.sides[place.side].codes.subarray(own + start, own + Math.max(start, end));
     const bands = channelBands(tables, place.side, channel);
     const bandIndex = codes.length === 0
       ? 0

@@ -1,8 +1,9 @@
 /**
  * The quantiser of banded records. One step per token follows the magnitude of its V; channels have
- * steps of their own. What rounding takes from a V is given in part to the channel's next one, so
- * that errors cancel where attention sums over tokens. It uses only f32 products that every device
- * rounds the same way, and integer operations. FORMAT.md section 7.2.
+ * steps of their own. The codes of a pack are chosen together: see `lattice.ts`. What that takes
+ * from a V is given in part to the channel's next one, so that errors cancel where attention sums
+ * over tokens. It uses only f32 products that every device rounds the same way, and integer
+ * operations. FORMAT.md section 7.2.
  *
  * @module
  */
@@ -13,15 +14,12 @@ import { KEY, type Side, VALUE } from "../record.ts";
 import { isFiniteTile, type QuantisedBlock, quantum } from "../quantised.ts";
 import { type HeadShape, rawTileHalf } from "../raw_tile.ts";
 import { CODE_BIAS } from "./band.ts";
+import { CODE_PARTS, nearestPoint } from "./lattice.ts";
+import { UNIT_TOKEN_COUNT } from "./levels.ts";
 import { type BandedTables, NORM_PART_MAX, TOKEN_FACTORS, TOKEN_STEP_MAX } from "./tables.ts";
 
-/** Codes are -127 to 127 before the bias. */
-const CODE_MAX = 127;
-
-/** Parts of a code in which V's errors are counted. */
-const CODE_PARTS = 256;
-/** A power of two: this part of a V's error is given to the channel's next V. */
-const ERROR_SHIFT_BITS = 2;
+/** Values are at most this many codes from 0; their codes are at most one further. */
+const VALUE_MAX = 126;
 /** Places after which errors begin at 0 again. */
 export const ERROR_PLACE_COUNT = 16;
 
@@ -49,59 +47,48 @@ export function quantiseBanded(
     codes: new Uint8Array(channelCount * BLOCK_TOKEN_COUNT),
     params: new Uint32Array(BLOCK_TOKEN_COUNT),
   }));
-  const errors = new Int32Array(channelCount);
+  // In parts of a code, by side: i32 `[channels][64]`.
+  const parts = [KEY, VALUE].map(() => new Int32Array(channelCount * BLOCK_TOKEN_COUNT));
   for (let place = 0; place < tokenCount; place++) {
-    if (place % ERROR_PLACE_COUNT === 0) errors.fill(0);
-    const scaled = [KEY, VALUE].map((side) => {
-      const values = tokenValues(shape, tile, { side, token: firstToken + place });
-      return { values, scaled: scaleToken(tables, side, values) };
-    });
-    const step = tokenStep(tables, scaled[VALUE].values, [
-      scaled[KEY].scaled,
-      scaled[VALUE].scaled,
-    ]);
-    for (const side of [KEY, VALUE]) sides[side].params[place] = step;
-    const [keyRecip, valueRecip] = [KEY, VALUE].map((side) => factorRecip(side)[step]);
+    const [keys, values] = [KEY, VALUE].map((side) =>
+      tokenValues(shape, tile, { side, token: firstToken + place })
+    );
+    const scaled = [scaleToken(tables, KEY, keys), scaleToken(tables, VALUE, values)] as const;
+    const step = tokenStep(tables, values, scaled);
+    for (const side of [KEY, VALUE]) {
+      sides[side].params[place] = step;
+      const recip = factorRecip(side)[step];
+      for (let channel = 0; channel < channelCount; channel++) {
+        const limited = limit(Math.fround(scaled[side][channel] * recip));
+        parts[side][channel * BLOCK_TOKEN_COUNT + place] = quantum(limited, CODE_PARTS);
+      }
+    }
+  }
+  for (const side of [KEY, VALUE]) {
     for (let channel = 0; channel < channelCount; channel++) {
-      const at = channel * BLOCK_TOKEN_COUNT + place;
-      const key = limitCode(quantum(scaled[KEY].scaled[channel], keyRecip));
-      sides[KEY].codes[at] = key + CODE_BIAS;
-      const value = valueCode(scaled[VALUE].scaled[channel], valueRecip, errors[channel]);
-      sides[VALUE].codes[at] = value.code + CODE_BIAS;
-      errors[channel] = value.error;
+      const start = channel * BLOCK_TOKEN_COUNT;
+      const own = parts[side].subarray(start, start + tokenCount);
+      sides[side].codes.set(channelCodes(own, side === VALUE), start);
     }
   }
   return { tokenCount, sides: [sides[KEY], sides[VALUE]] };
 }
 
-/**
- * The code of a V, and its error in parts of a code.
- *
- * @param scaled V in steps of token step 64.
- * @param error Of the channel's V before it.
- */
-function valueCode(scaled: number, recip: number, error: number): { code: number; error: number } {
-  const limited = limitCode(Math.fround(scaled * recip));
-  const parts = quantum(limited, CODE_PARTS) + (error >> ERROR_SHIFT_BITS);
-  const code = limitCode(Math.floor((parts + CODE_PARTS / 2) / CODE_PARTS));
-  return { code, error: parts - code * CODE_PARTS };
+/** Biased codes of a channel's values, pack by pack. */
+function channelCodes(parts: Int32Array, carries: boolean): number[] {
+  let error = 0;
+  const codes: number[] = [];
+  for (let place = 0; place < parts.length; place += UNIT_TOKEN_COUNT) {
+    if (place % ERROR_PLACE_COUNT === 0) error = 0;
+    const point = nearestPoint(parts.subarray(place, place + UNIT_TOKEN_COUNT), { error, carries });
+    codes.push(...point.codes.map((code) => code + CODE_BIAS));
+    error = point.error;
+  }
+  return codes;
 }
 
-function limitCode(code: number): number {
-  return Math.min(Math.max(code, -CODE_MAX), CODE_MAX);
-}
-
-/** The value read back from a biased code. Exact products of f32 in f64. */
-export function dequantiseBanded(
-  tables: BandedTables,
-  code: number,
-  at: { side: Side; channel: number; step: number },
-): number {
-  const { side, channel, step } = at;
-  const value = code - CODE_BIAS;
-  return side === KEY
-    ? value * tables.keyStep[channel] * TOKEN_FACTORS.key[step]
-    : value * tables.valueStep[channel] * TOKEN_FACTORS.value[step];
+function limit(value: number): number {
+  return Math.min(Math.max(value, -VALUE_MAX), VALUE_MAX);
 }
 
 /**
@@ -122,7 +109,7 @@ export function tokenStep(
   }
   let step = tables.thresholds.reduce((count, threshold) => count + (threshold <= sum ? 1 : 0), 0);
   const largest = scaled.map((side) => side.reduce((max, x) => Math.max(max, Math.abs(x)), 0));
-  const overflows = (side: Side) => quantum(largest[side], factorRecip(side)[step]) > CODE_MAX;
+  const overflows = (side: Side) => quantum(largest[side], factorRecip(side)[step]) > VALUE_MAX;
   while (step < TOKEN_STEP_MAX && (overflows(KEY) || overflows(VALUE))) step++;
   return step;
 }

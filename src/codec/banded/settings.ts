@@ -6,7 +6,6 @@
 
 import { crc32 } from "node:zlib";
 import { ProfileTable } from "../profile_table.ts";
-import { REPACK_SETTING, type RepackRule } from "../repack.ts";
 import { numberSetting, type Setting } from "../settings.ts";
 import { SINK_COUNT_MAX } from "./layout.ts";
 
@@ -31,8 +30,6 @@ export interface BandedProfile {
   valueStep: number;
   /** First tokens of a sequence that stay raw, 0 to 16. */
   sinkCount: number;
-  /** Order of tokens before packing. */
-  repack: RepackRule;
   /** By layer, in the place of the calibration's; null leaves these. */
   layerFactors: readonly LayerFactors[] | null;
 }
@@ -75,7 +72,7 @@ const LAYER_FACTORS: Setting<readonly LayerFactors[] | null> = {
   },
 };
 
-const DEFAULTS = { sinkCount: 4, repack: "none", layerFactors: null } as const;
+const DEFAULTS = { sinkCount: 4, layerFactors: null } as const;
 
 /** The calibrated profiles, from the finest to the coarsest. */
 export const BANDED_PROFILES: ProfileTable<BandedProfile> = new ProfileTable<BandedProfile>({
@@ -98,12 +95,11 @@ export const BANDED_PROFILES: ProfileTable<BandedProfile> = new ProfileTable<Ban
     max: SINK_COUNT_MAX,
     isInteger: true,
   }),
-  repack: REPACK_SETTING,
   layerFactors: LAYER_FACTORS,
 }, [
-  { name: "near-lossless", keyStep: 1.1, valueStep: 1.25, ...DEFAULTS },
-  { name: "balanced", keyStep: 1.6, valueStep: 1.9, ...DEFAULTS },
-  { name: "tight", keyStep: 3, valueStep: 3.7, ...DEFAULTS },
+  { name: "near-lossless", keyStep: 1.15, valueStep: 1.32, ...DEFAULTS },
+  { name: "balanced", keyStep: 1.9, valueStep: 2.25, ...DEFAULTS },
+  { name: "tight", keyStep: 3.1, valueStep: 3.85, ...DEFAULTS },
 ]);
 
 function isFactorsList(value: unknown): value is readonly LayerFactors[] {

@@ -118,6 +118,7 @@ function kernelText(
     STEPS_WORD: layout.stepsWord,
     SINKS_WORD: layout.sinksWord,
     PLANE_WORDS,
+    CUT_ROW: layout.cutRow,
     KEY_STEPS_WORD: keyStepsWord,
     VALUE_STEPS_WORD: keyStepsWord + channelCount,
   });

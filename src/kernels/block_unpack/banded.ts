@@ -92,6 +92,7 @@ function kernelText(
     STEPS_WORD: layout.stepsWord,
     SINKS_WORD: layout.sinksWord,
     PLANE_WORDS,
+    CUT_ROW: layout.cutRow,
     CHANNEL_STEPS_WORD: keyStepsWord + side * channelCount,
     FACTORS_WORD: factorsWord + side * factorCount,
   });

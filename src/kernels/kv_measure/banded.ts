@@ -11,8 +11,6 @@ export interface KvMeasureBandedBuffers {
   jobs: GPUBuffer | BufferSlice;
   /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
-  /** Packed order of all stores. */
-  order: GPUBuffer | BufferSlice;
   /** `packerWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
   /** u32 `[jobs][store][layout.sectionCount]`: payload words of each section; written. */
@@ -48,8 +46,8 @@ export class KvMeasureBandedKernel {
   }
 
   /** Binds buffers. */
-  bind({ jobs, codes, order, bands, sizes }: KvMeasureBandedBuffers): GPUBindGroup {
-    return this.#kernel.bind({ jobs, codes, order, bands, sizes });
+  bind({ jobs, codes, bands, sizes }: KvMeasureBandedBuffers): GPUBindGroup {
+    return this.#kernel.bind({ jobs, codes, bands, sizes });
   }
 
   /** Records all stores of `jobCount` jobs. */

@@ -29,8 +29,6 @@ export interface KvPackBandedBuffers {
   codes: GPUBuffer | BufferSlice;
   /** Token steps of all stores. */
   params: GPUBuffer | BufferSlice;
-  /** Packed order of all stores. */
-  order: GPUBuffer | BufferSlice;
   /** Payload words of each section of all stores, as `kv_measure/banded` wrote them. */
   sizes: GPUBuffer | BufferSlice;
   /** Sinks of all stores, as `kv_quantise/banded` wrote them. */
@@ -85,14 +83,13 @@ export class KvPackBandedKernel {
 
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvPackBandedBuffers, firstStore: number): GPUBindGroup {
-    const { jobs, codes, params, order, sizes, sinks, bands, arena } = buffers;
+    const { jobs, codes, params, sizes, sinks, bands, arena } = buffers;
     const store = this.#kernel.gpu.createUniformWith("kv_pack/banded store", firstStore);
     this.#firstStores.push(store);
     return this.#kernel.bind({
       jobs,
       codes,
       params,
-      order,
       sizes,
       sinks,
       bands,

@@ -1,6 +1,7 @@
 import rawTile from "../../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" };
 import source from "../../../shaders/kv_quantise/banded.wgsl" with { type: "text" };
 import type { BandedLayout } from "../../codec/banded/layout.ts";
+import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
 import { THRESHOLD_COUNT, TOKEN_STEP_MAX } from "../../codec/banded/tables.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
@@ -21,8 +22,6 @@ export interface KvQuantiseBandedBuffers {
   codes: GPUBuffer | BufferSlice;
   /** Token steps of all stores, the same for both sides; written. */
   params: GPUBuffer | BufferSlice;
-  /** Packed order of all stores; the identity is written. */
-  order: GPUBuffer | BufferSlice;
   /** u32 `[jobs][store][layout.sinkWords(true)]`; written for jobs whose first token is not 0. */
   sinks: GPUBuffer | BufferSlice;
   /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
@@ -31,6 +30,7 @@ export interface KvQuantiseBandedBuffers {
 
 /** The quantiser's tables have quads of numbers. */
 const TABLES_TEXT = constantsPart({
+  PACK_SIZE: UNIT_TOKEN_COUNT,
   TOKEN_STEP_MAX,
   THRESHOLD_QUADS: THRESHOLD_COUNT / 4,
   FACTOR_QUADS: (TOKEN_STEP_MAX + 1) / 4,
@@ -72,7 +72,7 @@ export class KvQuantiseBandedKernel {
   /** Binds the buffers for one store. */
   bind(buffers: KvQuantiseBandedBuffers, store: number): GPUBindGroup {
     invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
-    const { jobs, window, tables, codes, params, order, sinks, flags } = buffers;
+    const { jobs, window, tables, codes, params, sinks, flags } = buffers;
     const storeIndex = this.#kernel.gpu.createUniformWith("kv_quantise/banded store", store);
     this.#storeIndexes.push(storeIndex);
     return this.#kernel.bind({
@@ -81,7 +81,6 @@ export class KvQuantiseBandedKernel {
       tables,
       codes,
       params,
-      order,
       sinks,
       flags,
       store: storeIndex,

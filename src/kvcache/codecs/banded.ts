@@ -5,7 +5,6 @@
  */
 
 import type { BandedCodec } from "../../codec/banded/codec.ts";
-import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
 import { packerWords, quantiserWords, readerWords } from "../../codec/banded/tables.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { AttentionDecodeBandedKernel } from "../../kernels/attention_decode/banded.ts";
@@ -15,12 +14,8 @@ import { KvPackBandedKernel, packBandedJobWords } from "../../kernels/kv_pack/ba
 import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, recordByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
-import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
 import type { CodecCache, DeviceCodec } from "./device_codec.ts";
-
-/** Codes are bytes. */
-const CODE_BITS = 8;
 
 /** A side has half of the fixed words. */
 function sealLayout({ layout }: BandedCodec): SealLayout {
@@ -37,19 +32,10 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
 
 async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promise<SealKernels> {
   const { cache, codec } = options;
-  const { layout, profile } = codec;
+  const { layout } = codec;
   const { sealed, sealedGroups } = cache;
   const { length: storeCount } = sealed;
-  const { kvHeadCount, headSize } = layout;
-  const coded = {
-    kvHeadCount,
-    headSize,
-    packSize: UNIT_TOKEN_COUNT,
-    keyBits: CODE_BITS,
-    valueBits: CODE_BITS,
-  };
   const quantise = await KvQuantiseBandedKernel.create(gpu, { layout, storeCount });
-  const repack = await createRepack(gpu, profile.repack, { layout: coded, storeCount });
   const measure = await KvMeasureBandedKernel.create(gpu, { layout, storeCount });
   const pack = await KvPackBandedKernel.create(gpu, { layout, storeCount });
   const tablesOf = sealed.map(({ layer }) => codec.tables[layer]);
@@ -57,7 +43,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
     gpu.createBufferWith(`quantiser tables ${store}`, quantiserWords(each))
   );
   const bands = gpu.createBufferWith("bands", packerWords(tablesOf));
-  const scratch = createScratch(gpu, { cache, layout, repack: profile.repack });
+  const scratch = createScratch(gpu, { cache, layout, repack: "none" });
   const sinkWords = storeCount * Math.max(1, layout.sinkWords(true));
   const sinks = slotBuffer(gpu, options, ["sinks", sinkWords]);
   const noTargets = { scratchIndex: 0, firstToken: 0, targets: new Uint32Array(storeCount) };
@@ -67,7 +53,6 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   const boundQuantise = sealed.map(({ window }, store) =>
     quantise.bind({ ...measured, window, tables: tables[store] }, store)
   );
-  const boundRepack = repack?.bind(measured);
   const boundMeasure = measure.bind(measured);
   const boundPack = sealedGroups.map(({ first }, group) =>
     pack.bind({ ...measured, jobs: packJobs, arena: cache.arenas[group] }, first)
@@ -77,7 +62,6 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
     ...scratch,
     recordMeasures(pass, jobCount) {
       for (const bound of boundQuantise) quantise.record(pass, bound, jobCount);
-      if (repack && boundRepack) repack.record(pass, boundRepack, jobCount);
       measure.record(pass, boundMeasure, jobCount);
     },
     recordPacks(encoder, packs) {

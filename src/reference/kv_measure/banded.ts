@@ -8,7 +8,7 @@ import type { BandedJob, BandedScratch } from "../kv_quantise/banded.ts";
 /** Reference of `shaders/kv_measure/banded.wgsl`: u32 `[job][store][section]`. */
 export function kvMeasureBandedReference(
   layout: BandedLayout,
-  scratch: Pick<BandedScratch, "codes" | "params" | "order">,
+  scratch: Pick<BandedScratch, "codes" | "params">,
   input: { jobs: readonly BandedJob[]; tables: readonly BandedTables[] },
 ): Uint32Array {
   const { jobs, tables } = input;
@@ -26,15 +26,11 @@ export function kvMeasureBandedReference(
 /** One store of one job of the scratch buffers; `entry` is `job * storeCount + store`. */
 export function bandedSource(
   layout: BandedLayout,
-  scratch: Pick<BandedScratch, "codes" | "params" | "order">,
+  scratch: Pick<BandedScratch, "codes" | "params">,
   at: { entry: number; firstToken: number; tables: BandedTables },
 ): BandedSource {
   const { entry, firstToken, tables } = at;
   const tokenCount = BLOCK_TOKEN_COUNT - firstToken;
   const block = scratchBlock(layout, scratch, { entry, tokenCount });
-  const order = scratch.order.subarray(
-    entry * BLOCK_TOKEN_COUNT,
-    (entry + 1) * BLOCK_TOKEN_COUNT,
-  );
-  return { block, order, tables };
+  return { block, tables };
 }

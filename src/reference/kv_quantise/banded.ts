@@ -18,7 +18,7 @@ export interface BandedJob {
 }
 
 /** The scratch buffers that quantising fills; layouts in `codec/scratch.ts`. */
-export interface BandedScratch extends QuantiseScratch {
+export interface BandedScratch extends Omit<QuantiseScratch, "order"> {
   /** u32 `[job][store][layout.sinkWords(true)]`; zero for jobs without sinks. */
   sinks: Uint32Array;
 }
@@ -37,7 +37,6 @@ export function kvQuantiseBandedReference(
   const codeBytes = layout.channelCount * BLOCK_TOKEN_COUNT;
   const codes = new Uint8Array(entryCount * 2 * codeBytes);
   const params = new Uint32Array(entryCount * 2 * BLOCK_TOKEN_COUNT);
-  const order = Uint32Array.from({ length: entryCount * 64 }, (_, i) => i % 64);
   const sinks = new Uint32Array(entryCount * layout.sinkWords(true));
   const flags = new Uint32Array(jobs.length);
   const tileWords = rawTileWords(layout);
@@ -58,5 +57,5 @@ export function kvQuantiseBandedReference(
       if (firstToken > 0) sinks.set(packSinks(layout, tileData), entry * layout.sinkWords(true));
     }
   }
-  return { codes, params, order, sinks, flags };
+  return { codes, params, sinks, flags };
 }

@@ -9,7 +9,6 @@ import { sampleTile } from "../../support/codec_samples.ts";
 
 const SHAPE = { kvHeadCount: 1, headSize: 32 };
 const TABLES = [3, 4].map((seed) => seededTables(SHAPE, seed));
-const PLACES = Uint32Array.from({ length: 64 }, (_, place) => place);
 
 function sampleBlock(sinkCount: number) {
   const layout = new BandedLayout({ ...SHAPE, sinkCount });
@@ -17,7 +16,7 @@ function sampleBlock(sinkCount: number) {
     const tile = sampleTile("gaussian", SHAPE, layer + 1);
     const block = quantiseBanded(SHAPE, tile, { tables, firstToken: sinkCount });
     const sinks = sinkCount > 0 ? packSinks(layout, tile) : new Uint32Array();
-    return packBanded(layout, { block, order: PLACES, tables }, sinks);
+    return packBanded(layout, { block, tables }, sinks);
   });
   return { ...SHAPE, sinkCount, records };
 }

@@ -1,8 +1,7 @@
-import { ROW_WORDS, rowWords } from "../../../src/core/row.ts";
+import { ROW_WORDS } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { attentionDecodeBandedReference } from "../../../src/reference/attention_decode/banded.ts";
-import { attentionMergeReference } from "../../../src/reference/attention_merge.ts";
-import { assertSameBits, caseShape, rowOf } from "../../support/attention_case.ts";
+import { assertSameBits, caseShape } from "../../support/attention_case.ts";
 import { runDecodeBanded } from "../../support/attention_runs.ts";
 import {
   type BandedAttentionCase,
@@ -58,7 +57,7 @@ for (const { heads, sinkCount, step, why } of CASES) {
   Deno.test(`AttentionDecodeBandedKernel matches its reference (${why})`, async () => {
     const blocksPerSplit = heads.groupSize > 8 ? 2 : 4;
     const shape = caseShape(heads, { blocksPerSplit, blockCountMax: 8 });
-    const form: BandedForm = { sinkCount, tables: fittingTables(shape, step), repack: "median" };
+    const form: BandedForm = { sinkCount, tables: fittingTables(shape, step) };
     const attention = makeBandedAttentionCase(shape, LENGTHS, form);
     assertNear(await runDecodeBanded(attention), reference(attention), NMSE_MAX);
   });
@@ -80,20 +79,6 @@ Deno.test("AttentionDecodeBandedKernel caps scores, those of sinks too", async (
   const form: BandedForm = { sinkCount: 4, tables: fittingTables(shape, 0.5) };
   const attention = makeBandedAttentionCase(shape, [192, 600], form, { scale: 3 });
   assertNear(await runDecodeBanded(attention), reference(attention), NMSE_MAX);
-});
-
-Deno.test("AttentionDecodeBandedKernel gives the same attention if the tokens of a block are repacked", async () => {
-  const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
-  const tables = fittingTables(shape, 0.8);
-  const merged = [];
-  for (const repack of ["none", "greedy"] as const) {
-    const attention = makeBandedAttentionCase(shape, [600], { sinkCount: 4, tables, repack });
-    const partials = await runDecodeBanded(attention);
-    // All blocks and no window: the position is that of the last sealed token.
-    const rows = rowWords([rowOf({ slot: 0, position: 7 * 64 - 1, blockCount: 7 }, 0)]);
-    merged.push(attentionMergeReference(shape, { rows, partials }));
-  }
-  assertNear(merged[1], merged[0], NMSE_MAX);
 });
 
 Deno.test("AttentionDecodeBandedKernel stays finite if scores are in the thousands", async () => {

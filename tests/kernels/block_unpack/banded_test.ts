@@ -13,14 +13,13 @@ import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 const blockCountMax = 12;
 
 for (const [index, bandedCase] of BANDED_CASES.entries()) {
-  const repack = (["median", "greedy", "none"] as const)[index % 3];
   const layer = index % 2;
   Deno.test(`BlockUnpackBandedKernel equals its reference bit for bit at ${caseName(bandedCase)}`, async () => {
     const gpu = await testGpu();
     const input = bandedInput(bandedCase);
     const { layout } = input;
     // The first block with sinks, in a directory whose slot 0 is another sequence's.
-    const sealed = sealedSequence(input, { layer, repack });
+    const sealed = sealedSequence(input, layer);
     const directory = new Uint32Array(2 * blockCountMax * ENTRY_WORDS).fill(0xffff);
     directory.set(sealed.directory, blockCountMax * ENTRY_WORDS);
     const sealedCount = sealed.directory.length / ENTRY_WORDS;

@@ -25,14 +25,12 @@ async function quantiseOnGpu({ layout, tables, windows, jobs }: Input) {
   const words = {
     codes: entryCount * layout.channelCount * 32,
     params: entryCount * 128,
-    order: entryCount * 64,
     sinks: entryCount * layout.sinkWords(true),
     flags: jobs.length,
   };
   const scratch = {
     codes: gpu.createBuffer("codes", words.codes * 4),
     params: gpu.createBuffer("params", words.params * 4),
-    order: gpu.createBuffer("order", words.order * 4),
     sinks: gpu.createBuffer("sinks", words.sinks * 4),
     flags: gpu.createBuffer("flags", words.flags * 4),
   };
@@ -53,7 +51,6 @@ async function quantiseOnGpu({ layout, tables, windows, jobs }: Input) {
   return {
     codes: new Uint8Array(codes.buffer),
     params: await readU32(gpu, scratch.params, words.params),
-    order: await readU32(gpu, scratch.order, words.order),
     sinks: await readU32(gpu, scratch.sinks, words.sinks),
     flags: await readU32(gpu, scratch.flags, words.flags),
   };
@@ -62,7 +59,7 @@ async function quantiseOnGpu({ layout, tables, windows, jobs }: Input) {
 type Scratch = Awaited<ReturnType<typeof quantiseOnGpu>>;
 
 function assertSameScratch(actual: Scratch, expected: Scratch): void {
-  for (const name of ["params", "order", "sinks", "flags"] as const) {
+  for (const name of ["params", "sinks", "flags"] as const) {
     assertSameBits(actual[name], expected[name]);
   }
   assertSameBits(new Uint32Array(actual.codes.buffer), new Uint32Array(expected.codes.buffer));
