@@ -62,8 +62,8 @@ export const evalCommand: Command = {
     "divergence of the next-token distribution from that of the exact cache. In --profiles,",
     "settings follow a profile's name as in paper:k-rel=0.05:v-rel=0.1; baselines are llama.cpp's",
     "q8_0, q5_0, q5_0-q4_0 and q4_0 as it runs them (K and V rotated), q8_0-unrotated and",
-    "q4_0-unrotated, kivi4, kivi2, int4 and int3, each also with +sinks (first 4 tokens raw);",
-    "`baselines` is all.",
+    "q4_0-unrotated, kivi4, kivi2, turbo4, turbo3, kvarn-k4v2, kvarn3, kvarn2, int4 and int3, each",
+    "also with +sinks (first 4 tokens raw); `baselines` is all.",
     "A large vocabulary takes most of the time: --every 4 compares a quarter of the positions.",
     "--retrieval hides lines with codes, and tables of entries, in a document made of the text,",
     "and scores whether the model goes on with the right digits after it.",
@@ -175,6 +175,7 @@ async function readTexts(flags: Flags): Promise<TextFile[]> {
 function tokenizeTexts(model: LoadedModel, texts: readonly TextFile[]): EvalText[] {
   const tokenizer = createTokenizer(model.file.metadata);
   return texts.map(({ name, text }) => {
-    return { name, ids: withBos(tokenizer, tokenizer.tokenize(text, { parseSpecial: false })) };
+    const ids = withBos(tokenizer, tokenizer.tokenize(text, { parseSpecial: false }));
+    return { name, ids, quote: (some) => tokenizer.detokenize(some) };
   });
 }

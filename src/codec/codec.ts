@@ -37,6 +37,8 @@ export interface Codec {
   readonly recordWords: { readonly min: number; readonly max: number };
   /** Words of a record that are no payload of packs, before padding; sinks are not counted. */
   readonly fixedWords: number;
+  /** Words of what the device holds beside records to make and read them, for all layers. */
+  readonly tableWords: number;
   /** First tokens of a sequence that its first block keeps as they are. */
   readonly sinkCount: number;
   /** What the bytes of a block depend on beside its values; part of the block's name. */

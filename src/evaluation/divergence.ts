@@ -46,6 +46,12 @@ export class Divergence {
     this.#logProbsExact.push(exact.targetLogProb);
   }
 
+  /** Which of the positions, in the order they were added, has the largest KL; the first of equals. */
+  worst(): { index: number; kl: number } {
+    const index = this.#kls.reduce((best, kl, at) => kl > this.#kls[best] ? at : best, 0);
+    return { index, kl: this.#kls[index] };
+  }
+
   /** The means of the first `count` positions; of all if left out. */
   summary(count: number = this.#kls.length): DivergenceSummary {
     const sorted = this.#kls.slice(0, count).sort((a, b) => a - b);

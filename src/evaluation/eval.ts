@@ -15,13 +15,27 @@ import { createSequenceRun, type SequenceRun } from "../runtime/sequence_run.ts"
 import { describeInForce, type EvalCodec, EXACT, runOptions } from "./codecs.ts";
 import { Divergence } from "./divergence.ts";
 import { exactRow, ExactRowFile } from "./exact_row.ts";
-import { type CacheSize, cacheSize, contextReport, type EvalReport, evalReport } from "./report.ts";
+import {
+  type BesideSize,
+  besideSize,
+  type CacheSize,
+  cacheSize,
+  contextReport,
+  type EvalReport,
+  evalReport,
+  type WorstToken,
+} from "./report.ts";
 import { EvalState, fileIdentity, idsDigest } from "./state.ts";
+
+/** Tokens that reports quote before the worst one. */
+const QUOTED_TOKEN_COUNT = 16;
 
 /** A text as token ids: at least one more than the longest context. */
 export interface EvalText {
   name: string;
   ids: readonly number[];
+  /** What some ids say, for reports that quote the text; they quote nothing if left out. */
+  quote?: (ids: readonly number[]) => string;
 }
 
 /** What to measure. */
@@ -147,8 +161,10 @@ class Evaluation {
     const divergence = new Divergence();
     let index = 0;
     try {
-      const { sizes, windowBytes, sealedLayerCount } = await this.#run(text, codec, {
+      const positions: number[] = [];
+      const sizes = await this.#run(text, codec, {
         onLogits(position, logits) {
+          positions.push(position);
           divergence.add(rows.read(index++), logits, text.ids[position + 1]);
         },
       });
@@ -157,10 +173,14 @@ class Evaluation {
         codec,
         words: this.#words.get(codec.name)!,
         from,
-        windowBytes,
-        sealedLayerCount,
+        sizes: sizes.beside,
+        worst: this.#worst(text, divergence, positions),
         contexts: contexts.map((tokens, index) =>
-          contextReport(tokens, divergence.summary(comparedCount(tokens, this.#plan)), sizes[index])
+          contextReport(
+            tokens,
+            divergence.summary(comparedCount(tokens, this.#plan)),
+            sizes.ofContexts[index],
+          )
         ),
       });
     } finally {
@@ -168,12 +188,25 @@ class Evaluation {
     }
   }
 
+  /** The position whose prediction suffers most, with the words before it and the one after. */
+  #worst(text: EvalText, divergence: Divergence, positions: readonly number[]): WorstToken {
+    const { index, kl } = divergence.worst();
+    const position = positions[index];
+    const quoted = (from: number, to: number) => text.quote?.(text.ids.slice(from, to)) ?? null;
+    return {
+      position,
+      kl,
+      before: quoted(Math.max(0, position + 1 - QUOTED_TOKEN_COUNT), position + 1),
+      next: quoted(position + 1, position + 2),
+    };
+  }
+
   /** Feeds a text through a cache; sizes are taken at the end of each context. */
   async #run(
     { name, ids }: EvalText,
     codec: EvalCodec,
     { onLogits }: { onLogits: (position: number, logits: Float32Array) => void },
-  ): Promise<{ sizes: CacheSize[]; windowBytes: number; sealedLayerCount: number }> {
+  ): Promise<{ ofContexts: CacheSize[]; beside: BesideSize }> {
     const { contexts } = this.#plan;
     const tokenCount = contexts[contexts.length - 1];
     const promptIds = ids.slice(0, tokenCount);
@@ -182,19 +215,18 @@ class Evaluation {
     });
     const options = { promptIds, ...codecOptions };
     const run = await createSequenceRun(this.#model, options);
-    const sizes: CacheSize[] = [];
+    const ofContexts: CacheSize[] = [];
     try {
       for (let position = 0; position < tokenCount;) {
         this.#progress(`${name}, ${codec.name}: ${position} of ${tokenCount} tokens`, {
           share: position / tokenCount,
         });
         position += await feedSlice(run, { position, tokenCount, plan: this.#plan, onLogits });
-        while (sizes.length < contexts.length && contexts[sizes.length] <= position) {
-          sizes.push(cacheSize(run, codec));
+        while (ofContexts.length < contexts.length && contexts[ofContexts.length] <= position) {
+          ofContexts.push(cacheSize(run, codec));
         }
       }
-      const { windowBytes, sealedLayerCount } = run;
-      return { sizes, windowBytes, sealedLayerCount };
+      return { ofContexts, beside: besideSize(run) };
     } finally {
       run.destroy();
     }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { LoadedModel } from "../runtime/load_model.ts";
+import { ALL_IN_TOKENS, type AllIn, allInBytes } from "./all_in.ts";
 import type { SequenceRun, SideBytes } from "../runtime/sequence_run.ts";
 import type { CacheBytes } from "../engine/types.ts";
 import type { PerSide } from "./baselines/baseline.ts";
@@ -47,8 +49,36 @@ export interface EvalReport extends ContextReport {
   sinks: { tokens: number; bytes: number };
   /** Device bytes of the raw window of a sequence; in no byte count above. */
   window_bytes: number;
+  /** Everything counted, at some lengths; empty if nothing was sealed. */
+  all_in: AllIn[];
+  /** Where the distribution is furthest from exact. */
+  worst: WorstToken;
   /** By context, shortest first. */
   contexts: ContextReport[];
+}
+
+/** The position of the largest KL. */
+export interface WorstToken {
+  position: number;
+  kl: number;
+  /** The text up to it, and the token that follows; null if texts cannot be quoted. */
+  before: string | null;
+  next: string | null;
+}
+
+/** What stands beside sealed blocks. */
+export interface BesideSize {
+  /** Device bytes of all raw windows, of those of layers that seal, and of the codec's tables. */
+  allWindows: number;
+  window: number;
+  tables: number;
+  sealedLayerCount: number;
+}
+
+/** What stands beside the sealed blocks of a run. */
+export function besideSize(run: SequenceRun): BesideSize {
+  const { windowBytes, sealedLayerCount, besideBytes } = run;
+  return { ...besideBytes, allWindows: windowBytes, sealedLayerCount };
 }
 
 /** Sizes of a cache at some time. */
@@ -108,27 +138,37 @@ export function evalReport(
     /** The codec with its settings. */
     words: string;
     from: number;
-    windowBytes: number;
-    sealedLayerCount: number;
+    sizes: BesideSize;
+    worst: WorstToken;
     contexts: ContextReport[];
   },
 ): EvalReport {
-  const { text, codec, words, from, windowBytes, sealedLayerCount, contexts } = facts;
+  const { text, codec, words, from, sizes, worst, contexts } = facts;
   const { kvHeadCount, headSize, name } = model.shape;
   const sinkTokens = sinkTokenCount(codec);
+  const blockBytes = 4 * kvHeadCount * headSize * BLOCK_TOKEN_COUNT * sizes.sealedLayerCount;
+  const sinks = sinkTokens * blockBytes / BLOCK_TOKEN_COUNT;
+  const last = contexts[contexts.length - 1];
+  const allInFacts = {
+    ...last.bytes,
+    blockCount: last.bytes.raw / blockBytes,
+    sinks,
+    sinksArePacked: codec.baseline === null,
+    window: sizes.window,
+    tables: sizes.tables,
+  };
   return {
     text,
     profile: words,
     codec: codec.name,
     model: name,
     from,
-    ...contexts[contexts.length - 1],
+    ...last,
     by_construction: codec.baseline !== null,
-    sinks: {
-      tokens: sinkTokens,
-      bytes: sinkTokens * sealedLayerCount * kvHeadCount * headSize * 4,
-    },
-    window_bytes: windowBytes,
+    sinks: { tokens: sinkTokens, bytes: sinks },
+    window_bytes: sizes.allWindows,
+    all_in: ALL_IN_TOKENS.flatMap((tokens) => allInBytes(allInFacts, tokens) ?? []),
+    worst,
     contexts,
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AllIn } from "./all_in.ts";
 import type { ContextReport, EvalReport } from "./report.ts";
 
 /** One report on several lines if it is alone and of one context, else a line for each. */
@@ -35,16 +36,31 @@ function formatReport(report: EvalReport): string {
       `${bytes[name]} (K ${Math.round(bytes.k[name])}, V ${Math.round(bytes.v[name])})`,
     ]),
     ["bytes allocated", report.by_construction ? "by construction" : String(bytes.allocated)],
+    ["times smaller all in", report.all_in.map(allInWords).join(", ") || "nothing sealed"],
+    ["worst token", worstWords(report)],
     ["raw beside blocks", `window ${report.window_bytes}, sinks ${report.sinks.bytes} bytes`],
   ];
   return rows.map(([name, value]) => `${name.padEnd(20)} ${value}`).join("\n");
 }
+
+function allInWords({ tokens, ratio }: AllIn): string {
+  return `${ratio.toFixed(2)} at ${tokens}`;
+}
+
+function worstWords({ worst: { position, kl, before, next } }: EvalReport): string {
+  const quote = before === null ? "" : `: ${JSON.stringify(before)} before ${JSON.stringify(next)}`;
+  return `${position}, KL ${kl.toFixed(3)}${quote}`;
+}
+
+/** Tokens of the context whose ratio all in is a column. */
+const ALL_IN_COLUMN = 8192;
 
 const HEADS = [
   "text",
   "codec",
   "tokens",
   "smaller",
+  "all in 8K",
   "K bits",
   "V bits",
   "KL",
@@ -57,7 +73,11 @@ const HEADS = [
 
 function formatComparison(reports: readonly EvalReport[]): string {
   const rows = reports.flatMap((report) =>
-    report.contexts.map((context) => [report.text, report.codec, ...contextCells(context)])
+    report.contexts.map((context) => [
+      report.text,
+      report.codec,
+      ...contextCells(context, report.all_in),
+    ])
   );
   const widths = HEADS.map((head, column) =>
     Math.max(head.length, ...rows.map((row) => row[column].length))
@@ -69,10 +89,11 @@ function formatComparison(reports: readonly EvalReport[]): string {
   return [HEADS, ...rows].map(line).join("\n");
 }
 
-function contextCells(context: ContextReport): string[] {
+function contextCells(context: ContextReport, allIn: readonly AllIn[]): string[] {
   return [
     String(context.tokens),
     context.ratio.toFixed(2),
+    allIn.find(({ tokens }) => tokens === ALL_IN_COLUMN)?.ratio.toFixed(2) ?? "",
     context.bits.k.toFixed(2),
     context.bits.v.toFixed(2),
     context.kl_mean.toFixed(5),

@@ -9,6 +9,7 @@ import type { Calibration } from "../calibration/calibration.ts";
 import { invariant } from "../core/errors.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
+import { windowSizeBytes } from "../kvcache/cache_shape.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
@@ -154,6 +155,16 @@ export class SequenceRun {
   /** Bits per element of the same blocks, by side, with all side data. */
   bitsPerElement(): { k: number; v: number } {
     return this.#bits.total;
+  }
+
+  /** Device bytes of the raw windows of layers that seal, and of the codec's tables. */
+  get besideBytes(): { window: number; tables: number } {
+    const { shape, codec } = this.#plan;
+    const sealing = shape.stores.filter(({ isSealed }) => isSealed);
+    return {
+      window: sealing.reduce((sum, store) => sum + windowSizeBytes(shape, store), 0),
+      tables: codec.tableWords * WORD_SIZE_BYTES,
+    };
   }
 
   /** Device bytes of the raw window of the sequence. */

@@ -20,7 +20,10 @@ const WINDOW = { "gemma2.attention.sliding_window": 100 };
 const EXACT: EvalCodec = { name: "exact", profile: { name: "exact" }, baseline: null };
 
 const PLAN: EvalPlan = {
-  texts: [{ name: "a.txt", ids: tinyPrompt(460, 1) }, { name: "b.txt", ids: tinyPrompt(460, 2) }],
+  texts: [
+    { name: "a.txt", ids: tinyPrompt(460, 1), quote: String },
+    { name: "b.txt", ids: tinyPrompt(460, 2), quote: String },
+  ],
   codecs: [EXACT, profile("paper"), baseline("q8_0"), baseline("q4_0+sinks")],
   contexts: [320, 448],
   from: 256,
@@ -40,6 +43,15 @@ async function withModel(body: (model: LoadedModel, folder: string) => Promise<v
 }
 
 function checkSizes(report: EvalReport): void {
+  assertEquals(report.all_in.map(({ tokens }) => tokens), [2048, 8192, 32768]);
+  for (const { tokens, ratio, bytes, sealed, sinks, window, slack, tables } of report.all_in) {
+    assertAlmostEquals(bytes, sealed + sinks + window + slack + tables, 1e-6);
+    assertAlmostEquals(ratio, tokens * 2 * 2 * 2 * 32 * 2 / bytes, 1e-9);
+    assertEquals([window, sinks], [report.window_bytes, report.sinks.bytes]);
+  }
+  const { position, kl, before, next } = report.worst;
+  assert(position >= 256 && position < 448 && kl >= report.kl_p999, "the worst is one compared");
+  assert(before!.length > 0 && next!.length > 0, "it is quoted");
   for (const { bits, bytes, ratio, tokens } of report.contexts) {
     const blockCount = Math.floor((tokens - 1) / 64) - 2;
     // 2 layers, 2 heads of 32 channels, K and V of 64 tokens as f16.

@@ -11,7 +11,7 @@ import { BandedLayout } from "./layout.ts";
 import { packBanded, packSinks } from "./pack.ts";
 import { quantiseBanded } from "./quantise.ts";
 import { BANDED_PROFILES, type BandedProfile } from "./settings.ts";
-import type { BandedTables } from "./tables.ts";
+import { type BandedTables, quantiserWords, readerWords } from "./tables.ts";
 import { bandedValues } from "./values.ts";
 
 /** Packs in bands, by steps calibrated on the model. */
@@ -25,6 +25,7 @@ export class BandedCodec implements Codec {
   readonly tables: readonly BandedTables[];
   readonly recordWords: { min: number; max: number };
   readonly fixedWords: number;
+  readonly tableWords: number;
   readonly sinkCount: number;
   readonly identity: string;
 
@@ -37,6 +38,10 @@ export class BandedCodec implements Codec {
     this.layout = new BandedLayout({ kvHeadCount, headSize, sinkCount: profile.sinkCount });
     this.recordWords = { min: this.layout.recordWordsMin, max: this.layout.recordWordsMax };
     this.fixedWords = this.layout.fixedWords(false);
+    const words = tables.map((layer) =>
+      quantiserWords(layer).length + readerWords(layer).length + layer.bands.length
+    );
+    this.tableWords = words.reduce((sum, each) => sum + each, 0);
     this.identity = `${JSON.stringify(profile)} ${tablesDigest(tables)}`;
   }
 

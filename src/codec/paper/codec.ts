@@ -19,6 +19,7 @@ import { paperValues } from "./values.ts";
 export class PaperCodec implements Codec {
   readonly id = "paper";
   readonly isExact = false;
+  readonly tableWords = 0;
   readonly sinkCount = 0;
   readonly profile: PaperProfile;
   /** Of its records. */

@@ -14,6 +14,7 @@ export class RawCodec implements Codec {
   readonly id = "raw";
   readonly isExact = true;
   readonly fixedWords = 0;
+  readonly tableWords = 0;
   readonly sinkCount = 0;
   readonly profile: RawProfile;
   readonly recordWords: { min: number; max: number };

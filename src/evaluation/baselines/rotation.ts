@@ -40,7 +40,8 @@ export function rotatedAsLlama(
   };
 }
 
-function largestPowerOfTwoIn(value: number): number {
+/** The largest power of two that divides a whole number. */
+export function largestPowerOfTwoIn(value: number): number {
   return value & -value;
 }
 

@@ -11,6 +11,8 @@ import { llamaLargest } from "./llama_largest.ts";
 import { LLAMA_Q8_0 } from "./llama_q8_0.ts";
 import { rotatedAsLlama } from "./rotation.ts";
 import { tokenHeadInteger } from "./token_head_integer.ts";
+import { turbo } from "./turbo.ts";
+import { varianceNormalised } from "./variance_normalised.ts";
 
 /** Added to a baseline's name: the first tokens stay raw. */
 export const SINKS_SUFFIX = "+sinks";
@@ -26,6 +28,11 @@ const CODECS: Readonly<Record<string, (shape: HeadShape) => BaselineCodec>> = {
   "q4_0-unrotated": () => llamaLargest(4),
   kivi4: () => kivi(4),
   kivi2: () => kivi(2),
+  turbo4: (shape) => turbo(4, shape),
+  turbo3: (shape) => turbo(3, shape),
+  "kvarn-k4v2": (shape) => varianceNormalised({ k: 4, v: 2 }, shape),
+  kvarn3: (shape) => varianceNormalised({ k: 3, v: 3 }, shape),
+  kvarn2: (shape) => varianceNormalised({ k: 2, v: 2 }, shape),
   int4: (shape) => tokenHeadInteger(4, shape),
   int3: (shape) => tokenHeadInteger(3, shape),
 };

@@ -1,0 +1,66 @@
+/**
+ * What a cache takes with everything that is needed to read it: sealed blocks with their side data,
+ * raw first tokens, the raw window, what the allocator adds, and the codec's tables. The ratio of
+ * sealed blocks leaves out most of that, and short contexts are mostly that.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+
+/** Contexts that reports count, tokens. */
+export const ALL_IN_TOKENS: readonly number[] = [2048, 8192, 32768];
+
+/** Bytes of one sequence's cache at a length, by part. */
+export interface AllIn {
+  tokens: number;
+  /** f16 bytes of all its tokens over the bytes of all parts. */
+  ratio: number;
+  /** Sum of all parts. */
+  bytes: number;
+  /** Sealed blocks with side data, without raw first tokens. */
+  sealed: number;
+  /** Raw first tokens of the sequence. */
+  sinks: number;
+  /** Raw window of layers that seal. */
+  window: number;
+  /** Directory of blocks, and what their extents are rounded up by. */
+  slack: number;
+  /** Tables of the codec, one set for all sequences. */
+  tables: number;
+}
+
+/** What is known of a cache that has sealed some blocks. */
+export interface AllInFacts {
+  /** Blocks sealed so far, and bytes of them as f16, packed with first tokens, and allocated. */
+  blockCount: number;
+  raw: number;
+  packed: number;
+  allocated: number;
+  /** Bytes of raw first tokens, part of `packed` if `sinksArePacked`. */
+  sinks: number;
+  sinksArePacked: boolean;
+  window: number;
+  tables: number;
+}
+
+/** Blocks that are sealed once a sequence of so many tokens has been read. */
+export function sealedBlockCount(tokens: number): number {
+  return Math.max(0, Math.floor((tokens - 1) / BLOCK_TOKEN_COUNT) - 2);
+}
+
+/**
+ * Bytes at some length, counted from what blocks took so far; 0 blocks give no answer.
+ *
+ * @returns Null if nothing is sealed.
+ */
+export function allInBytes(facts: AllInFacts, tokens: number): AllIn | null {
+  const { blockCount, raw, sinks, window, tables } = facts;
+  if (blockCount === 0) return null;
+  const share = sealedBlockCount(tokens) / blockCount;
+  const sealed = share * (facts.packed - (facts.sinksArePacked ? sinks : 0));
+  const slack = share * (facts.allocated - facts.packed);
+  const bytes = sealed + sinks + window + slack + tables;
+  const rawBytes = tokens * raw / (blockCount * BLOCK_TOKEN_COUNT);
+  return { tokens, ratio: rawBytes / bytes, bytes, sealed, sinks, window, slack, tables };
+}
