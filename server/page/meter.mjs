@@ -172,6 +172,7 @@ export class Meter {
       list([
         ...(figure === null ? empty : []),
         ["held for them", orNull(allocated, formatBytes)],
+        ["all in, with raw windows", orNull(memory.all_in_bytes, formatBytes)],
         ["kept for later", metric("packkv:kv_retained_bytes", formatBytes)],
         ["cache in use", orNull(memory.cache_usage, share)],
         ["GPU memory in all", orNull(memory.device_bytes, formatBytes)],

@@ -105,6 +105,8 @@ export function propsRoute(routes: RouteContext): ApiRoute {
           cache_capacity_bytes: info.cacheCapacityBytes,
           cache_usage: stats.cacheUsage,
           window_bytes: info.windowBytes,
+          table_bytes: info.tableBytes,
+          all_in_bytes: stats.cacheBytes.allocated + info.windowBytes + info.tableBytes,
           cache_bytes: stats.cacheBytes,
           layers: stats.layerBytes.map((layer) => ({
             window_tokens: layer.reach,

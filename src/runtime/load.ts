@@ -147,6 +147,7 @@ async function createRuntime(
     stepTokenCountMax,
     layerReaches: layerBytes(scheduler.stats(), plan.shape).map(({ reach }) => reach),
     windowBytes: runner.cache.sizeBytes.window,
+    tableBytes: plan.codec.tableWords * WORD_SIZE_BYTES,
     cacheCapacityBytes: runner.cache.sizeBytes.arena,
     cacheWantedBytes: wantedCacheBytes,
     blockCapacity: blockCapacity(plan),
@@ -195,6 +196,7 @@ type Derived =
   | "stepTokenCountMax"
   | "layerReaches"
   | "windowBytes"
+  | "tableBytes"
   | "cacheCapacityBytes"
   | "cacheWantedBytes"
   | "blockCapacity";

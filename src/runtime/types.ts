@@ -142,6 +142,8 @@ export interface EngineInfo {
   layerReaches: readonly (number | null)[];
   /** Device bytes of the raw windows of all layers and slots. */
   windowBytes: number;
+  /** Device bytes of the codec's tables, one set for all sequences. */
+  tableBytes: number;
   /** Device bytes of the arena. */
   cacheCapacityBytes: number;
   /** What it would take if the device had room for it; null if it has. */

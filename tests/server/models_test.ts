@@ -82,6 +82,8 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     cache_capacity_bytes: 5000,
     cache_usage: 0.25,
     window_bytes: 300,
+    table_bytes: 40,
+    all_in_bytes: 1024 + 300 + 40,
     cache_bytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
     layers: [
       { window_tokens: 512, kv_layer: 0, window_bytes: 200, packed_bytes: 0 },

@@ -102,6 +102,7 @@ const INFO: EngineInfo = {
   weightBytes: 900,
   layerReaches: [512, null],
   windowBytes: 300,
+  tableBytes: 40,
   cacheCapacityBytes: 5000,
   cacheWantedBytes: null,
   blockCapacity: 7,
