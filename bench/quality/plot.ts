@@ -27,8 +27,16 @@ export interface CurvePoint {
   kl: number;
 }
 
-const FAMILIES = ["packkv", "PackKV as published", "llama.cpp", "KIVI", "plain integers"] as const;
-const COLOURS = ["#d7263d", "#f29e4c", "#1b6ca8", "#3a9d63", "#8a8a8a"];
+const FAMILIES = [
+  "packkv",
+  "PackKV as published",
+  "llama.cpp",
+  "KIVI",
+  "TurboQuant",
+  "KVarN",
+  "plain integers",
+] as const;
+const COLOURS = ["#d7263d", "#f29e4c", "#1b6ca8", "#3a9d63", "#7b4fa3", "#9c6b30", "#8a8a8a"];
 const SIZE = { width: 720, height: 440 };
 /** A Vega expression. */
 const HAS_SINKS = `indexof(datum.codec, ${JSON.stringify(SINKS_SUFFIX)}) >= 0`;
@@ -63,6 +71,8 @@ function familyOf(codec: string): CurvePoint["family"] {
   if (codec.startsWith("paper")) return "PackKV as published";
   if (!BASELINE_NAMES.includes(codec)) return "packkv";
   if (codec.startsWith("kivi")) return "KIVI";
+  if (codec.startsWith("turbo")) return "TurboQuant";
+  if (codec.startsWith("kvarn")) return "KVarN";
   return codec.startsWith("int") ? "plain integers" : "llama.cpp";
 }
 

@@ -6,6 +6,7 @@
 
 import { basename } from "node:path";
 import { type EvalText, evaluate } from "../../src/evaluation/eval.ts";
+import { formatCopying } from "../../src/evaluation/copying/copying_table.ts";
 import { formatReports } from "../../src/evaluation/report_table.ts";
 import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
@@ -16,6 +17,7 @@ import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
 import { CODEC_FLAGS } from "./codec_flags.ts";
+import { type CopyingRequest, readCopying, runCopying } from "./eval_copying.ts";
 import { type CodecRequest, readCodecRequests, resolveCodecs } from "./eval_codecs.ts";
 import { readRetrieval, type RetrievalRequest, runRetrieval } from "./eval_retrieval.ts";
 import { type Flags, parseFlags } from "./flags.ts";
@@ -45,7 +47,9 @@ export const evalCommand: Command = {
       choices: ["chat", "completion"],
       help: "whether the document is a message (default: if the model has a chat template)",
     },
-    seed: { value: "N", help: "of the codes and where they are hidden (default: 1)" },
+    copying: { help: "have pieces of text copied over --tokens of it instead (default: 1024)" },
+    pieces: { value: "N", help: "pieces of each of the five kinds to copy (default: 4)" },
+    seed: { value: "N", help: "of codes and where they are hidden, or of pieces (default: 1)" },
     state: { value: "FOLDER", help: "keep what is done there, and go on from it after a cut" },
     json: { help: "print JSON: an object, or an array of several" },
     ...CODEC_FLAGS,
@@ -56,6 +60,7 @@ export const evalCommand: Command = {
     "packkv eval --text a.txt,b.txt --profiles paper,paper:repack=greedy,q4_0,kivi2+sinks",
     "packkv eval --text book.txt --contexts 2048,4096,8192 --profiles paper,baselines --state st",
     "packkv eval --retrieval --text book.txt --profiles exact,paper,q4_0",
+    "packkv eval --copying --text book.txt --profiles balanced,q4_0",
   ],
   notes: [
     "Every token is read from the cache in the state it would have in decode; the report is the",
@@ -67,6 +72,8 @@ export const evalCommand: Command = {
     "A large vocabulary takes most of the time: --every 4 compares a quarter of the positions.",
     "--retrieval hides lines with codes, and tables of entries, in a document made of the text,",
     "and scores whether the model goes on with the right digits after it.",
+    "--copying has tables, JSON, names, code and tool calls repeated from before the text, and",
+    "scores what is right, with differences to the exact cache in intervals of 95%.",
   ],
   needsGpu: true,
   run,
@@ -78,6 +85,7 @@ interface Request {
   texts: readonly TextFile[];
   stateFolder: string | null;
   retrieval: RetrievalRequest | null;
+  copying: CopyingRequest | null;
   contexts: readonly number[];
   from: number;
   every: number;
@@ -86,13 +94,15 @@ interface Request {
 async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, evalCommand.flags);
   flags.refusePositionals();
-  const retrieval = readRetrieval(flags);
+  const copying = readCopying(flags);
+  const retrieval = copying === null ? readRetrieval(flags) : null;
   const contexts = readContexts(flags);
   const request: Request = {
     codecs: readCodecRequests(flags),
     texts: await readTexts(flags),
     stateFolder: flags.text("state"),
     retrieval,
+    copying,
     contexts,
     from: flags.number("from", { ...COUNT_RANGE, min: 0 }) ??
       Math.min(FROM_DEFAULT, contexts[0] - 1),
@@ -119,7 +129,7 @@ async function measure(
   request: Request,
   progress: ProgressLine,
 ): Promise<{ reports: readonly unknown[]; table: string }> {
-  const { stateFolder, retrieval, contexts, from, every } = request;
+  const { stateFolder, retrieval, copying, contexts, from, every } = request;
   const codecs = resolveCodecs(request.codecs, model.shape);
   const options = {
     onProgress: progress.update,
@@ -129,6 +139,11 @@ async function measure(
     const [text] = request.texts;
     const reports = await runRetrieval(model, { retrieval, text, codecs, options });
     return { reports, table: formatRetrieval(reports) };
+  }
+  if (copying !== null) {
+    const [text] = request.texts;
+    const reports = await runCopying(model, { copying, text, codecs, options });
+    return { reports, table: formatCopying(reports) };
   }
   const plan = { texts: tokenizeTexts(model, request.texts), codecs, contexts, from, every };
   const reports = await evaluate(model, plan, options);

@@ -14,6 +14,7 @@
 
 import type { ChatTemplate, Tokenizer } from "../../tokenizer/types.ts";
 import { withBos } from "../../tokenizer/with_bos.ts";
+import { seededRandom } from "../seeded_random.ts";
 import { KEY_WORDS } from "./words.ts";
 
 /** What is asked for. */
@@ -204,15 +205,4 @@ function sentences(text: string): string[] {
 function shuffled<T>(values: readonly T[], random: () => number): T[] {
   const left = [...values];
   return values.map(() => left.splice(Math.floor(random() * left.length), 1)[0]);
-}
-
-/** Uniform numbers in [0, 1): mulberry32. */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,0 +1,87 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { type EvalCodec, EXACT } from "../../../src/evaluation/codecs.ts";
+import {
+  type CopyingPlan,
+  evaluateCopying,
+  interval,
+  scorePiece,
+} from "../../../src/evaluation/copying/copying.ts";
+import { formatCopying } from "../../../src/evaluation/copying/copying_table.ts";
+import { makePiece, PIECE_KINDS } from "../../../src/evaluation/copying/pieces.ts";
+import { readGguf } from "../../../src/gguf/read_gguf.ts";
+import { loadModel } from "../../../src/runtime/load_model.ts";
+import { createTokenizer } from "../../../src/tokenizer/tokenizer.ts";
+import { withTinyModel } from "../../support/tiny_engine.ts";
+
+Deno.test("makePiece() draws texts by their seed, with a given line and parts that are in them", () => {
+  for (const kind of PIECE_KINDS) {
+    const piece = makePiece(kind, 1);
+    assertEquals(makePiece(kind, 1), piece);
+    assert(makePiece(kind, 2).text !== piece.text, kind);
+    assert(piece.text.indexOf("\n") > 0 && piece.parts.length >= 8, kind);
+    for (const { start, end } of piece.parts) {
+      assert(/^[\w.+= ;-]+$/.test(piece.text.slice(start, end)), piece.text.slice(start, end));
+    }
+  }
+  const [first] = makePiece("table", 1).parts;
+  assert(makePiece("table", 1).text.startsWith("item,place,count,price\n"));
+  assert(first.start > 0);
+});
+
+Deno.test("scorePiece() counts tokens, characters before the first wrong one, and parts without any", () => {
+  // "a\n" is given; tokens "bb", "cc", "dd", "ee".
+  const piece = {
+    kind: "names",
+    text: "a\nbbccddee",
+    parts: [{ start: 2, end: 5 }, { start: 6, end: 8 }, { start: 8, end: 10 }],
+  } as const;
+  const ends = [4, 6, 8, 10];
+  const perfect = scorePiece({ piece, ends }, [true, true, true, true]);
+  assertEquals(perfect, { tokens: 1, copied: 1, parts: 1 });
+  // The second token is wrong: it is part of the first part, and what is right behind it counts.
+  const spoilt = scorePiece({ piece, ends }, [true, false, true, true]);
+  assertEquals(spoilt, { tokens: 0.75, copied: 0.25, parts: 2 / 3 });
+});
+
+Deno.test("interval() is the mean and 1.96 standard errors", () => {
+  const { mean, margin } = interval([1, 2, 3, 6]);
+  assertEquals(mean, 3);
+  assertAlmostEquals(margin, 1.96 * Math.sqrt((4 + 1 + 0 + 9) / 3 / 4), 1e-12);
+  assertEquals(interval([0.5]), { mean: 0.5, margin: 0 });
+});
+
+const PAPER: EvalCodec = {
+  name: "paper",
+  profile: { name: "paper", keyRel: 0.5, valueRel: 0.5 },
+  baseline: null,
+};
+
+Deno.test("evaluateCopying() compares every codec with exact, piece by piece", () =>
+  withTinyModel({ contextLength: 2048 }, async (path) => {
+    const file = await readGguf(path);
+    const model = await loadModel(file, () => {});
+    const plan: CopyingPlan = {
+      filler: { name: "f.txt", text: "some words between. ".repeat(20) },
+      distance: 100,
+      pieceCount: 1,
+      seed: 3,
+      codecs: [PAPER],
+      tokenizer: createTokenizer(file.metadata),
+    };
+    try {
+      const [exact, paper] = await evaluateCopying(model, plan);
+      assertEquals([exact.codec, paper.codec], [EXACT.name, "paper"]);
+      assertEquals(exact.against_exact.tokens, { mean: 0, margin: 0 });
+      assertEquals(paper.all.pieces, PIECE_KINDS.length);
+      const difference = paper.all.tokens - exact.all.tokens;
+      assertAlmostEquals(paper.against_exact.tokens.mean, difference, 1e-12);
+      assertEquals(formatCopying([exact, paper]).split("\n").length, 4);
+      await assertRejects(
+        () => evaluateCopying(model, { ...plan, distance: 5000 }),
+        RangeError,
+        "Cannot copy over 5000 tokens",
+      );
+    } finally {
+      model.gpu.close();
+    }
+  }));
