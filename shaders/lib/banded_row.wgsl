@@ -20,8 +20,8 @@ fn turn_scale(turn: Turn) -> f32 {
   return select(1.0, 16.0, turn.high == 1u);
 }
 
-// What a shifted pack adds to its first seven codes and takes from the eighth: half a code, in turns
-// of low digits, which say whether it is odd; never in the row that the places of sinks cut.
+// What a shifted pack adds to its first seven codes and takes from the eighth: half a code, in
+// turns of low digits, which say whether it is odd; never in the row that the places of sinks cut.
 fn shift_of(turn: Turn, has_sinks: bool) -> f32 {
   let can_shift = (turn.high == 0u) & !(has_sinks & (turn.row == CUT_ROW));
   return select(0.0, 0.5, can_shift);

@@ -46,7 +46,7 @@ export class Divergence {
     this.#logProbsExact.push(exact.targetLogProb);
   }
 
-  /** Which of the positions, in the order they were added, has the largest KL; the first of equals. */
+  /** Which position, in the order they were added, has the largest KL; the first of equal ones. */
   worst(): { index: number; kl: number } {
     const index = this.#kls.reduce((best, kl, at) => kl > this.#kls[best] ? at : best, 0);
     return { index, kl: this.#kls[index] };

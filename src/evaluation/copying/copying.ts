@@ -101,7 +101,7 @@ export async function evaluateCopying(
     const tokenCount = promptIds.length + copyIds.length;
     if (tokenCount <= model.shape.contextLengthTrained) continue;
     throw new RangeError(
-      `Cannot copy over ${plan.distance} tokens: with its pieces a prompt has ${tokenCount}, more ` +
+      `Cannot copy over ${plan.distance} tokens: a prompt with its piece has ${tokenCount}, more ` +
         `than the model's context of ${model.shape.contextLengthTrained}`,
     );
   }
