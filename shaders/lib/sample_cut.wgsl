@@ -2,8 +2,37 @@
 // Search of the cut of a row: the key where the count or the mass of the tokens above it reaches a
 // target. Nothing is sorted: each pass over the row counts 16 thresholds at once and keeps the
 // interval between two of them, so 3 to 5 passes are usual and 9 the most.
-// Needs: Settings, Cut, cut, load_4, first_4, end_4, weights_of, ordered_key, top_logit,
-// WORKGROUP_SIZE
+// Needs: lib/sample_weights.wgsl; WORKGROUP_SIZE, row_start, row_end, and load_4(index), four
+//        elements of which those outside of the row are LOWEST
+
+const MASS_ONE: f32 = 2147483648.0; // the whole mass, in the units of `masses`
+const NO_LIMIT: u32 = 0xffffffffu;
+
+// Kept are the keys above `key`, and `tie_count` of those equal to it, lowest ids first.
+struct Cut {
+  key: u32,
+  tie_count: u32,
+  mass: u32, // of what is kept
+}
+
+var<workgroup> cut: Cut;
+
+fn ordered_key(value: f32) -> u32 {
+  let bits = bitcast<u32>(value);
+  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+}
+
+fn value_of_key(key: u32) -> f32 {
+  return bitcast<f32>(select(~key, key & 0x7fffffffu, key >= 0x80000000u));
+}
+
+fn first_4() -> u32 {
+  return row_start >> 2u;
+}
+
+fn end_4() -> u32 {
+  return (row_end + 3u) >> 2u;
+}
 
 // The cut lies in [low, high); what is at `high` and above is kept.
 struct Search {

@@ -19,12 +19,17 @@ import {
   needsCounts,
   tokenCountWords,
 } from "../kernels/logits_adjust/row.ts";
+import { SampleChunksKernel } from "../kernels/sample/chunks.ts";
+import { SampleKernel } from "../kernels/sample/row.ts";
 import {
+  type BoundSample,
   SAMPLE_SETTINGS_SIZE_BYTES,
-  SampleKernel,
   sampleSettingsWords,
-} from "../kernels/sample/row.ts";
+  type TokenSampler,
+} from "../kernels/sample/sampling.ts";
+import { SAMPLE_VARIANTS } from "../kernels/sample/variants.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, TokenLogprobsKernel } from "../kernels/token_logprobs/row.ts";
+import { chooseVariant } from "../kernels/variant.ts";
 
 /** What a sequence asks beside its {@link SamplingOptions}. */
 export interface SamplingExtras {
@@ -70,10 +75,10 @@ export interface SamplerPath {
   results: GPUBuffer;
   adjusted: GPUBuffer;
   /** Chooses from the model's logits. */
-  sample: GPUBindGroup;
+  sample: BoundSample;
   adjust: GPUBindGroup;
   /** Chooses from the adjusted logits. */
-  sampleAdjusted: GPUBindGroup;
+  sampleAdjusted: BoundSample;
   report: GPUBindGroup;
 }
 
@@ -83,7 +88,7 @@ export class Sampler {
   #gpu: Gpu;
   #ids: GPUBuffer;
   #vocabSize: number;
-  #sample: SampleKernel;
+  #sample: TokenSampler;
   #adjust: LogitsAdjustKernel;
   #slots: { settings: GPUBuffer; adjust: GPUBuffer; bias: GPUBuffer };
   #masks: GPUBuffer;
@@ -94,7 +99,7 @@ export class Sampler {
   private constructor(
     gpu: Gpu,
     options: { ids: GPUBuffer; slotCount: number; vocabSize: number },
-    kernels: { sample: SampleKernel; adjust: LogitsAdjustKernel; logprobs: TokenLogprobsKernel },
+    kernels: { sample: TokenSampler; adjust: LogitsAdjustKernel; logprobs: TokenLogprobsKernel },
   ) {
     const { ids, slotCount, vocabSize } = options;
     this.#gpu = gpu;
@@ -120,7 +125,11 @@ export class Sampler {
     options: { ids: GPUBuffer; slotCount: number; vocabSize: number },
   ): Promise<Sampler> {
     const { vocabSize } = options;
-    const sample = await SampleKernel.create(gpu, { vocabSize });
+    const how = { facts: gpu.facts, shape: { vocabSize } };
+    const isByChunks = chooseVariant("sample", SAMPLE_VARIANTS, how).name === "chunks";
+    const sample = await (isByChunks ? SampleChunksKernel : SampleKernel).create(gpu, {
+      vocabSize,
+    });
     const adjust = await LogitsAdjustKernel.create(gpu, { vocabSize });
     const logprobs = await TokenLogprobsKernel.create(gpu, { vocabSize });
     return new Sampler(gpu, options, { sample, adjust, logprobs });
@@ -142,7 +151,7 @@ export class Sampler {
       wanted,
       results,
       adjusted,
-      sample: this.#sample.bind({ logits, rows, settings, ids }),
+      sample: this.#sample.bind({ logits, rows, settings, ids }, rowCount),
       adjust: this.#adjust.bind({
         logits,
         rows,
@@ -153,7 +162,7 @@ export class Sampler {
         counts,
         adjusted,
       }),
-      sampleAdjusted: this.#sample.bind({ logits: adjusted, rows, settings, ids }),
+      sampleAdjusted: this.#sample.bind({ logits: adjusted, rows, settings, ids }, rowCount),
       report: this.logprobs.bind({ logits, wanted, ids, results }),
     };
     this.#paths.push(path);
@@ -228,8 +237,9 @@ export class Sampler {
   /** Frees all buffers. */
   destroy(): void {
     const own = [...Object.values(this.#slots), this.#masks, this.#counts];
-    const ofPaths = this.#paths.flatMap(({ rows, wanted, results, adjusted }) => {
-      return [rows, wanted, results, adjusted];
+    const ofPaths = this.#paths.flatMap((path) => {
+      const { rows, wanted, results, adjusted, sample, sampleAdjusted } = path;
+      return [rows, wanted, results, adjusted, ...sample.scratch, ...sampleAdjusted.scratch];
     });
     for (const buffer of [...own, ...ofPaths]) this.#gpu.destroyBuffer(buffer);
   }

@@ -32,6 +32,7 @@ import type { MatmulOutput } from "../../src/kernels/matmul/product.ts";
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../../src/kernels/matmul/tile.ts";
 import { NormAddKernel } from "../../src/kernels/norm_add/row.ts";
+import { SampleChunksKernel } from "../../src/kernels/sample/chunks.ts";
 import { SampleKernel } from "../../src/kernels/sample/row.ts";
 import { TokenLogprobsKernel } from "../../src/kernels/token_logprobs/row.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../../src/kernels/weight_formats.ts";
@@ -204,6 +205,7 @@ async function logitTexts({ model, facts }: TextOptions): Promise<KernelText[]> 
   const { vocabSize } = model;
   await LogitsAdjustKernel.create(gpu, { vocabSize });
   await SampleKernel.create(gpu, { vocabSize });
+  await SampleChunksKernel.create(gpu, { vocabSize });
   await TokenLogprobsKernel.create(gpu, { vocabSize });
   return texts;
 }
