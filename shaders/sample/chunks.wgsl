@@ -1,6 +1,6 @@
 //: file shaders/sample/chunks.wgsl
-// sample/chunks: what sample/row chooses, in three stages of which two go through the vocabulary with
-// many workgroups for each row, so that a GPU is filled
+// sample/chunks: what sample/row chooses, in three stages of which two go through the vocabulary
+// with many workgroups for each row, so that a GPU is filled
 //
 // Source:    as shaders/sample/row.wgsl; candidates before the choice as in FlashInfer's sampling
 // Binds:     src/kernels/sample/chunks.ts, which appends lib/sample_*.wgsl; the first stages are
@@ -110,7 +110,8 @@ fn main(
     cut = Cut(0u, NO_LIMIT, u32(MASS_ONE));
   }
   workgroupBarrier();
-  atomicAdd(&candidate_count, select(own.candidate_count, TOO_MANY, own.candidate_count > SLOT_COUNT));
+  let is_over = own.candidate_count > SLOT_COUNT;
+  atomicAdd(&candidate_count, select(own.candidate_count, TOO_MANY, is_over));
   all.mass = sum_lanes(lane, own.mass);
   all.candidate_mass = sum_lanes(lane, own.candidate_mass);
   all.candidate_count = atomicLoad(&candidate_count);
