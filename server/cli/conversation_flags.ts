@@ -5,6 +5,7 @@
  */
 
 import type { ConversationOptions } from "../replay/conversations.ts";
+import { TurnFile, turnFilePath } from "../replay/turn_file.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
 
 /** Flags of {@link readConversationFlags}. */
@@ -26,9 +27,16 @@ export const CONVERSATION_FLAGS: FlagSpecs = {
   },
 };
 
-/** Reads the flags of conversations. */
-export function readConversationFlags(flags: Flags): ConversationOptions {
+/**
+ * Reads the flags of conversations, and where sampled answers are kept.
+ *
+ * @param modelKey Stands for the model.
+ */
+export function readConversationFlags(flags: Flags, modelKey: string): ConversationOptions {
+  const folder = flags.text("kv-disk");
   return {
+    modelKey,
+    ...(folder === null ? {} : { store: new TurnFile(turnFilePath(folder, modelKey)) }),
     rereads: flags.text("reread-answers") !== "off",
     replays: flags.text("replay-answers") !== "off",
     placesLines: flags.text("place-lines") !== "off",

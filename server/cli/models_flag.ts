@@ -149,7 +149,7 @@ async function toSource(id: string, settings: Settings): Promise<ModelSource> {
   const templateSource = await readChatTemplate(flags);
   const aliases = (flags.text("aliases") ?? "").split(",").map((each) => each.trim());
   // These outlive what is loaded.
-  const conversations = new Conversations(readConversationFlags(flags));
+  const conversations = new Conversations(readConversationFlags(flags, model ?? ""));
   let outline: ModelOutline | null = null;
   return {
     id,

@@ -235,7 +235,7 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     engine: readEngineFlags(flags),
     models: await readModelsFlags(flags),
     templateSource: await readChatTemplate(flags),
-    conversations: readConversationFlags(flags),
+    conversations: readConversationFlags(flags, flags.text("model") ?? ""),
   };
 }
 

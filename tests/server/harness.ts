@@ -11,13 +11,15 @@ export interface HarnessOptions {
   app?: Partial<AppOptions>;
   info?: Partial<EngineInfo>;
   requestLimitMs?: number;
+  /** In the place of one that follows the script. */
+  engine?: FakeEngine;
   /** In the place of the fake tokenizer and template. */
   model?: Partial<Pick<ServedModel, "tokenizer" | "chatTemplate" | "conversations">>;
 }
 
 /** A ready app named `fake` over an engine that follows `script`. */
 export function harness(script: FakeScript, options: HarnessOptions = {}) {
-  const engine = new FakeEngine(script, options.info);
+  const engine = options.engine ?? new FakeEngine(script, options.info);
   const state = new ServerState(options);
   const served = { ...fakeModel(engine), ...options.model };
   const prompts = directPromptReader(served.tokenizer, served.chatTemplate);

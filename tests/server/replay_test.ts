@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type ConversationOptions, Conversations } from "../../server/replay/conversations.ts";
 import { REPLAY_HEADER } from "../../server/replay/report_header.ts";
+import { TurnFile, turnFilePath } from "../../server/replay/turn_file.ts";
 import { TurnMemory } from "../../server/replay/turn_memory.ts";
 import { GgufMetadata } from "../../src/gguf/metadata.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
@@ -239,4 +240,24 @@ Deno.test("TurnMemory keeps the answers used last within its bytes", () => {
   assert(memory.sizeBytes <= 10_000);
   memory.keep("d", turnOf(5000));
   assertEquals(memory.sizeBytes, 0, "one that is too large alone");
+});
+
+Deno.test("TurnFile gives back after a restart what was kept, but a line that a crash cut", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = turnFilePath(folder, "model");
+    const memory = new TurnMemory({ sizeBytesMax: 1e6, store: new TurnFile(path) });
+    const turn = { ids: [5, 6], text: "t", calls: "c", thoughts: null };
+    memory.keep("a", { turn });
+    memory.keep("b", { lines: "Today's date is 2026-11-29." });
+    const wrong = ['["c",{"turn":{"ids":[-1]}}]', "7", '["d",{"turn":{"ids":[1'];
+    await Deno.writeTextFile(path, wrong.join("\n"), { append: true });
+    const after = new TurnMemory({ sizeBytesMax: 1e6, store: new TurnFile(path) });
+    assertEquals(after.find("a"), { turn });
+    assertEquals(after.find("b"), { lines: "Today's date is 2026-11-29." });
+    assertEquals([after.find("c"), after.find("d")], [undefined, undefined]);
+    assert(turnFilePath(folder, "other") !== path, "tokens of another model mean something else");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
