@@ -6,6 +6,7 @@
  */
 
 import type { BandedTables } from "./banded/tables.ts";
+import type { RecordRows } from "./cold/record_rows.ts";
 import type { GivenProfile, ProfileTable } from "./profile_table.ts";
 import type { HeadShape } from "./raw_tile.ts";
 
@@ -43,6 +44,10 @@ export interface Codec {
   readonly sinkCount: number;
   /** What the bytes of a block depend on beside its values; part of the block's name. */
   readonly identity: string;
+  /** What both ends know of each layer beside its records; null if there is nothing. */
+  readonly tables: readonly BandedTables[] | null;
+  /** Records of 64 tokens as rows: what their cold form is made of. */
+  readonly rows: RecordRows;
   /**
    * The record of a raw tile: quantises, orders and packs. The device gives the same, bit for bit.
    *

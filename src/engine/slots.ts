@@ -7,7 +7,7 @@
 import { EngineError } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { writeAtomically } from "../tiers/atomic_file.ts";
-import type { StoredBlock } from "../tiers/block_file.ts";
+import type { StoredBlock } from "../tiers/block_format.ts";
 import { packSequence, parseSequence } from "../tiers/sequence_file.ts";
 import { sizesOf } from "../scheduler/block_memory.ts";
 import { kindOfKey } from "../scheduler/block_key.ts";
@@ -74,7 +74,7 @@ export class Slots {
       for (const block of held.blocks) blocks.push(await this.#read(block));
       const { tokenCount } = held;
       const tokenIds = prompt.promptIds;
-      const bytes = packSequence(sequenceFormat, { tokenIds, tokenCount, blocks });
+      const bytes = await packSequence(sequenceFormat, { tokenIds, tokenCount, blocks });
       await writeAtomically(path, bytes).catch((error) => {
         throw storageFailure(`save slot ${slot}`, error);
       });
@@ -102,7 +102,7 @@ export class Slots {
       }
       return refuse(`Cannot restore slot ${slot}: there is no such file`, "filename");
     });
-    const { tokenIds, tokenCount, blocks } = this.#parse(bytes);
+    const { tokenIds, tokenCount, blocks } = await this.#parse(bytes);
     if (tokenIds.length > info.contextLength) {
       refuse(
         `Cannot restore slot ${slot}: it has ${tokenIds.length} tokens, the context holds ` +
@@ -147,9 +147,9 @@ export class Slots {
       refuse(`Cannot ${action} slot ${slot}: nothing ran in it yet`);
   }
 
-  #parse(bytes: Uint8Array<ArrayBuffer>) {
+  async #parse(bytes: Uint8Array<ArrayBuffer>) {
     try {
-      const saved = parseSequence(this.#runtime.sequenceFormat, bytes);
+      const saved = await parseSequence(this.#runtime.sequenceFormat, bytes);
       const { tokenCount, tokenIds } = saved;
       const isSound = tokenCount % BLOCK_TOKEN_COUNT === 0 && tokenCount <= tokenIds.length;
       return isSound ? saved : refuse(`Cannot restore: ${tokenCount} tokens of ${tokenIds.length}`);

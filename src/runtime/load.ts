@@ -19,7 +19,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { BlockEventLog } from "../scheduler/block_events.ts";
 import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
-import type { BlockFormat } from "../tiers/block_file.ts";
+import type { BlockFormat } from "../tiers/block_format.ts";
 import type { SequenceFormat } from "../tiers/sequence_file.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
@@ -124,7 +124,7 @@ async function createRuntime(
   const policy = sealPolicy(options.sealPolicy);
   const content = contentName(plan, policy);
   const root = prefixRoot(gpu.facts, fingerprint, content);
-  const format = { ...shape, root: rootName([root]), profile: plan.codec.profile };
+  const format = blockFormat(plan, { shape, root: rootName([root]) });
   const tiers = await openTiers(options, format, fingerprint);
   const scheduler = new Scheduler({
     ...plan,
@@ -165,12 +165,20 @@ async function createRuntime(
   };
 }
 
+function blockFormat(
+  { codec, shape: { stores } }: CachePlan,
+  { shape, root }: { shape: ModelShape; root: string },
+): BlockFormat {
+  const layers = stores.filter(({ isSealed }) => isSealed).map(({ layer }) => layer);
+  return { ...shape, root, profile: codec.profile, cold: { layers, tables: codec.tables } };
+}
+
 function sequenceFormat(
-  { codec }: CachePlan,
+  plan: CachePlan,
   { shape, fingerprint, content }: { shape: ModelShape; fingerprint: string; content: string },
 ): SequenceFormat {
   const root = rootName([String(STORE_VERSION), fingerprint, content]);
-  return { ...shape, root, profile: codec.profile, fingerprint, codecName: content };
+  return { ...blockFormat(plan, { shape, root }), fingerprint, codecName: content };
 }
 
 async function openTiers(

@@ -7,10 +7,10 @@
 
 import { crc32 } from "node:zlib";
 import { portableForm } from "../codec/profile.ts";
-import type { CodecProfile } from "../codec/profile_types.ts";
 import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { kindOfKey } from "../scheduler/block_key.ts";
-import type { RecordSizes } from "../scheduler/block_memory.ts";
+import type { BlockFormat, StoredBlock } from "./block_format.ts";
+import { packColdBlock, parseColdBlock } from "./cold_form.ts";
 
 /** First word of a file: the bytes "PKVT". */
 const MAGIC = 0x54564b50;
@@ -20,39 +20,21 @@ const HEADER_BYTES = 6 * WORD_SIZE_BYTES + 32 + 40;
 const CHECKSUM_OFFSET = 5 * WORD_SIZE_BYTES;
 /** Bits of the words of a record; those above are the tokens it has fewer than 64. */
 const WORD_COUNT_BITS = 24;
-const FORMS = ["words", "portable"] as const;
-
-/** A block apart from any device. */
-export interface StoredBlock extends RecordSizes {
-  /** Name and kind: src/scheduler/block_key.ts. */
-  key: string;
-  /** Records, or raw tiles, of all stores, one after the other. */
-  words: Uint32Array<ArrayBuffer>;
-}
-
-/** What all blocks of one cache have in common. */
-export interface BlockFormat {
-  /** Stands for model, profile, format and device. */
-  root: string;
-  kvHeadCount: number;
-  headSize: number;
-  profile: CodecProfile;
-}
+const FORMS = ["words", "portable", "cold"] as const;
 
 /**
- * Writes a block: in its codec's portable form, which stands by itself. Where there is none,
- * for raw tiles and for records of fewer than 64 tokens, the words of the device.
+ * Writes a block: in the cold form if that is smaller; else in its codec's portable form, which
+ * stands by itself. Where there is none, and for records of fewer than 64 tokens, the words of the
+ * device.
  */
 export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Array<ArrayBuffer> {
-  const { key, recordWords, tokenCounts, words } = block;
-  const isWhole = kindOfKey(key) === "sealed" && tokenCounts === undefined;
-  const portable = isWhole ? portableForm(format, format.profile) : null;
-  const payload = portable ? portable.pack(sealedRecords(block)) : new Uint8Array(words.buffer);
+  const { key, recordWords, tokenCounts } = block;
+  const { form, payload } = packPayload(format, block);
   const tableBytes = recordWords.length * WORD_SIZE_BYTES;
   const bytes = new Uint8Array(HEADER_BYTES + tableBytes + payload.length);
   const view = new DataView(bytes.buffer);
-  const form = FORMS.indexOf(portable ? "portable" : "words");
-  const header = [MAGIC, FILE_VERSION, form, recordWords.length, payload.length];
+  const formIndex = FORMS.indexOf(form);
+  const header = [MAGIC, FILE_VERSION, formIndex, recordWords.length, payload.length];
   header.forEach((value, word) => view.setUint32(word * WORD_SIZE_BYTES, value, true));
   const name = new TextEncoder();
   name.encodeInto(format.root, bytes.subarray(CHECKSUM_OFFSET + 4));
@@ -65,6 +47,22 @@ export function packBlockFile(format: BlockFormat, block: StoredBlock): Uint8Arr
   bytes.set(payload, HEADER_BYTES + tableBytes);
   view.setUint32(CHECKSUM_OFFSET, crc32(bytes), true);
   return bytes;
+}
+
+function packPayload(
+  format: BlockFormat,
+  block: StoredBlock,
+): { form: (typeof FORMS)[number]; payload: Uint8Array } {
+  const { key, tokenCounts, words } = block;
+  const cold = packColdBlock(format, block);
+  if (cold !== null && cold.length < words.byteLength) return { form: "cold", payload: cold };
+  const isWhole = kindOfKey(key) === "sealed" && tokenCounts === undefined;
+  const portable = isWhole ? portableForm(format, format.profile) : null;
+  if (portable) return { form: "portable", payload: portable.pack(sealedRecords(block)) };
+  return {
+    form: "words",
+    payload: new Uint8Array(words.buffer, words.byteOffset, words.byteLength),
+  };
 }
 
 /**
@@ -104,7 +102,11 @@ export function parseBlockFile(
   const payload = bytes.slice(payloadStart);
   const portable = form === "portable" ? portableForm(format, format.profile) : null;
   if (form === "portable" && !portable) refuse(`profile ${format.profile.name} has no such form`);
-  const words = portable ? joined(portable.parse(payload)) : new Uint32Array(payload.buffer);
+  const words = portable
+    ? joined(portable.parse(payload))
+    : form === "cold"
+    ? parseColdBlock(format, { key, recordWords }, payload)
+    : new Uint32Array(payload.buffer);
   const wordCount = recordWords.reduce((sum, count) => sum + count, 0);
   if (words.length !== wordCount) refuse(`it has ${words.length} words of ${wordCount}`);
   const isWhole = tokenCounts.every((count) => count === BLOCK_TOKEN_COUNT);

@@ -11,7 +11,8 @@ import type { WantedBlock } from "../scheduler/beginning.ts";
 import { isSharedKey } from "../scheduler/block_key.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "../scheduler/retention.ts";
 import { UNFINISHED, writeAtomically } from "./atomic_file.ts";
-import { type BlockFormat, packBlockFile, parseBlockFile, type StoredBlock } from "./block_file.ts";
+import { packBlockFile, parseBlockFile } from "./block_file.ts";
+import type { BlockFormat, StoredBlock } from "./block_format.ts";
 
 /** Age of an unfinished file that no process writes any more. */
 const UNFINISHED_AGE_MS = 10 * 60_000;

@@ -7,7 +7,8 @@
 
 import { crc32 } from "node:zlib";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
-import { type BlockFormat, packBlockFile, parseBlockFile, type StoredBlock } from "./block_file.ts";
+import { packBlockFile, parseBlockFile } from "./block_file.ts";
+import type { BlockFormat, StoredBlock } from "./block_format.ts";
 
 /** First word of a file: the bytes "PKVS". */
 const MAGIC = 0x53564b50;
@@ -42,12 +43,21 @@ interface Header {
   blocks: { key: string; sizeBytes: number }[];
 }
 
-/** Writes a sequence. */
-export function packSequence(
+/** Lets others of the thread go first, such as steps: a block takes some milliseconds. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+/** Writes a sequence, a block at a time. */
+export async function packSequence(
   format: SequenceFormat,
   saved: SavedSequence,
-): Uint8Array<ArrayBuffer> {
-  const files = saved.blocks.map((block) => packBlockFile(format, block));
+): Promise<Uint8Array<ArrayBuffer>> {
+  const files: Uint8Array[] = [];
+  for (const block of saved.blocks) {
+    await pause();
+    files.push(packBlockFile(format, block));
+  }
   const header: Header = {
     fingerprint: format.fingerprint,
     codecName: format.codecName,
@@ -72,15 +82,15 @@ export function packSequence(
 }
 
 /**
- * Reads a sequence.
+ * Reads a sequence, a block at a time.
  *
  * @throws {RangeError} If the bytes are not a whole, unchanged sequence of this model and profile;
  * says why.
  */
-export function parseSequence(
+export async function parseSequence(
   format: SequenceFormat,
   bytes: Uint8Array<ArrayBuffer>,
-): SavedSequence {
+): Promise<SavedSequence> {
   const header = parseHeader(bytes);
   if (header.fingerprint !== format.fingerprint) refuse("it was saved with another model");
   if (header.codecName !== format.codecName) {
@@ -88,11 +98,12 @@ export function parseSequence(
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let start = PREAMBLE_BYTES + view.getUint32(2 * WORD_SIZE_BYTES, true);
-  const blocks = header.blocks.map(({ key, sizeBytes }) => {
-    const file = bytes.slice(start, start + sizeBytes);
+  const blocks: StoredBlock[] = [];
+  for (const { key, sizeBytes } of header.blocks) {
+    await pause();
+    blocks.push(parseBlockFile(format, key, bytes.slice(start, start + sizeBytes)));
     start += sizeBytes;
-    return parseBlockFile(format, key, file);
-  });
+  }
   if (start !== bytes.length) refuse(`it has ${bytes.length} bytes, its sections end at ${start}`);
   const { tokenIds, tokenCount } = header;
   return { tokenIds, tokenCount, blocks };

@@ -9,7 +9,8 @@
 import { Buffer } from "node:buffer";
 import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
 import type { WantedBlock } from "../scheduler/beginning.ts";
-import { type BlockFormat, packBlockFile, parseBlockFile, type StoredBlock } from "./block_file.ts";
+import { packBlockFile, parseBlockFile } from "./block_file.ts";
+import type { BlockFormat, StoredBlock } from "./block_format.ts";
 import type { StoreCounts } from "./store_counts.ts";
 
 /** Pause before a store that failed is asked again, doubled each time. */

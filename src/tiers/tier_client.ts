@@ -8,7 +8,7 @@
 import { EngineError } from "../core/errors.ts";
 import type { WantedBlock } from "../scheduler/beginning.ts";
 import { type BlockWatcher, NO_WATCHER } from "../scheduler/block_events.ts";
-import type { StoredBlock } from "./block_file.ts";
+import type { StoredBlock } from "./block_format.ts";
 import type { StoreCounts } from "./store_counts.ts";
 import type { FromTierWorker, TierOptions, ToTierWorker } from "./tier_worker.ts";
 

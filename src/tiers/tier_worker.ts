@@ -6,7 +6,7 @@
  */
 
 import type { WantedBlock } from "../scheduler/beginning.ts";
-import type { StoredBlock } from "./block_file.ts";
+import type { StoredBlock } from "./block_format.ts";
 import { DiskTier, type DiskTierOptions } from "./disk_tier.ts";
 import { StoreTier, type StoreTierOptions } from "./store_tier.ts";
 import type { StoreCounts } from "./store_counts.ts";

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { DiskTier } from "../../src/tiers/disk_tier.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { FORMAT, makeBlock } from "./disk_blocks.ts";
+import { COLD_FORMAT, makeBlock } from "./disk_blocks.ts";
 
 const RESTART_COUNT = 50;
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
@@ -38,7 +38,7 @@ Deno.test("50 restarts after kill -9 rebuild the index, and no corrupt block is 
       foundMax = Math.max(foundMax, Number(said.split(" ")[1]));
     }
     assertGreater(foundMax, 20);
-    const tier = await DiskTier.open({ folder, format: FORMAT, capacityBytes: 2 ** 30 });
+    const tier = await DiskTier.open({ folder, format: COLD_FORMAT, capacityBytes: 2 ** 30 });
     for (const key of tier.keys) {
       const block = await tier.read(key);
       assertEquals(block, makeBlock(Number(`0x${key.slice(0, 32)}`)));

@@ -7,7 +7,7 @@ import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import { invariant } from "../../src/core/errors.ts";
 import type { PaperProfile } from "../../src/codec/paper/settings.ts";
-import type { BlockFormat, StoredBlock } from "../../src/tiers/block_file.ts";
+import type { BlockFormat, StoredBlock } from "../../src/tiers/block_format.ts";
 import { sampleTile } from "../support/codec_samples.ts";
 
 const profile = packingProfile();
@@ -24,6 +24,9 @@ export const FORMAT: BlockFormat & { profile: typeof profile } = {
   headSize: 32,
   profile,
 };
+
+/** The same, written in the cold form. */
+export const COLD_FORMAT: typeof FORMAT = { ...FORMAT, cold: { layers: [0, 1], tables: null } };
 
 /** A key, the same for the same seed. */
 export function keyOf(seed: number, kind: "sealed" | "raw"): string {

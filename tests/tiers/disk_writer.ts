@@ -1,10 +1,11 @@
 /** A process that writes blocks to a disk tier until it is killed: `disk_writer.ts FOLDER SEED`. */
 
+import { packBlockFile } from "../../src/tiers/block_file.ts";
 import { DiskTier } from "../../src/tiers/disk_tier.ts";
-import { FORMAT, keyOf, makeBlock } from "./disk_blocks.ts";
+import { COLD_FORMAT, keyOf, makeBlock } from "./disk_blocks.ts";
 
 const [folder, seed] = Deno.args;
-const tier = await DiskTier.open({ folder, format: FORMAT, capacityBytes: 200_000 });
+const tier = await DiskTier.open({ folder, format: COLD_FORMAT, capacityBytes: 200_000 });
 // What is there must be whole: the index was rebuilt from what a kill left.
 for (const key of tier.keys.slice(0, 8)) {
   const block = await tier.read(key);
@@ -15,6 +16,8 @@ for (const key of tier.keys.slice(0, 8)) {
     Deno.exit(1);
   }
 }
+// From now on it may be killed: what is slow the first time is done.
+packBlockFile(COLD_FORMAT, makeBlock(0));
 console.log(`found ${tier.keys.length}`);
 for (let index = 0;; index++) {
   await tier.write(makeBlock(Number(seed) * 1000 + index));

@@ -7,9 +7,11 @@
 import { createHash } from "node:crypto";
 import type { BlockPlace, BlockValues, Codec, CodecKind } from "../codec.ts";
 import type { HeadShape } from "../raw_tile.ts";
+import type { RecordRows } from "../cold/record_rows.ts";
 import { BandedLayout } from "./layout.ts";
 import { packBanded, packSinks } from "./pack.ts";
 import { quantiseBanded } from "./quantise.ts";
+import { BandedRows } from "./rows.ts";
 import { BANDED_PROFILES, type BandedProfile } from "./settings.ts";
 import { type BandedTables, quantiserWords, readerWords } from "./tables.ts";
 import { bandedValues } from "./values.ts";
@@ -28,6 +30,7 @@ export class BandedCodec implements Codec {
   readonly tableWords: number;
   readonly sinkCount: number;
   readonly identity: string;
+  #rows: RecordRows | null = null;
 
   /** Makes it for a model's heads and tables. */
   constructor(shape: HeadShape, profile: BandedProfile, tables: readonly BandedTables[]) {
@@ -60,6 +63,10 @@ export class BandedCodec implements Codec {
     const source = { layout: this.layout, tables: this.tables[layer] };
     const [keys, values] = bandedValues(source, record, this.#hasSinks(blockIndex));
     return { keys, values };
+  }
+
+  get rows(): RecordRows {
+    return this.#rows ??= new BandedRows(this.layout, this.tables);
   }
 
   #hasSinks(blockIndex: number): boolean {

@@ -5,11 +5,13 @@
  */
 
 import type { BlockValues, Codec, CodecKind } from "../codec.ts";
+import type { RecordRows } from "../cold/record_rows.ts";
 import { ProfileTable } from "../profile_table.ts";
 import type { HeadShape } from "../raw_tile.ts";
 import { Int8Layout, SCALE_WORDS } from "./layout.ts";
 import { packPortableInt8, parsePortableInt8 } from "./portable.ts";
 import { int8Values, packInt8 } from "./record.ts";
+import { Int8Rows } from "./rows.ts";
 
 /** Signed bytes; it has no settings. */
 export interface Int8Profile {
@@ -31,6 +33,8 @@ export class Int8Codec implements Codec {
   readonly recordWords: { min: number; max: number };
   readonly fixedWords: number;
   readonly identity: string;
+  readonly tables = null;
+  readonly rows: RecordRows;
 
   /** Makes it for a model's heads. */
   constructor(shape: HeadShape, profile: Int8Profile) {
@@ -40,6 +44,7 @@ export class Int8Codec implements Codec {
     this.recordWords = { min: recordWords, max: recordWords };
     this.fixedWords = sectionCount * SCALE_WORDS;
     this.identity = JSON.stringify(profile);
+    this.rows = new Int8Rows(this.layout);
   }
 
   /** Quantises and packs; tokens keep their order. */

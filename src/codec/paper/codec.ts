@@ -6,6 +6,7 @@
 
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BlockValues, Codec, CodecKind } from "../codec.ts";
+import type { RecordRows } from "../cold/record_rows.ts";
 import type { HeadShape } from "../raw_tile.ts";
 import { repackOrder } from "../repack.ts";
 import { PaperLayout } from "./layout.ts";
@@ -13,6 +14,7 @@ import { packPaper } from "./pack.ts";
 import { packPortablePaper, parsePortablePaper } from "./portable.ts";
 import { quantisePaper } from "./quantise.ts";
 import { PAPER_PROFILES, type PaperProfile } from "./settings.ts";
+import { PaperRows } from "./rows.ts";
 import { paperValues } from "./values.ts";
 
 /** Packs by the range of each token. */
@@ -27,6 +29,8 @@ export class PaperCodec implements Codec {
   readonly recordWords: { min: number; max: number };
   readonly fixedWords: number;
   readonly identity: string;
+  readonly tables = null;
+  readonly rows: RecordRows;
 
   /** Makes it for a model's heads. */
   constructor(shape: HeadShape, profile: PaperProfile) {
@@ -36,6 +40,7 @@ export class PaperCodec implements Codec {
     this.recordWords = { min, max };
     this.fixedWords = fixedWords;
     this.identity = JSON.stringify(profile);
+    this.rows = new PaperRows(this.layout);
   }
 
   /** Quantises, orders and packs. */

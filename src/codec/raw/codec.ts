@@ -5,7 +5,9 @@
  */
 
 import type { BlockValues, Codec, CodecKind } from "../codec.ts";
+import type { RecordRows } from "../cold/record_rows.ts";
 import { type HeadShape, rawTileValues } from "../raw_tile.ts";
+import { RawTileRows } from "../raw_tile_rows.ts";
 import { KEY, rawTileWords, VALUE } from "../record.ts";
 import { RAW_PROFILES, type RawProfile } from "./settings.ts";
 
@@ -19,6 +21,8 @@ export class RawCodec implements Codec {
   readonly profile: RawProfile;
   readonly recordWords: { min: number; max: number };
   readonly identity: string;
+  readonly tables = null;
+  #rows: RecordRows | null = null;
   #shape: HeadShape;
 
   /** Makes it for a model's heads. */
@@ -28,6 +32,10 @@ export class RawCodec implements Codec {
     const words = rawTileWords(shape);
     this.recordWords = { min: words, max: words };
     this.identity = JSON.stringify(profile);
+  }
+
+  get rows(): RecordRows {
+    return this.#rows ??= new RawTileRows(this.#shape);
   }
 
   /** A copy of the tile. */
