@@ -1,6 +1,6 @@
 /**
- * A record as rows of 64 bytes: how a codec describes its records to the cold form. FORMAT.md section
- * 9.
+ * A record as rows of 64 bytes: how a codec describes its records to the cold form. FORMAT.md
+ * section 9.2.
  *
  * @module
  */
