@@ -27,6 +27,7 @@ export type {
   LayerBytes,
   LogitAdjustments,
   Medium,
+  Pooling,
   SamplingOptions,
   SealPolicyOptions,
   SequenceTimings,

@@ -10,6 +10,7 @@ import { applyTemplateRoute } from "./routes/apply_template.ts";
 import { chatRoute } from "./routes/chat_completions.ts";
 import { completionRoute } from "./routes/completions.ts";
 import { detokenizeRoute } from "./routes/detokenize.ts";
+import { embeddingsRoute } from "./routes/embeddings.ts";
 import { healthRoute, liveRoute } from "./routes/health.ts";
 import { countTokensRoute, messagesRoute } from "./routes/messages.ts";
 import { metricsRoute } from "./routes/metrics.ts";
@@ -29,6 +30,7 @@ export function apiRoutes(
   return [
     chatRoute(routes),
     completionRoute(routes),
+    embeddingsRoute(routes),
     ...responsesRoutes(routes),
     messagesRoute(routes),
     countTokensRoute(routes),

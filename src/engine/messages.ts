@@ -13,6 +13,7 @@ import type {
   EngineStats,
   GenerateEvent,
   LogitAdjustments,
+  Pooling,
   SamplingOptions,
   SlotAction,
   SlotInfo,
@@ -38,6 +39,8 @@ export interface GenerateMessage {
   /** Null: none are reported. */
   logprobs: number | null;
   promptLogprobs: number | null;
+  /** Null: no vector of the prompt is reported. */
+  pooling: Pooling | null;
   /** The port of the worker that follows its grammar; null allows everything. */
   grammar: { port: MessagePort; shared: SharedArrayBuffer } | null;
   ignoreEos: boolean;

@@ -6,6 +6,7 @@
 
 import { EngineError } from "../core/errors.ts";
 import { BIAS_COUNT_MAX, GREEDY, TOP_LOGPROB_COUNT_MAX } from "../core/sampling.ts";
+import { POOLINGS } from "./pooling.ts";
 import type { GenerateMessage } from "./messages.ts";
 import type { EngineInfo, GenerateRequest, LogitAdjustments, SamplingOptions } from "./types.ts";
 
@@ -50,6 +51,7 @@ export function toGenerateMessage(
     adjustments: resolveAdjustments(request.adjustments),
     logprobs: request.logprobs ?? null,
     promptLogprobs: request.promptLogprobs ?? null,
+    pooling: request.pooling ?? null,
     grammar,
     // Nothing may follow what a grammar describes.
     ignoreEos: (request.ignoreEos ?? false) && grammar === null,
@@ -59,7 +61,8 @@ export function toGenerateMessage(
     isContinued: request.isContinued ?? false,
     speculates: request.speculates ?? true,
     // What is in the cache was scored for another request, if at all.
-    skipsCache: (request.skipsCache ?? false) || request.promptLogprobs !== undefined,
+    skipsCache: (request.skipsCache ?? false) || request.promptLogprobs !== undefined ||
+      request.pooling === "mean",
   };
 }
 
@@ -92,6 +95,9 @@ export function validateRequest(request: GenerateRequest, info: EngineInfo): voi
   const isPriority = Number.isInteger(priority) && Math.abs(priority) <= 100;
   check(isPriority, "priority", `${priority}; wanted an integer from -100 to 100`);
   check(seed >>> 0 === seed, "seed", `${seed}; wanted an unsigned 32-bit integer`);
+  const { pooling } = request;
+  const isPooling = pooling === undefined || POOLINGS.includes(pooling);
+  check(isPooling, "pooling", `${pooling}; wanted ${POOLINGS.join(" or ")}`);
   for (const param of ["logprobs", "promptLogprobs"] as const) {
     const count = request[param] ?? 0;
     const isCount = Number.isInteger(count) && count >= 0 && count <= TOP_LOGPROB_COUNT_MAX;

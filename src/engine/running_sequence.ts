@@ -1,7 +1,9 @@
 import type { PrefillSlice } from "../scheduler/step_plan.ts";
-import type { ScoredRows } from "../model/forward_graph.ts";
+import type { ScoredRows, SliceOptions } from "../model/forward_graph.ts";
+import type { FinalNorm } from "../runtime/load.ts";
 import type { SamplingExtras } from "../model/sampler.ts";
 import type { GenerateMessage } from "./messages.ts";
+import { Pool } from "./pooling.ts";
 import { TokenMask } from "../grammar/token_mask.ts";
 import type { FinishReason, GenerateEvent, TokenLogprobs } from "./types.ts";
 
@@ -18,9 +20,13 @@ export class RunningSequence {
   /** Tokens that its grammar allows next; null allows all. */
   readonly mask: TokenMask | null;
 
-  constructor(request: GenerateMessage) {
+  /** Of its prompt; null if no vector of it is wanted. */
+  readonly #pool: Pool | null;
+
+  constructor(request: GenerateMessage, finalNorm: FinalNorm) {
     this.request = request;
-    const { grammar } = request;
+    const { grammar, pooling } = request;
+    this.#pool = pooling && new Pool(pooling, finalNorm);
     this.mask = grammar && new TokenMask(grammar.port, grammar.shared);
   }
 
@@ -51,6 +57,25 @@ export class RunningSequence {
     };
     this.#scoredTokenCount += event.entries.length;
     return event;
+  }
+
+  /** The rows of a slice that are to be pooled; null if none are. */
+  pooledRows(
+    { position, ids, isComplete }: PrefillSlice,
+  ): NonNullable<SliceOptions["hidden"]> | null {
+    const { pooling, promptIds } = this.request;
+    if (pooling === null || !isComplete) return null;
+    const count = Math.min(ids.length, promptIds.length - position);
+    if (pooling === "mean") return count > 0 ? { first: 0, count } : null;
+    return position + count === promptIds.length ? { first: count - 1, count: 1 } : null;
+  }
+
+  /** Pools rows of a slice; the event with the vector, once the prompt ends with the last one. */
+  pooled(position: number, rows: Float32Array): GenerateEvent | null {
+    if (this.#pool === null || rows.length === 0) return null;
+    this.#pool.add(position, rows);
+    const isWhole = this.#pool.position === this.request.promptIds.length;
+    return isWhole ? { type: "embedding", values: this.#pool.values() } : null;
   }
 
   /** Notes that prefill begins; after a preemption it begins again, the first time counts. */

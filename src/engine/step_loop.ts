@@ -105,7 +105,7 @@ export class StepLoop {
       this.#sendFailure(sequenceId, error.code, error.message);
       return;
     }
-    this.#sequences.set(sequenceId, new RunningSequence(request));
+    this.#sequences.set(sequenceId, new RunningSequence(request, this.#runtime.finalNorm));
     this.#wake?.();
   }
 
@@ -195,7 +195,7 @@ export class StepLoop {
     return this.#runtime.driver.prepare((plan) => this.#start(plan));
   }
 
-  /** Sets up what starts with a step; what is to be scored of its slice. */
+  /** Sets up what starts with a step; what is to be scored and pooled of its slice. */
   #start(plan: StepPlan): SliceOptions {
     const { runner } = this.#runtime.driver;
     for (const { sequenceId, slot, storedIds } of plan.starts) {
@@ -204,8 +204,10 @@ export class StepLoop {
       if (sequence) this.slots.note(slot, sequence.request);
       if (sequence) runner.setSampling(slot, sequence.request.sampling, sequence.extras(storedIds));
     }
-    const scored = plan.slice && this.#sequences.get(plan.slice.sequenceId)?.scoredRows(plan.slice);
-    return { scored: scored ?? null };
+    const { slice } = plan;
+    const sliced = slice && this.#sequences.get(slice.sequenceId);
+    if (!sliced) return {};
+    return { scored: sliced.scoredRows(slice), hidden: sliced.pooledRows(slice) };
   }
 
   /** Runs a prepared step; returns the next one if it could be recorded while this one ran. */
@@ -228,6 +230,7 @@ export class StepLoop {
       else this.#promptTokenCount += ids.length;
     }
     if (plan.slice && result.promptLogprobs.length > 0) this.#sendScores(plan.slice, result);
+    if (plan.slice && result.hidden.length > 0) this.#sendPooled(plan.slice, result);
     this.#sendEvents(logprobsBySequence(plan, result));
     return next;
   }
@@ -252,6 +255,15 @@ export class StepLoop {
 
   #sendScores({ sequenceId, position }: PrefillSlice, { promptLogprobs }: StepOutcome): void {
     const event = this.#sequences.get(sequenceId)?.scored(position, promptLogprobs) ?? null;
+    if (event) this.#send({ type: "event", sequenceId, event });
+  }
+
+  #sendPooled({ sequenceId, position, ids }: PrefillSlice, { hidden }: StepOutcome): void {
+    const sequence = this.#sequences.get(sequenceId);
+    const rowCount = hidden.length / this.#runtime.finalNorm.weights.length;
+    // With fewer rows than the slice has, they are its last ones.
+    const last = Math.min(position + ids.length, sequence?.request.promptIds.length ?? 0);
+    const event = sequence?.pooled(last - rowCount, hidden) ?? null;
     if (event) this.#send({ type: "event", sequenceId, event });
   }
 

@@ -10,7 +10,13 @@ export type { StoreCounts };
 import type { EngineErrorCode } from "../core/errors.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import type { GrammarSpec } from "../grammar/types.ts";
-import type { CacheBytes, EngineInfo, LayerBytes, ProfileOptions } from "../runtime/types.ts";
+import type {
+  CacheBytes,
+  EngineInfo,
+  LayerBytes,
+  Pooling,
+  ProfileOptions,
+} from "../runtime/types.ts";
 import type { BlockEvent } from "../scheduler/block_events.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
@@ -26,6 +32,7 @@ export type {
   CodecInfo,
   EngineInfo,
   LayerBytes,
+  Pooling,
   ProfileOptions,
 } from "../runtime/types.ts";
 export type { BlockEvent, Medium } from "../scheduler/block_events.ts";
@@ -45,6 +52,8 @@ export interface GenerateRequest {
   logprobs?: number;
   /** The same of each token of the prompt but the first; the whole prompt is prefilled then. */
   promptLogprobs?: number;
+  /** Report one vector for the prompt, pooled like that; with `mean` all of it is prefilled. */
+  pooling?: Pooling;
   /** What the answer must be; compiled the first time it is asked for. */
   grammar?: GrammarSpec;
   /** Go on after the model's end token, unless there is a grammar. Default false. */
@@ -88,8 +97,8 @@ export interface SequenceTimings {
 }
 
 /**
- * What a generation yields, in order: any number of `prefill` and `prompt_logprobs`, any number of
- * `token`, one `finish`.
+ * What a generation yields, in order: any number of `prefill` and `prompt_logprobs`, an `embedding`
+ * if it is asked for, any number of `token`, one `finish`.
  */
 export type GenerateEvent =
   | {
@@ -106,6 +115,11 @@ export type GenerateEvent =
     /** Index in the prompt of the first token scored; 1, then where the last event ended. */
     position: number;
     entries: readonly TokenLogprobs[];
+  }
+  | {
+    type: "embedding";
+    /** f32 `[width]`, behind the final norm. */
+    values: Float32Array;
   }
   | { type: "token"; id: number; logprobs?: TokenLogprobs }
   | {

@@ -71,6 +71,8 @@ export interface ScoredRows {
 export interface SliceOptions {
   wantsLogits?: boolean;
   scored?: ScoredRows | null;
+  /** Rows that are read back as they are behind the last layer; none if left out or null. */
+  hidden?: { first: number; count: number } | null;
 }
 
 /** Records the forward pass for one cache. */
@@ -209,6 +211,11 @@ export class ForwardGraph {
   /** Queries of the layer run last on a slice, after RoPE. f32 `[rows, queryWidth]`. */
   get sliceQueries(): GPUBuffer {
     return this.#slice.group.q;
+  }
+
+  /** Rows of the slice run last, behind its last layer. f32 `[rows, width]`. */
+  get sliceRows(): GPUBuffer {
+    return this.#slice.group.x;
   }
 
   /** Makes room for the logits of all rows of slices; call before recording with `wantsLogits`. */

@@ -13,9 +13,11 @@ import {
   type ModelShape,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
+import type { GgufFile } from "../gguf/gguf_file.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
 import { modelFileName } from "../gguf/split_files.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { tensorValues } from "../model/tensor_source.ts";
 import { BlockEventLog } from "../scheduler/block_events.ts";
 import { rootName } from "../scheduler/block_name.ts";
 import { STEP_TOKEN_COUNT_DEFAULT } from "../scheduler/admission.ts";
@@ -56,6 +58,14 @@ const ATTENTION_COST = 1.15;
 /** Bytes that a step may copy to the host, if not even one block's raw tiles take as much. */
 const SAVE_SIZE_BYTES_MIN = 2 ** 20;
 
+/** The RMSNorm behind the last layer. */
+export interface FinalNorm {
+  /** f32 `[width]`. */
+  weights: Float32Array;
+  /** Added to the mean square. */
+  epsilon: number;
+}
+
 /** What a step loop drives. */
 export interface Runtime {
   gpu: Gpu;
@@ -71,6 +81,7 @@ export interface Runtime {
   measuredCalibration: Calibration | null;
   /** What saved sequences must agree with; any adapter's will do. */
   sequenceFormat: SequenceFormat;
+  finalNorm: FinalNorm;
   /** Ids that end a sequence. */
   eosIds: readonly number[];
   /** Bytes of the sealed blocks now. */
@@ -159,6 +170,10 @@ async function createRuntime(
     ...tiers,
     measuredCalibration: calibration.measured,
     sequenceFormat: sequenceFormat(plan, { shape, fingerprint, content }),
+    finalNorm: {
+      weights: tensorValues(model.file, model.plan.head.norm),
+      epsilon: model.plan.normEpsilon,
+    },
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
     layerBytes: () => layerBytes(scheduler.stats(), plan.shape),
@@ -232,8 +247,17 @@ function engineInfo(
     storeAddress: options.store && addressOf(options.store.url),
     diskCapacityBytes: options.disk?.sizeBytes ?? 0,
     weightBytes: weights.sizeBytes,
+    embeddingWidth: shape.width,
+    pooling: poolingOf(file),
     ...derived,
   };
+}
+
+/** How the file says that vectors of texts are pooled, by llama.cpp's numbers. */
+function poolingOf({ metadata }: GgufFile): EngineInfo["pooling"] {
+  const architecture = metadata.getString("general.architecture");
+  const number = metadata.getNumber(`${architecture}.pooling_type`, 0);
+  return number === 1 ? "mean" : number === 3 ? "last" : null;
 }
 
 async function warmedUp(runner: StepRunner, plan: CachePlan, onProgress: OnProgress) {

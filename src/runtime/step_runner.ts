@@ -38,6 +38,8 @@ export interface RecordedStep {
   /** Where saved and swapped blocks will be. */
   staged: readonly StagedBlocks[];
   reports: readonly LogprobReport[];
+  /** Bytes of the rows of its slice that are read. */
+  hiddenBytes: number;
 }
 
 /** What a step made, with what the scheduler does not need. */
@@ -46,6 +48,8 @@ export interface StepOutcome extends StepResult {
   logprobs: ReadonlyMap<number, TokenLogprobs>;
   /** Of the tokens that follow the rows of the slice, where they were asked for. */
   promptLogprobs: readonly TokenLogprobs[];
+  /** Rows of the slice behind the last layer that were asked for, f32 `[rows, width]`. */
+  hidden: Float32Array;
   /** Device time of sealing; 0 where the adapter has no timestamps. */
   sealingSeconds: number;
 }
@@ -115,7 +119,8 @@ export class StepRunner {
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
     const stopwatch = Stopwatch.create(gpu, SPAN_COUNT);
     const sizeBytes = graph.sampledCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +
-      reportCountMax * LOGPROB_RESULT_SIZE_BYTES + (stopwatch?.resultSizeBytes ?? 0);
+      reportCountMax * LOGPROB_RESULT_SIZE_BYTES + (stopwatch?.resultSizeBytes ?? 0) +
+      SLICE_TOKEN_COUNT * plan.shape.width * WORD_SIZE_BYTES;
     const readBacks = [];
     for (let index = 0; index < STAGING_COUNT; index++) {
       readBacks.push(ReadBack.create(gpu, `step results ${index}`, sizeBytes));
@@ -162,12 +167,36 @@ export class StepRunner {
       readBack.recordCopy(encoder, results, { sizeBytes, targetOffsetBytes: offsetBytes });
       offsetBytes += sizeBytes;
     }
+    const hiddenBytes = this.#recordHidden(encoder, plan, { options, readBack, offsetBytes });
+    offsetBytes += hiddenBytes;
     if (plan.measures.length > 0) {
       this.sealer.recordResultCopy(encoder, readBack, offsetBytes);
       offsetBytes += this.sealer.resultSizeBytes;
     }
     stopwatch?.recordResults(encoder, readBack, offsetBytes);
-    return { commands: commands.finish(), readBack, staged, reports };
+    return { commands: commands.finish(), readBack, staged, reports, hiddenBytes };
+  }
+
+  /** Copies the rows of a slice that are asked for; how many bytes they take. */
+  #recordHidden(
+    encoder: GPUCommandEncoder,
+    { slice }: StepPlan,
+    { options: { hidden }, readBack, offsetBytes: targetOffsetBytes }: {
+      options: SliceOptions;
+      readBack: ReadBack;
+      offsetBytes: number;
+    },
+  ): number {
+    if (!hidden || !slice?.isComplete) return 0;
+    const rowBytes = this.#model.plan.shape.width * WORD_SIZE_BYTES;
+    const sizeBytes = hidden.count * rowBytes;
+    const offsetBytes = hidden.first * rowBytes;
+    readBack.recordCopy(encoder, this.graph.sliceRows, {
+      offsetBytes,
+      sizeBytes,
+      targetOffsetBytes,
+    });
+    return sizeBytes;
   }
 
   /** Records, submits and reads a step by itself. */
@@ -202,20 +231,22 @@ export class StepRunner {
   }
 
   /** Waits for a submitted step and returns what it made. */
-  async read(plan: StepPlan, { readBack, staged, reports }: RecordedStep): Promise<StepOutcome> {
+  async read(plan: StepPlan, recorded: RecordedStep): Promise<StepOutcome> {
+    const { readBack, staged, reports, hiddenBytes } = recorded;
     const idBytes = this.graph.sampledCount * WORD_SIZE_BYTES;
     const reportCount = reports.reduce((sum, { rows }) => sum + rows.length, 0);
     const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
     const sealBytes = plan.measures.length > 0 ? this.sealer.resultSizeBytes : 0;
     const timeBytes = this.#stopwatchOf(plan)?.resultSizeBytes ?? 0;
-    const sizeBytes = idBytes + reportBytes + sealBytes + timeBytes;
+    const sealOffset = idBytes + reportBytes + hiddenBytes;
+    const sizeBytes = sealOffset + sealBytes + timeBytes;
     const words = new Uint32Array(await readBack.read(sizeBytes));
     this.#learn(plan);
     for (const blocks of staged) await this.host.readStaged(blocks);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
-    const sealWords = words.subarray((idBytes + reportBytes) / WORD_SIZE_BYTES);
+    const sealWords = words.subarray(sealOffset / WORD_SIZE_BYTES);
     const timeWords = words.subarray((sizeBytes - timeBytes) / WORD_SIZE_BYTES);
     let place = this.cache.shape.slotCount;
     const draftSamples = new Map(plan.decodes.map(({ sequenceId, draftIds }) => {
@@ -226,6 +257,7 @@ export class StepRunner {
     return {
       ids,
       draftSamples,
+      hidden: new Float32Array(words.buffer, idBytes + reportBytes, hiddenBytes / WORD_SIZE_BYTES),
       ...readReports(reports, words.subarray(idBytes / WORD_SIZE_BYTES)),
       ...this.sealer.readResults(plan.measures, sealWords),
       sealingSeconds: Stopwatch.seconds(timeWords),

@@ -11,6 +11,9 @@ import type { GgufFile } from "../gguf/read_gguf.ts";
 
 export type { ProfileOptions };
 
+/** Of which tokens a vector of a text is made: the mean of all, or the last one. */
+export type Pooling = "mean" | "last";
+
 /** What of a store is to be chosen. */
 export type StoreSetting = "url" | "ttlSeconds" | "writeBytesPerSecond" | "timeoutMs";
 
@@ -136,6 +139,10 @@ export interface EngineInfo {
   storeAddress: string | null;
   /** Most bytes of shared blocks in the folder; 0 if there is none. */
   diskCapacityBytes: number;
+  /** Values of a vector of a text. */
+  embeddingWidth: number;
+  /** How the file says that such vectors are pooled; null if it does not, or in another way. */
+  pooling: Pooling | null;
   /** Device bytes of the weights. */
   weightBytes: number;
   /** Newest tokens that each layer sees; null for all. */

@@ -43,6 +43,7 @@ class GgufTokenizer implements Tokenizer {
   readonly eosIds: readonly number[];
   readonly bosId: number | null;
   readonly addBos: boolean;
+  readonly addedEosId: number | null;
   readonly #vocabulary: Vocabulary;
   readonly #bytesOf: (id: number) => Uint8Array;
   readonly #controlIds: ReadonlySet<number>;
@@ -61,6 +62,7 @@ class GgufTokenizer implements Tokenizer {
     this.eosIds = vocabulary.eosIds;
     this.bosId = vocabulary.bosId;
     this.addBos = vocabulary.addBos;
+    this.addedEosId = vocabulary.addedEosId;
     this.#bytesOf = tokenBytesReader(vocabulary);
     this.#controlIds = new Set(controlIds.values());
     this.#specialIds = new Set([...controlIds.values(), ...userDefinedIds.values()]);

@@ -54,6 +54,8 @@ export interface Tokenizer {
   readonly bosId: number | null;
   /** Whether a prompt given as text is to begin with {@link bosId}. */
   readonly addBos: boolean;
+  /** Put behind a text that becomes a vector; null if nothing is. */
+  readonly addedEosId: number | null;
 }
 
 /** A piece of text of a message. */

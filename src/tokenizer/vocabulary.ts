@@ -45,6 +45,8 @@ export interface Vocabulary {
   readonly bosId: number | null;
   readonly unknownId: number | null;
   readonly addBos: boolean;
+  /** Put behind a text that becomes a vector; null if nothing is. */
+  readonly addedEosId: number | null;
 }
 
 /** What `tokenizer.ggml.model` says of the spelling and the merges. */
@@ -89,6 +91,9 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     eosIds: readEndIds(metadata, controlIds, tokens.length),
     bosId,
     unknownId: readId(metadata, "unknown_token_id", tokens.length),
+    addedEosId: metadata.getBoolean("tokenizer.ggml.add_eos_token", false)
+      ? readId(metadata, "eos_token_id", tokens.length)
+      : null,
     addBos: bosId !== null && metadata.getBoolean("tokenizer.ggml.add_bos_token", kind.addBos),
   };
 }

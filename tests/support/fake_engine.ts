@@ -50,6 +50,7 @@ export const FAKE_TOKENIZER: Tokenizer = {
   eosIds: [FAKE_EOS_ID],
   bosId: null,
   addBos: false,
+  addedEosId: null,
   tokenize(text, { parseSpecial }) {
     if (!parseSpecial) return tokensOf(text);
     return text.split(/(<\|end\|>|<\|c\|>)/).flatMap((piece) => {
@@ -100,6 +101,8 @@ const INFO: EngineInfo = {
   storeAddress: null,
   diskCapacityBytes: 0,
   weightBytes: 900,
+  embeddingWidth: 2,
+  pooling: null,
   layerReaches: [512, null],
   windowBytes: 300,
   tableBytes: 40,
@@ -177,6 +180,11 @@ export class FakeEngine implements Engine {
       const topCount = request.promptLogprobs;
       const entries = request.promptIds.slice(1).map((id) => reportOf(id, topCount));
       yield { type: "prompt_logprobs", position: 1, entries };
+    }
+    if (request.pooling !== undefined) {
+      // A vector that depends on all ids, or on the last one.
+      const ids = request.pooling === "mean" ? request.promptIds : request.promptIds.slice(-1);
+      yield { type: "embedding", values: Float32Array.of(3, ids.reduce((sum, id) => sum + id, 0)) };
     }
     for (const step of steps) {
       if (step instanceof Error) throw step;

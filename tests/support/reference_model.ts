@@ -37,6 +37,11 @@ export function referenceLogits(
   return planLogits(file, readModelPlan(file), ids, options);
 }
 
+/** What is behind the final norm, f64 `[width]`, at every position. */
+export function referenceStates(file: GgufFile, ids: readonly number[]): Float64Array[] {
+  return new ReferenceModel(file, readModelPlan(file), {}).states(ids, 0);
+}
+
 /** The same for a plan other than what the file's architecture says. */
 export function planLogits(
   file: GgufFile,
@@ -74,6 +79,14 @@ class ReferenceModel {
   }
 
   logits(ids: readonly number[], first: number): Float64Array[] {
+    const { head } = this.#plan;
+    return this.states(ids, first).map((state) => {
+      const logits = this.#product([head.matrix], state);
+      return logits.map((logit) => capped(logit * head.scale, head.softCap));
+    });
+  }
+
+  states(ids: readonly number[], first: number): Float64Array[] {
     const { shape: { width }, embedding, layers, head } = this.#plan;
     return ids.flatMap((id, position) => {
       const start = id * width;
@@ -86,9 +99,7 @@ class ReferenceModel {
         this.#runAttention(x, attention, { index, position, endsAtValues });
         if (!endsAtValues) this.#runFeedForward(x, feedForward);
       }
-      if (!isWanted) return [];
-      const logits = this.#product([head.matrix], this.#norm(x, head.norm));
-      return [logits.map((logit) => capped(logit * head.scale, head.softCap))];
+      return isWanted ? [this.#norm(x, head.norm)] : [];
     });
   }
 

@@ -90,7 +90,7 @@ async function* run(
         recorder?.read(assembled.pieces);
         yield* toPieces(assembled, progress.completionTokenCount);
       }
-    } else {
+    } else if (event.type === "finish") {
       yield* echo.pieces();
       const assembled = assembler.flush(event.reason === "length");
       recorder?.read(assembled.pieces);
