@@ -1,12 +1,14 @@
 /**
- * From a conversation to a prompt. A template that knows tools is given them; for any other they
- * are described in the system message.
+ * From a conversation to a prompt. A template that describes tools is given them; for any other
+ * they are described in the system message, in the form in which it writes calls, if it does.
  *
  * @module
  */
 
 import type { ChatTemplate, RenderedPrompt } from "../../src/tokenizer/types.ts";
-import { traitsOf } from "../reading/template_traits.ts";
+import { writeCalls } from "../reading/call_grammar.ts";
+import { HERMES } from "../reading/call_forms.ts";
+import { type TemplateTraits, toolOptions, traitsOf } from "../reading/template_traits.ts";
 import type { ServedModel } from "../state.ts";
 import { type Message, toTemplateMessages } from "./past_messages.ts";
 import type { Tool, ToolUse } from "./structured.ts";
@@ -16,14 +18,23 @@ function definitionOf({ name, description, parameters }: Tool): Record<string, u
   return { type: "function", function: { name, description, parameters } };
 }
 
-function instructions(toolUse: ToolUse): string {
+function instructions(toolUse: ToolUse, { calls: form, writesResults }: TemplateTraits): string {
   const lines = toolUse.tools.map((tool) => JSON.stringify(definitionOf(tool)));
-  return [
-    "You can call these functions, one JSON object a line:",
-    ...lines,
-    `To call one, write <tool_call>, a line with a JSON object of "name" and "arguments", and`,
-    "</tool_call>. The results come back in <tool_response>. Call a function only if it helps.",
-  ].join("\n");
+  const example = { id: "ID", name: "NAME", arguments: '{"KEY": "VALUE"}' };
+  const how = form === HERMES
+    ? [
+      `To call one, write <tool_call>, a line with a JSON object of "name" and "arguments", and`,
+      "</tool_call>. The results come back in <tool_response>. Call a function only if it helps.",
+    ]
+    : [
+      "To call one, write this, with its name and its arguments:",
+      writeCalls(form, [example]),
+      `The results come back${
+        writesResults ? "" : " in <tool_response>"
+      }. Call a function only if ` +
+      "it helps.",
+    ];
+  return ["You can call these functions, one JSON object a line:", ...lines, ...how].join("\n");
 }
 
 /** A variable for the template. */
@@ -117,15 +128,16 @@ export async function renderChat(
 ): Promise<RenderedPrompt> {
   const read = hints.filter((hint) => isRead(chatTemplate, hint));
   const given = checkVariables(chatTemplate, [...variables, ...read]);
-  const options = { addGenerationPrompt, continuesFinal, variables: given, tokenCountMax };
+  const traits = traitsOf(chatTemplate);
+  const isDescribed = toolUse !== null && traits.describesTools;
+  const described = isDescribed ? toolUse.tools.map(definitionOf) : null;
+  const { variables: more = {}, ...tools } = toolOptions(chatTemplate, described);
+  const lengths = { continuesFinal, tokenCountMax };
+  const options = { addGenerationPrompt, ...lengths, variables: { ...more, ...given }, ...tools };
   const written = toTemplateMessages(messages, chatTemplate);
-  if (toolUse === null) return await prompts.render(written, options);
-  if (traitsOf(chatTemplate).knowsTools) {
-    const tools = toolUse.tools.map(definitionOf);
-    return await prompts.render(written, { ...options, tools });
-  }
+  if (toolUse === null || isDescribed) return await prompts.render(written, options);
   const [first, ...rest] = written;
-  const text = instructions(toolUse);
+  const text = instructions(toolUse, traits);
   const hasSystem = first.role === "system";
   const system = { role: "system", content: hasSystem ? `${first.content}\n\n${text}` : text };
   return await prompts.render([system, ...(hasSystem ? rest : written)], options);

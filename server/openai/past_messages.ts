@@ -81,7 +81,7 @@ export function toTemplateMessages(
   template: ChatTemplate,
 ): ChatMessage[] {
   const traits = traitsOf(template);
-  const { pastArguments, calls: form, idLength, isSingleCall } = traits;
+  const { pastArguments, writesResults, calls: form, idLength, isSingleCall } = traits;
   const names = new Map(
     messages.flatMap(({ calls = [] }) => calls.map(({ id, name }) => [id, name] as const)),
   );
@@ -95,7 +95,7 @@ export function toTemplateMessages(
       return Object.keys(all).length === 0 ? {} : { extra: all };
     };
     if (resultOf !== undefined) {
-      if (pastArguments === null) {
+      if (pastArguments === null && !writesResults) {
         // Every template knows what a user says.
         return { role: "user", content: `<tool_response>\n${content}\n</tool_response>` };
       }

@@ -7,6 +7,7 @@
 import type { GrammarSpec } from "../../src/engine/types.ts";
 import type { CallForm, CallPattern, JsonForm, NamedForm } from "./call_form.ts";
 import { HERMES } from "./call_forms.ts";
+import { parseJson } from "./json_value.ts";
 
 /** A function, as a grammar needs it. */
 export interface CallableFunction {
@@ -25,7 +26,8 @@ export interface CallRule {
 
 type PatternForm = Extract<CallForm, JsonForm | NamedForm>;
 
-function hasPattern(form: CallForm): form is PatternForm {
+/** Whether a text says all of a call but its arguments, so that it can be written and held. */
+export function hasPattern(form: CallForm): form is PatternForm {
   return form.kind === "json" || form.kind === "named";
 }
 
@@ -67,11 +69,35 @@ export function callGrammar(
   };
 }
 
+/** A value of JSON as Python writes it. */
+function toPython(value: unknown): string {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return `[${value.map(toPython).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  const members = Object.entries(value).map(([key, each]) => {
+    return `${JSON.stringify(key)}: ${toPython(each)}`;
+  });
+  return `{${members.join(", ")}}`;
+}
+
+/** A call as Python writes it; null if its arguments have no names. */
+function toExpression({ name, arguments: args }: { name: string; arguments: string }) {
+  const value = parseJson(args);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const named = Object.entries(value).map(([key, each]) => `${key}=${toPython(each)}`);
+  return `${name}(${named.join(", ")})`;
+}
+
 /** Earlier calls as the text that the model wrote. */
 export function writeCalls(
   form: CallForm,
   calls: readonly { id: string; name: string; arguments: string }[],
 ): string {
+  const expressions = form.kind === "python" ? calls.map(toExpression) : [];
+  if (expressions.length > 0 && form.kind === "python" && !expressions.includes(null)) {
+    return `${form.begin}[${expressions.join(", ")}]${form.end}`;
+  }
   const pattern = hasPattern(form) ? form : HERMES;
   const texts = calls.map(({ id, name, arguments: args }) =>
     aroundArguments(pattern, name, id).join(args)

@@ -170,10 +170,7 @@ async function createRuntime(
     ...tiers,
     measuredCalibration: calibration.measured,
     sequenceFormat: sequenceFormat(plan, { shape, fingerprint, content }),
-    finalNorm: {
-      weights: tensorValues(model.file, model.plan.head.norm),
-      epsilon: model.plan.normEpsilon,
-    },
+    finalNorm: finalNorm(model),
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
     layerBytes: () => layerBytes(scheduler.stats(), plan.shape),
@@ -251,6 +248,10 @@ function engineInfo(
     pooling: poolingOf(file),
     ...derived,
   };
+}
+
+function finalNorm({ file, plan }: LoadedModel): FinalNorm {
+  return { weights: tensorValues(file, plan.head.norm), epsilon: plan.normEpsilon };
 }
 
 /** How the file says that vectors of texts are pooled, by llama.cpp's numbers. */
