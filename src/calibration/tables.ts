@@ -27,6 +27,12 @@ const RECALL_EXPONENT = 0.5;
 /** No head's step is finer than its layer's by more than this factor. */
 const RECALL_FACTOR_MIN = 0.3;
 /**
+ * The geometric mean over heads is not less: recall takes 0.15 bits a value at most. Of a model
+ * with few heads most may recall; all steps are coarser then, since a profile would save little
+ * there and do far less damage than elsewhere.
+ */
+const RECALL_MEAN_MIN = 0.9;
+/**
  * Values this many standard deviations from their channel's mean have codes up to this: one beyond
  * 127 makes its token's whole step coarser, so a channel that ranges far gets a coarser step.
  */
@@ -39,7 +45,10 @@ export function calibratedTables(
   profile: BandedProfile,
 ): BandedTables[] {
   const factors = layerFactors(calibration, profile);
-  return calibration.layers.map((layer, index) => layerTables(layer, profile, factors[index]));
+  const heads = headFactors(calibration);
+  return calibration.layers.map((layer, index) =>
+    layerTables(layer, profile, { ...factors[index], heads: heads[index] })
+  );
 }
 
 /**
@@ -88,13 +97,12 @@ function logOf(damage: number): number {
 function layerTables(
   layer: LayerCalibration,
   profile: BandedProfile,
-  factors: LayerFactors,
+  factors: LayerFactors & { heads: readonly number[] },
 ): BandedTables {
   const headSize = divExact(layer.queryEnergy.length, layer.recall.length);
-  const headFactors = recallFactors(layer);
   const stepsOf = (side: SideSpread, step: number) =>
     layer.queryEnergy.map((_, channel) => {
-      const wanted = step * headFactors[Math.floor(channel / headSize)];
+      const wanted = step * factors.heads[Math.floor(channel / headSize)];
       return Math.max(wanted, reach(side, channel) / REACH_CODES);
     });
   const key = stepsOf(layer.key, profile.keyStep * factors.key);
@@ -112,7 +120,25 @@ function reach({ mean, between, within }: SideSpread, channel: number): number {
   return Math.abs(mean[channel]) + REACH_DEVIATIONS * deviation;
 }
 
-/** What the steps of a layer's heads are multiplied by, `[kvHeadCount]`. */
+/**
+ * What the steps of all heads are multiplied by, `[layer][kvHeadCount]`: their recall factors, over
+ * their mean where that is low. Layers that pack nothing do not count.
+ */
+export function headFactors({ layers }: Pick<Calibration, "layers">): number[][] {
+  const own = layers.map(recallFactors);
+  const logs = own.filter((_, layer) => isPacked(layers[layer])).flat().map(Math.log);
+  const meanLog = logs.reduce((sum, log) => sum + log, 0) / Math.max(1, logs.length);
+  const limit = Math.log(RECALL_MEAN_MIN);
+  if (meanLog >= limit) return own;
+  const scale = Math.exp(limit - meanLog);
+  return own.map((heads) => heads.map((factor) => factor * scale));
+}
+
+function isPacked({ damage }: LayerCalibration): boolean {
+  return damage === undefined || damage.key > 0 || damage.value > 0;
+}
+
+/** How much finer the steps of a layer's heads are for what they recall, `[kvHeadCount]`. */
 export function recallFactors({ recall }: Pick<LayerCalibration, "recall">): number[] {
   return Array.from(recall, (score) => {
     const factor = (RECALL_SCORE_MIN / Math.max(score, RECALL_SCORE_MIN)) ** RECALL_EXPONENT;

@@ -1,6 +1,11 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Calibration, LayerCalibration } from "../../src/calibration/calibration.ts";
-import { calibratedTables, layerFactors, recallFactors } from "../../src/calibration/tables.ts";
+import {
+  calibratedTables,
+  headFactors,
+  layerFactors,
+  recallFactors,
+} from "../../src/calibration/tables.ts";
 import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
 
 const HEAD_SIZE = 32;
@@ -42,6 +47,27 @@ Deno.test("recallFactors() falls with the score from 0.05 on, and never below 0.
   });
 });
 
+Deno.test("headFactors() lets heads that recall cost 0.15 bits a value, and no more", () => {
+  const layersOf = (recalls: readonly number[], damages: readonly number[]) =>
+    recalls.map((recall, index) => ({
+      ...calibration({}).layers[0],
+      recall: Float32Array.of(recall),
+      damage: { key: damages[index], value: damages[index] },
+    }));
+  const few = headFactors({
+    layers: layersOf([0.2, ...new Array(9).fill(0)], new Array(10).fill(1)),
+  });
+  assertEquals(few.flat().map((factor) => factor.toFixed(4)), [
+    "0.5000",
+    ...new Array(9).fill("1.0000"),
+  ]);
+  const layers = layersOf([0.2, 0, 0.2, 0], [1, 1, 1, 0]);
+  const most = headFactors({ layers }).flat();
+  assertAlmostEquals(Math.cbrt(most[0] * most[1] * most[2]), 0.9, 1e-6);
+  assertAlmostEquals(most[0] / most[1], 0.5, 1e-6);
+  assertEquals([most[0], most[1]], [most[2], most[3]]);
+});
+
 Deno.test("layerFactors() leaves out layers that pack nothing, as those that see a window", () => {
   const profile = codecProfile({ name: "balanced" });
   assert(needsCalibration(profile));
@@ -59,11 +85,11 @@ Deno.test("layerFactors() leaves out layers that pack nothing, as those that see
 });
 
 Deno.test("calibratedTables() gives a head that recalls finer steps", () => {
-  const tables = tablesOf({ recall: Float32Array.of(0, 0.2) });
+  const tables = tablesOf({ recall: Float32Array.of(0, 0.05 / 0.9 ** 2) });
   assertEquals(tables.keyStep[0], 2);
-  assertAlmostEquals(tables.keyStep[HEAD_SIZE], 1, 1e-6);
+  assertAlmostEquals(tables.keyStep[HEAD_SIZE], 1.8, 1e-6);
   const { valueStep } = tables;
-  assertAlmostEquals(valueStep[HEAD_SIZE], valueStep[0] / 2, 1e-6);
+  assertAlmostEquals(valueStep[HEAD_SIZE], 0.9 * valueStep[0], 1e-6);
   const bandsOf = (channel: number) => tables.bands.slice(channel * 8, channel * 8 + 8);
   assert(bandsOf(0).some((word, index) => word !== bandsOf(HEAD_SIZE)[index]));
 });
