@@ -1,7 +1,7 @@
 //: file shaders/finish_heads/head.wgsl
 // finish_heads/head: h = norm(heads[row] + shift) * gain for each query and key head, then RoPE;
 // queries, times a factor of their position, go to y, keys to the window, and values to the window
-// with their shift only
+// with their shift only, or normed without weights
 //
 // Source:    RoPE is Su et al. 2021, arXiv:2104.09864, eq. 34; the norm is Zhang & Sennrich 2019,
 //            arXiv:1910.07467, eq. 4
@@ -13,6 +13,8 @@
 override QUERY_HEAD_COUNT: u32;
 override NORM_OVER: u32; // root mean square of: 0 nothing, no norm; 1 each head; 2 all of one kind
 override EPSILON: f32 = 0.0; // of the norm
+override NORMS_VALUES: u32 = 0u; // 1: each value head by its root mean square
+override VALUE_EPSILON: f32 = 0.0; // of that norm
 override TEMPERATURE_FACTOR: f32 = 0.0; // of the logarithm that queries grow by; 0: they do not
 override TEMPERATURE_LENGTH: u32 = 1u; // positions in which they stay alike
 
@@ -32,6 +34,14 @@ fn shifted(row: u32, at: u32) -> vec4<f32> {
   return heads[row * HEAD_COUNT * THREAD_COUNT + at] + shifts[at];
 }
 
+fn sum_of_squares() -> f32 {
+  var sum = 0.0;
+  for (var other = 0u; other < THREAD_COUNT; other++) {
+    sum += square_by_thread[other];
+  }
+  return sum;
+}
+
 @compute @workgroup_size(THREAD_COUNT)
 fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -44,7 +54,13 @@ fn main(
   let at = head * THREAD_COUNT + thread;
   let raw = shifted(row, at);
   if (head >= QUERY_HEAD_COUNT + KV_HEAD_COUNT) {
-    append_value(token, head - QUERY_HEAD_COUNT - KV_HEAD_COUNT, channel, raw);
+    var factor = 1.0;
+    if (NORMS_VALUES > 0u) {
+      square_by_thread[thread] = dot(raw, raw);
+      workgroupBarrier();
+      factor = inverseSqrt(sum_of_squares() / f32(HEAD_SIZE) + VALUE_EPSILON);
+    }
+    append_value(token, head - QUERY_HEAD_COUNT - KV_HEAD_COUNT, channel, raw * factor);
     return;
   }
   let is_query = head < QUERY_HEAD_COUNT;
@@ -62,10 +78,7 @@ fn main(
   workgroupBarrier();
   var factor = 1.0;
   if (NORM_OVER > 0u) {
-    var sum = 0.0;
-    for (var other = 0u; other < THREAD_COUNT; other++) {
-      sum += square_by_thread[other];
-    }
+    let sum = sum_of_squares();
     let all_count = select(KV_HEAD_COUNT, QUERY_HEAD_COUNT, is_query);
     let head_count = select(1u, all_count, NORM_OVER == 2u);
     factor = inverseSqrt(sum / f32(head_count * HEAD_SIZE) + EPSILON);

@@ -164,3 +164,12 @@ export class LayerStatistics {
     });
   }
 }
+
+/** What stands for a layer whose keys and values are never sealed. */
+export function neutralStatistics(
+  { kvHeadCount, headSize }: CalibrationShape,
+): Omit<LayerCalibration, "recall"> {
+  const all = (value: number) => new Float32Array(kvHeadCount * headSize).fill(value);
+  const spread = () => ({ mean: all(0), between: all(1), within: all(1) });
+  return { normReference: 1, queryEnergy: all(1), key: spread(), value: spread() };
+}

@@ -26,23 +26,39 @@ export const RECORD_ALIGN_WORDS = 4;
 /** Bytes of a GPU word. */
 export const WORD_SIZE_BYTES = 4;
 
-/** Sizes of a model, from its GGUF metadata. */
-export interface ModelShape {
+/** Most channels of a head. */
+export const HEAD_SIZE_MAX = 512;
+
+/** Heads of a layer. */
+export interface LayerHeads {
+  queryHeadCount: number;
+  kvHeadCount: number;
+  /** Channels per head; a multiple of 32, at most {@link HEAD_SIZE_MAX}. */
+  headSize: number;
+}
+
+/**
+ * Sizes of a model, from its GGUF metadata. The heads are those of layers that see everything;
+ * layers that see a window may have others.
+ */
+export interface ModelShape extends LayerHeads {
   /** Served name: the file's `general.name` or `basename-size`. */
   name: string;
   layerCount: number;
   /** Embedding width. */
   width: number;
+  /** Of the widest layer. */
   feedForwardWidth: number;
-  queryHeadCount: number;
-  kvHeadCount: number;
-  /** Channels per head; a multiple of 32, at most 256. */
-  headSize: number;
   vocabSize: number;
   contextLengthTrained: number;
   /** Whether the output head is the token embedding. */
   tiedOutput: boolean;
   parameterCount: number;
+}
+
+/** Whether keys and values of two layers have the same sizes. */
+export function haveSameKeys(a: LayerHeads, b: LayerHeads): boolean {
+  return a.kvHeadCount === b.kvHeadCount && a.headSize === b.headSize;
 }
 
 /** Tile of a slot's window that holds a block while it is raw. */

@@ -127,6 +127,15 @@ export class GgufMetadata {
     });
   }
 
+  /**
+   * The number, or the numbers, of `key`.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is neither, or missing.
+   */
+  getNumberOrNumbers(key: string): number | readonly number[] {
+    return Array.isArray(this.#values[key]) ? this.getNumbers(key) : this.getNumber(key);
+  }
+
   #get<T, F>(
     key: string,
     fallback: [F?],

@@ -5,11 +5,13 @@
  * @module
  */
 
+import { rawTileWords } from "../codec/record.ts";
 import { EngineError } from "../core/errors.ts";
 import {
   alignUp,
   BLOCK_TOKEN_COUNT,
   divCeil,
+  type LayerHeads,
   type ModelShape,
   ringTileCount,
   SPARE_TILE_COUNT,
@@ -40,6 +42,8 @@ export interface Store {
   reach: number | null;
   /** Raw tiles of each slot. */
   tileCount: number;
+  /** Words of a raw tile: 64 tokens of K and V as f16. */
+  tileWords: number;
   /** Index of the arena group that holds its records, and raw tiles that are kept. */
   group: number;
 }
@@ -55,13 +59,14 @@ export interface CacheShape {
   stores: readonly Store[];
   /** By layer: index of the store it reads; null for a layer that keeps nothing. */
   storeOf: readonly (number | null)[];
+  /** Heads of sealed stores. */
   kvHeadCount: number;
   headSize: number;
   /** Sequences that can run at a time. */
   slotCount: number;
   /** Most sealed blocks of a sequence. */
   blockCountMax: number;
-  /** Words of a raw tile: 64 tokens of K and V of one store as f16. */
+  /** Words of a raw tile of a sealed store. */
   tileWords: number;
   /** Words of the largest record of one store and block. */
   recordWordsMax: number;
@@ -77,6 +82,8 @@ export interface CacheOptions {
   recordWordsMax: number;
   /** What each layer keeps; all of them `sealed` if left out. */
   layerKeeps?: readonly LayerKeeps[];
+  /** Heads of each layer; those of the model if left out. */
+  layerHeads?: readonly Pick<LayerHeads, "kvHeadCount" | "headSize">[];
   /** Budget of the arena in bytes; what all slots can ever need if left out. */
   arenaSizeBytes?: number;
   /** Most bytes of the arena if no budget is given. */
@@ -94,15 +101,15 @@ export interface CacheOptions {
 export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape {
   const { layerCount, kvHeadCount, headSize } = model;
   const { slotCount, contextLength, recordWordsMax, bindingSizeMax } = options;
-  const tileWords = kvHeadCount * headSize * BLOCK_TOKEN_COUNT;
+  const tileWords = rawTileWords(model);
   const blockCountMax = Math.max(
     1,
     Math.floor(contextLength / BLOCK_TOKEN_COUNT) - WINDOW_KEEP_COUNT / BLOCK_TOKEN_COUNT,
   );
   const layerKeeps = options.layerKeeps ?? new Array<LayerKeeps>(layerCount).fill("sealed");
-  const { storeOf, kinds } = storesOf(layerKeeps, layerCount);
-  const tileCountMax = Math.max(...kinds.map(({ tileCount }) => tileCount));
-  const windowBytes = slotCount * tileCountMax * tileWords * WORD_SIZE_BYTES;
+  const { layerHeads = new Array<ModelShape>(layerCount).fill(model) } = options;
+  const { storeOf, kinds } = storesOf(layerKeeps, layerHeads);
+  const windowBytes = Math.max(...kinds.map((kind) => windowSizeBytes({ slotCount }, kind)));
   if (windowBytes > bindingSizeMax) {
     throw new EngineError(
       "model_too_large",
@@ -132,8 +139,8 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
 
 /** Device bytes of the raw windows of a store. */
 export function windowSizeBytes(
-  { slotCount, tileWords }: Pick<CacheShape, "slotCount" | "tileWords">,
-  { tileCount }: Pick<Store, "tileCount">,
+  { slotCount }: Pick<CacheShape, "slotCount">,
+  { tileCount, tileWords }: Pick<Store, "tileCount" | "tileWords">,
 ): number {
   return slotCount * tileCount * tileWords * WORD_SIZE_BYTES;
 }
@@ -149,15 +156,22 @@ export function cacheSizeBytes(
   };
 }
 
-/** Words of a raw tile of a store, and how many a sequence needs before the block it begins at. */
+/** Words of a raw tile by store, and how many a sequence needs before the block it begins at. */
 export function rawTiles(
-  { stores, tileWords }: CacheShape,
-): { tileWords: number; rawTileCount: number } {
+  { stores }: CacheShape,
+): { tileWords: readonly number[]; rawTileCount: number } {
   const tileCountMax = Math.max(...stores.map(({ tileCount }) => tileCount));
-  return { tileWords, rawTileCount: tileCountMax - SPARE_TILE_COUNT };
+  return {
+    tileWords: stores.map(({ tileWords }) => tileWords),
+    rawTileCount: tileCountMax - SPARE_TILE_COUNT,
+  };
 }
 
-function storesOf(layerKeeps: readonly LayerKeeps[], layerCount: number) {
+function storesOf(
+  layerKeeps: readonly LayerKeeps[],
+  layerHeads: NonNullable<CacheOptions["layerHeads"]>,
+) {
+  const { length: layerCount } = layerHeads;
   if (layerKeeps.length !== layerCount) {
     throw new RangeError(`Cannot keep what ${layerKeeps.length} of ${layerCount} layers say`);
   }
@@ -180,7 +194,8 @@ function storesOf(layerKeeps: readonly LayerKeeps[], layerCount: number) {
       const isSealed = keeps === "sealed";
       const reach = isSealed ? null : keeps.reach;
       const tileCount = reach === null ? WINDOW_TILE_COUNT : ringTileCount(reach);
-      kinds.push({ layer, isSealed, reach, tileCount });
+      const tileWords = rawTileWords(layerHeads[layer]);
+      kinds.push({ layer, isSealed, reach, tileCount, tileWords });
     }
   }
   if (!kinds.some(({ isSealed }) => isSealed)) {

@@ -69,11 +69,12 @@ export class HostTransfer {
       });
       return;
     }
-    const { tileWords, stores } = this.#cache.shape;
+    const { stores } = this.#cache.shape;
     for (const [store, window] of this.#cache.windows.entries()) {
+      const { tileWords, isSealed } = stores[store];
       const own = words.subarray(start, start + tileWords);
       start += tileWords;
-      if (stores[store].isSealed && target.inLongRingsOnly) continue;
+      if (isSealed && target.inLongRingsOnly) continue;
       this.#gpu.write(window, this.#tileRange(target, store).offsetBytes, own);
     }
   }
@@ -125,9 +126,9 @@ export class HostTransfer {
 
   /** Where a tile lies in the window of a store. */
   #tileRange({ slot, blockIndex }: { slot: number; blockIndex: number }, store: number) {
-    const { tileWords, stores } = this.#cache.shape;
+    const { tileWords, tileCount } = this.#cache.shape.stores[store];
     const sizeBytes = tileWords * WORD_SIZE_BYTES;
-    const tile = windowTile(slot, blockIndex, stores[store].tileCount);
+    const tile = windowTile(slot, blockIndex, tileCount);
     return { offsetBytes: tile * sizeBytes, sizeBytes };
   }
 

@@ -127,9 +127,9 @@ export class KvCache {
     { store, slot, blockIndex, recordOffsets }: TileOp & { store: number },
     to: "window" | "arena",
   ): void {
-    const sizeBytes = this.shape.tileWords * WORD_SIZE_BYTES;
+    const { tileCount, tileWords } = this.shape.stores[store];
+    const sizeBytes = tileWords * WORD_SIZE_BYTES;
     const [window, arena] = [this.windows[store], this.arenaOfStore(store)];
-    const { tileCount } = this.shape.stores[store];
     const inWindow = windowTile(slot, blockIndex, tileCount) * sizeBytes;
     const inArena = recordOffsets[store] * WORD_SIZE_BYTES;
     if (to === "window") {

@@ -7,23 +7,23 @@ import type { RecordRows } from "./layer_context.ts";
 /** What joins the partial results of each layer, with the learned sinks that it may have. */
 export async function createMerges(
   gpu: Gpu,
-  { shape, group, weights }: Pick<AttentionOptions, "shape" | "group" | "weights">,
+  { shapes, group, weights }: Pick<AttentionOptions, "shapes" | "group" | "weights">,
   { splits, partials }: { splits: SplitShape; partials: GPUBuffer },
 ): Promise<RecordRows[]> {
-  const kernels = new Map<boolean, AttentionMergeKernel>();
-  for (const { attentionSinks } of weights.layers) {
-    const hasSinks = attentionSinks !== null;
-    if (kernels.has(hasSinks)) continue;
-    kernels.set(hasSinks, await AttentionMergeKernel.create(gpu, { shape, splits, hasSinks }));
-  }
-  return weights.layers.map(({ attentionSinks }, layer) => {
-    const kernel = kernels.get(attentionSinks !== null)!;
+  const kernels = new Map<string, AttentionMergeKernel>();
+  const merges: RecordRows[] = [];
+  for (const [layer, { attentionSinks }] of weights.layers.entries()) {
+    const options = { shape: shapes[layer], splits, hasSinks: attentionSinks !== null };
+    const key = JSON.stringify(options);
+    const kernel = kernels.get(key) ?? await AttentionMergeKernel.create(gpu, options);
+    kernels.set(key, kernel);
     const bound = kernel.bind({
       rows: group.rowsIn(group.reachOf(layer)),
       partials,
       out: group.attended,
       ...(attentionSinks === null ? {} : { sinks: attentionSinks }),
     });
-    return (pass, rowCount) => kernel.record(pass, bound, rowCount);
-  });
+    merges.push((pass, rowCount) => kernel.record(pass, bound, rowCount));
+  }
+  return merges;
 }

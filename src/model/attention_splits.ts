@@ -22,7 +22,10 @@ const SEALED_SPLIT_COUNT_MAX = 128;
 
 /** What attention is built from. */
 export interface AttentionOptions {
-  shape: AttentionShape;
+  /** By layer. */
+  shapes: readonly AttentionShape[];
+  /** Of layers whose blocks are sealed. */
+  sealedShape: AttentionShape;
   cache: KvCache;
   group: RowGroup;
   weights: Pick<ModelWeights, "layers">;
@@ -75,14 +78,22 @@ export function splitShape(
   return { blocksPerSplit, splitCountMax };
 }
 
-/** Makes the f32 `[rows][queryHeadCount][splitCountMax][headSize + 2]` of partial results. */
+/**
+ * Makes the f32 `[rows][queryHeadCount][splitCountMax][headSize + 2]` of partial results, for any
+ * layer.
+ */
 export function createPartials(
   gpu: Gpu,
-  { shape, group }: Pick<AttentionOptions, "shape" | "group">,
+  { shapes, group }: Pick<AttentionOptions, "shapes" | "group">,
   splits: SplitShape,
 ): GPUBuffer {
-  const sizeBytes = splits.splitCountMax * partialBytes(shape, group.rowCountMax);
+  const sizeBytes = splits.splitCountMax * partialBytes(widest(shapes), group.rowCountMax);
   return gpu.createBuffer("attention partials", sizeBytes);
+}
+
+/** The shape with the most partial results. */
+function widest(shapes: readonly AttentionShape[]): AttentionShape {
+  return shapes.reduce((a, b) => partialBytes(b, 1) > partialBytes(a, 1) ? b : a);
 }
 
 /** Bytes of the partial results of one split of each row. */
@@ -96,28 +107,28 @@ function partialBytes(
 /** Splits of all layers of a cache. */
 export function cacheSplits(
   gpu: Gpu,
-  { shape, cache, group }: Pick<AttentionOptions, "shape" | "cache" | "group">,
+  { shapes, cache, group }: Pick<AttentionOptions, "shapes" | "cache" | "group">,
 ): SplitShape {
   const { blockCountMax, stores } = cache.shape;
   return splitShape(blockCountMax, {
-    shape,
+    shape: widest(shapes),
     rowCount: group.rowCountMax,
     bindingSizeMax: gpu.facts.bindingSizeMax,
     tileCountMax: Math.max(...stores.map(({ tileCount }) => tileCount)),
   });
 }
 
-/** What `make` gives for each kind of window that layers read, by layer. */
-export async function byRing<T>(
-  { cache, group }: Pick<AttentionOptions, "cache" | "group">,
-  make: (ring: RingShape) => Promise<T>,
+/** What `make` gives for each kind of heads and window that layers have, by layer. */
+export async function byWindow<T>(
+  { shapes, cache, group }: Pick<AttentionOptions, "shapes" | "cache" | "group">,
+  make: (options: { shape: AttentionShape; ring: RingShape }) => Promise<T>,
 ): Promise<T[]> {
   const made = new Map<string, T>();
   const byLayer: T[] = [];
-  for (const layer of cache.shape.storeOf.keys()) {
+  for (const [layer, shape] of shapes.entries()) {
     const ring = { tileCount: cache.tileCountOf(layer), reach: group.reachOf(layer) };
-    const key = JSON.stringify(ring);
-    if (!made.has(key)) made.set(key, await make(ring));
+    const key = JSON.stringify([shape, ring]);
+    if (!made.has(key)) made.set(key, await make({ shape, ring }));
     byLayer.push(made.get(key)!);
   }
   return byLayer;

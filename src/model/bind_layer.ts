@@ -5,10 +5,12 @@
  */
 
 import { invariant } from "../core/errors.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { bindExperts } from "./bind_experts.ts";
 import type { MatmulBuffers, MatmulOutput } from "../kernels/matmul/product.ts";
 import { hasPlainHeads } from "./head_rows.ts";
 import type { LayerContext, RecordRows } from "./layer_context.ts";
+import type { LayerInputWeights } from "./weights.ts";
 
 /** The kernels of a layer around its attention. */
 export interface BoundLayer {
@@ -22,7 +24,7 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
   const { attended } = group;
   const layer = weights.layers[index];
   const { attention, feedForward } = plan.layers[index];
-  const isPlain = hasPlainHeads(attention, plan.shape);
+  const isPlain = hasPlainHeads(attention);
   return {
     beforeAttention: isPlain
       ? [await bindPlainHeads(context, index)]
@@ -38,6 +40,7 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
       ...feedForward.experts === null
         ? await bindGated(context, index)
         : await bindExperts(context, index),
+      ...layer.input === null ? [] : await bindInput(context, layer.input, index),
     ],
   };
 }
@@ -45,7 +48,7 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
 /** A gated product. */
 async function bindGated(context: LayerContext, index: number): Promise<RecordRows[]> {
   const { plan, weights, group: { x, hidden } } = context;
-  const { gated, feedForwardNorm, feedForwardNormAfter } = weights.layers[index];
+  const { gated, feedForwardNorm, feedForwardNormAfter, input, factor } = weights.layers[index];
   const { activation, outputScale } = plan.layers[index].feedForward;
   invariant(gated !== null, "the layer has no experts");
   const { gateUp, down } = gated;
@@ -62,6 +65,34 @@ async function bindGated(context: LayerContext, index: number): Promise<RecordRo
       bias: null,
       normAfter: feedForwardNormAfter,
       factor: outputScale,
+      sumFactor: input === null ? factor : null,
+    }),
+  ];
+}
+
+/** What a layer does with its own input. */
+async function bindInput(
+  context: LayerContext,
+  { gate, output, normAfter }: LayerInputWeights,
+  index: number,
+): Promise<RecordRows[]> {
+  const { plan, weights, group: { x, layerInputs } } = context;
+  invariant(plan.layerInputs !== null && layerInputs !== null, "the plan has inputs of layers");
+  const { inputWidth } = plan.layerInputs;
+  const inputsWidth = plan.shape.layerCount * inputWidth;
+  const { all, gated } = layerInputs;
+  const offset = index * inputWidth * WORD_SIZE_BYTES;
+  const kind = { kind: "gated", activation: "gelu", upColumnCount: inputsWidth } as const;
+  const up = { buffer: all, offset, size: all.size - offset };
+  return [
+    await bindProduct(context, kind, { weights: gate, x, up, y: gated }),
+    ...await bindAddition(context, {
+      weights: output,
+      x: gated,
+      bias: null,
+      normAfter,
+      factor: 1,
+      sumFactor: weights.layers[index].factor,
     }),
   ];
 }
@@ -74,10 +105,13 @@ async function bindAddition(
     bias: GPUBuffer | null;
     normAfter: GPUBuffer | null;
     factor: number;
+    /** f32 `[1]`, of the residual stream after it: only with what is normed. */
+    sumFactor?: GPUBuffer | null;
   },
 ): Promise<RecordRows[]> {
-  const { normAdd, group } = context;
-  const { bias, normAfter, factor, ...product } = given;
+  const { normAdds, group } = context;
+  const { bias, normAfter, factor, sumFactor = null, ...product } = given;
+  invariant(sumFactor === null || normAfter !== null, "the plan was checked");
   if (bias !== null) {
     const buffers = { ...product, bias, y: group.x };
     return [await bindProduct(context, { kind: "addBiased", factor }, buffers)];
@@ -85,8 +119,13 @@ async function bindAddition(
   if (normAfter === null) {
     return [await bindProduct(context, { kind: "add", factor }, { ...product, y: group.x })];
   }
-  invariant(normAdd !== null, "the kernel is there if a layer norms what it gives");
-  const bound = normAdd.bind({ given: group.given, weight: normAfter, x: group.x });
+  const normAdd = await normAdds.get(sumFactor !== null);
+  const bound = normAdd.bind({
+    given: group.given,
+    weight: normAfter,
+    x: group.x,
+    ...(sumFactor === null ? {} : { factors: sumFactor }),
+  });
   return [
     await bindProduct(context, "store", { ...product, y: group.given }),
     (pass, rowCount) => normAdd.record(pass, bound, rowCount),
@@ -102,10 +141,10 @@ function bindPlainHeads(
   { plan, weights, cache, matmuls, group }: LayerContext,
   index: number,
 ): Promise<RecordRows> {
-  const { queryHeadCount, kvHeadCount, headSize } = plan.shape;
+  const { headShape } = plan.layers[index].attention;
   const { heads, attentionNorm } = weights.layers[index];
   const tileCount = cache.tileCountOf(index);
-  const output = { kind: "heads", queryHeadCount, kvHeadCount, headSize, tileCount } as const;
+  const output = { kind: "heads", ...headShape, tileCount } as const;
   return bindProduct({ matmuls, group }, output, {
     weights: heads,
     x: group.x,
@@ -144,7 +183,7 @@ async function bindOtherHeads(context: LayerContext, index: number): Promise<Rec
 
 async function bindProduct(
   { matmuls, group: { isSlice } }: Pick<LayerContext, "matmuls" | "group">,
-  output: MatmulOutput | Exclude<MatmulOutput["kind"], "heads" | "capped">,
+  output: MatmulOutput | Exclude<MatmulOutput["kind"], "heads" | "capped" | "gated">,
   buffers: MatmulBuffers,
 ): Promise<RecordRows> {
   const options = typeof output === "string" ? { kind: output } : output;

@@ -4,7 +4,7 @@ import { AttentionDecodeRawKernel } from "../kernels/attention_decode/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import {
   type AttentionOptions,
-  byRing,
+  byWindow,
   cacheSplits,
   createPartials,
   readCounts,
@@ -40,14 +40,14 @@ export class DecodeAttention implements Attention {
 
   /** Compiles for a cache and binds every layer of it. */
   static async create(gpu: Gpu, options: AttentionOptions): Promise<DecodeAttention> {
-    const { shape, cache, group, readers } = options;
+    const { sealedShape: shape, cache, group, readers } = options;
     const { q, rows } = group;
     const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
     const sealed = await readers.decode({ shape, splits, cache, q, rows, partials });
-    const windows = await byRing(
+    const windows = await byWindow(
       options,
-      (ring) => AttentionDecodeRawKernel.create(gpu, { shape, splits, source: "window", ring }),
+      (kind) => AttentionDecodeRawKernel.create(gpu, { ...kind, splits, source: "window" }),
     );
     const merges = await createMerges(gpu, options, { splits, partials });
     const layers = windows.map((window, layer) => {

@@ -19,16 +19,20 @@ export class FinishHeadsSet {
    * is new.
    */
   get(attention: AttentionPlan, tileCount: number): Promise<FinishHeadsKernel> {
-    const { shape, normEpsilon: epsilon } = this.#plan;
-    const { queryHeadCount, headSize } = shape;
-    const kvHeadCount = ownKvHeadCount(attention, shape);
-    const { queryNorm, temperature } = attention;
+    const { normEpsilon: epsilon } = this.#plan;
+    const { queryNorm, normsValues, temperature, headShape } = attention;
     const over = queryNorm?.over ?? null;
-    const key = JSON.stringify([over, temperature, kvHeadCount, tileCount]);
+    const options = {
+      ...headShape,
+      kvHeadCount: ownKvHeadCount(attention),
+      norm: over === null ? null : { over, epsilon },
+      valueEpsilon: normsValues ? epsilon : null,
+      temperature,
+      tileCount,
+    };
+    const key = JSON.stringify(options);
     const known = this.#kernels.get(key);
     if (known) return known;
-    const norm = over === null ? null : { over, epsilon };
-    const options = { queryHeadCount, kvHeadCount, headSize, norm, temperature, tileCount };
     const kernel = FinishHeadsKernel.create(this.#gpu, options);
     this.#kernels.set(key, kernel);
     return kernel;

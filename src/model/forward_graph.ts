@@ -11,18 +11,19 @@ import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { CommandChain } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
-import { EmbedKernel } from "../kernels/embed/row.ts";
-import { NormAddKernel } from "../kernels/norm_add/row.ts";
 import { ROW_TILE } from "../kernels/matmul/product.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
 import { DecodeAttention } from "./decode_attention.ts";
+import { createEmbedding } from "./embedding.ts";
 import { ExpertSet } from "./expert_set.ts";
 import { FinishHeadsSet } from "./finish_heads_set.ts";
 import { Head } from "./head.ts";
+import type { RecordRows } from "./layer_context.ts";
 import { LayerStack } from "./layer_stack.ts";
 import { MatmulSet } from "./matmul_set.ts";
+import { NormAddSet } from "./norm_add_set.ts";
 import { PromptScorer } from "./prompt_scorer.ts";
 import { SliceAttention } from "./slice_attention.ts";
 import type { ModelPlan } from "./plan.ts";
@@ -47,7 +48,7 @@ interface Path {
   group: RowGroup;
   stack: LayerStack;
   head: Head;
-  embed: ReturnType<EmbedKernel["bind"]>;
+  embed: RecordRows;
   sampler: SamplerPath;
 }
 
@@ -84,7 +85,6 @@ export class ForwardGraph {
   readonly sampledIds: GPUBuffer;
   #gpu: Gpu;
   #options: ForwardGraphOptions;
-  #embed: EmbedKernel;
   #sampler: Sampler;
   #scorer: PromptScorer;
   #reports: LogprobReport[] = [];
@@ -100,7 +100,6 @@ export class ForwardGraph {
     this.#gpu = gpu;
     this.#options = options;
     this.sampledIds = parts.ids;
-    this.#embed = parts.embed;
     this.#sampler = parts.sampler;
     this.#scorer = parts.scorer;
     this.#decode = parts.decode;
@@ -161,7 +160,7 @@ export class ForwardGraph {
     group.write(rows);
     const layers = { first: 0, end: this.#options.plan.layers.length };
     const pass = recordLayers(commands, { label: "decode", layers, layersAtATime }, {
-      begin: (pass) => this.#embed.record(pass, this.#decode.embed, rows.length),
+      begin: (pass) => this.#decode.embed(pass, rows.length),
       layers: (pass, some) => stack.record(pass, rows, some),
     });
     this.#recordHead(pass, this.#decode, { rows, isDecode: true, draftCount: draftIds.length });
@@ -191,7 +190,7 @@ export class ForwardGraph {
     }
     const pass = recordLayers(commands, { label: "slice", layers, layersAtATime }, {
       begin: (pass) => {
-        if (layers.first === 0) this.#embed.record(pass, this.#slice.embed, rows.length);
+        if (layers.first === 0) this.#slice.embed(pass, rows.length);
       },
       layers: (pass, some) => stack.record(pass, rows, some),
     });
@@ -322,7 +321,6 @@ function recordLayers(
 
 interface GraphParts {
   ids: GPUBuffer;
-  embed: EmbedKernel;
   sampler: Sampler;
   scorer: PromptScorer;
   decode: Path;
@@ -334,38 +332,38 @@ interface GraphParts {
 async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<GraphParts> {
   const { plan, weights, cache } = options;
   const { shape, normEpsilon, head: { softCap } } = plan;
-  const attentionShape = { ...shape, softCap: plan.layers[0].attention.softCap };
+  const shapes = plan.layers.map(({ attention: { headShape, softCap } }) => {
+    return { ...headShape, softCap };
+  });
+  const { queryHeadCount, kvHeadCount, headSize } = shape;
+  const { softCap: scoreCap } = plan.layers[0].attention;
+  const sealedShape = { queryHeadCount, kvHeadCount, headSize, softCap: scoreCap };
   const { slotCount } = cache.shape;
   const { draftRowCount = 0 } = options;
   const idCount = slotCount + SLICE_TOKEN_COUNT + 2 * draftRowCount;
   const ids = gpu.createBuffer("ids", idCount * WORD_SIZE_BYTES);
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
-  const embed = await EmbedKernel.create(gpu, weights.embedding, { scale: plan.embedding.scale });
   const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
   const matmuls = new MatmulSet(gpu, { normEpsilon });
+  const embedding = await createEmbedding(gpu, { plan, weights, matmuls });
   const expertKernels = new ExpertSet(gpu);
   const finishers = new FinishHeadsSet(gpu, plan);
-  const hasNormAfter = plan.layers.some(({ attention, feedForward }) =>
-    attention.normAfter !== null || feedForward.normAfter !== null
-  );
-  const normAdd = hasNormAfter
-    ? await NormAddKernel.create(gpu, { width: shape.width, epsilon: normEpsilon })
-    : null;
+  const normAdds = new NormAddSet(gpu, { width: shape.width, epsilon: normEpsilon });
   const rope = new RopeTables(plan, weights.ropeFactors);
   const reaches = plan.layers.map((_, layer) => cache.reachOf(layer));
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const isSlice = headRows !== null;
     const group = new RowGroup(gpu, { label, plan, reaches, rowCount, isSlice, rope });
     const kind = isSlice ? SliceAttention : DecodeAttention;
-    const attention = await kind.create(gpu, { ...options, shape: attentionShape, group });
-    const context = { ...options, matmuls, finishers, normAdd, expertKernels, group };
+    const attention = await kind.create(gpu, { ...options, shapes, sealedShape, group });
+    const context = { ...options, matmuls, finishers, normAdds, expertKernels, group };
     const stack = await LayerStack.create(context, attention);
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;
     const head = await Head.create(gpu, { weights, matmuls, x, rowCount: headRowCount, softCap });
-    const bindEmbed = embed.bind({ ids, rows: group.rows, x: group.x });
     const bound = sampler.bind(label, head.logits, headRowCount);
-    return { group, stack, head, embed: bindEmbed, sampler: bound };
+    const bindings = { embed: await embedding.bind(group, ids), sampler: bound };
+    return { group, stack, head, ...bindings };
   };
   const decode = await makePath("decode", slotCount + draftRowCount, null);
   const slice = await makePath("slice", SLICE_TOKEN_COUNT, lastRow);
@@ -377,5 +375,5 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
     x: slice.group.x,
     rowCountMax: SLICE_TOKEN_COUNT,
   });
-  return { ids, embed, sampler, scorer, decode, slice, lastRow, matmuls };
+  return { ids, sampler, scorer, decode, slice, lastRow, matmuls };
 }

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { ModelShape } from "../core/shapes.ts";
 import type { AttentionPlan, RopePlan } from "./plan.ts";
 
 /** Place of a row among those of its weight on the device. */
@@ -25,17 +24,16 @@ export function headRowOrder(rope: RopePlan | null, headSize: number): RowOrder 
 
 /** Key heads that a layer makes, as many as value heads; 0 if it reads those of another layer. */
 export function ownKvHeadCount(
-  { heads }: AttentionPlan,
-  { kvHeadCount }: Pick<ModelShape, "kvHeadCount">,
+  { heads, headShape }: Pick<AttentionPlan, "heads" | "headShape">,
 ): number {
-  return heads.length === 1 ? 0 : kvHeadCount;
+  return heads.length === 1 ? 0 : headShape.kvHeadCount;
 }
 
 /** Whether products, RoPE and the window's append can be one kernel. */
-export function hasPlainHeads(plan: AttentionPlan, shape: ModelShape): boolean {
-  const { headSize } = shape;
-  return ownKvHeadCount(plan, shape) > 0 && plan.biases === null && plan.queryNorm === null &&
-    plan.keyNorm === null && plan.temperature === null &&
+export function hasPlainHeads(plan: AttentionPlan): boolean {
+  const { headSize } = plan.headShape;
+  return ownKvHeadCount(plan) > 0 && plan.biases === null && plan.queryNorm === null &&
+    plan.keyNorm === null && !plan.normsValues && plan.temperature === null &&
     plan.scale === 1 / Math.sqrt(headSize);
 }
 
@@ -55,12 +53,11 @@ export interface HeadFinish {
  */
 export function headFinish(
   plan: AttentionPlan,
-  shape: ModelShape,
   valuesOf: (tensor: string) => Float32Array,
 ): HeadFinish {
-  const { queryHeadCount, headSize } = shape;
+  const { queryHeadCount, headSize } = plan.headShape;
   const queryWidth = queryHeadCount * headSize;
-  const kvWidth = ownKvHeadCount(plan, shape) * headSize;
+  const kvWidth = ownKvHeadCount(plan) * headSize;
   const order = headRowOrder(plan.rope, headSize) ?? ((row: number) => row);
   const shifts = new Float32Array(queryWidth + 2 * kvWidth);
   const biases = (plan.biases ?? []).flatMap((name) => [...valuesOf(name)]);

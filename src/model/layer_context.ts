@@ -1,8 +1,8 @@
-import type { NormAddKernel } from "../kernels/norm_add/row.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { ExpertSet } from "./expert_set.ts";
 import type { FinishHeadsSet } from "./finish_heads_set.ts";
 import type { MatmulSet } from "./matmul_set.ts";
+import type { NormAddSet } from "./norm_add_set.ts";
 import type { ModelPlan } from "./plan.ts";
 import type { RowGroup } from "./row_group.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -14,8 +14,7 @@ export interface LayerContext {
   cache: KvCache;
   matmuls: MatmulSet;
   finishers: FinishHeadsSet;
-  /** Null if no layer norms what it gives. */
-  normAdd: NormAddKernel | null;
+  normAdds: NormAddSet;
   expertKernels: ExpertSet;
   group: RowGroup;
 }

@@ -9,12 +9,14 @@
  * x += outputScale * normAfter(output · attention(q, k, v) + outputBias)
  * h = normBefore(x);  g, u = gateUp · h
  * x += outputScale * normAfter(down · (activation(g) * u))
+ * x += norm(output · (gelu(gate · x) * own input))          of a layer with an input of its own
+ * x *= factor                                               of a layer with a factor
  * ```
  *
  * @module
  */
 
-import type { ModelShape } from "../core/shapes.ts";
+import type { LayerHeads, ModelShape } from "../core/shapes.ts";
 
 /** Some rows of a tensor `[columns, rows]`. */
 export interface MatrixPlan {
@@ -73,6 +75,8 @@ export interface TemperaturePlan {
 export interface AttentionPlan {
   /** Norm of the input, f32 `[width]`. */
   normBefore: string | null;
+  /** The model's, unless the layer sees a window. */
+  headShape: LayerHeads;
   /**
    * Query, key and value heads: their rows one below the other, in this order. Query heads alone of
    * a layer that attends to the keys and values of another.
@@ -82,6 +86,8 @@ export interface AttentionPlan {
   biases: readonly string[] | null;
   queryNorm: HeadNormPlan | null;
   keyNorm: HeadNormPlan | null;
+  /** Whether each value head is divided by its root mean square. */
+  normsValues: boolean;
   /** Null: positions do not turn anything. */
   rope: RopePlan | null;
   /** Layer whose keys and values are attended to: its own index, or an earlier one with its own. */
@@ -128,7 +134,7 @@ export interface FeedForwardPlan {
   normBefore: string | null;
   /** Gate and up; of one expert if there are some, those of the others behind it. */
   gateUp: readonly [gate: MatrixPlan, up: MatrixPlan];
-  /** Of the gate; `clamped` is that of gpt-oss, `shaders/matmul/parts/output_clamped.wgsl`. */
+  /** Of the gate; `clamped` is that of gpt-oss, `shaders/matmul/parts/activation_clamped.wgsl`. */
   activation: "silu" | "gelu" | "clamped";
   experts: ExpertPlan | null;
   /** Of one expert, as above. */
@@ -139,10 +145,40 @@ export interface FeedForwardPlan {
   outputScale: number;
 }
 
+/** What a layer does with its own input of a token: {@link LayerInputsPlan}. */
+export interface LayerInputPlan {
+  /** `[inputWidth, width]`. */
+  gate: MatrixPlan;
+  /** `[width, inputWidth]`. */
+  output: MatrixPlan;
+  /** Norm of what is added to the residual stream, f32 `[width]`. */
+  normAfter: string;
+}
+
 /** One layer. */
 export interface LayerPlan {
   attention: AttentionPlan;
   feedForward: FeedForwardPlan;
+  /** Null for none. */
+  input: LayerInputPlan | null;
+  /** F32 tensor `[1]` that the residual stream is multiplied by in the end; null for none. */
+  factor: string | null;
+}
+
+/**
+ * Inputs that a token has for each layer, beside the residual stream:
+ * `(table[id] * sqrt(inputWidth) + norm(projection · x / sqrt(width))) / sqrt(2)`, where x is the
+ * scaled embedding, and each layer's share is normed by itself.
+ */
+export interface LayerInputsPlan {
+  /** Values of a token for each layer; a multiple of 64. */
+  inputWidth: number;
+  /** `[vocabSize, layerCount * inputWidth]`. */
+  table: MatrixPlan;
+  /** `[layerCount * inputWidth, width]`. */
+  projection: MatrixPlan;
+  /** F32 tensor `[inputWidth]`. */
+  norm: string;
 }
 
 /** A model: its sizes, and what is computed with which tensor. */
@@ -153,6 +189,8 @@ export interface ModelPlan {
   /** Of every RMSNorm: added to the mean square. */
   normEpsilon: number;
   embedding: { matrix: MatrixPlan; scale: number };
+  /** Null if no layer has an input of its own. */
+  layerInputs: LayerInputsPlan | null;
   layers: readonly LayerPlan[];
   head: {
     /** Final norm, f32 `[width]`. */

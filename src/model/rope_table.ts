@@ -67,15 +67,17 @@ export class RopeTables {
   readonly ofLayer: readonly number[];
 
   /** @param factors Values of the tensors that the plan names as factors, by name. */
-  constructor({ layers, shape }: ModelPlan, factors: ReadonlyMap<string, Float32Array>) {
-    const keys = layers.map(({ attention }) => JSON.stringify(attention.rope));
+  constructor({ layers }: Pick<ModelPlan, "layers">, factors: ReadonlyMap<string, Float32Array>) {
+    const keys = layers.map(({ attention: { rope, headShape } }) =>
+      JSON.stringify([rope, headShape.headSize])
+    );
     const distinct = [...new Set(keys)];
     this.ofLayer = keys.map((key) => distinct.indexOf(key));
     this.tables = distinct.map((key) => {
-      const { rope } = layers[keys.indexOf(key)].attention;
+      const { rope, headShape: { headSize } } = layers[keys.indexOf(key)].attention;
       const named = rope?.factors ?? null;
       return new RopeTable(rope, {
-        headSize: shape.headSize,
+        headSize,
         factors: named === null ? null : factors.get(named)!,
       });
     });

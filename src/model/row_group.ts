@@ -1,11 +1,21 @@
 import { invariant } from "../core/errors.ts";
 import { PADDING_SLOT, type Row, ROW_WORDS, rowInReach, rowWords } from "../core/row.ts";
-import { alignUp, BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, type LayerHeads, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ROW_TILE } from "../kernels/matmul/product.ts";
 import { ExpertGroup } from "./expert_group.ts";
 import type { ModelPlan } from "./plan.ts";
 import type { RopeTables } from "./rope_table.ts";
+
+/** Inputs of layers, and what they are made of and become. */
+export interface LayerInputBuffers {
+  /** f32 `[rows, layerCount * inputWidth]`. */
+  all: GPUBuffer;
+  /** f32 of the same size: what is added to what a token has for all layers. */
+  projected: GPUBuffer;
+  /** f32 `[rows, inputWidth]`: the input of the layer that runs, gated. */
+  gated: GPUBuffer;
+}
 
 /** Activations of rows that go through the layers together, and the descriptors of these rows. */
 export class RowGroup {
@@ -21,7 +31,7 @@ export class RowGroup {
   readonly turns: readonly GPUBuffer[];
   /** f32 `[rows, width]`: the residual stream. */
   readonly x: GPUBuffer;
-  /** f32 `[rows, queryHeadCount * headSize]`. */
+  /** f32 `[rows, queryHeadCount * headSize]` of the layer that runs, as the next two. */
   readonly q: GPUBuffer;
   /** f32 `[rows, (queryHeadCount + 2 * kvHeadCount) * headSize]`: heads that are not plain yet. */
   readonly projected: GPUBuffer;
@@ -31,6 +41,8 @@ export class RowGroup {
   readonly given: GPUBuffer;
   /** f32 `[rows, feedForwardWidth]`. */
   readonly hidden: GPUBuffer;
+  /** Null if no layer has an input of its own. */
+  readonly layerInputs: LayerInputBuffers | null;
   /** Null if no layer has experts. */
   readonly experts: ExpertGroup | null;
   #gpu: Gpu;
@@ -61,20 +73,28 @@ export class RowGroup {
     this.#rope = rope;
     this.rowCountMax = alignUp(options.rowCount, ROW_TILE);
     this.#descriptors = new Uint32Array(this.rowCountMax * ROW_WORDS);
-    this.#rowTurns = new Float32Array(this.rowCountMax * shape.headSize);
+    const turnCountMax = Math.max(...rope.tables.map(({ rowLength }) => rowLength));
+    this.#rowTurns = new Float32Array(this.rowCountMax * turnCountMax);
     const make = (name: string, wordsPerRow: number) =>
       gpu.createBuffer(`${label} ${name}`, this.rowCountMax * wordsPerRow * WORD_SIZE_BYTES);
-    const queryWidth = shape.queryHeadCount * shape.headSize;
+    const { queryWidth, headsWidth } = widestHeads(plan);
     this.rows = make("rows", ROW_WORDS);
     const distinct = new Set(this.#reaches.filter((reach) => reach !== null));
     this.#reachRows = new Map([...distinct].map((reach) => [reach, make("rows", ROW_WORDS)]));
-    this.turns = rope.tables.map(() => make("rope", shape.headSize));
+    this.turns = rope.tables.map(({ rowLength }) => make("rope", rowLength));
     this.x = make("x", shape.width);
     this.q = make("q", queryWidth);
-    this.projected = make("projected", queryWidth + 2 * shape.kvHeadCount * shape.headSize);
+    this.projected = make("projected", headsWidth);
     this.attended = make("attended", queryWidth);
     this.given = make("given", shape.width);
     this.hidden = make("hidden", shape.feedForwardWidth);
+    const inputWidth = plan.layerInputs?.inputWidth ?? 0;
+    const inputsWidth = shape.layerCount * inputWidth;
+    this.layerInputs = plan.layerInputs && {
+      all: make("layer inputs", inputsWidth),
+      projected: make("projected layer inputs", inputsWidth),
+      gated: make("gated layer input", inputWidth),
+    };
     this.experts = ExpertGroup.create(gpu, { label, plan, rowCount: this.rowCountMax });
   }
 
@@ -124,7 +144,7 @@ export class RowGroup {
   /** Frees its buffers. */
   destroy(): void {
     this.experts?.destroy();
-    const { rows, turns, x, q, projected, attended, given, hidden } = this;
+    const { rows, turns, x, q, projected, attended, given, hidden, layerInputs } = this;
     for (
       const buffer of [
         rows,
@@ -136,9 +156,21 @@ export class RowGroup {
         attended,
         given,
         hidden,
+        ...Object.values(layerInputs ?? {}),
       ]
     ) {
       this.#gpu.destroyBuffer(buffer);
     }
   }
+}
+
+/** Values of the widest queries of a layer, and of the widest queries, keys and values. */
+function widestHeads({ layers }: ModelPlan): { queryWidth: number; headsWidth: number } {
+  const shapes = layers.map(({ attention }) => attention.headShape);
+  const widest = (headCountOf: (shape: LayerHeads) => number) =>
+    Math.max(...shapes.map((shape) => headCountOf(shape) * shape.headSize));
+  return {
+    queryWidth: widest(({ queryHeadCount }) => queryHeadCount),
+    headsWidth: widest(({ queryHeadCount, kvHeadCount }) => queryHeadCount + 2 * kvHeadCount),
+  };
 }

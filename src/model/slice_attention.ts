@@ -5,7 +5,7 @@ import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import {
   type AttentionOptions,
-  byRing,
+  byWindow,
   cacheSplits,
   createPartials,
   readCounts,
@@ -43,16 +43,16 @@ export class SliceAttention implements Attention {
 
   /** Compiles for a profile and binds every layer of a cache. */
   static async create(gpu: Gpu, options: AttentionOptions): Promise<SliceAttention> {
-    const { shape, cache, group, readers } = options;
+    const { sealedShape: shape, cache, group, readers } = options;
     const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
     const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
     const { q, rows } = group;
     const slice = sliceInfo;
     const sealed = await readers.slice({ shape, splits, cache, q, rows, partials, slice });
-    const windows = await byRing(
+    const windows = await byWindow(
       options,
-      (ring) => AttentionPrefillKernel.create(gpu, { shape, splits, source: "window", ring }),
+      (kind) => AttentionPrefillKernel.create(gpu, { ...kind, splits, source: "window" }),
     );
     const merges = await createMerges(gpu, options, { splits, partials });
     const layers = windows.map((window, layer) => {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ModelShape } from "../core/shapes.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DeviceExpertWeights } from "../kernels/expert_layout.ts";
@@ -49,6 +48,30 @@ export interface LayerWeights {
   experts: ExpertWeights | null;
   /** f32 `[width]`, times the factor of what is added; null if it is not normed. */
   feedForwardNormAfter: GPUBuffer | null;
+  /** What the layer does with its own input; null for none. */
+  input: LayerInputWeights | null;
+  /** f32 `[1]`: factor of the residual stream behind the layer; null for none. */
+  factor: GPUBuffer | null;
+}
+
+/** What a layer does with its own input. */
+export interface LayerInputWeights {
+  /** `[inputWidth, width]`. */
+  gate: DeviceWeights;
+  /** `[width, inputWidth]`. */
+  output: DeviceWeights;
+  /** f32 `[width]`. */
+  normAfter: GPUBuffer;
+}
+
+/** Inputs of all layers. */
+export interface LayerInputsWeights {
+  /** `[vocabSize, layerCount * inputWidth]`. */
+  table: DeviceWeights;
+  /** `[layerCount * inputWidth, width]`. */
+  projection: DeviceWeights;
+  /** f32 `[inputWidth]`, divided by the square root of 2. */
+  norm: GPUBuffer;
 }
 
 /** Weights of a gated product. */
@@ -79,6 +102,8 @@ export interface ExpertWeights {
 export interface ModelWeights {
   /** `[vocabSize, width]`. */
   embedding: DeviceWeights;
+  /** Null if no layer has an input of its own. */
+  layerInputs: LayerInputsWeights | null;
   layers: readonly LayerWeights[];
   /** f32 `[width]`, times the scale of logits. */
   outputNorm: GPUBuffer;
@@ -110,8 +135,9 @@ export async function uploadWeights(
   const report = () => {
     onProgress("loading weights", Math.min(1, (gpu.allocatedBytes - startBytes) / wantedBytes));
   };
-  const loader = new TensorLoader(gpu, file, plan.shape);
+  const loader = new TensorLoader(gpu, file);
   const embedding = loader.matrix([plan.embedding.matrix]);
+  const layerInputs = loader.layerInputs(plan);
   const layers: LayerWeights[] = [];
   for (const layer of plan.layers) {
     report();
@@ -127,21 +153,19 @@ export async function uploadWeights(
   gpu.device.queue.submit([]);
   onProgress("loading weights", 1);
   const sizeBytes = gpu.allocatedBytes - startBytes;
-  return { embedding, layers, outputNorm, head, ropeFactors, sizeBytes };
+  return { embedding, layerInputs, layers, outputNorm, head, ropeFactors, sizeBytes };
 }
 
 class TensorLoader {
   #gpu: Gpu;
   #file: GgufFile;
-  #shape: ModelShape;
 
-  constructor(gpu: Gpu, file: GgufFile, shape: ModelShape) {
+  constructor(gpu: Gpu, file: GgufFile) {
     this.#gpu = gpu;
     this.#file = file;
-    this.#shape = shape;
   }
 
-  layer({ attention, feedForward }: LayerPlan): LayerWeights {
+  layer({ attention, feedForward, input, factor }: LayerPlan): LayerWeights {
     return {
       attentionNorm: this.#vectorIfAny(attention.normBefore),
       heads: this.#heads(attention),
@@ -156,6 +180,20 @@ class TensorLoader {
         ? null
         : this.#experts(feedForward.experts, feedForward),
       feedForwardNormAfter: this.#vectorIfAny(feedForward.normAfter, feedForward.outputScale),
+      input: input && {
+        gate: this.matrix([input.gate]),
+        output: this.matrix([input.output]),
+        normAfter: this.vector(input.normAfter),
+      },
+      factor: this.#vectorIfAny(factor),
+    };
+  }
+
+  layerInputs({ layerInputs: inputs }: ModelPlan): LayerInputsWeights | null {
+    return inputs && {
+      table: this.matrix([inputs.table]),
+      projection: this.matrix([inputs.projection]),
+      norm: this.vector(inputs.norm, Math.SQRT1_2),
     };
   }
 
@@ -203,8 +241,8 @@ class TensorLoader {
     return uploadExperts(this.#gpu, { label, expertCount, columnCount, arrangement, sourcesOf });
   }
 
-  #heads({ heads: plans, rope }: AttentionPlan): DeviceWeights {
-    const order = headRowOrder(rope, this.#shape.headSize);
+  #heads({ heads: plans, rope, headShape }: AttentionPlan): DeviceWeights {
+    const order = headRowOrder(rope, headShape.headSize);
     // Values are not turned, so they stay in order.
     const rowOrders = plans.map((_, index) => index < 2 ? order : null);
     const sources = plans.map((plan, index) => ({
@@ -218,8 +256,8 @@ class TensorLoader {
   }
 
   #headFinish(plan: AttentionPlan): LayerWeights["headFinish"] {
-    if (hasPlainHeads(plan, this.#shape)) return null;
-    const { shifts, gains } = headFinish(plan, this.#shape, (name) => this.values(name));
+    if (hasPlainHeads(plan)) return null;
+    const { shifts, gains } = headFinish(plan, (name) => this.values(name));
     return {
       shifts: this.#gpu.createBufferWith("head shifts", shifts),
       gains: this.#gpu.createBufferWith("head gains", gains),

@@ -8,6 +8,8 @@ export interface FinishHeadsReferenceOptions {
   /** `[query and key heads, headSize]`. */
   gains: ArrayLike<number>;
   norm: { over: "head" | "row"; epsilon: number } | null;
+  /** Of a norm of each value head, without weights; none if null or left out. */
+  valueEpsilon?: number | null;
   /** Queries are multiplied by `1 + factor * ln(1 + floor(position / length))`. */
   temperature?: { factor: number; length: number } | null;
   /** Of the row. */
@@ -46,7 +48,10 @@ export function finishHeadsReference(
     values[i] = a * cos - b * sin;
     values[i + 1] = a * sin + b * cos;
   }
-  const { temperature, position = 0 } = options;
+  const { temperature, position = 0, valueEpsilon = null } = options;
+  for (let start = keyEnd; valueEpsilon !== null && start < values.length; start += headSize) {
+    normalise(values.subarray(start, start + headSize), valueEpsilon);
+  }
   if (temperature) {
     const lengths = 1 + Math.floor(position / temperature.length);
     const growth = 1 + temperature.factor * Math.log(lengths);

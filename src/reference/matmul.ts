@@ -51,7 +51,7 @@ export function siluPairsReference(outputs: ArrayLike<number>): Float64Array {
   return y;
 }
 
-/** Pairs of gate and up as `shaders/matmul/parts/output_clamped.wgsl` joins them. */
+/** Pairs of gate and up as `shaders/matmul/parts/activation_clamped.wgsl` joins them. */
 export function clampedPairsReference(outputs: ArrayLike<number>): Float64Array {
   const y = new Float64Array(outputs.length / 2);
   for (let i = 0; i < y.length; i++) {

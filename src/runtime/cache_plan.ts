@@ -7,6 +7,7 @@
 import type { AnyCodec } from "../codec/registry.ts";
 import { codecProfile } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
+import { haveSameKeys, type ModelShape } from "../core/shapes.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import {
@@ -51,7 +52,10 @@ export function planCache(
   const { min: recordWordsMin, max: recordWordsMax } = codec.recordWords;
   const { bindingSizeMax } = gpu.facts;
   const planned = cacheShape(shape, {
-    layerKeeps: plan.layers.map(({ attention }, layer) => keptBy(attention, { layer, ...options })),
+    layerKeeps: plan.layers.map(({ attention }, layer) =>
+      keptBy(attention, { layer, shape, contextLength: options.contextLength })
+    ),
+    layerHeads: plan.layers.map(({ attention }) => attention.headShape),
     ...options,
     recordWordsMax,
     bindingSizeMax,
@@ -63,13 +67,15 @@ export function planCache(
   return { codec, shape: planned, contextLength, recordWordsMin, recordWordsMax };
 }
 
-/** A window that is as long as the context is none. */
+/** A window that is as long as the context is none, if the layer has the heads that are sealed. */
 function keptBy(
-  { keyValueLayer, window }: AttentionPlan,
-  { layer, contextLength }: { layer: number; contextLength: number },
+  { keyValueLayer, window, headShape }: AttentionPlan,
+  { layer, shape, contextLength }: { layer: number; shape: ModelShape; contextLength: number },
 ): LayerKeeps {
   if (keyValueLayer !== layer) return { sameAs: keyValueLayer };
-  return window === null || window >= contextLength ? "sealed" : { reach: window };
+  if (window === null) return "sealed";
+  if (window < contextLength) return { reach: window };
+  return haveSameKeys(headShape, shape) ? "sealed" : { reach: contextLength };
 }
 
 function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): void {

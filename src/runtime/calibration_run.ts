@@ -13,12 +13,18 @@ import {
 } from "../calibration/calibration.ts";
 import { LayerRecall, RECALL_PERIOD_MAX } from "../calibration/recall.ts";
 import type { SliceSample } from "../calibration/samples.ts";
-import { LayerStatistics } from "../calibration/statistics.ts";
+import { LayerStatistics, neutralStatistics } from "../calibration/statistics.ts";
 import { KEY, VALUE } from "../codec/record.ts";
 import { rawTileValues } from "../codec/raw_tile.ts";
 import { createCodec } from "../codec/profile.ts";
 import { EngineError, invariant } from "../core/errors.ts";
-import { alignUp, BLOCK_TOKEN_COUNT, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import {
+  alignUp,
+  BLOCK_TOKEN_COUNT,
+  haveSameKeys,
+  tileOf,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import type { PrefillSlice, StepPlan, StepResult } from "../scheduler/step_plan.ts";
 import { calibrationOwner } from "./fingerprint.ts";
@@ -44,7 +50,7 @@ export async function measureCalibration(
   ids: readonly number[],
   onProgress: OnProgress,
 ): Promise<Calibration> {
-  const { shape } = model;
+  const { shape, plan: { layers: planned } } = model;
   const tokenCount = Math.min(ids.length, CALIBRATION_TOKEN_COUNT, shape.contextLengthTrained);
   if (tokenCount < CALIBRATION_TOKEN_COUNT_MIN) {
     throw new EngineError(
@@ -53,7 +59,9 @@ export async function measureCalibration(
     );
   }
   const promptIds = ids.slice(0, tokenCount);
-  const layers = Array.from({ length: shape.layerCount }, () => new LayerStatistics(shape));
+  // A layer with other heads is never sealed.
+  const isMeasured = planned.map(({ attention }) => haveSameKeys(attention.headShape, shape));
+  const layers = planned.map(() => new LayerStatistics(shape));
   const period = Math.min(RECALL_PERIOD_MAX, Math.floor(tokenCount / 2));
   const twice = [...promptIds.slice(0, period), ...promptIds.slice(0, period)];
   const recalls = layers.map(() => new LayerRecall(shape, period));
@@ -63,11 +71,11 @@ export async function measureCalibration(
   const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
   try {
     await runText({ model, runner, plan }, promptIds, {
-      onSample: (layer, sample) => layers[layer].add(sample),
+      onSample: (layer, sample) => isMeasured[layer] && layers[layer].add(sample),
       onProgress: (fraction) => onProgress("measuring query energies", fraction),
     });
     await runText({ model, runner, plan }, twice, {
-      onSample: (layer, sample) => recalls[layer].add(sample),
+      onSample: (layer, sample) => isMeasured[layer] && recalls[layer].add(sample),
       onProgress: (fraction) => onProgress("measuring recall", fraction),
     });
   } finally {
@@ -78,7 +86,10 @@ export async function measureCalibration(
     modelFingerprint: owner.modelFingerprint,
     textFingerprint: textFingerprint(promptIds),
     tokenCount,
-    layers: layers.map((layer, index) => ({ ...layer.finish(), recall: recalls[index].finish() })),
+    layers: layers.map((layer, index) => {
+      const statistics = isMeasured[index] ? layer.finish() : neutralStatistics(shape);
+      return { ...statistics, recall: recalls[index].finish() };
+    }),
   });
   // As read back from its file: measuring and reading must give the same tables.
   return parseCalibration(measured, { ...owner, path: "just measured" });
@@ -112,7 +123,7 @@ interface Run {
   plan: CachePlan;
 }
 
-type OnSample = (layer: number, sample: SliceSample) => void;
+type OnSample = (layer: number, sample: SliceSample) => unknown;
 
 /** Runs a step layer by layer, so that each layer's queries can be read before the next. */
 async function runByLayer(run: Run, step: StepPlan, onSample: OnSample): Promise<StepResult> {
@@ -157,20 +168,21 @@ async function readSample(
   slice: PrefillSlice,
   layer: number,
 ): Promise<SliceSample> {
-  const { gpu, shape } = model;
-  const { queryHeadCount, kvHeadCount, headSize } = shape;
+  const { gpu, plan } = model;
+  const { headShape } = plan.layers[layer].attention;
+  const { queryHeadCount, kvHeadCount, headSize } = headShape;
   const { position, ids: { length: rowCount } } = slice;
   const queryBytes = rowCount * queryHeadCount * headSize * WORD_SIZE_BYTES;
   const queries = await readBuffer(gpu, runner.graph.sliceQueries, { sizeBytes: queryBytes });
   const { cache } = runner;
-  const { tileWords } = cache.shape;
+  const { tileWords } = cache.shape.stores[cache.storeOf(layer)];
   const sizeBytes = tileWords * WORD_SIZE_BYTES;
   const block = Math.floor(position / BLOCK_TOKEN_COUNT);
   const tileIndex = tileOf(block, cache.tileCountOf(layer));
   const range = { offsetBytes: tileIndex * sizeBytes, sizeBytes };
   const tile = new Uint32Array(await readBuffer(gpu, cache.windowOf(layer), range));
   const from = (position % BLOCK_TOKEN_COUNT) * kvHeadCount * headSize;
-  const rows = (side: 0 | 1) => rawTileValues(shape, tile, side).subarray(from);
+  const rows = (side: 0 | 1) => rawTileValues(headShape, tile, side).subarray(from);
   return {
     position,
     rowCount,

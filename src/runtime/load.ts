@@ -273,7 +273,7 @@ function stepTokenCount({ facts }: Gpu): number {
 
 /** A step copies one block's raw tiles or several packed blocks, within a few megabytes. */
 function hostTier({ shape }: CachePlan, capacityBytes: number) {
-  const tilesWordCount = shape.stores.length * shape.tileWords;
+  const tilesWordCount = shape.stores.reduce((sum, { tileWords }) => sum + tileWords, 0);
   return {
     capacityBytes,
     saveWordCountMax: Math.max(tilesWordCount, SAVE_SIZE_BYTES_MIN / WORD_SIZE_BYTES),

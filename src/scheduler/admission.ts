@@ -58,8 +58,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   prefix?: {
     /** Stands for model, profile, format and device: what else a block's bytes depend on. */
     root: string;
-    /** Words of the raw tile of one store. */
-    tileWords: number;
+    /** Words of a raw tile, by store. */
+    tileWords: readonly number[];
     /**
      * Raw tiles that a sequence needs before the block it begins at: two, or more where layers
      * keep a longer window. Two if left out.

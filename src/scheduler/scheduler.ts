@@ -77,10 +77,7 @@ export class Scheduler {
     this.#host = host
       ? new HostIndex(host.capacityBytes, undefined, blockEvents?.watcher("cpu"))
       : null;
-    const { storeCount } = this.#cache.memory;
-    this.#swaps = this.#host && prefix
-      ? new SwapSpace(this.#host, { storeCount, tileWords: prefix.tileWords })
-      : null;
+    this.#swaps = this.#host && prefix ? new SwapSpace(this.#host, prefix.tileWords) : null;
     const tiers = { cache: this.#cache, host: this.#host };
     this.#starter = new Starter(this.#roster, { ...tiers, swaps: this.#swaps });
     this.shelf = new Shelf(tiers, this.#context);
@@ -290,9 +287,7 @@ export class Scheduler {
     const blockIndex = sequence.completedKeptTile();
     const key = blockIndex === null ? null : sequence.keyOf(blockIndex, "raw");
     if (!prefix || blockIndex === null || key === null || this.#cache.find(key)) return [];
-    const { storeCount } = this.#cache.memory;
-    const recordWords = new Array<number>(storeCount).fill(prefix.tileWords);
-    const item = this.#cache.add("raw", key, { recordWords });
+    const item = this.#cache.add("raw", key, { recordWords: prefix.tileWords });
     if (item === null) return [];
     this.#saves?.note(item);
     return [{ slot, blockIndex, recordOffsets: item.block.recordOffsets }];

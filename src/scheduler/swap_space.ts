@@ -22,12 +22,12 @@ export function swappedKeys({ sealedKeys, rawKeys }: SwappedState): string[] {
 /** Room on the host for preempted sequences. */
 export class SwapSpace {
   #host: HostIndex;
-  #tileRecordWords: readonly number[];
+  #tileWords: readonly number[];
 
-  /** @param tile Words of the raw tile of a store, of each of the stores. */
-  constructor(host: HostIndex, tile: { storeCount: number; tileWords: number }) {
+  /** @param tileWords Words of a raw tile, by store. */
+  constructor(host: HostIndex, tileWords: readonly number[]) {
     this.#host = host;
-    this.#tileRecordWords = new Array<number>(tile.storeCount).fill(tile.tileWords);
+    this.#tileWords = tileWords;
   }
 
   /**
@@ -48,7 +48,7 @@ export class SwapSpace {
     const raw = sequence.rawTilesBefore(boundary).map((blockIndex) => ({
       key: ownKey(sequence.arrivalIndex, blockIndex, "raw"),
       kind: "raw" as const,
-      recordWords: this.#tileRecordWords,
+      recordWords: this.#tileWords,
       source: { slot: sequence.slot, blockIndex },
     }));
     const all: SwapOp[] = [...sealed.filter((op) => op !== null), ...raw];

@@ -64,7 +64,7 @@ for (
     { kvHeadCount: 0 },
     { kvHeadCount: 257 },
     { headSize: 48 },
-    { headSize: 288 },
+    { headSize: 544 },
     { headSize: 0 },
     { packSize: 64 },
     { keyBits: 9 },

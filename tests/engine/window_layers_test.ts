@@ -21,6 +21,12 @@ const MODEL = {
   contextLength: 2048,
   metadata: { "gemma2.attention.sliding_window": 200 },
 };
+/** The same, where the heads of layer 0 are twice as large as those of layer 1. */
+const OWN_HEADS = {
+  architecture: "gemma4",
+  contextLength: 2048,
+  sizesMetadata: { "gemma4.attention.sliding_window": 200 },
+};
 /** Steps so fine that a bit more or less in a block shows in the text. */
 const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
 
@@ -36,9 +42,14 @@ async function run(engine: Engine, request: GenerateRequest) {
   return { ids, cached: last.cachedTokenCount };
 }
 
-for (const profile of [FINE, { name: "near-lossless" as const }]) {
-  Deno.test(`where layers see a window, a text does not depend on the cache, nor on others, nor on files (${profile.name})`, () =>
-    withTinyModel(MODEL, async (modelPath) => {
+const CASES = [
+  { model: MODEL, profile: FINE },
+  { model: OWN_HEADS, profile: { name: "near-lossless" as const } },
+];
+
+for (const { model, profile } of CASES) {
+  Deno.test(`where layers see a window, a text does not depend on the cache, nor on others, nor on files (${model.architecture}, ${profile.name})`, () =>
+    withTinyModel(model, async (modelPath) => {
       const file = await Deno.makeTempFile({ prefix: "packkv-window-" });
       const open = () => createEngine({ modelPath, profile, sequenceCountMax: 4 });
       const document = tinyPrompt(700, 1);
@@ -116,6 +127,25 @@ Deno.test("where layers see a window, a preempted sequence ends with the same to
       }
     },
   ));
+
+Deno.test("a window with heads of its own is a ring of their size, however long the context is", () =>
+  withTinyModel(OWN_HEADS, async (modelPath) => {
+    const texts: number[][] = [];
+    for (const contextLength of [200, 201]) {
+      const options = { profile: { name: "exact" as const }, contextLength, sequenceCountMax: 1 };
+      const engine = await createEngine({ modelPath, ...options });
+      try {
+        assertEquals(engine.info.layerReaches, [200, null]);
+        const [windowed, whole] = (await engine.stats()).layerBytes;
+        // 6 tiles of heads of 64 channels, 4 tiles of heads of 32.
+        assertEquals([windowed.window, whole.window], [6 * 32768, 4 * 16384]);
+        texts.push(await collectIds(engine, { ...ask(tinyPrompt(150, 1), 1), maxTokens: 50 }));
+      } finally {
+        await engine.close();
+      }
+    }
+    assertEquals(texts[0], texts[1]);
+  }));
 
 Deno.test("a layer whose window is as long as the context keeps everything, with the same text", () =>
   withTinyModel(MODEL, async (modelPath) => {

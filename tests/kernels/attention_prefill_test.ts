@@ -38,6 +38,12 @@ const CASES = [
     end: 323,
     why: "groups larger than a tile of queries",
   },
+  {
+    heads: { kvHeadCount: 1, groupSize: 8, headSize: 512 },
+    rowCount: 3,
+    end: 323,
+    why: "heads of 512",
+  },
 ];
 
 /** A slice that ends at token `end` of slot 1, with the tiles that a source holds. */

@@ -60,6 +60,15 @@ const CASES: (FinishHeadsOptions & { rows: WindowRow[]; why: string })[] = [
     why: "queries only",
   },
   {
+    queryHeadCount: 3,
+    kvHeadCount: 1,
+    headSize: 512,
+    norm: HEAD,
+    valueEpsilon: 0.1,
+    rows: [{ slot: 1, position: 70 }, { slot: 2, position: 3 }],
+    why: "values normed, heads of 512",
+  },
+  {
     queryHeadCount: 2,
     kvHeadCount: 1,
     headSize: 64,
@@ -80,7 +89,8 @@ const CASES: (FinishHeadsOptions & { rows: WindowRow[]; why: string })[] = [
 ];
 
 for (const { rows, why, ...options } of CASES) {
-  const { norm, temperature = null, tileCount = WINDOW_TILE_COUNT, ...shape } = options;
+  const { norm, valueEpsilon = null, temperature = null, ...rest } = options;
+  const { tileCount = WINDOW_TILE_COUNT, ...shape } = rest;
   const name = `${JSON.stringify(options)} x ${rows.length}`;
   Deno.test(`FinishHeadsKernel matches its reference at ${name} (${why})`, async () => {
     const gpu = await testGpu();
@@ -117,6 +127,7 @@ for (const { rows, why, ...options } of CASES) {
         shifts,
         gains,
         norm,
+        valueEpsilon,
         temperature,
         position: row.position,
         turns: turns[index],

@@ -61,6 +61,9 @@ const CASES: MatmulProblem[] = [
   { ...CONTROL, rowCount: 3, outputCount: 62, output: "gelu", why: "gate and up of GELU" },
   { ...CONTROL, rowCount: 3, outputCount: 62, output: "clamped", why: "clamped gate and up" },
   { ...CONTROL, rowCount: 2, outputCount: 33, output: "capped", why: "capped" },
+  ...(["silu", "gelu", "clamped"] as const).map((activation): MatmulProblem => {
+    return { ...CONTROL, rowCount: 3, outputCount: 61, output: "gated", activation, why: "gates" };
+  }),
   { ...CONTROL, norm: true, why: "norm" },
   { ...CONTROL, rowCount: 6, norm: true, columnCount: 576, why: "norm of a tile of rows" },
   { ...CONTROL, rowCount: 2, outputCount: 100, bindingSizeMax: 4096, why: "parts of 64 rows" },

@@ -79,8 +79,9 @@ const HEADS = [
   { queryHeadCount: 2, kvHeadCount: 2, headSize: 32, why: "no sharing, head size 32" },
   { queryHeadCount: 4, kvHeadCount: 2, headSize: 64, why: "groups of 2, head size 64" },
   { queryHeadCount: 4, kvHeadCount: 1, headSize: 128, why: "groups of 4, head size 128" },
+  { queryHeadCount: 2, kvHeadCount: 1, headSize: 512, why: "head size 512" },
 ];
-const TINY_PROFILES: ProfileOptions[][] = HEADS.map((_, index) => [
+const TINY_PROFILES: ProfileOptions[][] = HEADS.slice(0, 3).map((_, index) => [
   { name: "paper", packSize: [8, 16, 32][index], repack: "none" },
   { name: "paper", packSize: [32, 8, 16][index], repack: "median" },
   { name: "paper", packSize: [4, 32, 8][index], repack: "greedy" },
@@ -92,6 +93,12 @@ TINY_PROFILES[1].push(
   { name: "near-lossless", sinkCount: 16 },
   { name: "balanced", keyStep: 0.1, valueStep: 0.1, sinkCount: 3 },
 );
+
+TINY_PROFILES.push([
+  { name: "paper", packSize: 8, repack: "greedy" },
+  { name: "balanced" },
+  { name: "int8" },
+]);
 
 for (const [index, { why, ...model }] of HEADS.entries()) {
   for (const profile of TINY_PROFILES[index]) {

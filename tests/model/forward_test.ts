@@ -10,6 +10,7 @@ import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { assertNear } from "../support/numeric.ts";
 import { referenceLogits } from "../support/reference_model.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import { TINY_GEMMA4 } from "../support/tiny_gemma4.ts";
 import type { TinyModelOptions } from "../support/tiny_model.ts";
 
 /** K and V are kept as f16 (relative error 2^-11), which a few layers carry to the logits. */
@@ -84,6 +85,11 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
     },
     tokenCount: 330,
     why: "a window of more than 4 tiles, caps that bend",
+  },
+  {
+    model: TINY_GEMMA4,
+    tokenCount: 100,
+    why: "heads by layer, shared keys and values, inputs by layer, keys as values",
   },
   { model: { type: "F32" }, tokenCount: 330, why: "sealed blocks and a turned ring" },
 ];

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import type { ModelShape } from "../../src/core/shapes.ts";
 import { headFinish, headRowOrder } from "../../src/model/head_rows.ts";
 import type { AttentionPlan, RopePlan } from "../../src/model/plan.ts";
 
@@ -12,7 +11,7 @@ const HALVES: RopePlan = {
   magnitude: 1,
   factors: null,
 };
-const SHAPE = { queryHeadCount: 2, kvHeadCount: 1, headSize: 6 } as ModelShape;
+const HEADS = { queryHeadCount: 2, kvHeadCount: 1, headSize: 6 };
 
 Deno.test("headRowOrder() puts the channels of a pair side by side, head by head", () => {
   const order = headRowOrder(HALVES, 6)!;
@@ -34,6 +33,7 @@ Deno.test("headFinish() brings biases and weights of norms into the order of the
     nk: [7, 8, 9, 10, 11, 12],
   };
   const plan = {
+    headShape: HEADS,
     heads: ["q", "k", "v"],
     biases: ["bq", "bk", "bv"],
     queryNorm: { tensor: "nq", over: "head" },
@@ -42,7 +42,7 @@ Deno.test("headFinish() brings biases and weights of norms into the order of the
     scale: 2 / Math.sqrt(6),
   } as unknown as AttentionPlan;
   const valuesOf = (name: string) => Float32Array.from(tensors[name]);
-  const { shifts, gains } = headFinish(plan, SHAPE, valuesOf);
+  const { shifts, gains } = headFinish(plan, valuesOf);
   assertEquals([...shifts.subarray(0, 12)], [0, 2, 1, 3, 4, 5, 6, 8, 7, 9, 10, 11]);
   assertEquals([...shifts.subarray(12, 18)], [20, 22, 21, 23, 24, 25]);
   assertEquals([...shifts.subarray(18)], [30, 31, 32, 33, 34, 35]);

@@ -26,6 +26,18 @@ const ATTENTION: [changes: Partial<AttentionPlan>, says: string][] = [
   ],
   [{ softCap: 50 }, "caps the scores of its layers differently: ,50"],
   [
+    { headShape: { queryHeadCount: 4, kvHeadCount: 4, headSize: 32 } },
+    "keys and values of 4 heads of 32 where others have 2 heads of 32",
+  ],
+  [
+    {
+      keyValueLayer: 0,
+      heads: [{ tensor: "q", rowStart: 0, rowCount: 256 }],
+      headShape: { queryHeadCount: 4, kvHeadCount: 2, headSize: 64 },
+    },
+    "layer 0, which are 2 heads of 32, not 2 heads of 64",
+  ],
+  [
     { outputBias: "bias", normAfter: "norm" },
     "layer 1 adds a bias to what attention gives, and norms it",
   ],
@@ -61,31 +73,43 @@ function assertRefused(changed: ModelPlan, says: string): void {
 
 for (const [changes, says] of ATTENTION) {
   Deno.test(`checkPlan() refuses: ${says}`, () => {
-    const [first, { attention, feedForward }] = plan.layers;
-    const changed = { attention: { ...attention, ...changes }, feedForward };
+    const [first, second] = plan.layers;
+    const changed = { ...second, attention: { ...second.attention, ...changes } };
     assertRefused({ ...plan, layers: [first, changed] }, says);
   });
 }
 
 for (const [changes, says] of FEED_FORWARD) {
   Deno.test(`checkPlan() refuses: ${says}`, () => {
-    const [first, { attention, feedForward }] = plan.layers;
-    const changed = { attention, feedForward: { ...feedForward, ...changes } };
+    const [first, second] = plan.layers;
+    const changed = { ...second, feedForward: { ...second.feedForward, ...changes } };
     assertRefused({ ...plan, layers: [first, changed] }, says);
   });
 }
 
 Deno.test("checkPlan() refuses windows in every layer", () => {
-  const layers = plan.layers.map(({ attention, feedForward }) => {
-    return { attention: { ...attention, window: 32 }, feedForward };
+  const layers = plan.layers.map((layer) => {
+    return { ...layer, attention: { ...layer.attention, window: 32 } };
   });
   assertRefused({ ...plan, layers }, "attends to a window in every layer");
 });
 
+Deno.test("checkPlan() refuses a factor behind a layer that norms nothing it adds", () => {
+  const [first, second] = plan.layers;
+  const layers = [{ ...first, factor: "factor" }, second];
+  assertRefused({ ...plan, layers }, "layer 0 multiplies the residual stream");
+});
+
+Deno.test("checkPlan() refuses inputs of layers that cannot be bound one by one", () => {
+  const matrix = { tensor: "table", rowStart: 0, rowCount: 96 };
+  const layerInputs = { inputWidth: 96, table: matrix, projection: matrix, norm: "norm" };
+  assertRefused({ ...plan, layerInputs }, "has 96 inputs for each layer, no multiple of 64");
+});
+
 Deno.test("checkPlan() accepts layers that turn differently, or not at all", () => {
-  const [{ attention, feedForward }, second] = plan.layers;
+  const [first, second] = plan.layers;
   checkPlan({
     ...plan,
-    layers: [{ attention: { ...attention, rope: null }, feedForward }, second],
+    layers: [{ ...first, attention: { ...first.attention, rope: null } }, second],
   });
 });

@@ -19,13 +19,14 @@ const KEY_VALUE_LAYERS = [0, 1, 1, 0];
 
 function sharingPlan(file: GgufFile): ModelPlan {
   const plan = readModelPlan(file);
-  const layers = plan.layers.map(({ attention, feedForward }, layer) => {
+  const layers = plan.layers.map((planned, layer) => {
+    const { attention } = planned;
     const keyValueLayer = KEY_VALUE_LAYERS[layer];
-    if (keyValueLayer === layer) return { attention, feedForward };
+    if (keyValueLayer === layer) return planned;
     const [queries] = attention.heads;
     const [queryBias] = attention.biases ?? [];
     const biases = queryBias === undefined ? null : [queryBias];
-    return { attention: { ...attention, keyValueLayer, heads: [queries], biases }, feedForward };
+    return { ...planned, attention: { ...attention, keyValueLayer, heads: [queries], biases } };
   });
   return { ...plan, layers };
 }

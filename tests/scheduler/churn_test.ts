@@ -24,7 +24,7 @@ Deno.test("over 10,000 random sequence lives extents take at most 1.1 times the 
     }],
     recordWordsMin: RECORD_WORDS.min,
     recordWordsMax: RECORD_WORDS.max,
-    prefix: { root: "churn", tileWords: 6144 },
+    prefix: { root: "churn", tileWords: new Array<number>(LAYER_COUNT).fill(6144) },
   });
   const stem = Array.from({ length: 3000 }, (_, index) => index);
   const alive = new Set<number>();

@@ -56,7 +56,7 @@ export interface FakeDeviceOptions {
   /** Tokens of a block that are kept when it leaves the window, the first ones; all if left out. */
   keptCount?: (blockIndex: number) => number;
   /** Words of the raw tile of a store; with sequences that share blocks. */
-  tileWords?: number;
+  tileWords?: readonly number[];
   /** Tiles before their own that rows read in a store that seals nothing; none if left out. */
   longTileCount?: number;
 }
@@ -221,7 +221,11 @@ export class FakeDevice {
   #keep({ slot, blockIndex, recordOffsets }: TileOp): void {
     const tile = this.#tile(slot, blockIndex);
     assertEquals([tile.ids.length, tile.isDecoded], [BLOCK, false]);
-    this.#write(recordOffsets, recordOffsets.map(() => this.#options.tileWords ?? 0), tile);
+    this.#write(
+      recordOffsets,
+      recordOffsets.map((_, store) => this.#options.tileWords?.[store] ?? 0),
+      tile,
+    );
   }
 
   #restore({ recordOffsets, ...place }: TileOp): void {

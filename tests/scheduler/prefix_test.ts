@@ -61,7 +61,7 @@ function makeScheduler(blockCount = 100): Scheduler {
     arenas: [{ storeCount: 1, wordCount: blockCount * 64 }],
     recordWordsMin: 64,
     recordWordsMax: 64,
-    prefix: { root: "r", tileWords: 128 },
+    prefix: { root: "r", tileWords: [128] },
   });
 }
 

@@ -16,7 +16,7 @@ function makeScheduler({ slotCount = 2, blockCount = 200 } = {}): Scheduler {
     arenas: [{ storeCount: 1, wordCount: blockCount * 64 }],
     recordWordsMin: 64,
     recordWordsMax: 64,
-    prefix: { root: "r", tileWords: 128 },
+    prefix: { root: "r", tileWords: [128] },
   });
 }
 

@@ -84,6 +84,11 @@ class Run {
       windowStoreCount: group === 0 ? windowStoreCount : 0,
       wordCount: storeCount * wordsPerLayer,
     }));
+    // Stores that keep a window only have heads of their own.
+    const tileWords = Array.from(
+      { length: ARENA_STORE_COUNTS.reduce((sum, count) => sum + count, 0) },
+      (_, store) => store < windowStoreCount ? TILE_WORDS + 64 : TILE_WORDS,
+    );
     const schedulerOptions: SchedulerOptions = {
       sequenceCountMax: 4,
       waitingCountMax: 6,
@@ -99,7 +104,7 @@ class Run {
         ? { drafts: { rowCountMax: draftRowCount, create: (ids) => this.#drafter(ids) } }
         : {}),
       ...(hostBytes ? { host: { capacityBytes: hostBytes, saveWordCountMax: 3000 } } : {}),
-      ...(sharesPrefixes ? { prefix: { root: "test", tileWords: TILE_WORDS, rawTileCount } } : {}),
+      ...(sharesPrefixes ? { prefix: { root: "test", tileWords, rawTileCount } } : {}),
     };
     this.scheduler = new Scheduler(schedulerOptions);
     const unitCount = (recordWordsMax - recordWordsMin) / 4;
@@ -116,7 +121,7 @@ class Run {
       endPeriod: this.#endPeriod,
       recordWords,
       ...(rawTileCount > 2 ? { longTileCount: rawTileCount } : { keptCount: this.#keptCount }),
-      tileWords: TILE_WORDS,
+      tileWords,
     });
   }
 

@@ -17,7 +17,7 @@ function makeScheduler(capacityBytes: number): Scheduler {
     arenas: [{ storeCount: 1, wordCount: ARENA_WORDS }],
     recordWordsMin: 64,
     recordWordsMax: 256,
-    prefix: { root: "r", tileWords: 512 },
+    prefix: { root: "r", tileWords: [512] },
     host: { capacityBytes, saveWordCountMax: 4096 },
   });
 }

@@ -9,6 +9,8 @@ import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 /** One prompt and its truth. */
 export interface GoldenCase {
   name: string;
+  /** Whether the logits are log-probabilities. */
+  are_logprobs?: boolean;
   prompt_ids: number[];
   prompt_logprobs: number[];
   /** Logits at some positions: of `ids`, or of the whole vocabulary. */
@@ -53,8 +55,9 @@ export async function checkGolden(
       for (const [index, logits] of slice.entries()) {
         const position = first + index;
         const row = rows.find((candidate) => candidate.position === position);
+        const shift = row && golden.are_logprobs ? logSumExp(logits).logSum : 0;
         row?.logits.forEach((wanted, i) => {
-          const error = Math.abs(logits[row.ids?.[i] ?? i] - wanted);
+          const error = Math.abs(logits[row.ids?.[i] ?? i] - shift - wanted);
           logitError = Math.max(logitError, error);
         });
         if (position < logprobs.length) {

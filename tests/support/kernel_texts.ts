@@ -60,6 +60,7 @@ export const TEXT_MODELS: Readonly<Record<string, TextModel>> = {
   "heads of 96": model({ layers: 32, width: 3072, wide: 8192, heads: [24, 8, 96] }),
   "heads of 256": model({ layers: 34, width: 2560, wide: 10240, heads: [8, 4, 256] }),
   "groups of 6 heads of 256": model({ layers: 64, width: 5120, wide: 17408, heads: [24, 4, 256] }),
+  "heads of 512": model({ layers: 42, width: 2560, wide: 10240, heads: [8, 2, 512] }),
 };
 
 /** A text with the values of its `override` constants. */

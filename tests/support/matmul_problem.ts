@@ -33,7 +33,9 @@ export interface MatmulProblem {
   rowCount: number;
   outputCount: number;
   columnCount: number;
-  output?: "store" | "add" | "addBiased" | "silu" | "gelu" | "clamped" | "capped";
+  output?: "store" | "add" | "addBiased" | "silu" | "gelu" | "clamped" | "capped" | "gated";
+  /** Of output `gated`. */
+  activation?: "silu" | "gelu" | "clamped";
   /** Of output `add`. */
   factor?: number;
   norm?: boolean;
@@ -67,12 +69,13 @@ export async function solveMatmul(
   x[0] = 30; // an outlier, so that the norm is not close to 1
   const normWeight = seededNormals(columnCount, 3);
   const bias = seededNormals(outputCount, 5);
-  const isGated = output === "silu" || output === "gelu" || output === "clamped";
-  const yCount = isGated ? outputCount / 2 : outputCount;
+  const up = seededNormals(paddedCount * upColumnCount(outputCount), 6);
+  const isPaired = output === "silu" || output === "gelu" || output === "clamped";
+  const yCount = isPaired ? outputCount / 2 : outputCount;
   const before = seededNormals(paddedCount * yCount, 4);
   const options: MatmulRowsOptions = {
     weights,
-    output: outputOf(output, factor),
+    output: outputOf(problem),
   };
   if (norm) options.normEpsilon = 1e-5;
   const isTiled = problem.way === "tile";
@@ -85,6 +88,7 @@ export async function solveMatmul(
     normWeight: gpu.createBufferWith("norm weight", normWeight),
     y,
     ...(output === "addBiased" ? { bias: gpu.createBufferWith("bias", bias) } : {}),
+    ...(output === "gated" ? { up: gpu.createBufferWith("up", up) } : {}),
   });
   submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
   const used = x.subarray(0, rowCount * columnCount);
@@ -92,7 +96,16 @@ export async function solveMatmul(
   const product = norm
     ? matmulNormReference(weight, used, { weight: normWeight, epsilon: 1e-5 })
     : matmulReference(weight, used, { columnCount });
-  const expected = expectedOf(output, product);
+  const pairs = Float64Array.from({ length: 2 * product.length }, (_, i) => {
+    const place = i >> 1;
+    const row = Math.floor(place / outputCount);
+    return i % 2 === 0
+      ? product[place]
+      : up[row * upColumnCount(outputCount) + place % outputCount];
+  });
+  const expected = output === "gated"
+    ? expectedOf(problem.activation, pairs)
+    : expectedOf(output, product);
   if (output === "add") expected.forEach((value, i) => expected[i] = factor * value + before[i]);
   if (output === "addBiased") {
     const biased = (value: number, i: number) => value + bias[i % outputCount];
@@ -104,7 +117,16 @@ export async function solveMatmul(
 /** Small enough to bend most outputs. */
 const CAP = 2;
 
-function outputOf(kind: NonNullable<MatmulProblem["output"]>, factor: number): MatmulOutput {
+/** Values of a row of `up`, of which the first are gated. */
+function upColumnCount(outputCount: number): number {
+  return outputCount + 3;
+}
+
+function outputOf(problem: MatmulProblem): MatmulOutput {
+  const { output: kind = "store", factor = 1, activation = "silu", outputCount } = problem;
+  if (kind === "gated") {
+    return { kind, activation, upColumnCount: upColumnCount(outputCount) };
+  }
   if (kind === "add" || kind === "addBiased") return { kind, factor };
   return kind === "capped" ? { kind, cap: CAP } : { kind };
 }

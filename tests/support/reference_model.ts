@@ -10,6 +10,7 @@ import type {
   ExpertPlan,
   FeedForwardPlan,
   HeadNormPlan,
+  LayerInputPlan,
   MatrixPlan,
   ModelPlan,
   RopePlan,
@@ -87,20 +88,47 @@ class ReferenceModel {
   }
 
   states(ids: readonly number[], first: number): Float64Array[] {
-    const { shape: { width }, embedding, layers, head } = this.#plan;
+    const { layers, head } = this.#plan;
     return ids.flatMap((id, position) => {
-      const start = id * width;
-      const row = this.#tensor(embedding.matrix.tensor).subarray(start, start + width);
-      const x = Float64Array.from(row, (value) => value * embedding.scale);
+      const { x, inputs } = this.#embed(id);
       const isWanted = position >= first;
-      for (const [index, { attention, feedForward }] of layers.entries()) {
+      for (const [index, { attention, feedForward, input, factor }] of layers.entries()) {
         // Of the last layer only keys and values matter to later positions.
         const endsAtValues = !isWanted && index === layers.length - 1;
         this.#runAttention(x, attention, { index, position, endsAtValues });
-        if (!endsAtValues) this.#runFeedForward(x, feedForward);
+        if (endsAtValues) continue;
+        this.#runFeedForward(x, feedForward);
+        if (input !== null) this.#addInput(x, input, inputs[index]);
+        if (factor !== null) x.forEach((value, i) => x[i] = value * this.#tensor(factor)[0]);
       }
       return isWanted ? [this.#norm(x, head.norm)] : [];
     });
+  }
+
+  /** The residual stream a token begins with, and its inputs by layer. */
+  #embed(id: number): { x: Float64Array; inputs: Float64Array[] } {
+    const { shape: { width, layerCount }, embedding, layerInputs } = this.#plan;
+    const rowOf = (name: string, columnCount: number) =>
+      this.#tensor(name).subarray(id * columnCount, (id + 1) * columnCount);
+    const row = rowOf(embedding.matrix.tensor, width);
+    const x = Float64Array.from(row, (value) => value * embedding.scale);
+    if (layerInputs === null) return { x, inputs: [] };
+    const { inputWidth, table, projection, norm } = layerInputs;
+    const own = rowOf(table.tensor, layerCount * inputWidth);
+    const projected = this.#product([projection], x).map((value) => value / Math.sqrt(width));
+    const inputs = Array.from({ length: layerCount }, (_, layer) => {
+      const start = layer * inputWidth;
+      const normed = this.#norm(projected.slice(start, start + inputWidth), norm);
+      return normed.map((value, i) =>
+        (value + own[start + i] * Math.sqrt(inputWidth)) / Math.SQRT2
+      );
+    });
+    return { x, inputs };
+  }
+
+  #addInput(x: Float64Array, plan: LayerInputPlan, input: Float64Array): void {
+    const gated = this.#product([plan.gate], x).map((value, i) => gelu(value) * input[i]);
+    add(x, this.#norm(this.#product([plan.output], gated), plan.normAfter));
   }
 
   #runAttention(
@@ -108,19 +136,23 @@ class ReferenceModel {
     plan: AttentionPlan,
     at: { index: number; position: number; endsAtValues: boolean },
   ): void {
-    const { shape } = this.#plan;
     const { index, position } = at;
-    const queryWidth = shape.queryHeadCount * shape.headSize;
-    const kvWidth = shape.kvHeadCount * shape.headSize;
+    const { queryHeadCount, kvHeadCount, headSize } = plan.headShape;
+    const queryWidth = queryHeadCount * headSize;
+    const kvWidth = kvHeadCount * headSize;
     const heads = this.#product(plan.heads, this.#norm(x, plan.normBefore));
     if (plan.biases !== null) add(heads, plan.biases.flatMap((name) => [...this.#tensor(name)]));
-    const q = this.#headNorm(heads.slice(0, queryWidth), plan.queryNorm);
-    const k = this.#headNorm(heads.slice(queryWidth, queryWidth + kvWidth), plan.keyNorm);
-    this.#keys[index].push(this.#turn(k, plan.rope, position).map(this.#kept));
-    this.#values[index].push(heads.slice(queryWidth + kvWidth).map(this.#kept));
+    const q = this.#headNorm(heads.slice(0, queryWidth), plan.queryNorm, headSize);
+    const k = this.#headNorm(heads.slice(queryWidth, queryWidth + kvWidth), plan.keyNorm, headSize);
+    const v = heads.slice(queryWidth + kvWidth);
+    const normed = plan.normsValues
+      ? this.#headNorm(v, { tensor: null, over: "head" }, headSize)
+      : v;
+    this.#keys[index].push(this.#turn(k, plan, position).map(this.#kept));
+    this.#values[index].push(normed.map(this.#kept));
     if (at.endsAtValues) return;
     const growth = temperatureAt(plan.temperature, position);
-    const query = this.#turn(q, plan.rope, position).map((value) => value * growth);
+    const query = this.#turn(q, plan, position).map((value) => value * growth);
     const attended = this.#attend(query, plan);
     const given = this.#product([plan.output], attended);
     if (plan.outputBias !== null) add(given, this.#tensor(plan.outputBias));
@@ -182,7 +214,7 @@ class ReferenceModel {
   }
 
   #attend(q: Float64Array, plan: AttentionPlan): Float64Array {
-    const { queryHeadCount, kvHeadCount, headSize } = this.#plan.shape;
+    const { queryHeadCount, kvHeadCount, headSize } = plan.headShape;
     const keys = this.#keys[plan.keyValueLayer];
     const values = this.#values[plan.keyValueLayer];
     const begin = Math.max(0, keys.length - (plan.window ?? keys.length));
@@ -209,11 +241,15 @@ class ReferenceModel {
     return out;
   }
 
-  #turn(heads: Float64Array, rope: RopePlan | null, position: number): Float64Array {
+  #turn(
+    heads: Float64Array,
+    { rope, headShape: { headSize } }: AttentionPlan,
+    position: number,
+  ): Float64Array {
     const turned = heads.slice();
     if (rope === null) return turned;
     const factors = rope.factors === null ? null : this.#tensor(rope.factors);
-    for (let start = 0; start < heads.length; start += this.#plan.shape.headSize) {
+    for (let start = 0; start < heads.length; start += headSize) {
       for (let pair = 0; 2 * pair < rope.dimension; pair++) {
         const angle = position * frequencyOf(rope, pair) / (factors?.[pair] ?? 1);
         const cos = rope.magnitude * Math.cos(angle);
@@ -229,22 +265,30 @@ class ReferenceModel {
     return turned;
   }
 
-  #headNorm(heads: Float64Array, plan: HeadNormPlan | null): Float64Array {
+  #headNorm(
+    heads: Float64Array,
+    plan: { tensor: string | null; over: HeadNormPlan["over"] } | null,
+    headSize: number,
+  ): Float64Array {
     if (plan === null) return heads;
-    const size = plan.over === "row" ? heads.length : this.#plan.shape.headSize;
+    const size = plan.over === "row" ? heads.length : headSize;
     const normed = new Float64Array(heads.length);
     for (let start = 0; start < heads.length; start += size) {
-      normed.set(this.#norm(heads.slice(start, start + size), plan.tensor), start);
+      normed.set(this.#rmsNorm(heads.slice(start, start + size), plan.tensor), start);
     }
     return normed;
   }
 
   #norm(x: Float64Array, name: string | null): Float64Array {
-    if (name === null) return x;
-    const weight = this.#tensor(name);
+    return name === null ? x : this.#rmsNorm(x, name);
+  }
+
+  /** @param name Of the weights; all are 1 if it is null. */
+  #rmsNorm(x: Float64Array, name: string | null): Float64Array {
+    const weight = name === null ? null : this.#tensor(name);
     const meanSquare = x.reduce((sum, value) => sum + value * value, 0) / x.length;
     const factor = 1 / Math.sqrt(meanSquare + this.#plan.normEpsilon);
-    return x.map((value, i) => value * factor * weight[i]);
+    return x.map((value, i) => value * factor * (weight?.[i] ?? 1));
   }
 
   /** `matrix · x` of matrices one below the other. */

@@ -64,7 +64,7 @@ export class ScheduledEngine extends FakeEngine {
       arenas: [{ storeCount: 1, wordCount: blockCount * RECORD_WORDS }],
       recordWordsMin: RECORD_WORDS,
       recordWordsMax: RECORD_WORDS,
-      prefix: { root: "r", tileWords: TILE_WORDS },
+      prefix: { root: "r", tileWords: [TILE_WORDS] },
       ...options,
     });
   }

@@ -43,6 +43,10 @@ export interface TinyModelOptions {
   seed: number;
   /** Added to the metadata, or put in its place. */
   metadata?: Readonly<Record<string, GgufValue>>;
+  /** The same, of what decides which tensors there are. */
+  sizesMetadata?: Readonly<Record<string, GgufValue>>;
+  /** Tensors that the architecture may have and this model has not. */
+  leftOut?: readonly string[];
 }
 
 /** Architectures without a gated product of their own. */
@@ -96,6 +100,7 @@ function modelMetadata(model: TinyModelOptions): Record<string, GgufValue> {
   };
   return {
     ...expertCount > 0 ? expertMetadata : {},
+    ...architecture === "gemma4" ? gemma4Metadata(model) : {},
     "general.architecture": architecture,
     "general.name": "tiny",
     [`${architecture}.block_count`]: model.layerCount,
@@ -111,6 +116,22 @@ function modelMetadata(model: TinyModelOptions): Record<string, GgufValue> {
     [`${architecture}.rope.freq_base`]: { f32: model.ropeBase },
     [`${architecture}.vocab_size`]: model.vocabSize,
     ...tinyVocabularyMetadata(model.vocabSize),
+    ...model.sizesMetadata,
+  };
+}
+
+/** The last layer sees everything; heads of the others are twice as large, as are their turns. */
+function gemma4Metadata({ layerCount, headSize }: TinyModelOptions): Record<string, GgufValue> {
+  return {
+    "gemma4.attention.sliding_window": 32,
+    "gemma4.attention.sliding_window_pattern": Array.from(
+      { length: layerCount },
+      (_, layer) => layer < layerCount - 1,
+    ),
+    "gemma4.attention.key_length_swa": 2 * headSize,
+    "gemma4.attention.value_length_swa": 2 * headSize,
+    "gemma4.rope.dimension_count_swa": 2 * headSize,
+    "gemma4.rope.freq_base_swa": { f32: 1000 },
   };
 }
 
@@ -136,7 +157,8 @@ function namedTensors(model: TinyModelOptions): [name: string, sizes: Sizes][] {
 
 function isLeftOut(name: string, model: TinyModelOptions): boolean {
   const { architecture, tiedOutput, ropeFactors, hasBiases = architecture !== "llama" } = model;
-  return tiedOutput && name === HEAD_NAME || !hasBiases && name.endsWith(".bias") ||
+  return model.leftOut?.includes(name) || tiedOutput && name === HEAD_NAME ||
+    !hasBiases && name.endsWith(".bias") ||
     ropeFactors === undefined && name === ROPE_FACTORS_NAME;
 }
 
@@ -171,7 +193,10 @@ function vectorOf(
 ): Float32Array<ArrayBuffer> {
   if (name === ROPE_FACTORS_NAME) return Float32Array.from(model.ropeFactors!);
   const mean = name.endsWith(".bias") ? 0 : 1;
-  return seededNormals(length, seed, 0.1).map((value) => mean + value);
+  // Scores of gemma4 are not scaled: its queries are small.
+  const isSmall = model.architecture === "gemma4" && name.endsWith(".attn_q_norm.weight");
+  const factor = isSmall ? 1 / Math.sqrt(length) : 1;
+  return seededNormals(length, seed, 0.1).map((value) => factor * (mean + value));
 }
 
 function deviationOf(name: string, columns: number, { queryFactor }: TinyModelOptions): number {

@@ -9,7 +9,8 @@ import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "../../src/gguf
 
 /**
  * A value as it is stored: text, boolean, integer as u32 (i32 if negative), other numbers as f32,
- * `{ f32 }` for a whole number that is stored as f32, and arrays of one of these.
+ * `{ f32 }` for a whole number that is stored as f32, and arrays of one of these; integers in
+ * arrays are i32, as other programs want them.
  */
 export type GgufValue = GgufScalar | readonly GgufScalar[];
 type GgufScalar = string | boolean | number | { f32: number };
@@ -65,7 +66,8 @@ function writeEntry(writer: ByteWriter, key: string, value: GgufValue): void {
     writer.scalar(type, value as GgufScalar);
     return;
   }
-  const type = value.some((each) => each < 0) ? "i32" : typeOf(value[0] ?? "");
+  const ofFirst = typeOf(value[0] ?? "");
+  const type = ofFirst === "u32" ? "i32" : ofFirst;
   if (value.some((each) => typeof each !== typeof value[0])) {
     throw new RangeError(`Cannot write metadata key "${key}": its array mixes types`);
   }

@@ -5,7 +5,13 @@
  * @module
  */
 
-import { alignUp, BLOCK_TOKEN_COUNT, divExact, RECORD_ALIGN_WORDS } from "../../core/shapes.ts";
+import {
+  alignUp,
+  BLOCK_TOKEN_COUNT,
+  divExact,
+  HEAD_SIZE_MAX,
+  RECORD_ALIGN_WORDS,
+} from "../../core/shapes.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
 import { BAND_INDEX_BITS } from "./band.ts";
 import { UNIT_TOKEN_COUNT } from "./levels.ts";
@@ -60,9 +66,10 @@ export class BandedLayout {
     if (!Number.isInteger(kvHeadCount) || kvHeadCount < 1 || kvHeadCount > 256) {
       throw new RangeError(`Cannot lay out a record: kvHeadCount is ${kvHeadCount}, not 1 to 256`);
     }
-    if (!(headSize >= 32 && headSize <= 256 && headSize % 32 === 0)) {
+    if (!(headSize >= 32 && headSize <= HEAD_SIZE_MAX && headSize % 32 === 0)) {
       throw new RangeError(
-        `Cannot lay out a record: headSize is ${headSize}, must be a multiple of 32, at most 256`,
+        `Cannot lay out a record: headSize is ${headSize}, must be a multiple of 32, ` +
+          `at most ${HEAD_SIZE_MAX}`,
       );
     }
     if (!(Number.isInteger(sinkCount) && sinkCount >= 0 && sinkCount <= SINK_COUNT_MAX)) {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, HEAD_SIZE_MAX } from "../../core/shapes.ts";
 import type { HeadShape } from "../raw_tile.ts";
 import { KEY, type Side } from "../record.ts";
 
@@ -36,9 +36,10 @@ export class Int8Layout {
     if (!Number.isInteger(kvHeadCount) || kvHeadCount < 1 || kvHeadCount > 256) {
       throw new RangeError(`Cannot lay out a record: kvHeadCount is ${kvHeadCount}, not 1 to 256`);
     }
-    if (!(headSize >= 32 && headSize <= 256 && headSize % 32 === 0)) {
+    if (!(headSize >= 32 && headSize <= HEAD_SIZE_MAX && headSize % 32 === 0)) {
       throw new RangeError(
-        `Cannot lay out a record: headSize is ${headSize}, must be a multiple of 32, at most 256`,
+        `Cannot lay out a record: headSize is ${headSize}, must be a multiple of 32, ` +
+          `at most ${HEAD_SIZE_MAX}`,
       );
     }
     this.kvHeadCount = kvHeadCount;

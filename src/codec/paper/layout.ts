@@ -10,6 +10,7 @@ import {
   bitsFor,
   BLOCK_TOKEN_COUNT,
   divExact,
+  HEAD_SIZE_MAX,
   RECORD_ALIGN_WORDS,
 } from "../../core/shapes.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
@@ -22,7 +23,7 @@ export const CODE_BITS_MAX = 8;
 export interface PaperLayoutOptions {
   /** KV heads of the layer, at least 1. */
   kvHeadCount: number;
-  /** Channels per head: a multiple of 32, at most 256. */
+  /** Channels per head: a multiple of 32, at most 512. */
   headSize: number;
   /** Tokens per pack: 4, 8, 16 or 32. */
   packSize: number;
@@ -179,8 +180,8 @@ function checkOptions(options: PaperLayoutOptions): void {
   if (!Number.isInteger(kvHeadCount) || kvHeadCount < 1 || kvHeadCount > 256) {
     refuse(`kvHeadCount is ${kvHeadCount}, must be 1 to 256`);
   }
-  if (!(headSize >= 32 && headSize <= 256 && headSize % 32 === 0)) {
-    refuse(`headSize is ${headSize}, must be a multiple of 32, at most 256`);
+  if (!(headSize >= 32 && headSize <= HEAD_SIZE_MAX && headSize % 32 === 0)) {
+    refuse(`headSize is ${headSize}, must be a multiple of 32, at most ${HEAD_SIZE_MAX}`);
   }
   if (![4, 8, 16, 32].includes(packSize)) {
     refuse(`packSize is ${packSize}, must be 4, 8, 16 or 32`);

@@ -38,9 +38,15 @@ export interface AttentionPrefillBuffers {
   partials: GPUBuffer | BufferSlice;
 }
 
-/** Queries of a workgroup: each value that it loads serves so many (row, query head) pairs. */
-const QUERY_COUNT = 8;
 const QUERY_VECTOR_SIZE = 4;
+
+/**
+ * Queries of a workgroup: each value that it loads serves so many (row, query head) pairs. Of large
+ * heads fewer, so that they fit workgroup memory of 16 KiB.
+ */
+function queryCountOf({ headSize }: AttentionShape): number {
+  return headSize > 256 ? QUERY_VECTOR_SIZE : 2 * QUERY_VECTOR_SIZE;
+}
 
 /** Attention of the rows of a slice over raw tiles, as partial results per split. */
 export class AttentionPrefillKernel {
@@ -59,13 +65,14 @@ export class AttentionPrefillKernel {
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionPrefillKernel> {
     headGroup(options.shape);
+    const queryCount = queryCountOf(options.shape);
     const queries = {
-      groupSize: QUERY_COUNT,
-      vectorCount: QUERY_COUNT / QUERY_VECTOR_SIZE,
+      groupSize: queryCount,
+      vectorCount: queryCount / QUERY_VECTOR_SIZE,
       vectorSize: QUERY_VECTOR_SIZE,
     };
     const lanes = chooseLanes("attention_prefill", ATTENTION_PREFILL_VARIANTS, facts);
-    const code = source + GENERATED_LINE + constantLines({ QUERY_COUNT }) +
+    const code = source + GENERATED_LINE + constantLines({ QUERY_COUNT: queryCount }) +
       rawTilesText({ ...options, sourceBinding: 5 }, { group: queries, lanes, facts });
     const label = `attention_prefill ${options.source}`;
     return new AttentionPrefillKernel(await Kernel.create(gpu, { label, code }), options);
@@ -100,8 +107,10 @@ export class AttentionPrefillKernel {
     grid: { rowCount: number; splitCount: number },
   ): void {
     if (grid.splitCount === 0) return;
-    const { kvHeadCount, queryHeadCount } = this.#options.shape;
-    const tileCount = divCeil(grid.rowCount * (queryHeadCount / kvHeadCount), QUERY_COUNT);
+    const { shape } = this.#options;
+    const { kvHeadCount, queryHeadCount } = shape;
+    const queryCount = queryCountOf(shape);
+    const tileCount = divCeil(grid.rowCount * (queryHeadCount / kvHeadCount), queryCount);
     this.#kernel.dispatch(pass, bound, kvHeadCount, grid.splitCount, tileCount);
   }
 }

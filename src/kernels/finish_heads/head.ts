@@ -18,6 +18,8 @@ export interface FinishHeadsOptions {
    * all key heads of a row; none if null.
    */
   norm: { over: "head" | "row"; epsilon: number } | null;
+  /** Epsilon of a norm of each value head, without weights; none if null or left out. */
+  valueEpsilon?: number | null;
   /** Queries at position p are multiplied by `1 + factor * ln(1 + floor(p / length))`. */
   temperature?: { factor: number; length: number } | null;
   /** Tiles of a slot in the window; 4 if left out. */
@@ -57,7 +59,7 @@ export class FinishHeadsKernel {
   /** Compiles for heads of one shape and norm. */
   static async create(gpu: Gpu, options: FinishHeadsOptions): Promise<FinishHeadsKernel> {
     const { queryHeadCount, kvHeadCount, headSize, norm, temperature } = options;
-    const { tileCount = WINDOW_TILE_COUNT } = options;
+    const { tileCount = WINDOW_TILE_COUNT, valueEpsilon = null } = options;
     const code = [source, appendText, ROW_TEXT, BLOCK_TEXT].join("\n");
     const constants = {
       QUERY_HEAD_COUNT: queryHeadCount,
@@ -66,6 +68,8 @@ export class FinishHeadsKernel {
       WINDOW_TILE_COUNT: tileCount,
       NORM_OVER: norm === null ? 0 : NORM_OVER[norm.over],
       EPSILON: norm?.epsilon ?? 0,
+      NORMS_VALUES: valueEpsilon === null ? 0 : 1,
+      VALUE_EPSILON: valueEpsilon ?? 0,
       TEMPERATURE_FACTOR: temperature?.factor ?? 0,
       TEMPERATURE_LENGTH: temperature?.length ?? 1,
     };

@@ -2,6 +2,9 @@
 
 import bySlices from "../../../shaders/matmul/parts/by_slices.wgsl" with { type: "text" };
 import bySubgroup from "../../../shaders/matmul/parts/by_subgroup.wgsl" with { type: "text" };
+import clamped from "../../../shaders/matmul/parts/activation_clamped.wgsl" with { type: "text" };
+import gelu from "../../../shaders/matmul/parts/activation_gelu.wgsl" with { type: "text" };
+import silu from "../../../shaders/matmul/parts/activation_silu.wgsl" with { type: "text" };
 import normNone from "../../../shaders/matmul/parts/norm_none.wgsl" with { type: "text" };
 import normRms from "../../../shaders/matmul/parts/norm_rms.wgsl" with { type: "text" };
 import outputAdd from "../../../shaders/matmul/parts/output_add.wgsl" with { type: "text" };
@@ -9,10 +12,9 @@ import outputAddBiased from "../../../shaders/matmul/parts/output_add_biased.wgs
   type: "text",
 };
 import outputCapped from "../../../shaders/matmul/parts/output_capped.wgsl" with { type: "text" };
-import outputGelu from "../../../shaders/matmul/parts/output_gelu.wgsl" with { type: "text" };
-import outputClamped from "../../../shaders/matmul/parts/output_clamped.wgsl" with { type: "text" };
+import outputGated from "../../../shaders/matmul/parts/output_gated.wgsl" with { type: "text" };
 import outputHeads from "../../../shaders/matmul/parts/output_heads.wgsl" with { type: "text" };
-import outputSilu from "../../../shaders/matmul/parts/output_silu.wgsl" with { type: "text" };
+import outputPairs from "../../../shaders/matmul/parts/output_pairs.wgsl" with { type: "text" };
 import outputStore from "../../../shaders/matmul/parts/output_store.wgsl" with { type: "text" };
 import product from "../../../shaders/matmul/parts/product.wgsl" with { type: "text" };
 import { PADDING_SLOT } from "../../core/row.ts";
@@ -45,14 +47,24 @@ export const MATMUL_NORM_TEXT = { none: normNone, rms: normRms } as const;
 
 const HEADS_TEXT = constantsPart({ ...BLOCK_CONSTANTS, PADDING_SLOT });
 
+const ACTIVATION_TEXT = { silu, gelu, clamped } as const;
+
+/** What is done with a gate and what it gates. */
+export type Activation = keyof typeof ACTIVATION_TEXT;
+
+/** The outputs are gates; what they gate is there already. */
+export function matmulGatedText(activation: Activation): string {
+  return [ACTIVATION_TEXT[activation], outputGated].join("\n");
+}
+
 /** What is done with the outputs. */
 export const MATMUL_OUTPUT_TEXT = {
   store: outputStore,
   add: outputAdd,
   addBiased: outputAddBiased,
-  silu: outputSilu,
-  gelu: outputGelu,
+  silu: [silu, outputPairs].join("\n"),
+  gelu: [gelu, outputPairs].join("\n"),
+  clamped: [clamped, outputPairs].join("\n"),
   capped: outputCapped,
-  clamped: outputClamped,
   heads: [outputHeads, headAppend, ROW_TEXT, HEADS_TEXT].join("\n"),
 } as const;

@@ -8,7 +8,7 @@ import { invariant } from "../../core/errors.ts";
 import { divCeil, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT } from "./parts.ts";
+import { type Activation, MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, matmulGatedText } from "./parts.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
 import {
   type DeviceWeights,
@@ -32,8 +32,10 @@ export type MatmulOutput =
   | { kind: "silu" }
   /** The same with GELU, by its approximation with tanh. */
   | { kind: "gelu" }
-  /** The same with the clamped SwiGLU of gpt-oss: `parts/output_clamped.wgsl`. */
+  /** The same with the clamped SwiGLU of gpt-oss: `parts/activation_clamped.wgsl`. */
   | { kind: "clamped" }
+  /** Outputs are gates of `up`, by one of these three: `y`, f32 `[rows, outputCount]`. */
+  | GatedOutput
   /** `y = cap * tanh(outputs / cap)`, f32 `[rows, outputCount]`. */
   | { kind: "capped"; cap: number }
   /**
@@ -41,6 +43,14 @@ export type MatmulOutput =
    * `[rows, queryHeadCount * headSize]`; keys (turned) and values to the window, as f16.
    */
   | HeadsOutput;
+
+/** How gates are put to use. */
+export interface GatedOutput {
+  kind: "gated";
+  activation: Activation;
+  /** Values from a row of `up` to the next. */
+  upColumnCount: number;
+}
 
 /** Heads, and the tiles of a slot in the window; 4 if left out. */
 export interface HeadsOutput {
@@ -71,6 +81,8 @@ export interface MatmulBuffers {
   y: GPUBuffer | BufferSlice;
   /** With output `addBiased`: f32 `[outputCount]`. */
   bias?: GPUBuffer | BufferSlice;
+  /** With output `gated`: f32 `[rows, upColumnCount]`, or a part of it from the left. */
+  up?: GPUBuffer | BufferSlice;
   /** With output `heads`: f32 `[rows, headSize / 2, 2]`, cosine and sine of each pair. */
   rope?: GPUBuffer | BufferSlice;
   /** With output `heads`: u32 `[rows][ROW_WORDS]`. */
@@ -177,7 +189,7 @@ export class MatmulPipelines {
     buffers: MatmulBuffers,
   ): GPUBindGroup {
     const { output, normEpsilon } = this.#options;
-    const { x, y, normWeight, bias, rope, rows, window } = buffers;
+    const { x, y, normWeight, bias, up, rope, rows, window } = buffers;
     return kernel.bind({
       weights: part.words,
       scales: part.scales,
@@ -185,6 +197,7 @@ export class MatmulPipelines {
       y,
       ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
       ...(output.kind === "addBiased" ? { bias } : {}),
+      ...(output.kind === "gated" ? { up } : {}),
       ...(output.kind === "heads" ? { rope, rows, window } : {}),
     });
   }
@@ -211,8 +224,14 @@ function commonText(options: MatmulOptions, format: WeightFormat): string {
   return [
     WEIGHT_FORMATS[format].text,
     MATMUL_NORM_TEXT[options.normEpsilon === undefined ? "none" : "rms"],
-    MATMUL_OUTPUT_TEXT[options.output.kind],
+    outputText(options.output),
   ].join("\n");
+}
+
+function outputText(output: MatmulOutput): string {
+  return output.kind === "gated"
+    ? matmulGatedText(output.activation)
+    : MATMUL_OUTPUT_TEXT[output.kind];
 }
 
 function commonConstants({ weights, output, normEpsilon }: MatmulOptions): Record<string, number> {
@@ -222,6 +241,7 @@ function commonConstants({ weights, output, normEpsilon }: MatmulOptions): Recor
   };
   if (normEpsilon !== undefined) constants.EPSILON = normEpsilon;
   if (output.kind === "add" || output.kind === "addBiased") constants.FACTOR = output.factor ?? 1;
+  if (output.kind === "gated") constants.UP_COLUMN_COUNT = output.upColumnCount;
   if (output.kind === "capped") constants.CAP = output.cap;
   if (output.kind === "heads") {
     constants.QUERY_HEAD_COUNT = output.queryHeadCount;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { divCeil, divExact } from "../../core/shapes.ts";
+import { divCeil, divExact, HEAD_SIZE_MAX } from "../../core/shapes.ts";
 import type { AdapterFacts } from "../../gpu/gpu.ts";
 import { workgroupMemoryBytes } from "../../gpu/workgroup_memory.ts";
 import { BLOCK_CONSTANTS } from "./block.ts";
@@ -15,7 +15,7 @@ export interface AttentionShape {
   kvHeadCount: number;
   /** A multiple of `kvHeadCount`, at most 16 times it. */
   queryHeadCount: number;
-  /** Channels per head: a multiple of 32, at most 256. */
+  /** Channels per head: a multiple of 32, at most 512. */
   headSize: number;
   /** Scores become `softCap * tanh(score / softCap)`; not if null or left out. */
   softCap?: number | null;
@@ -54,9 +54,9 @@ export function headGroup(shape: AttentionShape): HeadGroup {
       `Cannot attend: ${groupSize} query heads per KV head, must be 1 to ${GROUP_SIZE_MAX}`,
     );
   }
-  if (headSize % 32 !== 0 || headSize < 32 || headSize > 256) {
+  if (headSize % 32 !== 0 || headSize < 32 || headSize > HEAD_SIZE_MAX) {
     throw new RangeError(
-      `Cannot attend: head size is ${headSize}, must be a multiple of 32 up to 256`,
+      `Cannot attend: head size is ${headSize}, must be a multiple of 32 up to ${HEAD_SIZE_MAX}`,
     );
   }
   const vectorCount = divCeil(groupSize, VECTOR_SIZE_MAX);

@@ -36,7 +36,7 @@ class RawSealer implements Sealer {
   readResults(measures: readonly MeasureOp[]): Pick<StepResult, "recordWords" | "refused"> {
     const { stores, tileWords } = this.#cache.shape;
     invariant(tileWords % RECORD_ALIGN_WORDS === 0, "raw tiles are whole record units");
-    const words = stores.map(({ isSealed }) => isSealed ? tileWords : 0);
+    const words = stores.map((store) => store.isSealed ? store.tileWords : 0);
     const recordWords = measures.map(() => words);
     return { recordWords, refused: [] };
   }

@@ -4,13 +4,21 @@
  * @module
  */
 
-import type { AttentionPlan, FeedForwardPlan, ModelPlan } from "../plan.ts";
+import type { AttentionPlan, FeedForwardPlan, LayerPlan, ModelPlan } from "../plan.ts";
 import type { ModelReader } from "./model_reader.ts";
 import type { ModelSizes } from "./sizes.ts";
 import { EMBEDDING_NAME, HEAD_NAME, HEAD_NORM_NAME, layerTensor } from "./tensor_names.ts";
 
 /** What an architecture makes of a header. */
-export type ArchitecturePlan = Omit<ModelPlan, "architecture" | "shape"> & { sizes: ModelSizes };
+export type ArchitecturePlan =
+  & Omit<ModelPlan, "architecture" | "shape" | "layers" | "layerInputs">
+  & { sizes: ModelSizes; layers: readonly ArchitectureLayer[] }
+  & Partial<Pick<ModelPlan, "layerInputs">>;
+
+/** A layer, of which some parts are left out where there are none. */
+export type ArchitectureLayer =
+  & Pick<LayerPlan, "attention" | "feedForward">
+  & Partial<LayerPlan>;
 
 /** Attention of layer `index`. A tensor is not read if `changes` has something in its place. */
 export function readAttention(
@@ -18,16 +26,18 @@ export function readAttention(
   sizes: ModelSizes,
   { index, ...changes }: Partial<AttentionPlan> & Pick<AttentionPlan, "rope"> & { index: number },
 ): AttentionPlan {
-  const { width, headSize } = sizes;
-  const queryWidth = sizes.queryHeadCount * headSize;
-  const kvWidth = sizes.kvHeadCount * headSize;
+  const { width, queryHeadCount, kvHeadCount, headSize } = sizes;
+  const queryWidth = queryHeadCount * headSize;
+  const kvWidth = kvHeadCount * headSize;
   const { normBefore, heads, output } = changes;
   const matrix = (part: string, columnCount: number, rowCount: number) =>
     reader.matrix(layerTensor(index, part), columnCount, rowCount);
   return {
+    headShape: { queryHeadCount, kvHeadCount, headSize },
     biases: null,
     queryNorm: null,
     keyNorm: null,
+    normsValues: false,
     keyValueLayer: index,
     scale: 1 / Math.sqrt(headSize),
     temperature: null,

@@ -93,6 +93,23 @@ export class ModelReader {
   }
 
   /**
+   * {@link count} of each of `layerCount` layers: given once, or for each.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is not a count of each.
+   */
+  countsPerLayer(key: string, layerCount: number): readonly number[] {
+    const numbers = this.#metadata.getNumberOrNumbers(this.#full(key));
+    if (typeof numbers === "number") {
+      return new Array<number>(layerCount).fill(this.#checkedCount(key, numbers));
+    }
+    if (numbers.length !== layerCount) {
+      const full = `${this.architecture}.${key}`;
+      throw invalid(`"${full}" has ${numbers.length} values for ${layerCount} layers`);
+    }
+    return numbers.map((number) => this.#checkedCount(key, number));
+  }
+
+  /**
    * A number above 0 under `<architecture>.<key>`, or the fallback.
    *
    * @throws {EngineError} `model_file_invalid` if it is not one.
@@ -180,6 +197,11 @@ export class ModelReader {
   /** {@link vector}, or null if the file lacks it. */
   vectorIfAny(name: string, length: number): string | null {
     return this.hasTensor(name, [length]) ? this.vector(name, length) : null;
+  }
+
+  /** Says of a tensor, if there is one, that what is computed does not depend on it. */
+  leaveOut(name: string): void {
+    this.#tensorsNamed.add(name);
   }
 
   /**

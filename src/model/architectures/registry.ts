@@ -12,6 +12,7 @@ import type { ModelPlan } from "../plan.ts";
 import type { ArchitecturePlan } from "./layers.ts";
 import { readGemma2 } from "./gemma2.ts";
 import { readGemma3 } from "./gemma3.ts";
+import { readGemma4 } from "./gemma4.ts";
 import { readGptOss } from "./gpt_oss.ts";
 import { readGranite } from "./granite.ts";
 import { readLlama } from "./llama.ts";
@@ -38,6 +39,7 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
   smollm3: readSmollm3,
   gemma2: readGemma2,
   gemma3: readGemma3,
+  gemma4: readGemma4,
 };
 
 /**
@@ -49,13 +51,19 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
 export function readModelPlan(file: GgufFile): ModelPlan {
   const { metadata, tensors } = file;
   checkLayerCount(file);
-  const { sizes, ...rest } = readArchitecture(metadata, {
+  const { sizes, layers, layerInputs = null, ...rest } = readArchitecture(metadata, {
     shapeOf: (name) => tensors.get(name)?.shape ?? null,
     names: () => tensors.keys(),
   });
   const shape = { name: modelName(metadata), ...sizes, parameterCount: parameterCount(file) };
   const architecture = metadata.getString("general.architecture");
-  const plan = { architecture, shape, ...rest };
+  const plan = {
+    architecture,
+    shape,
+    ...rest,
+    layerInputs,
+    layers: layers.map((layer) => ({ input: null, factor: null, ...layer })),
+  };
   checkPlan(plan);
   return plan;
 }

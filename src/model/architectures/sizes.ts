@@ -1,9 +1,8 @@
-import type { ModelShape } from "../../core/shapes.ts";
+import { HEAD_SIZE_MAX, type ModelShape } from "../../core/shapes.ts";
 import { invalid, type ModelReader, unsupported } from "./model_reader.ts";
 import { EMBEDDING_NAME, HEAD_NAME } from "./tensor_names.ts";
 
 const HEAD_SIZE_UNIT = 32;
-const HEAD_SIZE_MAX = 256;
 
 /** Sizes that an architecture reads; the rest of a {@link ModelShape} is about the file. */
 export type ModelSizes = Omit<ModelShape, "name" | "parameterCount">;
@@ -11,24 +10,26 @@ export type ModelSizes = Omit<ModelShape, "name" | "parameterCount">;
 /**
  * Reads the sizes under the keys that all architectures share.
  *
+ * @param given What the architecture reads otherwise.
  * @throws {EngineError} If they contradict one another, or the heads have a size not supported.
  */
-export function readSizes(reader: ModelReader): ModelSizes {
+export function readSizes(
+  reader: ModelReader,
+  given: Partial<Pick<ModelSizes, "kvHeadCount" | "feedForwardWidth">> = {},
+): ModelSizes {
   const layerCount = reader.count("block_count");
   const width = reader.count("embedding_length");
   const queryHeadCount = reader.countPerLayer("attention.head_count", layerCount);
-  const kvHeadCount = reader.countPerLayer(
-    "attention.head_count_kv",
-    layerCount,
-    queryHeadCount,
-  );
+  const kvHeadCount = given.kvHeadCount ??
+    reader.countPerLayer("attention.head_count_kv", layerCount, queryHeadCount);
   const headSize = reader.count("attention.key_length", width / queryHeadCount);
   checkHeads(reader, { queryHeadCount, kvHeadCount, headSize });
   const vocabSize = reader.rowCount(EMBEDDING_NAME, width);
   return {
     layerCount,
     width,
-    feedForwardWidth: reader.countPerLayer("feed_forward_length", layerCount),
+    feedForwardWidth: given.feedForwardWidth ??
+      reader.countPerLayer("feed_forward_length", layerCount),
     queryHeadCount,
     kvHeadCount,
     headSize,

@@ -51,6 +51,12 @@ const CASES: { heads: typeof DEFAULT_HEADS; sinkCount: number; step: number; why
     step: 0.8,
     why: "large groups",
   },
+  {
+    heads: { kvHeadCount: 1, groupSize: 8, headSize: 512 },
+    sinkCount: 4,
+    step: 0.8,
+    why: "heads of 512",
+  },
 ];
 
 for (const { heads, sinkCount, step, why } of CASES) {

@@ -21,6 +21,7 @@ const HEADS = [
   { kvHeadCount: 2, groupSize: 4, headSize: 96, why: "lanes that share a token by halves" },
   { kvHeadCount: 1, groupSize: 8, headSize: 128, why: "two vectors of heads" },
   { kvHeadCount: 1, groupSize: 5, headSize: 256, why: "a head that does not exist, large heads" },
+  { kvHeadCount: 1, groupSize: 8, headSize: 512, why: "heads of 512" },
 ];
 
 /** Lengths around the borders of tiles, of sealing and of splits; one slot of a single token. */

@@ -9,10 +9,10 @@ Deno.test("headGroup() spreads a group over vectors of at most 4 heads", () => {
   assertEquals(vectors, [[1, 2], [1, 3], [1, 4], [2, 3], [2, 4], [4, 4]]);
 });
 
-Deno.test("headGroup() refuses groups above 16 and head sizes that are no multiple of 32 up to 256", () => {
+Deno.test("headGroup() refuses groups above 16 and head sizes that are no multiple of 32 up to 512", () => {
   const shape = { kvHeadCount: 1, queryHeadCount: 1, headSize: 64 };
   assertThrows(() => headGroup({ ...shape, queryHeadCount: 17 }), RangeError, "17 query heads");
   assertThrows(() => headGroup({ ...shape, headSize: 48 }), RangeError, "head size is 48");
-  assertThrows(() => headGroup({ ...shape, headSize: 288 }), RangeError, "head size is 288");
+  assertThrows(() => headGroup({ ...shape, headSize: 544 }), RangeError, "head size is 544");
   assertThrows(() => headGroup({ ...shape, kvHeadCount: 2 }), RangeError, "Cannot divide");
 });
