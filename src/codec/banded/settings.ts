@@ -98,7 +98,7 @@ export const BANDED_PROFILES: ProfileTable<BandedProfile> = new ProfileTable<Ban
   layerFactors: LAYER_FACTORS,
 }, [
   { name: "near-lossless", keyStep: 1.15, valueStep: 1.32, ...DEFAULTS },
-  { name: "balanced", keyStep: 1.86, valueStep: 2.2, ...DEFAULTS },
+  { name: "balanced", keyStep: 1.9, valueStep: 2.25, ...DEFAULTS },
   { name: "tight", keyStep: 3.1, valueStep: 3.85, ...DEFAULTS },
 ]);
 
