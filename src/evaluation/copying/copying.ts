@@ -76,7 +76,7 @@ interface PieceResult {
 interface Task {
   name: string;
   piece: Piece;
-  /** BOS, piece, filler and the given line of the copy. */
+  /** BOS, piece, filler and the given lines of the copy. */
   promptIds: readonly number[];
   /** The rest of the copy, and where in the piece each token ends, in characters. */
   copyIds: readonly number[];
@@ -151,7 +151,7 @@ function makeTask(plan: CopyingPlan, kind: PieceKind, seed: number): Task {
     throw new RangeError(`Cannot copy over ${distance} tokens: ${filler.name} has ${fill.length}`);
   }
   const piece = makePiece(kind, seed);
-  const given = piece.text.indexOf("\n") + 1;
+  const { given } = piece;
   const copyIds = tokenize(piece.text.slice(given));
   let end = given;
   const ends = copyIds.map((_, index) => {
@@ -196,7 +196,7 @@ export function scorePiece(
   { piece, ends }: Pick<Task, "piece" | "ends">,
   isRight: readonly boolean[],
 ): { tokens: number; copied: number; parts: number } {
-  const given = piece.text.indexOf("\n") + 1;
+  const { given } = piece;
   const starts = ends.map((_, index) => index === 0 ? given : ends[index - 1]);
   const firstWrong = isRight.indexOf(false);
   const copiedEnd = firstWrong === -1 ? piece.text.length : starts[firstWrong];

@@ -16,8 +16,9 @@ export type PieceKind = (typeof PIECE_KINDS)[number];
 /** A text, and the parts of it that count by themselves: fields, cells, names, lines. */
 export interface Piece {
   kind: PieceKind;
-  /** Its first line says what it is and is given, not scored. */
   text: string;
+  /** Characters of its first two lines, which say what it is and begin it: given, not scored. */
+  given: number;
   /** Places of the parts in the text, in characters. */
   parts: readonly { start: number; end: number }[];
 }
@@ -81,7 +82,7 @@ export function makePiece(kind: PieceKind, seed: number): Piece {
     }
     text += own;
   }
-  return { kind, text, parts };
+  return { kind, text, given: text.indexOf("\n", text.indexOf("\n") + 1) + 1, parts };
 }
 
 function lines(head: string | null, count: number, make: () => Fragment[]): Fragment[] {

@@ -13,12 +13,13 @@ import { loadModel } from "../../../src/runtime/load_model.ts";
 import { createTokenizer } from "../../../src/tokenizer/tokenizer.ts";
 import { withTinyModel } from "../../support/tiny_engine.ts";
 
-Deno.test("makePiece() draws texts by their seed, with a given line and parts that are in them", () => {
+Deno.test("makePiece() draws texts by their seed, with given lines and parts that are in them", () => {
   for (const kind of PIECE_KINDS) {
     const piece = makePiece(kind, 1);
     assertEquals(makePiece(kind, 1), piece);
     assert(makePiece(kind, 2).text !== piece.text, kind);
-    assert(piece.text.indexOf("\n") > 0 && piece.parts.length >= 8, kind);
+    assertEquals(piece.text.slice(0, piece.given).match(/\n/g)?.length, 2);
+    assert(piece.parts.filter(({ start }) => start >= piece.given).length >= 8, kind);
     for (const { start, end } of piece.parts) {
       assert(/^[\w.+= ;-]+$/.test(piece.text.slice(start, end)), piece.text.slice(start, end));
     }
@@ -33,6 +34,7 @@ Deno.test("scorePiece() counts tokens, characters before the first wrong one, an
   const piece = {
     kind: "names",
     text: "a\nbbccddee",
+    given: 2,
     parts: [{ start: 2, end: 5 }, { start: 6, end: 8 }, { start: 8, end: 10 }],
   } as const;
   const ends = [4, 6, 8, 10];
