@@ -9,7 +9,7 @@
 // Grid:      (query head, row); LANE_COUNT lanes, first one per split, then one per 2 channels
 // Precision: f32
 //
-// Markers: pair = of channels of a lane. has_sinks: if each head has a learned sink.
+// Markers: pair = of channels of a lane, ahead = splits whose loads are in flight together. has_sinks: if each head has a learned sink.
 
 const LOWEST: f32 = -3.0e38;
 
@@ -56,9 +56,12 @@ fn run(workgroup: vec3<u32>) {
     let pair${pair} = first + ${pair}u * LANE_COUNT;
     let place${pair} = start + 1u + min(pair${pair}, D / 2u - 1u);
     var sum${pair} = vec2<f32>(0.0);
-    for (var split = 0u; split < split_count; split += 1u) {
-      let factor = factors[split];
-      sum${pair} += factor * partials[place${pair} + split * (D / 2u + 1u)];
+    for (var split = 0u; split < split_count; split += SPLITS_AT_A_TIME) {
+      let split${ahead} = min(split + ${ahead}u, split_count - 1u);
+      let factor${ahead} = select(0.0, factors[split${ahead}], split + ${ahead}u < split_count);
+      //: repeat ahead
+      sum${pair} += factor${ahead} * partials[place${pair} + split${ahead} * (D / 2u + 1u)];
+      //: end
     }
     //: repeat pair
     if (pair${pair} < D / 2u) {

@@ -23,6 +23,9 @@ export interface AttentionMergeBuffers {
 /** Pairs of channels that a lane sums side by side. */
 const PAIRS_AT_A_TIME_MAX = 8;
 
+/** Splits whose results a lane loads before it adds the first: a GPU waits for each load. */
+const SPLITS_AT_A_TIME = { cpu: 1, gpu: 4 } as const;
+
 /** Joins the partial results of attention: those of the sealed blocks, then the window's. */
 export class AttentionMergeKernel {
   #kernel: Kernel;
@@ -42,12 +45,18 @@ export class AttentionMergeKernel {
     const { shape, splits, hasSinks = false } = options;
     const lanes = chooseLanes("attention_merge", ATTENTION_MERGE_VARIANTS, facts);
     const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(shape.headSize / 2, lanes.count));
+    const splitsAtATime = SPLITS_AT_A_TIME[facts.isFallback ? "cpu" : "gpu"];
     const code = [
-      expandTemplate(source, { pair: pairsAtATime, has_sinks: hasSinks ? 1 : 0 }),
+      expandTemplate(source, {
+        pair: pairsAtATime,
+        ahead: splitsAtATime,
+        has_sinks: hasSinks ? 1 : 0,
+      }),
       constantLines({
         ...attentionConstants(shape, splits),
         LANE_COUNT: lanes.count,
         PAIRS_AT_A_TIME: pairsAtATime,
+        SPLITS_AT_A_TIME: splitsAtATime,
       }),
       "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n",
       ROW_TEXT,
