@@ -25,7 +25,7 @@ export const doctorCommand: Command = {
   },
   examples: ["packkv doctor", "packkv doctor --gpu gpu.json"],
   notes: [
-    "The exit code is 1 if something needed is missing, or a product of --gpu is wrong.",
+    "The exit code is 1 if something needed is missing, or a kernel of --gpu is wrong.",
     "The report of --gpu names device, driver and system, and nothing else; nothing is sent.",
   ],
   async run(args: readonly string[]): Promise<number> {
@@ -46,9 +46,12 @@ async function reportGpu(path: string): Promise<number> {
   const report = await deviceReport();
   const json = `${JSON.stringify(report, null, 2)}\n`;
   await new Response(json).body!.pipeTo((file ?? Deno.stdout).writable);
-  const wrong = report.products.filter(({ isRight }) => !isRight);
-  for (const { name, type, rowCount, error } of wrong) {
-    console.error(`wrong: ${name}, ${type}, ${rowCount} rows: error ${error}`);
+  const products = report.products.map(({ name, type, rowCount, ...rest }) => {
+    return { ...rest, name: `${name}, ${type}, ${rowCount} rows` };
+  });
+  const wrong = [...products, ...report.kernels].filter(({ isRight }) => !isRight);
+  for (const { model, name, error } of wrong) {
+    console.error(`wrong: ${name} of ${model}: error ${error}`);
   }
   return wrong.length > 0 ? 1 : 0;
 }

@@ -9,7 +9,8 @@
 // Grid:      (query head, row); LANE_COUNT lanes, first one per split, then one per 2 channels
 // Precision: f32
 //
-// Markers: pair = of channels of a lane, ahead = splits whose loads are in flight together. has_sinks: if each head has a learned sink.
+// Markers: pair = of channels of a lane, ahead = splits whose loads are in flight together.
+// has_sinks: if each head has a learned sink.
 
 const LOWEST: f32 = -3.0e38;
 

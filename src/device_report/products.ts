@@ -4,45 +4,48 @@
  * @module
  */
 
-import { alignUp } from "../core/shapes.ts";
 import { dequantise } from "../gguf/dequantise.ts";
+import { elementsSizeBytes, type TensorType } from "../gguf/tensor_types.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { ReadBack, readBuffer } from "../gpu/read_back.ts";
-import { ROW_TILE } from "../kernels/matmul/product.ts";
-import { MatmulKernel } from "../kernels/matmul/rows.ts";
+import { readBuffer } from "../gpu/read_back.ts";
 import { uploadWeights } from "../kernels/weight_layout.ts";
+import { MatmulSet } from "../model/matmul_set.ts";
 import { packWeights } from "../model/weight_format.ts";
 import { matmulReference } from "../reference/matmul.ts";
-import { fastest } from "./rates.ts";
+import type { ReportModel } from "./models.ts";
+import { errorOf, randomValues } from "./random.ts";
+import { timeOf } from "./timing.ts";
 
-/** Tensor types that are measured: the default model's, and one of 8 bits. */
-const TYPES = ["Q4_1", "Q8_0"] as const;
-
-/** Bytes of a block of 32 columns, of which the first are scales of f16. */
-const BLOCKS = { Q4_1: { bytes: 20, scaleCount: 2 }, Q8_0: { bytes: 34, scaleCount: 1 } } as const;
+/** Bytes of a block, of which the first are scales of f16. */
+const BLOCKS: Partial<Record<TensorType, { bytes: number; scaleCount: number }>> = {
+  Q4_1: { bytes: 20, scaleCount: 2 },
+  Q8_0: { bytes: 34, scaleCount: 1 },
+  Q4_K: { bytes: 144, scaleCount: 2 },
+};
 
 /** 1/64 as f16. */
 const SCALE = 0x2400;
 
-/** Sums of up to a few thousand products in f32. */
+/** Sums of up to some thousand products in f32. */
 const ERROR_MAX = 1e-10;
 
-/** SmolLM2-135M's products but that of its vocabulary: `[outputs, columns]`. */
-const SHAPES = {
-  "query, key and value": [960, 576],
-  "attention output": [576, 576],
-  "gate and up": [3072, 576],
-  "down": [576, 1536],
-} as const;
+/** Outputs that are compared, of the first row of x: all are made by the same text. */
+const COMPARED_COUNT = 64;
 
+/** A decode row, some of them, and a slice. */
 const ROW_COUNTS = [1, 4, 64] as const;
+
+/** Multiply-adds that are too many for a CPU to make in a report. */
+const CPU_WORK_MAX = 1e9;
 
 /** One product on a device. */
 export interface ProductReport {
+  model: string;
   name: string;
   type: string;
   outputCount: number;
   columnCount: number;
+  /** 64 are a slice. */
   rowCount: number;
   milliseconds: number;
   /** Of the weight as in the file. */
@@ -53,12 +56,13 @@ export interface ProductReport {
   isRight: boolean;
 }
 
-/** Runs every product with random weights. */
-export async function measureProducts(gpu: Gpu): Promise<ProductReport[]> {
+/** Runs every product of a model with random weights; a CPU leaves out slices of a large one. */
+export async function measureProducts(gpu: Gpu, model: ReportModel): Promise<ProductReport[]> {
   const reports: ProductReport[] = [];
-  for (const type of TYPES) {
-    for (const [name, [outputCount, columnCount]] of Object.entries(SHAPES)) {
-      reports.push(...await measureProduct(gpu, { name, type, outputCount, columnCount }));
+  for (const type of model.types) {
+    for (const [name, [outputCount, columnCount]] of Object.entries(model.products)) {
+      const shape = { model: model.name, name, type, outputCount, columnCount };
+      reports.push(...await measureProduct(gpu, shape));
     }
   }
   return reports;
@@ -66,8 +70,8 @@ export async function measureProducts(gpu: Gpu): Promise<ProductReport[]> {
 
 async function measureProduct(
   gpu: Gpu,
-  shape: Pick<ProductReport, "name" | "outputCount" | "columnCount"> & {
-    type: typeof TYPES[number];
+  shape: Pick<ProductReport, "model" | "name" | "outputCount" | "columnCount"> & {
+    type: TensorType;
   },
 ): Promise<ProductReport[]> {
   const { type, outputCount, columnCount } = shape;
@@ -77,53 +81,47 @@ async function measureProduct(
   const weights = uploadWeights(
     gpu,
     "weights",
-    packWeights([source], {
-      columnCount,
-      bindingSizeMax,
-    }),
+    packWeights([source], { columnCount, bindingSizeMax }),
   );
-  const rowCountMax = alignUp(Math.max(...ROW_COUNTS), ROW_TILE);
-  const inputs = randomInputs(rowCountMax * columnCount);
+  const rowCountMax = Math.max(...ROW_COUNTS);
+  const inputs = randomValues(rowCountMax * columnCount, { seed: 7 });
   const x = gpu.createBufferWith("x", inputs);
   const y = gpu.createBuffer("y", rowCountMax * outputCount * 4);
-  const readBack = ReadBack.create(gpu, "product", 16);
-  const kernel = await MatmulKernel.create(gpu, { weights, output: { kind: "store" } });
-  const bound = kernel.bind({ weights, x, y });
-  // One row is compared: the others have the same bits as if alone, which tests show.
+  const comparedBytes = elementsSizeBytes(type, COMPARED_COUNT * columnCount);
   const expected = matmulReference(
-    dequantise(type, bytes, outputCount * columnCount),
+    dequantise(type, bytes.subarray(0, comparedBytes), COMPARED_COUNT * columnCount),
     inputs.subarray(0, columnCount),
     { columnCount },
   );
+  const kernels = new MatmulSet(gpu, { normEpsilon: 0 });
   const reports: ProductReport[] = [];
   for (const rowCount of ROW_COUNTS) {
-    const milliseconds = await fastest(
-      gpu,
-      { readBack, y },
-      (pass) => kernel.record(pass, bound, rowCount),
-    );
-    const row = new Float32Array(await readBuffer(gpu, y, { sizeBytes: outputCount * 4 }));
-    const error = errorOf(row, expected);
+    const work = rowCount * outputCount * columnCount;
+    if (gpu.facts.isFallback && work > CPU_WORK_MAX) continue;
+    const use = { hasNorm: false, isSlice: rowCount === rowCountMax };
+    const kernel = await kernels.get(weights, { kind: "store" }, use);
+    const bound = kernel.bind({ weights, x, y });
+    const milliseconds = await timeOf(gpu, y, (pass) => kernel.record(pass, bound, rowCount));
+    const sizeBytes = COMPARED_COUNT * 4;
+    const error = errorOf(new Float32Array(await readBuffer(gpu, y, { sizeBytes })), expected);
     reports.push({
       ...shape,
       rowCount,
       milliseconds,
       gigabytesPerSecond: bytes.length / 1e6 / milliseconds,
-      gigaMultiplyAddsPerSecond: rowCount * outputCount * columnCount / 1e6 / milliseconds,
+      gigaMultiplyAddsPerSecond: work / 1e6 / milliseconds,
       error,
       isRight: error <= ERROR_MAX,
     });
   }
   const parts = weights.parts.flatMap(({ words, scales }) => scales ? [words, scales] : [words]);
-  readBack.destroy();
   for (const buffer of new Set([x, y, ...parts])) gpu.destroyBuffer(buffer);
   return reports;
 }
 
-/** The same each time. */
-function randomWeight(type: typeof TYPES[number], valueCount: number): Uint8Array<ArrayBuffer> {
-  const { bytes: blockBytes, scaleCount } = BLOCKS[type];
-  const bytes = new Uint8Array(valueCount / 32 * blockBytes);
+function randomWeight(type: TensorType, valueCount: number): Uint8Array<ArrayBuffer> {
+  const { bytes: blockBytes, scaleCount } = BLOCKS[type]!;
+  const bytes = new Uint8Array(elementsSizeBytes(type, valueCount));
   let state = 1;
   for (let at = 0; at < bytes.length; at++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -131,21 +129,4 @@ function randomWeight(type: typeof TYPES[number], valueCount: number): Uint8Arra
     bytes[at] = inBlock < 2 * scaleCount ? (inBlock % 2 === 0 ? 0 : SCALE >> 8) : state >>> 24;
   }
   return bytes;
-}
-
-function randomInputs(count: number): Float32Array<ArrayBuffer> {
-  let state = 7;
-  return Float32Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
-
-function errorOf(actual: Float32Array, expected: Float64Array): number {
-  let [difference, size] = [0, 0];
-  for (const [index, value] of expected.entries()) {
-    difference += (actual[index] - value) ** 2;
-    size += value ** 2;
-  }
-  return difference / size;
 }

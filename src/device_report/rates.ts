@@ -7,10 +7,11 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import { ReadBack } from "../gpu/read_back.ts";
+import { fastest } from "./timing.ts";
 
 /** Rates of a device. */
 export interface DeviceRates {
-  /** Bytes of one buffer read once, 1e9 per second. */
+  /** Bytes of one buffer read once in the faster of two ways, 1e9 per second. */
   streamGigabytesPerSecond: number;
   /** Multiply-adds of f32, 1e9 per second. */
   gigaMultiplyAddsPerSecond: number;
@@ -20,8 +21,6 @@ export interface DeviceRates {
   readBackMilliseconds: number;
 }
 
-/** Repetitions; the fastest counts. */
-const REPEAT_COUNT = 4;
 const THREADS = 256;
 const GROUP_COUNT = 256;
 const STREAM_BYTES = 64 * 2 ** 20;
@@ -31,21 +30,33 @@ const DISPATCH_COUNT = 200;
 /** Loads in flight of each thread. */
 const LOAD_COUNT = 8;
 
-const LOADS = Array.from(
-  { length: LOAD_COUNT },
-  (_, load) => `    sum ^= x[i + ${load * THREADS * GROUP_COUNT}u];`,
-);
+/** Workgroups that read a part of the buffer each: those of a GPU, and of one subgroup of a CPU. */
+const STREAM_SHAPES = [
+  { threadCount: THREADS, groupCount: 1024 },
+  { threadCount: 8, groupCount: 1024 },
+] as const;
 
-const STREAM = `@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
+function streamText({ threadCount, groupCount }: typeof STREAM_SHAPES[number]): string {
+  const turnCount = STREAM_BYTES / 16 / (threadCount * groupCount);
+  const loads = Array.from(
+    { length: LOAD_COUNT },
+    (_, load) =>
+      `    sum ^= x[(group.x * ${turnCount}u + turn + ${load}u) * ${threadCount}u + thread];`,
+  );
+  return `@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<u32>;
-@compute @workgroup_size(${THREADS})
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+@compute @workgroup_size(${threadCount})
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
   var sum = vec4<u32>(0u);
-  for (var i = id.x; i < ${STREAM_BYTES / 16}u; i += ${LOAD_COUNT * THREADS * GROUP_COUNT}u) {
-${LOADS.join("\n")}
+  for (var turn = 0u; turn < ${turnCount}u; turn += ${LOAD_COUNT}u) {
+${loads.join("\n")}
   }
-  y[id.x] = sum.x ^ sum.y ^ sum.z ^ sum.w;
+  y[group.x * ${threadCount}u + thread] = sum.x ^ sum.y ^ sum.z ^ sum.w;
 }`;
+}
 
 const ARITHMETIC = `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
 @compute @workgroup_size(${THREADS})
@@ -70,7 +81,7 @@ const EMPTY = `@group(0) @binding(0) var<storage, read_write> y: array<u32>;
 /** Measures a device; takes about a second. */
 export async function measureRates(gpu: Gpu): Promise<DeviceRates> {
   const x = gpu.createBuffer("stream", STREAM_BYTES);
-  const y = gpu.createBuffer("results", THREADS * GROUP_COUNT * 4);
+  const y = gpu.createBuffer("results", THREADS * 1024 * 4);
   const readBack = ReadBack.create(gpu, "result", 16);
   const time = async (label: string, code: string, buffers: Record<string, GPUBuffer>, counts: {
     groups: number;
@@ -84,7 +95,11 @@ export async function measureRates(gpu: Gpu): Promise<DeviceRates> {
   };
   try {
     const once = { groups: GROUP_COUNT, dispatches: 1 };
-    const streamMs = await time("stream", STREAM, { x, y }, once);
+    let streamMs = Infinity;
+    for (const shape of STREAM_SHAPES) {
+      const counts = { groups: shape.groupCount, dispatches: 1 };
+      streamMs = Math.min(streamMs, await time("stream", streamText(shape), { x, y }, counts));
+    }
     const arithmeticMs = await time("arithmetic", ARITHMETIC, { y }, once);
     const oneMs = await time("empty", EMPTY, { y }, { groups: 1, dispatches: 1 });
     const manyMs = await time("empty", EMPTY, { y }, { groups: 1, dispatches: DISPATCH_COUNT });
@@ -99,26 +114,4 @@ export async function measureRates(gpu: Gpu): Promise<DeviceRates> {
     readBack.destroy();
     for (const buffer of [x, y]) gpu.destroyBuffer(buffer);
   }
-}
-
-/** Milliseconds of the fastest run, from submitting to reading; the first is not counted. */
-export async function fastest(
-  gpu: Gpu,
-  { readBack, y }: { readBack: ReadBack; y: GPUBuffer },
-  record: (pass: GPUComputePassEncoder) => void,
-): Promise<number> {
-  let leastMs = Infinity;
-  for (let turn = 0; turn <= REPEAT_COUNT; turn++) {
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    record(pass);
-    pass.end();
-    readBack.recordCopy(encoder, y, { sizeBytes: 16 });
-    const commands = encoder.finish();
-    const startMs = performance.now();
-    gpu.device.queue.submit([commands]);
-    await readBack.read(16);
-    if (turn > 0) leastMs = Math.min(leastMs, performance.now() - startMs);
-  }
-  return leastMs;
 }

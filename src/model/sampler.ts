@@ -82,6 +82,13 @@ export interface SamplerPath {
   report: GPUBindGroup;
 }
 
+/** Compiles what chooses tokens on an adapter. */
+export async function createTokenSampler(gpu: Gpu, vocabSize: number): Promise<TokenSampler> {
+  const how = { facts: gpu.facts, shape: { vocabSize } };
+  const isByChunks = chooseVariant("sample", SAMPLE_VARIANTS, how).name === "chunks";
+  return await (isByChunks ? SampleChunksKernel : SampleKernel).create(gpu, { vocabSize });
+}
+
 /** Chooses tokens for the slots of one cache. */
 export class Sampler {
   readonly logprobs: TokenLogprobsKernel;
@@ -125,11 +132,7 @@ export class Sampler {
     options: { ids: GPUBuffer; slotCount: number; vocabSize: number },
   ): Promise<Sampler> {
     const { vocabSize } = options;
-    const how = { facts: gpu.facts, shape: { vocabSize } };
-    const isByChunks = chooseVariant("sample", SAMPLE_VARIANTS, how).name === "chunks";
-    const sample = await (isByChunks ? SampleChunksKernel : SampleKernel).create(gpu, {
-      vocabSize,
-    });
+    const sample = await createTokenSampler(gpu, vocabSize);
     const adjust = await LogitsAdjustKernel.create(gpu, { vocabSize });
     const logprobs = await TokenLogprobsKernel.create(gpu, { vocabSize });
     return new Sampler(gpu, options, { sample, adjust, logprobs });

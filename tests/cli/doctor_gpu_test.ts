@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deviceReport } from "../../src/device_report/device_report.ts";
+import { REPORT_MODELS } from "../../src/device_report/models.ts";
 import { testGpu } from "../support/gpu.ts";
 import { lyingWebgpu } from "../support/lying_webgpu.ts";
 
@@ -21,17 +22,31 @@ Deno.test("doctor --gpu writes rates and right products, and nothing that names 
     const { code, errors } = await doctorGpu(path);
     assertEquals(code, 0, errors);
     const text = await Deno.readTextFile(path);
-    const { adapter, rates, products } = JSON.parse(text);
+    const { adapter, rates, products, kernels, expected } = JSON.parse(text);
     const { facts } = await testGpu();
     assertEquals(adapter, facts);
     for (const [name, rate] of Object.entries(rates)) {
       assert(Number.isFinite(rate) && (rate as number) > 0, `${name} ${rate}`);
     }
-    assertEquals(products.length, 2 * 4 * 3);
+    // A CPU leaves out the slices of the large model.
+    assertEquals(products.length, 2 * 4 * 3 + 4 * (facts.isFallback ? 2 : 3));
     for (const { name, type, isRight, error, milliseconds } of products) {
       assert(isRight && error < 1e-10 && milliseconds > 0, `${name} ${type} ${error}`);
     }
-    const keys = ["version", "system", "runtime", "adapter", "rates", "products"];
+    assertEquals(kernels.length, 2 * 7);
+    for (const { name, model, isRight, error, milliseconds } of kernels) {
+      assert(isRight && milliseconds > 0, `${name} of ${model}: ${error}`);
+    }
+    assertEquals(expected.map(({ model, type }: Record<string, string>) => [model, type]), [
+      ["SmolLM2-135M", "Q4_1"],
+      ["SmolLM2-135M", "Q8_0"],
+      ["8B", "Q4_K"],
+    ]);
+    for (const { decodeTokensPerSecond } of expected) {
+      assert(Number.isFinite(decodeTokensPerSecond) && decodeTokensPerSecond > 0);
+    }
+    const measured = ["rates", "products", "kernels", "expected"];
+    const keys = ["version", "system", "runtime", "adapter", ...measured];
     assertEquals(Object.keys(JSON.parse(text)), keys);
     const rest = text.replaceAll(adapter.name, "");
     for (const name of [Deno.hostname(), Deno.env.get("HOME")!, folder, Deno.cwd()]) {
@@ -42,11 +57,24 @@ Deno.test("doctor --gpu writes rates and right products, and nothing that names 
   }
 });
 
-Deno.test("a report names products that are wrong on a device", async () => {
+Deno.test("a report names kernels that are wrong on a device", async () => {
   const compiles = (code: string) =>
-    code.replace("fma(Tokens(scales.scale[o]), sum,", "fma(Tokens(0.5), sum,");
-  const { products } = await deviceReport({ webgpu: lyingWebgpu({ compiles }) });
+    code.replace("fma(Tokens(scales.scale[o]), sum,", "fma(Tokens(0.5), sum,")
+      .replaceAll("inverseSqrt(f32(D))", "0.5")
+      .replaceAll("/ total", "/ (total + 1.0)")
+      .replace("lane_ids[lane] = own_id;", "lane_ids[lane] = own_id + 1u;")
+      .replace("lane_ids[lane] = best_element - row_start;", "lane_ids[lane] = 1u;");
+  const [model] = REPORT_MODELS;
+  const webgpu = lyingWebgpu({ compiles });
+  const { products, kernels } = await deviceReport({ webgpu, models: [model] });
   assertEquals(products.filter(({ isRight }) => isRight), []);
+  const wrong = kernels.filter(({ isRight }) => !isRight).map(({ name }) => name);
+  assertEquals(wrong, [
+    "attention, banded, at 4096 tokens",
+    "attention, window",
+    "merge at 4096 tokens",
+    "sample, greedy",
+  ]);
 });
 
 Deno.test("doctor --gpu refuses a file that it cannot write, with the reason", async () => {

@@ -51,7 +51,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
     "model",
     "runtime",
   ],
-  device_report: ["core", "gguf", "gpu", "kernels", "reference", "model"],
+  device_report: ["core", "gguf", "gpu", "codec", "kernels", "reference", "model"],
   evaluation: ["core", "tokenizer", "codec", "calibration", "runtime", "engine"],
 };
 
