@@ -72,7 +72,7 @@ export function bandedCache(gpu: Gpu, model: ReportModel): BandedCache {
     ...sealedBlocks(
       Array.from({ length: DISTINCT_COUNT }, (_, seed) => {
         const block = quantiseBanded(shape, tile(seed), { tables, firstToken: 0 });
-          return packBanded(layout, { block, tables }, new Uint32Array());
+        return packBanded(layout, { block, tables }, new Uint32Array());
       }),
       blockCount,
     ),
