@@ -4,38 +4,20 @@
  * @module
  */
 
-import { quantiserWords, readerWords } from "../codec/banded/tables.ts";
-import { rowWords } from "../core/row.ts";
 import type { SamplingOptions } from "../core/sampling.ts";
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
-import { AttentionDecodeBandedKernel } from "../kernels/attention_decode/banded.ts";
-import { AttentionDecodeRawKernel } from "../kernels/attention_decode/raw.ts";
-import { AttentionMergeKernel } from "../kernels/attention_merge/head.ts";
-import { BlockUnpackBandedKernel } from "../kernels/block_unpack/banded.ts";
-import { createSegments } from "../kernels/block_unpack/paper.ts";
-import { KvQuantiseBandedKernel } from "../kernels/kv_quantise/banded.ts";
-import { createTokenSampler } from "../model/sampler.ts";
 import { sampleSettingsWords } from "../kernels/sample/sampling.ts";
-import { attentionDecodeBandedReference } from "../reference/attention_decode/banded.ts";
-import { attentionDecodeRawReference } from "../reference/attention_decode/raw.ts";
-import { attentionMergeReference } from "../reference/attention_merge.ts";
-import { blockUnpackBandedReference } from "../reference/block_unpack/banded.ts";
-import { kvQuantiseBandedReference } from "../reference/kv_quantise/banded.ts";
+import { createTokenSampler } from "../model/sampler.ts";
 import { sampleReference } from "../reference/sample.ts";
-import { type BandedCache, bandedCache, REPORT_DEPTH } from "./banded_cache.ts";
-import type { ReportModel } from "./models.ts";
-import { errorOf, randomValues } from "./random.ts";
+import { measureBanded } from "./codecs/banded.ts";
+import type { MeasuredKernel, ReportModel } from "./models.ts";
+import { randomValues } from "./random.ts";
 import { timeOf } from "./timing.ts";
 
 /** One kernel on a device. */
-export interface KernelReport {
+export interface KernelReport extends MeasuredKernel {
   model: string;
-  name: string;
-  milliseconds: number;
-  /** Squared error against plain loops, by the squares of these; of bits or ids, 0 or 1. */
-  error: number;
   isRight: boolean;
 }
 
@@ -45,162 +27,20 @@ const ERROR_MAX = 1e-9;
 /** Decisions nearer to their turning point may be decided otherwise in f32. */
 const MARGIN_MIN = 1e-6;
 
-/** Blocks that are unpacked. */
-const UNPACKED_COUNT = 8;
-
 const SAMPLING: Readonly<Record<string, SamplingOptions>> = {
   "sample, greedy": { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 1 },
   "sample, top-p 0.95": { temperature: 0.8, topK: 0, topP: 0.95, minP: 0, seed: 1 },
 };
 
-/** Times and results of a kernel, before they are a report. */
-type Measured = Omit<KernelReport, "model" | "isRight">;
-
 /** Measures attention at a depth of 4,096 tokens, unpacking, sealing and choosing of a model. */
 export async function measureKernels(gpu: Gpu, model: ReportModel): Promise<KernelReport[]> {
-  const cache = bandedCache(gpu, model);
-  const measured = [
-    ...await measureAttention(gpu, cache),
-    await measureUnpacking(gpu, cache),
-    await measureSealing(gpu, cache),
-    ...await measureSampling(gpu, model),
-  ];
-  for (const buffer of Object.values(cache.buffers)) gpu.destroyBuffer(buffer);
+  const measured = [...await measureBanded(gpu, model), ...await measureSampling(gpu, model)];
   return measured.map((each) => {
     return { model: model.name, ...each, isRight: each.error <= ERROR_MAX };
   });
 }
 
-async function measureAttention(gpu: Gpu, cache: BandedCache): Promise<Measured[]> {
-  const { shape, splits, layout, tables, row, buffers } = cache;
-  const { q, rows, arena, directory, partials, window, out } = buffers;
-  const sealed = await AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout });
-  const tableBuffer = gpu.createBufferWith("tables", readerWords(tables));
-  const boundSealed = sealed.bind({ q, rows, arena, directory, partials, tables: tableBuffer });
-  const source = "window" as const;
-  const raw = await AttentionDecodeRawKernel.create(gpu, { shape, splits, source });
-  const boundRaw = raw.bind({ q, rows, tiles: window, partials });
-  const merge = await AttentionMergeKernel.create(gpu, { shape, splits });
-  const boundMerge = merge.bind({ rows, partials, out });
-  const splitCount = Math.ceil(row.listCount / splits.blocksPerSplit);
-  const times = {
-    sealed: await timeOf(
-      gpu,
-      partials,
-      (pass) => sealed.record(pass, boundSealed, { rowCount: 1, splitCount }),
-    ),
-    window: await timeOf(
-      gpu,
-      partials,
-      (pass) => raw.record(pass, boundRaw, { rowCount: 1, splitCount: 2 }),
-    ),
-    merge: await timeOf(gpu, out, (pass) => merge.record(pass, boundMerge, 1)),
-  };
-  gpu.destroyBuffer(tableBuffer);
-  const referenceShape = { ...shape, ...splits };
-  const actual = new Float32Array(await readBuffer(gpu, partials, { sizeBytes: partials.size }));
-  // One split of the sealed blocks, and the window, which follows all of them.
-  const first = { ...row, listCount: splits.blocksPerSplit };
-  const inputs = { ...cache.words, rows: rowWords([first]), layout, tables };
-  const expected = attentionDecodeBandedReference(referenceShape, inputs);
-  const recent = attentionDecodeRawReference(referenceShape, {
-    q: inputs.q,
-    rows: rowWords([row]),
-    tiles: inputs.window,
-  });
-  const places = (from: number, count: number) => placesOf(cache, { from, count });
-  const pick = (values: ArrayLike<number>, wanted: readonly number[]) =>
-    wanted.map((i) => values[i]);
-  const ofSplits = (values: ArrayLike<number>, from: number, count: number) =>
-    errorOf(pick(actual, places(from, count)), pick(values, places(from, count)));
-  const merged = attentionMergeReference(referenceShape, {
-    rows: rowWords([row]),
-    partials: actual,
-  });
-  const outValues = new Float32Array(await readBuffer(gpu, out, { sizeBytes: merged.length * 4 }));
-  const depth = `at ${REPORT_DEPTH} tokens`;
-  return [
-    {
-      name: `attention, banded, ${depth}`,
-      milliseconds: times.sealed,
-      error: ofSplits(expected, 0, 1),
-    },
-    {
-      name: "attention, window",
-      milliseconds: times.window,
-      error: ofSplits(recent, splitCount, 2),
-    },
-    { name: `merge ${depth}`, milliseconds: times.merge, error: errorOf(outValues, merged) },
-  ];
-}
-
-/** Where the partial results of some splits lie. */
-function placesOf(
-  { shape, splits }: BandedCache,
-  { from, count }: { from: number; count: number },
-): number[] {
-  const width = shape.headSize + 2;
-  return Array.from({ length: shape.queryHeadCount * count * width }, (_, index) => {
-    const head = Math.floor(index / (count * width));
-    return (head * splits.splitCountMax + from) * width + index % (count * width);
-  });
-}
-
-async function measureUnpacking(gpu: Gpu, cache: BandedCache): Promise<Measured> {
-  const { layout, tables, buffers: { rows, arena, directory, window } } = cache;
-  const kernel = await BlockUnpackBandedKernel.create(gpu, { layout });
-  const blocksPerSegment = UNPACKED_COUNT;
-  const [segment] = createSegments(gpu, { segmentCount: 1, blocksPerSegment });
-  const tiles = gpu.createBuffer("tiles", window.size / 4 * UNPACKED_COUNT);
-  const tableBuffer = gpu.createBufferWith("tables", readerWords(tables));
-  const bound = kernel.bind({ rows, arena, directory, segment, tables: tableBuffer, tiles });
-  const milliseconds = await timeOf(
-    gpu,
-    tiles,
-    (pass) => kernel.record(pass, bound, UNPACKED_COUNT),
-  );
-  const expected = blockUnpackBandedReference({
-    ...cache.words,
-    layout,
-    tables,
-    firstBlock: 0,
-    blockCount: 1,
-  });
-  const actual = new Uint32Array(await readBuffer(gpu, tiles, { sizeBytes: expected.length * 4 }));
-  for (const buffer of [tiles, tableBuffer, segment.buffer]) gpu.destroyBuffer(buffer);
-  const name = `unpack ${UNPACKED_COUNT} banded blocks`;
-  return { name, milliseconds, error: bitErrorOf(actual, expected) };
-}
-
-async function measureSealing(gpu: Gpu, cache: BandedCache): Promise<Measured> {
-  const { layout, tables, buffers: { window } } = cache;
-  const kernel = await KvQuantiseBandedKernel.create(gpu, { layout, storeCount: 1 });
-  const jobs = [{ slot: 0, tile: 0, firstToken: 0 }];
-  const expected = kvQuantiseBandedReference(layout, {
-    jobs,
-    windows: [cache.words.window],
-    tables: [tables],
-  });
-  const make = (name: string, words: number) => gpu.createBuffer(name, words * 4);
-  const buffers = {
-    codes: make("codes", expected.codes.length / 4),
-    params: make("params", expected.params.length),
-    sinks: make("sinks", Math.max(1, expected.sinks.length)),
-    flags: make("flags", 1),
-    jobs: gpu.createBufferWith("jobs", Uint32Array.of(0, 0, BLOCK_TOKEN_COUNT, 0)),
-    tables: gpu.createBufferWith("tables", quantiserWords(tables)),
-  };
-  const bound = kernel.bind({ ...buffers, window }, 0);
-  const milliseconds = await timeOf(gpu, buffers.codes, (pass) => kernel.record(pass, bound, 1));
-  const sizeBytes = expected.codes.length;
-  const codes = new Uint8Array(await readBuffer(gpu, buffers.codes, { sizeBytes }));
-  kernel.destroy();
-  for (const buffer of Object.values(buffers)) gpu.destroyBuffer(buffer);
-  const name = "quantise a block of a layer, banded";
-  return { name, milliseconds, error: bitErrorOf(codes, expected.codes) };
-}
-
-async function measureSampling(gpu: Gpu, { vocabSize }: ReportModel): Promise<Measured[]> {
+async function measureSampling(gpu: Gpu, { vocabSize }: ReportModel): Promise<MeasuredKernel[]> {
   const kernel = await createTokenSampler(gpu, vocabSize);
   const values = randomValues(vocabSize, { seed: 5, scale: 8 });
   for (let id = 7; id < vocabSize; id += 4001) values[id] += 6; // some stand out
@@ -209,7 +49,7 @@ async function measureSampling(gpu: Gpu, { vocabSize }: ReportModel): Promise<Me
     rows: gpu.createBufferWith("rows", Uint32Array.of(0, 1, 0, 0)),
     ids: gpu.createBuffer("ids", 16),
   };
-  const reports: Measured[] = [];
+  const reports: MeasuredKernel[] = [];
   for (const [name, options] of Object.entries(SAMPLING)) {
     const settings = gpu.createBufferWith("settings", sampleSettingsWords(options));
     const bound = kernel.bind({ ...buffers, settings }, 1);
@@ -222,11 +62,4 @@ async function measureSampling(gpu: Gpu, { vocabSize }: ReportModel): Promise<Me
   }
   for (const buffer of Object.values(buffers)) gpu.destroyBuffer(buffer);
   return reports;
-}
-
-function bitErrorOf(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  for (let index = 0; index < expected.length; index++) {
-    if (actual[index] !== expected[index]) return 1;
-  }
-  return 0;
 }

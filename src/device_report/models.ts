@@ -51,3 +51,11 @@ export const REPORT_MODELS: readonly ReportModel[] = [
     headShape: [128_256, 4096],
   },
 ];
+
+/** Time and result of one kernel. */
+export interface MeasuredKernel {
+  name: string;
+  milliseconds: number;
+  /** Squared error against plain loops, by the squares of these; of bits or ids, 0 or 1. */
+  error: number;
+}

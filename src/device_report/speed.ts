@@ -1,7 +1,7 @@
 import type { KernelReport } from "./kernels.ts";
 import type { ReportModel } from "./models.ts";
 import type { ProductReport } from "./products.ts";
-import { REPORT_DEPTH } from "./banded_cache.ts";
+import { REPORT_DEPTH } from "./codecs/banded_cache.ts";
 
 /** How fast a model can be by the times of its kernels, one after the other. */
 export interface SpeedReport {

@@ -6,7 +6,7 @@ const PRODUCT = /^(src|server|mod\.ts)/;
 /** A codec's own files, and the rows that find them. */
 const OWN = [
   /^src\/codec\/(\w+\/|(registry|profile_types|mod)\.ts$)/,
-  /^src\/(kvcache\/codecs|kernels|reference|calibration)\//,
+  /^src\/(kvcache\/codecs|device_report\/codecs|kernels|reference|calibration)\//,
   // Measures for a calibration, with a whole model: that of the banded codec.
   /^src\/evaluation\/layer_damage\.ts$/,
 ];

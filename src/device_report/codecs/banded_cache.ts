@@ -4,21 +4,25 @@
  * @module
  */
 
-import { BAND_COUNT, bandWord, CODE_BIAS, FULL_BAND } from "../codec/banded/band.ts";
-import { BandedLayout } from "../codec/banded/layout.ts";
-import { LEVELS } from "../codec/banded/levels.ts";
-import { packBanded } from "../codec/banded/pack.ts";
-import { quantiseBanded } from "../codec/banded/quantise.ts";
-import { type BandedTables, bandedTables } from "../codec/banded/tables.ts";
-import { rawTileFrom } from "../codec/raw_tile.ts";
-import { rawTileWords } from "../codec/record.ts";
-import { ENTRY_WORDS, entryWords, type Row, rowWords } from "../core/row.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_TILE_COUNT } from "../core/shapes.ts";
-import type { Gpu } from "../gpu/gpu.ts";
-import { type AttentionShape, partialsWords, type SplitShape } from "../kernels/text/attention.ts";
-import { splitShape } from "../model/attention_splits.ts";
-import type { ReportModel } from "./models.ts";
-import { randomValues } from "./random.ts";
+import { BAND_COUNT, bandWord, CODE_BIAS, FULL_BAND } from "../../codec/banded/band.ts";
+import { BandedLayout } from "../../codec/banded/layout.ts";
+import { LEVELS } from "../../codec/banded/levels.ts";
+import { packBanded } from "../../codec/banded/pack.ts";
+import { quantiseBanded } from "../../codec/banded/quantise.ts";
+import { type BandedTables, bandedTables } from "../../codec/banded/tables.ts";
+import { rawTileFrom } from "../../codec/raw_tile.ts";
+import { rawTileWords } from "../../codec/record.ts";
+import { ENTRY_WORDS, entryWords, type Row, rowWords } from "../../core/row.ts";
+import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import {
+  type AttentionShape,
+  partialsWords,
+  type SplitShape,
+} from "../../kernels/text/attention.ts";
+import { splitShape } from "../../model/attention_splits.ts";
+import type { ReportModel } from "../models.ts";
+import { randomValues } from "../random.ts";
 
 /** Tokens of the sequence. */
 export const REPORT_DEPTH = 4096;
