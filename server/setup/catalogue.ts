@@ -167,6 +167,12 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     8 * 128,
     CONTEXT_128K,
   ]),
+  hub("gpt-oss:20b", "gpt-oss", "ggml-org/gpt-oss-20b-GGUF:gpt-oss-20b-mxfp4.gguf", [
+    12.11,
+    windowed(12, 128, 12),
+    8 * 64,
+    CONTEXT_128K,
+  ]),
   hub("smollm3:3b", "smollm3", "ggml-org/SmolLM3-3B-GGUF:SmolLM3-Q4_K_M.gguf", [
     1.92,
     every(36),

@@ -8,9 +8,11 @@ import { invariant } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { bindExperts } from "./bind_experts.ts";
 import type { MatmulBuffers, MatmulOutput } from "../kernels/matmul/product.ts";
+import type { Activation } from "../kernels/matmul/parts.ts";
+import type { DeviceWeights } from "../kernels/weight_layout.ts";
 import { hasPlainHeads } from "./head_rows.ts";
 import type { LayerContext, RecordRows } from "./layer_context.ts";
-import type { LayerInputWeights } from "./weights.ts";
+import type { GateUp, LayerInputWeights } from "./weights.ts";
 
 /** The kernels of a layer around its attention. */
 export interface BoundLayer {
@@ -47,18 +49,14 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
 
 /** A gated product. */
 async function bindGated(context: LayerContext, index: number): Promise<RecordRows[]> {
-  const { plan, weights, group: { x, hidden } } = context;
+  const { plan, weights, group } = context;
+  const { hidden } = group;
   const { gated, feedForwardNorm, feedForwardNormAfter, input, factor } = weights.layers[index];
   const { activation, outputScale } = plan.layers[index].feedForward;
   invariant(gated !== null, "the layer has no experts");
   const { gateUp, down } = gated;
   return [
-    await bindProduct(context, activation, {
-      weights: gateUp,
-      x,
-      ...normOf(feedForwardNorm),
-      y: hidden,
-    }),
+    ...await bindGateUp(context, gateUp, { activation, normWeight: feedForwardNorm }),
     ...await bindAddition(context, {
       weights: down,
       x: hidden,
@@ -67,6 +65,26 @@ async function bindGated(context: LayerContext, index: number): Promise<RecordRo
       factor: outputScale,
       sumFactor: input === null ? factor : null,
     }),
+  ];
+}
+
+/** Gate and up, to the group's `hidden`. */
+async function bindGateUp(
+  context: LayerContext,
+  gateUp: GateUp<DeviceWeights>,
+  { activation, normWeight }: { activation: Activation; normWeight: GPUBuffer | null },
+): Promise<RecordRows[]> {
+  const { group } = context;
+  const input = { x: group.x, ...normOf(normWeight) };
+  if ("pairs" in gateUp) {
+    const buffers = { weights: gateUp.pairs, ...input, y: group.hidden };
+    return [await bindProduct(context, activation, buffers)];
+  }
+  const { gate, up } = gateUp;
+  const kind = { kind: "gated", activation, upColumnCount: up.rowCount } as const;
+  return [
+    await bindProduct(context, "store", { weights: up, ...input, y: group.up }),
+    await bindProduct(context, kind, { weights: gate, ...input, up: group.up, y: group.hidden }),
   ];
 }
 

@@ -18,6 +18,7 @@ export class ExpertGroup {
   /** f32 `[visits, width]`. */
   readonly given: GPUBuffer;
   #gpu: Gpu;
+  #up: GPUBuffer | null = null;
 
   private constructor(gpu: Gpu, options: { label: string; plan: ModelPlan; rowCount: number }) {
     const { label, plan, rowCount } = options;
@@ -41,6 +42,12 @@ export class ExpertGroup {
     this.given = make("expert given", visitCount * plan.shape.width);
   }
 
+  /** f32 as `hidden`: what is gated, where it is not made with its gate. */
+  get up(): GPUBuffer {
+    this.#up ??= this.#gpu.createBuffer("expert up", this.hidden.size);
+    return this.#up;
+  }
+
   /** Makes room for `rowCount` rows; null if no layer has experts. */
   static create(
     gpu: Gpu,
@@ -52,6 +59,7 @@ export class ExpertGroup {
 
   /** Frees its buffers. */
   destroy(): void {
+    if (this.#up !== null) this.#gpu.destroyBuffer(this.#up);
     const { logits, choices, shares, bundles, hidden, given } = this;
     for (const buffer of [logits, choices, shares, bundles, hidden, given]) {
       this.#gpu.destroyBuffer(buffer);

@@ -43,6 +43,7 @@ export class RowGroup {
   readonly hidden: GPUBuffer;
   /** Null if no layer has an input of its own. */
   readonly layerInputs: LayerInputBuffers | null;
+  #up: GPUBuffer | null = null;
   /** Null if no layer has experts. */
   readonly experts: ExpertGroup | null;
   #gpu: Gpu;
@@ -126,6 +127,12 @@ export class RowGroup {
     this.#gpu.write(buffer, 0, descriptors.subarray(0, count * ROW_WORDS));
   }
 
+  /** f32 `[rows, feedForwardWidth]`: what is gated, where it is not made with its gate. */
+  get up(): GPUBuffer {
+    this.#up ??= this.#gpu.createBuffer("up", this.hidden.size);
+    return this.#up;
+  }
+
   /** Newest tokens that a layer sees; null for all. */
   reachOf(layer: number): number | null {
     return this.#reaches[layer];
@@ -157,6 +164,7 @@ export class RowGroup {
         given,
         hidden,
         ...Object.values(layerInputs ?? {}),
+        ...this.#up === null ? [] : [this.#up],
       ]
     ) {
       this.#gpu.destroyBuffer(buffer);

@@ -7,6 +7,7 @@
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DeviceExpertWeights } from "../kernels/expert_layout.ts";
+import { commonFormat } from "../kernels/weight_formats.ts";
 import { type DeviceWeights, uploadWeights as uploadPacked } from "../kernels/weight_layout.ts";
 import { hasPlainHeads, headFinish, headRowOrder } from "./head_rows.ts";
 import { uploadExperts } from "./expert_weights.ts";
@@ -74,10 +75,16 @@ export interface LayerInputsWeights {
   norm: GPUBuffer;
 }
 
+/**
+ * Gate and up: rows in turn, as one weight, or each by itself where their formats differ, so that
+ * both keep the bytes that they have in the file.
+ */
+export type GateUp<Weights> = { pairs: Weights } | { gate: Weights; up: Weights };
+
 /** Weights of a gated product. */
 export interface GatedWeights {
-  /** Rows of gate and up in turn: `[2 * feedForwardWidth, width]`. */
-  gateUp: DeviceWeights;
+  /** `[2 * feedForwardWidth, width]`, or twice `[feedForwardWidth, width]`. */
+  gateUp: GateUp<DeviceWeights>;
   /** `[width, feedForwardWidth]`. */
   down: DeviceWeights;
 }
@@ -88,10 +95,10 @@ export interface ExpertWeights {
   router: DeviceWeights;
   /** f32 `[count]`. */
   routerBiases: GPUBuffer;
-  /** Of each expert rows of gate and up in turn: `[2 * rows, width]`. */
-  gateUp: DeviceExpertWeights;
-  /** f32 `[count, 2 * rows]`, gate and up in turn. */
-  gateUpBiases: GPUBuffer | null;
+  /** Of each expert `[2 * rows, width]`, or twice `[rows, width]`. */
+  gateUp: GateUp<DeviceExpertWeights>;
+  /** The same of f32 `[count, 2 * rows]`, or twice `[count, rows]`. */
+  gateUpBiases: GateUp<GPUBuffer> | null;
   /** Of each expert `[width, rows]`. */
   down: DeviceExpertWeights;
   /** f32 `[count, width]`. */
@@ -206,7 +213,20 @@ class TensorLoader {
   }
 
   #gated({ gateUp, down }: FeedForwardPlan): GatedWeights {
-    return { gateUp: this.matrix(gateUp), down: this.matrix([down]) };
+    return {
+      gateUp: this.#gateUp(gateUp, (plans) => this.matrix(plans)),
+      down: this.matrix([down]),
+    };
+  }
+
+  #gateUp<Weights>(
+    [gate, up]: FeedForwardPlan["gateUp"],
+    load: (plans: readonly MatrixPlan[]) => Weights,
+  ): GateUp<Weights> {
+    const formatOf = ({ tensor }: MatrixPlan) => commonFormat([tensorOf(this.#file, tensor).type]);
+    return formatOf(gate) === formatOf(up)
+      ? { pairs: load([gate, up]) }
+      : { gate: load([gate]), up: load([up]) };
   }
 
   #experts(
@@ -215,15 +235,25 @@ class TensorLoader {
   ): ExpertWeights {
     const values = (name: string) => tensorValues(this.#file, name);
     const upload = (name: string, data: Float32Array) => this.#gpu.createBufferWith(name, data);
+    const experts = this.#gateUp(
+      gateUp,
+      (plans) => this.#expertMatrices(count, plans, "interleaved"),
+    );
     return {
       router: this.matrix([router]),
       routerBiases: upload(
         "router biases",
         routerBias === null ? new Float32Array(count) : values(routerBias),
       ),
-      gateUp: this.#expertMatrices(count, gateUp, "interleaved"),
-      gateUpBiases: biases &&
-        upload("gate and up biases", interleaved(values(biases.gate), values(biases.up))),
+      gateUp: experts,
+      gateUpBiases: biases && ("pairs" in experts
+        ? {
+          pairs: upload("gate and up biases", interleaved(values(biases.gate), values(biases.up))),
+        }
+        : {
+          gate: upload("gate biases", values(biases.gate)),
+          up: upload("up biases", values(biases.up)),
+        }),
       down: this.#expertMatrices(count, [down], "stacked"),
       downBiases: biases && upload("down biases", values(biases.down)),
     };

@@ -39,7 +39,7 @@ interface Problem {
   outputCount: number;
   columnCount: number;
   input?: ExpertMatmulOptions["input"];
-  output?: ExpertMatmulOptions["output"];
+  output?: Extract<ExpertMatmulOptions["output"], string>;
   hasBiases?: boolean;
   norm?: boolean;
   way?: MatmulVariant["name"];

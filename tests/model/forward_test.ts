@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { ARCHITECTURES, readModelPlan } from "../../src/model/architectures/registry.ts";
-import { uploadWeights } from "../../src/model/weights.ts";
+import { uploadWeights, weightSizeBytes } from "../../src/model/weights.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { assertNear } from "../support/numeric.ts";
@@ -70,6 +70,14 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
     why: "queries of mistral3 that grow",
   },
   { model: { expertCount: 8, type: "Q8_0" }, why: "experts of llama" },
+  {
+    model: { type: "Q8_0", typesOf: { "ffn_up.weight": "Q4_1", "attn_v.weight": "F16" } },
+    why: "gate and up, keys and values of different types",
+  },
+  {
+    model: { architecture: "gpt-oss", type: "Q8_0", typesOf: { "ffn_up_exps.weight": "Q4_0" } },
+    why: "gate and up of experts of different types, with biases",
+  },
   ...Object.keys(ARCHITECTURES).map((architecture) => ({
     model: { architecture, queryHeadCount: 6, type: "Q8_0" } as const,
     why: architecture,
@@ -179,3 +187,25 @@ Deno.test("weights and caches larger than a binding are split, and give the same
       gpu.close();
     }
   }));
+
+for (
+  const { why, ...model } of [
+    { why: "a gated product", typesOf: { "ffn_up.weight": "Q4_1", "attn_v.weight": "Q4_0" } },
+    { why: "experts", architecture: "qwen3moe", typesOf: { "ffn_up_exps.weight": "Q4_1" } },
+  ] as const
+) {
+  Deno.test(`each of gate and up, and of query, key and value, takes the bytes of its own type (${why})`, () =>
+    withTinyModel({ ...model, width: 256, type: "Q8_0" }, async (path) => {
+      const file = await readGguf(path);
+      const gpu = await openGpu();
+      try {
+        const plan = readModelPlan(file);
+        const { sizeBytes } = await uploadWeights(gpu, { file, plan, onProgress: () => {} });
+        const fileBytes = weightSizeBytes(file);
+        // Beside the file: biases of routers, gains and shifts of heads.
+        assert(sizeBytes >= fileBytes && sizeBytes < 1.03 * fileBytes, `${sizeBytes} ${fileBytes}`);
+      } finally {
+        gpu.close();
+      }
+    }));
+}

@@ -29,6 +29,8 @@ export interface TinyModelOptions {
   type: QuantisedType;
   /** Type of the token embedding (and tied head); `type` if left out. */
   embeddingType?: QuantisedType;
+  /** Types of matrices whose name ends so; `type` of all others. */
+  typesOf?: Readonly<Record<string, QuantisedType>>;
   /** Whether the output head is the token embedding. */
   tiedOutput: boolean;
   ropeBase: number;
@@ -182,7 +184,8 @@ function makeTensor(
   }
   const isEnd = name === EMBEDDING_NAME || name === HEAD_NAME;
   const values = seededNormals(columns * rowCount, seed, deviationOf(name, columns, model));
-  const type = (isEnd ? model.embeddingType : undefined) ?? model.type;
+  const [, own] = Object.entries(model.typesOf ?? {}).find(([end]) => name.endsWith(end)) ?? [];
+  const type = own ?? (isEnd ? model.embeddingType : undefined) ?? model.type;
   return { name, type, shape: [...sizes], bytes: quantise(type, values) };
 }
 

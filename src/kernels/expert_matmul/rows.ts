@@ -6,7 +6,13 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { DeviceExpertWeights, ExpertWeightShape } from "../expert_layout.ts";
 import { bundleCountMax, bundleSize } from "../expert_bundles.ts";
-import { MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, matmulProductText } from "../matmul/parts.ts";
+import {
+  type Activation,
+  MATMUL_NORM_TEXT,
+  MATMUL_OUTPUT_TEXT,
+  matmulGatedText,
+  matmulProductText,
+} from "../matmul/parts.ts";
 import { MATMUL_VARIANTS, type MatmulVariant } from "../matmul/variants.ts";
 import { chooseVariant } from "../variant.ts";
 import { WEIGHT_FORMATS } from "../weight_formats.ts";
@@ -14,7 +20,11 @@ import { GROUP_ROW_COUNT } from "../weight_layout.ts";
 import { EXPERT_BIAS_TEXT } from "./parts.ts";
 
 /** What becomes of the outputs of a visit: as `MatmulOutput` says, by visit in place of row. */
-export type ExpertOutput = "store" | "silu" | "gelu" | "clamped";
+export type ExpertOutput =
+  | "store"
+  | Activation
+  /** Outputs are gates of `up`. */
+  | { gated: Activation };
 
 /** What an {@link ExpertMatmulKernel} is compiled for. */
 export interface ExpertMatmulOptions {
@@ -44,6 +54,8 @@ export interface ExpertMatmulBuffers {
   bundles: GPUBuffer | BufferSlice;
   /** f32 `[expertCount, rowCount]`; with biases. */
   biases?: GPUBuffer | BufferSlice;
+  /** f32 `[visits, rowCount]`; with gated outputs. */
+  up?: GPUBuffer | BufferSlice;
 }
 
 /** Bind groups of one use: per size of bundles, one per part of the weight. */
@@ -76,7 +88,8 @@ export class ExpertMatmulKernel {
     const kernels: Kernel[][] = [];
     for (const size of BUNDLE_SIZES) {
       const code = shaderText(options, variant, size);
-      const label = `expert_matmul ${output} ${weights.format} x${size}`;
+      const kind = typeof output === "string" ? output : `gated ${output.gated}`;
+      const label = `expert_matmul ${kind} ${weights.format} x${size}`;
       const byPart: Kernel[] = [];
       for (const part of weights.parts) {
         const constants = shaderConstants(options, { variant, part });
@@ -89,8 +102,8 @@ export class ExpertMatmulKernel {
 
   /** Binds buffers. */
   bind(buffers: ExpertMatmulBuffers): BoundExpertMatmul {
-    const { weights, x, y, bundles, normWeight, biases } = buffers;
-    const { weights: shape, hasBiases, normEpsilon } = this.#options;
+    const { weights, x, y, bundles, normWeight, biases, up } = buffers;
+    const { weights: shape, output, hasBiases, normEpsilon } = this.#options;
     invariant(weights.format === shape.format, "the weight has the format compiled for");
     invariant(weights.parts.length === shape.parts.length, "the weight has the parts compiled for");
     return this.#kernels.map((byPart) =>
@@ -104,6 +117,7 @@ export class ExpertMatmulKernel {
           bundles,
           ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
           ...(hasBiases ? { biases } : {}),
+          ...(typeof output === "string" ? {} : { up }),
         });
       })
     );
@@ -137,13 +151,13 @@ function shaderText(
     matmulProductText(size, variant.name),
     WEIGHT_FORMATS[weights.format].text,
     MATMUL_NORM_TEXT[normEpsilon === undefined ? "none" : "rms"],
-    MATMUL_OUTPUT_TEXT[output],
+    typeof output === "string" ? MATMUL_OUTPUT_TEXT[output] : matmulGatedText(output.gated),
     EXPERT_BIAS_TEXT[hasBiases ? "add" : "none"],
   ].join("\n");
 }
 
 function shaderConstants(
-  { weights, usedCount, input, normEpsilon }: ExpertMatmulOptions,
+  { weights, usedCount, input, output, normEpsilon }: ExpertMatmulOptions,
   { variant, part }: { variant: MatmulVariant; part: ExpertWeightShape["parts"][number] },
 ): Record<string, number> {
   return {
@@ -153,6 +167,7 @@ function shaderConstants(
     EXPERT_COUNT: part.expertCount,
     VISITS_PER_ROW: input === "row" ? usedCount : 1,
     SLICE_COUNT: variant.sliceCount(weights),
+    ...(typeof output === "string" ? {} : { UP_COLUMN_COUNT: weights.rowCount }),
     ...(normEpsilon === undefined ? {} : { EPSILON: normEpsilon }),
   };
 }
