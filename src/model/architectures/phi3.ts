@@ -11,7 +11,10 @@ import { readRope } from "./rope.ts";
 import { type ModelSizes, readSizes } from "./sizes.ts";
 import { layerTensor } from "./tensor_names.ts";
 
-/** Phi 3 and 4-mini: heads in one tensor, gate and up in another, LongRoPE. */
+/**
+ * Phi 3 and 4-mini: heads in one tensor, gate and up in another, LongRoPE. A window that the file
+ * names is not applied, as in llama.cpp, since converters do not say which layers see it.
+ */
 export function readPhi3(reader: ModelReader): ArchitecturePlan {
   const sizes = readSizes(reader);
   const rope = readLongRope(reader, sizes);
