@@ -43,6 +43,8 @@ export interface BaselineCodec {
   bits: PerSide;
   /** Bits of a code alone. */
   codeBits: PerSide;
+  /** Called where a run begins, by codecs whose bits depend on what they have seen. */
+  start?(): void;
   /** Replaces the keys of a block; they are after RoPE. */
   readBackKeys(side: BaselineSide, origin?: BlockOrigin): void;
   /** Replaces the values of a block. */
@@ -60,6 +62,7 @@ export interface Baseline {
 /** What a run of the exact cache does to each block to read it as the baseline would. */
 export function baselineRewriter(baseline: Baseline, shape: HeadShape): TileRewriter {
   const { codec, sinkTokenCount } = baseline;
+  codec.start?.();
   return (tile, { blockIndex, layer }) => {
     const firstToken = blockIndex === 0 ? sinkTokenCount : 0;
     const origin = { layer, tile };

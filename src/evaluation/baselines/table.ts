@@ -7,6 +7,7 @@
 import type { HeadShape } from "../../codec/raw_tile.ts";
 import type { Baseline, BaselineCodec } from "./baseline.ts";
 import { kivi } from "./kivi.ts";
+import { kvcomp } from "./kvcomp.ts";
 import { llamaLargest } from "./llama_largest.ts";
 import { LLAMA_Q8_0 } from "./llama_q8_0.ts";
 import { rotatedAsLlama } from "./rotation.ts";
@@ -28,6 +29,7 @@ const CODECS: Readonly<Record<string, (shape: HeadShape) => BaselineCodec>> = {
   "q4_0-unrotated": () => llamaLargest(4),
   kivi4: () => kivi(4),
   kivi2: () => kivi(2),
+  kvcomp: (shape) => kvcomp(shape),
   turbo4: (shape) => turbo(4, shape),
   turbo3: (shape) => turbo(3, shape),
   "kvarn-k4v2": (shape) => varianceNormalised({ k: 4, v: 2 }, shape),
