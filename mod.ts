@@ -27,6 +27,7 @@ export type {
   LayerBytes,
   LogitAdjustments,
   Medium,
+  MemberMarks,
   Pooling,
   SamplingOptions,
   SealPolicyOptions,

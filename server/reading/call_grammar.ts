@@ -5,7 +5,7 @@
  */
 
 import type { GrammarSpec } from "../../src/engine/types.ts";
-import type { CallForm, CallPattern, JsonForm, NamedForm } from "./call_form.ts";
+import type { CallForm, CallPattern, JsonForm, NamedForm, TaggedForm } from "./call_form.ts";
 import { HERMES } from "./call_forms.ts";
 import { parseJson } from "./json_value.ts";
 
@@ -49,6 +49,9 @@ export function callGrammar(
   { callable, isRequired, isParallel }: CallRule,
   options: { idLength: number | null; isSingleCall: boolean },
 ): Extract<GrammarSpec, { type: "tags" }> | null {
+  if (form.kind === "tagged" && !isRequired) {
+    return taggedGrammar(form, callable, isParallel && !options.isSingleCall);
+  }
   if (!hasPattern(form)) return null;
   // Without a mark of its own, a call looks like text until it is there.
   const begin = form.kind === "named" ? form.open || form.begin : form.begin;
@@ -67,6 +70,25 @@ export function callGrammar(
     separator: form.separator,
     isRepeated: isParallel && !options.isSingleCall,
   };
+}
+
+/** The grammar of calls whose arguments stand in marks; null where it cannot say where one ends. */
+function taggedGrammar(
+  form: TaggedForm,
+  callable: readonly CallableFunction[],
+  isRepeated: boolean,
+): Extract<GrammarSpec, { type: "tags" }> | null {
+  const { begin, behindName, end, beforeKey, behindKey, beforeValue, behindValue, around } = form;
+  const hasAttributes = begin.endsWith('"') && !behindName?.startsWith('"');
+  if (behindValue.includes("{key}") || hasAttributes) return null;
+  // Text may follow calls that may be several.
+  const closings = isRepeated ? [] : around.filter((_, index) => index % 2 === 1);
+  const members = { beforeKey, behindKey, beforeValue, behindValue, closings };
+  const tags = callable.map(({ name, parameters }) => {
+    const schema = JSON.stringify({ type: "object", ...parameters });
+    return { begin: `${begin}${name}${behindName ?? ""}`, name, schema, end, members };
+  });
+  return { type: "tags", tags, trigger: begin, separator: "", isRepeated };
 }
 
 /** A value of JSON as Python writes it. */

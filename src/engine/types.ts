@@ -20,7 +20,7 @@ import type {
 import type { BlockEvent } from "../scheduler/block_events.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
-export type { GrammarReasoning, GrammarSpec, GrammarTag } from "../grammar/types.ts";
+export type { GrammarReasoning, GrammarSpec, GrammarTag, MemberMarks } from "../grammar/types.ts";
 export type {
   LogitAdjustments,
   SamplingOptions,

@@ -19,7 +19,8 @@ import { checkLength } from "./limits.ts";
 import { unless } from "./unless.ts";
 import { SchemaReader } from "./read_schema.ts";
 import { SchemaRefusal, type Weakening } from "./refusal.ts";
-import type { GrammarSpec, GrammarTag } from "./types.ts";
+import { MemberWriter } from "./marked_members.ts";
+import type { GrammarSpec, GrammarTag, MemberMarks } from "./types.ts";
 import { writeRules } from "./write_grammar.ts";
 import { SchemaWriter } from "./write_schema.ts";
 
@@ -99,6 +100,33 @@ function compilePart(
   }
 }
 
+/** The members of an object in marks of their own; each value is widened where need be. */
+function compileMembers(
+  grammar: Grammar,
+  { schema, members }: { schema: string; members: MemberMarks },
+  stem: string,
+): Part {
+  const weakenings: Weakening[] = [];
+  const writer = new MemberWriter(grammar, members, (each, stem) => {
+    try {
+      const part = compileSchema(grammar, each, { stem, isStrict: false });
+      weakenings.push(...part.weakenings);
+      return part.root;
+    } catch (error) {
+      if (!(error instanceof SchemaRefusal)) throw error;
+      weakenings.push(error.weakening);
+      return null;
+    }
+  });
+  return { root: writer.object(parse(schema) as Record<string, unknown>, stem), weakenings };
+}
+
+/** A mark that may come behind a part. */
+function closing({ members }: GrammarTag): Expression {
+  if (!members || members.closings.length === 0) return text("");
+  return optional(sequence(SPACES, choice(...members.closings.map(text))));
+}
+
 const ROOT = "root";
 /** What a dispatch leads to. */
 const TARGET = "target";
@@ -156,13 +184,17 @@ export function grammarText(spec: GrammarSpec): GrammarText {
     return { text: withReasoning(grammar, root, spec), weakenings };
   }
   const { tags, trigger, separator, isRepeated, open = "", close = "" } = spec;
-  const parts = tags.map((tag, index) => compilePart(grammar, tag, `value${index}x`));
+  const parts = tags.map((tag, index) =>
+    tag.members
+      ? compileMembers(grammar, { ...tag, members: tag.members }, `value${index}x`)
+      : compilePart(grammar, tag, `value${index}x`)
+  );
   const weakenings = parts.flatMap((part) => part.weakenings);
   const skipped = trigger?.length ?? 0;
   const tagged = (skipped: number) =>
     choice(
       ...tags.map((tag: GrammarTag, index) =>
-        sequence(text(tag.begin.slice(skipped)), parts[index].root, text(tag.end))
+        sequence(text(tag.begin.slice(skipped)), parts[index].root, text(tag.end), closing(tag))
       ),
     );
   if (trigger !== null && open === "" && close === "") {

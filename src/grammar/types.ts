@@ -44,6 +44,20 @@ export type GrammarSpec =
     }
   );
 
+/** Marks of members of an object that is not written as JSON. */
+export interface MemberMarks {
+  /** Stands before the name of a member. */
+  beforeKey: string;
+  /** Stands behind it. */
+  behindKey: string;
+  /** Stands before the value; empty if there is nothing. */
+  beforeValue: string;
+  /** Stands behind it. */
+  behindValue: string;
+  /** One of these may come behind the end of the part. */
+  closings: readonly string[];
+}
+
 /** One kind of part. */
 export interface GrammarTag {
   /** What it begins with. */
@@ -56,6 +70,8 @@ export interface GrammarTag {
   isStrict?: boolean;
   /** What it ends with. */
   end: string;
+  /** How it is written if not as JSON; of its schema, what a value is, is held then. */
+  members?: MemberMarks;
 }
 
 /** What a worker needs to know of the vocabulary. */

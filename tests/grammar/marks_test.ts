@@ -20,6 +20,41 @@ const CALLS = {
   close: "]</calls>",
   isRepeated: true,
 } as const;
+const MEMBERS = {
+  beforeKey: "<parameter=",
+  behindKey: ">",
+  beforeValue: "",
+  behindValue: "</parameter>",
+  closings: ["</tool_call>"],
+};
+const MARKED = {
+  type: "tags",
+  tags: [{
+    begin: "<function=f>",
+    schema: JSON.stringify({
+      type: "object",
+      properties: {
+        path: { type: "string" },
+        line: { type: "integer", minimum: 1 },
+        mode: { enum: ["r", "w"] },
+        all: { type: "boolean" },
+        parts: { type: "array", items: { $ref: "#/$defs/part" } },
+        odd: { type: "integer", minimum: 2, maximum: 1 },
+      },
+      required: ["path", "line"],
+      additionalProperties: false,
+      $defs: { part: { type: "string" } },
+    }),
+    end: "</function>",
+    members: MEMBERS,
+  }],
+  trigger: "<function=",
+  separator: "",
+  isRepeated: false,
+} as const;
+const path = "<parameter=path>\na </b> <parameter=x>\n</parameter>\n";
+const line = "<parameter=line>\n12\n</parameter>\n";
+const inFunction = (body: string) => `so\n<tool_call>\n<function=f>\n${body}</function>`;
 const LONG = "a <b </thin </</think\né".repeat(200);
 
 const CASES: { what: string; spec: GrammarSpec; good: string[]; bad: string[] }[] = [
@@ -46,6 +81,30 @@ const CASES: { what: string; spec: GrammarSpec; good: string[]; bad: string[] }[
     spec: { ...CALLS, trigger: "<calls>" },
     good: ["text", 'text <call <calls>[{"f": 1}, {"g": 2}]</calls>'],
     bad: ["text <calls>", 'text <calls>[{"f": 2}]</calls>', 'text <calls>{"f": 1}'],
+  },
+  {
+    what: "arguments in marks follow their schemas, strings as they are, in the schema's order",
+    spec: MARKED,
+    good: [
+      "text with </function>",
+      inFunction(path + line),
+      `${inFunction(path + line)}\n</tool_call>`,
+      inFunction(`${path}${line}<parameter=mode>r</parameter><parameter=all>True</parameter>`),
+      inFunction(`${path}${line}<parameter=parts>["a"]</parameter>`),
+      // No value can satisfy it, so it may be any text.
+      inFunction(`${path}${line}<parameter=odd>1</parameter>`),
+    ],
+    bad: [
+      "text <function=g>",
+      inFunction(path),
+      inFunction(line + path),
+      inFunction(path + line.replace("12", "0")),
+      inFunction(path + line.replace("12", "twelve")),
+      inFunction(`${path}${line}<parameter=mode>x</parameter>`),
+      inFunction(`${path}${line}<parameter=other>x</parameter>`),
+      inFunction(`${path}${line}<parameter=parts>[1]</parameter>`),
+      `${inFunction(path + line)} and more`,
+    ],
   },
 ];
 

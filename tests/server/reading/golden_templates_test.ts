@@ -4,6 +4,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { renderChat } from "../../../server/openai/chat_prompt.ts";
 import { type Message, toTemplateMessages } from "../../../server/openai/past_messages.ts";
 import { AnswerReader, type ReadingPlan } from "../../../server/reading/answer_reader.ts";
+import { callGrammar } from "../../../server/reading/call_grammar.ts";
 import { callFormOf } from "../../../server/reading/call_forms.ts";
 import type { SizedPart } from "../../../server/reading/parts.ts";
 import { endsInReasoning } from "../../../server/reading/reasoning_forms.ts";
@@ -14,6 +15,8 @@ import { GgufMetadata } from "../../../src/gguf/metadata.ts";
 import { createChatTemplate } from "../../../src/tokenizer/chat_template.ts";
 import { createTokenizer } from "../../../src/tokenizer/tokenizer.ts";
 import type { ChatTemplate } from "../../../src/tokenizer/types.ts";
+import { grammarText } from "../../../src/grammar/compile.ts";
+import { Matcher } from "../../grammar/matcher.ts";
 import { sharedFile } from "../../support/shared.ts";
 import { tinyVocabularyMetadata } from "../../support/tiny_vocabulary.ts";
 
@@ -115,6 +118,18 @@ function readIn(plan: ReadingPlan, pieces: readonly string[]): Read {
 /** Templates that refuse earlier calls, in Python too: a list is appended to. */
 const REFUSING_CALLS = ["Kimi-K2-Instruct", "Kimi-K2-Thinking"];
 
+/** Forms of calls in marks that a grammar holds. */
+const HELD = [
+  "deepseek-v3.2",
+  "deepseek-v4",
+  "glm",
+  "hunyuan",
+  "minicpm",
+  "minimax-m2",
+  "qwen3-coder",
+  "seed-oss",
+];
+
 /** Templates that know nothing of tools. */
 const WITHOUT_CALLS = [
   "HuggingFaceTB-SmolLM3-3B",
@@ -169,6 +184,29 @@ for (const { name, source } of sources) {
     }
   });
 }
+
+Deno.test("calls in marks that templates render are what the grammar of tool_choice auto lets them be", async () => {
+  const matcher = new Matcher();
+  const held: string[] = [];
+  try {
+    for (const { name, source } of sources) {
+      const template = templateOf(source);
+      const traits = traitsOf(template);
+      if (traits.calls.kind !== "tagged") continue;
+      const callable = functions.map((each) => ({ ...each, isStrict: false }));
+      const rule = { callable, isRequired: false, isParallel: true };
+      const grammar = callGrammar(traits.calls, rule, traits);
+      if (grammar === null) continue;
+      held.push(traits.calls.name);
+      const { text } = answerOf(template, traits.isSingleCall ? CALLS.slice(0, 1) : CALLS);
+      const accepted = await matcher.accepts(grammarText(grammar).text, [text]);
+      assertEquals([name, accepted], [name, [true]], text);
+    }
+  } finally {
+    matcher.end();
+  }
+  if (FOLDER !== null) assertEquals(new Set(held), new Set(HELD));
+});
 
 Deno.test("64 of 70 golden templates render calls here", () => {
   if (FOLDER !== null) assertEquals(roundTripCount, 64);
