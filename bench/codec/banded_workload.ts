@@ -14,7 +14,7 @@ import { packBandedJobWords } from "../../src/kernels/kv_pack/banded.ts";
 import { kvMeasureBandedReference } from "../../src/reference/kv_measure/banded.ts";
 import { kvPackBandedReference } from "../../src/reference/kv_pack/banded.ts";
 import { kvQuantiseBandedReference } from "../../src/reference/kv_quantise/banded.ts";
-import { bandedJobWords } from "../../tests/support/banded_case.ts";
+import { bandedJobWords, packedCounts } from "../../tests/support/banded_case.ts";
 import { seededTables } from "../../tests/support/banded_samples.ts";
 import { sampleTile } from "../../tests/support/codec_samples.ts";
 import { SHAPE, STORE_COUNT } from "./workload.ts";
@@ -67,6 +67,7 @@ export function openBandedWorkload(gpu: Gpu) {
     targets,
     scratchBuffers,
     jobs: gpu.createBufferWith("jobs", bandedJobWords(JOBS)),
+    packedCounts: gpu.createBufferWith("packed counts", packedCounts(JOBS, STORE_COUNT)),
     packJobs: gpu.createBufferWith("pack jobs", packBandedJobWords(packJobs)),
     arena: gpu.createBufferWith("arena", arena),
     packedBytes: arena.byteLength,

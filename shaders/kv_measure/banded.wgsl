@@ -11,7 +11,7 @@
 override SECTION_COUNT: u32; // sides x KV heads x parts of 32 channels
 override STORE_COUNT: u32;
 
-@group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, present, -}
+@group(0) @binding(0) var<storage, read> packed_counts: array<u32>; // [job][store]
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][store][side][c][words]
 @group(0) @binding(2) var<storage, read> bands: array<u32>; // [store][side][c][8]
 @group(0) @binding(3) var<storage, read_write> sizes: array<u32>; // [job][store][section]
@@ -26,7 +26,7 @@ fn main(
   let section = workgroup_id.x;
   let store = workgroup_id.y;
   let entry = workgroup_id.z * STORE_COUNT + store;
-  let token_count = jobs[workgroup_id.z].z;
+  let token_count = packed_counts[entry];
   section_order[lane] = lane;
   workgroupBarrier();
 

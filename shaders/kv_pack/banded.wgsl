@@ -18,7 +18,8 @@ override SINK_COUNT: u32;
 
 const SECTION_WORDS_MAX = PLANE_WORDS + PAYLOAD_WORDS_MAX;
 
-@group(0) @binding(0) var<storage, read> jobs: array<u32>; // [job]{scratch, first, targets[store]}
+// [job]{scratch, first, targets[store], tokens packed[store]}
+@group(0) @binding(0) var<storage, read> jobs: array<u32>;
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][store][side][c][words]
 @group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][store][side][tokens]
 @group(0) @binding(3) var<storage, read> sizes: array<u32>; // [scratch][store][section]
@@ -113,9 +114,13 @@ fn main(
   let section_count = 2u * KV_HEAD_COUNT * part_count;
   let index = workgroup_id.x;
   let store = first_store + workgroup_id.y;
-  let job = workgroup_id.z * (2u + STORE_COUNT);
+  let job = workgroup_id.z * (2u + 2u * STORE_COUNT);
   let first_token = jobs[job + 1u];
-  let token_count = BLOCK_TOKENS - first_token;
+  let record = jobs[job + 2u + store];
+  let token_count = jobs[job + 2u + STORE_COUNT + store];
+  if (record == NO_RECORD) {
+    return;
+  }
   let entry = jobs[job] * STORE_COUNT + store;
   section_order[lane] = lane;
   workgroupBarrier();
@@ -139,7 +144,6 @@ fn main(
   workgroupBarrier();
 
   // 2. The section and its entry of the table.
-  let record = jobs[job + 2u + store];
   let sinks_word = section_count + TOKEN_STEP_WORDS;
   let sink_words = first_token * KV_HEAD_COUNT * HEAD_SIZE;
   let start = sinks_word + sink_words + atomicLoad(&words_before);

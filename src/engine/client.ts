@@ -69,6 +69,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     adapterPower: options.adapterPower ?? "high-performance",
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
     sealPolicy: checkedSealPolicy(options.sealPolicy),
+    keep: options.keep ?? null,
     sharesPrefixes: options.sharesPrefixes ?? true,
     speculates: options.speculates ?? true,
     ...tierOptions(options),

@@ -51,6 +51,8 @@ export interface GenerateMessage {
   skipsCache: boolean;
   /** Whether guesses of its next tokens may be checked. */
   speculates: boolean;
+  /** What stays of its prompt; null as the engine was created. */
+  keep: string | null;
 }
 
 /** From the main thread to the worker. */

@@ -7,6 +7,7 @@
 import { EngineError } from "../core/errors.ts";
 import { BIAS_COUNT_MAX, GREEDY, TOP_LOGPROB_COUNT_MAX } from "../core/sampling.ts";
 import { POOLINGS } from "./pooling.ts";
+import { KEEP_EVERYTHING, keepMethod } from "../scheduler/keep/registry.ts";
 import type { GenerateMessage } from "./messages.ts";
 import type { EngineInfo, GenerateRequest, LogitAdjustments, SamplingOptions } from "./types.ts";
 
@@ -60,6 +61,7 @@ export function toGenerateMessage(
     messageEnds: request.messageEnds ?? [],
     isContinued: request.isContinued ?? false,
     speculates: request.speculates ?? true,
+    keep: request.keep ?? null,
     // What is in the cache was scored for another request, if at all.
     skipsCache: (request.skipsCache ?? false) || request.promptLogprobs !== undefined ||
       request.pooling === "mean",
@@ -103,7 +105,23 @@ export function validateRequest(request: GenerateRequest, info: EngineInfo): voi
     const isCount = Number.isInteger(count) && count >= 0 && count <= TOP_LOGPROB_COUNT_MAX;
     check(isCount, param, `${count}; wanted an integer, 0 to ${TOP_LOGPROB_COUNT_MAX}`);
   }
+  checkKeep(request.keep, info);
   checkAdjustments({ ...ADJUSTMENT_DEFAULTS, ...request.adjustments }, info);
+}
+
+function checkKeep(keep: string | undefined, info: EngineInfo): void {
+  if (keep === undefined) return;
+  if (info.keep === null) {
+    const message = "Cannot generate: keep is asked for, and the server was started without " +
+      `--keep; start it with --keep ${KEEP_EVERYTHING} to let requests say what stays`;
+    throw new EngineError("invalid_request", message, { param: "keep" });
+  }
+  try {
+    keepMethod(keep);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError("invalid_request", error.message, { param: "keep" });
+  }
 }
 
 function checkAdjustments(adjustments: LogitAdjustments, { vocabSize }: EngineInfo): void {

@@ -8,6 +8,7 @@
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Beyond } from "../scheduler/beginning.ts";
+import { keepMethod } from "../scheduler/keep/registry.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
 import type { TierClient } from "../tiers/tier_client.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
@@ -93,7 +94,9 @@ export class StepLoop {
     const limits = { maxTokens, eosIds: this.#runtime.eosIds, ignoreEos };
     const cached = { cacheSalt, skipsCache, messageEnds, isContinued };
     const drafts = canSpeculate(request);
-    return { sequenceId, promptIds, ...limits, priority, ...cached, drafts };
+    const text = request.keep ?? this.#runtime.info.keep;
+    const keep = text === null ? null : keepMethod(text);
+    return { sequenceId, promptIds, ...limits, priority, ...cached, drafts, keep };
   }
 
   #admit(request: GenerateMessage): void {

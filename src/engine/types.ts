@@ -79,6 +79,11 @@ export interface GenerateRequest {
   skipsCache?: boolean;
   /** Check guesses of next tokens, if the engine does; the text is the same. Default true. */
   speculates?: boolean;
+  /**
+   * What stays of the prompt once it is read, e.g. `chunkkv:ratio=0.5`, or `all`; as the engine was
+   * created if left out. An engine that was created without `keep` refuses it.
+   */
+  keep?: string;
 }
 
 /**
@@ -275,6 +280,11 @@ export interface EngineOptions {
   stepTokenCountMax?: number;
   /** What of a sequence stays readable when it leaves the raw window; everything if left out. */
   sealPolicy?: SealPolicyOptions;
+  /**
+   * What stays of prompts once they are read, e.g. `chunkkv:ratio=0.5`, where a request does not
+   * say; `all` only lets requests say. Everything stays, and requests cannot say, if left out.
+   */
+  keep?: string;
   /** Keep and share blocks of prompts that begin alike; default true. */
   sharesPrefixes?: boolean;
   /**

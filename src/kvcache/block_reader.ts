@@ -14,6 +14,7 @@ import {
 } from "../kernels/text/attention.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { KvCache } from "./kv_cache.ts";
+import type { SliceScorer } from "./slice_scorer.ts";
 
 /** Device bytes of scratch for unpacked tiles; at least one split is held whatever its size. */
 const SCRATCH_SIZE_BYTES_MAX = 64 * 2 ** 20;
@@ -30,6 +31,11 @@ export interface BlockReader {
     layer: number,
     counts: { rowCount: number; listCount: number },
   ): void;
+  /**
+   * Records the sums of attention that tokens of a layer got from the rows that {@link record} was
+   * called for last; readers of slices alone.
+   */
+  recordScores?(pass: GPUComputePassEncoder, layer: number, listCount: number): void;
   /** Frees its buffers. */
   destroy(): void;
 }
@@ -51,6 +57,8 @@ export interface ReaderOptions {
 export interface SliceReaderOptions extends ReaderOptions {
   /** u32 `[1]`: rows of the slice. */
   slice: GPUBuffer;
+  /** Sums up what tokens got from rows; null if nobody asks. */
+  scorer: SliceScorer | null;
 }
 
 /** Makes the readers of one cache's blocks. */
@@ -173,7 +181,21 @@ async function unpackingReader<Own, Bound>(
       attend.bind({ q, rows, slice, tiles, segment, directory: cache.directoryOf(layer), partials })
     )
   );
+  const scored = await options.scorer?.bindSealed("scratch", {
+    tiles,
+    segments,
+    blocksPerSegment,
+  });
   return {
+    recordScores(pass, layer, listCount) {
+      const store = cache.storeOf(layer);
+      for (let index = 0; index * blocksPerSegment < listCount; index++) {
+        const count = Math.min(blocksPerSegment, listCount - index * blocksPerSegment);
+        // The tiles of a single segment are still there.
+        if (listCount > blocksPerSegment) unpack.record(pass, boundUnpack[store][index], count);
+        scored?.record(pass, { layer, segment: index, blockCount: count });
+      }
+    },
     record(pass, layer, { rowCount, listCount }) {
       const store = cache.storeOf(layer);
       for (let index = 0; index * blocksPerSegment < listCount; index++) {

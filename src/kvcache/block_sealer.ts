@@ -10,8 +10,10 @@ import { BLOCK_TOKEN_COUNT, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
-import type { KvCache } from "./kv_cache.ts";
-import type { Sealer } from "./sealer.ts";
+import type { Gather } from "../scheduler/keep/compaction.ts";
+import { type GatherJob, NO_RECORD } from "../kernels/kv_gather/gathers.ts";
+import type { KvCache, SealedStore } from "./kv_cache.ts";
+import { gatheredCounts, type Sealer } from "./sealer.ts";
 
 /** What sealing needs to know of a codec's records. */
 export interface SealLayout {
@@ -37,8 +39,19 @@ export interface SealedPack {
   scratchIndex: number;
   /** Tokens before it are sinks. */
   firstToken: number;
-  /** Word offset of the record of each sealed store in its arena. */
+  /** Word offset of the record of each sealed store in its arena, or `NO_RECORD`. */
   targets: readonly number[];
+  /** Tokens that are packed of each sealed store. */
+  packedCounts: readonly number[];
+}
+
+/** Blocks that a step measures: quantised ones, then those that are gathered. */
+export interface SealedMeasures {
+  quantisedCount: number;
+  /** By sealed store. */
+  gathers: readonly GatherJob[];
+  /** By job and sealed store: tokens that are packed. */
+  packedCounts: readonly (readonly number[])[];
 }
 
 /** Kernels of a codec, bound to its scratch and a cache. */
@@ -50,8 +63,8 @@ export interface SealKernels {
   readonly sizes: GPUBuffer | null;
   /** u32 `[jobs]`: not 0 for a block that is refused. */
   readonly flags: GPUBuffer;
-  /** Records quantising, ordering and measuring all sealed stores of `jobCount` blocks. */
-  recordMeasures(pass: GPUComputePassEncoder, jobCount: number): void;
+  /** Records quantising, ordering, gathering and measuring all sealed stores of blocks. */
+  recordMeasures(pass: GPUComputePassEncoder, measures: SealedMeasures): void;
   /** Records the packing of at least one block. */
   recordPacks(encoder: GPUCommandEncoder, packs: readonly SealedPack[]): void;
   /** Frees its buffers. */
@@ -99,24 +112,39 @@ export class BlockSealer implements Sealer {
 
   recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
     if (measures.length === 0) return;
+    const { sealed } = this.#cache;
     const jobs = measures.map(({ slot, blockIndex }) => {
       const scratchIndex = this.#firstToken(blockIndex);
       const tokenCount = BLOCK_TOKEN_COUNT - scratchIndex;
       return { slot, tile: tileOf(blockIndex), tokenCount, scratchIndex };
     });
+    const gathers = measures.flatMap(({ gather }, scratchIndex) =>
+      gather ? [gatherJob(gather, { scratchIndex, sealed })] : []
+    );
+    const packedCounts = measures.map(({ gather, blockIndex }) =>
+      sealed.map(({ store }) =>
+        (gather?.tokenCounts[store] ?? BLOCK_TOKEN_COUNT) - this.#firstToken(blockIndex)
+      )
+    );
+    const quantisedCount = measures.length - gathers.length;
     this.#gpu.write(this.#kernels.measureJobs, 0, packJobWords(jobs));
     encoder.clearBuffer(this.#kernels.flags);
     const pass = encoder.beginComputePass({ label: "measure" });
-    this.#kernels.recordMeasures(pass, measures.length);
+    this.#kernels.recordMeasures(pass, { quantisedCount, gathers, packedCounts });
     pass.end();
   }
 
   recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
     if (packs.length === 0) return;
-    const sealed = packs.map(({ blockIndex, jobIndex, recordOffsets }) => {
+    const sealed = packs.map(({ blockIndex, jobIndex, recordOffsets, tokenCounts }) => {
       const firstToken = this.#firstToken(blockIndex);
-      const targets = this.#cache.sealed.map(({ store }) => recordOffsets[store]);
-      return { scratchIndex: jobIndex, firstToken, targets };
+      const countOf = (store: number) => tokenCounts?.[store] ?? BLOCK_TOKEN_COUNT;
+      const { sealed: stores } = this.#cache;
+      const targets = stores.map(({ store }) =>
+        countOf(store) === 0 ? NO_RECORD : recordOffsets[store]
+      );
+      const packedCounts = stores.map(({ store }) => Math.max(0, countOf(store) - firstToken));
+      return { scratchIndex: jobIndex, firstToken, targets, packedCounts };
     });
     this.#kernels.recordPacks(encoder, sealed);
   }
@@ -139,19 +167,21 @@ export class BlockSealer implements Sealer {
   readResults(
     measures: readonly MeasureOp[],
     words: Uint32Array,
-  ): Pick<StepResult, "recordWords" | "refused"> {
+  ): Pick<StepResult, "recordWords" | "refused" | "tokenCounts"> {
     const { sealed, shape: { slotCount, stores } } = this.#cache;
     const flags = words.subarray(this.#sizeWordsPerJob * slotCount);
     const refused = [...measures.keys()].filter((job) => flags[job] !== 0);
-    const recordWords = measures.map(({ blockIndex }, job) => {
+    const recordWords = measures.map(({ blockIndex, gather }, job) => {
       const firstToken = this.#firstToken(blockIndex);
       const storeWords = new Array<number>(stores.length).fill(0);
       sealed.forEach(({ store }, sealedIndex) => {
-        storeWords[store] = this.#addRecord(words, { job, sealedIndex, firstToken });
+        if (gather?.tokenCounts[store] === 0) return;
+        const at = { job, sealedIndex, firstToken, isCounted: gather === undefined };
+        storeWords[store] = this.#addRecord(words, at);
       });
       return storeWords;
     });
-    return { recordWords, refused };
+    return { recordWords, refused, ...gatheredCounts(measures, stores.length) };
   }
 
   bitsPerElement(): { k: number; v: number } {
@@ -178,7 +208,13 @@ export class BlockSealer implements Sealer {
 
   #addRecord(
     words: Uint32Array,
-    { job, sealedIndex, firstToken }: { job: number; sealedIndex: number; firstToken: number },
+    { job, sealedIndex, firstToken, isCounted }: {
+      job: number;
+      sealedIndex: number;
+      firstToken: number;
+      /** Whether it is the first record of its tokens. */
+      isCounted: boolean;
+    },
   ): number {
     const { layout } = this.#kernels;
     const start = job * this.#sizeWordsPerJob + sealedIndex * layout.sectionCount;
@@ -186,8 +222,9 @@ export class BlockSealer implements Sealer {
     for (let section = 0; section < layout.sectionCount; section++) {
       const sectionWords = words[start + section];
       payloadWords += sectionWords;
-      this.#totals.payloadWords[layout.sideOf(section)] += sectionWords;
+      if (isCounted) this.#totals.payloadWords[layout.sideOf(section)] += sectionWords;
     }
+    if (!isCounted) return layout.recordWords(payloadWords, firstToken > 0);
     for (const side of [KEY, VALUE]) {
       this.#totals.payloadWords[side] += layout.fixedPayloadWords;
     }
@@ -207,4 +244,16 @@ export class BlockSealer implements Sealer {
     const elementCount = this.#totals.tokenCount * this.#kernels.layout.channelCount;
     return elementCount === 0 ? 0 : 32 * wordCount / elementCount;
   }
+}
+
+/** What a kernel is given to gather a block, by sealed store. */
+export function gatherJob(
+  { sources, sinkRecords }: Gather,
+  { scratchIndex, sealed }: { scratchIndex: number; sealed: readonly SealedStore[] },
+): GatherJob {
+  return {
+    scratchIndex,
+    sources: sealed.map(({ store }) => sources[store]),
+    sinkRecords: sinkRecords && sealed.map(({ store }) => sinkRecords[store]),
+  };
 }

@@ -34,6 +34,8 @@ export class KvCache {
   readonly sealedGroups: readonly { first: number; count: number }[];
   #gpu: Gpu;
   #directory: GPUBuffer;
+  /** By slot: records of its sequence's first block, of which each store has one. */
+  #firstRecords: (readonly number[])[] = [];
 
   /** Allocates the buffers, zeroed. */
   constructor(gpu: Gpu, shape: CacheShape) {
@@ -99,11 +101,14 @@ export class KvCache {
     const { stores, blockCountMax, directoryStrideBytes } = this.shape;
     const entry = link.slot * blockCountMax + link.listIndex;
     const isFirst = link.blockIndex === 0;
+    if (isFirst) this.#firstRecords[link.slot] = link.recordOffsets;
     for (let store = 0; store < stores.length; store++) {
       if (!stores[store].isSealed) continue;
       const offset = store * directoryStrideBytes + entry * ENTRY_WORDS * WORD_SIZE_BYTES;
-      const word = link.recordOffsets[store];
       const tokenCount = link.tokenCounts?.[store] ?? BLOCK_TOKEN_COUNT;
+      // Of a record without tokens kernels read something, and count none of it.
+      const record = tokenCount === 0 ? this.#firstRecords[link.slot] : link.recordOffsets;
+      const word = record[store];
       const words = Uint32Array.from(entryWords({ word, tokenCount, isFirst }));
       this.#gpu.write(this.#directory, offset, words);
     }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 
@@ -22,11 +23,21 @@ export interface Sealer {
   readResults(
     measures: readonly MeasureOp[],
     words: Uint32Array,
-  ): Pick<StepResult, "recordWords" | "refused">;
+  ): Pick<StepResult, "recordWords" | "refused" | "tokenCounts">;
   /** Mean bits per element of the blocks measured so far, with all their side data. */
   bitsPerElement(): { k: number; v: number };
   /** The part of these bits that are the packs, without any side data. */
   payloadBitsPerElement(): { k: number; v: number };
   /** Frees its buffers. */
   destroy(): void;
+}
+
+/** Tokens of the records of each measured block, if some are gathered. */
+export function gatheredCounts(
+  measures: readonly MeasureOp[],
+  storeCount: number,
+): Pick<StepResult, "tokenCounts"> {
+  if (!measures.some(({ gather }) => gather)) return {};
+  const all = new Array<number>(storeCount).fill(BLOCK_TOKEN_COUNT);
+  return { tokenCounts: measures.map(({ gather }) => gather?.tokenCounts ?? all) };
 }

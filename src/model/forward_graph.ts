@@ -14,6 +14,7 @@ import { readBuffer } from "../gpu/read_back.ts";
 import { ROW_TILE } from "../kernels/matmul/product.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
+import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
 import { DecodeAttention } from "./decode_attention.ts";
 import { createEmbedding } from "./embedding.ts";
@@ -41,6 +42,8 @@ export interface ForwardGraphOptions {
   readers: BlockReaders;
   /** Decode rows beside one of each slot, for drafts; none if left out. */
   draftRowCount?: number;
+  /** Where to sum up what tokens got from the last queries of prompts; nowhere if left out. */
+  scores?: PromptScores | null;
 }
 
 /** Rows, layers and what follows them, for decode or for slices. */
@@ -184,6 +187,7 @@ export class ForwardGraph {
       this.#rowOf(slice, position + index, this.sampledCount + index)
     );
     const { stack, group } = this.#slice;
+    this.#options.scores?.begin(slice);
     if (layers.first === 0) {
       this.#gpu.write(this.sampledIds, this.sampledCount * WORD_SIZE_BYTES, Uint32Array.from(ids));
       group.write(rows);

@@ -3,6 +3,8 @@ import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
+import type { PromptScores } from "../kvcache/prompt_scores.ts";
+import { type BoundScorer, SliceScorer } from "../kvcache/slice_scorer.ts";
 import {
   type AttentionOptions,
   byWindow,
@@ -29,6 +31,10 @@ interface Parts {
   sliceInfo: GPUBuffer;
   sealed: BlockReader;
   layers: readonly LayerParts[];
+  /** What tokens got from the last queries of prompts; null if nobody asks. */
+  scores: PromptScores | null;
+  /** Sums it up for the window. */
+  scored: BoundScorer | null;
 }
 
 /** Attention of the rows of a slice: every loaded value serves many of them. */
@@ -49,7 +55,11 @@ export class SliceAttention implements Attention {
     const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
     const { q, rows } = group;
     const slice = sliceInfo;
-    const sealed = await readers.slice({ shape, splits, cache, q, rows, partials, slice });
+    const sinksOf = options.weights.layers.map(({ attentionSinks }) => attentionSinks);
+    const { scores = null } = options;
+    const common = { shape, splits, cache, q, rows, partials };
+    const scorer = scores && new SliceScorer(gpu, { ...common, scores, sinksOf });
+    const sealed = await readers.slice({ ...common, slice, scorer });
     const windows = await byWindow(
       options,
       (kind) => AttentionPrefillKernel.create(gpu, { ...kind, splits, source: "window" }),
@@ -64,7 +74,8 @@ export class SliceAttention implements Attention {
         merge: merges[layer],
       };
     });
-    return new SliceAttention(gpu, { group, partials, sliceInfo, sealed, layers });
+    const scored = await scorer?.bindWindow() ?? null;
+    return new SliceAttention(gpu, { group, partials, sliceInfo, sealed, layers, scores, scored });
   }
 
   record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
@@ -76,6 +87,10 @@ export class SliceAttention implements Attention {
     sealed.record(pass, layer, { rowCount, listCount });
     window.record(pass, boundWindow, { rowCount, splitCount: tileCount });
     merge(pass, rowCount);
+    const { scores, scored } = this.#parts;
+    if (!scores?.isObserved(layer)) return;
+    sealed.recordScores?.(pass, layer, listCount);
+    scored?.record(pass, { layer, blockCount: tileCount });
   }
 
   destroy(): void {

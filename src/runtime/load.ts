@@ -30,6 +30,7 @@ import { cacheBytes, layerBytes } from "./cache_bytes.ts";
 import { type CacheShape, rawTiles } from "../kvcache/cache_shape.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
 import { fitCache } from "./fit_cache.ts";
+import { checkedKeep } from "./keep_options.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { TierClient } from "../tiers/tier_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
@@ -123,18 +124,18 @@ async function createRuntime(
     ...(options.cacheSizeBytes === null ? {} : { arenaSizeBytes: options.cacheSizeBytes }),
     onShrunk: (wantedBytes) => wantedCacheBytes = wantedBytes,
   });
+  const policy = sealPolicy(options.sealPolicy);
+  if (options.keep !== null) checkedKeep(options.keep, plan.codec, policy);
   const stepTokenCountMax = options.stepTokenCountMax ?? stepTokenCount(gpu);
   const host = options.hostSizeBytes > 0 ? hostTier(plan, options.hostSizeBytes) : null;
   const runner = await StepRunner.create(model, {
     cacheShape: plan.shape,
     codec: plan.codec,
     draftRowCount,
+    ...(options.keep === null ? {} : { observedContextLength: contextLength }),
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
-  const fingerprint = modelFingerprint(model.file);
-  const policy = sealPolicy(options.sealPolicy);
-  const content = contentName(plan, policy);
-  const root = prefixRoot(gpu.facts, fingerprint, content);
+  const { fingerprint, content, root } = namesOf(model, plan, policy);
   const format = blockFormat(plan, { shape, root: rootName([root]) });
   const tiers = await openTiers(options, format, fingerprint);
   const scheduler = new Scheduler({
@@ -144,6 +145,7 @@ async function createRuntime(
     layerCount: shape.layerCount,
     arenas: plan.shape.groups,
     policy,
+    sinkCount: plan.codec.sinkCount,
     stepTokenCountMax,
     blockCost: blockCost(shape, plan.shape),
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
@@ -193,6 +195,13 @@ function sequenceFormat(
   return { ...blockFormat(plan, { shape, root }), fingerprint, codecName: content };
 }
 
+/** What names of blocks follow from. */
+function namesOf({ gpu, file }: LoadedModel, plan: CachePlan, policy: SealPolicy) {
+  const fingerprint = modelFingerprint(file);
+  const content = contentName(plan, policy);
+  return { fingerprint, content, root: prefixRoot(gpu.facts, fingerprint, content) };
+}
+
 async function openTiers(
   { disk, store, reportsBlocks }: Pick<LoadOptions, "disk" | "store" | "reportsBlocks">,
   format: BlockFormat,
@@ -239,6 +248,7 @@ function engineInfo(
     waitingCountMax: options.waitingCountMax,
     sharesPrefixes: options.sharesPrefixes,
     speculates: options.speculates,
+    keep: options.keep,
     hostCapacityBytes: options.hostSizeBytes,
     diskFolder: options.disk?.folder ?? null,
     storeAddress: options.store && addressOf(options.store.url),

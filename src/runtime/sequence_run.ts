@@ -14,7 +14,9 @@ import { cacheBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { modelCodec } from "./model_codec.ts";
+import { checkedKeep } from "./keep_options.ts";
 import { KEEP_ALL } from "../scheduler/seal_policies/keep_all.ts";
+import type { SchedulerStats } from "../scheduler/events.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { EMPTY_STEP, type PackOp, type PrefillSlice } from "../scheduler/step_plan.ts";
 import { soleSequence, type StepDriver } from "./step_driver.ts";
@@ -45,6 +47,8 @@ export interface SequenceRunOptions {
   rewriteTile?: TileRewriter;
   /** What is kept when it leaves the window; all if left out. */
   policy?: SealPolicy;
+  /** What stays of the prompt, e.g. `chunkkv:ratio=0.5`; all if left out. */
+  keep?: string;
   /** The model's; calibrated profiles need it. */
   calibration?: Calibration | null;
 }
@@ -72,12 +76,18 @@ export async function createSequenceRun(
   const codec = modelCodec(model, profile, options.calibration ?? null);
   invariant(!rewriteTile || codec.isExact, "only exact blocks can be rewritten");
   const plan = planCache(model, { codec, slotCount: 1, contextLength });
-  const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
+  const keep = options.keep === undefined ? null : checkedKeep(options.keep, codec);
+  const runner = await StepRunner.create(model, {
+    cacheShape: plan.shape,
+    codec,
+    ...(keep ? { observedContextLength: contextLength } : {}),
+  });
   const driver = soleSequence(runner, plan, {
     sequenceId: SEQUENCE_ID,
     promptIds,
     maxTokens,
     policy: options.policy ?? KEEP_ALL,
+    keep,
   });
   await runner.graph.enableSliceLogits();
   return new SequenceRun({ model, plan, driver, rewriteTile: rewriteTile ?? null });
@@ -183,17 +193,29 @@ export class SequenceRun {
   }
 
   async #step(options: { wantsLogits: boolean }): Promise<{ rowCount: number; id: number }> {
-    const ran = await this.#driver.step(async (plan) => {
-      for (const pack of plan.packs) await this.#rewriteBlock(pack);
-      // Before it is read: the blocks measured so far are those that are packed with this step.
-      this.#noteSize();
-      return await this.#runner.run(plan, options);
-    });
-    invariant(ran !== null, "the sequence has not ended");
-    const { plan: { slice }, outcome } = ran;
+    const { plan: { slice }, outcome } = await this.#stepWithRows(options);
     this.#lastSlice = slice ?? this.#lastSlice;
     this.#driver.scheduler.drainEvents();
     return { rowCount: slice?.ids.length ?? 0, id: outcome.ids.get(SEQUENCE_ID) ?? -1 };
+  }
+
+  /** Between the prompt and the first decode row, what stays of the prompt may move. */
+  async #stepWithRows(options: { wantsLogits: boolean }) {
+    while (true) {
+      const ran = await this.#driver.step(async (plan) => {
+        for (const pack of plan.packs) await this.#rewriteBlock(pack);
+        // Before it is read: the blocks measured so far are those that are packed with this step.
+        this.#noteSize();
+        return await this.#runner.run(plan, options);
+      });
+      invariant(ran !== null, "the sequence has not ended");
+      if (ran.plan.slice !== null || ran.plan.decodes.length > 0) return ran;
+    }
+  }
+
+  /** Of the sequence now. */
+  get stats(): SchedulerStats {
+    return this.#driver.scheduler.stats();
   }
 
   get #runner(): StepRunner {

@@ -6,6 +6,7 @@
 
 import { GREEDY } from "../core/sampling.ts";
 import type { SliceOptions } from "../model/forward_graph.ts";
+import type { KeepMethod } from "../scheduler/keep/method.ts";
 import { KEEP_ALL } from "../scheduler/seal_policies/keep_all.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
@@ -72,11 +73,14 @@ export function soleSequence(
     promptIds: readonly number[];
     maxTokens: number;
     policy?: SealPolicy;
+    /** What stays of its prompt; all if left out. */
+    keep?: KeepMethod | null;
   },
 ): StepDriver {
   const scheduler = new Scheduler({
     ...plan,
     policy,
+    sinkCount: plan.codec.sinkCount,
     sequenceCountMax: 1,
     waitingCountMax: 1,
     layerCount: plan.shape.storeOf.length,

@@ -13,6 +13,7 @@ import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { HostTransfer, type StagedBlocks } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
 import { createReaders, createSealer } from "../kvcache/codecs/registry.ts";
+import { PromptScores, type StagedScores } from "../kvcache/prompt_scores.ts";
 import type { Sealer } from "../kvcache/sealer.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs/row.ts";
 import type { SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
@@ -40,6 +41,8 @@ export interface RecordedStep {
   reports: readonly LogprobReport[];
   /** Bytes of the rows of its slice that are read. */
   hiddenBytes: number;
+  /** What tokens of a prompt got from its last queries, where it was asked for. */
+  scores: StagedScores | null;
 }
 
 /** What a step made, with what the scheduler does not need. */
@@ -60,6 +63,8 @@ export class StepRunner {
   readonly sealer: Sealer;
   readonly graph: ForwardGraph;
   readonly host: HostTransfer;
+  /** Null unless methods may keep less of prompts. */
+  readonly #scores: PromptScores | null;
   #model: LoadedModel;
   #readBacks: ReadBack[];
   #nextReadBack = 0;
@@ -76,12 +81,14 @@ export class StepRunner {
       readBacks: ReadBack[];
       stopwatch: Stopwatch | null;
       budget: SubmitBudget;
+      scores: PromptScores | null;
     },
     host: HostTransfer,
   ) {
     this.#model = model;
     this.#stopwatch = parts.stopwatch;
     this.#budget = parts.budget;
+    this.#scores = parts.scores;
     this.cache = parts.cache;
     this.sealer = parts.sealer;
     this.graph = parts.graph;
@@ -103,16 +110,25 @@ export class StepRunner {
       saveWordCountMax?: number;
       draftRowCount?: number;
       submitMsMax?: number;
+      /** Most tokens of a sequence of which some may be dropped; none are if left out. */
+      observedContextLength?: number;
     },
   ): Promise<StepRunner> {
     const { gpu, plan, weights } = model;
     const { cacheShape, codec, saveWordCountMax = 0, draftRowCount = 0 } = options;
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, codec });
+    const { observedContextLength: contextLength } = options;
+    const { shape: { queryHeadCount } } = plan;
+    const { sinkCount } = codec;
+    const scores = contextLength === undefined
+      ? null
+      : new PromptScores(gpu, cache, { queryHeadCount, sinkCount, contextLength });
     const graph = await ForwardGraph.create(gpu, {
       plan,
       weights,
       cache,
+      scores,
       readers: createReaders(gpu, { cache, codec }),
       draftRowCount,
     });
@@ -128,7 +144,8 @@ export class StepRunner {
     const host = new HostTransfer(gpu, cache, { stepCount: STAGING_COUNT, saveWordCountMax });
     const { submitMsMax = gpu.facts.isFallback ? Infinity : SUBMIT_MS_MAX } = options;
     const budget = new SubmitBudget(submitMsMax);
-    return new StepRunner(model, { cache, sealer, graph, readBacks, stopwatch, budget }, host);
+    const parts = { cache, sealer, graph, readBacks, stopwatch, budget, scores };
+    return new StepRunner(model, parts, host);
   }
 
   /** Sets how tokens of a slot are sampled, from the next recorded step on. */
@@ -155,6 +172,7 @@ export class StepRunner {
     const { encoder } = commands;
     for (const tile of plan.keeps) this.cache.recordTileCopy(encoder, tile, "arena");
     timed(MEASURE_SPAN, () => this.sealer.recordMeasures(encoder, plan.measures));
+    const scores = this.#scores?.recordCopy(encoder, plan.slice) ?? null;
     const saved = this.host.recordSaves(encoder, plan.saves);
     if (saved) staged.push(saved);
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
@@ -174,7 +192,7 @@ export class StepRunner {
       offsetBytes += this.sealer.resultSizeBytes;
     }
     stopwatch?.recordResults(encoder, readBack, offsetBytes);
-    return { commands: commands.finish(), readBack, staged, reports, hiddenBytes };
+    return { commands: commands.finish(), readBack, staged, reports, hiddenBytes, scores };
   }
 
   /** Copies the rows of a slice that are asked for; how many bytes they take. */
@@ -243,6 +261,7 @@ export class StepRunner {
     const words = new Uint32Array(await readBack.read(sizeBytes));
     this.#learn(plan);
     for (const blocks of staged) await this.host.readStaged(blocks);
+    const scores = await this.#scores?.read(recorded.scores);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
@@ -260,6 +279,7 @@ export class StepRunner {
       hidden: new Float32Array(words.buffer, idBytes + reportBytes, hiddenBytes / WORD_SIZE_BYTES),
       ...readReports(reports, words.subarray(idBytes / WORD_SIZE_BYTES)),
       ...this.sealer.readResults(plan.measures, sealWords),
+      ...scores,
       sealingSeconds: Stopwatch.seconds(timeWords),
     };
   }
@@ -274,6 +294,7 @@ export class StepRunner {
     for (const readBack of this.#readBacks) readBack.destroy();
     this.#stopwatch?.destroy();
     this.host.destroy();
+    this.#scores?.destroy();
     this.graph.destroy();
     this.sealer.destroy();
     this.cache.destroy();

@@ -46,6 +46,8 @@ export interface LoadOptions {
   adapterPower: "high-performance" | "low-power";
   stepTokenCountMax: number | null;
   sealPolicy: SealPolicyOptions;
+  /** What stays of prompts whose requests do not say; null: all, and requests cannot say. */
+  keep: string | null;
   sharesPrefixes: boolean;
   /** Whether guesses of next tokens are checked. */
   speculates: boolean;
@@ -131,6 +133,8 @@ export interface EngineInfo {
   sharesPrefixes: boolean;
   /** Whether guesses of next tokens are checked. */
   speculates: boolean;
+  /** What stays of prompts whose requests do not say; null: all, and requests cannot say. */
+  keep: string | null;
   /** Most bytes of shared blocks in host memory. */
   hostCapacityBytes: number;
   /** Folder for shared blocks; null if there is none. */

@@ -10,7 +10,7 @@ import type { BlockEventLog } from "./block_events.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
 import type { CreateDrafter } from "./drafter.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
-import type { SequenceRequest } from "./sequence.ts";
+import type { SequenceRequest } from "./sequence_parts.ts";
 
 /** Prompt tokens of a step that decodes, if nothing else is asked for: a whole slice and more. */
 export const STEP_TOKEN_COUNT_DEFAULT = 128;
@@ -54,6 +54,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   policy?: SealPolicy;
   /** Takes note of what comes to the caches and what goes; nobody does if left out. */
   blockEvents?: BlockEventLog | null;
+  /** First tokens of a sequence that the codec keeps apart in its first record; 0 if left out. */
+  sinkCount?: number;
   /** How blocks are shared; not at all if left out. */
   prefix?: {
     /** Stands for model, profile, format and device: what else a block's bytes depend on. */

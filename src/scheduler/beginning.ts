@@ -65,7 +65,7 @@ function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
   }
   const boundary = names.length === 0 || request.skipsCache
     ? 0
-    : bestBoundary(request.promptIds.length, { sealedCount, hasRaw: rawAt, rawTileCount });
+    : bestBoundary(sequence.prefixTokenCount, { sealedCount, hasRaw: rawAt, rawTileCount });
   const sealed = names.slice(0, sealedBefore(boundary)).map((_, index) =>
     sequence.keeps(index) ? sealedAt(index)! : null
   );
@@ -111,7 +111,7 @@ function wantedBlocks(
   { cache, host }: { cache: BlockCache; host: Pick<HostIndex, "find"> },
 ): WantedBlock[] {
   const { boundary } = findBeginning(sequence, { cache, host });
-  const boundaryMax = Math.floor((sequence.request.promptIds.length - 1) / BLOCK_TOKEN_COUNT);
+  const boundaryMax = Math.floor((sequence.prefixTokenCount - 1) / BLOCK_TOKEN_COUNT);
   if (boundary >= boundaryMax) return [];
   const missing = (key: string | null) =>
     key === null || cache.find(key) || host.find(key) ? null : key;
@@ -163,7 +163,7 @@ export function isAwaitingPrefix(
 ): boolean {
   const { names, request } = sequence;
   if (request.skipsCache || names.length === 0) return false;
-  const boundaryMax = Math.floor((request.promptIds.length - 1) / BLOCK_TOKEN_COUNT);
+  const boundaryMax = Math.floor((sequence.prefixTokenCount - 1) / BLOCK_TOKEN_COUNT);
   return running.some((other) => {
     if (!other.isPrefilling || other.names[0] !== names[0]) return false;
     const prefilled = other.plannedTokenCount / BLOCK_TOKEN_COUNT;

@@ -43,6 +43,9 @@ export function sizesOf({ recordWords, tokenCounts }: RecordSizes): RecordSizes 
   return tokenCounts === undefined ? { recordWords } : { recordWords, tokenCounts };
 }
 
+/** Of a block that has no tokens in any store of a group. */
+const NO_EXTENT: Extent = Object.freeze({ offset: 0, wordCount: 0 });
+
 interface Group {
   storeCount: number;
   sealedStoreCount: number;
@@ -95,9 +98,10 @@ export class BlockMemory {
     for (const { storeCount, allocator } of this.#groups) {
       const words = recordWords.slice(store, store + storeCount);
       store += storeCount;
-      const extent = allocator.allocate(words.reduce((sum, count) => sum + count, 0), side);
+      const wordCount = words.reduce((sum, count) => sum + count, 0);
+      const extent = wordCount === 0 ? NO_EXTENT : allocator.allocate(wordCount, side);
       if (extent === null) {
-        extents.forEach((taken, index) => this.#groups[index].allocator.release(taken));
+        this.#release(extents);
         return null;
       }
       extents.push(extent);
@@ -125,7 +129,7 @@ export class BlockMemory {
 
   /** Drops a reference to each extent of a block. */
   release(block: SealedBlock): void {
-    block.extents.forEach((extent, index) => this.#groups[index].allocator.release(extent));
+    this.#release(block.extents);
   }
 
   /** Learns from a measured block what to expect of the next ones. */
@@ -174,9 +178,12 @@ export class BlockMemory {
   checkIntegrity(blocks: readonly SealedBlock[]): void {
     this.#groups.forEach(({ allocator }, index) => {
       allocator.checkIntegrity();
-      const extents = new Set(blocks.map((block) => block.extents[index]));
-      invariant(extents.size === blocks.length, "no extent belongs to two blocks");
-      invariant(allocator.extentCount === blocks.length, "no extent is lost");
+      const taken = blocks.map(({ extents }) => extents[index]).filter(({ wordCount }) =>
+        wordCount > 0
+      );
+      const extents = new Set(taken);
+      invariant(extents.size === taken.length, "no extent belongs to two blocks");
+      invariant(allocator.extentCount === taken.length, "no extent is lost");
       let askedWordCount = 0;
       for (const { wordCount } of extents) askedWordCount += wordCount;
       invariant(allocator.askedWordCount === askedWordCount, "blocks have the extents in use");
@@ -187,6 +194,12 @@ export class BlockMemory {
   #expectedWords(group: Group): number {
     if (this.#measuredBlockCount === 0) return group.sealedStoreCount * this.#range.recordWordsMax;
     return group.measuredWordCount / this.#measuredBlockCount;
+  }
+
+  #release(extents: readonly Extent[]): void {
+    extents.forEach((extent, index) => {
+      if (extent.wordCount > 0) this.#groups[index].allocator.release(extent);
+    });
   }
 
   #sum(count: (group: Group) => number): number {

@@ -6,7 +6,8 @@
 
 import { invariant } from "../core/errors.ts";
 import type { BlockCache } from "./block_cache.ts";
-import { Sequence, type SequenceRequest } from "./sequence.ts";
+import { Sequence } from "./sequence.ts";
+import type { SequenceRequest } from "./sequence_parts.ts";
 import type { SequenceContext } from "./sequence_context.ts";
 import type { StepPlan } from "./step_plan.ts";
 
@@ -147,6 +148,7 @@ export class Roster {
 
   /** Frees the slot, and the blocks from the last to the first: so they are given up later. */
   #giveBack(sequence: Sequence): void {
+    for (const item of sequence.keeping?.moved ?? []) this.#cache.release(item);
     const blockCount = Math.max(sequence.blocks.length, sequence.names.length);
     for (let blockIndex = blockCount - 1; blockIndex >= 0; blockIndex--) {
       const key = sequence.keyOf(blockIndex, "raw");

@@ -21,13 +21,15 @@ import {
 } from "./decode_planner.ts";
 import { countsOf, slotOf, type SlotStats } from "./counts.ts";
 import { runningOrder } from "./run_order.ts";
+import { planGathers, planMeasures } from "./measure_planner.ts";
 import { planSlice } from "./slice_planner.ts";
 import { type Beyond, findBeyond } from "./beginning.ts";
 import { type HostEntry, HostIndex } from "./host_index.ts";
 import { Rereads } from "./rereads.ts";
 import { SaveQueue } from "./save_queue.ts";
 import { type InFlightStep, Roster } from "./roster.ts";
-import { Sequence, type SequenceRequest } from "./sequence.ts";
+import { Sequence } from "./sequence.ts";
+import type { SequenceRequest } from "./sequence_parts.ts";
 import { type SequenceContext, sequenceContext } from "./sequence_context.ts";
 import { Shelf } from "./shelf.ts";
 import { linkOf, type Opening, Starter } from "./starter.ts";
@@ -43,7 +45,7 @@ import type {
 
 export type { SchedulerOptions } from "./admission.ts";
 export type { SchedulerEvent, SchedulerStats } from "./events.ts";
-export type { SequenceRequest } from "./sequence.ts";
+export type { SequenceRequest } from "./sequence_parts.ts";
 
 /** Steps that may be planned and not committed: the one on the GPU and the one recorded ahead. */
 const IN_FLIGHT_STEP_COUNT_MAX = 2;
@@ -148,13 +150,15 @@ export class Scheduler {
       stepIndex: this.#nextStepIndex,
     });
     const { swaps, packs, links, restores } = opening;
-    const uses = [...packs, ...links, ...restores, ...decodes, ...(slice ? [slice] : [])];
+    const gathers = planGathers(this.#roster.running);
+    const rows = [...decodes, ...(slice ? [slice] : [])];
+    const uses = [...packs, ...links, ...restores, ...rows, ...gathers];
     const keeps = slice?.isComplete ? this.#planKeeps(slice) : [];
     // After everything that may give blocks up.
     const saves = this.#saves?.take() ?? [];
     const copyCount = saves.length + loads.length + swaps.length;
     if (uses.length === 0 && copyCount === 0) return null;
-    const measures = this.#planMeasures();
+    const measures = [...planMeasures(this.#roster.running, this.#cache), ...gathers];
     const stepIndex = this.#nextStepIndex++;
     const drops = this.#host?.takeDropped() ?? [];
     const plan = { stepIndex, ...opening, decodes, slice, keeps, measures, saves, drops };
@@ -230,7 +234,11 @@ export class Scheduler {
         : this.#place(sequence, ready, opening);
       if (placed === null) continue;
       sequence.ready = [];
-      const listIndex = sequence.addBlock(placed.item);
+      const isGathered = "isGathered" in ready;
+      const listIndex = isGathered ? blockIndex : sequence.addBlock(placed.item);
+      if (isGathered) {
+        for (const old of sequence.addGathered(placed.item)) this.#cache.release(old);
+      }
       const link = linkOf(placed.item, { slot: sequence.slot, blockIndex, listIndex });
       if (placed.isNew && "jobIndex" in ready) {
         const { extents } = placed.item.block;
@@ -247,10 +255,10 @@ export class Scheduler {
    */
   #place(
     sequence: Sequence,
-    ready: { blockIndex: number } & RecordSizes,
+    ready: { blockIndex: number; isGathered?: boolean } & RecordSizes,
     opening: Opening,
   ): { item: CachedItem; isNew: boolean } | null {
-    const key = sequence.keyOf(ready.blockIndex, "sealed");
+    const key = "isGathered" in ready ? null : sequence.keyOf(ready.blockIndex, "sealed");
     const found = key === null ? undefined : this.#cache.find(key);
     if (found) {
       this.#cache.acquire(found);
@@ -293,24 +301,6 @@ export class Scheduler {
     return [{ slot, blockIndex, recordOffsets: item.block.recordOffsets }];
   }
 
-  #planMeasures(): MeasureOp[] {
-    return this.#roster.running.flatMap((sequence) => {
-      const { request: { sequenceId }, slot } = sequence;
-      return sequence.takeMeasures().flatMap((blockIndex) => {
-        if (!sequence.keeps(blockIndex)) {
-          sequence.ready.push({ blockIndex, isDropped: true });
-          return [];
-        }
-        const key = sequence.keyOf(blockIndex, "sealed");
-        const item = key === null ? undefined : this.#cache.find(key);
-        if (item === undefined) return [{ sequenceId, slot, blockIndex }];
-        this.#cache.acquire(item);
-        sequence.ready.push({ blockIndex, item });
-        return [];
-      });
-    });
-  }
-
   #commitSlice(slice: PrefillSlice, result: StepResult): void {
     const { sequenceId, position, ids, isLast } = slice;
     const sequence = this.#roster.alive(sequenceId);
@@ -323,6 +313,7 @@ export class Scheduler {
       const counts = { processedTokenCount, promptTokenCount, cachedTokenCount };
       this.#events.push({ type: "prefill", sequenceId, ...counts });
     }
+    if (isLast && sequence.keeping?.awaitsScores) sequence.keeping.decide(result.scores ?? []);
     const last = { sequenceId, position: position + ids.length - 1, draftIds: [] };
     if (isLast) this.#commitRow(last, result);
     const isWhole = position + ids.length === promptTokenCount;
@@ -361,7 +352,8 @@ export class Scheduler {
     this.#cache.memory.learn(recordWords);
     const tokenCounts = result.tokenCounts?.[jobIndex];
     const sizes = tokenCounts ? { recordWords, tokenCounts } : { recordWords };
-    sequence.ready.push({ blockIndex, jobIndex, ...sizes });
+    const isGathered = measure.gather !== undefined;
+    sequence.ready.push({ blockIndex, jobIndex, ...sizes, ...(isGathered ? { isGathered } : {}) });
   }
 
   #finish(sequence: Sequence, reason: "stop" | "length", endId: number | null = null): void {

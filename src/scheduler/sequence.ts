@@ -3,8 +3,9 @@ import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 import { blockNames, rootName } from "./block_name.ts";
 import type { CachedItem } from "./block_cache.ts";
 import { blockKey, type ItemKind } from "./block_key.ts";
-import type { RecordSizes } from "./block_memory.ts";
 import type { SequenceContext } from "./sequence_context.ts";
+import type { OpenSlice, ReadyBlock, SequenceRequest, SwappedState } from "./sequence_parts.ts";
+import { Keeping } from "./keep/keeping.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import { DRAFT_COUNT_MAX, type TokenDrafter } from "./drafter.ts";
 import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
@@ -12,65 +13,6 @@ import type { DecodeRow } from "./step_plan.ts";
 
 /** Priority of answers that are read again: below what callers ask for, however long they wait. */
 export const REREAD_PRIORITY = -1_000_000;
-
-/** One generation asked of the scheduler. */
-export interface SequenceRequest {
-  /** Chosen by the caller; not one that is alive. */
-  sequenceId: number;
-  /** At least one token. */
-  promptIds: readonly number[];
-  /** Most tokens to generate; 0 only prefills. */
-  maxTokens: number;
-  /** Tokens that end the sequence; they are not reported as tokens. */
-  eosIds: readonly number[];
-  /** Whether the tokens of `eosIds` are tokens like any other. */
-  ignoreEos: boolean;
-  /** Higher ones go first; 0 if left out. */
-  priority?: number;
-  /** Blocks are shared among requests of the same salt only. */
-  cacheSalt?: string;
-  /** Tokens before the end of each message of the prompt, ascending: others may begin there. */
-  messageEnds?: readonly number[];
-  /** Whether a prompt will follow that repeats its answer; false if left out. */
-  isContinued?: boolean;
-  /** Whether guesses of its next tokens may be checked; false if left out. */
-  drafts?: boolean;
-  /** Whether every prompt token is prefilled, even if it is in the cache; false if left out. */
-  skipsCache?: boolean;
-}
-
-/** A slice, part of whose layers are planned. */
-export interface OpenSlice {
-  position: number;
-  ids: readonly number[];
-  nextLayer: number;
-}
-
-/** A block that the next step makes readable: measured by the last one, or found in the cache. */
-export type ReadyBlock =
-  | RecordSizes & {
-    blockIndex: number;
-    /** Index among the measures of the step. */
-    jobIndex: number;
-  }
-  | { blockIndex: number; item: CachedItem }
-  /** Whether the policy drops it. */
-  | { blockIndex: number; isDropped: true };
-
-/** A place where a preempted sequence can begin again. */
-export interface SwappedState {
-  /** Blocks stored before it. */
-  boundary: number;
-  /**
-   * Keys of blocks 0, 1, … up to two before the boundary, null for dropped ones; those of its
-   * prompt may be shared.
-   */
-  sealedKeys: readonly (string | null)[];
-  /** Keys of the raw tiles before the boundary. */
-  rawKeys: readonly string[];
-  /** Whether the step that copies them is not committed. */
-  isPending: boolean;
-}
 
 /**
  * The state of one request. Planned counts run ahead of what is known: they hold what all planned
@@ -113,6 +55,8 @@ export class Sequence {
   cachedTokenCount: number | null = null;
   /** What it left on the host when it was preempted; null unless it waits for its turn. */
   swapped: SwappedState | null = null;
+  /** What moves the tokens that stay of its prompt; null if all stay. */
+  readonly keeping: Keeping | null;
   /** Raw tiles of its prompt that are kept for others. */
   #keptTiles: Set<number>;
   #ids: number[];
@@ -125,13 +69,14 @@ export class Sequence {
   #draftCount = 0;
   /** Whether the host has to say which token the next row feeds. */
   #feedsKnown = false;
+  #finalBlockCount: number;
 
   constructor(
     request: SequenceRequest,
     arrival: { index: number; step: number },
-    { prefixRoot, policy, rawTileCount, createDrafter, blockEvents }: SequenceContext,
+    { prefixRoot, policy, rawTileCount, createDrafter, sinkCount, blockEvents }: SequenceContext,
   ) {
-    const { promptIds, priority = 0, cacheSalt = "", messageEnds } = request;
+    const { promptIds, priority = 0, cacheSalt = "", messageEnds, keep = null } = request;
     this.request = request;
     this.arrivalIndex = arrival.index;
     this.arrivalStep = arrival.step;
@@ -139,7 +84,9 @@ export class Sequence {
     this.#policy = policy;
     this.#rawTileCount = rawTileCount;
     const tokenCount = promptIds.length + Math.max(0, request.maxTokens - 1);
-    this.finalBlockCount = keptBlockCount(policy, sealedBlockCount(tokenCount));
+    this.#finalBlockCount = keptBlockCount(policy, sealedBlockCount(tokenCount));
+    const promptTokenCount = promptIds.length;
+    this.keeping = keep && new Keeping(keep, { promptTokenCount, sinkCount });
     this.#ids = [...promptIds];
     this.#drafter = request.drafts ? createDrafter(this.#ids) : null;
     const nameCount = Math.floor(promptIds.length / BLOCK_TOKEN_COUNT);
@@ -183,7 +130,10 @@ export class Sequence {
   }
 
   /** Blocks kept when it ends at its full length; the last token is never stored. */
-  readonly finalBlockCount: number;
+  get finalBlockCount(): number {
+    const movedCount = this.#blocks.length - this.#heldCount;
+    return this.keeping === null ? this.#finalBlockCount : this.#finalBlockCount - movedCount;
+  }
 
   /** By block index; null for one that the policy drops. */
   get blocks(): readonly (CachedItem | null)[] {
@@ -208,7 +158,29 @@ export class Sequence {
 
   /** The blocks it holds, in order. */
   get heldBlocks(): CachedItem[] {
-    return this.blocks.filter((item) => item !== null);
+    const held = this.blocks.filter((item) => item !== null);
+    return [...held, ...this.keeping?.moved ?? []];
+  }
+
+  /**
+   * Takes a block that is made of what stays of its prompt; the last one ends the move.
+   *
+   * @returns The old blocks that are not needed any more, the deepest first.
+   */
+  addGathered(item: CachedItem): CachedItem[] {
+    const keeping = this.keeping!;
+    const needed = keeping.add(item);
+    const released: CachedItem[] = [];
+    for (let index = (needed ?? this.#blocks.length) - 1; index >= 0; index--) {
+      const old = this.#blocks[index];
+      if (old !== null) released.push(old);
+      this.#blocks[index] = null;
+    }
+    this.#heldCount -= released.length;
+    if (needed !== null) return released;
+    keeping.finish().forEach((moved, index) => this.#blocks[index] = moved);
+    this.#heldCount = this.#blocks.filter((block) => block !== null).length;
+    return released;
   }
 
   /** What its next rows read: the entries of its read list, then the window behind its blocks. */
@@ -232,6 +204,11 @@ export class Sequence {
     return this.#rawTileCount;
   }
 
+  /** Prompt tokens of which all but the last may be taken from the cache. */
+  get prefixTokenCount(): number {
+    return this.request.promptIds.length - (this.keeping?.observedCount ?? 1) + 1;
+  }
+
   /**
    * Begins behind what the tiers have of it; `sharedCount` blocks of the prompt are known there.
    * One that was preempted may begin behind its prompt.
@@ -242,6 +219,7 @@ export class Sequence {
     const behindPromptCount = this.plannedTokenCount - this.request.promptIds.length;
     this.plannedSampleCount = Math.max(0, behindPromptCount + 1);
     this.measuredBlockCount = sealedBefore(boundary);
+    if (behindPromptCount >= 0) this.keeping?.restart(true);
     this.slicedStep = options.step;
     this.cachedTokenCount ??= this.plannedTokenCount;
     // A third prompt may part from this one where another prompt does.
@@ -270,12 +248,14 @@ export class Sequence {
     this.slice = null;
     const isLast = !this.isPrefilling && this.request.maxTokens > 0;
     if (isLast) this.plannedSampleCount++;
+    if (isLast && !this.isPlannedOut) this.keeping?.expectScores();
     return isLast;
   }
 
   /** Whether a further step of it can be planned now. */
   get canDecode(): boolean {
-    return !this.isPrefilling && !this.isPlannedOut && this.#draftCount === 0;
+    const isReady = !this.isPrefilling && !this.keeping?.isPending;
+    return isReady && !this.isPlannedOut && this.#draftCount === 0;
   }
 
   /**
@@ -362,6 +342,7 @@ export class Sequence {
     this.#heldCount = 0;
     this.ready = [];
     this.slice = null;
+    this.keeping?.restart(false);
     this.measuredBlockCount = 0;
     this.plannedTokenCount = 0;
     this.plannedSampleCount = 0;
@@ -373,7 +354,8 @@ export class Sequence {
   /** Throws unless the counts fit together. */
   checkIntegrity(): void {
     invariant(this.blocks.length <= this.measuredBlockCount, "packed blocks were measured");
-    const nextBlockIndex = this.blocks.length;
+    const isMoving = this.ready.some((block) => "isGathered" in block);
+    const nextBlockIndex = isMoving ? this.keeping!.moved.length : this.blocks.length;
     this.ready.forEach(({ blockIndex }, index) => {
       invariant(blockIndex === nextBlockIndex + index, "ready blocks follow the packed ones");
     });
@@ -390,7 +372,7 @@ export class Sequence {
     if (this.inFlightCount > 0 || this.hasEnded || isWaiting) return;
     const isCaughtUp = this.generatedCount === this.plannedSampleCount;
     invariant(isCaughtUp || isReplaying, "with no step in flight every planned token is known");
-    const packedOrReady = this.blocks.length + this.ready.length;
+    const packedOrReady = this.blocks.length + (isMoving ? 0 : this.ready.length);
     invariant(packedOrReady === this.measuredBlockCount, "no measured block is lost");
   }
 }

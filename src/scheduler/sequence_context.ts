@@ -15,25 +15,23 @@ export interface SequenceContext {
   createDrafter: CreateDrafter;
   /** Takes note of what the names of blocks stand for. */
   blockEvents: BlockEventLog | null;
+  /** First tokens of a sequence that its first record has apart from the others. */
+  sinkCount: number;
 }
 
 /**
  * The context that a scheduler's options give.
- *
- * @throws {RangeError} If the policy wants what no kernel gives.
  */
 export function sequenceContext(
-  { prefix, policy = KEEP_ALL, drafts, blockEvents = null }: {
+  { prefix, policy = KEEP_ALL, drafts, blockEvents = null, sinkCount = 0 }: {
     prefix?: { root: string; rawTileCount?: number };
     policy?: SealPolicy;
     drafts?: { create?: CreateDrafter };
     blockEvents?: BlockEventLog | null;
+    sinkCount?: number;
   },
 ): SequenceContext {
-  if (policy.needsScores) {
-    throw new RangeError(`Cannot seal by ${policy.id}: no attention kernel sums up scores`);
-  }
   const { root: prefixRoot = null, rawTileCount = RAW_TILE_COUNT } = prefix ?? {};
   const createDrafter = drafts?.create ?? ngramDrafter;
-  return { prefixRoot, policy, rawTileCount, createDrafter, blockEvents };
+  return { prefixRoot, policy, rawTileCount, createDrafter, blockEvents, sinkCount };
 }

@@ -25,7 +25,9 @@ export function planSlice(
   const end = Math.min(layerCount, first + Math.max(1, Math.floor(layerCount * share)));
   const isComplete = end === layerCount;
   open.nextLayer = end;
+  const observed = sequence.keeping?.observe(position, ids.length);
   const isLast = isComplete && sequence.completeSlice();
   const layers = { first, end };
-  return { sequenceId, slot, position, ids, ...reads, layers, isComplete, isLast };
+  const slice = { sequenceId, slot, position, ids, ...reads, layers, isComplete, isLast };
+  return observed ? { ...slice, observed } : slice;
 }

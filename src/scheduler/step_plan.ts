@@ -10,6 +10,9 @@
 import type { Extent } from "./allocator.ts";
 import type { ItemKind } from "./block_key.ts";
 import type { RecordSizes } from "./block_memory.ts";
+import type { Gather } from "./keep/compaction.ts";
+import type { SliceObservation } from "./keep/keeping.ts";
+import type { StoreScores } from "./keep/method.ts";
 
 /** Packs one sealed block of one sequence from its raw tile into the arena. */
 export interface PackOp {
@@ -129,6 +132,8 @@ export interface PrefillSlice {
   isComplete: boolean;
   /** Whether it is complete and has the last prompt token, so that a token is sampled after it. */
   isLast: boolean;
+  /** Rows whose attention is summed up by token; none if left out. */
+  observed?: SliceObservation;
 }
 
 /** Quantises and measures one block after the step's rows; it is packed by the next step. */
@@ -137,6 +142,8 @@ export interface MeasureOp {
   slot: number;
   /** Index of the block in its sequence, in the raw window tile `blockIndex % 4`. */
   blockIndex: number;
+  /** What of other blocks it is made of, their codes as they are; of the window if left out. */
+  gather?: Gather;
 }
 
 /** Everything one command buffer does. Never changed after it was made. */
@@ -159,7 +166,7 @@ export interface StepPlan {
   slice: PrefillSlice | null;
   /** From windows to the arena. */
   keeps: readonly TileOp[];
-  /** Recorded after the rows. */
+  /** Recorded after the rows; those that gather come last. */
   measures: readonly MeasureOp[];
   /** To the host. */
   saves: readonly SaveOp[];
@@ -197,6 +204,8 @@ export interface StepResult {
   recordWords: readonly (readonly number[])[];
   /** Tokens of these records, `[measure][store]`, 1 to 64; all have 64 if left out. */
   tokenCounts?: readonly (readonly number[])[];
+  /** Of the slice if it was the last of an observed prompt, by store; null: it seals nothing. */
+  scores?: readonly (StoreScores | null | "as before")[];
   /** Indexes of the measures whose block holds NaN or infinity; its sequence fails. */
   refused: readonly number[];
 }

@@ -11,7 +11,8 @@ import { isOwnKey, ownKey } from "./block_key.ts";
 import { sizesOf } from "./block_memory.ts";
 import { entrySizeBytes, type HostEntry, type HostIndex } from "./host_index.ts";
 import { sealedBefore } from "./prefix.ts";
-import type { Sequence, SwappedState } from "./sequence.ts";
+import type { Sequence } from "./sequence.ts";
+import type { SwappedState } from "./sequence_parts.ts";
 import type { SwapOp } from "./step_plan.ts";
 
 /** All keys of a state. */
@@ -36,7 +37,7 @@ export class SwapSpace {
    */
   swapOut(sequence: Sequence): SwapOp[] {
     const boundary = swapBoundary(sequence);
-    if (boundary === 0) return [];
+    if (boundary === 0 || !canResumeAt(sequence, boundary)) return [];
     const sealed = sequence.blocks.slice(0, sealedBefore(boundary)).map((item, blockIndex) =>
       item && {
         key: item.key ?? ownKey(sequence.arrivalIndex, blockIndex, "sealed"),
@@ -105,6 +106,12 @@ export function findSwapped(
   const isThere = <T>(found: T | undefined): found is T => found !== undefined;
   if (!sealed.every(isThere) || !raw.every(isThere)) return null;
   return { boundary: swapped.boundary, sealed, raw };
+}
+
+/** Where a method chose what stays of the prompt, none of the prompt can be read again. */
+function canResumeAt({ keeping, request }: Sequence, boundary: number): boolean {
+  if (keeping === null) return true;
+  return !keeping.isPending && boundary * BLOCK_TOKEN_COUNT >= request.promptIds.length;
 }
 
 /** The last block boundary behind which a sequence can begin again with what it holds. */

@@ -5,7 +5,6 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { EXTENT_UNIT_WORDS } from "../../src/scheduler/allocator.ts";
 import type { ArenaSize } from "../../src/scheduler/block_memory.ts";
 import type {
   DecodeRow,
@@ -20,31 +19,18 @@ import type {
   TileOp,
   WindowPlace,
 } from "../../src/scheduler/step_plan.ts";
-import { BLOCK, nextToken, windowBlockAt } from "./fake_text.ts";
+import type { Gather } from "../../src/scheduler/keep/compaction.ts";
+import { BLOCK, fakeScores, nextToken, windowBlockAt } from "./fake_text.ts";
+import { FakeMemory, type Packed, sealedStores, type Tile, tokenCountOf } from "./fake_memory.ts";
 import { isOwnKey } from "../../src/scheduler/block_key.ts";
 
 const TILE_COUNT = 4;
 
-interface Tile {
-  firstPosition: number;
-  ids: number[];
-  /** Whether decode rows stored some of it: its bits are then not those of slices. */
-  isDecoded: boolean;
-}
-
-interface Packed {
-  recordOffsets: readonly number[];
-  /** By arena. */
-  units: number[][];
-  ids: number[];
-  isDecoded: boolean;
-  /** Whether it was loaded for the one sequence that left it on the host. */
-  isOwn: boolean;
-  serial: number;
-}
-
 /** Whose rows read what. */
 type Reader = Pick<PrefillSlice, "slot" | "listCount" | "firstWindowBlock">;
+
+/** First tokens that a sequence's first record has apart from the others. */
+export const SINK_COUNT = 4;
 
 /** How the device behaves beyond executing plans. */
 export interface FakeDeviceOptions {
@@ -69,21 +55,20 @@ export class FakeDevice {
   #sampled = new Map<number, number>();
   /** By slot: read lists, of records and the tokens that are read of each. */
   #directory = new Map<number, { content: Packed; tokenCount: number }[]>();
-  /** By arena and unit: serial number of the block written there last. */
-  #owners: Uint32Array[];
   #host = new Map<string, Tile & { recordWords: readonly number[] }>();
-  #serial = 0;
   #openSlice: [rows: string, nextLayer: number] = ["", 0];
-  #contents = new Map<number, Packed>();
+  #memory: FakeMemory;
   #lastMeasures: StepPlan["measures"] = [];
   #lastRecordWords: number[][] = [];
+  /** What the last measures that gather put together, by job. */
+  #gathered = new Map<number, Pick<Tile, "ids" | "idsByStore" | "isDecoded" | "isFirst">>();
+  /** Positions observed of the prompt being read, by slot. */
+  #observed = new Map<number, number[]>();
   #stepIndex = 0;
 
   constructor(options: FakeDeviceOptions) {
     this.#options = options;
-    this.#owners = options.arenas.map(({ wordCount }) =>
-      new Uint32Array(Math.floor(wordCount / EXTENT_UNIT_WORDS))
-    );
+    this.#memory = new FakeMemory(options.arenas);
   }
 
   /** Executes a step in order. */
@@ -122,6 +107,7 @@ export class FakeDevice {
       const id = this.#sample(plan.slice, last);
       if (isLast) sampled.set(sequenceId, id);
     }
+    const scores = plan.slice ? this.#observe(plan.slice) : {};
     for (const keep of plan.keeps) this.#keep(keep);
     if (plan.measures.length > 0) this.#measure(plan.measures);
     for (const save of plan.saves) this.#save(save);
@@ -132,7 +118,48 @@ export class FakeDevice {
         recordWords[job].map(() => keptCount(blockIndex))
       ),
     };
-    return { ids: sampled, draftSamples, recordWords, refused: [], ...counts };
+    const gathers = plan.measures.some(({ gather }) => gather) && {
+      tokenCounts: plan.measures.map(({ gather }, job) =>
+        gather?.tokenCounts ?? recordWords[job].map(() => BLOCK)
+      ),
+    };
+    return {
+      ids: sampled,
+      draftSamples,
+      recordWords,
+      refused: [],
+      ...counts,
+      ...gathers,
+      ...scores,
+    };
+  }
+
+  /** Notes the rows whose attention is summed up; scores behind the last. */
+  #observe({ slot, position, ids, observed, isComplete, isLast }: PrefillSlice) {
+    if (!observed || !isComplete) return {};
+    const { firstRow, isFirst, queryCount } = observed;
+    const before = isFirst ? [] : this.#observed.get(slot)!;
+    const rows = ids.slice(firstRow).map((_, index) => position + firstRow + index);
+    this.#observed.set(slot, [...before, ...rows]);
+    if (!isLast) return {};
+    const end = position + ids.length;
+    const count = Math.min(queryCount, end);
+    const wanted = Array.from({ length: count }, (_, index) => end - count + index);
+    assertEquals(this.#observed.get(slot), wanted, "the last queries are observed, each once");
+    const scores = sealedStores(this.#options.arenas).map((store) =>
+      store === null ? null : fakeScores(this.#promptOf(slot, end), store)
+    );
+    return { scores };
+  }
+
+  /** All tokens of a slot, before any is dropped. */
+  #promptOf(slot: number, end: number): number[] {
+    const packed = this.#directory.get(slot)!.flatMap(({ content }) => content.ids);
+    const rest: number[] = [];
+    for (let block = packed.length / BLOCK; block * BLOCK < end; block++) {
+      rest.push(...this.#tile(slot, block).ids);
+    }
+    return [...packed, ...rest];
   }
 
   /** Layers follow those of the step before, of the same rows. */
@@ -146,7 +173,9 @@ export class FakeDevice {
 
   #measure(measures: StepPlan["measures"]): void {
     this.#lastMeasures = measures;
-    this.#lastRecordWords = measures.map(({ slot, blockIndex }) => {
+    this.#gathered.clear();
+    this.#lastRecordWords = measures.map(({ slot, blockIndex, gather }, job) => {
+      if (gather) return this.#gather(job, blockIndex, gather);
       const tile = this.#tile(slot, blockIndex);
       assertEquals(tile.ids.length, BLOCK);
       const storeCount = this.#options.arenas.reduce((sum, arena) => sum + arena.storeCount, 0);
@@ -155,6 +184,17 @@ export class FakeDevice {
         (_, store) => this.#options.recordWords(tile.ids, store),
       );
     });
+  }
+
+  /** Puts a block together of tokens of others; the words of its records. */
+  #gather(job: number, blockIndex: number, gather: Gather): number[] {
+    const idsByStore = this.#memory.gather(gather, SINK_COUNT);
+    // What is made of a prompt belongs to one sequence, as what it decodes does.
+    const isFirst = blockIndex === 0;
+    this.#gathered.set(job, { ids: [...idsByStore[0]], idsByStore, isDecoded: true, isFirst });
+    return idsByStore.map((ids, store) =>
+      ids.length === 0 ? 0 : this.#options.recordWords(ids, store)
+    );
   }
 
   #reset(slot: number): void {
@@ -167,29 +207,38 @@ export class FakeDevice {
     const { slot, blockIndex, listIndex, jobIndex, extents, recordOffsets } = pack;
     const measure = this.#lastMeasures[jobIndex];
     assertEquals([measure?.slot, measure?.blockIndex], [slot, blockIndex]);
-    assertEquals(this.#directory.get(slot)!.length, listIndex);
+    const gathered = this.#gathered.get(jobIndex);
+    const list = this.#directory.get(slot)!;
+    // The read list begins anew with the first block of what stays.
+    if (gathered && listIndex === 0) list.length = 0;
+    assertEquals(list.length, listIndex);
     const words = this.#lastRecordWords[jobIndex];
     this.#options.arenas.forEach(({ wordCount }, group) => {
       const { offset, wordCount: taken } = extents[group];
       assert(offset + taken <= wordCount, "the extent lies in the arena");
     });
-    const content = this.#write(recordOffsets, words, this.#tile(slot, blockIndex));
-    this.#directory.get(slot)!.push({ content, tokenCount: tokenCountOf(pack) });
+    const isFirst = blockIndex === 0;
+    const tile = gathered ?? { ...this.#tile(slot, blockIndex), isFirst };
+    const content = this.#memory.write(recordOffsets, words, tile);
+    if (gathered) assertEquals(pack.tokenCounts, gathered.idsByStore!.map(({ length }) => length));
+    list.push({ content, tokenCount: gathered ? BLOCK : tokenCountOf(pack) });
   }
 
   /** A block that lies in the arena is put behind those of a slot. */
   #link(link: LinkOp): void {
     const { slot, listIndex, recordOffsets } = link;
     assertEquals(this.#directory.get(slot)!.length, listIndex);
-    const found = this.#find(recordOffsets);
+    const found = this.#memory.find(recordOffsets);
     assert(found.isOwn || !found.isDecoded, "what is shared was prefilled");
-    this.#directory.get(slot)!.push({ content: found, tokenCount: tokenCountOf(link) });
+    const { idsByStore } = found;
+    if (idsByStore) assertEquals(link.tokenCounts, idsByStore.map(({ length }) => length));
+    const tokenCount = idsByStore ? BLOCK : tokenCountOf(link);
+    this.#directory.get(slot)!.push({ content: found, tokenCount });
   }
 
   #save({ key, extents, recordWords }: SaveOp): void {
-    const serial = this.#owners[0][extents[0].offset / EXTENT_UNIT_WORDS];
-    const { ids, isDecoded } = this.#intact(this.#contents.get(serial)!);
-    this.#host.set(key, { firstPosition: 0, ids, isDecoded, recordWords });
+    const content = this.#memory.at(extents);
+    this.#host.set(key, { firstPosition: 0, ...content, recordWords });
   }
 
   #swap({ key, source, recordWords, kind }: SwapOp): void {
@@ -215,13 +264,13 @@ export class FakeDevice {
         offset += tile.recordWords[offsets.length - 1];
       }
     });
-    this.#write(offsets, tile.recordWords, tile).isOwn = isOwnKey(key);
+    this.#memory.write(offsets, tile.recordWords, tile).isOwn = isOwnKey(key);
   }
 
   #keep({ slot, blockIndex, recordOffsets }: TileOp): void {
     const tile = this.#tile(slot, blockIndex);
     assertEquals([tile.ids.length, tile.isDecoded], [BLOCK, false]);
-    this.#write(
+    this.#memory.write(
       recordOffsets,
       recordOffsets.map((_, store) => this.#options.tileWords?.[store] ?? 0),
       tile,
@@ -229,7 +278,7 @@ export class FakeDevice {
   }
 
   #restore({ recordOffsets, ...place }: TileOp): void {
-    const { ids } = this.#intact(this.#find(recordOffsets));
+    const { ids } = this.#memory.intact(this.#memory.find(recordOffsets));
     this.#place(place, { ids, isDecoded: false });
   }
 
@@ -244,57 +293,6 @@ export class FakeDevice {
 
   get #longRingSize(): number {
     return 2 + Math.max(2, this.#options.longTileCount ?? 0);
-  }
-
-  /** Marks the units of records as holding these tokens. */
-  #write(recordOffsets: readonly number[], words: readonly number[], tile: Tile): Packed {
-    const serial = ++this.#serial;
-    const units: number[][] = this.#options.arenas.map(() => []);
-    let store = 0;
-    this.#options.arenas.forEach(({ storeCount }, group) => {
-      let offset = recordOffsets[store];
-      const start = offset;
-      for (const end = store + storeCount; store < end; store++) {
-        assertEquals(recordOffsets[store], offset);
-        offset += words[store];
-      }
-      for (const unit of unitsOf({ offset: start, wordCount: offset - start })) {
-        this.#owners[group][unit] = serial;
-        units[group].push(unit);
-      }
-    });
-    const { ids, isDecoded } = tile;
-    const packed = { recordOffsets, units, ids: [...ids], isDecoded, isOwn: false, serial };
-    if (this.#serial % 5000 === 0) this.#dropLost();
-    this.#contents.set(serial, packed);
-    return packed;
-  }
-
-  /** Forgets what was overwritten long ago. */
-  #dropLost(): void {
-    for (const serial of this.#contents.keys()) {
-      if (serial < this.#serial - 5000 && !this.#owners[0].includes(serial)) {
-        this.#contents.delete(serial);
-      }
-    }
-  }
-
-  /** What was written last where records begin. */
-  #find(recordOffsets: readonly number[]): Packed {
-    const serial = this.#owners[0][recordOffsets[0] / EXTENT_UNIT_WORDS];
-    const packed = this.#contents.get(serial)!;
-    assertEquals(packed.recordOffsets, recordOffsets);
-    return packed;
-  }
-
-  #intact(packed: Packed): Packed {
-    packed.units.forEach((units, group) => {
-      for (const unit of units) {
-        const isIntact = this.#owners[group][unit] === packed.serial;
-        if (!isIntact) throw new Error("a packed block is intact");
-      }
-    });
-    return packed;
   }
 
   #store(
@@ -356,10 +354,12 @@ export class FakeDevice {
     assertEquals(firstWindowBlock, windowBlockAt(position));
     const { keptCount = () => BLOCK } = this.#options;
     const kept = Array.from({ length: firstWindowBlock }, (_, block) => keptCount(block));
+    const isMoved = packed.some(({ content }) => content.idsByStore);
+    if (isMoved) return this.#sampleMoved({ slot, listCount, firstWindowBlock }, position);
     assertEquals(listCount, kept.filter((count) => count > 0).length);
     const visible: number[] = [];
     for (const { content, tokenCount } of packed) {
-      visible.push(...this.#intact(content).ids.slice(0, tokenCount));
+      visible.push(...this.#memory.intact(content).ids.slice(0, tokenCount));
     }
     const tileEnd = Math.floor(position / BLOCK);
     for (let index = firstWindowBlock; index <= tileEnd; index++) {
@@ -372,16 +372,23 @@ export class FakeDevice {
     this.#sampled.set(slot, id);
     return id;
   }
-}
 
-function tokenCountOf({ tokenCounts }: Pick<LinkOp, "tokenCounts">): number {
-  const [count = BLOCK, ...others] = tokenCounts ?? [];
-  assert(others.every((other) => other === count), "the records of a block are of the same tokens");
-  return count;
-}
-
-function* unitsOf({ offset, wordCount }: { offset: number; wordCount: number }) {
-  for (let word = offset; word < offset + wordCount; word += EXTENT_UNIT_WORDS) {
-    yield word / EXTENT_UNIT_WORDS;
+  /** The same where stores hold different tokens: reads those of each. */
+  #sampleMoved({ slot, firstWindowBlock }: Reader, position: number): number {
+    const recent: number[] = [];
+    for (let index = firstWindowBlock; index <= Math.floor(position / BLOCK); index++) {
+      recent.push(...this.#tile(slot, index).ids);
+    }
+    const visible = sealedStores(this.#options.arenas).flatMap((store) => {
+      if (store === null) return [];
+      const sealed = this.#directory.get(slot)!.flatMap(({ content }) => {
+        const { ids, idsByStore } = this.#memory.intact(content);
+        return idsByStore?.[store] ?? ids;
+      });
+      return [...sealed, ...recent];
+    });
+    const id = nextToken(visible, this.#options.endPeriod);
+    this.#sampled.set(slot, id);
+    return id;
   }
 }

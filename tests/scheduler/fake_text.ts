@@ -1,5 +1,7 @@
 /** The text that a {@link FakeDevice} gives: each token is a hash of those its row reads. */
 
+import type { KeepMethod, StoreScores } from "../../src/scheduler/keep/method.ts";
+
 /** Tokens of a block. */
 export const BLOCK = 64;
 
@@ -11,6 +13,17 @@ export function nextToken(ids: readonly number[], endPeriod: number): number {
   return value % endPeriod === 0 ? 0 : 1 + value % 5000;
 }
 
+/** Attention that the tokens of a prompt got in a store: any numbers, but always the same. */
+export function fakeScores(ids: readonly number[], store: number): StoreScores {
+  const score = (id: number, token: number, salt: number) =>
+    (Math.imul(id + 7 * token + salt, 0x9e3779b1) >>> 8) / 2 ** 24;
+  const sums = Float32Array.from(ids, (id, token) => score(id, token, store));
+  const lastByHead = [11, 12].map((head) =>
+    Float32Array.from(ids, (id, token) => score(id, token, 100 * store + head) ** 20)
+  );
+  return { sums, lastByHead };
+}
+
 /** All tokens a request must produce, the end token left out. */
 export function expectedTokens(
   promptIds: readonly number[],
@@ -20,17 +33,45 @@ export function expectedTokens(
     endPeriod: number;
     /** Tokens of a block that are read behind the window; all if left out. */
     keptCount?: (blockIndex: number) => number;
+    /** What stays of the prompt, in the stores of these indexes; all if left out. */
+    keep?: { method: KeepMethod; stores: readonly number[] } | null;
   },
 ): number[] {
-  const { keptCount = () => BLOCK } = options;
+  const { keptCount = () => BLOCK, keep } = options;
   const ids = [...promptIds];
+  const kept = keep && keptTokens(promptIds, keep);
   while (ids.length < promptIds.length + options.maxTokens) {
-    const visible = visibleIds(ids, keptCount);
+    const isMoved = kept && ids.length > promptIds.length;
+    const visible = isMoved
+      ? kept.flatMap((own) => visibleMoved(ids, own))
+      : visibleIds(ids, keptCount);
     const id = nextToken(visible, options.endPeriod);
     if (id === 0 && !options.ignoreEos) break;
     ids.push(id);
   }
   return ids.slice(promptIds.length);
+}
+
+/** By store: the sealed tokens of a prompt that a method drops; null if nothing of it is sealed. */
+function keptTokens(
+  promptIds: readonly number[],
+  { method, stores }: { method: KeepMethod; stores: readonly number[] },
+): Set<number>[] | null {
+  const sealedTokenCount = Math.max(0, Math.floor(promptIds.length / BLOCK) - 2) * BLOCK;
+  if (sealedTokenCount === 0) return null;
+  const counts = { promptTokenCount: promptIds.length, sealedTokenCount, sinkCount: 4 };
+  return stores.map((store) => {
+    const kept = new Set(method.choose(fakeScores(promptIds, store), counts));
+    const dropped = new Set<number>();
+    for (let token = 0; token < sealedTokenCount; token++) {
+      if (!kept.has(token)) dropped.add(token);
+    }
+    return dropped;
+  });
+}
+
+function visibleMoved(ids: readonly number[], dropped: ReadonlySet<number>): number[] {
+  return ids.filter((_, position) => !dropped.has(position));
 }
 
 /** What the row of the last token reads: kept blocks, then the window. */

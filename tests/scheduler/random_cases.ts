@@ -31,9 +31,40 @@ export interface Case {
   windowStoreCount?: number;
   /** Raw tiles that a sequence needs before the block it begins at; 2 if left out. */
   rawTileCount?: number;
+  /** What stays of prompts, a request's drawn from these; all if left out. */
+  keeps?: string[];
+  /** Most tokens that a request asks for; 200 if left out. */
+  answerMax?: number;
+  /** Least number of sequences that are admitted. */
+  lifeCountMin?: number;
 }
 
 export const CASES: Case[] = [
+  {
+    why: "less is kept of prompts, by methods mixed, scarce memory and a host",
+    seed: 16,
+    eventCount: 280_000,
+    answerMax: 24,
+    keeps: [
+      "all",
+      "chunkkv:ratio=0.5",
+      "chunkkv:tokens=300,chunk=10",
+      "chunkkv:ratio=0.6,chunk=64,w=64",
+      "chunkkv:budget=auto,theta=0.2",
+      "dbudgetkv:theta=0.1",
+      "dbudgetkv:theta=0.3,rank=attention",
+    ],
+    lifeCountMin: 10_000,
+    windowStoreCount: 1,
+    wordsPerLayer: 4_500,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 20,
+    hitShareMin: 0.05,
+    hostBytes: 200_000,
+    resumeShareMin: 0.02,
+  },
   {
     why: "guesses, scarce memory, shared prefixes and a host",
     seed: 11,

@@ -10,7 +10,9 @@ import type { TokenDrafter } from "../../src/scheduler/drafter.ts";
 import { dropBlocks } from "../../src/scheduler/seal_policies/drop_blocks.ts";
 import type { StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { FakeDevice } from "./fake_device.ts";
+import { keepMethod } from "../../src/scheduler/keep/registry.ts";
+import type { KeepMethod } from "../../src/scheduler/keep/method.ts";
+import { FakeDevice, SINK_COUNT } from "./fake_device.ts";
 import { expectedTokens } from "./fake_text.ts";
 import { type Case, CASES } from "./random_cases.ts";
 
@@ -20,11 +22,18 @@ const ARENA_STORE_COUNTS = [2, 1];
 /** Words of a raw tile: more than any record. */
 const TILE_WORDS = 512;
 
+/** What stays of a prompt, and in which stores. */
+interface Keep {
+  method: KeepMethod;
+  stores: readonly number[];
+}
+
 interface Life {
   promptIds: number[];
   salt: string;
   maxTokens: number;
   ignoreEos: boolean;
+  keep: Keep | null;
   tokens: number[];
   ending: "none" | "finish" | "failed" | "aborted";
 }
@@ -54,6 +63,10 @@ class Run {
   #random: () => number;
   #inFlight: { plan: StepPlan; result: StepResult }[] = [];
   #begun = new Set<number>();
+  #keeps: (Keep | null)[];
+  #answerMax: number;
+  /** Blocks that were made of what stays of prompts. */
+  gatherCount = 0;
   #endPeriod = 150;
   /** Tokens of a block that are read behind the window. */
   #keptCount: (blockIndex: number) => number;
@@ -64,6 +77,7 @@ class Run {
     this.#random = seededRandom(options.seed);
     this.#sharesPrefixes = sharesPrefixes;
     this.#continuedShare = options.continuedShare ?? 0;
+    this.#answerMax = options.answerMax ?? 200;
     const stem = () => Array.from({ length: 700 }, () => this.#randomId());
     this.#stems = [stem(), stem(), stem()];
     this.#stems.push([...this.#stems[0].slice(0, 300), ...stem().slice(300)]);
@@ -75,6 +89,11 @@ class Run {
       draftRowCount = 0,
     } = options;
     const policy = dropBlocks(droppedBlocks);
+    const stores = [0, 1, 2].slice(windowStoreCount);
+    this.#keeps = (options.keeps ?? ["all"]).map((text) => {
+      const method = keepMethod(text);
+      return method && { method, stores };
+    });
     this.#keptCount = (block) => {
       if (!policy.keeps(block)) return 0;
       return options.keepsParts ? 1 + (block * 29 + 40) % 64 : 64;
@@ -98,6 +117,7 @@ class Run {
       recordWordsMin,
       recordWordsMax,
       policy,
+      sinkCount: SINK_COUNT,
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
       blockCost: 0.05,
       ...(draftRowCount > 0
@@ -173,8 +193,9 @@ class Run {
     const random = this.#random;
     const promptIds = this.#drawPrompt();
     const salt = random() < 0.2 ? "tenant" : "";
-    const maxTokens = Math.floor(random() * 200); // 0 only prefills
+    const maxTokens = Math.floor(random() * this.#answerMax); // 0 only prefills
     const ignoreEos = random() < 0.3;
+    const keep = this.#keeps[sequenceId % this.#keeps.length];
     try {
       this.scheduler.admit({
         sequenceId,
@@ -188,6 +209,7 @@ class Run {
         drafts: random() < 0.8,
         isContinued: random() < this.#continuedShare,
         messageEnds: random() < this.#continuedShare ? [70, 200, 201, 450, promptIds.length] : [],
+        keep: keep?.method ?? null,
       });
     } catch (error) {
       assert(error instanceof EngineError, String(error));
@@ -199,6 +221,7 @@ class Run {
       salt,
       maxTokens,
       ignoreEos,
+      keep,
       tokens: [],
       ending: "none",
     });
@@ -234,6 +257,7 @@ class Run {
     }
     if (plan.slice && !plan.slice.isComplete) this.partCount++;
     this.loadCount += plan.loads.length;
+    this.gatherCount += plan.measures.filter(({ gather }) => gather).length;
     if (plan.slice) {
       const { sequenceId, position, ids } = plan.slice;
       if (sequenceId < 0) this.rereadCount += ids.length;
@@ -284,8 +308,9 @@ for (const options of CASES) {
     const random = seededRandom(seed + 1000);
     for (let index = 0; index < eventCount; index++) {
       const kind = random();
-      if (kind < 0.04) run.admit(index);
-      else if (kind < 0.04 * (1 + abortShare * 4)) run.abortOne();
+      const admitShare = options.answerMax ? 0.08 : 0.04;
+      if (kind < admitShare) run.admit(index);
+      else if (kind < admitShare + 0.04 * abortShare * 4) run.abortOne();
       else if (kind < 0.55) run.plan();
       else run.commit();
       run.drain();
@@ -301,6 +326,8 @@ for (const options of CASES) {
     assert(!endings.includes("none"), "every sequence ends");
     assertGreaterOrEqual(endings.filter((ending) => ending === "finish").length, 30);
     assertGreaterOrEqual(run.restartCount, preemptionCountMin);
+    assertGreaterOrEqual(run.lives.size, options.lifeCountMin ?? 0);
+    assertGreaterOrEqual(run.gatherCount, options.keeps ? 1000 : 0);
     const wantedCount = run.answeringRestartCount * (options.resumeShareMin ?? 0);
     assertGreaterOrEqual(run.resumeCount, wantedCount);
     assertGreaterOrEqual(run.aheadCount, 100);

@@ -73,11 +73,6 @@ function sliceShape({ slice }: StepPlan) {
   return slice && [slice.position, slice.ids.length, slice.listCount, slice.isLast];
 }
 
-Deno.test("a policy that needs scores is refused by name", () => {
-  const policy = { id: "heavy-hitters", needsScores: true, keeps: () => true };
-  assertThrows(() => makeScheduler({ policy }), RangeError, "Cannot seal by heavy-hitters");
-});
-
 Deno.test("Scheduler.plan() is null with nothing to run", () => {
   const scheduler = makeScheduler();
   assertEquals(scheduler.plan(), null);

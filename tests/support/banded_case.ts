@@ -81,6 +81,13 @@ export function bandedJobWords(jobs: readonly BandedJob[]): Uint32Array {
   );
 }
 
+/** Tokens of each job and store that are packed, as the kernel that measures binds them. */
+export function packedCounts(jobs: readonly BandedJob[], storeCount = STORE_COUNT): Uint32Array {
+  return Uint32Array.from(
+    jobs.flatMap(({ firstToken }) => new Array<number>(storeCount).fill(64 - firstToken)),
+  );
+}
+
 /** Scratch as quantised on the CPU; the last two jobs are replaced by packs of every band. */
 export function bandedScratch(input: ReturnType<typeof bandedInput>): BandedScratch {
   const { layout, jobs } = input;

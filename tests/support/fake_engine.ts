@@ -96,6 +96,7 @@ const INFO: EngineInfo = {
   stepTokenCountMax: 16,
   sharesPrefixes: true,
   speculates: true,
+  keep: null,
   hostCapacityBytes: 0,
   diskFolder: null,
   storeAddress: null,

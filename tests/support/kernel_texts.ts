@@ -10,6 +10,7 @@ import { AttentionDecodePaperKernel } from "../../src/kernels/attention_decode/p
 import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
+import { AttentionScoresKernel } from "../../src/kernels/attention_scores/raw.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
 import { BlockUnpackInt8Kernel } from "../../src/kernels/block_unpack/int8.ts";
 import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
@@ -18,6 +19,8 @@ import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
 import { ExpertSumKernel } from "../../src/kernels/expert_sum/row.ts";
 import { FinishHeadsKernel } from "../../src/kernels/finish_heads/head.ts";
+import { KvGatherBandedKernel } from "../../src/kernels/kv_gather/banded.ts";
+import { KvGatherRawKernel } from "../../src/kernels/kv_gather/raw.ts";
 import { KvMeasureBandedKernel } from "../../src/kernels/kv_measure/banded.ts";
 import { KvMeasurePaperKernel } from "../../src/kernels/kv_measure/paper.ts";
 import { KvPackBandedKernel } from "../../src/kernels/kv_pack/banded.ts";
@@ -111,6 +114,11 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
     await AttentionPrefillKernel.create(gpu, { ...common, source });
     if (source !== "scratch") await AttentionDecodeRawKernel.create(gpu, { ...common, source });
   }
+  for (const source of ["window", "arena", "scratch"] as const) {
+    const scored = { ...common, source, tokenCountMax: 8192, sinkCount: 4, blocksPerSegment: 8 };
+    await AttentionScoresKernel.create(gpu, { ...scored, hasSinks: false });
+    await AttentionScoresKernel.create(gpu, { ...scored, hasSinks: true });
+  }
   const ring = { tileCount: ringTileCount(512), reach: 512 };
   const inRing = { ...common, source: "window", ring } as const;
   await AttentionPrefillKernel.create(gpu, inRing);
@@ -188,6 +196,8 @@ async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]
   await KvQuantiseBandedKernel.create(gpu, banded);
   await KvMeasureBandedKernel.create(gpu, banded);
   await KvPackBandedKernel.create(gpu, banded);
+  await KvGatherBandedKernel.create(gpu, banded);
+  await KvGatherRawKernel.create(gpu, { shape: model, storeCount });
   await KvQuantiseInt8Kernel.create(gpu, { layout: new Int8Layout(model), storeCount });
   for (const packSize of PACK_SIZES) {
     const layout = new PaperLayout({ ...model, packSize, keyBits: 4, valueBits: 3 });

@@ -24,7 +24,15 @@ export interface ReferenceOptions {
   isRead?: IsRead;
   /** What the cache keeps of each channel of a key or a value. */
   kept?: (value: number) => number;
+  /** Called with the weights of the tokens that a head of a row reads. */
+  onAttention?: OnAttention;
 }
+
+/** Of a layer that makes its own keys; `weights` by position. */
+export type OnAttention = (
+  at: { layer: number; position: number; head: number },
+  weights: readonly number[],
+) => void;
 
 /** Whether the token at `position` reads the keys and values of the one at `other`. */
 export type IsRead = (position: number, other: number) => boolean;
@@ -56,6 +64,7 @@ export function planLogits(
 class ReferenceModel {
   #plan: ModelPlan;
   #isRead: IsRead;
+  #onAttention: OnAttention;
   #kept: (value: number) => number;
   #tensors = new Map<string, Float32Array>();
   /** Keys and values `[layer][position]`, all KV heads in a row. */
@@ -65,10 +74,14 @@ class ReferenceModel {
   constructor(
     file: GgufFile,
     plan: ModelPlan,
-    { isRead = () => true, kept = (value) => value }: Omit<ReferenceOptions, "first">,
+    { isRead = () => true, kept = (value) => value, onAttention = () => {} }: Omit<
+      ReferenceOptions,
+      "first"
+    >,
   ) {
     this.#plan = plan;
     this.#isRead = isRead;
+    this.#onAttention = onAttention;
     this.#kept = kept;
     for (const tensor of file.tensors.values()) {
       const count = tensor.shape.reduce((total, size) => total * size, 1);
@@ -232,6 +245,8 @@ class ReferenceModel {
       const peak = scores.reduce((a, b) => Math.max(a, b), sink);
       const weights = scores.map((score) => Math.exp(score - peak));
       const total = weights.reduce((sum, weight) => sum + weight, Math.exp(sink - peak));
+      const at = { layer: plan.keyValueLayer, position, head };
+      this.#onAttention(at, weights.map((weight) => weight / total));
       values.filter((_, other) => read[other]).forEach((value, index) => {
         for (let c = 0; c < headSize; c++) {
           out[head * headSize + c] += weights[index] / total * value[kvStart + c];

@@ -14,6 +14,7 @@ import type { LayerKeeps } from "../../src/kvcache/cache_shape.ts";
 import { GREEDY } from "../../src/core/sampling.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";
+import type { KeepMethod } from "../../src/scheduler/keep/method.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
 import type { PackOp, StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
 
@@ -48,6 +49,8 @@ export class StepHarness {
       contextLength: number;
       layerKeeps?: readonly LayerKeeps[];
       submitMsMax?: number;
+      /** Whether less may be kept of prompts. */
+      observes?: boolean;
     },
   ): Promise<StepHarness> {
     const model = await loadModel(await readGguf(path), () => {});
@@ -65,9 +68,11 @@ export class StepHarness {
       cacheShape: plan.shape,
       codec,
       ...(options.submitMsMax === undefined ? {} : { submitMsMax: options.submitMsMax }),
+      ...(options.observes ? { observedContextLength: contextLength } : {}),
     });
     const scheduler = new Scheduler({
       ...plan,
+      sinkCount: codec.sinkCount,
       sequenceCountMax: options.slotCount,
       waitingCountMax: 16,
       contextLength: options.contextLength,
@@ -78,8 +83,13 @@ export class StepHarness {
   }
 
   /** Queues a greedy sequence. */
-  admit(sequenceId: number, promptIds: readonly number[], maxTokens: number): void {
-    const request = { sequenceId, promptIds, maxTokens, eosIds: [], ignoreEos: true };
+  admit(
+    sequenceId: number,
+    promptIds: readonly number[],
+    maxTokens: number,
+    keep: KeepMethod | null = null,
+  ): void {
+    const request = { sequenceId, promptIds, maxTokens, eosIds: [], ignoreEos: true, keep };
     this.scheduler.admit(request);
   }
 

@@ -10,8 +10,8 @@ const storeCount = STORE_COUNT;
 const widths = await KvMeasurePaperKernel.create(gpu, { layout: LAYOUT, storeCount });
 const widthsBound = widths.bind(openWorkload(gpu).buffers);
 const bands = await KvMeasureBandedKernel.create(gpu, { layout: BANDED_LAYOUT, storeCount });
-const { jobs, scratchBuffers } = openBandedWorkload(gpu);
-const bandsBound = bands.bind({ jobs, ...scratchBuffers });
+const { packedCounts, scratchBuffers } = openBandedWorkload(gpu);
+const bandsBound = bands.bind({ packedCounts, ...scratchBuffers });
 
 const work = { bytes: STORE_COUNT * CODE_BYTES };
 const group = "kv_measure/banded, a block of 30 layers";

@@ -7,8 +7,8 @@ import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of {@link KvMeasureBandedKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvMeasureBandedBuffers {
-  /** vec4<u32> `[jobs]`, as `kv_quantise/banded` read them. */
-  jobs: GPUBuffer | BufferSlice;
+  /** u32 `[jobs][store]`: tokens that are packed, sinks not among them. */
+  packedCounts: GPUBuffer | BufferSlice;
   /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
   /** `packerWords` of all stores. */
@@ -46,8 +46,8 @@ export class KvMeasureBandedKernel {
   }
 
   /** Binds buffers. */
-  bind({ jobs, codes, bands, sizes }: KvMeasureBandedBuffers): GPUBindGroup {
-    return this.#kernel.bind({ jobs, codes, bands, sizes });
+  bind({ packedCounts, codes, bands, sizes }: KvMeasureBandedBuffers): GPUBindGroup {
+    return this.#kernel.bind({ packed_counts: packedCounts, codes, bands, sizes });
   }
 
   /** Records all stores of `jobCount` jobs. */

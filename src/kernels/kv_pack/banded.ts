@@ -5,10 +5,12 @@ import {
   PLANE_WORDS,
   TOKEN_STEP_WORDS,
 } from "../../codec/banded/layout.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { BAND_CHOICE_TEXT, STRETCH_TEXT } from "../text/banded.ts";
+import { NO_RECORD } from "../kv_gather/gathers.ts";
 import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** A measured block to pack. */
@@ -17,8 +19,10 @@ export interface PackBandedJob {
   scratchIndex: number;
   /** Tokens before it are sinks: 0, or the layout's sinks. */
   firstToken: number;
-  /** Word offset of each store's record in its arena, by store; multiples of 4. */
+  /** Word offset of each store's record in its arena, by store; multiples of 4, or NO_RECORD. */
   targets: ArrayLike<number>;
+  /** Tokens that are packed, sinks not among them, by store; all behind the first if left out. */
+  packedCounts?: ArrayLike<number>;
 }
 
 /** Buffers of one arena of {@link KvPackBandedKernel}; scratch as in `codec/scratch.ts`. */
@@ -39,18 +43,24 @@ export interface KvPackBandedBuffers {
   arena: GPUBuffer | BufferSlice;
 }
 
-/** The contents of a buffer of jobs: scratch entry, first token and targets of each. */
+/** The contents of a buffer of jobs: scratch entry, first token, targets and tokens of each. */
 export function packBandedJobWords(jobs: readonly PackBandedJob[]): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
-    jobs.flatMap(({ scratchIndex, firstToken, targets }) => [
+    jobs.flatMap(({ scratchIndex, firstToken, targets, packedCounts }) => [
       scratchIndex,
       firstToken,
       ...Array.from(targets),
+      ...Array.from(targets, (_, store) => packedCounts?.[store] ?? BLOCK_TOKEN_COUNT - firstToken),
     ]),
   );
 }
 
-const SECTION_TEXT = constantsPart({ PLANE_WORDS, PAYLOAD_WORDS_MAX, TOKEN_STEP_WORDS });
+const SECTION_TEXT = constantsPart({
+  PLANE_WORDS,
+  PAYLOAD_WORDS_MAX,
+  TOKEN_STEP_WORDS,
+  NO_RECORD,
+});
 
 /** Writes measured blocks into an arena as whole banded records. FORMAT.md section 7.5. */
 export class KvPackBandedKernel {

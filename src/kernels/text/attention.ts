@@ -101,8 +101,11 @@ ${stores.join("")}}
   return text;
 }
 
-/** Beyond 20, tanh is 1 in f32; some drivers make NaN of a much larger argument. */
-function cappedText(softCap: number | null): string {
+/**
+ * Text of `capped(scores)`, of `Heads`. Beyond 20, tanh is 1 in f32; some drivers make NaN of a
+ * much larger argument.
+ */
+export function cappedText(softCap: number | null): string {
   if (softCap === null) return "fn capped(scores: Heads) -> Heads {\n  return scores;\n}\n";
   const cap = Number.isInteger(softCap) ? `${softCap}.0` : String(softCap);
   return `fn capped(scores: Heads) -> Heads {

@@ -52,7 +52,12 @@ const TOKENS_AT_A_TIME_MAX = 4;
 
 const WHOLE_RING: RingShape = { tileCount: WINDOW_TILE_COUNT, reach: null };
 
-const SOURCES = { window: fromWindow, arena: fromArena, scratch: fromScratch };
+/** WGSL text of each source; needs the constants of {@link rawTilesText}. */
+export const TILE_SOURCES: Readonly<Record<TileSource, string>> = {
+  window: fromWindow,
+  arena: fromArena,
+  scratch: fromScratch,
+};
 
 /** Text to append to a kernel that defines its queries' rows; `group` says how many there are. */
 export function rawTilesText(
@@ -100,7 +105,7 @@ function textOfRounds(
     constants,
     headsText(group, shape),
     seenText(group),
-    SOURCES[source],
+    TILE_SOURCES[source],
     ROW_TEXT,
     lanes.text,
   ]

@@ -9,6 +9,11 @@ import { packerWords, quantiserWords, readerWords } from "../../codec/banded/tab
 import type { Gpu } from "../../gpu/gpu.ts";
 import { AttentionDecodeBandedKernel } from "../../kernels/attention_decode/banded.ts";
 import { BlockUnpackBandedKernel } from "../../kernels/block_unpack/banded.ts";
+import {
+  type KvGatherBandedBuffers,
+  KvGatherBandedKernel,
+} from "../../kernels/kv_gather/banded.ts";
+import { GATHER_WORDS, type GatherJob, gatherWords } from "../../kernels/kv_gather/gathers.ts";
 import { KvMeasureBandedKernel } from "../../kernels/kv_measure/banded.ts";
 import { KvPackBandedKernel, packBandedJobWords } from "../../kernels/kv_pack/banded.ts";
 import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
@@ -49,20 +54,27 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   const noTargets = { scratchIndex: 0, firstToken: 0, targets: new Uint32Array(storeCount) };
   const jobWords = packBandedJobWords([noTargets]).length;
   const packJobs = slotBuffer(gpu, options, ["pack jobs", jobWords]);
+  const packedCounts = slotBuffer(gpu, options, ["packed counts", storeCount]);
   const measured = { ...scratch, jobs: scratch.measureJobs, sinks, bands };
   const boundQuantise = sealed.map(({ window }, store) =>
     quantise.bind({ ...measured, window, tables: tables[store] }, store)
   );
-  const boundMeasure = measure.bind(measured);
+  const boundMeasure = measure.bind({ ...measured, packedCounts });
+  const gather = await createGather(gpu, options, measured);
   const boundPack = sealedGroups.map(({ first }, group) =>
     pack.bind({ ...measured, jobs: packJobs, arena: cache.arenas[group] }, first)
   );
   return {
     layout: sealLayout(codec),
     ...scratch,
-    recordMeasures(pass, jobCount) {
-      for (const bound of boundQuantise) quantise.record(pass, bound, jobCount);
-      measure.record(pass, boundMeasure, jobCount);
+    recordMeasures(pass, measures) {
+      const { quantisedCount, gathers: jobs } = measures;
+      gpu.write(packedCounts, 0, Uint32Array.from(measures.packedCounts.flat()));
+      if (quantisedCount > 0) {
+        for (const bound of boundQuantise) quantise.record(pass, bound, quantisedCount);
+      }
+      gather.record(pass, jobs);
+      measure.record(pass, boundMeasure, quantisedCount + jobs.length);
     },
     recordPacks(encoder, packs) {
       gpu.write(packJobs, 0, packBandedJobWords(packs));
@@ -70,9 +82,38 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
     },
     destroy() {
       const own = [...Object.values(scratch), ...tables, bands, sinks, packJobs];
-      for (const buffer of own) gpu.destroyBuffer(buffer);
+      for (const buffer of [...own, packedCounts]) gpu.destroyBuffer(buffer);
+      gather.destroy();
       quantise.destroy();
       pack.destroy();
+    },
+  };
+}
+
+/** What puts blocks together of tokens of others, bound to scratch. */
+async function createGather(
+  gpu: Gpu,
+  options: CodecCache<BandedCodec>,
+  scratch: Omit<KvGatherBandedBuffers, "gathers" | "arena">,
+) {
+  const { cache, codec: { layout } } = options;
+  const { length: storeCount } = cache.sealed;
+  const gathers = slotBuffer(gpu, options, ["gathers", storeCount * GATHER_WORDS]);
+  const kernel = await KvGatherBandedKernel.create(gpu, { layout, storeCount });
+  const bound = cache.sealedGroups.map(({ first }, group) =>
+    kernel.bind({ ...scratch, gathers, arena: cache.arenas[group] }, first)
+  );
+  return {
+    record(pass: GPUComputePassEncoder, jobs: readonly GatherJob[]): void {
+      if (jobs.length === 0) return;
+      gpu.write(gathers, 0, gatherWords(jobs));
+      cache.sealedGroups.forEach(({ count }, group) => {
+        kernel.record(pass, bound[group], { jobCount: jobs.length, storeCount: count });
+      });
+    },
+    destroy(): void {
+      gpu.destroyBuffer(gathers);
+      kernel.destroy();
     },
   };
 }
@@ -95,6 +136,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): Blo
 
 /** The device half of `banded`. */
 export const BANDED_DEVICE: DeviceCodec<BandedCodec> = {
+  gatherGap: () => null,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

@@ -15,8 +15,13 @@ export interface CodecCache<C> {
   codec: C;
 }
 
+/** Why blocks of a codec cannot be made of parts of others. */
+export const NO_GATHER_KERNEL = "no kernel puts parts of its records together";
+
 /** Kernels of one codec. */
 export interface DeviceCodec<C> {
+  /** Why blocks cannot be made of parts of others; null if they can. */
+  gatherGap(codec: C): string | null;
   /** Makes what seals blocks of a cache. */
   createSealer(gpu: Gpu, options: CodecCache<C>): Promise<Sealer>;
   /** Makes what attention reads blocks of a cache with. */

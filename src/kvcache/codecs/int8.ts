@@ -14,7 +14,7 @@ import { KvQuantiseInt8Kernel } from "../../kernels/kv_quantise/int8.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { JOB_WORDS, slotBuffer } from "../seal_scratch.ts";
-import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+import { type CodecCache, type DeviceCodec, NO_GATHER_KERNEL } from "./device_codec.ts";
 
 /** Nothing is measured: a side has half of each record, of which its scales are no payload. */
 function sealLayout({ layout }: Int8Codec): SealLayout {
@@ -49,7 +49,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<
     measureJobs,
     sizes: null,
     flags,
-    recordMeasures(pass, jobCount) {
+    recordMeasures(pass, { quantisedCount: jobCount }) {
       for (const one of bound) quantise.record(pass, one, jobCount);
     },
     recordPacks(encoder, packs) {
@@ -79,6 +79,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<Int8Codec>): Block
 
 /** The device half of `int8`. */
 export const INT8_DEVICE: DeviceCodec<Int8Codec> = {
+  gatherGap: () => NO_GATHER_KERNEL,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

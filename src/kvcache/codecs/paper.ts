@@ -17,7 +17,7 @@ import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, recordByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
-import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+import { type CodecCache, type DeviceCodec, NO_GATHER_KERNEL } from "./device_codec.ts";
 
 /** A side has its token parameters, and half of the section table. */
 function sealLayout({ layout }: PaperCodec): SealLayout {
@@ -63,7 +63,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
   return {
     layout: sealLayout(codec),
     ...scratch,
-    recordMeasures(pass, jobCount) {
+    recordMeasures(pass, { quantisedCount: jobCount }) {
       for (const bound of boundQuantise) quantise.record(pass, bound, jobCount);
       if (repack && boundRepack) repack.record(pass, boundRepack, jobCount);
       measure.record(pass, boundMeasure, jobCount);
@@ -98,6 +98,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): Bloc
 
 /** The device half of `paper`. */
 export const PAPER_DEVICE: DeviceCodec<PaperCodec> = {
+  gatherGap: () => NO_GATHER_KERNEL,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

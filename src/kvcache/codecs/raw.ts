@@ -12,33 +12,54 @@ import { AttentionDecodeRawKernel } from "../../kernels/attention_decode/raw.ts"
 import { AttentionPrefillKernel } from "../../kernels/attention_prefill/raw.ts";
 import type { MeasureOp, PackOp, StepResult } from "../../scheduler/step_plan.ts";
 import { type BlockReaders, directReader, type ReaderOptions } from "../block_reader.ts";
+import { gatherJob } from "../block_sealer.ts";
 import type { KvCache } from "../kv_cache.ts";
-import type { Sealer } from "../sealer.ts";
+import { gatheredCounts, type Sealer } from "../sealer.ts";
 import type { DeviceCodec } from "./device_codec.ts";
+import { RawGathers } from "./raw_gathers.ts";
 
-/** A block is a copy of its raw tiles. */
+/** A block is a copy of its raw tiles, or of tiles that are gathered. */
 class RawSealer implements Sealer {
   readonly resultSizeBytes = 0;
   #cache: KvCache;
+  #gathers: RawGathers;
+  /** Which of the blocks measured last are gathered. */
+  #gathered = new Set<number>();
 
-  constructor(cache: KvCache) {
+  constructor(cache: KvCache, gathers: RawGathers) {
     this.#cache = cache;
+    this.#gathers = gathers;
   }
 
   recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
-    for (const pack of packs) this.#cache.recordSealedCopy(encoder, pack);
+    for (const pack of packs) {
+      if (this.#gathered.has(pack.jobIndex)) this.#gathers.recordPack(encoder, pack);
+      else this.#cache.recordSealedCopy(encoder, pack);
+    }
   }
 
-  recordMeasures(): void {}
+  recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
+    const { sealed } = this.#cache;
+    const jobs = measures.flatMap(({ gather }, scratchIndex) =>
+      gather ? [gatherJob(gather, { scratchIndex, sealed })] : []
+    );
+    this.#gathered = new Set(jobs.map(({ scratchIndex }) => scratchIndex));
+    this.#gathers.record(encoder, jobs);
+  }
 
   recordResultCopy(): void {}
 
-  readResults(measures: readonly MeasureOp[]): Pick<StepResult, "recordWords" | "refused"> {
+  readResults(
+    measures: readonly MeasureOp[],
+  ): Pick<StepResult, "recordWords" | "refused" | "tokenCounts"> {
     const { stores, tileWords } = this.#cache.shape;
     invariant(tileWords % RECORD_ALIGN_WORDS === 0, "raw tiles are whole record units");
-    const words = stores.map((store) => store.isSealed ? store.tileWords : 0);
-    const recordWords = measures.map(() => words);
-    return { recordWords, refused: [] };
+    const recordWords = measures.map(({ gather }) =>
+      stores.map((own, store) =>
+        own.isSealed && gather?.tokenCounts[store] !== 0 ? own.tileWords : 0
+      )
+    );
+    return { recordWords, refused: [], ...gatheredCounts(measures, stores.length) };
   }
 
   bitsPerElement(): { k: number; v: number } {
@@ -49,7 +70,9 @@ class RawSealer implements Sealer {
     return { k: 16, v: 16 };
   }
 
-  destroy(): void {}
+  destroy(): void {
+    this.#gathers.destroy();
+  }
 }
 
 function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
@@ -70,13 +93,18 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
       );
     },
     async slice(options) {
-      const { q, rows, slice, partials } = options;
+      const { q, rows, slice, partials, scorer } = options;
       const kernel = await AttentionPrefillKernel.create(gpu, kernelOptions(options));
-      return directReader(
+      const reader = directReader(
         options,
         kernel,
         (layer) => kernel.bind({ q, rows, slice, partials, ...sourceOf(layer) }),
       );
+      const scored = await scorer?.bindSealed("arena");
+      return {
+        ...reader,
+        recordScores: (pass, layer, blockCount) => scored?.record(pass, { layer, blockCount }),
+      };
     },
     destroy() {},
   };
@@ -84,6 +112,7 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
 
 /** The device half of `raw`. */
 export const RAW_DEVICE: DeviceCodec<RawCodec> = {
-  createSealer: (_, { cache }) => Promise.resolve(new RawSealer(cache)),
+  gatherGap: () => null,
+  createSealer: async (gpu, { cache }) => new RawSealer(cache, await RawGathers.create(gpu, cache)),
   createReaders,
 };

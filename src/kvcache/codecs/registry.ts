@@ -26,6 +26,11 @@ function deviceOf<Id extends CodecId>(id: Id): DeviceCodec<CodecOf<Id>> {
   return DEVICE_CODECS[id];
 }
 
+/** Why blocks of a codec cannot be made of parts of others; null if they can. */
+export function gatherGap(codec: AnyCodec): string | null {
+  return deviceOf(codec.id).gatherGap(codec);
+}
+
 /** Makes what seals blocks of a cache. */
 export async function createSealer(gpu: Gpu, options: CodecCache<AnyCodec>): Promise<Sealer> {
   return await deviceOf(options.codec.id).createSealer(gpu, options);

@@ -9,7 +9,7 @@ import type { BandedJob, BandedScratch } from "../kv_quantise/banded.ts";
 export function kvMeasureBandedReference(
   layout: BandedLayout,
   scratch: Pick<BandedScratch, "codes" | "params">,
-  input: { jobs: readonly BandedJob[]; tables: readonly BandedTables[] },
+  input: { jobs: readonly Pick<BandedJob, "firstToken">[]; tables: readonly BandedTables[] },
 ): Uint32Array {
   const { jobs, tables } = input;
   const sizes = new Uint32Array(jobs.length * tables.length * layout.sectionCount);
@@ -27,10 +27,10 @@ export function kvMeasureBandedReference(
 export function bandedSource(
   layout: BandedLayout,
   scratch: Pick<BandedScratch, "codes" | "params">,
-  at: { entry: number; firstToken: number; tables: BandedTables },
+  at: { entry: number; firstToken: number; packedCount?: number; tables: BandedTables },
 ): BandedSource {
   const { entry, firstToken, tables } = at;
-  const tokenCount = BLOCK_TOKEN_COUNT - firstToken;
+  const tokenCount = at.packedCount ?? BLOCK_TOKEN_COUNT - firstToken;
   const block = scratchBlock(layout, scratch, { entry, tokenCount });
   return { block, tables };
 }

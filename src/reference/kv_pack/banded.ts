@@ -9,17 +9,27 @@ export function kvPackBandedReference(
   layout: BandedLayout,
   scratch: BandedScratch,
   input: {
-    jobs: readonly { scratchIndex: number; firstToken: number; targets: ArrayLike<number> }[];
+    jobs: readonly {
+      scratchIndex: number;
+      firstToken: number;
+      targets: ArrayLike<number>;
+      packedCounts?: ArrayLike<number>;
+    }[];
     tables: readonly BandedTables[];
   },
   arena: Uint32Array,
 ): void {
   const { jobs, tables } = input;
   const sinkWords = layout.sinkWords(true);
-  for (const { scratchIndex, firstToken, targets } of jobs) {
+  for (const { scratchIndex, firstToken, targets, packedCounts } of jobs) {
     for (let store = 0; store < tables.length; store++) {
       const entry = scratchIndex * tables.length + store;
-      const source = bandedSource(layout, scratch, { entry, firstToken, tables: tables[store] });
+      const source = bandedSource(layout, scratch, {
+        entry,
+        firstToken,
+        tables: tables[store],
+        ...(packedCounts ? { packedCount: packedCounts[store] } : {}),
+      });
       const start = entry * sinkWords;
       const sinks = scratch.sinks.subarray(start, start + (firstToken > 0 ? sinkWords : 0));
       arena.set(packBanded(layout, source, sinks), targets[store]);

@@ -20,7 +20,6 @@ export function dropBlocks(blocks: readonly number[]): SealPolicy {
   const sorted = [...dropped].sort((a, b) => a - b);
   return {
     id: `drop-blocks ${sorted.join(" ")}`,
-    needsScores: false,
     keeps: (blockIndex) => !dropped.has(blockIndex),
   };
 }

@@ -1,4 +1,4 @@
 import type { SealPolicy } from "./policy.ts";
 
 /** Every block is kept. */
-export const KEEP_ALL: SealPolicy = { id: null, needsScores: false, keeps: () => true };
+export const KEEP_ALL: SealPolicy = { id: null, keeps: () => true };

@@ -9,8 +9,6 @@
 export interface SealPolicy {
   /** Stands for the policy and its settings in the names of blocks; null if it keeps everything. */
   readonly id: string | null;
-  /** Whether it wants the attention that each token got. Refused so far: no kernel sums it up. */
-  readonly needsScores: boolean;
   /** Whether a block is kept. It must not depend on anything but the block's index. */
   keeps(blockIndex: number): boolean;
 }

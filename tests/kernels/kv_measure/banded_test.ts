@@ -5,9 +5,9 @@ import { assertSameBits } from "../../support/attention_case.ts";
 import {
   BANDED_CASES,
   bandedInput,
-  bandedJobWords,
   bandedScratch,
   caseName,
+  packedCounts,
   STORE_COUNT,
 } from "../../support/banded_case.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
@@ -22,7 +22,7 @@ for (const bandedCase of BANDED_CASES) {
     const kernel = await KvMeasureBandedKernel.create(gpu, { layout, storeCount: STORE_COUNT });
     const sizes = gpu.createBuffer("sizes", expected.byteLength);
     const bound = kernel.bind({
-      jobs: gpu.createBufferWith("jobs", bandedJobWords(jobs)),
+      packedCounts: gpu.createBufferWith("packed counts", packedCounts(jobs)),
       codes: gpu.createBufferWith("codes", scratch.codes),
       bands: gpu.createBufferWith("bands", packerWords(input.tables)),
       sizes,

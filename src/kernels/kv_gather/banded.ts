@@ -1,0 +1,87 @@
+import bandWord from "../../../shaders/lib/band_word.wgsl" with { type: "text" };
+import source from "../../../shaders/kv_gather/banded.wgsl" with { type: "text" };
+import { type BandedLayout, PLANE_WORDS, TOKEN_STEP_WORDS } from "../../codec/banded/layout.ts";
+import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
+import { SCRATCH_TEXT } from "../text/block.ts";
+import { GATHER_WORDS, HEADER_WORDS, NO_RECORD } from "./gathers.ts";
+
+/** Buffers of one arena of {@link KvGatherBandedKernel}; scratch as in `codec/scratch.ts`. */
+export interface KvGatherBandedBuffers {
+  /** `gatherWords`. */
+  gathers: GPUBuffer | BufferSlice;
+  /** Packed blocks. */
+  arena: GPUBuffer | BufferSlice;
+  /** `packerWords` of all stores. */
+  bands: GPUBuffer | BufferSlice;
+  /** Codes of all stores; written. */
+  codes: GPUBuffer | BufferSlice;
+  /** Token steps of all stores; written. */
+  params: GPUBuffer | BufferSlice;
+  /** Sinks of all stores; written for gathers that have some. */
+  sinks: GPUBuffer | BufferSlice;
+}
+
+const TEXT = constantsPart({
+  PLANE_WORDS,
+  TOKEN_STEP_WORDS,
+  PACK_SIZE: UNIT_TOKEN_COUNT,
+  GATHER_WORDS,
+  HEADER_WORDS,
+  NO_RECORD,
+});
+
+/** Puts codes of packed tokens into scratch as they are, for a block that is made of them. */
+export class KvGatherBandedKernel {
+  #kernel: Kernel;
+  #sectionCount: number;
+  /** u32: the first store of each binding. */
+  #firstStores: GPUBuffer[] = [];
+
+  private constructor(kernel: Kernel, sectionCount: number) {
+    this.#kernel = kernel;
+    this.#sectionCount = sectionCount;
+  }
+
+  /** Compiles for a layout. */
+  static async create(
+    gpu: Gpu,
+    options: { layout: BandedLayout; storeCount: number },
+  ): Promise<KvGatherBandedKernel> {
+    const { layout, storeCount } = options;
+    const constants = {
+      KV_HEAD_COUNT: layout.kvHeadCount,
+      HEAD_SIZE: layout.headSize,
+      STORE_COUNT: storeCount,
+      SINK_COUNT: layout.sinkCount,
+    };
+    const code = [source, bandWord, SCRATCH_TEXT, TEXT].join("\n");
+    const kernel = await Kernel.create(gpu, { label: "kv_gather/banded", code, constants });
+    return new KvGatherBandedKernel(kernel, layout.sectionCount);
+  }
+
+  /** Binds the buffers for the arena whose first store is `firstStore`. */
+  bind(buffers: KvGatherBandedBuffers, firstStore: number): GPUBindGroup {
+    const { gathers, arena, bands, codes, params, sinks } = buffers;
+    const store = this.#kernel.gpu.createUniformWith("kv_gather/banded store", firstStore);
+    this.#firstStores.push(store);
+    const scratch = { codes, params, sinks };
+    return this.#kernel.bind({ gathers, arena, bands, ...scratch, first_store: store });
+  }
+
+  /** Records `jobCount` gathers of the `storeCount` stores of the bound arena. */
+  record(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    counts: { jobCount: number; storeCount: number },
+  ): void {
+    this.#kernel.dispatch(pass, bound, this.#sectionCount, counts.storeCount, counts.jobCount);
+  }
+
+  /** Frees what its bindings hold beside the caller's buffers. */
+  destroy(): void {
+    for (const buffer of this.#firstStores) this.#kernel.gpu.destroyBuffer(buffer);
+  }
+}

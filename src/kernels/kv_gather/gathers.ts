@@ -1,0 +1,38 @@
+/**
+ * The contents of a buffer of gathers, which kernels of all codecs read alike.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+
+/** Words before the sources of a store. */
+export const HEADER_WORDS = 4;
+/** Words of one store of a gather. */
+export const GATHER_WORDS: number = HEADER_WORDS + 2 * BLOCK_TOKEN_COUNT;
+/** In the place of a record that there is not. */
+export const NO_RECORD = 0xffffffff;
+
+/** One block to put together of the tokens of others. */
+export interface GatherJob {
+  /** Entry of the scratch buffers that it is put in. */
+  scratchIndex: number;
+  /** By store: `{word of the record, place}` of each token. */
+  sources: readonly Uint32Array[];
+  /** By store: the record with the sinks; null if the block has none. */
+  sinkRecords: readonly number[] | null;
+}
+
+/** u32 `[gather][store][GATHER_WORDS]`. */
+export function gatherWords(jobs: readonly GatherJob[]): Uint32Array<ArrayBuffer> {
+  const storeCount = jobs[0]?.sources.length ?? 0;
+  const words = new Uint32Array(jobs.length * storeCount * GATHER_WORDS);
+  for (const [index, { scratchIndex, sources, sinkRecords }] of jobs.entries()) {
+    for (const [store, own] of sources.entries()) {
+      const start = (index * storeCount + store) * GATHER_WORDS;
+      words.set([scratchIndex, own.length / 2, sinkRecords?.[store] ?? NO_RECORD, 0], start);
+      words.set(own, start + HEADER_WORDS);
+    }
+  }
+  return words;
+}

@@ -1,0 +1,149 @@
+/**
+ * The attention that tokens of prompts got from their last queries, on the device: sums for each
+ * slot, and what one last query gave by head.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
+import { ReadBack } from "../gpu/read_back.ts";
+import { observedWords } from "../kernels/attention_scores/raw.ts";
+import type { SliceObservation } from "../scheduler/keep/keeping.ts";
+import type { StoreScores } from "../scheduler/keep/method.ts";
+import type { PrefillSlice, StepResult } from "../scheduler/step_plan.ts";
+import type { KvCache } from "./kv_cache.ts";
+
+/** Words of the uniform that says which rows count. */
+const OBSERVED_WORDS = 4;
+
+/** Scores on their way to the host. */
+export interface StagedScores {
+  readBack: ReadBack;
+  /** By store; null for one that seals nothing. */
+  stores: readonly ({ offset: number; headCount: number } | null | "as before")[];
+  tokenCount: number;
+  sizeBytes: number;
+}
+
+/** Buffers of one cache. */
+export class PromptScores {
+  /** Tokens of a sequence that there is room for. */
+  readonly tokenCountMax: number;
+  /** First tokens that a first record has behind the others. */
+  readonly sinkCount: number;
+  /** Of `observedWords`. */
+  readonly observed: GPUBuffer;
+  #gpu: Gpu;
+  #cache: KvCache;
+  #queryHeadCount: number;
+  /** By store: f32 `[slots + query heads][tokenCountMax]`. */
+  #scores: (GPUBuffer | null)[];
+  #observation: SliceObservation | null = null;
+
+  /** Allocates them for all sealed stores. */
+  constructor(
+    gpu: Gpu,
+    cache: KvCache,
+    options: { queryHeadCount: number; sinkCount: number; contextLength: number },
+  ) {
+    this.#gpu = gpu;
+    this.#cache = cache;
+    this.#queryHeadCount = options.queryHeadCount;
+    this.sinkCount = options.sinkCount;
+    this.tokenCountMax = Math.ceil(options.contextLength / BLOCK_TOKEN_COUNT) * BLOCK_TOKEN_COUNT;
+    const rowCount = cache.shape.slotCount + options.queryHeadCount;
+    const sizeBytes = rowCount * this.tokenCountMax * WORD_SIZE_BYTES;
+    this.#scores = cache.shape.stores.map(({ isSealed }, store) =>
+      isSealed ? gpu.createBuffer(`scores ${store}`, sizeBytes) : null
+    );
+    this.observed = gpu.createBuffer("observed rows", OBSERVED_WORDS * WORD_SIZE_BYTES, {
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+  }
+
+  /** Where the scores of the store of a layer go; null if the layer's own are not summed up. */
+  scoresOf(layer: number): BufferSlice | null {
+    const store = this.#cache.storeOf(layer);
+    const buffer = this.#scores[store];
+    const isOwn = this.#cache.shape.stores[store].layer === layer;
+    return isOwn && buffer ? { buffer, offset: 0, size: buffer.size } : null;
+  }
+
+  /** Says what of the slice recorded next is observed. */
+  begin(slice: PrefillSlice): void {
+    this.#observation = slice.observed ?? null;
+    if (this.#observation === null) return;
+    const { firstRow, isFirst, needsLastQuery } = this.#observation;
+    const { slotCount } = this.#cache.shape;
+    const lastStart = needsLastQuery ? slotCount * this.tokenCountMax : 0;
+    const rowCount = slice.ids.length;
+    this.#gpu.write(this.observed, 0, observedWords({ firstRow, rowCount, isFirst, lastStart }));
+  }
+
+  /** Whether the attention of a layer is summed up in the slice that was begun. */
+  isObserved(layer: number): boolean {
+    if (this.#observation === null || this.scoresOf(layer) === null) return false;
+    return this.#isFirstOfItsOwn(this.#cache.storeOf(layer));
+  }
+
+  /** Records the copy of what a prompt got, once its last slice is recorded; null if nothing. */
+  recordCopy(encoder: GPUCommandEncoder, slice: PrefillSlice | null): StagedScores | null {
+    if (!slice?.observed || !slice.isLast) return null;
+    const tokenCount = slice.position + slice.ids.length;
+    const headCount = slice.observed.needsLastQuery ? this.#queryHeadCount : 0;
+    const rowBytes = tokenCount * WORD_SIZE_BYTES;
+    let sizeBytes = 0;
+    const stores = this.#scores.map((buffer, store) => {
+      if (buffer === null) return null;
+      if (!this.#isFirstOfItsOwn(store)) return "as before";
+      const offset = sizeBytes;
+      sizeBytes += (1 + headCount) * rowBytes;
+      return { offset, headCount };
+    });
+    const readBack = ReadBack.create(this.#gpu, "prompt scores", sizeBytes);
+    for (const [store, place] of stores.entries()) {
+      if (place === null || place === "as before") continue;
+      for (let row = 0; row <= headCount; row++) {
+        const from = row === 0 ? slice.slot : this.#cache.shape.slotCount + row - 1;
+        readBack.recordCopy(encoder, this.#scores[store]!, {
+          offsetBytes: from * this.tokenCountMax * WORD_SIZE_BYTES,
+          sizeBytes: rowBytes,
+          targetOffsetBytes: place.offset + row * rowBytes,
+        });
+      }
+    }
+    return { readBack, stores, tokenCount, sizeBytes };
+  }
+
+  /** Reads the scores of a submitted step. */
+  async read(staged: StagedScores | null): Promise<Pick<StepResult, "scores">> {
+    if (staged === null) return {};
+    const { readBack, stores, tokenCount, sizeBytes } = staged;
+    const values = new Float32Array(await readBack.read(sizeBytes));
+    readBack.destroy();
+    const scores = stores.map((place): StoreScores | null | "as before" => {
+      if (place === null || place === "as before") return place;
+      const start = place.offset / WORD_SIZE_BYTES;
+      const [sums, ...lastByHead] = Array.from(
+        { length: 1 + place.headCount },
+        (_, row) => values.subarray(start + row * tokenCount, start + (row + 1) * tokenCount),
+      );
+      return { sums, lastByHead };
+    });
+    return { scores };
+  }
+
+  /** Frees its buffers. */
+  destroy(): void {
+    for (const buffer of [...this.#scores, this.observed]) {
+      if (buffer) this.#gpu.destroyBuffer(buffer);
+    }
+  }
+
+  /** Whether a store is the first of those that keep the same. */
+  #isFirstOfItsOwn(store: number): boolean {
+    const index = this.#cache.sealed.findIndex((sealed) => sealed.store === store);
+    return index % this.#observation!.storesTogether === 0;
+  }
+}

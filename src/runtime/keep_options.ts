@@ -1,0 +1,40 @@
+/**
+ * Which methods can keep less of prompts in a cache.
+ *
+ * @module
+ */
+
+import type { AnyCodec } from "../codec/registry.ts";
+import { EngineError } from "../core/errors.ts";
+import { gatherGap } from "../kvcache/codecs/registry.ts";
+import type { KeepMethod } from "../scheduler/keep/method.ts";
+import { keepMethod } from "../scheduler/keep/registry.ts";
+import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
+
+/**
+ * The method that a text asks for, for a cache of a codec; null if it asks for everything.
+ *
+ * @throws {EngineError} `invalid_request` naming what is wrong, or what it cannot be put together
+ * with.
+ */
+export function checkedKeep(
+  text: string,
+  codec: AnyCodec,
+  policy: SealPolicy | null = null,
+): KeepMethod | null {
+  const gap = gatherGap(codec);
+  if (gap !== null) refuse(`Cannot use --keep with --profile ${codec.profile.name}: ${gap}`);
+  if (policy !== null && policy.id !== null) {
+    refuse(`Cannot use --keep with seal policy ${policy.id}: both say which tokens stay`);
+  }
+  try {
+    return keepMethod(text);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return refuse(error.message);
+  }
+}
+
+function refuse(message: string): never {
+  throw new EngineError("invalid_request", message, { param: "keep" });
+}

@@ -1,0 +1,124 @@
+/** What the device moves of a prompt, against references of the model and of the papers. */
+
+import { assertEquals } from "@std/assert";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import type { StoreScores } from "../../src/scheduler/keep/method.ts";
+import { keepMethod } from "../../src/scheduler/keep/registry.ts";
+import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { chunkKvReference, dBudgetKvReference } from "../scheduler/keep_reference.ts";
+import { defaultModelPath } from "../support/default_model.ts";
+import { assertNear } from "../support/numeric.ts";
+import { referenceLogits } from "../support/reference_model.ts";
+import { StepHarness } from "../support/step_harness.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+
+/** f16 keys (relative error 2^-11) of a few layers. */
+const NMSE_MAX = 1e-5;
+
+const METHODS = [
+  "chunkkv:ratio=0.6",
+  "chunkkv:tokens=200,chunk=10,w=64",
+  "dbudgetkv:theta=0.05",
+  "dbudgetkv:theta=0.2,rank=attention,w=16",
+];
+
+/** What the paper keeps, by the reference of its method. */
+function expectedTokens(text: string, scores: StoreScores, promptTokenCount: number): number[] {
+  const sealedTokenCount = (Math.floor(promptTokenCount / 64) - 2) * 64;
+  const counts = { promptTokenCount, sealedTokenCount, sinkCount: 4 };
+  const setting = (name: string) => new RegExp(`${name}=([^,]+)`).exec(text)?.[1];
+  if (text.startsWith("dbudgetkv")) {
+    const rank = setting("rank") === "attention" ? "attention" : "position";
+    return dBudgetKvReference(scores, counts, { theta: Number(setting("theta")), rank });
+  }
+  const ratio = Number(setting("ratio"));
+  const budget = Number(setting("tokens") ?? Math.floor(ratio * promptTokenCount));
+  return chunkKvReference(scores, counts, { chunkSize: Number(setting("chunk") ?? 16), budget });
+}
+
+/** Runs a prompt; by store what it got and the tokens that moved, read from the steps. */
+async function runPrompt(harness: StepHarness, promptIds: readonly number[], text: string) {
+  harness.admit(1, promptIds, 3, keepMethod(text));
+  const tokenOf = new Map<string, number>();
+  const moved = harness.runner.cache.shape.stores.map((): number[] => []);
+  let scores: StoreScores[] = [];
+  for (let ran = await harness.step(); ran; ran = await harness.step()) {
+    const { plan, result } = ran;
+    for (const { blockIndex, recordOffsets, tokenCounts } of plan.packs) {
+      if (tokenCounts) continue;
+      recordOffsets.forEach((word, store) => {
+        for (let place = 0; place < 64; place++) {
+          tokenOf.set(`${store} ${word} ${place}`, blockIndex * 64 + place);
+        }
+      });
+    }
+    for (const { gather } of plan.measures) {
+      gather?.sources.forEach((own, store) => {
+        for (let index = 0; index < own.length; index += 2) {
+          moved[store].push(tokenOf.get(`${store} ${own[index]} ${own[index + 1]}`)!);
+        }
+      });
+    }
+    if (result.scores) scores = result.scores as StoreScores[];
+  }
+  harness.scheduler.drainEvents();
+  return { moved, scores };
+}
+
+for (const text of METHODS) {
+  Deno.test(`what moves is what plain loops over the model and the paper keep: ${text}`, () =>
+    withTinyModel({ contextLength: 512, type: "F32" }, async (path) => {
+      const promptIds = tinyPrompt(420, 4);
+      const options = { slotCount: 1, contextLength: 512, observes: true };
+      const harness = await StepHarness.open(path, { profile: { name: "exact" }, ...options });
+      try {
+        const { moved, scores } = await runPrompt(harness, promptIds, text);
+        const { observation: { queryCount, needsLastQuery } } = keepMethod(text)!;
+        const expected = scores.map(() => ({
+          sums: new Float64Array(420),
+          lastByHead: [] as number[][],
+        }));
+        referenceLogits(await readGguf(path), promptIds, {
+          first: 420 - queryCount,
+          onAttention({ layer, position, head }, weights) {
+            if (position < 420 - queryCount) return;
+            weights.forEach((weight, token) => expected[layer].sums[token] += weight);
+            if (position === 419) expected[layer].lastByHead[head] = [...weights];
+          },
+        });
+        for (const [store, own] of expected.entries()) {
+          assertNear(scores[store].sums, own.sums, NMSE_MAX, `sums of store ${store}`);
+          assertEquals(scores[store].lastByHead.length, needsLastQuery ? own.lastByHead.length : 0);
+          assertEquals(moved[store], expectedTokens(text, own, 420), `store ${store}`);
+        }
+      } finally {
+        harness.close();
+      }
+    }));
+}
+
+Deno.test("on a real prompt what moves is what the papers keep of what its tokens got", async () => {
+  const path = defaultModelPath();
+  const { metadata } = await readGguf(path);
+  const wiki = await Deno.readTextFile(new URL("../../../shared/data/wiki.txt", import.meta.url));
+  const ids = Array.from(
+    createTokenizer(metadata).tokenize(wiki.slice(0, 3000), {
+      parseSpecial: false,
+    }),
+  );
+  const promptIds = ids.slice(0, 270);
+  const options = { slotCount: 1, contextLength: 320, observes: true };
+  const harness = await StepHarness.open(path, { profile: { name: "exact" }, ...options });
+  try {
+    for (const text of ["chunkkv:ratio=0.7,reuse=3", "dbudgetkv:theta=0.01"]) {
+      const { moved, scores } = await runPrompt(harness, promptIds, text);
+      const reuse = text.includes("reuse") ? 3 : 1;
+      for (const [store, own] of moved.entries()) {
+        const first = scores[store - store % reuse];
+        assertEquals(own, expectedTokens(text, first, promptIds.length), `${text}, store ${store}`);
+      }
+    }
+  } finally {
+    harness.close();
+  }
+});

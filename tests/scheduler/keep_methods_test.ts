@@ -1,0 +1,130 @@
+/** What methods keep, against plain loops written from the papers, and what asks for them. */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { StoreScores } from "../../src/scheduler/keep/method.ts";
+import { keepMethod } from "../../src/scheduler/keep/registry.ts";
+import { Compaction } from "../../src/scheduler/keep/compaction.ts";
+import { seededRandom } from "../support/numeric.ts";
+import { chunkKvReference, dBudgetKvReference } from "./keep_reference.ts";
+
+/** Attention of a prompt: most tokens get little, some much, as text has it. */
+function seededScores(tokenCount: number, headCount: number, seed: number): StoreScores {
+  const random = seededRandom(seed);
+  const row = () => {
+    const weights = Float64Array.from({ length: tokenCount }, () => random() ** 30);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    return Float32Array.from(weights, (weight) => weight / total);
+  };
+  const lastByHead = Array.from({ length: headCount }, row);
+  const sums = row().map((value) => 32 * value);
+  return { sums, lastByHead };
+}
+
+const PROMPTS = [
+  { promptTokenCount: 530, sealedTokenCount: 384, sinkCount: 4 },
+  { promptTokenCount: 2000, sealedTokenCount: 1856, sinkCount: 0 },
+  { promptTokenCount: 192, sealedTokenCount: 64, sinkCount: 4 },
+];
+
+for (const [seed, counts] of PROMPTS.entries()) {
+  const scores = seededScores(counts.promptTokenCount, 5, seed + 1);
+
+  for (const ratio of [0.1, 0.2, 0.5, 1]) {
+    for (const chunkSize of [10, 16, 64]) {
+      Deno.test(`chunkkv keeps the chunks of a plain reference: ${ratio} of ${counts.promptTokenCount} tokens in chunks of ${chunkSize}`, () => {
+        const method = keepMethod(`chunkkv:ratio=${ratio},chunk=${chunkSize}`)!;
+        const budget = Math.floor(ratio * counts.promptTokenCount);
+        const expected = chunkKvReference(scores, { ...counts, sinkCount: 4 }, {
+          chunkSize,
+          budget,
+        });
+        assertEquals(method.choose(scores, counts), expected);
+      });
+    }
+  }
+
+  for (const theta of [0.001, 0.01, 0.1]) {
+    for (const rank of ["position", "attention"] as const) {
+      Deno.test(`dbudgetkv cuts where a plain reference does: ${theta} by ${rank} of ${counts.promptTokenCount} tokens`, () => {
+        const method = keepMethod(`dbudgetkv:theta=${theta},rank=${rank}`)!;
+        const expected = dBudgetKvReference(scores, { ...counts, sinkCount: 4 }, { theta, rank });
+        assertEquals(method.choose(scores, counts), expected);
+      });
+    }
+  }
+
+  Deno.test(`chunkkv:budget=auto drops as many chunks as the norm allows, of ${counts.promptTokenCount} tokens`, () => {
+    const method = keepMethod("chunkkv:budget=auto,theta=0.05")!;
+    const kept = method.choose(scores, counts);
+    const { promptTokenCount, sealedTokenCount } = counts;
+    const all = { ...counts, sinkCount: 4 };
+    const lossOf = (tokens: readonly number[]) => {
+      const isKept = (token: number) => token >= sealedTokenCount || tokens.includes(token);
+      const norm = (filter: (token: number) => boolean) =>
+        scores.lastByHead.reduce((sum, attention) => {
+          let squares = 0;
+          for (let token = 0; token < promptTokenCount; token++) {
+            if (filter(token)) squares += attention[token] ** 2;
+          }
+          return sum + Math.sqrt(squares);
+        }, 0);
+      return 1 - norm(isKept) / norm(() => true);
+    };
+    assert(lossOf(kept) <= 0.05);
+    // Every smaller number of the best chunks loses more.
+    for (let budget = promptTokenCount; budget > 0; budget -= 16) {
+      const fewer = chunkKvReference(scores, all, { chunkSize: 16, budget });
+      if (fewer.length >= kept.length) continue;
+      assert(lossOf(fewer) > 0.05, `${fewer.length} of ${kept.length}`);
+    }
+  });
+}
+
+const WRONG: [text: string, message: string][] = [
+  ["", "no method is called ; wanted chunkkv, dbudgetkv or all"],
+  ["snapkv", "no method is called snapkv; wanted chunkkv, dbudgetkv or all"],
+  ["chunkkv:", "wanted settings behind chunkkv:"],
+  ["chunkkv:ratio", "wanted settings behind chunkkv:"],
+  ["chunkkv:size=3", "chunkkv has no setting size; it has ratio, tokens"],
+  ["chunkkv:ratio=2", "ratio is 2; wanted 0.01 to 1"],
+  ["chunkkv:ratio=", "ratio is empty; wanted 0.01 to 1"],
+  ["chunkkv:chunk=9", "chunk is 9; wanted a whole number from 10 to 64"],
+  ["chunkkv:chunk=16,chunk=32", "chunk stands twice"],
+  ["chunkkv:ratio=0.5,tokens=100", "ratio and tokens say the same"],
+  ["chunkkv:theta=0.1", "theta goes with budget=auto"],
+  ["dbudgetkv:rank=age", "rank is age; wanted position or attention"],
+  ["dbudgetkv:w=8", "w goes with rank=attention"],
+  ["chunkkv:ratio=0.5,dbudgetkv", "chunkkv and dbudgetkv both say which tokens stay"],
+  ["all,dbudgetkv", "all stands alone"],
+  ["ratio=0.5", "wanted chunkkv, dbudgetkv or all before ratio=0.5"],
+  ["constructor", "no method is called constructor"],
+];
+
+for (const [text, message] of WRONG) {
+  Deno.test(`keepMethod() refuses ${JSON.stringify(text)} and says what would be right`, () => {
+    assertThrows(() => keepMethod(text), RangeError, message);
+  });
+}
+
+Deno.test("Compaction moves every kept token once, in order, from where it lies", () => {
+  const kept = [[0, 1, 2, 3, 70, 71, ...Array.from({ length: 90 }, (_, i) => 130 + i)], [
+    0,
+    1,
+    2,
+    3,
+  ]];
+  const recordOffsets = Array.from({ length: 4 }, (_, block) => [1000 * block, 1000 * block + 500]);
+  const compaction = new Compaction(kept, { recordOffsets, sinkCount: 4 });
+  assertEquals(compaction.blockCount, 2);
+  const gathers = [0, 1].map((index) => compaction.gather(index));
+  assertEquals(gathers.map(({ tokenCounts }) => tokenCounts), [[64, 4], [32, 0]]);
+  assertEquals(gathers.map(({ sinkRecords }) => sinkRecords), [[0, 500], null]);
+  const moved = gathers.flatMap(({ sources: [own] }) =>
+    Array.from({ length: own.length / 2 }, (_, index) => {
+      const [record, place] = own.subarray(2 * index, 2 * index + 2);
+      return record / 1000 * 64 + place + (record === 0 ? 4 : 0);
+    })
+  );
+  assertEquals(moved, kept[0].slice(4));
+  assertEquals([0, 1].map((index) => compaction.firstNeeded(index)), [0, 2]);
+});
