@@ -122,6 +122,16 @@ export class ModelMetrics implements GenerationObserver {
     "kind",
     "profile",
   ]);
+  readonly #layerTokens = this.#gauge(
+    "packkv:kv_layer_tokens",
+    "Sealed tokens that a layer keeps of sequences",
+    ["layer"],
+  );
+  readonly #layerBytes = this.#gauge(
+    "packkv:kv_layer_bytes",
+    "Bytes of their records",
+    ["layer"],
+  );
   readonly #success = this.#counter("vllm:request_success_total", "Sequences that ended well", [
     "finished_reason",
   ]);
@@ -229,6 +239,10 @@ export class ModelMetrics implements GenerationObserver {
     this.#deviceBytes.set(stats.deviceBytes);
     for (const kind of CACHE_BYTE_KINDS) {
       this.#cacheBytes.set({ kind, profile }, stats.cacheBytes[kind]);
+    }
+    for (const [layer, { packed, packedTokens }] of stats.layerBytes.entries()) {
+      this.#layerTokens.set({ layer }, packedTokens);
+      this.#layerBytes.set({ layer }, packed);
     }
     this.#sharedBlocks.set(stats.sharedBlockCount);
     this.#retainedBytes.set(stats.retainedBytes);

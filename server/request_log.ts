@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { KeptPrompt } from "../src/engine/types.ts";
 import type { RequestFacts, RequestListener } from "./request_watch.ts";
 
 /** Names of the forms a line can have. */
@@ -27,6 +28,14 @@ export function jsonLine(facts: RequestFacts): string {
     prompt_tokens: facts.promptTokenCount,
     cached_tokens: facts.cachedTokenCount,
     completion_tokens: facts.completionTokenCount,
+    ...(facts.kept && {
+      kept: {
+        method: facts.kept.method,
+        sealed_tokens: facts.kept.sealedTokenCount,
+        layer_tokens: facts.kept.layers.map(({ tokens }) => tokens),
+        layer_bytes: facts.kept.layers.map(({ bytes }) => bytes),
+      },
+    }),
     queue_ms: round(facts.queueMs),
     prefill_ms: round(facts.prefillMs),
     decode_ms: round(facts.decodeMs),
@@ -41,6 +50,7 @@ export function textLine(facts: RequestFacts): string {
   const { promptTokenCount, cachedTokenCount, completionTokenCount } = facts;
   const tokens = !facts.hasGenerated ? [] : [
     `${promptTokenCount} prompt tokens (${cachedTokenCount} cached)`,
+    ...(facts.kept ? [keptWords(facts.kept)] : []),
     `${completionTokenCount} generated`,
     `queue ${seconds(facts.queueMs)}`,
     `prefill ${seconds(facts.prefillMs)}`,
@@ -49,6 +59,15 @@ export function textLine(facts: RequestFacts): string {
   const end = facts.errorCode ?? facts.finishReasons.join(",");
   const parts = [...tokens, `total ${seconds(facts.totalMs)}`, ...(end === "" ? [] : [end])];
   return `${facts.endpoint} ${facts.status} ${facts.id}: ${parts.join(", ")}`;
+}
+
+/** What stayed of a prompt: fewest and most tokens of its layers, and bytes of all. */
+function keptWords({ method, sealedTokenCount, layers }: KeptPrompt): string {
+  const counts = layers.map(({ tokens }) => tokens).filter((count) => count > 0);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  const range = least === most ? `${least}` : `${least} to ${most}`;
+  const bytes = layers.reduce((sum, layer) => sum + layer.bytes, 0);
+  return `kept ${range} of ${sealedTokenCount} by ${method} in ${bytes} bytes`;
 }
 
 /** Writes a line for each request; `off` writes none. */

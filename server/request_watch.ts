@@ -7,7 +7,7 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import { EngineError, invariant } from "../src/core/errors.ts";
-import type { FinishReason } from "../src/engine/types.ts";
+import type { FinishReason, KeptPrompt } from "../src/engine/types.ts";
 import { toErrorAnswer } from "./openai/errors.ts";
 import type { GenerationObserver, GenerationTimings } from "./openai/generation/observer.ts";
 import { idOf } from "./request_id.ts";
@@ -36,6 +36,8 @@ export interface RequestFacts {
   promptTokenCount: number;
   cachedTokenCount: number;
   completionTokenCount: number;
+  /** What stayed of its first prompt once it was read; null if all did. */
+  kept: KeptPrompt | null;
   queueMs: number;
   prefillMs: number;
   decodeMs: number;
@@ -175,6 +177,7 @@ export class RequestWatch implements GenerationObserver {
       hasGenerated: this.#ended.length > 0,
       promptTokenCount: sum((each) => each.promptTokenCount),
       cachedTokenCount: sum((each) => each.cachedTokenCount),
+      kept: this.#ended.find(({ kept }) => kept)?.kept ?? null,
       completionTokenCount: sum((each) => each.completionTokenCount),
       queueMs: most((each) => each.queueMs),
       prefillMs: most((each) => each.prefillMs),

@@ -20,6 +20,10 @@ export const SERVING_FLAGS: FlagSpecs = {
     choices: ["on", "off"],
     help: "keep and share blocks of prompts that begin alike (default: on)",
   },
+  keep: {
+    value: "METHOD",
+    help: "what stays of prompts: chunkkv:ratio=0.5, dbudgetkv, or all and requests say (off)",
+  },
   speculation: {
     value: "SWITCH",
     choices: ["on", "off"],
@@ -56,6 +60,8 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
   if (waitingCountMax !== null) options.waitingCountMax = waitingCountMax;
   if (stepTokenCountMax !== null) options.stepTokenCountMax = stepTokenCountMax;
   if (flags.has("prefix-cache")) options.sharesPrefixes = flags.text("prefix-cache") === "on";
+  const keep = flags.text("keep");
+  if (keep !== null) options.keep = keep;
   if (flags.has("speculation")) options.speculates = flags.text("speculation") === "on";
   const hostMib = flags.number("kv-host-memory", { min: 0, max: 2 ** 22, unit: "MiB" });
   const diskGib = flags.number("kv-disk-size", { min: 0.001, max: 2 ** 20, unit: "GiB" });

@@ -155,7 +155,7 @@ function perSecond(count: number, ms: number): number {
  * `timings` under llama.cpp's names; counts and milliseconds of several generations are summed.
  */
 export function toTimingsBody(all: readonly GenerationTimings[]): object {
-  const sum = (field: keyof GenerationTimings) =>
+  const sum = (field: Exclude<keyof GenerationTimings, "kept">) =>
     all.reduce((total, timings) => total + timings[field], 0);
   const cachedCount = sum("cachedTokenCount");
   const promptCount = sum("promptTokenCount") - cachedCount;

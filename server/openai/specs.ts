@@ -30,7 +30,7 @@ function checkCache(request: CommonRequest, { engine }: ServedModel): void {
   const { profile: inForce, codec } = engine.info;
   const fields = codecFields(codec.settings);
   for (const [name, value] of Object.entries(request.kv)) {
-    if (fields[name] === value) continue;
+    if (name === "keep" || fields[name] === value) continue;
     const message = `Cannot honour kv.${name} = ${value}: this server keeps its cache as ` +
       `${inForce}; it is chosen when the server starts`;
     throw new ApiError(400, message, { param: `kv.${name}`, code: "unsupported_value" });
@@ -70,10 +70,11 @@ export function toSpecs(
   const { sampling, stop, includesStop, showControl, ignoreEos, logprobs } = request;
   const { priority, cacheSalt, skipsCache, speculates, choiceCount } = request;
   const text = { stop, includesStop, showControl };
+  const keep = request.kv.keep === undefined ? null : String(request.kv.keep);
   return Array.from({ length: choiceCount }, (_, choiceIndex) => {
     const seed = seedOfChoice(sampling.seed, choiceIndex);
     const own = { ...sampling, seed };
     const shared = { ignoreEos, adjustments, logprobs, priority, cacheSalt, skipsCache };
-    return { ...prompt, ...text, ...shared, speculates, sampling: own };
+    return { ...prompt, ...text, ...shared, speculates, keep, sampling: own };
   });
 }

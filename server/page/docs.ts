@@ -6,6 +6,7 @@
 
 import clients from "../docs/clients.md" with { type: "text" };
 import codec from "../docs/codec.md" with { type: "text" };
+import methods from "../docs/methods.md" with { type: "text" };
 import operations from "../docs/operations.md" with { type: "text" };
 import serving from "../docs/serving.md" with { type: "text" };
 import troubleshooting from "../docs/troubleshooting.md" with { type: "text" };
@@ -14,6 +15,7 @@ import troubleshooting from "../docs/troubleshooting.md" with { type: "text" };
 export const DOCS: Readonly<Record<string, string>> = {
   "clients.md": clients,
   "codec.md": codec,
+  "methods.md": methods,
   "operations.md": operations,
   "serving.md": serving,
   "troubleshooting.md": troubleshooting,

@@ -63,6 +63,7 @@ function conversationPairs(turn, contextLength) {
   return [
     ["tokens held", orNull(turn.totalCount, (count) => `${formatCount(count)}${room}`)],
     ...(kv && kv.packedBytes > 0 ? [] : [["bytes as f16", null], ["bytes as stored", null]]),
+    ...(kv?.kept ? [["kept of the prompt", kv.kept]] : []),
     ["cached of this turn", cached],
     ["reading", orNull(turn.prefillPerSecond, formatRate)],
     ["writing", isWriting ? orNull(turn.decodePerSecond, formatRate) : "not yet"],

@@ -5,7 +5,7 @@
  *
  * @param {unknown} slots The answer of `/slots`.
  * @param {import("./turn.mjs").Turn} turn
- * @returns {{ rawBytes: number, packedBytes: number } | null} Null if no slot, or more than one,
+ * @returns {{ rawBytes: number, packedBytes: number, kept: string | null } | null} Null if no slot, or more than one,
  * can be this turn's, or nothing of it is sealed yet.
  */
 export function bytesOfTurn(slots, turn) {
@@ -15,5 +15,13 @@ export function bytesOfTurn(slots, turn) {
   );
   const [slot] = ours;
   if (ours.length !== 1 || !(slot.kv_bytes?.raw > 0)) return null;
-  return { rawBytes: slot.kv_bytes.raw, packedBytes: slot.kv_bytes.packed };
+  const kept = slot.kept ? keptWords(slot.kept) : null;
+  return { rawBytes: slot.kv_bytes.raw, packedBytes: slot.kv_bytes.packed, kept };
+}
+
+/** What stayed of a prompt: fewest and most tokens of its layers, of those it chose of. */
+function keptWords({ sealed_tokens: sealed, layers }) {
+  const counts = layers.map(({ tokens }) => tokens).filter((count) => count > 0);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return `${least === most ? least : `${least} to ${most}`} of ${sealed} tokens`;
 }

@@ -6,7 +6,7 @@
  * @typedef {{
  *   promptCount?: number, completionCount?: number, totalCount?: number, cachedCount?: number,
  *   readCount?: number, readMs?: number, prefillPerSecond?: number, decodePerSecond?: number,
- *   kv?: { rawBytes: number, packedBytes: number },
+ *   kv?: { rawBytes: number, packedBytes: number, kept?: string | null },
  * }} Turn
  */
 

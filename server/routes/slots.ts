@@ -31,6 +31,11 @@ const slotsAnswer = z.array(z.object({
   n_decoded: count,
   n_stored_tokens: count,
   kv_bytes: z.object({ raw: count, packed: count }),
+  kept: z.object({
+    method: z.string(),
+    sealed_tokens: count,
+    layers: z.array(z.object({ tokens: count, bytes: count })),
+  }).nullable(),
 }));
 
 /** What saving, restoring or erasing did. */
@@ -56,6 +61,11 @@ function slotBody(info: SlotInfo, contextLength: number): object {
     n_decoded: info.generatedTokenCount,
     n_stored_tokens: info.storedTokenCount,
     kv_bytes: { raw: info.rawBytes, packed: info.packedBytes },
+    kept: info.kept && {
+      method: info.kept.method,
+      sealed_tokens: info.kept.sealedTokenCount,
+      layers: info.kept.layers,
+    },
   };
 }
 

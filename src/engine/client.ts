@@ -13,6 +13,7 @@ import { calibrationSource, keepCalibration } from "../runtime/calibration_sourc
 import { EventQueue } from "./event_queue.ts";
 import { GrammarPool, type GrammarSession } from "../grammar/pool.ts";
 import type { LoadOptions } from "../runtime/types.ts";
+import { keepMethod } from "../scheduler/keep/registry.ts";
 import { sealPolicy, type SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 import type { BlockEvent } from "../scheduler/block_events.ts";
 import type { FailureMessage, FromWorker, ToWorker } from "./messages.ts";
@@ -69,7 +70,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     adapterPower: options.adapterPower ?? "high-performance",
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
     sealPolicy: checkedSealPolicy(options.sealPolicy),
-    keep: options.keep ?? null,
+    keep: checkedKeepText(options.keep),
     sharesPrefixes: options.sharesPrefixes ?? true,
     speculates: options.speculates ?? true,
     ...tierOptions(options),
@@ -131,6 +132,12 @@ function storeOptions(options: EngineOptions): LoadOptions["store"] {
 function checkedSealPolicy(asked: SealPolicyOptions = { name: "keep-all" }): SealPolicyOptions {
   sealPolicy(asked);
   return asked;
+}
+
+/** @throws {RangeError} Naming what is wrong and what would be right. */
+function checkedKeepText(text: string | undefined): string | null {
+  if (text !== undefined) keepMethod(text);
+  return text ?? null;
 }
 
 function checkedStepTokenCount(asked: number | undefined): number | null {

@@ -5,7 +5,7 @@ import type { SamplingExtras } from "../model/sampler.ts";
 import type { GenerateMessage } from "./messages.ts";
 import { Pool } from "./pooling.ts";
 import { TokenMask } from "../grammar/token_mask.ts";
-import type { FinishReason, GenerateEvent, TokenLogprobs } from "./types.ts";
+import type { FinishReason, GenerateEvent, KeptPrompt, TokenLogprobs } from "./types.ts";
 
 /** What was asked of one sequence, and its times and counts, from admission to its end. */
 export class RunningSequence {
@@ -94,7 +94,10 @@ export class RunningSequence {
   }
 
   /** The event that ends the sequence. */
-  finish(reason: FinishReason, cachedTokenCount: number): GenerateEvent {
+  finish(
+    reason: FinishReason,
+    { cachedTokenCount, kept }: { cachedTokenCount: number; kept: KeptPrompt | null },
+  ): GenerateEvent {
     const startedMs = this.#startedMs ?? this.#admittedMs;
     const firstTokenMs = this.#firstTokenMs ?? performance.now();
     return {
@@ -103,6 +106,7 @@ export class RunningSequence {
       promptTokenCount: this.request.promptIds.length,
       completionTokenCount: this.#tokenCount,
       cachedTokenCount,
+      ...(kept ? { kept } : {}),
       timings: {
         queueMs: this.queueMs,
         prefillMs: firstTokenMs - startedMs,

@@ -12,6 +12,7 @@ import { packSequence, parseSequence } from "../tiers/sequence_file.ts";
 import { sizesOf } from "../scheduler/block_memory.ts";
 import { kindOfKey } from "../scheduler/block_key.ts";
 import type { HeldBlock, PromptOf } from "../scheduler/shelf.ts";
+import { keptPrompt } from "./kept_prompt.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { SlotInfo, SlotOutcome } from "./types.ts";
@@ -38,8 +39,8 @@ export class Slots {
   slots(): SlotInfo[] {
     const { info, driver: { scheduler, runner } } = this.#runtime;
     const running = new Map(scheduler.slots().map((stats) => [stats.slot, stats]));
-    const { stores, tileWords } = runner.cache.shape;
-    const blockWords = stores.filter(({ isSealed }) => isSealed).length * tileWords;
+    const { tileWords } = runner.cache.shape;
+    const tokenBytes = tileWords / BLOCK_TOKEN_COUNT * WORD_SIZE_BYTES;
     return Array.from({ length: info.sequenceCountMax }, (_, slot): SlotInfo => {
       const stats = running.get(slot);
       return {
@@ -49,8 +50,9 @@ export class Slots {
         cachedTokenCount: stats?.cachedTokenCount ?? 0,
         generatedTokenCount: stats?.generatedTokenCount ?? 0,
         storedTokenCount: stats?.storedTokenCount ?? 0,
-        rawBytes: (stats?.sealedBlockCount ?? 0) * blockWords * WORD_SIZE_BYTES,
+        rawBytes: (stats?.sealedTokenCount ?? 0) * tokenBytes,
         packedBytes: (stats?.packedWordCount ?? 0) * WORD_SIZE_BYTES,
+        kept: stats?.kept ? keptPrompt(stats.kept, runner.cache.shape) : null,
       };
     });
   }

@@ -18,6 +18,7 @@ import { isRereadId } from "../scheduler/rereads.ts";
 import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
+import { keptPrompt } from "./kept_prompt.ts";
 import { RunningSequence } from "./running_sequence.ts";
 import { Slots } from "./slots.ts";
 import type { PreparedStep } from "../runtime/step_driver.ts";
@@ -312,7 +313,10 @@ export class StepLoop {
         return this.#send({
           type: "event",
           sequenceId,
-          event: sequence.finish(event.reason, event.cachedTokenCount),
+          event: sequence.finish(event.reason, {
+            cachedTokenCount: event.cachedTokenCount,
+            kept: event.kept && keptPrompt(event.kept, this.#runtime.driver.runner.cache.shape),
+          }),
         });
       case "failed":
         this.#sequences.delete(sequenceId);

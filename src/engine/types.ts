@@ -134,8 +134,20 @@ export type GenerateEvent =
     completionTokenCount: number;
     /** Prompt tokens that were in the cache and not prefilled. */
     cachedTokenCount: number;
+    /** What stayed of its prompt once it was read; left out if all did. */
+    kept?: KeptPrompt;
     timings: SequenceTimings;
   };
+
+/** What stayed of a prompt once it was read. */
+export interface KeptPrompt {
+  /** Method and settings. */
+  method: string;
+  /** Tokens of which the method chose; those behind them were in the raw window. */
+  sealedTokenCount: number;
+  /** By layer: those that stayed, and bytes of their records; zeros if it has none of its own. */
+  layers: readonly { tokens: number; bytes: number }[];
+}
 
 /** A snapshot of the engine, for `/metrics`, `/props` and `doctor`. */
 export interface EngineStats {
@@ -207,6 +219,8 @@ export interface SlotInfo {
   rawBytes: number;
   /** What they take. */
   packedBytes: number;
+  /** What stayed of its prompt; null if all did, or it is not read. */
+  kept: KeptPrompt | null;
 }
 
 /** What saving, restoring or erasing did. */

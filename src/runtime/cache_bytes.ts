@@ -5,7 +5,7 @@
  */
 
 import type { AnyCodec } from "../codec/registry.ts";
-import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { type CacheShape, windowSizeBytes } from "../kvcache/cache_shape.ts";
 import type { SchedulerStats } from "../scheduler/scheduler.ts";
 import type { CacheBytes, LayerBytes } from "./types.ts";
@@ -16,12 +16,16 @@ import type { CacheBytes, LayerBytes } from "./types.ts";
  * entries in the directory.
  */
 export function cacheBytes(
-  stats: Pick<SchedulerStats, "sealedBlockCount" | "packedWordCount" | "allocatedWordCount">,
+  stats: Pick<
+    SchedulerStats,
+    "sealedBlockCount" | "packedWordCount" | "packedStoreTokens" | "allocatedWordCount"
+  >,
   plan: { shape: CacheShape; codec: AnyCodec },
 ): CacheBytes {
   const recordCount = stats.sealedBlockCount *
     plan.shape.stores.filter(({ isSealed }) => isSealed).length;
-  const rawWords = recordCount * plan.shape.tileWords;
+  const tokenCount = stats.packedStoreTokens.reduce((sum, count) => sum + count, 0);
+  const rawWords = tokenCount * plan.shape.tileWords / BLOCK_TOKEN_COUNT;
   const sideWords = recordCount * plan.codec.fixedWords;
   return {
     raw: rawWords * WORD_SIZE_BYTES,
@@ -33,20 +37,24 @@ export function cacheBytes(
 
 /** What each layer keeps. */
 export function layerBytes(
-  { packedStoreWords }: Pick<SchedulerStats, "packedStoreWords">,
+  { packedStoreWords, packedStoreTokens }: Pick<
+    SchedulerStats,
+    "packedStoreWords" | "packedStoreTokens"
+  >,
   shape: CacheShape,
 ): LayerBytes[] {
   return shape.storeOf.map((index, layer) => {
     const store = index === null ? null : shape.stores[index];
     const [reach, keyValueLayer] = [store?.reach ?? null, store?.layer ?? layer];
     if (index === null || store?.layer !== layer) {
-      return { reach, keyValueLayer, window: 0, packed: 0 };
+      return { reach, keyValueLayer, window: 0, packed: 0, packedTokens: 0 };
     }
     return {
       reach,
       keyValueLayer,
       window: windowSizeBytes(shape, store),
       packed: packedStoreWords[index] * WORD_SIZE_BYTES,
+      packedTokens: packedStoreTokens[index],
     };
   });
 }

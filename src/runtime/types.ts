@@ -80,6 +80,8 @@ export interface LayerBytes {
   window: number;
   /** Records of the sealed blocks of sequences now; 0 if it reads those of another layer. */
   packed: number;
+  /** Tokens of these records. */
+  packedTokens: number;
 }
 
 /** The codec in force. */

@@ -6,7 +6,11 @@
  */
 
 import { invariant } from "../core/errors.ts";
+<<<<<<< HEAD
 import { type BlockWatcher, NO_WATCHER } from "./block_events.ts";
+=======
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+>>>>>>> f9bd3a4 (server: --keep, kv.keep, and what stayed of prompts in slots, props, metrics, meter and log)
 import type { ItemKind } from "./block_key.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
 import type { BlockMemory, RecordSizes, SealedBlock } from "./block_memory.ts";
@@ -35,8 +39,9 @@ export class BlockCache {
   #unusedPackedWords = 0;
   #sealedCount = 0;
   #sharedCount = 0;
-  /** Words of the records of used sealed blocks, by store. */
+  /** Words of the records of used sealed blocks, by store, and their tokens. */
   #usedStoreWords: number[];
+  #usedStoreTokens: number[];
 
   readonly #watcher: BlockWatcher;
 
@@ -50,6 +55,7 @@ export class BlockCache {
     this.#unused = retention();
     this.#unusedWords = memory.groupWords(null);
     this.#usedStoreWords = new Array<number>(memory.storeCount).fill(0);
+    this.#usedStoreTokens = new Array<number>(memory.storeCount).fill(0);
   }
 
   /** The item of a key; undefined if it is not on the device. */
@@ -70,6 +76,11 @@ export class BlockCache {
   /** Words of the records of the sealed blocks that sequences hold, by store. */
   get usedStoreWords(): readonly number[] {
     return this.#usedStoreWords;
+  }
+
+  /** Tokens of these records, by store. */
+  get usedStoreTokens(): readonly number[] {
+    return this.#usedStoreTokens;
   }
 
   /** Words that unused items take in all arenas: free to be taken. */
@@ -221,7 +232,11 @@ export class BlockCache {
     const used = Number(item.useCount > 0) - Number(before > 0);
     this.#sealedCount += used;
     if (used !== 0) {
-      item.recordWords.forEach((count, store) => this.#usedStoreWords[store] += used * count);
+      item.recordWords.forEach((count, store) => {
+        this.#usedStoreWords[store] += used * count;
+        const tokenCount = count === 0 ? 0 : item.tokenCounts?.[store] ?? BLOCK_TOKEN_COUNT;
+        this.#usedStoreTokens[store] += used * tokenCount;
+      });
     }
     this.#sharedCount += Number(item.useCount > 1) - Number(before > 1);
   }

@@ -2,6 +2,8 @@ import type { BlockCache } from "./block_cache.ts";
 import type { DraftCounts } from "./decode_planner.ts";
 import type { SchedulerStats } from "./events.ts";
 import type { Roster } from "./roster.ts";
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import type { KeptReport } from "./keep/keeping.ts";
 import type { Sequence } from "./sequence.ts";
 
 /** Counts of sequences and words now. */
@@ -21,6 +23,7 @@ export function countsOf(
     storedTokenCount: storedCounts.reduce((total, count) => total + count, 0),
     packedWordCount: memory.packedWordCount - cache.unusedPackedWords,
     packedStoreWords: [...cache.usedStoreWords],
+    packedStoreTokens: [...cache.usedStoreTokens],
     allocatedWordCount,
     retainedWordCount: unusedAllocatedWords,
     capacityWordCount: memory.capacityWordCount,
@@ -42,6 +45,10 @@ export interface SlotStats {
   sealedBlockCount: number;
   /** Words of the records of its sealed blocks, shared ones counted. */
   packedWordCount: number;
+  /** Tokens of these records, all stores counted. */
+  sealedTokenCount: number;
+  /** What stayed of its prompt; null if all did, or it is not decided. */
+  kept: KeptReport | null;
 }
 
 /** What a running sequence holds. */
@@ -58,5 +65,12 @@ export function slotOf(sequence: Sequence): SlotStats {
     storedTokenCount: sequence.plannedTokenCount,
     sealedBlockCount: blocks.length,
     packedWordCount: words.reduce((sum, count) => sum + count, 0),
+    sealedTokenCount: blocks.reduce((sum, { recordWords, tokenCounts }) => {
+      const counts = recordWords.map((count, store) =>
+        count === 0 ? 0 : tokenCounts?.[store] ?? BLOCK_TOKEN_COUNT
+      );
+      return sum + counts.reduce((total, count) => total + count, 0);
+    }, 0),
+    kept: sequence.keeping?.report ?? null,
   };
 }

@@ -1,3 +1,4 @@
+import type { KeptReport } from "./keep/keeping.ts";
 import type { DraftCounts } from "./decode_planner.ts";
 import type { EngineErrorCode } from "../core/errors.ts";
 
@@ -23,6 +24,8 @@ export type SchedulerEvent =
     cachedTokenCount: number;
     /** Tokens reported. */
     completionTokenCount: number;
+    /** What stayed of its prompt; null if all did. */
+    kept: KeptReport | null;
   }
   | { type: "failed"; sequenceId: number; code: EngineErrorCode; message: string };
 
@@ -46,8 +49,9 @@ export interface SchedulerStats extends DraftCounts {
   storedTokenCount: number;
   /** Words of the records of the sealed blocks that sequences hold. */
   packedWordCount: number;
-  /** The same, by store. */
+  /** The same, by store, and the tokens of these records. */
   packedStoreWords: readonly number[];
+  packedStoreTokens: readonly number[];
   /** Words their extents take. */
   allocatedWordCount: number;
   /** Words of blocks that no sequence holds, kept until their memory is needed. */

@@ -68,6 +68,7 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     step_tokens: 16,
     shares_prefixes: true,
     speculates: true,
+    keep: null,
     kv_host_bytes: 0,
     kv_disk_folder: null,
     kv_disk_bytes: 0,
@@ -86,8 +87,14 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     all_in_bytes: 1024 + 300 + 40,
     cache_bytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
     layers: [
-      { window_tokens: 512, kv_layer: 0, window_bytes: 200, packed_bytes: 0 },
-      { window_tokens: null, kv_layer: 1, window_bytes: 100, packed_bytes: 1000 },
+      { window_tokens: 512, kv_layer: 0, window_bytes: 200, packed_bytes: 0, packed_tokens: 0 },
+      {
+        window_tokens: null,
+        kv_layer: 1,
+        window_bytes: 100,
+        packed_bytes: 1000,
+        packed_tokens: 64,
+      },
     ],
     device_bytes: 7000,
   });

@@ -17,6 +17,7 @@ Deno.test("GET /slots lists every slot", async () => {
     n_decoded: 0,
     n_stored_tokens: 0,
     kv_bytes: { raw: 0, packed: 0 },
+    kept: null,
   }]);
 });
 

@@ -247,8 +247,8 @@ export class FakeEngine implements Engine {
       prefixHitCount: 64,
       cacheBytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
       layerBytes: [
-        { reach: 512, keyValueLayer: 0, window: 200, packed: 0 },
-        { reach: null, keyValueLayer: 1, window: 100, packed: 1000 },
+        { reach: 512, keyValueLayer: 0, window: 200, packed: 0, packedTokens: 0 },
+        { reach: null, keyValueLayer: 1, window: 100, packed: 1000, packedTokens: 64 },
       ],
       deviceBytes: 7000,
       stepCount: this.#generatedTokenCount,
@@ -267,7 +267,7 @@ export class FakeEngine implements Engine {
   slots(): Promise<SlotInfo[]> {
     const idle = { phase: "idle" as const, cachedTokenCount: 0, generatedTokenCount: 0 };
     const counts = { storedTokenCount: 0, rawBytes: 0, packedBytes: 0, promptTokenCount: 0 };
-    return Promise.resolve([{ slot: 0, ...idle, ...counts }]);
+    return Promise.resolve([{ slot: 0, ...idle, ...counts, kept: null }]);
   }
 
   actOnSlot(slot: number, action: SlotAction): Promise<SlotOutcome> {

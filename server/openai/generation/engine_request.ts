@@ -37,6 +37,7 @@ export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo)
     skipsCache,
     speculates,
     signal,
+    ...(spec.keep === null ? {} : { keep: spec.keep }),
     ...(spec.grammar === null ? {} : { grammar: spec.grammar }),
     ...(count === null ? {} : { logprobs: count }),
     ...(count === null || !echo.reportsLogprobs ? {} : { promptLogprobs: count }),

@@ -29,7 +29,7 @@ type FinishEvent = Extract<GenerateEvent, { type: "finish" }>;
 function toTimings(event: FinishEvent, reasoningTokenCount: number): GenerationTimings {
   const { promptTokenCount, completionTokenCount, cachedTokenCount, timings } = event;
   const counts = { promptTokenCount, completionTokenCount, reasoningTokenCount, cachedTokenCount };
-  return { ...counts, ...timings };
+  return { ...counts, ...timings, ...(event.kept ? { kept: event.kept } : {}) };
 }
 
 /** The limit of a request's thoughts; null if there is none. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { FinishReason } from "../../../src/engine/types.ts";
+import type { FinishReason, KeptPrompt } from "../../../src/engine/types.ts";
 
 /** Counts and milliseconds of one generation. */
 export interface GenerationTimings {
@@ -14,6 +14,8 @@ export interface GenerationTimings {
   reasoningTokenCount: number;
   /** Prompt tokens that were in the cache. */
   cachedTokenCount: number;
+  /** What stayed of its prompt once it was read; left out if all did. */
+  kept?: KeptPrompt;
   queueMs: number;
   prefillMs: number;
   decodeMs: number;

@@ -41,4 +41,6 @@ export interface GenerationSpec extends TextOptions {
   skipsCache: boolean;
   /** Whether guesses of next tokens may be checked. */
   speculates: boolean;
+  /** What stays of its prompt; null as the server was started. */
+  keep: string | null;
 }

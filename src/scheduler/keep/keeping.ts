@@ -12,6 +12,17 @@ import type { CachedItem } from "../block_cache.ts";
 import { Compaction, type Gather } from "./compaction.ts";
 import type { KeepMethod, Observation, StoreScores } from "./method.ts";
 
+/** What stayed of a prompt. */
+export interface KeptReport {
+  /** Method and settings. */
+  method: string;
+  /** Tokens of which it chose: those that were sealed when the prompt was read. */
+  sealedTokenCount: number;
+  /** By store: those that stayed, and words of their records. */
+  tokenCounts: readonly number[];
+  recordWords: readonly number[];
+}
+
 /** Rows of a slice that are observed. */
 export interface SliceObservation extends Observation {
   /** The first of them; those behind it are observed too. */
@@ -33,6 +44,7 @@ export class Keeping {
   #compaction: Compaction | null = null;
   #nextGather = 0;
   #moved: CachedItem[] = [];
+  #report: KeptReport | null = null;
 
   /** @param options `sinkCount`: first tokens that the codec keeps apart. */
   constructor(
@@ -69,9 +81,9 @@ export class Keeping {
     return this.#moved;
   }
 
-  /** By store: tokens that stay of the sealed ones; null before it is decided. */
-  get keptCounts(): readonly number[] | null {
-    return this.#kept?.map(({ length }) => length) ?? null;
+  /** What stayed; null before its blocks are moved. */
+  get report(): KeptReport | null {
+    return this.#report;
   }
 
   /** What of a slice is observed; null for nothing. */
@@ -134,6 +146,14 @@ export class Keeping {
   finish(): CachedItem[] {
     const moved = this.#moved;
     this.#moved = [];
+    this.#report = {
+      method: this.method.id,
+      sealedTokenCount: this.sealedBlockCount * BLOCK_TOKEN_COUNT,
+      tokenCounts: this.#kept!.map(({ length }) => length),
+      recordWords: this.#kept!.map((_, store) =>
+        moved.reduce((sum, { recordWords }) => sum + recordWords[store], 0)
+      ),
+    };
     this.#phase = "done";
     return moved;
   }
