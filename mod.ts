@@ -24,6 +24,7 @@ export type {
   GrammarReasoning,
   GrammarSpec,
   GrammarTag,
+  KeptPrompt,
   LayerBytes,
   LogitAdjustments,
   Medium,

@@ -5,8 +5,8 @@
  *
  * @param {unknown} slots The answer of `/slots`.
  * @param {import("./turn.mjs").Turn} turn
- * @returns {{ rawBytes: number, packedBytes: number, kept: string | null } | null} Null if no slot, or more than one,
- * can be this turn's, or nothing of it is sealed yet.
+ * @returns {{ rawBytes: number, packedBytes: number, kept: string | null } | null} Null if no
+ * slot, or more than one, can be this turn's, or nothing of it is sealed yet.
  */
 export function bytesOfTurn(slots, turn) {
   if (!Array.isArray(slots)) return null;

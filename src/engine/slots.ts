@@ -12,7 +12,7 @@ import { packSequence, parseSequence } from "../tiers/sequence_file.ts";
 import { sizesOf } from "../scheduler/block_memory.ts";
 import { kindOfKey } from "../scheduler/block_key.ts";
 import type { HeldBlock, PromptOf } from "../scheduler/shelf.ts";
-import { keptPrompt } from "./kept_prompt.ts";
+import { keptPrompt } from "../runtime/kept_prompt.ts";
 import { storageFailure } from "./storage_failure.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { SlotInfo, SlotOutcome } from "./types.ts";

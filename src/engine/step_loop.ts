@@ -18,7 +18,7 @@ import { isRereadId } from "../scheduler/rereads.ts";
 import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
-import { keptPrompt } from "./kept_prompt.ts";
+import { keptPrompt } from "../runtime/kept_prompt.ts";
 import { RunningSequence } from "./running_sequence.ts";
 import { Slots } from "./slots.ts";
 import type { PreparedStep } from "../runtime/step_driver.ts";
@@ -315,7 +315,9 @@ export class StepLoop {
           sequenceId,
           event: sequence.finish(event.reason, {
             cachedTokenCount: event.cachedTokenCount,
-            kept: event.kept && keptPrompt(event.kept, this.#runtime.driver.runner.cache.shape),
+            kept: event.kept
+              ? keptPrompt(event.kept, this.#runtime.driver.runner.cache.shape)
+              : null,
           }),
         });
       case "failed":

@@ -13,6 +13,7 @@ import type { GrammarSpec } from "../grammar/types.ts";
 import type {
   CacheBytes,
   EngineInfo,
+  KeptPrompt,
   LayerBytes,
   Pooling,
   ProfileOptions,
@@ -31,6 +32,7 @@ export type {
   CacheBytes,
   CodecInfo,
   EngineInfo,
+  KeptPrompt,
   LayerBytes,
   Pooling,
   ProfileOptions,
@@ -138,16 +140,6 @@ export type GenerateEvent =
     kept?: KeptPrompt;
     timings: SequenceTimings;
   };
-
-/** What stayed of a prompt once it was read. */
-export interface KeptPrompt {
-  /** Method and settings. */
-  method: string;
-  /** Tokens of which the method chose; those behind them were in the raw window. */
-  sealedTokenCount: number;
-  /** By layer: those that stayed, and bytes of their records; zeros if it has none of its own. */
-  layers: readonly { tokens: number; bytes: number }[];
-}
 
 /** A snapshot of the engine, for `/metrics`, `/props` and `doctor`. */
 export interface EngineStats {

@@ -84,6 +84,16 @@ export interface LayerBytes {
   packedTokens: number;
 }
 
+/** What stayed of a prompt once it was read. */
+export interface KeptPrompt {
+  /** Method and settings. */
+  method: string;
+  /** Tokens of which the method chose; those behind them were in the raw window. */
+  sealedTokenCount: number;
+  /** By layer: those that stayed, and bytes of their records; zeros if it has none of its own. */
+  layers: readonly { tokens: number; bytes: number }[];
+}
+
 /** The codec in force. */
 export interface CodecInfo {
   /** The profile with every setting of its own. */

@@ -6,11 +6,8 @@
  */
 
 import { invariant } from "../core/errors.ts";
-<<<<<<< HEAD
 import { type BlockWatcher, NO_WATCHER } from "./block_events.ts";
-=======
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
->>>>>>> f9bd3a4 (server: --keep, kv.keep, and what stayed of prompts in slots, props, metrics, meter and log)
 import type { ItemKind } from "./block_key.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
 import type { BlockMemory, RecordSizes, SealedBlock } from "./block_memory.ts";

@@ -24,8 +24,8 @@ export type SchedulerEvent =
     cachedTokenCount: number;
     /** Tokens reported. */
     completionTokenCount: number;
-    /** What stayed of its prompt; null if all did. */
-    kept: KeptReport | null;
+    /** What stayed of its prompt; left out if all did. */
+    kept?: KeptReport;
   }
   | { type: "failed"; sequenceId: number; code: EngineErrorCode; message: string };
 

@@ -365,7 +365,7 @@ export class Scheduler {
       promptTokenCount: promptIds.length,
       cachedTokenCount: sequence.cachedTokenCount ?? 0,
       completionTokenCount: generatedCount,
-      kept: sequence.keeping?.report ?? null,
+      ...(sequence.keeping?.report && { kept: sequence.keeping.report }),
     });
     this.#roster.end(sequence);
     this.#rereads.note(sequence, endId, this.#nextStepIndex);

@@ -105,8 +105,20 @@ Deno.test("where layers see a window, a preempted sequence ends with the same to
       const before = await idleStats(engine);
       const [windowed, whole] = (await engine.stats()).layerBytes;
       // 3 slots, tiles of 64 tokens with 2 heads of 32 channels, keys and values of 2 bytes.
-      assertEquals(windowed, { reach: 200, keyValueLayer: 0, window: 3 * 6 * 16384, packed: 0 });
-      assertEquals(whole, { reach: null, keyValueLayer: 1, window: 3 * 4 * 16384, packed: 0 });
+      assertEquals(windowed, {
+        reach: 200,
+        keyValueLayer: 0,
+        window: 3 * 6 * 16384,
+        packed: 0,
+        packedTokens: 0,
+      });
+      assertEquals(whole, {
+        reach: null,
+        keyValueLayer: 1,
+        window: 3 * 4 * 16384,
+        packed: 0,
+        packedTokens: 0,
+      });
       assertEquals(engine.info.windowBytes, windowed.window + whole.window);
       const requests = [1, 2, 3].map((seed) => ({
         ...ask(tinyPrompt(200, seed), seed),

@@ -130,7 +130,11 @@ Deno.test("bytesOfTurn() takes the one slot that reads a prompt of this length, 
   assertEquals(bytesOfTurn([slot(7, 100), slot(300, 500)], turn), {
     rawBytes: 500,
     packedBytes: 100,
+    kept: null,
   });
+  const kept = { method: "chunkkv", sealed_tokens: 128, layers: [{ tokens: 20 }, { tokens: 36 }] };
+  const some = bytesOfTurn([{ ...slot(300, 500), kept }], turn);
+  assertEquals(some?.kept, "20 to 36 of 128 tokens");
   const none: [string, unknown][] = [
     ["two of this length", [slot(300, 500), slot(300, 600)]],
     ["one that has ended", [slot(300, 500, false)]],

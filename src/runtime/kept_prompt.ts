@@ -3,7 +3,7 @@ import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { KeptReport } from "../scheduler/keep/keeping.ts";
 import type { KeptPrompt } from "./types.ts";
 
-/** What stayed of a prompt, by layer: a store's tokens are told of the layer that writes it. */
+/** What stayed of a prompt, by layer: a store's tokens are those of the layer that writes it. */
 export function keptPrompt(
   { method, sealedTokenCount, tokenCounts, recordWords }: KeptReport,
   { stores, storeOf }: Pick<CacheShape, "stores" | "storeOf">,
