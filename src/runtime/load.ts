@@ -136,8 +136,7 @@ async function createRuntime(
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
   const { fingerprint, content, root } = namesOf(model, plan, policy);
-  const format = blockFormat(plan, { shape, root: rootName([root]) });
-  const tiers = await openTiers(options, format, fingerprint);
+  const tiers = await openTiers(options, formatOf(plan, shape, root), fingerprint);
   const scheduler = new Scheduler({
     ...plan,
     sequenceCountMax: options.sequenceCountMax,
@@ -193,6 +192,11 @@ function sequenceFormat(
 ): SequenceFormat {
   const root = rootName([String(STORE_VERSION), fingerprint, content]);
   return { ...blockFormat(plan, { shape, root }), fingerprint, codecName: content };
+}
+
+/** How blocks lie in files of a device's own. */
+function formatOf(plan: CachePlan, shape: ModelShape, root: string): BlockFormat {
+  return blockFormat(plan, { shape, root: rootName([root]) });
 }
 
 /** What names of blocks follow from. */

@@ -38,6 +38,15 @@ interface Life {
   ending: "none" | "finish" | "failed" | "aborted";
 }
 
+/** What texts ask for, in the stores that seal. */
+function keepsOf(texts: readonly string[], windowStoreCount: number): (Keep | null)[] {
+  const stores = [0, 1, 2].slice(windowStoreCount);
+  return texts.map((text) => {
+    const method = keepMethod(text);
+    return method && { method, stores };
+  });
+}
+
 /** One run: what was asked, what came, and the steps in flight. */
 class Run {
   readonly scheduler: Scheduler;
@@ -89,11 +98,7 @@ class Run {
       draftRowCount = 0,
     } = options;
     const policy = dropBlocks(droppedBlocks);
-    const stores = [0, 1, 2].slice(windowStoreCount);
-    this.#keeps = (options.keeps ?? ["all"]).map((text) => {
-      const method = keepMethod(text);
-      return method && { method, stores };
-    });
+    this.#keeps = keepsOf(options.keeps ?? ["all"], windowStoreCount);
     this.#keptCount = (block) => {
       if (!policy.keeps(block)) return 0;
       return options.keepsParts ? 1 + (block * 29 + 40) % 64 : 64;

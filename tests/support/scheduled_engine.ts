@@ -149,7 +149,7 @@ export class ScheduledEngine extends FakeEngine {
         queue.push({ ...progress, queueMs: 0 });
       } else if (event.type === "failed") queue.fail(new EngineError(event.code, event.message));
       else {
-        const { sequenceId: _, ...finish } = event;
+        const { sequenceId: _, kept: __, ...finish } = event;
         this.#running.delete(event.sequenceId);
         queue.push({ ...finish, timings: { queueMs: 0, prefillMs: 0, decodeMs: 0 } });
       }
