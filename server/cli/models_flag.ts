@@ -65,7 +65,7 @@ export interface ModelsRequest {
 export async function readModelsFlags(flags: Flags): Promise<ModelsRequest | null> {
   const place = flags.text("models");
   const ofMany = Object.keys(MODELS_FLAGS).filter((name) => name !== "models");
-  const ofOne = ["model", "model-name", "chat-template"];
+  const ofOne = ["model", "model-name", "chat-template", "kv-events"];
   const wrong = (place === null ? ofMany : ofOne).find((name) => flags.has(name));
   if (wrong !== undefined) {
     const state = place === null ? "without --models" : "with --models, whose file may say it";

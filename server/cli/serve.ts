@@ -16,8 +16,10 @@ import { CHAT_TEMPLATE_FLAGS, readChatTemplate } from "./chat_template_flag.ts";
 import type { Command } from "./command.ts";
 import { CONVERSATION_FLAGS, readConversationFlags } from "./conversation_flags.ts";
 import { type ConversationOptions, Conversations } from "../replay/conversations.ts";
+import { BlockEventPublisher } from "../kv_events/publisher.ts";
 import { ENGINE_FLAGS, type EngineRequest, readEngineFlags } from "./engine_flags.ts";
 import { type Flags, parseFlags, type Settings } from "./flags.ts";
+import { KV_EVENTS_FLAGS, type KvEventsRequest, readKvEventsFlags } from "./kv_events_flags.ts";
 import { describeEngine, loadServedModel, servedName } from "./load_model.ts";
 import { MODELS_FLAGS, type ModelsRequest, readModelsFlags } from "./models_flag.ts";
 import { CONFIG_FLAGS } from "./settings.ts";
@@ -37,6 +39,7 @@ export const serveCommand: Command = {
     ...MODELS_FLAGS,
     ...CHAT_TEMPLATE_FLAGS,
     ...CONVERSATION_FLAGS,
+    ...KV_EVENTS_FLAGS,
     "model-name": {
       value: "NAMES",
       help:
@@ -104,6 +107,8 @@ interface ServeRequest {
   models: ModelsRequest | null;
   templateSource: string | null;
   conversations: ConversationOptions;
+  /** Null: none are published. */
+  kvEvents: KvEventsRequest | null;
 }
 
 async function serve(args: readonly string[], inherited: Settings): Promise<number> {
@@ -152,12 +157,17 @@ interface Served {
 
 /** A model that is loaded from the start to the end. */
 async function oneModel(
-  { engine, modelNames, templateSource, conversations }: ServeRequest,
+  { engine, modelNames, templateSource, conversations, kvEvents, port }: ServeRequest,
   state: ServerState,
 ): Promise<Served> {
   const modelPath = await ensureModel(engine.model);
   const [modelId = servedName(modelPath), ...aliases] = modelNames;
-  const loading = loadServedModel(modelPath, engine.options, { readsAside: true, templateSource });
+  const publisher = kvEvents && BlockEventPublisher.open({
+    ...kvEvents,
+    topic: kvEvents.topic ?? `kv@${Deno.hostname()}:${port}@${modelId}`,
+  });
+  const options = { ...engine.options, ...publisher?.engineOptions };
+  const loading = loadServedModel(modelPath, options, { readsAside: true, templateSource });
   loading.catch(() => {}); // awaited below, once the server listens
   return {
     models: { modelId, aliases },
@@ -175,6 +185,7 @@ async function oneModel(
       const model = await loading.catch(() => null);
       model?.prompts.close();
       await model?.engine.close();
+      publisher?.close();
     },
   };
 }
@@ -236,6 +247,7 @@ async function readServeFlags(flags: Flags): Promise<ServeRequest> {
     models: await readModelsFlags(flags),
     templateSource: await readChatTemplate(flags),
     conversations: readConversationFlags(flags, flags.text("model") ?? ""),
+    kvEvents: readKvEventsFlags(flags),
   };
 }
 

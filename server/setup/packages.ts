@@ -17,6 +17,7 @@ export const PACKAGE_NAMES: readonly string[] = [
   "@huggingface/jinja",
   "@huggingface/tokenizers",
   "@mlc-ai/web-xgrammar",
+  "@msgpack/msgpack",
   "@opentelemetry/api",
   "@redis/client",
   "hono",

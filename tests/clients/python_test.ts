@@ -3,38 +3,16 @@
  * are required where `CI` is set; elsewhere a machine without Python says so.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { startServer } from "../../server/serve.ts";
-import { canRun } from "../../server/setup/debian.ts";
-import { requirePip } from "../../server/setup/pip.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { FAKE_TOKENIZER, type FakeScript, tokensOf } from "../support/fake_engine.ts";
 import { EXAMPLE_URL, guideExamples } from "../support/guide_examples.ts";
 import { harness } from "../server/harness.ts";
+import { hasPythonPackages, PYTHON_FOLDER } from "./python_packages.ts";
 
-const FOLDER = new URL("../../.cache/python-clients", import.meta.url).pathname;
-const PACKAGES = ["openai==3.57.0", "schemathesis==4.32.5"];
 /** Longest time schemathesis makes requests. */
 const FUZZ_SECONDS = 45;
-
-/** Installs the packages once; false if there is no Python and none is required. */
-async function hasPackages(): Promise<boolean> {
-  const isRequired = Boolean(Deno.env.get("CI"));
-  if (!isRequired && !await canRun(["python3"])) {
-    console.log("no python3 here: its clients are not tested");
-    return false;
-  }
-  const marker = `${FOLDER}/.installed`;
-  const wanted = PACKAGES.join(" ");
-  if (await Deno.readTextFile(marker).catch(() => "") === wanted) return true;
-  const [program, ...args] = await requirePip(console.log);
-  const { success, stderr } = await new Deno.Command(program, {
-    args: [...args, "install", "--quiet", "--upgrade", "--target", FOLDER, ...PACKAGES],
-  }).output();
-  assert(success, `pip has installed ${wanted}: ${new TextDecoder().decode(stderr)}`);
-  await Deno.writeTextFile(marker, wanted);
-  return true;
-}
 
 /** Answers as a model would that follows what is asked. */
 const script: FakeScript = ({ grammar, promptIds }) => {
@@ -58,8 +36,12 @@ async function runPython(
   try {
     const { code, stdout, stderr } = await new Deno.Command("python3", {
       args: args.map((arg) => arg.replace("URL", server.url)),
-      cwd: FOLDER, // schemathesis leaves files behind
-      env: { BASE_URL: `${server.url}/v1`, PYTHONPATH: FOLDER, PYTHONDONTWRITEBYTECODE: "1" },
+      cwd: PYTHON_FOLDER, // schemathesis leaves files behind
+      env: {
+        BASE_URL: `${server.url}/v1`,
+        PYTHONPATH: PYTHON_FOLDER,
+        PYTHONDONTWRITEBYTECODE: "1",
+      },
     }).output();
     const text = new TextDecoder();
     return { code, output: text.decode(stdout) + text.decode(stderr) };
@@ -69,7 +51,7 @@ async function runPython(
 }
 
 Deno.test("the Python openai client accepts every answer with strict validation", async () => {
-  if (!await hasPackages()) return;
+  if (!await hasPythonPackages()) return;
   const path = new URL("./openai_client.py", import.meta.url).pathname;
   const { code, output } = await runPython([path], ["secret"]);
   assertEquals(code, 0, output);
@@ -77,14 +59,14 @@ Deno.test("the Python openai client accepts every answer with strict validation"
 });
 
 Deno.test("the guide's example in Python prints the answer", async () => {
-  if (!await hasPackages()) return;
+  if (!await hasPythonPackages()) return;
   const [example] = await guideExamples("server/docs/clients.md", "python");
   const asked = example.replace(EXAMPLE_URL, "URL").replace("SmolLM2-135M-Instruct", "fake");
   assertEquals(await runPython(["-c", asked], []), { code: 0, output: "hello\n" });
 });
 
 Deno.test("schemathesis finds neither a 5xx, nor a status or a body that is not documented", async () => {
-  if (!await hasPackages()) return;
+  if (!await hasPythonPackages()) return;
   const checks = "not_a_server_error,status_code_conformance,content_type_conformance," +
     "response_schema_conformance";
   const { code, output } = await runPython([

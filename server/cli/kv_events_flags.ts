@@ -1,0 +1,70 @@
+/**
+ * The flags that say where events of blocks are published.
+ *
+ * @module
+ */
+
+import { EVENT_FORMS, type EventForm } from "../kv_events/encode.ts";
+import { type Endpoint, parseEndpoint } from "../kv_events/endpoint.ts";
+import type { Flags, FlagSpecs } from "./flags.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Flags of {@link readKvEventsFlags}. */
+export const KV_EVENTS_FLAGS: FlagSpecs = {
+  "kv-events": {
+    value: "ADDRESS",
+    help: "publish events of cached blocks over ZeroMQ, such as tcp://*:5557",
+  },
+  "kv-events-replay": {
+    value: "ADDRESS",
+    help: "where missed events are asked for, such as tcp://*:5558",
+  },
+  "kv-events-topic": {
+    value: "TEXT",
+    help: "topic of the events (default: kv@NAME OF THIS MACHINE:PORT@MODEL)",
+  },
+  "kv-events-form": {
+    value: "FORM",
+    choices: EVENT_FORMS,
+    help: "events as arrays, which routers read, or as maps (default: arrays)",
+  },
+};
+
+/** Where and how to publish. */
+export interface KvEventsRequest {
+  endpoint: Endpoint;
+  replay: Endpoint | null;
+  /** Null: named after machine, port and model. */
+  topic: string | null;
+  form: EventForm;
+}
+
+/**
+ * Reads the flags of events; null if none are to be published.
+ *
+ * @throws {UsageError} If an address is none.
+ */
+export function readKvEventsFlags(flags: Flags): KvEventsRequest | null {
+  const endpoint = readEndpoint(flags, "kv-events");
+  if (endpoint === null) {
+    const other = Object.keys(KV_EVENTS_FLAGS).find((name) => flags.has(name));
+    if (other !== undefined) throw new UsageError(`Cannot use --${other} without --kv-events`);
+    return null;
+  }
+  return {
+    endpoint,
+    replay: readEndpoint(flags, "kv-events-replay"),
+    topic: flags.text("kv-events-topic"),
+    form: (flags.text("kv-events-form") ?? "arrays") as EventForm,
+  };
+}
+
+function readEndpoint(flags: Flags, name: string): Endpoint | null {
+  const text = flags.text(name);
+  if (text === null) return null;
+  try {
+    return parseEndpoint(text);
+  } catch (error) {
+    throw new UsageError(`Cannot use --${name}: ${(error as Error).message}`);
+  }
+}

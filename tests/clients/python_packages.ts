@@ -1,0 +1,29 @@
+/** Packages for Python that tests use, in a folder of the work tree. */
+
+import { assert } from "@std/assert";
+import { canRun } from "../../server/setup/debian.ts";
+import { requirePip } from "../../server/setup/pip.ts";
+
+/** Where they are. */
+export const PYTHON_FOLDER = new URL("../../.cache/python-clients", import.meta.url).pathname;
+
+const PACKAGES = ["openai==3.57.0", "schemathesis==4.32.5", "pyzmq==27.3.0", "msgspec==0.23.0"];
+
+/** Installs the packages once; false if there is no Python and none is required. */
+export async function hasPythonPackages(): Promise<boolean> {
+  const isRequired = Boolean(Deno.env.get("CI"));
+  if (!isRequired && !await canRun(["python3"])) {
+    console.log("no python3 here: its clients are not tested");
+    return false;
+  }
+  const marker = `${PYTHON_FOLDER}/.installed`;
+  const wanted = PACKAGES.join(" ");
+  if (await Deno.readTextFile(marker).catch(() => "") === wanted) return true;
+  const [program, ...args] = await requirePip(console.log);
+  const { success, stderr } = await new Deno.Command(program, {
+    args: [...args, "install", "--quiet", "--upgrade", "--target", PYTHON_FOLDER, ...PACKAGES],
+  }).output();
+  assert(success, `pip has installed ${wanted}: ${new TextDecoder().decode(stderr)}`);
+  await Deno.writeTextFile(marker, wanted);
+  return true;
+}
