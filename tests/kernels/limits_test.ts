@@ -1,12 +1,22 @@
 /** What kernels take of an adapter, for models and contexts up to a million tokens. No device. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { EngineError } from "../../src/core/errors.ts";
+import type { Gpu } from "../../src/gpu/gpu.ts";
+import { KvPackPaperKernel } from "../../src/kernels/kv_pack/paper.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { workgroupMemoryBytes } from "../../src/gpu/workgroup_memory.ts";
 import { partialsWords } from "../../src/kernels/text/attention.ts";
 import { splitShape } from "../../src/model/attention_splits.ts";
 import { ADAPTERS } from "../support/adapters.ts";
-import { attentionTexts, blockCountOf, kernelTexts, TEXT_MODELS } from "../support/kernel_texts.ts";
+import {
+  attentionTexts,
+  blockCountOf,
+  hasRoomToPackPaper,
+  kernelTexts,
+  TEXT_MODELS,
+} from "../support/kernel_texts.ts";
 
 const CONTEXTS = [8192, 131_072, 524_288, 1_048_576];
 
@@ -69,6 +79,15 @@ Deno.test("splitShape() refuses rows of which not one split fits a binding, sayi
   const shape = TEXT_MODELS["70B"];
   const options = { shape, rowCount: 5000, bindingSizeMax: 128 * 2 ** 20 };
   assertThrows(() => splitShape(16, options), RangeError, "a split takes 166400000 bytes");
+});
+
+Deno.test("packing paper's records of heads of 512 is refused where workgroup memory is 16 KiB, saying what it takes", async () => {
+  const facts = ADAPTERS["the least that WebGPU allows"];
+  const model = TEXT_MODELS["heads of 512"];
+  assert(!hasRoomToPackPaper({ model, facts }));
+  const layout = new PaperLayout({ ...model, packSize: 8, keyBits: 4, valueBits: 3 });
+  const create = () => KvPackPaperKernel.create({ facts } as Gpu, { layout, storeCount: 1 });
+  await assertRejects(create, EngineError, "Cannot pack heads of 512 channels");
 });
 
 Deno.test("attention refuses an adapter whose workgroup memory holds no block, saying what it takes", async () => {

@@ -189,6 +189,11 @@ async function expertTexts(
   }
 }
 
+/** A section of heads of 512 takes 24 KB; where there is less, packing is refused by name. */
+export function hasRoomToPackPaper({ model, facts }: Omit<TextOptions, "contextTokens">): boolean {
+  return model.headSize <= 256 || facts.workgroupMemoryBytesMax >= 32 * 1024;
+}
+
 async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]> {
   const { gpu, texts } = recordingGpu(facts);
   const { layerCount: storeCount } = model;
@@ -204,7 +209,7 @@ async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]
     const paper = { layout, storeCount };
     await KvQuantisePaperKernel.create(gpu, { ...paper, keyRel: 0.1, valueRel: 0.2 });
     await KvMeasurePaperKernel.create(gpu, paper);
-    await KvPackPaperKernel.create(gpu, paper);
+    if (hasRoomToPackPaper({ model, facts })) await KvPackPaperKernel.create(gpu, paper);
     await KvRepackGreedyKernel.create(gpu, paper);
     await KvRepackMedianKernel.create(gpu, paper);
   }
