@@ -18,6 +18,7 @@ export type {
   EngineInfo,
   EngineOptions,
   EngineStats,
+  EvictionOrder,
   FinishReason,
   GenerateEvent,
   GenerateRequest,

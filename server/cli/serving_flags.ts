@@ -24,6 +24,11 @@ export const SERVING_FLAGS: FlagSpecs = {
     value: "METHOD",
     help: "what stays of prompts: chunkkv:ratio=0.5, dbudgetkv, or all and requests say (off)",
   },
+  "kv-eviction": {
+    value: "ORDER",
+    choices: ["recency", "conversations"],
+    help: "which unused blocks go first: by recency (default), or by conversations",
+  },
   speculation: {
     value: "SWITCH",
     choices: ["on", "off"],
@@ -62,6 +67,9 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
   if (flags.has("prefix-cache")) options.sharesPrefixes = flags.text("prefix-cache") === "on";
   const keep = flags.text("keep");
   if (keep !== null) options.keep = keep;
+  if (flags.has("kv-eviction")) {
+    options.eviction = flags.text("kv-eviction") === "recency" ? "recency" : "conversations";
+  }
   if (flags.has("speculation")) options.speculates = flags.text("speculation") === "on";
   const hostMib = flags.number("kv-host-memory", { min: 0, max: 2 ** 22, unit: "MiB" });
   const diskGib = flags.number("kv-disk-size", { min: 0.001, max: 2 ** 20, unit: "GiB" });

@@ -24,6 +24,8 @@ export interface ConversationRequest extends CommonRequest {
   structure: Structure;
   /** Null: as many as the context has room for. */
   maxTokens: number | null;
+  /** Whether its blocks are kept before those of others; as they are if left out. */
+  pins?: boolean | null;
   /** Most tokens of the prompt that are kept, the last ones; null keeps all. */
   promptCut: number | null;
   /** Null: thoughts may take as long as they want. */
@@ -54,7 +56,8 @@ export async function conversationSpecs(
   const isContinued = (conversations?.rereads ?? false) && isAlone;
   const recorder = isAlone ? prepared?.recorder ?? null : null;
   const report = prepared && { ...prepared.report, ...(isAsSampled ? {} : { replayedCount: 0 }) };
-  const spec = { ...lengths, isContinued, recorder, report, echo: null, ...reading };
+  const pins = request.pins ?? null;
+  const spec = { ...lengths, isContinued, pins, recorder, report, echo: null, ...reading };
   return toSpecs(request, spec, model);
 }
 

@@ -55,6 +55,7 @@ export type PromptSpec = Pick<
   | "reasoningTokenCountMax"
   | "messageEnds"
   | "isContinued"
+  | "pins"
   | "recorder"
   | "report"
 >;

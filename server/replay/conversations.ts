@@ -2,7 +2,7 @@
  * How the server keeps conversations from being read twice, beside the cache of prefixes: a client
  * sends the whole conversation with each turn, and never quite as it was. What was sampled takes
  * the place of what the client made of it, and lines that change with each request leave the
- * beginning of the prompt. src/decisions/32 has the reasons.
+ * beginning of the prompt. src/decisions/36 has the reasons.
  *
  * @module
  */

@@ -32,6 +32,7 @@ import {
 import { conversationFields, toConversation } from "../openai/schema_messages.ts";
 import { formatSchema, toStructure } from "../openai/structured.ts";
 import { refuseUnsupported } from "../openai/unsupported.ts";
+import { readPins } from "../replay/pin_header.ts";
 import { withReport } from "../replay/report_header.ts";
 import { watchOf } from "../request_watch.ts";
 import type { ServedModel } from "../state.ts";
@@ -159,7 +160,8 @@ export function chatRoute(routes: RouteContext): ApiRoute {
     method: "POST",
     path: "/chat/completions",
     handler: async (context) => {
-      const request = parseChatRequest(await readJson(context.req));
+      const pins = readPins(context);
+      const request = { ...parseChatRequest(await readJson(context.req)), pins };
       const clientSignal = context.req.raw.signal;
       const watch = watchOf(context);
       const ask = { routes, context, name: request.model, streams: request.stream };

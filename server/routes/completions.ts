@@ -189,8 +189,8 @@ async function planPrompt(
   const promptText = () => isWhole ? prompt : tokenizer.textOf(promptIds);
   const echo = request.echo ? promptText() : null;
   const { grammar, grammarParam } = request;
-  const apart = { messageEnds: [], isContinued: false, recorder: null, report: null };
-  const spec = { promptIds, maxTokens, echo, grammar, grammarParam, ...apart, ...PLAIN_TEXT };
+  const none = { messageEnds: [], isContinued: false, pins: null, recorder: null, report: null };
+  const spec = { promptIds, maxTokens, echo, grammar, grammarParam, ...none, ...PLAIN_TEXT };
   return toSpecs(request, spec, model);
 }
 

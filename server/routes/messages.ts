@@ -23,6 +23,7 @@ import { openScope } from "../openai/request_scope.ts";
 import type { RouteContext } from "../openai/route_context.ts";
 import { answerSse } from "../openai/sse.ts";
 import { idOf } from "../request_id.ts";
+import { readPins } from "../replay/pin_header.ts";
 import { withReport } from "../replay/report_header.ts";
 import { watchOf } from "../request_watch.ts";
 import { withWarnings } from "../warnings.ts";
@@ -68,7 +69,8 @@ export function messagesRoute(routes: RouteContext): ApiRoute {
     path: "/messages",
     handler: async (context) => {
       checkVersion(context);
-      const request = parseMessagesRequest(await readJson(context.req));
+      const pins = readPins(context);
+      const request = { ...parseMessagesRequest(await readJson(context.req)), pins };
       const toErrorFrames = (error: unknown) => {
         return toFrame(toMessageError(error, idOf(context)).body as Event);
       };

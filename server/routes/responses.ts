@@ -19,6 +19,7 @@ import { KeptResponses } from "../openai/responses/kept.ts";
 import { parseResponsesRequest, responsesSchema } from "../openai/responses/request.ts";
 import type { RouteContext } from "../openai/route_context.ts";
 import { answerSse } from "../openai/sse.ts";
+import { readPins } from "../replay/pin_header.ts";
 import { withReport } from "../replay/report_header.ts";
 import { watchOf } from "../request_watch.ts";
 import { withWarnings } from "../warnings.ts";
@@ -38,7 +39,8 @@ function answerRoute(routes: RouteContext, kept: KeptResponses): ApiRoute {
     method: "POST",
     path: "/responses",
     handler: async (context) => {
-      const request = parseResponsesRequest(await readJson(context.req), kept);
+      const pins = readPins(context);
+      const request = { ...parseResponsesRequest(await readJson(context.req), kept), pins };
       const frames = new EventFrames();
       const toErrorFrames = (error: unknown) => frames.errorFrames(error);
       const { model: name, stream: streams } = request;

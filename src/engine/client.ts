@@ -72,6 +72,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     sealPolicy: checkedSealPolicy(options.sealPolicy),
     keep: checkedKeepText(options.keep),
     sharesPrefixes: options.sharesPrefixes ?? true,
+    eviction: options.eviction ?? "recency",
     speculates: options.speculates ?? true,
     ...tierOptions(options),
     reportsBlocks: options.onBlockEvents !== undefined,

@@ -48,6 +48,8 @@ export interface GenerateMessage {
   cacheSalt: string;
   messageEnds: readonly number[];
   isContinued: boolean;
+  /** Null leaves blocks as they are. */
+  pins: boolean | null;
   skipsCache: boolean;
   /** Whether guesses of its next tokens may be checked. */
   speculates: boolean;

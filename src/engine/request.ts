@@ -60,6 +60,7 @@ export function toGenerateMessage(
     cacheSalt: request.cacheSalt ?? "",
     messageEnds: request.messageEnds ?? [],
     isContinued: request.isContinued ?? false,
+    pins: request.pins ?? null,
     speculates: request.speculates ?? true,
     keep: request.keep ?? null,
     // What is in the cache was scored for another request, if at all.

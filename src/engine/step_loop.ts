@@ -93,7 +93,8 @@ export class StepLoop {
     const { sequenceId, promptIds, maxTokens, ignoreEos, priority } = request;
     const { cacheSalt, skipsCache, messageEnds, isContinued } = request;
     const limits = { maxTokens, eosIds: this.#runtime.eosIds, ignoreEos };
-    const cached = { cacheSalt, skipsCache, messageEnds, isContinued };
+    const pins = request.pins === null ? {} : { pins: request.pins };
+    const cached = { cacheSalt, skipsCache, messageEnds, isContinued, ...pins };
     const drafts = canSpeculate(request);
     const text = request.keep ?? this.#runtime.info.keep;
     const keep = text === null ? null : keepMethod(text);

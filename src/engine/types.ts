@@ -19,6 +19,7 @@ import type {
   ProfileOptions,
 } from "../runtime/types.ts";
 import type { BlockEvent } from "../scheduler/block_events.ts";
+import type { EvictionOrder } from "../scheduler/retention.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
 export type { GrammarReasoning, GrammarSpec, GrammarTag, MemberMarks } from "../grammar/types.ts";
@@ -38,6 +39,7 @@ export type {
   ProfileOptions,
 } from "../runtime/types.ts";
 export type { BlockEvent, Medium } from "../scheduler/block_events.ts";
+export type { EvictionOrder } from "../scheduler/retention.ts";
 export type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
 /** One generation asked of the engine. */
@@ -77,6 +79,11 @@ export interface GenerateRequest {
    * turn finds it in the cache. Default false.
    */
   isContinued?: boolean;
+  /**
+   * Keep its blocks on the device as long as those of others can go, or no longer. If left out they
+   * stay as they are.
+   */
+  pins?: boolean;
   /** Prefill every prompt token, even if it is in the cache; default false. */
   skipsCache?: boolean;
   /** Check guesses of next tokens, if the engine does; the text is the same. Default true. */
@@ -293,6 +300,12 @@ export interface EngineOptions {
   keep?: string;
   /** Keep and share blocks of prompts that begin alike; default true. */
   sharesPrefixes?: boolean;
+  /**
+   * Which blocks that nobody uses the device gives up first: `recency` those used least recently;
+   * `conversations` those of conversations that ended, and of one too many rather than of each in
+   * turn. Default `recency`.
+   */
+  eviction?: EvictionOrder;
   /**
    * Guess next tokens by what the sequence has repeated so far, and check several in one step:
    * faster where text repeats, and the same text; default true.

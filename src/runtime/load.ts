@@ -4,6 +4,8 @@
  * @module
  */
 
+import { conversationsLast } from "../scheduler/conversation_retention.ts";
+import { leastRecentlyUsed } from "../scheduler/retention.ts";
 import type { Calibration } from "../calibration/calibration.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
@@ -107,6 +109,9 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
   }
 }
 
+/** Orders in which the device gives up blocks. */
+const RETENTIONS = { recency: leastRecentlyUsed, conversations: conversationsLast };
+
 async function createRuntime(
   model: LoadedModel,
   options: Omit<LoadOptions, "profile"> & { profile: CodecProfile },
@@ -143,8 +148,8 @@ async function createRuntime(
     waitingCountMax: options.waitingCountMax,
     layerCount: shape.layerCount,
     arenas: plan.shape.groups,
-    policy,
     sinkCount: plan.codec.sinkCount,
+    ...{ policy, retention: RETENTIONS[options.eviction] },
     stepTokenCountMax,
     blockCost: blockCost(shape, plan.shape),
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),

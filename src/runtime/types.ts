@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { EvictionOrder } from "../scheduler/retention.ts";
 import type { StoreTierOptions } from "../tiers/store_tier.ts";
 import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
@@ -50,6 +51,8 @@ export interface LoadOptions {
   keep: string | null;
   sharesPrefixes: boolean;
   /** Whether guesses of next tokens are checked. */
+  /** Which blocks that nobody uses the device gives up first. */
+  eviction: EvictionOrder;
   speculates: boolean;
   hostSizeBytes: number;
   disk: { folder: string; sizeBytes: number } | null;

@@ -10,6 +10,7 @@ import type { BlockEventLog } from "./block_events.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
 import type { CreateDrafter } from "./drafter.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
+import type { RetentionPolicy } from "./retention.ts";
 import type { SequenceRequest } from "./sequence_parts.ts";
 
 /** Prompt tokens of a step that decodes, if nothing else is asked for: a whole slice and more. */
@@ -56,6 +57,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   blockEvents?: BlockEventLog | null;
   /** First tokens of a sequence that the codec keeps apart in its first record; 0 if left out. */
   sinkCount?: number;
+  /** Which unused blocks on the device go first; by conversations if left out. */
+  retention?: RetentionPolicy;
   /** How blocks are shared; not at all if left out. */
   prefix?: {
     /** Stands for model, profile, format and device: what else a block's bytes depend on. */

@@ -9,7 +9,12 @@ import { invariant } from "../core/errors.ts";
 import { type BlockWatcher, NO_WATCHER } from "./block_events.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { ItemKind } from "./block_key.ts";
-import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
+import {
+  leastRecentlyUsed,
+  type Retention,
+  type RetentionPolicy,
+  type RetentionRank,
+} from "./retention.ts";
 import type { BlockMemory, RecordSizes, SealedBlock } from "./block_memory.ts";
 
 /** One block of all stores in the arenas. */
@@ -20,6 +25,8 @@ export interface CachedItem extends RecordSizes {
   readonly block: SealedBlock;
   /** Sequences that hold it. */
   useCount: number;
+  /** How much it is worth once it is unused. */
+  rank: RetentionRank;
 }
 
 /** All items of one {@link BlockMemory}. */
@@ -28,7 +35,7 @@ export class BlockCache {
   #byKey = new Map<string, CachedItem>();
   /**
    * Unused items. A sequence gives its deepest block back first, and holds every block before one
-   * that it holds: the least recently used is a leaf.
+   * that it holds: the first of those that it gave back is a leaf.
    */
   #unused: Retention<CachedItem>;
   /** Words of extents of unused items, by arena group. */
@@ -97,7 +104,7 @@ export class BlockCache {
   add(kind: ItemKind, key: string | null, sizes: RecordSizes): CachedItem | null {
     const block = this.#allocate(sizes.recordWords, kind === "raw" ? "end" : "fit");
     if (block === null) return null;
-    const item: CachedItem = { kind, key, block, ...sizes, useCount: 0 };
+    const item: CachedItem = { kind, key, block, ...sizes, useCount: 0, rank: "once" };
     if (key !== null) {
       invariant(!this.#byKey.has(key), "a key names one item");
       this.#byKey.set(key, item);
@@ -130,9 +137,20 @@ export class BlockCache {
     this.memory.release(item.block);
   }
 
+  /** Notes that a sequence begins with an item that another one made. */
+  noteReuse(item: CachedItem): void {
+    if (item.rank === "once") item.rank = "again";
+  }
+
+  /** Keeps an item as long as anything else can go, or no longer. */
+  pin(item: CachedItem, isPinned: boolean): void {
+    item.rank = isPinned ? "pinned" : "again";
+    this.touch(item);
+  }
+
   /** Notes a use of an item that no sequence holds. */
   touch(item: CachedItem): void {
-    if (this.#unused.has(item)) this.#unused.touch(item);
+    if (this.#unused.has(item)) this.#unused.touch(item, item.rank);
   }
 
   /** Whether `blockCount` more blocks are expected to fit if every unused one is given up. */
@@ -205,7 +223,7 @@ export class BlockCache {
   }
 
   #retain(item: CachedItem): void {
-    this.#unused.touch(item);
+    this.#unused.touch(item, item.rank);
     this.#addUnusedWords(item, 1);
   }
 

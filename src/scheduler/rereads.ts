@@ -40,7 +40,7 @@ export class Rereads {
     const all = endId === null ? ids : [...ids, endId];
     const blockCount = Math.floor((all.length - 1) / BLOCK_TOKEN_COUNT);
     if (blockCount <= Math.floor((request.promptIds.length - 1) / BLOCK_TOKEN_COUNT)) return;
-    const { cacheSalt } = request;
+    const { cacheSalt, pins } = request;
     this.#roster.add({
       sequenceId: this.#nextId--,
       // The token behind the last whole block lets the step before it seal.
@@ -50,6 +50,7 @@ export class Rereads {
       ignoreEos: true,
       priority: REREAD_PRIORITY,
       ...(cacheSalt === undefined ? {} : { cacheSalt }),
+      ...(pins === undefined ? {} : { pins }),
     }, step);
     const waiting = this.#roster.waiting.filter(({ isReread }) => isReread);
     if (waiting.length > this.#waitingCountMax) this.#roster.end(waiting[0]);

@@ -5,6 +5,12 @@
  * @module
  */
 
+/**
+ * How much a thing is worth: `once` if nobody found it who had not made it, `again` if somebody
+ * did, `pinned` if somebody asked to keep it.
+ */
+export type RetentionRank = "once" | "again" | "pinned";
+
 /** The things of one tier that may be given up, in the order in which they go. */
 export interface Retention<T> {
   /** Things held. */
@@ -13,8 +19,12 @@ export interface Retention<T> {
   [Symbol.iterator](): Iterator<T>;
   /** Whether a thing is held. */
   has(thing: T): boolean;
-  /** Holds a thing that was just used, or notes that one held was used again. */
-  touch(thing: T): void;
+  /**
+   * Holds a thing that was just used, or notes that one held was used again.
+   *
+   * @param rank How much it is worth; some orders look at that. Default `once`.
+   */
+  touch(thing: T, rank?: RetentionRank): void;
   /** Holds a thing no longer; false if it was not held. */
   drop(thing: T): boolean;
   /** What goes first; undefined if nothing is held. It stays held until it is dropped. */
@@ -24,36 +34,42 @@ export interface Retention<T> {
 /** Makes the retention of a tier; every tier of a cache has one of its own. */
 export type RetentionPolicy = <T>() => Retention<T>;
 
-/** What was used least recently goes first. */
+/** An order on the device by its name: least recently used first, or by conversations. */
+export type EvictionOrder = "recency" | "conversations";
+
+/** What was used least recently goes first, what is pinned last. */
 export const leastRecentlyUsed: RetentionPolicy = <T>() => new LeastRecentlyUsed<T>();
 
 class LeastRecentlyUsed<T> implements Retention<T> {
   /** Least recently used first: a set lists its members in the order of their adding. */
   #things = new Set<T>();
+  /** Those that are pinned: they go behind all others. */
+  #pinned = new Set<T>();
 
   get size(): number {
-    return this.#things.size;
+    return this.#things.size + this.#pinned.size;
   }
 
-  [Symbol.iterator](): Iterator<T> {
-    return this.#things[Symbol.iterator]();
+  *[Symbol.iterator](): Iterator<T> {
+    yield* this.#things;
+    yield* this.#pinned;
   }
 
   has(thing: T): boolean {
-    return this.#things.has(thing);
+    return this.#things.has(thing) || this.#pinned.has(thing);
   }
 
-  touch(thing: T): void {
-    this.#things.delete(thing);
-    this.#things.add(thing);
+  touch(thing: T, rank: RetentionRank = "once"): void {
+    this.drop(thing);
+    (rank === "pinned" ? this.#pinned : this.#things).add(thing);
   }
 
   drop(thing: T): boolean {
-    return this.#things.delete(thing);
+    return this.#things.delete(thing) || this.#pinned.delete(thing);
   }
 
   victim(): T | undefined {
-    const [first] = this.#things;
+    const [first] = this.#things.size > 0 ? this.#things : this.#pinned;
     return first;
   }
 }

@@ -149,12 +149,16 @@ export class Roster {
   /** Frees the slot, and the blocks from the last to the first: so they are given up later. */
   #giveBack(sequence: Sequence): void {
     for (const item of sequence.keeping?.moved ?? []) this.#cache.release(item);
+    const { pins } = sequence.request;
     const blockCount = Math.max(sequence.blocks.length, sequence.names.length);
     for (let blockIndex = blockCount - 1; blockIndex >= 0; blockIndex--) {
       const key = sequence.keyOf(blockIndex, "raw");
       const raw = key === null ? undefined : this.#cache.find(key);
-      if (raw) this.#cache.touch(raw);
       const item = sequence.blocks.at(blockIndex);
+      if (pins !== undefined) {
+        for (const each of [raw, item]) if (each?.key) this.#cache.pin(each, pins);
+      }
+      if (raw) this.#cache.touch(raw);
       if (item) this.#cache.release(item);
     }
     this.#freeSlots = [...this.#freeSlots, sequence.slot].sort((a, b) => a - b);

@@ -72,7 +72,7 @@ export class Scheduler {
     this.#options = options;
     const { host, prefix, blockEvents } = options;
     const memory = new BlockMemory(options.arenas, options);
-    this.#cache = new BlockCache(memory, undefined, blockEvents?.watcher("gpu"));
+    this.#cache = new BlockCache(memory, options.retention, blockEvents?.watcher("gpu"));
     this.#context = sequenceContext(options);
     this.#roster = new Roster(this.#cache, options.sequenceCountMax, this.#context);
     this.#rereads = new Rereads(this.#roster, options.sequenceCountMax);

@@ -61,6 +61,8 @@ export interface SequenceRequest {
   cacheSalt?: string;
   /** Tokens before the end of each message of the prompt, ascending: others may begin there. */
   messageEnds?: readonly number[];
+  /** Whether its blocks are kept until others are gone, or no longer; as they are if left out. */
+  pins?: boolean;
   /** Whether a prompt will follow that repeats its answer; false if left out. */
   isContinued?: boolean;
   /** Whether guesses of its next tokens may be checked; false if left out. */

@@ -117,6 +117,10 @@ export class Starter {
       taken = takeBlocks(beginning, this.#cache);
     }
     invariant(taken !== null, "blocks on the device can be taken");
+    if (!sequence.isReread) {
+      const found = [...beginning.sealed, ...beginning.raw].filter((block) => block !== null);
+      for (const item of found.filter(isOnDevice)) this.#cache.noteReuse(item);
+    }
     const slot = this.#roster.start(sequence);
     const { boundary, raw, sharedCount } = beginning;
     if (sequence.cachedTokenCount === null && !sequence.isReread) {

@@ -1,6 +1,7 @@
 /** What goes first when a tier is full, on the device, in host memory and on disk. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { conversationsLast } from "../../src/scheduler/conversation_retention.ts";
 import { BlockCache } from "../../src/scheduler/block_cache.ts";
 import { BlockMemory } from "../../src/scheduler/block_memory.ts";
 import { HostIndex } from "../../src/scheduler/host_index.ts";
@@ -8,6 +9,7 @@ import {
   leastRecentlyUsed,
   type Retention,
   type RetentionPolicy,
+  type RetentionRank,
 } from "../../src/scheduler/retention.ts";
 import { packBlockFile } from "../../src/tiers/block_file.ts";
 import { DiskTier } from "../../src/tiers/disk_tier.ts";
@@ -43,6 +45,35 @@ Deno.test("leastRecentlyUsed() orders by last use and forgets what is dropped", 
   assertEquals([retention.size, retention.has("b")], [3, true], "a victim stays until dropped");
   assertEquals([retention.drop("b"), retention.drop("b")], [true, false]);
   assertEquals([...retention], ["c", "a"]);
+});
+
+Deno.test("conversationsLast() gives up what was used together, the newest that nobody found first", () => {
+  const retention = conversationsLast<string>();
+  /** One sequence ends: it gives its deepest block back first. */
+  const use = (things: string[], rank: RetentionRank = "once") => {
+    for (const thing of things) retention.drop(thing);
+    for (const thing of things) retention.touch(thing, rank);
+  };
+  assertEquals(retention.victim(), undefined);
+  use(["a2", "a1"]);
+  retention.drop("x"); // another sequence begins
+  use(["b2", "b1"]);
+  assertEquals([...retention], ["b2", "b1", "a2", "a1"]);
+  use(["b2", "b1"], "again");
+  assertEquals([...retention], ["a2", "a1", "b2", "b1"]);
+  for (const thing of ["a2", "a1"]) {
+    assertEquals(retention.victim(), thing);
+    assert(retention.drop(thing) && !retention.has(thing));
+  }
+  assertEquals([retention.victim(), retention.size], ["b2", 2]);
+  // What was not used while all else was used twice has ended.
+  for (let round = 0; round < 3; round++) use(["c3", "c2", "c1"]);
+  assertEquals(retention.victim(), "c3");
+  for (let round = 0; round < 2; round++) use(["c3", "c2", "c1"]);
+  assertEquals([...retention], ["b2", "b1", "c3", "c2", "c1"]);
+  use(["b2", "b1"], "pinned");
+  for (let round = 0; round < 9; round++) use(["c3", "c2", "c1"]);
+  assertEquals([...retention], ["c3", "c2", "c1", "b2", "b1"], "whenever it was used");
 });
 
 for (const [name, policy, firstToGo] of POLICIES) {

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type ConversationOptions, Conversations } from "../../server/replay/conversations.ts";
+import { PIN_HEADER } from "../../server/replay/pin_header.ts";
 import { REPLAY_HEADER } from "../../server/replay/report_header.ts";
 import { TurnFile, turnFilePath } from "../../server/replay/turn_file.ts";
 import { TurnMemory } from "../../server/replay/turn_memory.ts";
@@ -225,6 +226,27 @@ Deno.test("an answer that does not fit with its thoughts is rendered again witho
   const tight = await server.post(CHAT, { messages: next, tools, max_tokens: 6000 });
   assertEquals([tight.status, tight.headers.get(REPLAY_HEADER)], [200, null]);
   assert(!server.newest().includes("Hm. "));
+});
+
+Deno.test("the header X-PackKV-Pin reaches the engine in each protocol, and is checked", async () => {
+  const server = served("Done.");
+  const content = [{ role: "user", content: "hi" }];
+  const bodies = {
+    [CHAT]: { messages: [asked[0], ...content] },
+    "/v1/messages": { model: "fake", max_tokens: 9, system: "x", messages: content },
+    "/v1/responses": { model: "fake", instructions: "x", input: content },
+  };
+  for (const [path, body] of Object.entries(bodies)) {
+    for (const [value, pins] of [["on", true], ["off", false]] as const) {
+      await server.post(path, body, { [PIN_HEADER]: value });
+      assertEquals(server.engine.requests.at(-1)!.pins, pins);
+    }
+    await server.post(path, body);
+    assertEquals(server.engine.requests.at(-1)!.pins, undefined);
+    const refused = await server.post(path, body, { [PIN_HEADER]: "yes" });
+    assertEquals(refused.status, 400);
+    assert((await refused.text()).includes("expected on or off"));
+  }
 });
 
 Deno.test("TurnMemory keeps the answers used last within its bytes", () => {

@@ -35,6 +35,8 @@ export interface GenerationSpec extends TextOptions {
   recorder: TurnRecorder | null;
   /** What was done to the conversation; null for a prompt that is none. */
   report: ReplayReport | null;
+  /** Whether its blocks are kept before those of others; null leaves them as they are. */
+  pins: boolean | null;
   /** Whether the answer is prepared for a next turn that repeats it. */
   isContinued: boolean;
   /** Whether the whole prompt is prefilled, even if it is in the cache. */
