@@ -31,6 +31,6 @@ for (const rowCount of [1, 64]) {
     plainKernel.dispatch(pass, plainBound, SHAPE.queryHeadCount, rowCount);
   });
   benchKernel("pairs of channels", { group, work }, context, (pass) => {
-    kernel.record(pass, bound, rowCount);
+    kernel.encode(pass, bound, rowCount);
   });
 }

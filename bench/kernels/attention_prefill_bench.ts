@@ -28,11 +28,11 @@ const options = {
 const single = await AttentionDecodeRawKernel.create(gpu, options);
 const singleBound = single.bind({ q, rows, tiles: arena, directory, partials });
 benchKernel("each row for itself", { group, baseline: true, repeats: 1, work }, context, (pass) => {
-  single.record(pass, singleBound, { rowCount, splitCount: SPLIT_COUNT });
+  single.encode(pass, singleBound, { rowCount, splitCount: SPLIT_COUNT });
 });
 
 const kernel = await AttentionPrefillKernel.create(gpu, options);
 const bound = kernel.bind({ q, rows, slice, tiles: arena, directory, partials });
 benchKernel("tiles of 8 queries", { group, repeats: 1, work }, context, (pass) => {
-  kernel.record(pass, bound, { rowCount, splitCount: SPLIT_COUNT });
+  kernel.encode(pass, bound, { rowCount, splitCount: SPLIT_COUNT });
 });

@@ -30,5 +30,5 @@ const options = {
   work: { bytes, macs },
 };
 benchKernel("a thread for each token", options, context, (pass) => {
-  kernel.record(pass, bound, BLOCK_COUNT);
+  kernel.encode(pass, bound, BLOCK_COUNT);
 });

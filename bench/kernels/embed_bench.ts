@@ -26,6 +26,6 @@ for (const rowCount of [1, 64]) {
   const work = { bytes: rowCount * (columnCount * (4 + 1) + columnCount / 8) };
   const options = { group: `embed Q8_0 [${rowCount}, ${columnCount}]`, baseline: true, work };
   benchKernel("one workgroup per row", options, context, (pass) => {
-    kernel.record(pass, bound, rowCount);
+    kernel.encode(pass, bound, rowCount);
   });
 }

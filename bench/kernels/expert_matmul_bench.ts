@@ -38,7 +38,7 @@ for (const type of ["Q4_1", "Q4_K"] satisfies TensorType[]) {
     });
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    route.record(pass, routed, rowCount);
+    route.encode(pass, routed, rowCount);
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
     const x = gpu.createBufferWith("x", seededNormals(rowCount * columnCount, 2));
@@ -52,7 +52,7 @@ for (const type of ["Q4_1", "Q4_K"] satisfies TensorType[]) {
     const group = `expert_matmul ${type} [${outputCount}, ${columnCount}] x ${rowCount}`;
     const repeats = work.macs > 1e8 ? 2 : 10;
     benchKernel("bundles by expert", { group, baseline: true, repeats, work }, context, (pass) => {
-      kernel.record(pass, bound, rowCount);
+      kernel.encode(pass, bound, rowCount);
     });
   }
 }

@@ -22,6 +22,6 @@ for (const rowCount of [1, 4, 64]) {
   const work = { bytes: rowCount * (expertCount + 4 * usedCount) * 4 };
   const group = `expert_route ${rowCount} rows, ${usedCount} of ${expertCount}`;
   benchKernel("one workgroup", { group, baseline: true, work }, context, (pass) => {
-    kernel.record(pass, bound, rowCount);
+    kernel.encode(pass, bound, rowCount);
   });
 }

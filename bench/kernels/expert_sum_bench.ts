@@ -17,6 +17,6 @@ for (const rowCount of [1, 64]) {
   const work = { bytes: rowCount * width * (usedCount + 2) * 4 };
   const group = `expert_sum [${rowCount}, ${width}] of ${usedCount}`;
   benchKernel("4 columns a thread", { group, baseline: true, work }, context, (pass) => {
-    kernel.record(pass, bound, rowCount);
+    kernel.encode(pass, bound, rowCount);
   });
 }

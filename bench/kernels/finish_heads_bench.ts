@@ -31,7 +31,7 @@ for (const over of ["head", "row"] as const) {
     const group = `finish_heads [${rowCount}, ${headCount} x ${headSize}]`;
     const baseline = over === "head";
     benchKernel(`norm over each ${over}`, { group, baseline, work }, context, (pass) => {
-      kernel.record(pass, bound, rowCount);
+      kernel.encode(pass, bound, rowCount);
     });
   }
 }

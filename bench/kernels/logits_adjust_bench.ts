@@ -51,6 +51,6 @@ for (const rowCount of [1, 4]) {
       baseline: name === "nothing",
       work: { bytes: rowCount * vocabSize * 4 * wordsPerToken },
     };
-    benchKernel(name, options, context, (pass) => kernel.record(pass, bound, rowCount));
+    benchKernel(name, options, context, (pass) => kernel.encode(pass, bound, rowCount));
   }
 }

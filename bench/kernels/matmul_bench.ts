@@ -51,7 +51,7 @@ for (const { type, outputCount, columnCount, rows } of SHAPES) {
       });
     }
     benchKernel("x shared, 4 outputs x rows", options, context, (pass) => {
-      kernel.record(pass, bound, rowCount);
+      kernel.encode(pass, bound, rowCount);
     });
   }
 }

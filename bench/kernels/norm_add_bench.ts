@@ -16,6 +16,6 @@ for (const rowCount of [1, 64]) {
   const work = { bytes: rowCount * width * 12 };
   const options = { group: `norm_add [${rowCount}, ${width}]`, baseline: true, work };
   benchKernel("one workgroup per row", options, context, (pass) => {
-    kernel.record(pass, bound, rowCount);
+    kernel.encode(pass, bound, rowCount);
   });
 }

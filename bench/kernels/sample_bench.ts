@@ -44,7 +44,7 @@ for (const rowCount of [1, 4]) {
       const baseline = name === "greedy" && way === "row";
       const options = { group: `sample [${rowCount}, ${vocabSize}]`, baseline, work };
       benchKernel(`${name}, by ${way}`, options, context, (pass) => {
-        kernel.record(pass, bound, rowCount);
+        kernel.encode(pass, bound, rowCount);
       });
     }
   }

@@ -26,6 +26,6 @@ for (const rowCount of [1, 16]) {
       work: { bytes: rowCount * vocabSize * 4 * 2 },
     };
     const name = `${topCount} alternatives`;
-    benchKernel(name, options, context, (pass) => kernel.record(pass, bound, rowCount));
+    benchKernel(name, options, context, (pass) => kernel.encode(pass, bound, rowCount));
   }
 }

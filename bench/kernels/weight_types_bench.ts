@@ -38,7 +38,7 @@ async function productOf(type: TensorType, { rowCount, repeats }: typeof CASES[n
     const started = performance.now();
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (let i = 0; i < repeats; i++) kernel.record(pass, bound, rowCount);
+    for (let i = 0; i < repeats; i++) kernel.encode(pass, bound, rowCount);
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
     await drain();

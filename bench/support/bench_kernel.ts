@@ -17,7 +17,7 @@ export async function openBenchGpu(): Promise<{ gpu: Gpu; drain: () => Promise<v
   const readBack = ReadBack.create(gpu, "marker", 16);
   const drain = async () => {
     const encoder = gpu.device.createCommandEncoder();
-    readBack.recordCopy(encoder, marker, { sizeBytes: 16 });
+    readBack.encodeCopy(encoder, marker, { sizeBytes: 16 });
     gpu.device.queue.submit([encoder.finish()]);
     await readBack.read(16);
   };
@@ -37,7 +37,7 @@ export function benchKernel(
   name: string,
   options: { group: string; baseline?: boolean; repeats?: number; work: Work },
   context: { gpu: Gpu; drain: () => Promise<void> },
-  record: (pass: GPUComputePassEncoder) => void,
+  encode: (pass: GPUComputePassEncoder) => void,
 ): void {
   const { group, baseline = false, repeats = 10, work } = options;
   const { gpu, drain } = context;
@@ -45,7 +45,7 @@ export function benchKernel(
   const run = async () => {
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (let i = 0; i < repeats; i++) record(pass);
+    for (let i = 0; i < repeats; i++) encode(pass);
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
     await drain();

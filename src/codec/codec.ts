@@ -46,7 +46,7 @@ export interface Codec {
   readonly identity: string;
   /** What both ends know of each layer beside its records; null if there is nothing. */
   readonly tables: readonly BandedTables[] | null;
-  /** Records of 64 tokens as rows: what their cold form is made of. */
+  /** Encodes of 64 tokens as rows: what their cold form is made of. */
   readonly rows: RecordRows;
   /**
    * The record of a raw tile: quantises, orders and packs. The device gives the same, bit for bit.

@@ -14,7 +14,7 @@ export interface Row {
   position: number;
   /** First entry of its read list in the directory of each store. */
   listStart: number;
-  /** Records that it reads. */
+  /** Encodes that it reads. */
   listCount: number;
   /** It reads the raw window from the first token of this block on. */
   firstWindowBlock: number;

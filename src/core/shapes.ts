@@ -20,7 +20,7 @@ export const SLICE_TOKEN_COUNT = 64;
 /** Most tokens of a sequence, even if a model claims more. */
 export const CONTEXT_LENGTH_MAX = 2 ** 24;
 
-/** Records start at multiples of this many words, and are padded with zeros to it. */
+/** Encodes start at multiples of this many words, and are padded with zeros to it. */
 export const RECORD_ALIGN_WORDS = 4;
 
 /** Bytes of a GPU word. */

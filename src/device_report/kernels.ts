@@ -53,7 +53,7 @@ async function measureSampling(gpu: Gpu, { vocabSize }: ReportModel): Promise<Me
   for (const [name, options] of Object.entries(SAMPLING)) {
     const settings = gpu.createBufferWith("settings", sampleSettingsWords(options));
     const bound = kernel.bind({ ...buffers, settings }, 1);
-    const milliseconds = await timeOf(gpu, buffers.ids, (pass) => kernel.record(pass, bound, 1));
+    const milliseconds = await timeOf(gpu, buffers.ids, (pass) => kernel.encode(pass, bound, 1));
     const [id] = new Uint32Array(await readBuffer(gpu, buffers.ids, { sizeBytes: 4 }));
     const wanted = sampleReference(values, options, 1);
     const isRight = id === wanted.id || wanted.margin < MARGIN_MIN;

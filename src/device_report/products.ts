@@ -101,7 +101,7 @@ async function measureProduct(
     const use = { hasNorm: false, isSlice: rowCount === rowCountMax };
     const kernel = await kernels.get(weights, { kind: "store" }, use);
     const bound = kernel.bind({ weights, x, y });
-    const milliseconds = await timeOf(gpu, y, (pass) => kernel.record(pass, bound, rowCount));
+    const milliseconds = await timeOf(gpu, y, (pass) => kernel.encode(pass, bound, rowCount));
     const sizeBytes = COMPARED_COUNT * 4;
     const error = errorOf(new Float32Array(await readBuffer(gpu, y, { sizeBytes })), expected);
     reports.push({

@@ -15,15 +15,15 @@ const TOGETHER_COUNT_MAX = 64;
 export async function fastest(
   gpu: Gpu,
   { readBack, y }: { readBack: ReadBack; y: GPUBuffer },
-  record: (pass: GPUComputePassEncoder) => void,
+  encode: (pass: GPUComputePassEncoder) => void,
 ): Promise<number> {
   let leastMs = Infinity;
   for (let turn = 0; turn <= REPEAT_COUNT; turn++) {
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    record(pass);
+    encode(pass);
     pass.end();
-    readBack.recordCopy(encoder, y, { sizeBytes: 16 });
+    readBack.encodeCopy(encoder, y, { sizeBytes: 16 });
     const commands = encoder.finish();
     const startMs = performance.now();
     gpu.device.queue.submit([commands]);
@@ -35,16 +35,16 @@ export async function fastest(
   return leastMs;
 }
 
-/** Milliseconds of what is recorded, without those of a submit and of reading a result. */
+/** Milliseconds of what is encoded, without those of a submit and of reading a result. */
 export async function timeOf(
   gpu: Gpu,
   y: GPUBuffer,
-  record: (pass: GPUComputePassEncoder) => void,
+  encode: (pass: GPUComputePassEncoder) => void,
 ): Promise<number> {
   const readBack = ReadBack.create(gpu, "result", 16);
   const times = (count: number) =>
     fastest(gpu, { readBack, y }, (pass) => {
-      for (let turn = 0; turn < count; turn++) record(pass);
+      for (let turn = 0; turn < count; turn++) encode(pass);
     });
   try {
     const onceMs = await times(1);

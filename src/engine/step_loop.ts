@@ -1,6 +1,6 @@
 /**
- * The loop that runs the engine: plan, record, submit, read, commit, post. The commands of the next
- * step are recorded while the GPU runs the current one, so the read-back hides their cost.
+ * The loop that runs the engine: plan, encode, submit, read, commit, post. The commands of the next
+ * step are encoded while the GPU runs the current one, so the read-back hides their cost.
  *
  * @module
  */
@@ -215,7 +215,7 @@ export class StepLoop {
     return { scored: sliced.scoredRows(slice), hidden: sliced.pooledRows(slice) };
   }
 
-  /** Runs a prepared step; returns the next one if it could be recorded while this one ran. */
+  /** Runs a prepared step; returns the next one if it could be encoded while this one ran. */
   async #runStep(prepared: PreparedStep): Promise<PreparedStep | null> {
     const { plan } = prepared;
     this.#writeMasks(plan);
@@ -242,7 +242,7 @@ export class StepLoop {
 
   /**
    * Sets the masks of rows that follow a grammar. A mask depends on the token before, so it is
-   * known last, after the step is recorded.
+   * known last, after the step is encoded.
    */
   #writeMasks({ decodes, slice }: StepPlan): void {
     for (const { sequenceId, slot } of slice?.isLast ? [...decodes, slice] : decodes) {

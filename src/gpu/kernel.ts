@@ -69,7 +69,7 @@ export class Kernel {
     return this.gpu.device.createBindGroup({ layout, entries });
   }
 
-  /** Records a dispatch of `x * y * z` workgroups. */
+  /** Encodes a dispatch of `x * y * z` workgroups. */
   dispatch(pass: GPUComputePassEncoder, bound: GPUBindGroup, x: number, y = 1, z = 1): void {
     pass.setPipeline(this.#pipeline);
     pass.setBindGroup(0, bound);

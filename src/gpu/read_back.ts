@@ -29,7 +29,7 @@ export class ReadBack {
     const readBack = new ReadBack(gpu, label, sizeBytes);
     const probe = gpu.createBufferWith("read-back probe", Uint32Array.of(0x5ea1ed, 1, 2, 3));
     const encoder = gpu.device.createCommandEncoder();
-    readBack.recordCopy(encoder, probe, { sizeBytes: 16 });
+    readBack.encodeCopy(encoder, probe, { sizeBytes: 16 });
     gpu.device.queue.submit([encoder.finish()]);
     try {
       const words = new Uint32Array(readBack.#readMapped(16));
@@ -47,8 +47,8 @@ export class ReadBack {
     return this.#isSynchronous;
   }
 
-  /** Records a copy of `sizeBytes` from `source` into the staging buffer. */
-  recordCopy(
+  /** Encodes a copy of `sizeBytes` from `source` into the staging buffer. */
+  encodeCopy(
     encoder: GPUCommandEncoder,
     source: GPUBuffer,
     range: { offsetBytes?: number; sizeBytes: number; targetOffsetBytes?: number },
@@ -87,7 +87,7 @@ export async function readBuffer(
 ): Promise<ArrayBuffer> {
   const readBack = ReadBack.create(gpu, "read once", range.sizeBytes);
   const encoder = gpu.device.createCommandEncoder();
-  readBack.recordCopy(encoder, buffer, range);
+  readBack.encodeCopy(encoder, buffer, range);
   gpu.device.queue.submit([encoder.finish()]);
   const bytes = await readBack.read(range.sizeBytes);
   readBack.destroy();

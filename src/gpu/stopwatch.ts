@@ -12,7 +12,7 @@ import type { ReadBack } from "./read_back.ts";
 const SPAN_WORDS = 4;
 const WORD_RANGE = 2 ** 32;
 
-/** Measures `spanCount` parts of each command buffer it is recorded into. */
+/** Measures `spanCount` parts of each command buffer it is encoded into. */
 export class Stopwatch {
   readonly #gpu: Gpu;
   readonly #spanCount: number;
@@ -32,13 +32,13 @@ export class Stopwatch {
     return gpu.facts.hasTimestamps ? new Stopwatch(gpu, spanCount) : null;
   }
 
-  /** Bytes of what {@link recordResults} copies. */
+  /** Bytes of what {@link encodeResults} copies. */
   get resultSizeBytes(): number {
     return this.#spanCount * SPAN_WORDS * WORD_SIZE_BYTES;
   }
 
-  /** Records `part` as a span. All spans are recorded, in any order, before the results. */
-  record(encoder: GPUCommandEncoder, span: number, part: () => void): void {
+  /** Encodes `part` as a span. All spans are encoded, in any order, before the results. */
+  encode(encoder: GPUCommandEncoder, span: number, part: () => void): void {
     const mark = (timestamp: GPUComputePassTimestampWrites) =>
       encoder.beginComputePass({ timestampWrites: timestamp }).end();
     const querySet = this.#queries;
@@ -47,11 +47,11 @@ export class Stopwatch {
     mark({ querySet, endOfPassWriteIndex: 2 * span + 1 });
   }
 
-  /** Records the copy of what was measured. */
-  recordResults(encoder: GPUCommandEncoder, readBack: ReadBack, targetOffsetBytes: number): void {
+  /** Encodes the copy of what was measured. */
+  encodeResults(encoder: GPUCommandEncoder, readBack: ReadBack, targetOffsetBytes: number): void {
     const { resultSizeBytes: sizeBytes } = this;
     encoder.resolveQuerySet(this.#queries, 0, 2 * this.#spanCount, this.#results, 0);
-    readBack.recordCopy(encoder, this.#results, { sizeBytes, targetOffsetBytes });
+    readBack.encodeCopy(encoder, this.#results, { sizeBytes, targetOffsetBytes });
   }
 
   /**

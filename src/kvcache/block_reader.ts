@@ -22,20 +22,20 @@ const SCRATCH_SIZE_BYTES_MAX = 64 * 2 ** 20;
 /** Attends rows to sealed blocks, as partial results per split. */
 export interface BlockReader {
   /**
-   * Records one layer.
+   * Encodes one layer.
    *
    * @param counts `listCount`: most records that a row reads.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     layer: number,
     counts: { rowCount: number; listCount: number },
   ): void;
   /**
-   * Records the sums of attention that tokens of a layer got from the rows that {@link record} was
+   * Encodes the sums of attention that tokens of a layer got from the rows that {@link encode} was
    * called for last; readers of slices alone.
    */
-  recordScores?(pass: GPUComputePassEncoder, layer: number, listCount: number): void;
+  encodeScores?(pass: GPUComputePassEncoder, layer: number, listCount: number): void;
   /** Frees its buffers. */
   destroy(): void;
 }
@@ -73,7 +73,7 @@ export interface BlockReaders {
 
 /** A kernel that attends to blocks where they lie. */
 interface AttendKernel {
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     grid: { rowCount: number; splitCount: number },
@@ -88,9 +88,9 @@ export function directReader(
 ): BlockReader {
   const bound = cache.shape.stores.map(({ layer }) => bind(layer));
   return {
-    record(pass, layer, { rowCount, listCount }) {
+    encode(pass, layer, { rowCount, listCount }) {
       const splitCount = sealedSplitCount(listCount, splits);
-      kernel.record(pass, bound[cache.storeOf(layer)], { rowCount, splitCount });
+      kernel.encode(pass, bound[cache.storeOf(layer)], { rowCount, splitCount });
     },
     destroy() {},
   };
@@ -139,7 +139,7 @@ export function recordReaders<Own, Bound>(
 /** Unpacks blocks of a layer to raw tiles. */
 interface UnpackKernel<Buffers, Bound> {
   bind(buffers: Buffers): Bound;
-  record(pass: GPUComputePassEncoder, bound: Bound, blockCount: number): void;
+  encode(pass: GPUComputePassEncoder, bound: Bound, blockCount: number): void;
 }
 
 /** Buffers of every kernel that unpacks. */
@@ -187,22 +187,22 @@ async function unpackingReader<Own, Bound>(
     blocksPerSegment,
   });
   return {
-    recordScores(pass, layer, listCount) {
+    encodeScores(pass, layer, listCount) {
       const store = cache.storeOf(layer);
       for (let index = 0; index * blocksPerSegment < listCount; index++) {
         const count = Math.min(blocksPerSegment, listCount - index * blocksPerSegment);
         // The tiles of a single segment are still there.
-        if (listCount > blocksPerSegment) unpack.record(pass, boundUnpack[store][index], count);
-        scored?.record(pass, { layer, segment: index, blockCount: count });
+        if (listCount > blocksPerSegment) unpack.encode(pass, boundUnpack[store][index], count);
+        scored?.encode(pass, { layer, segment: index, blockCount: count });
       }
     },
-    record(pass, layer, { rowCount, listCount }) {
+    encode(pass, layer, { rowCount, listCount }) {
       const store = cache.storeOf(layer);
       for (let index = 0; index * blocksPerSegment < listCount; index++) {
         const count = Math.min(blocksPerSegment, listCount - index * blocksPerSegment);
-        unpack.record(pass, boundUnpack[store][index], count);
+        unpack.encode(pass, boundUnpack[store][index], count);
         const splitCount = sealedSplitCount(count, splits);
-        attend.record(pass, boundAttend[store][index], { rowCount, splitCount });
+        attend.encode(pass, boundAttend[store][index], { rowCount, splitCount });
       }
     },
     destroy() {

@@ -63,32 +63,32 @@ export interface SealKernels {
   readonly sizes: GPUBuffer | null;
   /** u32 `[jobs]`: not 0 for a block that is refused. */
   readonly flags: GPUBuffer;
-  /** Records quantising, ordering, gathering and measuring all sealed stores of blocks. */
-  recordMeasures(pass: GPUComputePassEncoder, measures: SealedMeasures): void;
-  /** Records the packing of at least one block. */
-  recordPacks(encoder: GPUCommandEncoder, packs: readonly SealedPack[]): void;
+  /** Encodes quantising, ordering, gathering and measuring all sealed stores of blocks. */
+  encodeMeasures(pass: GPUComputePassEncoder, measures: SealedMeasures): void;
+  /** Encodes the packing of at least one block. */
+  encodePacks(encoder: GPUCommandEncoder, packs: readonly SealedPack[]): void;
   /** Frees its buffers. */
   destroy(): void;
 }
 
 /** A kernel that packs the records of an arena group. */
 interface PackKernel {
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     counts: { jobCount: number; storeCount: number },
   ): void;
 }
 
-/** Records a kernel for all arena groups; `bound` holds its buffers by group. */
-export function recordByGroup(
+/** Encodes a kernel for all arena groups; `bound` holds its buffers by group. */
+export function encodeByGroup(
   encoder: GPUCommandEncoder,
   { cache, kernel, bound }: { cache: KvCache; kernel: PackKernel; bound: readonly GPUBindGroup[] },
   jobCount: number,
 ): void {
   const pass = encoder.beginComputePass({ label: "pack" });
   cache.sealedGroups.forEach(({ count: storeCount }, group) => {
-    kernel.record(pass, bound[group], { jobCount, storeCount });
+    kernel.encode(pass, bound[group], { jobCount, storeCount });
   });
   pass.end();
 }
@@ -110,7 +110,7 @@ export class BlockSealer implements Sealer {
     this.resultSizeBytes = (this.#sizeWordsPerJob + 1) * slotCount * WORD_SIZE_BYTES;
   }
 
-  recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
+  encodeMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
     if (measures.length === 0) return;
     const { sealed } = this.#cache;
     const jobs = measures.map(({ slot, blockIndex }) => {
@@ -130,11 +130,11 @@ export class BlockSealer implements Sealer {
     this.#gpu.write(this.#kernels.measureJobs, 0, packJobWords(jobs));
     encoder.clearBuffer(this.#kernels.flags);
     const pass = encoder.beginComputePass({ label: "measure" });
-    this.#kernels.recordMeasures(pass, { quantisedCount, gathers, packedCounts });
+    this.#kernels.encodeMeasures(pass, { quantisedCount, gathers, packedCounts });
     pass.end();
   }
 
-  recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
+  encodePacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
     if (packs.length === 0) return;
     const sealed = packs.map(({ blockIndex, jobIndex, recordOffsets, tokenCounts }) => {
       const firstToken = this.#firstToken(blockIndex);
@@ -146,10 +146,10 @@ export class BlockSealer implements Sealer {
       const packedCounts = stores.map(({ store }) => Math.max(0, countOf(store) - firstToken));
       return { scratchIndex: jobIndex, firstToken, targets, packedCounts };
     });
-    this.#kernels.recordPacks(encoder, sealed);
+    this.#kernels.encodePacks(encoder, sealed);
   }
 
-  recordResultCopy(
+  encodeResultCopy(
     encoder: GPUCommandEncoder,
     readBack: ReadBack,
     targetOffsetBytes: number,
@@ -157,8 +157,8 @@ export class BlockSealer implements Sealer {
     const { slotCount } = this.#cache.shape;
     const { sizes, flags } = this.#kernels;
     const sizeBytes = this.#sizeWordsPerJob * slotCount * WORD_SIZE_BYTES;
-    if (sizes) readBack.recordCopy(encoder, sizes, { sizeBytes, targetOffsetBytes });
-    readBack.recordCopy(encoder, flags, {
+    if (sizes) readBack.encodeCopy(encoder, sizes, { sizeBytes, targetOffsetBytes });
+    readBack.encodeCopy(encoder, flags, {
       sizeBytes: slotCount * WORD_SIZE_BYTES,
       targetOffsetBytes: targetOffsetBytes + sizeBytes,
     });

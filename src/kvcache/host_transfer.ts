@@ -33,7 +33,7 @@ export class HostTransfer {
   #nextReadBack = 0;
 
   /**
-   * @param options `stepCount` steps may be recorded and not read; each saves at most
+   * @param options `stepCount` steps may be encoded and not read; each saves at most
    * `saveWordCountMax` words.
    */
   constructor(
@@ -55,7 +55,7 @@ export class HostTransfer {
     this.#staged.set(key, words);
   }
 
-  /** Queues the words of a block for the step that is recorded next. */
+  /** Queues the words of a block for the step that is encoded next. */
   load({ key, target }: LoadOp): void {
     const words = this.#staged.get(key) ?? this.blocks.get(key);
     this.#staged.delete(key);
@@ -79,34 +79,34 @@ export class HostTransfer {
     }
   }
 
-  /** Records the copies of blocks to a staging buffer; null if there are none. */
-  recordSaves(encoder: GPUCommandEncoder, saves: readonly SaveOp[]): StagedBlocks | null {
+  /** Encodes the copies of blocks to a staging buffer; null if there are none. */
+  encodeSaves(encoder: GPUCommandEncoder, saves: readonly SaveOp[]): StagedBlocks | null {
     if (saves.length === 0) return null;
     const readBack = this.#readBacks[this.#nextReadBack++ % this.#readBacks.length];
     const sources = saves.map(({ extents }) => ({ extents }));
-    this.#recordCopies(encoder, readBack, sources);
+    this.#encodeCopies(encoder, readBack, sources);
     return { readBack, blocks: saves };
   }
 
-  /** Records the copies of preempted sequences to staging buffers of their own. */
-  recordSwaps(encoder: GPUCommandEncoder, swaps: readonly SwapOp[]): StagedBlocks[] {
+  /** Encodes the copies of preempted sequences to staging buffers of their own. */
+  encodeSwaps(encoder: GPUCommandEncoder, swaps: readonly SwapOp[]): StagedBlocks[] {
     return chunksOf(swaps).map((blocks, index) => {
       const sizeBytes = blocks.reduce((sum, block) => sum + wordCountOf(block), 0) *
         WORD_SIZE_BYTES;
       const readBack = ReadBack.create(this.#gpu, `swapped blocks ${index}`, sizeBytes);
-      this.#recordCopies(encoder, readBack, blocks.map(({ source }) => source));
+      this.#encodeCopies(encoder, readBack, blocks.map(({ source }) => source));
       return { readBack, blocks };
     });
   }
 
-  #recordCopies(
+  #encodeCopies(
     encoder: GPUCommandEncoder,
     readBack: ReadBack,
     sources: readonly SwapOp["source"][],
   ): void {
     let targetOffsetBytes = 0;
     const copy = (buffer: GPUBuffer, offsetBytes: number, sizeBytes: number) => {
-      readBack.recordCopy(encoder, buffer, { offsetBytes, sizeBytes, targetOffsetBytes });
+      readBack.encodeCopy(encoder, buffer, { offsetBytes, sizeBytes, targetOffsetBytes });
       targetOffsetBytes += sizeBytes;
     };
     for (const source of sources) {

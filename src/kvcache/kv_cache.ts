@@ -114,16 +114,16 @@ export class KvCache {
     }
   }
 
-  /** Records the copy of a raw tile of all stores between a slot's window and the arenas. */
-  recordTileCopy(encoder: GPUCommandEncoder, tile: TileOp, to: "window" | "arena"): void {
+  /** Encodes the copy of a raw tile of all stores between a slot's window and the arenas. */
+  encodeTileCopy(encoder: GPUCommandEncoder, tile: TileOp, to: "window" | "arena"): void {
     for (const [store, { isSealed }] of this.shape.stores.entries()) {
       if (isSealed && tile.inLongRingsOnly) continue;
       this.#copyTile(encoder, { ...tile, store }, to);
     }
   }
 
-  /** Records the copy of a raw tile of all sealed stores to the arenas, as their records. */
-  recordSealedCopy(encoder: GPUCommandEncoder, pack: TileOp): void {
+  /** Encodes the copy of a raw tile of all sealed stores to the arenas, as their records. */
+  encodeSealedCopy(encoder: GPUCommandEncoder, pack: TileOp): void {
     for (const { store } of this.sealed) this.#copyTile(encoder, { ...pack, store }, "arena");
   }
 

@@ -70,7 +70,7 @@ export class PromptScores {
     return isOwn && buffer ? { buffer, offset: 0, size: buffer.size } : null;
   }
 
-  /** Says what of the slice recorded next is observed. */
+  /** Says what of the slice encoded next is observed. */
   begin(slice: PrefillSlice): void {
     this.#observation = slice.observed ?? null;
     if (this.#observation === null) return;
@@ -87,8 +87,8 @@ export class PromptScores {
     return this.#isFirstOfItsOwn(this.#cache.storeOf(layer));
   }
 
-  /** Records the copy of what a prompt got, once its last slice is recorded; null if nothing. */
-  recordCopy(encoder: GPUCommandEncoder, slice: PrefillSlice | null): StagedScores | null {
+  /** Encodes the copy of what a prompt got, once its last slice is encoded; null if nothing. */
+  encodeCopy(encoder: GPUCommandEncoder, slice: PrefillSlice | null): StagedScores | null {
     if (!slice?.observed || !slice.isLast) return null;
     const tokenCount = slice.position + slice.ids.length;
     const headCount = slice.observed.needsLastQuery ? this.#queryHeadCount : 0;
@@ -106,7 +106,7 @@ export class PromptScores {
       if (place === null || place === "as before") continue;
       for (let row = 0; row <= headCount; row++) {
         const from = row === 0 ? slice.slot : this.#cache.shape.slotCount + row - 1;
-        readBack.recordCopy(encoder, this.#scores[store]!, {
+        readBack.encodeCopy(encoder, this.#scores[store]!, {
           offsetBytes: from * this.tokenCountMax * WORD_SIZE_BYTES,
           sizeBytes: rowBytes,
           targetOffsetBytes: place.offset + row * rowBytes,

@@ -11,14 +11,14 @@ import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 
 /** Seals blocks of one cache. */
 export interface Sealer {
-  /** Bytes that {@link recordResultCopy} copies. */
+  /** Bytes that {@link encodeResultCopy} copies. */
   readonly resultSizeBytes: number;
-  /** Records the packing of blocks that the last recorded step measured. */
-  recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void;
-  /** Records the measuring of blocks after a step's rows. */
-  recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void;
-  /** Records the copy of the results of measuring, to `targetOffsetBytes` of `readBack`. */
-  recordResultCopy(encoder: GPUCommandEncoder, readBack: ReadBack, targetOffsetBytes: number): void;
+  /** Encodes the packing of blocks that the last encoded step measured. */
+  encodePacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void;
+  /** Encodes the measuring of blocks after a step's rows. */
+  encodeMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void;
+  /** Encodes the copy of the results of measuring, to `targetOffsetBytes` of `readBack`. */
+  encodeResultCopy(encoder: GPUCommandEncoder, readBack: ReadBack, targetOffsetBytes: number): void;
   /** What measuring the blocks gave, from the copied words. */
   readResults(
     measures: readonly MeasureOp[],

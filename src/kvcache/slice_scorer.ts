@@ -26,8 +26,8 @@ export interface SliceScorerOptions {
 
 /** Scores the blocks of one source. */
 export interface BoundScorer {
-  /** Records a layer; `segment` is that of scratch. */
-  record(
+  /** Encodes a layer; `segment` is that of scratch. */
+  encode(
     pass: GPUComputePassEncoder,
     at: { layer: number; segment?: number; blockCount: number },
   ): void;
@@ -101,9 +101,9 @@ export class SliceScorer {
       layers.push({ kernel, bound });
     }
     return {
-      record(pass, { layer, segment = 0, blockCount }) {
+      encode(pass, { layer, segment = 0, blockCount }) {
         const parts = layers[layer];
-        parts?.kernel.record(pass, parts.bound[segment], blockCount);
+        parts?.kernel.encode(pass, parts.bound[segment], blockCount);
       },
     };
   }

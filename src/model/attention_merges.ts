@@ -23,7 +23,7 @@ export async function createMerges(
       out: group.attended,
       ...(attentionSinks === null ? {} : { sinks: attentionSinks }),
     });
-    merges.push((pass, rowCount) => kernel.record(pass, bound, rowCount));
+    merges.push((pass, rowCount) => kernel.encode(pass, bound, rowCount));
   }
   return merges;
 }

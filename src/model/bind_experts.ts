@@ -45,11 +45,11 @@ export async function bindExperts(context: LayerContext, index: number): Promise
   });
   const summed = sum.bind({ given, shares, x });
   return [
-    (pass, rowCount) => score.record(pass, scored, rowCount),
-    (pass, rowCount) => route.record(pass, routed, rowCount),
+    (pass, rowCount) => score.encode(pass, scored, rowCount),
+    (pass, rowCount) => route.encode(pass, routed, rowCount),
     ...await bindGateUp(context, index),
-    (pass, rowCount) => close.record(pass, closed, rowCount),
-    (pass, rowCount) => sum.record(pass, summed, rowCount),
+    (pass, rowCount) => close.encode(pass, closed, rowCount),
+    (pass, rowCount) => sum.encode(pass, summed, rowCount),
   ];
 }
 
@@ -86,7 +86,7 @@ async function bindGateUp(context: LayerContext, index: number): Promise<RecordR
       ...(hasBiases ? { biases } : {}),
       ...(up === undefined ? {} : { up }),
     });
-    return (pass, rowCount) => kernel.record(pass, bound, rowCount);
+    return (pass, rowCount) => kernel.encode(pass, bound, rowCount);
   };
   const opened: RecordRows[] = [];
   if ("pairs" in gateUp) {

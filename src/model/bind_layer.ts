@@ -146,7 +146,7 @@ async function bindAddition(
   });
   return [
     await bindProduct(context, "store", { ...product, y: group.given }),
-    (pass, rowCount) => normAdd.record(pass, bound, rowCount),
+    (pass, rowCount) => normAdd.encode(pass, bound, rowCount),
   ];
 }
 
@@ -195,7 +195,7 @@ async function bindOtherHeads(context: LayerContext, index: number): Promise<Rec
       ...normOf(attentionNorm),
       y: group.projected,
     }),
-    (pass, rowCount) => kernel.record(pass, bound, rowCount),
+    (pass, rowCount) => kernel.encode(pass, bound, rowCount),
   ];
 }
 
@@ -208,5 +208,5 @@ async function bindProduct(
   const hasNorm = buffers.normWeight !== undefined;
   const kernel = await matmuls.get(buffers.weights, options, { hasNorm, isSlice });
   const bound = kernel.bind(buffers);
-  return (pass, rowCount) => kernel.record(pass, bound, rowCount);
+  return (pass, rowCount) => kernel.encode(pass, bound, rowCount);
 }

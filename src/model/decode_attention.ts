@@ -62,13 +62,13 @@ export class DecodeAttention implements Attention {
     return new DecodeAttention(gpu, { group, partials, sealed, layers });
   }
 
-  record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
+  encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
     const { group, sealed, layers } = this.#parts;
     const { window, boundWindow, merge } = layers[layer];
     const rowCount = rows.length;
     const { listCount, tileCount: splitCount } = readCounts(rows, group.reachOf(layer));
-    sealed.record(pass, layer, { rowCount, listCount });
-    window.record(pass, boundWindow, { rowCount, splitCount });
+    sealed.encode(pass, layer, { rowCount, listCount });
+    window.encode(pass, boundWindow, { rowCount, splitCount });
     merge(pass, rowCount);
   }
 

@@ -32,10 +32,10 @@ export async function createEmbedding(
   return {
     async bind(group, ids) {
       const bound = embed.bind({ ids, rows: group.rows, x: group.x });
-      const recordInputs = await inputs?.bind(group, ids);
+      const encodeInputs = await inputs?.bind(group, ids);
       return (pass, rowCount) => {
-        embed.record(pass, bound, rowCount);
-        recordInputs?.(pass, rowCount);
+        embed.encode(pass, bound, rowCount);
+        encodeInputs?.(pass, rowCount);
       };
     },
   };
@@ -69,9 +69,9 @@ async function createInputs(
       const product = project.bind({ weights: projection, x, y: projected });
       const sum = add.bind({ given: projected, weight: norm, x: all });
       return (pass, rowCount) => {
-        embed.record(pass, embedded, rowCount);
-        project.record(pass, product, rowCount);
-        add.record(pass, sum, rowCount * layerCount);
+        embed.encode(pass, embedded, rowCount);
+        project.encode(pass, product, rowCount);
+        add.encode(pass, sum, rowCount * layerCount);
       };
     },
   };

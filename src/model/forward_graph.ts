@@ -55,7 +55,7 @@ interface Path {
   sampler: SamplerPath;
 }
 
-/** Log-probabilities that a recorded step leaves, 44 words each. */
+/** Log-probabilities that a encoded step leaves, 44 words each. */
 export interface LogprobReport {
   /** Of tokens it samples, or of the tokens that follow each row of its slice. */
   kind: "token" | "prompt";
@@ -79,7 +79,7 @@ export interface SliceOptions {
   hidden?: { first: number; count: number } | null;
 }
 
-/** Records the forward pass for one cache. */
+/** Encodes the forward pass for one cache. */
 export class ForwardGraph {
   /**
    * u32: the last sampled id of each slot, the ids sampled after drafts, then what is fed: the ids
@@ -126,7 +126,7 @@ export class ForwardGraph {
     this.#sampler.setMask(slot, words);
   }
 
-  /** Takes what the commands recorded since the last call report. */
+  /** Takes what the commands encoded since the last call report. */
   takeReports(): LogprobReport[] {
     const reports = this.#reports;
     this.#reports = [];
@@ -134,11 +134,11 @@ export class ForwardGraph {
   }
 
   /**
-   * Records one decode row per sequence, from its slot's last id, or a known one, to the next.
+   * Encodes one decode row per sequence, from its slot's last id, or a known one, to the next.
    *
    * @param layersAtATime Of a command buffer; infinite for all in one.
    */
-  recordDecodes(
+  encodeDecodes(
     commands: CommandChain,
     decodes: readonly DecodeRow[],
     layersAtATime = Infinity,
@@ -162,22 +162,22 @@ export class ForwardGraph {
     const { stack, group } = this.#decode;
     group.write(rows);
     const layers = { first: 0, end: this.#options.plan.layers.length };
-    const pass = recordLayers(commands, { label: "decode", layers, layersAtATime }, {
+    const pass = encodeLayers(commands, { label: "decode", layers, layersAtATime }, {
       begin: (pass) => this.#decode.embed(pass, rows.length),
-      layers: (pass, some) => stack.record(pass, rows, some),
+      layers: (pass, some) => stack.encode(pass, rows, some),
     });
-    this.#recordHead(pass, this.#decode, { rows, isDecode: true, draftCount: draftIds.length });
+    this.#encodeHead(pass, this.#decode, { rows, isDecode: true, draftCount: draftIds.length });
     pass.end();
   }
 
   /**
-   * Records layers of a slice of a prompt; samples after the last prompt token.
+   * Encodes layers of a slice of a prompt; samples after the last prompt token.
    *
    * @param options `wantsLogits`: all logits can be read afterwards. `scored`: the tokens that
    * follow the first rows of a complete slice are reported on.
    * @param layersAtATime Of a command buffer; infinite for all in one.
    */
-  recordSlice(
+  encodeSlice(
     commands: CommandChain,
     slice: PrefillSlice,
     { layersAtATime = Infinity, ...options }: SliceOptions & { layersAtATime?: number },
@@ -192,14 +192,14 @@ export class ForwardGraph {
       this.#gpu.write(this.sampledIds, this.sampledCount * WORD_SIZE_BYTES, Uint32Array.from(ids));
       group.write(rows);
     }
-    const pass = recordLayers(commands, { label: "slice", layers, layersAtATime }, {
+    const pass = encodeLayers(commands, { label: "slice", layers, layersAtATime }, {
       begin: (pass) => {
         if (layers.first === 0) this.#slice.embed(pass, rows.length);
       },
-      layers: (pass, some) => stack.record(pass, rows, some),
+      layers: (pass, some) => stack.encode(pass, rows, some),
     });
-    if (options.wantsLogits && isComplete) this.#sliceHead?.record(pass, rows.length);
-    if (options.scored) this.#recordScores(pass, slot, options.scored);
+    if (options.wantsLogits && isComplete) this.#sliceHead?.encode(pass, rows.length);
+    if (options.scored) this.#encodeScores(pass, slot, options.scored);
     pass.end();
     if (!isLast) return;
     const rowBytes = this.#options.plan.shape.width * WORD_SIZE_BYTES;
@@ -207,7 +207,7 @@ export class ForwardGraph {
     const { encoder } = commands;
     encoder.copyBufferToBuffer(this.#slice.group.x, start, this.#lastRow, 0, rowBytes);
     const headPass = encoder.beginComputePass({ label: "slice head" });
-    this.#recordHead(headPass, this.#slice, { rows: rows.slice(-1), isDecode: false });
+    this.#encodeHead(headPass, this.#slice, { rows: rows.slice(-1), isDecode: false });
     headPass.end();
   }
 
@@ -221,7 +221,7 @@ export class ForwardGraph {
     return this.#slice.group.x;
   }
 
-  /** Makes room for the logits of all rows of slices; call before recording with `wantsLogits`. */
+  /** Makes room for the logits of all rows of slices; call before encoding with `wantsLogits`. */
   async enableSliceLogits(): Promise<void> {
     const { weights, plan: { head: { softCap } } } = this.#options;
     const { x } = this.#slice.group;
@@ -266,22 +266,22 @@ export class ForwardGraph {
     return { slot, position, listStart, listCount, firstWindowBlock, idIndex };
   }
 
-  /** Records logits and the choice of a token for rows that are the first of the head's `x`. */
-  #recordHead(
+  /** Encodes logits and the choice of a token for rows that are the first of the head's `x`. */
+  #encodeHead(
     pass: GPUComputePassEncoder,
     path: Path,
     options: { rows: readonly Row[]; isDecode: boolean; draftCount?: number },
   ): void {
-    path.head.record(pass, options.rows.length);
-    const rows = this.#sampler.record(pass, path.sampler, options);
+    path.head.encode(pass, options.rows.length);
+    const rows = this.#sampler.encode(pass, path.sampler, options);
     const { results } = path.sampler;
     if (rows.length > 0) this.#reports.push({ kind: "token", rows, results });
   }
 
-  #recordScores(pass: GPUComputePassEncoder, slot: number, scored: ScoredRows): void {
+  #encodeScores(pass: GPUComputePassEncoder, slot: number, scored: ScoredRows): void {
     const { nextIds, topCount } = scored;
     const { logprobs } = this.#sampler;
-    this.#scorer.record(pass, { nextIds, topCount, logprobs });
+    this.#scorer.encode(pass, { nextIds, topCount, logprobs });
     const rows = nextIds.map(() => ({ slot, topCount }));
     this.#reports.push({ kind: "prompt", rows, results: this.#scorer.results });
   }
@@ -296,8 +296,8 @@ export class ForwardGraph {
   }
 }
 
-/** Records layers in passes, each in a command buffer of its own; the last stays open. */
-function recordLayers(
+/** Encodes layers in passes, each in a command buffer of its own; the last stays open. */
+function encodeLayers(
   commands: CommandChain,
   { label, layers, layersAtATime }: {
     label: string;

@@ -59,9 +59,9 @@ export class Head {
     return new Head(gpu, { kernel, bound, logits, ownsLogits: options.logits === undefined });
   }
 
-  /** Records the logits of the first `rowCount` rows. */
-  record(pass: GPUComputePassEncoder, rowCount: number): void {
-    this.#kernel.record(pass, this.#bound, rowCount);
+  /** Encodes the logits of the first `rowCount` rows. */
+  encode(pass: GPUComputePassEncoder, rowCount: number): void {
+    this.#kernel.encode(pass, this.#bound, rowCount);
   }
 
   /** Frees the logits, if they were made here. */

@@ -19,5 +19,5 @@ export interface LayerContext {
   group: RowGroup;
 }
 
-/** Records one kernel over the first rows of the group. */
+/** Encodes one kernel over the first rows of the group. */
 export type RecordRows = (pass: GPUComputePassEncoder, rowCount: number) => void;

@@ -11,8 +11,8 @@ import type { RowGroup } from "./row_group.ts";
 
 /** Attention of a group of rows: reads the group's `q`, writes its `attended`. */
 export interface Attention {
-  /** Records one layer; the rows' own keys and values are in the window already. */
-  record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void;
+  /** Encodes one layer; the rows' own keys and values are in the window already. */
+  encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void;
   /** Frees its buffers. */
   destroy(): void;
 }
@@ -37,19 +37,19 @@ export class LayerStack {
   }
 
   /**
-   * Records layers `first ..< end`, all if left out; `x` holds the embedded rows before the first
+   * Encodes layers `first ..< end`, all if left out; `x` holds the embedded rows before the first
    * layer, and what the last one gave is in it after the end.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     rows: readonly Row[],
     { first, end } = { first: 0, end: this.#layers.length },
   ): void {
     for (let layer = first; layer < end; layer++) {
       const { beforeAttention, afterAttention } = this.#layers[layer];
-      for (const recordRows of beforeAttention) recordRows(pass, rows.length);
-      this.#attention.record(pass, layer, rows);
-      for (const recordRows of afterAttention) recordRows(pass, rows.length);
+      for (const encodeRows of beforeAttention) encodeRows(pass, rows.length);
+      this.#attention.encode(pass, layer, rows);
+      for (const encodeRows of afterAttention) encodeRows(pass, rows.length);
     }
   }
 

@@ -92,11 +92,11 @@ export class PromptScorer {
   }
 
   /**
-   * Records the log-probability of the token that follows each of the first rows.
+   * Encodes the log-probability of the token that follows each of the first rows.
    *
    * @param options `nextIds`: these tokens. `topCount`: alternatives to find for each.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     options: { nextIds: readonly number[]; topCount: number; logprobs: TokenLogprobsKernel },
   ): void {
@@ -108,8 +108,8 @@ export class PromptScorer {
     for (let row = 0; row < rowCount; row += CHUNK_ROW_COUNT) {
       const { head, report } = this.#chunks[row / CHUNK_ROW_COUNT];
       const count = Math.min(CHUNK_ROW_COUNT, rowCount - row);
-      head.record(pass, count);
-      logprobs.record(pass, report, count);
+      head.encode(pass, count);
+      logprobs.encode(pass, report, count);
     }
   }
 

@@ -172,7 +172,7 @@ export class Sampler {
     return path;
   }
 
-  /** Sets how tokens of a slot are chosen, from the next recorded step on; counts start over. */
+  /** Sets how tokens of a slot are chosen, from the next encoded step on; counts start over. */
   set(slot: number, sampling: SamplingOptions, extras: Partial<SamplingExtras> = {}): void {
     const all = { ...NO_EXTRAS, ...extras };
     const adjustments = all.adjustments ?? NEUTRAL;
@@ -200,13 +200,13 @@ export class Sampler {
   }
 
   /**
-   * Records the choice of a token for each row.
+   * Encodes the choice of a token for each row.
    *
    * @param options `isDecode`: each row fed a generated token. `draftCount`: the last rows fed a
    * guess; their tokens go behind those of the slots, and nothing is changed or reported for them.
    * @returns The rows whose log-probabilities are in `path.results`, in order.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     path: SamplerPath,
     options: { rows: readonly Row[]; isDecode: boolean; draftCount?: number },
@@ -224,8 +224,8 @@ export class Sampler {
       const { adjustments, isMasked } = this.#extras[slot];
       return adjustments !== null || isMasked;
     });
-    if (isAdjusted) this.#adjust.record(pass, path.adjust, rows.length);
-    this.#sample.record(pass, isAdjusted ? path.sampleAdjusted : path.sample, rows.length);
+    if (isAdjusted) this.#adjust.encode(pass, path.adjust, rows.length);
+    this.#sample.encode(pass, isAdjusted ? path.sampleAdjusted : path.sample, rows.length);
     const reported = rows.slice(0, firstDraft).flatMap(({ slot }, row) => {
       const { topCount } = this.#extras[slot];
       return topCount === null ? [] : [{ row, slot, topCount }];
@@ -233,7 +233,7 @@ export class Sampler {
     if (reported.length === 0) return [];
     const wanted = reported.flatMap(({ row, slot, topCount }) => [row, slot, topCount, 0]);
     this.#gpu.write(path.wanted, 0, Uint32Array.from(wanted));
-    this.logprobs.record(pass, path.report, reported.length);
+    this.logprobs.encode(pass, path.report, reported.length);
     return reported;
   }
 

@@ -78,19 +78,19 @@ export class SliceAttention implements Attention {
     return new SliceAttention(gpu, { group, partials, sliceInfo, sealed, layers, scores, scored });
   }
 
-  record(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
+  encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
     const { group, sealed, layers, sliceInfo } = this.#parts;
     const { window, boundWindow, merge } = layers[layer];
     const rowCount = rows.length;
     if (layer === 0) this.#gpu.write(sliceInfo, 0, Uint32Array.of(rowCount));
     const { listCount, tileCount } = readCounts(rows.slice(-1), group.reachOf(layer));
-    sealed.record(pass, layer, { rowCount, listCount });
-    window.record(pass, boundWindow, { rowCount, splitCount: tileCount });
+    sealed.encode(pass, layer, { rowCount, listCount });
+    window.encode(pass, boundWindow, { rowCount, splitCount: tileCount });
     merge(pass, rowCount);
     const { scores, scored } = this.#parts;
     if (!scores?.isObserved(layer)) return;
-    sealed.recordScores?.(pass, layer, listCount);
-    scored?.record(pass, { layer, blockCount: tileCount });
+    sealed.encodeScores?.(pass, layer, listCount);
+    scored?.encode(pass, { layer, blockCount: tileCount });
   }
 
   destroy(): void {

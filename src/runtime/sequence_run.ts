@@ -230,7 +230,7 @@ export class SequenceRun {
     this.#bits = { total: sealer.bitsPerElement(), payload: sealer.payloadBitsPerElement() };
   }
 
-  /** The tiles are still in the window: the step about to be recorded copies them to the arena. */
+  /** The tiles are still in the window: the step about to be encoded copies them to the arena. */
   async #rewriteBlock({ slot, blockIndex }: PackOp): Promise<void> {
     const rewriteTile = this.#rewriteTile;
     if (rewriteTile === null) return;

@@ -1,5 +1,5 @@
 /**
- * The order of every step: plan, record, submit, read, commit.
+ * The order of every step: plan, encode, submit, read, commit.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import type { StepPlan, StepResult } from "../scheduler/step_plan.ts";
 import type { CachePlan } from "./cache_plan.ts";
-import type { RecordedStep, StepOutcome, StepRunner } from "./step_runner.ts";
+import type { EncodedStep, StepOutcome, StepRunner } from "./step_runner.ts";
 
-/** A planned step whose commands are recorded. */
+/** A planned step whose commands are encoded. */
 export interface PreparedStep {
   plan: StepPlan;
-  recorded: RecordedStep;
+  encoded: EncodedStep;
 }
 
 /** Runs the steps that one scheduler plans on one runner. */
@@ -30,20 +30,20 @@ export class StepDriver {
     this.runner = runner;
   }
 
-  /** Plans and records the next step; null if there is none before one in flight is committed. */
+  /** Plans and encodes the next step; null if there is none before one in flight is committed. */
   prepare(optionsOf: (plan: StepPlan) => SliceOptions): PreparedStep | null {
     const plan = this.scheduler.plan();
-    return plan && { plan, recorded: this.runner.record(plan, optionsOf(plan)) };
+    return plan && { plan, encoded: this.runner.encode(plan, optionsOf(plan)) };
   }
 
   /** Runs a prepared step and commits it; `meanwhile` is called while the device runs it. */
   async finish(
-    { plan, recorded }: PreparedStep,
+    { plan, encoded }: PreparedStep,
     meanwhile: () => void = () => {},
   ): Promise<StepOutcome> {
-    this.runner.submit(recorded);
+    this.runner.submit(encoded);
     meanwhile();
-    const outcome = await this.runner.read(plan, recorded);
+    const outcome = await this.runner.read(plan, encoded);
     this.scheduler.commit(plan, outcome);
     return outcome;
   }

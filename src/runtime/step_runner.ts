@@ -23,7 +23,7 @@ import type { DecodeRow, StepPlan, StepResult } from "../scheduler/step_plan.ts"
 import type { LoadedModel } from "./load_model.ts";
 import { SUBMIT_MS_MAX, SubmitBudget } from "./submit_budget.ts";
 
-/** Steps that can be recorded and not read: the one on the GPU and the one recorded ahead. */
+/** Steps that can be encoded and not read: the one on the GPU and the one encoded ahead. */
 const STAGING_COUNT = 2;
 
 /** Parts of a step that are timed: packing what was measured, and measuring. */
@@ -32,7 +32,7 @@ const MEASURE_SPAN = 1;
 const SPAN_COUNT = 2;
 
 /** Commands of one step, ready to submit, and where its results will be. */
-export interface RecordedStep {
+export interface EncodedStep {
   /** In one buffer or several. */
   commands: readonly GPUCommandBuffer[];
   readBack: ReadBack;
@@ -148,55 +148,55 @@ export class StepRunner {
     return new StepRunner(model, parts, host);
   }
 
-  /** Sets how tokens of a slot are sampled, from the next recorded step on. */
+  /** Sets how tokens of a slot are sampled, from the next encoded step on. */
   setSampling(slot: number, sampling: SamplingOptions, extras?: Partial<SamplingExtras>): void {
     this.graph.setSampling(slot, sampling, extras);
   }
 
   /**
-   * Records a step; queue writes it needs are issued here, so record in the order of submission.
+   * Encodes a step; queue writes it needs are issued here, so encode in the order of submission.
    */
-  record(plan: StepPlan, options: SliceOptions = {}): RecordedStep {
+  encode(plan: StepPlan, options: SliceOptions = {}): EncodedStep {
     const commands = new CommandChain(this.#model.gpu.device);
     const before = commands.encoder;
-    const staged = this.host.recordSwaps(before, plan.swaps);
+    const staged = this.host.encodeSwaps(before, plan.swaps);
     for (const load of plan.loads) this.host.load(load);
     for (const key of plan.drops) this.host.blocks.delete(key);
     for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
     const stopwatch = this.#stopwatchOf(plan);
     const timed = (span: number, part: () => void) =>
-      stopwatch ? stopwatch.record(commands.encoder, span, part) : part();
-    timed(PACK_SPAN, () => this.sealer.recordPacks(before, plan.packs));
-    for (const tile of plan.restores) this.cache.recordTileCopy(before, tile, "window");
-    this.#recordRows(commands, plan, options);
+      stopwatch ? stopwatch.encode(commands.encoder, span, part) : part();
+    timed(PACK_SPAN, () => this.sealer.encodePacks(before, plan.packs));
+    for (const tile of plan.restores) this.cache.encodeTileCopy(before, tile, "window");
+    this.#encodeRows(commands, plan, options);
     const { encoder } = commands;
-    for (const tile of plan.keeps) this.cache.recordTileCopy(encoder, tile, "arena");
-    timed(MEASURE_SPAN, () => this.sealer.recordMeasures(encoder, plan.measures));
-    const scores = this.#scores?.recordCopy(encoder, plan.slice) ?? null;
-    const saved = this.host.recordSaves(encoder, plan.saves);
+    for (const tile of plan.keeps) this.cache.encodeTileCopy(encoder, tile, "arena");
+    timed(MEASURE_SPAN, () => this.sealer.encodeMeasures(encoder, plan.measures));
+    const scores = this.#scores?.encodeCopy(encoder, plan.slice) ?? null;
+    const saved = this.host.encodeSaves(encoder, plan.saves);
     if (saved) staged.push(saved);
     const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
     const idBytes = this.graph.sampledCount * WORD_SIZE_BYTES;
-    readBack.recordCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
+    readBack.encodeCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
     let offsetBytes = idBytes;
     const reports = this.graph.takeReports();
     for (const { rows, results } of reports) {
       const sizeBytes = rows.length * LOGPROB_RESULT_SIZE_BYTES;
-      readBack.recordCopy(encoder, results, { sizeBytes, targetOffsetBytes: offsetBytes });
+      readBack.encodeCopy(encoder, results, { sizeBytes, targetOffsetBytes: offsetBytes });
       offsetBytes += sizeBytes;
     }
-    const hiddenBytes = this.#recordHidden(encoder, plan, { options, readBack, offsetBytes });
+    const hiddenBytes = this.#encodeHidden(encoder, plan, { options, readBack, offsetBytes });
     offsetBytes += hiddenBytes;
     if (plan.measures.length > 0) {
-      this.sealer.recordResultCopy(encoder, readBack, offsetBytes);
+      this.sealer.encodeResultCopy(encoder, readBack, offsetBytes);
       offsetBytes += this.sealer.resultSizeBytes;
     }
-    stopwatch?.recordResults(encoder, readBack, offsetBytes);
+    stopwatch?.encodeResults(encoder, readBack, offsetBytes);
     return { commands: commands.finish(), readBack, staged, reports, hiddenBytes, scores };
   }
 
   /** Copies the rows of a slice that are asked for; how many bytes they take. */
-  #recordHidden(
+  #encodeHidden(
     encoder: GPUCommandEncoder,
     { slice }: StepPlan,
     { options: { hidden }, readBack, offsetBytes: targetOffsetBytes }: {
@@ -209,7 +209,7 @@ export class StepRunner {
     const rowBytes = this.#model.plan.shape.width * WORD_SIZE_BYTES;
     const sizeBytes = hidden.count * rowBytes;
     const offsetBytes = hidden.first * rowBytes;
-    readBack.recordCopy(encoder, this.graph.sliceRows, {
+    readBack.encodeCopy(encoder, this.graph.sliceRows, {
       offsetBytes,
       sizeBytes,
       targetOffsetBytes,
@@ -219,25 +219,25 @@ export class StepRunner {
 
   /** Records, submits and reads a step by itself. */
   async run(plan: StepPlan, options: SliceOptions = {}): Promise<StepOutcome> {
-    const recorded = this.record(plan, options);
-    this.submit(recorded);
-    return await this.read(plan, recorded);
+    const encoded = this.encode(plan, options);
+    this.submit(encoded);
+    return await this.read(plan, encoded);
   }
 
-  /** Submits a recorded step. */
-  submit({ commands }: RecordedStep): void {
+  /** Submits a encoded step. */
+  submit({ commands }: EncodedStep): void {
     this.#submittedMs = performance.now();
     for (const buffer of commands) this.#model.gpu.device.queue.submit([buffer]);
   }
 
-  /** Records decode rows and the slice, in command buffers that are short enough. */
-  #recordRows(commands: CommandChain, { decodes, slice }: StepPlan, options: SliceOptions): void {
+  /** Encodes decode rows and the slice, in command buffers that are short enough. */
+  #encodeRows(commands: CommandChain, { decodes, slice }: StepPlan, options: SliceOptions): void {
     const { decodeLayers } = this.#budget;
-    if (decodes.length > 0) this.graph.recordDecodes(commands, decodes, decodeLayers);
+    if (decodes.length > 0) this.graph.encodeDecodes(commands, decodes, decodeLayers);
     if (slice === null) return;
     const layersAtATime = this.#budget.sliceLayers(slice.ids.length);
     if (decodes.length > 0 && layersAtATime !== Infinity) commands.cut();
-    this.graph.recordSlice(commands, slice, { ...options, layersAtATime });
+    this.graph.encodeSlice(commands, slice, { ...options, layersAtATime });
   }
 
   #learn({ decodes, slice }: StepPlan): void {
@@ -249,8 +249,8 @@ export class StepRunner {
   }
 
   /** Waits for a submitted step and returns what it made. */
-  async read(plan: StepPlan, recorded: RecordedStep): Promise<StepOutcome> {
-    const { readBack, staged, reports, hiddenBytes } = recorded;
+  async read(plan: StepPlan, encoded: EncodedStep): Promise<StepOutcome> {
+    const { readBack, staged, reports, hiddenBytes } = encoded;
     const idBytes = this.graph.sampledCount * WORD_SIZE_BYTES;
     const reportCount = reports.reduce((sum, { rows }) => sum + rows.length, 0);
     const reportBytes = reportCount * LOGPROB_RESULT_SIZE_BYTES;
@@ -261,7 +261,7 @@ export class StepRunner {
     const words = new Uint32Array(await readBack.read(sizeBytes));
     this.#learn(plan);
     for (const blocks of staged) await this.host.readStaged(blocks);
-    const scores = await this.#scores?.read(recorded.scores);
+    const scores = await this.#scores?.read(encoded.scores);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));

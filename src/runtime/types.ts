@@ -81,7 +81,7 @@ export interface LayerBytes {
   keyValueLayer: number;
   /** Raw tiles of all slots, used or not; 0 if it reads those of another layer. */
   window: number;
-  /** Records of the sealed blocks of sequences now; 0 if it reads those of another layer. */
+  /** Encodes of the sealed blocks of sequences now; 0 if it reads those of another layer. */
   packed: number;
   /** Tokens of these records. */
   packedTokens: number;

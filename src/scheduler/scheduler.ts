@@ -47,7 +47,7 @@ export type { SchedulerOptions } from "./admission.ts";
 export type { SchedulerEvent, SchedulerStats } from "./events.ts";
 export type { SequenceRequest } from "./sequence_parts.ts";
 
-/** Steps that may be planned and not committed: the one on the GPU and the one recorded ahead. */
+/** Steps that may be planned and not committed: the one on the GPU and the one encoded ahead. */
 const IN_FLIGHT_STEP_COUNT_MAX = 2;
 
 /** Turns requests into steps. */

@@ -155,7 +155,7 @@ export interface StepPlan {
   loads: readonly LoadOp[];
   /** To the host; a step with any has no starts. */
   swaps: readonly SwapOp[];
-  /** Blocks measured by the step before. Recorded before the rows. */
+  /** Blocks measured by the step before. Encoded before the rows. */
   packs: readonly PackOp[];
   links: readonly LinkOp[];
   /** From the arena to windows. */
@@ -166,11 +166,11 @@ export interface StepPlan {
   slice: PrefillSlice | null;
   /** From windows to the arena. */
   keeps: readonly TileOp[];
-  /** Recorded after the rows; those that gather come last. */
+  /** Encoded after the rows; those that gather come last. */
   measures: readonly MeasureOp[];
   /** To the host. */
   saves: readonly SaveOp[];
-  /** Keys whose bytes on the host are not needed any more, once the loads are recorded. */
+  /** Keys whose bytes on the host are not needed any more, once the loads are encoded. */
   drops: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { Engine, GenerateEvent, GenerateRequest } from "../../src/engine/types.ts";
 import { collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
 
-/** The step on the GPU when the abort is heard, and the one recorded behind it. */
+/** The step on the GPU when the abort is heard, and the one encoded behind it. */
 const STEP_COUNT_MAX = 2;
 /** Short enough that nothing of it is ever sealed. */
 const NEIGHBOUR: GenerateRequest = {

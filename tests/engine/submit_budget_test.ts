@@ -45,9 +45,9 @@ async function sampled(path: string, submitMsMax: number) {
   const { runner } = harness;
   const submitCounts: number[] = [];
   const submit = runner.submit.bind(runner);
-  runner.submit = (recorded) => {
-    submitCounts.push(recorded.commands.length);
-    submit(recorded);
+  runner.submit = (encoded) => {
+    submitCounts.push(encoded.commands.length);
+    submit(encoded);
   };
   const ids: [number, number][] = [];
   harness.admit(1, tinyPrompt(140, 3), 12);

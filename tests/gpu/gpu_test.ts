@@ -65,7 +65,7 @@ Deno.test("ReadBack reads without the fixed sleep of an awaited map, 50 times in
   for (let i = 0; i < 50; i++) {
     gpu.write(source, 0, Uint32Array.of(i, i + 1, i + 2, i + 3));
     const encoder = gpu.device.createCommandEncoder();
-    readBack.recordCopy(encoder, source, { sizeBytes: 16 });
+    readBack.encodeCopy(encoder, source, { sizeBytes: 16 });
     gpu.device.queue.submit([encoder.finish()]);
     const words = new Uint32Array(await readBack.read(16));
     assertEquals([...words], [i, i + 1, i + 2, i + 3]);
@@ -86,7 +86,7 @@ Deno.test("ReadBack reads where a map stays pending until it is awaited", async 
   assert(!readBack.isSynchronous, "this WebGPU maps as the standard says");
   for (let turn = 0; turn < 2; turn++) {
     const encoder = gpu.device.createCommandEncoder();
-    readBack.recordCopy(encoder, source, { sizeBytes: 16 });
+    readBack.encodeCopy(encoder, source, { sizeBytes: 16 });
     gpu.device.queue.submit([encoder.finish()]);
     // Nothing is computed or copied here; before, the pending map refused this one.
     assertEquals((await readBack.read(16)).byteLength, 16);

@@ -18,7 +18,7 @@ Deno.test("Stopwatch.seconds() adds spans of two words, and counts a clock set b
   assertEquals(Stopwatch.seconds(new Uint32Array()), 0);
 });
 
-Deno.test("Stopwatch measures what is recorded in its spans, no longer than it took", async () => {
+Deno.test("Stopwatch measures what is encoded in its spans, no longer than it took", async () => {
   const gpu = await openGpu();
   const kernel = await Kernel.create(gpu, { label: "loop", code: LOOP });
   const y = gpu.createBuffer("y", 4096 * 4);
@@ -29,13 +29,13 @@ Deno.test("Stopwatch measures what is recorded in its spans, no longer than it t
   const measure = async (groupCounts: readonly [number, number]) => {
     const encoder = gpu.device.createCommandEncoder();
     groupCounts.forEach((count, span) =>
-      stopwatch.record(encoder, span, () => {
+      stopwatch.encode(encoder, span, () => {
         const pass = encoder.beginComputePass();
         kernel.dispatch(pass, bound, count);
         pass.end();
       })
     );
-    stopwatch.recordResults(encoder, readBack, 0);
+    stopwatch.encodeResults(encoder, readBack, 0);
     const startMs = performance.now();
     gpu.device.queue.submit([encoder.finish()]);
     const words = new Uint32Array(await readBack.read(stopwatch.resultSizeBytes));

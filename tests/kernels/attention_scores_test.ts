@@ -111,7 +111,7 @@ async function runSlices(
       const attend = await AttentionPrefillKernel.create(gpu, { shape, splits: shape, source });
       const bound = attend.bind({ ...common, slice: sliceInfo, tiles, ...directory });
       const splitCount = source === "arena" ? sealedSplitCount(2, shape) : 3;
-      submitPass(gpu, (pass) => attend.record(pass, bound, { rowCount, splitCount }));
+      submitPass(gpu, (pass) => attend.encode(pass, bound, { rowCount, splitCount }));
     }
     for (const source of ["arena", "window"] as const) {
       const tiles = gpu.createBufferWith("tiles", attention[source]);
@@ -121,7 +121,7 @@ async function runSlices(
       const kernel = await AttentionScoresKernel.create(gpu, { ...options, source, hasSinks });
       const sinks = learned ? { sinks: gpu.createBufferWith("sinks", learned) } : {};
       const bound = kernel.bind({ ...common, tiles, observed, scores, ...directory, ...sinks });
-      submitPass(gpu, (pass) => kernel.record(pass, bound, source === "arena" ? 2 : 3));
+      submitPass(gpu, (pass) => kernel.encode(pass, bound, source === "arena" ? 2 : 3));
     }
   }
   const words = await readU32(gpu, scores, scores.size / 4);

@@ -91,7 +91,7 @@ async function embed(problem: {
     rows: gpu.createBufferWith("rows", rows),
     x,
   });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, ids.length));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, ids.length));
   const weight = dequantise(type, bytes, rowCount * columnCount).map((value) => value * scale);
   const expected = embedReference(weight, order.map((i) => ids[i]), { columnCount });
   const actual = await readF32(gpu, x, expected.length);

@@ -172,7 +172,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
     ...(norm ? { normWeight: gpu.createBufferWith("norm weight", normWeight) } : {}),
     ...(hasBiases ? { biases: gpu.createBufferWith("biases", biases) } : {}),
   });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
   const normed = rmsNormReference(x, normWeight, { epsilon: 1e-5 });
   const products = expertMatmulReference(
     dequantise(type, bytes, expertCount * outputCount * columnCount),

@@ -87,7 +87,7 @@ async function route(
     shares,
     bundles,
   });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
   const words = await readU32(gpu, bundles, stale.length);
   const found = Array.from({ length: capacity }, (_, index) => {
     const [expert, count] = words.subarray(index * BUNDLE_WORDS + 4);

@@ -27,7 +27,7 @@ for (const { width, usedCount, rowCount, factor, why } of CASES) {
       shares: gpu.createBufferWith("shares", shares),
       x,
     });
-    submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
     const expected = expertSumReference(before, { given, shares, usedCount, factor });
     assertNear(await readF32(gpu, x, before.length), expected, NMSE_MAX);
   });

@@ -117,7 +117,7 @@ for (const { rows, why, ...options } of CASES) {
       ),
       window,
     });
-    submitPass(gpu, (pass) => kernel.record(pass, bound, rows.length));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, rows.length));
     const queries: number[] = [];
     const expectedWindow = new Float64Array(windowWords * 2);
     for (const [index, row] of rows.entries()) {

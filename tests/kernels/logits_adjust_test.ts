@@ -119,7 +119,7 @@ async function adjust(vocabSize: number, cases: readonly RowCase[], logits: Floa
   });
   gpu.write(buffers.rows, 0, rows);
   const bound = kernel.bind(buffers);
-  submitPass(gpu, (pass) => kernel.record(pass, bound, count));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, count));
   const adjusted = await readF32(gpu, buffers.adjusted, logits.length);
   const counts = await readU32(gpu, buffers.counts, count * vocabSize);
   for (const buffer of Object.values(buffers)) gpu.destroyBuffer(buffer);

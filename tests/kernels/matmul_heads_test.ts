@@ -142,7 +142,7 @@ async function run(
     rows: gpu.createBufferWith("rows", descriptors),
     window,
   });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, rows.length));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, rows.length));
   const weight = dequantise("Q4_1", bytes, outputCount * COLUMN_COUNT);
   const used = x.subarray(0, rows.length * COLUMN_COUNT);
   return {

@@ -19,7 +19,7 @@ for (const { width, rowCount, epsilon, factor, why } of CASES) {
     const gpu = await testGpu();
     const given = seededNormals(rowCount * width, 1, 3);
     const weight = seededNormals(width, 2);
-    // One row more than is recorded, which must stay.
+    // One row more than is encoded, which must stay.
     const before = seededNormals((rowCount + 1) * width, 3);
     const kernel = await NormAddKernel.create(gpu, {
       width,
@@ -35,7 +35,7 @@ for (const { width, rowCount, epsilon, factor, why } of CASES) {
         ? {}
         : { factors: gpu.createBufferWith("factor", Float32Array.of(factor)) }),
     });
-    submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
     const after = await readF32(gpu, x, before.length);
     const end = rowCount * width;
     const expected = normAddReference(before.subarray(0, end), given, {

@@ -34,7 +34,7 @@ async function logprobs(
     results: gpu.createBuffer("results", asked.length * LOGPROB_RESULT_SIZE_BYTES),
   };
   const bound = kernel.bind(buffers);
-  submitPass(gpu, (pass) => kernel.record(pass, bound, asked.length));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, asked.length));
   const words = await readU32(gpu, buffers.results, asked.length * LOGPROB_RESULT_SIZE_BYTES / 4);
   for (const buffer of Object.values(buffers)) gpu.destroyBuffer(buffer);
   return asked.map(({ topCount }, index) => readLogprobs(words, index, topCount));

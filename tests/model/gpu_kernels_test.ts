@@ -30,7 +30,7 @@ const DEVICES = {
   },
 };
 
-/** Dispatches that are recorded meanwhile. */
+/** Dispatches that are encoded meanwhile. */
 async function dispatchesOf(run: () => Promise<unknown>): Promise<number> {
   const { prototype } = GPUComputePassEncoder;
   const { dispatchWorkgroups } = prototype;

@@ -158,7 +158,7 @@ Deno.test("a client that goes in prefill or in the queue frees the engine at onc
       waiting.close();
       running.close();
       const { cacheBytes, stepCount, generatedTokenCount } = await idleStats(engine);
-      // A step may be running, another be recorded, and each message takes a step to be heard, or
+      // A step may be running, another be encoded, and each message takes a step to be heard, or
       // several short ones on a busy machine; its prompt takes 47.
       assert(stepCount - startCount <= 16, `${stepCount - startCount} steps more`);
       assert(promptTokenCount < LONG_PROMPT.prompt.length, "it was still in prefill");

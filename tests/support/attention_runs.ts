@@ -35,7 +35,7 @@ export async function runDecodePaper(
   const kernel = await AttentionDecodePaperKernel.create(gpu, options, facts);
   const buffers = await caseBuffers(attention, attention.arena);
   return await readPartials(attention, buffers.partials, (pass, grid) => {
-    kernel.record(pass, kernel.bind({ ...buffers, arena: buffers.tiles }), grid);
+    kernel.encode(pass, kernel.bind({ ...buffers, arena: buffers.tiles }), grid);
   });
 }
 
@@ -51,7 +51,7 @@ export async function runDecodeBanded(
   const buffers = await caseBuffers(attention, attention.arena);
   const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
   return await readPartials(attention, buffers.partials, (pass, grid) => {
-    kernel.record(pass, kernel.bind({ ...buffers, arena: buffers.tiles, tables }), grid);
+    kernel.encode(pass, kernel.bind({ ...buffers, arena: buffers.tiles, tables }), grid);
   });
 }
 
@@ -69,7 +69,7 @@ export async function runDecodeRaw(
   const { directory, ...buffers } = await caseBuffers(attention, isWindow ? window : arena);
   const bound = kernel.bind({ ...buffers, ...(isWindow ? {} : { directory }) });
   return await readPartials(attention, buffers.partials, (pass, { rowCount, splitCount }) => {
-    kernel.record(pass, bound, { rowCount, splitCount: isWindow ? 4 : splitCount });
+    kernel.encode(pass, bound, { rowCount, splitCount: isWindow ? 4 : splitCount });
   });
 }
 
@@ -108,7 +108,7 @@ export async function runPrefill(
     ...(segment ? { segment: segments[1] } : {}),
     partials,
   });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, { rowCount, splitCount }));
   return await readF32(gpu, partials, partialsWords(shape, shape, rowCount));
 }
 
@@ -130,7 +130,7 @@ export async function runDecodeRing(
     partials,
   });
   const splitCount = shape.splitCountMax;
-  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, { rowCount, splitCount }));
   return await readF32(gpu, partials, count);
 }
 
@@ -153,7 +153,7 @@ export async function runMerge(
     out,
     ...(sinks === null ? {} : { sinks: gpu.createBufferWith("sinks", sinks) }),
   });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
   return await readF32(gpu, out, count);
 }
 
@@ -175,13 +175,13 @@ export async function runUnpack(
     const kernel = await BlockUnpackBandedKernel.create(gpu, options, facts);
     const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
     const bound = kernel.bind({ ...buffers, tables });
-    submitPass(gpu, (pass) => kernel.record(pass, bound, blockCount));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, blockCount));
   } else {
     const { layout } = attention;
     assert(layout !== null, "the case is packed");
     const kernel = await BlockUnpackPaperKernel.create(gpu, { layout }, facts);
     const bound = kernel.bind(buffers);
-    submitPass(gpu, (pass) => kernel.record(pass, bound, blockCount));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, blockCount));
   }
   return await readU32(gpu, tiles, wordCount);
 }
@@ -202,7 +202,7 @@ async function caseBuffers(attention: AttentionCase, tiles: Uint32Array) {
 async function readPartials(
   attention: AttentionCase,
   partials: GPUBuffer,
-  record: (
+  encode: (
     pass: GPUComputePassEncoder,
     grid: { rowCount: number; splitCount: number },
   ) => void,
@@ -211,6 +211,6 @@ async function readPartials(
   const { shape, rows, blockCountLargest } = attention;
   const rowCount = rows.length / ROW_WORDS;
   const splitCount = sealedSplitCount(blockCountLargest, shape);
-  submitPass(gpu, (pass) => record(pass, { rowCount, splitCount }));
+  submitPass(gpu, (pass) => encode(pass, { rowCount, splitCount }));
   return await readF32(gpu, partials, partialsWords(shape, shape, rowCount));
 }

@@ -17,11 +17,11 @@ export function testGpu(): Promise<Gpu> {
   return opened;
 }
 
-/** Records one compute pass and submits it. */
-export function submitPass(gpu: Gpu, record: (pass: GPUComputePassEncoder) => void): void {
+/** Encodes one compute pass and submits it. */
+export function submitPass(gpu: Gpu, encode: (pass: GPUComputePassEncoder) => void): void {
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
-  record(pass);
+  encode(pass);
   pass.end();
   gpu.device.queue.submit([encoder.finish()]);
 }

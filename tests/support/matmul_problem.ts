@@ -90,7 +90,7 @@ export async function solveMatmul(
     ...(output === "addBiased" ? { bias: gpu.createBufferWith("bias", bias) } : {}),
     ...(output === "gated" ? { up: gpu.createBufferWith("up", up) } : {}),
   });
-  submitPass(gpu, (pass) => kernel.record(pass, bound, rowCount));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
   const used = x.subarray(0, rowCount * columnCount);
   const weight = dequantise(type, bytes, outputCount * columnCount);
   const product = norm

@@ -68,7 +68,7 @@ export async function sample(draws: Draw[], way: SampleWay = {}): Promise<number
     ids,
   };
   const bound = kernel.bind(buffers, draws.length);
-  submitPass(gpu, (pass) => kernel.record(pass, bound, draws.length));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, draws.length));
   const reversed = await readU32(gpu, ids, draws.length);
   for (const buffer of [...Object.values(buffers), ...bound.scratch]) gpu.destroyBuffer(buffer);
   return [...reversed].reverse();

@@ -43,7 +43,7 @@ for (const blockCount of BLOCK_COUNTS) {
   const rawBound = rawKernel.bind({ ...rest, tiles });
   const rawWork = { bytes: raw.arena.byteLength, macs };
   benchKernel("raw f16 blocks", { group, baseline: true, work: rawWork }, context, (pass) => {
-    rawKernel.record(pass, rawBound, grid);
+    rawKernel.encode(pass, rawBound, grid);
   });
 
   const packed = makeAttentionCase(shape, lengths, PAPER);
@@ -52,7 +52,7 @@ for (const blockCount of BLOCK_COUNTS) {
   const packedBound = packedKernel.bind(buffers(packed));
   const packedWork = { bytes: packed.arena.byteLength, macs };
   benchKernel("published records", { group, work: packedWork }, context, (pass) => {
-    packedKernel.record(pass, packedBound, grid);
+    packedKernel.encode(pass, packedBound, grid);
   });
 
   const tables = fittingTables(shape, 1);
@@ -65,6 +65,6 @@ for (const blockCount of BLOCK_COUNTS) {
   const bound = kernel.bind({ ...buffers(banded), tables: tableBuffer });
   const work = { bytes: banded.arena.byteLength, macs };
   benchKernel("banded records", { group, work }, context, (pass) => {
-    kernel.record(pass, bound, grid);
+    kernel.encode(pass, bound, grid);
   });
 }

@@ -23,7 +23,7 @@ const { arena: tiles, ...rest } = raw;
 const rawBound = rawKernel.bind({ ...rest, tiles });
 const rawWork = { bytes: raw.arenaBytes, macs: ROW_MACS };
 benchKernel("raw f16 blocks", { group, baseline: true, work: rawWork }, context, (pass) => {
-  rawKernel.record(pass, rawBound, grid);
+  rawKernel.encode(pass, rawBound, grid);
 });
 
 const codec = INT8.create(SHAPE, { name: "int8" }, null);
@@ -36,5 +36,5 @@ const bound = kernel.bind({
 });
 const work = { bytes: arena.byteLength, macs: ROW_MACS };
 benchKernel("int8 records", { group, work }, context, (pass) => {
-  kernel.record(pass, bound, grid);
+  kernel.encode(pass, bound, grid);
 });

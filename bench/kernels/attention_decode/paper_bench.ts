@@ -33,7 +33,7 @@ const rawBound = rawKernel.bind({
 });
 const rawWork = { bytes: raw.arenaBytes, macs: ROW_MACS };
 benchKernel("raw f16 blocks", { group, baseline: true, work: rawWork }, context, (pass) => {
-  rawKernel.record(pass, rawBound, grid);
+  rawKernel.encode(pass, rawBound, grid);
 });
 
 for (const packSize of [4, 8, 16, 32] as const) {
@@ -45,7 +45,7 @@ for (const packSize of [4, 8, 16, 32] as const) {
   const bound = kernel.bind({ q, rows, arena, directory, partials });
   const work = { bytes: arenaBytes, macs: ROW_MACS };
   benchKernel(`packs of ${packSize}`, { group, work }, context, (pass) => {
-    kernel.record(pass, bound, grid);
+    kernel.encode(pass, bound, grid);
   });
   if (packSize !== PAPER.packSize) continue;
   const plainKernel = await Kernel.create(gpu, {

@@ -42,6 +42,6 @@ const bound = kernel.bind({ q, rows, tiles: arena, directory, partials });
 for (const rowCount of [1, 4]) {
   const rowWork = { bytes: rowCount * arenaBytes, macs: rowCount * ROW_MACS };
   benchKernel(`grouped, ${rowCount} rows`, { group, work: rowWork }, context, (pass) => {
-    kernel.record(pass, bound, { rowCount, splitCount: SPLIT_COUNT });
+    kernel.encode(pass, bound, { rowCount, splitCount: SPLIT_COUNT });
   });
 }

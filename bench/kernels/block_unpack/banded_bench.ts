@@ -26,7 +26,7 @@ const widths = await BlockUnpackPaperKernel.create(gpu, {
 const widthsBound = widths.bind({ ...fixture, segment, tiles });
 const widthsWork = { bytes: fixture.arenaBytes / blockCountMax * blockCount + tileBytes };
 benchKernel("packs of 8", { group, baseline: true, work: widthsWork }, context, (pass) => {
-  widths.record(pass, widthsBound, blockCount);
+  widths.encode(pass, widthsBound, blockCount);
 });
 
 // The layers of a block stand for blocks of a layer; those before were not first blocks either.
@@ -50,5 +50,5 @@ const bandsBound = bands.bind({
 });
 const work = { bytes: packedBytes / STORE_COUNT * blockCount + tileBytes };
 benchKernel("bands", { group, work }, context, (pass) => {
-  bands.record(pass, bandsBound, blockCount);
+  bands.encode(pass, bandsBound, blockCount);
 });

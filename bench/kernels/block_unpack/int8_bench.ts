@@ -21,7 +21,7 @@ const paper = await BlockUnpackPaperKernel.create(gpu, { layout: paperLayout! })
 const paperBound = paper.bind({ ...fixture, segment, tiles });
 const paperWork = { bytes: fixture.arenaBytes / blockCountMax * blockCount + tileBytes };
 benchKernel("paper records", { group, baseline: true, work: paperWork }, context, (pass) => {
-  paper.record(pass, paperBound, blockCount);
+  paper.encode(pass, paperBound, blockCount);
 });
 
 const codec = INT8.create(SHAPE, { name: "int8" }, null);
@@ -36,5 +36,5 @@ const bound = kernel.bind({
 });
 const work = { bytes: own.arena.byteLength + tileBytes };
 benchKernel("int8 records", { group, work }, context, (pass) => {
-  kernel.record(pass, bound, blockCount);
+  kernel.encode(pass, bound, blockCount);
 });

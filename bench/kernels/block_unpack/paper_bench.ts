@@ -25,7 +25,7 @@ for (const packSize of [16, 8, 32] as const) {
   const kernel = await BlockUnpackPaperKernel.create(gpu, { layout });
   const bound = kernel.bind({ rows, arena, directory, segment, tiles });
   benchKernel(`packs of ${packSize}`, { group, work }, context, (pass) => {
-    kernel.record(pass, bound, blockCount);
+    kernel.encode(pass, bound, blockCount);
   });
   if (packSize !== PAPER.packSize) continue;
   const plainKernel = await Kernel.create(gpu, {

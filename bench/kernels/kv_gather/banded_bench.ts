@@ -19,5 +19,5 @@ const bound = kernel.bind({ ...scratchBuffers, gathers, arena }, 0);
 const work = { bytes: STORE_COUNT * CODE_BYTES + packedBytes };
 const options = { group: "kv_gather/banded, a block of 30 layers", baseline: true, work };
 benchKernel("a thread for each token", options, context, (pass) => {
-  kernel.record(pass, bound, { jobCount: 1, storeCount: STORE_COUNT });
+  kernel.encode(pass, bound, { jobCount: 1, storeCount: STORE_COUNT });
 });

@@ -23,5 +23,5 @@ const bound = kernel.bind({
 const work = { bytes: 2 * STORE_COUNT * tileWords * 4 };
 const options = { group: "kv_gather/raw, a block of 30 layers", baseline: true, work };
 benchKernel("a thread for each token", options, context, (pass) => {
-  kernel.record(pass, bound, { jobCount: 1, storeCount: STORE_COUNT });
+  kernel.encode(pass, bound, { jobCount: 1, storeCount: STORE_COUNT });
 });

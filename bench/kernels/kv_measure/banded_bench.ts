@@ -16,6 +16,6 @@ const bandsBound = bands.bind({ packedCounts, ...scratchBuffers });
 const work = { bytes: STORE_COUNT * CODE_BYTES };
 const group = "kv_measure/banded, a block of 30 layers";
 benchKernel("widths, packs of 16", { group, baseline: true, work }, context, (pass) => {
-  widths.record(pass, widthsBound, 1);
+  widths.encode(pass, widthsBound, 1);
 });
-benchKernel("bands", { group, work }, context, (pass) => bands.record(pass, bandsBound, 1));
+benchKernel("bands", { group, work }, context, (pass) => bands.encode(pass, bandsBound, 1));

@@ -10,4 +10,4 @@ const bound = kernel.bind(buffers);
 
 const work = { bytes: STORE_COUNT * CODE_BYTES };
 const options = { group: "kv_measure, a block of 30 layers", baseline: true, work };
-benchKernel("lane per channel", options, context, (pass) => kernel.record(pass, bound, 1));
+benchKernel("lane per channel", options, context, (pass) => kernel.encode(pass, bound, 1));

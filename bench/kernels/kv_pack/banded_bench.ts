@@ -15,7 +15,7 @@ const widthsBound = widths.bind(plain.buffers, 0);
 const widthsWork = { bytes: STORE_COUNT * CODE_BYTES + plain.packedBytes };
 const options = { group, baseline: true, work: widthsWork };
 benchKernel("minima and widths, packs of 16", options, context, (pass) => {
-  widths.record(pass, widthsBound, counts);
+  widths.encode(pass, widthsBound, counts);
 });
 
 const banded = openBandedWorkload(gpu);
@@ -26,4 +26,4 @@ const bands = await KvPackBandedKernel.create(gpu, {
 });
 const bandsBound = bands.bind({ jobs, arena, ...scratchBuffers }, 0);
 const work = { bytes: STORE_COUNT * CODE_BYTES + banded.packedBytes };
-benchKernel("bands", { group, work }, context, (pass) => bands.record(pass, bandsBound, counts));
+benchKernel("bands", { group, work }, context, (pass) => bands.encode(pass, bandsBound, counts));

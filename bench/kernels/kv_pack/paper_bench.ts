@@ -11,5 +11,5 @@ const bound = kernel.bind(buffers, 0);
 const work = { bytes: STORE_COUNT * CODE_BYTES + packedBytes };
 const options = { group: "kv_pack, a block of 30 layers", baseline: true, work };
 benchKernel("section in workgroup memory", options, context, (pass) => {
-  kernel.record(pass, bound, { jobCount: 1, storeCount: STORE_COUNT });
+  kernel.encode(pass, bound, { jobCount: 1, storeCount: STORE_COUNT });
 });

@@ -22,8 +22,8 @@ const bounds = layers.map(({ window, quantiser: tables }, layer) =>
 const work = { bytes: STORE_COUNT * (RAW_BYTES + CODE_BYTES) };
 const group = "kv_quantise/banded, a block of 30 layers";
 benchKernel("steps by the range of a token", { group, baseline: true, work }, context, (pass) => {
-  for (const bound of tokenRange.bounds) tokenRange.kernel.record(pass, bound, 1);
+  for (const bound of tokenRange.bounds) tokenRange.kernel.encode(pass, bound, 1);
 });
 benchKernel("steps by the magnitude of V", { group, work }, context, (pass) => {
-  for (const bound of bounds) kernel.record(pass, bound, 1);
+  for (const bound of bounds) kernel.encode(pass, bound, 1);
 });

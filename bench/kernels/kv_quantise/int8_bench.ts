@@ -28,8 +28,8 @@ const bounds = workload.windows.map((words, layer) =>
 const work = { bytes: STORE_COUNT * (RAW_BYTES + recordBytes) };
 const group = "kv_quantise/int8, a block of 30 layers";
 benchKernel("steps by the range of a token", { group, baseline: true, work }, context, (pass) => {
-  for (const bound of tokenRange.bounds) tokenRange.kernel.record(pass, bound, 1);
+  for (const bound of tokenRange.bounds) tokenRange.kernel.encode(pass, bound, 1);
 });
 benchKernel("whole int8 records", { group, work }, context, (pass) => {
-  for (const bound of bounds) kernel.record(pass, bound, 1);
+  for (const bound of bounds) kernel.encode(pass, bound, 1);
 });

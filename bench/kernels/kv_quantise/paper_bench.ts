@@ -14,5 +14,5 @@ const { kernel, bounds } = await openQuantiser(context.gpu, openWorkload(context
 const work = { bytes: STORE_COUNT * (RAW_BYTES + CODE_BYTES) };
 const options = { group: "kv_quantise, a block of 30 layers", baseline: true, work };
 benchKernel("a dispatch per layer", options, context, (pass) => {
-  for (const bound of bounds) kernel.record(pass, bound, 1);
+  for (const bound of bounds) kernel.encode(pass, bound, 1);
 });

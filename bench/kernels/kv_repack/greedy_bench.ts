@@ -13,5 +13,5 @@ const bound = kernel.bind({ ...buffers, ranges });
 const work = { bytes: STORE_COUNT * CODE_BYTES };
 const options = { group: "kv_repack/greedy, a block of 30 layers", baseline: true, work };
 benchKernel("costs kept from token to token", options, context, (pass) => {
-  kernel.record(pass, bound, 1);
+  kernel.encode(pass, bound, 1);
 });

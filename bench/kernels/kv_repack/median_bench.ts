@@ -11,5 +11,5 @@ const bound = kernel.bind(buffers);
 const work = { bytes: (STORE_COUNT * CODE_BYTES) / 2 };
 const options = { group: "kv_repack/median, a block of 30 layers", baseline: true, work };
 benchKernel("a bit of the median per pass", options, context, (pass) => {
-  kernel.record(pass, bound, 1);
+  kernel.encode(pass, bound, 1);
 });

@@ -56,14 +56,14 @@ async function measureAttention(gpu: Gpu, cache: BandedCache): Promise<MeasuredK
     sealed: await timeOf(
       gpu,
       partials,
-      (pass) => sealed.record(pass, boundSealed, { rowCount: 1, splitCount }),
+      (pass) => sealed.encode(pass, boundSealed, { rowCount: 1, splitCount }),
     ),
     window: await timeOf(
       gpu,
       partials,
-      (pass) => raw.record(pass, boundRaw, { rowCount: 1, splitCount: 2 }),
+      (pass) => raw.encode(pass, boundRaw, { rowCount: 1, splitCount: 2 }),
     ),
-    merge: await timeOf(gpu, out, (pass) => merge.record(pass, boundMerge, 1)),
+    merge: await timeOf(gpu, out, (pass) => merge.encode(pass, boundMerge, 1)),
   };
   gpu.destroyBuffer(tableBuffer);
   const referenceShape = { ...shape, ...splits };
@@ -126,7 +126,7 @@ async function measureUnpacking(gpu: Gpu, cache: BandedCache): Promise<MeasuredK
   const milliseconds = await timeOf(
     gpu,
     tiles,
-    (pass) => kernel.record(pass, bound, UNPACKED_COUNT),
+    (pass) => kernel.encode(pass, bound, UNPACKED_COUNT),
   );
   const expected = blockUnpackBandedReference({
     ...cache.words,
@@ -160,7 +160,7 @@ async function measureSealing(gpu: Gpu, cache: BandedCache): Promise<MeasuredKer
     tables: gpu.createBufferWith("tables", quantiserWords(tables)),
   };
   const bound = kernel.bind({ ...buffers, window }, 0);
-  const milliseconds = await timeOf(gpu, buffers.codes, (pass) => kernel.record(pass, bound, 1));
+  const milliseconds = await timeOf(gpu, buffers.codes, (pass) => kernel.encode(pass, bound, 1));
   const sizeBytes = expected.codes.length;
   const codes = new Uint8Array(await readBuffer(gpu, buffers.codes, { sizeBytes }));
   kernel.destroy();

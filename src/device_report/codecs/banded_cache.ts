@@ -95,7 +95,7 @@ export function bandedCache(gpu: Gpu, model: ReportModel): BandedCache {
   return { shape, splits, layout, tables, row, words, buffers };
 }
 
-/** Records in turn, each at a place of its own, and their read list. */
+/** Encodes in turn, each at a place of its own, and their read list. */
 function sealedBlocks(records: readonly Uint32Array[], blockCount: number) {
   const directory = new Uint32Array(blockCount * ENTRY_WORDS);
   const lengths = Array.from({ length: blockCount }, (_, block) => records[block % records.length]);

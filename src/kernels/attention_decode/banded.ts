@@ -79,11 +79,11 @@ export class AttentionDecodeBandedKernel {
   }
 
   /**
-   * Records `rowCount` rows.
+   * Encodes `rowCount` rows.
    *
    * @param splitCount Most splits of sealed blocks of a row.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     grid: { rowCount: number; splitCount: number },

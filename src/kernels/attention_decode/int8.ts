@@ -65,11 +65,11 @@ export class AttentionDecodeInt8Kernel {
   }
 
   /**
-   * Records `rowCount` rows.
+   * Encodes `rowCount` rows.
    *
    * @param splitCount Most splits of sealed blocks of a row.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     grid: { rowCount: number; splitCount: number },

@@ -104,11 +104,11 @@ export class AttentionDecodePaperKernel {
   }
 
   /**
-   * Records `rowCount` rows.
+   * Encodes `rowCount` rows.
    *
    * @param splitCount Most splits of sealed blocks of a row.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     grid: { rowCount: number; splitCount: number },

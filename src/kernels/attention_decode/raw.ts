@@ -66,11 +66,11 @@ export class AttentionDecodeRawKernel {
   }
 
   /**
-   * Records `rowCount` rows.
+   * Encodes `rowCount` rows.
    *
    * @param splitCount Most splits of a row: of its sealed blocks, or tiles of its window.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     grid: { rowCount: number; splitCount: number },

@@ -96,12 +96,12 @@ export class AttentionPrefillKernel {
   }
 
   /**
-   * Records the rows of a slice.
+   * Encodes the rows of a slice.
    *
    * @param splitCount Splits of the rows' sealed blocks, of the segment in scratch, or tiles of
    * the window.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     grid: { rowCount: number; splitCount: number },

@@ -100,8 +100,8 @@ export class AttentionScoresKernel {
     return this.#kernel.bind({ ...buffers });
   }
 
-  /** Records `blockCount` blocks: of the read list, of the segment, or tiles of the window. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, blockCount: number): void {
+  /** Encodes `blockCount` blocks: of the read list, of the segment, or tiles of the window. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, blockCount: number): void {
     if (blockCount > 0) this.#kernel.dispatch(pass, bound, blockCount);
   }
 }

@@ -59,8 +59,8 @@ export class BlockUnpackBandedKernel {
     return [key.bind(named), value.bind(named)];
   }
 
-  /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
-  record(pass: GPUComputePassEncoder, bound: BlockUnpackBound, blockCount: number): void {
+  /** Encodes the first `blockCount` blocks of the segment; those not sealed are left out. */
+  encode(pass: GPUComputePassEncoder, bound: BlockUnpackBound, blockCount: number): void {
     for (const side of [KEY, VALUE]) {
       this.#kernels[side].dispatch(pass, bound[side], this.#sectionCount, blockCount);
     }

@@ -40,8 +40,8 @@ export class BlockUnpackInt8Kernel {
     return this.#kernel.bind({ rows, arena, directory, segment, tiles });
   }
 
-  /** Records the first `blockCount` blocks of the segment; those not sealed are left out. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, blockCount: number): void {
+  /** Encodes the first `blockCount` blocks of the segment; those not sealed are left out. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, blockCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#sectionCount, blockCount);
   }
 }

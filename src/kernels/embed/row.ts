@@ -57,8 +57,8 @@ export class EmbedKernel {
     });
   }
 
-  /** Records `rowCount` rows. */
-  record(pass: GPUComputePassEncoder, bound: BoundEmbed, rowCount: number): void {
+  /** Encodes `rowCount` rows. */
+  encode(pass: GPUComputePassEncoder, bound: BoundEmbed, rowCount: number): void {
     for (const [index, kernel] of this.#kernels.entries()) {
       kernel.dispatch(pass, bound[index], rowCount);
     }

@@ -123,8 +123,8 @@ export class ExpertMatmulKernel {
     );
   }
 
-  /** Records the product for `rowCount` rows, of which each has `usedCount` visits. */
-  record(pass: GPUComputePassEncoder, bound: BoundExpertMatmul, rowCount: number): void {
+  /** Encodes the product for `rowCount` rows, of which each has `usedCount` visits. */
+  encode(pass: GPUComputePassEncoder, bound: BoundExpertMatmul, rowCount: number): void {
     const { weights: { rowCount: outputCount, expertCount }, usedCount } = this.#options;
     const size = BUNDLE_SIZES.indexOf(bundleSize(rowCount));
     const bundleCount = bundleCountMax({ expertCount, usedCount }, rowCount);

@@ -55,8 +55,8 @@ export class ExpertRouteKernel {
     return this.#kernel.bind({ logits, biases, choices, shares, bundles });
   }
 
-  /** Records `rowCount` rows. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+  /** Encodes `rowCount` rows. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
     this.#kernel.dispatch(pass, bound, 1, rowCount);
   }
 }

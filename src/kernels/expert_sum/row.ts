@@ -49,8 +49,8 @@ export class ExpertSumKernel {
     return this.#kernel.bind({ given, shares, x });
   }
 
-  /** Records `rowCount` rows. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+  /** Encodes `rowCount` rows. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#groupCount, rowCount);
   }
 }

@@ -83,8 +83,8 @@ export class FinishHeadsKernel {
     return this.#kernel.bind({ heads, shifts, gains, y, rope, rows, window });
   }
 
-  /** Records `rowCount` rows. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+  /** Encodes `rowCount` rows. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#headCount, rowCount);
   }
 }

@@ -71,8 +71,8 @@ export class KvGatherBandedKernel {
     return this.#kernel.bind({ gathers, arena, bands, ...scratch, first_store: store });
   }
 
-  /** Records `jobCount` gathers of the `storeCount` stores of the bound arena. */
-  record(
+  /** Encodes `jobCount` gathers of the `storeCount` stores of the bound arena. */
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     counts: { jobCount: number; storeCount: number },

@@ -54,8 +54,8 @@ export class KvGatherRawKernel {
     return this.#kernel.bind({ ...buffers, first_store: store });
   }
 
-  /** Records `jobCount` gathers of the `storeCount` stores of the bound arena. */
-  record(
+  /** Encodes `jobCount` gathers of the `storeCount` stores of the bound arena. */
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     counts: { jobCount: number; storeCount: number },

@@ -50,8 +50,8 @@ export class KvMeasureBandedKernel {
     return this.#kernel.bind({ packed_counts: packedCounts, codes, bands, sizes });
   }
 
-  /** Records all stores of `jobCount` jobs. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+  /** Encodes all stores of `jobCount` jobs. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#grid.sectionCount, this.#grid.storeCount, jobCount);
   }
 }

@@ -58,8 +58,8 @@ export class KvMeasurePaperKernel {
     return this.#kernel.bind({ jobs, codes, order, sizes });
   }
 
-  /** Records all stores of `jobCount` jobs. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+  /** Encodes all stores of `jobCount` jobs. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#grid.sectionCount, this.#grid.storeCount, jobCount);
   }
 }

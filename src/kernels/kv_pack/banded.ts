@@ -108,8 +108,8 @@ export class KvPackBandedKernel {
     });
   }
 
-  /** Records `jobCount` jobs of the `storeCount` stores of the bound arena. */
-  record(
+  /** Encodes `jobCount` jobs of the `storeCount` stores of the bound arena. */
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     counts: { jobCount: number; storeCount: number },

@@ -101,8 +101,8 @@ export class KvPackPaperKernel {
     });
   }
 
-  /** Records `jobCount` jobs of the `storeCount` stores of the bound arena. */
-  record(
+  /** Encodes `jobCount` jobs of the `storeCount` stores of the bound arena. */
+  encode(
     pass: GPUComputePassEncoder,
     bound: GPUBindGroup,
     counts: { jobCount: number; storeCount: number },

@@ -87,8 +87,8 @@ export class KvQuantiseBandedKernel {
     });
   }
 
-  /** Records one store of `jobCount` jobs. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+  /** Encodes one store of `jobCount` jobs. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, BLOCK_TOKEN_COUNT / GROUP_TOKEN_COUNT, jobCount);
   }
 

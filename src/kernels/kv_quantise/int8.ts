@@ -68,8 +68,8 @@ export class KvQuantiseInt8Kernel {
     return this.#kernel.bind({ jobs, window, store_index: storeIndex, records, flags });
   }
 
-  /** Records one store of `jobCount` jobs. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+  /** Encodes one store of `jobCount` jobs. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#sectionCount, jobCount);
   }
 

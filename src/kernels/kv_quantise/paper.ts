@@ -79,8 +79,8 @@ export class KvQuantisePaperKernel {
     });
   }
 
-  /** Records one store of `jobCount` jobs. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+  /** Encodes one store of `jobCount` jobs. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, 2, jobCount);
   }
 

@@ -78,8 +78,8 @@ export class KvRepackGreedyKernel {
     return this.#kernel.bind({ jobs, codes, ranges, order });
   }
 
-  /** Records all stores of `jobCount` jobs. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+  /** Encodes all stores of `jobCount` jobs. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#storeCount, jobCount);
   }
 }

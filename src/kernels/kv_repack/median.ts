@@ -45,8 +45,8 @@ export class KvRepackMedianKernel {
     return this.#kernel.bind({ jobs, codes, order });
   }
 
-  /** Records all stores of `jobCount` jobs. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
+  /** Encodes all stores of `jobCount` jobs. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#storeCount, jobCount);
   }
 }

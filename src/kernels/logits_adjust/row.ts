@@ -123,8 +123,8 @@ export class LogitsAdjustKernel {
     });
   }
 
-  /** Records the change of `rowCount` rows; no two of them name one slot. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+  /** Encodes the change of `rowCount` rows; no two of them name one slot. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
     this.#kernel.dispatch(pass, bound, rowCount);
   }
 }

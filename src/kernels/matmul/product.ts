@@ -98,8 +98,8 @@ export type BoundMatmul = readonly (readonly GPUBindGroup[])[];
 export interface Matmul {
   /** Binds buffers. */
   bind(buffers: MatmulBuffers): BoundMatmul;
-  /** Records the product for `rowCount` rows. */
-  record(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void;
+  /** Encodes the product for `rowCount` rows. */
+  encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void;
 }
 
 /** How the pipelines of a variant are made. */
@@ -172,7 +172,7 @@ export class MatmulPipelines {
    * @param size Index of that number.
    * @param gridOf Workgroups of a part, by its groups of 32 outputs.
    */
-  record(
+  encode(
     pass: GPUComputePassEncoder,
     bound: BoundMatmul,
     { size, gridOf }: { size: number; gridOf: (groupCount: number) => [x: number, y: number] },

@@ -61,10 +61,10 @@ export class MatmulKernel implements Matmul {
     return this.#pipelines.bind(buffers);
   }
 
-  record(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
+  encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
     const size = rowCount <= 2 ? rowCount - 1 : ROW_COUNTS.length - 1;
     const tileCount = divCeil(rowCount, ROW_COUNTS[size]);
     const gridOf = (groupCount: number) => this.#variant.grid(groupCount, tileCount);
-    this.#pipelines.record(pass, bound, { size, gridOf });
+    this.#pipelines.encode(pass, bound, { size, gridOf });
   }
 }

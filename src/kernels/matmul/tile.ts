@@ -52,11 +52,11 @@ export class MatmulTileKernel implements Matmul {
   }
 
   /** Rows are computed up to a multiple of 16 or 64, as far as there is room in `x`. */
-  record(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
+  encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
     const size = rowCount <= SMALL_ROW_COUNT_MAX ? 0 : 1;
     const tileCount = divCeil(rowCount, TILE_ROW_COUNTS[size]);
     const gridOf = (groupCount: number): [number, number] => [tileCount, divCeil(groupCount, 2)];
-    this.#pipelines.record(pass, bound, { size, gridOf });
+    this.#pipelines.encode(pass, bound, { size, gridOf });
   }
 }
 

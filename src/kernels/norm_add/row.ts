@@ -48,8 +48,8 @@ export class NormAddKernel {
     return this.#kernel.bind({ ...buffers });
   }
 
-  /** Records `rowCount` rows. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
+  /** Encodes `rowCount` rows. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
     this.#kernel.dispatch(pass, bound, rowCount);
   }
 }

@@ -80,7 +80,7 @@ export class SampleChunksKernel implements TokenSampler {
     };
   }
 
-  record(pass: GPUComputePassEncoder, { groups }: BoundSample, rowCount: number): void {
+  encode(pass: GPUComputePassEncoder, { groups }: BoundSample, rowCount: number): void {
     const { tops, candidates, draw } = this.#kernels;
     tops.dispatch(pass, groups[0], this.#chunkCount, rowCount);
     candidates.dispatch(pass, groups[1], this.#chunkCount, rowCount);

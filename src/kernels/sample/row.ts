@@ -36,7 +36,7 @@ export class SampleKernel implements TokenSampler {
     return { groups: [this.#kernel.bind(buffers)], scratch: [] };
   }
 
-  record(pass: GPUComputePassEncoder, { groups }: BoundSample, rowCount: number): void {
+  encode(pass: GPUComputePassEncoder, { groups }: BoundSample, rowCount: number): void {
     this.#kernel.dispatch(pass, groups[0], rowCount);
   }
 }

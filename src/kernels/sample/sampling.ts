@@ -54,6 +54,6 @@ export interface BoundSample {
 export interface TokenSampler {
   /** Binds buffers, for up to `rowCountMax` rows. */
   bind(buffers: SampleBuffers, rowCountMax: number): BoundSample;
-  /** Records the choice for `rowCount` rows; no two of them name one place. */
-  record(pass: GPUComputePassEncoder, bound: BoundSample, rowCount: number): void;
+  /** Encodes the choice for `rowCount` rows; no two of them name one place. */
+  encode(pass: GPUComputePassEncoder, bound: BoundSample, rowCount: number): void;
 }

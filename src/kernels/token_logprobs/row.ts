@@ -68,8 +68,8 @@ export class TokenLogprobsKernel {
     return this.#kernel.bind({ logits, wanted, ids, results });
   }
 
-  /** Records the first `count` results. */
-  record(pass: GPUComputePassEncoder, bound: GPUBindGroup, count: number): void {
+  /** Encodes the first `count` results. */
+  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, count: number): void {
     this.#kernel.dispatch(pass, bound, count);
   }
 }

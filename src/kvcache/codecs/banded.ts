@@ -18,7 +18,7 @@ import { KvMeasureBandedKernel } from "../../kernels/kv_measure/banded.ts";
 import { KvPackBandedKernel, packBandedJobWords } from "../../kernels/kv_pack/banded.ts";
 import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
-import { BlockSealer, recordByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { BlockSealer, encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
 import type { CodecCache, DeviceCodec } from "./device_codec.ts";
 
@@ -67,18 +67,18 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   return {
     layout: sealLayout(codec),
     ...scratch,
-    recordMeasures(pass, measures) {
+    encodeMeasures(pass, measures) {
       const { quantisedCount, gathers: jobs } = measures;
       gpu.write(packedCounts, 0, Uint32Array.from(measures.packedCounts.flat()));
       if (quantisedCount > 0) {
-        for (const bound of boundQuantise) quantise.record(pass, bound, quantisedCount);
+        for (const bound of boundQuantise) quantise.encode(pass, bound, quantisedCount);
       }
-      gather.record(pass, jobs);
-      measure.record(pass, boundMeasure, quantisedCount + jobs.length);
+      gather.encode(pass, jobs);
+      measure.encode(pass, boundMeasure, quantisedCount + jobs.length);
     },
-    recordPacks(encoder, packs) {
+    encodePacks(encoder, packs) {
       gpu.write(packJobs, 0, packBandedJobWords(packs));
-      recordByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
+      encodeByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
     },
     destroy() {
       const own = [...Object.values(scratch), ...tables, bands, sinks, packJobs];
@@ -104,11 +104,11 @@ async function createGather(
     kernel.bind({ ...scratch, gathers, arena: cache.arenas[group] }, first)
   );
   return {
-    record(pass: GPUComputePassEncoder, jobs: readonly GatherJob[]): void {
+    encode(pass: GPUComputePassEncoder, jobs: readonly GatherJob[]): void {
       if (jobs.length === 0) return;
       gpu.write(gathers, 0, gatherWords(jobs));
       cache.sealedGroups.forEach(({ count }, group) => {
-        kernel.record(pass, bound[group], { jobCount: jobs.length, storeCount: count });
+        kernel.encode(pass, bound[group], { jobCount: jobs.length, storeCount: count });
       });
     },
     destroy(): void {

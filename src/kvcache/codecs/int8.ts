@@ -49,10 +49,10 @@ async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<
     measureJobs,
     sizes: null,
     flags,
-    recordMeasures(pass, { quantisedCount: jobCount }) {
-      for (const one of bound) quantise.record(pass, one, jobCount);
+    encodeMeasures(pass, { quantisedCount: jobCount }) {
+      for (const one of bound) quantise.encode(pass, one, jobCount);
     },
-    recordPacks(encoder, packs) {
+    encodePacks(encoder, packs) {
       for (const { scratchIndex, targets } of packs) {
         for (const [index, target] of targets.entries()) {
           const source = (scratchIndex * storeCount + index) * sizeBytes;

@@ -14,7 +14,7 @@ import { KvMeasurePaperKernel } from "../../kernels/kv_measure/paper.ts";
 import { KvPackPaperKernel } from "../../kernels/kv_pack/paper.ts";
 import { KvQuantisePaperKernel } from "../../kernels/kv_quantise/paper.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
-import { BlockSealer, recordByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { BlockSealer, encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
 import { type CodecCache, type DeviceCodec, NO_GATHER_KERNEL } from "./device_codec.ts";
@@ -63,18 +63,18 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
   return {
     layout: sealLayout(codec),
     ...scratch,
-    recordMeasures(pass, { quantisedCount: jobCount }) {
-      for (const bound of boundQuantise) quantise.record(pass, bound, jobCount);
-      if (repack && boundRepack) repack.record(pass, boundRepack, jobCount);
-      measure.record(pass, boundMeasure, jobCount);
+    encodeMeasures(pass, { quantisedCount: jobCount }) {
+      for (const bound of boundQuantise) quantise.encode(pass, bound, jobCount);
+      if (repack && boundRepack) repack.encode(pass, boundRepack, jobCount);
+      measure.encode(pass, boundMeasure, jobCount);
     },
-    recordPacks(encoder, packs) {
+    encodePacks(encoder, packs) {
       const jobs = packs.map(({ scratchIndex }) => {
         return { slot: 0, tile: 0, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
       });
       gpu.write(packJobs, 0, packJobWords(jobs));
       gpu.write(targets, 0, Uint32Array.from(packs.flatMap((each) => each.targets)));
-      recordByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
+      encodeByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
     },
     destroy() {
       for (const buffer of [...Object.values(scratch), packJobs, targets]) {

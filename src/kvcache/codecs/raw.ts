@@ -31,23 +31,23 @@ class RawSealer implements Sealer {
     this.#gathers = gathers;
   }
 
-  recordPacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
+  encodePacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
     for (const pack of packs) {
-      if (this.#gathered.has(pack.jobIndex)) this.#gathers.recordPack(encoder, pack);
-      else this.#cache.recordSealedCopy(encoder, pack);
+      if (this.#gathered.has(pack.jobIndex)) this.#gathers.encodePack(encoder, pack);
+      else this.#cache.encodeSealedCopy(encoder, pack);
     }
   }
 
-  recordMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
+  encodeMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
     const { sealed } = this.#cache;
     const jobs = measures.flatMap(({ gather }, scratchIndex) =>
       gather ? [gatherJob(gather, { scratchIndex, sealed })] : []
     );
     this.#gathered = new Set(jobs.map(({ scratchIndex }) => scratchIndex));
-    this.#gathers.record(encoder, jobs);
+    this.#gathers.encode(encoder, jobs);
   }
 
-  recordResultCopy(): void {}
+  encodeResultCopy(): void {}
 
   readResults(
     measures: readonly MeasureOp[],
@@ -103,7 +103,7 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
       const scored = await scorer?.bindSealed("arena");
       return {
         ...reader,
-        recordScores: (pass, layer, blockCount) => scored?.record(pass, { layer, blockCount }),
+        encodeScores: (pass, layer, blockCount) => scored?.encode(pass, { layer, blockCount }),
       };
     },
     destroy() {},

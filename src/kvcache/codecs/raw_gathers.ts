@@ -10,7 +10,7 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { GATHER_WORDS, type GatherJob, gatherWords } from "../../kernels/kv_gather/gathers.ts";
 import { KvGatherRawKernel } from "../../kernels/kv_gather/raw.ts";
 import type { PackOp } from "../../scheduler/step_plan.ts";
-import { recordByGroup } from "../block_sealer.ts";
+import { encodeByGroup } from "../block_sealer.ts";
 import type { KvCache } from "../kv_cache.ts";
 
 /** Scratch and kernel of one cache; the scratch is made when it is first needed. */
@@ -33,16 +33,16 @@ export class RawGathers {
     return new RawGathers(gpu, cache, await KvGatherRawKernel.create(gpu, options));
   }
 
-  /** Records the gathers of a step. */
-  record(encoder: GPUCommandEncoder, jobs: readonly GatherJob[]): void {
+  /** Encodes the gathers of a step. */
+  encode(encoder: GPUCommandEncoder, jobs: readonly GatherJob[]): void {
     if (jobs.length === 0) return;
     const { gathers, bound } = this.#scratch ??= this.#createScratch();
     this.#gpu.write(gathers, 0, gatherWords(jobs));
-    recordByGroup(encoder, { cache: this.#cache, kernel: this.#kernel, bound }, jobs.length);
+    encodeByGroup(encoder, { cache: this.#cache, kernel: this.#kernel, bound }, jobs.length);
   }
 
-  /** Records the copy of a gathered block to its records; those without tokens have none. */
-  recordPack(encoder: GPUCommandEncoder, { jobIndex, recordOffsets, tokenCounts }: PackOp): void {
+  /** Encodes the copy of a gathered block to its records; those without tokens have none. */
+  encodePack(encoder: GPUCommandEncoder, { jobIndex, recordOffsets, tokenCounts }: PackOp): void {
     const { sealed, shape: { tileWords } } = this.#cache;
     const sizeBytes = tileWords * WORD_SIZE_BYTES;
     const { tiles } = this.#scratch!;

@@ -26,7 +26,7 @@ function codecOf(name: (typeof PROFILE_NAMES)[number]): AnyCodec {
   return createCodec(SHAPE, { name }, TABLES);
 }
 
-/** Records of all layers of a block, `blockIndex` 0 being a sequence's first. */
+/** Encodes of all layers of a block, `blockIndex` 0 being a sequence's first. */
 function recordsOf(codec: AnyCodec, kind: SampleKind, blockIndex: number) {
   return LAYERS.map((layer) => ({
     layer,

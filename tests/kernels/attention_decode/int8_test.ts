@@ -42,7 +42,7 @@ async function decode({ codec, attention }: ReturnType<typeof int8Case>): Promis
     partials,
   });
   const splitCount = sealedSplitCount(blockCountLargest, shape);
-  submitPass(gpu, (pass) => kernel.record(pass, bound, { rowCount, splitCount }));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, { rowCount, splitCount }));
   return await readF32(gpu, partials, count);
 }
 

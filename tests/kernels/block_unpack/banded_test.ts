@@ -36,7 +36,7 @@ for (const [index, bandedCase] of BANDED_CASES.entries()) {
     for (const [segmentIndex, segment] of segments.entries()) {
       const tiles = gpu.createBuffer("tiles", 4 * rawTileWords(layout) * 4);
       const bound = kernel.bind({ ...buffers, segment, tiles });
-      submitPass(gpu, (pass) => kernel.record(pass, bound, 4));
+      submitPass(gpu, (pass) => kernel.encode(pass, bound, 4));
       const expected = blockUnpackBandedReference({
         ...sealed,
         layout,

@@ -34,7 +34,7 @@ for (const heads of CASES) {
         segment,
         tiles,
       });
-      submitPass(gpu, (pass) => kernel.record(pass, bound, 4));
+      submitPass(gpu, (pass) => kernel.encode(pass, bound, 4));
       const expected = blockUnpackInt8Reference({
         layout,
         arena,

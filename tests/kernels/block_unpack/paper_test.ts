@@ -40,7 +40,7 @@ for (const { kvHeadCount, headSize, form } of CASES) {
         segment,
         tiles,
       });
-      submitPass(gpu, (pass) => kernel.record(pass, bound, 4));
+      submitPass(gpu, (pass) => kernel.encode(pass, bound, 4));
       const blockCount = index === 0 ? 4 : 3;
       const expected = blockUnpackPaperReference({
         layout,

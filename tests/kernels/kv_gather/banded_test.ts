@@ -47,7 +47,7 @@ for (const bandedCase of [BANDED_CASES[0], BANDED_CASES[2], BANDED_CASES[5]]) {
     submitPass(gpu, (pass) => {
       for (const store of [0, 1]) {
         const counts = { jobCount: gathers.length, storeCount: 1 };
-        kernel.record(pass, kernel.bind(buffers, store), counts);
+        kernel.encode(pass, kernel.bind(buffers, store), counts);
       }
     });
     const read = (name: keyof typeof scratch) =>
@@ -70,7 +70,7 @@ for (const bandedCase of [BANDED_CASES[0], BANDED_CASES[2], BANDED_CASES[5]]) {
 
 type Input = ReturnType<typeof bandedInput>;
 
-/** Records of all jobs and stores in one arena; targets by job and store. */
+/** Encodes of all jobs and stores in one arena; targets by job and store. */
 function sealAll(
   { layout, tables, jobs }: Input,
   scratch: ReturnType<typeof bandedScratch>,

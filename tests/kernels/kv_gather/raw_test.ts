@@ -34,7 +34,7 @@ for (const shape of [{ kvHeadCount: 3, headSize: 64 }, { kvHeadCount: 1, headSiz
       arena: gpu.createBufferWith("arena", arena),
       tiles,
     }, 0);
-    submitPass(gpu, (pass) => kernel.record(pass, bound, { jobCount: 2, storeCount: 2 }));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, { jobCount: 2, storeCount: 2 }));
     const made = await readU32(gpu, tiles, words);
     for (const { scratchIndex, sources } of gathers) {
       for (const [store, own] of sources.entries()) {

@@ -27,7 +27,7 @@ for (const bandedCase of BANDED_CASES) {
       bands: gpu.createBufferWith("bands", packerWords(input.tables)),
       sizes,
     });
-    submitPass(gpu, (pass) => kernel.record(pass, bound, jobs.length));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, jobs.length));
     assertSameBits(await readU32(gpu, sizes, expected.length), expected);
   });
 }

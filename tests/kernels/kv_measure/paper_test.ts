@@ -26,7 +26,7 @@ for (const kernelCase of KERNEL_CASES) {
         order: gpu.createBufferWith("order", scratch.order),
         sizes,
       });
-      submitPass(gpu, (pass) => kernel.record(pass, bound, input.jobs.length));
+      submitPass(gpu, (pass) => kernel.encode(pass, bound, input.jobs.length));
       assertEquals(await readU32(gpu, sizes, expected.length), expected);
     });
   }

@@ -110,8 +110,8 @@ async function packOnGpu(
   // Two groups of layers, though both have the same arena here.
   const counts = { jobCount: placed.jobs.length, storeCount: 1 };
   submitPass(gpu, (pass) => {
-    kernel.record(pass, kernel.bind(buffers, 0), counts);
-    kernel.record(pass, kernel.bind(buffers, 1), counts);
+    kernel.encode(pass, kernel.bind(buffers, 0), counts);
+    kernel.encode(pass, kernel.bind(buffers, 1), counts);
   });
   const words = await readU32(gpu, arena, placed.end + 16);
   kernel.destroy();

@@ -44,7 +44,7 @@ async function quantiseOnGpu({ layout, tables, windows, jobs }: Input) {
     }, layer)
   );
   submitPass(gpu, (pass) => {
-    for (const bound of bounds) kernel.record(pass, bound, jobs.length);
+    for (const bound of bounds) kernel.encode(pass, bound, jobs.length);
   });
   kernel.destroy();
   const codes = await readU32(gpu, scratch.codes, words.codes);

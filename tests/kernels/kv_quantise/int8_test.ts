@@ -37,7 +37,7 @@ async function quantiseOnGpu(layout: Int8Layout, windows: readonly Uint32Array[]
     kernel.bind({ jobs, window: gpu.createBufferWith("window", words), records, flags }, layer)
   );
   submitPass(gpu, (pass) => {
-    for (const bound of bounds) kernel.record(pass, bound, JOBS.length);
+    for (const bound of bounds) kernel.encode(pass, bound, JOBS.length);
   });
   kernel.destroy();
   return {

@@ -29,7 +29,7 @@ async function quantiseOnGpu(
     return kernel.bind({ jobs: jobsBuffer, window: windowBuffer, ...scratch }, layer);
   });
   submitPass(gpu, (pass) => {
-    for (const bound of bounds) kernel.record(pass, bound, jobs.length);
+    for (const bound of bounds) kernel.encode(pass, bound, jobs.length);
   });
   const codes = await readU32(gpu, scratch.codes, jobs.length * words.codes);
   return {

@@ -37,7 +37,7 @@ async function kernelOrder(
     order: make(words.order),
   };
   const bound = kernel.bind(buffers);
-  submitPass(gpu, (pass) => kernel.record(pass, bound, jobs.length));
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, jobs.length));
   const order = await readU32(gpu, buffers.order, jobs.length * words.order);
   for (const buffer of Object.values(buffers)) gpu.destroyBuffer(buffer);
   return order;

@@ -22,7 +22,7 @@ for (const kernelCase of KERNEL_CASES) {
       codes: gpu.createBufferWith("codes", codes),
       order: orderBuffer,
     });
-    submitPass(gpu, (pass) => kernel.record(pass, bound, input.jobs.length));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, input.jobs.length));
     assertEquals(await readU32(gpu, orderBuffer, order.length), order);
   });
 }
