@@ -107,7 +107,7 @@ function plainPath(path: string): string {
 }
 
 /** Paths that a supervisor asks, without a key. */
-const HEALTH_PATHS = ["/health", "/livez"];
+const HEALTH_PATHS = ["/health", "/livez", "/is_sleeping"];
 /** Paths of what browsers show. */
 const PAGE_PATHS = ["/", "/page/:name", "/docs", "/docs/:name", "/guide", "/guide/:name"];
 

@@ -13,6 +13,9 @@ export const LOG_FORMATS = ["off", "text", "json"] as const;
 /** How lines are written. */
 export type LogFormat = typeof LOG_FORMATS[number];
 
+/** Most characters of what a router says. */
+const ROUTED_LENGTH_MAX = 128;
+
 /** A request as a JSON object of one line. */
 export function jsonLine(facts: RequestFacts): string {
   const round = (ms: number) => Math.round(ms * 10) / 10;
@@ -23,6 +26,7 @@ export function jsonLine(facts: RequestFacts): string {
     id: facts.id,
     endpoint: facts.endpoint,
     model: facts.modelId,
+    ...routedBy(facts.headers),
     status: facts.status,
     error: facts.errorCode,
     prompt_tokens: facts.promptTokenCount,
@@ -42,6 +46,16 @@ export function jsonLine(facts: RequestFacts): string {
     total_ms: round(facts.totalMs),
     finish_reason: facts.finishReasons.join(",") || null,
   });
+}
+
+/** What routers say of a request, if they do. */
+function routedBy(headers: Headers): { session?: string; fairness_id?: string } {
+  const session = headers.get("X-Session-Id") ?? headers.get("X-Session-Token");
+  const fairnessId = headers.get("X-Gateway-Inference-Fairness-Id");
+  return {
+    ...(session === null ? {} : { session: session.slice(0, ROUTED_LENGTH_MAX) }),
+    ...(fairnessId === null ? {} : { fairness_id: fairnessId.slice(0, ROUTED_LENGTH_MAX) }),
+  };
 }
 
 /** The same for people. */

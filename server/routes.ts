@@ -11,7 +11,7 @@ import { chatRoute } from "./routes/chat_completions.ts";
 import { completionRoute } from "./routes/completions.ts";
 import { detokenizeRoute } from "./routes/detokenize.ts";
 import { embeddingsRoute } from "./routes/embeddings.ts";
-import { healthRoute, liveRoute } from "./routes/health.ts";
+import { healthRoute, liveRoute, sleepRoute } from "./routes/health.ts";
 import { countTokensRoute, messagesRoute } from "./routes/messages.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { loadRoute, unloadRoute } from "./routes/load_models.ts";
@@ -46,6 +46,7 @@ export function apiRoutes(
     slotActionRoute(routes, slotFolder),
     healthRoute(routes),
     liveRoute(routes),
+    sleepRoute(),
     metricsRoute(metrics),
   ];
 }

@@ -26,6 +26,19 @@ export function healthRoute({ state, models }: RouteContext): ApiRoute {
   };
 }
 
+/** What vLLM's routers ask before they send a request: this server never sleeps. */
+export function sleepRoute(): ApiRoute {
+  return {
+    method: "GET",
+    path: "/is_sleeping",
+    handler: (context) => context.json({ is_sleeping: false }),
+    doc: {
+      summary: "Whether the model is put aside, which it never is (as vLLM answers)",
+      answer: z.object({ is_sleeping: z.literal(false) }),
+    },
+  };
+}
+
 /** Liveness: 503 once only a restart helps. */
 export function liveRoute({ state, models }: RouteContext): ApiRoute {
   return {

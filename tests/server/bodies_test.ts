@@ -17,7 +17,16 @@ const BODIES: Readonly<Record<string, object>> = {
   "/slots/0?action=restore": { filename: "a" },
   "/slots/0?action=erase": {},
 };
-const GETS = ["/health", "/livez", "/metrics", "/props", "/slots", "/models", "/models/fake"];
+const GETS = [
+  "/health",
+  "/livez",
+  "/is_sleeping",
+  "/metrics",
+  "/props",
+  "/slots",
+  "/models",
+  "/models/fake",
+];
 const PREFIXES = ["", "/v1"];
 const withFolder = { app: { slotFolder: "/tmp" } };
 const chunks = { "Transfer-Encoding": "chunked" };

@@ -66,6 +66,22 @@ Deno.test("the caller's X-Request-Id is in the answer and the line, if it is sho
     }
   }));
 
+Deno.test("the line has the session and the tenant that a router names", () =>
+  withLines(async (lines) => {
+    const { post } = harness(() => [97], { app: { log: "json" } });
+    const cases: [headers: Record<string, string>, session?: string, tenant?: string][] = [
+      [{ "X-Session-Id": "a", "X-Gateway-Inference-Fairness-Id": "team-1" }, "a", "team-1"],
+      [{ "X-Session-Token": "x".repeat(200) }, "x".repeat(128)],
+      [{}],
+    ];
+    for (const [headers, session, tenant] of cases) {
+      await (await post(CHAT, { messages, max_tokens: 1 }, headers)).text();
+      await eventually(() => lines.length === 1);
+      const line = JSON.parse(lines.pop()!);
+      assertEquals([line.session, line.fairness_id], [session, tenant]);
+    }
+  }));
+
 Deno.test("a stream's line comes when it has ended, one for all its choices", () =>
   withLines(async (lines) => {
     const { post } = harness(() => [97, { waitMs: 50 }, 98], { app: { log: "json" } });

@@ -25,6 +25,14 @@ export function citationViolations(sources: Sources): string[] {
     });
 }
 
+/** Decisions whose number another one has, so that a citation by number would be of two. */
+export function decisionViolations(sources: Sources): string[] {
+  const paths = pathsLike(sources, /^src\/decisions\/\d\d_.*\.md$/);
+  const numberOf = (path: string) => posix.basename(path).slice(0, 2);
+  return paths.filter((path, index) => index > 0 && numberOf(paths[index - 1]) === numberOf(path))
+    .map((path) => `${path}: its number is another decision's`);
+}
+
 /** Comments of a source as one line each, so that a citation may go over a line's end. */
 function citingText(path: string, text: string): string {
   const lines = path.endsWith(".md")

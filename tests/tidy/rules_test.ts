@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { citationViolations } from "./citations.ts";
+import { citationViolations, decisionViolations } from "./citations.ts";
 import { codecQuestions } from "./codecs.ts";
 import {
   commandLines,
@@ -147,6 +147,17 @@ for (const [state, text, expected] of CITING) {
     "src/decisions/01_x.md": "# X\n",
   }, expected]);
 }
+
+ruleTest("decisionViolations() finds a number that is given twice", [decisionViolations, {
+  "src/decisions/01_a.md": "# A\n",
+  "src/decisions/02_b.md": "# B\n",
+  "src/decisions/02_c.md": "# C\n",
+}, /^src\/decisions\/02_c\.md: its number is another/]);
+
+ruleTest("decisionViolations() finds no fault in a number for each", [decisionViolations, {
+  "src/decisions/01_a.md": "# A\n",
+  "src/decisions/02_b.md": "# B\n",
+}, null]);
 
 ruleTest("deadFileViolations() finds a module nobody imports", [deadFileViolations, {
   "mod.ts": 'export { a } from "./src/engine/a.ts";',

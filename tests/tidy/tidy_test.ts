@@ -4,7 +4,7 @@ import { createApp } from "../../server/app.ts";
 import { variableOf } from "../../server/cli/environment.ts";
 import { ModelMetrics } from "../../server/metrics.ts";
 import { ServerState } from "../../server/state.ts";
-import { citationViolations } from "./citations.ts";
+import { citationViolations, decisionViolations } from "./citations.ts";
 import { codecQuestions } from "./codecs.ts";
 import {
   commandViolations,
@@ -47,6 +47,7 @@ const RULES: [claim: string, rule: (sources: Sources) => string[]][] = [
   ["has no files that import one another in a circle", circleViolations],
   ["has no folder over a quarter of src", folderViolations],
   ["cites files and sections that exist", citationViolations],
+  ["gives each decision a number of its own", decisionViolations],
   ["asks which codec it has nowhere but in the codecs' rows", codecQuestions],
   ["has no dead files", deadFileViolations],
   ["has five files for each kernel", twinViolations],
