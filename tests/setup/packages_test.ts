@@ -13,17 +13,23 @@ async function packagesOf(module: string): Promise<string[]> {
     stderr: "null",
   }).output();
   const { modules } = JSON.parse(new TextDecoder().decode(stdout));
+  const missing = modules.find(({ error }: { error?: string }) => error !== undefined);
+  assertEquals(missing?.error, undefined);
   return modules.flatMap(({ npmPackage }: { npmPackage?: string }) =>
     npmPackage === undefined ? [] : [/^@?[^@]+/.exec(npmPackage)![0]]
   );
 }
 
 Deno.test("PACKAGE_NAMES are the packages that the program and its workers import", async () => {
-  const workers = ["worker", "grammar_worker", "disk_worker"].map((name) =>
-    `src/engine/${name}.ts`
-  );
+  const workers = [
+    "engine/worker",
+    "grammar/worker",
+    "tiers/tier_worker",
+    "tokenizer/prompt_worker",
+  ];
+  const modules = ["server/main.ts", ...workers.map((name) => `src/${name}.ts`)];
   const imported: string[] = [];
-  for (const module of ["server/main.ts", ...workers]) imported.push(...await packagesOf(module));
+  for (const module of modules) imported.push(...await packagesOf(module));
   assertEquals([...new Set(imported)].sort(), [...PACKAGE_NAMES].sort());
 });
 
