@@ -40,7 +40,7 @@ Deno.test("planCache() names --ctx if the adapter cannot hold the directory of b
   };
   const facts = { bufferSizeMax: 2 ** 28, bindingSizeMax: 2 ** 27 };
   const layers = Array.from({ length: shape.layerCount }, (_, layer) => {
-    return { attention: { keyValueLayer: layer, window: null } };
+    return { attention: { keyValueLayer: layer, window: null, headShape: shape } };
   });
   const model = { gpu: { facts }, shape, plan: { layers } } as unknown as LoadedModel;
   const plan = (contextLength: number) =>
