@@ -42,7 +42,7 @@ export const MODELS_FLAGS: FlagSpecs = {
 };
 
 /** What a model's table in the file may set, beside the flags of engines. */
-const OWN_FLAGS: FlagSpecs = {
+export const OWN_FLAGS: FlagSpecs = {
   ...ENGINE_FLAGS,
   ...CHAT_TEMPLATE_FLAGS,
   ...CONVERSATION_FLAGS,

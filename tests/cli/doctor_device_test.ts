@@ -13,7 +13,7 @@ Deno.test("doctor says what the probe found, whatever the adapter says", async (
   const says = { subgroupMinSize: 4, subgroupMaxSize: 64 };
   const [probe, room] = await findings({ says, refuses: ["shader-f16"] });
   assertEquals(probe.lines, [
-    "subgroups of 8 lanes are used",
+    "subgroups of 8 lanes are used, several in a workgroup",
     "rounds to even, to f16 to even",
     "f16 no, dot4I8Packed yes, time-stamps yes",
   ]);

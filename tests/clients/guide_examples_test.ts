@@ -55,7 +55,7 @@ for (const page of ["README.md", "server/docs/clients.md"]) {
         const args = ["-ec", script.replaceAll(EXAMPLE_URL, url)];
         return new Deno.Command("sh", { args });
       });
-      assertMatch(said, /"choices"|"tokens"|"stop_reason"/, example);
+      assertMatch(said, /"choices"|"tokens"|"stop_reason"|"embedding"/, example);
     }
   });
 }

@@ -62,7 +62,7 @@ Deno.test("what one engine reads another one of the same store has cached; a fai
         await until(a, ({ writtenBlockCount }) => writtenBlockCount >= 8);
         await new Promise((resolve) => setTimeout(resolve, 300));
         const keys = await keysOf(store);
-        for (const key of keys) assert(/^packkv:1:[0-9a-f]{32}:paper:[0-9a-f]{32}\.\w+$/.test(key));
+        for (const key of keys) assert(/^packkv:2:[0-9a-f]{32}:paper:[0-9a-f]{32}\.\w+$/.test(key));
         assertGreater(await store.use((client) => client.ttl(keys[0])), 86_000);
         await withEngine(path, store.url, async (b) => {
           const again = await run(b, 1);

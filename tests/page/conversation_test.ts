@@ -178,7 +178,7 @@ pageTest("the page keeps conversations and settings in the browser", {
           "**/openapi.json",
           (route) => route.fulfill({ json: { paths: { "/v1/slots": {} } } }),
         );
-        await page.route("**/slots", (route) => route.fulfill({ json: slots }));
+        await page.route("**/slots?*", (route) => route.fulfill({ json: slots }));
         await page.reload();
         await ask(page, "Q");
         const meter = page.locator("#meter-conversation");

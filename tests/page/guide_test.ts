@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import axe from "axe-core";
 import type { Browser } from "playwright-core";
 import { COMMANDS } from "../../server/cli/commands.ts";
-import { readConfig } from "../../server/cli/config_file.ts";
+import { readConfig, tableNames } from "../../server/cli/config_file.ts";
+import { OWN_FLAGS } from "../../server/cli/models_flag.ts";
 import { DOCS } from "../../server/page/docs.ts";
 import { tokensOf } from "../support/fake_engine.ts";
 import { harness } from "../server/harness.ts";
@@ -20,9 +21,16 @@ const run = COMMANDS.find(({ name }) => name === "run")!;
 Deno.test("every configuration file of the guide is one that serve and run accept", () => {
   const files = Object.values(DOCS).flatMap((text) => fencesOf(text, "toml"));
   assert(files.length > 0);
+  const isOfModels = (text: string) => /^\[.*\]\nmodel = /m.test(text);
+  assertEquals(files.filter(isOfModels).length, 1);
   for (const text of files) {
-    for (const command of [serve, run]) {
-      const settings = readConfig({ path: "guide", text }, { command, commands: [serve, run] });
+    const file = { path: "guide", text };
+    // Of several models each table is one; tests/cli/models_flag_test.ts reads them whole.
+    const models = isOfModels(text)
+      ? tableNames(file).map((name) => ({ name, flags: OWN_FLAGS }))
+      : null;
+    for (const command of models ?? [serve, run]) {
+      const settings = readConfig(file, { command, commands: models ?? [serve, run] });
       assert(settings.size > 0, text);
     }
   }

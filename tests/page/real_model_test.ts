@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { createApp } from "../../server/app.ts";
 import { loadServedModel } from "../../server/cli/load_model.ts";
 import { startServer } from "../../server/serve.ts";
-import { formatBytes, formatCount, formatRatio } from "../../server/page/format.mjs";
+import { formatBytes, formatRatio } from "../../server/page/format.mjs";
 import { ServerState } from "../../server/state.ts";
 import { defaultModelPath } from "../support/default_model.ts";
 import { ask, lastAnswer, openTab, pageTest } from "./browser.ts";
@@ -40,7 +40,9 @@ async function checkMeter(page: Page, told: ReturnType<typeof listen>): Promise<
   const [last] = slots.filter((slot) => slot.n_prompt_tokens > 0);
   const { n_prompt_tokens, n_prompt_tokens_cache } = last;
   const own = await page.locator("#meter-conversation").innerText();
-  assertStringIncludes(own, `${formatCount(n_prompt_tokens + ANSWER_TOKEN_COUNT)} of 1,024`);
+  const [, held] = /held\s+(\d+) of 1,024/.exec(own)!;
+  const answerTokenCount = Number(held) - n_prompt_tokens;
+  assert(answerTokenCount > 0 && answerTokenCount <= ANSWER_TOKEN_COUNT, own);
   assertMatch(own, new RegExp(`this turn\\s+${n_prompt_tokens_cache} of ${n_prompt_tokens}`));
   const slot = told.slots.filter((slot) =>
     slot.is_processing && slot.n_prompt_tokens === n_prompt_tokens && slot.kv_bytes.raw > 0
