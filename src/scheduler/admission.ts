@@ -57,7 +57,7 @@ export interface SchedulerOptions extends RecordWordsRange {
   blockEvents?: BlockEventLog | null;
   /** First tokens of a sequence that the codec keeps apart in its first record; 0 if left out. */
   sinkCount?: number;
-  /** Which unused blocks on the device go first; by conversations if left out. */
+  /** Which unused blocks on the device go first; the least recently used if left out. */
   retention?: RetentionPolicy;
   /** How blocks are shared; not at all if left out. */
   prefix?: {

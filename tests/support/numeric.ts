@@ -1,17 +1,9 @@
 /** Seeded inputs and error measures for kernel tests. */
 
 import { assert } from "@std/assert";
+import { seededRandom } from "../../src/core/seeded_random.ts";
 
-/** A seeded generator of uniform numbers in [0, 1): mulberry32. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+export { seededRandom };
 
 /** Seeded, normally distributed f32 values (Box-Muller), times `scale`. */
 export function seededNormals(count: number, seed: number, scale = 1): Float32Array {

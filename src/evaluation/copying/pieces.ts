@@ -5,7 +5,7 @@
  * @module
  */
 
-import { seededRandom } from "../seeded_random.ts";
+import { seededRandom } from "../../core/seeded_random.ts";
 import { KEY_WORDS } from "../retrieval/words.ts";
 
 /** Kinds of pieces. */

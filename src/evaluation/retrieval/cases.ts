@@ -14,7 +14,7 @@
 
 import type { ChatTemplate, Tokenizer } from "../../tokenizer/types.ts";
 import { withBos } from "../../tokenizer/with_bos.ts";
-import { seededRandom } from "../seeded_random.ts";
+import { seededRandom } from "../../core/seeded_random.ts";
 import { KEY_WORDS } from "./words.ts";
 
 /** What is asked for. */

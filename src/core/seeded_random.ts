@@ -1,4 +1,4 @@
-/** Uniform numbers in [0, 1): mulberry32. */
+/** A generator of uniform numbers in [0, 1), the same for the same seed: mulberry32. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
