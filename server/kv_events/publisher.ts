@@ -23,7 +23,7 @@ export interface PublisherOptions {
   form: EventForm;
 }
 
-/** Batches that are kept to be asked for. */
+/** Batches that are kept to be asked for, where they can be. */
 const KEPT_BATCH_COUNT = 10_000;
 /** Batches that wait for a slow subscriber; more are lost to it. */
 const WAITING_COUNT_MAX = 10_000;
@@ -107,13 +107,17 @@ export class BlockEventPublisher {
     const batch = batchOf(events, { form, timeSeconds: Date.now() / 1000 });
     const payload = encode(batch, { useBigInt64: true });
     const sequence = this.#nextSequence++;
-    this.#kept.push({ sequence, payload });
-    if (this.#kept.length > KEPT_BATCH_COUNT) this.#kept.shift();
+    if (this.#options.replay !== null) this.#keep(sequence, payload);
     for (const { peer, topics } of this.#subscribers) {
       if (peer.waitingCount >= WAITING_COUNT_MAX) continue;
       if (![...topics].some((wanted) => topic.startsWith(wanted))) continue;
       peer.send([this.#topic, bytesOf(sequence), payload]).catch(() => peer.close());
     }
+  }
+
+  #keep(sequence: bigint, payload: Uint8Array): void {
+    this.#kept.push({ sequence, payload });
+    if (this.#kept.length > KEPT_BATCH_COUNT) this.#kept.shift();
   }
 
   /** A message or command of a subscriber begins or ends what it wants. */

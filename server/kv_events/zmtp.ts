@@ -15,6 +15,8 @@ const MECHANISM = "NULL";
 const IS_MORE = 1;
 const IS_LONG = 2;
 const IS_COMMAND = 4;
+/** Most bytes of one read. */
+const READ_SIZE = 65_536;
 /** Larger frames than anybody sends to a publisher. */
 const FRAME_SIZE_MAX = 1 << 20;
 
@@ -108,11 +110,11 @@ export class ZmtpPeer {
   }
 
   async #read(size: number): Promise<Uint8Array> {
-    const chunk = new Uint8Array(65_536);
     while (this.#buffer.length < size) {
+      const chunk = new Uint8Array(READ_SIZE);
       const count = await this.#connection.read(chunk);
       if (count === null) throw new Error("the connection ended");
-      this.#buffer = joined([this.#buffer, chunk.slice(0, count)]);
+      this.#buffer = joined([this.#buffer, chunk.subarray(0, count)]);
     }
     const bytes = this.#buffer.subarray(0, size);
     this.#buffer = this.#buffer.slice(size);

@@ -17,6 +17,7 @@ export class Kernel {
   readonly #label: string;
   readonly #pipeline: GPUComputePipeline;
   readonly #bindings: readonly Binding[];
+  readonly #owned: GPUBuffer[] = [];
 
   private constructor(gpu: Gpu, pipeline: GPUComputePipeline, options: PipelineOptions) {
     this.gpu = gpu;
@@ -67,6 +68,17 @@ export class Kernel {
     }));
     const layout = this.#pipeline.getBindGroupLayout(0);
     return this.gpu.device.createBindGroup({ layout, entries });
+  }
+
+  /** Takes a buffer that only its bindings use: {@link destroy} frees it. */
+  own(buffer: GPUBuffer): GPUBuffer {
+    this.#owned.push(buffer);
+    return buffer;
+  }
+
+  /** Frees what it owns. */
+  destroy(): void {
+    for (const buffer of this.#owned.splice(0)) this.gpu.destroyBuffer(buffer);
   }
 
   /** Encodes a dispatch of `x * y * z` workgroups. */

@@ -37,8 +37,6 @@ const TEXT = constantsPart({
 export class KvGatherBandedKernel {
   #kernel: Kernel;
   #sectionCount: number;
-  /** u32: the first store of each binding. */
-  #firstStores: GPUBuffer[] = [];
 
   private constructor(kernel: Kernel, sectionCount: number) {
     this.#kernel = kernel;
@@ -65,8 +63,9 @@ export class KvGatherBandedKernel {
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvGatherBandedBuffers, firstStore: number): GPUBindGroup {
     const { gathers, arena, bands, codes, params, sinks } = buffers;
-    const store = this.#kernel.gpu.createUniformWith("kv_gather/banded store", firstStore);
-    this.#firstStores.push(store);
+    const store = this.#kernel.own(
+      this.#kernel.gpu.createUniformWith("kv_gather/banded store", firstStore),
+    );
     const scratch = { codes, params, sinks };
     return this.#kernel.bind({ gathers, arena, bands, ...scratch, first_store: store });
   }
@@ -82,6 +81,6 @@ export class KvGatherBandedKernel {
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#firstStores) this.#kernel.gpu.destroyBuffer(buffer);
+    this.#kernel.destroy();
   }
 }

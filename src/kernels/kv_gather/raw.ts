@@ -23,8 +23,6 @@ const TEXT = constantsPart({ ...BLOCK_CONSTANTS, GATHER_WORDS, HEADER_WORDS });
 export class KvGatherRawKernel {
   #kernel: Kernel;
   #groupCount: number;
-  /** u32: the first store of each binding. */
-  #firstStores: GPUBuffer[] = [];
 
   private constructor(kernel: Kernel, groupCount: number) {
     this.#kernel = kernel;
@@ -49,8 +47,9 @@ export class KvGatherRawKernel {
 
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvGatherRawBuffers, firstStore: number): GPUBindGroup {
-    const store = this.#kernel.gpu.createUniformWith("kv_gather/raw store", firstStore);
-    this.#firstStores.push(store);
+    const store = this.#kernel.own(
+      this.#kernel.gpu.createUniformWith("kv_gather/raw store", firstStore),
+    );
     return this.#kernel.bind({ ...buffers, first_store: store });
   }
 
@@ -65,6 +64,6 @@ export class KvGatherRawKernel {
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#firstStores) this.#kernel.gpu.destroyBuffer(buffer);
+    this.#kernel.destroy();
   }
 }

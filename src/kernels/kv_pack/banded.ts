@@ -66,8 +66,6 @@ const SECTION_TEXT = constantsPart({
 export class KvPackBandedKernel {
   #kernel: Kernel;
   #sectionCount: number;
-  /** u32: the first store of each binding. */
-  #firstStores: GPUBuffer[] = [];
 
   private constructor(kernel: Kernel, sectionCount: number) {
     this.#kernel = kernel;
@@ -94,8 +92,9 @@ export class KvPackBandedKernel {
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvPackBandedBuffers, firstStore: number): GPUBindGroup {
     const { jobs, codes, params, sizes, sinks, bands, arena } = buffers;
-    const store = this.#kernel.gpu.createUniformWith("kv_pack/banded store", firstStore);
-    this.#firstStores.push(store);
+    const store = this.#kernel.own(
+      this.#kernel.gpu.createUniformWith("kv_pack/banded store", firstStore),
+    );
     return this.#kernel.bind({
       jobs,
       codes,
@@ -119,6 +118,6 @@ export class KvPackBandedKernel {
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#firstStores) this.#kernel.gpu.destroyBuffer(buffer);
+    this.#kernel.destroy();
   }
 }

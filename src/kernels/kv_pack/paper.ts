@@ -33,8 +33,6 @@ const OTHER_MEMORY_BYTES = BLOCK_TOKEN_COUNT * 4;
 export class KvPackPaperKernel {
   #kernel: Kernel;
   #sectionCount: number;
-  /** u32: the store of each binding. */
-  #storeIndexes: GPUBuffer[] = [];
 
   private constructor(kernel: Kernel, sectionCount: number) {
     this.#kernel = kernel;
@@ -84,11 +82,10 @@ export class KvPackPaperKernel {
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvPackBuffers, firstStore: number): GPUBindGroup {
     const { jobs, codes, params, order, sizes, targets, arena } = buffers;
-    const storeIndex = this.#kernel.gpu.createBufferWith(
+    const storeIndex = this.#kernel.own(this.#kernel.gpu.createBufferWith(
       "kv_pack store",
       Uint32Array.of(firstStore),
-    );
-    this.#storeIndexes.push(storeIndex);
+    ));
     return this.#kernel.bind({
       jobs,
       codes,
@@ -112,6 +109,6 @@ export class KvPackPaperKernel {
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#storeIndexes) this.#kernel.gpu.destroyBuffer(buffer);
+    this.#kernel.destroy();
   }
 }

@@ -43,8 +43,6 @@ const GROUP_TOKEN_COUNT = 16;
 export class KvQuantiseBandedKernel {
   #kernel: Kernel;
   #storeCount: number;
-  /** u32: the store of each binding. */
-  #storeIndexes: GPUBuffer[] = [];
 
   private constructor(kernel: Kernel, storeCount: number) {
     this.#kernel = kernel;
@@ -73,8 +71,9 @@ export class KvQuantiseBandedKernel {
   bind(buffers: KvQuantiseBandedBuffers, store: number): GPUBindGroup {
     invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
     const { jobs, window, tables, codes, params, sinks, flags } = buffers;
-    const storeIndex = this.#kernel.gpu.createUniformWith("kv_quantise/banded store", store);
-    this.#storeIndexes.push(storeIndex);
+    const storeIndex = this.#kernel.own(
+      this.#kernel.gpu.createUniformWith("kv_quantise/banded store", store),
+    );
     return this.#kernel.bind({
       jobs,
       window,
@@ -94,6 +93,6 @@ export class KvQuantiseBandedKernel {
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#storeIndexes) this.#kernel.gpu.destroyBuffer(buffer);
+    this.#kernel.destroy();
   }
 }

@@ -25,8 +25,6 @@ export class KvQuantiseInt8Kernel {
   #kernel: Kernel;
   #sectionCount: number;
   #storeCount: number;
-  /** u32: the store of each binding. */
-  #storeIndexes: GPUBuffer[] = [];
 
   private constructor(
     kernel: Kernel,
@@ -60,11 +58,10 @@ export class KvQuantiseInt8Kernel {
   bind(buffers: KvQuantiseInt8Buffers, store: number): GPUBindGroup {
     invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
     const { jobs, window, records, flags } = buffers;
-    const storeIndex = this.#kernel.gpu.createBufferWith(
+    const storeIndex = this.#kernel.own(this.#kernel.gpu.createBufferWith(
       "kv_quantise/int8 store",
       Uint32Array.of(store),
-    );
-    this.#storeIndexes.push(storeIndex);
+    ));
     return this.#kernel.bind({ jobs, window, store_index: storeIndex, records, flags });
   }
 
@@ -75,6 +72,6 @@ export class KvQuantiseInt8Kernel {
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#storeIndexes) this.#kernel.gpu.destroyBuffer(buffer);
+    this.#kernel.destroy();
   }
 }

@@ -28,8 +28,6 @@ export interface KvQuantiseBuffers {
 export class KvQuantisePaperKernel {
   #kernel: Kernel;
   #storeCount: number;
-  /** u32: the store of each binding. */
-  #storeIndexes: GPUBuffer[] = [];
 
   private constructor(kernel: Kernel, storeCount: number) {
     this.#kernel = kernel;
@@ -63,11 +61,10 @@ export class KvQuantisePaperKernel {
   bind(buffers: KvQuantiseBuffers, store: number): GPUBindGroup {
     invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
     const { jobs, window, codes, params, order, flags } = buffers;
-    const storeIndex = this.#kernel.gpu.createBufferWith(
+    const storeIndex = this.#kernel.own(this.#kernel.gpu.createBufferWith(
       "kv_quantise store",
       Uint32Array.of(store),
-    );
-    this.#storeIndexes.push(storeIndex);
+    ));
     return this.#kernel.bind({
       jobs,
       window,
@@ -86,6 +83,6 @@ export class KvQuantisePaperKernel {
 
   /** Frees what its bindings hold beside the caller's buffers. */
   destroy(): void {
-    for (const buffer of this.#storeIndexes) this.#kernel.gpu.destroyBuffer(buffer);
+    this.#kernel.destroy();
   }
 }
