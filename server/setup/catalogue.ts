@@ -4,6 +4,7 @@
  * @module
  */
 
+import { partNames } from "../../src/gguf/split_files.ts";
 import { hasAnyMarker } from "./checksum.ts";
 import { DEFAULT_MODEL, defaultModelCachePath, ensureDefaultModel } from "./default_model.ts";
 import { ensureGemmaModel, GEMMA3_270M, gemmaModelCachePath } from "./gemma_model.ts";
@@ -186,7 +187,8 @@ export function catalogueEntry(name: string): CatalogueEntry | null {
   return CATALOGUE.find((entry) => entry.name === name) ?? null;
 }
 
-/** Whether a start would not fetch it: its bytes are not read. */
+/** Whether a start would not fetch it, nor a part of it: its bytes are not read. */
 export async function isCached(entry: CatalogueEntry): Promise<boolean> {
-  return await hasAnyMarker(entry.path());
+  const areThere = await Promise.all(partNames(entry.path()).map(hasAnyMarker));
+  return areThere.every((isThere) => isThere);
 }

@@ -1,10 +1,12 @@
 /**
  * Models of the Hugging Face hub: `owner/repo:file.gguf`, fetched once, resumed when cut, checked.
+ * Of a model in several files (`-00001-of-00005.gguf`) all are fetched.
  *
  * @module
  */
 
 import { join } from "node:path";
+import { partNames } from "../../src/gguf/split_files.ts";
 import { cacheFolder } from "./cache_folder.ts";
 import { type FileDigest, isVerified, markerPath } from "./checksum.ts";
 import { download } from "./download.ts";
@@ -49,18 +51,24 @@ export function hubModelCachePath(reference: HubReference, folder?: string): str
 }
 
 /**
- * Makes sure a file of the hub is there; fetches it if not. One that was fetched whole is used
- * without asking the hub.
+ * Makes sure a file of the hub is there, and the other parts of its model if it is a part; fetches
+ * what is not. What was fetched whole is used without asking the hub.
  *
  * @returns Its path.
- * @throws {SetupError} If it cannot be fetched or is not what the hub says it is.
+ * @throws {SetupError} If one cannot be fetched or is not what the hub says it is. A part that the
+ * hub lacks is found before any is fetched.
  */
 export async function ensureHubModel(
   reference: HubReference,
   options: HubOptions,
 ): Promise<string> {
+  for (const file of partNames(reference.file)) await ensureFile({ ...reference, file }, options);
+  return hubModelCachePath(reference, options.folder);
+}
+
+async function ensureFile(reference: HubReference, options: HubOptions): Promise<void> {
   const path = hubModelCachePath(reference, options.folder);
-  if (await isFetched(path)) return path;
+  if (await isFetched(path)) return;
   const onWait = () => options.progress.update(`waiting for another process that fetches ${path}`);
   await withFileLock(`${path}.lock`, async () => {
     if (await isFetched(path)) return;
@@ -78,7 +86,6 @@ export async function ensureHubModel(
       options.progress.finish();
     }
   }, onWait);
-  return path;
 }
 
 /** Whether the file is there as its marker says; the marker holds what the hub said of it. */
@@ -96,7 +103,7 @@ interface HubFile {
   headers: Record<string, string>;
 }
 
-/** Asks the hub for size, checksum and address. */
+/** Asks the hub for size, checksum and address, and whether it has the other parts. */
 async function describe(reference: HubReference, options: HubOptions): Promise<HubFile> {
   const { repo, file } = reference;
   const { fileDownloadInfo, pathsInfo } = await import("@huggingface/hub");
@@ -108,14 +115,22 @@ async function describe(reference: HubReference, options: HubOptions): Promise<H
     ...(token ? { accessToken: token } : {}),
   };
   try {
-    const [info] = await pathsInfo({ ...common, paths: [file] });
-    const found = info && await fileDownloadInfo({ ...common, path: file });
-    if (!found) throw new SetupError(`Cannot fetch ${file}: ${repo} has no such file`);
+    const paths = partNames(file);
+    const infos = await pathsInfo({ ...common, paths });
+    const infoOf = (wanted: string) => infos.find(({ path }) => path === wanted);
+    const lacking = paths.find((each) => infoOf(each) === undefined);
+    if (lacking !== undefined) throw noSuchFile(lacking, repo);
+    const found = await fileDownloadInfo({ ...common, path: file });
+    if (!found) throw noSuchFile(file, repo);
     const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
-    return { digest: digestOf(info, reference), url: found.url, headers };
+    return { digest: digestOf(infoOf(file)!, reference), url: found.url, headers };
   } catch (error) {
     throw explain(error, reference, token !== null);
   }
+}
+
+function noSuchFile(file: string, repo: string): SetupError {
+  return new SetupError(`Cannot fetch ${file}: ${repo} has no such file`);
 }
 
 function digestOf(

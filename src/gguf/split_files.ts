@@ -15,6 +15,15 @@ export function partCount({ metadata }: GgufFile): number {
   return metadata.getNumber("split.count", 1) || 1;
 }
 
+/** Names of all parts of the model that `name` is a part of, first to last; or `name` alone. */
+export function partNames(name: string): string[] {
+  const [, stem, , ofName] = PART_NAME.exec(name) ?? [];
+  if (stem === undefined || Number(ofName) === 0) return [name];
+  return Array.from({ length: Number(ofName) }, (_, index) => {
+    return `${stem}-${fiveDigits(index + 1)}-of-${ofName}.gguf`;
+  });
+}
+
 /**
  * Paths of all parts, first to last.
  *
@@ -23,14 +32,11 @@ export function partCount({ metadata }: GgufFile): number {
  * files are missing, which it names.
  */
 export async function partPaths(path: string, count: number): Promise<string[]> {
-  const [, stem, , ofName] = PART_NAME.exec(path) ?? [];
-  if (Number(ofName) !== count) {
+  const paths = partNames(path);
+  if (paths.length !== count) {
     const wanted = `-00001-of-${fiveDigits(count)}.gguf`;
     throw invalid(path, `it is one of ${count} parts, whose names end like ${wanted}`);
   }
-  const paths = Array.from({ length: count }, (_, index) => {
-    return `${stem}-${fiveDigits(index + 1)}-of-${ofName}.gguf`;
-  });
   const areThere = await Promise.all(paths.map((each) => Deno.stat(each).catch(() => null)));
   const missing = paths.filter((_, index) => areThere[index] === null);
   if (missing.length === 0) return paths;

@@ -141,6 +141,59 @@ hubTest("says that there is no such repository", { status: 404 }, async ({ refus
   assertMatch(await refusal(), /^Cannot fetch sub\/m\.gguf of o\/r: the hub has no such/);
 });
 
+/** A model in three files, and a hub that has those of `numbers`. */
+async function withParts(
+  numbers: readonly number[],
+  work: (
+    bench: { behaviour: HubBehaviour; paths: string[]; ensure: (part: number) => Promise<string> },
+  ) => Promise<void>,
+): Promise<void> {
+  const nameOf = (number: number) => `q/m-0000${number}-of-00003.gguf`;
+  const others = numbers.map((number) => [nameOf(number), BYTES.map((byte) => byte ^ number)]);
+  const behaviour: HubBehaviour = {
+    bytes: BYTES,
+    others: Object.fromEntries(others),
+    cuts: [],
+    ranges: [],
+  };
+  const folder = await Deno.makeTempDir();
+  const { hubUrl, stop } = startHub(behaviour);
+  const progress = new ProgressLine({ write: () => {}, isTerminal: false });
+  const referenceOf = (part: number) => ({ repo: "o/r", file: nameOf(part) });
+  const ensure = (part: number) => {
+    return ensureHubModel(referenceOf(part), { hubUrl, folder, progress, retryDelayMs: 1 });
+  };
+  try {
+    const paths = [1, 2, 3].map((part) => hubModelCachePath(referenceOf(part), folder));
+    await work({ behaviour, paths, ensure });
+  } finally {
+    await stop();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("ensureHubModel() fetches all parts of a model, given any of them, and later what is missing", () =>
+  withParts([1, 2, 3], async ({ behaviour, paths, ensure }) => {
+    assertEquals(await ensure(2), paths[1]);
+    for (const [index, path] of paths.entries()) {
+      assertEquals(await Deno.readFile(path), BYTES.map((byte) => byte ^ (index + 1)));
+    }
+    assertEquals(behaviour.ranges, ["", "", ""]);
+    await Deno.remove(paths[2]);
+    assertEquals(await ensure(1), paths[0]);
+    assertEquals(await Deno.readFile(paths[2]), BYTES.map((byte) => byte ^ 3));
+    assertEquals(behaviour.ranges.length, 4);
+    behaviour.status = 500; // the hub is gone: what is there is used without it
+    assertEquals(await ensure(3), paths[2]);
+  }));
+
+Deno.test("ensureHubModel() names a part that the hub lacks, before it fetches any", () =>
+  withParts([1, 2], async ({ behaviour, ensure }) => {
+    const error = await assertRejects(() => ensure(1), SetupError);
+    assertMatch((error as Error).message, /m-00003-of-00003\.gguf: o\/r has no such file/);
+    assertEquals(behaviour.ranges, []);
+  }));
+
 Deno.test("ensureHubModel() says that the repository has no such file", async () => {
   const { hubUrl, stop } = startHub({ bytes: BYTES, cuts: [], ranges: [] });
   const folder = await Deno.makeTempDir();
