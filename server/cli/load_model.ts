@@ -4,7 +4,8 @@
  * @module
  */
 
-import { createEngine, type EngineInfo } from "../../mod.ts";
+import type { EngineInfo } from "../../mod.ts";
+import { createEngineOf } from "../../src/engine/client.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { modelFileName } from "../../src/gguf/split_files.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
@@ -31,17 +32,19 @@ export async function loadServedModel(
     onProgress?: (message: string, fraction: number) => void;
   } = {},
 ): Promise<ServedModel> {
-  const { metadata } = await readGguf(modelPath);
+  const file = await readGguf(modelPath);
+  const { metadata } = file;
+  await otherWork();
   const tokenizer = createTokenizer(metadata);
+  await otherWork();
   const chatTemplate = createChatTemplate(metadata, tokenizer, templateSource);
   const prompts = readsAside
     ? new WorkerPromptReader(modelPath, tokenizer, chatTemplate, templateSource)
     : directPromptReader(tokenizer, chatTemplate);
   const line = new ProgressLine();
   try {
-    const engine = await createEngine({
+    const engine = await createEngineOf(file, {
       ...options,
-      modelPath,
       onProgress(message, fraction) {
         line.update(message, fraction);
         onProgress(message, fraction);
@@ -54,6 +57,11 @@ export async function loadServedModel(
   } finally {
     line.finish();
   }
+}
+
+/** Lets the thread do what waits for it: a large vocabulary takes a tenth of a second at a time. */
+function otherWork(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /**

@@ -5,17 +5,15 @@
  * @module
  */
 
-import { DEFAULT_PROFILE_NAME } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
-import { readGguf } from "../gguf/read_gguf.ts";
+import { type GgufFile, readGguf } from "../gguf/read_gguf.ts";
 import { readVocabulary } from "../tokenizer/vocabulary.ts";
 import { calibrationSource, keepCalibration } from "../runtime/calibration_source.ts";
 import { EventQueue } from "./event_queue.ts";
 import { GrammarPool, type GrammarSession } from "../grammar/pool.ts";
 import type { LoadOptions } from "../runtime/types.ts";
-import { keepMethod } from "../scheduler/keep/registry.ts";
-import { sealPolicy, type SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 import type { BlockEvent } from "../scheduler/block_events.ts";
+import { type FileOptions, loadOptions } from "./load_options.ts";
 import type { FailureMessage, FromWorker, ToWorker } from "./messages.ts";
 import { toGenerateMessage, validateRequest } from "./request.ts";
 import type {
@@ -30,11 +28,6 @@ import type {
   SlotOutcome,
 } from "./types.ts";
 
-const SEQUENCE_COUNT_DEFAULT = 4;
-const SEQUENCE_COUNT_MAX = 64;
-const WAITING_COUNT_DEFAULT = 64;
-const HOST_SIZE_BYTES_WITH_DISK = 256 * 2 ** 20;
-const DISK_SIZE_BYTES_DEFAULT = 16 * 2 ** 30;
 const CLOSE_TIMEOUT_MS = 1500;
 /** Of the time to close, for blocks that are still to be copied to a tier. */
 const FINISH_SHARE = 2 / 3;
@@ -47,35 +40,20 @@ const FINISH_SHARE = 2 / 3;
  * @throws {RangeError} If an option is out of its range.
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const { sequenceCountMax = SEQUENCE_COUNT_DEFAULT } = options;
-  const isCount = Number.isInteger(sequenceCountMax) && sequenceCountMax >= 1;
-  if (!isCount || sequenceCountMax > SEQUENCE_COUNT_MAX) {
-    throw new RangeError(
-      `Cannot run ${sequenceCountMax} sequences at a time: wanted 1 to ${SEQUENCE_COUNT_MAX}`,
-    );
-  }
-  const file = await readGguf(options.modelPath);
+  loadOptions(options); // before anything is read
+  return await createEngineOf(await readGguf(options.modelPath), options);
+}
+
+/** As {@link createEngine}, of a file whose header has been read. */
+export async function createEngineOf(file: GgufFile, options: FileOptions): Promise<Engine> {
+  const asked = loadOptions(options);
   const { metadata, ...header } = file;
-  const profile = options.profile ?? { name: DEFAULT_PROFILE_NAME };
   const vocabulary = readVocabulary(metadata);
   const load: LoadOptions = {
+    ...asked,
     header: { ...header, metadata: metadata.valuesWithout("tokenizer.") },
     eosIds: vocabulary.eosIds,
-    contextLength: options.contextLength ?? null,
-    profile,
-    calibration: await calibrationSource(file, profile),
-    sequenceCountMax,
-    waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
-    cacheSizeBytes: options.cacheSizeBytes ?? null,
-    adapterPower: options.adapterPower ?? "high-performance",
-    stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
-    sealPolicy: checkedSealPolicy(options.sealPolicy),
-    keep: checkedKeepText(options.keep),
-    sharesPrefixes: options.sharesPrefixes ?? true,
-    eviction: options.eviction ?? "recency",
-    speculates: options.speculates ?? true,
-    ...tierOptions(options),
-    reportsBlocks: options.onBlockEvents !== undefined,
+    calibration: await calibrationSource(file, asked.profile),
   };
   const grammars = new GrammarPool(vocabulary);
   const keep = (bytes: Uint8Array) => keepCalibration(file, bytes);
@@ -88,63 +66,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     throw error;
   }
   return engine;
-}
-
-function tierOptions(
-  options: EngineOptions,
-): Pick<LoadOptions, "hostSizeBytes" | "disk" | "store"> {
-  const { diskFolder, diskSizeBytes = DISK_SIZE_BYTES_DEFAULT, sharesPrefixes = true } = options;
-  const hasDisk = diskFolder !== undefined;
-  const store = storeOptions(options);
-  const isKept = hasDisk || store !== null;
-  const hostSizeBytes = options.hostSizeBytes ?? (isKept ? HOST_SIZE_BYTES_WITH_DISK : 0);
-  if (!sharesPrefixes && (hostSizeBytes > 0 || isKept)) {
-    throw new RangeError(
-      "Cannot keep blocks on host, on disk or in a store: prefixes are not shared",
-    );
-  }
-  if (isKept && hostSizeBytes === 0) {
-    throw new RangeError(
-      "Cannot keep blocks on disk or in a store without host memory: hostSizeBytes is 0",
-    );
-  }
-  return {
-    hostSizeBytes,
-    store,
-    disk: hasDisk ? { folder: diskFolder, sizeBytes: diskSizeBytes } : null,
-  };
-}
-
-function storeOptions(options: EngineOptions): LoadOptions["store"] {
-  const { storeUrl: url, storeTtlSeconds: ttlSeconds = 86_400, storeTimeoutMs: timeoutMs = 500 } =
-    options;
-  if (url === undefined) return null;
-  if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? "")) {
-    throw new RangeError("Cannot use the store: wanted redis://[user:password@]HOST:PORT[/DB]");
-  }
-  const writeBytesPerSecond = options.storeWriteBytesPerSecond ?? null;
-  if (!(ttlSeconds >= 1 && timeoutMs >= 1 && (writeBytesPerSecond ?? 0) >= 0)) {
-    throw new RangeError("Cannot use the store: wanted a TTL and a time-out from 1, a rate from 0");
-  }
-  return { url, ttlSeconds, timeoutMs, writeBytesPerSecond };
-}
-
-/** @throws {RangeError} If a setting is out of its range. */
-function checkedSealPolicy(asked: SealPolicyOptions = { name: "keep-all" }): SealPolicyOptions {
-  sealPolicy(asked);
-  return asked;
-}
-
-/** @throws {RangeError} Naming what is wrong and what would be right. */
-function checkedKeepText(text: string | undefined): string | null {
-  if (text !== undefined) keepMethod(text);
-  return text ?? null;
-}
-
-function checkedStepTokenCount(asked: number | undefined): number | null {
-  if (asked === undefined) return null;
-  if (Number.isInteger(asked) && asked >= 1) return asked;
-  throw new RangeError(`Cannot run steps of ${asked} tokens: wanted at least 1`);
 }
 
 class WorkerEngine implements Engine {

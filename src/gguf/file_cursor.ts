@@ -91,7 +91,7 @@ export class FileCursor {
       case "i32":
         return view.getInt32(at, true);
       case "u64":
-        return Number(view.getBigUint64(at, true));
+        return view.getUint32(at, true) + 2 ** 32 * view.getUint32(at + 4, true);
       case "i64":
         return Number(view.getBigInt64(at, true));
       case "f32":
@@ -117,6 +117,25 @@ export class FileCursor {
     return this.#utf8.decode(this.#chunk.subarray(at, at + sizeBytes));
   }
 
+  /**
+   * Moves on without a look at what is there.
+   *
+   * @throws {CursorError} If too few bytes are left.
+   */
+  skip(sizeBytes: number): void {
+    this.#take(sizeBytes);
+  }
+
+  /** The bytes from `beginBytes` of the file up to here, once more. */
+  bytesSince(beginBytes: number): Uint8Array {
+    const bytes = new Uint8Array(this.#offsetBytes - beginBytes);
+    const place = this.#file.seekSync(0, Deno.SeekMode.Current);
+    this.#file.seekSync(beginBytes, Deno.SeekMode.Start);
+    this.#readInto(bytes);
+    this.#file.seekSync(place, Deno.SeekMode.Start);
+    return bytes;
+  }
+
   /** Moves on by `sizeBytes`; where they begin in the chunk, which then has all of them. */
   #take(sizeBytes: number): number {
     if (!(sizeBytes <= this.leftBytes)) {
@@ -136,13 +155,17 @@ export class FileCursor {
     const wantedBytes = Math.max(sizeBytes, CHUNK_SIZE_BYTES);
     const chunk = new Uint8Array(Math.min(wantedBytes, this.#limitBytes - this.#startBytes));
     chunk.set(kept);
-    let filledBytes = kept.length;
-    while (filledBytes < chunk.length) {
-      const readBytes = this.#file.readSync(chunk.subarray(filledBytes));
+    this.#readInto(chunk.subarray(kept.length));
+    this.#chunk = chunk;
+    this.#view = new DataView(chunk.buffer);
+  }
+
+  #readInto(bytes: Uint8Array): void {
+    let filledBytes = 0;
+    while (filledBytes < bytes.length) {
+      const readBytes = this.#file.readSync(bytes.subarray(filledBytes));
       if (readBytes === null) throw new CursorError(`the file became shorter while it was read`);
       filledBytes += readBytes;
     }
-    this.#chunk = chunk;
-    this.#view = new DataView(chunk.buffer);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { EngineError } from "../core/errors.ts";
+import { TextList } from "./text_list.ts";
 
 const NUMBER = "a number";
 
@@ -12,7 +13,7 @@ const NUMBER = "a number";
 export class GgufMetadata {
   readonly #values: Readonly<Record<string, unknown>>;
 
-  /** @param values Strings, numbers, bigints, booleans and arrays of them, by key. */
+  /** @param values Strings, numbers, bigints, booleans, arrays of them and text lists, by key. */
   constructor(values: Readonly<Record<string, unknown>>) {
     this.#values = values;
   }
@@ -20,7 +21,9 @@ export class GgufMetadata {
   /** The pairs without those whose key begins with `prefix`, as values that can be posted. */
   valuesWithout(prefix: string): Record<string, unknown> {
     const pairs = Object.entries(this.#values).filter(([key]) => !key.startsWith(prefix));
-    return Object.fromEntries(pairs);
+    return Object.fromEntries(pairs.map(([key, value]) => {
+      return [key, value instanceof TextList ? value.texts() : value];
+    }));
   }
 
   /** Whether the file has `key`. */
@@ -108,9 +111,20 @@ export class GgufMetadata {
    */
   getStrings<F = never>(key: string, ...fallback: [F?]): readonly string[] | F {
     return this.#get(key, fallback, "an array of strings", (value) => {
+      if (value instanceof TextList) return value.texts();
       if (!Array.isArray(value)) return null;
       return value.every((element) => typeof element === "string") ? value : null;
     });
+  }
+
+  /**
+   * The texts of `key` as a list.
+   *
+   * @throws {EngineError} `model_file_invalid` if it is no array of text, or missing.
+   */
+  getTextList(key: string): TextList {
+    const value = this.has(key) ? this.#values[key] : undefined;
+    return value instanceof TextList ? value : TextList.of(this.getStrings(key));
   }
 
   /**

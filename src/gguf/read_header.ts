@@ -9,11 +9,13 @@
 
 import { quote } from "../core/quote.ts";
 import { CursorError, FileCursor, NUMBER_SIZE_BYTES, type NumberType } from "./file_cursor.ts";
+import { TextList } from "./text_list.ts";
 
 /** Longest header; those of real models have up to about 20 MB, vocabularies for the most part. */
 export const HEADER_SIZE_BYTES_MAX = 2 ** 26;
 
 const DEPTH_MAX = 4; // arrays of arrays
+const LIST_LENGTH_MIN = 1024; // shorter arrays of texts are read at once
 const DIMENSION_COUNT_MAX = 4; // ggml's
 const NAME_LENGTH_MAX = 256; // ggml's is 64
 const PAIR_SIZE_BYTES_MIN = 4 + 4 + 1; // key, type and value, in version 1
@@ -37,8 +39,14 @@ const VALUE_TYPES = [
 ] as const;
 type ValueType = typeof VALUE_TYPES[number];
 
-/** A value of a pair; integers of 64 bits are bigints. */
-export type HeaderValue = string | number | bigint | boolean | readonly HeaderValue[];
+/** A value of a pair; integers of 64 bits are bigints, long arrays of texts lists. */
+export type HeaderValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | TextList
+  | readonly HeaderValue[];
 
 /** A tensor as the header describes it. */
 export interface HeaderTensor {
@@ -154,7 +162,21 @@ class HeaderReader {
     }
     const elementType = this.#readType();
     const length = this.#count("elements", this.#sizeBytesMin(elementType));
-    return Array.from({ length }, () => this.#readValue(elementType, depth + 1));
+    if (elementType === "string" && length >= LIST_LENGTH_MIN) return this.#readTextList(length);
+    const values = new Array<HeaderValue>(length);
+    for (let index = 0; index < length; index++) {
+      values[index] = this.#readValue(elementType, depth + 1);
+    }
+    return values;
+  }
+
+  #readTextList(length: number): TextList {
+    const beginBytes = this.#cursor.offsetBytes;
+    for (let index = 0; index < length; index++) {
+      this.#cursor.skip(this.#cursor.number(this.#countType));
+    }
+    const bytes = this.#cursor.bytesSince(beginBytes);
+    return new TextList(bytes, { length, countSizeBytes: this.#countSizeBytes });
   }
 
   #sizeBytesMin(type: ValueType): number {
@@ -196,8 +218,8 @@ class HeaderReader {
     return count;
   }
 
-  get #countSizeBytes(): number {
-    return NUMBER_SIZE_BYTES[this.#countType];
+  get #countSizeBytes(): 4 | 8 {
+    return this.#countType === "u32" ? 4 : 8;
   }
 
   #tooShort(state: string): HeaderError {

@@ -21,6 +21,8 @@ import { needsCalibration } from "../codec/profile.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import { checkedProfile } from "./cache_plan.ts";
+import { createChatTemplate } from "../tokenizer/chat_template.ts";
+import { VOCAB_SIZE_HERE_MAX, WorkerPromptReader } from "../tokenizer/prompt_reader.ts";
 import { createTokenizer } from "../tokenizer/tokenizer.ts";
 import { withBos } from "../tokenizer/with_bos.ts";
 import { measureCalibration } from "./calibration_run.ts";
@@ -39,6 +41,19 @@ export function calibrationIds(file: GgufFile, ownText: string = CALIBRATION_TEX
   return withBos(tokenizer, tokenizer.tokenize(ownText, { parseSpecial: false }));
 }
 
+/** The same, by a worker if the vocabulary is large: the main thread serves others meanwhile. */
+async function calibrationIdsAside(file: GgufFile): Promise<number[]> {
+  const tokenizer = createTokenizer(file.metadata);
+  if (tokenizer.vocabSize <= VOCAB_SIZE_HERE_MAX) return calibrationIds(file);
+  const template = createChatTemplate(file.metadata, tokenizer);
+  const reader = new WorkerPromptReader(file.path, tokenizer, template);
+  try {
+    return withBos(tokenizer, await reader.tokenize(CALIBRATION_TEXT, { parseSpecial: false }));
+  } finally {
+    reader.close();
+  }
+}
+
 /**
  * The calibration kept for a model, or else the tokens to measure one on.
  *
@@ -51,7 +66,7 @@ export async function calibrationSource(
 ): Promise<CalibrationSource | null> {
   if (!needsCalibration(checkedProfile(profile))) return null;
   const kept = await findCalibration(fileOwner(file));
-  if (kept === null) return { bytes: null, textIds: calibrationIds(file) };
+  if (kept === null) return { bytes: null, textIds: await calibrationIdsAside(file) };
   return { bytes: serialiseCalibration(kept), textIds: [] };
 }
 

@@ -6,6 +6,8 @@
  */
 
 import { BPE } from "@huggingface/tokenizers";
+import type { TextList } from "../gguf/text_list.ts";
+import { MergeRanks } from "./merge_ranks.ts";
 import { TOKEN_KIND, type Vocabulary } from "./vocabulary.ts";
 
 /** The place of a merge in the order, 1 apart at least; undefined if two tokens are not merged. */
@@ -57,10 +59,9 @@ export function createMerger(vocabulary: Vocabulary): MergeWord {
   return (word) => bpe.encode([word]).map((token) => ids.get(token) ?? unknownId!);
 }
 
-function rankByPair(merges: readonly string[]): RankOf {
-  const ranks = new Map<string, number>();
-  for (let rank = 0; rank < merges.length; rank++) ranks.set(merges[rank], rank);
-  return (left, right) => ranks.get(`${left} ${right}`);
+function rankByPair(merges: TextList): RankOf {
+  const ranks = new MergeRanks(merges);
+  return (left, right) => ranks.rankOf(left, right);
 }
 
 function rankByScore(scores: readonly number[], ids: ReadonlyMap<string, number>): RankOf {

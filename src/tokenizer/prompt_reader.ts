@@ -23,7 +23,7 @@ const WORKER_TEXT_LENGTH_MIN = 4096;
  * The merges of larger vocabularies take long to prepare: a thread that must not stop leaves that
  * to its worker.
  */
-const VOCAB_SIZE_HERE_MAX = 2 ** 16;
+export const VOCAB_SIZE_HERE_MAX = 2 ** 16;
 
 /** Text, or a conversation, to token ids. */
 export interface PromptReader {

@@ -7,6 +7,7 @@
 import { EngineError } from "../core/errors.ts";
 import { quote } from "../core/quote.ts";
 import type { GgufMetadata } from "../gguf/metadata.ts";
+import type { TextList } from "../gguf/text_list.ts";
 import { LINES_RULE, type PreTokenizerRule, preTokenizerRule } from "./pre_tokenizers.ts";
 import { readEndIds, readId } from "./special_ids.ts";
 
@@ -27,7 +28,7 @@ export interface Vocabulary {
   /** Kinds by id; empty if all are normal. */
   readonly kinds: readonly number[];
   /** Pairs of tokens, separated by a space, in the order they are merged; null: by scores. */
-  readonly merges: readonly string[] | null;
+  readonly merges: TextList | null;
   /** By id: pairs that give a token of a higher score are merged first. */
   readonly scores: readonly number[];
   readonly rule: PreTokenizerRule;
@@ -60,13 +61,22 @@ interface Kind {
   warning: string | null;
 }
 
+/** What was read: an engine and its tokenizer are made of one header. */
+const known = new WeakMap<GgufMetadata, Vocabulary>();
+
 /**
- * Reads the vocabulary. A tokenizer of a kind that this project does not have gives one of spelling
- * `none`, and a warning.
+ * Reads the vocabulary, once of a header. A tokenizer of a kind that this project does not have
+ * gives one of spelling `none`, and a warning.
  *
  * @throws {EngineError} `model_file_invalid` if keys are missing or contradict each other.
  */
 export function readVocabulary(metadata: GgufMetadata): Vocabulary {
+  const vocabulary = known.get(metadata) ?? read(metadata);
+  known.set(metadata, vocabulary);
+  return vocabulary;
+}
+
+function read(metadata: GgufMetadata): Vocabulary {
   const kind = readKind(metadata);
   const tokens = readTokens(metadata, kind.spelling);
   const kinds = metadata.getNumbers("tokenizer.ggml.token_type", []);
@@ -80,7 +90,7 @@ export function readVocabulary(metadata: GgufMetadata): Vocabulary {
     spelling: kind.spelling,
     tokens,
     kinds,
-    merges: kind.hasMerges ? metadata.getStrings("tokenizer.ggml.merges") : null,
+    merges: kind.hasMerges ? metadata.getTextList("tokenizer.ggml.merges") : null,
     scores,
     rule: kind.rule,
     addsSpace: metadata.getBoolean("tokenizer.ggml.add_space_prefix", kind.addsSpace),
