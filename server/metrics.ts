@@ -85,7 +85,7 @@ export class ModelMetrics implements GenerationObserver {
   readonly #storeUp = this.#gauge("packkv:kv_store_up", "Whether the store of blocks answers");
   readonly #storeBlocks = this.#gauge(
     "packkv:kv_store_blocks",
-    "Blocks read from the store, written, not written, or found damaged, since the start",
+    "Blocks read from the store, written, not written, late or damaged, since the start",
     ["outcome"],
   );
   readonly #storeBytes = this.#gauge(
@@ -226,6 +226,7 @@ export class ModelMetrics implements GenerationObserver {
     this.#storeBlocks.set({ outcome: "read" }, counts.readBlockCount);
     this.#storeBlocks.set({ outcome: "written" }, counts.writtenBlockCount);
     this.#storeBlocks.set({ outcome: "not_written" }, counts.skippedBlockCount);
+    this.#storeBlocks.set({ outcome: "late" }, counts.lateBlockCount);
     this.#storeBlocks.set({ outcome: "damaged" }, counts.damagedBlockCount);
     this.#storeBytes.set({ direction: "read" }, counts.readBytes);
     this.#storeBytes.set({ direction: "written" }, counts.writtenBytes);

@@ -18,6 +18,8 @@ export interface StoreCounts {
   writtenBytes: number;
   /** Blocks not written: the store was down, or the rate reached. */
   skippedBlockCount: number;
+  /** Blocks that were there and did not come in time. */
+  lateBlockCount: number;
   /** Blocks read that did not match their checksum or name. */
   damagedBlockCount: number;
   /** Times that the connection was given up, or could not be made. */

@@ -1,28 +1,28 @@
 /**
  * Blocks in a Valkey or Redis store that several servers share: the bytes of the disk tier's files,
- * under the block's name. A store that does not answer in time, or not at all, is left alone until
- * it answers again; meanwhile every block is a miss.
+ * under the block's name. While the store does not answer every block is a miss.
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
-import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
 import type { WantedBlock } from "../scheduler/beginning.ts";
 import { packBlockFile, parseBlockFile } from "./block_file.ts";
 import type { BlockFormat, StoredBlock } from "./block_format.ts";
+import { type StoreAddress, StoreConnection } from "./store_connection.ts";
 import type { StoreCounts } from "./store_counts.ts";
 
-/** Pause before a store that failed is asked again, doubled each time. */
-const RETRY_MS_MIN = 1000;
-const RETRY_MS_MAX = 30_000;
 /** Larger values are none of ours. */
 const VALUE_SIZE_BYTES_MAX = 2 ** 28;
+/** Bytes that are asked for at a time: the next look-up waits behind them. */
+const READ_BYTES_MAX = 2 ** 24;
+/** Sizes that are kept of blocks that were looked for. */
+const KNOWN_SIZE_COUNT_MAX = 2 ** 16;
+/** A block that large has twice the time to be written. */
+const WRITE_BYTES_PER_TIMEOUT = 2 ** 20;
 
 /** How to use a store. */
-export interface StoreTierOptions {
-  /** `redis://` or `rediss://` with user, password, host, port and database. */
-  url: string;
+export interface StoreTierOptions extends StoreAddress {
   format: BlockFormat;
   /** What all keys begin with. */
   keyPrefix: string;
@@ -30,36 +30,39 @@ export interface StoreTierOptions {
   ttlSeconds: number;
   /** Most bytes that this process writes a second; null: as many as there are. */
   writeBytesPerSecond: number | null;
-  /** Longest wait for an answer. */
-  timeoutMs: number;
 }
 
-type Client = ReturnType<typeof makeClient>;
+/**
+ * What became of a block that was to be written: it is there; it was left out, since the store is
+ * down or too much was written this second; or the store refused it, as when it is full.
+ */
+export type WriteOutcome = "there" | "skipped" | Error;
+
+type Counts = Omit<StoreCounts, "isUp" | "failureCount">;
 
 /** The blocks of one cache in a store. */
 export class StoreTier {
   readonly keys: readonly string[] = [];
   readonly usedBytes = 0;
-  readonly counts: StoreCounts = {
-    isUp: false,
+  readonly #counts: Counts = {
     readBlockCount: 0,
     readBytes: 0,
     writtenBlockCount: 0,
     writtenBytes: 0,
     skippedBlockCount: 0,
+    lateBlockCount: 0,
     damagedBlockCount: 0,
-    failureCount: 0,
   };
-  #options: StoreTierOptions;
-  #client: Client | null = null;
-  #retryMs = RETRY_MS_MIN;
-  #retry: ReturnType<typeof setTimeout> | undefined;
-  #allowanceBytes = 0;
+  readonly #options: StoreTierOptions;
+  readonly #store: StoreConnection;
+  /** Bytes of what a look-up found and was not read yet. */
+  readonly #sizes = new Map<string, number>();
+  #allowanceBytes: number;
   #allowanceMs = performance.now();
-  #isClosed = false;
 
-  private constructor(options: StoreTierOptions) {
+  private constructor(options: StoreTierOptions, store: StoreConnection) {
     this.#options = options;
+    this.#store = store;
     this.#allowanceBytes = options.writeBytesPerSecond ?? 0;
   }
 
@@ -69,86 +72,130 @@ export class StoreTier {
    * @throws {Error} If the store refuses: a wrong password, or no such database.
    */
   static async open(options: StoreTierOptions): Promise<StoreTier> {
-    const tier = new StoreTier(options);
-    const error = await tier.#connect();
-    if (error instanceof ErrorReply) {
-      tier.close();
-      throw error;
-    }
-    return tier;
+    return new StoreTier(options, await StoreConnection.open(options));
+  }
+
+  /** What was done so far. */
+  get counts(): StoreCounts {
+    const { isUp, failureCount } = this.#store;
+    return { ...this.#counts, isUp, failureCount };
   }
 
   /** Which keys of blocks are there: one round trip for all of them. */
   async look(wanted: readonly WantedBlock[]): Promise<Set<string>> {
     const keys = wanted.flatMap(({ sealed, raw }) => [sealed, raw]).filter((key) => key !== null);
-    const sizes = await Promise.all(
-      keys.map((key) => this.#ask((client) => client.strLen(this.#nameOf(key)))),
-    );
-    return new Set(keys.filter((_, index) => {
-      const size = Number(sizes[index] ?? 0);
-      return size > 0 && size <= VALUE_SIZE_BYTES_MAX;
-    }));
+    const sizes = await this.#askSizes(keys);
+    if (this.#sizes.size > KNOWN_SIZE_COUNT_MAX) this.#sizes.clear();
+    const found = keys.filter((key, index) => {
+      const size = sizes[index];
+      if (!isBlockSize(size)) return false;
+      this.#sizes.set(key, size);
+      return true;
+    });
+    return new Set(found);
   }
 
-  /** Reads a block, and lets it stay as long again; null if it is not there, or damaged. */
-  async read(key: string): Promise<StoredBlock | null> {
+  /**
+   * Reads blocks in one round trip, or in several if they are large, and lets them stay as long
+   * again. What has not come within the time-out is left out, as what is not there or damaged.
+   */
+  async read(keys: readonly string[]): Promise<StoredBlock[]> {
+    const endMs = performance.now() + this.#options.timeoutMs;
+    const blocks: StoredBlock[] = [];
+    const pending = new Set<Promise<void>>();
+    let pendingBytes = 0;
+    for (const key of keys) {
+      const sizeBytes = this.#sizes.get(key) ?? 0;
+      while (pending.size > 0 && pendingBytes + sizeBytes > READ_BYTES_MAX) {
+        await Promise.race(pending);
+      }
+      const reading = this.#readOne(key, endMs).then((block) => {
+        pending.delete(reading);
+        pendingBytes -= sizeBytes;
+        if (block !== null) blocks.push(block);
+      });
+      pending.add(reading);
+      pendingBytes += sizeBytes;
+    }
+    await Promise.all(pending);
+    return blocks;
+  }
+
+  async #readOne(key: string, endMs: number): Promise<StoredBlock | null> {
+    this.#sizes.delete(key);
+    const limitMs = Math.max(0, endMs - performance.now());
     const expiration = { type: "EX" as const, value: this.#options.ttlSeconds };
-    const value = await this.#ask((client) => {
-      const binary = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
-      return binary.getEx(this.#nameOf(key), expiration);
-    });
-    if (value === null) return null;
+    const value = limitMs === 0 ? null : await this.#store.ask(
+      (client) => client.getEx(this.#nameOf(key), expiration),
+      { limitMs },
+    );
+    if (performance.now() >= endMs) this.#counts.lateBlockCount++;
+    if (value === null || performance.now() >= endMs) return null;
+    const bytes = new Uint8Array(value);
     try {
-      const bytes = new Uint8Array(value as unknown as Uint8Array);
       const block = parseBlockFile(this.#options.format, key, bytes);
-      this.counts.readBlockCount++;
-      this.counts.readBytes += bytes.length;
+      this.#counts.readBlockCount++;
+      this.#counts.readBytes += bytes.length;
       return block;
     } catch (error) {
-      this.counts.damagedBlockCount++;
+      this.#counts.damagedBlockCount++;
       console.error(`packkv: dropping a block of the store: ${(error as Error).message}`);
-      void this.#ask((client) => client.unlink(this.#nameOf(key)));
+      void this.#store.ask((client) => client.unlink(this.#nameOf(key)));
       return null;
     }
   }
 
   /**
-   * Writes a block unless it is there.
-   *
-   * @returns Null if it was left out: the store is down, or too much was written this second.
-   * @throws {Error} If the store refuses it, as when it is full.
+   * Writes the blocks that are not there: a round trip to look, and one for all that are missing.
    */
-  async write(block: StoredBlock): Promise<string[] | null> {
-    const name = this.#nameOf(block.key);
-    if (this.#options.writeBytesPerSecond === 0) return this.#skip();
-    const size = await this.#ask((client) => client.strLen(name));
-    if (size === null) return this.#skip();
-    if (Number(size) > 0) return [];
+  async write(blocks: readonly StoredBlock[]): Promise<WriteOutcome[]> {
+    if (this.#options.writeBytesPerSecond === 0) return blocks.map(() => this.#skip());
+    const sizes = await this.#askSizes(blocks.map(({ key }) => key));
+    const outcomes: Promise<WriteOutcome>[] = [];
+    for (const [index, block] of blocks.entries()) {
+      const size = sizes[index];
+      if (size === null) outcomes.push(Promise.resolve(this.#skip()));
+      else if (isBlockSize(size)) outcomes.push(Promise.resolve("there"));
+      else outcomes.push(this.#writeOne(block));
+      await nextTask(); // packing takes a while: look-ups pass it
+    }
+    return await Promise.all(outcomes);
+  }
+
+  async #writeOne(block: StoredBlock): Promise<WriteOutcome> {
     const bytes = packBlockFile(this.#options.format, block);
     if (!this.#mayWrite(bytes.length)) return this.#skip();
     const expiration = { type: "EX" as const, value: this.#options.ttlSeconds };
-    const reply = await this.#ask(
-      (client) => client.set(name, Buffer.from(bytes.buffer), { expiration }),
-      { throwsReplies: true },
-    );
-    if (reply === null) return this.#skip();
-    this.counts.writtenBlockCount++;
-    this.counts.writtenBytes += bytes.length;
-    return [];
+    const { timeoutMs } = this.#options;
+    try {
+      const reply = await this.#store.ask(
+        (client) => client.set(this.#nameOf(block.key), Buffer.from(bytes.buffer), { expiration }),
+        { throwsReplies: true, limitMs: timeoutMs * (1 + bytes.length / WRITE_BYTES_PER_TIMEOUT) },
+      );
+      if (reply === null) return this.#skip();
+    } catch (error) {
+      return error as Error;
+    }
+    this.#counts.writtenBlockCount++;
+    this.#counts.writtenBytes += bytes.length;
+    return "there";
   }
 
   /** Leaves the store. */
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#retry);
-    this.#client?.destroy();
-    this.#client = null;
-    this.counts.isUp = false;
+    this.#store.close();
   }
 
-  #skip(): null {
-    this.counts.skippedBlockCount++;
-    return null;
+  /** Bytes of values, 0 of those that are not there, null of those that were not answered. */
+  #askSizes(keys: readonly string[]): Promise<(number | null)[]> {
+    return Promise.all(
+      keys.map((key) => this.#store.ask((client) => client.strLen(this.#nameOf(key)))),
+    );
+  }
+
+  #skip(): "skipped" {
+    this.#counts.skippedBlockCount++;
+    return "skipped";
   }
 
   /** Whether bytes are within the rate; a whole second's may come at once. */
@@ -165,79 +212,15 @@ export class StoreTier {
     return true;
   }
 
-  /** What the store answers within the time; null if it does not, or refuses. */
-  async #ask<T>(
-    command: (client: Client) => Promise<T>,
-    { throwsReplies = false } = {},
-  ): Promise<T | null> {
-    const client = this.#client;
-    if (client === null) return null;
-    try {
-      return await within(this.#options.timeoutMs, command(client));
-    } catch (error) {
-      if (!(error instanceof ErrorReply)) this.#giveUp(client, error as Error);
-      else if (throwsReplies) throw error;
-      return null;
-    }
-  }
-
-  /** The error if it failed, null if there is a connection then. */
-  async #connect(): Promise<Error | null> {
-    const client = makeClient(this.#options);
-    client.on("error", (error: Error) => this.#giveUp(client, error));
-    try {
-      await within(this.#options.timeoutMs, client.connect());
-      if (this.#isClosed) client.destroy();
-      else this.#client = client;
-      this.#retryMs = RETRY_MS_MIN;
-      this.counts.isUp = !this.#isClosed;
-      return null;
-    } catch (error) {
-      if (client.isOpen) client.destroy();
-      this.#tryLater(error as Error);
-      return error as Error;
-    }
-  }
-
-  #giveUp(client: Client, error: Error): void {
-    if (this.#client !== client) return; // given up already
-    this.#client = null;
-    if (client.isOpen) client.destroy();
-    this.#tryLater(error);
-  }
-
-  #tryLater({ message }: Error): void {
-    this.counts.isUp = false;
-    this.counts.failureCount++;
-    if (this.#isClosed) return;
-    const seconds = this.#retryMs / 1000;
-    console.error(`packkv: the store of blocks fails, next try in ${seconds} s: ${message}`);
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => void this.#connect(), this.#retryMs);
-    this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs);
-  }
-
   #nameOf(key: string): string {
     return this.#options.keyPrefix + key;
   }
 }
 
-function makeClient({ url, timeoutMs }: StoreTierOptions) {
-  return createClient({
-    url,
-    disableOfflineQueue: true,
-    socket: { connectTimeout: timeoutMs, reconnectStrategy: false },
-  });
+function isBlockSize(size: number | null): size is number {
+  return size !== null && size > 0 && size <= VALUE_SIZE_BYTES_MAX;
 }
 
-/** @throws {Error} If it takes longer. */
-async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${limitMs} ms`)), limitMs);
-  promise.catch(() => {}); // it may fail after the time
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }

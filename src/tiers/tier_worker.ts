@@ -51,18 +51,22 @@ const scope = self as unknown as {
 const COUNTS_INTERVAL_MS = 200;
 
 let tier: DiskTier | StoreTier | null = null;
-/** Writes are one after the other, so that closing can wait for them; reads pass them. */
+/** Blocks written to a store at a time, and their bytes but for one block. */
+const STORE_BATCH_COUNT = 32;
+const STORE_BATCH_BYTES = 2 ** 22;
+
+/** Blocks that wait to be written. */
+const waiting: StoredBlock[] = [];
+/** Writes are one batch after the other, so that closing can wait for them; reads pass them. */
 let writing: Promise<void> = Promise.resolve();
 
 scope.onmessage = ({ data }) => {
   switch (data.type) {
     case "open":
       return void open(data.options);
-    case "write": {
-      const { block } = data;
-      writing = writing.then(() => write(block));
+    case "write":
+      if (waiting.push(data.block) === 1) writing = writing.then(writeWaiting);
       return;
-    }
     case "look":
       return void look(data.requestId, data.wanted);
     case "fetch":
@@ -91,15 +95,46 @@ function sendCounts(): void {
   if (tier instanceof StoreTier) scope.postMessage({ type: "counts", counts: tier.counts });
 }
 
-async function write(block: StoredBlock): Promise<void> {
-  if (tier === null) return;
+async function writeWaiting(): Promise<void> {
+  while (tier !== null && waiting.length > 0) {
+    const batch = tier instanceof StoreTier ? storeBatch() : waiting.slice(0, 1);
+    const outcomes = await write(tier, batch);
+    waiting.splice(0, batch.length);
+    outcomes.forEach((message) => scope.postMessage(message));
+    if (!outcomes.some(({ type }) => type === "not_written")) continue;
+    // The next ones would fail alike.
+    for (const { key } of waiting.splice(0)) scope.postMessage({ type: "skipped", key });
+  }
+}
+
+function storeBatch(): StoredBlock[] {
+  let sizeBytes = 0;
+  const end = waiting.findIndex(({ words }) => (sizeBytes += words.byteLength) > STORE_BATCH_BYTES);
+  return waiting.slice(0, Math.min(STORE_BATCH_COUNT, end < 0 ? waiting.length : end + 1));
+}
+
+async function write(
+  tier: DiskTier | StoreTier,
+  blocks: readonly StoredBlock[],
+): Promise<FromTierWorker[]> {
+  if (tier instanceof DiskTier) return await Promise.all(blocks.map((block) => save(tier, block)));
+  const { usedBytes } = tier;
+  const outcomes = await tier.write(blocks);
+  return blocks.map(({ key }, index) => {
+    const outcome = outcomes[index];
+    if (outcome === "skipped") return { type: "skipped", key };
+    if (outcome === "there") return { type: "written", key, deleted: [], usedBytes };
+    return { type: "not_written", key, message: outcome.message };
+  });
+}
+
+async function save(disk: DiskTier, block: StoredBlock): Promise<FromTierWorker> {
   const { key } = block;
   try {
-    const deleted = await tier.write(block);
-    if (deleted === null) return scope.postMessage({ type: "skipped", key });
-    scope.postMessage({ type: "written", key, deleted, usedBytes: tier.usedBytes });
+    const deleted = await disk.write(block);
+    return { type: "written", key, deleted, usedBytes: disk.usedBytes };
   } catch (error) {
-    scope.postMessage({ type: "not_written", key, message: (error as Error).message });
+    return { type: "not_written", key, message: (error as Error).message };
   }
 }
 
@@ -114,9 +149,16 @@ async function look(requestId: number, wanted: readonly WantedBlock[]): Promise<
 }
 
 async function fetchBlocks(requestId: number, keys: readonly string[]): Promise<void> {
-  const found = await Promise.all(keys.map((key) => tier?.read(key) ?? null));
-  const blocks = found.filter((block) => block !== null);
-  const lost = keys.filter((_, index) => found[index] === null);
+  const blocks = tier instanceof StoreTier ? await tier.read(keys) : await readFiles(keys);
+  const found = new Set(blocks.map(({ key }) => key));
+  const lost = keys.filter((key) => !found.has(key));
   const transfer = blocks.map(({ words }) => words.buffer);
   scope.postMessage({ type: "fetched", requestId, blocks, lost }, transfer);
+}
+
+async function readFiles(keys: readonly string[]): Promise<StoredBlock[]> {
+  if (!(tier instanceof DiskTier)) return [];
+  const disk = tier;
+  const blocks = await Promise.all(keys.map((key) => disk.read(key)));
+  return blocks.filter((block) => block !== null);
 }

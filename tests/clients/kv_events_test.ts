@@ -1,6 +1,7 @@
 /** Events of blocks from a real server, read by ZeroMQ's own library and the decoder of routers. */
 
 import { assert, assertEquals } from "@std/assert";
+import { freePorts } from "../support/free_ports.ts";
 import { startServe } from "../support/serve_process.ts";
 import { withTinyModel } from "../support/tiny_engine.ts";
 import { hasPythonPackages, PYTHON_FOLDER } from "./python_packages.ts";
@@ -13,15 +14,6 @@ const LIVE_COUNT = 4;
 /** Kind, sequence number, and events with their tags first. */
 type Line = [kind: string, sequence: number, events: [string, ...unknown[]][]];
 
-/** Two free ports of this machine. */
-function freePorts(): number[] {
-  const listeners = [0, 0].map((port) => Deno.listen({ hostname: "127.0.0.1", port }));
-  return listeners.map((listener) => {
-    listener.close();
-    return (listener.addr as Deno.NetAddr).port;
-  });
-}
-
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Line> {
   let text = "";
   for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
@@ -33,7 +25,7 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Line
 
 Deno.test("a server's events reach subscribers as they come, and again when they ask", async () => {
   if (!await hasPythonPackages()) return;
-  const [port, replayPort] = freePorts();
+  const [port, replayPort] = freePorts(2);
   await withTinyModel({ contextLength: 1024 }, async (modelPath) => {
     const flags = ["--model", modelPath, "--profile", "paper", "--model-name", "tiny"];
     const server = await startServe([

@@ -1,0 +1,177 @@
+/** The tier that speaks with a store: real servers of it, alone, as a cluster, and far away. */
+
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { StoreTier, type StoreTierOptions } from "../../src/tiers/store_tier.ts";
+import { freePorts } from "../support/free_ports.ts";
+import { withStore, withStoreCluster } from "../support/store_process.ts";
+import { withTcpProxy } from "../support/tcp_proxy.ts";
+import { FORMAT, makeBlock } from "./disk_blocks.ts";
+
+const BLOCKS = Array.from(
+  { length: 24 },
+  (_, seed) => makeBlock(seed, seed % 2 ? "raw" : "sealed"),
+);
+const KEYS = BLOCKS.map(({ key }) => key);
+
+/** Runs `body` with a tier, and with its messages kept from the terminal. */
+async function withTier(
+  options: Partial<StoreTierOptions> & { url: string },
+  body: (tier: StoreTier, messages: string[]) => Promise<void>,
+): Promise<void> {
+  const messages: string[] = [];
+  const { error } = console;
+  console.error = (message: string) => messages.push(message);
+  const defaults = { ttlSeconds: 60, writeBytesPerSecond: null, timeoutMs: 1000 };
+  const tier = await StoreTier.open({
+    format: FORMAT,
+    keyPrefix: "packkv:test:",
+    ...defaults,
+    ...options,
+  });
+  try {
+    await body(tier, messages);
+  } finally {
+    tier.close();
+    console.error = error;
+  }
+}
+
+const wanted = BLOCKS.map(({ key }) => ({ sealed: key, raw: null }));
+
+async function until(isReached: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    if (isReached()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("what is waited for comes within 10 s");
+}
+
+Deno.test("StoreTier writes, looks and reads many blocks in few round trips", () =>
+  withStore((store) =>
+    withTcpProxy(
+      store.port,
+      (proxy) =>
+        withTier({ url: `redis://127.0.0.1:${proxy.port}` }, async (tier) => {
+          proxy.behaviour.delayMs = 200;
+          const timed = async <T>(work: Promise<T>) => {
+            const startMs = performance.now();
+            const result = await work;
+            return { result, trips: Math.floor((performance.now() - startMs) / 200) };
+          };
+          const written = await timed(tier.write(BLOCKS));
+          assertEquals(written.result, BLOCKS.map(() => "there"));
+          // One after the other they would be 48; a busy machine packs for a while.
+          assert(written.trips < 12, `${written.trips} round trips for ${BLOCKS.length} blocks`);
+          const looked = await timed(tier.look(wanted));
+          assertEquals([...looked.result], KEYS);
+          const read = await timed(tier.read(KEYS));
+          assertEquals(read.result.toSorted((a, b) => a.key < b.key ? -1 : 1), BLOCKS);
+          assert(looked.trips + read.trips < 8, `${looked.trips}, ${read.trips} round trips`);
+        }),
+    )
+  ));
+
+Deno.test("of a slow store StoreTier gives in time what has come, and goes on with it", () =>
+  withStore((store) =>
+    withTcpProxy(
+      store.port,
+      (proxy) =>
+        withTier({ url: `redis://127.0.0.1:${proxy.port}`, timeoutMs: 600 }, async (tier) => {
+          await tier.write(BLOCKS);
+          // About half of the bytes come in time.
+          proxy.behaviour.bytesPerSecond = tier.counts.writtenBytes;
+          const startMs = performance.now();
+          const blocks = await tier.read(KEYS);
+          assert(performance.now() - startMs < 900);
+          assertGreater(blocks.length, 0);
+          assertGreater(KEYS.length, blocks.length);
+          const { isUp, failureCount, lateBlockCount } = tier.counts;
+          assertEquals([isUp, failureCount, lateBlockCount], [
+            true,
+            0,
+            KEYS.length - blocks.length,
+          ]);
+        }),
+    )
+  ));
+
+Deno.test("StoreTier spreads blocks over a cluster, and finds them; without a node all are misses", () =>
+  withStoreCluster(async (nodes) => {
+    await withTier({ url: nodes[0].url }, async (tier, messages) => {
+      assertEquals(await tier.write(BLOCKS), BLOCKS.map(() => "there"));
+      const counts = await Promise.all(nodes.map((node) => node.use((client) => client.dbSize())));
+      assertEquals(counts.reduce((sum, count) => sum + count), BLOCKS.length);
+      for (const count of counts) assertGreater(count, 0);
+      assertEquals([...await tier.look(wanted)], KEYS);
+      assertEquals((await tier.read(KEYS)).length, BLOCKS.length);
+      nodes[2].kill("SIGKILL");
+      const startMs = performance.now();
+      await until(() => !tier.counts.isUp);
+      assertEquals([...await tier.look(wanted)], []);
+      assertEquals(await tier.write(BLOCKS), BLOCKS.map(() => "skipped"));
+      assert(performance.now() - startMs < 2500, "nothing waits for a node that is gone");
+      assert(messages.some((message) => message.includes("the store of blocks fails")));
+    });
+  }));
+
+Deno.test("what a store does not allow is said with its reason, of reads once", () =>
+  withStore(async (store) => {
+    const rights = ["on", ">secret", "~*", "+strlen"];
+    await store.use((client) => client.aclSetUser("looker", rights));
+    await withTier({ url: store.url.replace("//", "//looker:secret@") }, async (tier, messages) => {
+      const [outcome] = await tier.write([BLOCKS[0]]);
+      assert(outcome instanceof Error && outcome.message.includes("NOPERM"), String(outcome));
+      assertEquals(await tier.read(KEYS), []);
+      assertEquals(messages.length, 1);
+      assert(messages[0].startsWith("packkv: the store of blocks refuses: NOPERM"), messages[0]);
+      assert(tier.counts.isUp);
+    });
+  }));
+
+Deno.test("a full store refuses writes with its reason, and still gives what it has", () =>
+  withStore((store) =>
+    withTier({ url: store.url }, async (tier) => {
+      assertEquals(await tier.write(BLOCKS.slice(0, 2)), ["there", "there"]);
+      await store.use(async (client) => {
+        await client.configSet("maxmemory-policy", "noeviction");
+        await client.configSet("maxmemory", "1");
+      });
+      const [outcome] = await tier.write([BLOCKS[2]]);
+      assert(outcome instanceof Error && outcome.message.includes("OOM"), String(outcome));
+      assertEquals(await tier.read(KEYS.slice(0, 3)).then((blocks) => blocks.length), 2);
+    })
+  ));
+
+Deno.test("a store behind TLS is used if its certificate's authority is trusted, and not otherwise", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "packkv-tls-" });
+  const script = `
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 \\
+      -keyout ca.key -out ca.pem -subj "/CN=authority"
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \\
+      -keyout key.pem -out request.pem -subj "/CN=localhost"
+    echo subjectAltName=DNS:localhost > names
+    openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 \\
+      -out cert.pem -extfile names`;
+  const made = await new Deno.Command("sh", { args: ["-ec", script], cwd: folder }).output();
+  assert(made.success, new TextDecoder().decode(made.stderr));
+  const [tlsPort] = freePorts(1);
+  const keys = ["--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem"];
+  const trust = ["--tls-ca-cert-file", "ca.pem", "--tls-auth-clients", "no", "--dir", folder];
+  const ask = async (env: Record<string, string>) => {
+    const program = new URL("./store_over_tls.ts", import.meta.url).pathname;
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const url = `rediss://localhost:${tlsPort}`;
+    const args = ["run", "-A", "--no-check", "--quiet", "--config", config, program, url];
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args, env, stderr: "null" })
+      .output();
+    return new TextDecoder().decode(stdout).trim();
+  };
+  try {
+    await withStore(async () => {
+      assertEquals(await ask({ DENO_CERT: `${folder}/ca.pem` }), "0");
+      assertEquals(await ask({}), "null");
+    }, ["--dir", folder, "--tls-port", String(tlsPort), ...keys, ...trust]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
