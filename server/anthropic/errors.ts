@@ -5,7 +5,7 @@
  */
 
 import type { Context } from "hono";
-import { answerError, toErrorAnswer } from "../openai/errors.ts";
+import { answerError, ContextLengthError, toErrorAnswer } from "../openai/errors.ts";
 import { idOf } from "../request_id.ts";
 
 const TYPES: Readonly<Record<number, string>> = {
@@ -23,6 +23,11 @@ export function isMessagesPath(path: string): boolean {
   return /^(?:\/v1)?\/messages(?:\/|$)/.test(path);
 }
 
+/** Anthropic's words: clients read the numbers, and make their conversation shorter. */
+function tooLong({ sizes: { promptTokenCount, contextLength } }: ContextLengthError): string {
+  return `prompt is too long: ${promptTokenCount} tokens > ${contextLength} maximum`;
+}
+
 /** The status and body with which a client gets `error`. */
 export function toMessageError(
   error: unknown,
@@ -30,7 +35,7 @@ export function toMessageError(
 ): { status: number; body: object } {
   const { status, body } = toErrorAnswer(error);
   const type = TYPES[status] ?? (status >= 500 ? "api_error" : "invalid_request_error");
-  const { message } = body.error;
+  const message = error instanceof ContextLengthError ? tooLong(error) : body.error.message;
   return { status, body: { type: "error", error: { type, message }, request_id: requestId } };
 }
 

@@ -168,6 +168,8 @@ function toRequest(
       hints: hintsOf(body),
     },
     maxTokens,
+    // Clients ask for as much as their own models may say.
+    isLimitOnly: true,
     promptCut: null,
     reasoningLimit: limited,
     structure,

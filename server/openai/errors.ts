@@ -65,6 +65,23 @@ export class ApiError extends Error {
   }
 }
 
+/** A prompt that does not fit the context, with or without what is to follow it. */
+export class ContextLengthError extends ApiError {
+  override name = "ContextLengthError";
+
+  /**
+   * @param message Has all numbers.
+   * @param sizes `promptTokenCount` is the least that the prompt can take.
+   */
+  constructor(
+    message: string,
+    param: string,
+    readonly sizes: { promptTokenCount: number; contextLength: number },
+  ) {
+    super(400, message, { param, code: "context_length_exceeded" });
+  }
+}
+
 function typeOfStatus(status: number): string {
   if (status === 429) return "rate_limit_error";
   return status >= 500 ? "server_error" : "invalid_request_error";

@@ -8,7 +8,7 @@ import type { Context } from "hono";
 import { EngineError } from "../../src/core/errors.ts";
 import type { Models, NamedModel } from "../models/models.ts";
 import type { ServerState } from "../state.ts";
-import { ApiError } from "./errors.ts";
+import { ContextLengthError } from "./errors.ts";
 
 /** What routes are made with. */
 export interface RouteContext {
@@ -45,7 +45,9 @@ export async function fittingIds<T>(
     if (!(error instanceof EngineError) || error.code !== "context_length_exceeded") throw error;
     const message = `${error.message}; this model's maximum context length is ` +
       `${contextLength} tokens`;
-    throw new ApiError(400, message, { param, code: error.code });
+    // The worker that reads prompts says the number in words only.
+    const promptTokenCount = Number(/\d+/.exec(error.message) ?? contextLength + 1);
+    throw new ContextLengthError(message, param, { promptTokenCount, contextLength });
   }
 }
 
@@ -65,12 +67,12 @@ export function roomFor(
   const room = contextLength - promptTokenCount;
   if (room >= (asked ?? 1)) return asked ?? room;
   const total = promptTokenCount + (asked ?? 1);
-  throw new ApiError(
-    400,
+  throw new ContextLengthError(
     `Cannot serve ${total} tokens (${promptTokenCount} in the prompt, ${
       asked ?? 1
     } to generate): ` +
       `this model's maximum context length is ${contextLength} tokens`,
-    { param, code: "context_length_exceeded" },
+    param,
+    { promptTokenCount, contextLength },
   );
 }

@@ -75,6 +75,8 @@ export function toReasoningLimit(body: ReasoningLimits): ReasoningLimit | null {
 export interface LengthOptions {
   /** Most tokens to generate; null for all there is room for. */
   maxTokens: number | null;
+  /** Whether `maxTokens` is a limit only, and an answer may be shorter for want of room. */
+  isLimitOnly?: boolean;
   /** Most tokens of the prompt to keep, -1 for what there is room for; null keeps all. */
   promptCut: number | null;
   /** Most tokens of prompt and answer together. */
@@ -90,10 +92,13 @@ export interface LengthOptions {
  */
 export function fitLengths(
   ids: readonly number[],
-  { maxTokens, promptCut, contextLength, param }: LengthOptions,
+  { maxTokens, isLimitOnly = false, promptCut, contextLength, param }: LengthOptions,
 ): { promptIds: readonly number[]; maxTokens: number } {
   const room = contextLength - (maxTokens ?? 1);
   const keptCount = promptCut === NO_LIMIT ? Math.max(1, room) : promptCut ?? ids.length;
   const promptIds = keptCount < ids.length ? ids.slice(-keptCount) : ids;
-  return { promptIds, maxTokens: roomFor(promptIds.length, maxTokens, { contextLength, param }) };
+  const asked = isLimitOnly && maxTokens !== null
+    ? Math.max(1, Math.min(maxTokens, contextLength - promptIds.length))
+    : maxTokens;
+  return { promptIds, maxTokens: roomFor(promptIds.length, asked, { contextLength, param }) };
 }

@@ -127,6 +127,9 @@ Deno.test("stop reasons are those of the protocol", async () => {
   assertEquals(await reasonOf({ max_tokens: 3 }), ["max_tokens", null]);
   assertEquals(await reasonOf({ stop_sequences: ["x", "two"] }), ["stop_sequence", "two"]);
   assertEquals(await reasonOf({ max_tokens: 3 }, 22), ["model_context_window_exceeded", null]);
+  // What clients ask for by default is often more than the whole context.
+  assertEquals(await reasonOf({ max_tokens: 64_000 }), ["end_turn", null]);
+  assertEquals(await reasonOf({ max_tokens: 64_000 }, 22), ["model_context_window_exceeded", null]);
 });
 
 Deno.test("tokens of a prompt are read from the cache, kept in it, or neither", async () => {
@@ -223,7 +226,7 @@ const REFUSED: [fields: Record<string, unknown>, status: number, type: string, s
     { messages: [{ role: "user", content: "x".repeat(7000) }] },
     400,
     "invalid_request_error",
-    "maximum context length",
+    "prompt is too long: 7017 tokens > 6000 maximum",
   ],
 ];
 
