@@ -74,6 +74,11 @@ function otherMethods(methods: readonly Method[]): Handler {
   return (context) => {
     context.header("Allow", allow);
     if (context.req.method === "OPTIONS") return context.body(null, 204);
+    if (context.req.header("Upgrade")?.toLowerCase() === "websocket") {
+      // Codex goes on over HTTP at once; any other status it tries again and again.
+      const message = `Cannot speak WebSocket at ${context.req.path}: send a POST with stream true`;
+      return answerFailure(new ApiError(426, message, { code: "upgrade_not_supported" }), context);
+    }
     const message = `Cannot serve ${context.req.method} ${context.req.path}: use ${
       methods.join(" or ")
     }`;

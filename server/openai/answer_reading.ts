@@ -45,9 +45,9 @@ export function answerReading(
     throw notSupported(reasoningLimit.param, "the model's chat template knows no thoughts");
   }
   const beginsInReasoning = reasoning !== null && endsInReasoning(prompt, reasoning);
-  const calls = toolUse && formFor(traits.calls, toolUse);
+  const calls = toolUse && formFor(traits.calls, toolUse, format);
   const grammar: GrammarSpec | null = toolUse && calls
-    ? callGrammar(calls, toolUse, traits)
+    ? callGrammar(calls, toolUse, { ...traits, otherwise: format })
     : format;
   const functions = toolUse?.tools ?? [];
   // Text that may be anything up to a call may hold thoughts too.

@@ -69,7 +69,7 @@ export interface ToolUse {
 
 /** What an answer must be. */
 export interface Structure {
-  /** The JSON that it must be; null for anything else. */
+  /** The JSON that it must be unless it is calls; null for anything else. */
   format: Extract<GrammarSpec, { type: "json_schema" }> | null;
   /** The field the grammar comes from. */
   param: string;
@@ -142,14 +142,12 @@ function schemaOf(format: Exclude<z.infer<typeof formatSchema>, { type: "text" }
 export function toStructure(body: Body): Structure {
   const toolUse = toToolUse(body);
   const asked = body.response_format ?? { type: "text" };
-  if (toolUse) {
-    if (asked.type !== "text") {
-      throw invalid("response_format", "it cannot be combined with tools; set tool_choice to none");
-    }
-    return { format: null, param: "tools", toolUse };
+  if (asked.type === "text") {
+    return { format: null, param: toolUse ? "tools" : "response_format", toolUse };
   }
-  if (asked.type === "text") return { format: null, param: "response_format", toolUse: null };
   const { schema, param } = schemaOf(asked);
   const format = { type: "json_schema" as const, schema: JSON.stringify(schema) };
-  return { format, param, toolUse: null };
+  // A refusal names the tool if it is one's schema that cannot be followed.
+  const isOfTools = toolUse?.callable.some(({ isStrict }) => isStrict) ?? false;
+  return { format, param: isOfTools ? "tools" : param, toolUse };
 }

@@ -24,6 +24,11 @@ export interface CallRule {
   isParallel: boolean;
 }
 
+/** A JSON value that an answer without calls must be. */
+export interface OtherAnswer {
+  schema: string;
+}
+
 type PatternForm = Extract<CallForm, JsonForm | NamedForm>;
 
 /** Whether a text says all of a call but its arguments, so that it can be written and held. */
@@ -38,23 +43,38 @@ function aroundArguments({ call }: CallPattern, name: string, id: string): [stri
   return [fill(before), fill(behind)];
 }
 
-/** The form in which calls are asked for: if they must come, one that grammars can hold. */
-export function formFor(form: CallForm, { isRequired }: CallRule): CallForm {
-  return isRequired && !hasPattern(form) ? HERMES : form;
+/** What calls begin with; null if they look like text until they are there. */
+function beginOf(form: PatternForm): string | null {
+  return form.kind === "named" ? form.open || form.begin : form.begin;
+}
+
+/**
+ * The form in which calls are asked for: if they must come, one that grammars can hold; if the
+ * answer is JSON where they do not, one that can be told from it.
+ */
+export function formFor(
+  form: CallForm,
+  { isRequired }: CallRule,
+  otherwise: OtherAnswer | null = null,
+): CallForm {
+  if (!isRequired && otherwise === null) return form;
+  if (!hasPattern(form)) return HERMES;
+  return !isRequired && beginOf(form) === null ? HERMES : form;
 }
 
 /** The grammar of an answer; null where the form of the model has none. */
 export function callGrammar(
   form: CallForm,
   { callable, isRequired, isParallel }: CallRule,
-  options: { idLength: number | null; isSingleCall: boolean },
+  options: { idLength: number | null; isSingleCall: boolean; otherwise?: OtherAnswer | null },
 ): Extract<GrammarSpec, { type: "tags" }> | null {
+  const { otherwise = null } = options;
   if (form.kind === "tagged" && !isRequired) {
     return taggedGrammar(form, callable, isParallel && !options.isSingleCall);
   }
   if (!hasPattern(form)) return null;
   // Without a mark of its own, a call looks like text until it is there.
-  const begin = form.kind === "named" ? form.open || form.begin : form.begin;
+  const begin = beginOf(form);
   if (begin === null && !isRequired) return null;
   const id = crypto.randomUUID().replaceAll("-", "").slice(0, options.idLength ?? 24);
   return {
@@ -66,9 +86,10 @@ export function callGrammar(
     }),
     open: form.open,
     close: form.close,
-    trigger: isRequired ? null : begin,
+    trigger: isRequired || otherwise ? null : begin,
     separator: form.separator,
     isRepeated: isParallel && !options.isSingleCall,
+    ...(otherwise && !isRequired ? { otherwise } : {}),
   };
 }
 

@@ -205,7 +205,12 @@ export function grammarText(spec: GrammarSpec): GrammarText {
   const more = repeat(sequence(text(separator), rule(CALLS)), 0, null);
   const calls = isRepeated ? sequence(rule(CALLS), more) : rule(CALLS);
   const root = sequence(text(open.slice(skipped)), calls, text(close));
-  if (trigger === null) return { text: withReasoning(grammar, root, spec), weakenings };
+  if (trigger === null) {
+    const other = spec.otherwise ? compilePart(grammar, spec.otherwise, "other") : null;
+    weakenings.push(...other?.weakenings ?? []);
+    const either = other === null ? root : choice(root, other.root);
+    return { text: withReasoning(grammar, either, spec), weakenings };
+  }
   const dispatch = { mark: trigger, isRepeated: false };
   return { text: finish(grammar, root, dispatch), weakenings };
 }

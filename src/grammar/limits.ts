@@ -31,7 +31,13 @@ export function bounded(spec: GrammarSpec): GrammarSpec {
     return { schema: isLong ? ANY_OBJECT : part.schema };
   };
   if (spec.type === "json_schema") return { ...spec, ...schemaOf(spec) };
-  return { ...spec, tags: spec.tags.map((tag) => ({ ...tag, ...schemaOf(tag) })) };
+  const tags = spec.tags.map((tag) => ({ ...tag, ...schemaOf(tag) }));
+  const { otherwise } = spec;
+  return {
+    ...spec,
+    tags,
+    ...(otherwise && { otherwise: { ...otherwise, ...schemaOf(otherwise) } }),
+  };
 }
 
 /** The same with any object in place of schemas that are not strict; null if there are none. */

@@ -12,22 +12,23 @@ export interface GrammarReasoning {
   close: string;
 }
 
+/** A value of a JSON schema. */
+export interface GrammarValue {
+  /** Written as JSON. */
+  schema: string;
+  /**
+   * True, the default: followed exactly, or refused; objects are closed unless the schema says
+   * otherwise. False: what a grammar cannot hold is left out, and objects are open as JSON Schema
+   * has it.
+   */
+  isStrict?: boolean;
+}
+
 /** What text an answer may be. */
 export type GrammarSpec =
   & { reasoning?: GrammarReasoning | null }
   & (
-    | {
-      /** A value of a JSON schema. */
-      type: "json_schema";
-      /** Written as JSON. */
-      schema: string;
-      /**
-       * True, the default: followed exactly, or refused; objects are closed unless the schema
-       * says otherwise. False: what a grammar cannot hold is left out, and objects are open as
-       * JSON Schema has it.
-       */
-      isStrict?: boolean;
-    }
+    | { type: "json_schema" } & GrammarValue
     | {
       /** Parts between given texts that hold values of JSON schemas. */
       type: "tags";
@@ -41,6 +42,8 @@ export type GrammarSpec =
       separator: string;
       /** Whether more than one part may come. */
       isRepeated: boolean;
+      /** A value that may come in the place of all parts; only without a trigger. */
+      otherwise?: GrammarValue | null;
     }
   );
 

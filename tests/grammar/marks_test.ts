@@ -77,6 +77,12 @@ const CASES: { what: string; spec: GrammarSpec; good: string[]; bad: string[] }[
     bad: ['{"f": 1}', '<calls>[{"f": 2}]</calls>', '<calls>[{"f": 1}', "text"],
   },
   {
+    what: "calls, or a value in their place",
+    spec: { ...CALLS, trigger: null, otherwise: JSON_SPEC },
+    good: ['{"a":1}', '<calls>[{"f": 1}]</calls>'],
+    bad: ['{"a":2}', '{"a":1}<calls>[{"f": 1}]</calls>', '<calls>[{"a":1}]</calls>', "so"],
+  },
+  {
     what: "calls stand in their marks, behind text",
     spec: { ...CALLS, trigger: "<calls>" },
     good: ["text", 'text <call <calls>[{"f": 1}, {"g": 2}]</calls>'],

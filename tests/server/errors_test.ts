@@ -138,6 +138,14 @@ Deno.test("an unknown path gets 404, a wrong method 405 that names the right one
   await wrong.body?.cancel();
 });
 
+Deno.test("a WebSocket is refused with 426, so that a client goes on over HTTP", async () => {
+  const { app } = harness(() => []);
+  const headers = { Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13" };
+  const refused = await app.request("/v1/responses", { headers });
+  const { error } = await refused.json();
+  assertEquals([refused.status, error.code], [426, "upgrade_not_supported"]);
+});
+
 Deno.test("while loading everything that needs the model gets 503, metrics answer", async () => {
   const state = new ServerState();
   const app = createApp({ state, modelId: "fake" });

@@ -101,7 +101,6 @@ const CASES: readonly Case[] = [
     { tools: [tool], tool_choice: { type: "function", function: { name: "g" } } },
     "tool_choice.function.name",
   ),
-  chat({ tools: [tool], response_format: { type: "json_object" } }, "response_format"),
   chat(
     { response_format: { type: "json_schema" } },
     "response_format.json_schema",

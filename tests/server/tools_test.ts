@@ -119,6 +119,40 @@ Deno.test("tool_choice none neither tells of tools nor asks for a form", async (
   assertEquals(prompt, "[user]hi[assistant]");
 });
 
+Deno.test("beside tools an answer without calls follows response_format, in every protocol", async () => {
+  const schema = { type: "object", properties: { a: { type: "null" } } };
+  const named = { name: "x", schema, strict: true };
+  const [{ function: { name, description, parameters } }] = tools;
+  const asked: [path: string, body: object][] = [
+    [CHAT, { messages, tools, response_format: { type: "json_schema", json_schema: named } }],
+    ["/v1/responses", {
+      input: "hi",
+      tools: [{ type: "function", name, description, parameters }],
+      text: { format: { type: "json_schema", ...named } },
+    }],
+    ["/v1/messages", {
+      model: "fake",
+      max_tokens: 50,
+      messages,
+      tools: [{ name, description, input_schema: parameters }],
+      output_config: { format: { type: "json_schema", schema } },
+    }],
+  ];
+  for (const [path, body] of asked) {
+    for (const said of ['{"a":null}', CALL]) {
+      const { post, engine } = harness(() => tokensOf(said), OPTIONS);
+      const response = await post(path, body);
+      const answer = await response.text();
+      assertEquals(response.status, 200, answer);
+      const { grammar } = engine.requests[0];
+      assert(grammar?.type === "tags" && grammar.otherwise);
+      assertEquals([grammar.trigger, JSON.parse(grammar.otherwise.schema)], [null, schema]);
+      assertEquals(answer.includes('{\\"a\\":null}'), said !== CALL);
+      assertEquals(/"tool_use"|"tool_calls"|"function_call"/.test(answer), said === CALL);
+    }
+  }
+});
+
 Deno.test("response_format asks for a schema, of completions too", async () => {
   const { post, engine } = harness(() => tokensOf("{}"));
   const schema = { type: "object", properties: { a: { type: "null" } } };
