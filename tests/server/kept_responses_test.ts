@@ -196,7 +196,7 @@ Deno.test("a request of Codex is answered, and says what it leaves out", () =>
     const response = await post(PATH, CODEX);
     assertEquals(response.status, 200);
     const warning = response.headers.get("X-PackKV-Warning") ?? "";
-    const left = ["web_search", "custom", "namespace", "local_shell_call", "reasoning.effort"];
+    const left = ["web_search", "custom", "local_shell_call", "reasoning.effort"];
     for (const part of [...left, "text.verbosity"]) assert(warning.includes(part), warning);
     assertMatch(await response.text(), /event: response\.completed/);
     const prompt = lastPrompt(engine);
@@ -211,6 +211,45 @@ Deno.test("a request of Codex is answered, and says what it leaves out", () =>
     assertMatch(prompt, /"apply_patch", "arguments": \{"input":"\*\*\* Begin"\}/);
     assert(!prompt.includes('"name":"apply_patch","description"'));
   }, ROOM));
+
+Deno.test("functions of namespaces are called by their two names, and their calls come back", () =>
+  withFakeServer(
+    (_, index) =>
+      tokensOf(
+        index > 0
+          ? "ok"
+          : '<tool_call>\n{"name": "mcp__files__read", "arguments": {"path": "a"}}\n</tool_call>',
+      ),
+    async ({ url, engine }) => {
+      const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+      const { type: _, ...read } = { ...time, name: "read" };
+      const tools: OpenAI.Responses.Tool[] = [{
+        type: "namespace",
+        name: "mcp__files",
+        description: "Files",
+        tools: [{ type: "function", ...read }, { type: "custom", name: "patch" }],
+      }];
+      const asked = { model: "fake", tools };
+      const { output } = await client.responses.create({ ...asked, input: "hi" });
+      const [call] = output;
+      assert(call.type === "function_call");
+      assertEquals([call.namespace, call.name], ["mcp__files", "read"]);
+      assertMatch(lastPrompt(engine), /"name":"mcp__files__read"/);
+      const result = { type: "function_call_output", call_id: call.call_id, output: "b" } as const;
+      await client.responses.create({ ...asked, input: [call, result] });
+      assertMatch(
+        lastPrompt(engine),
+        /<tool_call>\n\{"name": "mcp__files__read", .*\n<\/tool_call>/,
+      );
+      const chosen = { type: "function", namespace: "mcp__files", name: "read" } as const;
+      await client.responses.create({ ...asked, input: "hi", tool_choice: chosen });
+      const { grammar } = engine.requests.at(-1)!;
+      assertEquals(grammar?.type === "tags" && grammar.tags.map(({ name }) => name), [
+        "mcp__files__read",
+      ]);
+    },
+    ROOM,
+  ));
 
 Deno.test("allowed_tools restricts what may be called, not what is described", async () => {
   const { post, engine } = harness(() => tokensOf("ok"), ROOM);

@@ -31,6 +31,8 @@ const outputItem = z.discriminatedUnion("type", [
     id: z.string(),
     call_id: z.string(),
     name: z.string(),
+    /** Of a function that came in one. */
+    namespace: z.string().optional(),
     arguments: z.string(),
     status,
   }),

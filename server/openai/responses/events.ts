@@ -46,7 +46,9 @@ function toUsage(timings: GenerationTimings) {
 export async function* eventsOf(
   { request, spec, model, signal, watch, kept }: ResponseRun,
 ): AsyncGenerator<Event> {
-  const writer = new ItemWriter(model.tokenizer, request.sealsThoughts ? sealThoughts : null);
+  const { places, sealsThoughts } = request;
+  const seal = sealsThoughts ? sealThoughts : null;
+  const writer = new ItemWriter(model.tokenizer, { seal, places });
   const id = request.requestId === null ? newId("resp") : `resp_${request.requestId}`;
   const head = { id, object: "response", created_at: Math.floor(Date.now() / 1000) };
   const response = (status: string, rest: object) => ({

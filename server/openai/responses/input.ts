@@ -9,6 +9,7 @@ import { describePartType } from "../part_type.ts";
 import type { Message } from "../past_messages.ts";
 import { argumentsSchema, toArguments } from "../schema_messages.ts";
 import { notSupported } from "../unsupported.ts";
+import { joinedName } from "./namespaces.ts";
 
 const contentPart = z.object({
   type: z.enum(["input_text", "output_text", "text"], {
@@ -31,6 +32,7 @@ const callItem = z.object({
   type: z.literal("function_call"),
   call_id: z.string(),
   name: z.string(),
+  namespace: z.string().nullish(),
   arguments: argumentsSchema.nullish(),
 });
 
@@ -175,7 +177,11 @@ export function toMessages(input: Input, warnings: string[]): Message[] {
   for (const [index, item] of input.entries()) {
     switch (item.type) {
       case "function_call":
-        builder.call(item.call_id, item.name, toArguments(item.arguments));
+        builder.call(
+          item.call_id,
+          joinedName(item.namespace, item.name),
+          toArguments(item.arguments),
+        );
         break;
       case "custom_tool_call":
         builder.call(item.call_id, item.name, JSON.stringify({ input: item.input }));

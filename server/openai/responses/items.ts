@@ -7,6 +7,7 @@
 import type { Tokenizer } from "../../../src/tokenizer/types.ts";
 import type { GenerationPiece, ToolCallPiece } from "../generation/pieces.ts";
 import { toChatLogprobs } from "../logprob_alignment.ts";
+import { nameFields, type PlacedName } from "./namespaces.ts";
 
 /** An output item, as clients read it. */
 export type Item = Record<string, unknown> & {
@@ -29,14 +30,25 @@ export class ItemWriter {
   readonly items: Item[] = [];
   readonly #tokenizer: Tokenizer;
   readonly #seal: ((text: string) => string) | null;
+  readonly #places: ReadonlyMap<string, PlacedName>;
   #text = "";
   /** Of the tokens of the text. */
   #logprobs: object[] = [];
 
-  /** @param seal Writes thoughts for the client to send back; null for not at all. */
-  constructor(tokenizer: Tokenizer, seal: ((text: string) => string) | null) {
+  /**
+   * @param options `seal` writes thoughts for the client to send back, null for not at all;
+   * `places` has what clients call functions of namespaces.
+   */
+  constructor(
+    tokenizer: Tokenizer,
+    { seal, places }: {
+      seal: ((text: string) => string) | null;
+      places: ReadonlyMap<string, PlacedName>;
+    },
+  ) {
     this.#tokenizer = tokenizer;
     this.#seal = seal;
+    this.#places = places;
   }
 
   get #last(): Item | undefined {
@@ -70,7 +82,7 @@ export class ItemWriter {
         type: "function_call",
         id: newId("fc"),
         call_id: piece.id,
-        name: piece.name,
+        ...nameFields(piece.name, this.#places),
         arguments: "",
         status: "in_progress",
       });

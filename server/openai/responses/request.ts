@@ -15,6 +15,7 @@ import { type Structure, TOOL_COUNT_MAX, toStructure } from "../structured.ts";
 import { notSupported, refuseUnsupported } from "../unsupported.ts";
 import { inputSchema, toMessages } from "./input.ts";
 import type { KeptResponses } from "./kept.ts";
+import { joinedName, type PlacedName } from "./namespaces.ts";
 
 const format = z.discriminatedUnion("type", [
   z.object({ type: z.literal("text") }),
@@ -36,9 +37,17 @@ const functionTool = z.object({
   strict: z.boolean().nullish(),
 });
 
+/** Functions under one name: those that clients have from servers of MCP. */
+const namespaceTool = z.object({
+  type: z.literal("namespace"),
+  name: z.string(),
+  description: z.string().nullish(),
+  tools: z.array(z.union([functionTool, z.looseObject({ type: z.string() })])),
+});
+
 /** Tools that run on other servers, or whose calls are no JSON: they are left out. */
 const foreignTool = z.looseObject({
-  type: z.string().refine((type) => type !== "function"),
+  type: z.string().refine((type) => type !== "function" && type !== "namespace"),
   name: z.string().nullish(),
 });
 
@@ -46,8 +55,15 @@ const foreignTool = z.looseObject({
 const choiceSchema = z.object({
   type: z.string(),
   name: z.string().nullish(),
+  namespace: z.string().nullish(),
   mode: z.enum(["auto", "required"]).nullish(),
-  tools: z.array(z.looseObject({ type: z.string(), name: z.string().nullish() })).nullish(),
+  tools: z.array(
+    z.looseObject({
+      type: z.string(),
+      name: z.string().nullish(),
+      namespace: z.string().nullish(),
+    }),
+  ).nullish(),
 });
 
 const { n: _, stream_options: __, return_progress: ___, ...sampling } = commonFields;
@@ -67,7 +83,7 @@ export const responsesSchema = z.object({
   include: z.array(z.string()).nullish(),
   top_logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
   reasoning: z.object({ effort: z.string().nullish(), summary: z.string().nullish() }).nullish(),
-  tools: z.array(z.union([functionTool, foreignTool])).max(TOOL_COUNT_MAX).nullish(),
+  tools: z.array(z.union([functionTool, namespaceTool, foreignTool])).max(TOOL_COUNT_MAX).nullish(),
   tool_choice: z.union([z.enum(["none", "auto", "required"]), choiceSchema]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   text: z.object({ format: format.nullish(), verbosity: z.string().nullish() }).nullish(),
@@ -84,6 +100,8 @@ type Body = z.infer<typeof responsesSchema>;
 export interface ResponsesRequest extends ConversationRequest {
   /** What the answer repeats of the request. */
   echoed: Record<string, unknown>;
+  /** What clients call the functions of namespaces, by their names for the model. */
+  places: ReadonlyMap<string, PlacedName>;
   /** Whether the answer is kept. */
   isKept: boolean;
   /** Whether thoughts come sealed too, for the client to send back. */
@@ -94,14 +112,43 @@ export interface ResponsesRequest extends ConversationRequest {
 
 type Choice = z.infer<typeof choiceSchema>;
 
-function isFunction(tool: { type: string }): tool is z.infer<typeof functionTool> {
+type FunctionTool = z.infer<typeof functionTool>;
+
+function isFunction(tool: { type: string }): tool is FunctionTool {
   return tool.type === "function";
+}
+
+/** The functions of a request, those of namespaces under their joined names, and their places. */
+function functionsOf(
+  tools: NonNullable<Body["tools"]>,
+  warnings: string[],
+): { functions: FunctionTool[]; places: Map<string, PlacedName> } {
+  const places = new Map<string, PlacedName>();
+  const functions = tools.flatMap((tool): FunctionTool[] => {
+    if (isFunction(tool)) return [tool];
+    if (tool.type !== "namespace") {
+      warnings.push(`tools of type ${tool.type} are left out`);
+      return [];
+    }
+    const { name: namespace, tools: members } = tool as z.infer<typeof namespaceTool>;
+    return members.flatMap((member) => {
+      if (!isFunction(member)) {
+        warnings.push(`tools of type ${member.type} are left out`);
+        return [];
+      }
+      const name = joinedName(namespace, member.name);
+      places.set(name, { namespace, name: member.name });
+      return [{ ...member, name }];
+    });
+  });
+  return { functions, places };
 }
 
 /** @throws {ApiError} 400 for a tool that must be called and that nobody runs here. */
 function toChoice(choice: Choice, param: string): Parameters<typeof toStructure>[0]["tool_choice"] {
   if (choice.type === "function") {
-    return { type: "function", function: { name: choice.name ?? "" } };
+    const name = joinedName(choice.namespace, choice.name ?? "");
+    return { type: "function", function: { name } };
   }
   if (choice.type === "allowed_tools") return choice.mode ?? "auto";
   throw notSupported(param, `tools of type ${JSON.stringify(choice.type)} do not run here`);
@@ -111,21 +158,19 @@ function toChoice(choice: Choice, param: string): Parameters<typeof toStructure>
 function restricted(structure: Structure, choice: Choice): Structure {
   const { toolUse } = structure;
   if (choice.type !== "allowed_tools" || toolUse === null) return structure;
-  const names = (choice.tools ?? []).map(({ name }) => name);
+  const names = (choice.tools ?? []).map(({ name, namespace }) =>
+    joinedName(namespace, name ?? "")
+  );
   const callable = toolUse.callable.filter(({ name }) => names.includes(name));
   if (callable.length === 0) throw notSupported("tool_choice.tools", "none of them runs here");
   return { ...structure, toolUse: { ...toolUse, callable } };
 }
 
-function structureOf(body: Body, warnings: string[]): Structure {
+function structureOf(body: Body, functions: readonly FunctionTool[]): Structure {
   const choice = body.tool_choice ?? "auto";
   const asked = body.text?.format ?? { type: "text" as const };
-  const tools = body.tools ?? [];
-  for (const tool of tools) {
-    if (!isFunction(tool)) warnings.push(`tools of type ${tool.type} are left out`);
-  }
   const structure = toStructure({
-    tools: tools.filter(isFunction).map(({ type, ...definition }) => {
+    tools: functions.map(({ type, ...definition }) => {
       return { type, function: definition };
     }),
     tool_choice: typeof choice === "object" ? toChoice(choice, "tool_choice") : choice,
@@ -197,7 +242,8 @@ export function parseResponsesRequest(body: unknown, kept: KeptResponses): Respo
   const warnings: string[] = [];
   checkParts(parsed, warnings);
   refuseUnsupported(body, HONOURED);
-  const structure = structureOf(parsed, warnings);
+  const { functions, places } = functionsOf(parsed.tools ?? [], warnings);
+  const structure = structureOf(parsed, functions);
   const { max_output_tokens, instructions, previous_response_id: previousId } = parsed;
   const maxTokens = toTokenLimit({ max_output_tokens }, null);
   const isKept = parsed.store ?? true;
@@ -223,6 +269,7 @@ export function parseResponsesRequest(body: unknown, kept: KeptResponses): Respo
     reasoningLimit: null,
     structure,
     echoed: echoOf(parsed, maxTokens, isKept),
+    places,
     isKept,
     sealsThoughts: parsed.include?.includes(ENCRYPTED_REASONING) ?? false,
     warnings,
