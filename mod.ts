@@ -25,6 +25,7 @@ export type {
   GrammarReasoning,
   GrammarSpec,
   GrammarTag,
+  GrammarValue,
   KeptPrompt,
   LayerBytes,
   LogitAdjustments,

@@ -22,7 +22,13 @@ import type { BlockEvent } from "../scheduler/block_events.ts";
 import type { EvictionOrder } from "../scheduler/retention.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 
-export type { GrammarReasoning, GrammarSpec, GrammarTag, MemberMarks } from "../grammar/types.ts";
+export type {
+  GrammarReasoning,
+  GrammarSpec,
+  GrammarTag,
+  GrammarValue,
+  MemberMarks,
+} from "../grammar/types.ts";
 export type {
   LogitAdjustments,
   SamplingOptions,
