@@ -24,7 +24,7 @@ export interface ConversationRequest extends CommonRequest {
   structure: Structure;
   /** Null: as many as the context has room for. */
   maxTokens: number | null;
-  /** Whether an answer may be shorter than `maxTokens` for want of room; no if left out. */
+  /** Whether `maxTokens` is a limit only, as of {@link fitLengths}; no if left out. */
   isLimitOnly?: boolean;
   /** Whether its blocks are kept before those of others; as they are if left out. */
   pins?: boolean | null;

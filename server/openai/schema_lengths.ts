@@ -75,7 +75,7 @@ export function toReasoningLimit(body: ReasoningLimits): ReasoningLimit | null {
 export interface LengthOptions {
   /** Most tokens to generate; null for all there is room for. */
   maxTokens: number | null;
-  /** Whether `maxTokens` is a limit only, and an answer may be shorter for want of room. */
+  /** Whether `maxTokens` is a limit only: where there is less room, the answer is shorter. */
   isLimitOnly?: boolean;
   /** Most tokens of the prompt to keep, -1 for what there is room for; null keeps all. */
   promptCut: number | null;

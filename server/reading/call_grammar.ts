@@ -50,7 +50,7 @@ function beginOf(form: PatternForm): string | null {
 
 /**
  * The form in which calls are asked for: if they must come, one that grammars can hold; if the
- * answer is JSON where they do not, one that can be told from it.
+ * answer is JSON where they do not, one that cannot be mistaken for it.
  */
 export function formFor(
   form: CallForm,
