@@ -3,17 +3,16 @@
 import { assert, assertEquals } from "@std/assert";
 import type { BlockEvent } from "../../src/engine/types.ts";
 import { collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import { eventually } from "../support/waiting.ts";
 
 const PROMPT = tinyPrompt(400, 1);
 /** Whole blocks of it that are sealed behind its window. */
 const SEALED_COUNT = 4;
 
-/** Waits until no event has come for 150 ms. */
-async function settled(events: readonly BlockEvent[]): Promise<void> {
-  for (let count = -1; count !== events.length;) {
-    count = events.length;
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
+/** Waits until that many blocks have come to the disk, the last of places. */
+function written(events: readonly BlockEvent[], count: number): Promise<void> {
+  const isOnDisk = ({ type, medium }: BlockEvent) => type === "stored" && medium === "disk";
+  return eventually(() => events.filter(isOnDisk).length >= count);
 }
 
 Deno.test("an engine reports the blocks of a prompt on the device, the host and the disk", async () => {
@@ -24,14 +23,14 @@ Deno.test("an engine reports the blocks of a prompt on the device, the host and 
   try {
     await withTinyEngine(options, async (engine) => {
       await collectIds(engine, { promptIds: PROMPT, maxTokens: 2, ignoreEos: true });
-      await settled(events);
+      await written(events, SEALED_COUNT);
       for (const medium of ["gpu", "cpu", "disk"] as const) {
         const stored = events.flatMap((event) =>
           event.type === "stored" && event.medium === medium ? [event] : []
         );
         // Written beside each other, so they may come in another order.
         stored.sort((a, b) => PROMPT.indexOf(a.tokenIds[0]) - PROMPT.indexOf(b.tokenIds[0]));
-        assert(stored.length >= SEALED_COUNT, `${stored.length} on ${medium}`);
+        assertEquals(stored.length, SEALED_COUNT, medium);
         const byName = new Map(stored.map((event) => [event.name, event]));
         const last = stored.find(({ name }) => !stored.some((each) => each.parentName === name))!;
         let tokenIds: number[] = [];
@@ -43,8 +42,13 @@ Deno.test("an engine reports the blocks of a prompt on the device, the host and 
       }
       const count = events.length;
       await collectIds(engine, { promptIds: PROMPT, maxTokens: 2, cacheSalt: "of one user" });
-      await settled(events);
-      assertEquals(events.length, count, "blocks with a salt are for those who have it");
+      // Another prompt's blocks are reported, and nothing before them.
+      const other = tinyPrompt(400, 2);
+      await collectIds(engine, { promptIds: other, maxTokens: 2, ignoreEos: true });
+      await written(events, 2 * SEALED_COUNT);
+      const later = events.slice(count).flatMap((event) => event.type === "stored" ? [event] : []);
+      assertEquals(later.length, 3 * SEALED_COUNT, "blocks with a salt are for those who have it");
+      for (const { tokenIds } of later) assert(other.join().includes(tokenIds.join()));
     });
   } finally {
     await Deno.remove(diskFolder, { recursive: true });
@@ -64,7 +68,7 @@ Deno.test("an engine reports which blocks others pushed out, and each as often a
     for (let seed = 1; seed <= 6; seed++) {
       await collectIds(engine, { promptIds: tinyPrompt(400, seed), maxTokens: 2, ignoreEos: true });
     }
-    await settled(events);
+    await eventually(() => events.some(({ type }) => type === "removed"));
   });
   const there = new Set<string>();
   for (const { type, name } of events) {

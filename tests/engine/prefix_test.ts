@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
 import { collectEvents, collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import { eventually } from "../support/waiting.ts";
 
 /** Steps so fine that a bit more or less in a block shows in the text. */
 const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
@@ -136,11 +137,7 @@ Deno.test("a next turn finds its answer in the cache, and gives the text that it
   withTinyEngine({ ...MODEL, profile: FINE }, async (engine) => {
     const first = { ...ask(document, 1), maxTokens: 150, isContinued: true };
     const answer = await collectIds(engine, first);
-    const isReread = async () => (await engine.stats()).rereadTokenCount >= 960 + 1 - 832;
-    const endMs = performance.now() + 20_000;
-    while (!await isReread() && performance.now() < endMs) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await eventually(async () => (await engine.stats()).rereadTokenCount >= 960 + 1 - 832);
     const next = ask([...first.promptIds, ...answer], 2);
     const events = await collectEvents(engine, next);
     const finish = events.at(-1)!;

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert"
 import { createEngine } from "../../src/engine/client.ts";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
 import { collectEvents, collectIds, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import { eventually } from "../support/waiting.ts";
 
 const MODEL = { contextLength: 2048 };
 const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
@@ -39,15 +40,6 @@ async function withEngine<T>(
   }
 }
 
-/** Polls until `isReached`; fails after 10 s. */
-async function until(isReached: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    if (await isReached()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error("the state is reached within 10 s");
-}
-
 for (const profile of [FINE, { name: "exact" as const }, { name: "int8" as const }]) {
   Deno.test(`blocks given up on the device are read back from the host, bit for bit (${profile.name})`, () =>
     withTinyModel(MODEL, async (path) => {
@@ -63,7 +55,7 @@ for (const profile of [FINE, { name: "exact" as const }, { name: "int8" as const
         async (engine) => {
           await run(engine, request(1));
           for (const seed of [2, 3, 4]) await run(engine, request(seed));
-          await until(async () => (await engine.stats()).hostBytes > 2 ** 20);
+          await eventually(async () => (await engine.stats()).hostBytes > 2 ** 20);
           const again = await run(engine, request(1));
           assertEquals(again.cached, 768);
           assertEquals(again.ids, without.ids);

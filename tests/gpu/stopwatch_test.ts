@@ -45,7 +45,10 @@ Deno.test("Stopwatch measures what is encoded in its spans, no longer than it to
     return spans;
   };
   await measure([1, 1]);
-  const [long, short] = await measure([64, 1]);
+  // The shortest of several: another program may take the cores during one.
+  const all: number[][] = [];
+  for (let turn = 0; turn < 5; turn++) all.push(await measure([64, 1]));
+  const [long, short] = [0, 1].map((span) => Math.min(...all.map((spans) => spans[span])));
   assert(long > 4 * short && short > 0, `${long} and ${short} s`);
   stopwatch.destroy();
   readBack.destroy();

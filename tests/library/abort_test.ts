@@ -2,8 +2,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Engine, EngineError, type GenerateEvent } from "../../mod.ts";
 import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
 
-const LONG = { promptIds: tinyPrompt(300, 1), maxTokens: 1000, ignoreEos: true };
-const OPTIONS = { model: { contextLength: 2048 }, sequenceCountMax: 1 };
+/** So long that it is over before it is aborted on no machine. */
+const LONG = { promptIds: tinyPrompt(300, 1), maxTokens: 16_000, ignoreEos: true };
+const OPTIONS = { model: { contextLength: 16_384 }, sequenceCountMax: 1 };
 
 /** A generation whose events are taken one by one. */
 function start(engine: Engine, request = LONG) {

@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { measureLoad } from "../../server/measure/load/measure.ts";
 import type { Workload } from "../../server/measure/load/plan.ts";
 import { startServer } from "../../server/serve.ts";
-import { eventually, harness } from "../server/harness.ts";
+import { harness } from "../server/harness.ts";
+import { eventually } from "../support/waiting.ts";
 import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
 
 const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
-import { eventually } from "../server/harness.ts";
+import { eventually } from "../support/waiting.ts";
 import { ask, lastAnswer, pageTest, visit } from "./browser.ts";
 
 const ANSWER = `# A plan

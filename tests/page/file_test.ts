@@ -1,4 +1,4 @@
-import { eventually } from "../server/harness.ts";
+import { eventually } from "../support/waiting.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { Browser } from "playwright-core";

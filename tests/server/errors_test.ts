@@ -3,6 +3,7 @@ import { createApp } from "../../server/app.ts";
 import { ServerState } from "../../server/state.ts";
 import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
 import { type FakeStep, tokensOf } from "../support/fake_engine.ts";
+import { eventually } from "../support/waiting.ts";
 import { framesOf, harness, poster } from "./harness.ts";
 
 const CHAT = "/v1/chat/completions";
@@ -79,8 +80,8 @@ Deno.test("one refused generation of n gives an error answer and ends the others
   const response = await post(CHAT, { messages, n: 3, stream: true });
   assertEquals(response.status, 429);
   await response.body?.cancel();
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  assertEquals([engine.activeCount, engine.abortedCount], [0, 2]);
+  await eventually(() => engine.activeCount === 0);
+  assertEquals(engine.abortedCount, 2);
 });
 
 Deno.test("a failure after the stream began is an error frame, and no [DONE]", async () => {

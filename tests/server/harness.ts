@@ -55,11 +55,3 @@ export function framesOf(text: string): any[] {
   return text.split("\n\n").filter((frame) => frame.startsWith("data: {"))
     .map((frame) => JSON.parse(frame.slice("data: ".length)));
 }
-
-/** Waits until `condition` holds, at most two seconds. */
-export async function eventually(condition: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 200 && !condition(); attempt++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  if (!condition()) throw new Error(`Condition never held: ${condition}`);
-}

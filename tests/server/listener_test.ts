@@ -1,6 +1,7 @@
 /** How long the server listens, and how long it keeps a connection. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { eventually } from "../support/waiting.ts";
 import { rawRequest } from "./raw_http.ts";
 import { withServer } from "./serve_app.ts";
 
@@ -29,11 +30,16 @@ async function startLimited() {
   return { url, child, output };
 }
 
+/** Files and sockets that a process has open. */
+function descriptorCount(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
 /** Status of `/health` by a new connection; null if there is no answer in time. */
 async function health(url: string): Promise<number | null> {
   using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
   try {
-    const signal = AbortSignal.timeout(1000);
+    const signal = AbortSignal.timeout(5000);
     const response = await fetch(`${url}/health`, { client, signal });
     await response.body?.cancel();
     return response.status;
@@ -50,12 +56,10 @@ Deno.test("a server that ran out of file descriptors answers again once there ar
       assertEquals(await health(url), 200);
       const connections: Deno.Conn[] = [];
       for (let index = 0; index < CONNECTION_COUNT; index++) connections.push(await connect(url));
+      await eventually(() => descriptorCount(child.pid) >= DESCRIPTOR_COUNT - 1);
       await wait(500);
       for (const connection of connections) connection.close();
-      const endMs = performance.now() + 20_000;
-      let status: number | null = null;
-      while (status === null && performance.now() < endMs) status = await health(url);
-      assertEquals(status, 200);
+      await eventually(async () => await health(url) === 200);
     }
   } finally {
     child.kill("SIGINT");
@@ -90,6 +94,7 @@ Deno.test("an idle connection ends after the time that is set", () =>
     const startMs = performance.now();
     assertEquals(await connection.read(buffer), null);
     const tookMs = performance.now() - startMs;
-    assert(tookMs > 900 && tookMs < 5000, `${tookMs} ms`);
+    // 75 s if nothing is set.
+    assert(tookMs > 900 && tookMs < 30_000, `${tookMs} ms`);
     connection.close();
   }, { keepAliveMs: 1000 }));

@@ -10,16 +10,27 @@ async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
 }
 
 Deno.test("mergeConcurrent() yields values as they come, each source's in order", async () => {
-  async function* ticks(name: string, delaysMs: number[]) {
-    for (const [index, delayMs] of delaysMs.entries()) {
-      await wait(delayMs);
-      yield `${name}${index}`;
+  const gates = ["a0", "b0", "b1", "a1"].map((name) => ({
+    name,
+    ...Promise.withResolvers<void>(),
+  }));
+  async function* source(name: string) {
+    for (const gate of gates.filter((gate) => gate.name.startsWith(name))) {
+      await gate.promise;
+      yield gate.name;
     }
   }
-  const merged = mergeConcurrent([() => ticks("a", [0, 60]), () => ticks("b", [20, 10])], 2);
-  const values = await collect(merged);
+  const values: { sourceIndex: number; value: string }[] = [];
+  const merged = mergeConcurrent([() => source("a"), () => source("b")], 2)[Symbol.asyncIterator]();
+  for (const gate of gates) {
+    const next = merged.next();
+    await wait(0); // until nothing but the gate is waited for
+    gate.resolve();
+    values.push((await next).value);
+  }
   assertEquals(values.map(({ value }) => value), ["a0", "b0", "b1", "a1"]);
   assertEquals(values.map(({ sourceIndex }) => sourceIndex), [0, 1, 1, 0]);
+  assertEquals((await merged.next()).done, true);
 });
 
 Deno.test("mergeConcurrent() opens no more sources than asked, and all in the end", async () => {

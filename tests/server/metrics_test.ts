@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import { tokensOf } from "../support/fake_engine.ts";
-import { eventually, harness } from "./harness.ts";
+import { eventually } from "../support/waiting.ts";
+import { harness } from "./harness.ts";
 
 const CHAT = "/v1/chat/completions";
 const messages = [{ role: "user", content: "hi" }];
@@ -118,12 +119,9 @@ Deno.test("GET /metrics counts aborted and failed requests apart", async () => {
   assertEquals(await sample(app, `packkv:request_errors_total{code="queue_full"`), 1);
   const streamed = await post(CHAT, { messages, stream: true });
   await streamed.body!.cancel();
-  let aborts = 0;
-  for (let attempt = 0; attempt < 50 && aborts === 0; attempt++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    aborts = await sample(app, `vllm:request_success_total{finished_reason="abort"`);
-  }
-  assertEquals(aborts, 1);
+  const aborts = () => sample(app, `vllm:request_success_total{finished_reason="abort"`);
+  await eventually(async () => await aborts() > 0);
+  assertEquals(await aborts(), 1);
 });
 
 Deno.test("GET /metrics keeps the last numbers if the engine failed", async () => {

@@ -7,7 +7,8 @@ import type { ModelSource } from "../../server/models/seat.ts";
 import { ServerState } from "../../server/state.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { FakeEngine, fakeModel, type FakeScript, tokensOf } from "../support/fake_engine.ts";
-import { eventually, framesOf, poster } from "./harness.ts";
+import { eventually } from "../support/waiting.ts";
+import { framesOf, poster } from "./harness.ts";
 
 const ENDLESS = new AbortController().signal;
 /** Of every fake engine. */

@@ -6,7 +6,8 @@ import { startServer } from "../../server/serve.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { AnswerCheck } from "../support/answer_check.ts";
 import { type FakeScript, tokensOf } from "../support/fake_engine.ts";
-import { eventually, harness, type HarnessOptions } from "./harness.ts";
+import { eventually } from "../support/waiting.ts";
+import { harness, type HarnessOptions } from "./harness.ts";
 
 const AUTHORIZED = { headers: { Authorization: "Bearer secret" } };
 const messages = [{ role: "user" as const, content: "hi" }];

@@ -2,13 +2,14 @@
  * The whole product on the real model: engine in its worker, app on a socket, the official client.
  */
 
-import { assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import OpenAI from "openai";
 import { createApp } from "../../server/app.ts";
 import { loadServedModel } from "../../server/cli/load_model.ts";
 import { startServer } from "../../server/serve.ts";
 import { ServerState } from "../../server/state.ts";
 import { defaultModelPath } from "../support/default_model.ts";
+import { eventually } from "../support/waiting.ts";
 
 const MODEL_ID = "SmolLM2-135M-Instruct";
 
@@ -79,14 +80,13 @@ Deno.test("the openai client talks to the real model over a socket", async (t) =
 
   await t.step("it ends the sequence of a client that goes away", async () => {
     const request = { model: MODEL_ID, prompt: "a", max_tokens: 900, stream: true as const };
+    const { generatedTokenCount: before } = await model.engine.stats();
     const stream = await client.completions.create(request);
     for await (const _ of stream) break;
     stream.controller.abort();
-    const runningCount = async () => (await model.engine.stats()).runningSequenceCount;
-    for (let attempt = 0; attempt < 100 && await runningCount() > 0; attempt++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    assertEquals(await runningCount(), 0);
+    await eventually(async () => (await model.engine.stats()).runningSequenceCount === 0);
+    const count = (await model.engine.stats()).generatedTokenCount - before;
+    assert(count < request.max_tokens, `${count} tokens`);
   });
 
   await server.stop();

@@ -1,6 +1,7 @@
 /**
  * The engine's GPU worker on a device that can be made to fail: the query of this module's address
- * names the moment (`load`), messages on the channel `device failure` name the failure.
+ * names the moment (`load`), messages on the channel `device failure` name the failure, or a file
+ * that holds the worker up as long as it is there.
  */
 
 import "../../src/engine/worker.ts";
@@ -29,15 +30,24 @@ function failValidation(): void {
   device!.queue.writeBuffer(buffer, 16, new Uint32Array(4));
 }
 
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
 const failures = new BroadcastChannel("device failure");
 failures.onmessage = ({ data }) => {
   failures.close();
   if (data === "lost") device!.destroy();
   else if (data === "validation") failValidation();
-  else if (data === "exception") {
-    // Long enough for messages to come that are never answered.
-    const endMs = performance.now() + 100;
-    while (performance.now() < endMs);
+  else if (data === "exception") throw new Error("made to fail");
+  else {
+    // A file: made here, and gone once messages have come that are never to be answered.
+    Deno.writeTextFileSync(data, "");
+    while (exists(data));
     throw new Error("made to fail");
   }
 };

@@ -20,6 +20,7 @@ import type {
 import type { ChatTemplate, Tokenizer } from "../../src/tokenizer/types.ts";
 import { directPromptReader } from "../../src/tokenizer/prompt_reader.ts";
 import type { ServedModel } from "../../server/state.ts";
+import { GIVE_UP_MS } from "./waiting.ts";
 
 /** Id of the fake's end token; ids below 256 are bytes. */
 export const FAKE_EOS_ID = 256;
@@ -31,10 +32,19 @@ const QUEUE_MS = 1;
 const CONTROL_NAMES = ["<|end|>", "<|c|>"];
 
 /**
- * What the fake does next: give a token, tell that so much of the prompt is processed, wait, fail,
- * or give nothing until it is aborted.
+ * What the fake does next: give a token, tell that so much of the prompt is processed, wait for a
+ * time or a promise, fail, or give nothing until it is aborted.
  */
-export type FakeStep = number | { prefilledCount: number } | { waitMs: number } | Error | "hang";
+export type FakeStep =
+  | number
+  | { prefilledCount: number }
+  | { waitMs: number }
+  | { until: Promise<void> }
+  | Error
+  | "hang";
+
+/** Longer than a test may wait for anything. */
+const HANG_MS = 2 * GIVE_UP_MS;
 
 /** The steps of one generation; steps before the first token come before its `prefill` event. */
 export type FakeScript = (request: GenerateRequest, callIndex: number) => readonly FakeStep[];
@@ -189,13 +199,14 @@ export class FakeEngine implements Engine {
     }
     for (const step of steps) {
       if (step instanceof Error) throw step;
-      if (step === "hang") await delay(60_000, signal);
+      if (step === "hang") await delay(HANG_MS, signal);
       else if (typeof step === "object" && "prefilledCount" in step) {
         const { cachedTokenCount } = this;
         const processedTokenCount = step.prefilledCount;
         const counts = { processedTokenCount, promptTokenCount, cachedTokenCount };
         yield { type: "prefill", ...counts, queueMs: QUEUE_MS };
-      } else if (typeof step === "object") await delay(step.waitMs, signal);
+      } else if (typeof step === "object" && "until" in step) await step.until;
+      else if (typeof step === "object") await delay(step.waitMs, signal);
       else {
         await delay(0, signal);
         if (!isPrefilled) {

@@ -13,6 +13,7 @@ import type {
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { seededRandom } from "./numeric.ts";
 import { type TinyModelOptions, writeTinyModel } from "./tiny_model.ts";
+import { eventually } from "./waiting.ts";
 
 /** Runs `body` with a tiny model's path, and deletes the file and what loading measured of it. */
 export async function withTinyModel(
@@ -69,16 +70,13 @@ export function tinyPrompt(count: number, seed: number): number[] {
   return Array.from({ length: count }, () => 3 + Math.floor(random() * 256));
 }
 
-/**
- * Polls until no sequence runs or waits and the cache is empty; the stats then. Fails after 5 s.
- */
+/** Polls until no sequence runs or waits and the cache is empty; the stats then. */
 export async function idleStats(engine: Engine): Promise<EngineStats> {
-  const endMs = performance.now() + 5000;
-  while (performance.now() < endMs) {
-    const stats = await engine.stats();
+  let stats = await engine.stats();
+  await eventually(async () => {
+    stats = await engine.stats();
     const liveCount = stats.runningSequenceCount + stats.waitingSequenceCount;
-    if (liveCount === 0 && stats.cacheUsage === 0) return stats;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error("sequences or their blocks are still there after 5 s");
+    return liveCount === 0 && stats.cacheUsage === 0;
+  });
+  return stats;
 }
