@@ -12,7 +12,14 @@ import { ensureTestPackages } from "../setup/packages.ts";
 import { SetupError } from "../setup/setup_error.ts";
 import type { Command } from "./command.ts";
 import { listTestFiles, testGroups, testJobCount } from "./test_groups.ts";
-import { runGroups, runTests, type StartTests, sumCounts, testFailures } from "./test_process.ts";
+import {
+  checkTypes,
+  runGroups,
+  runTests,
+  type StartTests,
+  sumCounts,
+  testFailures,
+} from "./test_process.ts";
 import { describeCounts, reaches, testArguments } from "./test_runner.ts";
 
 /** The command. */
@@ -45,7 +52,7 @@ async function test(args: readonly string[]): Promise<number> {
   const passed = passedOn(args, testFolder);
   const browser = reaches(passed, resolve(testFolder, "page")) ? await ensureBrowser(say) : null;
   const packages = await ensureTestPackages(root);
-  const start = testStarter(root, packages, {
+  const start = denoStarter(root, packages, {
     REQUIRE_ADAPTER: "1",
     PACKKV_MODEL: resolve(modelPath),
     ...(browser === null ? {} : { PACKKV_TEST_BROWSER: browser }),
@@ -54,8 +61,8 @@ async function test(args: readonly string[]): Promise<number> {
   return args.length === 0 ? await runAll(testFolder, start) : await runGiven(passed, start);
 }
 
-async function runGiven(args: readonly string[], start: StartTests): Promise<number> {
-  const { code, counts } = await runTests(start(args));
+async function runGiven(args: readonly string[], start: StartDeno): Promise<number> {
+  const { code, counts } = await runTests(start("test", args));
   if (counts === null) {
     if (code === 0) return 0; // such as --help
     throw new SetupError(`Cannot run the tests: the runner ended with code ${code} before any ran`);
@@ -65,14 +72,17 @@ async function runGiven(args: readonly string[], start: StartTests): Promise<num
 }
 
 /** All tests, with as many runners as there are cores. */
-async function runAll(testFolder: string, start: StartTests): Promise<number> {
+async function runAll(testFolder: string, start: StartDeno): Promise<number> {
   const { beside, alone } = testGroups(listTestFiles(testFolder));
   const inFolder = (files: readonly string[]) => files.map((file) => resolve(testFolder, file));
   const jobCount = testJobCount(navigator.hardwareConcurrency);
-  const runs = await runGroups(beside.map(inFolder), jobCount, start);
-  runs.push(...await runGroups([inFolder(alone)], 1, start));
+  // Once for all: each runner would check the product again, for longer than many tests take.
+  const types = checkTypes(start("check", [testFolder]));
+  const startTests: StartTests = (files) => start("test", ["--no-check", ...files]);
+  const runs = await runGroups(beside.map(inFolder), jobCount, startTests);
+  runs.push(...await runGroups([inFolder(alone)], 1, startTests));
   // Said again at the end, where they are found.
-  const failures = runs.map(testFailures);
+  const failures = [...runs.map(testFailures), await types];
   for (const { reasons } of failures) if (reasons !== "") console.log(`\n${reasons}`);
   const names = failures.flatMap((each) => each.names);
   if (names.length > 0) console.log(`\nFailed:\n${names.join("\n")}`);
@@ -85,10 +95,13 @@ async function runAll(testFolder: string, start: StartTests): Promise<number> {
       }, before they had counted`,
     );
   }
-  return runs.find(({ code }) => code !== 0)?.code ?? 0;
+  return runs.find(({ code }) => code !== 0)?.code ?? (names.length > 0 ? 1 : 0);
 }
 
-function testStarter(root: string, packages: string, env: Record<string, string>): StartTests {
+/** A way to run a command of Deno with arguments. */
+type StartDeno = (command: "test" | "check", args: readonly string[]) => Deno.ChildProcess;
+
+function denoStarter(root: string, packages: string, env: Record<string, string>): StartDeno {
   const running = new Set<Deno.ChildProcess>();
   let isEnding = false;
   // The terminal sends Ctrl-C to the runners too; their end is awaited, and none follows.
@@ -99,12 +112,12 @@ function testStarter(root: string, packages: string, env: Record<string, string>
       for (const child of running) child.kill("SIGTERM");
     });
   }
-  return (args) => {
+  return (command, args) => {
     if (isEnding) throw new SetupError("The tests were stopped");
     const child = new Deno.Command(Deno.execPath(), {
       args: [
-        "test",
-        "-A",
+        command,
+        ...(command === "test" ? ["-A"] : []),
         // Hides downloads, but also what tests print.
         ...(packages === "none" ? ["--quiet"] : []),
         `--node-modules-dir=${packages}`,
@@ -116,7 +129,7 @@ function testStarter(root: string, packages: string, env: Record<string, string>
       env,
       stdin: "null",
       stdout: "piped",
-      stderr: "inherit",
+      stderr: command === "test" ? "inherit" : "piped",
     }).spawn();
     running.add(child);
     child.status.finally(() => running.delete(child));

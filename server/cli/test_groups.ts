@@ -2,28 +2,15 @@
  * How the whole suite is cut for several runners at once.
  *
  * One runner keeps about one core busy, mostly with compiling shaders, so as many runners work as
- * there are cores. Files that measure time or memory run alone, after the others.
+ * there are cores. Files that measure the memory of a process run alone, after the others.
  *
  * @module
  */
 
 import { join } from "node:path";
 
-/** Files whose claims are about time or memory: another runner beside them would disturb. */
-const ALONE: readonly string[] = [
-  "engine/steady_memory_test.ts",
-  "gpu/gpu_test.ts",
-  "gpu/stopwatch_test.ts",
-  "grammar/compile_test.ts",
-  "measure/measure_test.ts",
-  "server/hostile_test.ts",
-  "server/listener_test.ts",
-  "server/long_prompt_test.ts",
-  "server/request_log_test.ts",
-  "server/socket_test.ts",
-  "tokenizer/prompt_reader_test.ts",
-  "tokenizer/token_bound_test.ts",
-];
+/** Files whose claims are about a process's memory: a busy machine collects it late. */
+const ALONE: readonly string[] = ["engine/steady_memory_test.ts", "server/hostile_test.ts"];
 
 /** Folders with the longest tests: begun first, so that no long group is left at the end. */
 const FIRST: readonly string[] = ["kernels", "engine", "codec", "server"];

@@ -86,6 +86,13 @@ export function sumCounts(runs: readonly TestRun[]): TestCounts {
   return sum;
 }
 
+/** What a run of `deno check` finds wrong; nothing if all types are right. */
+export async function checkTypes(child: Deno.ChildProcess): Promise<TestFailures> {
+  const { success, stderr } = await child.output();
+  if (success) return { reasons: "", names: [] };
+  return { reasons: new TextDecoder().decode(stderr).trim(), names: ["deno check tests"] };
+}
+
 /** What went wrong in a runner. */
 export interface TestFailures {
   /** What it said of each failure, as it said it. */

@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { listTestFiles, testGroups, testJobCount } from "../../server/cli/test_groups.ts";
-import { runGroups, sumCounts, testFailures, type TestRun } from "../../server/cli/test_process.ts";
+import {
+  checkTypes,
+  runGroups,
+  sumCounts,
+  testFailures,
+  type TestRun,
+} from "../../server/cli/test_process.ts";
 
 const FOLDER = fileURLToPath(new URL("..", import.meta.url));
 
@@ -14,8 +20,8 @@ Deno.test("testGroups() puts every test file of this repository in exactly one g
 });
 
 Deno.test("testGroups() refuses a list without a file that must run alone", () => {
-  const files = listTestFiles(FOLDER).filter((file) => file !== "gpu/gpu_test.ts");
-  assertThrows(() => testGroups(files), Error, "tests/gpu/gpu_test.ts is missing");
+  const files = listTestFiles(FOLDER).filter((file) => file !== "server/hostile_test.ts");
+  assertThrows(() => testGroups(files), Error, "tests/server/hostile_test.ts is missing");
 });
 
 Deno.test("testJobCount() is the number of cores, at most four", () => {
@@ -83,4 +89,22 @@ Deno.test("testFailures() names the files of a runner that a signal ended", asyn
   const { reasons, names } = testFailures(await runBody('Deno.kill(Deno.pid, "SIGKILL");'));
   assertEquals([reasons, names.length], ["", 1]);
   assertMatch(names[0], /^a runner ended by signal 9: \S+_test\.ts$/);
+});
+
+Deno.test("checkTypes() gives what is wrong with types, and nothing if they are right", async () => {
+  const check = async (text: string) => {
+    const file = await Deno.makeTempFile({ suffix: ".ts" });
+    await Deno.writeTextFile(file, text);
+    try {
+      const args = ["check", file];
+      const output = { stdout: "piped", stderr: "piped" } as const;
+      return await checkTypes(new Deno.Command(Deno.execPath(), { args, ...output }).spawn());
+    } finally {
+      await Deno.remove(file);
+    }
+  };
+  assertEquals(await check("export const one: number = 1;"), { reasons: "", names: [] });
+  const { reasons, names } = await check('export const one: number = "1";');
+  assertEquals(names, ["deno check tests"]);
+  assertMatch(reasons, /Type 'string' is not assignable to type 'number'/);
 });

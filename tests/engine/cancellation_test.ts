@@ -6,7 +6,7 @@ import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/ti
 
 /** The step on the GPU when the abort is heard, and the one encoded behind it. */
 const STEP_COUNT_MAX = 2;
-/** Short enough that nothing of it is ever sealed; one comes after another while they are needed. */
+/** Short enough that nothing of it is ever sealed; one follows another while they are needed. */
 const NEIGHBOUR: GenerateRequest = {
   promptIds: tinyPrompt(10, 1),
   maxTokens: 150,

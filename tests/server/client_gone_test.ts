@@ -130,7 +130,7 @@ Deno.test("a client that goes in prefill or in the queue frees the engine at onc
       await eventually(async () => (await engine.stats()).waitingSequenceCount === 1);
       waiting.close();
       running.close();
-      // The server hears of it by itself: no ping is sent to a client that waits for a whole answer.
+      // The server hears of it by itself: to whom waits for a whole answer no ping is sent.
       await eventually(() => requests.every(({ signal }) => signal!.aborted));
       const first = await engine.stats();
       assertEquals([first.runningSequenceCount, first.waitingSequenceCount], [0, 0]);
