@@ -72,6 +72,14 @@ export class ModelMetrics implements GenerationObserver {
     "packkv:answer_tokens_reread_total",
     "Tokens of answers read again for a next turn",
   );
+  readonly #readable = this.#counter(
+    "packkv:readable_tokens_total",
+    "Tokens that decoded tokens could read in a layer, with --read",
+  );
+  readonly #read = this.#counter(
+    "packkv:read_tokens_total",
+    "Tokens that they read in a layer that chooses, with --read",
+  );
   readonly #sharedBlocks = this.#gauge("packkv:shared_blocks", "Sealed blocks used by several");
   readonly #retainedBytes = this.#gauge(
     "packkv:kv_retained_bytes",
@@ -166,6 +174,8 @@ export class ModelMetrics implements GenerationObserver {
     ["prefixQueryCount", this.#prefixQueries, this.#olderQueries],
     ["prefixHitCount", this.#prefixHits, this.#olderHits],
     ["rereadTokenCount", this.#reread],
+    ["readableTokenCount", this.#readable],
+    ["readTokenCount", this.#read],
     ["draftTokenCount", this.#drafted],
     ["acceptedTokenCount", this.#accepted],
     ["sealingSeconds", this.#sealing],

@@ -107,8 +107,14 @@ export function describeEngine(info: EngineInfo): string {
     `context  ${context}`,
     `memory   ${memory}`,
     `serving  ${serving}`,
+    ...describeRead(info),
     ...describeTiers(info),
   ].join("\n");
+}
+
+function describeRead({ read, summaryBytes }: EngineInfo): string[] {
+  if (read === null) return [];
+  return [`reading  ${read}, ${formatMegabytes(summaryBytes)} summaries of blocks`];
 }
 
 function describeTiers({ hostCapacityBytes, diskFolder, storeAddress }: EngineInfo): string[] {

@@ -24,6 +24,10 @@ export const SERVING_FLAGS: FlagSpecs = {
     value: "METHOD",
     help: "what stays of prompts: chunkkv:ratio=0.5, dbudgetkv, or all and requests say (off)",
   },
+  read: {
+    value: "METHOD",
+    help: "what decoding reads of the context: quest:blocks=N, clusterkv:tokens=N (default: all)",
+  },
   "kv-eviction": {
     value: "ORDER",
     choices: ["recency", "conversations"],
@@ -67,6 +71,8 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
   if (flags.has("prefix-cache")) options.sharesPrefixes = flags.text("prefix-cache") === "on";
   const keep = flags.text("keep");
   if (keep !== null) options.keep = keep;
+  const read = flags.text("read");
+  if (read !== null) options.read = read;
   if (flags.has("kv-eviction")) {
     options.eviction = flags.text("kv-eviction") === "recency" ? "recency" : "conversations";
   }

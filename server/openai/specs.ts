@@ -25,12 +25,15 @@ export function checkIds(tokenizer: Tokenizer, ids: readonly number[], param: st
   throw new ApiError(400, message, { param, code: "invalid_value" });
 }
 
+/** What a request may say of its own cache. */
+const METHOD_FIELDS = ["keep", "read"];
+
 /** Checks that a request asks for the cache that is in force: it is the same for all. */
 function checkCache(request: CommonRequest, { engine }: ServedModel): void {
   const { profile: inForce, codec } = engine.info;
   const fields = codecFields(codec.settings);
   for (const [name, value] of Object.entries(request.kv)) {
-    if (name === "keep" || fields[name] === value) continue;
+    if (METHOD_FIELDS.includes(name) || fields[name] === value) continue;
     const message = `Cannot honour kv.${name} = ${value}: this server keeps its cache as ` +
       `${inForce}; it is chosen when the server starts`;
     throw new ApiError(400, message, { param: `kv.${name}`, code: "unsupported_value" });
@@ -71,11 +74,13 @@ export function toSpecs(
   const { sampling, stop, includesStop, showControl, ignoreEos, logprobs } = request;
   const { priority, cacheSalt, skipsCache, speculates, choiceCount } = request;
   const text = { stop, includesStop, showControl };
-  const keep = request.kv.keep === undefined ? null : String(request.kv.keep);
+  const [keep, read] = METHOD_FIELDS.map((name) =>
+    request.kv[name] === undefined ? null : String(request.kv[name])
+  );
   return Array.from({ length: choiceCount }, (_, choiceIndex) => {
     const seed = seedOfChoice(sampling.seed, choiceIndex);
     const own = { ...sampling, seed };
     const shared = { ignoreEos, adjustments, logprobs, priority, cacheSalt, skipsCache };
-    return { ...prompt, ...text, ...shared, speculates, keep, sampling: own };
+    return { ...prompt, ...text, ...shared, speculates, keep, read, sampling: own };
   });
 }

@@ -166,6 +166,9 @@ export class Meter {
       .filter((fact) => typeof fact === "string")
       .map((fact) => make("span", {}, fact));
     const figure = bytesFigure(raw, packed);
+    const { read } = props.limits ?? {};
+    const counted = (name) => this.#now?.metrics.get(`packkv:${name}_tokens_total`) ?? NaN;
+    const readShare = counted("read") / counted("readable");
     const empty = raw === 0 ? [["packed blocks", "none now"]] : [["packed blocks", null]];
     place.replaceChildren(
       make("div", { class: "facts" }, ...facts),
@@ -174,6 +177,7 @@ export class Meter {
         ...(figure === null ? empty : []),
         ["held for them", orNull(allocated, formatBytes)],
         ["all in, with raw windows", orNull(memory.all_in_bytes, formatBytes)],
+        ...(read ? [["read of the context", orNull(readShare, share)]] : []),
         ["kept for later", metric("packkv:kv_retained_bytes", formatBytes)],
         ["cache in use", orNull(memory.cache_usage, share)],
         ["GPU memory in all", orNull(memory.device_bytes, formatBytes)],

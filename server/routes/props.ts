@@ -40,6 +40,7 @@ const answer = z.object({
     shares_prefixes: z.boolean(),
     speculates: z.boolean(),
     keep: z.string().nullable(),
+    read: z.string().nullable(),
     kv_host_bytes: count,
     kv_disk_folder: z.string().nullable(),
     kv_disk_bytes: count,
@@ -93,6 +94,7 @@ export function propsRoute(routes: RouteContext): ApiRoute {
           shares_prefixes: info.sharesPrefixes,
           speculates: info.speculates,
           keep: info.keep,
+          read: info.read,
           kv_host_bytes: info.hostCapacityBytes,
           kv_disk_folder: info.diskFolder,
           kv_disk_bytes: info.diskCapacityBytes,
@@ -108,7 +110,9 @@ export function propsRoute(routes: RouteContext): ApiRoute {
           cache_usage: stats.cacheUsage,
           window_bytes: info.windowBytes,
           table_bytes: info.tableBytes,
-          all_in_bytes: stats.cacheBytes.allocated + info.windowBytes + info.tableBytes,
+          summary_bytes: info.summaryBytes,
+          all_in_bytes: stats.cacheBytes.allocated + info.windowBytes + info.tableBytes +
+            info.summaryBytes,
           cache_bytes: stats.cacheBytes,
           layers: stats.layerBytes.map((layer) => ({
             window_tokens: layer.reach,

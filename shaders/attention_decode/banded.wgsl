@@ -60,7 +60,7 @@ struct Softmax {
 }
 
 fn run(workgroup: vec3<u32>) {
-  let row = rows[workgroup.z];
+  let row = row_of_head(rows[workgroup.z], workgroup.x);
   let first = workgroup.y * BLOCKS_PER_SPLIT;
   if (first >= row.list_count) {
     return;

@@ -32,7 +32,7 @@ fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
 }
 
 fn run(workgroup: vec3<u32>) {
-  let row = rows[workgroup.z];
+  let row = row_of_head(rows[workgroup.z], workgroup.x);
   let first = workgroup.y * BLOCKS_PER_SPLIT;
   let end = min(first + BLOCKS_PER_SPLIT, row.list_count);
   if (first >= end) {

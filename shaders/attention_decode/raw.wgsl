@@ -14,7 +14,7 @@
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
 
 fn split_row(workgroup: vec3<u32>) -> Row {
-  return rows[workgroup.z];
+  return row_of_head(rows[workgroup.z], workgroup.x);
 }
 
 // Place of query `index` of a workgroup among all rows' query heads.

@@ -14,8 +14,10 @@ export interface Row {
   position: number;
   /** First entry of its read list in the directory of each store. */
   listStart: number;
-  /** Encodes that it reads. */
+  /** Records that it reads. */
   listCount: number;
+  /** Entries from one KV head's read list to the next; 0 if all heads read the same, as it is. */
+  listStride?: number;
   /** It reads the raw window from the first token of this block on. */
   firstWindowBlock: number;
   /** Where the id of its token lies in the buffer of ids. */
@@ -32,7 +34,7 @@ export function rowInReach(row: Row, reach: number): Row {
 }
 
 /** Words of a {@link Row} on the device, in the order of its fields; shaders/lib/row.wgsl. */
-export const ROW_WORDS = 6;
+export const ROW_WORDS = 7;
 
 /** Slot of rows that only fill up a tile. */
 export const PADDING_SLOT = 0xffffffff;
@@ -46,17 +48,21 @@ export function rowWords(rows: readonly Row[]): Uint32Array<ArrayBuffer> {
     row.listCount,
     row.firstWindowBlock,
     row.idIndex,
+    row.listStride ?? 0,
   ]));
 }
 
 /** Undoes {@link rowWords} for one row. */
-export function readRow(words: Uint32Array, index: number): Row {
+export function readRow(words: Uint32Array, index: number): Required<Row> {
   const start = index * ROW_WORDS;
-  const [slot, position, listStart, listCount, firstWindowBlock, idIndex] = words.subarray(
-    start,
-    start + ROW_WORDS,
-  );
-  return { slot, position, listStart, listCount, firstWindowBlock, idIndex };
+  const [slot, position, listStart, listCount, firstWindowBlock, idIndex, listStride] = words
+    .subarray(start, start + ROW_WORDS);
+  return { slot, position, listStart, listCount, firstWindowBlock, idIndex, listStride };
+}
+
+/** Entry of the directory where the read list of a KV head begins. */
+export function listStartOf({ listStart, listStride = 0 }: Row, kvHead: number): number {
+  return listStart + kvHead * listStride;
 }
 
 /** An entry of a read list: a record, and how much of it there is. */

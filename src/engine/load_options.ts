@@ -6,6 +6,7 @@
 
 import { DEFAULT_PROFILE_NAME } from "../codec/profile.ts";
 import type { LoadOptions } from "../runtime/types.ts";
+import { readMethod } from "../runtime/read_method.ts";
 import { keepMethod } from "../scheduler/keep/registry.ts";
 import { sealPolicy, type SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 import type { EngineOptions } from "./types.ts";
@@ -37,6 +38,7 @@ export function loadOptions(
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
     sealPolicy: checkedSealPolicy(options.sealPolicy),
     keep: checkedKeepText(options.keep),
+    read: checkedReadText(options.read),
     sharesPrefixes: options.sharesPrefixes ?? true,
     eviction: options.eviction ?? "recency",
     speculates: options.speculates ?? true,
@@ -101,6 +103,11 @@ function checkedSealPolicy(asked: SealPolicyOptions = { name: "keep-all" }): Sea
 function checkedKeepText(text: string | undefined): string | null {
   if (text !== undefined) keepMethod(text);
   return text ?? null;
+}
+
+/** @throws {RangeError} Naming what is wrong and what would be right. */
+function checkedReadText(text: string | undefined): string | null {
+  return text === undefined || readMethod(text) === null ? null : text;
 }
 
 function checkedStepTokenCount(asked: number | undefined): number | null {

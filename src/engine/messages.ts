@@ -55,6 +55,8 @@ export interface GenerateMessage {
   speculates: boolean;
   /** What stays of its prompt; null as the engine was created. */
   keep: string | null;
+  /** What its decode rows read; null as the engine was created. */
+  read: string | null;
 }
 
 /** From the main thread to the worker. */

@@ -8,6 +8,7 @@
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Beyond } from "../scheduler/beginning.ts";
+import { requestedBlockCount } from "../runtime/read_method.ts";
 import { keepMethod } from "../scheduler/keep/registry.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
 import type { TierClient } from "../tiers/tier_client.ts";
@@ -191,6 +192,7 @@ export class StepLoop {
       draftTokenCount: stats.draftTokenCount,
       acceptedTokenCount: stats.acceptedTokenCount,
       generatedTokenCount: this.#generatedTokenCount,
+      ...driver.runner.readCounts,
       sealingSeconds: this.#sealingSeconds,
       ...this.#blockCounts,
     };
@@ -207,12 +209,18 @@ export class StepLoop {
       const sequence = this.#sequences.get(sequenceId);
       sequence?.start();
       if (sequence) this.slots.note(slot, sequence.request);
+      if (sequence) this.#setRead(slot, sequence.request.read);
       if (sequence) runner.setSampling(slot, sequence.request.sampling, sequence.extras(storedIds));
     }
     const { slice } = plan;
     const sliced = slice && this.#sequences.get(slice.sequenceId);
     if (!sliced) return {};
     return { scored: sliced.scoredRows(slice), hidden: sliced.pooledRows(slice) };
+  }
+
+  #setRead(slot: number, text: string | null): void {
+    const { driver: { runner: { reading } }, info } = this.#runtime;
+    reading?.set(slot, requestedBlockCount(text, info.read));
   }
 
   /** Runs a prepared step; returns the next one if it could be encoded while this one ran. */

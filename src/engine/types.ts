@@ -99,6 +99,11 @@ export interface GenerateRequest {
    * created if left out. An engine that was created without `keep` refuses it.
    */
   keep?: string;
+  /**
+   * What its decode rows read of the sealed blocks: the engine's method with another amount, e.g.
+   * `quest:blocks=64`, or `all`; as the engine was created if left out.
+   */
+  read?: string;
 }
 
 /**
@@ -194,6 +199,10 @@ export interface EngineStats {
   acceptedTokenCount: number;
   /** Tokens sampled since loading. */
   generatedTokenCount: number;
+  /** Tokens that decode rows could read since loading, in a layer; of drafts too. */
+  readableTokenCount: number;
+  /** Those that they read, in a layer that chooses. */
+  readTokenCount: number;
   /** Device time of sealing since loading; 0 if the adapter has no timestamps. */
   sealingSeconds: number;
   /** Blocks packed since loading, all stores counting as one. */
@@ -304,6 +313,12 @@ export interface EngineOptions {
    * say; `all` only lets requests say. Everything stays, and requests cannot say, if left out.
    */
   keep?: string;
+  /**
+   * What decode rows read of the sealed blocks of a sequence, all of which stay: `quest:blocks=N`
+   * by the range of their keys, `clusterkv:tokens=N` by clusters of them; `,dense=N` says how many
+   * first layers read everything, 2 if left out. All is read if left out.
+   */
+  read?: string;
   /** Keep and share blocks of prompts that begin alike; default true. */
   sharesPrefixes?: boolean;
   /**

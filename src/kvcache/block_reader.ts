@@ -4,6 +4,7 @@
  * @module
  */
 
+import { invariant } from "../core/errors.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import { createSegments } from "../kernels/block_unpack/paper.ts";
@@ -13,6 +14,7 @@ import {
   type SplitShape,
 } from "../kernels/text/attention.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { BufferSlice } from "../gpu/gpu.ts";
 import type { KvCache } from "./kv_cache.ts";
 import type { SliceScorer } from "./slice_scorer.ts";
 
@@ -24,12 +26,13 @@ export interface BlockReader {
   /**
    * Encodes one layer.
    *
-   * @param counts `listCount`: most records that a row reads.
+   * @param counts `listCount`: most records that a row reads. `isChosen`: they read the chosen
+   * lists; readers of decode rows alone.
    */
   encode(
     pass: GPUComputePassEncoder,
     layer: number,
-    counts: { rowCount: number; listCount: number },
+    counts: { rowCount: number; listCount: number; isChosen?: boolean },
   ): void;
   /**
    * Encodes the sums of attention that tokens of a layer got from the rows that {@link encode} was
@@ -51,6 +54,16 @@ export interface ReaderOptions {
   rows: GPUBuffer;
   /** f32 `[row][query head][splitCountMax][headSize + 2]`. */
   partials: GPUBuffer;
+  /** The rows as they read lists that are made for each of their heads; null if none are. */
+  chosen?: ChosenLists | null;
+}
+
+/** Read lists of rows and KV heads, the same buffers for all layers. */
+export interface ChosenLists {
+  /** u32 `[rows][ROW_WORDS]`. */
+  rows: GPUBuffer;
+  /** u32 `[rows][kvHeadCount][blockCountMax][ENTRY_WORDS]`. */
+  lists: GPUBuffer;
 }
 
 /** The same for the rows of a slice, all of one sequence. */
@@ -67,7 +80,17 @@ export interface BlockReaders {
   decode(options: ReaderOptions): Promise<BlockReader>;
   /** Of rows of one sequence. */
   slice(options: SliceReaderOptions): Promise<BlockReader>;
+  /** What unpacks the records that a list names to raw tiles; null if they are raw tiles. */
+  unpacker(options: { rows: GPUBuffer; tiles: GPUBuffer }): Promise<RecordUnpacker | null>;
   /** Frees what its readers share. */
+  destroy(): void;
+}
+
+/** Unpacks records of a store to raw tiles. */
+export interface RecordUnpacker {
+  /** Encodes the first `blockCount` entries of the list of row 0, to tiles from the first on. */
+  encode(pass: GPUComputePassEncoder, store: number, blockCount: number): void;
+  /** Frees its buffers. */
   destroy(): void;
 }
 
@@ -80,17 +103,27 @@ interface AttendKernel {
   ): void;
 }
 
+/** The rows that are bound, and where their read lists are. */
+type Reads = Pick<ReaderOptions, "rows"> & { directory: GPUBuffer | BufferSlice };
+
 /** Attends to blocks where they lie; `bind` gives the bound buffers of the layer of a store. */
 export function directReader(
-  { cache, splits }: ReaderOptions,
+  { cache, splits, rows, chosen = null }: ReaderOptions,
   kernel: AttendKernel,
-  bind: (layer: number) => GPUBindGroup,
+  bind: (layer: number, reads: Reads) => GPUBindGroup,
 ): BlockReader {
-  const bound = cache.shape.stores.map(({ layer }) => bind(layer));
+  const { stores } = cache.shape;
+  const bound = stores.map(({ layer }) =>
+    bind(layer, { rows, directory: cache.directoryOf(layer) })
+  );
+  const boundChosen = chosen &&
+    stores.map(({ layer }) => bind(layer, { rows: chosen.rows, directory: chosen.lists }));
   return {
-    encode(pass, layer, { rowCount, listCount }) {
+    encode(pass, layer, { rowCount, listCount, isChosen = false }) {
       const splitCount = sealedSplitCount(listCount, splits);
-      kernel.encode(pass, bound[cache.storeOf(layer)], { rowCount, splitCount });
+      const own = isChosen ? boundChosen : bound;
+      invariant(own !== null, "rows that choose have lists of their own");
+      kernel.encode(pass, own[cache.storeOf(layer)], { rowCount, splitCount });
     },
     destroy() {},
   };
@@ -98,8 +131,9 @@ export function directReader(
 
 /** Buffers of every kernel that attends to records where they lie. */
 type RecordBuffers =
-  & Pick<ReaderOptions, "q" | "rows" | "partials">
-  & Pick<UnpackBuffers, "arena" | "directory">;
+  & Pick<ReaderOptions, "q" | "partials">
+  & Pick<UnpackBuffers, "arena">
+  & Reads;
 
 /**
  * Readers of packed records: a decode row attends to them where they lie, a slice unpacks them.
@@ -122,15 +156,27 @@ export function recordReaders<Own, Bound>(
 ): BlockReaders {
   return {
     async decode(options) {
-      const { q, rows, partials } = options;
+      const { q, partials } = options;
       const kernel = await make.attend(options);
-      return directReader(options, kernel, (layer) => {
-        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
-        return kernel.bind({ q, rows, arena, directory, partials, ...make.ownOf(layer) });
+      return directReader(options, kernel, (layer, reads) => {
+        const arena = cache.arenaOf(layer);
+        return kernel.bind({ q, arena, partials, ...reads, ...make.ownOf(layer) });
       });
     },
     async slice(options) {
       return await unpackingReader(gpu, options, await make.unpack(), make.ownOf);
+    },
+    async unpacker({ rows, tiles }) {
+      const kernel = await make.unpack();
+      const [segment] = createSegments(gpu, { segmentCount: 1, blocksPerSegment: 0 });
+      const bound = cache.shape.stores.map(({ layer }) => {
+        const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
+        return kernel.bind({ rows, arena, directory, segment, tiles, ...make.ownOf(layer) });
+      });
+      return {
+        encode: (pass, store, blockCount) => kernel.encode(pass, bound[store], blockCount),
+        destroy: () => gpu.destroyBuffer(segment.buffer),
+      };
     },
     destroy: make.destroy ?? (() => {}),
   };

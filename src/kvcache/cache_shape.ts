@@ -44,6 +44,8 @@ export interface Store {
   tileCount: number;
   /** Words of a raw tile: 64 tokens of K and V as f16. */
   tileWords: number;
+  /** Whether the keys of its sealed blocks are summarised, for layers that read some of them. */
+  isSummarised: boolean;
   /** Index of the arena group that holds its records, and raw tiles that are kept. */
   group: number;
 }
@@ -73,6 +75,8 @@ export interface CacheShape {
   groups: readonly ArenaGroup[];
   /** Bytes from one store's part of the directory to the next. */
   directoryStrideBytes: number;
+  /** First layers that read every block; null if all layers do. */
+  denseLayerCount: number | null;
 }
 
 /** What the sizes follow from. */
@@ -82,6 +86,8 @@ export interface CacheOptions {
   recordWordsMax: number;
   /** What each layer keeps; all of them `sealed` if left out. */
   layerKeeps?: readonly LayerKeeps[];
+  /** First layers that read every block, where the others choose; all layers do if left out. */
+  denseLayerCount?: number | null;
   /** Heads of each layer; those of the model if left out. */
   layerHeads?: readonly Pick<LayerHeads, "kvHeadCount" | "headSize">[];
   /** Budget of the arena in bytes; what all slots can ever need if left out. */
@@ -108,7 +114,8 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
   );
   const layerKeeps = options.layerKeeps ?? new Array<LayerKeeps>(layerCount).fill("sealed");
   const { layerHeads = new Array<ModelShape>(layerCount).fill(model) } = options;
-  const { storeOf, kinds } = storesOf(layerKeeps, layerHeads);
+  const { denseLayerCount = null } = options;
+  const { storeOf, kinds } = storesOf(layerKeeps, layerHeads, denseLayerCount);
   const windowBytes = Math.max(...kinds.map((kind) => windowSizeBytes({ slotCount }, kind)));
   if (windowBytes > bindingSizeMax) {
     throw new EngineError(
@@ -123,7 +130,7 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
     slotCount * blockCountMax * ENTRY_WORDS * WORD_SIZE_BYTES,
     BINDING_ALIGNMENT_BYTES,
   );
-  return {
+  const shape = {
     stores,
     storeOf,
     kvHeadCount,
@@ -134,7 +141,31 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
     recordWordsMax,
     groups,
     directoryStrideBytes,
+    denseLayerCount,
   };
+  checkSummaries(shape, bindingSizeMax);
+  return shape;
+}
+
+function checkSummaries(shape: CacheShape, bindingSizeMax: number): void {
+  const sizeBytes = summarySizeBytes(shape);
+  if (!shape.stores.some(({ isSummarised }) => isSummarised) || sizeBytes <= bindingSizeMax) return;
+  throw new EngineError(
+    "model_too_large",
+    `Cannot keep summaries of the blocks of ${shape.slotCount} sequences: ${sizeBytes} bytes per ` +
+      `layer exceed the adapter's binding limit of ${bindingSizeMax}; use fewer --sequences or a ` +
+      "smaller --ctx, or leave out --read",
+  );
+}
+
+/** Device bytes of the summaries of a store: an f16 pair for each K channel, entry and slot. */
+export function summarySizeBytes(
+  { slotCount, blockCountMax, kvHeadCount, headSize }: Pick<
+    CacheShape,
+    "slotCount" | "blockCountMax" | "kvHeadCount" | "headSize"
+  >,
+): number {
+  return slotCount * blockCountMax * kvHeadCount * headSize * WORD_SIZE_BYTES;
 }
 
 /** Device bytes of the raw windows of a store. */
@@ -145,11 +176,13 @@ export function windowSizeBytes(
   return slotCount * tileCount * tileWords * WORD_SIZE_BYTES;
 }
 
-/** Device bytes of windows, arenas and directory. */
+/** Device bytes of windows, arenas, directory and summaries. */
 export function cacheSizeBytes(
   shape: CacheShape,
-): { window: number; arena: number; directory: number } {
+): { window: number; arena: number; directory: number; summaries: number } {
   return {
+    summaries: shape.stores.filter(({ isSummarised }) => isSummarised).length *
+      summarySizeBytes(shape),
     window: shape.stores.reduce((sum, store) => sum + windowSizeBytes(shape, store), 0),
     arena: shape.groups.reduce((sum, group) => sum + group.wordCount, 0) * WORD_SIZE_BYTES,
     directory: shape.stores.length * shape.directoryStrideBytes,
@@ -170,6 +203,7 @@ export function rawTiles(
 function storesOf(
   layerKeeps: readonly LayerKeeps[],
   layerHeads: NonNullable<CacheOptions["layerHeads"]>,
+  denseLayerCount: number | null,
 ) {
   const { length: layerCount } = layerHeads;
   if (layerKeeps.length !== layerCount) {
@@ -195,8 +229,11 @@ function storesOf(
       const reach = isSealed ? null : keeps.reach;
       const tileCount = reach === null ? WINDOW_TILE_COUNT : ringTileCount(reach);
       const tileWords = rawTileWords(layerHeads[layer]);
-      kinds.push({ layer, isSealed, reach, tileCount, tileWords });
+      kinds.push({ layer, isSealed, reach, tileCount, tileWords, isSummarised: false });
     }
+    const store = storeOf[layer];
+    const chooses = denseLayerCount !== null && layer >= denseLayerCount;
+    if (store !== null && chooses) kinds[store].isSummarised = kinds[store].isSealed;
   }
   if (!kinds.some(({ isSealed }) => isSealed)) {
     throw new RangeError("Cannot make a cache: no layer keeps sealed blocks");

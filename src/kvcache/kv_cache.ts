@@ -10,7 +10,12 @@ import { ENTRY_WORDS, entryWords } from "../core/row.ts";
 import { BLOCK_TOKEN_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
-import { type CacheShape, cacheSizeBytes, windowSizeBytes } from "./cache_shape.ts";
+import {
+  type CacheShape,
+  cacheSizeBytes,
+  summarySizeBytes,
+  windowSizeBytes,
+} from "./cache_shape.ts";
 
 /** A store whose blocks are sealed. */
 export interface SealedStore {
@@ -32,6 +37,8 @@ export class KvCache {
   readonly sealed: readonly SealedStore[];
   /** By arena group: which of {@link sealed} it holds. */
   readonly sealedGroups: readonly { first: number; count: number }[];
+  /** By store: u32 `[slotCount][blockCountMax][kvHeadCount][headSize]`; null if not summarised. */
+  readonly summaries: readonly (GPUBuffer | null)[];
   #gpu: Gpu;
   #directory: GPUBuffer;
   /** By slot: records of its sequence's first block, of which each store has one. */
@@ -46,6 +53,9 @@ export class KvCache {
     );
     this.arenas = shape.groups.map((group, index) =>
       gpu.createBuffer(`arena ${index}`, group.wordCount * WORD_SIZE_BYTES)
+    );
+    this.summaries = shape.stores.map(({ isSummarised }, index) =>
+      isSummarised ? gpu.createBuffer(`summaries ${index}`, summarySizeBytes(shape)) : null
     );
     this.sealed = shape.stores.flatMap(({ layer, isSealed }, store) =>
       isSealed ? [{ store, layer, window: this.windows[store] }] : []
@@ -96,6 +106,13 @@ export class KvCache {
     return { buffer: this.#directory, offset: this.storeOf(layer) * size, size };
   }
 
+  /** Whether the rows of a layer choose what they read of the sealed blocks. */
+  choosesOf(layer: number): boolean {
+    const { denseLayerCount, stores } = this.shape;
+    const isBehind = denseLayerCount !== null && layer >= denseLayerCount;
+    return isBehind && stores[this.storeOf(layer)].isSummarised;
+  }
+
   /** Queues the directory entries of a block that this step makes readable. */
   writeDirectory(link: LinkOp): void {
     const { stores, blockCountMax, directoryStrideBytes } = this.shape;
@@ -144,14 +161,15 @@ export class KvCache {
     }
   }
 
-  /** Device bytes of windows, arenas and directory. */
+  /** Device bytes of windows, arenas, directory and summaries. */
   get sizeBytes(): ReturnType<typeof cacheSizeBytes> {
     return cacheSizeBytes(this.shape);
   }
 
   /** Frees all of it. */
   destroy(): void {
-    for (const buffer of [...this.windows, ...this.arenas, this.#directory]) {
+    const summaries = this.summaries.filter((buffer) => buffer !== null);
+    for (const buffer of [...this.windows, ...this.arenas, this.#directory, ...summaries]) {
       this.#gpu.destroyBuffer(buffer);
     }
   }
@@ -163,5 +181,6 @@ export function cacheBufferBytes(shape: CacheShape): number[] {
     ...shape.stores.map((store) => windowSizeBytes(shape, store)),
     ...shape.groups.map(({ wordCount }) => wordCount * WORD_SIZE_BYTES),
     shape.stores.length * shape.directoryStrideBytes,
+    ...shape.stores.filter(({ isSummarised }) => isSummarised).map(() => summarySizeBytes(shape)),
   ];
 }

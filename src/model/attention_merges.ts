@@ -8,7 +8,12 @@ import type { RecordRows } from "./layer_context.ts";
 export async function createMerges(
   gpu: Gpu,
   { shapes, group, weights }: Pick<AttentionOptions, "shapes" | "group" | "weights">,
-  { splits, partials }: { splits: SplitShape; partials: GPUBuffer },
+  { splits, partials, rowsOf = (layer) => group.rowsIn(group.reachOf(layer)) }: {
+    splits: SplitShape;
+    partials: GPUBuffer;
+    /** The rows as a layer reads them. */
+    rowsOf?: (layer: number) => GPUBuffer;
+  },
 ): Promise<RecordRows[]> {
   const kernels = new Map<string, AttentionMergeKernel>();
   const merges: RecordRows[] = [];
@@ -18,7 +23,7 @@ export async function createMerges(
     const kernel = kernels.get(key) ?? await AttentionMergeKernel.create(gpu, options);
     kernels.set(key, kernel);
     const bound = kernel.bind({
-      rows: group.rowsIn(group.reachOf(layer)),
+      rows: rowsOf(layer),
       partials,
       out: group.attended,
       ...(attentionSinks === null ? {} : { sinks: attentionSinks }),

@@ -11,6 +11,7 @@ import type { AttentionShape, SplitShape } from "../kernels/text/attention.ts";
 import type { RingShape } from "../kernels/text/raw_tiles.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
+import type { Reading } from "../kvcache/reading.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import type { RowGroup } from "./row_group.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -32,6 +33,8 @@ export interface AttentionOptions {
   weights: Pick<ModelWeights, "layers">;
   /** Of sealed blocks. */
   readers: BlockReaders;
+  /** What decode rows read of sealed blocks; everything if left out. */
+  reading?: Reading | null;
   /** Where to sum up what tokens got from the last queries of prompts; nowhere if left out. */
   scores?: PromptScores | null;
 }

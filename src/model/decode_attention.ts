@@ -10,6 +10,7 @@ import {
   readCounts,
 } from "./attention_splits.ts";
 import { createMerges } from "./attention_merges.ts";
+import { BlockChoice } from "./block_choice.ts";
 import type { RecordRows } from "./layer_context.ts";
 import type { Attention } from "./layer_stack.ts";
 import type { RowGroup } from "./row_group.ts";
@@ -19,6 +20,8 @@ interface LayerParts {
   window: AttentionDecodeRawKernel;
   boundWindow: GPUBindGroup;
   merge: RecordRows;
+  /** Whether its rows choose what they read of the sealed blocks. */
+  chooses: boolean;
 }
 
 interface Parts {
@@ -26,6 +29,8 @@ interface Parts {
   partials: GPUBuffer;
   sealed: BlockReader;
   layers: readonly LayerParts[];
+  /** What rows read of the blocks of layers that choose; null if all layers read everything. */
+  choice: BlockChoice | null;
 }
 
 /** Attention of single rows: sealed blocks and window tiles in splits, then merged. */
@@ -44,35 +49,49 @@ export class DecodeAttention implements Attention {
     const { q, rows } = group;
     const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
-    const sealed = await readers.decode({ shape, splits, cache, q, rows, partials });
+    const { reading = null } = options;
+    const choice = reading && await BlockChoice.create(gpu, options, reading);
+    const chosen = choice && choice.lists;
+    const sealed = await readers.decode({ shape, splits, cache, q, rows, partials, chosen });
+    const chooses = (layer: number) => choice !== null && cache.choosesOf(layer);
+    const rowsOf = (layer: number) =>
+      chosen && chooses(layer) ? chosen.rows : group.rowsIn(group.reachOf(layer));
     const windows = await byWindow(
       options,
       (kind) => AttentionDecodeRawKernel.create(gpu, { ...kind, splits, source: "window" }),
     );
-    const merges = await createMerges(gpu, options, { splits, partials });
+    const merges = await createMerges(gpu, options, { splits, partials, rowsOf });
     const layers = windows.map((window, layer) => {
-      const rows = group.rowsIn(group.reachOf(layer));
+      const rows = rowsOf(layer);
       const tiles = cache.windowOf(layer);
       return {
         window,
         boundWindow: window.bind({ q, rows, tiles, partials }),
         merge: merges[layer],
+        chooses: chooses(layer),
       };
     });
-    return new DecodeAttention(gpu, { group, partials, sealed, layers });
+    return new DecodeAttention(gpu, { group, partials, sealed, layers, choice });
   }
 
   encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
-    const { group, sealed, layers } = this.#parts;
-    const { window, boundWindow, merge } = layers[layer];
+    const { group, sealed, layers, choice } = this.#parts;
+    const { window, boundWindow, merge, chooses } = layers[layer];
     const rowCount = rows.length;
+    if (layer === 0) choice?.write(rows);
     const { listCount, tileCount: splitCount } = readCounts(rows, group.reachOf(layer));
-    sealed.encode(pass, layer, { rowCount, listCount });
+    if (choice !== null && chooses) {
+      const chosenCount = choice.encode(pass, layer, { rows, listCount });
+      sealed.encode(pass, layer, { rowCount, listCount: chosenCount, isChosen: true });
+    } else {
+      sealed.encode(pass, layer, { rowCount, listCount });
+    }
     window.encode(pass, boundWindow, { rowCount, splitCount });
     merge(pass, rowCount);
   }
 
   destroy(): void {
+    this.#parts.choice?.destroy();
     this.#parts.sealed.destroy();
     this.#gpu.destroyBuffer(this.#parts.partials);
   }

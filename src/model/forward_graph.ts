@@ -14,6 +14,7 @@ import { readBuffer } from "../gpu/read_back.ts";
 import { ROW_TILE } from "../kernels/matmul/product.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
+import type { Reading } from "../kvcache/reading.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
 import { DecodeAttention } from "./decode_attention.ts";
@@ -42,6 +43,8 @@ export interface ForwardGraphOptions {
   readers: BlockReaders;
   /** Decode rows beside one of each slot, for drafts; none if left out. */
   draftRowCount?: number;
+  /** What decode rows read of sealed blocks; everything if left out. */
+  reading?: Reading | null;
   /** Where to sum up what tokens got from the last queries of prompts; nowhere if left out. */
   scores?: PromptScores | null;
 }

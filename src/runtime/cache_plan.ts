@@ -43,6 +43,8 @@ export function planCache(
     contextLength: number;
     arenaSizeBytes?: number;
     arenaLimitBytes?: number;
+    /** First layers that read every block, where the others choose; all do if left out. */
+    denseLayerCount?: number | null;
     /** What each layer keeps; by the model's plan if left out. */
     layerKeeps?: readonly LayerKeeps[];
   },
@@ -61,8 +63,8 @@ export function planCache(
     bindingSizeMax,
   });
   checkDirectory(gpu, planned, options.contextLength);
-  const { window, arena, directory } = cacheSizeBytes(planned);
-  checkMemory(gpu, window + arena + directory);
+  const { window, arena, directory, summaries } = cacheSizeBytes(planned);
+  checkMemory(gpu, window + arena + directory + summaries);
   const { contextLength } = options;
   return { codec, shape: planned, contextLength, recordWordsMin, recordWordsMax };
 }

@@ -33,6 +33,7 @@ import { type CacheShape, rawTiles } from "../kvcache/cache_shape.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
 import { fitCache } from "./fit_cache.ts";
 import { checkedKeep } from "./keep_options.ts";
+import { checkedRead } from "./read_method.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { TierClient } from "../tiers/tier_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
@@ -121,11 +122,13 @@ async function createRuntime(
   const draftRowCount = options.speculates ? DRAFT_ROW_COUNT : 0;
   const contextLength = checkedContextLength(options.contextLength, shape);
   const calibration = await resolveCalibration(model, options, onProgress);
+  const read = options.read === null ? null : checkedRead(options.read);
   let wantedCacheBytes: number | null = null;
   const plan = await fitCache(model, {
     codec: modelCodec(model, options.profile, calibration.inForce),
     slotCount: options.sequenceCountMax,
     contextLength,
+    denseLayerCount: read?.denseLayerCount ?? null,
     ...(options.cacheSizeBytes === null ? {} : { arenaSizeBytes: options.cacheSizeBytes }),
     onShrunk: (wantedBytes) => wantedCacheBytes = wantedBytes,
   });
@@ -137,6 +140,7 @@ async function createRuntime(
     cacheShape: plan.shape,
     codec: plan.codec,
     draftRowCount,
+    read,
     ...(options.keep === null ? {} : { observedContextLength: contextLength }),
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
@@ -163,11 +167,8 @@ async function createRuntime(
     ...codecInForce(plan.codec, calibration.inForce),
     stepTokenCountMax,
     layerReaches: layerBytes(scheduler.stats(), plan.shape).map(({ reach }) => reach),
-    windowBytes: runner.cache.sizeBytes.window,
-    tableBytes: plan.codec.tableWords * WORD_SIZE_BYTES,
-    cacheCapacityBytes: runner.cache.sizeBytes.arena,
+    ...bytesOf(plan, runner),
     cacheWantedBytes: wantedCacheBytes,
-    blockCapacity: blockCapacity(plan),
   });
   return {
     gpu,
@@ -180,6 +181,17 @@ async function createRuntime(
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
     layerBytes: () => layerBytes(scheduler.stats(), plan.shape),
+  };
+}
+
+/** What the cache takes on the device, and holds at least. */
+function bytesOf(plan: CachePlan, { cache: { sizeBytes } }: StepRunner) {
+  return {
+    windowBytes: sizeBytes.window,
+    tableBytes: plan.codec.tableWords * WORD_SIZE_BYTES,
+    summaryBytes: sizeBytes.summaries,
+    cacheCapacityBytes: sizeBytes.arena,
+    blockCapacity: blockCapacity(plan),
   };
 }
 
@@ -235,6 +247,7 @@ type Derived =
   | "layerReaches"
   | "windowBytes"
   | "tableBytes"
+  | "summaryBytes"
   | "cacheCapacityBytes"
   | "cacheWantedBytes"
   | "blockCapacity";
@@ -258,6 +271,7 @@ function engineInfo(
     sharesPrefixes: options.sharesPrefixes,
     speculates: options.speculates,
     keep: options.keep,
+    read: options.read,
     hostCapacityBytes: options.hostSizeBytes,
     diskFolder: options.disk?.folder ?? null,
     storeAddress: options.store && addressOf(options.store.url),

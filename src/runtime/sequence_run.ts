@@ -15,6 +15,7 @@ import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { modelCodec } from "./model_codec.ts";
 import { checkedKeep } from "./keep_options.ts";
+import type { ReadCounts, ReadMethod } from "../kvcache/reading.ts";
 import { KEEP_ALL } from "../scheduler/seal_policies/keep_all.ts";
 import type { SchedulerStats } from "../scheduler/events.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
@@ -49,6 +50,10 @@ export interface SequenceRunOptions {
   policy?: SealPolicy;
   /** What stays of the prompt, e.g. `chunkkv:ratio=0.5`; all if left out. */
   keep?: string;
+  /** What decode rows read of it; everything if null or left out. */
+  read?: ReadMethod | null;
+  /** Tokens that {@link SequenceRun.decodeRows} feeds at most; 1 if left out. */
+  decodeRowCount?: number;
   /** The model's; calibrated profiles need it. */
   calibration?: Calibration | null;
 }
@@ -75,11 +80,16 @@ export async function createSequenceRun(
   const contextLength = alignUp(promptIds.length + maxTokens, BLOCK_TOKEN_COUNT);
   const codec = modelCodec(model, profile, options.calibration ?? null);
   invariant(!rewriteTile || codec.isExact, "only exact blocks can be rewritten");
-  const plan = planCache(model, { codec, slotCount: 1, contextLength });
+  const { read = null, decodeRowCount = 1 } = options;
+  invariant(read?.scoredBy !== "attention" || codec.isExact, "true attention is of raw keys");
+  const denseLayerCount = read?.denseLayerCount ?? null;
+  const plan = planCache(model, { codec, slotCount: 1, contextLength, denseLayerCount });
   const keep = options.keep === undefined ? null : checkedKeep(options.keep, codec);
   const runner = await StepRunner.create(model, {
     cacheShape: plan.shape,
     codec,
+    read,
+    draftRowCount: decodeRowCount - 1,
     ...(keep ? { observedContextLength: contextLength } : {}),
   });
   const driver = soleSequence(runner, plan, {
@@ -138,6 +148,42 @@ export class SequenceRun {
     const slice = { ...last, ids, isLast: false };
     await this.#runner.run({ ...EMPTY_STEP, slice }, { wantsLogits: true });
     return await this.#runner.graph.readSliceLogits(ids.length);
+  }
+
+  /** Sets how many blocks decode rows read, where they choose. */
+  setRead(blockCount: number): void {
+    this.#runner.reading?.set(0, blockCount);
+  }
+
+  /**
+   * Feeds tokens as decode rows, each with what it would read if it had been generated: in the place
+   * of those of the last slice, or behind it. As often as wanted, and the next slice may follow.
+   *
+   * @param ids As many as fit into one tile.
+   * @returns Logits f32 `[vocabSize]` of each.
+   */
+  async decodeRows(
+    ids: readonly number[],
+    { from }: { from: "last slice" | "behind it" },
+  ): Promise<Float32Array[]> {
+    const last = this.#lastSlice;
+    invariant(last !== null && ids.length > 0, "a slice was fed, and there is more");
+    const position = last.position + (from === "behind it" ? last.ids.length : 0);
+    const end = position % BLOCK_TOKEN_COUNT + ids.length;
+    invariant(end <= BLOCK_TOKEN_COUNT, "the tokens lie in one tile");
+    const [knownId, ...draftIds] = ids;
+    const { slot, listCount, firstWindowBlock } = last;
+    const row = { sequenceId: SEQUENCE_ID, slot, position, knownId, draftIds };
+    await this.#runner.run({
+      ...EMPTY_STEP,
+      decodes: [{ ...row, listCount, firstWindowBlock }],
+    });
+    return await this.#runner.graph.readDecodeLogits(ids.length);
+  }
+
+  /** What decode rows have read so far. */
+  get readCounts(): ReadCounts {
+    return this.#runner.readCounts;
   }
 
   /** Decodes one token greedily; the id sampled and the logits f32 `[vocabSize]` it came from. */

@@ -10,10 +10,12 @@ import { CommandChain } from "../gpu/command_chain.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import { Stopwatch } from "../gpu/stopwatch.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
+import { BlockSummaries } from "../kvcache/block_summaries.ts";
 import { HostTransfer, type StagedBlocks } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
 import { createReaders, createSealer } from "../kvcache/codecs/registry.ts";
 import { PromptScores, type StagedScores } from "../kvcache/prompt_scores.ts";
+import { type ReadCounts, Reading, type ReadMethod } from "../kvcache/reading.ts";
 import type { Sealer } from "../kvcache/sealer.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs/row.ts";
 import type { SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
@@ -65,6 +67,9 @@ export class StepRunner {
   readonly host: HostTransfer;
   /** Null unless methods may keep less of prompts. */
   readonly #scores: PromptScores | null;
+  /** Null unless decode rows may read a part of the sealed blocks. */
+  readonly reading: Reading | null;
+  readonly #summaries: BlockSummaries | null;
   #model: LoadedModel;
   #readBacks: ReadBack[];
   #nextReadBack = 0;
@@ -82,6 +87,8 @@ export class StepRunner {
       stopwatch: Stopwatch | null;
       budget: SubmitBudget;
       scores: PromptScores | null;
+      reading: Reading | null;
+      summaries: BlockSummaries | null;
     },
     host: HostTransfer,
   ) {
@@ -89,6 +96,8 @@ export class StepRunner {
     this.#stopwatch = parts.stopwatch;
     this.#budget = parts.budget;
     this.#scores = parts.scores;
+    this.reading = parts.reading;
+    this.#summaries = parts.summaries;
     this.cache = parts.cache;
     this.sealer = parts.sealer;
     this.graph = parts.graph;
@@ -110,6 +119,8 @@ export class StepRunner {
       saveWordCountMax?: number;
       draftRowCount?: number;
       submitMsMax?: number;
+      /** What decode rows read, in a cache with summaries; everything if left out. */
+      read?: ReadMethod | null;
       /** Most tokens of a sequence of which some may be dropped; none are if left out. */
       observedContextLength?: number;
     },
@@ -124,12 +135,17 @@ export class StepRunner {
     const scores = contextLength === undefined
       ? null
       : new PromptScores(gpu, cache, { queryHeadCount, sinkCount, contextLength });
+    const { read = null } = options;
+    const reading = read && new Reading(read, cacheShape.slotCount);
+    const readers = createReaders(gpu, { cache, codec });
+    const summaries = read && await BlockSummaries.create(gpu, { cache, readers, kind: read.kind });
     const graph = await ForwardGraph.create(gpu, {
       plan,
       weights,
       cache,
       scores,
-      readers: createReaders(gpu, { cache, codec }),
+      reading,
+      readers,
       draftRowCount,
     });
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
@@ -145,7 +161,7 @@ export class StepRunner {
     const { submitMsMax = gpu.facts.isFallback ? Infinity : SUBMIT_MS_MAX } = options;
     const budget = new SubmitBudget(submitMsMax);
     const parts = { cache, sealer, graph, readBacks, stopwatch, budget, scores };
-    return new StepRunner(model, parts, host);
+    return new StepRunner(model, { ...parts, reading, summaries }, host);
   }
 
   /** Sets how tokens of a slot are sampled, from the next encoded step on. */
@@ -167,6 +183,7 @@ export class StepRunner {
     const timed = (span: number, part: () => void) =>
       stopwatch ? stopwatch.encode(commands.encoder, span, part) : part();
     timed(PACK_SPAN, () => this.sealer.encodePacks(before, plan.packs));
+    this.#summaries?.encode(before, [...plan.packs, ...plan.links]);
     for (const tile of plan.restores) this.cache.encodeTileCopy(before, tile, "window");
     this.#encodeRows(commands, plan, options);
     const { encoder } = commands;
@@ -215,6 +232,11 @@ export class StepRunner {
       targetOffsetBytes,
     });
     return sizeBytes;
+  }
+
+  /** What decode rows have read so far, if they may read less than everything. */
+  get readCounts(): ReadCounts {
+    return this.reading?.counts ?? { readableTokenCount: 0, readTokenCount: 0 };
   }
 
   /** Records, submits and reads a step by itself. */
@@ -295,6 +317,7 @@ export class StepRunner {
     this.#stopwatch?.destroy();
     this.host.destroy();
     this.#scores?.destroy();
+    this.#summaries?.destroy();
     this.graph.destroy();
     this.sealer.destroy();
     this.cache.destroy();

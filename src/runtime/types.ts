@@ -49,6 +49,8 @@ export interface LoadOptions {
   sealPolicy: SealPolicyOptions;
   /** What stays of prompts whose requests do not say; null: all, and requests cannot say. */
   keep: string | null;
+  /** What decode rows read of sealed blocks; null for everything. */
+  read: string | null;
   sharesPrefixes: boolean;
   /** Whether guesses of next tokens are checked. */
   /** Which blocks that nobody uses the device gives up first. */
@@ -150,6 +152,8 @@ export interface EngineInfo {
   speculates: boolean;
   /** What stays of prompts whose requests do not say; null: all, and requests cannot say. */
   keep: string | null;
+  /** What decode rows read of sealed blocks where their request does not say; null: everything. */
+  read: string | null;
   /** Most bytes of shared blocks in host memory. */
   hostCapacityBytes: number;
   /** Folder for shared blocks; null if there is none. */
@@ -170,6 +174,8 @@ export interface EngineInfo {
   windowBytes: number;
   /** Device bytes of the codec's tables, one set for all sequences. */
   tableBytes: number;
+  /** Device bytes of the summaries of all slots' blocks; 0 if everything is read. */
+  summaryBytes: number;
   /** Device bytes of the arena. */
   cacheCapacityBytes: number;
   /** What it would take if the device had room for it; null if it has. */

@@ -97,6 +97,64 @@ for (const [state, list] of Object.entries(LISTS)) {
   });
 }
 
+const PARTIAL_WORDS = SHAPE.splitCountMax * (SHAPE.headSize + 2);
+
+/** A list for each KV head, one behind the other, and what the reference reads of each alone. */
+function withListForEachHead<T extends AttentionCase>(
+  attention: T,
+  reference: (own: T) => Float64Array,
+) {
+  const lists = [[0, 2, 5], [0, 1, 6], [0, 3, 4]];
+  const stride = 5;
+  const directory = new Uint32Array((3 + 3 * stride) * ENTRY_WORDS).fill(0xffff);
+  for (const [head, blocks] of lists.entries()) {
+    for (const [index, block] of blocks.entries()) {
+      const entry = readEntry(attention.directory, block);
+      directory.set(entryWords(entry), (3 + head * stride + index) * ENTRY_WORDS);
+    }
+  }
+  const rowsAt = (listStart: number, listStride: number) => {
+    const reads = { listStart, listStride, listCount: 3, firstWindowBlock: 7 };
+    return rowWords([{ slot: 0, position: LENGTH - 1, ...reads, idIndex: 0 }]);
+  };
+  const expected = new Float64Array(SHAPE.queryHeadCount * PARTIAL_WORDS);
+  const groupWords = PARTIAL_WORDS * SHAPE.queryHeadCount / SHAPE.kvHeadCount;
+  for (const head of lists.keys()) {
+    const own = reference({ ...attention, directory, rows: rowsAt(3 + head * stride, 0) });
+    const start = head * groupWords;
+    expected.set(own.subarray(start, start + groupWords), start);
+  }
+  const given = { ...attention, directory, rows: rowsAt(3, stride), blockCountLargest: 3 };
+  return { given, expected };
+}
+
+Deno.test("attention to packed blocks reads a list of its own for each KV head", async () => {
+  const form = { packSize: 16, keyRel: 0.1, valueRel: 0.2 } as const;
+  const { given, expected } = withListForEachHead(
+    makeAttentionCase(SHAPE, [LENGTH], form),
+    (own) => attentionDecodePaperReference(SHAPE, { ...own, layout: own.layout! }),
+  );
+  assertNear(await runDecodePaper(given), expected, NMSE_MAX);
+});
+
+Deno.test("attention to banded blocks reads a list of its own for each KV head", async () => {
+  const form = { sinkCount: 4, tables: fittingTables(SHAPE, 0.4) };
+  const { given, expected } = withListForEachHead(
+    makeBandedAttentionCase(SHAPE, [LENGTH], form),
+    (own) => attentionDecodeBandedReference(SHAPE, { ...own, layout: own.banded }),
+  );
+  assertNear(await runDecodeBanded(given), expected, NMSE_MAX);
+});
+
+Deno.test("attention to raw blocks reads a list of its own for each KV head", async () => {
+  const { given, expected } = withListForEachHead(
+    makeAttentionCase(SHAPE, [LENGTH], "raw"),
+    ({ q, rows, arena, directory }) =>
+      attentionDecodeRawReference(SHAPE, { q, rows, tiles: arena, directory }),
+  );
+  assertNear(await runDecodeRaw(given, "arena"), expected, NMSE_MAX);
+});
+
 Deno.test("what is merged of a read list and the window is attention over both", async () => {
   const [list] = Object.values(LISTS);
   const attention = withList(makeAttentionCase(SHAPE, [LENGTH], "raw"), list);

@@ -8,9 +8,11 @@ const PROMPT = tinyPrompt(530, 1);
 /** Sealed tokens of the prompt: what is behind them is in the raw window. */
 const SEALED = 384;
 
-Deno.test("kv.keep of a request is honoured, and /slots, /props and /metrics say what stayed", () =>
+Deno.test("kv.keep and kv.read of a request are honoured; /slots, /props and /metrics say what stayed and was read", () =>
   withTinyModel({ contextLength: 1024 }, async (model) => {
-    const flags = ["--model", model, "--profile", "exact", "--keep", "chunkkv:ratio=0.5"];
+    const keep = ["--keep", "chunkkv:ratio=0.5"];
+    const read = ["--read", "quest:blocks=1,dense=0"];
+    const flags = ["--model", model, "--profile", "exact", ...keep, ...read];
     const server = await startServe([...flags, "--log", "off"]);
     const ask = (path: string) => fetch(new URL(path, server.url));
     const complete = async (kv: object | undefined) => {
@@ -29,10 +31,9 @@ Deno.test("kv.keep of a request is honoured, and /slots, /props and /metrics say
     };
     try {
       const { limits } = await (await ask("/props")).json();
-      assertEquals(limits.keep, "chunkkv:ratio=0.5");
-      for (
-        const [kv, tokens] of [[undefined, 116], [{ keep: "chunkkv:tokens=200" }, 52]] as const
-      ) {
+      assertEquals([limits.keep, limits.read], [keep[1], read[1]]);
+      const other = { keep: "chunkkv:tokens=200", read: "all" };
+      for (const [kv, tokens] of [[undefined, 116], [other, 52]] as const) {
         const { reader } = await complete(kv);
         for (let count = 0; count < 12; count++) await reader.read();
         const slots = await (await ask("/slots")).json();
@@ -49,7 +50,12 @@ Deno.test("kv.keep of a request is honoured, and /slots, /props and /metrics say
           // And whole blocks of the prompt's end, once they have left the window.
           assertEquals((layer.packed_tokens - kept.layers[index].tokens) % 64, 0);
         }
-        assertMatch(await (await ask("/metrics")).text(), /packkv:kv_layer_tokens\{layer="0"/);
+        const metrics = await (await ask("/metrics")).text();
+        assertMatch(metrics, /packkv:kv_layer_tokens\{layer="0"/);
+        const [readable, own] = ["readable", "read"].map((name) =>
+          Number(new RegExp(`packkv:${name}_tokens_total\\S* (\\d+)`).exec(metrics)![1])
+        );
+        assert(own < readable, "a row reads one block of two");
         await reader.cancel();
         while (
           (await (await ask("/slots")).json()).some((slot: { is_processing: boolean }) =>
@@ -57,6 +63,9 @@ Deno.test("kv.keep of a request is honoured, and /slots, /props and /metrics say
           )
         ) await new Promise((resolve) => setTimeout(resolve, 20));
       }
+      const wrong = await complete({ read: "clusterkv:tokens=64" });
+      assertEquals(wrong.response.status, 400);
+      await wrong.reader.cancel();
       const { response, reader } = await complete({ keep: "snapkv" });
       assertEquals(response.status, 400);
       const body = new TextDecoder().decode((await reader.read()).value);

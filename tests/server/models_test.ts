@@ -69,6 +69,7 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     shares_prefixes: true,
     speculates: true,
     keep: null,
+    read: null,
     kv_host_bytes: 0,
     kv_disk_folder: null,
     kv_disk_bytes: 0,
@@ -84,6 +85,7 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     cache_usage: 0.25,
     window_bytes: 300,
     table_bytes: 40,
+    summary_bytes: 0,
     all_in_bytes: 1024 + 300 + 40,
     cache_bytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
     layers: [

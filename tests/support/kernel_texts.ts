@@ -11,6 +11,11 @@ import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
 import { AttentionScoresKernel } from "../../src/kernels/attention_scores/raw.ts";
+import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
+import { BlockScoresKernel } from "../../src/kernels/block_scores/summary.ts";
+import { BlockSelectKernel } from "../../src/kernels/block_select/top.ts";
+import { BlockSummaryClustersKernel } from "../../src/kernels/block_summary/clusters.ts";
+import { BlockSummaryRangeKernel } from "../../src/kernels/block_summary/range.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
 import { BlockUnpackInt8Kernel } from "../../src/kernels/block_unpack/int8.ts";
 import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
@@ -119,6 +124,16 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
     await AttentionScoresKernel.create(gpu, { ...scored, hasSinks: false });
     await AttentionScoresKernel.create(gpu, { ...scored, hasSinks: true });
   }
+  for (const source of ["arena", "scratch"] as const) {
+    await BlockSummaryRangeKernel.create(gpu, { shape, source });
+    await BlockSummaryClustersKernel.create(gpu, { shape, source });
+  }
+  const listCountMax = blockCountMax;
+  for (const kind of ["range", "clusters"] as const) {
+    await BlockScoresKernel.create(gpu, { shape, kind, listCountMax });
+  }
+  await BlockAttentionKernel.create(gpu, { shape, listCountMax });
+  await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
   const ring = { tileCount: ringTileCount(512), reach: 512 };
   const inRing = { ...common, source: "window", ring } as const;
   await AttentionPrefillKernel.create(gpu, inRing);

@@ -6,6 +6,7 @@ import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
 import { measureCalibration } from "../../src/runtime/calibration_run.ts";
 import { planCache } from "../../src/runtime/cache_plan.ts";
 import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
+import { checkedRead } from "../../src/runtime/read_method.ts";
 import { modelCodec } from "../../src/runtime/model_codec.ts";
 import { StepRunner } from "../../src/runtime/step_runner.ts";
 import type { ProfileOptions } from "../../src/engine/types.ts";
@@ -51,6 +52,8 @@ export class StepHarness {
       submitMsMax?: number;
       /** Whether less may be kept of prompts. */
       observes?: boolean;
+      /** What decode rows read; everything if left out. */
+      read?: string;
     },
   ): Promise<StepHarness> {
     const model = await loadModel(await readGguf(path), () => {});
@@ -58,8 +61,10 @@ export class StepHarness {
     const profile = codecProfile(options.profile);
     const calibration = needsCalibration(profile) ? await testCalibration(model) : null;
     const codec = modelCodec(model, profile, calibration);
+    const read = options.read === undefined ? null : checkedRead(options.read);
     const plan = planCache(model, {
       codec,
+      denseLayerCount: read?.denseLayerCount ?? null,
       slotCount,
       contextLength,
       ...(layerKeeps ? { layerKeeps } : {}),
@@ -67,6 +72,7 @@ export class StepHarness {
     const runner = await StepRunner.create(model, {
       cacheShape: plan.shape,
       codec,
+      read,
       ...(options.submitMsMax === undefined ? {} : { submitMsMax: options.submitMsMax }),
       ...(options.observes ? { observedContextLength: contextLength } : {}),
     });
@@ -122,6 +128,15 @@ export class StepHarness {
     const entry = pack.slot * this.runner.cache.shape.blockCountMax + pack.listIndex;
     const words = await this.#read(buffer, offset / 4 + entry * ENTRY_WORDS, ENTRY_WORDS);
     return readEntry(words, 0);
+  }
+
+  /** What is kept of the keys of a block, f16 pairs `[kvHeadCount * headSize]`. */
+  async summary(pack: PackOp, store: number): Promise<Uint32Array> {
+    const { cache } = this.runner;
+    const { blockCountMax, kvHeadCount, headSize } = cache.shape;
+    const width = kvHeadCount * headSize;
+    const entry = pack.slot * blockCountMax + pack.listIndex;
+    return await this.#read(cache.summaries[store]!, entry * width, width);
   }
 
   /** Frees the cache and the device. */

@@ -38,6 +38,7 @@ export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo)
     speculates,
     signal,
     ...(spec.keep === null ? {} : { keep: spec.keep }),
+    ...(spec.read === null ? {} : { read: spec.read }),
     ...(spec.pins === null ? {} : { pins: spec.pins }),
     ...(spec.grammar === null ? {} : { grammar: spec.grammar }),
     ...(count === null ? {} : { logprobs: count }),

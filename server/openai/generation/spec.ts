@@ -45,4 +45,6 @@ export interface GenerationSpec extends TextOptions {
   speculates: boolean;
   /** What stays of its prompt; null as the server was started. */
   keep: string | null;
+  /** What its answer reads of the context; null as the server was started. */
+  read: string | null;
 }

@@ -64,21 +64,47 @@ export function headGroup(shape: AttentionShape): HeadGroup {
 }
 
 /**
- * Text of the vectors `Heads` and `HeadsCount`, of `load_query_<i>(workgroup, channel)`,
- * `load_partial_<i>(workgroup, split, offset)` and
- * `store_partial_<i>(workgroup, split, offset, heads)` for each vector `i`. Heads that do not exist
- * load as 0 and are not stored. Also `capped(scores)`. Needs `q`, `partials`, `query_place`,
- * {@link attentionConstants}.
+ * Text of the vectors `Heads` and `HeadsCount`, and for each vector `i` of
+ * `load_query_<i>(workgroup, channel)`; heads that do not exist load as 0.
+ * Needs `q`, `query_place`, `D`.
+ */
+export function queriesText(group: HeadGroup): string {
+  const { groupSize, vectorCount, vectorSize } = group;
+  let text = `alias Heads = vec${vectorSize}<f32>;\nalias HeadsCount = vec${vectorSize}<u32>;\n`;
+  for (let vector = 0; vector < vectorCount; vector++) {
+    const loads = headsOfVector(group, vector).map((head) =>
+      head < groupSize ? `q[query_place(workgroup, ${head}u) * D + channel]` : "0.0"
+    );
+    text += `fn load_query_${vector}(workgroup: vec3<u32>, channel: u32) -> Heads {
+  return Heads(${loads.join(", ")});
+}
+`;
+  }
+  return text;
+}
+
+/** Text of `largest_of_<i>(heads)`: the largest of the heads of vector `i` that exist. */
+export function largestText(group: HeadGroup): string {
+  let text = "";
+  for (let vector = 0; vector < group.vectorCount; vector++) {
+    const { length } = headsOfVector(group, vector).filter((head) => head < group.groupSize);
+    const largest = Array.from({ length }, (_, at) => `heads[${at}]`)
+      .reduce((before, head) => `max(${before}, ${head})`);
+    text += `fn largest_of_${vector}(heads: Heads) -> f32 {\n  return ${largest};\n}\n`;
+  }
+  return text;
+}
+
+/**
+ * {@link queriesText} with `load_partial_<i>(workgroup, split, offset)` and
+ * `store_partial_<i>(workgroup, split, offset, heads)` for each vector `i`; heads that do not exist
+ * are not stored. Also `capped(scores)`. Needs `partials`, {@link attentionConstants} too.
  */
 export function headsText(group: HeadGroup, { softCap = null }: AttentionShape): string {
   const { groupSize, vectorCount, vectorSize } = group;
-  let text = `alias Heads = vec${vectorSize}<f32>;\nalias HeadsCount = vec${vectorSize}<u32>;\n`;
-  text += cappedText(softCap);
+  let text = queriesText(group) + cappedText(softCap);
   for (let vector = 0; vector < vectorCount; vector++) {
     const heads = headsOfVector(group, vector);
-    const loads = heads.map((head) =>
-      head < groupSize ? `q[query_place(workgroup, ${head}u) * D + channel]` : "0.0"
-    );
     const stores = heads.filter((head) => head < groupSize).map((head) =>
       `  let place${head} = query_place(workgroup, ${head}u) * SPLIT_COUNT_MAX + split;
   partials[place${head} * (D + 2u) + offset] = heads[${head % vectorSize}];
@@ -88,10 +114,7 @@ export function headsText(group: HeadGroup, { softCap = null }: AttentionShape):
       const place = `query_place(workgroup, ${head}u) * SPLIT_COUNT_MAX + split`;
       return head < groupSize ? `partials[(${place}) * (D + 2u) + offset]` : "0.0";
     });
-    text += `fn load_query_${vector}(workgroup: vec3<u32>, channel: u32) -> Heads {
-  return Heads(${loads.join(", ")});
-}
-fn load_partial_${vector}(workgroup: vec3<u32>, split: u32, offset: u32) -> Heads {
+    text += `fn load_partial_${vector}(workgroup: vec3<u32>, split: u32, offset: u32) -> Heads {
   return Heads(${earlier.join(", ")});
 }
 fn store_partial_${vector}(workgroup: vec3<u32>, split: u32, offset: u32, heads: Heads) {

@@ -79,26 +79,24 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
   const kernelOptions = ({ shape, splits }: ReaderOptions) => {
     return { shape, splits, source: "arena" } as const;
   };
-  const sourceOf = (layer: number) => {
-    return { tiles: cache.arenaOf(layer), directory: cache.directoryOf(layer) };
-  };
   return {
     async decode(options) {
-      const { q, rows, partials } = options;
+      const { q, partials } = options;
       const kernel = await AttentionDecodeRawKernel.create(gpu, kernelOptions(options));
       return directReader(
         options,
         kernel,
-        (layer) => kernel.bind({ q, rows, partials, ...sourceOf(layer) }),
+        (layer, reads) => kernel.bind({ q, partials, tiles: cache.arenaOf(layer), ...reads }),
       );
     },
     async slice(options) {
-      const { q, rows, slice, partials, scorer } = options;
+      const { q, slice, partials, scorer } = options;
       const kernel = await AttentionPrefillKernel.create(gpu, kernelOptions(options));
       const reader = directReader(
         options,
         kernel,
-        (layer) => kernel.bind({ q, rows, slice, partials, ...sourceOf(layer) }),
+        (layer, reads) =>
+          kernel.bind({ q, slice, partials, tiles: cache.arenaOf(layer), ...reads }),
       );
       const scored = await scorer?.bindSealed("arena");
       return {
@@ -106,6 +104,7 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
         encodeScores: (pass, layer, blockCount) => scored?.encode(pass, { layer, blockCount }),
       };
     },
+    unpacker: () => Promise.resolve(null),
     destroy() {},
   };
 }

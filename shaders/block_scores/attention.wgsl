@@ -1,0 +1,118 @@
+//: file shaders/block_scores/attention.wgsl
+// block_scores/attention: the attention that blocks get from a row's queries of a KV head, summed
+// over the heads of the group: what choices by summaries are measured against
+//   score[b] = sum over heads of sum over tokens t of block b of exp(s[t]) / sum over all tokens
+//   s[t] = capped(dot(q, k[t]) / sqrt(D)), the raw window among all tokens
+//
+// Source:    none: the softmax of arXiv:1706.03762, section 3.2.1
+// Binds:     src/kernels/block_scores/attention.ts, which appends constants
+// Reference: src/reference/block_scores.ts
+// Grid:      (KV head, row); one workgroup, a thread for each token of a tile, twice over all tiles
+// Precision: f16 keys, f32 accumulate
+//
+// Keys are raw tiles in the arena: profile exact.
+
+const LOWEST: f32 = -3.0e38;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
+@group(0) @binding(2) var<storage, read> directory: array<Entry>;
+@group(0) @binding(3) var<storage, read> tiles: array<vec4<u32>>; // the arena
+@group(0) @binding(4) var<storage, read> window: array<vec4<u32>>;
+@group(0) @binding(5) var<storage, read_write> scores: array<f32>; // [row, KV head, LIST_MAX]
+
+var<workgroup> token_scores: array<f32, GROUP_SIZE * BLOCK_TOKENS>;
+var<workgroup> peaks: array<f32, GROUP_SIZE>; // of each head, over the tiles so far
+var<workgroup> totals: array<f32, GROUP_SIZE>;
+var<workgroup> shares: array<f32, GROUP_SIZE>;
+
+// Scores of a tile's tokens, `keys` being its first vec4; those not seen are LOWEST.
+fn score_tile(workgroup: vec3<u32>, thread: u32, keys: u32, is_window: bool, seen_count: u32) {
+  let first = keys + workgroup.x * (D * (BLOCK_TOKENS / 8u)) + thread;
+  for (var head = 0u; head < GROUP_SIZE; head += 1u) {
+    let query = (workgroup.y * QUERY_HEAD_COUNT + workgroup.x * GROUP_SIZE + head) * D;
+    var sum = 0.0;
+    for (var channel = 0u; channel < D; channel += 8u) {
+      let place = first + channel * (BLOCK_TOKENS / 8u);
+      var words = vec4<u32>(0u);
+      if (is_window) {
+        words = window[place];
+      } else {
+        words = tiles[place];
+      }
+      for (var word = 0u; word < 4u; word += 1u) {
+        let pair = unpack2x16float(words[word]);
+        let at = query + channel + 2u * word;
+        sum += q[at] * pair.x + q[at + 1u] * pair.y;
+      }
+    }
+    let score = capped(sum * inverseSqrt(f32(D)));
+    token_scores[head * BLOCK_TOKENS + thread] = select(LOWEST, score, thread < seen_count);
+  }
+}
+
+// Adds the tile that was scored to the totals; a thread for each head.
+fn add_tile(head: u32) {
+  var peak = peaks[head];
+  for (var token = 0u; token < BLOCK_TOKENS; token += 1u) {
+    peak = max(peak, token_scores[head * BLOCK_TOKENS + token]);
+  }
+  totals[head] = totals[head] * exp(peaks[head] - peak) + tile_sum(head, peak);
+  peaks[head] = peak;
+}
+
+fn tile_sum(head: u32, peak: f32) -> f32 {
+  var sum = 0.0;
+  for (var token = 0u; token < BLOCK_TOKENS; token += 1u) {
+    let score = token_scores[head * BLOCK_TOKENS + token];
+    sum += select(0.0, exp(score - peak), score > LOWEST);
+  }
+  return sum;
+}
+
+@compute @workgroup_size(BLOCK_TOKENS)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let row = rows[workgroup.y];
+  if (thread < GROUP_SIZE) {
+    peaks[thread] = LOWEST;
+    totals[thread] = 0.0;
+  }
+  for (var block = 0u; block < row.list_count; block += 1u) {
+    let entry = directory[row.list_start + block];
+    workgroupBarrier();
+    score_tile(workgroup, thread, entry.record / 4u, false, entry_token_count(entry));
+    workgroupBarrier();
+    if (thread < GROUP_SIZE) {
+      add_tile(thread);
+    }
+  }
+  for (var block = row.first_window_block; block * BLOCK_TOKENS <= row.position; block += 1u) {
+    let tile = (row.slot * WINDOW_TILE_COUNT + block % WINDOW_TILE_COUNT) * TILE_WORDS;
+    workgroupBarrier();
+    score_tile(workgroup, thread, tile / 4u, true, row.position + 1u - block * BLOCK_TOKENS);
+    workgroupBarrier();
+    if (thread < GROUP_SIZE) {
+      add_tile(thread);
+    }
+  }
+  for (var block = 0u; block < row.list_count; block += 1u) {
+    let entry = directory[row.list_start + block];
+    workgroupBarrier();
+    score_tile(workgroup, thread, entry.record / 4u, false, entry_token_count(entry));
+    workgroupBarrier();
+    if (thread < GROUP_SIZE) {
+      shares[thread] = tile_sum(thread, peaks[thread]) / totals[thread];
+    }
+    workgroupBarrier();
+    if (thread == 0u) {
+      var sum = 0.0;
+      for (var head = 0u; head < GROUP_SIZE; head += 1u) {
+        sum += shares[head];
+      }
+      scores[(workgroup.y * KV_HEAD_COUNT + workgroup.x) * LIST_MAX + block] = sum;
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import source from "../../../shaders/block_scores/attention.wgsl" with { type: "text" };
+import { rawTileWords } from "../../codec/record.ts";
+import { divExact, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { Kernel } from "../../gpu/kernel.ts";
+import { constantLines } from "../../gpu/wgsl_template.ts";
+import { type AttentionShape, cappedText } from "../text/attention.ts";
+import { BLOCK_CONSTANTS } from "../text/block.ts";
+import { ROW_TEXT } from "../text/row.ts";
+
+/** Buffers of one use of {@link BlockAttentionKernel}. */
+export interface BlockAttentionBuffers {
+  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. */
+  q: GPUBuffer | BufferSlice;
+  /** u32 `[rows][ROW_WORDS]`. */
+  rows: GPUBuffer | BufferSlice;
+  /** Read lists of the store. */
+  directory: GPUBuffer | BufferSlice;
+  /** The arena, with raw tiles. */
+  tiles: GPUBuffer | BufferSlice;
+  /** The store's window of 4 tiles a slot. */
+  window: GPUBuffer | BufferSlice;
+  /** f32 `[rows][kvHeadCount][listCountMax]`. */
+  scores: GPUBuffer | BufferSlice;
+}
+
+/** Scores raw blocks by the attention that they get: slow, for measuring. */
+export class BlockAttentionKernel {
+  #kernel: Kernel;
+  #kvHeadCount: number;
+
+  private constructor(kernel: Kernel, kvHeadCount: number) {
+    this.#kernel = kernel;
+    this.#kvHeadCount = kvHeadCount;
+  }
+
+  /** Compiles for one shape; `listCountMax`: entries of a read list that scores have room for. */
+  static async create(
+    gpu: Gpu,
+    { shape, listCountMax }: { shape: AttentionShape; listCountMax: number },
+  ): Promise<BlockAttentionKernel> {
+    const { kvHeadCount, queryHeadCount, headSize, softCap = null } = shape;
+    const code = [
+      source,
+      constantLines({
+        ...BLOCK_CONSTANTS,
+        D: headSize,
+        KV_HEAD_COUNT: kvHeadCount,
+        QUERY_HEAD_COUNT: queryHeadCount,
+        GROUP_SIZE: divExact(queryHeadCount, kvHeadCount),
+        TILE_WORDS: rawTileWords(shape),
+        WINDOW_TILE_COUNT,
+        LIST_MAX: listCountMax,
+      }),
+      "alias Heads = f32;",
+      cappedText(softCap),
+      ROW_TEXT,
+    ].join("\n");
+    const kernel = await Kernel.create(gpu, { label: "block_scores/attention", code });
+    return new BlockAttentionKernel(kernel, kvHeadCount);
+  }
+
+  /** Binds buffers. */
+  bind(buffers: BlockAttentionBuffers): GPUBindGroup {
+    return this.#kernel.bind({ ...buffers });
+  }
+
+  /** Encodes `rowCount` rows. */
+  encode(
+    pass: GPUComputePassEncoder,
+    bound: GPUBindGroup,
+    { rowCount }: { rowCount: number },
+  ): void {
+    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, rowCount);
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * What a text asks decode rows to read: `name:setting=value,setting=value`.
+ *
+ * @module
+ */
+
+import { EngineError } from "../core/errors.ts";
+import { BLOCK_TOKEN_COUNT, divCeil } from "../core/shapes.ts";
+import type { ReadMethod } from "../kvcache/reading.ts";
+
+/** What asks for every token to be read. */
+export const READ_EVERYTHING = "all";
+
+/** First layers that read every block, unless a text says how many. */
+const DENSE_LAYER_COUNT = 2;
+
+const COUNT_MAX = 2 ** 24;
+
+interface ReadKind extends Pick<ReadMethod, "kind" | "scoredBy"> {
+  /** Its setting that says how much is read. */
+  setting: string;
+  blockCount(value: number): number;
+}
+
+const KINDS: Readonly<Record<string, ReadKind>> = {
+  quest: { kind: "range", scoredBy: "summary", setting: "blocks", blockCount: (value) => value },
+  clusterkv: {
+    kind: "clusters",
+    scoredBy: "summary",
+    setting: "tokens",
+    blockCount: (value) => divCeil(value, BLOCK_TOKEN_COUNT),
+  },
+};
+
+/** What others are measured against: blocks by the attention they get. */
+const MEASURED_KINDS: Readonly<Record<string, ReadKind>> = {
+  ...KINDS,
+  oracle: {
+    kind: "range",
+    scoredBy: "attention",
+    setting: "blocks",
+    blockCount: (value) => value,
+  },
+};
+
+/**
+ * The method that a text names; null for {@link READ_EVERYTHING}.
+ *
+ * @throws {RangeError} naming what is wrong and what would be right.
+ */
+export function readMethod(text: string): ReadMethod | null {
+  return methodOf(text, KINDS);
+}
+
+/**
+ * The same with `oracle:blocks=N`, which serves to measure and needs profile `exact`.
+ *
+ * @throws {RangeError} naming what is wrong and what would be right.
+ */
+export function measuredReadMethod(text: string): ReadMethod | null {
+  return methodOf(text, MEASURED_KINDS);
+}
+
+function methodOf(text: string, kinds: typeof KINDS): ReadMethod | null {
+  if (text === READ_EVERYTHING) return null;
+  const [name, ...rest] = text.split(":");
+  const found = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+  if (found === undefined) {
+    refuse(text, `no method is called ${name || "that"}; wanted ${wanted()}`);
+  }
+  const { kind, scoredBy, setting, blockCount } = found;
+  const given = new Map<string, number>();
+  for (const part of rest.join(":").split(",").filter((each) => each !== "")) {
+    const [settingName, value = ""] = part.split("=", 2);
+    if (settingName !== setting && settingName !== "dense") {
+      refuse(text, `${name} has no setting ${settingName}; it has ${setting}, dense`);
+    }
+    if (given.has(settingName)) refuse(text, `${settingName} stands twice`);
+    const least = settingName === "dense" ? 0 : 1;
+    const count = value.trim() === "" ? NaN : Number(value);
+    if (!Number.isInteger(count) || count < least || count > COUNT_MAX) {
+      const range = `a whole number from ${least} to ${COUNT_MAX}`;
+      refuse(text, `${settingName} is ${value || "empty"}; wanted ${range}`);
+    }
+    given.set(settingName, count);
+  }
+  const amount = given.get(setting);
+  if (amount === undefined) refuse(text, `${name} needs ${setting}; wanted ${wanted()}`);
+  const denseLayerCount = given.get("dense") ?? DENSE_LAYER_COUNT;
+  return { id: text, kind, scoredBy, blockCount: blockCount(amount), denseLayerCount };
+}
+
+/**
+ * Sealed blocks that the rows of a request read, in an engine of a method.
+ *
+ * @param text What the request asks for; null for what the engine was created with.
+ * @throws {EngineError} `invalid_request` if the engine cannot do that.
+ */
+export function requestedBlockCount(text: string | null, engine: string | null): number {
+  if (engine === null) {
+    if (text === null || text === READ_EVERYTHING) return Infinity;
+    return refuseRequest("read is asked for, and the server was started without --read");
+  }
+  const inForce = readMethod(engine)!;
+  if (text === null) return inForce.blockCount;
+  const asked = checkedRead(text);
+  if (asked === null) return Infinity;
+  if (asked.kind !== inForce.kind) {
+    refuseRequest(
+      `read is ${text}, and the server scores blocks for ${engine}; wanted the same ` +
+        `method, or ${READ_EVERYTHING}`,
+    );
+  }
+  if (text.includes("dense=") && asked.denseLayerCount !== inForce.denseLayerCount) {
+    refuseRequest(
+      `read is ${text}, and the first ${inForce.denseLayerCount} layers read every ` +
+        "block; that is chosen when the server starts",
+    );
+  }
+  return asked.blockCount;
+}
+
+/** @throws {EngineError} `invalid_request` naming what is wrong. */
+export function checkedRead(text: string): ReadMethod | null {
+  try {
+    return readMethod(text);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new EngineError("invalid_request", error.message, { param: "read" });
+  }
+}
+
+function wanted(): string {
+  const methods = Object.entries(KINDS).map(([name, { setting }]) => `${name}:${setting}=N`);
+  return [...methods, READ_EVERYTHING].join(", ");
+}
+
+function refuse(text: string, why: string): never {
+  throw new RangeError(`Cannot read ${JSON.stringify(text)}: ${why}`);
+}
+
+function refuseRequest(why: string): never {
+  throw new EngineError("invalid_request", `Cannot generate: ${why}`, { param: "read" });
+}
