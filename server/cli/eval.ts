@@ -18,8 +18,14 @@ import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
 import { CODEC_FLAGS } from "./codec_flags.ts";
 import { type CopyingRequest, readCopying, runCopying } from "./eval_copying.ts";
+import { readBudgets, readReadMethods, runKeptAttention, runReading } from "./eval_reading.ts";
 import { type CodecRequest, readCodecRequests, resolveCodecs } from "./eval_codecs.ts";
-import { readRetrieval, type RetrievalRequest, runRetrieval } from "./eval_retrieval.ts";
+import {
+  readRetrieval,
+  type RetrievalRequest,
+  retrievalTasks,
+  runRetrieval,
+} from "./eval_retrieval.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -49,6 +55,11 @@ export const evalCommand: Command = {
     },
     copying: { help: "have pieces of text copied over --tokens of it instead (default: 1024)" },
     pieces: { value: "N", help: "pieces of each of the five kinds to copy (default: 4)" },
+    read: { value: "LIST", help: "what decoding reads: methods, compared with reading everything" },
+    "kept-attention": {
+      value: "N,N",
+      help: "how much attention choices of so many tokens keep, published ones among them",
+    },
     seed: { value: "N", help: "of codes and where they are hidden, or of pieces (default: 1)" },
     state: { value: "FOLDER", help: "keep what is done there, and go on from it after a cut" },
     json: { help: "print JSON: an object, or an array of several" },
@@ -60,6 +71,7 @@ export const evalCommand: Command = {
     "packkv eval --text a.txt,b.txt --profiles paper,paper:repack=greedy,q4_0,kivi2+sinks",
     "packkv eval --text book.txt --contexts 2048,4096,8192 --profiles paper,baselines --state st",
     "packkv eval --retrieval --text book.txt --profiles exact,paper,q4_0",
+    "packkv eval --read quest:blocks=8,clusterkv:tokens=512,oracle:blocks=8 --text book.txt",
     "packkv eval --copying --text book.txt --profiles balanced,q4_0",
   ],
   notes: [
@@ -72,6 +84,9 @@ export const evalCommand: Command = {
     "A large vocabulary takes most of the time: --every 4 compares a quarter of the positions.",
     "--retrieval hides lines with codes, and tables of entries, in a document made of the text,",
     "and scores whether the model goes on with the right digits after it.",
+    "--read decodes the last 256 of --tokens, a multiple of 64, with each method over the same blocks;",
+    "with --retrieval it asks for the codes. oracle reads the blocks that get most attention, and",
+    "needs --profile exact. Settings follow a method as in quest:blocks=8:dense=0.",
     "--copying has tables, JSON, names, code and tool calls repeated from before the text, and",
     "scores what is right, with differences to the exact cache in intervals of 95%.",
   ],
@@ -86,6 +101,9 @@ interface Request {
   stateFolder: string | null;
   retrieval: RetrievalRequest | null;
   copying: CopyingRequest | null;
+  /** What decoding is to read; null for the other comparisons. */
+  methods: ReturnType<typeof readReadMethods>;
+  budgets: ReturnType<typeof readBudgets>;
   contexts: readonly number[];
   from: number;
   every: number;
@@ -103,6 +121,8 @@ async function run(args: readonly string[]): Promise<number> {
     stateFolder: flags.text("state"),
     retrieval,
     copying,
+    methods: readReadMethods(flags),
+    budgets: readBudgets(flags),
     contexts,
     from: flags.number("from", { ...COUNT_RANGE, min: 0 }) ??
       Math.min(FROM_DEFAULT, contexts[0] - 1),
@@ -135,6 +155,22 @@ async function measure(
     onProgress: progress.update,
     ...(stateFolder === null ? {} : { stateFolder }),
   };
+  const [tokenCount] = contexts;
+  if (request.budgets !== null) {
+    const texts = tokenizeTexts(model, request.texts);
+    const asked = { budgets: request.budgets, texts, tokenCount };
+    return await runKeptAttention(model, asked, progress.update);
+  }
+  if (request.methods !== null) {
+    const { methods, texts } = request;
+    const tasks = retrieval && retrievalTasks(model, retrieval, texts[0].text);
+    const ids = tokenizeTexts(model, texts);
+    return await runReading(
+      model,
+      { methods, codecs, texts: ids, tokenCount, tasks },
+      progress.update,
+    );
+  }
   if (retrieval !== null) {
     const [text] = request.texts;
     const reports = await runRetrieval(model, { retrieval, text, codecs, options });

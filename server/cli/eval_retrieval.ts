@@ -5,7 +5,7 @@
  */
 
 import type { EvalCodec } from "../../src/evaluation/codecs.ts";
-import { makeRetrievalTask } from "../../src/evaluation/retrieval/cases.ts";
+import { makeRetrievalTask, type RetrievalTask } from "../../src/evaluation/retrieval/cases.ts";
 import {
   evaluateRetrieval,
   type RetrievalReport,
@@ -62,6 +62,26 @@ export function readRetrieval(flags: Flags): RetrievalRequest | null {
   };
 }
 
+/** Makes the documents of a text. */
+export function retrievalTasks(
+  model: LoadedModel,
+  retrieval: RetrievalRequest,
+  text: string,
+): RetrievalTask[] {
+  const { metadata } = model.file;
+  const tokenizer = createTokenizer(metadata);
+  const hasTemplate = metadata.getString("tokenizer.chat_template", null) !== null;
+  if (retrieval.form === "chat" && !hasTemplate) {
+    throw new UsageError("Cannot use --form chat: the model has no chat template");
+  }
+  const isChat = hasTemplate && retrieval.form !== "completion";
+  const chatTemplate = isChat ? createChatTemplate(metadata, tokenizer) : null;
+  return Array.from({ length: retrieval.documentCount }, (_, index) => {
+    const seed = retrieval.seed + index;
+    return makeRetrievalTask(text, { ...retrieval, seed, tokenizer, chatTemplate });
+  });
+}
+
 /** Makes the documents of `text` and asks about them with every codec. */
 export async function runRetrieval(
   model: LoadedModel,
@@ -73,18 +93,7 @@ export async function runRetrieval(
   },
 ): Promise<RetrievalReport[]> {
   const { retrieval, text, codecs, options } = run;
-  const { metadata } = model.file;
-  const tokenizer = createTokenizer(metadata);
-  const hasTemplate = metadata.getString("tokenizer.chat_template", null) !== null;
-  if (retrieval.form === "chat" && !hasTemplate) {
-    throw new UsageError("Cannot use --form chat: the model has no chat template");
-  }
-  const isChat = hasTemplate && retrieval.form !== "completion";
-  const chatTemplate = isChat ? createChatTemplate(metadata, tokenizer) : null;
-  const tasks = Array.from({ length: retrieval.documentCount }, (_, index) => {
-    const seed = retrieval.seed + index;
-    return makeRetrievalTask(text.text, { ...retrieval, seed, tokenizer, chatTemplate });
-  });
+  const tasks = retrievalTasks(model, retrieval, text.text);
   return await evaluateRetrieval(
     model,
     { textName: text.name, seed: retrieval.seed, tasks, codecs },

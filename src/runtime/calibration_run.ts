@@ -95,6 +95,27 @@ export async function measureCalibration(
   return parseCalibration(measured, { ...owner, path: "just measured" });
 }
 
+/**
+ * Reads a text through an exact cache of its own, a layer at a time.
+ *
+ * @param on `onSample` gets the queries, keys and values of each slice and layer.
+ */
+export async function sampleText(
+  model: LoadedModel,
+  ids: readonly number[],
+  on: { onSample: OnSample; onProgress: (fraction: number) => void },
+): Promise<void> {
+  const contextLength = alignUp(ids.length + 1, BLOCK_TOKEN_COUNT);
+  const codec = createCodec(model.shape, { name: "exact" }, null);
+  const plan = planCache(model, { codec, slotCount: 1, contextLength });
+  const runner = await StepRunner.create(model, { cacheShape: plan.shape, codec });
+  try {
+    await runText({ model, runner, plan }, ids, on);
+  } finally {
+    runner.destroy();
+  }
+}
+
 /** Reads a text through an exact cache; `onSample` gets each slice's sample of each layer. */
 async function runText(
   run: Run,
@@ -123,7 +144,8 @@ interface Run {
   plan: CachePlan;
 }
 
-type OnSample = (layer: number, sample: SliceSample) => unknown;
+/** Takes what a slice and layer gave. */
+export type OnSample = (layer: number, sample: SliceSample) => unknown;
 
 /** Runs a step layer by layer, so that each layer's queries can be read before the next. */
 async function runByLayer(run: Run, step: StepPlan, onSample: OnSample): Promise<StepResult> {

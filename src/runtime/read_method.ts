@@ -8,6 +8,8 @@ import { EngineError } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divCeil } from "../core/shapes.ts";
 import type { ReadMethod } from "../kvcache/reading.ts";
 
+export type { ReadMethod };
+
 /** What asks for every token to be read. */
 export const READ_EVERYTHING = "all";
 

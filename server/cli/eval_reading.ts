@@ -1,0 +1,144 @@
+/**
+ * `packkv eval --read`.
+ *
+ * @module
+ */
+
+import type { EvalCodec } from "../../src/evaluation/codecs.ts";
+import {
+  evaluateReading,
+  evaluateReadRetrieval,
+  type ReadingPlan,
+} from "../../src/evaluation/reading/reading.ts";
+import {
+  formatKeptAttention,
+  formatReading,
+  formatReadRetrieval,
+} from "../../src/evaluation/reading/reading_table.ts";
+import {
+  evaluateKeptAttention,
+  type KeptAttentionReport,
+} from "../../src/evaluation/reading/kept_attention.ts";
+import type { RetrievalTask } from "../../src/evaluation/retrieval/cases.ts";
+import type { LoadedModel, OnProgress } from "../../src/runtime/load_model.ts";
+import { measuredReadMethod, READ_EVERYTHING } from "../../src/runtime/read_method.ts";
+import type { Flags } from "./flags.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Blocks of 64 tokens at the end of each text that are decoded. */
+const BLOCK_COUNT_DEFAULT = 4;
+
+/**
+ * Reads the list of methods; null if none is asked for. Settings follow a name as in
+ * `quest:blocks=8:dense=0`.
+ *
+ * @throws {UsageError} Naming what is wrong, or what it does not go with.
+ */
+export function readReadMethods(flags: Flags): ReadingPlan["methods"] | null {
+  const list = flags.text("read");
+  if (list === null) return null;
+  for (const name of ["contexts", "from", "every", "state", "copying"]) {
+    if (flags.has(name)) throw new UsageError(`Cannot use --${name} with --read`);
+  }
+  return list.split(",").map((item) => {
+    const [name, ...settings] = item.split(":");
+    const text = `${name}:${settings.join(",")}`;
+    try {
+      const method = measuredReadMethod(item === READ_EVERYTHING ? item : text);
+      if (method !== null) return method;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new UsageError(error.message);
+    }
+    throw new UsageError(`Cannot use --read ${item}: it is what all others are compared with`);
+  });
+}
+
+/** First layers that read everything, and are left out. */
+const DENSE_LAYER_COUNT = 2;
+
+/**
+ * Budgets of `--kept-attention`; null if it is not asked for.
+ *
+ * @throws {UsageError} Naming what is wrong.
+ */
+export function readBudgets(flags: Flags): readonly number[] | null {
+  const list = flags.text("kept-attention");
+  if (list === null) return null;
+  for (const name of ["contexts", "from", "every", "state", "copying", "retrieval", "read"]) {
+    if (flags.has(name)) throw new UsageError(`Cannot use --${name} with --kept-attention`);
+  }
+  return list.split(",").map((item) => {
+    const count = Number(item);
+    if (Number.isInteger(count) && count >= 64) return count;
+    throw new UsageError(`Cannot use --kept-attention ${list}: wanted numbers of tokens from 64`);
+  });
+}
+
+/** Measures what choices of so many tokens keep of the attention of each text. */
+export async function runKeptAttention(
+  model: LoadedModel,
+  { budgets, texts, tokenCount }: {
+    budgets: readonly number[];
+    texts: ReadingPlan["texts"];
+    tokenCount: number;
+  },
+  onProgress: OnProgress,
+): Promise<{ reports: unknown[]; table: string }> {
+  const reports: KeptAttentionReport[] = [];
+  const tables: string[] = [];
+  for (const { name, ids } of texts) {
+    if (tokenCount % 64 !== 0 || ids.length < tokenCount || tokenCount < 256) {
+      throw new UsageError(
+        `Cannot use --tokens ${tokenCount} of ${name}, which has ${ids.length}: wanted a multiple ` +
+          "of 64, at least 256",
+      );
+    }
+    const plan = { name, ids: ids.slice(0, tokenCount), budgets };
+    const options = { ...plan, denseLayerCount: DENSE_LAYER_COUNT };
+    const own = await evaluateKeptAttention(model, options, onProgress);
+    reports.push(...own);
+    tables.push(formatKeptAttention(own));
+  }
+  return { reports, table: tables.join("\n\n") };
+}
+
+/** Compares methods on texts, or by what they find again. */
+export async function runReading(
+  model: LoadedModel,
+  { methods, codecs, texts, tokenCount, tasks }: {
+    methods: ReadingPlan["methods"];
+    codecs: readonly EvalCodec[];
+    texts: ReadingPlan["texts"];
+    tokenCount: number;
+    tasks: readonly RetrievalTask[] | null;
+  },
+  onProgress: OnProgress,
+): Promise<{ reports: unknown[]; table: string }> {
+  const reports: unknown[] = [];
+  const tables: string[] = [];
+  for (const codec of codecs) {
+    if (
+      codec.profile?.name !== "exact" && methods.some(({ scoredBy }) => scoredBy === "attention")
+    ) {
+      throw new UsageError(`Cannot use oracle with ${codec.name}: it takes --profile exact`);
+    }
+    if (tasks !== null) {
+      const own = await evaluateReadRetrieval(model, { codec, methods, tasks }, onProgress);
+      reports.push(...own);
+      tables.push(formatReadRetrieval(own));
+      continue;
+    }
+    const blockCount = Math.min(BLOCK_COUNT_DEFAULT, Math.floor(tokenCount / 64) - 4);
+    if (tokenCount % 64 !== 0 || blockCount < 1) {
+      throw new UsageError(
+        `Cannot use --tokens ${tokenCount} with --read: wanted a multiple of 64, at least 320`,
+      );
+    }
+    const plan = { codec, methods, texts, contextLength: tokenCount, blockCount };
+    const own = await evaluateReading(model, plan, onProgress);
+    reports.push(...own);
+    tables.push(formatReading(own));
+  }
+  return { reports, table: tables.join("\n\n") };
+}

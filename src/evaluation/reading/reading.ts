@@ -1,0 +1,261 @@
+/**
+ * What reading a part of the blocks does to the model: a text is read through a cache once, and
+ * tokens behind it are decoded with each method in turn, over the same blocks. They are compared
+ * with decoding that reads everything, so that what the codec does is in neither.
+ *
+ * @module
+ */
+
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import type { ReadMethod } from "../../runtime/read_method.ts";
+import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
+import { createSequenceRun, type SequenceRun } from "../../runtime/sequence_run.ts";
+import { describeCodec, type EvalCodec, runOptions } from "../codecs.ts";
+import { Divergence } from "../divergence.ts";
+import { exactRow, logSumExp } from "../exact_row.ts";
+import type { RetrievalTask } from "../retrieval/cases.ts";
+
+/** A text as token ids: 64 more than the context. */
+export interface ReadText {
+  name: string;
+  ids: readonly number[];
+}
+
+/** What to measure. */
+export interface ReadingPlan {
+  codec: EvalCodec;
+  methods: readonly ReadMethod[];
+  texts: readonly ReadText[];
+  /** Tokens of each text before the last that is compared: a multiple of 64. */
+  contextLength: number;
+  /** Blocks of 64 tokens at the end of the context that are compared. */
+  blockCount: number;
+}
+
+/** What one method does; names as printed. */
+export interface ReadingReport {
+  kind: "reading";
+  texts: string[];
+  profile: string;
+  model: string;
+  read: string;
+  /** Of the context. */
+  tokens: number;
+  /** Tokens read of those that could be, in a layer that chooses. */
+  share: number;
+  positions: number;
+  kl_mean: number;
+  kl_p99: number;
+  same_top: number;
+  perplexity: number;
+  perplexity_all: number;
+}
+
+/**
+ * Decodes tokens of the texts with each method.
+ *
+ * @throws {RangeError} If a text is too short, or a method needs raw keys and the codec packs them.
+ */
+export async function evaluateReading(
+  model: LoadedModel,
+  plan: ReadingPlan,
+  onProgress: OnProgress = () => {},
+): Promise<ReadingReport[]> {
+  const { codec, methods, texts, contextLength } = plan;
+  for (const { name, ids } of texts) {
+    if (ids.length > contextLength) continue;
+    throw new RangeError(
+      `Cannot read ${contextLength} tokens: ${name} has ${ids.length}, and one more is needed`,
+    );
+  }
+  const reports: ReadingReport[] = [];
+  for (const group of runGroups(methods)) {
+    const sums = group.map(() => ({ divergence: new Divergence(), readable: 0, read: 0 }));
+    for (const { name, ids } of texts) {
+      const options = { codec, method: group[0], promptIds: ids.slice(0, contextLength) };
+      await withRun(model, options, onProgress, async (run) => {
+        const first = contextLength - plan.blockCount * BLOCK_TOKEN_COUNT;
+        for (let position = 0; position < contextLength; position += BLOCK_TOKEN_COUNT) {
+          const place = `${name}, ${group[0].id}: ${position} of ${contextLength} tokens`;
+          onProgress(place, position / contextLength);
+          if (position >= first) {
+            await compare(run, { fed: ids.slice(position, position + 65), group, sums });
+          }
+          await run.nextSlice({ wantsLogits: false });
+        }
+      });
+    }
+    for (const [index, { id }] of group.entries()) {
+      const { divergence, readable, read } = sums[index];
+      const own = divergence.summary();
+      reports.push({
+        kind: "reading",
+        texts: texts.map(({ name }) => name),
+        profile: describeCodec(codec),
+        model: model.shape.name,
+        read: id,
+        tokens: contextLength,
+        share: read / readable,
+        positions: own.positionCount,
+        kl_mean: own.klMean,
+        kl_p99: own.klPercentiles.p99,
+        same_top: own.sameTop,
+        perplexity: own.perplexity,
+        perplexity_all: own.perplexityExact,
+      });
+    }
+  }
+  return reports;
+}
+
+/** What one method finds again of documents; names as printed. */
+export interface ReadRetrievalReport {
+  kind: "read retrieval";
+  profile: string;
+  model: string;
+  read: string;
+  documents: number;
+  /** Of a document. */
+  tokens: number;
+  share: number;
+  cases: number;
+  /** Share of cases of which every token was the most likely one, 0 to 1. */
+  exact_match: number;
+  /** Mean log-probability of an answer, in nats. */
+  log_prob: number;
+}
+
+/** Asks every question of the tasks with each method, and with everything read. */
+export async function evaluateReadRetrieval(
+  model: LoadedModel,
+  plan: Pick<ReadingPlan, "codec" | "methods"> & { tasks: readonly RetrievalTask[] },
+  onProgress: OnProgress = () => {},
+): Promise<ReadRetrievalReport[]> {
+  const { codec, methods, tasks } = plan;
+  const reports: ReadRetrievalReport[] = [];
+  for (const [index, group] of runGroups(methods).entries()) {
+    const all = { ...group[0], id: "all", blockCount: Infinity };
+    const asked = index === 0 ? [all, ...group] : group;
+    const sums = asked.map(() => ({ matches: 0, logProb: 0, cases: 0, readable: 0, read: 0 }));
+    for (const [document, { documentIds, cases }] of tasks.entries()) {
+      // The first question's beginning is part of the prompt: it is what the others take the place of.
+      const promptIds = [...documentIds, ...cases[0].questionIds];
+      await withRun(model, { codec, method: group[0], promptIds }, onProgress, async (run) => {
+        for (let position = 0; position < promptIds.length; position += BLOCK_TOKEN_COUNT) {
+          const place = `document ${document + 1}, ${group[0].id}: ${position} tokens`;
+          onProgress(place, position / promptIds.length);
+          await run.nextSlice({ wantsLogits: false });
+        }
+        for (const [index, { blockCount }] of asked.entries()) {
+          for (const { questionIds, answerIds } of cases) {
+            const fed = [...questionIds, ...answerIds.slice(0, -1)];
+            const { logits, ...counts } = await decode(run, fed, {
+              blockCount,
+              from: "last slice",
+            });
+            const sum = sums[index];
+            const answers = answerIds.map((id, at) => {
+              const row = logits[questionIds.length - 1 + at];
+              const { logSum, topId } = logSumExp(row);
+              return { isMatch: topId === id, logProb: row[id] - logSum };
+            });
+            sum.cases++;
+            sum.matches += Number(answers.every(({ isMatch }) => isMatch));
+            sum.logProb += answers.reduce((total, { logProb }) => total + logProb, 0);
+            sum.readable += counts.readable;
+            sum.read += counts.read;
+          }
+        }
+      });
+    }
+    for (const [index, { id }] of asked.entries()) {
+      const { matches, logProb, cases, readable, read } = sums[index];
+      reports.push({
+        kind: "read retrieval",
+        profile: describeCodec(codec),
+        model: model.shape.name,
+        read: id,
+        documents: tasks.length,
+        tokens: tasks[0].documentIds.length,
+        share: read / readable,
+        cases,
+        exact_match: matches / cases,
+        log_prob: logProb / cases,
+      });
+    }
+  }
+  return reports;
+}
+
+/** Methods that one run can measure in turn: those that score blocks alike in the same layers. */
+function runGroups(methods: readonly ReadMethod[]): ReadMethod[][] {
+  const groups = new Map<string, ReadMethod[]>();
+  for (const method of methods) {
+    const key = [method.kind, method.scoredBy, method.denseLayerCount].join();
+    groups.set(key, [...groups.get(key) ?? [], method]);
+  }
+  return [...groups.values()];
+}
+
+async function withRun(
+  model: LoadedModel,
+  { codec, method, promptIds }: {
+    codec: EvalCodec;
+    method: ReadMethod;
+    promptIds: readonly number[];
+  },
+  onProgress: OnProgress,
+  use: (run: SequenceRun) => Promise<void>,
+): Promise<void> {
+  const run = await createSequenceRun(model, {
+    promptIds,
+    maxTokens: 2,
+    read: method,
+    decodeRowCount: BLOCK_TOKEN_COUNT,
+    ...await runOptions(codec, model, onProgress),
+  });
+  try {
+    await use(run);
+  } finally {
+    run.destroy();
+  }
+}
+
+/** Decodes the same tokens with everything read and with each method. */
+async function compare(
+  run: SequenceRun,
+  { fed, group, sums }: {
+    /** Tokens to feed, and one that follows. */
+    fed: readonly number[];
+    group: readonly ReadMethod[];
+    sums: readonly { divergence: Divergence; readable: number; read: number }[];
+  },
+): Promise<void> {
+  const ids = fed.slice(0, -1);
+  const from = "behind it" as const;
+  const { logits: all } = await decode(run, ids, { blockCount: Infinity, from });
+  const rows = all.map((logits, index) => exactRow(logits, fed[index + 1]));
+  for (const [index, { blockCount }] of group.entries()) {
+    const { logits, readable, read } = await decode(run, ids, { blockCount, from });
+    const sum = sums[index];
+    sum.readable += readable;
+    sum.read += read;
+    logits.forEach((own, at) => sum.divergence.add(rows[at], own, fed[at + 1]));
+  }
+}
+
+async function decode(
+  run: SequenceRun,
+  ids: readonly number[],
+  { blockCount, from }: { blockCount: number; from: "last slice" | "behind it" },
+) {
+  run.setRead(blockCount);
+  const before = { ...run.readCounts };
+  const logits = await run.decodeRows(ids, { from });
+  const after = run.readCounts;
+  return {
+    logits,
+    readable: after.readableTokenCount - before.readableTokenCount,
+    read: after.readTokenCount - before.readTokenCount,
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * Reports of what is read as tables for people.
+ *
+ * @module
+ */
+
+import type { KeptAttentionReport } from "./kept_attention.ts";
+import type { ReadingReport, ReadRetrievalReport } from "./reading.ts";
+
+/** A line for each method: share read, divergence from reading everything. */
+export function formatReading(reports: readonly ReadingReport[]): string {
+  const [{ texts, tokens, positions, profile, perplexity_all }] = reports;
+  const heads = ["read", "share", "mean KL", "p99 KL", "same top", "perplexity"];
+  const rows = reports.map((report) => [
+    report.read,
+    percent(report.share),
+    report.kl_mean.toFixed(5),
+    report.kl_p99.toFixed(4),
+    percent(report.same_top),
+    report.perplexity.toFixed(3),
+  ]);
+  return [
+    `${positions} positions of ${texts.join(", ")} at ${tokens} tokens, ${profile}; against ` +
+    `reading everything, perplexity ${perplexity_all.toFixed(3)}`,
+    ...aligned([heads, ...rows]),
+  ].join("\n");
+}
+
+/** A line for each method: share read, what is found again. */
+export function formatReadRetrieval(reports: readonly ReadRetrievalReport[]): string {
+  const [{ documents, tokens, cases, profile }] = reports;
+  const heads = ["read", "share", "found", "log-prob"];
+  const rows = reports.map((report) => [
+    report.read,
+    percent(report.share),
+    percent(report.exact_match),
+    report.log_prob.toFixed(3),
+  ]);
+  return [
+    `${cases} questions about ${documents} documents of ${tokens} tokens, ${profile}`,
+    ...aligned([heads, ...rows]),
+  ].join("\n");
+}
+
+/** A line for each choice: the share of attention that is kept, by budget. */
+export function formatKeptAttention(reports: readonly KeptAttentionReport[]): string {
+  const [{ text, tokens, kept }] = reports;
+  const heads = ["choice", ...kept.map(({ tokens }) => `${tokens} tokens`)];
+  const rows = reports.map((report) => [
+    report.choice,
+    ...report.kept.map(({ mean, worst_layer }) => `${percent(mean)} (${percent(worst_layer)})`),
+  ]);
+  return [
+    `attention kept of ${text} at ${tokens} tokens, mean of the layers (and the worst of them)`,
+    ...aligned([heads, ...rows]),
+  ].join("\n");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+function aligned(lines: readonly (readonly string[])[]): string[] {
+  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+  return lines.map((line) =>
+    line.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")
+  );
+}

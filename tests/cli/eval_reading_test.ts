@@ -1,0 +1,33 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { evalCommand } from "../../server/cli/eval.ts";
+import { readReadMethods } from "../../server/cli/eval_reading.ts";
+import { parseFlags } from "../../server/cli/flags.ts";
+import { UsageError } from "../../server/cli/usage_error.ts";
+
+const read = (line: string) => readReadMethods(parseFlags(line.split(" "), evalCommand.flags));
+
+Deno.test("readReadMethods() is null unless asked for, and takes a list with settings", () => {
+  assertEquals(read("--text a.txt"), null);
+  const methods = read("--read quest:blocks=8:dense=0,clusterkv:tokens=200,oracle:blocks=4")!;
+  assertEquals(methods.map(({ id }) => id), [
+    "quest:blocks=8,dense=0",
+    "clusterkv:tokens=200",
+    "oracle:blocks=4",
+  ]);
+  assertEquals(methods.map(({ blockCount }) => blockCount), [8, 4, 4]);
+  assertEquals(methods.map(({ denseLayerCount }) => denseLayerCount), [0, 2, 2]);
+  assertEquals(methods.map(({ scoredBy }) => scoredBy), ["summary", "summary", "attention"]);
+});
+
+const REFUSED: [string, string][] = [
+  ["--read snapkv", "no method is called snapkv"],
+  ["--read quest:blocks=8,all", "compared with"],
+  ["--read quest:blocks=8 --state s", "--state with --read"],
+  ["--read quest:blocks=8 --contexts 64,128", "--contexts with --read"],
+];
+
+for (const [line, message] of REFUSED) {
+  Deno.test(`readReadMethods() refuses ${line}`, () => {
+    assertThrows(() => read(line), UsageError, message);
+  });
+}

@@ -1,0 +1,104 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { EXACT } from "../../../src/evaluation/codecs.ts";
+import { evaluateReading, evaluateReadRetrieval } from "../../../src/evaluation/reading/reading.ts";
+import {
+  formatReading,
+  formatReadRetrieval,
+} from "../../../src/evaluation/reading/reading_table.ts";
+import { readGguf } from "../../../src/gguf/read_gguf.ts";
+import { type LoadedModel, loadModel } from "../../../src/runtime/load_model.ts";
+import { measuredReadMethod } from "../../../src/runtime/read_method.ts";
+import { createSequenceRun } from "../../../src/runtime/sequence_run.ts";
+import { assertSameBits } from "../../support/attention_case.ts";
+import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
+
+const METHODS = [
+  "quest:blocks=100,dense=0",
+  "quest:blocks=2,dense=0",
+  "oracle:blocks=2,dense=0",
+].map((text) => measuredReadMethod(text)!);
+
+async function withModel(body: (model: LoadedModel) => Promise<void>): Promise<void> {
+  await withTinyModel({ contextLength: 1024 }, async (path) => {
+    const model = await loadModel(await readGguf(path), () => {});
+    try {
+      await body(model);
+    } finally {
+      model.gpu.close();
+    }
+  });
+}
+
+Deno.test("decodeRows() gives the logits of tokens decoded one by one, as often as asked", () =>
+  withModel(async (model) => {
+    const options = {
+      promptIds: tinyPrompt(300, 1),
+      maxTokens: 8,
+      profile: { name: "exact" },
+    } as const;
+    const read = METHODS[1];
+    const expected: Float32Array[] = [];
+    const ids: number[] = [];
+    const one = await createSequenceRun(model, { ...options, read });
+    for (let count = 0; count < 5; count++) await one.nextSlice({ wantsLogits: false });
+    for (let count = 0; count < 6; count++) {
+      const { id, logits } = await one.nextToken();
+      expected.push(logits.slice());
+      ids.push(id);
+    }
+    one.destroy();
+    const rows = await createSequenceRun(model, { ...options, read, decodeRowCount: 8 });
+    let firstId = 0;
+    for (let count = 0; count < 5; count++) {
+      const logits = await rows.nextSlice({ wantsLogits: true });
+      const last = logits.at(-1)!;
+      firstId = last.indexOf(Math.max(...last));
+    }
+    for (const _ of [1, 2]) {
+      const logits = await rows.decodeRows([firstId, ...ids.slice(0, -1)], { from: "behind it" });
+      for (const [index, row] of logits.entries()) assertSameBits(row, expected[index]);
+    }
+    rows.destroy();
+  }));
+
+Deno.test("evaluateReading() compares each method with reading everything", () =>
+  withModel(async (model) => {
+    const texts = [{ name: "made up", ids: tinyPrompt(513, 1) }];
+    const plan = { codec: EXACT, methods: METHODS, texts, contextLength: 512, blockCount: 1 };
+    const reports = await evaluateReading(model, plan);
+    const [enough, two, oracle] = reports;
+    assertEquals(reports.map(({ read }) => read), METHODS.map(({ id }) => id));
+    assertEquals([enough.share, enough.same_top], [1, 1]);
+    // The rounding of the rows that are compared with.
+    assertAlmostEquals(enough.kl_mean, 0, 1e-7);
+    assertEquals(two.positions, 64);
+    assert(two.kl_mean > 1e-6, "what is left out was read");
+    // 5 blocks are sealed, and the rows stand at 448 to 511.
+    assertAlmostEquals(two.share, 1 - 3 * 64 / 480.5, 1e-12);
+    assertEquals(oracle.share, two.share);
+    assert(oracle.kl_mean !== two.kl_mean, "other blocks are read");
+    assertEquals(formatReading(reports).split("\n").length, 5);
+    await assertRejects(
+      () => evaluateReading(model, { ...plan, contextLength: 576 }),
+      RangeError,
+      "made up has 513",
+    );
+  }));
+
+Deno.test("evaluateReadRetrieval() asks with everything read and with each method", () =>
+  withModel(async (model) => {
+    const questions = [tinyPrompt(9, 2), tinyPrompt(3, 4)];
+    const cases = questions.map((questionIds, index) => {
+      const answerIds = tinyPrompt(3, 8 + index);
+      return { kind: "code" as const, key: "", depth: 0, questionIds, answerIds };
+    });
+    const task = { form: "completion" as const, documentIds: tinyPrompt(448, 1), cases };
+    const plan = { codec: EXACT, methods: METHODS.slice(0, 2), tasks: [task] };
+    const reports = await evaluateReadRetrieval(model, plan);
+    const [all, enough, two] = reports;
+    assertEquals([all.read, enough.read, two.read], ["all", METHODS[0].id, METHODS[1].id]);
+    assertEquals([all.cases, all.share, enough.share], [2, 1, 1]);
+    assertEquals([enough.log_prob, enough.exact_match], [all.log_prob, all.exact_match]);
+    assert(two.log_prob !== all.log_prob && two.share < 1, "what is left out was read");
+    assertEquals(formatReadRetrieval(reports).split("\n").length, 5);
+  }));
