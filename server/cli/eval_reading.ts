@@ -90,8 +90,8 @@ export async function runKeptAttention(
   for (const { name, ids } of texts) {
     if (tokenCount % 64 !== 0 || ids.length < tokenCount || tokenCount < 256) {
       throw new UsageError(
-        `Cannot use --tokens ${tokenCount} of ${name}, which has ${ids.length}: wanted a multiple ` +
-          "of 64, at least 256",
+        `Cannot use --tokens ${tokenCount} of ${name}, which has ${ids.length}: wanted a ` +
+          "multiple of 64, at least 256",
       );
     }
     const plan = { name, ids: ids.slice(0, tokenCount), budgets };
@@ -118,11 +118,6 @@ export async function runReading(
   const reports: unknown[] = [];
   const tables: string[] = [];
   for (const codec of codecs) {
-    if (
-      codec.profile?.name !== "exact" && methods.some(({ scoredBy }) => scoredBy === "attention")
-    ) {
-      throw new UsageError(`Cannot use oracle with ${codec.name}: it takes --profile exact`);
-    }
     if (tasks !== null) {
       const own = await evaluateReadRetrieval(model, { codec, methods, tasks }, onProgress);
       reports.push(...own);

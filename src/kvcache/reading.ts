@@ -15,7 +15,7 @@ export interface ReadMethod {
   readonly id: string;
   /** What is kept of the keys of blocks. */
   readonly kind: SummaryKind;
-  /** What blocks are scored by: that, or the attention they get, which takes the keys as they are. */
+  /** What blocks are scored by: that, or the attention they get, which takes raw keys. */
   readonly scoredBy: "summary" | "attention";
   /** Sealed blocks that a row and KV head reads at most, the first one among them. */
   readonly blockCount: number;

@@ -81,7 +81,11 @@ export async function createSequenceRun(
   const codec = modelCodec(model, profile, options.calibration ?? null);
   invariant(!rewriteTile || codec.isExact, "only exact blocks can be rewritten");
   const { read = null, decodeRowCount = 1 } = options;
-  invariant(read?.scoredBy !== "attention" || codec.isExact, "true attention is of raw keys");
+  if (read?.scoredBy === "attention" && !codec.isExact) {
+    throw new RangeError(
+      `Cannot read ${read.id} with profile ${profile.name}: it takes keys as they are, exact`,
+    );
+  }
   const denseLayerCount = read?.denseLayerCount ?? null;
   const plan = planCache(model, { codec, slotCount: 1, contextLength, denseLayerCount });
   const keep = options.keep === undefined ? null : checkedKeep(options.keep, codec);
@@ -156,8 +160,8 @@ export class SequenceRun {
   }
 
   /**
-   * Feeds tokens as decode rows, each with what it would read if it had been generated: in the place
-   * of those of the last slice, or behind it. As often as wanted, and the next slice may follow.
+   * Feeds tokens as decode rows, each with what it would read if it had been generated: in the
+   * place of those of the last slice, or behind it. As often as wanted; the next slice may follow.
    *
    * @param ids As many as fit into one tile.
    * @returns Logits f32 `[vocabSize]` of each.

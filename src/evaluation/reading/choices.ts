@@ -1,6 +1,6 @@
 /**
- * Choices of what a query reads, in f64 on the CPU, for one KV head: those of the product by blocks,
- * the published ones by pages and by tokens, and the best that there could be.
+ * Choices of what a query reads, in f64 on the CPU, for one KV head: those of the product by
+ * blocks, the published ones by pages and by tokens, and the best that there could be.
  *
  * @module
  */

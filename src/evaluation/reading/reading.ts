@@ -138,7 +138,7 @@ export async function evaluateReadRetrieval(
     const asked = index === 0 ? [all, ...group] : group;
     const sums = asked.map(() => ({ matches: 0, logProb: 0, cases: 0, readable: 0, read: 0 }));
     for (const [document, { documentIds, cases }] of tasks.entries()) {
-      // The first question's beginning is part of the prompt: it is what the others take the place of.
+      // The first question begins in the prompt: the others take the place of what is there.
       const promptIds = [...documentIds, ...cases[0].questionIds];
       await withRun(model, { codec, method: group[0], promptIds }, onProgress, async (run) => {
         for (let position = 0; position < promptIds.length; position += BLOCK_TOKEN_COUNT) {
