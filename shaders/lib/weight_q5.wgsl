@@ -1,7 +1,7 @@
 //: file shaders/lib/weight_q5.wgsl
 // Weights of 5 bits: byte j of a block holds the low 4 bits of columns j (low half) and 16 + j
-// (high half); bit j of a word of the side data is the highest bit of column j. CENTER, put
-// before this, is the code that stands for 0.
+// (high half); bit 8 * k + p of a word of the side data is the highest bit of column 4 * p + k.
+// CENTER, put before this, is the code that stands for 0.
 
 struct PackedBlock {
   v0: vec4<u32>,
@@ -16,10 +16,7 @@ fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> Packe
 
 // Columns 4 * index to 4 * index + 3 of the block, unscaled. `index` is a literal.
 fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
-  let word = block.v0[index & 3u];
-  let shift = vec4<u32>(0u, 8u, 16u, 24u) + vec4<u32>((index >> 2u) * 4u);
-  let low = (vec4<u32>(word) >> shift) & vec4<u32>(15u);
-  let high = vec4<u32>(block.high) >> (vec4<u32>(0u, 1u, 2u, 3u) + vec4<u32>(4u * index));
-  let codes = low | ((high & vec4<u32>(1u)) << vec4<u32>(4u));
-  return vec4<f32>(vec4<i32>(codes) - vec4<i32>(CENTER));
+  let low = (block.v0[index & 3u] >> ((index >> 2u) * 4u)) & 0x0f0f0f0fu;
+  let high = (block.high >> index) & 0x01010101u;
+  return vec4<f32>(bytes_of(low | (high << 4u)) - vec4<i32>(CENTER));
 }

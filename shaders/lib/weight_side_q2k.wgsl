@@ -19,3 +19,20 @@ fn load_shared(group_block: u32, lane: u32) -> Shared {
 fn load_scales(group_block: u32, lane: u32) -> Scales {
   return Scales(vec4<f32>(1.0), vec4<f32>(0.0));
 }
+
+// Of a super-block: all but what is of two blocks.
+alias Unit = vec4<u32>;
+
+fn load_unit(unit: u32, lane: u32) -> Unit {
+  return scales[unit * 40u + lane];
+}
+
+fn shared_of(base: Unit, group_block: u32, lane: u32) -> Shared {
+  let block = group_block & 7u;
+  let two_blocks = scales[group_block / 8u * 40u + lane + 8u + block / 2u * 8u];
+  return Shared(base, two_blocks >> vec4<u32>((block & 1u) * 16u));
+}
+
+fn scales_of(base: Unit, block: u32) -> Scales {
+  return Scales(vec4<f32>(1.0), vec4<f32>(0.0));
+}

@@ -27,3 +27,30 @@ fn load_scales(group_block: u32, lane: u32) -> Scales {
   let scale = vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
   return Scales(scale, vec4<f32>(0.0));
 }
+
+// Of a super-block.
+struct Unit {
+  scale: vec4<f32>,
+  low_scales: array<vec4<u32>, 2>, // of blocks 0 to 3 and 4 to 7
+  high_scales: vec4<u32>,
+}
+
+fn load_unit(unit: u32, lane: u32) -> Unit {
+  let at = unit * 92u + 4u + lane;
+  let low_scales = array<vec4<u32>, 2>(scales[at], scales[at + 8u]);
+  return Unit(load_scales(unit * 8u, lane).scale, low_scales, scales[at + 16u]);
+}
+
+fn shared_of(unit: Unit, group_block: u32, lane: u32) -> Shared {
+  let block = group_block & 7u;
+  let low = select(unit.low_scales[0], unit.low_scales[1], block > 3u);
+  return Shared(
+    scales[group_block / 8u * 92u + 28u + lane + block * 8u],
+    low >> vec4<u32>((block & 3u) * 8u),
+    unit.high_scales >> vec4<u32>(block * 4u),
+  );
+}
+
+fn scales_of(unit: Unit, block: u32) -> Scales {
+  return Scales(unit.scale, vec4<f32>(0.0));
+}

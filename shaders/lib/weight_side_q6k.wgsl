@@ -28,3 +28,18 @@ fn load_scales(group_block: u32, lane: u32) -> Scales {
   let scale = vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
   return Scales(scale, vec4<f32>(0.0));
 }
+
+// Of a super-block: its scale. The scales of two blocks are loaded with these.
+alias Unit = vec4<f32>;
+
+fn load_unit(unit: u32, lane: u32) -> Unit {
+  return load_scales(unit * 8u, lane).scale;
+}
+
+fn shared_of(unit: Unit, group_block: u32, lane: u32) -> Shared {
+  return load_shared(group_block, lane);
+}
+
+fn scales_of(unit: Unit, block: u32) -> Scales {
+  return Scales(unit, vec4<f32>(0.0));
+}

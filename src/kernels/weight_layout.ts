@@ -3,9 +3,9 @@
  * parts of whole groups of 32 rows, each in a format of its own (`weight_formats.ts`).
  *
  * - words: for each group, then each block of 32 columns:
- *   `[row % 4][vector][row % 32 / 4][4 words]`, where a vector is 16 bytes of codes of one row of
- *   the block (or of two, where each takes half of one), so that 8 lanes that have 4 neighbouring
- *   rows each load 128 bytes side by side;
+ *   `[row % 4][vector][row % 32 / 4][4 words]`, where a vector is 16 bytes of codes of one row (or
+ *   of two neighbours, where each takes half of one), so that 8 lanes that have 4 neighbouring rows
+ *   each load 128 bytes side by side;
  * - side data, of quantised formats: for each group, then each unit of 32 or 256 columns:
  *   `[word][row % 32]`, so that one load has the words of a lane's 4 rows.
  *

@@ -197,8 +197,6 @@ function packSource(
     const { format } = part;
     const { vectorsPerBlock, unitColumnCount: sideColumnCount, sideWordCount } =
       WEIGHT_FORMATS[format];
-    // Two blocks of a row share a vector if each takes half of one.
-    const rowVectors = Math.max(1, vectorsPerBlock);
     const write = unitWriter(type, format);
     // Whole blocks of the type, and of the format's side data.
     const unitColumns = Math.max(sideColumnCount, elementCount);
@@ -209,7 +207,8 @@ function packSource(
       const sideUnit = (group * columnCount + column) / sideColumnCount;
       write(view, at, {
         words: part.words,
-        vector: (block * 4 * vectorsPerBlock + (groupRow % 4) * rowVectors) * VECTOR_STRIDE +
+        // Two rows share a vector if each takes half of one.
+        vector: Math.floor((block * 4 + groupRow % 4) * vectorsPerBlock) * VECTOR_STRIDE +
           (groupRow >> 2),
         side: part.scales ?? NO_SIDE,
         sideStart: sideUnit * sideWordCount,

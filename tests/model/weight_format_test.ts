@@ -188,13 +188,12 @@ function valuesOf(packed: PackedWeights, start: number, end: number): number[] {
       const groupBlock = (group * columnCount + column) / 32;
       const bytes: number[] = [];
       for (let vector = 0; vector < vectorsPerBlock; vector++) {
-        const start = Math.floor(groupBlock * vectorsPerBlock) * 4 * 8;
-        const index = start + (inGroup % 4) * Math.ceil(vectorsPerBlock) * 8 + vector * 8 +
-          Math.floor(inGroup / 4);
+        const ofRow = Math.floor((groupBlock * 4 + inGroup % 4) * vectorsPerBlock);
+        const index = (ofRow + vector) * 8 + Math.floor(inGroup / 4);
         const words = part.words.slice(4 * index, 4 * index + 4);
         bytes.push(...new Uint8Array(words.buffer));
       }
-      if (vectorsPerBlock < 1) bytes.splice(groupBlock % 2 === 0 ? 8 : 0, 8);
+      if (vectorsPerBlock < 1) bytes.splice(inGroup % 2 === 0 ? 8 : 0, 8);
       const unit = Math.floor((group * columnCount + column) / unitColumnCount);
       const side = part.scales?.slice(unit * sideWordCount, (unit + 1) * sideWordCount) ??
         new Uint32Array();
@@ -234,7 +233,7 @@ class BlockBits {
   }
 
   pair(i: number): number {
-    return (this.#bytes[i >> 2] >> (2 * (i & 3))) & 3;
+    return pairOf(this.view.getUint32(4 * (i >> 4), true), i % 16);
   }
 
   /** Word `index` of the row, behind `start` words that rows do not have one of each. */
@@ -260,6 +259,16 @@ class BlockBits {
   }
 }
 
+/** The 2 bits of column `i` of 16. */
+function pairOf(word: number, i: number): number {
+  return (word >>> (8 * (i & 3) + 2 * (i >> 2))) & 3;
+}
+
+/** The highest bit of column `i` of 32. */
+function bitOf(word: number, i: number): number {
+  return (word >>> (8 * (i & 3) + (i >> 2))) & 1;
+}
+
 /** 32 values of a block by the documentation of its format. */
 function blockValues(format: WeightFormat, bytes: Uint8Array, place: SidePlace): number[] {
   const bits = new BlockBits(bytes, place);
@@ -267,7 +276,7 @@ function blockValues(format: WeightFormat, bytes: Uint8Array, place: SidePlace):
   const scaled = (codeOf: (i: number) => number, [scale, minimum = 0]: readonly number[]) =>
     COLUMNS.map((i) => Math.fround(codeOf(i) * scale + minimum) + 0);
   const nibble = (i: number) => bits.nibble(i);
-  const five = (i: number, high: number) => nibble(i) | ((high >>> i) & 1) << 4;
+  const five = (i: number, high: number) => nibble(i) | bitOf(high, i) << 4;
   switch (format) {
     case "q4":
       return scaled(nibble, bits.halves(bits.word(0)));
@@ -310,7 +319,7 @@ const SUPER_BLOCK_VALUES = {
   q6k: (bits: BlockBits) => {
     const scales = new Int8Array(Uint32Array.of(bits.word(bits.block >> 1, 16)).buffer);
     return COLUMNS.map((i) => {
-      const high = bits.word(4 + 2 * bits.block + (i >> 4), 16) >>> (2 * (i % 16)) & 3;
+      const high = pairOf(bits.word(4 + 2 * bits.block + (i >> 4), 16), i % 16);
       const scale = scales[2 * (bits.block & 1) + (i >> 4)] * bits.half();
       return ((bits.nibble(i) | high << 4) - 32) * scale + 0;
     });
@@ -320,7 +329,7 @@ const SUPER_BLOCK_VALUES = {
       const sub = 2 * bits.block + (i >> 4);
       const low = (bits.word(sub >> 3, 16) >>> (4 * (sub & 7))) & 15;
       const scale = low + 16 * ((bits.word(2, 16) >>> (2 * sub)) & 3) - 32;
-      const code = bits.pair(i) + 4 * ((bits.word(3 + bits.block, 16) >>> i) & 1) - 4;
+      const code = bits.pair(i) + 4 * bitOf(bits.word(3 + bits.block, 16), i) - 4;
       return code * scale * bits.half() + 0;
     }),
   q2k: (bits: BlockBits) => {

@@ -148,7 +148,7 @@ function shaderText(
   return [
     expandTemplate(source, { token: size }),
     bundleText,
-    matmulProductText(size, variant.name),
+    matmulProductText(size, variant.name, weights.format),
     WEIGHT_FORMATS[weights.format].text,
     MATMUL_NORM_TEXT[normEpsilon === undefined ? "none" : "rms"],
     typeof output === "string" ? MATMUL_OUTPUT_TEXT[output] : matmulGatedText(output.gated),

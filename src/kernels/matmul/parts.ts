@@ -20,15 +20,17 @@ import product from "../../../shaders/matmul/parts/product.wgsl" with { type: "t
 import { PADDING_SLOT } from "../../core/row.ts";
 import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 
 const MATMUL_WAY_TEXT = { subgroup: bySubgroup, slices: bySlices } as const;
 
-/** What one workgroup sums for so many rows of x, and which lanes load what. */
+/** What one workgroup sums for so many rows of x, which lanes load what, and of which format. */
 export function matmulProductText(
   tokenCount: 1 | 2 | 4,
   way: keyof typeof MATMUL_WAY_TEXT,
+  format: WeightFormat,
 ): string {
   const counts = {
     token: tokenCount,
@@ -37,6 +39,7 @@ export function matmulProductText(
     column: 4,
     output: 4,
     part: 8,
+    super_block: WEIGHT_FORMATS[format].unitColumnCount === 256 ? 1 : 0,
   };
   const text = expandTemplate([product, MATMUL_WAY_TEXT[way]].join("\n"), counts);
   return [text, constantsPart({ TOKEN_COUNT: tokenCount })].join("\n");

@@ -106,8 +106,8 @@ export interface Matmul {
 export interface MatmulPipelineOptions {
   /** Rows that one workgroup takes together, a pipeline each. */
   rowCounts: readonly number[];
-  /** WGSL but for the weight's format, the norm and the output. */
-  textOf(rowCount: number): string;
+  /** WGSL but for the expansion of the weight's format, the norm and the output. */
+  textOf(rowCount: number, format: WeightFormat): string;
   /** Constants beside those of every product. */
   constantsOf(groupCount: number): Record<string, number>;
 }
@@ -137,7 +137,7 @@ export class MatmulPipelines {
     for (const rowCount of variant.rowCounts) {
       const byPart: Kernel[] = [];
       for (const [index, { format, rowStart }] of options.weights.parts.entries()) {
-        const code = [variant.textOf(rowCount), commonText(options, format)].join("\n");
+        const code = [variant.textOf(rowCount, format), commonText(options, format)].join("\n");
         const label = `matmul ${options.output.kind} ${format} x${rowCount}`;
         const constants = {
           ...commonConstants(options),

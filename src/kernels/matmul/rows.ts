@@ -47,10 +47,10 @@ export class MatmulKernel implements Matmul {
       chooseVariant("matmul", MATMUL_VARIANTS, { facts, shape: weights });
     const pipelines = await MatmulPipelines.create(gpu, options, {
       rowCounts: ROW_COUNTS,
-      textOf: (rowCount) =>
+      textOf: (rowCount, format) =>
         [
           expandTemplate(source, { token: rowCount }),
-          matmulProductText(rowCount as typeof ROW_COUNTS[number], variant.name),
+          matmulProductText(rowCount as typeof ROW_COUNTS[number], variant.name, format),
         ].join("\n"),
       constantsOf: () => ({ SLICE_COUNT: variant.sliceCount(weights) }),
     });

@@ -1,6 +1,5 @@
 import sideHalves from "../../../shaders/lib/weight_side_halves.wgsl" with { type: "text" };
-import { IQ4_VALUES } from "../../gguf/tensor_types/iq4_nl.ts";
-import { codebookText } from "./codebook.ts";
+import codes from "../../../shaders/lib/weight_iq4.wgsl" with { type: "text" };
 import {
   formatText,
   HALVES_WORD_COUNT,
@@ -15,5 +14,5 @@ export const iq4_nl = {
   vectorsPerBlock: 1,
   sideWordCount: HALVES_WORD_COUNT,
   writers: { IQ4_NL: scaledCodesWriter(1) },
-  text: formatText(UNSHARED, sideHalves, codebookText(IQ4_VALUES)),
+  text: formatText(UNSHARED, sideHalves, codes),
 } as const satisfies WeightFormatSpec;

@@ -1,6 +1,5 @@
 import side from "../../../shaders/lib/weight_side_iq4_xs.wgsl" with { type: "text" };
-import { IQ4_VALUES } from "../../gguf/tensor_types/iq4_nl.ts";
-import { codebookText } from "./codebook.ts";
+import codes from "../../../shaders/lib/weight_iq4.wgsl" with { type: "text" };
 import {
   formatText,
   putSideWord,
@@ -25,5 +24,5 @@ export const iq4_xs = {
       });
     },
   },
-  text: formatText(UNSHARED, side, codebookText(IQ4_VALUES)),
+  text: formatText(UNSHARED, side, codes),
 } as const satisfies WeightFormatSpec;

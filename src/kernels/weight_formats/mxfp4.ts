@@ -1,7 +1,7 @@
 import side from "../../../shaders/lib/weight_side_mxfp4.wgsl" with { type: "text" };
-import { DOUBLED_VALUES } from "../../gguf/tensor_types/mxfp4.ts";
-import { codebookText } from "./codebook.ts";
+import codes from "../../../shaders/lib/weight_mxfp4.wgsl" with { type: "text" };
 import {
+  BYTES,
   formatText,
   GROUP_ROW_COUNT,
   UNSHARED,
@@ -21,5 +21,5 @@ export const mxfp4 = {
       writeVectors(view, at + 1, target, 1);
     },
   },
-  text: formatText(UNSHARED, side, codebookText(DOUBLED_VALUES)),
+  text: formatText(UNSHARED, side, BYTES, codes),
 } as const satisfies WeightFormatSpec;

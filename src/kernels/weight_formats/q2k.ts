@@ -1,6 +1,6 @@
 import side from "../../../shaders/lib/weight_side_q2k.wgsl" with { type: "text" };
 import codes from "../../../shaders/lib/weight_q2k.wgsl" with { type: "text" };
-import { formatText, putSideWord, type WeightFormatSpec } from "./spec.ts";
+import { BYTES, formatText, putSideWord, type WeightFormatSpec } from "./spec.ts";
 import { writePairs } from "./super_block.ts";
 
 /** Codes of 2 bits; scales and minima of 4 bits for 16 columns, two of f16 for 256. */
@@ -17,5 +17,5 @@ export const q2k = {
       writePairs(view, at + 16, target);
     },
   },
-  text: formatText(side, codes),
+  text: formatText(side, BYTES, codes),
 } as const satisfies WeightFormatSpec;

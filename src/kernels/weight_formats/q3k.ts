@@ -2,6 +2,7 @@ import side from "../../../shaders/lib/weight_side_q3k.wgsl" with { type: "text"
 import codes from "../../../shaders/lib/weight_q3k.wgsl" with { type: "text" };
 import { scaleQ3 } from "../../gguf/tensor_types/q3_k.ts";
 import {
+  BYTES,
   formatText,
   HALVES_WORD_COUNT,
   putHalf,
@@ -25,7 +26,7 @@ export const q3k = {
       writePairs(view, at + 32, target);
     },
   },
-  text: formatText(side, codes),
+  text: formatText(side, BYTES, codes),
 } as const satisfies WeightFormatSpec;
 
 /** Two words with the low 4 bits of 16 scales, one with their high 2. */

@@ -1,11 +1,13 @@
 import codes from "../../../shaders/lib/weight_q5.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_q5_0.wgsl" with { type: "text" };
 import {
+  BYTES,
   centerText,
   formatText,
   GROUP_ROW_COUNT,
   HALVES_WORD_COUNT,
   putHalf,
+  spreadBits,
   type WeightFormatSpec,
   writeVectors,
 } from "./spec.ts";
@@ -18,9 +20,11 @@ export const q5_0 = {
   writers: {
     Q5_0: (view, at, target) => {
       putHalf(target, view.getUint16(at, true));
-      target.side[target.sideStart + HALVES_WORD_COUNT + target.row] = view.getUint32(at + 2, true);
+      target.side[target.sideStart + HALVES_WORD_COUNT + target.row] = spreadBits(
+        view.getUint32(at + 2, true),
+      );
       writeVectors(view, at + 6, target, 1);
     },
   },
-  text: formatText(side, centerText(16), codes),
+  text: formatText(side, centerText(16), BYTES, codes),
 } as const satisfies WeightFormatSpec;

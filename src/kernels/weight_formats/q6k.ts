@@ -1,6 +1,7 @@
 import codes from "../../../shaders/lib/weight_q6k.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_q6k.wgsl" with { type: "text" };
 import {
+  BYTES,
   formatText,
   GROUP_ROW_COUNT,
   HALVES_WORD_COUNT,
@@ -8,7 +9,7 @@ import {
   type UnitTarget,
   type WeightFormatSpec,
 } from "./spec.ts";
-import { gatherPairs, SUB_BLOCK_COUNT, writeNibbles } from "./super_block.ts";
+import { SUB_BLOCK_COUNT, writeNibbles } from "./super_block.ts";
 
 /** Codes of 6 bits around 32; scales of 8 bits for 16 columns, one of f16 for 256. */
 export const q6k = {
@@ -16,7 +17,7 @@ export const q6k = {
   vectorsPerBlock: 1,
   sideWordCount: HALVES_WORD_COUNT + (4 + 16) * 32,
   writers: { Q6_K: writeQ6_K },
-  text: formatText(side, codes),
+  text: formatText(side, BYTES, codes),
 } as const satisfies WeightFormatSpec;
 
 function writeQ6_K(view: DataView, at: number, target: UnitTarget): void {
@@ -36,7 +37,7 @@ function writeQ6_K(view: DataView, at: number, target: UnitTarget): void {
       let word = 0;
       for (let i = 0; i < 4; i++) {
         const byte = at + 128 + (sub >> 2) * 32 + half * 16 + 4 * i;
-        word |= gatherPairs(view.getUint32(byte, true) >>> (2 * (sub & 3))) << (8 * i);
+        word |= ((view.getUint32(byte, true) >>> (2 * (sub & 3))) & 0x03030303) << (2 * i);
       }
       side[highStart + (2 * sub + half) * GROUP_ROW_COUNT + row] = word;
     }

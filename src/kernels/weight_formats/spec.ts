@@ -1,4 +1,5 @@
 import scales from "../../../shaders/lib/weight_scales.wgsl" with { type: "text" };
+import bytes from "../../../shaders/lib/weight_bytes.wgsl" with { type: "text" };
 import unshared from "../../../shaders/lib/weight_unshared.wgsl" with { type: "text" };
 import type { TensorType } from "../../gguf/tensor_types.ts";
 
@@ -12,7 +13,10 @@ export interface WeightFormatSpec {
   readonly sideWordCount: number;
   /** What writes each tensor type whose values the format holds exactly. */
   readonly writers: Readonly<Partial<Record<TensorType, UnitWriter>>>;
-  /** WGSL: `load_shared`, `load_scales`, `load_weights`, `weight_columns`. */
+  /**
+   * WGSL: `load_shared`, `load_scales`, `load_weights`, `weight_columns`; of units of 256 columns
+   * also `load_unit`, `shared_of` and `scales_of`, for kernels that go through whole units.
+   */
   readonly text: string;
 }
 
@@ -79,10 +83,24 @@ export function scaledCodesWriter(vectorCount: number): UnitWriter {
   };
 }
 
+const SPREAD = Uint32Array.from({ length: 256 }, (_, byte) => {
+  const spread = (bits: number) => bits & 1 | (bits & 2) << 7 | (bits & 4) << 14 | (bits & 8) << 21;
+  return spread(byte & 15) | spread(byte >> 4) << 1;
+});
+
+/** Puts bit `4 * p + k` of a word, which is column `4 * p + k`, at bit `8 * k + p`. */
+export function spreadBits(word: number): number {
+  return SPREAD[word & 255] | SPREAD[word >>> 8 & 255] << 2 | SPREAD[word >>> 16 & 255] << 4 |
+    SPREAD[word >>> 24] << 6;
+}
+
 /** WGSL: the code that stands for 0. */
 export function centerText(center: number): string {
   return `const CENTER = ${center};`;
 }
+
+/** WGSL: `bytes_of`. */
+export const BYTES: string = bytes;
 
 /** WGSL: `load_shared` of formats whose codes need nothing of the side data. */
 export const UNSHARED: string = unshared;

@@ -48,17 +48,17 @@ export function eachSubBlock(
 }
 
 /**
- * Writes codes of 2 bits, two blocks to a vector. In the file, of each 128 columns, a byte has
- * those of 4 that are 32 apart.
+ * Writes codes of 2 bits, two rows to a vector: column `4 * q + k` at bits `8 * k + 2 * q`. In the
+ * file, of each 128 columns, a byte has those of 4 that are 32 apart.
  */
-export function writePairs(view: DataView, at: number, { words, vector }: UnitTarget): void {
+export function writePairs(view: DataView, at: number, { words, vector, row }: UnitTarget): void {
   for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {
-    const first = 4 * (vector + (sub >> 1) * BLOCK_STRIDE) + 2 * (sub & 1);
+    const first = 4 * (vector + sub * (BLOCK_STRIDE / 2)) + 2 * (row & 1);
     for (let half = 0; half < 2; half++) {
       let word = 0;
       for (let i = 0; i < 4; i++) {
         const byte = at + (sub >> 2) * 32 + half * 16 + 4 * i;
-        word |= gatherPairs(view.getUint32(byte, true) >>> (2 * (sub & 3))) << (8 * i);
+        word |= ((view.getUint32(byte, true) >>> (2 * (sub & 3))) & 0x03030303) << (2 * i);
       }
       words[first + half] = word;
     }
@@ -66,8 +66,8 @@ export function writePairs(view: DataView, at: number, { words, vector }: UnitTa
 }
 
 /**
- * Writes high bits as words `index` and up of the side data, one for each block. The file has bit
- * `sub` of byte `i` for column `i` of block `sub`.
+ * Writes high bits as words `index` and up of the side data, one for each block, as
+ * {@link spreadBits} has them. The file has bit `sub` of byte `i` for column `i` of block `sub`.
  */
 export function writeHighBits(
   view: DataView,
@@ -78,19 +78,7 @@ export function writeHighBits(
   const high = Array.from({ length: 8 }, (_, i) => view.getUint32(at + 4 * i, true));
   for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {
     let word = 0;
-    for (let i = 0; i < 8; i++) word |= gatherBits(high[i] >>> sub) << (4 * i);
+    for (let i = 0; i < 8; i++) word |= ((high[i] >>> sub) & 0x01010101) << i;
     putSideWord(target, index + sub, word);
   }
-}
-
-/** Puts the lowest bit of each byte of `word` side by side. */
-function gatherBits(word: number): number {
-  const bits = word & 0x01010101;
-  return (bits | bits >>> 7 | bits >>> 14 | bits >>> 21) & 15;
-}
-
-/** Puts the lowest 2 bits of each byte of `word` side by side. */
-export function gatherPairs(word: number): number {
-  const bits = word & 0x03030303;
-  return (bits | bits >>> 6 | bits >>> 12 | bits >>> 18) & 255;
 }
