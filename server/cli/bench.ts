@@ -6,7 +6,13 @@
 
 import { createEngine, type ProfileOptions } from "../../mod.ts";
 import { comparePeer, PEER_BACKENDS, type PeerBackend } from "../measure/peer.ts";
-import { formatStreamReport, measureStream, type StreamReport } from "../measure/single_stream.ts";
+import {
+  formatStreamReport,
+  measureStream,
+  medianReports,
+  type StreamCounts,
+  type StreamReport,
+} from "../measure/single_stream.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
@@ -30,13 +36,13 @@ export const benchCommand: Command = {
     depths: { value: "N,N", help: `depths of the decode runs (default: ${DEPTHS_DEFAULT})` },
     decode: { value: "N", help: `tokens decoded at each depth (default: ${DECODE_DEFAULT})` },
     peer: {
-      value: "BACKEND",
-      choices: PEER_BACKENDS,
-      help: "also run llama.cpp through node-llama-cpp (needs Node and npm)",
+      value: "BACKENDS",
+      help: `also run llama.cpp, ${PEER_BACKENDS.join(" or ")}, by node-llama-cpp (needs npm)`,
     },
+    rounds: { value: "N", help: "times that all of them take their turn; medians (default: 1)" },
     json: { help: "print one JSON object" },
   },
-  examples: ["packkv bench", "packkv bench --depths 128 --peer vulkan --json"],
+  examples: ["packkv bench", "packkv bench --depths 128 --peer vulkan,cpu --rounds 3"],
   notes: [
     "A running server is measured by `packkv bench serve`, kernels alone by",
     "`deno bench -A bench/kernels`.",
@@ -55,26 +61,55 @@ async function run(args: readonly string[]): Promise<number> {
     depths: readDepths(flags.text("depths") ?? DEPTHS_DEFAULT),
   };
   const profiles = readProfiles(flags);
+  const peers = readPeers(flags);
+  const roundCount = flags.number("rounds", { min: 1, max: 99, isInteger: true }) ?? 1;
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
-  const reports: StreamReport[] = [];
-  for (const profile of profiles) {
-    const options = { modelPath, profile, sequenceCountMax: 1, onProgress: progress.update };
-    const engine = await createEngine(options);
-    try {
-      reports.push(await measureStream(engine, { ...counts, onProgress: progress.update }));
-    } finally {
-      await engine.close();
+  const rounds: StreamReport[][] = [];
+  // One after the other and all of them again: what else the machine does is the same for all.
+  while (rounds.length < roundCount) {
+    const reports: StreamReport[] = [];
+    for (const profile of profiles) {
+      reports.push(await measureProfile(profile, { modelPath, counts, progress }));
     }
+    for (const peer of peers) {
+      progress.update(`running llama.cpp (${peer})`);
+      reports.push(await comparePeer(peer, { modelPath, ...counts }));
+    }
+    rounds.push(reports);
   }
-  const peer = flags.text("peer") as PeerBackend | null;
-  if (peer !== null) {
-    progress.update(`running llama.cpp (${peer})`);
-    reports.push(await comparePeer(peer, { modelPath, ...counts }));
-  }
+  const reports = medianReports(rounds);
   progress.finish();
   console.log(flags.has("json") ? JSON.stringify(reports) : formatStreamReport(reports));
   return 0;
+}
+
+async function measureProfile(
+  profile: ProfileOptions,
+  { modelPath, counts, progress }: {
+    modelPath: string;
+    counts: StreamCounts;
+    progress: ProgressLine;
+  },
+): Promise<StreamReport> {
+  const options = { modelPath, profile, sequenceCountMax: 1, onProgress: progress.update };
+  const engine = await createEngine(options);
+  try {
+    return await measureStream(engine, { ...counts, onProgress: progress.update });
+  } finally {
+    await engine.close();
+  }
+}
+
+function readPeers(flags: Flags): PeerBackend[] {
+  const text = flags.text("peer");
+  if (text === null) return [];
+  return text.split(",").map((name) => {
+    const found = PEER_BACKENDS.find((each) => each === name);
+    if (found !== undefined) return found;
+    const wanted = `must be ${PEER_BACKENDS.join(" or ")}, or both with a comma`;
+    throw new UsageError(`Cannot use --peer ${text}: ${wanted}`);
+  });
 }
 
 function readDepths(text: string): number[] {

@@ -48,6 +48,32 @@ export async function measureStream(
   return { name, device, prefill, decode };
 }
 
+/** The rates of several rounds, of each engine its medians; engines have the same order in all. */
+export function medianReports(rounds: readonly StreamReport[][]): StreamReport[] {
+  return rounds[0].map((first, index) => {
+    const medianOf = (rateOf: (report: StreamReport) => number) => {
+      return median(rounds.map((reports) => rateOf(reports[index])));
+    };
+    return {
+      ...first,
+      prefill: {
+        ...first.prefill,
+        tokensPerSecond: medianOf(({ prefill }) => prefill.tokensPerSecond),
+      },
+      decode: first.decode.map(({ depth }, at) => {
+        return { depth, tokensPerSecond: medianOf(({ decode }) => decode[at].tokensPerSecond) };
+      }),
+    };
+  });
+}
+
+/** The middle one; of an even number, the mean of both in the middle. */
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const last = sorted.length - 1;
+  return (sorted[last >> 1] + sorted[(last + 1) >> 1]) / 2;
+}
+
 /** The reports side by side, with ratios to the first. */
 export function formatStreamReport(reports: readonly StreamReport[]): string {
   const [first] = reports;

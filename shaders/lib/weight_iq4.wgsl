@@ -13,11 +13,9 @@ fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> Packe
   return PackedBlock(weights[at]);
 }
 
-// Columns 4 * index to 4 * index + 3 of the block, unscaled. `index` is a literal.
-fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
-  let word = block.v0[index & 3u];
-  let shift = vec4<u32>(0u, 8u, 16u, 24u) + vec4<u32>((index >> 2u) * 4u);
-  let x = vec4<f32>(vec4<i32>((vec4<u32>(word) >> shift) & vec4<u32>(15u)));
+// What 4 codes stand for, one in each byte.
+fn values_of(codes: u32) -> vec4<f32> {
+  let x = vec4<f32>(bytes_of(codes));
   let fourth = fma(vec4<f32>(0.001586043), x, vec4<f32>(0.03108644));
   let third = fma(fourth, x, vec4<f32>(-1.371927));
   let second = fma(third, x, vec4<f32>(24.17383));

@@ -13,9 +13,8 @@ fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> Packe
   return PackedBlock(weights[at]);
 }
 
-// Columns 4 * index to 4 * index + 3 of the block, doubled. `index` is a literal.
-fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
-  let codes = (block.v0[index & 3u] >> ((index >> 2u) * 4u)) & 0x0f0f0f0fu;
+// What 4 codes stand for, one in each byte, doubled.
+fn values_of(codes: u32) -> vec4<f32> {
   // From 4 on a step is 2, and the last is 4.
   let is_large = (codes >> 2u) & 0x01010101u;
   let by_step = codes & (is_large * 3u);

@@ -17,6 +17,8 @@ fn load_weights(group_block: u32, output: u32, lane: u32, side: Shared) -> Packe
 // Columns 4 * index to 4 * index + 3 of the block, unscaled. `index` is a literal.
 fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
   let low = (block.v0[index & 3u] >> ((index >> 2u) * 4u)) & 0x0f0f0f0fu;
-  let high = (block.high >> index) & 0x01010101u;
-  return vec4<f32>(bytes_of(low | (high << 4u)) - vec4<i32>(CENTER));
+  let early = block.high << ((4u - index) & 7u);
+  let late = block.high >> ((index - 4u) & 7u);
+  let high = select(early, late, index > 4u);
+  return vec4<f32>(bytes_of(low | (high & 0x10101010u)) - vec4<i32>(CENTER));
 }

@@ -29,17 +29,33 @@ fn load_scales(group_block: u32, lane: u32) -> Scales {
   return Scales(scale, vec4<f32>(0.0));
 }
 
-// Of a super-block: its scale. The scales of two blocks are loaded with these.
-alias Unit = vec4<f32>;
+// Of a super-block: its scale, and the scales of two blocks each.
+struct Unit {
+  scale: vec4<f32>,
+  of_blocks: array<vec4<u32>, 4>,
+}
 
 fn load_unit(unit: u32, lane: u32) -> Unit {
-  return load_scales(unit * 8u, lane).scale;
+  let at = unit * 164u + 4u + lane;
+  let of_blocks = array<vec4<u32>, 4>(
+    scales[at],
+    scales[at + 8u],
+    scales[at + 16u],
+    scales[at + 24u],
+  );
+  return Unit(load_scales(unit * 8u, lane).scale, of_blocks);
 }
 
 fn shared_of(unit: Unit, group_block: u32, lane: u32) -> Shared {
-  return load_shared(group_block, lane);
+  let block = group_block & 7u;
+  let codes = group_block / 8u * 164u + 36u + lane + block * 16u;
+  let is_odd_pair = (block & 2u) > 0u;
+  let early = select(unit.of_blocks[0], unit.of_blocks[1], is_odd_pair);
+  let late = select(unit.of_blocks[2], unit.of_blocks[3], is_odd_pair);
+  let two_blocks = select(early, late, block > 3u);
+  return Shared(scales[codes], scales[codes + 8u], two_blocks >> vec4<u32>((block & 1u) * 16u));
 }
 
 fn scales_of(unit: Unit, block: u32) -> Scales {
-  return Scales(unit, vec4<f32>(0.0));
+  return Scales(unit.scale, vec4<f32>(0.0));
 }

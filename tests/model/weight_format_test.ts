@@ -319,7 +319,7 @@ const SUPER_BLOCK_VALUES = {
   q6k: (bits: BlockBits) => {
     const scales = new Int8Array(Uint32Array.of(bits.word(bits.block >> 1, 16)).buffer);
     return COLUMNS.map((i) => {
-      const high = pairOf(bits.word(4 + 2 * bits.block + (i >> 4), 16), i % 16);
+      const high = 2 ^ pairOf(bits.word(4 + 2 * bits.block + (i >> 4), 16), i % 16);
       const scale = scales[2 * (bits.block & 1) + (i >> 4)] * bits.half();
       return ((bits.nibble(i) | high << 4) - 32) * scale + 0;
     });
@@ -329,7 +329,7 @@ const SUPER_BLOCK_VALUES = {
       const sub = 2 * bits.block + (i >> 4);
       const low = (bits.word(sub >> 3, 16) >>> (4 * (sub & 7))) & 15;
       const scale = low + 16 * ((bits.word(2, 16) >>> (2 * sub)) & 3) - 32;
-      const code = bits.pair(i) + 4 * bitOf(bits.word(3 + bits.block, 16), i) - 4;
+      const code = bits.pair(i) + 4 * (1 - bitOf(bits.word(3 + bits.block, 16), i)) - 4;
       return code * scale * bits.half() + 0;
     }),
   q2k: (bits: BlockBits) => {
@@ -361,14 +361,12 @@ function e2m1(bits: number): number {
   return sign === 1 ? -magnitude : magnitude;
 }
 
-/** Scale and minimum of a block: 6 bits each, of 12 bytes in words 1 to 3. */
+/** Scale and minimum of a block: the low 4 bits of each in words 1 and 2, the high 2 in word 3. */
 function kScales(bits: BlockBits): [number, number] {
   const [scale, minimum] = bits.halves(bits.word(0));
-  const { block } = bits;
-  const words = Uint32Array.of(bits.word(1), bits.word(2), bits.word(3));
-  const bytes = new Uint8Array(words.buffer);
-  if (block < 4) return [scale * (bytes[block] & 63), -minimum * (bytes[block + 4] & 63)];
-  const codes = (bytes[block + 4] & 15) | (bytes[block - 4] >> 6 << 4);
-  const minima = (bytes[block + 4] >> 4) | (bytes[block] >> 6 << 4);
-  return [scale * codes, -minimum * minima];
+  const sixOf = (index: number, highPlace: number) => {
+    const low = (bits.word(index) >>> (4 * bits.block)) & 15;
+    return low + 16 * ((bits.word(3) >>> (highPlace + 2 * bits.block)) & 3);
+  };
+  return [scale * sixOf(1, 0), -minimum * sixOf(2, 16)];
 }

@@ -10,7 +10,9 @@ import {
   HEAD_NORM_NAME,
   ROPE_FACTORS_NAME,
 } from "../../src/model/architectures/tensor_names.ts";
+import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { seededNormals } from "./numeric.ts";
+import { randomBlocks } from "./random_blocks.ts";
 import { tinyVocabularyMetadata } from "./tiny_vocabulary.ts";
 
 /** Dimensions of a made-up model. */
@@ -31,6 +33,8 @@ export interface TinyModelOptions {
   embeddingType?: QuantisedType;
   /** Types of matrices whose name ends so; `type` of all others. */
   typesOf?: Readonly<Record<string, QuantisedType>>;
+  /** Types that matrices take in turn, in place of all these. */
+  typesInTurn?: readonly TensorType[];
   /** Whether the output head is the token embedding. */
   tiedOutput: boolean;
   ropeBase: number;
@@ -85,9 +89,12 @@ export async function writeTinyModel(
 ): Promise<TinyModelOptions> {
   const model = { ...DEFAULTS, ...options };
   const metadata = { ...modelMetadata(model), ...model.metadata };
-  const tensors = namedTensors(model).map(([name, sizes], index) =>
-    makeTensor(name, sizes, { model, index })
-  );
+  const named = namedTensors(model);
+  const matrices = named.filter(([, sizes]) => sizes.length > 1).map(([name]) => name);
+  const tensors = named.map(([name, sizes], index) => {
+    const inTurn = matrices.indexOf(name) % (model.typesInTurn?.length ?? 1);
+    return makeTensor(name, sizes, { model, index, ownType: model.typesInTurn?.[inTurn] });
+  });
   await writeGguf(path, metadata, tensors);
   return model;
 }
@@ -173,7 +180,11 @@ function placeOf(name: string): number {
 function makeTensor(
   name: string,
   sizes: Sizes,
-  { model, index }: { model: TinyModelOptions; index: number },
+  { model, index, ownType }: {
+    model: TinyModelOptions;
+    index: number;
+    ownType: TensorType | undefined;
+  },
 ): GgufTensorData {
   const [columns, ...others] = sizes;
   const rowCount = others.reduce((product, size) => product * size, 1);
@@ -184,6 +195,10 @@ function makeTensor(
   }
   const isEnd = name === EMBEDDING_NAME || name === HEAD_NAME;
   const values = seededNormals(columns * rowCount, seed, deviationOf(name, columns, model));
+  if (ownType !== undefined) {
+    const bytes = randomBlocks(ownType, values.length, seed);
+    return { name, type: ownType, shape: [...sizes], bytes };
+  }
   const [, own] = Object.entries(model.typesOf ?? {}).find(([end]) => name.endsWith(end)) ?? [];
   const type = own ?? (isEnd ? model.embeddingType : undefined) ?? model.type;
   return { name, type, shape: [...sizes], bytes: quantise(type, values) };

@@ -3,8 +3,9 @@
 // read them from its registers. On software Vulkan that is 2 to 5 times faster than loading every
 // value in every lane.
 // Twin:    by_slices.wgsl
-// Markers: as product.wgsl, and part (of the 8 parts of a block); super_block where the side data of
-//          the weight are of 8 blocks.
+// Markers: as product.wgsl, and part (of the 8 parts of a block); super_block where the side data
+//          of the weight are of 8 blocks, values where its codes stand for values,
+//          half_scales (half, quarter) where 16 columns have a scale of their own.
 
 // Groups of outputs follow each other: the same rows of x stay in the caches of a CPU.
 fn group_of(workgroup: vec3<u32>) -> u32 {
@@ -19,6 +20,25 @@ fn tile_of(workgroup: vec3<u32>) -> u32 {
 fn block_products(group_block: u32, side: Shared, inputs: Inputs, lane: u32) -> Sums {
   let weights${output} = load_weights(group_block, ${output}u, lane, side);
   var sum = Sums();
+  //: if half_scales
+  //: repeat half
+  var codes${half} = Sums();
+  //: repeat quarter
+  let columns${half}_${quarter} =
+    columns_of(inputs_of_lane(inputs, 4u * ${half}u + ${quarter}u));
+  codes${half}.output${output} = add_products(
+    codes${half}.output${output},
+    weight_codes(weights${output}, 4u * ${half}u + ${quarter}u),
+    columns${half}_${quarter},
+  );
+  //: end
+  sum.output${output} = fma(
+    Tokens(weights${output}.scale[${half}]),
+    codes${half}.output${output},
+    sum.output${output},
+  );
+  //: end
+  //: else
   //: repeat part
   let columns${part} = columns_of(inputs_of_lane(inputs, ${part}u));
   sum.output${output} = add_products(
@@ -26,6 +46,7 @@ fn block_products(group_block: u32, side: Shared, inputs: Inputs, lane: u32) -> 
     weight_columns(weights${output}, ${part}u),
     columns${part},
   );
+  //: end
   //: end
   return sum;
 }
@@ -66,6 +87,9 @@ fn add_block(before: Running, at: u32, side: Side, raw: Inputs, inputs: Inputs, 
 
 // Of group `group` of 32 rows of the bound weight with the first TOKEN_COUNT of `rows` of x.
 fn product(group: u32, rows: vec4<u32>, lane: u32) -> Product {
+  //: if values
+  prepare_values(lane);
+  //: end
   var own = Running();
   //: if super_block
   // What 8 blocks have in common is loaded once.

@@ -15,7 +15,6 @@ import {
 } from "../matmul/parts.ts";
 import { MATMUL_VARIANTS, type MatmulVariant } from "../matmul/variants.ts";
 import { chooseVariant } from "../variant.ts";
-import { WEIGHT_FORMATS } from "../weight_formats.ts";
 import { GROUP_ROW_COUNT } from "../weight_layout.ts";
 import { EXPERT_BIAS_TEXT } from "./parts.ts";
 
@@ -149,7 +148,6 @@ function shaderText(
     expandTemplate(source, { token: size }),
     bundleText,
     matmulProductText(size, variant.name, weights.format),
-    WEIGHT_FORMATS[weights.format].text,
     MATMUL_NORM_TEXT[normEpsilon === undefined ? "none" : "rms"],
     typeof output === "string" ? MATMUL_OUTPUT_TEXT[output] : matmulGatedText(output.gated),
     EXPERT_BIAS_TEXT[hasBiases ? "add" : "none"],

@@ -21,17 +21,19 @@ import { PADDING_SLOT } from "../../core/row.ts";
 import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
+import type { WeightFormatSpec } from "../weight_formats/spec.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 
 const MATMUL_WAY_TEXT = { subgroup: bySubgroup, slices: bySlices } as const;
 
-/** What one workgroup sums for so many rows of x, which lanes load what, and of which format. */
+/** What one workgroup sums for so many rows of x, which lanes load what, and the format. */
 export function matmulProductText(
   tokenCount: 1 | 2 | 4,
   way: keyof typeof MATMUL_WAY_TEXT,
   format: WeightFormat,
 ): string {
+  const spec: WeightFormatSpec = WEIGHT_FORMATS[format];
   const counts = {
     token: tokenCount,
     one_token: tokenCount === 1 ? 1 : 0,
@@ -39,10 +41,15 @@ export function matmulProductText(
     column: 4,
     output: 4,
     part: 8,
-    super_block: WEIGHT_FORMATS[format].unitColumnCount === 256 ? 1 : 0,
+    super_block: spec.unitColumnCount === 256 ? 1 : 0,
+    values: spec.lanesText === undefined ? 0 : 1,
+    half_scales: spec.hasHalfScales ? 1 : 0,
+    half: 2,
+    quarter: 4,
   };
   const text = expandTemplate([product, MATMUL_WAY_TEXT[way]].join("\n"), counts);
-  return [text, constantsPart({ TOKEN_COUNT: tokenCount })].join("\n");
+  const ofFormat = way === "subgroup" ? spec.lanesText ?? spec.text : spec.text;
+  return [text, constantsPart({ TOKEN_COUNT: tokenCount }), ofFormat].join("\n");
 }
 
 /** The norm before the product. */

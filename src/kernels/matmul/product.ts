@@ -9,7 +9,7 @@ import { divCeil, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { type Activation, MATMUL_NORM_TEXT, MATMUL_OUTPUT_TEXT, matmulGatedText } from "./parts.ts";
-import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
+import type { WeightFormat } from "../weight_formats.ts";
 import {
   type DeviceWeights,
   GROUP_ROW_COUNT,
@@ -106,7 +106,7 @@ export interface Matmul {
 export interface MatmulPipelineOptions {
   /** Rows that one workgroup takes together, a pipeline each. */
   rowCounts: readonly number[];
-  /** WGSL but for the expansion of the weight's format, the norm and the output. */
+  /** WGSL but for the norm and the output. */
   textOf(rowCount: number, format: WeightFormat): string;
   /** Constants beside those of every product. */
   constantsOf(groupCount: number): Record<string, number>;
@@ -137,7 +137,7 @@ export class MatmulPipelines {
     for (const rowCount of variant.rowCounts) {
       const byPart: Kernel[] = [];
       for (const [index, { format, rowStart }] of options.weights.parts.entries()) {
-        const code = [variant.textOf(rowCount, format), commonText(options, format)].join("\n");
+        const code = [variant.textOf(rowCount, format), commonText(options)].join("\n");
         const label = `matmul ${options.output.kind} ${format} x${rowCount}`;
         const constants = {
           ...commonConstants(options),
@@ -220,9 +220,8 @@ function checkHeads({ weights, output }: MatmulOptions): void {
   }
 }
 
-function commonText(options: MatmulOptions, format: WeightFormat): string {
+function commonText(options: MatmulOptions): string {
   return [
-    WEIGHT_FORMATS[format].text,
     MATMUL_NORM_TEXT[options.normEpsilon === undefined ? "none" : "rms"],
     outputText(options.output),
   ].join("\n");

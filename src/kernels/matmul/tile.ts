@@ -2,6 +2,7 @@ import source from "../../../shaders/matmul/tile.wgsl" with { type: "text" };
 import { divCeil } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
 import {
   type BoundMatmul,
   type Matmul,
@@ -60,7 +61,7 @@ export class MatmulTileKernel implements Matmul {
   }
 }
 
-function tileText(rowCount: number): string {
+function tileText(rowCount: number, format: WeightFormat): string {
   const text = expandTemplate(source, {
     token: rowCount / 8,
     load: divCeil(rowCount * TILE_PART_COUNT, TILE_THREAD_COUNT),
@@ -69,5 +70,5 @@ function tileText(rowCount: number): string {
     quad: 2,
     part: TILE_PART_COUNT,
   });
-  return [text, constantsPart({ TOKEN_COUNT: rowCount })].join("\n");
+  return [text, constantsPart({ TOKEN_COUNT: rowCount }), WEIGHT_FORMATS[format].text].join("\n");
 }

@@ -1,10 +1,10 @@
 import sideHalves from "../../../shaders/lib/weight_side_halves.wgsl" with { type: "text" };
 import codes from "../../../shaders/lib/weight_iq4.wgsl" with { type: "text" };
 import {
-  formatText,
   HALVES_WORD_COUNT,
   scaledCodesWriter,
   UNSHARED,
+  valuesTexts,
   type WeightFormatSpec,
 } from "./spec.ts";
 
@@ -14,5 +14,5 @@ export const iq4_nl = {
   vectorsPerBlock: 1,
   sideWordCount: HALVES_WORD_COUNT,
   writers: { IQ4_NL: scaledCodesWriter(1) },
-  text: formatText(UNSHARED, sideHalves, codes),
+  ...valuesTexts(UNSHARED, sideHalves, codes),
 } as const satisfies WeightFormatSpec;

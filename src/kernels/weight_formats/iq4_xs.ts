@@ -1,10 +1,10 @@
 import side from "../../../shaders/lib/weight_side_iq4_xs.wgsl" with { type: "text" };
 import codes from "../../../shaders/lib/weight_iq4.wgsl" with { type: "text" };
 import {
-  formatText,
   putSideWord,
   type UnitTarget,
   UNSHARED,
+  valuesTexts,
   type WeightFormatSpec,
   writeVectors,
 } from "./spec.ts";
@@ -24,5 +24,5 @@ export const iq4_xs = {
       });
     },
   },
-  text: formatText(UNSHARED, side, codes),
+  ...valuesTexts(UNSHARED, side, codes),
 } as const satisfies WeightFormatSpec;

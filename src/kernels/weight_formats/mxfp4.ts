@@ -1,10 +1,9 @@
 import side from "../../../shaders/lib/weight_side_mxfp4.wgsl" with { type: "text" };
 import codes from "../../../shaders/lib/weight_mxfp4.wgsl" with { type: "text" };
 import {
-  BYTES,
-  formatText,
   GROUP_ROW_COUNT,
   UNSHARED,
+  valuesTexts,
   type WeightFormatSpec,
   writeVectors,
 } from "./spec.ts";
@@ -21,5 +20,5 @@ export const mxfp4 = {
       writeVectors(view, at + 1, target, 1);
     },
   },
-  text: formatText(UNSHARED, side, BYTES, codes),
+  ...valuesTexts(UNSHARED, side, codes),
 } as const satisfies WeightFormatSpec;

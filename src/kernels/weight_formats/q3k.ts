@@ -22,11 +22,12 @@ export const q3k = {
       putHalf(target, view.getUint16(at + 108, true));
       const behind = { ...target, sideStart: target.sideStart + HALVES_WORD_COUNT };
       writeScales(view, at + 96, behind);
-      writeHighBits(view, at, behind, 3);
+      writeHighBits(view, at, behind, { index: 3, turned: -1 });
       writePairs(view, at + 32, target);
     },
   },
   text: formatText(side, BYTES, codes),
+  hasHalfScales: true,
 } as const satisfies WeightFormatSpec;
 
 /** Two words with the low 4 bits of 16 scales, one with their high 2. */

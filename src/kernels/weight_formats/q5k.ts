@@ -13,7 +13,7 @@ export const q5k = {
     Q5_K: (view, at, target) => {
       writeScales(view, at, target);
       writeNibbles(target, (sub, index) => pairedNibbles(view, at + 48, sub, index));
-      writeHighBits(view, at + 16, target, 4);
+      writeHighBits(view, at + 16, target, { index: 4 });
     },
   },
   text: formatText(side, kScales, centerText(0), BYTES, codes),

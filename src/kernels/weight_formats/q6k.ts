@@ -18,6 +18,7 @@ export const q6k = {
   sideWordCount: HALVES_WORD_COUNT + (4 + 16) * 32,
   writers: { Q6_K: writeQ6_K },
   text: formatText(side, BYTES, codes),
+  hasHalfScales: true,
 } as const satisfies WeightFormatSpec;
 
 function writeQ6_K(view: DataView, at: number, target: UnitTarget): void {
@@ -39,7 +40,7 @@ function writeQ6_K(view: DataView, at: number, target: UnitTarget): void {
         const byte = at + 128 + (sub >> 2) * 32 + half * 16 + 4 * i;
         word |= ((view.getUint32(byte, true) >>> (2 * (sub & 3))) & 0x03030303) << (2 * i);
       }
-      side[highStart + (2 * sub + half) * GROUP_ROW_COUNT + row] = word;
+      side[highStart + (2 * sub + half) * GROUP_ROW_COUNT + row] = word ^ 0xaaaaaaaa;
     }
   }
 }

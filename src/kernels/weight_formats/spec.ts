@@ -1,5 +1,7 @@
 import scales from "../../../shaders/lib/weight_scales.wgsl" with { type: "text" };
 import bytes from "../../../shaders/lib/weight_bytes.wgsl" with { type: "text" };
+import valuesHere from "../../../shaders/lib/weight_values.wgsl" with { type: "text" };
+import valuesOfLanes from "../../../shaders/lib/weight_values_lanes.wgsl" with { type: "text" };
 import unshared from "../../../shaders/lib/weight_unshared.wgsl" with { type: "text" };
 import type { TensorType } from "../../gguf/tensor_types.ts";
 
@@ -18,6 +20,13 @@ export interface WeightFormatSpec {
    * also `load_unit`, `shared_of` and `scales_of`, for kernels that go through whole units.
    */
   readonly text: string;
+  /**
+   * The same where 8 lanes of a subgroup make a product, if that is different: with
+   * `prepare_values`, called before.
+   */
+  readonly lanesText?: string;
+  /** Whether the text also has `weight_codes`, less the scales of 16 columns of a `PackedBlock`. */
+  readonly hasHalfScales?: true;
 }
 
 /** Rows that one workgroup of `matmul` makes; parts of a weight begin at multiples of it. */
@@ -108,6 +117,16 @@ export const UNSHARED: string = unshared;
 /** The text of a format: what its side data give, then its own texts. */
 export function formatText(...texts: readonly string[]): string {
   return joinTexts(scales, ...texts);
+}
+
+/** The texts of a format whose codes stand for values: `texts` have `values_of`. */
+export function valuesTexts(
+  ...texts: readonly string[]
+): Required<Pick<WeightFormatSpec, "text" | "lanesText">> {
+  return {
+    text: formatText(...texts, BYTES, valuesHere),
+    lanesText: formatText(...texts, BYTES, valuesOfLanes),
+  };
 }
 
 /** Texts as one. */

@@ -6,11 +6,33 @@ export const SUB_BLOCK_COUNT = 8;
 /** Vectors from a row's block to the next, of formats with one vector each. */
 const BLOCK_STRIDE = GROUP_ROW_COUNT;
 
-/** Four words: two f16, then the 12 bytes of 6-bit scales and minima. */
+/**
+ * Four words: two f16, then scales and minima of 6 bits: the low 4 of the scales, those of the
+ * minima, the high 2 of both. In the file bytes 0 to 3 and 4 to 7 have those of blocks 0 to 3 and
+ * the high 2 bits of the others, bytes 8 to 11 the others' low 4.
+ */
 export function writeScales(view: DataView, at: number, target: UnitTarget): void {
-  for (let word = 0; word < 4; word++) {
-    putSideWord(target, word, view.getUint32(at + 4 * word, true));
-  }
+  const [a, b, c] = [4, 8, 12].map((byte) => view.getUint32(at + byte, true));
+  const low = gatherNibbles(a) | gatherNibbles(c) << 16;
+  const lowMinima = gatherNibbles(b) | gatherNibbles(c >>> 4) << 16;
+  const high = gatherPairs(a >>> 4) | gatherPairs(a >>> 6) << 8;
+  const highMinima = gatherPairs(b >>> 4) | gatherPairs(b >>> 6) << 8;
+  putSideWord(target, 0, view.getUint32(at, true));
+  putSideWord(target, 1, low);
+  putSideWord(target, 2, lowMinima);
+  putSideWord(target, 3, high | highMinima << 16);
+}
+
+/** Puts the low 4 bits of each byte of `word` side by side. */
+function gatherNibbles(word: number): number {
+  const bits = word & 0x0f0f0f0f;
+  return bits & 15 | bits >>> 4 & 0xf0 | bits >>> 8 & 0xf00 | bits >>> 12 & 0xf000;
+}
+
+/** Puts the lowest 2 bits of each byte of `word` side by side. */
+function gatherPairs(word: number): number {
+  const bits = word & 0x03030303;
+  return (bits | bits >>> 6 | bits >>> 12 | bits >>> 18) & 255;
 }
 
 /**
@@ -67,18 +89,19 @@ export function writePairs(view: DataView, at: number, { words, vector, row }: U
 
 /**
  * Writes high bits as words `index` and up of the side data, one for each block, as
- * {@link spreadBits} has them. The file has bit `sub` of byte `i` for column `i` of block `sub`.
+ * {@link spreadBits} has them, turned over if `turned` is -1. The file has bit `sub` of byte `i`
+ * for column `i` of block `sub`.
  */
 export function writeHighBits(
   view: DataView,
   at: number,
   target: UnitTarget,
-  index: number,
+  { index, turned = 0 }: { index: number; turned?: 0 | -1 },
 ): void {
   const high = Array.from({ length: 8 }, (_, i) => view.getUint32(at + 4 * i, true));
   for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {
     let word = 0;
     for (let i = 0; i < 8; i++) word |= ((high[i] >>> sub) & 0x01010101) << i;
-    putSideWord(target, index + sub, word);
+    putSideWord(target, index + sub, word ^ turned);
   }
 }
