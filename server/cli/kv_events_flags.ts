@@ -26,7 +26,7 @@ export const KV_EVENTS_FLAGS: FlagSpecs = {
   "kv-events-form": {
     value: "FORM",
     choices: EVENT_FORMS,
-    help: "events as arrays, which routers read, or as maps (default: arrays)",
+    help: "how events are written, by what the router reads (default: arrays)",
   },
 };
 

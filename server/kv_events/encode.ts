@@ -1,7 +1,7 @@
 /**
  * Events of blocks as vLLM publishes them: a msgpack batch `[seconds, events, rank]`, each event
  * with its tag. Releases of vLLM write arrays in the order of the fields, its newest sources maps
- * of their names; routers in use read arrays.
+ * of their names; vLLM's own router reads maps in an array, others arrays.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import type { BlockEvent } from "../../mod.ts";
 
 /** How a batch is written. */
-export const EVENT_FORMS = ["arrays", "maps"] as const;
+export const EVENT_FORMS = ["arrays", "maps", "maps-in-array"] as const;
 
 /** One of {@link EVENT_FORMS}. */
 export type EventForm = (typeof EVENT_FORMS)[number];
@@ -35,13 +35,9 @@ export function batchOf(
   { form, timeSeconds }: { form: EventForm; timeSeconds: number },
 ): unknown {
   const entries = events.map((event) => fieldsOf(event));
-  if (form === "maps") {
-    return {
-      ts: timeSeconds,
-      events: entries.map((fields) => Object.fromEntries(fields)),
-      data_parallel_rank: 0,
-    };
-  }
+  const maps = entries.map((fields) => Object.fromEntries(fields));
+  if (form === "maps") return { ts: timeSeconds, events: maps, data_parallel_rank: 0 };
+  if (form === "maps-in-array") return [timeSeconds, maps, 0];
   return [timeSeconds, entries.map((fields) => fields.map(([, value]) => value)), 0];
 }
 

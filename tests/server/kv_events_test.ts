@@ -14,8 +14,8 @@ const STORED = {
 } as const;
 const REMOVED = { type: "removed", medium: "disk", name: FIRST } as const;
 
-Deno.test("batches have vLLM's fields in vLLM's order, as arrays or as maps", () => {
-  const [arrays, maps] = EVENT_FORMS.map((form) =>
+Deno.test("batches have vLLM's fields in vLLM's order, as arrays, as maps, or as maps in an array", () => {
+  const [arrays, maps, mapsInArray] = EVENT_FORMS.map((form) =>
     batchOf([STORED, REMOVED, { type: "cleared" }], { form, timeSeconds: 1.5 })
   );
   const [parent, hash] = [2n ** 63n - 1n, 1n];
@@ -38,6 +38,7 @@ Deno.test("batches have vLLM's fields in vLLM's order, as arrays or as maps", ()
   const removed = { type: "BlockRemoved", block_hashes: [parent], medium: "disk" };
   const events = [stored, removed, { type: "AllBlocksCleared" }];
   assertEquals(maps, { ts: 1.5, events, data_parallel_rank: 0 });
+  assertEquals(mapsInArray, [1.5, events, 0]);
 });
 
 const ENDPOINTS: Record<string, ReturnType<typeof parseEndpoint>> = {
