@@ -5,6 +5,12 @@ import { fileURLToPath } from "node:url";
 const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
+/** Program and arguments of `packkv serve` from this checkout, without flags. */
+export const SERVE_COMMAND: readonly string[] = [
+  Deno.execPath(),
+  ...["run", "-A", "--no-check", "--config", CONFIG, MAIN, "serve"],
+];
+
 /** A server that listens. */
 export interface ServeProcess {
   readonly url: URL;
@@ -22,8 +28,7 @@ export async function startServe(
   flags: readonly string[],
   { prelude }: { prelude?: string } = {},
 ): Promise<ServeProcess> {
-  const args = ["run", "-A", "--no-check", "--config", CONFIG, MAIN, "serve", "--port", "0"];
-  const command = [Deno.execPath(), ...args, ...flags];
+  const command = [...SERVE_COMMAND, "--port", "0", ...flags];
   const [program, ...rest] = prelude === undefined
     ? command
     : ["sh", "-c", `${prelude}; exec "$@"`, "sh", ...command];
