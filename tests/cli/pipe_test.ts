@@ -23,7 +23,7 @@ async function piped(
 }
 
 /** Reads nothing and goes before anything comes. */
-const GONE = "sh -c 'exec <&-; sleep 5' ";
+const GONE = "true";
 
 function pipeTest(claim: string, fn: () => Promise<void>): void {
   Deno.test({ name: `packkv ${claim}`, ignore: Deno.build.os === "windows", fn });

@@ -8,12 +8,14 @@ import { defaultModelPath } from "../support/default_model.ts";
 import { CALIBRATION_TEXT } from "../../src/calibration/text.ts";
 
 const PROMPT_TOKEN_COUNT = 321;
+/** A prompt is read in six. */
+const STEP_COUNT = 40;
 const KV_BYTES_MAX = 5 * 2 ** 20;
 /** Of K and V in f16: 30 layers, 3 heads, 64 channels. */
 const TOKEN_BYTES = 30 * 2 * 3 * 64 * 2;
 
 /**
- * Lets sequences come until the memory holds no more, and then a while longer.
+ * Lets sequences come until the memory has held no more for some steps.
  *
  * @returns Most sealed tokens held at a time, and the bytes of the budget they took.
  */
@@ -25,16 +27,17 @@ async function fill(engine: Engine, prompts: readonly number[][]) {
     for await (const event of engine.generate(request)) if (event.type === "finish") return;
   });
   let most = { tokenCount: 0, allocatedBytes: 0, runningCount: 0 };
-  let unchangedCount = 0;
   const { cacheCapacityBytes } = engine.info;
-  while (unchangedCount < 40) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const { cacheBytes, runningSequenceCount, waitingSequenceCount } = await engine.stats();
+  for (let lastStep = 0, stepCount = 0; stepCount < lastStep + STEP_COUNT;) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const stats = await engine.stats();
+    const { cacheBytes, runningSequenceCount, waitingSequenceCount } = stats;
     assert(cacheBytes.allocated <= cacheCapacityBytes, `${cacheBytes.allocated} are allocated`);
     const tokenCount = cacheBytes.raw / TOKEN_BYTES;
-    unchangedCount++;
+    stepCount = stats.stepCount;
+    if (stepCount > 0 && runningSequenceCount + waitingSequenceCount === 0) break;
     if (tokenCount <= most.tokenCount || waitingSequenceCount === 0) continue;
-    unchangedCount = 0;
+    lastStep = stepCount;
     const allocatedBytes = cacheBytes.allocated;
     most = { tokenCount, allocatedBytes, runningCount: runningSequenceCount };
   }

@@ -9,6 +9,8 @@ import { defaultModelPath } from "../support/default_model.ts";
 import { poster } from "./harness.ts";
 
 const RUNS_PER_SCHEMA = 5;
+/** Answers at a time. */
+const SEQUENCE_COUNT = 8;
 const short = { type: "string", maxLength: 12 };
 const strict = (properties: Record<string, unknown>) => ({
   type: "object",
@@ -51,7 +53,7 @@ const SCHEMAS: Record<string, unknown>[] = [
 async function open() {
   const model = await loadServedModel(defaultModelPath(), {
     contextLength: 512,
-    sequenceCountMax: 8,
+    sequenceCountMax: SEQUENCE_COUNT,
   });
   const state = new ServerState();
   state.setReady(model);
@@ -105,7 +107,7 @@ Deno.test("answers at temperature 1 are valid in 100 of 100 runs over 20 schemas
   const next = async () => {
     for (let job = jobs.shift(); job; job = jobs.shift()) await job();
   };
-  await Promise.all(Array.from({ length: 4 }, next));
+  await Promise.all(Array.from({ length: SEQUENCE_COUNT }, next));
   assertEquals([validCount, callCount], [100, 15]);
   await model.engine.close();
 });
