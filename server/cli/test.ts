@@ -73,14 +73,14 @@ async function runGiven(args: readonly string[], start: StartDeno): Promise<numb
 
 /** All tests, with as many runners as there are cores. */
 async function runAll(testFolder: string, start: StartDeno): Promise<number> {
-  const { beside, alone } = testGroups(listTestFiles(testFolder));
-  const inFolder = (files: readonly string[]) => files.map((file) => resolve(testFolder, file));
+  const groups = testGroups(listTestFiles(testFolder)).map((files) =>
+    files.map((file) => resolve(testFolder, file))
+  );
   const jobCount = testJobCount(navigator.hardwareConcurrency);
   // Once for all: each runner would check the product again, for longer than many tests take.
   const types = checkTypes(start("check", [testFolder]));
   const startTests: StartTests = (files) => start("test", ["--no-check", ...files]);
-  const runs = await runGroups(beside.map(inFolder), jobCount, startTests);
-  runs.push(...await runGroups([inFolder(alone)], 1, startTests));
+  const runs = await runGroups(groups, jobCount, startTests);
   // Said again at the end, where they are found.
   const failures = [...runs.map(testFailures), await types];
   for (const { reasons } of failures) if (reasons !== "") console.log(`\n${reasons}`);
