@@ -14,7 +14,7 @@ const CASES: {
   why: string;
 }[] = [
   { types: ["Q4_K"], rowCount: 150, columnCount: 256, why: "the last group is not full" },
-  { types: ["Q3_K"], rowCount: 96, columnCount: 512, why: "blocks share vectors" },
+  { types: ["Q3_K"], rowCount: 96, columnCount: 512, why: "rows share vectors" },
   { types: ["F16"], rowCount: 70, columnCount: 64, why: "no side data" },
   { types: ["Q8_0", "Q8_0"], rowCount: 90, columnCount: 96, why: "rows in turn" },
   { types: ["Q4_1", "Q8_0"], rowCount: 48, columnCount: 64, why: "types in turn" },
