@@ -13,6 +13,8 @@ const PRODUCT_ENTRIES = [
 /** Parts of `src/` that tests and benches may use alone: twins, writers of model files. */
 const SHARED_WITH_TESTS = /^src\/(reference|gguf|core\/std)\//;
 const TEST_ENTRY = /^(tests\/.*_test|bench\/.*_bench)\.ts$/;
+/** Programs that tasks run. */
+const TASK_ENTRY = /\b(?:tests|bench)\/[\w/]+\.ts\b/g;
 
 /** Paths that `entries` import, directly or not; entries included. */
 export function reachable(sources: Sources, entries: readonly string[]): Set<string> {
@@ -40,7 +42,8 @@ function targetsOf(path: string, sources: Sources): string[] {
 /** Modules and shaders that nothing started or published leads to. */
 export function deadFileViolations(sources: Sources): string[] {
   const product = reachable(sources, PRODUCT_ENTRIES);
-  const tests = reachable(sources, pathsLike(sources, TEST_ENTRY));
+  const tasks = sources.get("deno.json")?.match(TASK_ENTRY) ?? [];
+  const tests = reachable(sources, [...pathsLike(sources, TEST_ENTRY), ...tasks]);
   return pathsLike(sources, /^(src|server|shaders|tests|bench)\/.*\.(ts|wgsl|mjs)$/)
     .filter((path) => {
       if (product.has(path)) return false;
