@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EngineOptions } from "../../mod.ts";
+import type { EngineOptions, EvictionOrder } from "../../mod.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -30,8 +30,8 @@ export const SERVING_FLAGS: FlagSpecs = {
   },
   "kv-eviction": {
     value: "ORDER",
-    choices: ["recency", "conversations"],
-    help: "which unused blocks go first: by recency (default), or by conversations",
+    choices: ["adaptive", "recency", "conversations"],
+    help: "which unused blocks go first: by what was asked for (default), recency, conversations",
   },
   speculation: {
     value: "SWITCH",
@@ -73,9 +73,8 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
   if (keep !== null) options.keep = keep;
   const read = flags.text("read");
   if (read !== null) options.read = read;
-  if (flags.has("kv-eviction")) {
-    options.eviction = flags.text("kv-eviction") === "recency" ? "recency" : "conversations";
-  }
+  const eviction = flags.text("kv-eviction");
+  if (eviction !== null) options.eviction = eviction as EvictionOrder;
   if (flags.has("speculation")) options.speculates = flags.text("speculation") === "on";
   const hostMib = flags.number("kv-host-memory", { min: 0, max: 2 ** 22, unit: "MiB" });
   const diskGib = flags.number("kv-disk-size", { min: 0.001, max: 2 ** 20, unit: "GiB" });

@@ -40,7 +40,7 @@ export function loadOptions(
     keep: checkedKeepText(options.keep),
     read: checkedReadText(options.read),
     sharesPrefixes: options.sharesPrefixes ?? true,
-    eviction: options.eviction ?? "recency",
+    eviction: options.eviction ?? "adaptive",
     speculates: options.speculates ?? true,
     ...tierOptions(options),
     reportsBlocks: options.onBlockEvents !== undefined,

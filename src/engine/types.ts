@@ -324,7 +324,7 @@ export interface EngineOptions {
   /**
    * Which blocks that nobody uses the device gives up first: `recency` those used least recently;
    * `conversations` those of conversations that ended, and of one too many rather than of each in
-   * turn. Default `recency`.
+   * turn; `adaptive`, the default, as the one of both that would have lost less lately.
    */
   eviction?: EvictionOrder;
   /**

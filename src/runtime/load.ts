@@ -4,6 +4,7 @@
  * @module
  */
 
+import { adaptive } from "../scheduler/adaptive_retention.ts";
 import { conversationsLast } from "../scheduler/conversation_retention.ts";
 import { leastRecentlyUsed } from "../scheduler/retention.ts";
 import type { Calibration } from "../calibration/calibration.ts";
@@ -111,7 +112,11 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
 }
 
 /** Orders in which the device gives up blocks. */
-const RETENTIONS = { recency: leastRecentlyUsed, conversations: conversationsLast };
+const RETENTIONS = {
+  adaptive,
+  recency: leastRecentlyUsed,
+  conversations: conversationsLast,
+};
 
 async function createRuntime(
   model: LoadedModel,

@@ -56,7 +56,7 @@ export class BlockCache {
   ) {
     this.memory = memory;
     this.#watcher = watcher;
-    this.#unused = retention();
+    this.#unused = retention<CachedItem>(({ key }) => key);
     this.#unusedWords = memory.groupWords(null);
     this.#usedStoreWords = new Array<number>(memory.storeCount).fill(0);
     this.#usedStoreTokens = new Array<number>(memory.storeCount).fill(0);
@@ -110,6 +110,7 @@ export class BlockCache {
       this.#byKey.set(key, item);
       this.#watcher.added(key);
     }
+    if (key !== null) this.#unused.make?.(item);
     if (kind === "sealed") this.#count(item, 1);
     else this.#retain(item);
     return item;

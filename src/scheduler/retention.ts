@@ -25,17 +25,26 @@ export interface Retention<T> {
    * @param rank How much it is worth; some orders look at that. Default `once`.
    */
   touch(thing: T, rank?: RetentionRank): void;
+  /** Notes that a thing is used that was not held, as it had to be made. */
+  make?(thing: T): void;
   /** Holds a thing no longer; false if it was not held. */
   drop(thing: T): boolean;
   /** What goes first; undefined if nothing is held. It stays held until it is dropped. */
   victim(): T | undefined;
 }
 
-/** Makes the retention of a tier; every tier of a cache has one of its own. */
-export type RetentionPolicy = <T>() => Retention<T>;
+/**
+ * Makes the retention of a tier; every tier of a cache has one of its own.
+ *
+ * @param keyOf Names a thing that comes again after it was given up; by default it is its own name.
+ */
+export type RetentionPolicy = <T>(keyOf?: (thing: T) => unknown) => Retention<T>;
 
-/** An order on the device by its name: least recently used first, or by conversations. */
-export type EvictionOrder = "recency" | "conversations";
+/**
+ * An order on the device by its name: least recently used first, by conversations, or the one of
+ * both that would have kept more lately.
+ */
+export type EvictionOrder = "adaptive" | "recency" | "conversations";
 
 /** What was used least recently goes first, what is pinned last. */
 export const leastRecentlyUsed: RetentionPolicy = <T>() => new LeastRecentlyUsed<T>();

@@ -1,6 +1,7 @@
 /** Agents that take turns on the scheduler, as many as there is room for and more. */
 
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
+import { adaptive } from "../../src/scheduler/adaptive_retention.ts";
 import { conversationsLast } from "../../src/scheduler/conversation_retention.ts";
 import { leastRecentlyUsed } from "../../src/scheduler/retention.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
@@ -127,8 +128,10 @@ function rereadByFive(retention: SchedulerOptions["retention"]): { read: number;
 Deno.test("one agent more than there is room for does not push all others out, turn by turn", () => {
   const simple = rereadByFive(leastRecentlyUsed);
   assertGreaterOrEqual(simple.read, simple.all, "so the test shows something");
-  const { read, all } = rereadByFive(conversationsLast);
-  assertLessOrEqual(read, 0.45 * all);
+  for (const retention of [conversationsLast, adaptive]) {
+    const { read, all } = rereadByFive(retention);
+    assertLessOrEqual(read, 0.45 * all);
+  }
 });
 
 Deno.test("conversations that ended make room for new ones", () => {
