@@ -75,6 +75,13 @@ export const responsesAnswer = z.object({
   tools: z.array(z.record(z.string(), z.unknown())),
   top_p: z.number(),
   truncation: z.literal("disabled"),
+  access_programs: z.null(),
+  background: z.literal(false),
+  completed_at: count.nullable(),
+  prompt_cache_key: z.string().nullable(),
+  reasoning: z.object({ effort: z.string().nullable(), summary: z.null() }),
+  service_tier: z.literal("default"),
+  top_logprobs: count,
 });
 
 /** What is left of one that was deleted. */

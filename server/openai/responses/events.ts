@@ -60,6 +60,7 @@ export async function* eventsOf(
       model: model.id,
       output: writer.items,
       usage: null,
+      completed_at: null,
       ...request.echoed,
       ...rest,
     },
@@ -76,7 +77,8 @@ export async function* eventsOf(
       yield* writer.close(status);
       const incomplete_details = status === "completed" ? null : { reason: "max_output_tokens" };
       const usage = toUsage(piece.timings);
-      const last = response(status, { incomplete_details, usage });
+      const completed_at = status === "completed" ? Math.floor(Date.now() / 1000) : null;
+      const last = response(status, { incomplete_details, usage, completed_at });
       if (request.isKept) {
         const messages = [
           ...request.conversation.messages.slice(request.echoed.instructions ? 1 : 0),

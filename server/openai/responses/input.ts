@@ -18,7 +18,10 @@ const contentPart = z.object({
   text: z.string(),
 });
 
-const content = z.union([z.string(), z.array(contentPart)]);
+/** What an earlier answer said in the place of its text. */
+const refusalPart = z.object({ type: z.literal("refusal"), refusal: z.string() });
+
+const content = z.union([z.string(), z.array(z.union([contentPart, refusalPart]))]);
 
 const messageFields = {
   role: z.enum(["system", "developer", "user", "assistant"]),
@@ -120,7 +123,7 @@ function unsealThoughts(sealed: string): string {
 
 function textOf(given: z.infer<typeof content>): string {
   if (typeof given === "string") return given;
-  return given.map(({ text }) => text).join("\n");
+  return given.map((part) => part.type === "refusal" ? part.refusal : part.text).join("\n");
 }
 
 function thoughtsOf({ content: parts, encrypted_content }: z.infer<typeof reasoningItem>): string {

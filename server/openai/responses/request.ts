@@ -228,6 +228,13 @@ function echoOf(parsed: Body, maxTokens: number | null, isKept: boolean): Record
     ),
     top_p: parsed.top_p ?? 1,
     truncation: "disabled",
+    access_programs: null,
+    background: false,
+    prompt_cache_key: parsed.prompt_cache_key ?? null,
+    // Thoughts are never summed up.
+    reasoning: { effort: parsed.reasoning?.effort ?? null, summary: null },
+    service_tier: "default",
+    top_logprobs: parsed.top_logprobs ?? 0,
   };
 }
 
