@@ -41,4 +41,6 @@ export type {
   StoreCounts,
   TokenLogprob,
   TokenLogprobs,
+  TuneMode,
+  Tuning,
 } from "./src/engine/types.ts";

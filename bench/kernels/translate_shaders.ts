@@ -77,7 +77,8 @@ async function run(program: string, args: string[]): Promise<string | null> {
   return [stderr, stdout].map((bytes) => new TextDecoder().decode(bytes)).join("").trim();
 }
 
-async function findTranslators(): Promise<Translators> {
+/** `naga` of the version in the runtime, built where it is missing, and `spirv-val`. */
+export async function findTranslators(): Promise<Translators> {
   if (!await runs("spirv-val")) {
     throw new Error("Cannot validate SPIR-V without spirv-val: apt-get install spirv-tools");
   }

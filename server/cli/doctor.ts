@@ -8,6 +8,7 @@ import { describeFindings, inspectMachine } from "../setup/doctor.ts";
 import { deviceReport } from "../../src/device_report/device_report.ts";
 import { inspectDevice } from "../../src/runtime/inspect_device.ts";
 import type { Command } from "./command.ts";
+import { ADAPTER_FLAG } from "./engine_flags.ts";
 import { describeDevice } from "./doctor_device.ts";
 import { parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
@@ -22,8 +23,9 @@ export const doctorCommand: Command = {
       value: "FILE",
       help: "measure the GPU instead, and write a report as JSON; - for stdout",
     },
+    adapter: ADAPTER_FLAG,
   },
-  examples: ["packkv doctor", "packkv doctor --gpu gpu.json"],
+  examples: ["packkv doctor", "packkv doctor --gpu gpu.json", "packkv doctor --adapter low-power"],
   notes: [
     "The exit code is 1 if something needed is missing, or a kernel of --gpu is wrong.",
     "The report of --gpu names device, driver and system, and nothing else; nothing is sent.",
@@ -32,18 +34,19 @@ export const doctorCommand: Command = {
     const flags = parseFlags(args, doctorCommand.flags);
     flags.refusePositionals();
     const path = flags.text("gpu");
-    if (path !== null) return await reportGpu(path);
-    const findings = await inspectMachine();
+    const power = flags.text("adapter") === "low-power" ? "low-power" : "high-performance";
+    if (path !== null) return await reportGpu(path, power);
+    const findings = await inspectMachine(power);
     const hasAdapter = findings.some(({ name, mend }) => name === "adapter" && !mend);
-    if (hasAdapter) findings.push(...describeDevice(await inspectDevice()));
+    if (hasAdapter) findings.push(...describeDevice(await inspectDevice({ power })));
     console.log(describeFindings(findings));
     return findings.some(({ mend }) => mend !== undefined) ? 1 : 0;
   },
 };
 
-async function reportGpu(path: string): Promise<number> {
+async function reportGpu(path: string, power: GPUPowerPreference): Promise<number> {
   const file = path === "-" ? null : await openReport(path);
-  const report = await deviceReport();
+  const report = await deviceReport({ power });
   const json = `${JSON.stringify(report, null, 2)}\n`;
   await new Response(json).body!.pipeTo((file ?? Deno.stdout).writable);
   const products = report.products.map(({ name, type, rowCount, ...rest }) => {

@@ -7,8 +7,8 @@
 import type { DeviceFindings } from "../../src/runtime/inspect_device.ts";
 import type { Finding } from "../setup/doctor.ts";
 
-/** What the probe found, and whether there is room. */
-export function describeDevice({ facts, roomBytes }: DeviceFindings): Finding[] {
+/** What the probe found, what tuning chose, and whether there is room. */
+export function describeDevice({ facts, roomBytes, tuning }: DeviceFindings): Finding[] {
   const { subgroupLanes, hasTeams, roundsToEven, halfRounding, hasF16, hasDot4, hasTimestamps } =
     facts;
   const yesNo = (value: boolean) => value ? "yes" : "no";
@@ -21,7 +21,30 @@ export function describeDevice({ facts, roomBytes }: DeviceFindings): Finding[] 
     `rounds ${roundsToEven ? "to even" : "not to even"}, to f16 ${halfRounding}`,
     `f16 ${yesNo(hasF16)}, dot4I8Packed ${yesNo(hasDot4)}, time-stamps ${yesNo(hasTimestamps)}`,
   ];
-  return [{ name: "probe", lines: probe }, describeRoom(roomBytes)];
+  return [
+    { name: "probe", lines: probe },
+    { name: "tuning", lines: describeTuning(facts.isFallback, tuning) },
+    describeRoom(roomBytes),
+  ];
+}
+
+function describeTuning(
+  isFallback: boolean,
+  { path, choices }: DeviceFindings["tuning"],
+): string[] {
+  const all = Object.entries(choices);
+  if (all.length === 0) {
+    return [
+      isFallback
+        ? "none: on a CPU kernels run as their tables say, unless --tune again asks"
+        : "none yet: the first start of a model measures its kernels for up to 5 s",
+    ];
+  }
+  const faster = all.filter(([, { gain }]) => gain > 1);
+  return [
+    `${all.length} choices, ${faster.length} other than the tables' (${path})`,
+    ...faster.map(([key, { name, gain }]) => `${key}: ${name}, ${gain.toFixed(2)} times as fast`),
+  ];
 }
 
 /**

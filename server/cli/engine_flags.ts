@@ -10,6 +10,13 @@ import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
 import { readServingFlags, SERVING_FLAGS } from "./serving_flags.ts";
 
+/** Which of several GPUs; the runtime knows these two. */
+export const ADAPTER_FLAG = {
+  value: "KIND",
+  choices: ["high-performance", "low-power"],
+  help: "which GPU of several (default: high-performance)",
+} as const;
+
 /** Flags of {@link readEngineFlags}. */
 export const ENGINE_FLAGS: FlagSpecs = {
   ...CODEC_FLAGS,
@@ -19,10 +26,11 @@ export const ENGINE_FLAGS: FlagSpecs = {
     value: "MIB",
     help: "device memory for packed blocks (default: printed at start)",
   },
-  adapter: {
-    value: "KIND",
-    choices: ["high-performance", "low-power"],
-    help: "which GPU of several (default: high-performance)",
+  adapter: ADAPTER_FLAG,
+  tune: {
+    value: "MODE",
+    choices: ["on", "again", "off"],
+    help: "measure a GPU's kernels at its first start, 5 s (default: on), again, or never",
   },
   ...SERVING_FLAGS,
 };
@@ -49,6 +57,8 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   if (sequenceCountMax !== null) options.sequenceCountMax = sequenceCountMax;
   if (cacheSizeMib !== null) options.cacheSizeBytes = Math.floor(cacheSizeMib * 2 ** 20);
   if (flags.text("adapter") === "low-power") options.adapterPower = "low-power";
+  const tune = flags.text("tune");
+  if (tune === "again" || tune === "off") options.tune = tune;
   Object.assign(options, readServingFlags(flags));
   return { model: flags.text("model"), options };
 }

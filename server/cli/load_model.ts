@@ -103,6 +103,7 @@ export function describeEngine(info: EngineInfo): string {
       formatMegabytes(info.modelSizeBytes)
     })`,
     `adapter  ${info.adapter}${info.adapterIsFallback ? " (software)" : ""}`,
+    ...info.tuning.source === "tables" ? [] : [`kernels  ${describeTuning(info.tuning)}`],
     `profile  ${info.profile}`,
     `context  ${context}`,
     `memory   ${memory}`,
@@ -115,6 +116,10 @@ export function describeEngine(info: EngineInfo): string {
 function describeRead({ read, summaryBytes }: EngineInfo): string[] {
   if (read === null) return [];
   return [`reading  ${read}, ${formatMegabytes(summaryBytes)} summaries of blocks`];
+}
+
+function describeTuning({ source, note }: EngineInfo["tuning"]): string {
+  return `${source === "kept" ? "tuned at an earlier start" : "tuned now"}: ${note}`;
 }
 
 function describeTiers({ hostCapacityBytes, diskFolder, storeAddress }: EngineInfo): string[] {

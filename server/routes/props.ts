@@ -33,6 +33,11 @@ const answer = z.object({
   kv_codec: codecAnswer,
   adapter: z.string(),
   adapter_is_fallback: z.boolean(),
+  tuning: z.object({
+    source: z.enum(["tables", "kept", "measured"]),
+    note: z.string(),
+    choices: z.array(z.object({ kernel: z.string(), variant: z.string(), gain: z.number() })),
+  }),
   limits: z.object({
     sequences: count,
     queue: count,
@@ -87,6 +92,12 @@ export function propsRoute(routes: RouteContext): ApiRoute {
         kv_codec: codecBody(info.codec),
         adapter: info.adapter,
         adapter_is_fallback: info.adapterIsFallback,
+        tuning: {
+          ...info.tuning,
+          choices: info.tuning.choices.map(({ key, name, gain }) => {
+            return { kernel: key, variant: name, gain };
+          }),
+        },
         limits: {
           sequences: info.sequenceCountMax,
           queue: info.waitingCountMax,

@@ -30,9 +30,11 @@ export interface Finding {
   mend?: string;
 }
 
-/** Looks at everything. Opens the GPU adapter for a moment. */
-export async function inspectMachine(): Promise<Finding[]> {
-  return [inspectDeno(), ...await inspectAdapter(), inspectMemory(), await inspectModel()];
+/** Looks at everything. Opens the GPU adapter of that power for a moment. */
+export async function inspectMachine(
+  power: GPUPowerPreference = "high-performance",
+): Promise<Finding[]> {
+  return [inspectDeno(), ...await inspectAdapter(power), inspectMemory(), await inspectModel()];
 }
 
 function inspectDeno(): Finding {
@@ -42,8 +44,8 @@ function inspectDeno(): Finding {
   return { ...finding, mend: `deno upgrade (${DENO_VERSION_MIN} or newer is needed)` };
 }
 
-async function inspectAdapter(): Promise<Finding[]> {
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+async function inspectAdapter(power: GPUPowerPreference): Promise<Finding[]> {
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: power });
   if (!adapter) {
     const mend = Deno.build.os === "linux"
       ? `${installCommand(DRIVER_PACKAGES)}  (or the Vulkan driver of your GPU)`
@@ -68,17 +70,17 @@ async function inspectAdapter(): Promise<Finding[]> {
       lines: [`${description || device}${isFallbackAdapter ? " (software, on the CPU)" : ""}`],
     },
     { name: "driver", lines: [driver.filter((word) => word !== "").join(", ")] },
-    { name: "features", lines: await inspectFeatures() },
+    { name: "features", lines: await inspectFeatures(power) },
     { name: "limits", lines: LIMITS.map((name) => `${name} ${limits[name]}`) },
   ];
 }
 
 /** A feature may be usable without being listed, so each is asked for. */
-async function inspectFeatures(): Promise<string[]> {
+async function inspectFeatures(power: GPUPowerPreference): Promise<string[]> {
   const lines: string[] = [];
   for (const feature of FEATURES) {
     // An adapter gives one device, so each try needs its own.
-    const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+    const adapter = await navigator.gpu.requestAdapter({ powerPreference: power });
     try {
       const requiredFeatures = [feature] as GPUFeatureName[];
       const device = await adapter?.requestDevice({ requiredFeatures });

@@ -8,6 +8,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { userCachePath } from "../core/cache_folder.ts";
 import { EngineError } from "../core/errors.ts";
 import {
   type Calibration,
@@ -38,9 +39,7 @@ export function measuredPath(modelFingerprint: string): string {
 }
 
 function cachePath(fileName: string): string {
-  const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE") || ".";
-  const base = Deno.env.get("XDG_CACHE_HOME") || join(home, ".cache");
-  return join(base, "packkv", "calibrations", fileName);
+  return userCachePath("calibrations", fileName);
 }
 
 /** Path of a calibration that comes with the program; it need not exist. */

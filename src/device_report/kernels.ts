@@ -13,7 +13,7 @@ import { sampleReference } from "../reference/sample.ts";
 import { measureBanded } from "./codecs/banded.ts";
 import type { MeasuredKernel, ReportModel } from "./models.ts";
 import { randomValues } from "./random.ts";
-import { timeOf } from "./timing.ts";
+import { timeOf } from "../gpu/timing.ts";
 
 /** One kernel on a device. */
 export interface KernelReport extends MeasuredKernel {

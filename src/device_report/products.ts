@@ -14,7 +14,7 @@ import { packWeights } from "../model/weight_format.ts";
 import { matmulReference } from "../reference/matmul.ts";
 import type { ReportModel } from "./models.ts";
 import { errorOf, randomValues } from "./random.ts";
-import { timeOf } from "./timing.ts";
+import { timeOf } from "../gpu/timing.ts";
 
 /** Bytes of a block, of which the first are scales of f16. */
 const BLOCKS: Partial<Record<TensorType, { bytes: number; scaleCount: number }>> = {

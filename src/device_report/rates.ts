@@ -7,7 +7,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { Kernel } from "../gpu/kernel.ts";
 import { ReadBack } from "../gpu/read_back.ts";
-import { fastest } from "./timing.ts";
+import { fastest } from "../gpu/timing.ts";
 
 /** Rates of a device. */
 export interface DeviceRates {

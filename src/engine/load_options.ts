@@ -36,6 +36,7 @@ export function loadOptions(
     cacheSizeBytes: options.cacheSizeBytes ?? null,
     adapterPower: options.adapterPower ?? "high-performance",
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
+    tune: options.tune ?? "on",
     sealPolicy: checkedSealPolicy(options.sealPolicy),
     keep: checkedKeepText(options.keep),
     read: checkedReadText(options.read),

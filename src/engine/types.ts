@@ -17,6 +17,7 @@ import type {
   LayerBytes,
   Pooling,
   ProfileOptions,
+  TuneMode,
 } from "../runtime/types.ts";
 import type { BlockEvent } from "../scheduler/block_events.ts";
 import type { EvictionOrder } from "../scheduler/retention.ts";
@@ -43,6 +44,8 @@ export type {
   LayerBytes,
   Pooling,
   ProfileOptions,
+  TuneMode,
+  Tuning,
 } from "../runtime/types.ts";
 export type { BlockEvent, Medium } from "../scheduler/block_events.ts";
 export type { EvictionOrder } from "../scheduler/retention.ts";
@@ -306,6 +309,11 @@ export interface EngineOptions {
    * streams steadier meanwhile, more reads prompts faster. Default 128, on a CPU adapter 4.
    */
   stepTokenCountMax?: number;
+  /**
+   * Whether a GPU's kernels are chosen by measuring: `on`, the default, at the first start with a
+   * device and shapes of weights, up to 5 s, and kept; `again` whatever is kept, also on a CPU.
+   */
+  tune?: TuneMode;
   /** What of a sequence stays readable when it leaves the raw window; everything if left out. */
   sealPolicy?: SealPolicyOptions;
   /**

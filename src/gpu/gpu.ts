@@ -50,6 +50,11 @@ export interface AdapterFacts {
   workgroupSizeMax: number;
   bindingSizeMax: number;
   bufferSizeMax: number;
+  /**
+   * By operation and shape: the variant that was measured to be faster on it than the first that
+   * its table supports. Empty unless something was measured.
+   */
+  tuned: Readonly<Record<string, string>>;
 }
 
 /** How to make one compute pipeline. */

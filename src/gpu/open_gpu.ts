@@ -53,6 +53,7 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
     workgroupSizeMax: limits.maxComputeInvocationsPerWorkgroup,
     bindingSizeMax: Math.min(limits.maxStorageBufferBindingSize, SIZE_MAX),
     bufferSizeMax: Math.min(limits.maxBufferSize, SIZE_MAX),
+    tuned: {},
   };
   const gpu = new Gpu(device, facts);
   Object.assign(facts, await probeDevice(gpu, webgpu));

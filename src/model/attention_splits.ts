@@ -6,18 +6,44 @@
 
 import { BLOCK_TOKEN_COUNT, divCeil, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { type Row, rowInReach } from "../core/row.ts";
-import type { Gpu } from "../gpu/gpu.ts";
+import type { AdapterFacts, Gpu } from "../gpu/gpu.ts";
 import type { AttentionShape, SplitShape } from "../kernels/text/attention.ts";
+import { chooseVariant, type Variant } from "../kernels/variant.ts";
 import type { RingShape } from "../kernels/text/raw_tiles.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
+import type { CacheShape } from "../kvcache/cache_shape.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { Reading } from "../kvcache/reading.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import type { RowGroup } from "./row_group.ts";
 import type { ModelWeights } from "./weights.ts";
 
-/** Fewest sealed blocks of a split; a workgroup has 256 tokens to hide its start. */
-const BLOCKS_PER_SPLIT_MIN = 4;
+/** How many sealed blocks a split has, where the context does not ask for more. */
+export interface SplitVariant extends Variant<Pick<AttentionShape, "queryHeadCount" | "headSize">> {
+  readonly blockCount: number;
+}
+
+function splitsOf(blockCount: number): SplitVariant {
+  return { name: `${blockCount} blocks`, supports: () => true, tuned: [], blockCount };
+}
+
+/**
+ * The fastest first: a workgroup has 256 tokens to hide its start. Smaller splits are more
+ * workgroups, and more partial results; they run where they were measured to be faster.
+ */
+export const SPLIT_VARIANTS: readonly SplitVariant[] = [
+  { ...splitsOf(4), tuned: ["software Vulkan"] },
+  splitsOf(8),
+  splitsOf(2),
+  splitsOf(1),
+];
+
+/** What a choice among {@link SPLIT_VARIANTS} is kept by. */
+export function splitsKey(
+  { queryHeadCount, headSize }: Pick<AttentionShape, "queryHeadCount" | "headSize">,
+): string {
+  return `attention splits ${queryHeadCount}x${headSize}`;
+}
 
 /** Most splits of sealed blocks: bounds the partial results of long contexts. */
 const SEALED_SPLIT_COUNT_MAX = 128;
@@ -55,11 +81,14 @@ export function splitShape(
     shape: Pick<AttentionShape, "queryHeadCount" | "headSize">;
     rowCount: number;
     bindingSizeMax: number;
+    /** Fewest sealed blocks of a split; those of the first variant if left out. */
+    blocksPerSplitMin?: number;
     /** Tiles that a row reads where layers see a window: at most the splits there is room for. */
     tileCountMax?: number;
   },
 ): SplitShape {
   const { shape, bindingSizeMax, tileCountMax = 0 } = options;
+  const { blocksPerSplitMin = SPLIT_VARIANTS[0].blockCount } = options;
   const rowCount = Math.max(ROW_COUNT_MIN, options.rowCount);
   const splitBytes = partialBytes(shape, rowCount);
   const sealedSplitCountMax = Math.min(
@@ -74,7 +103,7 @@ export function splitShape(
     );
   }
   const blocksPerSplit = Math.max(
-    BLOCKS_PER_SPLIT_MIN,
+    blocksPerSplitMin,
     divCeil(blockCountMax, sealedSplitCountMax),
   );
   const splitCountMax = Math.max(
@@ -97,8 +126,26 @@ export function createPartials(
   return gpu.createBuffer("attention partials", sizeBytes);
 }
 
+/** Most bytes of the partial results of `rowCount` rows, whichever split variant runs. */
+export function partialsSizeBytesMax(
+  { bindingSizeMax }: Pick<AdapterFacts, "bindingSizeMax">,
+  { shapes, cacheShape, rowCount }: {
+    shapes: readonly AttentionShape[];
+    cacheShape: Pick<CacheShape, "blockCountMax" | "stores">;
+    rowCount: number;
+  },
+): number {
+  const shape = widest(shapes);
+  const { splitCountMax } = splitShape(cacheShape.blockCountMax, {
+    ...{ shape, rowCount, bindingSizeMax },
+    blocksPerSplitMin: Math.min(...SPLIT_VARIANTS.map(({ blockCount }) => blockCount)),
+    tileCountMax: Math.max(...cacheShape.stores.map(({ tileCount }) => tileCount)),
+  });
+  return splitCountMax * partialBytes(shape, rowCount);
+}
+
 /** The shape with the most partial results. */
-function widest(shapes: readonly AttentionShape[]): AttentionShape {
+export function widest(shapes: readonly AttentionShape[]): AttentionShape {
   return shapes.reduce((a, b) => partialBytes(b, 1) > partialBytes(a, 1) ? b : a);
 }
 
@@ -116,8 +163,15 @@ export function cacheSplits(
   { shapes, cache, group }: Pick<AttentionOptions, "shapes" | "cache" | "group">,
 ): SplitShape {
   const { blockCountMax, stores } = cache.shape;
+  const shape = widest(shapes);
+  const { blockCount } = chooseVariant("attention splits", SPLIT_VARIANTS, {
+    facts: gpu.facts,
+    shape,
+    key: splitsKey(shape),
+  });
   return splitShape(blockCountMax, {
-    shape: widest(shapes),
+    shape,
+    blocksPerSplitMin: blockCount,
     rowCount: group.rowCountMax,
     bindingSizeMax: gpu.facts.bindingSizeMax,
     tileCountMax: Math.max(...stores.map(({ tileCount }) => tileCount)),

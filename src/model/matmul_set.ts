@@ -2,7 +2,11 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Matmul, MatmulOptions, MatmulOutput } from "../kernels/matmul/product.ts";
 import { MatmulKernel } from "../kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
-import { MATMUL_SLICE_VARIANTS } from "../kernels/matmul/variants.ts";
+import {
+  MATMUL_SLICE_VARIANTS,
+  matmulKey,
+  type MatmulSliceVariant,
+} from "../kernels/matmul/variants.ts";
 import { chooseVariant } from "../kernels/variant.ts";
 import type { DeviceWeights } from "../kernels/weight_layout.ts";
 
@@ -18,14 +22,10 @@ export class MatmulSet {
   #gpu: Gpu;
   #normEpsilon: number;
   #kernels = new Map<string, Promise<Matmul>>();
-  #hasTiles: boolean;
 
   constructor(gpu: Gpu, options: { normEpsilon: number }) {
     this.#gpu = gpu;
     this.#normEpsilon = options.normEpsilon;
-    const { facts } = gpu;
-    const variant = chooseVariant("matmul", MATMUL_SLICE_VARIANTS, { facts, shape: undefined });
-    this.#hasTiles = variant.name === "tile";
   }
 
   /** The kernel for `weights`, compiled if it is new. */
@@ -36,7 +36,7 @@ export class MatmulSet {
   ): Promise<Matmul> {
     const { rowCount, columnCount, parts } = weights;
     const starts = parts.map(({ format, rowStart }) => [format, rowStart]);
-    const isTiled = isSlice && this.#hasTiles;
+    const isTiled = isSlice && this.#sliceVariant(weights) === "tile";
     const key = JSON.stringify([rowCount, columnCount, starts, output, hasNorm, isTiled]);
     const known = this.#kernels.get(key);
     if (known) return known;
@@ -45,5 +45,11 @@ export class MatmulSet {
     const kernel = (isTiled ? MatmulTileKernel : MatmulKernel).create(this.#gpu, options);
     this.#kernels.set(key, kernel);
     return kernel;
+  }
+
+  #sliceVariant(weights: DeviceWeights): MatmulSliceVariant["name"] {
+    const key = matmulKey("matmul of slices", weights);
+    const choice = { facts: this.#gpu.facts, shape: undefined, key };
+    return chooseVariant("matmul of slices", MATMUL_SLICE_VARIANTS, choice).name;
   }
 }

@@ -9,10 +9,11 @@ import { EngineError } from "../core/errors.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { cacheBufferBytes } from "../kvcache/kv_cache.ts";
+import { partialsSizeBytesMax } from "../model/attention_splits.ts";
 import { type CachePlan, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 
-/** Of activations, partial results, sealing and staging, beside logits. */
+/** Of activations, unpacked tiles, sealing and staging, beside logits and partial results. */
 const WORK_BYTES = 96 * 2 ** 20;
 
 /** What a planned cache follows from. */
@@ -71,10 +72,22 @@ function halved(
   }
 }
 
-async function fits({ gpu, shape }: LoadedModel, { shape: cache }: CachePlan): Promise<boolean> {
-  const rowCount = cache.slotCount + SLICE_TOKEN_COUNT;
+async function fits(model: LoadedModel, plan: CachePlan): Promise<boolean> {
+  return await model.gpu.hasRoomFor([...cacheBufferBytes(plan.shape), ...workBytes(model, plan)]);
+}
+
+/** Bytes of buffers that steps work in, beside the cache. */
+export function workBytes(
+  { gpu, shape, plan }: Pick<LoadedModel, "gpu" | "shape" | "plan">,
+  { shape: cacheShape }: Pick<CachePlan, "shape">,
+): number[] {
+  const rowCount = cacheShape.slotCount + SLICE_TOKEN_COUNT;
   const logitBytes = rowCount * shape.vocabSize * WORD_SIZE_BYTES;
-  return await gpu.hasRoomFor([...cacheBufferBytes(cache), WORK_BYTES, logitBytes]);
+  const shapes = plan.layers.map(({ attention }) => attention.headShape);
+  const partials = [SLICE_TOKEN_COUNT, cacheShape.slotCount].map((rowCount) =>
+    partialsSizeBytesMax(gpu.facts, { shapes, cacheShape, rowCount })
+  );
+  return [WORK_BYTES, logitBytes, ...partials];
 }
 
 function arenaBytes({ shape: { groups } }: CachePlan): number {

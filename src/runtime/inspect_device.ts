@@ -1,6 +1,7 @@
 /** Looks at a device by using it for a moment. */
 
 import type { AdapterFacts, Gpu } from "../gpu/gpu.ts";
+import { choicesPath, type KeptChoices, readChoices } from "../tuning/kept_choices.ts";
 import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
 
 /** Buffers of this size are asked for. */
@@ -14,13 +15,17 @@ export interface DeviceFindings {
   facts: AdapterFacts;
   /** Bytes of buffers of 64 MiB that it gives; null if that is more than 1 GiB. */
   roomBytes: number | null;
+  /** What tuning chose on it, and where that is kept. */
+  tuning: { path: string; choices: KeptChoices };
 }
 
 /** @throws {EngineError} as {@link openGpu} does. */
 export async function inspectDevice(options: OpenOptions = {}): Promise<DeviceFindings> {
   const gpu = await openGpu(options);
   try {
-    return { facts: gpu.facts, roomBytes: await findRoom(gpu) };
+    const path = choicesPath(gpu.facts);
+    const choices = await readChoices(path, () => {}); // a damaged one is measured again
+    return { facts: gpu.facts, roomBytes: await findRoom(gpu), tuning: { path, choices } };
   } finally {
     gpu.close();
   }

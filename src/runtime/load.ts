@@ -32,7 +32,7 @@ import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes, layerBytes } from "./cache_bytes.ts";
 import { type CacheShape, rawTiles } from "../kvcache/cache_shape.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
-import { fitCache } from "./fit_cache.ts";
+import { fitCache, type FitOptions } from "./fit_cache.ts";
 import { checkedKeep } from "./keep_options.ts";
 import { checkedRead } from "./read_method.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
@@ -42,6 +42,7 @@ import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
 import { prefixRoot, STORE_VERSION } from "./prefix_root.ts";
 import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
+import { tuneModel } from "./tune_model.ts";
 import { warmUp } from "./warm_up.ts";
 import type { CacheBytes, EngineInfo, LayerBytes, LoadOptions } from "./types.ts";
 
@@ -128,19 +129,16 @@ async function createRuntime(
   const contextLength = checkedContextLength(options.contextLength, shape);
   const calibration = await resolveCalibration(model, options, onProgress);
   const read = options.read === null ? null : checkedRead(options.read);
-  let wantedCacheBytes: number | null = null;
-  const plan = await fitCache(model, {
+  const { plan, cacheWantedBytes } = await fittedCache(model, options, {
     codec: modelCodec(model, options.profile, calibration.inForce),
-    slotCount: options.sequenceCountMax,
     contextLength,
     denseLayerCount: read?.denseLayerCount ?? null,
-    ...(options.cacheSizeBytes === null ? {} : { arenaSizeBytes: options.cacheSizeBytes }),
-    onShrunk: (wantedBytes) => wantedCacheBytes = wantedBytes,
   });
-  const policy = sealPolicy(options.sealPolicy);
-  if (options.keep !== null) checkedKeep(options.keep, plan.codec, policy);
+  const policy = checkedPolicy(options, plan);
   const stepTokenCountMax = options.stepTokenCountMax ?? stepTokenCount(gpu);
   const host = options.hostSizeBytes > 0 ? hostTier(plan, options.hostSizeBytes) : null;
+  const report = (message: string) => onProgress(message, WEIGHTS_PROGRESS);
+  const tuning = await tuneModel(model, plan, { mode: options.tune, onProgress: report });
   const runner = await StepRunner.create(model, {
     cacheShape: plan.shape,
     codec: plan.codec,
@@ -166,14 +164,17 @@ async function createRuntime(
     blockEvents: tiers.blockEvents,
     drafts: { rowCountMax: draftRowCount },
   });
-  await warmedUp(runner, plan, onProgress);
+  report("compiling kernels");
+  await warmUp(runner, plan);
+  onProgress("compiling kernels", 1);
   const info = engineInfo(model, options, {
     contextLength,
     ...codecInForce(plan.codec, calibration.inForce),
     stepTokenCountMax,
     layerReaches: layerBytes(scheduler.stats(), plan.shape).map(({ reach }) => reach),
     ...bytesOf(plan, runner),
-    cacheWantedBytes: wantedCacheBytes,
+    cacheWantedBytes,
+    tuning,
   });
   return {
     gpu,
@@ -255,6 +256,7 @@ type Derived =
   | "summaryBytes"
   | "cacheCapacityBytes"
   | "cacheWantedBytes"
+  | "tuning"
   | "blockCapacity";
 
 function engineInfo(
@@ -299,10 +301,32 @@ function poolingOf({ metadata }: GgufFile): EngineInfo["pooling"] {
   return number === 1 ? "mean" : number === 3 ? "last" : null;
 }
 
-async function warmedUp(runner: StepRunner, plan: CachePlan, onProgress: OnProgress) {
-  onProgress("compiling kernels", WEIGHTS_PROGRESS);
-  await warmUp(runner, plan);
-  onProgress("compiling kernels", 1);
+/** A cache that fits; with what would have been wanted, null if that fits. */
+async function fittedCache(
+  model: LoadedModel,
+  { sequenceCountMax: slotCount, cacheSizeBytes }: Pick<
+    LoadOptions,
+    "sequenceCountMax" | "cacheSizeBytes"
+  >,
+  sizes: Pick<FitOptions, "codec" | "contextLength" | "denseLayerCount">,
+): Promise<{ plan: CachePlan; cacheWantedBytes: number | null }> {
+  let cacheWantedBytes: number | null = null;
+  const plan = await fitCache(model, {
+    ...sizes,
+    slotCount,
+    ...(cacheSizeBytes === null ? {} : { arenaSizeBytes: cacheSizeBytes }),
+    onShrunk: (wantedBytes) => cacheWantedBytes = wantedBytes,
+  });
+  return { plan, cacheWantedBytes };
+}
+
+function checkedPolicy(
+  options: Pick<LoadOptions, "sealPolicy" | "keep">,
+  { codec }: CachePlan,
+): SealPolicy {
+  const policy = sealPolicy(options.sealPolicy);
+  if (options.keep !== null) checkedKeep(options.keep, codec, policy);
+  return policy;
 }
 
 function stepTokenCount({ facts }: Gpu): number {

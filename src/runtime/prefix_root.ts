@@ -6,8 +6,9 @@ import type { AdapterFacts } from "../gpu/gpu.ts";
 export const STORE_VERSION = 2;
 
 /**
- * What the bytes of a block depend on beside its tokens. The adapter is part of it, and what its
- * probe found: sums may be ordered differently, and a text must not depend on what is in the cache.
+ * What the bytes of a block depend on beside its tokens. The adapter is part of it, what its probe
+ * found, and which kernels tuning chose: sums may be ordered differently, and a
+ * text must not depend on what is in the cache.
  *
  * @param content Codec and policy.
  */
@@ -16,5 +17,7 @@ export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: st
   const { roundsToEven, halfRounding, hasF16, hasDot4 } = facts;
   const lanes = [isFallback, subgroupLanes, hasTeams];
   const probed = [...lanes, roundsToEven, halfRounding, hasF16, hasDot4];
-  return JSON.stringify([STORE_VERSION, fingerprint, content, [name, driver, ...probed]]);
+  const tuned = Object.entries(facts.tuned).sort();
+  const device = [name, driver, ...probed, ...(tuned.length > 0 ? [tuned] : [])];
+  return JSON.stringify([STORE_VERSION, fingerprint, content, device]);
 }

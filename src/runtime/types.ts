@@ -8,9 +8,10 @@ import type { EvictionOrder } from "../scheduler/retention.ts";
 import type { StoreTierOptions } from "../tiers/store_tier.ts";
 import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
+import type { TuneMode, Tuning } from "../tuning/tune.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 
-export type { ProfileOptions };
+export type { ProfileOptions, TuneMode, Tuning };
 
 /** Of which tokens a vector of a text is made: the mean of all, or the last one. */
 export type Pooling = "mean" | "last";
@@ -46,6 +47,8 @@ export interface LoadOptions {
   cacheSizeBytes: number | null;
   adapterPower: "high-performance" | "low-power";
   stepTokenCountMax: number | null;
+  /** Whether variants of kernels are measured. */
+  tune: TuneMode;
   sealPolicy: SealPolicyOptions;
   /** What stays of prompts whose requests do not say; null: all, and requests cannot say. */
   keep: string | null;
@@ -180,6 +183,8 @@ export interface EngineInfo {
   cacheCapacityBytes: number;
   /** What it would take if the device had room for it; null if it has. */
   cacheWantedBytes: number | null;
+  /** Which kernels run as something else than the first variant of their table, and why. */
+  tuning: Tuning;
   /** Sealed blocks that it holds at least, whatever they take. */
   blockCapacity: number;
 }

@@ -18,6 +18,12 @@ Deno.test("readEngineFlags() takes the GPU of low power if asked, and names both
   assertThrows(() => read("--adapter", "RTX"), UsageError, "high-performance");
 });
 
+Deno.test("readEngineFlags() leaves tuning on, and takes again and off", () => {
+  const modes = ["on", "again", "off"].map((mode) => read("--tune", mode).options.tune);
+  assertEquals(modes, [undefined, "again", "off"]);
+  assertThrows(() => read("--tune", "always"), UsageError, "again");
+});
+
 Deno.test("readEngineFlags() reads tiers in MiB and GiB", () => {
   const { options } = read("--kv-disk", "d", "--kv-host-memory", "2", "--kv-disk-size", "0.5");
   const { diskFolder, hostSizeBytes, diskSizeBytes } = options;

@@ -4,7 +4,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describeEngine } from "../../server/cli/load_model.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { fitCache, type FitOptions } from "../../src/runtime/fit_cache.ts";
+import { KvCache } from "../../src/kvcache/kv_cache.ts";
+import { cacheSplits, createPartials } from "../../src/model/attention_splits.ts";
+import type { RowGroup } from "../../src/model/row_group.ts";
+import { planCache } from "../../src/runtime/cache_plan.ts";
+import { fitCache, type FitOptions, workBytes } from "../../src/runtime/fit_cache.ts";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { modelCodec } from "../../src/runtime/model_codec.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
@@ -76,5 +80,35 @@ Deno.test("loadModel() asks for the GPU of the power that it is given", async ()
       (await loadModel(file, () => {}, { webgpu, power })).gpu.close();
     }
     assertEquals(asked, ["low-power", "high-performance"]);
+  });
+});
+
+Deno.test("fitCache() leaves room for the partial results of attention of a long context", async () => {
+  // Of 64 rows with 64 heads of 128 as many as a binding holds: more than all else together.
+  const shape = { queryHeadCount: 64, kvHeadCount: 1, headSize: 128, contextLength: 2 ** 17 };
+  const sizes = { type: "F32", layerCount: 1, width: 32, feedForwardWidth: 32 } as const;
+  await withTinyModel({ ...sizes, ...shape }, async (path) => {
+    const model = await loadModel(await readGguf(path), () => {});
+    const { gpu, plan: { layers } } = model;
+    try {
+      const codec = modelCodec(model, codecProfile({ name: "exact" }), null);
+      const slotCount = 2;
+      const planned = planCache(model, {
+        ...{ codec, slotCount, contextLength: shape.contextLength, arenaSizeBytes: 64 * MIB },
+      });
+      const needBytes = workBytes(model, planned).reduce((sum, each) => sum + each, 0);
+      const cache = new KvCache(gpu, planned.shape);
+      const shapes = layers.map(({ attention }) => attention.headShape);
+      const beforeBytes = gpu.allocatedBytes;
+      for (const rowCountMax of [64, slotCount]) {
+        const options = { shapes, cache, group: { rowCountMax } as RowGroup };
+        createPartials(gpu, options, cacheSplits(gpu, options));
+      }
+      const partialBytes = gpu.allocatedBytes - beforeBytes;
+      assert(partialBytes > 128e6, `${partialBytes} bytes`);
+      assert(needBytes > partialBytes + 96 * MIB - 1, `${needBytes} bytes are left`);
+    } finally {
+      gpu.close();
+    }
   });
 });

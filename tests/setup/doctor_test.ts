@@ -35,3 +35,19 @@ Deno.test("inspectMachine() finds Deno, adapter, features, limits, memory and mo
     "timestamp-query",
   ]);
 });
+
+Deno.test("inspectMachine() looks at the GPU of the power that it is given, each time it asks for one", async () => {
+  const { prototype } = GPU;
+  const { requestAdapter } = prototype;
+  const asked: (string | undefined)[] = [];
+  prototype.requestAdapter = function (options) {
+    asked.push(options?.powerPreference);
+    return requestAdapter.call(this, options);
+  };
+  try {
+    await inspectMachine("low-power");
+  } finally {
+    prototype.requestAdapter = requestAdapter;
+  }
+  assertEquals(asked, new Array(4).fill("low-power"), "the adapter, and one for each feature");
+});

@@ -22,6 +22,7 @@ const GPU: AdapterFacts = {
   workgroupSizeMax: 1024,
   bindingSizeMax: 2 ** 31 - 4,
   bufferSizeMax: 2 ** 31 - 4,
+  tuned: {},
 };
 
 const BY_NAME: Readonly<Record<string, AdapterFacts>> = {

@@ -121,6 +121,7 @@ const INFO: EngineInfo = {
   summaryBytes: 0,
   cacheCapacityBytes: 5000,
   cacheWantedBytes: null,
+  tuning: { source: "tables", note: "not tuned: a fake", choices: [] },
   blockCapacity: 7,
 };
 

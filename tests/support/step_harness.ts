@@ -14,6 +14,7 @@ import { ENTRY_WORDS, type ListEntry, readEntry } from "../../src/core/row.ts";
 import type { LayerKeeps } from "../../src/kvcache/cache_shape.ts";
 import { GREEDY } from "../../src/core/sampling.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
+import type { AdapterFacts } from "../../src/gpu/gpu.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";
 import type { KeepMethod } from "../../src/scheduler/keep/method.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
@@ -54,9 +55,12 @@ export class StepHarness {
       observes?: boolean;
       /** What decode rows read; everything if left out. */
       read?: string;
+      /** What the device is taken for. */
+      facts?: Partial<AdapterFacts>;
     },
   ): Promise<StepHarness> {
     const model = await loadModel(await readGguf(path), () => {});
+    Object.assign(model.gpu.facts, options.facts);
     const { slotCount, contextLength, layerKeeps } = options;
     const profile = codecProfile(options.profile);
     const calibration = needsCalibration(profile) ? await testCalibration(model) : null;

@@ -39,7 +39,12 @@ export async function withTinyEngine(
 ): Promise<void> {
   const { model = {}, ...rest } = options;
   await withTinyModel(model, async (modelPath) => {
-    const engine = await createEngine({ modelPath, profile: { name: "paper" }, ...rest });
+    const engine = await createEngine({
+      modelPath,
+      profile: { name: "paper" },
+      tune: "off",
+      ...rest,
+    });
     try {
       await body(engine);
     } finally {

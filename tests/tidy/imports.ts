@@ -26,6 +26,17 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
   calibration: ["core", "codec", "tiers"],
   kvcache: ["core", "codec", "gpu", "kernels", "scheduler"],
   model: ["core", "codec", "gguf", "gpu", "kernels", "scheduler", "kvcache"],
+  tuning: [
+    "core",
+    "gguf",
+    "codec",
+    "gpu",
+    "kernels",
+    "reference",
+    "tiers",
+    "kvcache",
+    "model",
+  ],
   runtime: [
     "core",
     "gguf",
@@ -38,6 +49,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
     "calibration",
     "kvcache",
     "model",
+    "tuning",
   ],
   engine: [
     "core",

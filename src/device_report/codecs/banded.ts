@@ -22,7 +22,7 @@ import { blockUnpackBandedReference } from "../../reference/block_unpack/banded.
 import { kvQuantiseBandedReference } from "../../reference/kv_quantise/banded.ts";
 import type { MeasuredKernel, ReportModel } from "../models.ts";
 import { errorOf } from "../random.ts";
-import { timeOf } from "../timing.ts";
+import { timeOf } from "../../gpu/timing.ts";
 import { type BandedCache, bandedCache, REPORT_DEPTH } from "./banded_cache.ts";
 
 /** Blocks that are unpacked. */

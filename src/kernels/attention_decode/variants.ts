@@ -6,14 +6,19 @@ import {
   SUBGROUP,
   TEAMS_BY_SUBGROUP,
   TEAMS_BY_WORKGROUP,
+  TWO_TEAMS_BY_SUBGROUP,
   WORKGROUP_OF_32,
   WORKGROUP_OF_8,
 } from "../text/lanes.ts";
 
-/** Of kernels whose blocks can be shared among teams, the fastest first. */
+/**
+ * Of kernels whose blocks can be shared among teams, the fastest first. Behind the two kinds of
+ * teams none runs on a GPU but where it was measured to be faster.
+ */
 export const ATTENTION_DECODE_TEAM_VARIANTS: readonly LanesVariant[] = [
   TEAMS_BY_SUBGROUP,
   TEAMS_BY_WORKGROUP,
+  TWO_TEAMS_BY_SUBGROUP,
   LOCKSTEP,
   SUBGROUP,
   WORKGROUP_OF_8,

@@ -147,7 +147,7 @@ function shaderText(
   return [
     expandTemplate(source, { token: size }),
     bundleText,
-    matmulProductText(size, variant.name, weights.format),
+    matmulProductText(size, variant.way, weights.format),
     MATMUL_NORM_TEXT[normEpsilon === undefined ? "none" : "rms"],
     typeof output === "string" ? MATMUL_OUTPUT_TEXT[output] : matmulGatedText(output.gated),
     EXPERT_BIAS_TEXT[hasBiases ? "add" : "none"],

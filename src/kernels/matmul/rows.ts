@@ -11,7 +11,7 @@ import {
   MatmulPipelines,
 } from "./product.ts";
 import { chooseVariant } from "../variant.ts";
-import { MATMUL_VARIANTS, type MatmulVariant } from "./variants.ts";
+import { MATMUL_VARIANTS, matmulKey, type MatmulVariant } from "./variants.ts";
 
 /** What a {@link MatmulKernel} is compiled for. */
 export interface MatmulRowsOptions extends MatmulOptions {
@@ -43,14 +43,15 @@ export class MatmulKernel implements Matmul {
     facts: AdapterFacts = gpu.facts,
   ): Promise<MatmulKernel> {
     const { way, weights } = options;
+    const key = matmulKey("matmul", weights);
     const variant = MATMUL_VARIANTS.find(({ name }) => name === way) ??
-      chooseVariant("matmul", MATMUL_VARIANTS, { facts, shape: weights });
+      chooseVariant("matmul", MATMUL_VARIANTS, { facts, shape: weights, key });
     const pipelines = await MatmulPipelines.create(gpu, options, {
       rowCounts: ROW_COUNTS,
       textOf: (rowCount, format) =>
         [
           expandTemplate(source, { token: rowCount }),
-          matmulProductText(rowCount as typeof ROW_COUNTS[number], variant.name, format),
+          matmulProductText(rowCount as typeof ROW_COUNTS[number], variant.way, format),
         ].join("\n"),
       constantsOf: () => ({ SLICE_COUNT: variant.sliceCount(weights) }),
     });

@@ -8,9 +8,10 @@ import { TILE_MEMORY_BYTES, TILE_THREAD_COUNT } from "./tile.ts";
 /** The columns of a weight, by which its sums are shared among lanes. */
 export type MatmulVariantShape = Pick<WeightShape, "columnCount">;
 
-/** A way of making a product; its text is `matmul/parts/by_<name>.wgsl`. */
+/** A way of making a product. */
 export interface MatmulVariant extends Variant<MatmulVariantShape> {
-  readonly name: "subgroup" | "slices";
+  /** Its text is `matmul/parts/by_<way>.wgsl`. */
+  readonly way: "subgroup" | "slices";
   /** Groups of 8 lanes in a workgroup. */
   sliceCount(shape: MatmulVariantShape): number;
   /** Workgroups that go through groups of outputs and tiles of rows. */
@@ -23,27 +24,58 @@ const SLICE_COUNT_MAX = 32;
 /** The threads that add the sums of the 32 outputs are 8 times as many. */
 const SLICE_COUNT_MIN = 4;
 
-/** The fastest first. */
+/** Enough slices that each has a block of columns, where there may be as many. */
+function slicesOf({ columnCount }: MatmulVariantShape): number {
+  const blockCount = divCeil(columnCount, BLOCK_COLUMN_COUNT);
+  const wanted = 2 ** Math.ceil(Math.log2(blockCount));
+  return Math.min(SLICE_COUNT_MAX, Math.max(SLICE_COUNT_MIN, wanted));
+}
+
+const BY_SLICES: MatmulVariant = {
+  name: "slices",
+  way: "slices",
+  supports: () => true,
+  tuned: [],
+  sliceCount: slicesOf,
+  grid: (groupCount, tileCount) => [tileCount, groupCount],
+};
+
+/** Fewer than {@link slicesOf}: smaller workgroups, of threads with more loads of their own. */
+function fewerSlices(count: number): MatmulVariant {
+  return {
+    ...BY_SLICES,
+    name: `${count} slices`,
+    supports: (_facts, shape) => count < slicesOf(shape),
+    sliceCount: () => count,
+  };
+}
+
+/** The fastest first; those behind `slices` run where they were measured to be faster. */
 export const MATMUL_VARIANTS: readonly MatmulVariant[] = [
   {
     name: "subgroup",
+    way: "subgroup",
     supports: ({ subgroupLanes, isFallback }) => subgroupLanes === 8 && isFallback,
     tuned: ["software Vulkan"],
     sliceCount: () => 1,
     grid: (groupCount, tileCount) => [groupCount, tileCount],
   },
-  {
-    name: "slices",
-    supports: () => true,
-    tuned: [],
-    sliceCount({ columnCount }) {
-      const blockCount = divCeil(columnCount, BLOCK_COLUMN_COUNT);
-      const wanted = 2 ** Math.ceil(Math.log2(blockCount));
-      return Math.min(SLICE_COUNT_MAX, Math.max(SLICE_COUNT_MIN, wanted));
-    },
-    grid: (groupCount, tileCount) => [tileCount, groupCount],
-  },
+  BY_SLICES,
+  fewerSlices(16),
+  fewerSlices(8),
+  fewerSlices(4),
 ];
+
+/** What a choice for products with a weight is kept by: weights alike have the same one. */
+export function matmulKey(
+  operation: string,
+  { rowCount, columnCount, parts }: WeightShape,
+): string {
+  const formats = parts.map(({ format, rowStart }) =>
+    rowStart === 0 ? format : `${format}@${rowStart}`
+  ).join("+");
+  return `${operation} ${rowCount}x${columnCount} ${formats}`;
+}
 
 /** What makes the products of a slice. */
 export interface MatmulSliceVariant extends Variant {

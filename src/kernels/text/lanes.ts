@@ -41,6 +41,8 @@ export interface LanesVariant extends Variant {
   /** The same, and `team`, where a workgroup may be several; null where it may not. */
   readonly teamExchange: string | null;
   readonly isLockstep: boolean;
+  /** Most teams of a workgroup; {@link TEAM_COUNT_MAX} if left out. */
+  readonly teamCountMax?: number;
 }
 
 /** Teams that go through blocks at the same time; more leave fewer registers to each. */
@@ -102,6 +104,13 @@ export const TEAMS_BY_SUBGROUP: LanesVariant = {
   teamExchange: teamsBySubgroup,
 };
 
+/** Two of them: less workgroup memory and fewer barriers, for more turns of each. */
+export const TWO_TEAMS_BY_SUBGROUP: LanesVariant = {
+  ...TEAMS_BY_SUBGROUP,
+  name: "two teams by subgroup",
+  teamCountMax: 2,
+};
+
 /** The same where lanes exchange through workgroup memory. */
 export const TEAMS_BY_WORKGROUP: LanesVariant = {
   ...WORKGROUP_OF_32,
@@ -120,14 +129,14 @@ export function chooseLanes(
   const count = chosen.laneCount(facts);
   const step = Math.log2(count);
   const reductions = expandTemplate(laneReductions, { step, octet_step: 3, octets_step: step - 3 });
-  const { exchange, teamExchange, isLockstep } = chosen;
+  const { exchange, teamExchange, isLockstep, teamCountMax = TEAM_COUNT_MAX } = chosen;
   return {
     count,
     text: [exchange, reductions].join("\n"),
     isLockstep,
     teamCountMax: teamExchange === null
       ? 1
-      : Math.min(TEAM_COUNT_MAX, Math.floor(facts.workgroupSizeMax / count)),
+      : Math.min(teamCountMax, Math.floor(facts.workgroupSizeMax / count)),
     teamsText: (teamCount) =>
       [teamExchange, reductions, teamReductions, constantsPart({ TEAM_COUNT: teamCount })]
         .join("\n"),

@@ -7,6 +7,7 @@
 import type { BandedCodec } from "../../codec/banded/codec.ts";
 import { packerWords, quantiserWords, readerWords } from "../../codec/banded/tables.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS } from "../../kernels/attention_decode/variants.ts";
 import { AttentionDecodeBandedKernel } from "../../kernels/attention_decode/banded.ts";
 import { BlockUnpackBandedKernel } from "../../kernels/block_unpack/banded.ts";
 import {
@@ -136,6 +137,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): Blo
 
 /** The device half of `banded`. */
 export const BANDED_DEVICE: DeviceCodec<BandedCodec> = {
+  decodeLanes: { operation: "attention_decode/banded", variants: ATTENTION_DECODE_TEAM_VARIANTS },
   gatherGap: () => null,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);

@@ -5,6 +5,7 @@
  */
 
 import type { Gpu } from "../../gpu/gpu.ts";
+import type { LanesVariant } from "../../kernels/text/lanes.ts";
 import type { BlockReaders } from "../block_reader.ts";
 import type { KvCache } from "../kv_cache.ts";
 import type { Sealer } from "../sealer.ts";
@@ -18,8 +19,16 @@ export interface CodecCache<C> {
 /** Why blocks of a codec cannot be made of parts of others. */
 export const NO_GATHER_KERNEL = "no kernel puts parts of its records together";
 
+/** How lanes of decode attention to a codec's blocks exchange values. */
+export interface DecodeLanes {
+  /** Of the kernel; what a choice is kept by. */
+  operation: string;
+  variants: readonly LanesVariant[];
+}
+
 /** Kernels of one codec. */
 export interface DeviceCodec<C> {
+  readonly decodeLanes: DecodeLanes;
   /** Why blocks cannot be made of parts of others; null if they can. */
   gatherGap(codec: C): string | null;
   /** Makes what seals blocks of a cache. */

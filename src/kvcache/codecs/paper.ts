@@ -8,6 +8,7 @@ import type { PaperCodec } from "../../codec/paper/codec.ts";
 import { packJobWords } from "../../codec/scratch.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
+import { ATTENTION_DECODE_VARIANTS } from "../../kernels/attention_decode/variants.ts";
 import { AttentionDecodePaperKernel } from "../../kernels/attention_decode/paper.ts";
 import { BlockUnpackPaperKernel } from "../../kernels/block_unpack/paper.ts";
 import { KvMeasurePaperKernel } from "../../kernels/kv_measure/paper.ts";
@@ -98,6 +99,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): Bloc
 
 /** The device half of `paper`. */
 export const PAPER_DEVICE: DeviceCodec<PaperCodec> = {
+  decodeLanes: { operation: "attention_decode/paper", variants: ATTENTION_DECODE_VARIANTS },
   gatherGap: () => NO_GATHER_KERNEL,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);

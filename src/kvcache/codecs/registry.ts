@@ -9,7 +9,7 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import type { BlockReaders } from "../block_reader.ts";
 import type { Sealer } from "../sealer.ts";
 import { BANDED_DEVICE } from "./banded.ts";
-import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+import type { CodecCache, DecodeLanes, DeviceCodec } from "./device_codec.ts";
 import { INT8_DEVICE } from "./int8.ts";
 import { PAPER_DEVICE } from "./paper.ts";
 import { RAW_DEVICE } from "./raw.ts";
@@ -29,6 +29,11 @@ function deviceOf<Id extends CodecId>(id: Id): DeviceCodec<CodecOf<Id>> {
 /** Why blocks of a codec cannot be made of parts of others; null if they can. */
 export function gatherGap(codec: AnyCodec): string | null {
   return deviceOf(codec.id).gatherGap(codec);
+}
+
+/** How lanes of decode attention exchange values. */
+export function decodeLanes(codec: AnyCodec): DecodeLanes {
+  return deviceOf(codec.id).decodeLanes;
 }
 
 /** Makes what seals blocks of a cache. */

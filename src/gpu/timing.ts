@@ -1,5 +1,5 @@
-import type { Gpu } from "../gpu/gpu.ts";
-import { ReadBack } from "../gpu/read_back.ts";
+import type { Gpu } from "./gpu.ts";
+import { ReadBack } from "./read_back.ts";
 
 /** Repetitions; the fastest counts. */
 const REPEAT_COUNT = 4;

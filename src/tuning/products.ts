@@ -1,0 +1,171 @@
+/**
+ * Contests of matrix products: of one row, and of a slice, for each shape of a model's weights.
+ *
+ * @module
+ */
+
+import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { seededRandom } from "../core/seeded_random.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { readBuffer } from "../gpu/read_back.ts";
+import type { Matmul } from "../kernels/matmul/product.ts";
+import { MatmulKernel } from "../kernels/matmul/rows.ts";
+import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
+import { MATMUL_SLICE_VARIANTS, MATMUL_VARIANTS, matmulKey } from "../kernels/matmul/variants.ts";
+import { supportedVariants } from "../kernels/variant.ts";
+import type { DeviceWeights } from "../kernels/weight_layout.ts";
+import { matmulReference } from "../reference/matmul.ts";
+import type { Contest, Entrant } from "./race.ts";
+import type { ProductWeights } from "./product_weights.ts";
+import type { Timer } from "./timer.ts";
+
+/** Squared error by the squares, of sums of up to some thousand products in f32. */
+const ERROR_MAX = 1e-10;
+
+/** Rows that are run beside one, whose bits must not change by them. */
+const COMPANY_COUNT = 4;
+
+/** Rows of a short slice, whose bits must be those of a whole one. */
+const SHORT_SLICE_COUNT = 17;
+
+/** Weights of one shape that are gone through in a run, so that none stays in a device's caches. */
+const WEIGHTS_MAX = 32;
+
+/** A product, and what a run of it is made of. */
+interface Product {
+  gpu: Gpu;
+  time: Timer;
+  weights: readonly DeviceWeights[];
+  wanted: ProductWeights["wanted"];
+  inputs: Float32Array<ArrayBuffer>;
+  /** f32 `[rows, columnCount]` and `[rows, rowCount]`, made when they are first needed. */
+  x: () => GPUBuffer;
+  y: () => GPUBuffer;
+}
+
+/** The contests of all products, and what frees their buffers. */
+export function productContests(
+  gpu: Gpu,
+  products: readonly ProductWeights[],
+  time: Timer,
+): { contests: Contest[]; destroy(): void } {
+  const buffers: GPUBuffer[] = [];
+  const contests = products.flatMap(({ weights, wanted, isOfSlices }) => {
+    const [{ rowCount, columnCount }] = weights;
+    const most = isOfSlices ? SLICE_TOKEN_COUNT : COMPANY_COUNT;
+    const random = seededRandom(11);
+    const inputs = Float32Array.from({ length: most * columnCount }, () => 2 * random() - 1);
+    const kept = (make: () => GPUBuffer) => {
+      let buffer: GPUBuffer | null = null;
+      return () => {
+        if (buffer === null) buffers.push(buffer = make());
+        return buffer;
+      };
+    };
+    const x = kept(() => gpu.createBufferWith("tuning x", inputs));
+    const y = kept(() => gpu.createBuffer("tuning y", most * rowCount * WORD_SIZE_BYTES));
+    const product = { gpu, time, weights, wanted, inputs, x, y };
+    return isOfSlices ? [ofRows(product), ofSlices(product)] : [ofRows(product)];
+  });
+  return {
+    contests,
+    destroy() {
+      for (const buffer of buffers) gpu.destroyBuffer(buffer);
+    },
+  };
+}
+
+function ofRows(product: Product): Contest {
+  const { gpu, weights: [shape] } = product;
+  return {
+    key: matmulKey("matmul", shape),
+    names: supportedVariants(MATMUL_VARIANTS, { facts: gpu.facts, shape }).map(({ name }) => name),
+    async prepare(way) {
+      const kernel = await MatmulKernel.create(gpu, {
+        weights: shape,
+        output: { kind: "store" },
+        way,
+      });
+      const key = `${matmulKey("matmul", shape)} / ${way}`;
+      return entrant(product, kernel, { key, rowCount: 1, otherRowCount: COMPANY_COUNT });
+    },
+  };
+}
+
+function ofSlices(product: Product): Contest {
+  const { gpu, weights: [shape] } = product;
+  const choice = { facts: gpu.facts, shape: undefined };
+  const key = matmulKey("matmul of slices", shape);
+  return {
+    key,
+    names: supportedVariants(MATMUL_SLICE_VARIANTS, choice)
+      .map(({ name }) => name)
+      .filter((name, index, all) => all.indexOf(name) === index),
+    async prepare(name) {
+      const kind = name === "tile" ? MatmulTileKernel : MatmulKernel;
+      const kernel = await kind.create(gpu, { weights: shape, output: { kind: "store" } });
+      const rowCounts = { rowCount: SLICE_TOKEN_COUNT, otherRowCount: SHORT_SLICE_COUNT };
+      return entrant(product, kernel, { key: `${key} / ${name}`, ...rowCounts });
+    },
+  };
+}
+
+/** A kernel that takes part: a run is the product of the rows with weights of several layers. */
+function entrant(
+  product: Product,
+  kernel: Matmul,
+  { key, rowCount, otherRowCount }: { key: string; rowCount: number; otherRowCount: number },
+): Entrant {
+  const { time, weights } = product;
+  const [x, y] = [product.x(), product.y()];
+  const bound = weights.slice(0, WEIGHTS_MAX).map((each) => kernel.bind({ weights: each, x, y }));
+  return {
+    time: () =>
+      time(key, y, (pass) => {
+        for (const each of bound) kernel.encode(pass, each, rowCount);
+      }),
+    async fault() {
+      const encodeFirst = (count: number) => (pass: GPUComputePassEncoder) =>
+        kernel.encode(pass, bound[0], count);
+      const alone = await firstRow(product, encodeFirst(rowCount));
+      const beside = await firstRow(product, encodeFirst(otherRowCount));
+      if (!haveSameBits(alone, beside)) {
+        return `a row's bits change with its company: ${rowCount} rows or ${otherRowCount}`;
+      }
+      return wrongness(product, alone);
+    },
+    destroy() {},
+  };
+}
+
+async function firstRow(
+  { gpu, weights: [{ rowCount }], y }: Product,
+  encode: (pass: GPUComputePassEncoder) => void,
+): Promise<Float32Array> {
+  const encoder = gpu.device.createCommandEncoder();
+  encoder.clearBuffer(y());
+  const pass = encoder.beginComputePass();
+  encode(pass);
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
+  const sizeBytes = rowCount * WORD_SIZE_BYTES;
+  return new Float32Array(await readBuffer(gpu, y(), { sizeBytes }));
+}
+
+function wrongness({ wanted, inputs }: Product, row: Float32Array): string | null {
+  let [difference, size] = [0, 0];
+  for (const { output, values } of wanted()) {
+    const columnCount = values.length;
+    const x = inputs.subarray(0, columnCount);
+    const [expected] = matmulReference(values, x, { columnCount });
+    difference += (row[output] - expected) ** 2;
+    size += expected ** 2;
+  }
+  const error = difference / size;
+  return error <= ERROR_MAX ? null : `it is off from plain loops by a squared error of ${error}`;
+}
+
+function haveSameBits(a: Float32Array, b: Float32Array): boolean {
+  const [left, right] = [a, b].map((each) => new Uint32Array(each.buffer));
+  return left.every((word, index) => word === right[index]);
+}

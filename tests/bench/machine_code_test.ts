@@ -1,0 +1,82 @@
+/** Reading machine code, and the texts that a compiler is given for it. */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { asDriversDo, withPlainInputs } from "../../bench/machine_code/cuda_text.ts";
+import { chosenTexts, KERNELS } from "../../bench/machine_code/machine_code.ts";
+import { readSass } from "../../bench/machine_code/sass.ts";
+
+const SASS = `
+.text.main:
+        /*0000*/                   MOV R1, c[0x0][0x28] ;
+.L_x_1:
+        /*0010*/                   LDG.E.128 R4, [R2] ;
+.L_x_2:
+        /*0020*/                   LDS.128 R8, [R3] ;
+        /*0030*/                   FFMA R0, R4, R8, R0 ;
+        /*0040*/                   FFMA R1, R4, R9, R1 ;
+        /*0050*/                   SHFL.BFLY PT, R5, R0, 0x1, 0x1f ;
+        /*0060*/               @P0 BRA \`(.L_x_2) ;
+        /*0070*/                   BAR.SYNC.DEFER_BLOCKING 0x0 ;
+        /*0080*/              @!P1 BRA \`(.L_x_1) ;
+.L_x_3:
+        /*0090*/                   FFMA R0, R4, R8, R0 ;
+        /*00a0*/               @P0 BRA \`(.L_x_3) ;
+        /*00b0*/                   EXIT ;
+`;
+
+Deno.test("readSass() counts the innermost loop with the most multiply-adds", () => {
+  assertEquals(readSass(SASS), {
+    instructions: 12,
+    loop: {
+      instructions: 5,
+      multiplyAdds: 2,
+      globalLoads: 0,
+      sharedLoads: 1,
+      shuffles: 1,
+      barriers: 0,
+    },
+  });
+  assertEquals(readSass("/*0000*/ EXIT ;"), { instructions: 1, loop: null });
+});
+
+Deno.test("withPlainInputs() gives an entry point its inputs one by one", () => {
+  const hlsl = `struct ComputeInput_main {
+    uint index_5 : SV_GroupIndex;
+    uint3 workgroup_id_1 : SV_GroupID;
+};
+[numthreads(128, 1, 1)]
+void main(ComputeInput_main computeinput_main, uint3 local_id : SV_GroupThreadID)
+{
+    work(computeinput_main.index_5);
+}`;
+  const text = withPlainInputs(hlsl);
+  assertStringIncludes(
+    text,
+    "void main(uint index_5 : SV_GroupIndex, uint3 workgroup_id_1 : SV_GroupID, " +
+      "uint3 local_id : SV_GroupThreadID)\n{\nComputeInput_main computeinput_main;\n" +
+      "computeinput_main.index_5 = index_5;",
+  );
+  assertStringIncludes(text, "struct ComputeInput_main {\n    uint index_5;\n");
+  assertEquals(withPlainInputs("void main() {}"), "void main() {}");
+});
+
+Deno.test("asDriversDo() loads 16 bytes at once, what nobody writes through the cache", () => {
+  const load =
+    "return uint4{data[dataIdx], data[dataIdx + 1], data[dataIdx + 2], data[dataIdx + 3]};";
+  const cuda = `struct ByteAddressBuffer\n{ ${load} }\nstruct RWByteAddressBuffer\n{ ${load} }\n` +
+    "__shfl_sync(_getActiveMask(), x, 1);";
+  assertEquals(
+    asDriversDo(cuda),
+    "#include <cuda_fp16.h>\n" +
+      "struct ByteAddressBuffer\n{ return __ldg((const uint4*)(data + dataIdx)); }\n" +
+      "struct RWByteAddressBuffer\n{ return *(const uint4*)(data + dataIdx); }\n" +
+      "__shfl_sync(0xffffffffU, x, 1);",
+  );
+});
+
+Deno.test("every kernel of the machine code has a text for both GPUs, with the label named first", async () => {
+  for (const gpu of ["gfx1100", "sm_89"] as const) {
+    const labels = (await chosenTexts(gpu)).map(([kernel, { label }]) => [kernel, label]);
+    assertEquals(labels, Object.entries(KERNELS).map(([kernel, [first]]) => [kernel, first]));
+  }
+});
