@@ -52,11 +52,15 @@ export interface BandedCache {
   >;
 }
 
-/** Makes the cache of a layer of a model, on the device too. */
-export function bandedCache(gpu: Gpu, model: ReportModel): BandedCache {
+/** Makes the cache of a layer of a model with `depth` tokens, on the device too. */
+export function bandedCache(
+  gpu: Gpu,
+  model: ReportModel,
+  depth: number = REPORT_DEPTH,
+): BandedCache {
   const { queryHeadCount, kvHeadCount, headSize } = model;
   const shape = { queryHeadCount, kvHeadCount, headSize };
-  const blockCount = sealedBlockCount(REPORT_DEPTH);
+  const blockCount = sealedBlockCount(depth);
   const { bindingSizeMax } = gpu.facts;
   const splits = splitShape(blockCount, { shape, rowCount: 1, bindingSizeMax });
   const layout = new BandedLayout({ ...shape, sinkCount: 0 });
@@ -82,7 +86,7 @@ export function bandedCache(gpu: Gpu, model: ReportModel): BandedCache {
     ),
   };
   const reads = { listStart: 0, listCount: blockCount, firstWindowBlock: blockCount };
-  const row = { slot: 0, position: REPORT_DEPTH - 1, ...reads, idIndex: 0 };
+  const row = { slot: 0, position: depth - 1, ...reads, idIndex: 0 };
   const buffers = {
     q: gpu.createBufferWith("q", words.q),
     rows: gpu.createBufferWith("rows", rowWords([row])),
