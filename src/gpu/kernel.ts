@@ -76,6 +76,11 @@ export class Kernel {
     return buffer;
   }
 
+  /** A uniform of its own that holds one number. */
+  ownUniform(name: string, value: number): GPUBuffer {
+    return this.own(this.gpu.createUniformWith(`${this.#label} ${name}`, value));
+  }
+
   /** Frees what it owns. */
   destroy(): void {
     for (const buffer of this.#owned.splice(0)) this.gpu.destroyBuffer(buffer);

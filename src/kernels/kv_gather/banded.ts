@@ -5,7 +5,7 @@ import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
-import { SCRATCH_TEXT } from "../text/block.ts";
+import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 import { GATHER_WORDS, HEADER_WORDS, NO_RECORD } from "./gathers.ts";
 
 /** Buffers of one arena of {@link KvGatherBandedKernel}; scratch as in `codec/scratch.ts`. */
@@ -50,9 +50,7 @@ export class KvGatherBandedKernel {
   ): Promise<KvGatherBandedKernel> {
     const { layout, storeCount } = options;
     const constants = {
-      KV_HEAD_COUNT: layout.kvHeadCount,
-      HEAD_SIZE: layout.headSize,
-      STORE_COUNT: storeCount,
+      ...scratchConstants(layout, storeCount),
       SINK_COUNT: layout.sinkCount,
     };
     const code = [source, bandWord, SCRATCH_TEXT, TEXT].join("\n");
@@ -63,9 +61,7 @@ export class KvGatherBandedKernel {
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvGatherBandedBuffers, firstStore: number): GPUBindGroup {
     const { gathers, arena, bands, codes, params, sinks } = buffers;
-    const store = this.#kernel.own(
-      this.#kernel.gpu.createUniformWith("kv_gather/banded store", firstStore),
-    );
+    const store = this.#kernel.ownUniform("store", firstStore);
     const scratch = { codes, params, sinks };
     return this.#kernel.bind({ gathers, arena, bands, ...scratch, first_store: store });
   }

@@ -47,9 +47,7 @@ export class KvGatherRawKernel {
 
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvGatherRawBuffers, firstStore: number): GPUBindGroup {
-    const store = this.#kernel.own(
-      this.#kernel.gpu.createUniformWith("kv_gather/raw store", firstStore),
-    );
+    const store = this.#kernel.ownUniform("store", firstStore);
     return this.#kernel.bind({ ...buffers, first_store: store });
   }
 

@@ -3,7 +3,7 @@ import source from "../../../shaders/kv_measure/paper.wgsl" with { type: "text" 
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { SCRATCH_TEXT } from "../text/block.ts";
+import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 
 /** Buffers of {@link KvMeasurePaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvMeasureBuffers {
@@ -40,9 +40,7 @@ export class KvMeasurePaperKernel {
   ): Promise<KvMeasurePaperKernel> {
     const { layout, storeCount } = options;
     const constants = {
-      KV_HEAD_COUNT: layout.kvHeadCount,
-      HEAD_SIZE: layout.headSize,
-      STORE_COUNT: storeCount,
+      ...scratchConstants(layout, storeCount),
       PACK_SIZE: layout.packSize,
     };
     const code = [source, range, SCRATCH_TEXT].join("\n");

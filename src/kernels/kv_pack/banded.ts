@@ -11,7 +11,7 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { BAND_CHOICE_TEXT, STRETCH_TEXT } from "../text/banded.ts";
 import { NO_RECORD } from "../kv_gather/gathers.ts";
-import { SCRATCH_TEXT } from "../text/block.ts";
+import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 
 /** A measured block to pack. */
 export interface PackBandedJob {
@@ -79,9 +79,7 @@ export class KvPackBandedKernel {
   ): Promise<KvPackBandedKernel> {
     const { layout, storeCount } = options;
     const constants = {
-      KV_HEAD_COUNT: layout.kvHeadCount,
-      HEAD_SIZE: layout.headSize,
-      STORE_COUNT: storeCount,
+      ...scratchConstants(layout, storeCount),
       SINK_COUNT: layout.sinkCount,
     };
     const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT, SCRATCH_TEXT, SECTION_TEXT].join("\n");
@@ -92,9 +90,7 @@ export class KvPackBandedKernel {
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvPackBandedBuffers, firstStore: number): GPUBindGroup {
     const { jobs, codes, params, sizes, sinks, bands, arena } = buffers;
-    const store = this.#kernel.own(
-      this.#kernel.gpu.createUniformWith("kv_pack/banded store", firstStore),
-    );
+    const store = this.#kernel.ownUniform("store", firstStore);
     return this.#kernel.bind({
       jobs,
       codes,

@@ -6,7 +6,7 @@ import { EngineError } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { SCRATCH_TEXT } from "../text/block.ts";
+import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 
 /** Buffers of one arena of {@link KvPackPaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvPackBuffers {
@@ -64,9 +64,7 @@ export class KvPackPaperKernel {
       );
     }
     const constants = {
-      KV_HEAD_COUNT: layout.kvHeadCount,
-      HEAD_SIZE: layout.headSize,
-      STORE_COUNT: storeCount,
+      ...scratchConstants(layout, storeCount),
       PACK_SIZE: layout.packSize,
       KEY_BITS: layout.keyBits,
       VALUE_BITS: layout.valueBits,

@@ -8,7 +8,7 @@ import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
-import { SCRATCH_TEXT } from "../text/block.ts";
+import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 
 /** Buffers of one store of {@link KvQuantiseBandedKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvQuantiseBandedBuffers {
@@ -56,9 +56,7 @@ export class KvQuantiseBandedKernel {
   ): Promise<KvQuantiseBandedKernel> {
     const { layout, storeCount } = options;
     const constants = {
-      KV_HEAD_COUNT: layout.kvHeadCount,
-      HEAD_SIZE: layout.headSize,
-      STORE_COUNT: storeCount,
+      ...scratchConstants(layout, storeCount),
       SINK_COUNT: layout.sinkCount,
       TILE_COUNT: WINDOW_TILE_COUNT,
     };
@@ -71,9 +69,7 @@ export class KvQuantiseBandedKernel {
   bind(buffers: KvQuantiseBandedBuffers, store: number): GPUBindGroup {
     invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
     const { jobs, window, tables, codes, params, sinks, flags } = buffers;
-    const storeIndex = this.#kernel.own(
-      this.#kernel.gpu.createUniformWith("kv_quantise/banded store", store),
-    );
+    const storeIndex = this.#kernel.ownUniform("store", store);
     return this.#kernel.bind({
       jobs,
       window,

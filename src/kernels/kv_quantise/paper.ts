@@ -6,7 +6,7 @@ import { invariant } from "../../core/errors.ts";
 import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { SCRATCH_TEXT } from "../text/block.ts";
+import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 
 /** Buffers of one store of {@link KvQuantisePaperKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvQuantiseBuffers {
@@ -43,9 +43,7 @@ export class KvQuantisePaperKernel {
     invariant(codeBits(keyRel) === layout.keyBits, "K code bits follow from keyRel");
     invariant(codeBits(valueRel) === layout.valueBits, "V code bits follow from valueRel");
     const constants = {
-      KV_HEAD_COUNT: layout.kvHeadCount,
-      HEAD_SIZE: layout.headSize,
-      STORE_COUNT: storeCount,
+      ...scratchConstants(layout, storeCount),
       TILE_COUNT: WINDOW_TILE_COUNT,
       KEY_REL: Math.fround(keyRel),
       VALUE_REL: Math.fround(valueRel),

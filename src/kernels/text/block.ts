@@ -19,3 +19,11 @@ export const SCRATCH_TEXT: string = constantsPart({
   ...BLOCK_CONSTANTS,
   CODE_WORDS: CHANNEL_CODE_WORDS,
 });
+
+/** Of every kernel that reads or writes scratch: `[entry][store]`, then as its codec says. */
+export function scratchConstants(
+  { kvHeadCount, headSize }: { kvHeadCount: number; headSize: number },
+  storeCount: number,
+): Record<"KV_HEAD_COUNT" | "HEAD_SIZE" | "STORE_COUNT", number> {
+  return { KV_HEAD_COUNT: kvHeadCount, HEAD_SIZE: headSize, STORE_COUNT: storeCount };
+}
