@@ -35,6 +35,7 @@ export type {
   SamplingOptions,
   SealPolicyOptions,
   SequenceTimings,
+  SharedLayer,
   SlotAction,
   SlotInfo,
   SlotOutcome,

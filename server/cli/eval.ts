@@ -10,7 +10,7 @@ import { formatCopying } from "../../src/evaluation/copying/copying_table.ts";
 import { formatReports } from "../../src/evaluation/report_table.ts";
 import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
+import { type LoadedModel, loadModel, type OnProgress } from "../../src/runtime/load_model.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { ensureModel } from "../setup/model_path.ts";
@@ -20,6 +20,13 @@ import { CODEC_FLAGS } from "./codec_flags.ts";
 import { type CopyingRequest, readCopying, runCopying } from "./eval_copying.ts";
 import { readBudgets, readReadMethods, runKeptAttention, runReading } from "./eval_reading.ts";
 import { type CodecRequest, readCodecRequests, resolveCodecs } from "./eval_codecs.ts";
+import {
+  methodProfiles,
+  type MethodsRequest,
+  readMethods,
+  runMethodRetrieval,
+  runMethods,
+} from "./eval_methods.ts";
 import {
   readRetrieval,
   type RetrievalRequest,
@@ -45,9 +52,11 @@ export const evalCommand: Command = {
     from: { value: "N", help: `first position compared (default: ${FROM_DEFAULT})` },
     every: { value: "N", help: "compare one of so many blocks of 64 positions (default: 1)" },
     profiles: { value: "LIST", help: "several profiles and baselines, separated by commas" },
+    methods: { value: "LIST", help: "what stays of prompts, which layers share, with commas" },
+    follow: { value: "N", help: "tokens compared behind each prompt of --methods (default: 128)" },
     retrieval: { help: "ask for codes hidden in the text instead; --tokens of it (default: 8128)" },
     cases: { value: "N", help: "codes, and as many table entries, in a document (default: 16)" },
-    documents: { value: "N", help: "documents to ask about, each of other codes (default: 4)" },
+    documents: { value: "N", help: "documents to ask about, or prompts of --methods (default: 4)" },
     form: {
       value: "FORM",
       choices: ["chat", "completion"],
@@ -72,6 +81,7 @@ export const evalCommand: Command = {
     "packkv eval --text book.txt --contexts 2048,4096,8192 --profiles paper,baselines --state st",
     "packkv eval --retrieval --text book.txt --profiles exact,paper,q4_0",
     "packkv eval --read quest:blocks=8,clusterkv:tokens=512,oracle:blocks=8 --text book.txt",
+    "packkv eval --text book.txt --profiles exact,balanced --methods all,chunkkv:ratio=0.2",
     "packkv eval --copying --text book.txt --profiles balanced,q4_0",
   ],
   notes: [
@@ -79,14 +89,18 @@ export const evalCommand: Command = {
     "divergence of the next-token distribution from that of the exact cache. In --profiles,",
     "settings follow a profile's name as in paper:k-rel=0.05:v-rel=0.1; baselines are llama.cpp's",
     "q8_0, q5_0, q5_0-q4_0 and q4_0 as it runs them (K and V rotated), q8_0-unrotated and",
-    "q4_0-unrotated, kivi4, kivi2, kvcomp, turbo4, turbo3, kvarn-k4v2, kvarn3, kvarn2, int4 and",
-    "int3, each also with +sinks (first 4 tokens raw); `baselines` is all.",
+    "q4_0-unrotated, kivi4, kivi2, kvcomp, xquant2, xquant1, turbo4, turbo3, kvarn-k4v2, kvarn3,",
+    "kvarn2, int4 and int3, each also with +sinks (first 4 tokens raw); `baselines` is all.",
     "A large vocabulary takes most of the time: --every 4 compares a quarter of the positions.",
     "--retrieval hides lines with codes, and tables of entries, in a document made of the text,",
     "and scores whether the model goes on with the right digits after it.",
     "--read decodes the last 256 of --tokens, a multiple of 64, by each method over the same",
     "blocks; with --retrieval it asks for the codes. oracle reads the blocks that get most",
     "attention, and needs --profile exact. Settings follow a method as in quest:blocks=8:dense=0.",
+    "--methods reads prompts of --tokens, lets each method drop what it does, and compares the",
+    "next tokens of the text behind them: all, what --keep and --share take with ':' between",
+    "settings, and both with '+', as in kvsharer:8+chunkkv:ratio=0.5:chunk=20. With --retrieval",
+    "each question is the end of a prompt.",
     "--copying has tables, JSON, names, code and tool calls repeated from before the text, and",
     "scores what is right, with differences to the exact cache in intervals of 95%.",
   ],
@@ -104,6 +118,8 @@ interface Request {
   /** What decoding is to read; null for the other comparisons. */
   methods: ReturnType<typeof readReadMethods>;
   budgets: ReturnType<typeof readBudgets>;
+  /** What stays of prompts, and which layers share; null for the other comparisons. */
+  compared: MethodsRequest | null;
   contexts: readonly number[];
   from: number;
   every: number;
@@ -112,6 +128,7 @@ interface Request {
 async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, evalCommand.flags);
   flags.refusePositionals();
+  const compared = readMethods(flags);
   const copying = readCopying(flags);
   const retrieval = copying === null ? readRetrieval(flags) : null;
   const contexts = readContexts(flags);
@@ -123,6 +140,7 @@ async function run(args: readonly string[]): Promise<number> {
     copying,
     methods: readReadMethods(flags),
     budgets: readBudgets(flags),
+    compared,
     contexts,
     from: flags.number("from", { ...COUNT_RANGE, min: 0 }) ??
       Math.min(FROM_DEFAULT, contexts[0] - 1),
@@ -150,6 +168,10 @@ async function measure(
   progress: ProgressLine,
 ): Promise<{ reports: readonly unknown[]; table: string }> {
   const { stateFolder, retrieval, copying, contexts, from, every } = request;
+  const { compared } = request;
+  if (compared !== null) {
+    return await measureMethods(model, { ...request, compared }, progress.update);
+  }
   const codecs = resolveCodecs(request.codecs, model.shape);
   const options = {
     onProgress: progress.update,
@@ -184,6 +206,23 @@ async function measure(
   const plan = { texts: tokenizeTexts(model, request.texts), codecs, contexts, from, every };
   const reports = await evaluate(model, plan, options);
   return { reports, table: formatReports(reports) };
+}
+
+async function measureMethods(
+  model: LoadedModel,
+  { compared, codecs, texts, retrieval, contexts: [tokenCount] }: Request & {
+    compared: MethodsRequest;
+  },
+  onProgress: OnProgress,
+): Promise<{ reports: readonly unknown[]; table: string }> {
+  const profiles = methodProfiles(codecs);
+  const [file] = texts;
+  if (retrieval !== null) {
+    const run = { request: compared, text: file, retrieval, profiles };
+    return await runMethodRetrieval(model, run, onProgress);
+  }
+  const [text] = tokenizeTexts(model, [file]);
+  return await runMethods(model, { request: compared, text, tokenCount, profiles }, onProgress);
 }
 
 /** A mismatch with the texts, the model or the state is a usage error. */

@@ -45,7 +45,7 @@ export function readRetrieval(flags: Flags): RetrievalRequest | null {
   for (
     const name of isAsked ? ["contexts", "from", "every"] : ["cases", "documents", "seed", "form"]
   ) {
-    if (!flags.has(name)) continue;
+    if (!flags.has(name) || name === "documents" && flags.has("methods")) continue;
     throw new UsageError(`Cannot use --${name} ${isAsked ? "with" : "without"} --retrieval`);
   }
   if (!isAsked) return null;

@@ -106,6 +106,7 @@ export function describeEngine(info: EngineInfo): string {
     ...info.tuning.source === "tables" ? [] : [`kernels  ${describeTuning(info.tuning)}`],
     `profile  ${info.profile}`,
     `context  ${context}`,
+    ...describeSharing(info),
     `memory   ${memory}`,
     `serving  ${serving}`,
     ...describeRead(info),
@@ -120,6 +121,15 @@ function describeRead({ read, summaryBytes }: EngineInfo): string[] {
 
 function describeTuning({ source, note }: EngineInfo["tuning"]): string {
   return `${source === "kept" ? "tuned at an earlier start" : "tuned now"}: ${note}`;
+}
+
+function describeSharing({ sharedLayers, layerReaches, tokenBytes }: EngineInfo): string[] {
+  if (sharedLayers.length === 0) return [];
+  const pairs = sharedLayers.map(({ layer, source }) => `${layer} reads ${source}`);
+  return [
+    `layers   ${sharedLayers.length} of ${layerReaches.length} keep nothing, a token takes ` +
+    `${tokenBytes} bytes as f16: ${pairs.join(", ")}`,
+  ];
 }
 
 function describeTiers({ hostCapacityBytes, diskFolder, storeAddress }: EngineInfo): string[] {

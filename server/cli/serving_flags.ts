@@ -5,6 +5,7 @@
  */
 
 import type { EngineOptions, EvictionOrder } from "../../mod.ts";
+import { parseShare } from "../../src/runtime/layer_map.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -27,6 +28,10 @@ export const SERVING_FLAGS: FlagSpecs = {
   read: {
     value: "METHOD",
     help: "what decoding reads of the context: quest:blocks=N, clusterkv:tokens=N (default: all)",
+  },
+  share: {
+    value: "METHOD",
+    help: "layers that read what others keep: kvsharer:N or kvsharer:FILE (packkv calibrate) (off)",
   },
   "kv-eviction": {
     value: "ORDER",
@@ -75,6 +80,8 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
   if (read !== null) options.read = read;
   const eviction = flags.text("kv-eviction");
   if (eviction !== null) options.eviction = eviction as EvictionOrder;
+  const share = flags.text("share");
+  if (share !== null) options.share = checkedShare(share);
   if (flags.has("speculation")) options.speculates = flags.text("speculation") === "on";
   const hostMib = flags.number("kv-host-memory", { min: 0, max: 2 ** 22, unit: "MiB" });
   const diskGib = flags.number("kv-disk-size", { min: 0.001, max: 2 ** 20, unit: "GiB" });
@@ -97,6 +104,16 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
     );
   }
   return options;
+}
+
+/** @throws {UsageError} Naming what is wrong with the text. */
+function checkedShare(text: string): string {
+  try {
+    parseShare(text);
+    return text;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }
 
 function readStoreFlags(flags: Flags, options: Partial<EngineOptions>): void {

@@ -70,6 +70,14 @@ function conversationPairs(turn, contextLength) {
   ];
 }
 
+/** What a token takes before packing, where some layers read what others keep. */
+function tokenPairs({ memory = {}, limits = {} }) {
+  const sharing = limits.shared_layers?.length ?? 0;
+  if (sharing === 0) return [];
+  const layers = `${sharing} of ${memory.layers?.length} layers keep nothing`;
+  return [["a token as f16", `${formatBytes(memory.token_bytes)}; ${layers}`]];
+}
+
 /** Shows one turn of a conversation and the server beside it. */
 export class Meter {
   #api;
@@ -176,6 +184,7 @@ export class Meter {
       list([
         ...(figure === null ? empty : []),
         ["held for them", orNull(allocated, formatBytes)],
+        ...tokenPairs(props),
         ["all in, with raw windows", orNull(memory.all_in_bytes, formatBytes)],
         ...(read ? [["read of the context", orNull(readShare, share)]] : []),
         ["kept for later", metric("packkv:kv_retained_bytes", formatBytes)],

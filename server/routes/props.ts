@@ -46,6 +46,7 @@ const answer = z.object({
     speculates: z.boolean(),
     keep: z.string().nullable(),
     read: z.string().nullable(),
+    shared_layers: z.array(z.object({ layer: count, source: count })),
     kv_host_bytes: count,
     kv_disk_folder: z.string().nullable(),
     kv_disk_bytes: count,
@@ -106,6 +107,7 @@ export function propsRoute(routes: RouteContext): ApiRoute {
           speculates: info.speculates,
           keep: info.keep,
           read: info.read,
+          shared_layers: info.sharedLayers,
           kv_host_bytes: info.hostCapacityBytes,
           kv_disk_folder: info.diskFolder,
           kv_disk_bytes: info.diskCapacityBytes,
@@ -122,6 +124,7 @@ export function propsRoute(routes: RouteContext): ApiRoute {
           window_bytes: info.windowBytes,
           table_bytes: info.tableBytes,
           summary_bytes: info.summaryBytes,
+          token_bytes: info.tokenBytes,
           all_in_bytes: stats.cacheBytes.allocated + info.windowBytes + info.tableBytes +
             info.summaryBytes,
           cache_bytes: stats.cacheBytes,

@@ -8,9 +8,10 @@
 import { EngineError } from "../core/errors.ts";
 import { type GgufFile, readGguf } from "../gguf/read_gguf.ts";
 import { readVocabulary } from "../tokenizer/vocabulary.ts";
-import { calibrationSource, keepCalibration } from "../runtime/calibration_source.ts";
+import { calibrationSource, fileOwner, keepCalibration } from "../runtime/calibration_source.ts";
 import { EventQueue } from "./event_queue.ts";
 import { GrammarPool, type GrammarSession } from "../grammar/pool.ts";
+import { findSharedLayers } from "../runtime/layer_map.ts";
 import type { LoadOptions } from "../runtime/types.ts";
 import type { BlockEvent } from "../scheduler/block_events.ts";
 import { type FileOptions, loadOptions } from "./load_options.ts";
@@ -54,6 +55,7 @@ export async function createEngineOf(file: GgufFile, options: FileOptions): Prom
     header: { ...header, metadata: metadata.valuesWithout("tokenizer.") },
     eosIds: vocabulary.eosIds,
     calibration: await calibrationSource(file, asked.profile),
+    sharedLayers: await sharedLayersOf(file, options.share),
   };
   const grammars = new GrammarPool(vocabulary);
   const keep = (bytes: Uint8Array) => keepCalibration(file, bytes);
@@ -66,6 +68,16 @@ export async function createEngineOf(file: GgufFile, options: FileOptions): Prom
     throw error;
   }
   return engine;
+}
+
+/** Reads which layers share, for a text that asks. */
+async function sharedLayersOf(
+  file: GgufFile,
+  text: string | undefined,
+): Promise<LoadOptions["sharedLayers"]> {
+  if (text === undefined) return [];
+  const mapped = await findSharedLayers(text, fileOwner(file));
+  return mapped.map(({ layer, source }) => ({ layer, source }));
 }
 
 class WorkerEngine implements Engine {

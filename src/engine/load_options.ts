@@ -27,7 +27,7 @@ export type FileOptions = Omit<EngineOptions, "modelPath">;
  */
 export function loadOptions(
   options: FileOptions,
-): Omit<LoadOptions, "header" | "eosIds" | "calibration"> {
+): Omit<LoadOptions, "header" | "eosIds" | "calibration" | "sharedLayers"> {
   return {
     contextLength: options.contextLength ?? null,
     profile: options.profile ?? { name: DEFAULT_PROFILE_NAME },

@@ -44,6 +44,7 @@ export type {
   LayerBytes,
   Pooling,
   ProfileOptions,
+  SharedLayer,
   TuneMode,
   Tuning,
 } from "../runtime/types.ts";
@@ -327,6 +328,11 @@ export interface EngineOptions {
    * first layers read everything, 2 if left out. All is read if left out.
    */
   read?: string;
+  /**
+   * Layers that read the keys and values of earlier ones in the place of their own: `kvsharer:N`
+   * of those found by `packkv calibrate --share`, or `kvsharer:FILE`. None if left out.
+   */
+  share?: string;
   /** Keep and share blocks of prompts that begin alike; default true. */
   sharesPrefixes?: boolean;
   /**

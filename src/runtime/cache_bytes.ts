@@ -35,6 +35,12 @@ export function cacheBytes(
   };
 }
 
+/** Bytes of a token as f16, over all stores that seal. */
+export function tokenBytes({ stores }: Pick<CacheShape, "stores">): number {
+  const words = stores.reduce((sum, own) => sum + (own.isSealed ? own.tileWords : 0), 0);
+  return words * WORD_SIZE_BYTES / BLOCK_TOKEN_COUNT;
+}
+
 /** What each layer keeps. */
 export function layerBytes(
   { packedStoreWords, packedStoreTokens }: Pick<

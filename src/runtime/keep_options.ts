@@ -8,7 +8,7 @@ import type { AnyCodec } from "../codec/registry.ts";
 import { EngineError } from "../core/errors.ts";
 import { gatherGap } from "../kvcache/codecs/registry.ts";
 import type { KeepMethod } from "../scheduler/keep/method.ts";
-import { keepMethod } from "../scheduler/keep/registry.ts";
+import { KEEP_EVERYTHING, keepMethod } from "../scheduler/keep/registry.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 
 /**
@@ -34,6 +34,8 @@ export function checkedKeep(
     return refuse(error.message);
   }
 }
+
+export { KEEP_EVERYTHING, keepMethod };
 
 function refuse(message: string): never {
   throw new EngineError("invalid_request", message, { param: "keep" });

@@ -29,7 +29,7 @@ import type { SequenceFormat } from "../tiers/sequence_file.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
-import { cacheBytes, layerBytes } from "./cache_bytes.ts";
+import { cacheBytes, layerBytes, tokenBytes } from "./cache_bytes.ts";
 import { type CacheShape, rawTiles } from "../kvcache/cache_shape.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
 import { fitCache, type FitOptions } from "./fit_cache.ts";
@@ -39,7 +39,7 @@ import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { TierClient } from "../tiers/tier_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec, resolveCalibration } from "./model_codec.ts";
-import { prefixRoot, STORE_VERSION } from "./prefix_root.ts";
+import { contentName, prefixRoot, STORE_VERSION } from "./prefix_root.ts";
 import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import { tuneModel } from "./tune_model.ts";
@@ -103,7 +103,7 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
   const file = { ...header, metadata: new GgufMetadata(metadata) };
   const model = await loadModel(file, (message, fraction) => {
     onProgress(message, fraction * WEIGHTS_PROGRESS);
-  }, { power: options.adapterPower });
+  }, { power: options.adapterPower, sharedLayers: options.sharedLayers });
   try {
     return await createRuntime(model, { ...options, profile }, onProgress);
   } catch (error) {
@@ -193,6 +193,7 @@ async function createRuntime(
 /** What the cache takes on the device, and holds at least. */
 function bytesOf(plan: CachePlan, { cache: { sizeBytes } }: StepRunner) {
   return {
+    tokenBytes: tokenBytes(plan.shape),
     windowBytes: sizeBytes.window,
     tableBytes: plan.codec.tableWords * WORD_SIZE_BYTES,
     summaryBytes: sizeBytes.summaries,
@@ -223,9 +224,10 @@ function formatOf(plan: CachePlan, shape: ModelShape, root: string): BlockFormat
 }
 
 /** What names of blocks follow from. */
-function namesOf({ gpu, file }: LoadedModel, plan: CachePlan, policy: SealPolicy) {
+function namesOf(model: LoadedModel, plan: CachePlan, policy: SealPolicy) {
+  const { gpu, file } = model;
   const fingerprint = modelFingerprint(file);
-  const content = contentName(plan, policy);
+  const content = contentName(plan, policy, model);
   return { fingerprint, content, root: prefixRoot(gpu.facts, fingerprint, content) };
 }
 
@@ -251,6 +253,7 @@ type Derived =
   | "codec"
   | "stepTokenCountMax"
   | "layerReaches"
+  | "tokenBytes"
   | "windowBytes"
   | "tableBytes"
   | "summaryBytes"
@@ -279,6 +282,7 @@ function engineInfo(
     speculates: options.speculates,
     keep: options.keep,
     read: options.read,
+    sharedLayers: options.sharedLayers,
     hostCapacityBytes: options.hostSizeBytes,
     diskFolder: options.disk?.folder ?? null,
     storeAddress: options.store && addressOf(options.store.url),
@@ -351,14 +355,6 @@ function blockCost(shape: ModelShape, { stores, storeOf }: CacheShape): number {
   const layerCount = storeOf.filter((store) => store !== null && stores[store].isSealed).length;
   const perToken = 2 * 2 * queryHeadCount * headSize * layerCount;
   return ATTENTION_COST * BLOCK_TOKEN_COUNT * perToken / matrixOperationCount;
-}
-
-/** What is kept of a sequence, and how: the codec, what the policy drops, and who keeps windows. */
-function contentName({ codec: { identity }, shape }: CachePlan, { id }: SealPolicy): string {
-  const reaches = shape.stores.map(({ reach }) => reach ?? "all").join(" ");
-  const hasWindows = shape.stores.some(({ reach }) => reach !== null);
-  const parts = [identity, id, hasWindows ? `stores of ${reaches}` : null];
-  return parts.filter((part) => part !== null).join(", ");
 }
 
 function checkedContextLength(asked: number | null, shape: ModelShape): number {

@@ -11,6 +11,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import type { ModelPlan } from "../model/plan.ts";
+import { type SharedLayer, sharePlan } from "../model/shared_layers.ts";
 import { type ModelWeights, uploadWeights, weightSizeBytes } from "../model/weights.ts";
 
 /** Share of the free memory a model may take on a device that uses the computer's own. */
@@ -24,6 +25,8 @@ export interface LoadedModel {
   /** The plan's. */
   shape: ModelShape;
   weights: ModelWeights;
+  /** Layers that read what others keep though the file does not say so; none if left out. */
+  sharedLayers?: readonly SharedLayer[];
 }
 
 /** Called with what loading is doing; `fraction` is 0 to 1. */
@@ -32,22 +35,22 @@ export type OnProgress = (message: string, fraction: number) => void;
 /**
  * Opens the device and loads the weights of `file`.
  *
- * @param adapter Which GPU.
+ * @param options Which GPU, and which layers share.
  * @throws {EngineError} `model_file_invalid`, `model_unsupported`, `model_too_large` before
  * anything is loaded; `adapter_missing`, `adapter_unsupported`, `out_of_memory`.
  */
 export async function loadModel(
   file: GgufFile,
   onProgress: OnProgress,
-  adapter: OpenOptions = {},
+  { sharedLayers = [], ...adapter }: OpenOptions & Pick<LoadedModel, "sharedLayers"> = {},
 ): Promise<LoadedModel> {
   onProgress("opening the GPU", 0);
-  const plan = readModelPlan(file);
+  const plan = sharePlan(readModelPlan(file), sharedLayers);
   const gpu = await openGpu(adapter);
   try {
     checkMemory(gpu, weightSizeBytes(file));
     const weights = await uploadWeights(gpu, { file, plan, onProgress });
-    return { gpu, file, plan, shape: plan.shape, weights };
+    return { gpu, file, plan, shape: plan.shape, weights, sharedLayers };
   } catch (error) {
     gpu.close();
     throw error;

@@ -5,6 +5,7 @@
  */
 
 import { type Calibration, parseCalibration } from "../calibration/calibration.ts";
+import { sharedCalibration } from "../calibration/shared_layers.ts";
 import { calibratedTables, hasDamage } from "../calibration/tables.ts";
 import { createCodec } from "../codec/profile.ts";
 import type { AnyCodec } from "../codec/registry.ts";
@@ -23,7 +24,7 @@ import type { CalibrationSource, CodecInfo } from "./types.ts";
  * @throws {EngineError} `invalid_request` if the profile's factors do not fit the model.
  */
 export function modelCodec(
-  { shape }: LoadedModel,
+  { shape, plan, sharedLayers = [] }: Pick<LoadedModel, "shape" | "plan" | "sharedLayers">,
   profile: CodecProfile,
   calibration: Calibration | null,
 ): AnyCodec {
@@ -31,8 +32,10 @@ export function modelCodec(
   if (calibration === null) {
     throw new TypeError(`Cannot use profile ${profile.name}: it needs a calibration`);
   }
+  const sources = plan.layers.map(({ attention }) => attention.keyValueLayer);
+  const own = sharedLayers.length === 0 ? calibration : sharedCalibration(calibration, sources);
   try {
-    return createCodec(shape, profile, calibratedTables(calibration, profile));
+    return createCodec(shape, profile, calibratedTables(own, profile));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new EngineError("invalid_request", error.message, { param: "profile" });
@@ -87,5 +90,7 @@ export async function resolveCalibration(
     };
   }
   const measured = await measureCalibration(model, source.textIds, onProgress);
-  return { inForce: measured, measured };
+  // Of a model whose layers share it says nothing of the model itself, whose calibration is kept.
+  const isItself = (model.sharedLayers ?? []).length === 0;
+  return { inForce: measured, measured: isItself ? measured : null };
 }

@@ -1,6 +1,9 @@
 /** What all stored blocks of a model on a device have in common. */
 
 import type { AdapterFacts } from "../gpu/gpu.ts";
+import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
+import type { CachePlan } from "./cache_plan.ts";
+import type { LoadedModel } from "./load_model.ts";
 
 /** Part of the name of every stored block: blocks of another version are not found. */
 export const STORE_VERSION = 2;
@@ -20,4 +23,25 @@ export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: st
   const tuned = Object.entries(facts.tuned).sort();
   const device = [name, driver, ...probed, ...(tuned.length > 0 ? [tuned] : [])];
   return JSON.stringify([STORE_VERSION, fingerprint, content, device]);
+}
+
+/**
+ * What is kept of a sequence, and how: the codec, what the policy drops, who keeps windows, and who
+ * reads what another keeps.
+ */
+export function contentName(
+  { codec: { identity }, shape }: CachePlan,
+  { id }: SealPolicy,
+  { plan: { layers }, sharedLayers = [] }: LoadedModel,
+): string {
+  const reaches = shape.stores.map(({ reach }) => reach ?? "all").join(" ");
+  const hasWindows = shape.stores.some(({ reach }) => reach !== null);
+  const sources = layers.map(({ attention }) => attention.keyValueLayer).join(" ");
+  const parts = [
+    identity,
+    id,
+    hasWindows ? `stores of ${reaches}` : null,
+    sharedLayers.length > 0 ? `layers read ${sources}` : null,
+  ];
+  return parts.filter((part) => part !== null).join(", ");
 }

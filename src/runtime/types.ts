@@ -10,8 +10,9 @@ import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 import type { TuneMode, Tuning } from "../tuning/tune.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
+import type { SharedLayer } from "../model/shared_layers.ts";
 
-export type { ProfileOptions, TuneMode, Tuning };
+export type { ProfileOptions, SharedLayer, TuneMode, Tuning };
 
 /** Of which tokens a vector of a text is made: the mean of all, or the last one. */
 export type Pooling = "mean" | "last";
@@ -55,9 +56,11 @@ export interface LoadOptions {
   /** What decode rows read of sealed blocks; null for everything. */
   read: string | null;
   sharesPrefixes: boolean;
-  /** Whether guesses of next tokens are checked. */
+  /** Layers that read the keys and values of others, in the place of their own. */
+  sharedLayers: readonly SharedLayer[];
   /** Which blocks that nobody uses the device gives up first. */
   eviction: EvictionOrder;
+  /** Whether guesses of next tokens are checked. */
   speculates: boolean;
   hostSizeBytes: number;
   disk: { folder: string; sizeBytes: number } | null;
@@ -157,6 +160,8 @@ export interface EngineInfo {
   keep: string | null;
   /** What decode rows read of sealed blocks where their request does not say; null: everything. */
   read: string | null;
+  /** Layers that read the keys and values of others, and keep none. */
+  sharedLayers: readonly SharedLayer[];
   /** Most bytes of shared blocks in host memory. */
   hostCapacityBytes: number;
   /** Folder for shared blocks; null if there is none. */
@@ -173,6 +178,8 @@ export interface EngineInfo {
   weightBytes: number;
   /** Newest tokens that each layer sees; null for all. */
   layerReaches: readonly (number | null)[];
+  /** Bytes of a token as f16, over all stores that seal. */
+  tokenBytes: number;
   /** Device bytes of the raw windows of all layers and slots. */
   windowBytes: number;
   /** Device bytes of the codec's tables, one set for all sequences. */

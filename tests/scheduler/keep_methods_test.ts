@@ -88,7 +88,7 @@ const WRONG: [text: string, message: string][] = [
   ["chunkkv:size=3", "chunkkv has no setting size; it has ratio, tokens"],
   ["chunkkv:ratio=2", "ratio is 2; wanted 0.01 to 1"],
   ["chunkkv:ratio=", "ratio is empty; wanted 0.01 to 1"],
-  ["chunkkv:chunk=9", "chunk is 9; wanted a whole number from 10 to 64"],
+  ["chunkkv:chunk=0", "chunk is 0; wanted a whole number from 1 to 64"],
   ["chunkkv:chunk=16,chunk=32", "chunk stands twice"],
   ["chunkkv:ratio=0.5,tokens=100", "ratio and tokens say the same"],
   ["chunkkv:theta=0.1", "theta goes with budget=auto"],

@@ -108,6 +108,8 @@ const INFO: EngineInfo = {
   speculates: true,
   keep: null,
   read: null,
+  sharedLayers: [],
+  tokenBytes: 1024,
   hostCapacityBytes: 0,
   diskFolder: null,
   storeAddress: null,

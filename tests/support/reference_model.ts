@@ -61,6 +61,16 @@ export function planLogits(
   return new ReferenceModel(file, plan, options).logits(ids, first);
 }
 
+/** The same behind the final norm, with what the cache keeps of each layer, by position. */
+export function planStates(
+  file: GgufFile,
+  plan: ModelPlan,
+  ids: readonly number[],
+): { states: Float64Array[]; keys: Float64Array[][]; values: Float64Array[][] } {
+  const model = new ReferenceModel(file, plan, {});
+  return { states: model.states(ids, 0), ...model.kept() };
+}
+
 class ReferenceModel {
   #plan: ModelPlan;
   #isRead: IsRead;
@@ -116,6 +126,10 @@ class ReferenceModel {
       }
       return isWanted ? [this.#norm(x, head.norm)] : [];
     });
+  }
+
+  kept(): { keys: Float64Array[][]; values: Float64Array[][] } {
+    return { keys: this.#keys, values: this.#values };
   }
 
   /** The residual stream a token begins with, and its inputs by layer. */

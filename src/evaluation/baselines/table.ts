@@ -14,6 +14,7 @@ import { rotatedAsLlama } from "./rotation.ts";
 import { tokenHeadInteger } from "./token_head_integer.ts";
 import { turbo } from "./turbo.ts";
 import { varianceNormalised } from "./variance_normalised.ts";
+import { xquant } from "./xquant.ts";
 
 /** Added to a baseline's name: the first tokens stay raw. */
 export const SINKS_SUFFIX = "+sinks";
@@ -30,6 +31,8 @@ const CODECS: Readonly<Record<string, (shape: HeadShape) => BaselineCodec>> = {
   kivi4: () => kivi(4),
   kivi2: () => kivi(2),
   kvcomp: (shape) => kvcomp(shape),
+  xquant2: (shape) => xquant(2, shape),
+  xquant1: (shape) => xquant(1, shape),
   turbo4: (shape) => turbo(4, shape),
   turbo3: (shape) => turbo(3, shape),
   "kvarn-k4v2": (shape) => varianceNormalised({ k: 4, v: 2 }, shape),

@@ -74,7 +74,8 @@ interface DocumentResult {
   results: CaseResult[];
 }
 
-interface CaseResult {
+/** What became of a question. */
+export interface CaseResult {
   isMatch: boolean;
   matchCount: number;
   logProb: number;
@@ -217,7 +218,8 @@ function makeReport(
   };
 }
 
-function score(results: readonly (CaseResult & { own: RetrievalCase })[]): RetrievalScore {
+/** Scores of questions with what became of them. */
+export function score(results: readonly (CaseResult & { own: RetrievalCase })[]): RetrievalScore {
   const sum = (valueOf: (result: CaseResult & { own: RetrievalCase }) => number) =>
     results.reduce((total, result) => total + valueOf(result), 0);
   const cases = results.length;

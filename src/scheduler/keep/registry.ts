@@ -66,7 +66,11 @@ const KINDS: Readonly<Record<string, KeepKind>> = {
       tokens: numberOf("tokens of the prompt that stay", { min: 1, max: 2 ** 24, isInteger: true }),
       budget: wordOf("drop what costs no more than theta", ["auto"]),
       theta: THETA,
-      chunk: numberOf("tokens of a run (16)", { min: 10, max: 64, isInteger: true }),
+      chunk: numberOf("tokens of a run, 1 to drop token by token (16)", {
+        min: 1,
+        max: 64,
+        isInteger: true,
+      }),
       w: QUERIES,
       sinks: SINKS,
       reuse: numberOf("neighbouring layers that keep the same (1)", {
