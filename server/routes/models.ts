@@ -38,6 +38,11 @@ export const modelAnswer = z.object({
   type: z.literal("model"),
   display_name: z.string(),
   created_at: z.iso.datetime(),
+  lifecycle: z.literal("active"),
+  line: z.null(),
+  capabilities: z.null(),
+  deprecated_at: z.null(),
+  retires_at: z.null(),
   /** What is in force is there if it is loaded. */
   meta: z.object({
     n_ctx_train: count,
@@ -104,6 +109,8 @@ export function modelBody(
     type: "model",
     display_name: id,
     created_at: new Date(createdSeconds * 1000).toISOString(),
+    lifecycle: "active",
+    ...{ line: null, capabilities: null, deprecated_at: null, retires_at: null },
     ...(info ? { meta: metaOfLoaded(info) } : outline ? { meta: metaOfOutline(outline) } : {}),
   };
 }

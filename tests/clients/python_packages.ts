@@ -7,7 +7,13 @@ import { requirePip } from "../../server/setup/pip.ts";
 /** Where they are. */
 export const PYTHON_FOLDER = new URL("../../.cache/python-clients", import.meta.url).pathname;
 
-const PACKAGES = ["openai==3.57.0", "schemathesis==4.32.5", "pyzmq==27.3.0", "msgspec==0.23.0"];
+const PACKAGES = [
+  "openai==3.57.0",
+  "anthropic==2.14.0",
+  "schemathesis==4.32.5",
+  "pyzmq==27.3.0",
+  "msgspec==0.23.0",
+];
 
 /** Installs the packages once; false if there is no Python and none is required. */
 export async function hasPythonPackages(): Promise<boolean> {

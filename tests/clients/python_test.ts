@@ -1,6 +1,6 @@
 /**
- * Clients in Python: OpenAI's own, and schemathesis, which makes requests from the document. They
- * are required where `CI` is set; elsewhere a machine without Python says so.
+ * Clients in Python: OpenAI's and Anthropic's own, and schemathesis, which makes requests from the
+ * document. They are required where `CI` is set; elsewhere a machine without Python says so.
  */
 
 import { assertEquals } from "@std/assert";
@@ -56,6 +56,14 @@ Deno.test("the Python openai client accepts every answer with strict validation"
   const { code, output } = await runPython([path], ["secret"]);
   assertEquals(code, 0, output);
   assertEquals(output.match(/^ok /gm)?.length, 8);
+});
+
+Deno.test("Anthropic's Python client accepts every answer with strict validation", async () => {
+  if (!await hasPythonPackages()) return;
+  const path = new URL("./anthropic_client.py", import.meta.url).pathname;
+  const { code, output } = await runPython([path], ["secret"]);
+  assertEquals(code, 0, output);
+  assertEquals(output.match(/^ok /gm)?.length, 6);
 });
 
 Deno.test("the guide's example in Python prints the answer", async () => {

@@ -22,6 +22,8 @@ Deno.test("GET /v1/models lists the model with what is in force", async () => {
       max_tokens: 200,
       type: "model",
       display_name: "fake",
+      lifecycle: "active",
+      ...{ line: null, capabilities: null, deprecated_at: null, retires_at: null },
       meta: {
         n_vocab: 258,
         n_ctx_train: 400,

@@ -6,6 +6,7 @@ import { assertEquals } from "@std/assert";
 import type { z } from "zod";
 import { countAnswer, messageAnswer, type messageEvent } from "../../server/anthropic/answer.ts";
 import { responsesAnswer, type responsesEvent } from "../../server/openai/responses/answer.ts";
+import { modelAnswer } from "../../server/routes/models.ts";
 import { tokensOf } from "../support/fake_engine.ts";
 import { harness } from "./harness.ts";
 
@@ -24,8 +25,8 @@ type ResponseEventType = OpenAI.Responses.ResponseStreamEvent["type"];
 const eventOf = (event: AnswerEvent): Anthropic.RawMessageStreamEvent => event;
 const typeOf = ({ type }: z.infer<typeof responsesEvent>): ResponseEventType => type;
 
-Deno.test("answers of /v1/messages and /v1/responses are of the types that SDKs have", async () => {
-  const { post } = harness(() => tokensOf("Hello."), { info: { contextLength: 6000 } });
+Deno.test("answers of /v1/messages, /v1/responses and /v1/models are of the types that SDKs have", async () => {
+  const { app, post } = harness(() => tokensOf("Hello."), { info: { contextLength: 6000 } });
   const messages = [{ role: "user", content: "hi" }];
   const asked = { model: "fake", max_tokens: 50, messages };
   const message: Anthropic.Message = messageAnswer.strict().parse(
@@ -36,6 +37,12 @@ Deno.test("answers of /v1/messages and /v1/responses are of the types that SDKs 
     await (await post("/v1/messages/count_tokens", asked)).json(),
   );
   assertEquals(counted.input_tokens, message.usage.input_tokens);
+  const { data: [listed] } = await (await app.request("/v1/models")).json();
+  const { max_input_tokens = null, max_tokens = null, ...rest } = modelAnswer.strict().parse(
+    listed,
+  );
+  const model: Anthropic.ModelInfo = { ...rest, max_input_tokens, max_tokens };
+  assertEquals([model.id, model.lifecycle], ["fake", "active"]);
   const input = [
     { role: "user", content: "hi" },
     { role: "assistant", content: [{ type: "refusal", refusal: "No." }] },
