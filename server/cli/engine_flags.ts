@@ -5,9 +5,10 @@
  */
 
 import type { EngineOptions } from "../../mod.ts";
-import { CONTEXT_LENGTH_MAX } from "../../src/core/shapes.ts";
+import { CONTEXT_LENGTH_MAX, WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
+import { readWindow } from "./window_flag.ts";
 import { readServingFlags, SERVING_FLAGS } from "./serving_flags.ts";
 
 /** Which of several GPUs; the runtime knows these two. */
@@ -32,6 +33,10 @@ export const ENGINE_FLAGS: FlagSpecs = {
     choices: ["on", "again", "off"],
     help: "measure a GPU's kernels at its first start, 5 s (default: on), again, or never",
   },
+  window: {
+    value: "TOKENS",
+    help: `newest tokens that stay raw, a multiple of 64 from 0 (default: ${WINDOW_TOKEN_COUNT})`,
+  },
   ...SERVING_FLAGS,
 };
 
@@ -52,10 +57,12 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   const contextLength = flags.number("ctx", { min: 1, max: CONTEXT_LENGTH_MAX, isInteger: true });
   const sequenceCountMax = flags.number("sequences", { min: 1, max: 64, isInteger: true });
   const cacheSizeMib = flags.number("kv-memory", { min: 1, max: 2 ** 22, unit: "MiB" });
+  const windowTokenCount = readWindow(flags);
   const options: EngineRequest["options"] = { profile: readProfile(flags) };
   if (contextLength !== null) options.contextLength = contextLength;
   if (sequenceCountMax !== null) options.sequenceCountMax = sequenceCountMax;
   if (cacheSizeMib !== null) options.cacheSizeBytes = Math.floor(cacheSizeMib * 2 ** 20);
+  if (windowTokenCount !== null) options.windowTokenCount = windowTokenCount;
   if (flags.text("adapter") === "low-power") options.adapterPower = "low-power";
   const tune = flags.text("tune");
   if (tune === "again" || tune === "off") options.tune = tune;

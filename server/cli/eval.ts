@@ -9,6 +9,7 @@ import { type EvalText, evaluate } from "../../src/evaluation/eval.ts";
 import { formatCopying } from "../../src/evaluation/copying/copying_table.ts";
 import { formatReports } from "../../src/evaluation/report_table.ts";
 import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.ts";
+import { WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "../../src/runtime/load_model.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -35,6 +36,7 @@ import {
 } from "./eval_retrieval.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
+import { readWindows } from "./window_flag.ts";
 
 const TOKEN_COUNT_DEFAULT = 2048;
 const FROM_DEFAULT = 512;
@@ -69,7 +71,12 @@ export const evalCommand: Command = {
       value: "N,N",
       help: "how much attention choices of so many tokens keep, published ones among them",
     },
-    seed: { value: "N", help: "of codes and where they are hidden, or of pieces (default: 1)" },
+    seed: { value: "N", help: "of codes, pieces or sampled tokens (default: 1)" },
+    window: {
+      value: "N,N",
+      help:
+        `newest tokens that stay raw; each codec is run with each (default: ${WINDOW_TOKEN_COUNT})`,
+    },
     state: { value: "FOLDER", help: "keep what is done there, and go on from it after a cut" },
     json: { help: "print JSON: an object, or an array of several" },
     ...CODEC_FLAGS,
@@ -79,6 +86,7 @@ export const evalCommand: Command = {
     "packkv eval --text book.txt --tokens 4096 --k-rel 0.05 --v-rel 0.1 --json",
     "packkv eval --text a.txt,b.txt --profiles paper,paper:repack=greedy,q4_0,kivi2+sinks",
     "packkv eval --text book.txt --contexts 2048,4096,8192 --profiles paper,baselines --state st",
+    "packkv eval --text book.txt --profiles balanced,q4_0 --window 0,128,1024",
     "packkv eval --retrieval --text book.txt --profiles exact,paper,q4_0",
     "packkv eval --read quest:blocks=8,clusterkv:tokens=512,oracle:blocks=8 --text book.txt",
     "packkv eval --text book.txt --profiles exact,balanced --methods all,chunkkv:ratio=0.2",
@@ -111,6 +119,8 @@ export const evalCommand: Command = {
 /** A run that is asked for; `texts` are read. */
 interface Request {
   codecs: readonly CodecRequest[];
+  /** Of each codec: newest tokens that stay raw. */
+  windows: readonly number[];
   texts: readonly TextFile[];
   stateFolder: string | null;
   retrieval: RetrievalRequest | null;
@@ -134,6 +144,7 @@ async function run(args: readonly string[]): Promise<number> {
   const contexts = readContexts(flags);
   const request: Request = {
     codecs: readCodecRequests(flags),
+    windows: readWindows(flags) ?? [WINDOW_TOKEN_COUNT],
     texts: await readTexts(flags),
     stateFolder: flags.text("state"),
     retrieval,
@@ -172,7 +183,7 @@ async function measure(
   if (compared !== null) {
     return await measureMethods(model, { ...request, compared }, progress.update);
   }
-  const codecs = resolveCodecs(request.codecs, model.shape);
+  const codecs = resolveCodecs(request.codecs, model.shape, request.windows);
   const options = {
     onProgress: progress.update,
     ...(stateFolder === null ? {} : { stateFolder }),

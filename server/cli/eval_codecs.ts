@@ -6,7 +6,8 @@
 
 import type { ProfileOptions } from "../../mod.ts";
 import { BASELINE_NAMES, findBaseline } from "../../src/evaluation/baselines/table.ts";
-import type { EvalCodec } from "../../src/evaluation/codecs.ts";
+import { type EvalCodec, withWindow } from "../../src/evaluation/codecs.ts";
+import { WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { DEFAULT_PROFILE_NAME, PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import { type Flags, parseFlags } from "./flags.ts";
@@ -77,15 +78,24 @@ function profileName(flags: Flags): string {
   return [name, ...given.map((setting) => `${setting}=${flags.text(setting)}`)].join(":");
 }
 
-/** The codecs for a model's heads. */
+/** The codecs for a model's heads, each with each of `windows` raw tokens. */
 export function resolveCodecs(
   requests: readonly CodecRequest[],
   shape: { kvHeadCount: number; headSize: number },
+  windows: readonly number[] = [WINDOW_TOKEN_COUNT],
 ): EvalCodec[] {
-  return requests.map(({ name, profile }): EvalCodec => {
-    if (profile !== null) return { name, profile, baseline: null };
-    const baseline = findBaseline(name, shape);
-    if (baseline === null) throw new UsageError(`Cannot evaluate ${name}: no such baseline`);
-    return { name, profile: null, baseline };
-  });
+  return requests.flatMap(({ name, profile }) =>
+    // Each has a baseline of its own: some count what they saw.
+    windows.map((window) => withWindow(resolveCodec({ name, profile }, shape), window))
+  );
+}
+
+function resolveCodec(
+  { name, profile }: CodecRequest,
+  shape: { kvHeadCount: number; headSize: number },
+): EvalCodec {
+  if (profile !== null) return { name, profile, baseline: null };
+  const baseline = findBaseline(name, shape);
+  if (baseline === null) throw new UsageError(`Cannot evaluate ${name}: no such baseline`);
+  return { name, profile: null, baseline };
 }

@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import type { CodecInfo } from "../../src/engine/types.ts";
+import type { CodecInfo, EngineInfo } from "../../src/engine/types.ts";
 import { CODEC_ANSWER_FIELDS, codecFields } from "../openai/codec_fields.ts";
 import { namedModel, type RouteContext } from "../openai/route_context.ts";
 import { count } from "../openai/schema_answers.ts";
@@ -99,24 +99,7 @@ export function propsRoute(routes: RouteContext): ApiRoute {
             return { kernel: key, variant: name, gain };
           }),
         },
-        limits: {
-          sequences: info.sequenceCountMax,
-          queue: info.waitingCountMax,
-          step_tokens: info.stepTokenCountMax,
-          shares_prefixes: info.sharesPrefixes,
-          speculates: info.speculates,
-          keep: info.keep,
-          read: info.read,
-          shared_layers: info.sharedLayers,
-          kv_host_bytes: info.hostCapacityBytes,
-          kv_disk_folder: info.diskFolder,
-          kv_disk_bytes: info.diskCapacityBytes,
-          kv_store: info.storeAddress,
-          body_bytes: routes.bodySizeBytesMax,
-          request_seconds: routes.state.requestLimitMs / 1000,
-          drain_seconds: routes.state.drainLimitMs / 1000,
-          ping_seconds: routes.pingIntervalMs / 1000,
-        },
+        limits: limitsBody(info, routes),
         memory: {
           weight_bytes: info.weightBytes,
           cache_capacity_bytes: info.cacheCapacityBytes,
@@ -140,5 +123,27 @@ export function propsRoute(routes: RouteContext): ApiRoute {
       });
     },
     doc: { summary: "Show what is in force", answer },
+  };
+}
+
+function limitsBody(info: EngineInfo, routes: RouteContext) {
+  return {
+    sequences: info.sequenceCountMax,
+    queue: info.waitingCountMax,
+    step_tokens: info.stepTokenCountMax,
+    window_tokens: info.windowTokenCount,
+    shares_prefixes: info.sharesPrefixes,
+    speculates: info.speculates,
+    keep: info.keep,
+    read: info.read,
+    shared_layers: info.sharedLayers,
+    kv_host_bytes: info.hostCapacityBytes,
+    kv_disk_folder: info.diskFolder,
+    kv_disk_bytes: info.diskCapacityBytes,
+    kv_store: info.storeAddress,
+    body_bytes: routes.bodySizeBytesMax,
+    request_seconds: routes.state.requestLimitMs / 1000,
+    drain_seconds: routes.state.drainLimitMs / 1000,
+    ping_seconds: routes.pingIntervalMs / 1000,
   };
 }

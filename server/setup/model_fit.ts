@@ -4,7 +4,12 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, ringTileCount, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  ringTileCount,
+  WINDOW_BLOCK_COUNT,
+  WINDOW_TILE_COUNT,
+} from "../../src/core/shapes.ts";
 import type { ModelSizes } from "./catalogue.ts";
 
 /** Bytes of a value in f16, as the profile `exact` keeps it. */
@@ -38,7 +43,9 @@ export function fittingContext(
   let freeBytes = memoryBytes * MEMORY_SHARE_MAX - model.sizeBytes - WORKSPACE_SIZE_BYTES;
   for (const { count, window } of model.layers) {
     // The newest tokens of each layer, and all that one with a window keeps, stay in f16.
-    const tileCount = window === null ? WINDOW_TILE_COUNT : ringTileCount(window);
+    const tileCount = window === null
+      ? WINDOW_TILE_COUNT
+      : ringTileCount(window, WINDOW_BLOCK_COUNT);
     freeBytes -= count * rawBytes * tileCount * BLOCK_TOKEN_COUNT;
     if (window === null) tokenBytes += count * rawBytes / ratio;
   }

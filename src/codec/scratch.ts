@@ -22,7 +22,7 @@ import type { HeadShape } from "./raw_tile.ts";
 export interface PackJob {
   /** Slot of the sequence in the raw window. */
   slot: number;
-  /** Raw tile of the slot, 0 to 3. */
+  /** Raw tile of the slot. */
   tile: number;
   /** Tokens present, 1 to 64. */
   tokenCount: number;

@@ -8,11 +8,39 @@
 /** Tokens in one sealed block, and rows of one raw tile. FORMAT.md section 2. */
 export const BLOCK_TOKEN_COUNT = 64;
 
-/** The newest tokens that never leave the raw window: it holds 128 to 191 after each step. */
-export const WINDOW_KEEP_COUNT = 128;
+/**
+ * The newest tokens that stay raw unless something else is asked for: a window holds them, and up
+ * to 63 more until these are a block.
+ */
+export const WINDOW_TOKEN_COUNT = 128;
 
-/** Raw tiles of 64 tokens held per sequence: 191 kept tokens and a slice of 64 fit in 4. */
-export const WINDOW_TILE_COUNT = 4;
+/** The same in blocks. */
+export const WINDOW_BLOCK_COUNT = WINDOW_TOKEN_COUNT / BLOCK_TOKEN_COUNT;
+
+/** Most tokens that may stay raw: tiers look for 16 blocks at once. */
+export const WINDOW_TOKEN_COUNT_MAX = 1024;
+
+/**
+ * Whole blocks that stay raw, from the newest tokens that do.
+ *
+ * @throws {RangeError} If these are no multiple of 64 in range.
+ */
+export function windowBlocks(tokenCount: number): number {
+  const isWhole = tokenCount % BLOCK_TOKEN_COUNT === 0;
+  if (isWhole && tokenCount >= 0 && tokenCount <= WINDOW_TOKEN_COUNT_MAX) {
+    return tokenCount / BLOCK_TOKEN_COUNT;
+  }
+  throw new RangeError(
+    `Cannot keep a window of ${tokenCount} tokens: wanted a multiple of ${BLOCK_TOKEN_COUNT} ` +
+      `from 0 to ${WINDOW_TOKEN_COUNT_MAX}`,
+  );
+}
+
+/** Raw tiles of a sequence beside those that its rows read before their own: their own. */
+export const SPARE_TILE_COUNT = 1;
+
+/** Raw tiles of 64 tokens held per sequence, unless something else is asked for. */
+export const WINDOW_TILE_COUNT = WINDOW_BLOCK_COUNT + SPARE_TILE_COUNT;
 
 /** Most prompt tokens of one sequence prefilled in a step; slices end at multiples of it. */
 export const SLICE_TOKEN_COUNT = 64;
@@ -81,14 +109,11 @@ export function blocksInReach(reach: number): number {
 }
 
 /**
- * Raw tiles of a sequence beside those that its tokens read before their own: that of the newest
- * tokens, and one more, since a preempted sequence begins again up to a block before these.
+ * Raw tiles of a sequence where layers see `reach` tokens and nothing is sealed: not fewer than
+ * where blocks are sealed behind `windowBlockCount` raw ones.
  */
-export const SPARE_TILE_COUNT = 2;
-
-/** Raw tiles of a sequence where layers see `reach` tokens and nothing is sealed. */
-export function ringTileCount(reach: number): number {
-  return Math.max(WINDOW_TILE_COUNT, blocksInReach(reach) + SPARE_TILE_COUNT);
+export function ringTileCount(reach: number, windowBlockCount: number): number {
+  return Math.max(windowBlockCount, blocksInReach(reach)) + SPARE_TILE_COUNT;
 }
 
 /** `ceil(a / b)` for non-negative integers. */
@@ -113,10 +138,9 @@ export function bitsFor(maximum: number): number {
 }
 
 /**
- * Blocks that must be sealed once `tokenCount` tokens have been stored: those whose last token lies
- * more than the kept window behind, `floor(n / 64) - 2`, at least 0.
+ * Blocks that must be sealed once `tokenCount` tokens have been stored: all whole ones but the last
+ * `windowBlockCount`.
  */
-export function sealedBlockCount(tokenCount: number): number {
-  const fullBlockCount = Math.floor(tokenCount / BLOCK_TOKEN_COUNT);
-  return Math.max(0, fullBlockCount - WINDOW_KEEP_COUNT / BLOCK_TOKEN_COUNT);
+export function sealedBlockCount(tokenCount: number, windowBlockCount: number): number {
+  return Math.max(0, Math.floor(tokenCount / BLOCK_TOKEN_COUNT) - windowBlockCount);
 }

@@ -5,6 +5,7 @@
  */
 
 import { DEFAULT_PROFILE_NAME } from "../codec/profile.ts";
+import { WINDOW_TOKEN_COUNT, windowBlocks } from "../core/shapes.ts";
 import type { LoadOptions } from "../runtime/types.ts";
 import { readMethod } from "../runtime/read_method.ts";
 import { keepMethod } from "../scheduler/keep/registry.ts";
@@ -34,6 +35,7 @@ export function loadOptions(
     sequenceCountMax: checkedSequenceCount(options.sequenceCountMax),
     waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
     cacheSizeBytes: options.cacheSizeBytes ?? null,
+    windowTokenCount: checkedWindow(options.windowTokenCount),
     adapterPower: options.adapterPower ?? "high-performance",
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
     tune: options.tune ?? "on",
@@ -46,6 +48,11 @@ export function loadOptions(
     ...tierOptions(options),
     reportsBlocks: options.onBlockEvents !== undefined,
   };
+}
+
+function checkedWindow(asked: number = WINDOW_TOKEN_COUNT): number {
+  windowBlocks(asked);
+  return asked;
 }
 
 function checkedSequenceCount(asked: number = SEQUENCE_COUNT_DEFAULT): number {

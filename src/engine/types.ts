@@ -303,6 +303,11 @@ export interface EngineOptions {
    * less if the device has no room for it.
    */
   cacheSizeBytes?: number;
+  /**
+   * Newest tokens of a sequence that stay raw, a multiple of 64 from 0 to 1024: 0 seals a block as
+   * soon as it is full. 128 if left out.
+   */
+  windowTokenCount?: number;
   /** Which GPU of several; `high-performance` if left out. */
   adapterPower?: "high-performance" | "low-power";
   /**

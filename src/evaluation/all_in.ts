@@ -6,7 +6,7 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
 
 /** Contexts that reports count, tokens. */
 export const ALL_IN_TOKENS: readonly number[] = [2048, 8192, 32768];
@@ -40,13 +40,15 @@ export interface AllInFacts {
   /** Bytes of raw first tokens, part of `packed` if `sinksArePacked`. */
   sinks: number;
   sinksArePacked: boolean;
+  /** Whole blocks that stay raw. */
+  windowBlockCount: number;
   window: number;
   tables: number;
 }
 
 /** Blocks that are sealed once a sequence of so many tokens has been read. */
-export function sealedBlockCount(tokens: number): number {
-  return Math.max(0, Math.floor((tokens - 1) / BLOCK_TOKEN_COUNT) - 2);
+export function sealedOnceRead(tokens: number, windowBlockCount: number): number {
+  return sealedBlockCount(tokens - 1, windowBlockCount);
 }
 
 /**
@@ -57,7 +59,7 @@ export function sealedBlockCount(tokens: number): number {
 export function allInBytes(facts: AllInFacts, tokens: number): AllIn | null {
   const { blockCount, raw, sinks, window, tables } = facts;
   if (blockCount === 0) return null;
-  const share = sealedBlockCount(tokens) / blockCount;
+  const share = sealedOnceRead(tokens, facts.windowBlockCount) / blockCount;
   const sealed = share * (facts.packed - (facts.sinksArePacked ? sinks : 0));
   const slack = share * (facts.allocated - facts.packed);
   const bytes = sealed + sinks + window + slack + tables;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WINDOW_TOKEN_COUNT } from "../core/shapes.ts";
 import type { ProfileOptions } from "../engine/types.ts";
 import { hasDamage } from "../calibration/tables.ts";
 import { codecProfile, describeProfile, needsCalibration } from "../codec/profile.ts";
@@ -14,18 +15,30 @@ import { type Baseline, baselineRewriter } from "./baselines/baseline.ts";
 
 /** One column of a comparison. */
 export type EvalCodec =
-  | { name: string; profile: ProfileOptions; baseline: null }
-  | { name: string; profile: null; baseline: Baseline };
+  & {
+    name: string;
+    /** Newest tokens that stay raw; 128 if left out. */
+    windowTokenCount?: number;
+  }
+  & ({ profile: ProfileOptions; baseline: null } | { profile: null; baseline: Baseline });
 
 /** The exact cache itself. */
 export const EXACT: EvalCodec = { name: "exact", profile: { name: "exact" }, baseline: null };
 
 /** A codec with all its settings in words: equal words, equal codec. */
-export function describeCodec({ name, profile, baseline }: EvalCodec): string {
-  if (baseline === null) return describeProfile(codecProfile(profile));
-  const { codec, sinkTokenCount } = baseline;
+export function describeCodec(evalCodec: EvalCodec): string {
+  const { profile, baseline, windowTokenCount = WINDOW_TOKEN_COUNT } = evalCodec;
+  const window = windowTokenCount === WINDOW_TOKEN_COUNT ? "" : `, window of ${windowTokenCount}`;
+  if (baseline === null) return describeProfile(codecProfile(profile)) + window;
+  const { name, codec, sinkTokenCount } = baseline;
   const sinks = sinkTokenCount === 0 ? "" : `, first ${sinkTokenCount} tokens raw`;
-  return `${name} (${codec.description}${sinks})`;
+  return `${name} (${codec.description}${sinks})${window}`;
+}
+
+/** A codec with so many raw tokens; named for it unless these are as usual. */
+export function withWindow(codec: EvalCodec, windowTokenCount: number): EvalCodec {
+  if (windowTokenCount === WINDOW_TOKEN_COUNT) return codec;
+  return { ...codec, name: `${codec.name}, window ${windowTokenCount}`, windowTokenCount };
 }
 
 /**
@@ -60,14 +73,18 @@ export function sinkTokenCount({ profile, baseline }: EvalCodec): number {
 
 /** How a sequence of a model runs with the codec; measures a calibration if it needs one. */
 export async function runOptions(
-  { profile, baseline }: EvalCodec,
+  { profile, baseline, windowTokenCount = WINDOW_TOKEN_COUNT }: EvalCodec,
   model: LoadedModel,
   onProgress: OnProgress,
-): Promise<Pick<SequenceRunOptions, "profile" | "rewriteTile" | "calibration">> {
+): Promise<
+  Pick<SequenceRunOptions, "profile" | "rewriteTile" | "calibration" | "windowTokenCount">
+> {
   const { shape } = model;
   if (baseline === null) {
-    if (!needsCalibration(codecProfile(profile))) return { profile };
-    return { profile, calibration: await loadCalibration(model, onProgress) };
+    if (!needsCalibration(codecProfile(profile))) return { profile, windowTokenCount };
+    const calibration = await loadCalibration(model, onProgress);
+    return { profile, windowTokenCount, calibration };
   }
-  return { profile: { name: "exact" }, rewriteTile: baselineRewriter(baseline, shape) };
+  const rewriteTile = baselineRewriter(baseline, shape);
+  return { profile: { name: "exact" }, windowTokenCount, rewriteTile };
 }

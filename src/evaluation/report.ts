@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, WINDOW_TOKEN_COUNT } from "../core/shapes.ts";
 import type { LoadedModel } from "../runtime/load_model.ts";
 import { ALL_IN_TOKENS, type AllIn, allInBytes } from "./all_in.ts";
 import type { SequenceRun, SideBytes } from "../runtime/sequence_run.ts";
@@ -47,6 +47,8 @@ export interface EvalReport extends ContextReport {
   by_construction: boolean;
   /** Raw first tokens; in no byte count above. */
   sinks: { tokens: number; bytes: number };
+  /** Newest tokens that stay raw. */
+  window_tokens: number;
   /** Device bytes of the raw window of a sequence; in no byte count above. */
   window_bytes: number;
   /** Everything counted, at some lengths; empty if nothing was sealed. */
@@ -146,6 +148,7 @@ export function evalReport(
   const { text, codec, words, from, sizes, worst, contexts } = facts;
   const { kvHeadCount, headSize, name } = model.shape;
   const sinkTokens = sinkTokenCount(codec);
+  const { windowTokenCount: windowTokens = WINDOW_TOKEN_COUNT } = codec;
   const blockBytes = 4 * kvHeadCount * headSize * BLOCK_TOKEN_COUNT * sizes.sealedLayerCount;
   const sinks = sinkTokens * blockBytes / BLOCK_TOKEN_COUNT;
   const last = contexts[contexts.length - 1];
@@ -154,6 +157,7 @@ export function evalReport(
     blockCount: last.bytes.raw / blockBytes,
     sinks,
     sinksArePacked: codec.baseline === null,
+    windowBlockCount: windowTokens / BLOCK_TOKEN_COUNT,
     window: sizes.window,
     tables: sizes.tables,
   };
@@ -166,6 +170,7 @@ export function evalReport(
     ...last,
     by_construction: codec.baseline !== null,
     sinks: { tokens: sinkTokens, bytes: sinks },
+    window_tokens: windowTokens,
     window_bytes: sizes.allWindows,
     all_in: ALL_IN_TOKENS.flatMap((tokens) => allInBytes(allInFacts, tokens) ?? []),
     worst,

@@ -112,11 +112,11 @@ export class BlockSealer implements Sealer {
 
   encodeMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void {
     if (measures.length === 0) return;
-    const { sealed } = this.#cache;
+    const { sealed, windowTileCount } = this.#cache;
     const jobs = measures.map(({ slot, blockIndex }) => {
       const scratchIndex = this.#firstToken(blockIndex);
       const tokenCount = BLOCK_TOKEN_COUNT - scratchIndex;
-      return { slot, tile: tileOf(blockIndex), tokenCount, scratchIndex };
+      return { slot, tile: tileOf(blockIndex, windowTileCount), tokenCount, scratchIndex };
     });
     const gathers = measures.flatMap(({ gather }, scratchIndex) =>
       gather ? [gatherJob(gather, { scratchIndex, sealed })] : []

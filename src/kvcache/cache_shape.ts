@@ -15,8 +15,7 @@ import {
   type ModelShape,
   ringTileCount,
   SPARE_TILE_COUNT,
-  WINDOW_KEEP_COUNT,
-  WINDOW_TILE_COUNT,
+  WINDOW_BLOCK_COUNT,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
 import { ENTRY_WORDS } from "../core/row.ts";
@@ -68,6 +67,8 @@ export interface CacheShape {
   slotCount: number;
   /** Most sealed blocks of a sequence. */
   blockCountMax: number;
+  /** Whole blocks of a sequence that stay raw behind its newest tokens. */
+  windowBlockCount: number;
   /** Words of a raw tile of a sealed store. */
   tileWords: number;
   /** Words of the largest record of one store and block. */
@@ -84,6 +85,8 @@ export interface CacheOptions {
   slotCount: number;
   contextLength: number;
   recordWordsMax: number;
+  /** Whole blocks that stay raw; {@link WINDOW_BLOCK_COUNT} if left out. */
+  windowBlockCount?: number;
   /** What each layer keeps; all of them `sealed` if left out. */
   layerKeeps?: readonly LayerKeeps[];
   /** First layers that read every block, where the others choose; all layers do if left out. */
@@ -107,21 +110,27 @@ export interface CacheOptions {
 export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape {
   const { layerCount, kvHeadCount, headSize } = model;
   const { slotCount, contextLength, recordWordsMax, bindingSizeMax } = options;
+  const { windowBlockCount = WINDOW_BLOCK_COUNT } = options;
   const tileWords = rawTileWords(model);
   const blockCountMax = Math.max(
     1,
-    Math.floor(contextLength / BLOCK_TOKEN_COUNT) - WINDOW_KEEP_COUNT / BLOCK_TOKEN_COUNT,
+    Math.floor(contextLength / BLOCK_TOKEN_COUNT) - windowBlockCount,
   );
   const layerKeeps = options.layerKeeps ?? new Array<LayerKeeps>(layerCount).fill("sealed");
   const { layerHeads = new Array<ModelShape>(layerCount).fill(model) } = options;
   const { denseLayerCount = null } = options;
-  const { storeOf, kinds } = storesOf(layerKeeps, layerHeads, denseLayerCount);
+  const { storeOf, kinds } = storesOf(layerKeeps, {
+    layerHeads,
+    windowBlockCount,
+    denseLayerCount,
+  });
   const windowBytes = Math.max(...kinds.map((kind) => windowSizeBytes({ slotCount }, kind)));
   if (windowBytes > bindingSizeMax) {
     throw new EngineError(
       "model_too_large",
       `Cannot hold the raw window of ${slotCount} sequences: ${windowBytes} bytes per layer ` +
-        `exceed the adapter's binding limit of ${bindingSizeMax}; use fewer --sequences`,
+        `exceed the adapter's binding limit of ${bindingSizeMax}; use fewer --sequences or a ` +
+        `shorter --window`,
     );
   }
   const groups = arenaGroups(kinds.map(({ isSealed }) => isSealed), { ...options, blockCountMax });
@@ -137,6 +146,7 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
     headSize,
     slotCount,
     blockCountMax,
+    windowBlockCount,
     tileWords,
     recordWordsMax,
     groups,
@@ -202,9 +212,13 @@ export function rawTiles(
 
 function storesOf(
   layerKeeps: readonly LayerKeeps[],
-  layerHeads: NonNullable<CacheOptions["layerHeads"]>,
-  denseLayerCount: number | null,
+  options: {
+    layerHeads: NonNullable<CacheOptions["layerHeads"]>;
+    windowBlockCount: number;
+    denseLayerCount: number | null;
+  },
 ) {
+  const { layerHeads, windowBlockCount, denseLayerCount } = options;
   const { length: layerCount } = layerHeads;
   if (layerKeeps.length !== layerCount) {
     throw new RangeError(`Cannot keep what ${layerKeeps.length} of ${layerCount} layers say`);
@@ -227,7 +241,9 @@ function storesOf(
       storeOf.push(kinds.length);
       const isSealed = keeps === "sealed";
       const reach = isSealed ? null : keeps.reach;
-      const tileCount = reach === null ? WINDOW_TILE_COUNT : ringTileCount(reach);
+      const tileCount = reach === null
+        ? windowBlockCount + SPARE_TILE_COUNT
+        : ringTileCount(reach, windowBlockCount);
       const tileWords = rawTileWords(layerHeads[layer]);
       kinds.push({ layer, isSealed, reach, tileCount, tileWords, isSummarised: false });
     }

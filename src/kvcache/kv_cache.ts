@@ -7,7 +7,12 @@
 
 import { invariant } from "../core/errors.ts";
 import { ENTRY_WORDS, entryWords } from "../core/row.ts";
-import { BLOCK_TOKEN_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  SPARE_TILE_COUNT,
+  windowTile,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
 import {
@@ -66,6 +71,11 @@ export class KvCache {
     }));
     const directoryBytes = shape.stores.length * shape.directoryStrideBytes;
     this.#directory = gpu.createBuffer("directory", directoryBytes);
+  }
+
+  /** Raw tiles of each slot in the windows of {@link sealed} stores. */
+  get windowTileCount(): number {
+    return this.shape.windowBlockCount + SPARE_TILE_COUNT;
   }
 
   /** Index of the store that a layer reads. */

@@ -92,6 +92,7 @@ export class SliceScorer {
         source,
         tokenCountMax,
         sinkCount,
+        tileCount: cache.windowTileCount,
         hasSinks,
         blocksPerSegment,
       });

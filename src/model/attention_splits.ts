@@ -4,7 +4,13 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, divCeil, WINDOW_TILE_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  divCeil,
+  SPARE_TILE_COUNT,
+  WINDOW_TILE_COUNT,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import { type Row, rowInReach } from "../core/row.ts";
 import type { AdapterFacts, Gpu } from "../gpu/gpu.ts";
 import type { AttentionShape, SplitShape } from "../kernels/text/attention.ts";
@@ -83,17 +89,19 @@ export function splitShape(
     bindingSizeMax: number;
     /** Fewest sealed blocks of a split; those of the first variant if left out. */
     blocksPerSplitMin?: number;
+    /** Raw tiles that a row reads beside sealed blocks; {@link WINDOW_TILE_COUNT} if left out. */
+    windowTileCount?: number;
     /** Tiles that a row reads where layers see a window: at most the splits there is room for. */
     tileCountMax?: number;
   },
 ): SplitShape {
-  const { shape, bindingSizeMax, tileCountMax = 0 } = options;
+  const { shape, bindingSizeMax, tileCountMax = 0, windowTileCount = WINDOW_TILE_COUNT } = options;
   const { blocksPerSplitMin = SPLIT_VARIANTS[0].blockCount } = options;
   const rowCount = Math.max(ROW_COUNT_MIN, options.rowCount);
   const splitBytes = partialBytes(shape, rowCount);
   const sealedSplitCountMax = Math.min(
     SEALED_SPLIT_COUNT_MAX,
-    Math.floor(bindingSizeMax / splitBytes) - WINDOW_TILE_COUNT,
+    Math.floor(bindingSizeMax / splitBytes) - windowTileCount,
   );
   const hasRoom = tileCountMax * splitBytes <= bindingSizeMax;
   if (sealedSplitCountMax < 1 || !hasRoom) {
@@ -107,7 +115,7 @@ export function splitShape(
     divCeil(blockCountMax, sealedSplitCountMax),
   );
   const splitCountMax = Math.max(
-    divCeil(blockCountMax, blocksPerSplit) + WINDOW_TILE_COUNT,
+    divCeil(blockCountMax, blocksPerSplit) + windowTileCount,
     tileCountMax,
   );
   return { blocksPerSplit, splitCountMax };
@@ -131,7 +139,7 @@ export function partialsSizeBytesMax(
   { bindingSizeMax }: Pick<AdapterFacts, "bindingSizeMax">,
   { shapes, cacheShape, rowCount }: {
     shapes: readonly AttentionShape[];
-    cacheShape: Pick<CacheShape, "blockCountMax" | "stores">;
+    cacheShape: Pick<CacheShape, "blockCountMax" | "windowBlockCount" | "stores">;
     rowCount: number;
   },
 ): number {
@@ -139,6 +147,7 @@ export function partialsSizeBytesMax(
   const { splitCountMax } = splitShape(cacheShape.blockCountMax, {
     ...{ shape, rowCount, bindingSizeMax },
     blocksPerSplitMin: Math.min(...SPLIT_VARIANTS.map(({ blockCount }) => blockCount)),
+    windowTileCount: cacheShape.windowBlockCount + SPARE_TILE_COUNT,
     tileCountMax: Math.max(...cacheShape.stores.map(({ tileCount }) => tileCount)),
   });
   return splitCountMax * partialBytes(shape, rowCount);
@@ -162,7 +171,7 @@ export function cacheSplits(
   gpu: Gpu,
   { shapes, cache, group }: Pick<AttentionOptions, "shapes" | "cache" | "group">,
 ): SplitShape {
-  const { blockCountMax, stores } = cache.shape;
+  const { blockCountMax, windowBlockCount, stores } = cache.shape;
   const shape = widest(shapes);
   const { blockCount } = chooseVariant("attention splits", SPLIT_VARIANTS, {
     facts: gpu.facts,
@@ -174,6 +183,7 @@ export function cacheSplits(
     blocksPerSplitMin: blockCount,
     rowCount: group.rowCountMax,
     bindingSizeMax: gpu.facts.bindingSizeMax,
+    windowTileCount: windowBlockCount + SPARE_TILE_COUNT,
     tileCountMax: Math.max(...stores.map(({ tileCount }) => tileCount)),
   });
 }

@@ -64,7 +64,11 @@ export class BlockChoice {
     };
     const scoreBuffer = make("block scores", entryCount);
     const byAttention = scoredBy === "attention"
-      ? await BlockAttentionKernel.create(gpu, { shape, listCountMax })
+      ? await BlockAttentionKernel.create(gpu, {
+        shape,
+        listCountMax,
+        tileCount: cache.windowTileCount,
+      })
       : null;
     const bySummary = await BlockScoresKernel.create(gpu, { shape, kind, listCountMax });
     const scores = byAttention ?? bySummary;

@@ -26,6 +26,8 @@ export interface CachePlan {
   shape: CacheShape;
   /** Most tokens of a sequence. */
   contextLength: number;
+  /** Whole blocks of a sequence that stay raw. */
+  windowBlockCount: number;
   recordWordsMin: number;
   recordWordsMax: number;
 }
@@ -41,6 +43,8 @@ export function planCache(
     codec: AnyCodec;
     slotCount: number;
     contextLength: number;
+    /** Whole blocks that stay raw; 2 if left out. */
+    windowBlockCount?: number;
     arenaSizeBytes?: number;
     arenaLimitBytes?: number;
     /** First layers that read every block, where the others choose; all do if left out. */
@@ -66,7 +70,8 @@ export function planCache(
   const { window, arena, directory, summaries } = cacheSizeBytes(planned);
   checkMemory(gpu, window + arena + directory + summaries);
   const { contextLength } = options;
-  return { codec, shape: planned, contextLength, recordWordsMin, recordWordsMax };
+  const { windowBlockCount } = planned;
+  return { codec, shape: planned, contextLength, windowBlockCount, recordWordsMin, recordWordsMax };
 }
 
 /** A window that is as long as the context is none, if the layer has the heads that are sealed. */

@@ -19,9 +19,18 @@ import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
  */
 export function checkedKeep(
   text: string,
-  codec: AnyCodec,
-  policy: SealPolicy | null = null,
+  { codec, windowBlockCount, policy = null }: {
+    codec: AnyCodec;
+    windowBlockCount: number;
+    policy?: SealPolicy | null;
+  },
 ): KeepMethod | null {
+  if (windowBlockCount === 0) {
+    refuse(
+      "Cannot use --keep with --window 0: what the last queries look at must not be sealed; " +
+        "use a window of 64 or more",
+    );
+  }
   const gap = gatherGap(codec);
   if (gap !== null) refuse(`Cannot use --keep with --profile ${codec.profile.name}: ${gap}`);
   if (policy !== null && policy.id !== null) {

@@ -14,6 +14,7 @@ import {
   BLOCK_TOKEN_COUNT,
   CONTEXT_LENGTH_MAX,
   type ModelShape,
+  windowBlocks,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
 import type { GgufFile } from "../gguf/gguf_file.ts";
@@ -133,6 +134,7 @@ async function createRuntime(
     codec: modelCodec(model, options.profile, calibration.inForce),
     contextLength,
     denseLayerCount: read?.denseLayerCount ?? null,
+    windowBlockCount: windowBlocks(options.windowTokenCount),
   });
   const policy = checkedPolicy(options, plan);
   const stepTokenCountMax = options.stepTokenCountMax ?? stepTokenCount(gpu);
@@ -156,8 +158,7 @@ async function createRuntime(
     layerCount: shape.layerCount,
     arenas: plan.shape.groups,
     sinkCount: plan.codec.sinkCount,
-    ...{ policy, retention: RETENTIONS[options.eviction] },
-    stepTokenCountMax,
+    ...{ policy, retention: RETENTIONS[options.eviction], stepTokenCountMax },
     blockCost: blockCost(shape, plan.shape),
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
     ...(host ? { host } : {}),
@@ -278,6 +279,7 @@ function engineInfo(
     adapterIsFallback: gpu.facts.isFallback,
     sequenceCountMax: options.sequenceCountMax,
     waitingCountMax: options.waitingCountMax,
+    windowTokenCount: options.windowTokenCount,
     sharesPrefixes: options.sharesPrefixes,
     speculates: options.speculates,
     keep: options.keep,
@@ -312,7 +314,7 @@ async function fittedCache(
     LoadOptions,
     "sequenceCountMax" | "cacheSizeBytes"
   >,
-  sizes: Pick<FitOptions, "codec" | "contextLength" | "denseLayerCount">,
+  sizes: Pick<FitOptions, "codec" | "contextLength" | "denseLayerCount" | "windowBlockCount">,
 ): Promise<{ plan: CachePlan; cacheWantedBytes: number | null }> {
   let cacheWantedBytes: number | null = null;
   const plan = await fitCache(model, {
@@ -326,10 +328,10 @@ async function fittedCache(
 
 function checkedPolicy(
   options: Pick<LoadOptions, "sealPolicy" | "keep">,
-  { codec }: CachePlan,
+  plan: CachePlan,
 ): SealPolicy {
   const policy = sealPolicy(options.sealPolicy);
-  if (options.keep !== null) checkedKeep(options.keep, codec, policy);
+  if (options.keep !== null) checkedKeep(options.keep, { ...plan, policy });
   return policy;
 }
 

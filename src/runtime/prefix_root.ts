@@ -1,5 +1,6 @@
 /** What all stored blocks of a model on a device have in common. */
 
+import { BLOCK_TOKEN_COUNT, WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { AdapterFacts } from "../gpu/gpu.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
 import type { CachePlan } from "./cache_plan.ts";
@@ -26,14 +27,16 @@ export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: st
 }
 
 /**
- * What is kept of a sequence, and how: the codec, what the policy drops, who keeps windows, and who
- * reads what another keeps.
+ * What is kept of a sequence, and how: the codec, what the policy drops, who keeps windows, who
+ * reads what another keeps, and how much is read raw, since what later layers store follows from
+ * what earlier ones read.
  */
 export function contentName(
   { codec: { identity }, shape }: CachePlan,
   { id }: SealPolicy,
   { plan: { layers }, sharedLayers = [] }: LoadedModel,
 ): string {
+  const { windowBlockCount } = shape;
   const reaches = shape.stores.map(({ reach }) => reach ?? "all").join(" ");
   const hasWindows = shape.stores.some(({ reach }) => reach !== null);
   const sources = layers.map(({ attention }) => attention.keyValueLayer).join(" ");
@@ -42,6 +45,9 @@ export function contentName(
     id,
     hasWindows ? `stores of ${reaches}` : null,
     sharedLayers.length > 0 ? `layers read ${sources}` : null,
+    windowBlockCount === WINDOW_BLOCK_COUNT
+      ? null
+      : `window of ${windowBlockCount * BLOCK_TOKEN_COUNT}`,
   ];
   return parts.filter((part) => part !== null).join(", ");
 }

@@ -87,7 +87,7 @@ export class PromptRuns {
   ): Promise<PromptSize> {
     const { scheduler, runner } = this.#driver;
     const sequenceId = this.#nextId++;
-    const method = keep === null ? null : checkedKeep(keep, this.#plan.codec);
+    const method = keep === null ? null : checkedKeep(keep, this.#plan);
     const request = { sequenceId, promptIds, maxTokens: followIds.length, keep: method };
     scheduler.admit({ ...request, eosIds: [], ignoreEos: true });
     let fedCount = 0;

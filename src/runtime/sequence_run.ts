@@ -7,7 +7,14 @@
 
 import type { Calibration } from "../calibration/calibration.ts";
 import { invariant } from "../core/errors.ts";
-import { alignUp, BLOCK_TOKEN_COUNT, windowTile, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import {
+  alignUp,
+  BLOCK_TOKEN_COUNT,
+  WINDOW_TOKEN_COUNT,
+  windowBlocks,
+  windowTile,
+  WORD_SIZE_BYTES,
+} from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { windowSizeBytes } from "../kvcache/cache_shape.ts";
 import { cacheBytes } from "./cache_bytes.ts";
@@ -46,6 +53,8 @@ export interface SequenceRunOptions {
    * `exact` only. Each block is read back for it, so that steps which seal take much longer.
    */
   rewriteTile?: TileRewriter;
+  /** Newest tokens that stay raw, a multiple of 64; 128 if left out. */
+  windowTokenCount?: number;
   /** What is kept when it leaves the window; all if left out. */
   policy?: SealPolicy;
   /** What stays of the prompt, e.g. `chunkkv:ratio=0.5`; all if left out. */
@@ -86,9 +95,17 @@ export async function createSequenceRun(
       `Cannot read ${read.id} with profile ${profile.name}: it takes keys as they are, exact`,
     );
   }
-  const denseLayerCount = read?.denseLayerCount ?? null;
-  const plan = planCache(model, { codec, slotCount: 1, contextLength, denseLayerCount });
-  const keep = options.keep === undefined ? null : checkedKeep(options.keep, codec);
+  const windowBlockCount = windowBlocks(options.windowTokenCount ?? WINDOW_TOKEN_COUNT);
+  const plan = planCache(model, {
+    codec,
+    slotCount: 1,
+    contextLength,
+    windowBlockCount,
+    denseLayerCount: read?.denseLayerCount ?? null,
+  });
+  const keep = options.keep === undefined
+    ? null
+    : checkedKeep(options.keep, { codec, windowBlockCount });
   const runner = await StepRunner.create(model, {
     cacheShape: plan.shape,
     codec,
@@ -285,9 +302,9 @@ export class SequenceRun {
     const rewriteTile = this.#rewriteTile;
     if (rewriteTile === null) return;
     const { gpu } = this.#model;
-    const { sealed, shape: { tileWords } } = this.#runner.cache;
+    const { sealed, windowTileCount, shape: { tileWords } } = this.#runner.cache;
     const tileBytes = tileWords * WORD_SIZE_BYTES;
-    const tile = windowTile(slot, blockIndex);
+    const tile = windowTile(slot, blockIndex, windowTileCount);
     const gathered = gpu.createBuffer("tiles to rewrite", sealed.length * tileBytes);
     const encoder = gpu.device.createCommandEncoder();
     for (const [index, { window }] of sealed.entries()) {

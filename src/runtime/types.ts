@@ -46,6 +46,8 @@ export interface LoadOptions {
   sequenceCountMax: number;
   waitingCountMax: number;
   cacheSizeBytes: number | null;
+  /** Newest tokens of a sequence that stay raw, a multiple of 64. */
+  windowTokenCount: number;
   adapterPower: "high-performance" | "low-power";
   stepTokenCountMax: number | null;
   /** Whether variants of kernels are measured. */
@@ -152,6 +154,8 @@ export interface EngineInfo {
   waitingCountMax: number;
   /** Prompt tokens of a step that decodes, for each prompt that is being read. */
   stepTokenCountMax: number;
+  /** Newest tokens of a sequence that stay raw; up to 63 more do until they are a block. */
+  windowTokenCount: number;
   /** Whether blocks of prompts are kept and shared. */
   sharesPrefixes: boolean;
   /** Whether guesses of next tokens are checked. */

@@ -34,7 +34,8 @@ async function warmUpSealing(runner: StepRunner): Promise<void> {
     firstWords[group] += wordCount;
     return offset;
   });
-  const position = 3 * BLOCK_TOKEN_COUNT;
+  // One block is sealed, and the window is whole.
+  const position = (1 + runner.cache.shape.windowBlockCount) * BLOCK_TOKEN_COUNT;
   const reads = { listCount: 1, firstWindowBlock: 1 };
   const layers = { first: 0, end: storeOf.length };
   await runner.run({

@@ -5,7 +5,7 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import { sealedBlockCount, SLICE_TOKEN_COUNT } from "../core/shapes.ts";
+import { sealedBlockCount, SLICE_TOKEN_COUNT, WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { BlockEventLog } from "./block_events.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
 import type { CreateDrafter } from "./drafter.ts";
@@ -27,6 +27,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   waitingCountMax: number;
   /** Most prompt and generated tokens of a sequence. */
   contextLength: number;
+  /** Whole blocks of a sequence that stay raw; {@link WINDOW_BLOCK_COUNT} if left out. */
+  windowBlockCount?: number;
   /** Layers of the model: a slice beside decode rows runs some of them in a step. */
   layerCount: number;
   /** The arena of each group of stores. */
@@ -66,8 +68,8 @@ export interface SchedulerOptions extends RecordWordsRange {
     /** Words of a raw tile, by store. */
     tileWords: readonly number[];
     /**
-     * Raw tiles that a sequence needs before the block it begins at: two, or more where layers
-     * keep a longer window. Two if left out.
+     * Raw tiles that a sequence needs before the block it begins at: `windowBlockCount`, or more
+     * where layers keep a longer window. `windowBlockCount` if left out.
      */
     rawTileCount?: number;
   };
@@ -129,7 +131,7 @@ export function checkLimits(
     startableCount: number;
   },
 ): void {
-  const { contextLength, waitingCountMax } = state.options;
+  const { contextLength, waitingCountMax, windowBlockCount = WINDOW_BLOCK_COUNT } = state.options;
   if (promptIds.length < 1) throw new RangeError("Cannot admit a request: its prompt is empty");
   if (!(Number.isInteger(maxTokens) && maxTokens >= 0)) {
     throw new RangeError(`Cannot admit a request: maxTokens is ${maxTokens}, wanted 0 or more`);
@@ -143,7 +145,7 @@ export function checkLimits(
     );
   }
   const shortage = state.memory.shortage(
-    keptBlockCount(state.policy, sealedBlockCount(tokenCount - 1)),
+    keptBlockCount(state.policy, sealedBlockCount(tokenCount - 1, windowBlockCount)),
   );
   if (shortage) {
     throw new EngineError(

@@ -11,7 +11,7 @@ import { isOwnKey } from "./block_key.ts";
 import { sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import type { LoadOp } from "./step_plan.ts";
-import { bestBoundary, sealedBefore } from "./prefix.ts";
+import { bestBoundary } from "./prefix.ts";
 import type { Sequence } from "./sequence.ts";
 import { findSwapped } from "./swap_space.ts";
 
@@ -34,7 +34,7 @@ export function isOnDevice(found: Found): found is CachedItem {
 export interface Beginning {
   /** Blocks that are stored already. */
   boundary: number;
-  /** Blocks 0, 1, … up to two before the boundary; null for those that the policy drops. */
+  /** Blocks 0, 1, … up to the window before the boundary; null for those that the policy drops. */
   sealed: (Found | null)[];
   /** The blocks before the boundary whose raw tiles are read behind it. */
   raw: Found[];
@@ -50,7 +50,7 @@ export function findBeginning(sequence: Sequence, tiers: Tiers): Beginning {
 }
 
 function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
-  const { names, request, rawTileCount } = sequence;
+  const { names, request, rawTileCount, windowBlockCount } = sequence;
   const find = (kind: CachedItem["kind"]) => (blockIndex: number): Found | undefined => {
     const key = sequence.keyOf(blockIndex, kind);
     return key === null ? undefined : cache.find(key) ?? host?.find(key);
@@ -65,8 +65,13 @@ function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
   }
   const boundary = names.length === 0 || request.skipsCache
     ? 0
-    : bestBoundary(sequence.prefixTokenCount, { sealedCount, hasRaw: rawAt, rawTileCount });
-  const sealed = names.slice(0, sealedBefore(boundary)).map((_, index) =>
+    : bestBoundary(sequence.prefixTokenCount, {
+      sealedCount,
+      windowBlockCount,
+      hasRaw: rawAt,
+      rawTileCount,
+    });
+  const sealed = names.slice(0, sequence.sealedBefore(boundary)).map((_, index) =>
     sequence.keeps(index) ? sealedAt(index)! : null
   );
   const raw = sequence.rawTilesBefore(boundary).map((index) => rawAt(index)!);
@@ -116,10 +121,10 @@ function wantedBlocks(
   const missing = (key: string | null) =>
     key === null || cache.find(key) || host.find(key) ? null : key;
   const wanted = sequence.names.slice(0, boundaryMax).map((_, index) => {
-    const isSealed = index < sealedBefore(boundaryMax) && sequence.keeps(index);
+    const isSealed = index < sequence.sealedBefore(boundaryMax) && sequence.keeps(index);
     return {
       sealed: isSealed ? missing(sequence.keyOf(index, "sealed")) : null,
-      raw: missing(sequence.keyOf(index, "raw")),
+      raw: sequence.rawTileCount === 0 ? null : missing(sequence.keyOf(index, "raw")),
     };
   });
   const first = wanted.findIndex(({ sealed }) => sealed !== null);

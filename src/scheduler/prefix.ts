@@ -5,42 +5,37 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
-
-/** Raw tiles before a boundary that the tokens behind it read, where blocks are sealed. */
-export const RAW_TILE_COUNT = 2;
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 
 /** What of a prompt is in the cache. */
 export interface PrefixLookup {
   /** Leading blocks that are sealed there. */
   sealedCount: number;
+  /** Whole blocks that stay raw behind the newest tokens. */
+  windowBlockCount: number;
   /** The raw tile of a block; falsy if it is not kept. */
   hasRaw(blockIndex: number): unknown;
-  /** Raw tiles before a boundary that some layer reads; those of sealed stores if left out. */
+  /** Raw tiles before a boundary that some layer reads; `windowBlockCount` if left out. */
   rawTileCount?: number;
 }
 
 /** Indexes of the `count` raw tiles that a sequence beginning at block `boundary` needs. */
-export function rawTilesBefore(boundary: number, count = RAW_TILE_COUNT): number[] {
+export function rawTilesBefore(boundary: number, count: number): number[] {
   const first = Math.max(0, boundary - count);
   return Array.from({ length: boundary - first }, (_, index) => first + index);
 }
 
-/** Sealed blocks that a sequence beginning at block `boundary` needs. */
-export function sealedBefore(boundary: number): number {
-  return sealedBlockCount(boundary * BLOCK_TOKEN_COUNT);
-}
-
 /**
- * The last block at which a prompt can begin, 0 if nothing of it can be left out: blocks up to two
- * before it are sealed and the raw tiles of these two are kept, or of more where layers keep a
- * longer window. At least one token is left.
+ * The last block at which a prompt can begin, 0 if nothing of it can be left out: the blocks before
+ * it are sealed but for those of the window, whose raw tiles are kept, or more of them where layers
+ * keep a longer one. At least one token is left.
  */
 export function bestBoundary(promptTokenCount: number, lookup: PrefixLookup): number {
   const boundaryMax = Math.floor((promptTokenCount - 1) / BLOCK_TOKEN_COUNT);
-  const reach = Math.min(boundaryMax, lookup.sealedCount + RAW_TILE_COUNT);
+  const { sealedCount, windowBlockCount, rawTileCount = windowBlockCount } = lookup;
+  const reach = Math.min(boundaryMax, sealedCount + windowBlockCount);
   for (let boundary = reach; boundary > 0; boundary--) {
-    const tiles = rawTilesBefore(boundary, lookup.rawTileCount);
+    const tiles = rawTilesBefore(boundary, rawTileCount);
     if (tiles.every((tile) => lookup.hasRaw(tile))) return boundary;
   }
   return 0;

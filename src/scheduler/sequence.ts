@@ -8,7 +8,7 @@ import type { OpenSlice, ReadyBlock, SequenceRequest, SwappedState } from "./seq
 import { Keeping } from "./keep/keeping.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import { DRAFT_COUNT_MAX, type TokenDrafter } from "./drafter.ts";
-import { keptBoundaries, rawTilesBefore, sealedBefore } from "./prefix.ts";
+import { keptBoundaries, rawTilesBefore } from "./prefix.ts";
 import type { DecodeRow } from "./step_plan.ts";
 
 /** Priority of answers that are read again: below what callers ask for, however long they wait. */
@@ -61,6 +61,7 @@ export class Sequence {
   #keptTiles: Set<number>;
   #ids: number[];
   #policy: SealPolicy;
+  #windowBlockCount: number;
   #rawTileCount: number;
   /** Tokens known when it last started over; those behind the prompt are fed again. */
   #replayed = 0;
@@ -74,21 +75,26 @@ export class Sequence {
   constructor(
     request: SequenceRequest,
     arrival: { index: number; step: number },
-    { prefixRoot, policy, rawTileCount, createDrafter, sinkCount, blockEvents }: SequenceContext,
+    context: SequenceContext,
   ) {
+    const { prefixRoot, policy, windowBlockCount, rawTileCount, blockEvents } = context;
     const { promptIds, priority = 0, cacheSalt = "", messageEnds, keep = null } = request;
     this.request = request;
     this.arrivalIndex = arrival.index;
     this.arrivalStep = arrival.step;
     this.priority = priority;
     this.#policy = policy;
+    this.#windowBlockCount = windowBlockCount;
     this.#rawTileCount = rawTileCount;
     const tokenCount = promptIds.length + Math.max(0, request.maxTokens - 1);
-    this.#finalBlockCount = keptBlockCount(policy, sealedBlockCount(tokenCount));
-    const promptTokenCount = promptIds.length;
-    this.keeping = keep && new Keeping(keep, { promptTokenCount, sinkCount });
+    this.#finalBlockCount = keptBlockCount(policy, this.#sealedAfter(tokenCount));
+    this.keeping = keep && new Keeping(keep, {
+      promptTokenCount: promptIds.length,
+      sealedBlockCount: this.#sealedAfter(promptIds.length),
+      sinkCount: context.sinkCount,
+    });
     this.#ids = [...promptIds];
-    this.#drafter = request.drafts ? createDrafter(this.#ids) : null;
+    this.#drafter = request.drafts ? context.createDrafter(this.#ids) : null;
     const nameCount = Math.floor(promptIds.length / BLOCK_TOKEN_COUNT);
     this.names = prefixRoot === null
       ? []
@@ -194,6 +200,16 @@ export class Sequence {
     return name === undefined ? null : blockKey(name, kind);
   }
 
+  /** Sealed blocks that it needs to begin at block `boundary`. */
+  sealedBefore(boundary: number): number {
+    return this.#sealedAfter(boundary * BLOCK_TOKEN_COUNT);
+  }
+
+  /** Whole blocks that stay raw behind its newest tokens. */
+  get windowBlockCount(): number {
+    return this.#windowBlockCount;
+  }
+
   /** Indexes of the raw tiles that it needs to begin at block `boundary`. */
   rawTilesBefore(boundary: number): number[] {
     return rawTilesBefore(boundary, this.#rawTileCount);
@@ -218,7 +234,7 @@ export class Sequence {
     this.plannedTokenCount = boundary * BLOCK_TOKEN_COUNT;
     const behindPromptCount = this.plannedTokenCount - this.request.promptIds.length;
     this.plannedSampleCount = Math.max(0, behindPromptCount + 1);
-    this.measuredBlockCount = sealedBefore(boundary);
+    this.measuredBlockCount = this.sealedBefore(boundary);
     if (behindPromptCount >= 0) this.keeping?.restart(true);
     this.slicedStep = options.step;
     this.cachedTokenCount ??= this.plannedTokenCount;
@@ -320,7 +336,7 @@ export class Sequence {
     const indexes: number[] = [];
     // A sequence without a further step has no reader for another block.
     if (this.isPlannedOut) return indexes;
-    const end = sealedBlockCount(this.plannedTokenCount);
+    const end = this.#sealedAfter(this.plannedTokenCount);
     while (this.measuredBlockCount < end) indexes.push(this.measuredBlockCount++);
     return indexes;
   }
@@ -351,6 +367,10 @@ export class Sequence {
     this.#replayed = this.#ids.length;
   }
 
+  #sealedAfter(tokenCount: number): number {
+    return sealedBlockCount(tokenCount, this.#windowBlockCount);
+  }
+
   /** Throws unless the counts fit together. */
   checkIntegrity(): void {
     invariant(this.blocks.length <= this.measuredBlockCount, "packed blocks were measured");
@@ -363,7 +383,7 @@ export class Sequence {
     const isReplaying = this.plannedTokenCount < this.#replayed;
     const isPlanned = this.generatedCount <= this.plannedSampleCount;
     invariant(isPlanned || isReplaying, "tokens were planned");
-    const end = sealedBlockCount(this.plannedTokenCount);
+    const end = this.#sealedAfter(this.plannedTokenCount);
     invariant(this.measuredBlockCount <= end, "only complete blocks are measured");
     const isMeasured = this.measuredBlockCount === end || this.isPlannedOut;
     invariant(isMeasured, "complete blocks are measured by the step that completes them");

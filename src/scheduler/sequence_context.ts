@@ -1,6 +1,6 @@
+import { WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { BlockEventLog } from "./block_events.ts";
 import { type CreateDrafter, ngramDrafter } from "./drafter.ts";
-import { RAW_TILE_COUNT } from "./prefix.ts";
 import { KEEP_ALL } from "./seal_policies/keep_all.ts";
 import type { SealPolicy } from "./seal_policies/policy.ts";
 
@@ -9,6 +9,8 @@ export interface SequenceContext {
   /** What the names of blocks begin with; null if none are shared. */
   prefixRoot: string | null;
   policy: SealPolicy;
+  /** Whole blocks that stay raw behind the newest tokens. */
+  windowBlockCount: number;
   /** Raw tiles that a sequence needs before the block it begins at. */
   rawTileCount: number;
   /** Makes what guesses for a sequence, from its growing tokens. */
@@ -23,7 +25,8 @@ export interface SequenceContext {
  * The context that a scheduler's options give.
  */
 export function sequenceContext(
-  { prefix, policy = KEEP_ALL, drafts, blockEvents = null, sinkCount = 0 }: {
+  options: {
+    windowBlockCount?: number;
     prefix?: { root: string; rawTileCount?: number };
     policy?: SealPolicy;
     drafts?: { create?: CreateDrafter };
@@ -31,7 +34,10 @@ export function sequenceContext(
     sinkCount?: number;
   },
 ): SequenceContext {
-  const { root: prefixRoot = null, rawTileCount = RAW_TILE_COUNT } = prefix ?? {};
+  const { prefix, policy = KEEP_ALL, drafts, blockEvents = null, sinkCount = 0 } = options;
+  const { windowBlockCount = WINDOW_BLOCK_COUNT } = options;
+  const { root: prefixRoot = null, rawTileCount = windowBlockCount } = prefix ?? {};
   const createDrafter = drafts?.create ?? ngramDrafter;
-  return { prefixRoot, policy, rawTileCount, createDrafter, blockEvents, sinkCount };
+  const common = { windowBlockCount, rawTileCount, createDrafter, blockEvents, sinkCount };
+  return { prefixRoot, policy, ...common };
 }

@@ -33,8 +33,8 @@ export interface SwappedState {
   /** Blocks stored before it. */
   boundary: number;
   /**
-   * Keys of blocks 0, 1, … up to two before the boundary, null for dropped ones; those of its
-   * prompt may be shared.
+   * Keys of blocks 0, 1, … up to those of the window before the boundary, null for dropped ones;
+   * those of its prompt may be shared.
    */
   sealedKeys: readonly (string | null)[];
   /** Keys of the raw tiles before the boundary. */

@@ -11,7 +11,6 @@ import { findBeginning, isOnDevice } from "./beginning.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import { sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
-import { sealedBefore } from "./prefix.ts";
 import { Sequence } from "./sequence.ts";
 import type { SequenceContext } from "./sequence_context.ts";
 import type { LoadOp } from "./step_plan.ts";
@@ -83,7 +82,7 @@ export class Shelf {
   keysOf(prompt: PromptOf, tokenCount: number): string[] {
     const sequence = this.#sequenceOf(prompt, 0);
     const boundary = tokenCount / BLOCK_TOKEN_COUNT;
-    const sealed = sequence.names.slice(0, sealedBefore(boundary));
+    const sealed = sequence.names.slice(0, sequence.sealedBefore(boundary));
     return [
       ...[...sealed.keys()].filter((index) => sequence.keeps(index))
         .map((index) => sequence.keyOf(index, "sealed")!),

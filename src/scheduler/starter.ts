@@ -16,7 +16,6 @@ import {
 } from "./beginning.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import type { HostIndex } from "./host_index.ts";
-import { RAW_TILE_COUNT } from "./prefix.ts";
 import type { Roster } from "./roster.ts";
 import { waitingOrder } from "./run_order.ts";
 import type { Sequence } from "./sequence.ts";
@@ -135,7 +134,7 @@ export class Starter {
     });
     raw.forEach((tile, index) => {
       const blockIndex = boundary - raw.length + index;
-      const isOlder = boundary - blockIndex > RAW_TILE_COUNT;
+      const isOlder = boundary - blockIndex > sequence.windowBlockCount;
       const place = { slot, blockIndex, ...(isOlder ? { inLongRingsOnly: true } : {}) };
       if (!isOnDevice(tile)) {
         opening.loads.push({ key: tile.key, target: place });

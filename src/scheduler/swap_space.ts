@@ -10,7 +10,6 @@ import type { BlockCache, CachedItem } from "./block_cache.ts";
 import { isOwnKey, ownKey } from "./block_key.ts";
 import { sizesOf } from "./block_memory.ts";
 import { entrySizeBytes, type HostEntry, type HostIndex } from "./host_index.ts";
-import { sealedBefore } from "./prefix.ts";
 import type { Sequence } from "./sequence.ts";
 import type { SwappedState } from "./sequence_parts.ts";
 import type { SwapOp } from "./step_plan.ts";
@@ -38,7 +37,10 @@ export class SwapSpace {
   swapOut(sequence: Sequence): SwapOp[] {
     const boundary = swapBoundary(sequence);
     if (boundary === 0 || !canResumeAt(sequence, boundary)) return [];
-    const sealed = sequence.blocks.slice(0, sealedBefore(boundary)).map((item, blockIndex) =>
+    const sealed = sequence.blocks.slice(0, sequence.sealedBefore(boundary)).map((
+      item,
+      blockIndex,
+    ) =>
       item && {
         key: item.key ?? ownKey(sequence.arrivalIndex, blockIndex, "sealed"),
         kind: "sealed" as const,
@@ -55,13 +57,15 @@ export class SwapSpace {
     const all: SwapOp[] = [...sealed.filter((op) => op !== null), ...raw];
     const sizeBytes = all.reduce((sum, op) => sum + entrySizeBytes(op), 0);
     if (sizeBytes > this.#host.capacityBytes) return [];
+    const missing = all.filter(({ key }) => !this.#host.find(key));
     sequence.swapped = {
       boundary,
       sealedKeys: sealed.map((op) => op && op.key),
       rawKeys: raw.map(({ key }) => key),
-      isPending: true,
+      // Without raw tiles all of it may be on the host already.
+      isPending: missing.length > 0,
     };
-    return all.filter(({ key }) => !this.#host.find(key));
+    return missing;
   }
 
   /** These blocks are on the host; those of a sequence that has ended since can go. */
@@ -115,9 +119,10 @@ function canResumeAt({ keeping, request }: Sequence, boundary: number): boolean 
 }
 
 /** The last block boundary behind which a sequence can begin again with what it holds. */
-function swapBoundary({ plannedTokenCount, blocks }: Sequence): number {
+function swapBoundary(sequence: Sequence): number {
+  const { plannedTokenCount, blocks } = sequence;
   const last = Math.floor(plannedTokenCount / BLOCK_TOKEN_COUNT);
   // If a block is measured and not packed it is the boundary before: the window has its tiles.
-  const isReachable = (boundary: number) => sealedBefore(boundary) <= blocks.length;
+  const isReachable = (boundary: number) => sequence.sealedBefore(boundary) <= blocks.length;
   return [last, last - 1].find((boundary) => boundary > 0 && isReachable(boundary)) ?? 0;
 }

@@ -118,7 +118,7 @@ export class DiskTier {
     const found = new Set<string>();
     let isBroken = false;
     for (let start = 0; start < wanted.length && !isBroken; start += LOOK_BLOCK_COUNT) {
-      // A prompt begins up to two blocks behind its last sealed one: the next batch may have them.
+      // A prompt begins up to a window behind its last sealed block: the next may have its tiles.
       const before = wanted.slice(Math.max(0, start - LOOK_BLOCK_COUNT), start);
       isBroken = before.some(({ sealed }) => sealed !== null && !found.has(sealed));
       const batch = wanted.slice(start, start + LOOK_BLOCK_COUNT);

@@ -8,7 +8,7 @@
 import type { AnyCodec } from "../codec/registry.ts";
 import type { Row } from "../core/row.ts";
 import { seededRandom } from "../core/seeded_random.ts";
-import { BLOCK_TOKEN_COUNT, WINDOW_KEEP_COUNT, WINDOW_TILE_COUNT } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
@@ -45,9 +45,10 @@ export async function sealedCache(
   return cache;
 }
 
-/** The newest row of its sequence, behind all blocks and two tiles of the window. */
-export function newestRow({ blockCountMax }: CacheShape): Row {
-  const position = blockCountMax * BLOCK_TOKEN_COUNT + WINDOW_KEEP_COUNT - 1;
+/** The newest row of its sequence, behind all blocks and the whole tiles of the window. */
+export function newestRow({ blockCountMax, windowBlockCount }: CacheShape): Row {
+  const tileCount = Math.max(1, windowBlockCount);
+  const position = (blockCountMax + tileCount) * BLOCK_TOKEN_COUNT - 1;
   const reads = { listStart: 0, listCount: blockCountMax, firstWindowBlock: blockCountMax };
   return { slot: 0, position, ...reads, idIndex: 0 };
 }

@@ -33,7 +33,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
 
 /** Tokens present in each job. */
 const TOKEN_COUNTS = [64, 63, 1, 64, 17, 40, 64, 64];
-const SLOT_COUNT = 2;
+const SLOT_COUNT = 3;
 export const STORE_COUNT = 2;
 
 /** Parameters of a case as part of a test's name. */
@@ -54,7 +54,8 @@ export function caseInput(kernelCase: KernelCase) {
     () => new Uint32Array(SLOT_COUNT * WINDOW_TILE_COUNT * tileWords),
   );
   const jobs = SAMPLE_KINDS.map((kind, index): PackJob => {
-    const job = { slot: index & 1, tile: 3 - (index >> 1), tokenCount: TOKEN_COUNTS[index] };
+    const tile = WINDOW_TILE_COUNT - 1 - Math.floor(index / SLOT_COUNT);
+    const job = { slot: index % SLOT_COUNT, tile, tokenCount: TOKEN_COUNTS[index] };
     for (const [layer, window] of windows.entries()) {
       const start = (job.slot * WINDOW_TILE_COUNT + job.tile) * tileWords;
       window.set(sampleTile(kind, layout, 10 * index + layer), start);

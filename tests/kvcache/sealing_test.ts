@@ -29,6 +29,7 @@ async function checkRecords(
   let measured: readonly (readonly number[])[] = [];
   const compared = { recordCount: 0, wordCount: 0 };
   let packedCount = 0;
+  const tiles = new Map<number, Uint32Array[]>();
   while (packedCount < blockCount) {
     const ran = await harness.step();
     assert(ran !== null, "the sequence goes on until its blocks are packed");
@@ -36,7 +37,7 @@ async function checkRecords(
       packedCount++;
       const { blockIndex } = pack;
       for (let layer = 0; layer < model.plan.shape.layerCount; layer++) {
-        const tile = await harness.tileWords(pack, layer);
+        const tile = tiles.get(blockIndex)![layer];
         const expected = codec.pack(tile, { layer, blockIndex });
         assertEquals(measured[pack.jobIndex][layer], expected.length, "the measured words");
         const record = await harness.recordWords(pack, layer, expected.length);
@@ -53,6 +54,13 @@ async function checkRecords(
       }
     }
     measured = ran.result.recordWords;
+    for (const measure of ran.plan.measures) {
+      const own: Uint32Array[] = [];
+      for (let layer = 0; layer < model.plan.shape.layerCount; layer++) {
+        own.push(await harness.tileWords(measure, layer));
+      }
+      tiles.set(measure.blockIndex, own);
+    }
   }
   const plan = planCache(model, { codec, slotCount: 1, contextLength: promptIds.length + 8 });
   const bytes = cacheBytes(scheduler.stats(), plan);

@@ -24,8 +24,6 @@ import { BLOCK, fakeScores, nextToken, windowBlockAt } from "./fake_text.ts";
 import { FakeMemory, type Packed, sealedStores, type Tile, tokenCountOf } from "./fake_memory.ts";
 import { isOwnKey } from "../../src/scheduler/block_key.ts";
 
-const TILE_COUNT = 4;
-
 /** Whose rows read what. */
 type Reader = Pick<PrefillSlice, "slot" | "listCount" | "firstWindowBlock">;
 
@@ -43,6 +41,8 @@ export interface FakeDeviceOptions {
   keptCount?: (blockIndex: number) => number;
   /** Words of the raw tile of a store; with sequences that share blocks. */
   tileWords?: readonly number[];
+  /** Whole blocks that stay in the window; 2 if left out. */
+  windowBlockCount?: number;
   /** Tiles before their own that rows read in a store that seals nothing; none if left out. */
   longTileCount?: number;
 }
@@ -288,11 +288,15 @@ export class FakeDevice {
   ): void {
     const copy = () => ({ firstPosition: blockIndex * BLOCK, ids: [...ids], isDecoded });
     this.#longTiles.get(slot)![blockIndex % this.#longRingSize] = copy();
-    if (!inLongRingsOnly) this.#tiles.get(slot)![blockIndex % TILE_COUNT] = copy();
+    if (!inLongRingsOnly) this.#tiles.get(slot)![blockIndex % this.#ringSize] = copy();
+  }
+
+  get #ringSize(): number {
+    return 1 + (this.#options.windowBlockCount ?? 2);
   }
 
   get #longRingSize(): number {
-    return 2 + Math.max(2, this.#options.longTileCount ?? 0);
+    return 1 + Math.max(this.#ringSize - 1, this.#options.longTileCount ?? 0);
   }
 
   #store(
@@ -311,7 +315,7 @@ export class FakeDevice {
   }
 
   #tile(slot: number, blockIndex: number): Tile {
-    const tile = this.#tiles.get(slot)![blockIndex % TILE_COUNT];
+    const tile = this.#tiles.get(slot)![blockIndex % this.#ringSize];
     assertEquals(tile.firstPosition, blockIndex * BLOCK);
     return tile;
   }
@@ -351,7 +355,7 @@ export class FakeDevice {
   #sample({ slot, listCount, firstWindowBlock }: Reader, position: number): number {
     const packed = this.#directory.get(slot)!;
     assertEquals(listCount, packed.length);
-    assertEquals(firstWindowBlock, windowBlockAt(position));
+    assertEquals(firstWindowBlock, windowBlockAt(position, this.#ringSize - 1));
     const { keptCount = () => BLOCK } = this.#options;
     const kept = Array.from({ length: firstWindowBlock }, (_, block) => keptCount(block));
     const isMoved = packed.some(({ content }) => content.idsByStore);

@@ -33,18 +33,20 @@ export function expectedTokens(
     endPeriod: number;
     /** Tokens of a block that are read behind the window; all if left out. */
     keptCount?: (blockIndex: number) => number;
+    /** Whole blocks that stay in the window; 2 if left out. */
+    windowBlockCount?: number;
     /** What stays of the prompt, in the stores of these indexes; all if left out. */
     keep?: { method: KeepMethod; stores: readonly number[] } | null;
   },
 ): number[] {
-  const { keptCount = () => BLOCK, keep } = options;
+  const { keptCount = () => BLOCK, windowBlockCount = 2, keep } = options;
   const ids = [...promptIds];
-  const kept = keep && keptTokens(promptIds, keep);
+  const kept = keep && keptTokens(promptIds, windowBlockCount, keep);
   while (ids.length < promptIds.length + options.maxTokens) {
     const isMoved = kept && ids.length > promptIds.length;
     const visible = isMoved
       ? kept.flatMap((own) => visibleMoved(ids, own))
-      : visibleIds(ids, keptCount);
+      : visibleIds(ids, windowBlockCount, keptCount);
     const id = nextToken(visible, options.endPeriod);
     if (id === 0 && !options.ignoreEos) break;
     ids.push(id);
@@ -55,9 +57,11 @@ export function expectedTokens(
 /** By store: the sealed tokens of a prompt that a method drops; null if nothing of it is sealed. */
 function keptTokens(
   promptIds: readonly number[],
+  windowBlockCount: number,
   { method, stores }: { method: KeepMethod; stores: readonly number[] },
 ): Set<number>[] | null {
-  const sealedTokenCount = Math.max(0, Math.floor(promptIds.length / BLOCK) - 2) * BLOCK;
+  const sealedTokenCount = Math.max(0, Math.floor(promptIds.length / BLOCK) - windowBlockCount) *
+    BLOCK;
   if (sealedTokenCount === 0) return null;
   const counts = { promptTokenCount: promptIds.length, sealedTokenCount, sinkCount: 4 };
   return stores.map((store) => {
@@ -75,8 +79,12 @@ function visibleMoved(ids: readonly number[], dropped: ReadonlySet<number>): num
 }
 
 /** What the row of the last token reads: kept blocks, then the window. */
-function visibleIds(ids: readonly number[], keptCount: (blockIndex: number) => number): number[] {
-  const firstWindowBlock = windowBlockAt(ids.length - 1);
+function visibleIds(
+  ids: readonly number[],
+  windowBlockCount: number,
+  keptCount: (blockIndex: number) => number,
+): number[] {
+  const firstWindowBlock = windowBlockAt(ids.length - 1, windowBlockCount);
   return ids.filter((_, position) => {
     const block = Math.floor(position / BLOCK);
     return block >= firstWindowBlock || position % BLOCK < keptCount(block);
@@ -84,6 +92,6 @@ function visibleIds(ids: readonly number[], keptCount: (blockIndex: number) => n
 }
 
 /** First block of the window of a row. */
-export function windowBlockAt(position: number): number {
-  return Math.max(0, Math.floor(position / BLOCK) - 2);
+export function windowBlockAt(position: number, windowBlockCount: number): number {
+  return Math.max(0, Math.floor(position / BLOCK) - windowBlockCount);
 }

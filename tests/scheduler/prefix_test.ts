@@ -24,10 +24,11 @@ Deno.test("blockNames() names a block by all tokens up to its end", () => {
 Deno.test("keptBoundaries() lets whoever shares all but n tokens repeat less than n + 128", () => {
   for (let promptTokenCount = 1; promptTokenCount < 3000; promptTokenCount += 37) {
     const kept = keptBoundaries(promptTokenCount);
-    const tiles = new Set(kept.flatMap((boundary) => rawTilesBefore(boundary)));
+    const tiles = new Set(kept.flatMap((boundary) => rawTilesBefore(boundary, 2)));
     for (let sharedCount = 64; sharedCount < promptTokenCount; sharedCount += 13) {
       const boundary = bestBoundary(sharedCount + 1, {
         sealedCount: Math.floor(sharedCount / 64),
+        windowBlockCount: 2,
         hasRaw: (tile) => tiles.has(tile),
       });
       const repeatedCount = sharedCount - boundary * 64;
@@ -39,7 +40,7 @@ Deno.test("keptBoundaries() lets whoever shares all but n tokens repeat less tha
 });
 
 Deno.test("bestBoundary() wants sealed blocks, both raw tiles, and a token left", () => {
-  const all = { sealedCount: 9, hasRaw: () => true };
+  const all = { sealedCount: 9, windowBlockCount: 2, hasRaw: () => true };
   assertEquals(bestBoundary(641, all), 10);
   assertEquals(bestBoundary(640, all), 9, "the last token must be prefilled");
   assertEquals(bestBoundary(64, all), 0);
@@ -50,6 +51,15 @@ Deno.test("bestBoundary() wants sealed blocks, both raw tiles, and a token left"
   const [hasRaw, rawTileCount] = [(tile: number) => tile !== 5, 4];
   assertEquals(bestBoundary(641, { ...all, hasRaw, rawTileCount }), 10, "tiles 6 to 9");
   assertEquals(bestBoundary(640, { ...all, hasRaw, rawTileCount }), 5, "9 would need tile 5");
+});
+
+Deno.test("bestBoundary() follows the window: without one it wants no raw tile", () => {
+  const none = { sealedCount: 9, windowBlockCount: 0, hasRaw: () => false };
+  assertEquals(bestBoundary(641, none), 9, "behind the last sealed block");
+  assertEquals(bestBoundary(576, none), 8, "the last token must be prefilled");
+  const long = { sealedCount: 3, windowBlockCount: 16, hasRaw: (tile: number) => tile !== 2 };
+  assertEquals(bestBoundary(1281, long), 19, "tiles 3 to 18");
+  assertEquals(bestBoundary(1216, long), 2, "18 would need tile 2");
 });
 
 function makeScheduler(blockCount = 100): Scheduler {

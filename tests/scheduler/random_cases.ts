@@ -29,7 +29,9 @@ export interface Case {
   continuedShare?: number;
   /** Stores of the first arena, from the first on, that keep a window only. */
   windowStoreCount?: number;
-  /** Raw tiles that a sequence needs before the block it begins at; 2 if left out. */
+  /** Whole blocks that stay in the window; 2 if left out. */
+  windowBlockCount?: number;
+  /** Raw tiles that a sequence needs before the block it begins at; those of it if left out. */
   rawTileCount?: number;
   /** What stays of prompts, a request's drawn from these; all if left out. */
   keeps?: string[];
@@ -64,6 +66,51 @@ export const CASES: Case[] = [
     hitShareMin: 0.05,
     hostBytes: 200_000,
     resumeShareMin: 0.02,
+  },
+  {
+    why: "blocks sealed as soon as they are full, scarce memory, shared prefixes and a host",
+    seed: 17,
+    eventCount: 40_000,
+    windowBlockCount: 0,
+    wordsPerLayer: 1_600,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 5,
+    hitShareMin: 0.15,
+    hostBytes: 200_000,
+    resumeShareMin: 0.2,
+  },
+  {
+    why: "no window, guesses, and a store that keeps 5 tiles and seals nothing",
+    seed: 18,
+    eventCount: 30_000,
+    windowBlockCount: 0,
+    windowStoreCount: 1,
+    rawTileCount: 5,
+    draftRowCount: 9,
+    wordsPerLayer: 4_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 5,
+    hitShareMin: 0.1,
+    hostBytes: 2 ** 21,
+  },
+  {
+    why: "a window of 5 blocks, less kept of prompts, shared prefixes and a host",
+    seed: 19,
+    eventCount: 60_000,
+    answerMax: 24,
+    windowBlockCount: 5,
+    keeps: ["all", "chunkkv:ratio=0.5", "dbudgetkv:theta=0.1"],
+    wordsPerLayer: 4_500,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 1,
+    hitShareMin: 0.05,
+    hostBytes: 2 ** 21,
   },
   {
     why: "guesses, scarce memory, shared prefixes and a host",

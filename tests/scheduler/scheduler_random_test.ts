@@ -47,6 +47,20 @@ function keepsOf(texts: readonly string[], windowStoreCount: number): (Keep | nu
   });
 }
 
+/** Arenas, and words of a raw tile by store: of window stores they have heads of their own. */
+function storesOf(wordsPerLayer: number, windowStoreCount: number) {
+  const arenas = ARENA_STORE_COUNTS.map((storeCount, group) => ({
+    storeCount,
+    windowStoreCount: group === 0 ? windowStoreCount : 0,
+    wordCount: storeCount * wordsPerLayer,
+  }));
+  const tileWords = Array.from(
+    { length: ARENA_STORE_COUNTS.reduce((sum, count) => sum + count, 0) },
+    (_, store) => store < windowStoreCount ? TILE_WORDS + 64 : TILE_WORDS,
+  );
+  return { arenas, tileWords };
+}
+
 /** One run: what was asked, what came, and the steps in flight. */
 class Run {
   readonly scheduler: Scheduler;
@@ -74,6 +88,7 @@ class Run {
   #begun = new Set<number>();
   #keeps: (Keep | null)[];
   #answerMax: number;
+  #windowBlockCount: number;
   /** Blocks that were made of what stays of prompts. */
   gatherCount = 0;
   #endPeriod = 150;
@@ -94,30 +109,24 @@ class Run {
       windowStoreCount = 0,
       layerCount = 3,
       droppedBlocks = [],
-      rawTileCount = 2,
+      windowBlockCount = 2,
+      rawTileCount = windowBlockCount,
       draftRowCount = 0,
     } = options;
+    this.#windowBlockCount = windowBlockCount;
     const policy = dropBlocks(droppedBlocks);
     this.#keeps = keepsOf(options.keeps ?? ["all"], windowStoreCount);
     this.#keptCount = (block) => {
       if (!policy.keeps(block)) return 0;
       return options.keepsParts ? 1 + (block * 29 + 40) % 64 : 64;
     };
-    const arenas = ARENA_STORE_COUNTS.map((storeCount, group) => ({
-      storeCount,
-      windowStoreCount: group === 0 ? windowStoreCount : 0,
-      wordCount: storeCount * wordsPerLayer,
-    }));
-    // Stores that keep a window only have heads of their own.
-    const tileWords = Array.from(
-      { length: ARENA_STORE_COUNTS.reduce((sum, count) => sum + count, 0) },
-      (_, store) => store < windowStoreCount ? TILE_WORDS + 64 : TILE_WORDS,
-    );
+    const { arenas, tileWords } = storesOf(wordsPerLayer, windowStoreCount);
     const schedulerOptions: SchedulerOptions = {
       sequenceCountMax: 4,
       waitingCountMax: 6,
       contextLength: 1000,
       layerCount,
+      windowBlockCount,
       arenas,
       recordWordsMin,
       recordWordsMax,
@@ -145,7 +154,10 @@ class Run {
       arenas,
       endPeriod: this.#endPeriod,
       recordWords,
-      ...(rawTileCount > 2 ? { longTileCount: rawTileCount } : { keptCount: this.#keptCount }),
+      windowBlockCount,
+      ...(rawTileCount > windowBlockCount
+        ? { longTileCount: rawTileCount }
+        : { keptCount: this.#keptCount }),
       tileWords,
     });
   }
@@ -154,9 +166,16 @@ class Run {
   #drafter(ids: readonly number[]): TokenDrafter {
     const endPeriod = this.#endPeriod;
     const keptCount = this.#keptCount;
+    const windowBlockCount = this.#windowBlockCount;
     const propose = (skipCount: number, countMax: number) => {
       const maxTokens = skipCount + countMax;
-      const next = expectedTokens(ids, { maxTokens, ignoreEos: true, endPeriod, keptCount });
+      const next = expectedTokens(ids, {
+        maxTokens,
+        ignoreEos: true,
+        endPeriod,
+        keptCount,
+        windowBlockCount,
+      });
       const isWrong = () => this.#random() < 0.3;
       return next.slice(skipCount).map((id) => isWrong() ? id + 1 : id);
     };
@@ -296,6 +315,7 @@ class Run {
         ...life,
         endPeriod: this.#endPeriod,
         keptCount: this.#keptCount,
+        windowBlockCount: this.#windowBlockCount,
       });
       assertEquals(life.tokens, wanted);
       assertEquals(event.reason, wanted.length === life.maxTokens ? "length" : "stop");

@@ -68,6 +68,7 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     sequences: 4,
     queue: 64,
     step_tokens: 16,
+    window_tokens: 128,
     shares_prefixes: true,
     speculates: true,
     keep: null,

@@ -9,7 +9,12 @@ import { rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import type { RepackRule } from "../../src/codec/repack.ts";
 import { ENTRY_WORDS, entryWords, readEntry, type Row, rowWords } from "../../src/core/row.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  sealedBlockCount,
+  WINDOW_BLOCK_COUNT,
+  WINDOW_TILE_COUNT,
+} from "../../src/core/shapes.ts";
 import { seededNormals, seededRandom } from "./numeric.ts";
 
 /** Fails if two arrays differ, naming the first place; a full comparison would print megabytes. */
@@ -83,7 +88,7 @@ export function makeAttentionCase(
 ): AttentionCase {
   const { seed = 1, scale = 1 } = options;
   const tileWords = rawTileWords(shape);
-  const blockCounts = lengths.map((length) => sealedBlockCount(length));
+  const blockCounts = lengths.map((length) => sealedBlockCount(length, WINDOW_BLOCK_COUNT));
   const blockCountLargest = Math.max(...blockCounts);
   const blockCountMax = blockCountLargest + 1;
   const window = new Uint32Array(lengths.length * WINDOW_TILE_COUNT * tileWords);

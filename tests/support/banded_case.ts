@@ -36,7 +36,7 @@ export const BANDED_CASES: readonly BandedCase[] = [
 ];
 
 export const STORE_COUNT = 2;
-const SLOT_COUNT = 3;
+const SLOT_COUNT = 4;
 
 /** Levels of bands that few packs of random codes fit. */
 const TIGHT_LEVELS = [1, 2, 3, 5, 7, 11, 16];
@@ -64,7 +64,8 @@ export function bandedInput(bandedCase: BandedCase) {
     (seed: number) => peakTile(layout, seed),
   ];
   const jobs = makers.map((make, index): BandedJob => {
-    const place = { slot: index % SLOT_COUNT, tile: 3 - Math.floor(index / SLOT_COUNT) };
+    const tile = WINDOW_TILE_COUNT - 1 - Math.floor(index / SLOT_COUNT);
+    const place = { slot: index % SLOT_COUNT, tile };
     for (const [layer, window] of windows.entries()) {
       const start = (place.slot * WINDOW_TILE_COUNT + place.tile) * tileWords;
       window.set(make(10 * index + layer), start);

@@ -104,6 +104,7 @@ const INFO: EngineInfo = {
   sequenceCountMax: 4,
   waitingCountMax: 64,
   stepTokenCountMax: 16,
+  windowTokenCount: 128,
   sharesPrefixes: true,
   speculates: true,
   keep: null,

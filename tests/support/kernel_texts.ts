@@ -134,7 +134,7 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   }
   await BlockAttentionKernel.create(gpu, { shape, listCountMax });
   await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
-  const ring = { tileCount: ringTileCount(512), reach: 512 };
+  const ring = { tileCount: ringTileCount(512, 2), reach: 512 };
   const inRing = { ...common, source: "window", ring } as const;
   await AttentionPrefillKernel.create(gpu, inRing);
   await AttentionDecodeRawKernel.create(gpu, inRing);

@@ -13,12 +13,13 @@ import type { ProfileOptions } from "../../src/engine/types.ts";
 import { ENTRY_WORDS, type ListEntry, readEntry } from "../../src/core/row.ts";
 import type { LayerKeeps } from "../../src/kvcache/cache_shape.ts";
 import { GREEDY } from "../../src/core/sampling.ts";
+import { windowTile } from "../../src/core/shapes.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import type { AdapterFacts } from "../../src/gpu/gpu.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";
 import type { KeepMethod } from "../../src/scheduler/keep/method.ts";
 import { Scheduler } from "../../src/scheduler/scheduler.ts";
-import type { PackOp, StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
+import type { MeasureOp, PackOp, StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
 
 /** One step that was run. */
 export interface RanStep {
@@ -113,11 +114,12 @@ export class StepHarness {
     return { plan, result };
   }
 
-  /** Words of the raw tile that `pack` was packed from. */
-  async tileWords(pack: PackOp, layer: number): Promise<Uint32Array> {
-    const { tileWords } = this.runner.cache.shape;
-    const tile = pack.slot * 4 + pack.blockIndex % 4;
-    return await this.#read(this.runner.cache.windowOf(layer), tile * tileWords, tileWords);
+  /** Words of the raw tile of a block that the last step measured; the next may overwrite it. */
+  async tileWords(measure: MeasureOp, layer: number): Promise<Uint32Array> {
+    const { cache } = this.runner;
+    const { tileWords } = cache.shape;
+    const tile = windowTile(measure.slot, measure.blockIndex, cache.windowTileCount);
+    return await this.#read(cache.windowOf(layer), tile * tileWords, tileWords);
   }
 
   /** Words of the record of `pack` in the arena. */

@@ -13,7 +13,12 @@ import { type BandedTables, bandedTables } from "../../codec/banded/tables.ts";
 import { rawTileFrom } from "../../codec/raw_tile.ts";
 import { rawTileWords } from "../../codec/record.ts";
 import { ENTRY_WORDS, entryWords, type Row, rowWords } from "../../core/row.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  sealedBlockCount,
+  WINDOW_BLOCK_COUNT,
+  WINDOW_TILE_COUNT,
+} from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import {
   type AttentionShape,
@@ -60,7 +65,7 @@ export function bandedCache(
 ): BandedCache {
   const { queryHeadCount, kvHeadCount, headSize } = model;
   const shape = { queryHeadCount, kvHeadCount, headSize };
-  const blockCount = sealedBlockCount(depth);
+  const blockCount = sealedBlockCount(depth, WINDOW_BLOCK_COUNT);
   const { bindingSizeMax } = gpu.facts;
   const splits = splitShape(blockCount, { shape, rowCount: 1, bindingSizeMax });
   const layout = new BandedLayout({ ...shape, sinkCount: 0 });

@@ -7,7 +7,7 @@
  */
 
 import { codecProfile, needsCalibration } from "../../codec/profile.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_BLOCK_COUNT } from "../../core/shapes.ts";
 import { loadCalibration } from "../../runtime/calibration_source.ts";
 import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
 import { withSharedLayers } from "../../runtime/shared_model.ts";
@@ -206,7 +206,7 @@ async function runMethod(
 
 /** Tokens behind the sealed ones are in the raw window, of which nothing is dropped. */
 function keptShare(tokens: number, sizes: readonly PromptSize[]): number {
-  const windowTokens = tokens - sealedBlockCount(tokens) * BLOCK_TOKEN_COUNT;
+  const windowTokens = tokens - sealedBlockCount(tokens, WINDOW_BLOCK_COUNT) * BLOCK_TOKEN_COUNT;
   return meanOf(sizes, ({ sealedTokens }) => (sealedTokens + windowTokens) / tokens);
 }
 

@@ -6,7 +6,7 @@
  */
 
 import type { SliceSample } from "../../calibration/samples.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_BLOCK_COUNT } from "../../core/shapes.ts";
 import { sampleText } from "../../runtime/calibration_run.ts";
 import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
 import { type ChoiceInput, CHOICES, chosenTokens } from "./choices.ts";
@@ -93,7 +93,7 @@ function keptOf(
   { sample, budgets }: { sample: SliceSample; budgets: readonly number[] },
 ): { kept: number[][]; count: number } {
   const groupSize = queryHeadCount / kvHeadCount;
-  const sealedCount = sealedBlockCount(keys.length) * BLOCK_TOKEN_COUNT;
+  const sealedCount = sealedBlockCount(keys.length, WINDOW_BLOCK_COUNT) * BLOCK_TOKEN_COUNT;
   const kept = CHOICES.map(() => budgets.map(() => 0));
   const queryCount = Math.min(QUERY_COUNT, sample.rowCount);
   for (let kvHead = 0; kvHead < kvHeadCount; kvHead++) {

@@ -22,6 +22,8 @@ export interface AttentionScoresOptions {
   tokenCountMax: number;
   /** First tokens that a first record has behind the others; not of source `window`. */
   sinkCount: number;
+  /** Of source `window`: tiles of a slot; {@link WINDOW_TILE_COUNT} if left out. */
+  tileCount?: number;
   /** Whether each head has a learned sink. */
   hasSinks: boolean;
 }
@@ -80,7 +82,7 @@ export class AttentionScoresKernel {
         ...attentionConstants(shape, splits),
         SOURCE_BINDING: 6,
         TILE_WORDS: rawTileWords(shape),
-        WINDOW_TILE_COUNT,
+        WINDOW_TILE_COUNT: options.tileCount ?? WINDOW_TILE_COUNT,
         SCORE_TOKENS: tokenCountMax,
         SINK_COUNT: tileSource === "window" ? 0 : sinkCount,
         BLOCKS_PER_SEGMENT: options.blocksPerSegment ?? 0,

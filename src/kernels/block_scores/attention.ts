@@ -34,11 +34,15 @@ export class BlockAttentionKernel {
     this.#kvHeadCount = kvHeadCount;
   }
 
-  /** Compiles for one shape; `listCountMax`: entries of a read list that scores have room for. */
+  /**
+   * Compiles for one shape; `listCountMax`: entries of a read list that scores have room for;
+   * `tileCount`: raw tiles of a slot, 3 if left out.
+   */
   static async create(
     gpu: Gpu,
-    { shape, listCountMax }: { shape: AttentionShape; listCountMax: number },
+    options: { shape: AttentionShape; listCountMax: number; tileCount?: number },
   ): Promise<BlockAttentionKernel> {
+    const { shape, listCountMax, tileCount = WINDOW_TILE_COUNT } = options;
     const { kvHeadCount, queryHeadCount, headSize, softCap = null } = shape;
     const code = [
       source,
@@ -49,7 +53,7 @@ export class BlockAttentionKernel {
         QUERY_HEAD_COUNT: queryHeadCount,
         GROUP_SIZE: divExact(queryHeadCount, kvHeadCount),
         TILE_WORDS: rawTileWords(shape),
-        WINDOW_TILE_COUNT,
+        WINDOW_TILE_COUNT: tileCount,
         LIST_MAX: listCountMax,
       }),
       "alias Heads = f32;",

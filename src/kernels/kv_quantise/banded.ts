@@ -14,7 +14,7 @@ import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 export interface KvQuantiseBandedBuffers {
   /** vec4<u32> `[jobs]`: slot, tile, tokens packed, first token packed; the last two make 64. */
   jobs: GPUBuffer | BufferSlice;
-  /** Raw window of the store: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  /** Raw window of the store: u32 `[slot][tileCount][tileWords]`. */
   window: GPUBuffer | BufferSlice;
   /** `quantiserWords` of the store. */
   tables: GPUBuffer | BufferSlice;
@@ -52,13 +52,13 @@ export class KvQuantiseBandedKernel {
   /** Compiles for all stores that seal. */
   static async create(
     gpu: Gpu,
-    options: { layout: BandedLayout; storeCount: number },
+    options: { layout: BandedLayout; storeCount: number; tileCount?: number },
   ): Promise<KvQuantiseBandedKernel> {
-    const { layout, storeCount } = options;
+    const { layout, storeCount, tileCount = WINDOW_TILE_COUNT } = options;
     const constants = {
       ...scratchConstants(layout, storeCount),
       SINK_COUNT: layout.sinkCount,
-      TILE_COUNT: WINDOW_TILE_COUNT,
+      TILE_COUNT: tileCount,
     };
     const code = [source, rawTile, SCRATCH_TEXT, TABLES_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/banded", code, constants });

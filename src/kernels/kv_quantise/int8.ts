@@ -12,7 +12,7 @@ import { INT8_TEXT } from "../text/int8.ts";
 export interface KvQuantiseInt8Buffers {
   /** vec4<u32> `[jobs]`: slot, tile, unused, unused. */
   jobs: GPUBuffer | BufferSlice;
-  /** Raw window of the store: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  /** Raw window of the store: u32 `[slot][tileCount][tileWords]`. */
   window: GPUBuffer | BufferSlice;
   /** u32 `[jobs][storeCount][layout.recordWords]`: whole records; written. */
   records: GPUBuffer | BufferSlice;
@@ -38,15 +38,15 @@ export class KvQuantiseInt8Kernel {
   /** Compiles for all stores that seal. */
   static async create(
     gpu: Gpu,
-    options: { layout: Int8Layout; storeCount: number },
+    options: { layout: Int8Layout; storeCount: number; tileCount?: number },
   ): Promise<KvQuantiseInt8Kernel> {
-    const { layout, storeCount } = options;
+    const { layout, storeCount, tileCount = WINDOW_TILE_COUNT } = options;
     const { kvHeadCount, headSize, sectionCount, sectionWords } = layout;
     const constants = {
       KV_HEAD_COUNT: kvHeadCount,
       HEAD_SIZE: headSize,
       STORE_COUNT: storeCount,
-      TILE_COUNT: WINDOW_TILE_COUNT,
+      TILE_COUNT: tileCount,
       SECTION_WORDS: sectionWords,
     };
     const code = [source, rawTile, scale, INT8_TEXT].join("\n");

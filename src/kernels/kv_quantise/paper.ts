@@ -12,7 +12,7 @@ import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 export interface KvQuantiseBuffers {
   /** vec4<u32> `[jobs]`: slot, tile, token count, unused. */
   jobs: GPUBuffer | BufferSlice;
-  /** Raw window of the store: u32 `[slot][WINDOW_TILE_COUNT][tileWords]`. */
+  /** Raw window of the store: u32 `[slot][tileCount][tileWords]`. */
   window: GPUBuffer | BufferSlice;
   /** Codes of all stores; written. */
   codes: GPUBuffer | BufferSlice;
@@ -37,14 +37,20 @@ export class KvQuantisePaperKernel {
   /** Compiles for steps of `keyRel` and `valueRel`, whose codes fit the layout's bits. */
   static async create(
     gpu: Gpu,
-    options: { layout: PaperLayout; storeCount: number; keyRel: number; valueRel: number },
+    options: {
+      layout: PaperLayout;
+      storeCount: number;
+      tileCount?: number;
+      keyRel: number;
+      valueRel: number;
+    },
   ): Promise<KvQuantisePaperKernel> {
-    const { layout, storeCount, keyRel, valueRel } = options;
+    const { layout, storeCount, keyRel, valueRel, tileCount = WINDOW_TILE_COUNT } = options;
     invariant(codeBits(keyRel) === layout.keyBits, "K code bits follow from keyRel");
     invariant(codeBits(valueRel) === layout.valueBits, "V code bits follow from valueRel");
     const constants = {
       ...scratchConstants(layout, storeCount),
-      TILE_COUNT: WINDOW_TILE_COUNT,
+      TILE_COUNT: tileCount,
       KEY_REL: Math.fround(keyRel),
       VALUE_REL: Math.fround(valueRel),
       KEY_CODE_MAX: 2 ** layout.keyBits - 1,

@@ -39,9 +39,9 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
 async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promise<SealKernels> {
   const { cache, codec } = options;
   const { layout } = codec;
-  const { sealed, sealedGroups } = cache;
+  const { sealed, sealedGroups, windowTileCount: tileCount } = cache;
   const { length: storeCount } = sealed;
-  const quantise = await KvQuantiseBandedKernel.create(gpu, { layout, storeCount });
+  const quantise = await KvQuantiseBandedKernel.create(gpu, { layout, storeCount, tileCount });
   const measure = await KvMeasureBandedKernel.create(gpu, { layout, storeCount });
   const pack = await KvPackBandedKernel.create(gpu, { layout, storeCount });
   const tablesOf = sealed.map(({ layer }) => codec.tables[layer]);

@@ -35,10 +35,10 @@ function sealLayout({ layout }: Int8Codec): SealLayout {
 async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<SealKernels> {
   const { cache, codec } = options;
   const { layout } = codec;
-  const { sealed } = cache;
+  const { sealed, windowTileCount: tileCount } = cache;
   const { length: storeCount } = sealed;
   const sizeBytes = layout.recordWords * WORD_SIZE_BYTES;
-  const quantise = await KvQuantiseInt8Kernel.create(gpu, { layout, storeCount });
+  const quantise = await KvQuantiseInt8Kernel.create(gpu, { layout, storeCount, tileCount });
   const measureJobs = slotBuffer(gpu, options, ["measure jobs", JOB_WORDS]);
   const records = slotBuffer(gpu, options, ["records", storeCount * layout.recordWords]);
   const flags = slotBuffer(gpu, options, ["flags", 1]);

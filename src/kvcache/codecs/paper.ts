@@ -37,12 +37,13 @@ function sealLayout({ layout }: PaperCodec): SealLayout {
 async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise<SealKernels> {
   const { cache, codec } = options;
   const { layout, profile } = codec;
-  const { sealed, sealedGroups } = cache;
+  const { sealed, sealedGroups, windowTileCount: tileCount } = cache;
   const { length: storeCount } = sealed;
   const { keyRel, valueRel } = profile;
   const quantise = await KvQuantisePaperKernel.create(gpu, {
     layout,
     storeCount,
+    tileCount,
     keyRel,
     valueRel,
   });

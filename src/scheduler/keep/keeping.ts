@@ -7,7 +7,7 @@
  */
 
 import { invariant } from "../../core/errors.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { CachedItem } from "../block_cache.ts";
 import { Compaction, type Gather } from "./compaction.ts";
 import type { KeepMethod, Observation, StoreScores } from "./method.ts";
@@ -37,6 +37,8 @@ type Phase = "reading" | "scores" | "decided" | "done";
 /** See the module. */
 export class Keeping {
   readonly method: KeepMethod;
+  /** Blocks that are sealed once the prompt is read. */
+  readonly sealedBlockCount: number;
   readonly #promptTokenCount: number;
   readonly #sinkCount: number;
   #phase: Phase = "reading";
@@ -46,12 +48,16 @@ export class Keeping {
   #moved: CachedItem[] = [];
   #report: KeptReport | null = null;
 
-  /** @param options `sinkCount`: first tokens that the codec keeps apart. */
+  /**
+   * @param options `sealedBlockCount`: of the whole prompt. `sinkCount`: first tokens that the
+   * codec keeps apart.
+   */
   constructor(
     method: KeepMethod,
-    options: { promptTokenCount: number; sinkCount: number },
+    options: { promptTokenCount: number; sealedBlockCount: number; sinkCount: number },
   ) {
     this.method = method;
+    this.sealedBlockCount = options.sealedBlockCount;
     this.#promptTokenCount = options.promptTokenCount;
     this.#sinkCount = options.sinkCount;
   }
@@ -59,11 +65,6 @@ export class Keeping {
   /** Prompt tokens that must not be taken from the cache: those whose queries are observed. */
   get observedCount(): number {
     return Math.min(this.#promptTokenCount, this.method.observation.queryCount);
-  }
-
-  /** Blocks that are sealed once the prompt is read. */
-  get sealedBlockCount(): number {
-    return sealedBlockCount(this.#promptTokenCount);
   }
 
   /** Whether no row may be planned: the prompt is read, and its blocks have not moved. */

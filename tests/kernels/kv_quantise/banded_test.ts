@@ -1,3 +1,5 @@
+import { rawTileWords } from "../../../src/codec/record.ts";
+import { WINDOW_TILE_COUNT } from "../../../src/core/shapes.ts";
 import { assert, assertEquals } from "@std/assert";
 import { quantiserWords, TOKEN_STEP_MAX } from "../../../src/codec/banded/tables.ts";
 import { rawTileFrom } from "../../../src/codec/raw_tile.ts";
@@ -87,7 +89,7 @@ Deno.test("KvQuantiseBandedKernel takes coarser steps than V's magnitude asks fo
 Deno.test("KvQuantiseBandedKernel flags blocks with infinity or NaN in any token, sinks too, and no others", async () => {
   const input = bandedInput(BANDED_CASES[0]);
   const { layout, windows } = input;
-  const tileWords = windows[1].length / 12;
+  const tileWords = rawTileWords(layout);
   const placed: { value: number; side: 0 | 1; token: number; firstToken: number; flag: number }[] =
     [
       { value: Infinity, side: 0, token: 50, firstToken: 0, flag: 1 },
@@ -102,7 +104,8 @@ Deno.test("KvQuantiseBandedKernel flags blocks with infinity or NaN in any token
     values[token * layout.channelCount + 76 + (index & 1)] = value; // both halves of a word
     const tile = side === 0 ? rawTileFrom(layout, values, []) : rawTileFrom(layout, [], values);
     windows[1].set(tile, index * tileWords);
-    return { slot: index >> 2, tile: index & 3, firstToken };
+    const slot = Math.floor(index / WINDOW_TILE_COUNT);
+    return { slot, tile: index % WINDOW_TILE_COUNT, firstToken };
   });
   const { flags } = await quantiseOnGpu(input);
   assertEquals([...flags], placed.map(({ flag }) => flag));

@@ -8,14 +8,18 @@ import { assertSameBits } from "../../support/attention_case.ts";
 import { SAMPLE_KINDS, sampleTile } from "../../support/codec_samples.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 
-const JOBS = SAMPLE_KINDS.map((_, index) => ({ slot: index >> 2, tile: index & 3 }));
+const SLOT_COUNT = Math.ceil(SAMPLE_KINDS.length / WINDOW_TILE_COUNT);
+const JOBS = SAMPLE_KINDS.map((_, index) => ({
+  slot: Math.floor(index / WINDOW_TILE_COUNT),
+  tile: index % WINDOW_TILE_COUNT,
+}));
 const STORE_COUNT = 2;
 
 /** Windows in which each tile holds another kind of values. */
 function sampleWindows(shape: { kvHeadCount: number; headSize: number }): Uint32Array[] {
   const tileWords = rawTileWords(shape);
   return Array.from({ length: STORE_COUNT }, (_, layer) => {
-    const window = new Uint32Array(2 * WINDOW_TILE_COUNT * tileWords);
+    const window = new Uint32Array(SLOT_COUNT * WINDOW_TILE_COUNT * tileWords);
     SAMPLE_KINDS.forEach((kind, tile) => {
       window.set(sampleTile(kind, shape, 11 + layer), tile * tileWords);
     });

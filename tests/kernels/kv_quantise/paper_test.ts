@@ -1,3 +1,5 @@
+import { rawTileWords } from "../../../src/codec/record.ts";
+import { WINDOW_TILE_COUNT } from "../../../src/core/shapes.ts";
 import { assertEquals } from "@std/assert";
 import { rawTileFrom } from "../../../src/codec/raw_tile.ts";
 import { type PackJob, packJobWords, scratchWords } from "../../../src/codec/scratch.ts";
@@ -52,7 +54,7 @@ Deno.test("KvQuantisePaperKernel flags blocks with infinity or NaN in a present 
   const kernelCase = KERNEL_CASES[0];
   const { layout, windows } = caseInput(kernelCase);
   const channelCount = layout.kvHeadCount * layout.headSize;
-  const tileWords = windows[0].length / 8;
+  const tileWords = rawTileWords(layout);
   const placed: { value: number; side: 0 | 1; tokenCount: number; flag: number }[] = [
     { value: Infinity, side: 0, tokenCount: 64, flag: 1 },
     { value: -Infinity, side: 1, tokenCount: 64, flag: 1 },
@@ -66,7 +68,8 @@ Deno.test("KvQuantisePaperKernel flags blocks with infinity or NaN in a present 
     values[50 * channelCount + 76 + (index & 1)] = value; // both halves of a word
     const tile = side === 0 ? rawTileFrom(layout, values, []) : rawTileFrom(layout, [], values);
     windows[1].set(tile, index * tileWords);
-    return { slot: index >> 2, tile: index & 3, tokenCount, scratchIndex: 0 };
+    const slot = Math.floor(index / WINDOW_TILE_COUNT);
+    return { slot, tile: index % WINDOW_TILE_COUNT, tokenCount, scratchIndex: 0 };
   });
   const input = { layout, windows, jobs, jobWords: packJobWords(jobs) };
   const { flags } = await quantiseOnGpu(kernelCase, input);
