@@ -6,6 +6,7 @@
 
 import { basename } from "node:path";
 import { type EvalText, evaluate } from "../../src/evaluation/eval.ts";
+import { formatContinuations } from "../../src/evaluation/continuations/continuations_table.ts";
 import { formatCopying } from "../../src/evaluation/copying/copying_table.ts";
 import { formatReports } from "../../src/evaluation/report_table.ts";
 import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.ts";
@@ -18,6 +19,11 @@ import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
 import { CODEC_FLAGS } from "./codec_flags.ts";
+import {
+  type ContinuationRequest,
+  readContinuations,
+  runContinuations,
+} from "./eval_continuations.ts";
 import { type CopyingRequest, readCopying, runCopying } from "./eval_copying.ts";
 import { readBudgets, readReadMethods, runKeptAttention, runReading } from "./eval_reading.ts";
 import { type CodecRequest, readCodecRequests, resolveCodecs } from "./eval_codecs.ts";
@@ -71,6 +77,9 @@ export const evalCommand: Command = {
       value: "N,N",
       help: "how much attention choices of so many tokens keep, published ones among them",
     },
+    continuations: { help: "have pieces of --tokens of the text continued instead (default: 512)" },
+    prompts: { value: "N", help: "pieces to continue (default: 64)" },
+    length: { value: "N", help: "tokens of a continuation (default: 512)" },
     seed: { value: "N", help: "of codes, pieces or sampled tokens (default: 1)" },
     window: {
       value: "N,N",
@@ -90,6 +99,7 @@ export const evalCommand: Command = {
     "packkv eval --retrieval --text book.txt --profiles exact,paper,q4_0",
     "packkv eval --read quest:blocks=8,clusterkv:tokens=512,oracle:blocks=8 --text book.txt",
     "packkv eval --text book.txt --profiles exact,balanced --methods all,chunkkv:ratio=0.2",
+    "packkv eval --continuations --text book.txt --profiles balanced --prompts 16 --length 128",
     "packkv eval --copying --text book.txt --profiles balanced,q4_0",
   ],
   notes: [
@@ -111,6 +121,8 @@ export const evalCommand: Command = {
     "each question is the end of a prompt.",
     "--copying has tables, JSON, names, code and tool calls repeated from before the text, and",
     "scores what is right, with differences to the exact cache in intervals of 95%.",
+    "--continuations lets profiles write on, greedy and with a seed, and compares that with what",
+    "the exact cache writes: where they part, how likely it is under exact, how much it repeats.",
   ],
   needsGpu: true,
   run,
@@ -139,8 +151,10 @@ async function run(args: readonly string[]): Promise<number> {
   const flags = parseFlags(args, evalCommand.flags);
   flags.refusePositionals();
   const compared = readMethods(flags);
-  const copying = readCopying(flags);
-  const retrieval = copying === null ? readRetrieval(flags) : null;
+  const continuations = readContinuations(flags);
+  const copying = continuations === null ? readCopying(flags) : null;
+  const isOther = continuations !== null || copying !== null;
+  const retrieval = isOther ? null : readRetrieval(flags);
   const contexts = readContexts(flags);
   const request: Request = {
     codecs: readCodecRequests(flags),
@@ -159,6 +173,12 @@ async function run(args: readonly string[]): Promise<number> {
   };
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
+  if (continuations !== null) {
+    const reports = await writeOn(modelPath, { ...request, continuations }, progress);
+    progress.finish();
+    console.log(flags.has("json") ? JSON.stringify(reports) : formatContinuations(reports));
+    return 0;
+  }
   const model = await loadModel(await readGguf(modelPath), progress.update);
   try {
     const { reports, table } = await measure(model, request, progress).catch(usageErrorOf);
@@ -170,6 +190,18 @@ async function run(args: readonly string[]): Promise<number> {
     progress.finish();
     model.gpu.close();
   }
+}
+
+/** Continuations run in engines of their own, one for each profile. */
+async function writeOn(
+  modelPath: string,
+  { continuations, texts, codecs, windows }: Request & { continuations: ContinuationRequest },
+  progress: ProgressLine,
+) {
+  const [windowTokenCount, ...more] = windows;
+  if (more.length > 0) throw new UsageError("Cannot use several windows with --continuations");
+  const run = { modelPath, continuations, text: texts[0], codecs, windowTokenCount };
+  return await runContinuations(run, progress.update);
 }
 
 /** The reports, and the same for people. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { average, type Interval, interval } from "../interval.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { LoadedModel } from "../../runtime/load_model.ts";
 import { createSequenceRun } from "../../runtime/sequence_run.ts";
@@ -29,12 +30,6 @@ export interface CopyingPlan {
   seed: number;
   codecs: readonly EvalCodec[];
   tokenizer: Tokenizer;
-}
-
-/** A mean, and half the width of its interval of 95%: 1.96 standard errors. */
-export interface Interval {
-  mean: number;
-  margin: number;
 }
 
 /** How well some pieces were copied; shares of 0 to 1. */
@@ -209,18 +204,6 @@ export function scorePiece(
     copied: (copiedEnd - given) / (piece.text.length - given),
     parts: right.length / own.length,
   };
-}
-
-/** The mean of some numbers and half the width of its interval of 95%. */
-export function interval(values: readonly number[]): Interval {
-  const mean = average(values);
-  const square = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const variance = square / Math.max(1, values.length - 1);
-  return { mean, margin: 1.96 * Math.sqrt(variance / values.length) };
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function makeReport(

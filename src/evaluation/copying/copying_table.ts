@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { CopyingReport, Interval } from "./copying.ts";
+import type { Interval } from "../interval.ts";
+import type { CopyingReport } from "./copying.ts";
 import { PIECE_KINDS } from "./pieces.ts";
 
 const percent = (share: number) => (100 * share).toFixed(1);

@@ -3,9 +3,9 @@ import { type EvalCodec, EXACT } from "../../../src/evaluation/codecs.ts";
 import {
   type CopyingPlan,
   evaluateCopying,
-  interval,
   scorePiece,
 } from "../../../src/evaluation/copying/copying.ts";
+import { interval } from "../../../src/evaluation/interval.ts";
 import { formatCopying } from "../../../src/evaluation/copying/copying_table.ts";
 import { makePiece, PIECE_KINDS } from "../../../src/evaluation/copying/pieces.ts";
 import { readGguf } from "../../../src/gguf/read_gguf.ts";

@@ -1,0 +1,47 @@
+/**
+ * Reports of free running as a table for people.
+ *
+ * @module
+ */
+
+import type { Interval } from "../interval.ts";
+import type { ContinuationReport } from "./continuations.ts";
+
+const words = ({ mean, margin }: Interval, digits: number, factor = 1) =>
+  `${(factor * mean).toFixed(digits)} ± ${(factor * margin).toFixed(digits)}`;
+
+const HEADS = [
+  "codec",
+  "mode",
+  "parts at",
+  "same",
+  "log p",
+  "log p - exact",
+  "repeated %",
+  "repeated - exact",
+];
+
+/** A line for each codec and mode, with 95% intervals. */
+export function formatContinuations(reports: readonly ContinuationReport[]): string {
+  const [{ text, prompts, prompt_tokens, tokens, seed }] = reports;
+  const rows = reports.map(({ codec, mode, score }) => [
+    codec,
+    mode,
+    words(score.shared_tokens, 1),
+    `${score.same}`,
+    words(score.log_prob, 3),
+    words(score.against_exact.log_prob, 3),
+    words(score.repetition, 1, 100),
+    words(score.against_exact.repetition, 1, 100),
+  ]);
+  const widths = HEADS.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => row[column].length))
+  );
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ");
+  return [
+    `${prompts} prompts of ${prompt_tokens} tokens of ${text} continued by ${tokens} (seeds from ` +
+    `${seed}); log-probabilities under exact; with 95% intervals`,
+    ...[HEADS, ...rows].map(line),
+  ].join("\n");
+}

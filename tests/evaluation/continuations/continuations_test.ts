@@ -1,0 +1,65 @@
+/** Free running of profiles beside the exact cache. */
+
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { createEngine } from "../../../src/engine/client.ts";
+import { evaluateContinuations } from "../../../src/evaluation/continuations/continuations.ts";
+import { formatContinuations } from "../../../src/evaluation/continuations/continuations_table.ts";
+import { repeatedShare, sharedCount } from "../../../src/evaluation/continuations/measures.ts";
+import { readGguf } from "../../../src/gguf/read_gguf.ts";
+import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
+import { referenceLogits } from "../../support/reference_model.ts";
+
+Deno.test("sharedCount() ends at the first token that differs", () => {
+  assertEquals(sharedCount([1, 2, 3], [1, 2, 3]), 3);
+  assertEquals(sharedCount([1, 2, 3], [1, 9, 3]), 1);
+  assertEquals(sharedCount([4], [5]), 0);
+});
+
+Deno.test("repeatedShare() counts runs of four tokens that came before", () => {
+  assertEquals(repeatedShare([1, 2, 3]), 0);
+  assertEquals(repeatedShare([1, 2, 3, 4, 5, 6]), 0);
+  assertEquals(repeatedShare([1, 2, 3, 4, 1, 2, 3, 4]), 1 / 5);
+  assertEquals(repeatedShare([7, 7, 7, 7, 7, 7]), 2 / 3);
+});
+
+Deno.test("evaluateContinuations() finds a coarse codec parting from exact, and exact's log-probability as the reference has it", () =>
+  withTinyModel({ contextLength: 512 }, async (modelPath) => {
+    const prompts = [tinyPrompt(330, 1), tinyPrompt(330, 2)];
+    const profile = { name: "paper" as const, keyRel: 0.5, valueRel: 0.5 };
+    const plan = { textName: "tiny", prompts, length: 24, seed: 1 };
+    const reports = await evaluateContinuations(
+      { ...plan, profiles: [{ name: "coarse", profile }] },
+      { createEngine: (options) => createEngine({ modelPath, sequenceCountMax: 2, ...options }) },
+    );
+    assertEquals(reports.map(({ codec, mode }) => [codec, mode]), [
+      ["exact", "greedy"],
+      ["coarse", "greedy"],
+      ["exact", "seeded"],
+      ["coarse", "seeded"],
+    ]);
+    for (const { codec, score } of reports) {
+      if (codec !== "exact") continue;
+      assertEquals(score.shared_tokens, { mean: 24, margin: 0 });
+      assertEquals([score.same, score.against_exact.log_prob.mean], [2, 0]);
+    }
+    const [exact, coarse, , seeded] = reports;
+    assert(coarse.score.same < 2 || seeded.score.same < 2, "half of the range a step is felt");
+    assert(coarse.score.shared_tokens.mean <= 24 && seeded.score.shared_tokens.mean < 24);
+    const table = formatContinuations(reports).split("\n");
+    assertEquals(table.length, 6);
+    assert(table[0].startsWith("2 prompts of 330 tokens of tiny continued by 24"), table[0]);
+    // What greedy decoding of the reference model finds most likely, token by token.
+    const file = await readGguf(modelPath);
+    const means = prompts.map((prompt) => {
+      const ids = [...prompt];
+      let sum = 0;
+      for (let step = 0; step < 24; step++) {
+        const [logits] = referenceLogits(file, ids, { first: ids.length - 1 });
+        const top = Math.max(...logits);
+        sum -= Math.log(logits.reduce((total, logit) => total + Math.exp(logit - top), 0));
+        ids.push(logits.indexOf(top));
+      }
+      return sum / 24;
+    });
+    assertAlmostEquals(exact.score.log_prob.mean, (means[0] + means[1]) / 2, 1e-3);
+  }));
