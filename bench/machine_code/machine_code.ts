@@ -53,6 +53,8 @@ export interface MachineCode {
   /** Vector registers of a lane. */
   registers: number;
   spilledRegisters: number;
+  /** Scalar registers kept in vector registers instead; AMD. */
+  spilledScalars?: number;
   /** Of local or workgroup memory. */
   memoryBytes: number;
   instructions: number;
@@ -108,7 +110,8 @@ async function ofAmd(
   ) as Record<string, string>;
   return {
     registers: Number(values["VGPRs"]),
-    spilledRegisters: Number(values["Spilled VGPRs"]) + Number(values["Spilled SGPRs"]),
+    spilledRegisters: Number(values["Spilled VGPRs"]),
+    spilledScalars: Number(values["Spilled SGPRs"]),
     memoryBytes: Number(values["LDS size"]),
     instructions: Number(values["Instructions"]),
     waves: Number(values["Subgroups per SIMD"]),

@@ -42,7 +42,10 @@ export interface AdapterFacts {
   hasDot4: boolean;
   /** Whether the device has a clock that can be read. Probed. */
   hasTimestamps: boolean;
-  /** Whether the compiler refuses barriers and shuffles in loops that it cannot prove uniform. */
+  /**
+   * Whether the compiler refuses barriers and shuffles in loops that it cannot prove uniform, and
+   * wants `enable subgroups;`, as the standard says and the runtime's own does not. Probed.
+   */
   checksUniformity: boolean;
   /** Bytes of workgroup memory of a workgroup. */
   workgroupMemoryBytesMax: number;
@@ -196,8 +199,10 @@ export class Gpu {
           `the adapter has ${workgroupMemoryBytesMax}`,
       );
     }
+    const isEnabled = this.facts.checksUniformity && /\bsubgroup[A-Z_]/.test(code);
+    const text = isEnabled ? `enable subgroups; ${code}` : code; // lines keep their numbers
     const make = () => {
-      const module = this.device.createShaderModule({ label, code });
+      const module = this.device.createShaderModule({ label, code: text });
       const compute = { module, entryPoint: "main", constants };
       return this.device.createComputePipeline({ label, layout: "auto", compute });
     };
@@ -238,5 +243,6 @@ export class Gpu {
 }
 
 function failureCode(error: GPUError): EngineErrorCode {
-  return error instanceof GPUOutOfMemoryError ? "out_of_memory" : "gpu_validation";
+  // By name, as implementations beside the runtime's have classes of their own.
+  return error.constructor.name === "GPUOutOfMemoryError" ? "out_of_memory" : "gpu_validation";
 }

@@ -12,6 +12,13 @@ import { keepLibraries } from "./keep_libraries.ts";
 /** Each that is missing is done without. */
 const FEATURES = ["subgroups", "timestamp-query", "shader-f16"] as const;
 
+const DIVERGENT_TEXT = `@compute @workgroup_size(2)
+fn main(@builtin(local_invocation_index) thread: u32) {
+  if (thread == 0u) {
+    workgroupBarrier();
+  }
+}`;
+
 /** Which GPU is opened. */
 export interface OpenOptions {
   webgpu?: GPU;
@@ -48,7 +55,7 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
     subgroupSizeMin: (info as { subgroupMinSize?: number }).subgroupMinSize ?? 0,
     subgroupSizeMax: (info as { subgroupMaxSize?: number }).subgroupMaxSize ?? 0,
     ...NOTHING_PROBED,
-    checksUniformity: false, // of naga
+    checksUniformity: await checksUniformity(device),
     workgroupMemoryBytesMax: limits.maxComputeWorkgroupStorageSize,
     workgroupSizeMax: limits.maxComputeInvocationsPerWorkgroup,
     bindingSizeMax: Math.min(limits.maxStorageBufferBindingSize, SIZE_MAX),
@@ -58,6 +65,13 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   const gpu = new Gpu(device, facts);
   Object.assign(facts, await probeDevice(gpu, webgpu));
   return gpu;
+}
+
+/** Whether a barrier that some threads do not reach is refused. */
+async function checksUniformity(device: GPUDevice): Promise<boolean> {
+  device.pushErrorScope("validation");
+  device.createShaderModule({ label: "probe of uniformity", code: DIVERGENT_TEXT });
+  return await device.popErrorScope() !== null;
 }
 
 async function openDevice(adapter: GPUAdapter): Promise<GPUDevice> {

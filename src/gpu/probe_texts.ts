@@ -70,8 +70,8 @@ export function arithmeticText({ hasF16, hasDot4 }: { hasF16: boolean; hasDot4: 
 @compute @workgroup_size(1)
 fn main() {
   let rounded = vec4<i32>(round(vec4<f32>(x[0], x[1], x[2], x[3])));
-  y[0] = u32(rounded.x & 15) | u32(rounded.y & 15) << 4u | u32(rounded.z & 15) << 8u |
-    u32(rounded.w & 15) << 12u;
+  y[0] = u32(rounded.x & 15) | (u32(rounded.y & 15) << 4u) | (u32(rounded.z & 15) << 8u) |
+    (u32(rounded.w & 15) << 12u);
   y[1] = pack2x16float(vec2<f32>(x[4], x[5]));
   y[2] = ${hasF16 ? "u32(f16(x[6]))" : "0u"};
   y[3] = ${hasDot4 ? `u32(${dot})` : "0u"};

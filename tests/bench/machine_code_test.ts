@@ -3,6 +3,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { asDriversDo, withPlainInputs } from "../../bench/machine_code/cuda_text.ts";
 import { chosenTexts, KERNELS } from "../../bench/machine_code/machine_code.ts";
+import { instructionsPerMultiplyAdd, timeTable } from "../../bench/machine_code/time_model.ts";
 import { readSass } from "../../bench/machine_code/sass.ts";
 
 const SASS = `
@@ -78,5 +79,23 @@ Deno.test("every kernel of the machine code has a text for both GPUs, with the l
   for (const gpu of ["gfx1100", "sm_89"] as const) {
     const labels = (await chosenTexts(gpu)).map(([kernel, { label }]) => [kernel, label]);
     assertEquals(labels, Object.entries(KERNELS).map(([kernel, [first]]) => [kernel, first]));
+  }
+});
+
+Deno.test("the model of time has a row for each model and device, and its loops are those of a record", async () => {
+  const folder = new URL("../../bench/record/machine-code/", import.meta.url);
+  const [before, after] = await Promise.all(
+    ["2026-11-29-before-tiles-and-teams.json", "2026-11-29.json"].map(async (name) =>
+      JSON.parse(await Deno.readTextFile(new URL(name, folder))).kernels
+    ),
+  );
+  assertEquals(instructionsPerMultiplyAdd(before).toFixed(2), "2.22");
+  assertEquals(instructionsPerMultiplyAdd(after).toFixed(2), "1.32");
+  const table = timeTable({ before, after }).split("\n");
+  assertEquals(table.length, 2 + 2 * 4);
+  const readme = await Deno.readTextFile(new URL("../../README.md", folder));
+  for (const row of table.slice(2)) {
+    const cells = row.split("|").map((cell) => cell.trim()).filter((cell) => cell !== "");
+    assertStringIncludes(readme.replaceAll(/ +/g, " "), cells.join(" | "));
   }
 });

@@ -1,9 +1,11 @@
 /** Chrome's compiler, which proves what the runtime's takes on trust: loops around barriers. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { openGpu } from "../../src/gpu/open_gpu.ts";
+import { arithmeticText, lanesText } from "../../src/gpu/probe_texts.ts";
 import { ADAPTERS } from "../support/adapters.ts";
 import { attentionTexts, kernelTexts, TEXT_MODELS } from "../support/kernel_texts.ts";
-import { Tint } from "../support/tint.ts";
+import { dawn, Tint } from "../support/tint.ts";
 
 /** What Tint said of each text: many are the same on several adapters. */
 const verdicts = new Map<string, string | null>();
@@ -40,4 +42,27 @@ Deno.test("Tint refuses a shuffle in a loop whose end lanes may see at different
 }`);
   assertStringIncludes(fault ?? "nothing", "subgroup uniform control flow");
   tint.close();
+});
+
+Deno.test("Tint accepts the texts that probe a device", async () => {
+  const tint = await Tint.open();
+  const texts = [
+    arithmeticText({ hasF16: false, hasDot4: true }),
+    ...[1, 8].map((teamCount) => lanesText(32, teamCount)),
+  ];
+  for (const text of texts) assertEquals(await tint.fault(text), null);
+  tint.close();
+});
+
+Deno.test("a device of Chrome's WebGPU is known to prove uniformity, and gets its subgroups enabled", async () => {
+  const gpu = await openGpu({ webgpu: await dawn() });
+  assertEquals(gpu.facts.checksUniformity, true);
+  await gpu.createPipeline({
+    label: "sum",
+    code: `@group(0) @binding(0) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) {
+  y[i] = subgroupAdd(i);
+}`,
+  });
+  gpu.close();
 });
