@@ -1,7 +1,7 @@
 /**
  * Events of blocks as vLLM publishes them: a msgpack batch `[seconds, events, rank]`, each event
  * with its tag. Releases of vLLM write arrays in the order of the fields, its newest sources maps
- * of their names; vLLM's own router reads maps in an array, others arrays.
+ * of their names; the sources of vLLM's router read maps in an array, llm-d's arrays.
  *
  * @module
  */

@@ -13,6 +13,7 @@ const PACKAGES = [
   "schemathesis==4.32.5",
   "pyzmq==27.3.0",
   "msgspec==0.23.0",
+  "kubernetes-validate==1.37.0",
 ];
 
 /** Installs the packages once; false if there is no Python and none is required. */

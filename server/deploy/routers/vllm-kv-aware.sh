@@ -1,5 +1,6 @@
 #!/bin/sh
-# vLLM's router in front of three replicas, by the blocks that each says it has: replicas run with
+# vLLM's router in front of three replicas, by the blocks that each says it has (none found yet: see
+# server/docs/replicas.md). Replicas run with
 # --kv-events 'tcp://*:5557' --kv-events-replay 'tcp://*:5558'. pip install vllm-router==0.1.17
 exec vllm-router --host 0.0.0.0 --port 9000 \
   --worker-urls http://replica-1:8000 http://replica-2:8000 http://replica-3:8000 \
