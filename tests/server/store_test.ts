@@ -5,12 +5,12 @@ import { type ServeProcess, startServe } from "../support/serve_process.ts";
 import { type StoreProcess, withStore } from "../support/store_process.ts";
 import { type TcpProxy, withTcpProxy } from "../support/tcp_proxy.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import { eventually } from "../support/waiting.ts";
 
-const TIMEOUT_MS = 400;
+/** Far above the 200 ms that an answer is delayed by, on a machine that others use. */
+const TIMEOUT_MS = 2000;
 /** What is promised: two answers are waited for, and 0.1 s each for unpacking. */
 const BOUND_MS = 2 * (TIMEOUT_MS + 100);
-/** What a request may take longer on a machine that others use. */
-const BUSY_MS = 500;
 const BLOCK_COUNT = 6;
 /** Sealed blocks but the last two, and two raw tiles before the boundary. */
 const STORED_COUNT = BLOCK_COUNT - 2 + 2;
@@ -38,11 +38,7 @@ async function metric({ url }: ServeProcess, pattern: RegExp): Promise<number> {
 }
 
 async function until(server: ServeProcess, pattern: RegExp, isReached: (value: number) => boolean) {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    if (isReached(await metric(server, pattern))) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`${pattern} is reached within 10 s`);
+  await eventually(async () => isReached(await metric(server, pattern)));
 }
 
 const WRITTEN = /^packkv:kv_store_blocks{.*outcome="written"/;
@@ -117,7 +113,8 @@ Deno.test("what one server has read another one has cached, whatever becomes of 
             const answer = await ask(server, seed);
             assertEquals([answer.cached, answer.said], [cached, truth[seed].said]);
             const added = answer.elapsedMs - alone;
-            assert(added < BOUND_MS + BUSY_MS, `${added} ms more than without a store`);
+            // And what a machine that others use is slower at one time than at another.
+            assert(added < BOUND_MS + 10 * alone, `${added} ms more than without a store`);
           };
 
           await survive(store, proxy, {

@@ -3,6 +3,7 @@
 import { createClient } from "@redis/client";
 import { canInstallPackages, canRun, installPackages } from "../../server/setup/debian.ts";
 import { freePorts } from "./free_ports.ts";
+import { eventually } from "./waiting.ts";
 
 /** A store that answers. */
 export interface StoreProcess {
@@ -51,11 +52,7 @@ export async function withStoreCluster(
 }
 
 async function clusterReady(client: ReturnType<typeof createClient>): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    if (String(await client.clusterInfo()).includes("cluster_state:ok")) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error("the nodes of the cluster have met within 10 s");
+  await eventually(async () => String(await client.clusterInfo()).includes("cluster_state:ok"));
 }
 
 async function withServers(
