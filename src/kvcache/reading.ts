@@ -34,7 +34,7 @@ export interface ReadCounts {
 /** The choices in force, by slot. */
 export class Reading {
   readonly method: ReadMethod;
-  readonly counts: ReadCounts = { readableTokenCount: 0, readTokenCount: 0 };
+  #counts: ReadCounts = { readableTokenCount: 0, readTokenCount: 0 };
   #blockCounts: number[];
 
   /** Every slot begins with what the method says. */
@@ -53,12 +53,22 @@ export class Reading {
     return Math.min(listCount, this.#blockCounts[slot]);
   }
 
+  /** What rows have read since the counts began. */
+  get counts(): ReadCounts {
+    return this.#counts;
+  }
+
+  /** Begins to count from 0. */
+  beginCounts(): void {
+    this.#counts = { readableTokenCount: 0, readTokenCount: 0 };
+  }
+
   /** Counts what rows read. */
   count(rows: readonly Row[]): void {
     for (const row of rows) {
       const leftOut = (row.listCount - this.chosenCount(row)) * BLOCK_TOKEN_COUNT;
-      this.counts.readableTokenCount += row.position + 1;
-      this.counts.readTokenCount += row.position + 1 - leftOut;
+      this.#counts.readableTokenCount += row.position + 1;
+      this.#counts.readTokenCount += row.position + 1 - leftOut;
     }
   }
 }
