@@ -14,7 +14,7 @@ const MODEL = { kvHeadCount: 1, headSize: 32 } as const;
 
 function shapeOf(
   layerKeeps: readonly LayerKeeps[],
-  options: { bindingSizeMax?: number; contextLength?: number } = {},
+  options: { bindingSizeMax?: number; contextLength?: number; windowBlockCount?: number } = {},
 ) {
   const model = { ...MODEL, layerCount: layerKeeps.length } as Parameters<typeof cacheShape>[0];
   return cacheShape(model, {
@@ -54,12 +54,21 @@ Deno.test("what a layer with a window keeps is as long as it sees, whatever the 
   const layerKeeps: LayerKeeps[] = ["sealed", { reach: 512 }, { reach: 32 }];
   const short = shapeOf(layerKeeps);
   const long = shapeOf(layerKeeps, { contextLength: 32768 });
-  // Of 512: the tokens before a block, its own and one more to begin again behind.
-  assertEquals(long.stores.map(({ tileCount }) => tileCount), [4, 10, 4]);
+  // Of 512: the tokens before a block, and its own.
+  assertEquals(long.stores.map(({ tileCount }) => tileCount), [3, 9, 3]);
   const [before, after] = [cacheSizeBytes(short), cacheSizeBytes(long)];
   assertEquals(after.window, before.window);
   assertEquals(after.arena, cacheSizeBytes(shapeOf(["sealed"], { contextLength: 32768 })).arena);
   assert(after.arena > 30 * before.arena, "the other layer keeps all of it");
+});
+
+Deno.test("a cache has a raw tile more than whole blocks stay raw, and seals all others", () => {
+  for (const [windowBlockCount, tiles] of [[0, [1, 9, 2]], [2, [3, 9, 3]], [16, [17, 17, 17]]]) {
+    const options = { contextLength: 32768, windowBlockCount: Number(windowBlockCount) };
+    const shape = shapeOf(["sealed", { reach: 512 }, { reach: 32 }], options);
+    assertEquals(shape.stores.map(({ tileCount }) => tileCount), tiles);
+    assertEquals(shape.blockCountMax, 512 - Number(windowBlockCount));
+  }
 });
 
 Deno.test("layers read the window, arena and lists of their store, whatever group it is in", async () => {
