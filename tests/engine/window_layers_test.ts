@@ -108,14 +108,14 @@ Deno.test("where layers see a window, a preempted sequence ends with the same to
       assertEquals(windowed, {
         reach: 200,
         keyValueLayer: 0,
-        window: 3 * 6 * 16384,
+        window: 3 * 5 * 16384,
         packed: 0,
         packedTokens: 0,
       });
       assertEquals(whole, {
         reach: null,
         keyValueLayer: 1,
-        window: 3 * 4 * 16384,
+        window: 3 * 3 * 16384,
         packed: 0,
         packedTokens: 0,
       });
@@ -149,8 +149,8 @@ Deno.test("a window with heads of its own is a ring of their size, however long 
       try {
         assertEquals(engine.info.layerReaches, [200, null]);
         const [windowed, whole] = (await engine.stats()).layerBytes;
-        // 6 tiles of heads of 64 channels, 4 tiles of heads of 32.
-        assertEquals([windowed.window, whole.window], [6 * 32768, 4 * 16384]);
+        // 5 tiles of heads of 64 channels, 3 tiles of heads of 32.
+        assertEquals([windowed.window, whole.window], [5 * 32768, 3 * 16384]);
         texts.push(await collectIds(engine, { ...ask(tinyPrompt(150, 1), 1), maxTokens: 50 }));
       } finally {
         await engine.close();
