@@ -3,6 +3,7 @@ import { f16FromNumber, f16ToNumber } from "../../src/codec/f16.ts";
 import { rawTileValues } from "../../src/codec/raw_tile.ts";
 import { KEY, rawTileWords } from "../../src/codec/record.ts";
 import { readEntry, readRow, rowWords } from "../../src/core/row.ts";
+import { windowTile } from "../../src/core/shapes.ts";
 import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
 import { BlockScoresKernel } from "../../src/kernels/block_scores/summary.ts";
 import { blockAttentionReference, blockScoresReference } from "../../src/reference/block_scores.ts";
@@ -104,7 +105,7 @@ for (const softCap of [null, 20]) {
         const isSealed = block < listCount;
         const word = isSealed
           ? readEntry(directory, listStart + block).word
-          : (slot * 4 + block % 4) * tileWords;
+          : windowTile(slot, block) * tileWords;
         const tile = (isSealed ? arena : window).subarray(word, word + tileWords);
         const values = rawTileValues(shape, tile, KEY);
         keys.push(values.slice((token % 64) * width, (token % 64 + 1) * width));

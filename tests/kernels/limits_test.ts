@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
+import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import { KvPackPaperKernel } from "../../src/kernels/kv_pack/paper.ts";
@@ -70,7 +71,7 @@ Deno.test("splits of contexts up to 32,768 tokens are as short as ever: their re
   const bindingSizeMax = ADAPTERS["the least that WebGPU allows"].bindingSizeMax;
   for (const shape of Object.values(TEXT_MODELS).filter((each) => each.queryHeadCount <= 32)) {
     const splits = splitShape(510, { shape, rowCount: ROW_COUNT, bindingSizeMax });
-    const sealed = Math.min(128, splits.splitCountMax - 4);
+    const sealed = Math.min(128, splits.splitCountMax - WINDOW_TILE_COUNT);
     assertEquals(splits.blocksPerSplit, Math.max(4, Math.ceil(510 / sealed)));
   }
 });
