@@ -165,12 +165,13 @@ const PARTS: readonly [type: string, word: string][] = [
   ["input_audio", "audio"],
   ["video_url", "a video"],
   ["input_file", "a file"],
-  ["refusal", '"refusal"'],
+  ["refusal", '"refusal"'], // of chats: messages of /v1/responses have such parts
 ];
 const RESPONSES = "/v1/responses";
 
 for (const [type, word] of PARTS) {
   for (const path of [CHAT, "/apply-template", RESPONSES]) {
+    if (type === "refusal" && path === RESPONSES) continue;
     Deno.test(`POST ${path} names ${word} if a part has type ${type}`, async () => {
       const { post } = harness(() => tokensOf("a"));
       const content = [{ type: path === RESPONSES ? "input_text" : "text", text: "see" }, { type }];
@@ -183,3 +184,14 @@ for (const [type, word] of PARTS) {
     });
   }
 }
+
+Deno.test("POST /v1/responses reads a part of type refusal, and names its text if it lacks", async () => {
+  const { post } = harness(() => tokensOf("a"));
+  const ask = (part: object) =>
+    post(RESPONSES, {
+      input: [{ role: "assistant", content: [part] }, { role: "user", content: "why" }],
+    });
+  assertEquals((await ask({ type: "refusal", refusal: "no" })).status, 200);
+  const { error } = await (await ask({ type: "refusal" })).json();
+  assertEquals(error.param, "input[0].content[0].refusal");
+});
