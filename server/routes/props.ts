@@ -19,6 +19,27 @@ const codecAnswer = z.object({
   calibration: z.object({ model: z.string(), text: z.string(), tokens: count }).nullable(),
 });
 
+/** How much a server takes, and what it does by itself. */
+const limits = z.object({
+  sequences: count,
+  queue: count,
+  step_tokens: count,
+  window_tokens: count,
+  shares_prefixes: z.boolean(),
+  speculates: z.boolean(),
+  keep: z.string().nullable(),
+  read: z.string().nullable(),
+  shared_layers: z.array(z.object({ layer: count, source: count })),
+  kv_host_bytes: count,
+  kv_disk_folder: z.string().nullable(),
+  kv_disk_bytes: count,
+  kv_store: z.string().nullable(),
+  body_bytes: count,
+  request_seconds: z.number(),
+  drain_seconds: z.number(),
+  ping_seconds: z.number(),
+});
+
 /** What is in force. */
 const answer = z.object({
   model_alias: z.string(),
@@ -38,24 +59,7 @@ const answer = z.object({
     note: z.string(),
     choices: z.array(z.object({ kernel: z.string(), variant: z.string(), gain: z.number() })),
   }),
-  limits: z.object({
-    sequences: count,
-    queue: count,
-    step_tokens: count,
-    shares_prefixes: z.boolean(),
-    speculates: z.boolean(),
-    keep: z.string().nullable(),
-    read: z.string().nullable(),
-    shared_layers: z.array(z.object({ layer: count, source: count })),
-    kv_host_bytes: count,
-    kv_disk_folder: z.string().nullable(),
-    kv_disk_bytes: count,
-    kv_store: z.string().nullable(),
-    body_bytes: count,
-    request_seconds: z.number(),
-    drain_seconds: z.number(),
-    ping_seconds: z.number(),
-  }),
+  limits,
   memory: z.record(z.string(), z.unknown()),
 });
 
@@ -126,7 +130,7 @@ export function propsRoute(routes: RouteContext): ApiRoute {
   };
 }
 
-function limitsBody(info: EngineInfo, routes: RouteContext) {
+function limitsBody(info: EngineInfo, routes: RouteContext): z.infer<typeof limits> {
   return {
     sequences: info.sequenceCountMax,
     queue: info.waitingCountMax,
@@ -136,7 +140,7 @@ function limitsBody(info: EngineInfo, routes: RouteContext) {
     speculates: info.speculates,
     keep: info.keep,
     read: info.read,
-    shared_layers: info.sharedLayers,
+    shared_layers: [...info.sharedLayers],
     kv_host_bytes: info.hostCapacityBytes,
     kv_disk_folder: info.diskFolder,
     kv_disk_bytes: info.diskCapacityBytes,

@@ -3,7 +3,7 @@ import { EngineError } from "../../src/core/errors.ts";
 import { validateRequest } from "../../src/engine/request.ts";
 import type { EngineInfo, GenerateRequest } from "../../src/engine/types.ts";
 
-const INFO = { vocabSize: 100, contextLength: 50 } as EngineInfo;
+const INFO = { vocabSize: 100, contextLength: 50, keep: null, read: null } as EngineInfo;
 const GOOD: GenerateRequest = { promptIds: [1, 2], maxTokens: 5 };
 
 const CASES: { change: Partial<GenerateRequest>; param: string; why: string }[] = [
