@@ -60,11 +60,6 @@ export function readRow(words: Uint32Array, index: number): Required<Row> {
   return { slot, position, listStart, listCount, firstWindowBlock, idIndex, listStride };
 }
 
-/** Entry of the directory where the read list of a KV head begins. */
-export function listStartOf({ listStart, listStride = 0 }: Row, kvHead: number): number {
-  return listStart + kvHead * listStride;
-}
-
 /** An entry of a read list: a record, and how much of it there is. */
 export interface ListEntry {
   /** First word of the record in the arena of its store. */

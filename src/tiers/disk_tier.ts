@@ -11,8 +11,9 @@ import type { WantedBlock } from "../scheduler/beginning.ts";
 import { isSharedKey } from "../scheduler/block_key.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "../scheduler/retention.ts";
 import { UNFINISHED, writeAtomically } from "./atomic_file.ts";
-import { packBlockFile, parseBlockFile } from "./block_file.ts";
+import { packBlockFile } from "./block_file.ts";
 import type { BlockFormat, StoredBlock } from "./block_format.ts";
+import { UnpackPool } from "./unpack_pool.ts";
 
 /** Age of an unfinished file that no process writes any more. */
 const UNFINISHED_AGE_MS = 10 * 60_000;
@@ -31,12 +32,15 @@ export interface DiskTierOptions {
    * exceed it by a sixteenth before it counts again.
    */
   capacityBytes: number;
+  /** Most threads that read files; 0, or left out: this one. */
+  unpackWorkerCount?: number;
 }
 
 /** The blocks of one cache on disk. */
 export class DiskTier {
   #folder: string;
   #options: DiskTierOptions;
+  #unpackers: UnpackPool;
   /** Bytes by key. */
   #sizes = new Map<string, number>();
   #order: Retention<string>;
@@ -47,6 +51,7 @@ export class DiskTier {
   private constructor(folder: string, options: DiskTierOptions, retention: RetentionPolicy) {
     this.#folder = folder;
     this.#options = options;
+    this.#unpackers = new UnpackPool(options.format, options.unpackWorkerCount ?? 0);
     this.#order = retention();
   }
 
@@ -134,7 +139,7 @@ export class DiskTier {
     if (!this.#sizes.has(key)) return null;
     try {
       const bytes = await Deno.readFile(this.#pathOf(key));
-      const block = parseBlockFile(this.#options.format, key, bytes);
+      const block = await this.#unpackers.unpack(key, bytes);
       this.#order.touch(key);
       return block;
     } catch (error) {
@@ -146,6 +151,11 @@ export class DiskTier {
       await this.remove(key);
       return null;
     }
+  }
+
+  /** Ends the threads that read. */
+  close(): void {
+    this.#unpackers.close();
   }
 
   /** Deletes a block. */

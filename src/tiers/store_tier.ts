@@ -7,10 +7,11 @@
 
 import { Buffer } from "node:buffer";
 import type { WantedBlock } from "../scheduler/beginning.ts";
-import { packBlockFile, parseBlockFile } from "./block_file.ts";
+import { packBlockFile } from "./block_file.ts";
 import type { BlockFormat, StoredBlock } from "./block_format.ts";
 import { type StoreAddress, StoreConnection } from "./store_connection.ts";
 import type { StoreCounts } from "./store_counts.ts";
+import { UnpackPool } from "./unpack_pool.ts";
 
 /** Larger values are none of ours. */
 const VALUE_SIZE_BYTES_MAX = 2 ** 28;
@@ -30,6 +31,8 @@ export interface StoreTierOptions extends StoreAddress {
   ttlSeconds: number;
   /** Most bytes that this process writes a second; null: as many as there are. */
   writeBytesPerSecond: number | null;
+  /** Most threads that unpack blocks; 0, or left out: this one. */
+  unpackWorkerCount?: number;
 }
 
 /**
@@ -58,6 +61,7 @@ export class StoreTier {
   };
   readonly #options: StoreTierOptions;
   readonly #store: StoreConnection;
+  readonly #unpackers: UnpackPool;
   /** Bytes of what a look-up found and was not read yet. */
   readonly #sizes = new Map<string, number>();
   #allowanceBytes: number;
@@ -66,6 +70,7 @@ export class StoreTier {
   private constructor(options: StoreTierOptions, store: StoreConnection) {
     this.#options = options;
     this.#store = store;
+    this.#unpackers = new UnpackPool(options.format, options.unpackWorkerCount ?? 0);
     this.#allowanceBytes = options.writeBytesPerSecond ?? 0;
   }
 
@@ -101,10 +106,11 @@ export class StoreTier {
   /**
    * Reads blocks in one round trip, or in several if they are large, and lets them stay as long
    * again. What has not come within the time-out is left out, as what is not there or damaged.
+   *
+   * @param found Called with each block as soon as it is unpacked.
    */
-  async read(keys: readonly string[]): Promise<StoredBlock[]> {
+  async read(keys: readonly string[], found: (block: StoredBlock) => void): Promise<void> {
     const endMs = performance.now() + this.#options.timeoutMs;
-    const blocks: StoredBlock[] = [];
     const pending = new Set<Promise<void>>();
     let pendingBytes = 0;
     for (const key of keys) {
@@ -115,13 +121,12 @@ export class StoreTier {
       const reading = this.#readOne(key, endMs).then((block) => {
         pending.delete(reading);
         pendingBytes -= sizeBytes;
-        if (block !== null) blocks.push(block);
+        if (block !== null) found(block);
       });
       pending.add(reading);
       pendingBytes += sizeBytes;
     }
     await Promise.all(pending);
-    return blocks;
   }
 
   async #readOne(key: string, endMs: number): Promise<StoredBlock | null> {
@@ -137,7 +142,7 @@ export class StoreTier {
     if (value === null || isLate) return null;
     const bytes = new Uint8Array(value);
     try {
-      const block = parseBlockFile(this.#options.format, key, bytes);
+      const block = await this.#unpackers.unpack(key, bytes);
       this.#counts.readBlockCount++;
       this.#counts.readBytes += bytes.length;
       return block;
@@ -187,6 +192,7 @@ export class StoreTier {
 
   /** Leaves the store. */
   close(): void {
+    this.#unpackers.close();
     this.#store.close();
   }
 

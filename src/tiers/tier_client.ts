@@ -22,12 +22,18 @@ const STORE_CLOSE_MS_MAX = 300;
 /** What a worker may add to the time-outs of its store. */
 const STORE_MARGIN_MS = 100;
 
+/** Blocks that are being read: those that have come, and who waits for them. */
+interface Fetch {
+  blocks: StoredBlock[];
+  resolve: (blocks: readonly StoredBlock[]) => void;
+}
+
 /** Blocks of one cache on disk or in a store, behind a worker. */
 export class TierClient {
   #worker: Worker;
   #keys = new Set<string>();
   #pending = new Set<string>();
-  #fetches = new Map<number, (blocks: readonly StoredBlock[]) => void>();
+  #fetches = new Map<number, Fetch>();
   #looks = new Map<number, (found: ReadonlySet<string>) => void>();
   #nextRequestId = 1;
   #pausedUntilMs = 0;
@@ -120,17 +126,14 @@ export class TierClient {
     this.#send({ type: "write", block });
   }
 
-  /** Reads blocks; those that are lost or damaged are left out. */
+  /** Reads blocks; those that are lost, damaged or late are left out. */
   fetch(keys: readonly string[]): Promise<readonly StoredBlock[]> {
     if (this.#hasFailed) return Promise.resolve([]);
     const requestId = this.#nextRequestId++;
     const { promise, resolve } = Promise.withResolvers<readonly StoredBlock[]>();
-    this.#fetches.set(requestId, resolve);
+    this.#fetches.set(requestId, { blocks: [], resolve });
     this.#send({ type: "fetch", requestId, keys });
-    this.#limit(() => {
-      this.#fetches.delete(requestId);
-      resolve([]);
-    }, promise);
+    this.#limit(() => this.#endFetch(requestId), promise);
     return promise;
   }
 
@@ -184,14 +187,22 @@ export class TierClient {
         this.#looks.get(message.requestId)?.(new Set(message.found));
         this.#looks.delete(message.requestId);
         return;
+      case "block":
+        this.#fetches.get(message.requestId)?.blocks.push(message.block);
+        return;
       case "fetched":
         this.#forget(message.lost);
-        this.#fetches.get(message.requestId)?.(message.blocks);
-        this.#fetches.delete(message.requestId);
-        return;
+        return this.#endFetch(message.requestId);
       case "closed":
         return this.#closed.resolve();
     }
+  }
+
+  /** Hands over what has come. */
+  #endFetch(requestId: number): void {
+    const fetch = this.#fetches.get(requestId);
+    this.#fetches.delete(requestId);
+    fetch?.resolve(fetch.blocks);
   }
 
   /** Notes keys; those of files of an earlier process are described only now. */
@@ -226,8 +237,7 @@ export class TierClient {
     this.#keys.clear();
     for (const resolve of this.#looks.values()) resolve(new Set());
     this.#looks.clear();
-    for (const resolve of this.#fetches.values()) resolve([]);
-    this.#fetches.clear();
+    for (const requestId of [...this.#fetches.keys()]) this.#endFetch(requestId);
     this.#closed.resolve();
   }
 }

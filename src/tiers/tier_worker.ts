@@ -10,6 +10,7 @@ import type { StoredBlock } from "./block_format.ts";
 import { DiskTier, type DiskTierOptions } from "./disk_tier.ts";
 import { StoreTier, type StoreTierOptions } from "./store_tier.ts";
 import type { StoreCounts } from "./store_counts.ts";
+import { unpackWorkerCount } from "./unpack_pool.ts";
 
 /** How to open either tier. */
 export type TierOptions = DiskTierOptions | StoreTierOptions;
@@ -38,7 +39,8 @@ export type FromTierWorker =
     gone: readonly string[];
     usedBytes: number;
   }
-  | { type: "fetched"; requestId: number; blocks: readonly StoredBlock[]; lost: readonly string[] }
+  | { type: "block"; requestId: number; block: StoredBlock }
+  | { type: "fetched"; requestId: number; lost: readonly string[] }
   | { type: "closed" };
 
 const scope = self as unknown as {
@@ -73,7 +75,7 @@ scope.onmessage = ({ data }) => {
       return void fetchBlocks(data.requestId, data.keys);
     case "close":
       return void writing.then(() => {
-        if (tier instanceof StoreTier) tier.close();
+        tier?.close();
         scope.postMessage({ type: "closed" });
         scope.close();
       });
@@ -82,7 +84,10 @@ scope.onmessage = ({ data }) => {
 
 async function open(options: TierOptions): Promise<void> {
   try {
-    tier = "url" in options ? await StoreTier.open(options) : await DiskTier.open(options);
+    const threads = { unpackWorkerCount: unpackWorkerCount(navigator.hardwareConcurrency) };
+    tier = "url" in options
+      ? await StoreTier.open({ ...threads, ...options })
+      : await DiskTier.open({ ...threads, ...options });
     sendCounts();
     if (tier instanceof StoreTier) setInterval(sendCounts, COUNTS_INTERVAL_MS);
     scope.postMessage({ type: "opened", keys: tier.keys, usedBytes: tier.usedBytes });
@@ -148,17 +153,25 @@ async function look(requestId: number, wanted: readonly WantedBlock[]): Promise<
   scope.postMessage({ type: "looked", requestId, found: [...found], gone, usedBytes });
 }
 
+/** Sends each block as soon as it is read: who asked may wait no longer than for some of them. */
 async function fetchBlocks(requestId: number, keys: readonly string[]): Promise<void> {
-  const blocks = tier instanceof StoreTier ? await tier.read(keys) : await readFiles(keys);
-  const found = new Set(blocks.map(({ key }) => key));
-  const lost = keys.filter((key) => !found.has(key));
-  const transfer = blocks.map(({ words }) => words.buffer);
-  scope.postMessage({ type: "fetched", requestId, blocks, lost }, transfer);
+  const lost = new Set(keys);
+  const found = (block: StoredBlock) => {
+    lost.delete(block.key);
+    scope.postMessage({ type: "block", requestId, block }, [block.words.buffer]);
+  };
+  if (tier instanceof StoreTier) await tier.read(keys, found);
+  else if (tier !== null) await readFiles(tier, keys, found);
+  scope.postMessage({ type: "fetched", requestId, lost: [...lost] });
 }
 
-async function readFiles(keys: readonly string[]): Promise<StoredBlock[]> {
-  if (!(tier instanceof DiskTier)) return [];
-  const disk = tier;
-  const blocks = await Promise.all(keys.map((key) => disk.read(key)));
-  return blocks.filter((block) => block !== null);
+async function readFiles(
+  disk: DiskTier,
+  keys: readonly string[],
+  found: (block: StoredBlock) => void,
+): Promise<void> {
+  await Promise.all(keys.map(async (key) => {
+    const block = await disk.read(key);
+    if (block !== null) found(block);
+  }));
 }

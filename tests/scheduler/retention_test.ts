@@ -13,7 +13,7 @@ import {
 } from "../../src/scheduler/retention.ts";
 import { packBlockFile } from "../../src/tiers/block_file.ts";
 import { DiskTier } from "../../src/tiers/disk_tier.ts";
-import { FORMAT, keyOf, makeBlock } from "../tiers/disk_blocks.ts";
+import { FORMAT, keyOf, makeBlock } from "../support/disk_blocks.ts";
 
 /** Another policy, to see that tiers ask theirs: what was used most often goes first. */
 const mostUsed: RetentionPolicy = <T>(): Retention<T> => {

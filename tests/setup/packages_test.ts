@@ -25,6 +25,7 @@ Deno.test("PACKAGE_NAMES are the packages that the program and its workers impor
     "engine/worker",
     "grammar/worker",
     "tiers/tier_worker",
+    "tiers/unpack_worker",
     "tokenizer/prompt_worker",
   ];
   const modules = ["server/main.ts", ...workers.map((name) => `src/${name}.ts`)];

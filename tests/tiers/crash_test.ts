@@ -4,7 +4,7 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { DiskTier } from "../../src/tiers/disk_tier.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { COLD_FORMAT, makeBlock } from "./disk_blocks.ts";
+import { COLD_FORMAT, makeBlock } from "../support/disk_blocks.ts";
 
 const RESTART_COUNT = 50;
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { packBlockFile, parseBlockFile } from "../../src/tiers/block_file.ts";
 import { DiskTier } from "../../src/tiers/disk_tier.ts";
-import { FORMAT, keyOf, makeBlock } from "./disk_blocks.ts";
+import { FORMAT, keyOf, makeBlock } from "../support/disk_blocks.ts";
 
 /** Runs `body` with a folder of its own and with the tier's messages kept from the terminal. */
 async function withFolder(body: (folder: string, messages: string[]) => Promise<void>) {

@@ -2,7 +2,7 @@
 
 import { packBlockFile } from "../../src/tiers/block_file.ts";
 import { DiskTier } from "../../src/tiers/disk_tier.ts";
-import { COLD_FORMAT, keyOf, makeBlock } from "./disk_blocks.ts";
+import { COLD_FORMAT, keyOf, makeBlock } from "../support/disk_blocks.ts";
 
 const [folder, seed] = Deno.args;
 const tier = await DiskTier.open({ folder, format: COLD_FORMAT, capacityBytes: 200_000 });

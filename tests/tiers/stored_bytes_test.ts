@@ -10,7 +10,7 @@ import { packBlockFile, parseBlockFile } from "../../src/tiers/block_file.ts";
 import type { BlockFormat } from "../../src/tiers/block_format.ts";
 import { packSequence, parseSequence } from "../../src/tiers/sequence_file.ts";
 import { sampleTile } from "../support/codec_samples.ts";
-import { COLD_FORMAT, FORMAT, keyOf, makeBlock } from "./disk_blocks.ts";
+import { COLD_FORMAT, FORMAT, keyOf, makeBlock } from "../support/disk_blocks.ts";
 
 const BALANCED: CodecProfile = {
   name: "balanced",

@@ -8,7 +8,7 @@ import { repackOrder } from "../../src/codec/repack.ts";
 import { invariant } from "../../src/core/errors.ts";
 import type { PaperProfile } from "../../src/codec/paper/settings.ts";
 import type { BlockFormat, StoredBlock } from "../../src/tiers/block_format.ts";
-import { sampleTile } from "../support/codec_samples.ts";
+import { sampleTile } from "./codec_samples.ts";
 
 const profile = packingProfile();
 
