@@ -45,8 +45,7 @@ export async function fittingIds<T>(
     if (!(error instanceof EngineError) || error.code !== "context_length_exceeded") throw error;
     const message = `${error.message}; this model's maximum context length is ` +
       `${contextLength} tokens`;
-    // The worker that reads prompts says the number in words only.
-    const promptTokenCount = Number(/\d+/.exec(error.message) ?? contextLength + 1);
+    const promptTokenCount = error.tokenCount ?? contextLength + 1;
     throw new ContextLengthError(message, param, { promptTokenCount, contextLength });
   }
 }

@@ -7,7 +7,7 @@
 
 import type { ChatMessage, Tokenizer } from "../../src/tokenizer/types.ts";
 import type { ServedModel } from "../state.ts";
-import { ApiError } from "./errors.ts";
+import { ContextLengthError } from "./errors.ts";
 
 /** Shorter texts are always tokenized, so that the error can state their exact number. */
 const LENGTH_MIN = 2 ** 19;
@@ -44,7 +44,7 @@ export function checkChatLength(
  *
  * @param length UTF-16 units, of which each is a byte or more.
  * @param param The field the text came in.
- * @throws {ApiError} 400 `context_length_exceeded`.
+ * @throws {ContextLengthError} 400 `context_length_exceeded`.
  */
 export function checkTextLength(model: ServedModel, length: number, param: string): void {
   if (length < LENGTH_MIN) return;
@@ -53,5 +53,5 @@ export function checkTextLength(model: ServedModel, length: number, param: strin
   if (leastCount <= contextLength) return;
   const message = `Cannot serve a text of ${length} characters, which are at least ${leastCount} ` +
     `tokens: this model's maximum context length is ${contextLength} tokens`;
-  throw new ApiError(400, message, { param, code: "context_length_exceeded" });
+  throw new ContextLengthError(message, param, { promptTokenCount: leastCount, contextLength });
 }

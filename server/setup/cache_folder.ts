@@ -4,7 +4,7 @@
  * @module
  */
 
-import { join } from "node:path";
+import { userCachePath } from "../../src/core/cache_folder.ts";
 import { SetupError } from "./setup_error.ts";
 
 /**
@@ -13,10 +13,8 @@ import { SetupError } from "./setup_error.ts";
  * @throws {SetupError} If neither `XDG_CACHE_HOME` nor `HOME` (Windows: `USERPROFILE`) is set.
  */
 export function cacheFolder(): string {
-  const home = Deno.env.get("HOME") || Deno.env.get("USERPROFILE");
-  const base = Deno.env.get("XDG_CACHE_HOME") || (home && join(home, ".cache"));
-  if (!base) {
+  if (!["XDG_CACHE_HOME", "HOME", "USERPROFILE"].some((name) => Deno.env.get(name))) {
     throw new SetupError("Cannot choose a folder for downloads: HOME is not set");
   }
-  return join(base, "packkv");
+  return userCachePath();
 }

@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  BLOCK_TOKEN_COUNT,
-  ringTileCount,
-  WINDOW_BLOCK_COUNT,
-  WINDOW_TILE_COUNT,
-} from "../../src/core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, WINDOW_BLOCK_COUNT, windowTileCount } from "../../src/core/shapes.ts";
 import type { ModelSizes } from "./catalogue.ts";
 
 /** Bytes of a value in f16, as the profile `exact` keeps it. */
@@ -43,9 +38,7 @@ export function fittingContext(
   let freeBytes = memoryBytes * MEMORY_SHARE_MAX - model.sizeBytes - WORKSPACE_SIZE_BYTES;
   for (const { count, window } of model.layers) {
     // The newest tokens of each layer, and all that one with a window keeps, stay in f16.
-    const tileCount = window === null
-      ? WINDOW_TILE_COUNT
-      : ringTileCount(window, WINDOW_BLOCK_COUNT);
+    const tileCount = windowTileCount(window, WINDOW_BLOCK_COUNT);
     freeBytes -= count * rawBytes * tileCount * BLOCK_TOKEN_COUNT;
     if (window === null) tokenBytes += count * rawBytes / ratio;
   }

@@ -10,10 +10,7 @@ struct Shared {
 }
 
 fn load_shared(group_block: u32, lane: u32) -> Shared {
-  let block = group_block & 7u;
-  let at = group_block / 8u * 40u + lane;
-  let two_blocks = scales[at + 8u + block / 2u * 8u];
-  return Shared(scales[at], two_blocks >> vec4<u32>((block & 1u) * 16u));
+  return shared_of(load_unit(group_block / 8u, lane), group_block, lane);
 }
 
 fn load_scales(group_block: u32, lane: u32) -> Scales {

@@ -6,22 +6,5 @@
 alias Shared = vec4<u32>; // highest bits of a lane's 4 outputs
 
 fn load_shared(group_block: u32, lane: u32) -> Shared {
-  return scales[group_block / 8u * 96u + (4u + (group_block & 7u)) * 8u + lane];
-}
-
-fn load_scales(group_block: u32, lane: u32) -> Scales {
-  return k_scales(load_unit(group_block / 8u, lane), group_block & 7u);
-}
-
-fn load_unit(unit: u32, lane: u32) -> KScales {
-  let at = unit * 96u + lane;
-  return k_unit(scales[at], scales[at + 8u], scales[at + 16u], scales[at + 24u]);
-}
-
-fn shared_of(unit: KScales, group_block: u32, lane: u32) -> Shared {
-  return load_shared(group_block, lane);
-}
-
-fn scales_of(unit: KScales, block: u32) -> Scales {
-  return k_scales(unit, block);
+  return scales[group_block / 8u * UNIT_VECTORS + (4u + (group_block & 7u)) * 8u + lane];
 }

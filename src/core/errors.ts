@@ -38,22 +38,26 @@ export class EngineError extends Error {
   readonly code: EngineErrorCode;
   /** The request field at fault, if one is. */
   readonly param: string | null;
+  /** Of `context_length_exceeded`: what a text takes at least; null where nobody counted. */
+  readonly tokenCount: number | null;
 
   /**
    * Makes an error.
    *
    * @param code What failed.
    * @param message Action, then state: "Cannot X: Y".
-   * @param options `param` names the request field at fault; `cause` is the error behind this one.
+   * @param options `param` names the request field at fault; `tokenCount` is what a text takes
+   * at least; `cause` is the error behind this one.
    */
   constructor(
     code: EngineErrorCode,
     message: string,
-    options: { param?: string; cause?: unknown } = {},
+    options: { param?: string; tokenCount?: number; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.param = options.param ?? null;
+    this.tokenCount = options.tokenCount ?? null;
   }
 }
 

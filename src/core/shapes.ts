@@ -109,11 +109,12 @@ export function blocksInReach(reach: number): number {
 }
 
 /**
- * Raw tiles of a sequence where layers see `reach` tokens and nothing is sealed: not fewer than
- * where blocks are sealed behind `windowBlockCount` raw ones.
+ * Raw tiles of a sequence, of layers that see `reach` tokens and seal nothing; null: that see all
+ * and seal blocks behind `windowBlockCount` raw ones. The first have no fewer than the others.
  */
-export function ringTileCount(reach: number, windowBlockCount: number): number {
-  return Math.max(windowBlockCount, blocksInReach(reach)) + SPARE_TILE_COUNT;
+export function windowTileCount(reach: number | null, windowBlockCount: number): number {
+  const beforeCount = reach === null ? 0 : blocksInReach(reach);
+  return Math.max(windowBlockCount, beforeCount) + SPARE_TILE_COUNT;
 }
 
 /** `ceil(a / b)` for non-negative integers. */

@@ -41,13 +41,20 @@ const FINISH_SHARE = 2 / 3;
  * @throws {RangeError} If an option is out of its range.
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  loadOptions(options); // before anything is read
-  return await createEngineOf(await readGguf(options.modelPath), options);
+  const asked = loadOptions(options); // before anything is read
+  return await startEngine(await readGguf(options.modelPath), options, asked);
 }
 
 /** As {@link createEngine}, of a file whose header has been read. */
 export async function createEngineOf(file: GgufFile, options: FileOptions): Promise<Engine> {
-  const asked = loadOptions(options);
+  return await startEngine(file, options, loadOptions(options));
+}
+
+async function startEngine(
+  file: GgufFile,
+  options: FileOptions,
+  asked: ReturnType<typeof loadOptions>,
+): Promise<Engine> {
   const { metadata, ...header } = file;
   const vocabulary = readVocabulary(metadata);
   const load: LoadOptions = {

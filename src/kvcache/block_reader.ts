@@ -5,7 +5,7 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import type { Gpu } from "../gpu/gpu.ts";
+import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import { createSegments } from "../kernels/block_unpack/paper.ts";
 import {
@@ -14,7 +14,6 @@ import {
   type SplitShape,
 } from "../kernels/text/attention.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { BufferSlice } from "../gpu/gpu.ts";
 import type { KvCache } from "./kv_cache.ts";
 import type { SliceScorer } from "./slice_scorer.ts";
 

@@ -13,9 +13,9 @@ import {
   divCeil,
   type LayerHeads,
   type ModelShape,
-  ringTileCount,
   SPARE_TILE_COUNT,
   WINDOW_BLOCK_COUNT,
+  windowTileCount,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
 import { ENTRY_WORDS } from "../core/row.ts";
@@ -241,9 +241,7 @@ function storesOf(
       storeOf.push(kinds.length);
       const isSealed = keeps === "sealed";
       const reach = isSealed ? null : keeps.reach;
-      const tileCount = reach === null
-        ? windowBlockCount + SPARE_TILE_COUNT
-        : ringTileCount(reach, windowBlockCount);
+      const tileCount = windowTileCount(reach, windowBlockCount);
       const tileWords = rawTileWords(layerHeads[layer]);
       kinds.push({ layer, isSealed, reach, tileCount, tileWords, isSummarised: false });
     }

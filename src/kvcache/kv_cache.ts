@@ -7,12 +7,7 @@
 
 import { invariant } from "../core/errors.ts";
 import { ENTRY_WORDS, entryWords } from "../core/row.ts";
-import {
-  BLOCK_TOKEN_COUNT,
-  SPARE_TILE_COUNT,
-  windowTile,
-  WORD_SIZE_BYTES,
-} from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, windowTile, windowTileCount, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
 import {
@@ -75,7 +70,7 @@ export class KvCache {
 
   /** Raw tiles of each slot in the windows of {@link sealed} stores. */
   get windowTileCount(): number {
-    return this.shape.windowBlockCount + SPARE_TILE_COUNT;
+    return windowTileCount(null, this.shape.windowBlockCount);
   }
 
   /** Index of the store that a layer reads. */

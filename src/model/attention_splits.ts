@@ -7,8 +7,8 @@
 import {
   BLOCK_TOKEN_COUNT,
   divCeil,
-  SPARE_TILE_COUNT,
   WINDOW_TILE_COUNT,
+  windowTileCount,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
 import { type Row, rowInReach } from "../core/row.ts";
@@ -147,7 +147,7 @@ export function partialsSizeBytesMax(
   const { splitCountMax } = splitShape(cacheShape.blockCountMax, {
     ...{ shape, rowCount, bindingSizeMax },
     blocksPerSplitMin: Math.min(...SPLIT_VARIANTS.map(({ blockCount }) => blockCount)),
-    windowTileCount: cacheShape.windowBlockCount + SPARE_TILE_COUNT,
+    windowTileCount: windowTileCount(null, cacheShape.windowBlockCount),
     tileCountMax: Math.max(...cacheShape.stores.map(({ tileCount }) => tileCount)),
   });
   return splitCountMax * partialBytes(shape, rowCount);
@@ -183,7 +183,7 @@ export function cacheSplits(
     blocksPerSplitMin: blockCount,
     rowCount: group.rowCountMax,
     bindingSizeMax: gpu.facts.bindingSizeMax,
-    windowTileCount: windowBlockCount + SPARE_TILE_COUNT,
+    windowTileCount: windowTileCount(null, windowBlockCount),
     tileCountMax: Math.max(...stores.map(({ tileCount }) => tileCount)),
   });
 }

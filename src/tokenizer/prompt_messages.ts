@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EngineErrorCode } from "../core/errors.ts";
+import type { EngineError, EngineErrorCode } from "../core/errors.ts";
 import type { ChatMessage, RenderOptions, TokenizeOptions } from "./types.ts";
 
 /** What a worker is asked. */
@@ -18,10 +18,15 @@ export type ToPromptWorker =
   | { type: "close" }
   | { type: "task"; taskId: number; task: PromptTask };
 
+/** Why a prompt was not read: an {@link EngineError}, or something else if `code` is null. */
+export type PromptFailure =
+  & Pick<EngineError, "message" | "param" | "tokenCount">
+  & { code: EngineErrorCode | null };
+
 /** A task's result; `text` is the rendered conversation, or empty. */
 export type FromPromptWorker =
   & { taskId: number }
   & (
     | { ids: Uint32Array; text: string; messageEnds: readonly number[] }
-    | { failure: { code: EngineErrorCode | null; message: string; param: string | null } }
+    | { failure: PromptFailure }
   );

@@ -137,8 +137,12 @@ export class WorkerPromptReader implements PromptReader {
       const { ids, text, messageEnds } = answer;
       return waiter?.resolve({ ids: Array.from(ids), text, messageEnds });
     }
-    const { code, message, param } = answer.failure;
+    const { code, message, param, tokenCount } = answer.failure;
     if (code === null) return waiter?.reject(new Error(message));
-    waiter?.reject(new EngineError(code, message, param === null ? {} : { param }));
+    const options = {
+      ...(param === null ? {} : { param }),
+      ...(tokenCount === null ? {} : { tokenCount }),
+    };
+    waiter?.reject(new EngineError(code, message, options));
   }
 }

@@ -41,9 +41,11 @@ async function run(taskId: number, task: PromptTask): Promise<void> {
     const packed = Uint32Array.from(ids);
     scope.postMessage({ taskId, ids: packed, text, messageEnds }, [packed.buffer]);
   } catch (error) {
-    const { code, param } = error instanceof EngineError ? error : { code: null, param: null };
+    const { code, param, tokenCount } = error instanceof EngineError
+      ? error
+      : { code: null, param: null, tokenCount: null };
     const message = error instanceof Error ? error.message : String(error);
-    scope.postMessage({ taskId, failure: { code, message, param } });
+    scope.postMessage({ taskId, failure: { code, message, param, tokenCount } });
   }
 }
 

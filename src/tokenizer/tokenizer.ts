@@ -133,6 +133,7 @@ class GgufTokenizer implements Tokenizer {
       "context_length_exceeded",
       `Cannot tokenize a text that takes at least ${leastCount} tokens: there is room for ` +
         `${tokenCountMax}`,
+      { tokenCount: leastCount },
     );
   }
 

@@ -228,6 +228,12 @@ const REFUSED: [fields: Record<string, unknown>, status: number, type: string, s
     "invalid_request_error",
     "prompt is too long: 7017 tokens > 6000 maximum",
   ],
+  [ // so long that it is refused before it is read
+    { messages: [{ role: "user", content: "x".repeat(1_000_000) }] },
+    400,
+    "invalid_request_error",
+    " tokens > 6000 maximum",
+  ],
 ];
 
 for (const [fields, status, type, says] of REFUSED) {

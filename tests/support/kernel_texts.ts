@@ -45,7 +45,7 @@ import { SampleKernel } from "../../src/kernels/sample/row.ts";
 import { TokenLogprobsKernel } from "../../src/kernels/token_logprobs/row.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../../src/kernels/weight_formats.ts";
 import type { DeviceWeights } from "../../src/kernels/weight_layout.ts";
-import { ringTileCount } from "../../src/core/shapes.ts";
+import { windowTileCount } from "../../src/core/shapes.ts";
 import { splitShape } from "../../src/model/attention_splits.ts";
 
 /** Shape of a model, as far as kernels depend on it. */
@@ -134,7 +134,7 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   }
   await BlockAttentionKernel.create(gpu, { shape, listCountMax });
   await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
-  const ring = { tileCount: ringTileCount(512, 2), reach: 512 };
+  const ring = { tileCount: windowTileCount(512, 2), reach: 512 };
   const inRing = { ...common, source: "window", ring } as const;
   await AttentionPrefillKernel.create(gpu, inRing);
   await AttentionDecodeRawKernel.create(gpu, inRing);

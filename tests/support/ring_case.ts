@@ -4,9 +4,9 @@ import { rawTileWords } from "../../src/codec/record.ts";
 import { rowInReach, rowWords } from "../../src/core/row.ts";
 import {
   BLOCK_TOKEN_COUNT,
-  ringTileCount,
   WINDOW_BLOCK_COUNT,
   windowTile,
+  windowTileCount,
 } from "../../src/core/shapes.ts";
 import type { RingShape } from "../../src/kernels/text/raw_tiles.ts";
 import { type CaseShape, rowOf, seededTile } from "./attention_case.ts";
@@ -30,7 +30,7 @@ export function makeRingCase(
   options: { reach: number; lengths: readonly number[]; rowCount?: number; softCap?: number },
 ): RingCase {
   const { reach, lengths, rowCount, softCap = null } = options;
-  const tileCount = ringTileCount(reach, WINDOW_BLOCK_COUNT);
+  const tileCount = windowTileCount(reach, WINDOW_BLOCK_COUNT);
   const { kvHeadCount, groupSize, headSize } = heads;
   const shape = {
     kvHeadCount,

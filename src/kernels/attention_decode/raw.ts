@@ -13,7 +13,7 @@ export interface AttentionDecodeRawOptions {
   splits: SplitShape;
   /** `window`: tiles of the ring, one split each. `arena`: sealed raw tiles, profile `exact`. */
   source: "window" | "arena";
-  /** Of source `window`: what a row sees of it; all of a ring of 4 tiles if left out. */
+  /** Of source `window`: what a row sees of it; all of a ring of 3 tiles if left out. */
   ring?: RingShape;
 }
 

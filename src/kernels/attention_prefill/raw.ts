@@ -16,7 +16,7 @@ export interface AttentionPrefillOptions {
   splits: SplitShape;
   /** `window`: causal, a split per tile. `arena`: raw sealed tiles. `scratch`: unpacked ones. */
   source: TileSource;
-  /** Of source `window`: what a row sees of it; all of a ring of 4 tiles if left out. */
+  /** Of source `window`: what a row sees of it; all of a ring of 3 tiles if left out. */
   ring?: RingShape;
 }
 

@@ -18,7 +18,7 @@ export interface BlockAttentionBuffers {
   directory: GPUBuffer | BufferSlice;
   /** The arena, with raw tiles. */
   tiles: GPUBuffer | BufferSlice;
-  /** The store's window of 4 tiles a slot. */
+  /** The store's window of `tileCount` tiles a slot. */
   window: GPUBuffer | BufferSlice;
   /** f32 `[rows][kvHeadCount][listCountMax]`. */
   scores: GPUBuffer | BufferSlice;

@@ -43,7 +43,7 @@ export interface RawTilesOptions {
   source: TileSource;
   /** Index of the source's first binding: segment, then read lists; the window has none. */
   sourceBinding: number;
-  /** Of source `window`: what a row sees of it; all of a ring of 4 tiles if left out. */
+  /** Of source `window`: what a row sees of it; all of a ring of 3 tiles if left out. */
   ring?: RingShape;
 }
 

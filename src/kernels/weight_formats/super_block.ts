@@ -1,4 +1,6 @@
-import { GROUP_ROW_COUNT, putSideWord, type UnitTarget } from "./spec.ts";
+import kScales from "../../../shaders/lib/weight_k_scales.wgsl" with { type: "text" };
+import { constantLines } from "../../gpu/wgsl_template.ts";
+import { GROUP_ROW_COUNT, joinTexts, putSideWord, type UnitTarget } from "./spec.ts";
 
 /** Blocks of 32 columns in a unit of 256. */
 export const SUB_BLOCK_COUNT = 8;
@@ -104,4 +106,9 @@ export function writeHighBits(
     for (let i = 0; i < 8; i++) word |= ((high[i] >>> sub) & 0x01010101) << i;
     putSideWord(target, index + sub, word ^ turned);
   }
+}
+
+/** WGSL: what {@link writeScales} wrote, of side data of so many words for 32 rows. */
+export function kScalesText(sideWordCount: number): string {
+  return joinTexts(constantLines({ UNIT_VECTORS: sideWordCount / 4 }), kScales);
 }
