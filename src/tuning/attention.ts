@@ -62,8 +62,11 @@ export function attentionContests(
   let stage: Stage | null = null;
   const { facts } = gpu;
   const { model: { plan }, codec } = tuned;
+  const shapes = attentionShapes(plan);
+  const ofShapes = [...new Set(shapes.map((each) => JSON.stringify(each)))].join(" ");
   const contest = <S>(key: string, variants: readonly Variant<S>[], shape: S): Contest => ({
     key,
+    keptAs: `${key} ${ofShapes}`,
     names: supportedVariants(variants, { facts, shape }).map(({ name }) => name),
     async prepare(name) {
       stage ??= await Stage.create(gpu, tuned);
@@ -72,7 +75,7 @@ export function attentionContests(
   });
   const ofLanes = (key: string, variants: readonly LanesVariant[]) =>
     contest(key, variants, undefined);
-  const shape = widest(attentionShapes(plan));
+  const shape = widest(shapes);
   return {
     contests: [
       contest(splitsKey(shape), SPLIT_VARIANTS, shape),

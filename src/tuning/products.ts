@@ -37,8 +37,9 @@ interface Product {
   time: Timer;
   weights: readonly DeviceWeights[];
   wanted: ProductWeights["wanted"];
-  inputs: Float32Array<ArrayBuffer>;
-  /** f32 `[rows, columnCount]` and `[rows, rowCount]`, made when they are first needed. */
+  /** The values of `x`. This and the buffers are made when they are first needed. */
+  inputs: () => Float32Array<ArrayBuffer>;
+  /** f32 `[rows, columnCount]` and `[rows, rowCount]`. */
   x: () => GPUBuffer;
   y: () => GPUBuffer;
 }
@@ -53,17 +54,16 @@ export function productContests(
   const contests = products.flatMap(({ weights, wanted, isOfSlices }) => {
     const [{ rowCount, columnCount }] = weights;
     const most = isOfSlices ? SLICE_TOKEN_COUNT : COMPANY_COUNT;
-    const random = seededRandom(11);
-    const inputs = Float32Array.from({ length: most * columnCount }, () => 2 * random() - 1);
-    const kept = (make: () => GPUBuffer) => {
-      let buffer: GPUBuffer | null = null;
-      return () => {
-        if (buffer === null) buffers.push(buffer = make());
-        return buffer;
-      };
+    const inputs = once(() => {
+      const random = seededRandom(11);
+      return Float32Array.from({ length: most * columnCount }, () => 2 * random() - 1);
+    });
+    const own = (buffer: GPUBuffer) => {
+      buffers.push(buffer);
+      return buffer;
     };
-    const x = kept(() => gpu.createBufferWith("tuning x", inputs));
-    const y = kept(() => gpu.createBuffer("tuning y", most * rowCount * WORD_SIZE_BYTES));
+    const x = once(() => own(gpu.createBufferWith("tuning x", inputs())));
+    const y = once(() => own(gpu.createBuffer("tuning y", most * rowCount * WORD_SIZE_BYTES)));
     const product = { gpu, time, weights, wanted, inputs, x, y };
     return isOfSlices ? [ofRows(product), ofSlices(product)] : [ofRows(product)];
   });
@@ -75,10 +75,18 @@ export function productContests(
   };
 }
 
+/** What `make` gives, made once. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | null = null;
+  return () => (made ??= { value: make() }).value;
+}
+
 function ofRows(product: Product): Contest {
   const { gpu, weights: [shape] } = product;
+  const key = matmulKey("matmul", shape);
   return {
-    key: matmulKey("matmul", shape),
+    key,
+    keptAs: key,
     names: supportedVariants(MATMUL_VARIANTS, { facts: gpu.facts, shape }).map(({ name }) => name),
     async prepare(way) {
       const kernel = await MatmulKernel.create(gpu, {
@@ -86,8 +94,8 @@ function ofRows(product: Product): Contest {
         output: { kind: "store" },
         way,
       });
-      const key = `${matmulKey("matmul", shape)} / ${way}`;
-      return entrant(product, kernel, { key, rowCount: 1, otherRowCount: COMPANY_COUNT });
+      const rowCounts = { rowCount: 1, otherRowCount: COMPANY_COUNT };
+      return entrant(product, kernel, { key: `${key} / ${way}`, ...rowCounts });
     },
   };
 }
@@ -98,6 +106,7 @@ function ofSlices(product: Product): Contest {
   const key = matmulKey("matmul of slices", shape);
   return {
     key,
+    keptAs: key,
     names: supportedVariants(MATMUL_SLICE_VARIANTS, choice)
       .map(({ name }) => name)
       .filter((name, index, all) => all.indexOf(name) === index),
@@ -156,7 +165,7 @@ function wrongness({ wanted, inputs }: Product, row: Float32Array): string | nul
   let [difference, size] = [0, 0];
   for (const { output, values } of wanted()) {
     const columnCount = values.length;
-    const x = inputs.subarray(0, columnCount);
+    const x = inputs().subarray(0, columnCount);
     const [expected] = matmulReference(values, x, { columnCount });
     difference += (row[output] - expected) ** 2;
     size += expected ** 2;

@@ -24,6 +24,8 @@ export interface Entrant {
 export interface Contest {
   /** What the choice is kept by: the key of `chooseVariant`. */
   key: string;
+  /** What it is kept by for other models: that it was right and fast is known of these shapes. */
+  keptAs: string;
   /** All that the device supports; the first runs if nothing is measured. */
   names: readonly string[];
   /** @throws {EngineError} If the device cannot compile it after all. */
@@ -33,6 +35,7 @@ export interface Contest {
 /** What a contest gave. */
 export interface Placing {
   key: string;
+  keptAs: string;
   /** The winner. */
   name: string;
   /** How many times as fast as the first of the table; 1 for that one. */
@@ -51,7 +54,7 @@ export interface Placing {
  * @returns Null if it was too late to time all of them.
  */
 export async function race(contest: Contest, isLate: () => boolean): Promise<Placing | null> {
-  const { key, names: [first, ...others] } = contest;
+  const { key, keptAs, names: [first, ...others] } = contest;
   const entrants = new Map<string, Entrant>();
   const times: Record<string, number> = {};
   const refused: Record<string, string> = {};
@@ -61,7 +64,7 @@ export async function race(contest: Contest, isLate: () => boolean): Promise<Pla
       const entrant = await prepared(contest, name);
       if (typeof entrant === "string") {
         if (name === first) {
-          return { key, name: first, gain: 1, times, refused: { [first]: entrant } };
+          return { key, keptAs, name: first, gain: 1, times, refused: { [first]: entrant } };
         }
         refused[name] = entrant;
         continue;
@@ -78,10 +81,12 @@ export async function race(contest: Contest, isLate: () => boolean): Promise<Pla
       }
       if (!isFaster(name)) continue;
       const fault = await entrants.get(name)!.fault();
-      if (fault === null) return { key, name, gain: times[first] / times[name], times, refused };
+      if (fault === null) {
+        return { key, keptAs, name, gain: times[first] / times[name], times, refused };
+      }
       refused[name] = fault;
     }
-    return { key, name: first, gain: 1, times, refused };
+    return { key, keptAs, name: first, gain: 1, times, refused };
   } finally {
     for (const entrant of entrants.values()) entrant.destroy();
   }

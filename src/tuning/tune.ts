@@ -69,7 +69,7 @@ export async function tune(gpu: Gpu, options: TuneOptions): Promise<Tuning> {
   const measuredCount = placings.filter(({ key }) => !wasKept.has(key)).length;
   if (measuredCount > 0) {
     const all: Record<string, KeptChoices[string]> = { ...kept };
-    for (const { key, name, gain } of placings) all[key] = { name, gain };
+    for (const { keptAs, name, gain } of placings) all[keptAs] = { name, gain };
     await writeChoices(path, all).catch((error: Error) => notes.push(error.message));
   }
   const choices = placings.filter(({ gain }) => gain > 1)
@@ -112,20 +112,21 @@ async function measure(
   const wasKept = new Set<string>();
   let [isComplete, hasRoom] = [true, true];
   const chosen: Record<string, string> = {};
-  const isKept = ({ key, names }: Contest) => names.includes(kept[key]?.name);
+  const isKept = ({ keptAs, names }: Contest) =>
+    names.length < 2 || names.includes(kept[keptAs]?.name);
   const run = async (contests: readonly Contest[]) => {
     for (const [index, contest] of contests.entries()) {
-      const { key, names } = contest;
+      const { key, keptAs, names } = contest;
       if (names.length < 2) continue;
       onProgress(`tuning kernels: ${key}`, index / contests.length);
       const isKnown = isKept(contest);
       if (isKnown) wasKept.add(key);
       const placing = isKnown
-        ? { key, ...kept[key], times: {}, refused: {} }
+        ? { key, keptAs, ...kept[keptAs], times: {}, refused: {} }
         : await race(contest, isLate);
       if (placing === null) {
         isComplete = false;
-        return;
+        continue; // what is kept of the others still counts
       }
       placings.push(placing);
       if (placing.name !== names[0]) chosen[key] = placing.name;
@@ -139,11 +140,11 @@ async function measure(
   } finally {
     products.destroy();
   }
-  if (!isComplete) return { placings, isComplete, hasRoom, wasKept };
   const staged = { ...attention(), model };
   const ofAttention = attentionContests(gpu, staged, time);
   const sizes = [...cacheBufferBytes(staged.cacheShape), WORK_BYTES];
-  hasRoom = ofAttention.contests.every(isKept) || await gpu.hasRoomFor(sizes);
+  // Nothing is raced, nor is there a need of room, where all is kept or it is too late.
+  hasRoom = isLate() || ofAttention.contests.every(isKept) || await gpu.hasRoomFor(sizes);
   try {
     if (hasRoom) await run(ofAttention.contests);
   } finally {

@@ -15,6 +15,7 @@ function contest(ways: Readonly<Record<string, Way>>): Contest & { ended: string
   const ended: string[] = [];
   return {
     key: "test",
+    keptAs: "test",
     names: Object.keys(ways),
     ended,
     prepare(name) {
