@@ -47,9 +47,16 @@ export function readMethods(flags: Flags): MethodsRequest | null {
     if (flags.has("follow")) throw new UsageError("Cannot use --follow without --methods");
     return null;
   }
-  const wrong = ["contexts", "from", "every", "copying", "read", "state"].find((name) =>
-    flags.has(name)
-  );
+  const wrong = [
+    "contexts",
+    "from",
+    "every",
+    "copying",
+    "read",
+    "state",
+    "window",
+    "kept-attention",
+  ].find((name) => flags.has(name));
   if (wrong) throw new UsageError(`Cannot use --${wrong} with --methods`);
   const count = { min: 1, max: 4096, isInteger: true };
   try {
@@ -86,7 +93,7 @@ export async function runMethods(
   const methods = await resolveMethods(model, request.methods);
   const prompts = promptsOf(text, { ...request, tokenCount: run.tokenCount });
   const plan = { textName: text.name, prompts, profiles, methods };
-  const reports = await compareMethods(model, plan, { onProgress });
+  const reports = await compareMethods(model, plan, onProgress);
   return { reports, table: formatMethods(reports) };
 }
 

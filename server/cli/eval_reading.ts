@@ -65,7 +65,9 @@ const DENSE_LAYER_COUNT = 2;
 export function readBudgets(flags: Flags): readonly number[] | null {
   const list = flags.text("kept-attention");
   if (list === null) return null;
-  for (const name of ["contexts", "from", "every", "state", "copying", "retrieval", "read"]) {
+  for (
+    const name of ["contexts", "from", "every", "state", "copying", "retrieval", "read", "window"]
+  ) {
     if (flags.has(name)) throw new UsageError(`Cannot use --${name} with --kept-attention`);
   }
   return list.split(",").map((item) => {

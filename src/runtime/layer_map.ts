@@ -36,7 +36,7 @@ export interface LayerMap {
   layers: readonly MappedLayer[];
 }
 
-/** Method and first of its layers that share, in words. */
+/** The method, as texts name it. */
 export const KVSHARER = "kvsharer";
 
 /** What `--share` asks for. */

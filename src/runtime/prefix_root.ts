@@ -14,7 +14,8 @@ export const STORE_VERSION = 2;
  * found, and which kernels tuning chose: sums may be ordered differently, and a
  * text must not depend on what is in the cache.
  *
- * @param content Codec and policy.
+ * @param content Codec, policy, layers that share and length of the window, where they are not
+ * the usual ones.
  */
 export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: string): string {
   const { name, driver, isFallback, subgroupLanes, hasTeams } = facts;

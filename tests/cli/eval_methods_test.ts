@@ -18,6 +18,8 @@ const REFUSED: [string, string][] = [
   ["--methods all --from 5", "--from with --methods"],
   ["--methods all --copying", "--copying with --methods"],
   ["--methods all --state a", "--state with --methods"],
+  ["--methods all --window 0", "--window with --methods"],
+  ["--methods all --kept-attention 64", "--kept-attention with --methods"],
   ["--methods snapkv", "no method is called snapkv"],
   ["--methods all --follow 1", "--follow 1"],
 ];

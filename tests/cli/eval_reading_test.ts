@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { evalCommand } from "../../server/cli/eval.ts";
-import { readReadMethods } from "../../server/cli/eval_reading.ts";
+import { readBudgets, readReadMethods } from "../../server/cli/eval_reading.ts";
 import { parseFlags } from "../../server/cli/flags.ts";
 import { UsageError } from "../../server/cli/usage_error.ts";
 
@@ -31,3 +31,16 @@ for (const [line, message] of REFUSED) {
     assertThrows(() => read(line), UsageError, message);
   });
 }
+
+Deno.test("readBudgets() takes numbers of tokens, and names a flag that would have no effect", () => {
+  const budgets = (line: string) => readBudgets(parseFlags(line.split(" "), evalCommand.flags));
+  assertEquals([budgets("--text a.txt"), budgets("--kept-attention 64,512")], [null, [64, 512]]);
+  for (const flag of ["--window 0", "--retrieval", "--read quest:blocks=8"]) {
+    const [name] = flag.split(" ");
+    assertThrows(
+      () => budgets(`--kept-attention 64 ${flag}`),
+      UsageError,
+      `${name} with --kept-attention`,
+    );
+  }
+});

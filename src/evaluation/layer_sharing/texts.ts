@@ -33,7 +33,10 @@ export function sharingTexts(
   const bosCount = withBos(tokenizer, []).length;
   const length = PIECE_TOKEN_COUNT - bosCount;
   const count = Math.min(PIECE_COUNT, Math.floor(ids.length / length));
-  if (count === 0) throw new RangeError(`Cannot use a text of ${ids.length} tokens: wanted 64`);
+  if (bosCount + ids.length < RUN_TOKEN_COUNT) {
+    const least = RUN_TOKEN_COUNT - bosCount;
+    throw new RangeError(`Cannot use a text of ${ids.length} tokens: wanted ${least}`);
+  }
   const pieces = Array.from(
     { length: count },
     (_, index) => withBos(tokenizer, ids.slice(index * length, (index + 1) * length)),

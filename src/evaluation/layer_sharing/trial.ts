@@ -26,7 +26,7 @@ export interface SharingEffect {
 }
 
 /** What is wanted of a trial: the rest is not run. */
-export type WantedEffect = "cosine" | "kl" | "both";
+export type WantedEffect = "cosine" | "kl";
 
 /** Tries pairs on a model. */
 export class SharingTrial {
@@ -72,20 +72,20 @@ export class SharingTrial {
   /** What `pairs` do; `wanted` says which of both is run, the other is NaN. */
   async effect(
     pairs: readonly SharedLayer[],
-    wanted: WantedEffect = "both",
+    wanted: WantedEffect,
   ): Promise<SharingEffect> {
     const { pieces, runIds } = this.#texts;
     return await withSharedLayers(this.#model, pairs, async (shared) => {
       let [cosine, kl] = [NaN, NaN];
       await withTextRuns(shared, this.#texts.runIds.length, async (run) => {
-        if (wanted !== "kl") {
+        if (wanted === "cosine") {
           const cosines: number[] = [];
           for (const [index, piece] of pieces.entries()) {
             cosines.push(cosineOf(this.#states[index], await run.states(piece)));
           }
           cosine = cosines.reduce((sum, own) => sum + own, 0) / cosines.length;
         }
-        if (wanted !== "cosine") {
+        if (wanted === "kl") {
           const divergence = new Divergence();
           await run.logits(runIds, FROM, (position, logits) => {
             divergence.add(this.#rows[position - FROM], logits, runIds[position + 1]);

@@ -76,10 +76,7 @@ export interface MethodReport {
 export async function compareMethods(
   model: LoadedModel,
   plan: MethodPlan,
-  { onProgress, onReport = () => {} }: {
-    onProgress: OnProgress;
-    onReport?: (report: MethodReport) => void;
-  },
+  onProgress: OnProgress,
 ): Promise<MethodReport[]> {
   const exact = await exactRows(model, plan, onProgress);
   const reports: MethodReport[] = [];
@@ -91,7 +88,6 @@ export async function compareMethods(
         onProgress(`${name}: ${message}`, (1 + reports.length) / (1 + runCount));
       });
       reports.push(report);
-      onReport(report);
     });
   }
   return reports;

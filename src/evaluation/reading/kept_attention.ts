@@ -6,7 +6,12 @@
  */
 
 import type { SliceSample } from "../../calibration/samples.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_BLOCK_COUNT } from "../../core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  haveSameKeys,
+  sealedBlockCount,
+  WINDOW_BLOCK_COUNT,
+} from "../../core/shapes.ts";
 import { sampleText } from "../../runtime/calibration_run.ts";
 import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
 import { type ChoiceInput, CHOICES, chosenTokens } from "./choices.ts";
@@ -18,7 +23,7 @@ export interface KeptAttentionPlan {
   ids: readonly number[];
   /** Sealed tokens that a KV head reads, the first block among them; the window is read besides. */
   budgets: readonly number[];
-  /** First layers that are left out. */
+  /** First layers that are left out; so are those that see a window. */
   denseLayerCount: number;
 }
 
@@ -36,13 +41,31 @@ export interface KeptAttentionReport {
 /** Last tokens of the text whose queries choose. */
 const QUERY_COUNT = 16;
 
-/** Keys of a layer so far. */
-interface LayerKeys {
-  /** `[tokens][kvHeadCount * headSize]`. */
-  keys: Float32Array[];
+/**
+ * Which layers are measured: those that choose and see all tokens.
+ *
+ * @throws {RangeError} If there is none, or their scores are made in a way that is not known here.
+ */
+function measuredLayers({ plan, shape }: LoadedModel, denseLayerCount: number): boolean[] {
+  const isMeasured = plan.layers.map(({ attention: { window, headShape } }, layer) =>
+    layer >= denseLayerCount && window === null && haveSameKeys(headShape, shape)
+  );
+  if (!isMeasured.includes(true)) throw new RangeError("Cannot measure: no layer chooses");
+  for (const [layer, { attention }] of plan.layers.entries()) {
+    const odd = ODD_SCORES.find((part) => isMeasured[layer] && attention[part] !== null);
+    if (odd) throw new RangeError(`Cannot measure layer ${layer}: its attention has ${odd}`);
+  }
+  return isMeasured;
 }
 
-/** Runs the text and measures every choice. */
+/** Parts of a layer's attention without which its scores are products of query and key. */
+const ODD_SCORES = ["softCap", "sinks", "temperature"] as const;
+
+/**
+ * Runs the text and measures every choice.
+ *
+ * @throws {RangeError} If the model's scores are more than products of queries and keys.
+ */
 export async function evaluateKeptAttention(
   model: LoadedModel,
   plan: KeptAttentionPlan,
@@ -50,20 +73,23 @@ export async function evaluateKeptAttention(
 ): Promise<KeptAttentionReport[]> {
   const { shape } = model;
   const { ids, budgets, denseLayerCount, name } = plan;
-  const layers = Array.from({ length: shape.layerCount }, (): LayerKeys => ({ keys: [] }));
+  const isMeasured = measuredLayers(model, denseLayerCount);
+  /** By layer: `[tokens][kvHeadCount * headSize]`. */
+  const keysOf = Array.from({ length: shape.layerCount }, (): Float32Array[] => []);
   /** `[choice][budget][layer]`: sums over heads and queries. */
   const sums = CHOICES.map(() => budgets.map(() => new Float64Array(shape.layerCount)));
   let count = 0;
   await sampleText(model, ids, {
     onSample(layer, sample) {
-      if (layer < denseLayerCount) return;
+      if (!isMeasured[layer]) return;
       const width = shape.kvHeadCount * shape.headSize;
       for (let row = 0; row < sample.rowCount; row++) {
-        layers[layer].keys.push(sample.keys.slice(row * width, (row + 1) * width));
+        keysOf[layer].push(sample.keys.slice(row * width, (row + 1) * width));
       }
       if (sample.position + sample.rowCount < ids.length) return;
-      const own = keptOf(shape, layers[layer].keys, { sample, budgets });
-      if (layer === denseLayerCount) count = own.count;
+      const { scale } = model.plan.layers[layer].attention;
+      const own = keptOf(shape, keysOf[layer], { sample, budgets, scale });
+      count = own.count;
       own.kept.forEach((byBudget, choice) =>
         byBudget.forEach((sum, budget) => sums[choice][budget][layer] += sum)
       );
@@ -71,7 +97,6 @@ export async function evaluateKeptAttention(
     },
     onProgress: (share) => onProgress(`${name}: reading`, share),
   });
-  const layerCount = shape.layerCount - denseLayerCount;
   return CHOICES.map(({ name: choice }, index) => ({
     kind: "kept attention",
     text: name,
@@ -79,8 +104,9 @@ export async function evaluateKeptAttention(
     tokens: ids.length,
     choice,
     kept: budgets.map((tokens, budget) => {
-      const byLayer = [...sums[index][budget].subarray(denseLayerCount)].map((sum) => sum / count);
-      const mean = byLayer.reduce((sum, own) => sum + own, 0) / layerCount;
+      const byLayer = [...sums[index][budget]].filter((_, layer) => isMeasured[layer])
+        .map((sum) => sum / count);
+      const mean = byLayer.reduce((sum, own) => sum + own, 0) / byLayer.length;
       return { tokens, mean, worst_layer: Math.min(...byLayer) };
     }),
   }));
@@ -90,7 +116,7 @@ export async function evaluateKeptAttention(
 function keptOf(
   { kvHeadCount, queryHeadCount, headSize }: LoadedModel["shape"],
   keys: readonly Float32Array[],
-  { sample, budgets }: { sample: SliceSample; budgets: readonly number[] },
+  { sample, budgets, scale }: { sample: SliceSample; budgets: readonly number[]; scale: number },
 ): { kept: number[][]; count: number } {
   const groupSize = queryHeadCount / kvHeadCount;
   const sealedCount = sealedBlockCount(keys.length, WINDOW_BLOCK_COUNT) * BLOCK_TOKEN_COUNT;
@@ -108,7 +134,7 @@ function keptOf(
         return Float64Array.from(sample.queries.subarray(start, start + headSize));
       });
       const seenCount = sample.position + row + 1;
-      const shares = queries.map((query) => attentionOf(query, own.slice(0, seenCount)));
+      const shares = queries.map((query) => attentionOf(query, own.slice(0, seenCount), scale));
       const attention = new Float64Array(sealedCount);
       for (const share of shares) attention.forEach((_, token) => attention[token] += share[token]);
       const input: ChoiceInput = { keys: sealed, queries, attention };
@@ -128,11 +154,15 @@ function keptOf(
 }
 
 /** Softmax of a query over keys. */
-function attentionOf(query: Float64Array, keys: readonly Float64Array[]): Float64Array {
+function attentionOf(
+  query: Float64Array,
+  keys: readonly Float64Array[],
+  scale: number,
+): Float64Array {
   const scores = Float64Array.from(keys, (key) => {
     let sum = 0;
     for (let channel = 0; channel < key.length; channel++) sum += query[channel] * key[channel];
-    return sum / Math.sqrt(key.length);
+    return sum * scale;
   });
   const peak = scores.reduce((a, b) => Math.max(a, b), -Infinity);
   const weights = scores.map((score) => Math.exp(score - peak));

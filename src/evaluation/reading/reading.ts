@@ -14,8 +14,9 @@ import { describeCodec, type EvalCodec, runOptions } from "../codecs.ts";
 import { Divergence } from "../divergence.ts";
 import { exactRow, logSumExp } from "../exact_row.ts";
 import type { RetrievalTask } from "../retrieval/cases.ts";
+import { checkTask } from "../retrieval/retrieval.ts";
 
-/** A text as token ids: 64 more than the context. */
+/** A text as token ids: one more than the context at least. */
 export interface ReadText {
   name: string;
   ids: readonly number[];
@@ -132,6 +133,7 @@ export async function evaluateReadRetrieval(
   onProgress: OnProgress = () => {},
 ): Promise<ReadRetrievalReport[]> {
   const { codec, methods, tasks } = plan;
+  for (const task of tasks) checkTask(model, task);
   const reports: ReadRetrievalReport[] = [];
   for (const [index, group] of runGroups(methods).entries()) {
     const all = { ...group[0], id: "all", blockCount: Infinity };

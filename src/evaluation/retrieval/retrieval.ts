@@ -232,7 +232,8 @@ export function score(results: readonly (CaseResult & { own: RetrievalCase })[])
   };
 }
 
-function checkTask({ shape }: LoadedModel, { documentIds, cases }: RetrievalTask): void {
+/** @throws {RangeError} If a document or a question is too long, or no whole blocks. */
+export function checkTask({ shape }: LoadedModel, { documentIds, cases }: RetrievalTask): void {
   const tokenCount = documentIds.length;
   if (tokenCount % BLOCK_TOKEN_COUNT !== 0) {
     throw new RangeError(

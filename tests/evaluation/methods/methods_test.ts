@@ -95,7 +95,7 @@ Deno.test("compareMethods() reports divergence, what stayed, and bytes with all 
       prompts: [{ promptIds: PROMPT, followIds: FOLLOWING }],
       profiles: [{ name: "exact", profile: { name: "exact" } }],
       methods,
-    }, { onProgress: () => {} });
+    }, () => {});
     const [all, less, shared] = reports;
     assertEquals(reports.map(({ method }) => method), methods.map(({ name }) => name));
     assertAlmostEquals(all.kl_mean, 0, 1e-6);

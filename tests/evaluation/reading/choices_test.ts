@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import {
   type ChoiceInput,
   CHOICES,
@@ -92,6 +92,22 @@ Deno.test("evaluateKeptAttention() keeps all with a budget of everything, and mo
       for (const index of [2, 4]) assert(reports[index].kept[0].mean <= blocks + 1e-9);
       for (const { kept } of reports) assertAlmostEquals(kept[1].mean, 1, 1e-9);
       assertEquals(formatKeptAttention(reports).split("\n").length, 2 + CHOICES.length);
+      const layers = model.plan.layers.map((layer) => ({
+        ...layer,
+        attention: { ...layer.attention, softCap: 30 },
+      }));
+      const capped = { ...model, plan: { ...model.plan, layers } };
+      await assertRejects(
+        () =>
+          evaluateKeptAttention(capped, {
+            name: "made up",
+            ids: tinyPrompt(512, 1),
+            budgets: [128],
+            denseLayerCount: 1,
+          }),
+        RangeError,
+        "Cannot measure layer 1: its attention has softCap",
+      );
     } finally {
       model.gpu.close();
     }
