@@ -7,6 +7,7 @@ import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/ti
 /** Memory in which one of three sequences must give way; blocks of `exact` are never misjudged. */
 const CASES: { profile: ProfileOptions; cacheSizeBytes: number; read?: string }[] = [
   { profile: { name: "paper" }, cacheSizeBytes: 72 * 1024 },
+  { profile: { name: "near-lossless" }, cacheSizeBytes: 54 * 1024 },
   { profile: { name: "near-lossless" }, cacheSizeBytes: 54 * 1024, read: "quest:blocks=2,dense=0" },
   { profile: { name: "balanced" }, cacheSizeBytes: 30 * 1024 },
 ];
@@ -37,7 +38,7 @@ function changes(before: EngineStats, after: EngineStats) {
 
 for (const { profile, cacheSizeBytes, read } of CASES) {
   const reads = read === undefined ? {} : { read };
-  Deno.test(`sequences that lose their blocks to others end with the same tokens (${profile.name})`, async () => {
+  Deno.test(`sequences that lose their blocks to others end with the same tokens (${profile.name}${read ? `, ${read}` : ""})`, async () => {
     const stepCounts: number[] = [];
     for (const hostSizeBytes of [0, 2 ** 24]) {
       const options = { profile, cacheSizeBytes, hostSizeBytes, sequenceCountMax: 3, ...reads };

@@ -40,20 +40,28 @@ async function withEngine<T>(
   }
 }
 
-for (const profile of [FINE, { name: "exact" as const }, { name: "int8" as const }]) {
-  Deno.test(`blocks given up on the device are read back from the host, bit for bit (${profile.name})`, () =>
+const HOST_CASES = [
+  { profile: FINE },
+  { profile: { name: "exact" as const } },
+  { profile: { name: "int8" as const } },
+  // Summaries of loaded blocks are those of blocks that were never away.
+  { profile: { name: "int8" as const }, read: "clusterkv:tokens=128,dense=0" },
+];
+
+for (const options of HOST_CASES) {
+  const { profile } = options;
+  const what = Object.values({ ...options, profile: profile.name }).join(", ");
+  Deno.test(`blocks given up on the device are read back from the host, bit for bit (${what})`, () =>
     withTinyModel(MODEL, async (path) => {
       const cacheSizeBytes = profile.name === "exact" ? 900 * 1024 : 450 * 1024;
-      // Summaries of loaded blocks are those of blocks that were never away.
-      const read = profile.name === "int8" ? { read: "clusterkv:tokens=128,dense=0" } : {};
       const without = await withEngine(
         path,
-        { profile, sharesPrefixes: false, ...read },
+        { ...options, sharesPrefixes: false },
         (engine) => run(engine, request(1)),
       );
       await withEngine(
         path,
-        { profile, cacheSizeBytes, hostSizeBytes: 2 ** 24, ...read },
+        { ...options, cacheSizeBytes, hostSizeBytes: 2 ** 24 },
         async (engine) => {
           await run(engine, request(1));
           for (const seed of [2, 3, 4]) await run(engine, request(seed));

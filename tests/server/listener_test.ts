@@ -56,7 +56,10 @@ Deno.test("a server that ran out of file descriptors answers again once there ar
       assertEquals(await health(url), 200);
       const connections: Deno.Conn[] = [];
       for (let index = 0; index < CONNECTION_COUNT; index++) connections.push(await connect(url));
-      await eventually(() => descriptorCount(child.pid) >= DESCRIPTOR_COUNT - 1);
+      // Elsewhere nothing says how many there are.
+      if (Deno.build.os === "linux") {
+        await eventually(() => descriptorCount(child.pid) >= DESCRIPTOR_COUNT - 1);
+      }
       await wait(500);
       for (const connection of connections) connection.close();
       await eventually(async () => await health(url) === 200);

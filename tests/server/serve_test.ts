@@ -36,7 +36,7 @@ async function finish({ child, output }: Awaited<ReturnType<typeof start>>) {
   for (let part = await output.read(); !part.done; part = await output.read()) said += part.value;
   const { code } = await child.status;
   await child.stdin.close().catch(() => {}); // some close it before
-  return { code, stderr: await stderr, turnCount: Number(said) };
+  return { code, stderr: await stderr, turnCount: Number.parseInt(said) };
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -67,17 +67,14 @@ Deno.test("a client that goes during pings ends its sequence", () =>
   }, { app: { limits: { pingIntervalMs: 20 } } }));
 
 Deno.test("frames arrive as they are made, uncompressed, though the client accepts gzip", () => {
-  const { promise: seen, resolve: go } = Promise.withResolvers<void>();
-  const script = () => [...tokensOf("a"), { until: seen }, ...tokensOf("b")];
+  let text = "";
+  // What follows is made only once this one has come.
+  const isSeen = () => text.includes(`"a"`);
+  const script = () => [...tokensOf("a"), { until: eventually(isSeen) }, ...tokensOf("b")];
   return withServer(script, async ({ url }) => {
     const response = await post(url, { messages, stream: true });
     assertEquals(response.headers.get("content-encoding"), null);
-    let text = "";
-    for await (const bytes of response.body!) {
-      text += new TextDecoder().decode(bytes);
-      // What follows is made only now that this one has come.
-      if (text.includes(`"a"`)) go();
-    }
+    for await (const bytes of response.body!) text += new TextDecoder().decode(bytes);
     assert(text.endsWith("data: [DONE]\n\n"));
   });
 });

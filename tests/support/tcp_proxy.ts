@@ -14,8 +14,6 @@ export interface ProxyBehaviour {
 export interface TcpProxy {
   readonly port: number;
   behaviour: ProxyBehaviour;
-  /** Bytes of answers so far. */
-  readonly answerBytes: number;
 }
 
 /** Runs `body` with a proxy in front of `port` of this machine. */
@@ -25,7 +23,7 @@ export async function withTcpProxy(
 ): Promise<void> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const behaviour: ProxyBehaviour = { delayMs: 0, bytesPerSecond: Infinity, onRequest: () => {} };
-  const proxy = { port: (listener.addr as Deno.NetAddr).port, behaviour, answerBytes: 0 };
+  const proxy = { port: (listener.addr as Deno.NetAddr).port, behaviour };
   const connections = new Set<Deno.TcpConn>();
   const close = (connection: Deno.TcpConn) => {
     if (connections.delete(connection)) connection.close();
@@ -65,7 +63,6 @@ export async function withTcpProxy(
         const { delayMs, bytesPerSecond } = proxy.behaviour;
         const waitMs = delayMs + 1000 * bytes.length / bytesPerSecond;
         if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-        proxy.answerBytes += bytes.length;
       });
     }
   };

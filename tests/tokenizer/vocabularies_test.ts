@@ -10,7 +10,7 @@ import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { readVocabulary } from "../../src/tokenizer/vocabulary.ts";
 import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import { sharedFile } from "../support/shared.ts";
-import { threadMs } from "../support/waiting.ts";
+import { countTurns, threadMs } from "../support/waiting.ts";
 
 interface Golden {
   vocab: string;
@@ -65,9 +65,11 @@ Deno.test("a vocabulary of 262,144 is ready within 1.5 s of CPU time, of which t
   const hereSeconds = cpuSeconds() - startSeconds;
   const reader = new WorkerPromptReader(modelPath, tokenizer, template);
   try {
-    const startMs = threadMs();
+    const [startMs, turns] = [threadMs(), countTurns(1)];
     const ids = await reader.tokenize("Hi", { parseSpecial: false });
     const tookMs = threadMs() - startMs;
+    turns.stop();
+    assert(turns.count > 10, `${turns.count} turns while it was waited for`);
     const allSeconds = cpuSeconds() - startSeconds;
     console.log(`${hereSeconds.toFixed(2)} s here, ${allSeconds.toFixed(2)} s in all`);
     assert(allSeconds < 1.5, `${allSeconds} s`);
