@@ -4,6 +4,7 @@
  * @module
  */
 
+import { aligned } from "./aligned.ts";
 import type { AllIn } from "./all_in.ts";
 import type { ContextReport, EvalReport } from "./report.ts";
 
@@ -79,14 +80,7 @@ function formatComparison(reports: readonly EvalReport[]): string {
       ...contextCells(context, report.all_in),
     ])
   );
-  const widths = HEADS.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => row[column].length))
-  );
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, column) =>
-      column < 2 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])
-    ).join("  ");
-  return [HEADS, ...rows].map(line).join("\n");
+  return aligned([HEADS, ...rows], 2).join("\n");
 }
 
 function contextCells(context: ContextReport, allIn: readonly AllIn[]): string[] {

@@ -21,6 +21,7 @@ import type { CacheShape } from "../kvcache/cache_shape.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { Reading } from "../kvcache/reading.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
+import type { ModelPlan } from "./plan.ts";
 import type { RowGroup } from "./row_group.ts";
 import type { ModelWeights } from "./weights.ts";
 
@@ -69,6 +70,18 @@ export interface AttentionOptions {
   reading?: Reading | null;
   /** Where to sum up what tokens got from the last queries of prompts; nowhere if left out. */
   scores?: PromptScores | null;
+}
+
+/** Heads and caps of a model's layers, and of those whose blocks are sealed. */
+export function attentionShapes(
+  { shape, layers }: Pick<ModelPlan, "shape" | "layers">,
+): Pick<AttentionOptions, "shapes" | "sealedShape"> {
+  const { queryHeadCount, kvHeadCount, headSize } = shape;
+  const [{ attention: { softCap } }] = layers;
+  return {
+    shapes: layers.map(({ attention }) => ({ ...attention.headShape, softCap: attention.softCap })),
+    sealedShape: { queryHeadCount, kvHeadCount, headSize, softCap },
+  };
 }
 
 /** Rows whose partial results one buffer holds at least: those of a slice. */
@@ -139,16 +152,14 @@ export function partialsSizeBytesMax(
   { bindingSizeMax }: Pick<AdapterFacts, "bindingSizeMax">,
   { shapes, cacheShape, rowCount }: {
     shapes: readonly AttentionShape[];
-    cacheShape: Pick<CacheShape, "blockCountMax" | "windowBlockCount" | "stores">;
+    cacheShape: SplitSource;
     rowCount: number;
   },
 ): number {
   const shape = widest(shapes);
-  const { splitCountMax } = splitShape(cacheShape.blockCountMax, {
+  const { splitCountMax } = splitsOfCache(cacheShape, {
     ...{ shape, rowCount, bindingSizeMax },
     blocksPerSplitMin: Math.min(...SPLIT_VARIANTS.map(({ blockCount }) => blockCount)),
-    windowTileCount: windowTileCount(null, cacheShape.windowBlockCount),
-    tileCountMax: Math.max(...cacheShape.stores.map(({ tileCount }) => tileCount)),
   });
   return splitCountMax * partialBytes(shape, rowCount);
 }
@@ -171,18 +182,29 @@ export function cacheSplits(
   gpu: Gpu,
   { shapes, cache, group }: Pick<AttentionOptions, "shapes" | "cache" | "group">,
 ): SplitShape {
-  const { blockCountMax, windowBlockCount, stores } = cache.shape;
   const shape = widest(shapes);
   const { blockCount } = chooseVariant("attention splits", SPLIT_VARIANTS, {
     facts: gpu.facts,
     shape,
     key: splitsKey(shape),
   });
-  return splitShape(blockCountMax, {
+  return splitsOfCache(cache.shape, {
     shape,
     blocksPerSplitMin: blockCount,
     rowCount: group.rowCountMax,
     bindingSizeMax: gpu.facts.bindingSizeMax,
+  });
+}
+
+/** What of a cache the splits of its sequences follow from. */
+type SplitSource = Pick<CacheShape, "blockCountMax" | "windowBlockCount" | "stores">;
+
+function splitsOfCache(
+  { blockCountMax, windowBlockCount, stores }: SplitSource,
+  options: Omit<Parameters<typeof splitShape>[1], "windowTileCount" | "tileCountMax">,
+): SplitShape {
+  return splitShape(blockCountMax, {
+    ...options,
     windowTileCount: windowTileCount(null, windowBlockCount),
     tileCountMax: Math.max(...stores.map(({ tileCount }) => tileCount)),
   });

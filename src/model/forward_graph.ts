@@ -17,6 +17,7 @@ import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { Reading } from "../kvcache/reading.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
+import { attentionShapes } from "./attention_splits.ts";
 import { DecodeAttention } from "./decode_attention.ts";
 import { createEmbedding } from "./embedding.ts";
 import { ExpertSet } from "./expert_set.ts";
@@ -339,12 +340,7 @@ interface GraphParts {
 async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<GraphParts> {
   const { plan, weights, cache } = options;
   const { shape, normEpsilon, head: { softCap } } = plan;
-  const shapes = plan.layers.map(({ attention: { headShape, softCap } }) => {
-    return { ...headShape, softCap };
-  });
-  const { queryHeadCount, kvHeadCount, headSize } = shape;
-  const { softCap: scoreCap } = plan.layers[0].attention;
-  const sealedShape = { queryHeadCount, kvHeadCount, headSize, softCap: scoreCap };
+  const { shapes, sealedShape } = attentionShapes(plan);
   const { slotCount } = cache.shape;
   const { draftRowCount = 0 } = options;
   const idCount = slotCount + SLICE_TOKEN_COUNT + 2 * draftRowCount;

@@ -20,6 +20,8 @@ const WORK_BYTES = 96 * 2 ** 20;
 export type FitOptions = Omit<Parameters<typeof planCache>[1], "arenaLimitBytes"> & {
   /** Called if there is no room for what was planned, with what there is room for. */
   onShrunk: (wantedBytes: number, arenaBytes: number) => void;
+  /** Rows of a step that check guesses; none if left out. */
+  draftRowCount?: number;
 };
 
 /**
@@ -30,10 +32,15 @@ export type FitOptions = Omit<Parameters<typeof planCache>[1], "arenaLimitBytes"
  * does; `out_of_memory` if the size is given and does not fit.
  */
 export async function fitCache(model: LoadedModel, options: FitOptions): Promise<CachePlan> {
-  const { onShrunk, ...wanted } = options;
+  const { onShrunk, draftRowCount = 0, ...wanted } = options;
   const limits = { ...wanted, arenaLimitBytes: arenaLimitBytes(model.gpu) };
+  const fits = (plan: CachePlan) =>
+    model.gpu.hasRoomFor([
+      ...cacheBufferBytes(plan.shape),
+      ...workBytes(model, { ...plan, draftRowCount }),
+    ]);
   let plan = planCache(model, limits);
-  if (await fits(model, plan)) return plan;
+  if (await fits(plan)) return plan;
   const wantedBytes = arenaBytes(plan);
   if (options.arenaSizeBytes !== undefined) {
     throw new EngineError(
@@ -52,7 +59,7 @@ export async function fitCache(model: LoadedModel, options: FitOptions): Promise
       );
     }
     plan = smaller;
-  } while (!await fits(model, plan));
+  } while (!await fits(plan));
   onShrunk(wantedBytes, arenaBytes(plan));
   return plan;
 }
@@ -72,19 +79,15 @@ function halved(
   }
 }
 
-async function fits(model: LoadedModel, plan: CachePlan): Promise<boolean> {
-  return await model.gpu.hasRoomFor([...cacheBufferBytes(plan.shape), ...workBytes(model, plan)]);
-}
-
 /** Bytes of buffers that steps work in, beside the cache. */
 export function workBytes(
   { gpu, shape, plan }: Pick<LoadedModel, "gpu" | "shape" | "plan">,
-  { shape: cacheShape }: Pick<CachePlan, "shape">,
+  { shape: cacheShape, draftRowCount = 0 }: Pick<CachePlan, "shape"> & { draftRowCount?: number },
 ): number[] {
-  const rowCount = cacheShape.slotCount + SLICE_TOKEN_COUNT;
-  const logitBytes = rowCount * shape.vocabSize * WORD_SIZE_BYTES;
+  const decodeRowCount = cacheShape.slotCount + draftRowCount;
+  const logitBytes = (decodeRowCount + SLICE_TOKEN_COUNT) * shape.vocabSize * WORD_SIZE_BYTES;
   const shapes = plan.layers.map(({ attention }) => attention.headShape);
-  const partials = [SLICE_TOKEN_COUNT, cacheShape.slotCount].map((rowCount) =>
+  const partials = [SLICE_TOKEN_COUNT, decodeRowCount].map((rowCount) =>
     partialsSizeBytesMax(gpu.facts, { shapes, cacheShape, rowCount })
   );
   return [WORK_BYTES, logitBytes, ...partials];

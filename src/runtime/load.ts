@@ -134,7 +134,7 @@ async function createRuntime(
     codec: modelCodec(model, options.profile, calibration.inForce),
     contextLength,
     denseLayerCount: read?.denseLayerCount ?? null,
-    windowBlockCount: windowBlocks(options.windowTokenCount),
+    ...{ windowBlockCount: windowBlocks(options.windowTokenCount), draftRowCount },
   });
   const policy = checkedPolicy(options, plan);
   const stepTokenCountMax = options.stepTokenCountMax ?? stepTokenCount(gpu);
@@ -314,7 +314,7 @@ async function fittedCache(
     LoadOptions,
     "sequenceCountMax" | "cacheSizeBytes"
   >,
-  sizes: Pick<FitOptions, "codec" | "contextLength" | "denseLayerCount" | "windowBlockCount">,
+  sizes: Omit<FitOptions, "slotCount" | "arenaSizeBytes" | "onShrunk">,
 ): Promise<{ plan: CachePlan; cacheWantedBytes: number | null }> {
   let cacheWantedBytes: number | null = null;
   const plan = await fitCache(model, {

@@ -12,16 +12,14 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { ATTENTION_DECODE_VARIANTS } from "../kernels/attention_decode/variants.ts";
 import { ATTENTION_MERGE_VARIANTS } from "../kernels/attention_merge/variants.ts";
-import type { AttentionShape } from "../kernels/text/attention.ts";
 import type { LanesVariant } from "../kernels/text/lanes.ts";
 import { supportedVariants, type Variant } from "../kernels/variant.ts";
 import { createReaders, decodeLanes } from "../kvcache/codecs/registry.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
-import { SPLIT_VARIANTS, splitsKey, widest } from "../model/attention_splits.ts";
+import { attentionShapes, SPLIT_VARIANTS, splitsKey, widest } from "../model/attention_splits.ts";
 import { DecodeAttention } from "../model/decode_attention.ts";
 import type { Attention } from "../model/layer_stack.ts";
-import type { ModelPlan } from "../model/plan.ts";
 import { RopeTables } from "../model/rope_table.ts";
 import { RowGroup } from "../model/row_group.ts";
 import { SliceAttention } from "../model/slice_attention.ts";
@@ -62,7 +60,7 @@ export function attentionContests(
   let stage: Stage | null = null;
   const { facts } = gpu;
   const { model: { plan }, codec } = tuned;
-  const shapes = attentionShapes(plan);
+  const { shapes } = attentionShapes(plan);
   const ofShapes = [...new Set(shapes.map((each) => JSON.stringify(each)))].join(" ");
   const contest = <S>(key: string, variants: readonly Variant<S>[], shape: S): Contest => ({
     key,
@@ -90,13 +88,8 @@ export function attentionContests(
   };
 }
 
-function attentionShapes({ layers }: ModelPlan): AttentionShape[] {
-  return layers.map(({ attention: { headShape, softCap } }) => ({ ...headShape, softCap }));
-}
-
 /** A cache, rows that read it, and what slices make of them. */
 class Stage {
-  readonly #shapes: readonly AttentionShape[];
   #gpu: Gpu;
   #tuned: TunedAttention;
   #cache: KvCache;
@@ -113,7 +106,6 @@ class Stage {
     this.#tuned = tuned;
     this.#cache = cache;
     this.#row = newestRow(cache.shape);
-    this.#shapes = attentionShapes(plan);
     const reaches = plan.layers.map((_, layer) => cache.reachOf(layer));
     const rope = new RopeTables(plan, weights.ropeFactors);
     const group = (label: string, rowCount: number, isSlice: boolean) =>
@@ -176,13 +168,10 @@ class Stage {
     group: RowGroup,
   ): Promise<{ attention: Attention; destroy(): void }> {
     const { plan, weights } = this.#tuned.model;
-    const { queryHeadCount, kvHeadCount, headSize } = plan.shape;
-    const { softCap } = plan.layers[0].attention;
     const cache = this.#cache;
     const readers = createReaders(this.#gpu, { cache, codec: this.#tuned.codec });
     const attention = await kind.create(this.#gpu, {
-      shapes: this.#shapes,
-      sealedShape: { queryHeadCount, kvHeadCount, headSize, softCap },
+      ...attentionShapes(plan),
       ...{ cache, group, weights, readers },
     });
     return {

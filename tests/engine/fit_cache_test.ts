@@ -96,7 +96,11 @@ Deno.test("fitCache() leaves room for the partial results of attention of a long
       const planned = planCache(model, {
         ...{ codec, slotCount, contextLength: shape.contextLength, arenaSizeBytes: 64 * MIB },
       });
-      const needBytes = workBytes(model, planned).reduce((sum, each) => sum + each, 0);
+      const sizeBytes = (draftRowCount: number) =>
+        workBytes(model, { ...planned, draftRowCount }).reduce((sum, each) => sum + each, 0);
+      const needBytes = sizeBytes(0);
+      const logitBytes = 4 * model.shape.vocabSize;
+      assert(sizeBytes(8) >= needBytes + 8 * logitBytes, "rows of guesses have logits too");
       const cache = new KvCache(gpu, planned.shape);
       const shapes = layers.map(({ attention }) => attention.headShape);
       const beforeBytes = gpu.allocatedBytes;

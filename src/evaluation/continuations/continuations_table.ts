@@ -4,6 +4,7 @@
  * @module
  */
 
+import { aligned } from "../aligned.ts";
 import type { Interval } from "../interval.ts";
 import type { ContinuationReport } from "./continuations.ts";
 
@@ -34,14 +35,9 @@ export function formatContinuations(reports: readonly ContinuationReport[]): str
     words(score.repetition, 1, 100),
     words(score.against_exact.repetition, 1, 100),
   ]);
-  const widths = HEADS.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => row[column].length))
-  );
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) => i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ");
   return [
     `${prompts} prompts of ${prompt_tokens} tokens of ${text} continued by ${tokens} (seeds from ` +
     `${seed}); log-probabilities under exact; with 95% intervals`,
-    ...[HEADS, ...rows].map(line),
+    ...aligned([HEADS, ...rows], 2),
   ].join("\n");
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { aligned } from "../aligned.ts";
 import type { Interval } from "../interval.ts";
 import type { CopyingReport } from "./copying.ts";
 import { PIECE_KINDS } from "./pieces.ts";
@@ -24,14 +25,9 @@ export function formatCopying(reports: readonly CopyingReport[]): string {
     difference(report.against_exact.tokens),
     difference(report.against_exact.parts),
   ]);
-  const widths = heads.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => row[column].length))
-  );
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ");
   return [
     `${all.pieces} pieces behind ${distance} tokens of ${filler} (seeds from ${seed}), in ` +
     "percent; by kind: parts; differences with 95% intervals",
-    ...[heads, ...rows].map(line),
+    ...aligned([heads, ...rows], 1),
   ].join("\n");
 }

@@ -1,5 +1,6 @@
 /** Tables of methods, for people. */
 
+import { aligned } from "../aligned.ts";
 import type { MethodReport } from "./compare.ts";
 import type { MethodRetrieval } from "./retrieval.ts";
 
@@ -38,11 +39,4 @@ export function formatMethodRetrieval(reports: readonly MethodRetrieval[]): stri
   ]);
   const title = `${model}, ${text}: ${documents} documents of ${tokens} tokens, ${cases} questions`;
   return [title, "", ...aligned([head, ...rows])].join("\n");
-}
-
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) =>
-    row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()
-  );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { aligned } from "../aligned.ts";
 import type { KeptAttentionReport } from "./kept_attention.ts";
 import type { ReadingReport, ReadRetrievalReport } from "./reading.ts";
 
@@ -22,7 +23,7 @@ export function formatReading(reports: readonly ReadingReport[]): string {
   return [
     `${positions} positions of ${texts.join(", ")} at ${tokens} tokens, ${profile}; against ` +
     `reading everything, perplexity ${perplexity_all.toFixed(3)}`,
-    ...aligned([heads, ...rows]),
+    ...aligned([heads, ...rows], 1),
   ].join("\n");
 }
 
@@ -38,7 +39,7 @@ export function formatReadRetrieval(reports: readonly ReadRetrievalReport[]): st
   ]);
   return [
     `${cases} questions about ${documents} documents of ${tokens} tokens, ${profile}`,
-    ...aligned([heads, ...rows]),
+    ...aligned([heads, ...rows], 1),
   ].join("\n");
 }
 
@@ -52,17 +53,10 @@ export function formatKeptAttention(reports: readonly KeptAttentionReport[]): st
   ]);
   return [
     `attention kept of ${text} at ${tokens} tokens, mean of the layers (and the worst of them)`,
-    ...aligned([heads, ...rows]),
+    ...aligned([heads, ...rows], 1),
   ].join("\n");
 }
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)}%`;
-}
-
-function aligned(lines: readonly (readonly string[])[]): string[] {
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return lines.map((line) =>
-    line.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ")
-  );
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { aligned } from "../aligned.ts";
 import type { RetrievalReport, RetrievalScore } from "./retrieval.ts";
 
 const percent = ({ exact_match }: RetrievalScore) => (100 * exact_match).toFixed(1);
@@ -22,14 +23,9 @@ export function formatRetrieval(reports: readonly RetrievalReport[]): string {
     report.all.log_prob.toFixed(3),
     report.by_depth.map(percent).join(" / "),
   ]);
-  const widths = heads.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => row[column].length))
-  );
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ");
   return [
     `${code.cases} codes and ${pair.cases} pairs in ${documents} documents of ${tokens} tokens ` +
     `of ${text} (${form} form, seeds from ${seed}); exact matches in percent`,
-    ...[heads, ...rows].map(line),
+    ...aligned([heads, ...rows], 1),
   ].join("\n");
 }
