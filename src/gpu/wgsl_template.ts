@@ -12,6 +12,7 @@
  */
 
 import { invariant } from "../core/errors.ts";
+import { withoutComments } from "./wgsl_declarations.ts";
 import { fileOf, GENERATED_LINE, numbered } from "./wgsl_origin.ts";
 
 const REPEAT_LINE = /^\s*\/\/: repeat (\w+)$/;
@@ -35,45 +36,60 @@ interface Line {
  */
 export function expandTemplate(source: string, counts: Readonly<Record<string, number>>): string {
   const lines: string[] = [];
-  const pending = numberedLines(source);
+  const pending = numberedLines(source).reverse();
   while (pending.length > 0) {
-    const line = pending.shift()!;
+    const line = pending.pop()!;
     if (opensBlock(line, pending, counts)) continue;
     while (isUnfinished(line.text) && pending.length > 0) {
-      const next = pending.shift()!;
+      const next = pending.pop()!;
       if (!opensBlock(next, pending, counts)) line.text += `\n${next.text}`;
     }
-    const marker = MARKER.exec(line.text);
+    const marker = line.text.includes("${") ? MARKER.exec(line.text) : null;
     if (!marker || line.text.trimStart().startsWith("//")) {
       lines.push(line.number > 0 ? numbered(line.text, line.number) : line.text);
       continue;
     }
     for (let i = repeatCount(counts, marker[1]) - 1; i >= 0; i--) {
-      pending.unshift(withMarker(line, marker[1], i));
+      pending.push(withMarker(line, marker[1], i));
     }
   }
   return lines.join("\n");
 }
 
-/** Whether a line begins a block; if so, what stands for the block is now the first that pends. */
+/**
+ * Whether a line begins a block; if so, what stands for the block is now the first that pends.
+ *
+ * @param pending Lines to come, the next one last.
+ */
 function opensBlock(
   { text }: Line,
   pending: Line[],
   counts: Readonly<Record<string, number>>,
 ): boolean {
+  if (!mayDirect(text)) return false;
   const repeat = REPEAT_LINE.exec(text);
   if (repeat) {
     const body = takeBlock(pending);
     for (let i = repeatCount(counts, repeat[1]) - 1; i >= 0; i--) {
-      pending.unshift(...body.map((inner) => withMarker(inner, repeat[1], i)));
+      pushAll(pending, body.map((inner) => withMarker(inner, repeat[1], i)));
     }
     return true;
   }
   const condition = IF_LINE.exec(text);
   if (condition === null) return false;
   const { body, otherwise } = splitBlock(takeBlock(pending));
-  pending.unshift(...(repeatCount(counts, condition[1]) > 0 ? body : otherwise));
+  pushAll(pending, repeatCount(counts, condition[1]) > 0 ? body : otherwise);
   return true;
+}
+
+/** Makes lines the next ones, in their order. */
+function pushAll(pending: Line[], lines: readonly Line[]): void {
+  for (let i = lines.length - 1; i >= 0; i--) pending.push(lines[i]);
+}
+
+/** Whether a line can be a directive: most lines are none, and no pattern has to look at them. */
+function mayDirect(text: string): boolean {
+  return text.includes("//: ");
 }
 
 function numberedLines(source: string): Line[] {
@@ -85,7 +101,9 @@ function numberedLines(source: string): Line[] {
 }
 
 function withMarker({ text, number }: Line, marker: string, value: number): Line {
-  return { text: text.replaceAll(`\${${marker}}`, String(value)), number };
+  return text.includes("${")
+    ? { text: text.replaceAll(`\${${marker}}`, String(value)), number }
+    : { text, number };
 }
 
 /** Lines `const NAME: u32 = value;` to append: known to the compiler early, unlike `override`. */
@@ -104,20 +122,26 @@ export function constantsPart(values: Readonly<Record<string, number>>): string 
 function takeBlock(pending: Line[]): Line[] {
   const body: Line[] = [];
   for (let depth = 1;;) {
-    const line = pending.shift();
+    const line = pending.pop();
     invariant(line !== undefined, "every repeated block has an end");
+    body.push(line);
+    if (!mayDirect(line.text)) continue;
     if (REPEAT_LINE.test(line.text) || IF_LINE.test(line.text)) depth++;
     if (END_LINE.test(line.text)) depth--;
-    if (depth === 0) return body;
-    body.push(line);
+    if (depth === 0) return body.slice(0, -1);
   }
 }
 
 /** Whether a statement goes on in the next line. */
 function isUnfinished(statement: string): boolean {
-  const code = statement.replaceAll(/\/\/.*$/gm, "").trimEnd();
-  const openCount = code.split("(").length - code.split(")").length;
-  return openCount > 0 || /[-=+*/&|<]$/.test(code);
+  const code = (statement.includes("//") ? withoutComments(statement) : statement).trimEnd();
+  return "-=+*/&|<".includes(code.at(-1) ?? ";") || countOf("(", code) > countOf(")", code);
+}
+
+function countOf(char: string, text: string): number {
+  let count = 0;
+  for (let i = text.indexOf(char); i >= 0; i = text.indexOf(char, i + 1)) count++;
+  return count;
 }
 
 /** Parts of a conditional block before and behind its own `//: else`. */

@@ -86,6 +86,8 @@ class Run {
   #random: () => number;
   #inFlight: { plan: StepPlan; result: StepResult }[] = [];
   #begun = new Set<number>();
+  /** Those of the lives that have not ended. */
+  #alive = new Set<number>();
   #keeps: (Keep | null)[];
   #answerMax: number;
   #windowBlockCount: number;
@@ -249,14 +251,19 @@ class Run {
       tokens: [],
       ending: "none",
     });
+    this.#alive.add(sequenceId);
   }
 
   abortOne(): void {
-    const alive = [...this.lives].filter(([, life]) => life.ending === "none");
-    if (alive.length === 0) return;
-    const [sequenceId, life] = alive[Math.floor(this.#random() * alive.length)];
+    if (this.#alive.size === 0) return;
+    const sequenceId = [...this.#alive][Math.floor(this.#random() * this.#alive.size)];
     this.scheduler.abort(sequenceId);
-    life.ending = "aborted";
+    this.#end(sequenceId, "aborted");
+  }
+
+  #end(sequenceId: number, ending: Life["ending"]): void {
+    this.lives.get(sequenceId)!.ending = ending;
+    this.#alive.delete(sequenceId);
   }
 
   /** Plans a step if that may be; returns whether there was one. */
@@ -307,10 +314,10 @@ class Run {
       if (event.type === "token") life.tokens.push(event.id);
       if (event.type === "failed") {
         assertEquals(event.code, "cache_exhausted");
-        life.ending = "failed";
+        this.#end(event.sequenceId, "failed");
       }
       if (event.type !== "finish") continue;
-      life.ending = "finish";
+      this.#end(event.sequenceId, "finish");
       const wanted = expectedTokens(life.promptIds, {
         ...life,
         endPeriod: this.#endPeriod,
