@@ -31,7 +31,10 @@ for (const rowCount of [1, 4]) {
     gpu.createBuffer(name, rowCount * bytesPerRow);
   for (const { name, adjustments, isMasked, wordsPerToken } of VARIANTS) {
     const settings = make("settings", ADJUST_SETTINGS_SIZE_BYTES);
-    const rows = Uint32Array.from({ length: rowCount * 4 }, (_, i) => i % 4 === 0 ? i / 4 : 0);
+    const rows = Uint32Array.from(
+      { length: rowCount * 4 },
+      (_, i) => i % 4 === 0 || i % 4 === 3 ? i >> 2 : 0,
+    );
     for (let row = 0; row < rowCount; row++) {
       const words = adjustSettingsWords(adjustments, { isMasked });
       gpu.write(settings, row * ADJUST_SETTINGS_SIZE_BYTES, words);

@@ -14,7 +14,7 @@
 
 override WORKGROUP_SIZE: u32 = 64u;
 override VOCAB_SIZE: u32;
-override MASK_WORD_COUNT: u32; // words of a slot's mask
+override MASK_WORD_COUNT: u32; // words of a mask
 override BIAS_COUNT_MAX: u32; // entries of a slot's bias
 
 const IMPOSSIBLE: f32 = -3.4028234e38;
@@ -30,10 +30,10 @@ struct Settings {
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>; // [rows, vocab]
-@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // [rows] slot, _, feeds?, _
+@group(0) @binding(1) var<storage, read> rows: array<vec4<u32>>; // [rows] slot, _, feeds?, mask
 @group(0) @binding(2) var<storage, read> settings_of: array<Settings>; // [slots]
 @group(0) @binding(3) var<storage, read> ids: array<u32>; // [slots] the token fed
-@group(0) @binding(4) var<storage, read> mask: array<u32>; // [slots, mask words] bit set: allowed
+@group(0) @binding(4) var<storage, read> mask: array<u32>; // [masks, mask words] bit set: allowed
 @group(0) @binding(5) var<storage, read> bias: array<vec2<u32>>; // [slots, entries] id, f32
 @group(0) @binding(6) var<storage, read_write> counts: array<u32>; // [slots, vocab]
 @group(0) @binding(7) var<storage, read_write> adjusted: array<f32>; // [rows, vocab]
@@ -75,7 +75,7 @@ fn main(
       value = penalised(value, count, settings);
     }
     if (has_mask) {
-      let word = mask[slot * MASK_WORD_COUNT + (id >> 5u)];
+      let word = mask[row.w * MASK_WORD_COUNT + (id >> 5u)];
       value = select(IMPOSSIBLE, value, ((word >> (id & 31u)) & 1u) == 1u);
     }
     adjusted[row_start + id] = value;

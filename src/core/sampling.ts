@@ -52,3 +52,9 @@ export interface TokenLogprobs extends TokenLogprob {
   /** The most likely tokens of that place, best first; as many as were asked for. */
   top: readonly TokenLogprob[];
 }
+
+/** Whether the penalties of `adjustments` need to know which tokens occurred. */
+export function needsCounts(adjustments: LogitAdjustments): boolean {
+  const { repetitionPenalty, frequencyPenalty, presencePenalty } = adjustments;
+  return repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
+}

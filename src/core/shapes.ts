@@ -45,6 +45,9 @@ export const WINDOW_TILE_COUNT = WINDOW_BLOCK_COUNT + SPARE_TILE_COUNT;
 /** Most prompt tokens of one sequence prefilled in a step; slices end at multiples of it. */
 export const SLICE_TOKEN_COUNT = 64;
 
+/** Most guesses of next tokens that one sequence has checked by a step. */
+export const DRAFT_COUNT_MAX = 7;
+
 /** Most tokens of a sequence, even if a model claims more. */
 export const CONTEXT_LENGTH_MAX = 2 ** 24;
 

@@ -1,3 +1,4 @@
+import { needsCounts } from "../core/sampling.ts";
 import type { PrefillSlice } from "../scheduler/step_plan.ts";
 import type { ScoredRows, SliceOptions } from "../model/forward_graph.ts";
 import type { FinalNorm } from "../runtime/load.ts";
@@ -114,4 +115,13 @@ export class RunningSequence {
       },
     };
   }
+}
+
+/**
+ * Whether guesses of next tokens can be checked: penalties depend on how often each token came
+ * before, and log-probabilities are reported for one row of a sequence.
+ */
+export function canSpeculate({ speculates, adjustments, logprobs }: GenerateMessage): boolean {
+  const isCounted = adjustments !== null && needsCounts(adjustments);
+  return speculates && !isCounted && logprobs === null;
 }

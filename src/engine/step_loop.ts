@@ -20,7 +20,7 @@ import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
 import { keptPrompt } from "../runtime/kept_prompt.ts";
-import { RunningSequence } from "./running_sequence.ts";
+import { canSpeculate, RunningSequence } from "./running_sequence.ts";
 import { Slots } from "./slots.ts";
 import type { PreparedStep } from "../runtime/step_driver.ts";
 import type { StepOutcome } from "../runtime/step_runner.ts";
@@ -253,11 +253,16 @@ export class StepLoop {
    * known last, after the step is encoded.
    */
   #writeMasks({ decodes, slice }: StepPlan): void {
-    for (const { sequenceId, slot } of slice?.isLast ? [...decodes, slice] : decodes) {
+    const { graph } = this.#runtime.driver.runner;
+    let draftCount = 0;
+    const rows = slice?.isLast ? [...decodes, { ...slice, draftIds: [] }] : decodes;
+    for (const { sequenceId, slot, draftIds } of rows) {
+      const firstDraft = draftCount;
+      draftCount += draftIds.length;
       const mask = this.#sequences.get(sequenceId)?.mask ?? null;
       if (mask === null) continue;
       try {
-        this.#runtime.driver.runner.graph.setMask(slot, mask.wait());
+        graph.setMasks(slot, mask.wait(draftIds), firstDraft);
       } catch (error) {
         if (!(error instanceof EngineError)) throw error;
         this.abort(sequenceId);
@@ -345,15 +350,6 @@ export class StepLoop {
     await promise;
     this.#wake = null;
   }
-}
-
-/**
- * Whether guesses of next tokens can be checked: penalties and grammars depend on each token
- * before, and log-probabilities are reported for one row of a sequence.
- */
-function canSpeculate(request: GenerateMessage): boolean {
-  const { speculates, adjustments, grammar, logprobs } = request;
-  return speculates && adjustments === null && grammar === null && logprobs === null;
 }
 
 function logprobsBySequence(

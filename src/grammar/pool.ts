@@ -19,6 +19,7 @@ import {
   type GrammarSpec,
   type GrammarVocabulary,
   SHARED_HEADER_WORDS,
+  SHARED_MASK_COUNT_MAX,
   type ToGrammarWorker,
 } from "./types.ts";
 
@@ -30,9 +31,9 @@ const COMPILE_TIMEOUT_MS = 20_000;
 
 /** A grammar ready to be followed, once. */
 export interface GrammarSession {
-  /** Goes to the GPU worker: takes ids as numbers. */
+  /** Goes to the GPU worker: takes {@link ToGrammarSession}. */
   port: MessagePort;
-  /** Header and mask, see `types.ts`. */
+  /** Header and masks, see `types.ts`. */
   shared: SharedArrayBuffer;
   /** Ends it. Idempotent. */
   close(): void;
@@ -151,7 +152,8 @@ export class GrammarPool {
     const sessionId = this.#nextSessionId++;
     const { port1, port2 } = new MessageChannel();
     const maskWords = divCeil(this.#vocabulary.tokens.length, 32);
-    const shared = new SharedArrayBuffer((SHARED_HEADER_WORDS + maskWords) * WORD_SIZE_BYTES);
+    const sharedWords = SHARED_HEADER_WORDS + SHARED_MASK_COUNT_MAX * maskWords;
+    const shared = new SharedArrayBuffer(sharedWords * WORD_SIZE_BYTES);
     const failure = await worker.open({ type: "open", sessionId, spec, port: port1, shared });
     // Who waits for a worker may find that this one knows the grammar now.
     for (const wake of this.#idle.splice(0)) wake();

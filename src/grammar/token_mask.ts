@@ -1,5 +1,11 @@
 import { EngineError } from "../core/errors.ts";
-import { SHARED_HEADER_WORDS, SHARED_IS_LOST, SHARED_MASK_COUNT } from "./types.ts";
+import {
+  SHARED_HEADER_WORDS,
+  SHARED_IS_LOST,
+  SHARED_MASK_COUNT,
+  SHARED_MASK_COUNT_MAX,
+  type ToGrammarSession,
+} from "./types.ts";
 
 /** Longest wait for a mask; one takes well under a millisecond. */
 const MASK_TIMEOUT_MS = 10_000;
@@ -8,7 +14,7 @@ const MASK_TIMEOUT_MS = 10_000;
 export class TokenMask {
   readonly #port: MessagePort;
   readonly #words: Int32Array;
-  /** Masks that are to be made by now: the first, and one after each token. */
+  /** Times that masks are to be made by now: at first, and after each message. */
   #wantedCount = 1;
 
   constructor(port: MessagePort, shared: SharedArrayBuffer) {
@@ -18,16 +24,18 @@ export class TokenMask {
 
   /** Sends a token; the worker then makes the mask that follows it. */
   accept(id: number): void {
-    this.#wantedCount++;
-    this.#port.postMessage(id);
+    this.#send(id);
   }
 
   /**
-   * Waits for the mask of what may come next, u32 `[ceil(vocabSize / 32)]`.
+   * Waits for the mask of what may come next, then those of what may follow each guess, all u32
+   * `[ceil(vocabSize / 32)]`. What is behind a guess that is not allowed says nothing.
    *
+   * @param draftIds At most `DRAFT_COUNT_MAX`.
    * @throws {EngineError} `invalid_request` if the worker has lost its way.
    */
-  wait(): Uint32Array {
+  wait(draftIds: readonly number[] = []): Uint32Array[] {
+    if (draftIds.length > 0) this.#send(draftIds);
     const words = this.#words;
     while (true) {
       const count = Atomics.load(words, SHARED_MASK_COUNT);
@@ -36,7 +44,16 @@ export class TokenMask {
       if (state === "timed-out") throw failure("no mask came");
     }
     if (Atomics.load(words, SHARED_IS_LOST) !== 0) throw failure("a token was not allowed by it");
-    return Uint32Array.from(words.subarray(SHARED_HEADER_WORDS));
+    const masks = Uint32Array.from(words.subarray(SHARED_HEADER_WORDS));
+    const wordCount = masks.length / SHARED_MASK_COUNT_MAX;
+    return Array.from({ length: 1 + draftIds.length }, (_, index) => {
+      return masks.subarray(index * wordCount, (index + 1) * wordCount);
+    });
+  }
+
+  #send(message: ToGrammarSession): void {
+    this.#wantedCount++;
+    this.#port.postMessage(message);
   }
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { DRAFT_COUNT_MAX } from "../core/shapes.ts";
+
 /** Thoughts that may come before what a grammar says. */
 export interface GrammarReasoning {
   /** What they begin with; null: they have begun, and must end. */
@@ -107,9 +109,14 @@ export type FromGrammarWorker =
     isUsable: boolean;
   };
 
-/** Words before the mask in the memory a session shares. */
+/** From the GPU worker to a grammar worker: a token that came, or guesses of those that follow. */
+export type ToGrammarSession = number | readonly number[];
+
+/** Words before the masks in the memory a session shares. */
 export const SHARED_HEADER_WORDS = 4;
-/** Word that counts the masks made so far. */
+/** Masks in it: of the next token, and of those behind guesses. */
+export const SHARED_MASK_COUNT_MAX = 1 + DRAFT_COUNT_MAX;
+/** Word that counts the messages answered so far, and the first mask. */
 export const SHARED_MASK_COUNT = 0;
 /** Word that is 1 once a token was not allowed. */
 export const SHARED_IS_LOST = 1;

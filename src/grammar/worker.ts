@@ -15,6 +15,7 @@ import {
   SHARED_HEADER_WORDS,
   SHARED_IS_LOST,
   SHARED_MASK_COUNT,
+  type ToGrammarSession,
   type ToGrammarWorker,
 } from "./types.ts";
 
@@ -25,6 +26,7 @@ const scope = self as unknown as {
 
 keepOutput();
 let compiler: Promise<GrammarCompiler> | null = null;
+let eosIds: readonly number[] = [];
 const compiled = new Map<string, Promise<CompiledGrammar>>();
 const matchers = new Map<number, { matcher: GrammarMatcher; port: MessagePort }>();
 
@@ -53,9 +55,10 @@ async function open({ sessionId, spec, port, shared }: Extract<ToGrammarWorker, 
     matchers.set(sessionId, { matcher, port });
     const words = new Int32Array(shared);
     await fill(sessionId, words);
-    port.onmessage = async ({ data: id }: MessageEvent<number>) => {
+    port.onmessage = async ({ data }: MessageEvent<ToGrammarSession>) => {
       if (!matchers.has(sessionId)) return; // its last token was still on the way
-      if (!matcher.acceptToken(id)) Atomics.store(words, SHARED_IS_LOST, 1);
+      if (typeof data !== "number") return await fill(sessionId, words, data);
+      if (!matcher.acceptToken(data)) Atomics.store(words, SHARED_IS_LOST, 1);
       await fill(sessionId, words);
     };
     scope.postMessage({ type: "opened", sessionId });
@@ -66,19 +69,44 @@ async function open({ sessionId, spec, port, shared }: Extract<ToGrammarWorker, 
   }
 }
 
-/** Puts the mask of what may come next where the GPU worker waits for it. */
-async function fill(sessionId: number, words: Int32Array): Promise<void> {
+/** Puts the masks of what may come next, and behind guesses, where the GPU worker waits. */
+async function fill(
+  sessionId: number,
+  words: Int32Array,
+  draftIds: readonly number[] = [],
+): Promise<void> {
   const matcher = matchers.get(sessionId)?.matcher;
   // After its end nothing may follow; the sequence ends by then.
   if (matcher && !matcher.isTerminated()) {
     try {
-      words.set(await matcher.getNextTokenBitmask(), SHARED_HEADER_WORDS);
+      const masks = await masksBehind(matcher, draftIds);
+      masks.forEach((mask, index) => words.set(mask, SHARED_HEADER_WORDS + index * mask.length));
     } catch (error) {
       if (matchers.has(sessionId)) throw error; // else it was closed meanwhile
     }
   }
   Atomics.add(words, SHARED_MASK_COUNT, 1);
   Atomics.notify(words, SHARED_MASK_COUNT);
+}
+
+/** What may come next, then behind each guess; the last known mask behind one not allowed. */
+async function masksBehind(
+  matcher: GrammarMatcher,
+  draftIds: readonly number[],
+): Promise<Int32Array[]> {
+  const masks = [await matcher.getNextTokenBitmask()];
+  let followedCount = 0;
+  for (const id of draftIds) {
+    const mask = masks.at(-1)!;
+    const isAllowed = (mask[id >> 5] >>> (id & 31) & 1) === 1 && !eosIds.includes(id);
+    if (!isAllowed) break;
+    matcher.acceptToken(id);
+    followedCount++;
+    masks.push(await matcher.getNextTokenBitmask());
+  }
+  if (followedCount > 0) matcher.rollBack(followedCount);
+  while (masks.length <= draftIds.length) masks.push(masks.at(-1)!);
+  return masks;
 }
 
 function close(sessionId: number): void {
@@ -92,6 +120,7 @@ scope.onmessage = ({ data }) => {
   switch (data.type) {
     case "load":
       compiler = createCompiler(data.vocabulary);
+      eosIds = data.vocabulary.eosIds;
       return;
     case "open":
       return void open(data);

@@ -125,9 +125,9 @@ export class ForwardGraph {
     this.#sampler.set(slot, settings, extras);
   }
 
-  /** See {@link Sampler.setMask}. */
-  setMask(slot: number, words: Uint32Array): void {
-    this.#sampler.setMask(slot, words);
+  /** See {@link Sampler.setMasks}. */
+  setMasks(slot: number, masks: readonly Uint32Array[], firstDraft: number): void {
+    this.#sampler.setMasks(slot, masks, firstDraft);
   }
 
   /** Takes what the commands encoded since the last call report. */
@@ -346,7 +346,8 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const idCount = slotCount + SLICE_TOKEN_COUNT + 2 * draftRowCount;
   const ids = gpu.createBuffer("ids", idCount * WORD_SIZE_BYTES);
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
-  const sampler = await Sampler.create(gpu, { ids, slotCount, vocabSize: shape.vocabSize });
+  const sampled = { ids, slotCount, draftRowCount, vocabSize: shape.vocabSize };
+  const sampler = await Sampler.create(gpu, sampled);
   const matmuls = new MatmulSet(gpu, { normEpsilon });
   const embedding = await createEmbedding(gpu, { plan, weights, matmuls });
   const expertKernels = new ExpertSet(gpu);

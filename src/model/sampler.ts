@@ -6,7 +6,7 @@
  */
 
 import type { Row } from "../core/row.ts";
-import type { LogitAdjustments, SamplingOptions } from "../core/sampling.ts";
+import { type LogitAdjustments, needsCounts, type SamplingOptions } from "../core/sampling.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import {
@@ -16,7 +16,6 @@ import {
   biasWords,
   LogitsAdjustKernel,
   maskWordCount,
-  needsCounts,
   tokenCountWords,
 } from "../kernels/logits_adjust/row.ts";
 import { SampleChunksKernel } from "../kernels/sample/chunks.ts";
@@ -35,7 +34,7 @@ import { chooseVariant } from "../kernels/variant.ts";
 export interface SamplingExtras {
   /** Null leaves logits as they are. */
   adjustments: LogitAdjustments | null;
-  /** Whether {@link Sampler.setMask} is called before each of its steps. */
+  /** Whether {@link Sampler.setMasks} is called before each of its steps. */
   isMasked: boolean;
   /** Alternatives to report with each token, 0 to 20; null reports nothing. */
   topCount: number | null;
@@ -67,7 +66,7 @@ export interface ReportedRow {
 
 /** Buffers of one kind of rows, bound to the kernels. */
 export interface SamplerPath {
-  /** u32x4 `[rows]`: slot, position, whether a generated token was fed, index of the chosen id. */
+  /** u32x4 `[rows]`: slot, position, whether a generated token was fed, index of id and mask. */
   rows: GPUBuffer;
   /** u32x4 `[rows]`: rows to report on. */
   wanted: GPUBuffer;
@@ -80,6 +79,14 @@ export interface SamplerPath {
   /** Chooses from the adjusted logits. */
   sampleAdjusted: BoundSample;
   report: GPUBindGroup;
+}
+
+interface SamplerOptions {
+  ids: GPUBuffer;
+  slotCount: number;
+  /** Most guesses of a step. */
+  draftRowCount: number;
+  vocabSize: number;
 }
 
 /** Compiles what chooses tokens on an adapter. */
@@ -105,10 +112,10 @@ export class Sampler {
 
   private constructor(
     gpu: Gpu,
-    options: { ids: GPUBuffer; slotCount: number; vocabSize: number },
+    options: SamplerOptions,
     kernels: { sample: TokenSampler; adjust: LogitsAdjustKernel; logprobs: TokenLogprobsKernel },
   ) {
-    const { ids, slotCount, vocabSize } = options;
+    const { ids, slotCount, draftRowCount, vocabSize } = options;
     this.#gpu = gpu;
     this.#ids = ids;
     this.#vocabSize = vocabSize;
@@ -121,16 +128,13 @@ export class Sampler {
       bias: gpu.createBuffer("logit bias", slotCount * BIAS_SIZE_BYTES),
     };
     const maskBytes = maskWordCount(vocabSize) * WORD_SIZE_BYTES;
-    this.#masks = gpu.createBuffer("token masks", slotCount * maskBytes);
+    this.#masks = gpu.createBuffer("token masks", (slotCount + draftRowCount) * maskBytes);
     this.#counts = gpu.createBuffer("token counts", slotCount * vocabSize * WORD_SIZE_BYTES);
     this.#extras = Array.from({ length: slotCount }, () => NO_EXTRAS);
   }
 
   /** Compiles the kernels; chosen tokens go to `ids`, u32 `[slots, …]`. */
-  static async create(
-    gpu: Gpu,
-    options: { ids: GPUBuffer; slotCount: number; vocabSize: number },
-  ): Promise<Sampler> {
+  static async create(gpu: Gpu, options: SamplerOptions): Promise<Sampler> {
     const { vocabSize } = options;
     const sample = await createTokenSampler(gpu, vocabSize);
     const adjust = await LogitsAdjustKernel.create(gpu, { vocabSize });
@@ -192,18 +196,25 @@ export class Sampler {
   /**
    * Sets the tokens a slot may choose from, before its next step is submitted.
    *
-   * @param words u32 `[ceil(vocabSize / 32)]`: bit `id % 32` of word `id / 32` is set if allowed.
+   * @param masks Each u32 `[ceil(vocabSize / 32)]`: bit `id % 32` of word `id / 32` is set if
+   * allowed. The first is the slot's, the others are those of its guesses.
+   * @param firstDraft How many guesses the step has before its own.
    */
-  setMask(slot: number, words: Uint32Array): void {
+  setMasks(slot: number, [mask, ...ofDrafts]: readonly Uint32Array[], firstDraft: number): void {
     const sizeBytes = maskWordCount(this.#vocabSize) * WORD_SIZE_BYTES;
-    this.#gpu.write(this.#masks, slot * sizeBytes, words);
+    this.#gpu.write(this.#masks, slot * sizeBytes, mask);
+    const firstPlace = this.#extras.length + firstDraft;
+    for (const [index, words] of ofDrafts.entries()) {
+      this.#gpu.write(this.#masks, (firstPlace + index) * sizeBytes, words);
+    }
   }
 
   /**
    * Encodes the choice of a token for each row.
    *
    * @param options `isDecode`: each row fed a generated token. `draftCount`: the last rows fed a
-   * guess; their tokens go behind those of the slots, and nothing is changed or reported for them.
+   * guess; their masks and tokens are behind those of the slots, and nothing is counted or reported
+   * for them.
    * @returns The rows whose log-probabilities are in `path.results`, in order.
    */
   encode(

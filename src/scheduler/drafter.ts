@@ -17,9 +17,6 @@ const MATCH_LENGTH_MAX = 16;
 const LONG_MATCH_LENGTH = 12;
 const LONG_MATCH_SHARE = 0.7;
 
-/** Most tokens that one sequence has checked by a step. */
-export const DRAFT_COUNT_MAX = 7;
-
 /** A further token is guessed while it is right with at least this likelihood. */
 const LIKELIHOOD_MIN = 0.3;
 

@@ -1,5 +1,5 @@
 import { invariant } from "../core/errors.ts";
-import { BLOCK_TOKEN_COUNT, sealedBlockCount } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, DRAFT_COUNT_MAX, sealedBlockCount } from "../core/shapes.ts";
 import { blockNames, rootName } from "./block_name.ts";
 import type { CachedItem } from "./block_cache.ts";
 import { blockKey, type ItemKind } from "./block_key.ts";
@@ -7,7 +7,7 @@ import type { SequenceContext } from "./sequence_context.ts";
 import type { OpenSlice, ReadyBlock, SequenceRequest, SwappedState } from "./sequence_parts.ts";
 import { Keeping } from "./keep/keeping.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
-import { DRAFT_COUNT_MAX, type TokenDrafter } from "./drafter.ts";
+import type { TokenDrafter } from "./drafter.ts";
 import { keptBoundaries, rawTilesBefore } from "./prefix.ts";
 import type { DecodeRow } from "./step_plan.ts";
 

@@ -1,7 +1,7 @@
 /** Guesses of next tokens, checked as rows of one step: the text must not show them. */
 
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import type { EngineStats, GenerateRequest } from "../../src/engine/types.ts";
+import type { EngineStats, GenerateRequest, GrammarSpec } from "../../src/engine/types.ts";
 import { collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
 
 /** Steps so fine that a bit more or less in a block shows in the text. */
@@ -42,6 +42,59 @@ for (const profile of [{ name: "exact" as const }, FINE]) {
     }));
 }
 
+/** A list whose members repeat their keys, and calls behind free text. */
+const GRAMMARS: readonly GrammarSpec[] = [
+  {
+    type: "json_schema",
+    schema: JSON.stringify({
+      type: "array",
+      minItems: 9,
+      maxItems: 9,
+      items: {
+        type: "object",
+        properties: { path: { type: "string", maxLength: 3 }, isNew: { type: "boolean" } },
+        required: ["path", "isNew"],
+        additionalProperties: false,
+      },
+    }),
+  },
+  {
+    type: "tags",
+    tags: [{ begin: "abc", schema: '{"enum": [1, 2, "three"]}', end: "cab" }],
+    trigger: "abc",
+    separator: "",
+    isRepeated: true,
+  },
+];
+
+Deno.test("an answer that follows a grammar is the same with and without guesses, alone and among others", () =>
+  withTinyEngine(
+    { ...MODEL, profile: { name: "exact" }, sharesPrefixes: false },
+    async (engine) => {
+      const requests = [0, 1].flatMap((seed) =>
+        GRAMMARS.map((grammar) => ({ ...REQUESTS[1 + seed], maxTokens: 200, grammar }))
+      );
+      const texts: number[][] = [];
+      for (const request of requests) {
+        texts.push(await collectIds(engine, { ...request, speculates: false }));
+      }
+      const stepCountBefore = (await engine.stats()).stepCount;
+      assertEquals(drafts(await engine.stats()), [0, 0]);
+      for (const [index, request] of requests.entries()) {
+        assertEquals(await collectIds(engine, request), texts[index], `request ${index} alone`);
+      }
+      const { stepCount } = await engine.stats();
+      assertLess(stepCount - stepCountBefore, 0.9 * stepCountBefore);
+      const together = await Promise.all(
+        [...requests, REQUESTS[0]].map((request) => collectIds(engine, request)),
+      );
+      assertEquals(together.slice(0, -1), texts);
+      const [draftCount, acceptedCount] = drafts(await engine.stats());
+      assertGreater(acceptedCount, 50);
+      assertGreater(draftCount, acceptedCount);
+    },
+  ));
+
 Deno.test("what depends on each token before is never guessed, and the engine can be told not to", async () => {
   const [request] = REQUESTS;
   await withTinyEngine(MODEL, async (engine) => {
@@ -49,6 +102,11 @@ Deno.test("what depends on each token before is never guessed, and the engine ca
     await collectIds(engine, { ...request, adjustments: { frequencyPenalty: 0.1 } });
     assertEquals(drafts(await engine.stats()), [0, 0]);
     assert(engine.info.speculates);
+    const adjustments = { logitBias: [[7, 1], [9, -1]] as const };
+    const biased = { ...request, adjustments };
+    const plain = await collectIds(engine, { ...biased, speculates: false });
+    assertEquals(await collectIds(engine, biased), plain);
+    assertGreater((await engine.stats()).acceptedTokenCount, 0);
   });
   await withTinyEngine({ ...MODEL, speculates: false }, async (engine) => {
     await collectIds(engine, request);

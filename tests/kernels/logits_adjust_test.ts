@@ -106,7 +106,7 @@ async function adjust(vocabSize: number, cases: readonly RowCase[], logits: Floa
     const isMasked = each.allowedIds !== null;
     const write = (buffer: GPUBuffer, words: number, data: Uint32Array) =>
       gpu.write(buffer, slot * words * 4, data);
-    rows.set([slot, row, each.feeds ? 1 : 0], row * 4);
+    rows.set([slot, row, each.feeds ? 1 : 0, row], row * 4); // masks are in the order of rows
     write(buffers.settings, 8, adjustSettingsWords(each, { isMasked }));
     write(buffers.ids, 1, Uint32Array.of(each.generatedIds.at(-1) ?? 0));
     const bias = biasWords(each.logitBias);
@@ -115,7 +115,8 @@ async function adjust(vocabSize: number, cases: readonly RowCase[], logits: Floa
     const counts = tokenCountWords(vocabSize, { promptIds, generatedIds: known });
     write(buffers.counts, vocabSize, counts);
     const { allowedIds } = each;
-    if (allowedIds) write(buffers.mask, maskWordCount(vocabSize), maskWords(vocabSize, allowedIds));
+    const maskBytes = maskWordCount(vocabSize) * 4;
+    if (allowedIds) gpu.write(buffers.mask, row * maskBytes, maskWords(vocabSize, allowedIds));
   });
   gpu.write(buffers.rows, 0, rows);
   const bound = kernel.bind(buffers);

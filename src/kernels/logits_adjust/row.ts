@@ -1,5 +1,5 @@
 import source from "../../../shaders/logits_adjust/row.wgsl" with { type: "text" };
-import { BIAS_COUNT_MAX, type LogitAdjustments } from "../../core/sampling.ts";
+import { BIAS_COUNT_MAX, type LogitAdjustments, needsCounts } from "../../core/sampling.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
@@ -26,13 +26,13 @@ export function maskWordCount(vocabSize: number): number {
 export interface LogitsAdjustBuffers {
   /** f32 `[rows, vocabSize]`. */
   logits: GPUBuffer | BufferSlice;
-  /** u32x4 `[rows]`: slot, any, 1 if the token fed was generated else 0, any. */
+  /** u32x4 `[rows]`: slot, any, 1 if the token fed was generated else 0, which mask. */
   rows: GPUBuffer | BufferSlice;
   /** `[slots]` of {@link adjustSettingsWords}. */
   settings: GPUBuffer | BufferSlice;
   /** u32 `[slots]`: the token fed. */
   ids: GPUBuffer | BufferSlice;
-  /** u32 `[slots, maskWordCount]`: bit `id % 32` of word `id / 32` is set if it is allowed. */
+  /** u32 `[masks, maskWordCount]`: bit `id % 32` of word `id / 32` is set if it is allowed. */
   mask: GPUBuffer | BufferSlice;
   /** `[slots, BIAS_COUNT_MAX]` of {@link biasWords}. */
   bias: GPUBuffer | BufferSlice;
@@ -40,12 +40,6 @@ export interface LogitsAdjustBuffers {
   counts: GPUBuffer | BufferSlice;
   /** f32 `[rows, vocabSize]`: the result. */
   adjusted: GPUBuffer | BufferSlice;
-}
-
-/** Whether the penalties of `adjustments` need to know which tokens occurred. */
-export function needsCounts(adjustments: LogitAdjustments): boolean {
-  const { repetitionPenalty, frequencyPenalty, presencePenalty } = adjustments;
-  return repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
 }
 
 /** One slot's settings as the kernel reads them: 8 words, f32 and u32 mixed. */
@@ -123,7 +117,7 @@ export class LogitsAdjustKernel {
     });
   }
 
-  /** Encodes the change of `rowCount` rows; no two of them name one slot. */
+  /** Encodes the change of `rowCount` rows; no two of them name one slot if it has counts. */
   encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
     this.#kernel.dispatch(pass, bound, rowCount);
   }
