@@ -5,7 +5,11 @@
  */
 
 import type { ProfileOptions } from "../../mod.ts";
-import { BASELINE_NAMES, findBaseline } from "../../src/evaluation/baselines/table.ts";
+import {
+  BASELINE_NAMES,
+  findBaseline,
+  namesBaseline,
+} from "../../src/evaluation/baselines/table.ts";
 import { type EvalCodec, withWindow } from "../../src/evaluation/codecs.ts";
 import { WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { DEFAULT_PROFILE_NAME, PROFILE_NAMES } from "../../src/codec/profile.ts";
@@ -49,9 +53,17 @@ export function readCodecRequests(flags: Flags): CodecRequest[] {
 export function parseCodecList(list: string): CodecRequest[] {
   return list.split(",").flatMap((item): CodecRequest[] => {
     if (item === ALL_BASELINES) return BASELINE_NAMES.map((name) => ({ name, profile: null }));
-    if (BASELINE_NAMES.includes(item)) return [{ name: item, profile: null }];
+    if (isBaseline(item)) return [{ name: item, profile: null }];
     return [{ name: item, profile: parseProfile(item) }];
   });
+}
+
+function isBaseline(item: string): boolean {
+  try {
+    return namesBaseline(item);
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error;
+  }
 }
 
 function parseProfile(item: string): ProfileOptions {

@@ -9,6 +9,7 @@ import type { ProfileOptions } from "../engine/types.ts";
 import { hasDamage } from "../calibration/tables.ts";
 import { codecProfile, describeProfile, needsCalibration } from "../codec/profile.ts";
 import { loadCalibration } from "../runtime/calibration_source.ts";
+import { RopeTables } from "../model/rope_table.ts";
 import type { LoadedModel, OnProgress } from "../runtime/load_model.ts";
 import type { SequenceRunOptions } from "../runtime/sequence_run.ts";
 import { type Baseline, baselineRewriter } from "./baselines/baseline.ts";
@@ -85,6 +86,8 @@ export async function runOptions(
     const calibration = await loadCalibration(model, onProgress);
     return { profile, windowTokenCount, calibration };
   }
-  const rewriteTile = baselineRewriter(baseline, shape);
+  const rope = new RopeTables(model.plan, model.weights.ropeFactors);
+  const ropeOf = (layer: number) => rope.tables[rope.ofLayer[layer]];
+  const rewriteTile = baselineRewriter(baseline, shape, ropeOf);
   return { profile: { name: "exact" }, windowTokenCount, rewriteTile };
 }

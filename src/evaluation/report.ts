@@ -32,6 +32,8 @@ export interface ContextReport {
   /** Bits per element of sealed blocks, all side data counted. */
   bits: PerSide;
   bytes: CacheBytes & { k: SideBytes; v: SideBytes };
+  /** Share of blocks that the codec kept in its second way, 0 to 1; for codecs that have one. */
+  fallback_share?: number;
 }
 
 /** The report of one text and codec: that of its longest context, and all of them. */
@@ -87,6 +89,8 @@ export function besideSize(run: SequenceRun): BesideSize {
 export interface CacheSize {
   bits: PerSide;
   bytes: ContextReport["bytes"];
+  /** As in the report. */
+  fallbackShare?: number;
 }
 
 /** Sizes of the blocks that a run has sealed so far. */
@@ -104,14 +108,16 @@ export function cacheSize(run: SequenceRun, { baseline }: EvalCodec): CacheSize 
   const [k, v] = [ofSide("k"), ofSide("v")];
   const packed = k.packed + v.packed;
   const payload = k.payload + v.payload;
-  return { bits, bytes: { raw: bytes.raw, payload, packed, allocated: packed, k, v } };
+  const size = { bits, bytes: { raw: bytes.raw, payload, packed, allocated: packed, k, v } };
+  const { codec } = baseline;
+  return "fallbackShare" in codec ? { ...size, fallbackShare: codec.fallbackShare } : size;
 }
 
 /** The report of a context. */
 export function contextReport(
   tokens: number,
   summary: DivergenceSummary,
-  { bits, bytes }: CacheSize,
+  { bits, bytes, fallbackShare }: CacheSize,
 ): ContextReport {
   const { positionCount, klMean, klPercentiles, sameTop, perplexity, perplexityExact } = summary;
   return {
@@ -128,6 +134,7 @@ export function contextReport(
     ratio: bytes.packed === 0 ? 1 : bytes.raw / bytes.packed,
     bits,
     bytes,
+    ...(fallbackShare === undefined ? {} : { fallback_share: fallbackShare }),
   };
 }
 

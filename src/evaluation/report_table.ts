@@ -37,11 +37,20 @@ function formatReport(report: EvalReport): string {
       `${bytes[name]} (K ${Math.round(bytes.k[name])}, V ${Math.round(bytes.v[name])})`,
     ]),
     ["bytes allocated", report.by_construction ? "by construction" : String(bytes.allocated)],
+    ...fallbackRows(report),
     ["times smaller all in", report.all_in.map(allInWords).join(", ") || "nothing sealed"],
     ["worst token", worstWords(report)],
     ["raw beside blocks", `window ${report.window_bytes}, sinks ${report.sinks.bytes} bytes`],
   ];
   return rows.map(([name, value]) => `${name.padEnd(20)} ${value}`).join("\n");
+}
+
+function fallbackRows({ fallback_share: share }: ContextReport): [string, string][] {
+  return share === undefined ? [] : [["blocks fallen back", percent(share)]];
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
 }
 
 function allInWords({ tokens, ratio }: AllIn): string {
@@ -73,14 +82,17 @@ const HEADS = [
 ];
 
 function formatComparison(reports: readonly EvalReport[]): string {
+  const tellsFallback = reports.some(({ fallback_share }) => fallback_share !== undefined);
+  const fallback = (cell: string) => tellsFallback ? [cell] : [];
   const rows = reports.flatMap((report) =>
     report.contexts.map((context) => [
       report.text,
       report.codec,
       ...contextCells(context, report.all_in),
+      ...fallback(context.fallback_share === undefined ? "" : percent(context.fallback_share)),
     ])
   );
-  return aligned([HEADS, ...rows], 2).join("\n");
+  return aligned([[...HEADS, ...fallback("fell back")], ...rows], 2).join("\n");
 }
 
 function contextCells(context: ContextReport, allIn: readonly AllIn[]): string[] {

@@ -32,6 +32,11 @@ export class RopeTable {
     });
   }
 
+  /** Whether every pair of channels turns. */
+  get turnsWholeHeads(): boolean {
+    return this.#frequencies.every((frequency) => frequency > 0);
+  }
+
   /** f32 values of one row: cosine and sine for each of `headSize / 2` pairs. */
   get rowLength(): number {
     return 2 * this.#frequencies.length;

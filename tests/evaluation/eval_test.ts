@@ -105,6 +105,22 @@ Deno.test("evaluate() compares one of so many blocks if it is asked to, each wit
     assertAlmostEquals(half.kl_mean, (first + (3 * third - 2 * second)) / 2, 1e-9);
   }));
 
+Deno.test("evaluate() tells which share of blocks fell back, and counts 8 raw tokens of DeltaKV", () =>
+  withModel(async (model) => {
+    const codecs = [baseline("deltakv"), baseline("deltakv:bits=4"), baseline("q4_0")];
+    const plan = { ...PLAN, texts: PLAN.texts.slice(0, 1), codecs, contexts: [320] };
+    const [packed, published, q4] = await evaluate(model, plan);
+    assert(packed.fallback_share! >= 0 && packed.fallback_share! <= 1, "a share");
+    assertEquals([published.fallback_share, "fallback_share" in q4], [0, false]);
+    assertEquals([packed.sinks.tokens, published.sinks.tokens, q4.sinks.tokens], [8, 8, 0]);
+    for (const { bits, kl_mean } of [packed, published]) {
+      assert(bits.k > 1 && bits.k < 9 && kl_mean > 0 && kl_mean < 1, `${bits.k} bits, ${kl_mean}`);
+    }
+    const table = formatReports([packed, published, q4]).split("\n");
+    assert(table[0].endsWith("fell back") && table[2].endsWith("0.0%"));
+    assert(formatReports([packed]).includes("blocks fallen back"));
+  }));
+
 Deno.test("evaluate() counts the raw first tokens of layers that are sealed alone", () =>
   withTinyModel({ architecture: "gemma2", metadata: WINDOW }, async (path) => {
     const model = await loadModel(await readGguf(path), () => {});

@@ -64,7 +64,7 @@ const SRC_TABLE: Readonly<Record<string, readonly string[]>> = {
     "runtime",
   ],
   device_report: ["core", "gguf", "gpu", "codec", "kernels", "reference", "model"],
-  evaluation: ["core", "tokenizer", "codec", "calibration", "runtime", "engine"],
+  evaluation: ["core", "tokenizer", "codec", "calibration", "model", "runtime", "engine"],
 };
 
 /** What else may be imported, by the longest prefix of the importer's path. */

@@ -11,6 +11,7 @@
 
 import { type HeadShape, rawTileFrom, rawTileValues } from "../../codec/raw_tile.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
+import type { RopeTable } from "../../model/rope_table.ts";
 import type { TileRewriter } from "../../runtime/sequence_run.ts";
 
 /** One side of a block of one layer, to be replaced by what a codec reads back. */
@@ -35,8 +36,8 @@ export interface PerSide {
   v: number;
 }
 
-/** A codec to compare with. */
-export interface BaselineCodec {
+/** What a codec to compare with says of itself. */
+interface BaselineFacts {
   /** What it does, for people. */
   description: string;
   /** Bits per element with scales and minima. */
@@ -45,31 +46,69 @@ export interface BaselineCodec {
   codeBits: PerSide;
   /** Called where a run begins, by codecs whose bits depend on what they have seen. */
   start?(): void;
+}
+
+/** A codec to compare with, of keys and values apart. */
+export interface BaselineCodec extends BaselineFacts {
   /** Replaces the keys of a block; they are after RoPE. */
   readBackKeys(side: BaselineSide, origin?: BlockOrigin): void;
   /** Replaces the values of a block. */
   readBackValues(side: BaselineSide, origin?: BlockOrigin): void;
 }
 
+/** Both sides of a block of one layer, to be replaced by what a codec reads back. */
+export interface BaselineBlock extends Omit<BaselineSide, "values"> {
+  /** f32 `[64][kvHeadCount * headSize]`, token by token, after RoPE. */
+  keys: Float32Array;
+  /** The same of values. */
+  values: Float32Array;
+  layer: number;
+  blockIndex: number;
+  /** What keys of the layer are turned by. */
+  rope: RopeTable;
+}
+
+/** A codec to compare with that looks at keys and values together. */
+export interface BlockCodec extends BaselineFacts {
+  /** First tokens that it leaves raw. */
+  sinkTokenCount: number;
+  /** Share of blocks so far that it kept in its second way. */
+  fallbackShare: number;
+  /** Replaces keys and values of a block; those of a layer come in order. */
+  readBackBlock(block: BaselineBlock): void;
+}
+
 /** A codec with a number of raw first tokens. */
 export interface Baseline {
   name: string;
-  codec: BaselineCodec;
+  codec: BaselineCodec | BlockCodec;
   /** First tokens of the sequence that stay raw; they are not counted in the codec's bits. */
   sinkTokenCount: number;
 }
 
-/** What a run of the exact cache does to each block to read it as the baseline would. */
-export function baselineRewriter(baseline: Baseline, shape: HeadShape): TileRewriter {
-  const { codec, sinkTokenCount } = baseline;
+/**
+ * What a run of the exact cache does to each block to read it as the baseline would.
+ *
+ * @param ropeOf What keys of a layer are turned by.
+ */
+export function baselineRewriter(
+  { codec, sinkTokenCount }: Baseline,
+  shape: HeadShape,
+  ropeOf: (layer: number) => RopeTable,
+): TileRewriter {
   codec.start?.();
   return (tile, { blockIndex, layer }) => {
     const firstToken = blockIndex === 0 ? sinkTokenCount : 0;
     const origin = { layer, tile };
     const keys = rawTileValues(shape, tile, KEY);
     const values = rawTileValues(shape, tile, VALUE);
-    codec.readBackKeys({ shape, values: keys, firstToken }, origin);
-    codec.readBackValues({ shape, values, firstToken }, origin);
+    if ("readBackBlock" in codec) {
+      const rope = ropeOf(layer);
+      codec.readBackBlock({ shape, keys, values, firstToken, layer, blockIndex, rope });
+    } else {
+      codec.readBackKeys({ shape, values: keys, firstToken }, origin);
+      codec.readBackValues({ shape, values, firstToken }, origin);
+    }
     tile.set(rawTileFrom(shape, keys, values));
   };
 }

@@ -6,6 +6,8 @@
 
 import type { HeadShape } from "../../codec/raw_tile.ts";
 import type { Baseline, BaselineCodec } from "./baseline.ts";
+import { deltakv } from "./deltakv/deltakv.ts";
+import { readDeltaKvSettings } from "./deltakv/settings.ts";
 import { kivi } from "./kivi.ts";
 import { kvcomp } from "./kvcomp.ts";
 import { llamaLargest } from "./llama_largest.ts";
@@ -54,14 +56,37 @@ function llamaMixed(): BaselineCodec {
   };
 }
 
-/** All names, each without and with raw first tokens. */
-export const BASELINE_NAMES: readonly string[] = Object.keys(CODECS).flatMap((name) => [
-  name,
-  `${name}${SINKS_SUFFIX}`,
-]);
+/** Has settings, and raw first tokens of its own. */
+const DELTAKV = "deltakv";
 
-/** The baseline of a name in {@link BASELINE_NAMES} for a model's heads; null if there is none. */
+/** All names, most of them without and with raw first tokens. */
+export const BASELINE_NAMES: readonly string[] = [
+  ...Object.keys(CODECS).flatMap((name) => [name, `${name}${SINKS_SUFFIX}`]),
+  DELTAKV,
+];
+
+/**
+ * Whether a text is the name of a baseline, or of one that has settings, with some.
+ *
+ * @throws {RangeError} naming a setting that is wrong.
+ */
+export function namesBaseline(text: string): boolean {
+  if (!text.startsWith(`${DELTAKV}:`)) return BASELINE_NAMES.includes(text);
+  readDeltaKvSettings(text);
+  return true;
+}
+
+/**
+ * The baseline of a name in {@link BASELINE_NAMES} for a model's heads, with settings where it has
+ * some; null if there is none.
+ *
+ * @throws {RangeError} naming a setting that is wrong.
+ */
 export function findBaseline(name: string, shape: HeadShape): Baseline | null {
+  if (name === DELTAKV || name.startsWith(`${DELTAKV}:`)) {
+    const codec = deltakv(readDeltaKvSettings(name), shape);
+    return { name, codec, sinkTokenCount: codec.sinkTokenCount };
+  }
   const hasSinks = name.endsWith(SINKS_SUFFIX);
   const codecName = hasSinks ? name.slice(0, -SINKS_SUFFIX.length) : name;
   if (!Object.hasOwn(CODECS, codecName)) return null;

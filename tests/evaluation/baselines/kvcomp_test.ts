@@ -40,11 +40,15 @@ Deno.test("kvcomp() gives a token of values one step, 0.1 of its range", () => {
   assertEquals([...values.subarray(32, 43)], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
 });
 
+const noRope = (): never => {
+  throw new Error("it is not asked for");
+};
+
 Deno.test("kvcomp() counts its codes by Huffman, anew in each run, and all side data", () => {
   const codec = kvcomp(SHAPE);
   const baseline = { name: "kvcomp", codec, sinkTokenCount: 0 };
   for (const run of [1, 2]) {
-    const rewrite = baselineRewriter(baseline, SHAPE);
+    const rewrite = baselineRewriter(baseline, SHAPE, noRope);
     rewrite(rawTileFrom(SHAPE, sampleValues(), sampleValues()), { layer: 3, blockIndex: 1 });
     // K: 0, 1 and 20 come 2 : 1 : 1. V: steps of 2.
     assertEquals(codec.codeBits.k, 1.5, `run ${run}`);

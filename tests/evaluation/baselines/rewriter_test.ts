@@ -76,11 +76,15 @@ Deno.test("createSequenceRun() refuses to rewrite blocks of a packing profile", 
     );
   }));
 
+const noRope = (): never => {
+  throw new Error("it is not asked for");
+};
+
 Deno.test("baselineRewriter() replaces K and V of all tokens but the sinks of the first block", () => {
   const shape = { kvHeadCount: 2, headSize: 32 };
   const baseline = findBaseline("int3+sinks", shape);
   assert(baseline !== null);
-  const rewrite = baselineRewriter(baseline, shape);
+  const rewrite = baselineRewriter(baseline, shape, noRope);
   const tile = rawTileFrom(shape, seededNormals(64 * 64, 1), seededNormals(64 * 64, 2));
   for (const blockIndex of [0, 1]) {
     const rewritten = tile.slice();

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import type { BaselineSide } from "../../../src/evaluation/baselines/baseline.ts";
+import type { BaselineCodec, BaselineSide } from "../../../src/evaluation/baselines/baseline.ts";
 import { rotate, rotatedAsLlama } from "../../../src/evaluation/baselines/rotation.ts";
 import { findBaseline } from "../../../src/evaluation/baselines/table.ts";
 import { seededNormals } from "../../support/numeric.ts";
@@ -64,7 +64,7 @@ Deno.test("llama.cpp's baselines rotate heads of 64 and more, and say so where t
   const [rotated, plain] = ["q4_0", "q4_0-unrotated"].map((name) => {
     const side = sideOf(64);
     side.values[5] = 40; // one large channel: what rotation is for
-    findBaseline(name, side.shape)!.codec.readBackKeys(side);
+    (findBaseline(name, side.shape)!.codec as BaselineCodec).readBackKeys(side);
     return Math.abs(side.values[6] - sideOf(64).values[6]);
   });
   assert(rotated < plain, `${rotated} and ${plain}`);
