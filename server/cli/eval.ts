@@ -196,12 +196,15 @@ async function run(args: readonly string[]): Promise<number> {
 /** Continuations run in engines of their own, one for each profile. */
 async function writeOn(
   modelPath: string,
-  { continuations, texts, codecs, windows }: Request & { continuations: ContinuationRequest },
+  { continuations, texts, codecs, windows, stateFolder }: Request & {
+    continuations: ContinuationRequest;
+  },
   progress: ProgressLine,
 ) {
   const [windowTokenCount, ...more] = windows;
   if (more.length > 0) throw new UsageError("Cannot use several windows with --continuations");
-  const run = { modelPath, continuations, text: texts[0], codecs, windowTokenCount };
+  const [text] = texts;
+  const run = { modelPath, continuations, text, codecs, windowTokenCount, stateFolder };
   return await runContinuations(run, progress.update);
 }
 

@@ -4,12 +4,16 @@
  * @module
  */
 
-import { createEngine } from "../../mod.ts";
+import { basename } from "node:path";
 import type { ProfileOptions } from "../../src/codec/profile_types.ts";
+import { createEngineOf } from "../../src/engine/client.ts";
+import { describeCodec } from "../../src/evaluation/codecs.ts";
 import {
   type ContinuationReport,
+  type ContinuationResult,
   evaluateContinuations,
 } from "../../src/evaluation/continuations/continuations.ts";
+import { EvalState, fileIdentity, idsDigest } from "../../src/evaluation/state.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
@@ -41,7 +45,7 @@ export function readContinuations(flags: Flags): ContinuationRequest | null {
   const isAsked = flags.has("continuations");
   const others = [
     ...["contexts", "from", "every", "retrieval", "copying", "cases", "documents", "form"],
-    ...["pieces", "state", "read", "kept-attention", "methods"],
+    ...["pieces", "read", "kept-attention", "methods"],
   ];
   for (const name of isAsked ? others : ["prompts", "length"]) {
     if (!flags.has(name)) continue;
@@ -68,12 +72,14 @@ export async function runContinuations(
     text: { name: string; text: string };
     codecs: readonly CodecRequest[];
     windowTokenCount: number;
+    stateFolder: string | null;
   },
   onProgress: (message: string, share: number) => void,
 ): Promise<ContinuationReport[]> {
-  const { modelPath, continuations, text, windowTokenCount } = run;
+  const { continuations, text, windowTokenCount, stateFolder } = run;
   const { promptCount, promptTokens, length, seed } = continuations;
-  const tokenizer = createTokenizer((await readGguf(modelPath)).metadata);
+  const file = await readGguf(run.modelPath);
+  const tokenizer = createTokenizer(file.metadata);
   const ids = tokenizer.tokenize(text.text, { parseSpecial: false });
   if (ids.length < promptCount * promptTokens) {
     throw new UsageError(
@@ -90,23 +96,37 @@ export async function runContinuations(
     name,
     profile: profileOf(name, profile),
   }));
+  const codecs = profiles.map(({ name, profile }) =>
+    describeCodec({ name, profile, baseline: null, windowTokenCount })
+  );
+  const state = await EvalState.open<ContinuationResult>(stateFolder, {
+    model: await fileIdentity(file.path, basename(file.path)),
+    texts: prompts.map((ids, at) => `prompt ${at + 1}, sha256 ${idsDigest(ids)}`),
+    codecs,
+    contexts: [promptTokens, length],
+    from: seed,
+  }).catch(usageErrorOf);
   return await evaluateContinuations(
     { textName: text.name, prompts, length, seed, profiles },
     {
       createEngine: ({ profile }) =>
-        createEngine({
-          modelPath,
+        createEngineOf(file, {
           ...(profile === undefined ? {} : { profile }),
           windowTokenCount,
           contextLength: prompts[0].length + length + 1,
           sequenceCountMax: SEQUENCE_COUNT,
-          waitingCountMax: 2 * promptCount,
-          sharesPrefixes: false,
           speculates: false,
         }),
+      sequenceCount: SEQUENCE_COUNT,
+      state,
       onProgress,
     },
   );
+}
+
+/** A state of something else is a usage error. */
+function usageErrorOf(error: unknown): never {
+  throw error instanceof RangeError ? new UsageError(error.message) : error;
 }
 
 function profileOf(name: string, profile: ProfileOptions | null): ProfileOptions {

@@ -45,6 +45,8 @@ export class EvalState<Report extends AnyReport> {
   #folder: string;
   #isTemporary: boolean;
   #state: StateFile<Report>;
+  /** The last save, done or not. */
+  #saving: Promise<void> = Promise.resolve();
 
   private constructor(folder: string, isTemporary: boolean, state: StateFile<Report>) {
     this.#folder = folder;
@@ -123,11 +125,15 @@ export class EvalState<Report extends AnyReport> {
     if (this.#isTemporary) await Deno.remove(this.#folder, { recursive: true });
   }
 
-  /** A cut leaves the old file or the new one, never a part. */
+  /** A cut leaves the old file or the new one, never a part. One after the other. */
   async #save(): Promise<void> {
-    const path = join(this.#folder, STATE_NAME);
-    await Deno.writeTextFile(`${path}.new`, `${JSON.stringify(this.#state, null, 1)}\n`);
-    await Deno.rename(`${path}.new`, path);
+    const saving = this.#saving.then(async () => {
+      const path = join(this.#folder, STATE_NAME);
+      await Deno.writeTextFile(`${path}.new`, `${JSON.stringify(this.#state, null, 1)}\n`);
+      await Deno.rename(`${path}.new`, path);
+    });
+    this.#saving = saving.catch(() => {});
+    await saving;
   }
 }
 

@@ -11,6 +11,7 @@ import { EXACT } from "../codecs.ts";
 import { type Interval, interval } from "../interval.ts";
 import type { Engine, EngineOptions } from "../../engine/types.ts";
 import type { ProfileOptions } from "../../codec/profile_types.ts";
+import { EvalState } from "../state.ts";
 import { repeatedShare, sharedCount } from "./measures.ts";
 
 /** How next tokens are chosen. */
@@ -35,7 +36,23 @@ export interface ContinuationPlan {
 export interface ContinuationOptions {
   /** Makes an engine of the model with a profile. */
   createEngine: (options: Pick<EngineOptions, "profile">) => Promise<Engine>;
+  /** Prompts that are continued at a time, as many as the engine runs; 8 if left out. */
+  sequenceCount?: number;
+  /** What was done before a cut, of the same plan; everything is still to be done if left out. */
+  state?: EvalState<ContinuationResult>;
   onProgress?: (message: string, share: number) => void;
+}
+
+const SEQUENCE_COUNT_DEFAULT = 8;
+
+/** What a state keeps: a continuation, or under its {@link scoreName} how likely it is. */
+export interface ContinuationResult {
+  /** Of the prompt with the mode. */
+  text: string;
+  codec: string;
+  ids?: readonly number[];
+  /** Mean of its tokens under the exact cache, in nats. */
+  log_prob?: number;
 }
 
 /** Means over prompts, with intervals of 95%; names as printed. */
@@ -75,67 +92,121 @@ const EXACT_PROFILE: ProfileOptions = { name: "exact" };
 
 const MODES: readonly ContinuationMode[] = ["greedy", "seeded"];
 
+const taskName = (at: number, mode: ContinuationMode) => `prompt ${at + 1}, ${mode}`;
+
+const scoreName = (codec: string) => `${codec}, under exact`;
+
 /** Continues every prompt with the exact cache and with every profile. */
 export async function evaluateContinuations(
   plan: ContinuationPlan,
   options: ContinuationOptions,
 ): Promise<ContinuationReport[]> {
   const others = plan.profiles.filter(({ name }) => name !== EXACT.name);
-  const exact = { name: EXACT.name, profile: EXACT_PROFILE };
-  const profiles = [exact, ...others];
-  const texts = new Map<string, readonly number[][][]>();
-  for (const [index, { name, profile }] of profiles.entries()) {
-    const share = index / (profiles.length + 1);
-    texts.set(
-      name,
-      await withEngine(
-        options,
-        profile,
-        (engine) =>
-          Promise.all(
-            MODES.map((mode) =>
-              Promise.all(plan.prompts.map((_, at) => continuation(engine, plan, { mode, at })))
-            ),
-          ),
-        { name, share },
-      ),
-    );
-  }
-  const share = profiles.length / (profiles.length + 1);
-  return await withEngine(options, EXACT_PROFILE, async (engine) => {
-    const reports: ContinuationReport[] = [];
-    for (const [modeIndex, mode] of MODES.entries()) {
-      const scored = new Map<string, Continuation[]>();
-      for (const { name } of profiles) {
-        const own = texts.get(name)![modeIndex];
-        scored.set(
-          name,
-          await Promise.all(own.map(async (ids, at) => ({
-            ids,
-            logProb: await meanLogProb(engine, plan.prompts[at], ids),
-          }))),
-        );
-      }
-      for (const { name } of profiles) {
-        reports.push(report(plan, { codec: name, mode, scored }));
-      }
+  const profiles = [{ name: EXACT.name, profile: EXACT_PROFILE }, ...others];
+  const state = options.state ?? await EvalState.open<ContinuationResult>(null, NO_IDENTITY);
+  const continuations = new Continuations(plan, { ...options, state });
+  try {
+    for (const [index, each] of profiles.entries()) {
+      await continuations.write(each, index / (profiles.length + 1));
     }
-    return reports;
-  }, { name: "log-probabilities by exact", share });
+    const names = profiles.map(({ name }) => name);
+    await continuations.score(names, profiles.length / (profiles.length + 1));
+    return MODES.flatMap((mode) => {
+      const scored = new Map(names.map((name) => [name, continuations.of(name, mode)]));
+      return names.map((codec) => report(plan, { codec, mode, scored }));
+    });
+  } finally {
+    await state.close();
+  }
 }
 
-async function withEngine<T>(
-  { createEngine, onProgress = () => {} }: ContinuationOptions,
-  profile: ProfileOptions,
-  run: (engine: Engine) => Promise<T>,
-  { name, share }: { name: string; share: number },
-): Promise<T> {
-  onProgress(name, share);
-  const engine = await createEngine({ profile });
-  try {
-    return await run(engine);
-  } finally {
-    await engine.close();
+/** Of a state that nothing goes on from. */
+const NO_IDENTITY = { model: "", texts: [], codecs: [], contexts: [], from: 0 };
+
+/** What is written and scored so far. */
+class Continuations {
+  readonly #plan: ContinuationPlan;
+  readonly #options: ContinuationOptions;
+  readonly #state: EvalState<ContinuationResult>;
+
+  constructor(
+    plan: ContinuationPlan,
+    options: ContinuationOptions & { state: EvalState<ContinuationResult> },
+  ) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#state = options.state;
+  }
+
+  /** Continues the prompts with a profile; the second time a prompt is read it is in the cache. */
+  async write(
+    { name, profile }: ContinuationPlan["profiles"][number],
+    share: number,
+  ): Promise<void> {
+    await this.#eachPrompt({ profile, share, what: name }, async (engine, at) => {
+      for (const mode of this.#missing(at, name)) {
+        const ids = await continuation(engine, this.#plan, { mode, at });
+        await this.#state.addReport({ text: taskName(at, mode), codec: name, ids });
+      }
+    }, (at) => this.#missing(at, name).length > 0);
+  }
+
+  /** Asks the exact cache how likely each continuation is; the same ones once. */
+  async score(names: readonly string[], share: number): Promise<void> {
+    const missing = (at: number) =>
+      names.flatMap((name) => this.#missing(at, scoreName(name)).map((mode) => ({ name, mode })));
+    const what = "log-probabilities by exact";
+    await this.#eachPrompt({ profile: EXACT_PROFILE, share, what }, async (engine, at) => {
+      const known = new Map<string, number>();
+      for (const { name, mode } of missing(at)) {
+        const ids = this.#ids(at, mode, name);
+        const key = ids.join();
+        const logProb = known.get(key) ?? await meanLogProb(engine, this.#plan.prompts[at], ids);
+        known.set(key, logProb);
+        const text = taskName(at, mode);
+        await this.#state.addReport({ text, codec: scoreName(name), log_prob: logProb });
+      }
+    }, (at) => missing(at).length > 0);
+  }
+
+  /** All continuations of a codec, by prompt. */
+  of(codec: string, mode: ContinuationMode): Continuation[] {
+    return this.#plan.prompts.map((_, at) => ({
+      ids: this.#ids(at, mode, codec),
+      logProb: this.#state.report(taskName(at, mode), scoreName(codec))!.log_prob!,
+    }));
+  }
+
+  #ids(at: number, mode: ContinuationMode, codec: string): readonly number[] {
+    return this.#state.report(taskName(at, mode), codec)!.ids!;
+  }
+
+  #missing(at: number, codec: string): ContinuationMode[] {
+    return MODES.filter((mode) => this.#state.report(taskName(at, mode), codec) === null);
+  }
+
+  /** Runs prompts that have something to do in an engine, as many at a time as it takes. */
+  async #eachPrompt(
+    { profile, share, what }: { profile: ProfileOptions; share: number; what: string },
+    run: (engine: Engine, at: number) => Promise<void>,
+    isPending: (at: number) => boolean,
+  ): Promise<void> {
+    const { createEngine, onProgress = () => {} } = this.#options;
+    const waiting = [...this.#plan.prompts.keys()].filter(isPending);
+    if (waiting.length === 0) return;
+    const { sequenceCount = SEQUENCE_COUNT_DEFAULT } = this.#options;
+    onProgress(what, share);
+    const engine = await createEngine({ profile });
+    const takeTurns = async () => {
+      for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
+        await run(engine, at);
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: sequenceCount }, takeTurns));
+    } finally {
+      await engine.close();
+    }
   }
 }
 

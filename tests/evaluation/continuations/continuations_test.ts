@@ -2,9 +2,13 @@
 
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { createEngine } from "../../../src/engine/client.ts";
-import { evaluateContinuations } from "../../../src/evaluation/continuations/continuations.ts";
+import {
+  type ContinuationResult,
+  evaluateContinuations,
+} from "../../../src/evaluation/continuations/continuations.ts";
 import { formatContinuations } from "../../../src/evaluation/continuations/continuations_table.ts";
 import { repeatedShare, sharedCount } from "../../../src/evaluation/continuations/measures.ts";
+import { EvalState } from "../../../src/evaluation/state.ts";
 import { readGguf } from "../../../src/gguf/read_gguf.ts";
 import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
 import { referenceLogits } from "../../support/reference_model.ts";
@@ -25,12 +29,15 @@ Deno.test("repeatedShare() counts runs of four tokens that came before", () => {
 Deno.test("evaluateContinuations() finds a coarse codec parting from exact, and exact's log-probability as the reference has it", () =>
   withTinyModel({ contextLength: 512 }, async (modelPath) => {
     const prompts = [tinyPrompt(330, 1), tinyPrompt(330, 2)];
-    const profile = { name: "paper" as const, keyRel: 0.5, valueRel: 0.5 };
-    const plan = { textName: "tiny", prompts, length: 24, seed: 1 };
-    const reports = await evaluateContinuations(
-      { ...plan, profiles: [{ name: "coarse", profile }] },
-      { createEngine: (options) => createEngine({ modelPath, sequenceCountMax: 2, ...options }) },
-    );
+    const plan = { textName: "tiny", prompts, length: 24, seed: 1, profiles: [COARSE] };
+    const folder = await Deno.makeTempDir();
+    const open = () => EvalState.open<ContinuationResult>(folder, identity(plan));
+    const state = await open();
+    const reports = await evaluateContinuations(plan, {
+      createEngine: (options) => createEngine({ modelPath, sequenceCountMax: 2, ...options }),
+      sequenceCount: 2,
+      state,
+    });
     assertEquals(reports.map(({ codec, mode }) => [codec, mode]), [
       ["exact", "greedy"],
       ["coarse", "greedy"],
@@ -48,18 +55,35 @@ Deno.test("evaluateContinuations() finds a coarse codec parting from exact, and 
     const table = formatContinuations(reports).split("\n");
     assertEquals(table.length, 6);
     assert(table[0].startsWith("2 prompts of 330 tokens of tiny continued by 24"), table[0]);
-    // What greedy decoding of the reference model finds most likely, token by token.
+    // Each token is the reference's most likely one behind those before it.
     const file = await readGguf(modelPath);
-    const means = prompts.map((prompt) => {
-      const ids = [...prompt];
-      let sum = 0;
-      for (let step = 0; step < 24; step++) {
-        const [logits] = referenceLogits(file, ids, { first: ids.length - 1 });
+    const means = prompts.map((prompt, at) => {
+      const ids = state.report(`prompt ${at + 1}, greedy`, "exact")!.ids!;
+      const all = referenceLogits(file, [...prompt, ...ids], { first: prompt.length - 1 });
+      const logProbs = ids.map((id, step) => {
+        const logits = all[step];
         const top = Math.max(...logits);
-        sum -= Math.log(logits.reduce((total, logit) => total + Math.exp(logit - top), 0));
-        ids.push(logits.indexOf(top));
-      }
-      return sum / 24;
+        assert(top - logits[id] < 1e-3, `token ${step} is ${top - logits[id]} below the top`);
+        return logits[id] - top -
+          Math.log(logits.reduce((total, logit) => total + Math.exp(logit - top), 0));
+      });
+      return logProbs.reduce((a, b) => a + b, 0) / ids.length;
     });
     assertAlmostEquals(exact.score.log_prob.mean, (means[0] + means[1]) / 2, 1e-3);
+    // All is kept: the same reports, and no engine is made for them.
+    const again = await evaluateContinuations(plan, {
+      createEngine: () => Promise.reject(new Error("nothing is to be done")),
+      state: await open(),
+    });
+    assertEquals(again, reports);
+    await Deno.remove(folder, { recursive: true });
   }));
+
+const COARSE = {
+  name: "coarse",
+  profile: { name: "paper" as const, keyRel: 0.5, valueRel: 0.5 },
+};
+
+function identity({ textName, length, seed }: { textName: string; length: number; seed: number }) {
+  return { model: "tiny", texts: [textName], codecs: ["coarse"], contexts: [length], from: seed };
+}
