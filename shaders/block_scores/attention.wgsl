@@ -10,14 +10,15 @@
 // Grid:      (KV head, row); one workgroup, a thread for each token of a tile, twice over all tiles
 // Precision: f16 keys, f32 accumulate
 //
-// Keys are raw tiles in the arena: profile exact.
+// Markers: is_unpacked: if tiles are those of the first row's list, one behind the other; else the
+// arena, with keys as they are: profile exact.
 
 const LOWEST: f32 = -3.0e38;
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
 @group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> directory: array<Entry>;
-@group(0) @binding(3) var<storage, read> tiles: array<vec4<u32>>; // the arena
+@group(0) @binding(3) var<storage, read> tiles: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read> window: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> scores: array<f32>; // [row, KV head, LIST_MAX]
 
@@ -25,6 +26,15 @@ var<workgroup> token_scores: array<f32, GROUP_SIZE * BLOCK_TOKENS>;
 var<workgroup> peaks: array<f32, GROUP_SIZE>; // of each head, over the tiles so far
 var<workgroup> totals: array<f32, GROUP_SIZE>;
 var<workgroup> shares: array<f32, GROUP_SIZE>;
+
+// First vec4 of the keys of a block.
+fn first_of(entry: Entry, block: u32) -> u32 {
+  //: if is_unpacked
+  return block * (TILE_WORDS / 4u);
+  //: else
+  return entry.record / 4u;
+  //: end
+}
 
 // Scores of a tile's tokens, `keys` being its first vec4; those not seen are LOWEST.
 fn score_tile(workgroup: vec3<u32>, thread: u32, keys: u32, is_window: bool, seen_count: u32) {
@@ -83,7 +93,7 @@ fn main(
   for (var block = 0u; block < row.list_count; block += 1u) {
     let entry = directory[row.list_start + block];
     workgroupBarrier();
-    score_tile(workgroup, thread, entry.record / 4u, false, entry_token_count(entry));
+    score_tile(workgroup, thread, first_of(entry, block), false, entry_token_count(entry));
     workgroupBarrier();
     if (thread < GROUP_SIZE) {
       add_tile(thread);
@@ -101,7 +111,7 @@ fn main(
   for (var block = 0u; block < row.list_count; block += 1u) {
     let entry = directory[row.list_start + block];
     workgroupBarrier();
-    score_tile(workgroup, thread, entry.record / 4u, false, entry_token_count(entry));
+    score_tile(workgroup, thread, first_of(entry, block), false, entry_token_count(entry));
     workgroupBarrier();
     if (thread < GROUP_SIZE) {
       shares[thread] = tile_sum(thread, peaks[thread]) / totals[thread];

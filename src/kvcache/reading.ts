@@ -7,6 +7,7 @@
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { Row } from "../core/row.ts";
+import type { SetShape } from "./chosen_sets.ts";
 import type { SummaryKind } from "../kernels/block_summary/sources.ts";
 
 /** What decode rows read of a sequence, whose blocks all stay. */
@@ -19,6 +20,11 @@ export interface ReadMethod {
   readonly scoredBy: "summary" | "attention";
   /** Sealed blocks that a row and KV head reads at most, the first one among them. */
   readonly blockCount: number;
+  /**
+   * The fewest blocks are read whose attention, with that of the window, exceeds this share of all;
+   * 1 reads all. Null where blocks are counted.
+   */
+  readonly share: number | null;
   /** First layers that read every block. */
   readonly denseLayerCount: number;
 }
@@ -31,16 +37,25 @@ export interface ReadCounts {
   readTokenCount: number;
 }
 
+/** Where a kernel leaves which blocks rows chose; see {@link ChosenSets}. */
+export interface SetBuffer extends SetShape {
+  buffer: GPUBuffer;
+}
+
 /** The choices in force, by slot. */
 export class Reading {
   readonly method: ReadMethod;
   #counts: ReadCounts = { readableTokenCount: 0, readTokenCount: 0 };
   #blockCounts: number[];
+  #shares: number[];
+  /** What the rows of a step have chosen; null before any, and where blocks are counted. */
+  sets: SetBuffer | null = null;
 
   /** Every slot begins with what the method says. */
   constructor(method: ReadMethod, slotCount: number) {
     this.method = method;
     this.#blockCounts = new Array<number>(slotCount).fill(method.blockCount);
+    this.#shares = new Array<number>(slotCount).fill(method.share ?? 1);
   }
 
   /** Sets how many blocks the rows of a slot read, from the next encoded step on. */
@@ -48,7 +63,17 @@ export class Reading {
     this.#blockCounts[slot] = blockCount;
   }
 
-  /** Records that each KV head of a row reads. */
+  /** Sets which share of their attention the rows of a slot read, from the next step on. */
+  setShare(slot: number, share: number): void {
+    this.#shares[slot] = share;
+  }
+
+  /** Which share of its attention a row reads. */
+  shareOf({ slot }: Pick<Row, "slot">): number {
+    return this.#shares[slot];
+  }
+
+  /** Records that each KV head of a row reads, at most where shares are read. */
   chosenCount({ slot, listCount }: Pick<Row, "slot" | "listCount">): number {
     return Math.min(listCount, this.#blockCounts[slot]);
   }

@@ -21,7 +21,8 @@ const COUNT_MAX = 2 ** 24;
 interface ReadKind extends Pick<ReadMethod, "kind" | "scoredBy"> {
   /** Its setting that says how much is read. */
   setting: string;
-  blockCount(value: number): number;
+  /** Blocks, of what the setting says; null if that is a share of the attention. */
+  blockCount: ((value: number) => number) | null;
 }
 
 const KINDS: Readonly<Record<string, ReadKind>> = {
@@ -43,6 +44,14 @@ const MEASURED_KINDS: Readonly<Record<string, ReadKind>> = {
     setting: "blocks",
     blockCount: (value) => value,
   },
+  hcattention: { kind: "range", scoredBy: "attention", setting: "tau", blockCount: null },
+};
+
+/** Methods that are measured and not served, with the reason. */
+const NOT_SERVED: Readonly<Record<string, string>> = {
+  oracle: "it looks at all keys to choose; it serves to measure, by packkv eval --read",
+  hcattention: "a step would wait for host memory in every layer; measure it by packkv eval --read",
+  deltakv: "no kernel reads blocks by their centres; measure it by packkv eval --profiles deltakv",
 };
 
 /**
@@ -55,7 +64,7 @@ export function readMethod(text: string): ReadMethod | null {
 }
 
 /**
- * The same with `oracle:blocks=N`, which serves to measure and needs profile `exact`.
+ * The same with `oracle:blocks=N` and `hcattention:tau=T`, which serve to measure.
  *
  * @throws {RangeError} naming what is wrong and what would be right.
  */
@@ -68,6 +77,7 @@ function methodOf(text: string, kinds: typeof KINDS): ReadMethod | null {
   const [name, ...rest] = text.split(":");
   const found = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
   if (found === undefined) {
+    if (Object.hasOwn(NOT_SERVED, name)) refuse(text, `${name} is not served: ${NOT_SERVED[name]}`);
     refuse(text, `no method is called ${name || "that"}; wanted ${wanted()}`);
   }
   const { kind, scoredBy, setting, blockCount } = found;
@@ -78,18 +88,32 @@ function methodOf(text: string, kinds: typeof KINDS): ReadMethod | null {
       refuse(text, `${name} has no setting ${settingName}; it has ${setting}, dense`);
     }
     if (given.has(settingName)) refuse(text, `${settingName} stands twice`);
-    const least = settingName === "dense" ? 0 : 1;
-    const count = value.trim() === "" ? NaN : Number(value);
-    if (!Number.isInteger(count) || count < least || count > COUNT_MAX) {
-      const range = `a whole number from ${least} to ${COUNT_MAX}`;
-      refuse(text, `${settingName} is ${value || "empty"}; wanted ${range}`);
-    }
-    given.set(settingName, count);
+    const isShare = settingName === setting && blockCount === null;
+    given.set(settingName, readAmount(text, { name: settingName, value, isShare }));
   }
   const amount = given.get(setting);
   if (amount === undefined) refuse(text, `${name} needs ${setting}; wanted ${wanted()}`);
   const denseLayerCount = given.get("dense") ?? DENSE_LAYER_COUNT;
-  return { id: text, kind, scoredBy, blockCount: blockCount(amount), denseLayerCount };
+  const read = blockCount === null
+    ? { blockCount: Infinity, share: amount }
+    : { blockCount: blockCount(amount), share: null };
+  return { id: text, kind, scoredBy, ...read, denseLayerCount };
+}
+
+function readAmount(
+  text: string,
+  { name, value, isShare }: { name: string; value: string; isShare: boolean },
+): number {
+  const least = name === "dense" ? 0 : 1;
+  const amount = value.trim() === "" ? NaN : Number(value);
+  const isIn = isShare
+    ? amount > 0 && amount <= 1
+    : Number.isInteger(amount) && amount >= least && amount <= COUNT_MAX;
+  if (isIn) return amount;
+  const range = isShare
+    ? "a share above 0, at most 1"
+    : `a whole number from ${least} to ${COUNT_MAX}`;
+  return refuse(text, `${name} is ${value || "empty"}; wanted ${range}`);
 }
 
 /**

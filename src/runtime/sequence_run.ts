@@ -22,6 +22,7 @@ import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { modelCodec } from "./model_codec.ts";
 import { checkedKeep } from "./keep_options.ts";
+import { ChosenSets } from "../kvcache/chosen_sets.ts";
 import type { ReadCounts, ReadMethod } from "../kvcache/reading.ts";
 import { KEEP_ALL } from "../scheduler/seal_policies/keep_all.ts";
 import type { SchedulerStats } from "../scheduler/events.ts";
@@ -30,6 +31,8 @@ import { EMPTY_STEP, type PackOp, type PrefillSlice } from "../scheduler/step_pl
 import { soleSequence, type StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import type { CacheBytes, ProfileOptions } from "./types.ts";
+
+export type { ChosenSets };
 
 const SEQUENCE_ID = 1;
 
@@ -90,11 +93,6 @@ export async function createSequenceRun(
   const codec = modelCodec(model, profile, options.calibration ?? null);
   invariant(!rewriteTile || codec.isExact, "only exact blocks can be rewritten");
   const { read = null, decodeRowCount = 1 } = options;
-  if (read?.scoredBy === "attention" && !codec.isExact) {
-    throw new RangeError(
-      `Cannot read ${read.id} with profile ${profile.name}: it takes keys as they are, exact`,
-    );
-  }
   const windowBlockCount = windowBlocks(options.windowTokenCount ?? WINDOW_TOKEN_COUNT);
   const plan = planCache(model, {
     codec,
@@ -171,9 +169,27 @@ export class SequenceRun {
     return await this.#runner.graph.readSliceLogits(ids.length);
   }
 
-  /** Sets how many blocks decode rows read, where they choose. */
-  setRead(blockCount: number): void {
+  /** Sets how much decode rows read, where they choose; a share of 1 is everything. */
+  setRead({ blockCount, share }: Pick<ReadMethod, "blockCount" | "share">): void {
     this.#runner.reading?.set(0, blockCount);
+    this.#runner.reading?.setShare(0, share ?? 1);
+  }
+
+  /** Which blocks the rows that were decoded last chose; null where they count blocks. */
+  async chosenSets(): Promise<ChosenSets | null> {
+    const sets = this.#runner.reading?.sets ?? null;
+    if (sets === null) return null;
+    const { buffer } = sets;
+    const bytes = await readBuffer(this.#model.gpu, buffer, { sizeBytes: buffer.size });
+    return new ChosenSets(new Uint32Array(bytes), sets);
+  }
+
+  /** Stores of which rows choose, by index, and sealed blocks that the next rows may read. */
+  get choosing(): { stores: readonly number[]; kvHeadCount: number; blockCount: number } {
+    const { cache } = this.#runner;
+    const stores = cache.summaries.flatMap((summaries, store) => summaries === null ? [] : [store]);
+    const { kvHeadCount } = this.#model.shape;
+    return { stores, kvHeadCount, blockCount: this.#lastSlice?.listCount ?? 0 };
   }
 
   /**

@@ -71,6 +71,9 @@ Deno.test("it is counted what rows could read and what they did", () =>
 
 const REFUSED: [read: string, message: string][] = [
   ["snapkv", "no method is called snapkv"],
+  ["hcattention:tau=0.98", "hcattention is not served: a step would wait for host memory"],
+  ["deltakv:stride=10", "deltakv is not served: no kernel reads blocks by their centres"],
+  ["oracle:blocks=4", "oracle is not served: it looks at all keys to choose"],
   ["quest", "quest needs blocks"],
   ["quest:blocks=0", "blocks is 0; wanted a whole number from 1"],
   ["quest:tokens=64", "quest has no setting tokens; it has blocks, dense"],

@@ -73,30 +73,40 @@ for (const kind of ["range", "clusters"] as const) {
 /** f16 keys in f32 sums of 64 products, and exp of scores of some tens. */
 const ATTENTION_NMSE_MAX = 1e-9;
 
-for (const softCap of [null, 20]) {
-  Deno.test(`blocks are scored by the attention they get, the window counted (cap ${softCap})`, async () => {
+for (const [softCap, isUnpacked] of [[null, false], [20, false], [null, true]] as const) {
+  const how = `cap ${softCap}${isUnpacked ? ", tiles unpacked" : ""}`;
+  Deno.test(`blocks are scored by the attention they get, the window counted (${how})`, async () => {
     const heads = { kvHeadCount: 2, groupSize: 3, headSize: 64 };
     const shape = { ...caseShape(heads, { blocksPerSplit: 2, blockCountMax: 8 }), softCap };
     const attention = makeAttentionCase(shape, [300, 500, 70], "raw", { scale: 2 });
     const { q, rows, arena, directory, window } = attention;
+    const rowCount = isUnpacked ? 1 : 3;
     const listCountMax = 8;
+    const { listStart, listCount } = readRow(rows, 0);
+    // What unpacking leaves: the tiles of the first row's list, in its order.
+    const unpacked = Uint32Array.from(
+      Array.from({ length: listCount }, (_, block) => {
+        const { word } = readEntry(directory, listStart + block);
+        return [...arena.subarray(word, word + rawTileWords(shape))];
+      }).flat(),
+    );
     const gpu = await testGpu();
-    const kernel = await BlockAttentionKernel.create(gpu, { shape, listCountMax });
+    const kernel = await BlockAttentionKernel.create(gpu, { shape, listCountMax, isUnpacked });
     const count = 3 * shape.kvHeadCount * listCountMax;
     const scores = gpu.createBuffer("scores", count * 4);
     const bound = kernel.bind({
       q: gpu.createBufferWith("q", q),
       rows: gpu.createBufferWith("rows", rows),
       directory: gpu.createBufferWith("directory", directory),
-      tiles: gpu.createBufferWith("tiles", arena),
+      tiles: gpu.createBufferWith("tiles", isUnpacked ? unpacked : arena),
       window: gpu.createBufferWith("window", window),
       scores,
     });
-    submitPass(gpu, (pass) => kernel.encode(pass, bound, { rowCount: 3 }));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, { rowCount }));
     const actual = await readF32(gpu, scores, count);
     const tileWords = rawTileWords(shape);
     const width = shape.kvHeadCount * shape.headSize;
-    for (const row of [0, 1, 2]) {
+    for (const row of [0, 1, 2].slice(0, rowCount)) {
       const { slot, position, listStart, listCount } = readRow(rows, row);
       const keys: Float32Array[] = [];
       const blockOf: (number | null)[] = [];

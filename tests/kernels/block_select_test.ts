@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { ENTRY_WORDS, entryWords, type Row, rowWords } from "../../src/core/row.ts";
 import { BlockSelectKernel } from "../../src/kernels/block_select/top.ts";
-import { blockSelectReference } from "../../src/reference/block_select.ts";
+import { BlockShareKernel, setWords } from "../../src/kernels/block_select/share.ts";
+import { blockSelectReference, blockShareReference } from "../../src/reference/block_select.ts";
 import { readU32, submitPass, testGpu } from "../support/gpu.ts";
 import { seededNormals, seededRandom } from "../support/numeric.ts";
 
@@ -25,17 +26,23 @@ const SCORES = {
   "equal scores": (count: number) => new Float32Array(count).fill(-3),
 };
 
+/** Read lists of rows, some of whose records have no tokens. */
+function listsOf(rowCount: number, seed: number) {
+  const random = seededRandom(seed);
+  const directory = new Uint32Array(rowCount * LIST_MAX * ENTRY_WORDS);
+  const tokenCounts: number[] = [];
+  for (let entry = 0; entry < rowCount * LIST_MAX; entry++) {
+    const isFirst = entry % LIST_MAX === 0;
+    const tokenCount = !isFirst && random() < 0.1 ? 0 : 64;
+    tokenCounts.push(tokenCount);
+    directory.set(entryWords({ word: 4 * entry, tokenCount, isFirst }), entry * ENTRY_WORDS);
+  }
+  return { directory, tokenCounts };
+}
+
 for (const [what, scoresOf] of Object.entries(SCORES)) {
   Deno.test(`each row and KV head reads the records with the largest scores (${what})`, async () => {
-    const random = seededRandom(3);
-    const directory = new Uint32Array(CASES.length * LIST_MAX * ENTRY_WORDS);
-    const tokenCounts: number[] = [];
-    for (let entry = 0; entry < CASES.length * LIST_MAX; entry++) {
-      const tokenCount = random() < 0.1 ? 0 : 64;
-      tokenCounts.push(tokenCount);
-      const words = entryWords({ word: 4 * entry, tokenCount, isFirst: entry % LIST_MAX === 0 });
-      directory.set(words, entry * ENTRY_WORDS);
-    }
+    const { directory, tokenCounts } = listsOf(CASES.length, 3);
     const scores = scoresOf(CASES.length * KV_HEAD_COUNT * LIST_MAX);
     const rows = CASES.map(({ count }, row): Row => {
       const listStart = row * LIST_MAX;
@@ -86,3 +93,110 @@ for (const [what, scoresOf] of Object.entries(SCORES)) {
     }
   });
 }
+
+const GROUP_SIZE = 3;
+
+/** Blocks that may be read, the share of attention that is, and what the window has of it. */
+const SHARES = [
+  { count: 150, share: 0.98, window: 0.2, why: "more words than a thread has" },
+  { count: 150, share: 0.5, window: 0.2, why: "fewer of them" },
+  { count: 65, share: 1, window: 0.2, why: "all of it" },
+  { count: 40, share: 0.3, window: 0.4, why: "the window has enough" },
+  { count: 33, share: 0.9, window: 0, why: "nothing in the window" },
+  { count: 1, share: 0.9, window: 0.1, why: "a single block" },
+  { count: 0, share: 0.9, window: 1, why: "none" },
+];
+
+/** Attention of blocks by row and KV head, as unequal as asked. */
+function attentionOf(spread: number, tokenCounts: readonly number[]): Float32Array<ArrayBuffer> {
+  const scores = new Float32Array(SHARES.length * KV_HEAD_COUNT * LIST_MAX);
+  for (const [row, { count, window }] of SHARES.entries()) {
+    for (let head = 0; head < KV_HEAD_COUNT; head++) {
+      const start = (row * KV_HEAD_COUNT + head) * LIST_MAX;
+      const own = Array.from(
+        seededNormals(count, 9 + start, spread),
+        (value, block) => tokenCounts[row * LIST_MAX + block] === 0 ? 0 : Math.exp(value),
+      );
+      const all = own.reduce((sum, value) => sum + value, 0);
+      own.forEach((value, block) =>
+        scores[start + block] = GROUP_SIZE * (1 - window) * value / all
+      );
+    }
+  }
+  return scores;
+}
+
+/** How unequal blocks are: attention of most queries is, and equal blocks go by their order. */
+for (const [what, spread] of [["unequal", 3], ["equal", 0]] as const) {
+  Deno.test(`each row and KV head reads the fewest records that get a share (${what})`, async () => {
+    const { directory, tokenCounts } = listsOf(SHARES.length, 5);
+    const scores = attentionOf(spread, tokenCounts);
+    const rows = SHARES.map(({ count }, row): Row => {
+      const place = { slot: 0, listStart: row * LIST_MAX, idIndex: 0 };
+      return { ...place, position: 64 * count, listCount: count, firstWindowBlock: count };
+    });
+    const chosen = rows.map((row, index) => {
+      const listStart = index * KV_HEAD_COUNT * LIST_MAX;
+      return { ...row, listStart, listStride: LIST_MAX };
+    });
+    const gpu = await testGpu();
+    const kernel = await BlockShareKernel.create(gpu, {
+      kvHeadCount: KV_HEAD_COUNT,
+      queryHeadCount: KV_HEAD_COUNT * GROUP_SIZE,
+      listCountMax: LIST_MAX,
+    });
+    const entryCount = scores.length * ENTRY_WORDS;
+    const lists = gpu.createBufferWith("lists", new Uint32Array(entryCount).fill(7));
+    const wordCount = SHARES.length * KV_HEAD_COUNT * setWords(LIST_MAX);
+    const sets = gpu.createBuffer("sets", wordCount * 4);
+    const limits = SHARES.map(({ share }) => share >= 1 ? 1e30 : share * GROUP_SIZE);
+    const bound = kernel.bind({
+      rows: gpu.createBufferWith("rows", rowWords(rows)),
+      chosen: gpu.createBufferWith("chosen", rowWords(chosen)),
+      directory: gpu.createBufferWith("directory", directory),
+      scores: gpu.createBufferWith("scores", scores),
+      limits: gpu.createBufferWith("limits", Float32Array.from(limits)),
+      lists,
+      sets,
+    });
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, SHARES.length));
+    const words = await readU32(gpu, lists, entryCount);
+    const bits = await readU32(gpu, sets, wordCount);
+    for (const [row, { count, share, why }] of SHARES.entries()) {
+      for (let head = 0; head < KV_HEAD_COUNT; head++) {
+        const start = (row * KV_HEAD_COUNT + head) * LIST_MAX;
+        const expected = blockShareReference(scores.subarray(start, start + count), {
+          share,
+          groupSize: GROUP_SIZE,
+          tokenCounts: tokenCounts.slice(row * LIST_MAX, row * LIST_MAX + count),
+        });
+        const set = (row * KV_HEAD_COUNT + head) * setWords(LIST_MAX);
+        const blocks = Array.from({ length: count }, (_, block) => block)
+          .filter((block) => (bits[set + (block >> 5)] >>> (block & 31) & 1) === 1);
+        assertEquals(blocks, expected, `${why}, head ${head}`);
+        const entries = expected.flatMap((block) => {
+          const entry = row * LIST_MAX + block;
+          return [...directory.subarray(entry * ENTRY_WORDS, (entry + 1) * ENTRY_WORDS)];
+        });
+        const own = [...words.subarray(start * ENTRY_WORDS, (start + LIST_MAX) * ENTRY_WORDS)];
+        const left = (count - expected.length) * ENTRY_WORDS;
+        // What is left of the list are records of no tokens; what lies behind it is not touched.
+        assertEquals(own.slice(0, count * ENTRY_WORDS), [...entries, ...Array(left).fill(0)], why);
+        assertEquals(own.slice(count * ENTRY_WORDS).every((word) => word === 7), true, why);
+      }
+    }
+  });
+}
+
+Deno.test("the fewest blocks that get a share are none fewer, and none but the first by itself", () => {
+  const scores = [0.05, 0.3, 0.1, 0.3, 0.05];
+  const tokenCounts = [64, 64, 64, 64, 64];
+  const of = (share: number, groupSize = 1) =>
+    blockShareReference(scores, { share, groupSize, tokenCounts });
+  // The window has 0.2 of the attention.
+  assertEquals(of(0.1), [0]);
+  assertEquals(of(0.5), [0, 1]);
+  assertEquals(of(0.6), [0, 1, 3]);
+  assertEquals(of(0.9), [0, 1, 2, 3]);
+  assertEquals(of(1), [0, 1, 2, 3, 4]);
+});

@@ -13,6 +13,7 @@ import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.
 import { AttentionScoresKernel } from "../../src/kernels/attention_scores/raw.ts";
 import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
 import { BlockScoresKernel } from "../../src/kernels/block_scores/summary.ts";
+import { BlockShareKernel } from "../../src/kernels/block_select/share.ts";
 import { BlockSelectKernel } from "../../src/kernels/block_select/top.ts";
 import { BlockSummaryClustersKernel } from "../../src/kernels/block_summary/clusters.ts";
 import { BlockSummaryRangeKernel } from "../../src/kernels/block_summary/range.ts";
@@ -132,8 +133,11 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   for (const kind of ["range", "clusters"] as const) {
     await BlockScoresKernel.create(gpu, { shape, kind, listCountMax });
   }
-  await BlockAttentionKernel.create(gpu, { shape, listCountMax });
+  for (const isUnpacked of [false, true]) {
+    await BlockAttentionKernel.create(gpu, { shape, listCountMax, isUnpacked });
+  }
   await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
+  await BlockShareKernel.create(gpu, { ...shape, listCountMax });
   const ring = { tileCount: windowTileCount(512, 2), reach: 512 };
   const inRing = { ...common, source: "window", ring } as const;
   await AttentionPrefillKernel.create(gpu, inRing);

@@ -15,6 +15,13 @@ import { Divergence } from "../divergence.ts";
 import { exactRow, logSumExp } from "../exact_row.ts";
 import type { RetrievalTask } from "../retrieval/cases.ts";
 import { checkTask } from "../retrieval/retrieval.ts";
+import {
+  addFetches,
+  type FetchCounts,
+  type HostValues,
+  hostValues,
+  noFetches,
+} from "./value_fetches.ts";
 
 /** A text as token ids: one more than the context at least. */
 export interface ReadText {
@@ -50,6 +57,8 @@ export interface ReadingReport {
   same_top: number;
   perplexity: number;
   perplexity_all: number;
+  /** For methods that read a share of the attention: what values in host memory come to. */
+  host_values?: HostValues;
 }
 
 /**
@@ -71,7 +80,13 @@ export async function evaluateReading(
   }
   const reports: ReadingReport[] = [];
   for (const group of runGroups(methods)) {
-    const sums = group.map(() => ({ divergence: new Divergence(), readable: 0, read: 0 }));
+    const sums = group.map((): MethodSum => ({
+      divergence: new Divergence(),
+      readable: 0,
+      read: 0,
+      fetches: noFetches(),
+    }));
+    let sizes: Parameters<typeof hostValues>[1] | null = null;
     for (const { name, ids } of texts) {
       const options = { codec, method: group[0], promptIds: ids.slice(0, contextLength) };
       await withRun(model, options, onProgress, async (run) => {
@@ -84,10 +99,12 @@ export async function evaluateReading(
           }
           await run.nextSlice({ wantsLogits: false });
         }
+        const denseShare = 1 - run.choosing.stores.length / run.sealedLayerCount;
+        sizes = { bytes: run.sideBytes(), denseShare };
       });
     }
-    for (const [index, { id }] of group.entries()) {
-      const { divergence, readable, read } = sums[index];
+    for (const [index, { id, share }] of group.entries()) {
+      const { divergence, readable, read, fetches } = sums[index];
       const own = divergence.summary();
       reports.push({
         kind: "reading",
@@ -103,6 +120,7 @@ export async function evaluateReading(
         same_top: own.sameTop,
         perplexity: own.perplexity,
         perplexity_all: own.perplexityExact,
+        ...(share === null || sizes === null ? {} : { host_values: hostValues(fetches, sizes) }),
       });
     }
   }
@@ -136,7 +154,7 @@ export async function evaluateReadRetrieval(
   for (const task of tasks) checkTask(model, task);
   const reports: ReadRetrievalReport[] = [];
   for (const [index, group] of runGroups(methods).entries()) {
-    const all = { ...group[0], id: "all", blockCount: Infinity };
+    const all = { ...group[0], id: "all", ...EVERYTHING };
     const asked = index === 0 ? [all, ...group] : group;
     const sums = asked.map(() => ({ matches: 0, logProb: 0, cases: 0, readable: 0, read: 0 }));
     for (const [document, { documentIds, cases }] of tasks.entries()) {
@@ -148,11 +166,11 @@ export async function evaluateReadRetrieval(
           onProgress(place, position / promptIds.length);
           await run.nextSlice({ wantsLogits: false });
         }
-        for (const [index, { blockCount }] of asked.entries()) {
+        for (const [index, amount] of asked.entries()) {
           for (const { questionIds, answerIds } of cases) {
             const fed = [...questionIds, ...answerIds.slice(0, -1)];
             const { logits, ...counts } = await decode(run, fed, {
-              blockCount,
+              amount,
               from: "last slice",
             });
             const sum = sums[index];
@@ -193,7 +211,8 @@ export async function evaluateReadRetrieval(
 function runGroups(methods: readonly ReadMethod[]): ReadMethod[][] {
   const groups = new Map<string, ReadMethod[]>();
   for (const method of methods) {
-    const key = [method.kind, method.scoredBy, method.denseLayerCount].join();
+    const { kind, scoredBy, share, denseLayerCount } = method;
+    const key = [kind, scoredBy, share === null, denseLayerCount].join();
     groups.set(key, [...groups.get(key) ?? [], method]);
   }
   return [...groups.values()];
@@ -223,6 +242,14 @@ async function withRun(
   }
 }
 
+/** What a method did so far. */
+interface MethodSum {
+  divergence: Divergence;
+  readable: number;
+  read: number;
+  fetches: FetchCounts;
+}
+
 /** Decodes the same tokens with everything read and with each method. */
 async function compare(
   run: SequenceRun,
@@ -230,34 +257,56 @@ async function compare(
     /** Tokens to feed, and one that follows. */
     fed: readonly number[];
     group: readonly ReadMethod[];
-    sums: readonly { divergence: Divergence; readable: number; read: number }[];
+    sums: readonly MethodSum[];
   },
 ): Promise<void> {
   const ids = fed.slice(0, -1);
   const from = "behind it" as const;
-  const { logits: all } = await decode(run, ids, { blockCount: Infinity, from });
+  const { logits: all } = await decode(run, ids, { amount: EVERYTHING, from });
   const rows = all.map((logits, index) => exactRow(logits, fed[index + 1]));
-  for (const [index, { blockCount }] of group.entries()) {
-    const { logits, readable, read } = await decode(run, ids, { blockCount, from });
+  for (const [index, amount] of group.entries()) {
+    const { logits, readable, read, fetches } = await decode(run, ids, { amount, from });
     const sum = sums[index];
     sum.readable += readable;
     sum.read += read;
+    sum.fetches = added(sum.fetches, fetches);
     logits.forEach((own, at) => sum.divergence.add(rows[at], own, fed[at + 1]));
   }
 }
 
+/** What is read of everything. */
+const EVERYTHING = { blockCount: Infinity, share: null } as const;
+
 async function decode(
   run: SequenceRun,
   ids: readonly number[],
-  { blockCount, from }: { blockCount: number; from: "last slice" | "behind it" },
+  { amount, from }: {
+    amount: Pick<ReadMethod, "blockCount" | "share">;
+    from: "last slice" | "behind it";
+  },
 ) {
-  run.setRead(blockCount);
+  run.setRead(amount);
   const before = { ...run.readCounts };
   const logits = await run.decodeRows(ids, { from });
   const after = run.readCounts;
+  const readable = after.readableTokenCount - before.readableTokenCount;
+  const read = after.readTokenCount - before.readTokenCount;
+  const fetches = noFetches();
+  const sets = await run.chosenSets();
+  if (sets === null) return { logits, readable, read, fetches };
+  const { choosing } = run;
+  addFetches(fetches, { sets, ...choosing, rowCount: ids.length });
+  // Counted where they are read: the mean over stores and KV heads is left out.
+  const leftOut = (fetches.readable - fetches.chosen) /
+    (choosing.stores.length * choosing.kvHeadCount);
+  return { logits, readable, read: read - leftOut * BLOCK_TOKEN_COUNT, fetches };
+}
+
+function added(a: FetchCounts, b: FetchCounts): FetchCounts {
   return {
-    logits,
-    readable: after.readableTokenCount - before.readableTokenCount,
-    read: after.readTokenCount - before.readTokenCount,
+    chosen: a.chosen + b.chosen,
+    readable: a.readable + b.readable,
+    fetched: a.fetched + b.fetched,
+    followingRows: a.followingRows + b.followingRows,
   };
 }

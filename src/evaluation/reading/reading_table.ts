@@ -11,7 +11,9 @@ import type { ReadingReport, ReadRetrievalReport } from "./reading.ts";
 /** A line for each method: share read, divergence from reading everything. */
 export function formatReading(reports: readonly ReadingReport[]): string {
   const [{ texts, tokens, positions, profile, perplexity_all }] = reports;
+  const hasValues = reports.some(({ host_values }) => host_values !== undefined);
   const heads = ["read", "share", "mean KL", "p99 KL", "same top", "perplexity"];
+  if (hasValues) heads.push("fetched blocks", "device bytes", "smaller than f16");
   const rows = reports.map((report) => [
     report.read,
     percent(report.share),
@@ -19,12 +21,23 @@ export function formatReading(reports: readonly ReadingReport[]): string {
     report.kl_p99.toFixed(4),
     percent(report.same_top),
     report.perplexity.toFixed(3),
+    ...(hasValues ? hostValueCells(report.host_values) : []),
   ]);
   return [
     `${positions} positions of ${texts.join(", ")} at ${tokens} tokens, ${profile}; against ` +
     `reading everything, perplexity ${perplexity_all.toFixed(3)}`,
     ...aligned([heads, ...rows], 1),
   ].join("\n");
+}
+
+function hostValueCells(values: ReadingReport["host_values"]): string[] {
+  if (values === undefined) return ["", "", ""];
+  const { fetched_blocks, device_bytes, f16_bytes } = values;
+  return [
+    fetched_blocks.toFixed(2),
+    String(Math.round(device_bytes)),
+    (f16_bytes / device_bytes).toFixed(2),
+  ];
 }
 
 /** A line for each method: share read, what is found again. */

@@ -3,7 +3,7 @@ import { rawTileWords } from "../../codec/record.ts";
 import { divExact, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { constantLines } from "../../gpu/wgsl_template.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { type AttentionShape, cappedText } from "../text/attention.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
@@ -16,7 +16,7 @@ export interface BlockAttentionBuffers {
   rows: GPUBuffer | BufferSlice;
   /** Read lists of the store. */
   directory: GPUBuffer | BufferSlice;
-  /** The arena, with raw tiles. */
+  /** The arena, with raw tiles, or those of the first row's list, unpacked. */
   tiles: GPUBuffer | BufferSlice;
   /** The store's window of `tileCount` tiles a slot. */
   window: GPUBuffer | BufferSlice;
@@ -24,7 +24,7 @@ export interface BlockAttentionBuffers {
   scores: GPUBuffer | BufferSlice;
 }
 
-/** Scores raw blocks by the attention that they get: slow, for measuring. */
+/** Scores blocks by the attention that they get: slow, for measuring. */
 export class BlockAttentionKernel {
   #kernel: Kernel;
   #kvHeadCount: number;
@@ -36,16 +36,22 @@ export class BlockAttentionKernel {
 
   /**
    * Compiles for one shape; `listCountMax`: entries of a read list that scores have room for;
-   * `tileCount`: raw tiles of a slot, 3 if left out.
+   * `tileCount`: raw tiles of a slot, 3 if left out. `isUnpacked`: whether tiles are those of the
+   * first row's list, one behind the other, which all rows read then; false if left out.
    */
   static async create(
     gpu: Gpu,
-    options: { shape: AttentionShape; listCountMax: number; tileCount?: number },
+    options: {
+      shape: AttentionShape;
+      listCountMax: number;
+      tileCount?: number;
+      isUnpacked?: boolean;
+    },
   ): Promise<BlockAttentionKernel> {
-    const { shape, listCountMax, tileCount = WINDOW_TILE_COUNT } = options;
+    const { shape, listCountMax, tileCount = WINDOW_TILE_COUNT, isUnpacked = false } = options;
     const { kvHeadCount, queryHeadCount, headSize, softCap = null } = shape;
     const code = [
-      source,
+      expandTemplate(source, { is_unpacked: isUnpacked ? 1 : 0 }),
       constantLines({
         ...BLOCK_CONSTANTS,
         D: headSize,

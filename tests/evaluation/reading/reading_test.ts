@@ -7,6 +7,11 @@ import {
 } from "../../../src/evaluation/reading/reading_table.ts";
 import { readGguf } from "../../../src/gguf/read_gguf.ts";
 import { type LoadedModel, loadModel } from "../../../src/runtime/load_model.ts";
+import {
+  addFetches,
+  hostValues,
+  noFetches,
+} from "../../../src/evaluation/reading/value_fetches.ts";
 import { measuredReadMethod } from "../../../src/runtime/read_method.ts";
 import { createSequenceRun } from "../../../src/runtime/sequence_run.ts";
 import { assertSameBits } from "../../support/attention_case.ts";
@@ -102,3 +107,54 @@ Deno.test("evaluateReadRetrieval() asks with everything read and with each metho
     assert(two.log_prob !== all.log_prob && two.share < 1, "what is left out was read");
     assertEquals(formatReadRetrieval(reports).split("\n").length, 5);
   }));
+
+for (const name of ["exact", "balanced"] as const) {
+  Deno.test(`hcattention reads what gets a share of the attention, over packed keys too (${name})`, () =>
+    withModel(async (model) => {
+      const texts = [{ name: "made up", ids: tinyPrompt(513, 1) }];
+      const methods = ["tau=1", "tau=0.9", "tau=0.1"].map((tau) =>
+        measuredReadMethod(`hcattention:${tau},dense=1`)!
+      );
+      const codec = name === "exact" ? EXACT : { name, profile: { name }, baseline: null };
+      const plan = { codec, methods, texts, contextLength: 512, blockCount: 1 };
+      const reports = await evaluateReading(model, plan);
+      const [all, most, few] = reports;
+      assertEquals([all.share, all.same_top], [1, 1]);
+      assertAlmostEquals(all.kl_mean, 0, 1e-7);
+      assert(most.share < 1 && few.share < most.share, `${most.share} and ${few.share}`);
+      assert(few.kl_mean > most.kl_mean && most.kl_mean > all.kl_mean, "what is left out was read");
+      // 7 blocks before the rows, 5 of them sealed; the first of them is always read.
+      assert(few.host_values!.chosen_share >= 1 / 5);
+      assertEquals(all.host_values!.chosen_share, 1);
+      assertEquals(all.host_values!.fetched_blocks, 0);
+      assert(most.host_values!.fetched_blocks > 0, "tokens choose other blocks");
+      for (const { host_values: own } of reports) {
+        const { key_bytes, value_bytes, device_bytes, f16_bytes, chosen_share } = own!;
+        // One of two layers reads everything.
+        const expected = key_bytes + value_bytes * (1 + chosen_share) / 2;
+        assertAlmostEquals(device_bytes, expected, 1e-6);
+        assert(key_bytes + value_bytes <= f16_bytes);
+      }
+      const [title, heads, ...rows] = formatReading(reports).split("\n");
+      assert(title.includes("64 positions") && heads.endsWith("smaller than f16"));
+      assertEquals(rows.length, 3);
+    }));
+}
+
+Deno.test("values are fetched of blocks that the row before did not read, by any KV head", () => {
+  // By row, then KV head: the blocks that are read.
+  const chosen = [[[0, 1], [0]], [[0, 2], [0, 1]], [[0, 2], [0, 1]], [[0], [0, 1, 2, 3]]];
+  const sets = {
+    has: ({ row, kvHead, block }: { row: number; kvHead: number; block: number }) =>
+      chosen[row][kvHead].includes(block),
+  };
+  const sum = noFetches();
+  addFetches(sum, { sets, stores: [3], kvHeadCount: 2, blockCount: 4, rowCount: 4 });
+  // Row 1: block 2 of the one head, 1 of the other. Row 3: 2 and 3.
+  assertEquals(sum, { chosen: 16, readable: 32, fetched: 4, followingRows: 3 });
+  const bytes = { k: { raw: 1000, packed: 100 }, v: { raw: 1000, packed: 80 } };
+  const values = hostValues(sum, { bytes, denseShare: 0.25 });
+  assertAlmostEquals(values.fetched_blocks, 4 / 3, 1e-12);
+  assertAlmostEquals(values.device_bytes, 100 + 80 * (0.25 + 0.75 * 0.5), 1e-9);
+  assertEquals([values.f16_bytes, values.chosen_share], [2000, 0.5]);
+});
