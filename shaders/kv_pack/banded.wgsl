@@ -6,10 +6,12 @@
 // Reference: src/reference/kv_pack/banded.ts
 // Grid:      (section, store of the arena, job); 64 threads: 32 channels x 2 halves of the rows
 // Precision: integers
-// Shared:    lib/kv_pack_range.wgsl, lib/kv_band_choice.wgsl, lib/band_word.wgsl
+// Shared:    lib/kv_pack_range.wgsl, lib/kv_band_choice.wgsl, lib/band_word.wgsl,
+//            lib/banded_section.wgsl
 //
 // A section is put together in workgroup memory, where units that share a word meet by atomic or;
-// then it is copied out whole. Nothing is written outside the record's own words.
+// then it is copied out whole. Nothing is written outside the record's own words. Channels of which
+// all codes are 0 are dropped: neither their band indexes nor their units are there.
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32;
@@ -32,6 +34,7 @@ var<workgroup> image: array<atomic<u32>, SECTION_WORDS_MAX>;
 var<workgroup> unit_starts: array<u32, 256>; // bits of [row][channel]; then their first bits
 var<workgroup> row_bits: array<u32, 8>;
 var<workgroup> words_before: atomic<u32>; // of sections
+var<workgroup> channels: atomic<u32>; // those that are not dropped
 
 // floor(a * b / 2^32), of 16 bits at a time.
 fn multiply_high(a: u32, b: u32) -> u32 {
@@ -50,17 +53,40 @@ fn write_image(bit: u32, value: u32) {
   }
 }
 
-// Chooses the bands of the lane's channel in its rows, as {word of each band}, and writes planes.
-fn write_bands(codes_start: u32, bands_start: u32, lane: u32, token_count: u32) -> vec4<u32> {
+// Chooses the bands of the lane's channel in its rows, as their indexes; says if it is dropped.
+fn choose_bands(codes_start: u32, bands_start: u32, lane: u32, token_count: u32) -> vec4<u32> {
+  var indexes = vec4<u32>(0u);
+  var largest = 0u;
+  for (var i = 0u; i < 4u; i++) {
+    let row = (lane >> 5u) * 4u + i;
+    let bounds = pack_bounds(codes_start, row, token_count);
+    indexes[i] = choose_band(bands_start, bounds);
+    largest = max(largest, bounds.y);
+  }
+  if (largest > 0u || token_count == 0u) {
+    atomicOr(&channels, 1u << (lane & 31u));
+  }
+  return indexes;
+}
+
+// Writes planes of a channel that is there, behind the word that says which are if not all.
+fn write_bands(indexes: vec4<u32>, bands_start: u32, lane: u32, kept: u32) -> vec4<u32> {
   let channel = lane & 31u;
+  let count = countOneBits(kept);
+  let rank = countOneBits(kept & ((1u << channel) - 1u));
+  let first_bit = select(32u, 0u, count == 32u) + rank;
   var chosen = vec4<u32>(0u);
   for (var i = 0u; i < 4u; i++) {
     let row = (lane >> 5u) * 4u + i;
-    let index = choose_band(bands_start, pack_bounds(codes_start, row, token_count));
-    chosen[i] = bands[bands_start + index];
+    if (((kept >> channel) & 1u) == 0u) {
+      unit_starts[row * 32u + channel] = 0u;
+      continue;
+    }
+    chosen[i] = bands[bands_start + indexes[i]];
     unit_starts[row * 32u + channel] = band_bits(chosen[i]);
     for (var plane = 0u; plane < 3u; plane++) {
-      atomicOr(&image[row * 3u + plane], ((index >> plane) & 1u) << channel);
+      let bit = first_bit + (row * 3u + plane) * count;
+      atomicOr(&image[bit >> 5u], ((indexes[i] >> plane) & 1u) << (bit & 31u));
     }
   }
   return chosen;
@@ -77,7 +103,7 @@ fn scan_row(row: u32) {
   row_bits[row] = sum;
 }
 
-fn write_units(codes_start: u32, chosen: vec4<u32>, lane: u32, token_count: u32) {
+fn write_units(codes_start: u32, chosen: vec4<u32>, lane: u32, token_count: u32, units_bit: u32) {
   for (var i = 0u; i < 4u; i++) {
     let row = (lane >> 5u) * 4u + i;
     let band = chosen[i];
@@ -96,7 +122,7 @@ fn write_units(codes_start: u32, chosen: vec4<u32>, lane: u32, token_count: u32)
     if (stretch != 0u) {
       low += multiply_high(low, stretch) + 1u;
     }
-    var bit = PLANE_WORDS * 32u + unit_starts[row * 32u + (lane & 31u)];
+    var bit = units_bit + unit_starts[row * 32u + (lane & 31u)];
     for (var before = 0u; before < row; before++) {
       bit += row_bits[before];
     }
@@ -129,30 +155,39 @@ fn main(
   let channel = index * 32u + (lane & 31u); // over both sides
   let codes_start = (entry * section_count * 32u + channel) * CODE_WORDS;
   let bands_start = (store * section_count * 32u + channel) * 8u;
-  let chosen = write_bands(codes_start, bands_start, lane, token_count);
+  let indexes = choose_bands(codes_start, bands_start, lane, token_count);
   var words = 0u;
   for (var before = lane; before < index; before += 64u) {
-    words += PLANE_WORDS + sizes[entry * section_count + before];
+    words += section_words(sizes[entry * section_count + before]);
   }
   atomicAdd(&words_before, words);
+  workgroupBarrier();
+  let kept = atomicLoad(&channels);
+  let drops = kept != 0xffffffffu;
+  let chosen = write_bands(indexes, bands_start, lane, kept);
   workgroupBarrier();
   if (lane < 8u) {
     scan_row(lane);
   }
+  if (lane == 0u && drops) {
+    atomicStore(&image[0], kept);
+  }
   workgroupBarrier();
-  write_units(codes_start, chosen, lane, token_count);
+  if (((kept >> (lane & 31u)) & 1u) == 1u) {
+    write_units(codes_start, chosen, lane, token_count, 32u * head_words(countOneBits(kept)));
+  }
   workgroupBarrier();
 
   // 2. The section and its entry of the table.
   let sinks_word = section_count + TOKEN_STEP_WORDS;
   let sink_words = first_token * KV_HEAD_COUNT * HEAD_SIZE;
   let start = sinks_word + sink_words + atomicLoad(&words_before);
-  let word_count = PLANE_WORDS + sizes[entry * section_count + index];
+  let word_count = section_words(sizes[entry * section_count + index]);
   for (var word = lane; word < word_count; word += 64u) {
     arena[record + start + word] = atomicLoad(&image[word]);
   }
   if (lane == 0u) {
-    arena[record + index] = start;
+    arena[record + index] = start | select(0u, DROPS_FLAG, drops);
   }
 
   // 3. The section's channels of the sinks: 16 words of each.

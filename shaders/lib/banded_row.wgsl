@@ -5,6 +5,7 @@
 // Needs: arena, arena_chunks, tables (bindings), LANE_COUNT, UNITS_PER_LANE, WINDOW_WORDS,
 //        PLANE_WORDS, CUT_ROW, shuffle_word(), shared_next(), band_bits(), band_least()
 // Markers: unit = channels of a lane in a part, step = of a scan over all lanes.
+// has_dropped: if channels may be dropped; then lib/banded_section.wgsl is appended too.
 
 const CODE_BIAS: i32 = 128;
 const HIGH_MASK: u32 = 0x3c000u; // of a band's word: more than one level of high digits
@@ -47,6 +48,42 @@ fn has_high(own: u32) -> bool {
   return bits != 0u;
 }
 
+//: if has_dropped
+// The band of a dropped channel: a digit of one level that stands for 0.
+const NO_BAND: u32 = 0x2180u;
+
+// One section: its payload, and the band indexes of the row `lane % 8`.
+struct Section {
+  payload: u32,
+  planes: vec3<u32>,
+  channels: u32, // those that are not dropped
+}
+
+fn load_section(record: u32, index: u32) -> Section {
+  let entry = arena[record + index];
+  let drops = (entry & DROPS_FLAG) != 0u;
+  let section = record + (entry & ~DROPS_FLAG);
+  let channels = select(0xffffffffu, arena[section], drops);
+  let count = countOneBits(channels);
+  let bit = select(0u, 32u, drops) + 3u * (lane & 7u) * count;
+  return Section(
+    section + head_words(count),
+    vec3(
+      index_bits(section, bit),
+      index_bits(section, bit + count),
+      index_bits(section, bit + 2u * count),
+    ),
+    channels,
+  );
+}
+
+// 32 bits from bit `bit` of a section.
+fn index_bits(section: u32, bit: u32) -> u32 {
+  let word = section + (bit >> 5u);
+  let shift = bit & 31u;
+  return (arena[word] >> shift) | ((arena[word + 1u] << 1u) << (31u - shift));
+}
+//: else
 // One section: its payload, and the band indexes of the row `lane % 8`.
 struct Section {
   payload: u32,
@@ -61,6 +98,7 @@ fn load_section(record: u32, index: u32) -> Section {
     vec3(arena[planes], arena[planes + 1u], arena[planes + 2u]),
   );
 }
+//: end
 
 // The eight bands of each of a lane's channels.
 struct Bands {
@@ -100,9 +138,19 @@ fn read_units(section: Section, bands: Bands, first: u32, turn: Turn) -> Units {
   let plane1 = shuffle_word(section.planes.y, turn.row);
   let plane2 = shuffle_word(section.planes.z, turn.row);
   let channel${unit} = ${unit}u * LANE_COUNT + lane;
-  let index${unit} =
-    vec3(plane0 >> channel${unit}, plane1 >> channel${unit}, plane2 >> channel${unit});
-  let band${unit} = choose_band(bands.first${unit}, bands.last${unit}, index${unit});
+  //: if has_dropped
+  let place${unit} = countOneBits(section.channels & ((1u << channel${unit}) - 1u));
+  //: else
+  let place${unit} = channel${unit};
+  //: end
+  let index${unit} = vec3(plane0 >> place${unit}, plane1 >> place${unit}, plane2 >> place${unit});
+  let chosen${unit} = choose_band(bands.first${unit}, bands.last${unit}, index${unit});
+  //: if has_dropped
+  let is_there${unit} = ((section.channels >> channel${unit}) & 1u) == 1u;
+  let band${unit} = select(NO_BAND, chosen${unit}, is_there${unit});
+  //: else
+  let band${unit} = chosen${unit};
+  //: end
   var widths = vec4<u32>(0u);
   widths[${unit}] = band_bits(band${unit});
   let places = find_units(first, widths);

@@ -7,6 +7,7 @@
 
 export * from "./banded/band.ts";
 export * from "./banded/check.ts";
+export * from "./banded/dropped.ts";
 export * from "./banded/codec.ts";
 export * from "./banded/layout.ts";
 export * from "./banded/levels.ts";

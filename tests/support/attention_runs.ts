@@ -45,8 +45,8 @@ export async function runDecodeBanded(
   facts?: AdapterFacts,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { shape, banded: layout } = attention;
-  const options = { shape, splits: shape, layout };
+  const { shape, banded: layout, hasDropped } = attention;
+  const options = { shape, splits: shape, layout, hasDropped };
   const kernel = await AttentionDecodeBandedKernel.create(gpu, options, facts);
   const buffers = await caseBuffers(attention, attention.arena);
   const tables = gpu.createBufferWith("tables", readerWords(attention.tables));

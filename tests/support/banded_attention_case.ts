@@ -9,17 +9,21 @@ import { rawTileWords } from "../../src/codec/record.ts";
 import type { HeadShape } from "../../src/codec/raw_tile.ts";
 import { ENTRY_WORDS, entryWords, readEntry } from "../../src/core/row.ts";
 import { type AttentionCase, type CaseShape, makeAttentionCase } from "./attention_case.ts";
+import { dropChannels, keptChannels } from "./dropped_channels.ts";
 
 /** How sealed blocks are stored. */
 export interface BandedForm {
   sinkCount: number;
   tables: BandedTables;
+  /** Whether some channels of K are dropped, others in each block. */
+  hasDropped?: boolean;
 }
 
 /** A case and what its records are read with. */
 export interface BandedAttentionCase extends AttentionCase {
   banded: BandedLayout;
   tables: BandedTables;
+  hasDropped: boolean;
 }
 
 /** Tables that fit the values of `seededTile`, as a calibration would. */
@@ -50,7 +54,7 @@ export function makeBandedAttentionCase(
 ): BandedAttentionCase {
   const raw = makeAttentionCase(shape, lengths, "raw", options);
   const layout = new BandedLayout({ ...shape, sinkCount: form.sinkCount });
-  const { tables } = form;
+  const { tables, hasDropped = false } = form;
   const tileWords = rawTileWords(shape);
   const directory = new Uint32Array(raw.directory.length);
   const records: Uint32Array[] = [];
@@ -62,6 +66,7 @@ export function makeBandedAttentionCase(
     const hasSinks = kept.isFirst && form.sinkCount > 0;
     const firstToken = hasSinks ? form.sinkCount : 0;
     const block = quantiseBanded(shape, tile, { tables, firstToken });
+    if (hasDropped) dropChannels(block, keptChannels(shape, entry));
     const sinks = hasSinks ? packSinks(layout, tile) : new Uint32Array();
     const record = packBanded(layout, { block, tables }, sinks);
     directory.set(entryWords({ ...kept, word: end }), entry * ENTRY_WORDS);
@@ -74,5 +79,5 @@ export function makeBandedAttentionCase(
     arena.set(record, start);
     start += record.length;
   }
-  return { ...raw, arena, directory, layout: null, banded: layout, tables };
+  return { ...raw, arena, directory, layout: null, banded: layout, tables, hasDropped };
 }

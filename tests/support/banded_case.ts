@@ -16,6 +16,7 @@ import {
   kvQuantiseBandedReference,
 } from "../../src/reference/kv_quantise/banded.ts";
 import { seededTables } from "./banded_samples.ts";
+import { dropChannels, keptChannels } from "./dropped_channels.ts";
 import { SAMPLE_KINDS, sampleTile } from "./codec_samples.ts";
 import { seededRandom } from "./numeric.ts";
 
@@ -89,12 +90,24 @@ export function packedCounts(jobs: readonly BandedJob[], storeCount = STORE_COUN
   );
 }
 
-/** Scratch as quantised on the CPU; the last two jobs are replaced by packs of every band. */
-export function bandedScratch(input: ReturnType<typeof bandedInput>): BandedScratch {
+/**
+ * Scratch as quantised on the CPU; the last two jobs are replaced by packs of every band.
+ *
+ * @param hasDropped Whether some channels of K are dropped.
+ */
+export function bandedScratch(
+  input: ReturnType<typeof bandedInput>,
+  hasDropped = false,
+): BandedScratch {
   const { layout, jobs } = input;
   const scratch = kvQuantiseBandedReference(layout, input);
   for (let job = jobs.length - 2; job < jobs.length; job++) {
     for (let layer = 0; layer < STORE_COUNT; layer++) fillEveryBand(input, scratch, { job, layer });
+  }
+  for (let entry = 0; hasDropped && entry < jobs.length * STORE_COUNT; entry++) {
+    const { firstToken } = jobs[Math.floor(entry / STORE_COUNT)];
+    const block = scratchBlock(layout, scratch, { entry, tokenCount: 64 - firstToken });
+    dropChannels(block, keptChannels(layout, entry));
   }
   return scratch;
 }
@@ -149,13 +162,14 @@ function peakTile(shape: HeadShape, seed: number): Uint32Array {
 export function sealedSequence(
   input: ReturnType<typeof bandedInput>,
   layer: number,
+  hasDropped = false,
 ): { arena: Uint32Array; directory: Uint32Array } {
   const { layout, tables } = input;
   const jobs = input.jobs.map((job, index) => ({
     ...job,
     firstToken: index === 0 ? layout.sinkCount : 0,
   }));
-  const scratch = bandedScratch({ ...input, jobs });
+  const scratch = bandedScratch({ ...input, jobs }, hasDropped);
   const sinkWords = layout.sinkWords(true);
   const records = jobs.map(({ firstToken }, index) => {
     const entry = index * STORE_COUNT + layer;

@@ -7,6 +7,7 @@
 import { BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
 import { isFiniteF16 } from "../f16.ts";
 import { bandLeast, chooseBand } from "./band.ts";
+import { wholeSection } from "./dropped.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
 import { isCanonical, UNIT_TOKEN_COUNT } from "./levels.ts";
 import { type BandedTables, channelBands } from "./tables.ts";
@@ -21,7 +22,8 @@ export interface BandedFacts {
 }
 
 /**
- * Refuses a record that a conforming packer does not write. Reads nothing outside it.
+ * Refuses a record that a conforming packer does not write, and one with dropped channels, which
+ * never leaves the device that made it but to come back. Reads nothing outside it.
  *
  * @throws {RangeError} naming what is wrong.
  */
@@ -65,7 +67,7 @@ function checkSection(
   const tokenCount = layout.packedTokenCount(facts.hasSinks);
   let count = 0;
   let endBit = PLANE_WORDS * 32;
-  for (const unit of readUnits(layout, section, facts)) {
+  for (const unit of readUnits(layout, wholeSection(section), facts)) {
     checkUnit(unit, { ...facts, tokenCount, side: layout.sectionPlace(index).side });
     endBit = unit.bit + unit.numbers.reduce((sum, { widthBits }) => sum + widthBits, 0);
     count++;

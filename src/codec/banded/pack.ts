@@ -9,6 +9,7 @@ import { writeBits } from "../bits.ts";
 import type { QuantisedBlock } from "../quantised.ts";
 import { type HeadShape, rawTileHalf } from "../raw_tile.ts";
 import { BAND_INDEX_BITS, bandFrom, chooseBand } from "./band.ts";
+import { DROPS_FLAG, isDropped, sectionHeadWords, sectionSize } from "./dropped.ts";
 import {
   type BandedLayout,
   PART_CHANNEL_COUNT,
@@ -28,7 +29,7 @@ export interface BandedSource {
 }
 
 /**
- * Packs one layer of a block.
+ * Packs one layer of a block. Channels of which all codes are `DROPPED_CODE` are dropped.
  *
  * @param sinks Words of {@link packSinks} for a sequence's first block, else empty.
  * @returns Words of the record, a multiple of 4.
@@ -40,13 +41,13 @@ export function packBanded(
 ): Uint32Array {
   const hasSinks = sinks.length > 0;
   const sections = packSections(layout, source);
-  const payloadWords = sections.reduce((sum, each) => sum + each.length - PLANE_WORDS, 0);
+  const payloadWords = sections.reduce((sum, { words }) => sum + words.length - PLANE_WORDS, 0);
   const record = new Uint32Array(layout.recordWords(payloadWords, hasSinks));
   let start = layout.sectionsWord(hasSinks);
-  for (const [index, section] of sections.entries()) {
-    record[index] = start;
-    record.set(section, start);
-    start += section.length;
+  for (const [index, { words, droppedCount }] of sections.entries()) {
+    record[index] = droppedCount === 0 ? start : start | DROPS_FLAG;
+    record.set(words, start);
+    start += words.length;
   }
   for (let place = 0; place < BLOCK_TOKEN_COUNT; place++) {
     const step = source.block.sides[0].params[place];
@@ -56,9 +57,13 @@ export function packBanded(
   return record;
 }
 
-/** Payload words of each section of the record that {@link packBanded} gives. */
+/** Size of each section of the record that {@link packBanded} gives: see `sectionSize`. */
 export function measureBanded(layout: BandedLayout, source: BandedSource): Uint32Array {
-  return Uint32Array.from(packSections(layout, source), (each) => each.length - PLANE_WORDS);
+  return Uint32Array.from(
+    packSections(layout, source),
+    ({ words, droppedCount }) =>
+      sectionSize(words.length - sectionHeadWords(droppedCount), droppedCount),
+  );
 }
 
 /**
@@ -84,7 +89,13 @@ export function packSinks(layout: BandedLayout, tile: Uint32Array): Uint32Array 
   return new Uint32Array(halves.buffer);
 }
 
-function packSections(layout: BandedLayout, source: BandedSource): Uint32Array[] {
+/** A section's words, and how many channels it leaves out. */
+interface PackedSection {
+  words: Uint32Array;
+  droppedCount: number;
+}
+
+function packSections(layout: BandedLayout, source: BandedSource): PackedSection[] {
   return Array.from(
     { length: layout.sectionCount },
     (_, index) => packSection(layout, source, layout.sectionPlace(index)),
@@ -95,16 +106,24 @@ function packSection(
   layout: BandedLayout,
   source: BandedSource,
   place: SectionPlace,
-): Uint32Array {
-  const units = sectionUnits(layout, source, place);
+): PackedSection {
+  const channels = sectionChannels(layout, source, place);
+  const droppedCount = PART_CHANNEL_COUNT - channels.length;
+  const units = sectionUnits(source, place, channels);
   const payloadBits = units.reduce((sum, { levels }) => sum + unitBits(levels), 0);
-  const words = new Uint32Array(PLANE_WORDS + divCeil(payloadBits, 32));
-  let bit = PLANE_WORDS * 32;
+  const headWords = sectionHeadWords(droppedCount);
+  const words = new Uint32Array(headWords + divCeil(payloadBits, 32));
+  if (droppedCount > 0) {
+    const first = layout.firstChannel(place);
+    for (const channel of channels) words[0] |= 1 << (channel - first);
+  }
+  const indexBit = droppedCount === 0 ? 0 : 32;
+  let bit = headWords * 32;
   for (const [index, { bandIndex, levels, digits }] of units.entries()) {
-    const row = Math.floor(index / PART_CHANNEL_COUNT);
-    const channel = index % PART_CHANNEL_COUNT;
+    const row = Math.floor(index / channels.length);
+    const rank = index % channels.length;
     for (let plane = 0; plane < BAND_INDEX_BITS; plane++) {
-      const planeBit = (row * BAND_INDEX_BITS + plane) * 32 + channel;
+      const planeBit = indexBit + (row * BAND_INDEX_BITS + plane) * channels.length + rank;
       writeBits(words, planeBit, { value: (bandIndex >> plane) & 1, widthBits: 1 });
     }
     for (const number of packUnit(digits, levels)) {
@@ -112,16 +131,32 @@ function packSection(
       bit += number.widthBits;
     }
   }
-  return words;
+  return { words, droppedCount };
 }
 
-/** The units of a section by row, then channel. */
-function sectionUnits(layout: BandedLayout, source: BandedSource, place: SectionPlace) {
-  const { block, tables } = source;
+/** Channels of a section that are not dropped, counted over all heads. */
+function sectionChannels(
+  layout: BandedLayout,
+  { block: { sides, tokenCount } }: BandedSource,
+  place: SectionPlace,
+): number[] {
   const first = layout.firstChannel(place);
-  return Array.from({ length: ROW_COUNT * PART_CHANNEL_COUNT }, (_, index) => {
-    const channel = first + (index % PART_CHANNEL_COUNT);
-    const start = Math.floor(index / PART_CHANNEL_COUNT) * UNIT_TOKEN_COUNT;
+  const all = Array.from({ length: PART_CHANNEL_COUNT }, (_, offset) => first + offset);
+  return all.filter((channel) => {
+    const start = channel * BLOCK_TOKEN_COUNT;
+    return !isDropped(sides[place.side].codes.subarray(start, start + tokenCount));
+  });
+}
+
+/** The units of some channels of a section by row, then channel. */
+function sectionUnits(
+  { block, tables }: BandedSource,
+  place: SectionPlace,
+  channels: readonly number[],
+) {
+  return Array.from({ length: ROW_COUNT * channels.length }, (_, index) => {
+    const channel = channels[index % channels.length];
+    const start = Math.floor(index / channels.length) * UNIT_TOKEN_COUNT;
     const end = Math.min(start + UNIT_TOKEN_COUNT, block.tokenCount);
     const own = channel * BLOCK_TOKEN_COUNT;
     const codes = block.sides[place.side].codes.subarray(own + start, own + Math.max(start, end));

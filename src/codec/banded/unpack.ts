@@ -10,7 +10,8 @@ import { f16ToNumber } from "../f16.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
 import type { QuantisedBlock } from "../quantised.ts";
 import { BAND_INDEX_BITS, bandLeast, bandLevels } from "./band.ts";
-import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
+import { bitCount, type SectionHead, sectionHead } from "./dropped.ts";
+import { type BandedLayout, PART_CHANNEL_COUNT, ROW_COUNT } from "./layout.ts";
 import { LOW_LEVELS_MAX, UNIT_TOKEN_COUNT, unitBits, unpackDigits } from "./levels.ts";
 import { type BandedTables, channelBands } from "./tables.ts";
 
@@ -32,7 +33,10 @@ export interface BandedUnit {
 
 /** A record's contents. */
 export interface UnpackedBanded {
-  /** Codes `[channels][64]` and token steps, in packed order; absent places are 0. */
+  /**
+   * Codes `[channels][64]` and token steps, in packed order; absent places are 0, and so is every
+   * place of a channel that is dropped.
+   */
   block: QuantisedBlock;
   /** f16 bits of the sinks as in the record; empty if it has none. */
   sinks: Uint32Array;
@@ -76,7 +80,7 @@ export function unpackBanded(
   }));
   for (let index = 0; index < layout.sectionCount; index++) {
     const { side } = layout.sectionPlace(index);
-    const section = record.subarray(record[index]);
+    const section = sectionHead(record, index);
     for (const unit of readUnits(layout, section, { index, tables })) {
       const count = Math.min(UNIT_TOKEN_COUNT, tokenCount - unit.firstPlace);
       const start = unit.channel * BLOCK_TOKEN_COUNT + unit.firstPlace;
@@ -88,29 +92,31 @@ export function unpackBanded(
 }
 
 /**
- * The units of a section by row, then channel. Stops at the section's end: reads past it give
- * nothing, which the caller sees by the number of units.
- *
- * @param section Words from the section's start; they may go on behind it.
+ * The units of a section by row, then channel, without those of dropped channels. Stops at the
+ * section's end: reads past it give nothing, which the caller sees by the number of units.
  */
 export function* readUnits(
   layout: BandedLayout,
-  section: Uint32Array,
+  { words: section, channels, indexBit, unitBit }: SectionHead,
   source: { index: number; tables: BandedTables },
 ): Generator<BandedUnit> {
   const place = layout.sectionPlace(source.index);
   const first = layout.firstChannel(place);
   const endBit = section.length * 32;
-  if (PLANE_WORDS * 32 > endBit) return;
-  let bit = PLANE_WORDS * 32;
+  if (unitBit > endBit) return;
+  const channelCount = bitCount(channels);
+  let bit = unitBit;
   for (let row = 0; row < ROW_COUNT; row++) {
-    const planes = section.slice(row * BAND_INDEX_BITS, (row + 1) * BAND_INDEX_BITS);
+    let rank = 0;
     for (let offset = 0; offset < PART_CHANNEL_COUNT; offset++) {
+      if (((channels >>> offset) & 1) === 0) continue;
       const channel = first + offset;
       let bandIndex = 0;
       for (let plane = 0; plane < BAND_INDEX_BITS; plane++) {
-        bandIndex |= ((planes[plane] >>> offset) & 1) << plane;
+        const planeBit = indexBit + (row * BAND_INDEX_BITS + plane) * channelCount + rank;
+        bandIndex |= readBits(section, planeBit, 1) << plane;
       }
+      rank++;
       const band = channelBands(source.tables, place.side, channel)[bandIndex];
       const [least, levels] = [bandLeast(band), bandLevels(band)];
       if (bit + unitBits(levels) > endBit) return;

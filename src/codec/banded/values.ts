@@ -8,6 +8,7 @@ import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { QuantisedBlock } from "../quantised.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
 import { CODE_BIAS } from "./band.ts";
+import { isDropped } from "./dropped.ts";
 import { isShifted, placeShift } from "./lattice.ts";
 import type { BandedLayout } from "./layout.ts";
 import { UNIT_TOKEN_COUNT } from "./levels.ts";
@@ -42,8 +43,8 @@ export function bandedValues(
 }
 
 /**
- * The values of a block's codes: f32 `[64][channels]`, 0 in absent places. Every product is rounded
- * to f32: code and step, then the token's factor.
+ * The values of a block's codes: f32 `[64][channels]`, 0 in absent places and in channels that are
+ * dropped. Every product is rounded to f32: code and step, then the token's factor.
  */
 export function packedValues(
   tables: BandedTables,
@@ -55,6 +56,8 @@ export function packedValues(
   const steps = side === KEY ? tables.keyStep : tables.valueStep;
   const values = new Float32Array(BLOCK_TOKEN_COUNT * steps.length);
   for (const [channel, step] of steps.entries()) {
+    const own = channel * BLOCK_TOKEN_COUNT;
+    if (isDropped(codes.subarray(own, own + block.tokenCount))) continue;
     for (let first = 0; first < block.tokenCount; first += UNIT_TOKEN_COUNT) {
       const end = Math.min(first + UNIT_TOKEN_COUNT, block.tokenCount);
       const start = channel * BLOCK_TOKEN_COUNT;

@@ -26,7 +26,7 @@ import {
   type SplitShape,
 } from "../text/attention.ts";
 import { chooseLanes, type Lanes } from "../text/lanes.ts";
-import { BAND_WORD_TEXT, turnText } from "../text/banded.ts";
+import { BAND_WORD_TEXT, SECTION_TEXT, turnText } from "../text/banded.ts";
 import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeBandedKernel} is compiled for. */
@@ -35,6 +35,8 @@ export interface AttentionDecodeBandedOptions {
   splits: SplitShape;
   /** Layout of the records; its heads are those of `shape`. */
   layout: BandedLayout;
+  /** Whether channels of K may be dropped; false if left out. */
+  hasDropped?: boolean;
 }
 
 /** Buffers of one use of {@link AttentionDecodeBandedKernel}. */
@@ -98,7 +100,7 @@ function kernelText(
   lanes: Lanes,
   rounds: RoundShape,
 ): string {
-  const { shape, splits, layout } = options;
+  const { shape, splits, layout, hasDropped = false } = options;
   const { channelCount, sinkCount } = layout;
   const group = headGroup(shape);
   const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
@@ -132,12 +134,13 @@ const TOKEN_STEP_ZERO: i32 = ${TOKEN_STEP_ZERO};
     unit: unitsPerLane,
     token: UNIT_TOKEN_COUNT,
     step: Math.log2(lanes.count),
-
+    has_dropped: hasDropped ? 1 : 0,
     has_part_groups: layout.partCount > partsAtATime ? 1 : 0,
     has_rounds: rounds.isSplit ? 1 : 0,
     has_teams: teamCount > 1 ? 1 : 0,
   });
   const parts = [main, constants, octaves, headsText(group, shape), BAND_WORD_TEXT, ROW_TEXT];
+  if (hasDropped) parts.push(SECTION_TEXT);
   const exchange = teamCount > 1 ? lanes.teamsText(teamCount) : lanes.text;
   return [...parts, turnText(lanes, teamCount), exchange].join("\n");
 }

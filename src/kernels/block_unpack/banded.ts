@@ -13,8 +13,15 @@ import type { BlockUnpackBound, BlockUnpackBuffers } from "./paper.ts";
 import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
-import { BAND_WORD_TEXT, turnText } from "../text/banded.ts";
+import { BAND_WORD_TEXT, SECTION_TEXT, turnText } from "../text/banded.ts";
 import { BLOCK_UNPACK_VARIANTS } from "./variants.ts";
+
+/** What {@link BlockUnpackBandedKernel} is compiled for. */
+export interface BlockUnpackBandedOptions {
+  layout: BandedLayout;
+  /** Whether channels of K may be dropped; false if left out. */
+  hasDropped?: boolean;
+}
 
 /** Buffers of one use of {@link BlockUnpackBandedKernel}. */
 export interface BlockUnpackBandedBuffers extends BlockUnpackBuffers {
@@ -39,7 +46,7 @@ export class BlockUnpackBandedKernel {
   /** Compiles for one record layout. */
   static async create(
     gpu: Gpu,
-    options: { layout: BandedLayout },
+    options: BlockUnpackBandedOptions,
     facts: AdapterFacts = gpu.facts,
   ): Promise<BlockUnpackBandedKernel> {
     const lanes = chooseLanes("block_unpack/banded", BLOCK_UNPACK_VARIANTS, facts);
@@ -68,11 +75,11 @@ export class BlockUnpackBandedKernel {
 }
 
 function kernelText(
-  options: { layout: BandedLayout },
+  options: BlockUnpackBandedOptions,
   side: Side,
   lanes: Lanes,
 ): string {
-  const { layout } = options;
+  const { layout, hasDropped = false } = options;
   const { channelCount } = layout;
   const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
   const keyStepsWord = 2 * channelCount * BAND_COUNT;
@@ -100,7 +107,9 @@ function kernelText(
     unit: unitsPerLane,
     token: UNIT_TOKEN_COUNT,
     step: Math.log2(lanes.count),
+    has_dropped: hasDropped && side === KEY ? 1 : 0,
   });
   const heads = "alias Heads = vec2<f32>; // what the lanes' text can also exchange\n";
-  return [main, constants, heads, BAND_WORD_TEXT, ROW_TEXT, turnText(lanes), lanes.text].join("\n");
+  const parts = [main, constants, heads, BAND_WORD_TEXT, ROW_TEXT, turnText(lanes), lanes.text];
+  return [...parts, ...(hasDropped && side === KEY ? [SECTION_TEXT] : [])].join("\n");
 }

@@ -1,8 +1,9 @@
 import source from "../../../shaders/kv_measure/banded.wgsl" with { type: "text" };
-import type { BandedLayout } from "../../codec/banded/layout.ts";
+import { type BandedLayout, PLANE_WORDS } from "../../codec/banded/layout.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { BAND_CHOICE_TEXT } from "../text/banded.ts";
+import { constantsPart } from "../../gpu/wgsl_template.ts";
+import { BAND_CHOICE_TEXT, SECTION_TEXT } from "../text/banded.ts";
 import { SCRATCH_TEXT } from "../text/block.ts";
 
 /** Buffers of {@link KvMeasureBandedKernel}; scratch as in `codec/scratch.ts`. */
@@ -13,13 +14,13 @@ export interface KvMeasureBandedBuffers {
   codes: GPUBuffer | BufferSlice;
   /** `packerWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
-  /** u32 `[jobs][store][layout.sectionCount]`: payload words of each section; written. */
+  /** u32 `[jobs][store][layout.sectionCount]`: `sectionSize` of each section; written. */
   sizes: GPUBuffer | BufferSlice;
 }
 
 /**
  * Measures what blocks will take as banded records. The record of a store has
- * `layout.recordWords(sum of its sizes, hasSinks)` words.
+ * `layout.recordWords(sum of extraWords() of its sizes, hasSinks)` words.
  */
 export class KvMeasureBandedKernel {
   #kernel: Kernel;
@@ -40,7 +41,8 @@ export class KvMeasureBandedKernel {
   ): Promise<KvMeasureBandedKernel> {
     const { storeCount, layout: { sectionCount } } = options;
     const constants = { SECTION_COUNT: sectionCount, STORE_COUNT: storeCount };
-    const code = [source, BAND_CHOICE_TEXT, SCRATCH_TEXT].join("\n");
+    const planes = constantsPart({ PLANE_WORDS });
+    const code = [source, BAND_CHOICE_TEXT, SECTION_TEXT, SCRATCH_TEXT, planes].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_measure/banded", code, constants });
     return new KvMeasureBandedKernel(kernel, { sectionCount, storeCount });
   }

@@ -9,7 +9,7 @@ import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
-import { BAND_CHOICE_TEXT, STRETCH_TEXT } from "../text/banded.ts";
+import { BAND_CHOICE_TEXT, SECTION_TEXT, STRETCH_TEXT } from "../text/banded.ts";
 import { NO_RECORD } from "../kv_gather/gathers.ts";
 import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 
@@ -33,7 +33,7 @@ export interface KvPackBandedBuffers {
   codes: GPUBuffer | BufferSlice;
   /** Token steps of all stores. */
   params: GPUBuffer | BufferSlice;
-  /** Payload words of each section of all stores, as `kv_measure/banded` wrote them. */
+  /** Size of each section of all stores, as `kv_measure/banded` wrote them. */
   sizes: GPUBuffer | BufferSlice;
   /** Sinks of all stores, as `kv_quantise/banded` wrote them. */
   sinks: GPUBuffer | BufferSlice;
@@ -55,7 +55,7 @@ export function packBandedJobWords(jobs: readonly PackBandedJob[]): Uint32Array<
   );
 }
 
-const SECTION_TEXT = constantsPart({
+const CONSTANTS_TEXT = constantsPart({
   PLANE_WORDS,
   PAYLOAD_WORDS_MAX,
   TOKEN_STEP_WORDS,
@@ -82,7 +82,8 @@ export class KvPackBandedKernel {
       ...scratchConstants(layout, storeCount),
       SINK_COUNT: layout.sinkCount,
     };
-    const code = [source, BAND_CHOICE_TEXT, STRETCH_TEXT, SCRATCH_TEXT, SECTION_TEXT].join("\n");
+    const parts = [source, BAND_CHOICE_TEXT, STRETCH_TEXT, SECTION_TEXT, SCRATCH_TEXT];
+    const code = [...parts, CONSTANTS_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_pack/banded", code, constants });
     return new KvPackBandedKernel(kernel, layout.sectionCount);
   }

@@ -6,6 +6,7 @@
 
 import bandChoice from "../../../shaders/lib/kv_band_choice.wgsl" with { type: "text" };
 import bandWord from "../../../shaders/lib/band_word.wgsl" with { type: "text" };
+import section from "../../../shaders/lib/banded_section.wgsl" with { type: "text" };
 import turnLockstep from "../../../shaders/lib/banded_turn_lockstep.wgsl" with { type: "text" };
 import turnTeams from "../../../shaders/lib/banded_turn_teams.wgsl" with { type: "text" };
 import turnUniform from "../../../shaders/lib/banded_turn_uniform.wgsl" with { type: "text" };
@@ -22,6 +23,9 @@ export const BAND_CHOICE_TEXT: string = [
   bandWord,
   constantsPart({ PACK_SIZE: UNIT_TOKEN_COUNT }),
 ].join("\n");
+
+/** Sections of which channels may be dropped. Needs `PLANE_WORDS`. */
+export const SECTION_TEXT: string = section;
 
 /** What a band's word holds. */
 export const BAND_WORD_TEXT: string = bandWord;

@@ -1,16 +1,18 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { checkBanded } from "../../../src/codec/banded/check.ts";
+import { bitCount, extraWords, sectionHead } from "../../../src/codec/banded/dropped.ts";
 import { BandedLayout } from "../../../src/codec/banded/layout.ts";
 import { measureBanded, packBanded, packSinks } from "../../../src/codec/banded/pack.ts";
 import { ERROR_PLACE_COUNT, quantiseBanded } from "../../../src/codec/banded/quantise.ts";
 import { TOKEN_FACTORS } from "../../../src/codec/banded/tables.ts";
-import { sinkValue, unpackBanded } from "../../../src/codec/banded/unpack.ts";
+import { readUnits, sinkValue, unpackBanded } from "../../../src/codec/banded/unpack.ts";
 import { packedValues } from "../../../src/codec/banded/values.ts";
 import { crc32 } from "node:zlib";
 import { KEY, type Side, VALUE } from "../../../src/codec/record.ts";
 import { rawTileFrom, rawTileValues } from "../../../src/codec/raw_tile.ts";
 import { seededTables } from "../../support/banded_samples.ts";
 import { SAMPLE_KINDS, type SampleKind, sampleTile } from "../../support/codec_samples.ts";
+import { dropChannels, keptChannels } from "../../support/dropped_channels.ts";
 
 const SHAPE = { kvHeadCount: 2, headSize: 64 };
 
@@ -43,6 +45,41 @@ for (const kind of SAMPLE_KINDS) {
     });
   }
 }
+
+Deno.test("a banded record without some channels gives the others back, and has neither their digits nor indexes", () => {
+  const made = packedCase("gaussian", 9, 4);
+  const { layout, tables, block, sinks } = made;
+  const sizes = measureBanded(layout, made);
+  for (const kind of [0, 1, 2, 3]) {
+    const thin = { ...block, sides: structuredClone(block.sides) };
+    const kept = keptChannels(SHAPE, kind);
+    dropChannels(thin, kept);
+    const record = packBanded(layout, { block: thin, tables }, sinks);
+    const read = unpackBanded(layout, record, { tables, hasSinks: true });
+    assertEquals(read.block.sides, thin.sides);
+    assertEquals(read.sinks, made.sinks);
+    const own = measureBanded(layout, { block: thin, tables });
+    const extra = own.reduce((sum, size) => sum + extraWords(size), 0);
+    assertEquals(record.length, layout.recordWords(extra, true));
+    for (const [section, word] of kept.entries()) {
+      const there = bitCount(word);
+      const units = [
+        ...readUnits(layout, sectionHead(record, section), { index: section, tables }),
+      ];
+      assertEquals(units.length, 8 * there);
+      // Three bits for each of eight packs of a channel, and the word that says which are there.
+      const headWords = there === 32 ? 24 : 1 + Math.ceil(24 * there / 32);
+      assertEquals(own[section] >>> 16, 32 - there);
+      assertEquals(extraWords(own[section]), headWords - 24 + (own[section] & 0xffff));
+      assert((own[section] & 0xffff) <= sizes[section]);
+    }
+    assertEquals(own.slice(kept.length), sizes.slice(kept.length));
+    const values = packedValues(tables, read.block, KEY);
+    const dropped = Array.from({ length: 128 }, (_, channel) => channel)
+      .filter((channel) => ((kept[channel >> 5] >>> (channel & 31)) & 1) === 0);
+    assert(dropped.every((channel) => values[channel] === 0 && values[30 * 128 + channel] === 0));
+  }
+});
 
 /** Errors of a block read back, in codes, by channel and place. */
 function codeErrors(kind: SampleKind, side: Side): Float64Array[] {

@@ -10,7 +10,7 @@ import {
   makeBandedAttentionCase,
 } from "../../support/banded_attention_case.ts";
 import { seededTables } from "../../support/banded_samples.ts";
-import { assertNear } from "../../support/numeric.ts";
+import { assertNear, normalisedError } from "../../support/numeric.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
 const NMSE_MAX = 1e-10;
@@ -77,6 +77,18 @@ Deno.test("AttentionDecodeBandedKernel matches its reference in bands of every n
     assertNear(await runDecodeBanded(attention), reference(attention), NMSE_MAX);
   }
 });
+
+for (const heads of [DEFAULT_HEADS, { kvHeadCount: 2, groupSize: 2, headSize: 96 }]) {
+  Deno.test(`AttentionDecodeBandedKernel reads nothing of dropped channels, but those of sinks, in heads of ${heads.headSize}`, async () => {
+    const shape = caseShape(heads, { blocksPerSplit: 4, blockCountMax: 8 });
+    const form = { sinkCount: 4, tables: fittingTables(shape, 0.4) };
+    const attention = makeBandedAttentionCase(shape, [192, 600], { ...form, hasDropped: true });
+    const expected = reference(attention);
+    assertNear(await runDecodeBanded(attention), expected, NMSE_MAX);
+    const whole = reference(makeBandedAttentionCase(shape, [192, 600], form));
+    assert(normalisedError(whole, expected) > 1e-4, "what is dropped was read");
+  });
+}
 
 Deno.test("AttentionDecodeBandedKernel caps scores, those of sinks too", async () => {
   // More than two parts of 32 channels: scores are capped once their sums are whole.

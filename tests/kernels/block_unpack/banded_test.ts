@@ -12,19 +12,25 @@ import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 /** Sealed blocks a slot's part of the directory has room for. */
 const blockCountMax = 12;
 
-for (const [index, bandedCase] of BANDED_CASES.entries()) {
+const CASES = [
+  ...BANDED_CASES.map((bandedCase) => ({ bandedCase, hasDropped: false })),
+  ...[0, 2].map((index) => ({ bandedCase: BANDED_CASES[index], hasDropped: true })),
+];
+
+for (const [index, { bandedCase, hasDropped }] of CASES.entries()) {
   const layer = index % 2;
-  Deno.test(`BlockUnpackBandedKernel equals its reference bit for bit at ${caseName(bandedCase)}`, async () => {
+  const what = `${caseName(bandedCase)}${hasDropped ? ", some channels dropped" : ""}`;
+  Deno.test(`BlockUnpackBandedKernel equals its reference bit for bit at ${what}`, async () => {
     const gpu = await testGpu();
     const input = bandedInput(bandedCase);
     const { layout } = input;
     // The first block with sinks, in a directory whose slot 0 is another sequence's.
-    const sealed = sealedSequence(input, layer);
+    const sealed = sealedSequence(input, layer, hasDropped);
     const directory = new Uint32Array(2 * blockCountMax * ENTRY_WORDS).fill(0xffff);
     directory.set(sealed.directory, blockCountMax * ENTRY_WORDS);
     const sealedCount = sealed.directory.length / ENTRY_WORDS;
     const tables = input.tables[layer];
-    const kernel = await BlockUnpackBandedKernel.create(gpu, { layout });
+    const kernel = await BlockUnpackBandedKernel.create(gpu, { layout, hasDropped });
     const segments = createSegments(gpu, { segmentCount: 3, blocksPerSegment: 4 });
     const row = rowOf({ slot: 1, position: 0, blockCount: sealedCount }, blockCountMax);
     const buffers = {

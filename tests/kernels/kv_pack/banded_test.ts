@@ -1,8 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { checkBanded } from "../../../src/codec/banded/check.ts";
 import { LEVELS } from "../../../src/codec/banded/levels.ts";
 import { packerWords } from "../../../src/codec/banded/tables.ts";
-import { readUnits } from "../../../src/codec/banded/unpack.ts";
+import { scratchBlock } from "../../../src/codec/scratch.ts";
+import { extraWords, sectionHead } from "../../../src/codec/banded/dropped.ts";
+import { readUnits, unpackBanded } from "../../../src/codec/banded/unpack.ts";
 import {
   KvPackBandedKernel,
   type PackBandedJob,
@@ -44,6 +46,32 @@ for (const bandedCase of BANDED_CASES) {
   });
 }
 
+Deno.test("KvPackBandedKernel stores nothing of dropped channels, and all of the others", async () => {
+  const input = bandedInput(BANDED_CASES[0]);
+  const { layout, tables } = input;
+  const scratch = bandedScratch(input, true);
+  const sizes = kvMeasureBandedReference(layout, scratch, input);
+  const placed = placeRecords(input, sizes);
+  const expected = new Uint32Array(placed.end + 16).fill(OLD_WORD);
+  kvPackBandedReference(layout, scratch, { jobs: placed.jobs, tables }, expected);
+  const packed = await packOnGpu(input, scratch, { ...placed, sizes });
+  assertSameBits(packed, expected);
+  for (const { record: { start, end }, layer, entry, hasSinks } of placed.records) {
+    const words = packed.subarray(start, end);
+    const read = unpackBanded(layout, words, { tables: tables[layer], hasSinks });
+    const block = scratchBlock(layout, scratch, { entry, tokenCount: read.block.tokenCount });
+    for (const [side, { codes }] of read.block.sides.entries()) {
+      codes.forEach((code, at) => {
+        if (at % 64 < read.block.tokenCount) assertEquals(code, block.sides[side].codes[at]);
+      });
+    }
+    // Of a record that comes from outside nothing may be missing.
+    const check = () => checkBanded(layout, words, { tables: tables[layer], hasSinks });
+    if (entry % 4 === 3) check();
+    else assertThrows(check, RangeError, "does not start at word");
+  }
+});
+
 Deno.test("KvPackBandedKernel's cases have units of every number of levels in K and in V", () => {
   const input = bandedInput(BANDED_CASES[0]);
   const { layout, tables } = input;
@@ -54,7 +82,7 @@ Deno.test("KvPackBandedKernel's cases have units of every number of levels in K 
   const found = [new Set<number>(), new Set<number>()];
   for (const { record, layer } of placed.records) {
     for (let index = 0; index < layout.sectionCount; index++) {
-      const section = arena.subarray(record.start + arena[record.start + index], record.end);
+      const section = sectionHead(arena.subarray(record.start, record.end), index);
       for (const { numbers } of readUnits(layout, section, { index, tables: tables[layer] })) {
         const levels = numbers.reduce((product, number) => product * number.levels, 1);
         found[layout.sectionPlace(index).side].add(levels);
@@ -70,6 +98,7 @@ function placeRecords({ layout, jobs }: Input, sizes: Uint32Array) {
   const records: {
     record: { start: number; end: number };
     layer: number;
+    entry: number;
     hasSinks: boolean;
   }[] = [];
   let end = 4;
@@ -77,11 +106,12 @@ function placeRecords({ layout, jobs }: Input, sizes: Uint32Array) {
     const { firstToken } = jobs[scratchIndex];
     const hasSinks = firstToken > 0;
     const targets = Array.from({ length: STORE_COUNT }, (_, layer) => {
-      const first = (scratchIndex * STORE_COUNT + layer) * layout.sectionCount;
+      const entry = scratchIndex * STORE_COUNT + layer;
+      const first = entry * layout.sectionCount;
       const own = sizes.subarray(first, first + layout.sectionCount);
       const start = end;
-      end += layout.recordWords(own.reduce((sum, words) => sum + words, 0), hasSinks);
-      records.push({ record: { start, end }, layer, hasSinks });
+      end += layout.recordWords(own.reduce((sum, size) => sum + extraWords(size), 0), hasSinks);
+      records.push({ record: { start, end }, layer, entry, hasSinks });
       end += 8 * layer;
       return start;
     });
