@@ -26,6 +26,7 @@ export type {
   GrammarSpec,
   GrammarTag,
   GrammarValue,
+  KeptLayer,
   KeptPrompt,
   LayerBytes,
   LogitAdjustments,

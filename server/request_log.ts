@@ -38,6 +38,9 @@ export function jsonLine(facts: RequestFacts): string {
         sealed_tokens: facts.kept.sealedTokenCount,
         layer_tokens: facts.kept.layers.map(({ tokens }) => tokens),
         layer_bytes: facts.kept.layers.map(({ bytes }) => bytes),
+        ...(facts.kept.layers.some(({ keyChannels }) => keyChannels !== undefined) && {
+          layer_key_channels: facts.kept.layers.map(({ keyChannels }) => keyChannels ?? 0),
+        }),
       },
     }),
     queue_ms: round(facts.queueMs),
@@ -81,7 +84,9 @@ function keptWords({ method, sealedTokenCount, layers }: KeptPrompt): string {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   const range = least === most ? `${least}` : `${least} to ${most}`;
   const bytes = layers.reduce((sum, layer) => sum + layer.bytes, 0);
-  return `kept ${range} of ${sealedTokenCount} by ${method} in ${bytes} bytes`;
+  const channels = Math.max(...layers.map(({ keyChannels = 0 }) => keyChannels));
+  const each = channels > 0 ? `, ${channels} channels of K each` : "";
+  return `kept ${range} of ${sealedTokenCount}${each} by ${method} in ${bytes} bytes`;
 }
 
 /** Writes a line for each request; `off` writes none. */

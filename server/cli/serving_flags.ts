@@ -23,7 +23,7 @@ export const SERVING_FLAGS: FlagSpecs = {
   },
   keep: {
     value: "METHOD",
-    help: "what stays of prompts: chunkkv:ratio=0.5, dbudgetkv, or all and requests say (off)",
+    help: "what stays of prompts: chunkkv:ratio=0.5, dbudgetkv, think:ratio=0.4, or all (off)",
   },
   read: {
     value: "METHOD",

@@ -19,9 +19,11 @@ export function bytesOfTurn(slots, turn) {
   return { rawBytes: slot.kv_bytes.raw, packedBytes: slot.kv_bytes.packed, kept };
 }
 
-/** What stayed of a prompt: fewest and most tokens of its layers, of those it chose of. */
+/** What stayed of a prompt: fewest and most tokens of its layers, and channels if some went. */
 function keptWords({ sealed_tokens: sealed, layers }) {
   const counts = layers.map(({ tokens }) => tokens).filter((count) => count > 0);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return `${least === most ? least : `${least} to ${most}`} of ${sealed} tokens`;
+  const tokens = `${least === most ? least : `${least} to ${most}`} of ${sealed} tokens`;
+  const channels = Math.max(...layers.map((layer) => layer.key_channels ?? 0));
+  return channels > 0 ? `${tokens}, ${channels} channels of K` : tokens;
 }

@@ -34,7 +34,7 @@ const slotsAnswer = z.array(z.object({
   kept: z.object({
     method: z.string(),
     sealed_tokens: count,
-    layers: z.array(z.object({ tokens: count, bytes: count })),
+    layers: z.array(z.object({ tokens: count, bytes: count, key_channels: count.optional() })),
   }).nullable(),
 }));
 
@@ -64,7 +64,9 @@ function slotBody(info: SlotInfo, contextLength: number): object {
     kept: info.kept && {
       method: info.kept.method,
       sealed_tokens: info.kept.sealedTokenCount,
-      layers: info.kept.layers,
+      layers: info.kept.layers.map(({ keyChannels, ...own }) =>
+        keyChannels === undefined ? own : { ...own, key_channels: keyChannels }
+      ),
     },
   };
 }

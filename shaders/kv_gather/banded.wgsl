@@ -1,6 +1,7 @@
 //: file shaders/kv_gather/banded.wgsl
 // kv_gather/banded: codes[job, store, c, p] = the code of channel c at place source[job, store, p]
-//                   of a banded record, with that token's step; nothing is quantised again
+//                   of a banded record, with that token's step; nothing is quantised again;
+//                   0 in channels of K that do not stay
 //
 // Source:    src/codec/FORMAT.md sections 7.3 to 7.5
 // Binds:     src/kernels/kv_gather/banded.ts, which appends constants
@@ -28,6 +29,7 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 @group(0) @binding(4) var<storage, read_write> params: array<u32>;
 @group(0) @binding(5) var<storage, read_write> sinks: array<u32>;
 @group(0) @binding(6) var<uniform> first_store: u32;
+@group(0) @binding(7) var<storage, read> kept_channels: array<u32>; // [gather][store][K's sections]
 
 var<workgroup> image: array<atomic<u32>, 32u * CODE_WORDS>; // codes of the section's channels
 
@@ -81,6 +83,11 @@ fn main(
   let gather = (workgroup_id.z * STORE_COUNT + store) * GATHER_WORDS;
   let entry = gathers[gather] * STORE_COUNT + store;
   let place_count = gathers[gather + 1u];
+  var kept = 0xffffffffu;
+  if (index < section_count / 2u) {
+    let kept_start = (workgroup_id.z * STORE_COUNT + store) * (section_count / 2u);
+    kept = kept_channels[kept_start + index];
+  }
 
   // 1. Codes and step of the lane's token; 0 if it is absent.
   var step = 0u;
@@ -100,7 +107,9 @@ fn main(
     for (var channel = 0u; channel < 32u; channel++) {
       let band = band_of(bands_start, section, row, channel);
       let code = code_at(payload, bit, band, place % PACK_SIZE);
-      atomicOr(&image[channel * CODE_WORDS + (lane >> 2u)], code << (8u * (lane & 3u)));
+      let stays = ((kept >> channel) & 1u) == 1u;
+      let byte = select(0u, code, stays) << (8u * (lane & 3u));
+      atomicOr(&image[channel * CODE_WORDS + (lane >> 2u)], byte);
       bit += band_bits(band);
     }
     let steps = arena[record + section_count + (place >> 2u)];

@@ -40,6 +40,7 @@ export type {
   CacheBytes,
   CodecInfo,
   EngineInfo,
+  KeptLayer,
   KeptPrompt,
   LayerBytes,
   Pooling,

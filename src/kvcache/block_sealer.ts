@@ -27,6 +27,8 @@ export interface SealLayout {
   readonly fixedPayloadWords: number;
   /** Side of a section. */
   sideOf(section: number): Side;
+  /** Words of a record beyond its fixed ones, from a section's measured size. */
+  sizeWords?(size: number): number;
   /** Words of a record, from those of its payload. */
   recordWords(payloadWords: number, hasSinks: boolean): number;
   /** Words of a record beside its payload that are counted to a side; padding to none. */
@@ -220,7 +222,8 @@ export class BlockSealer implements Sealer {
     const start = job * this.#sizeWordsPerJob + sealedIndex * layout.sectionCount;
     let payloadWords = 0;
     for (let section = 0; section < layout.sectionCount; section++) {
-      const sectionWords = words[start + section];
+      const size = words[start + section];
+      const sectionWords = layout.sizeWords?.(size) ?? size;
       payloadWords += sectionWords;
       if (isCounted) this.#totals.payloadWords[layout.sideOf(section)] += sectionWords;
     }
@@ -248,12 +251,13 @@ export class BlockSealer implements Sealer {
 
 /** What a kernel is given to gather a block, by sealed store. */
 export function gatherJob(
-  { sources, sinkRecords }: Gather,
+  { sources, sinkRecords, keptChannels }: Gather,
   { scratchIndex, sealed }: { scratchIndex: number; sealed: readonly SealedStore[] },
 ): GatherJob {
   return {
     scratchIndex,
     sources: sealed.map(({ store }) => sources[store]),
     sinkRecords: sinkRecords && sealed.map(({ store }) => sinkRecords[store]),
+    keptChannels: keptChannels && sealed.map(({ store }) => keptChannels[store]),
   };
 }

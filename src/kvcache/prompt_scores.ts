@@ -1,6 +1,7 @@
 /**
- * The attention that tokens of prompts got from their last queries, on the device: sums for each
- * slot, and what one last query gave by head.
+ * What the last queries of prompts say, on the device: the attention that tokens got from them, as
+ * sums for each slot, and what one last query gave by head; and how large queries and keys are by
+ * channel.
  *
  * @module
  */
@@ -23,6 +24,8 @@ export interface StagedScores {
   /** By store; null for one that seals nothing. */
   stores: readonly ({ offset: number; headCount: number } | null | "as before")[];
   tokenCount: number;
+  /** Numbers of each of the two rows of channels behind those of tokens; 0 for none. */
+  channelCount: number;
   sizeBytes: number;
 }
 
@@ -39,6 +42,8 @@ export class PromptScores {
   #queryHeadCount: number;
   /** By store: f32 `[slots + query heads][tokenCountMax]`. */
   #scores: (GPUBuffer | null)[];
+  /** By store: f32 `[slots + 1][kvHeadCount * headSize]`, of queries, the last of keys. */
+  #channels: (GPUBuffer | null)[];
   #observation: SliceObservation | null = null;
 
   /** Allocates them for all sealed stores. */
@@ -57,17 +62,28 @@ export class PromptScores {
     this.#scores = cache.shape.stores.map(({ isSealed }, store) =>
       isSealed ? gpu.createBuffer(`scores ${store}`, sizeBytes) : null
     );
+    const { kvHeadCount, headSize, slotCount } = cache.shape;
+    const channelBytes = (slotCount + 1) * kvHeadCount * headSize * WORD_SIZE_BYTES;
+    this.#channels = cache.shape.stores.map(({ isSealed }, store) =>
+      isSealed ? gpu.createBuffer(`channel scores ${store}`, channelBytes) : null
+    );
     this.observed = gpu.createBuffer("observed rows", OBSERVED_WORDS * WORD_SIZE_BYTES, {
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
   }
 
   /** Where the scores of the store of a layer go; null if the layer's own are not summed up. */
-  scoresOf(layer: number): BufferSlice | null {
+  scoresOf(layer: number): { scores: BufferSlice; channels: BufferSlice } | null {
     const store = this.#cache.storeOf(layer);
-    const buffer = this.#scores[store];
-    const isOwn = this.#cache.shape.stores[store].layer === layer;
-    return isOwn && buffer ? { buffer, offset: 0, size: buffer.size } : null;
+    const [scores, channels] = [this.#scores[store], this.#channels[store]];
+    if (this.#cache.shape.stores[store].layer !== layer || !scores || !channels) return null;
+    const whole = (buffer: GPUBuffer) => ({ buffer, offset: 0, size: buffer.size });
+    return { scores: whole(scores), channels: whole(channels) };
+  }
+
+  /** Whether channels are summed up too in the slice that was begun. */
+  get needsChannels(): boolean {
+    return this.#observation?.needsChannels ?? false;
   }
 
   /** Says what of the slice encoded next is observed. */
@@ -93,33 +109,44 @@ export class PromptScores {
     const tokenCount = slice.position + slice.ids.length;
     const headCount = slice.observed.needsLastQuery ? this.#queryHeadCount : 0;
     const rowBytes = tokenCount * WORD_SIZE_BYTES;
+    const { kvHeadCount, headSize, slotCount } = this.#cache.shape;
+    const channelCount = slice.observed.needsChannels ? kvHeadCount * headSize : 0;
+    const channelBytes = channelCount * WORD_SIZE_BYTES;
     let sizeBytes = 0;
     const stores = this.#scores.map((buffer, store) => {
       if (buffer === null) return null;
       if (!this.#isFirstOfItsOwn(store)) return "as before";
       const offset = sizeBytes;
-      sizeBytes += (1 + headCount) * rowBytes;
+      sizeBytes += (1 + headCount) * rowBytes + 2 * channelBytes;
       return { offset, headCount };
     });
     const readBack = ReadBack.create(this.#gpu, "prompt scores", sizeBytes);
     for (const [store, place] of stores.entries()) {
       if (place === null || place === "as before") continue;
       for (let row = 0; row <= headCount; row++) {
-        const from = row === 0 ? slice.slot : this.#cache.shape.slotCount + row - 1;
+        const from = row === 0 ? slice.slot : slotCount + row - 1;
         readBack.encodeCopy(encoder, this.#scores[store]!, {
           offsetBytes: from * this.tokenCountMax * WORD_SIZE_BYTES,
           sizeBytes: rowBytes,
           targetOffsetBytes: place.offset + row * rowBytes,
         });
       }
+      if (channelCount === 0) continue;
+      for (const [row, from] of [slice.slot, slotCount].entries()) {
+        readBack.encodeCopy(encoder, this.#channels[store]!, {
+          offsetBytes: from * channelBytes,
+          sizeBytes: channelBytes,
+          targetOffsetBytes: place.offset + (1 + headCount) * rowBytes + row * channelBytes,
+        });
+      }
     }
-    return { readBack, stores, tokenCount, sizeBytes };
+    return { readBack, stores, tokenCount, channelCount, sizeBytes };
   }
 
   /** Reads the scores of a submitted step. */
   async read(staged: StagedScores | null): Promise<Pick<StepResult, "scores">> {
     if (staged === null) return {};
-    const { readBack, stores, tokenCount, sizeBytes } = staged;
+    const { readBack, stores, tokenCount, channelCount, sizeBytes } = staged;
     const values = new Float32Array(await readBack.read(sizeBytes));
     readBack.destroy();
     const scores = stores.map((place): StoreScores | null | "as before" => {
@@ -129,14 +156,20 @@ export class PromptScores {
         { length: 1 + place.headCount },
         (_, row) => values.subarray(start + row * tokenCount, start + (row + 1) * tokenCount),
       );
-      return { sums, lastByHead };
+      if (channelCount === 0) return { sums, lastByHead };
+      const behind = start + (1 + place.headCount) * tokenCount;
+      const [queries, keys] = [0, 1].map((row) =>
+        values.subarray(behind + row * channelCount, behind + (row + 1) * channelCount)
+      );
+      const { headSize } = this.#cache.shape;
+      return { sums, lastByHead, channels: { headSize, queries, keys } };
     });
     return { scores };
   }
 
   /** Frees its buffers. */
   destroy(): void {
-    for (const buffer of [...this.#scores, this.observed]) {
+    for (const buffer of [...this.#scores, ...this.#channels, this.observed]) {
       if (buffer) this.#gpu.destroyBuffer(buffer);
     }
   }

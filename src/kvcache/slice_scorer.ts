@@ -1,11 +1,13 @@
 /**
- * Kernels that sum up what tokens got from rows of a slice, bound to each layer.
+ * Kernels that sum up what tokens got from rows of a slice, and how large queries and keys are by
+ * channel, bound to each layer.
  *
  * @module
  */
 
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import { AttentionScoresKernel } from "../kernels/attention_scores/raw.ts";
+import { ChannelScoresKernel } from "../kernels/channel_scores/raw.ts";
 import type { AttentionShape, SplitShape } from "../kernels/text/attention.ts";
 import type { TileSource } from "../kernels/text/raw_tiles.ts";
 import type { KvCache } from "./kv_cache.ts";
@@ -31,6 +33,12 @@ export interface BoundScorer {
     pass: GPUComputePassEncoder,
     at: { layer: number; segment?: number; blockCount: number },
   ): void;
+}
+
+/** A layer's kernel of tokens, and what both kernels bind of each segment. */
+interface BoundLayer {
+  kernel: AttentionScoresKernel;
+  bound: { scores: GPUBindGroup; channels: GPUBindGroup }[];
 }
 
 /** See the module. */
@@ -77,7 +85,11 @@ export class SliceScorer {
     const { shape, splits, cache, scores, q, rows, partials, sinksOf } = this.#options;
     const { tokenCountMax, sinkCount, observed } = scores;
     const kernels = new Map<boolean, AttentionScoresKernel>();
-    const layers: ({ kernel: AttentionScoresKernel; bound: GPUBindGroup[] } | null)[] = [];
+    const tileCount = cache.windowTileCount;
+    const { slotCount } = cache.shape;
+    const common = { shape, splits, source, tileCount, blocksPerSegment };
+    const channelKernel = await ChannelScoresKernel.create(this.#gpu, { ...common, slotCount });
+    const layers: (BoundLayer | null)[] = [];
     for (const layer of cache.shape.storeOf.keys()) {
       const own = scores.scoresOf(layer);
       const sinks = sinksOf[layer];
@@ -87,24 +99,26 @@ export class SliceScorer {
       }
       const hasSinks = sinks !== null;
       const kernel = kernels.get(hasSinks) ?? await AttentionScoresKernel.create(this.#gpu, {
-        shape,
-        splits,
-        source,
+        ...common,
         tokenCountMax,
         sinkCount,
-        tileCount: cache.windowTileCount,
         hasSinks,
-        blocksPerSegment,
       });
       kernels.set(hasSinks, kernel);
-      const common = { q, rows, partials, observed, scores: own, ...(sinks ? { sinks } : {}) };
-      const bound = buffersOf(layer).map((buffers) => kernel.bind({ ...common, ...buffers }));
+      const read = { q, rows, observed };
+      const learned = sinks ? { sinks } : {};
+      const bound = buffersOf(layer).map((buffers) => ({
+        scores: kernel.bind({ ...read, ...buffers, partials, scores: own.scores, ...learned }),
+        channels: channelKernel.bind({ ...read, ...buffers, channels: own.channels }),
+      }));
       layers.push({ kernel, bound });
     }
     return {
       encode(pass, { layer, segment = 0, blockCount }) {
         const parts = layers[layer];
-        parts?.kernel.encode(pass, parts.bound[segment], blockCount);
+        parts?.kernel.encode(pass, parts.bound[segment].scores, blockCount);
+        if (!parts || !scores.needsChannels || blockCount === 0) return;
+        channelKernel.encode(pass, parts.bound[segment].channels);
       },
     };
   }

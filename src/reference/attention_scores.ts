@@ -59,7 +59,7 @@ export function attentionScoresReference(
 }
 
 /** K by token. */
-function keysOf(
+export function keysOf(
   shape: { kvHeadCount: number; headSize: number },
   { rows, arena, directory, window, sinkCount }: AttentionScoresInputs,
   tokenCount: number,

@@ -6,7 +6,7 @@
 
 import type { AnyCodec } from "../codec/registry.ts";
 import { EngineError } from "../core/errors.ts";
-import { gatherGap } from "../kvcache/codecs/registry.ts";
+import { dropGap, gatherGap } from "../kvcache/codecs/registry.ts";
 import type { KeepMethod } from "../scheduler/keep/method.ts";
 import { KEEP_EVERYTHING, keepMethod } from "../scheduler/keep/registry.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
@@ -37,7 +37,13 @@ export function checkedKeep(
     refuse(`Cannot use --keep with seal policy ${policy.id}: both say which tokens stay`);
   }
   try {
-    return keepMethod(text);
+    const method = keepMethod(text);
+    const whole = method?.keepChannels ? dropGap(codec) : null;
+    if (whole === null) return method;
+    return refuse(
+      `Cannot use --keep ${text} with --profile ${codec.profile.name}: ${whole}; ` +
+        "wanted balanced, near-lossless or tight",
+    );
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return refuse(error.message);

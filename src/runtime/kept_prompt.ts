@@ -5,12 +5,13 @@ import type { KeptPrompt } from "./types.ts";
 
 /** What stayed of a prompt, by layer: a store's tokens are those of the layer that writes it. */
 export function keptPrompt(
-  { method, sealedTokenCount, tokenCounts, recordWords }: KeptReport,
+  { method, sealedTokenCount, tokenCounts, recordWords, keyChannelCounts }: KeptReport,
   { stores, storeOf }: Pick<CacheShape, "stores" | "storeOf">,
 ): KeptPrompt {
   const layers = storeOf.map((store, layer) => {
     if (store === null || stores[store].layer !== layer) return { tokens: 0, bytes: 0 };
-    return { tokens: tokenCounts[store], bytes: recordWords[store] * WORD_SIZE_BYTES };
+    const own = { tokens: tokenCounts[store], bytes: recordWords[store] * WORD_SIZE_BYTES };
+    return keyChannelCounts ? { ...own, keyChannels: keyChannelCounts[store] } : own;
   });
   return { method, sealedTokenCount, layers };
 }

@@ -137,7 +137,7 @@ export class StepRunner {
       : new PromptScores(gpu, cache, { queryHeadCount, sinkCount, contextLength });
     const { read = null } = options;
     const reading = read && new Reading(read, cacheShape.slotCount);
-    const readers = createReaders(gpu, { cache, codec });
+    const readers = createReaders(gpu, { cache, codec, hasDropped: scores !== null });
     const summaries = read && await BlockSummaries.create(gpu, { cache, readers, kind: read.kind });
     const graph = await ForwardGraph.create(gpu, {
       plan,

@@ -97,14 +97,24 @@ export interface LayerBytes {
   packedTokens: number;
 }
 
+/** What stayed of a prompt in a layer. */
+export interface KeptLayer {
+  /** Tokens. */
+  tokens: number;
+  /** Bytes of their records. */
+  bytes: number;
+  /** Channels of K, of all heads; left out if all stayed. */
+  keyChannels?: number;
+}
+
 /** What stayed of a prompt once it was read. */
 export interface KeptPrompt {
   /** Method and settings. */
   method: string;
   /** Tokens of which the method chose; those behind them were in the raw window. */
   sealedTokenCount: number;
-  /** By layer: those that stayed, and bytes of their records; zeros if it has none of its own. */
-  layers: readonly { tokens: number; bytes: number }[];
+  /** By layer; zeros if it has none of its own. */
+  layers: readonly KeptLayer[];
 }
 
 /** The codec in force. */

@@ -5,7 +5,11 @@ import { readGguf } from "../../src/gguf/read_gguf.ts";
 import type { StoreScores } from "../../src/scheduler/keep/method.ts";
 import { keepMethod } from "../../src/scheduler/keep/registry.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { chunkKvReference, dBudgetKvReference } from "../scheduler/keep_reference.ts";
+import {
+  chunkKvReference,
+  dBudgetKvReference,
+  thinkReference,
+} from "../scheduler/keep_reference.ts";
 import { defaultModelPath } from "../support/default_model.ts";
 import { assertNear } from "../support/numeric.ts";
 import { referenceLogits } from "../support/reference_model.ts";
@@ -36,12 +40,19 @@ function expectedTokens(text: string, scores: StoreScores, promptTokenCount: num
   return chunkKvReference(scores, counts, { chunkSize: Number(setting("chunk") ?? 16), budget });
 }
 
-/** Runs a prompt; by store what it got and the tokens that moved, read from the steps. */
+/** Channels whose bits are set. */
+function channelsOf(words: Uint32Array): number[] {
+  return Array.from({ length: 32 * words.length }, (_, channel) => channel)
+    .filter((channel) => (words[channel >> 5] >>> (channel & 31)) & 1);
+}
+
+/** Runs a prompt; by store what it got, the tokens that moved and their channels, by the steps. */
 async function runPrompt(harness: StepHarness, promptIds: readonly number[], text: string) {
   harness.admit(1, promptIds, 3, keepMethod(text));
   const tokenOf = new Map<string, number>();
   const moved = harness.runner.cache.shape.stores.map((): number[] => []);
   let scores: StoreScores[] = [];
+  let channels: number[][] = [];
   for (let ran = await harness.step(); ran; ran = await harness.step()) {
     const { plan, result } = ran;
     for (const { blockIndex, recordOffsets, tokenCounts } of plan.packs) {
@@ -53,6 +64,7 @@ async function runPrompt(harness: StepHarness, promptIds: readonly number[], tex
       });
     }
     for (const { gather } of plan.measures) {
+      if (gather?.keptChannels) channels = gather.keptChannels.map(channelsOf);
       gather?.sources.forEach((own, store) => {
         for (let index = 0; index < own.length; index += 2) {
           moved[store].push(tokenOf.get(`${store} ${own[index]} ${own[index + 1]}`)!);
@@ -62,7 +74,7 @@ async function runPrompt(harness: StepHarness, promptIds: readonly number[], tex
     if (result.scores) scores = result.scores as StoreScores[];
   }
   harness.scheduler.drainEvents();
-  return { moved, scores };
+  return { moved, scores, channels };
 }
 
 for (const text of METHODS) {
@@ -97,6 +109,34 @@ for (const text of METHODS) {
     }));
 }
 
+Deno.test("the channels that stay are those of plain loops over the model's queries and keys", () =>
+  withTinyModel({ contextLength: 512, type: "F32" }, async (path) => {
+    const promptIds = tinyPrompt(420, 4);
+    const options = { slotCount: 1, contextLength: 512, observes: true };
+    const harness = await StepHarness.open(path, { profile: { name: "exact" }, ...options });
+    try {
+      const { moved, channels } = await runPrompt(harness, promptIds, "think:ratio=0.3,w=40");
+      const queries = moved.map(() => Array.from({ length: 40 }, (): number[] => []));
+      const keys: Float64Array[][] = [];
+      referenceLogits(await readGguf(path), promptIds, {
+        first: 380,
+        onAttention({ layer, position }, _, of) {
+          if (position >= 380) queries[layer][position - 380].push(...of.query);
+          keys[layer] = [...of.keys];
+        },
+      });
+      const { headSize } = harness.runner.cache.shape;
+      for (const [store, own] of channels.entries()) {
+        const expected = thinkReference(queries[store], keys[store], { headSize, ratio: 0.3 });
+        assertEquals(own, expected, `store ${store}`);
+        assertEquals(moved[store].length, 256);
+      }
+      assertEquals(new Set(channels.map((own) => own.join())).size, channels.length);
+    } finally {
+      harness.close();
+    }
+  }));
+
 Deno.test("on a real prompt what moves is what the papers keep of what its tokens got", async () => {
   const path = defaultModelPath();
   const { metadata } = await readGguf(path);
@@ -110,12 +150,21 @@ Deno.test("on a real prompt what moves is what the papers keep of what its token
   const options = { slotCount: 1, contextLength: 320, observes: true };
   const harness = await StepHarness.open(path, { profile: { name: "exact" }, ...options });
   try {
-    for (const text of ["chunkkv:ratio=0.7,reuse=3", "dbudgetkv:theta=0.01"]) {
-      const { moved, scores } = await runPrompt(harness, promptIds, text);
+    for (const text of ["chunkkv:ratio=0.7,reuse=3", "dbudgetkv:theta=0.01,think:ratio=0.4"]) {
+      const { moved, scores, channels } = await runPrompt(harness, promptIds, text);
       const reuse = text.includes("reuse") ? 3 : 1;
       for (const [store, own] of moved.entries()) {
         const first = scores[store - store % reuse];
         assertEquals(own, expectedTokens(text, first, promptIds.length), `${text}, store ${store}`);
+      }
+      for (const [store, own] of channels.entries()) {
+        // The norm of one query and one key as large as all of them is that of all products.
+        const { headSize, ...sums } = scores[store].channels!;
+        const [queries, keys] = [sums.queries, sums.keys].map((each) => [
+          Array.from(each, Math.sqrt),
+        ]);
+        const expected = thinkReference(queries, keys, { headSize, ratio: 0.4 });
+        assertEquals(own, expected, `${text}, channels of store ${store}`);
       }
     }
   } finally {

@@ -14,7 +14,10 @@ const METHODS = [
   "dbudgetkv:theta=0.3,rank=attention",
 ];
 
+const CHANNELS = "chunkkv:ratio=0.5,think:ratio=0.4";
+
 for (const name of ["exact", "balanced"] as const) {
+  const methods = name === "exact" ? METHODS : [...METHODS, CHANNELS];
   const options = { profile: { name }, model: MODEL, keep: "all", sequenceCountMax: 4 };
   Deno.test(`less is kept of prompts: fewer bytes in the arena, and a text of its own (${name})`, () =>
     withTinyEngine(options, async (engine) => {
@@ -38,7 +41,7 @@ for (const name of ["exact", "balanced"] as const) {
 
   Deno.test(`same request, same text: alone, in company, behind a cached prompt (${name})`, () =>
     withTinyEngine(options, async (engine) => {
-      const requests = ["all", ...METHODS].map((keep, index) => ({
+      const requests = ["all", ...methods].map((keep, index) => ({
         ...REQUEST,
         promptIds: index === 3 ? tinyPrompt(300, 3) : PROMPT,
         keep,
@@ -56,8 +59,41 @@ for (const name of ["exact", "balanced"] as const) {
     }));
 }
 
+Deno.test("channels are dropped: fewer bytes in the arena, and not what the whole cache says", () =>
+  withTinyEngine(
+    { profile: { name: "balanced" }, model: MODEL, keep: "all", sequenceCountMax: 2 },
+    async (engine) => {
+      const run = async (keep: string) => {
+        const request = { ...REQUEST, maxTokens: 20, keep, logprobs: 1 };
+        let packed = NaN;
+        let channels: (number | undefined)[] = [];
+        const said: string[] = [];
+        for await (const event of engine.generate(request)) {
+          if (event.type !== "token") continue;
+          said.push(JSON.stringify(event.logprobs));
+          if (said.length !== 16) continue;
+          packed = (await engine.stats()).cacheBytes.packed;
+          const kept = (await engine.slots()).find((slot) => slot.kept)?.kept;
+          channels = kept?.layers.map(({ keyChannels }) => keyChannels) ?? [];
+        }
+        return { packed, said, channels };
+      };
+      const [all, some] = [await run("all"), await run("think:ratio=0.6")];
+      assertGreater(all.packed / some.packed, 1.2);
+      // Of two heads of 32 channels 19 each go.
+      assertEquals(new Set(some.channels), new Set([2 * (32 - 19)]));
+      // The first token comes from the whole prompt, all others from what stays.
+      assertEquals(some.said[0], all.said[0]);
+      assert(some.said[1] !== all.said[1], "what is dropped was read");
+    },
+  ));
+
 const REFUSED: [options: Parameters<typeof withTinyEngine>[0], message: string][] = [
   [{ keep: "snapkv", profile: { name: "exact" } }, "no method is called snapkv"],
+  [
+    { keep: "think", profile: { name: "exact" } },
+    "Cannot use --keep think with --profile exact: its records hold all channels; wanted balanced",
+  ],
   [{ keep: "chunkkv", profile: { name: "paper" } }, "no kernel puts parts of its records together"],
   [{
     keep: "chunkkv",

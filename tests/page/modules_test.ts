@@ -135,6 +135,9 @@ Deno.test("bytesOfTurn() takes the one slot that reads a prompt of this length, 
   const kept = { method: "chunkkv", sealed_tokens: 128, layers: [{ tokens: 20 }, { tokens: 36 }] };
   const some = bytesOfTurn([{ ...slot(300, 500), kept }], turn);
   assertEquals(some?.kept, "20 to 36 of 128 tokens");
+  const thin = { ...kept, layers: [{ tokens: 128, key_channels: 117 }] };
+  const thinned = bytesOfTurn([{ ...slot(300, 500), kept: thin }], turn);
+  assertEquals(thinned?.kept, "128 of 128 tokens, 117 channels of K");
   const none: [string, unknown][] = [
     ["two of this length", [slot(300, 500), slot(300, 600)]],
     ["one that has ended", [slot(300, 500, false)]],

@@ -5,7 +5,7 @@ import { type Extent, EXTENT_UNIT_WORDS } from "../../src/scheduler/allocator.ts
 import type { ArenaSize } from "../../src/scheduler/block_memory.ts";
 import type { Gather } from "../../src/scheduler/keep/compaction.ts";
 import type { LinkOp } from "../../src/scheduler/step_plan.ts";
-import { BLOCK } from "./fake_text.ts";
+import { BLOCK, withoutChannels } from "./fake_text.ts";
 
 /** Tokens in a tile of a window. */
 export interface Tile {
@@ -121,14 +121,16 @@ export class FakeMemory {
   }
 
   /** Tokens by store that a block is put together of, read where it says. */
-  gather({ tokenCounts, sources, sinkRecords }: Gather, sinkCount: number): number[][] {
+  gather(gather: Gather, sinkCount: number): number[][] {
+    const { tokenCounts, sources, sinkRecords, keptChannels } = gather;
     return sources.map((own, store) => {
       const ids = sinkRecords === null || tokenCounts[store] === 0
         ? []
         : this.recordAt(store, sinkRecords[store]).ids.slice(0, sinkCount);
       for (let index = 0; index < own.length; index += 2) {
         const record = this.recordAt(store, own[index]);
-        ids.push(record.ids[own[index + 1] + (record.isFirst ? sinkCount : 0)]);
+        const id = record.ids[own[index + 1] + (record.isFirst ? sinkCount : 0)];
+        ids.push(withoutChannels(id, keptChannels?.[store]));
       }
       assertEquals(ids.length, tokenCounts[store]);
       return ids;

@@ -21,7 +21,16 @@ export function fakeScores(ids: readonly number[], store: number): StoreScores {
   const lastByHead = [11, 12].map((head) =>
     Float32Array.from(ids, (id, token) => score(id, token, 100 * store + head) ** 20)
   );
-  return { sums, lastByHead };
+  const digest = ids.reduce((hash, id) => Math.imul(hash ^ id, 0x01000193), ids.length);
+  const channel = (salt: number) =>
+    Float32Array.from({ length: 64 }, (_, index) => score(digest, index, salt));
+  const channels = { headSize: 32, queries: channel(store), keys: channel(1000 * store + 500) };
+  return { sums, lastByHead, channels };
+}
+
+/** A token as it reads from a record without some channels; `kept` are those that stay. */
+export function withoutChannels(id: number, kept: Uint32Array | undefined): number {
+  return kept === undefined ? id : kept.reduce((hash, word) => Math.imul(hash, 31) ^ word, id);
 }
 
 /** All tokens a request must produce, the end token left out. */
@@ -54,28 +63,41 @@ export function expectedTokens(
   return ids.slice(promptIds.length);
 }
 
-/** By store: the sealed tokens of a prompt that a method drops; null if nothing of it is sealed. */
+/** What a method does to the sealed tokens of a prompt in a store. */
+interface Moved {
+  dropped: Set<number>;
+  /** Tokens from the sinks to here are read without some channels. */
+  sealedTokenCount: number;
+  keptChannels: Uint32Array | undefined;
+}
+
+/** By store; null if nothing of the prompt is sealed. */
 function keptTokens(
   promptIds: readonly number[],
   windowBlockCount: number,
   { method, stores }: { method: KeepMethod; stores: readonly number[] },
-): Set<number>[] | null {
+): Moved[] | null {
   const sealedTokenCount = Math.max(0, Math.floor(promptIds.length / BLOCK) - windowBlockCount) *
     BLOCK;
   if (sealedTokenCount === 0) return null;
   const counts = { promptTokenCount: promptIds.length, sealedTokenCount, sinkCount: 4 };
   return stores.map((store) => {
-    const kept = new Set(method.choose(fakeScores(promptIds, store), counts));
+    const scores = fakeScores(promptIds, store);
+    const kept = new Set(method.choose(scores, counts));
     const dropped = new Set<number>();
     for (let token = 0; token < sealedTokenCount; token++) {
       if (!kept.has(token)) dropped.add(token);
     }
-    return dropped;
+    return { dropped, sealedTokenCount, keptChannels: method.keepChannels?.(scores.channels!) };
   });
 }
 
-function visibleMoved(ids: readonly number[], dropped: ReadonlySet<number>): number[] {
-  return ids.filter((_, position) => !dropped.has(position));
+function visibleMoved(ids: readonly number[], moved: Moved): number[] {
+  return ids.flatMap((id, position) => {
+    if (moved.dropped.has(position)) return [];
+    const isWhole = position < 4 || position >= moved.sealedTokenCount;
+    return [isWhole ? id : withoutChannels(id, moved.keptChannels)];
+  });
 }
 
 /** What the row of the last token reads: kept blocks, then the window. */

@@ -4,8 +4,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { StoreScores } from "../../src/scheduler/keep/method.ts";
 import { keepMethod } from "../../src/scheduler/keep/registry.ts";
 import { Compaction } from "../../src/scheduler/keep/compaction.ts";
-import { seededRandom } from "../support/numeric.ts";
-import { chunkKvReference, dBudgetKvReference } from "./keep_reference.ts";
+import { seededNormals, seededRandom } from "../support/numeric.ts";
+import { chunkKvReference, dBudgetKvReference, thinkReference } from "./keep_reference.ts";
 
 /** Attention of a prompt: most tokens get little, some much, as text has it. */
 function seededScores(tokenCount: number, headCount: number, seed: number): StoreScores {
@@ -80,9 +80,60 @@ for (const [seed, counts] of PROMPTS.entries()) {
   });
 }
 
+for (const [headSize, ratio] of [[64, 0.4], [96, 0.3], [128, 0.5]]) {
+  Deno.test(`think drops the channels of a plain reference: ${ratio} of heads of ${headSize}`, () => {
+    const [kvHeadCount, groupSize] = [2, 3];
+    const channelCount = kvHeadCount * headSize;
+    const row = (seed: number, count: number) =>
+      seededNormals(count, seed).map((value, index) => value * (1 + (index * 7) % 13));
+    const queries = Array.from({ length: 32 }, (_, seed) => row(seed, groupSize * channelCount));
+    const keys = Array.from({ length: 90 }, (_, seed) => row(100 + seed, channelCount));
+    const squares = (rows: readonly Float32Array[], channelOf: (index: number) => number) => {
+      const sums = new Float64Array(channelCount);
+      for (const each of rows) each.forEach((value, i) => sums[channelOf(i)] += value ** 2);
+      return sums;
+    };
+    const groupOf = (i: number) => Math.floor(i / (groupSize * headSize)) * headSize + i % headSize;
+    const method = keepMethod(`think:ratio=${ratio}`)!;
+    const scores = { queries: squares(queries, groupOf), keys: squares(keys, (i) => i), headSize };
+    const kept = method.keepChannels!(scores);
+    const expected = thinkReference(queries, keys, { headSize, ratio });
+    assertEquals(channelsOf(kept), expected);
+    assertEquals(expected.length, kvHeadCount * (headSize - Math.floor(ratio * headSize)));
+    // Keys alone would drop others.
+    assert(
+      channelsOf(kept).join() !== channelsOf(method.keepChannels!({
+        ...scores,
+        queries: new Float64Array(channelCount).fill(1),
+      })).join(),
+    );
+  });
+}
+
+/** Channels whose bits are set. */
+function channelsOf(words: Uint32Array): number[] {
+  return Array.from({ length: 32 * words.length }, (_, channel) => channel)
+    .filter((channel) => (words[channel >> 5] >>> (channel & 31)) & 1);
+}
+
+Deno.test("chunkkv with think keeps the tokens of the one and the channels of the other", () => {
+  const scores = seededScores(530, 5, 3);
+  const both = keepMethod("chunkkv:ratio=0.5,think:ratio=0.2")!;
+  const tokens = both.choose(scores, PROMPTS[0]);
+  assertEquals(tokens, keepMethod("chunkkv:ratio=0.5")!.choose(scores, PROMPTS[0]));
+  const { observation } = keepMethod("dbudgetkv,think")!;
+  assertEquals(observation.queryCount, 32);
+  assert(observation.needsChannels && observation.needsLastQuery);
+});
+
 const WRONG: [text: string, message: string][] = [
-  ["", "no method is called ; wanted chunkkv, dbudgetkv or all"],
-  ["snapkv", "no method is called snapkv; wanted chunkkv, dbudgetkv or all"],
+  ["", "no method is called ; wanted chunkkv, dbudgetkv, think or all"],
+  ["snapkv", "no method is called snapkv; wanted chunkkv, dbudgetkv, think or all"],
+  ["think:ratio=1", "ratio is 1; wanted 0.05 to 0.9"],
+  ["think:theta=1", "think has no setting theta; it has ratio, w"],
+  ["think,think", "think stands twice"],
+  ["chunkkv:reuse=2,think", "reuse is for tokens alone"],
+  ["chunkkv:w=16,think:w=32", "wanted one w for both"],
   ["chunkkv:", "wanted settings behind chunkkv:"],
   ["chunkkv:ratio", "wanted settings behind chunkkv:"],
   ["chunkkv:size=3", "chunkkv has no setting size; it has ratio, tokens"],
@@ -96,7 +147,7 @@ const WRONG: [text: string, message: string][] = [
   ["dbudgetkv:w=8", "w goes with rank=attention"],
   ["chunkkv:ratio=0.5,dbudgetkv", "chunkkv and dbudgetkv both say which tokens stay"],
   ["all,dbudgetkv", "all stands alone"],
-  ["ratio=0.5", "wanted chunkkv, dbudgetkv or all before ratio=0.5"],
+  ["ratio=0.5", "wanted chunkkv, dbudgetkv, think or all before ratio=0.5"],
   ["constructor", "no method is called constructor"],
 ];
 

@@ -83,3 +83,41 @@ export function dBudgetKvReference(
   }
   return kept;
 }
+
+/**
+ * arXiv:2407.21018, section 3.2: each head's channels by the Frobenius norm of `q_c k_c^T`, queries
+ * of the window against keys of the prompt; the `floor(D ratio)` smallest go.
+ *
+ * @param queries By query of the window: `[queryHeadCount * headSize]`.
+ * @param keys By token: `[kvHeadCount * headSize]`.
+ * @returns Channels of K that stay, ascending.
+ */
+export function thinkReference(
+  queries: readonly ArrayLike<number>[],
+  keys: readonly ArrayLike<number>[],
+  { headSize, ratio }: { headSize: number; ratio: number },
+): number[] {
+  const kept: number[] = [];
+  const groupSize = queries[0].length / keys[0].length;
+  for (let head = 0; head < keys[0].length / headSize; head++) {
+    const norms: number[] = [];
+    for (let channel = 0; channel < headSize; channel++) {
+      let squares = 0;
+      for (const query of queries) {
+        for (let member = 0; member < groupSize; member++) {
+          const q = query[(head * groupSize + member) * headSize + channel];
+          for (const key of keys) squares += (q * key[head * headSize + channel]) ** 2;
+        }
+      }
+      norms.push(Math.sqrt(squares));
+    }
+    const left = new Set(norms.keys());
+    for (let round = 0; round < Math.floor(headSize * ratio); round++) {
+      let least = -1;
+      for (const channel of left) if (least < 0 || norms[channel] < norms[least]) least = channel;
+      left.delete(least);
+    }
+    kept.push(...Array.from(left, (channel) => head * headSize + channel));
+  }
+  return kept;
+}

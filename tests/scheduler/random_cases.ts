@@ -45,7 +45,7 @@ export const CASES: Case[] = [
   {
     why: "less is kept of prompts, by methods mixed, scarce memory and a host",
     seed: 16,
-    eventCount: 280_000,
+    eventCount: 316_000,
     answerMax: 24,
     keeps: [
       "all",
@@ -55,6 +55,8 @@ export const CASES: Case[] = [
       "chunkkv:budget=auto,theta=0.2",
       "dbudgetkv:theta=0.1",
       "dbudgetkv:theta=0.3,rank=attention",
+      "think:ratio=0.4",
+      "chunkkv:ratio=0.5,think:ratio=0.2",
     ],
     lifeCountMin: 10_000,
     windowStoreCount: 1,

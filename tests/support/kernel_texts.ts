@@ -11,6 +11,7 @@ import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
 import { AttentionScoresKernel } from "../../src/kernels/attention_scores/raw.ts";
+import { ChannelScoresKernel } from "../../src/kernels/channel_scores/raw.ts";
 import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
 import { BlockScoresKernel } from "../../src/kernels/block_scores/summary.ts";
 import { BlockShareKernel } from "../../src/kernels/block_select/share.ts";
@@ -106,6 +107,9 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   const banded = new BandedLayout({ ...shape, sinkCount: 4 });
   await AttentionDecodeBandedKernel.create(gpu, { ...common, layout: banded });
   await BlockUnpackBandedKernel.create(gpu, { layout: banded });
+  const dropped = { layout: banded, hasDropped: true };
+  await AttentionDecodeBandedKernel.create(gpu, { ...common, ...dropped });
+  await BlockUnpackBandedKernel.create(gpu, dropped);
   const int8 = new Int8Layout(shape);
   await AttentionDecodeInt8Kernel.create(gpu, { ...common, layout: int8 });
   await BlockUnpackInt8Kernel.create(gpu, { layout: int8 });
@@ -124,6 +128,7 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
     const scored = { ...common, source, tokenCountMax: 8192, sinkCount: 4, blocksPerSegment: 8 };
     await AttentionScoresKernel.create(gpu, { ...scored, hasSinks: false });
     await AttentionScoresKernel.create(gpu, { ...scored, hasSinks: true });
+    await ChannelScoresKernel.create(gpu, { ...scored, slotCount: 8 });
   }
   for (const source of ["arena", "scratch"] as const) {
     await BlockSummaryRangeKernel.create(gpu, { shape, source });

@@ -28,10 +28,14 @@ export interface ReferenceOptions {
   onAttention?: OnAttention;
 }
 
-/** Of a layer that makes its own keys; `weights` by position. */
+/**
+ * Of a layer that makes its own keys; `weights` by position, with the query of the head and the
+ * keys of all KV heads by position.
+ */
 export type OnAttention = (
   at: { layer: number; position: number; head: number },
   weights: readonly number[],
+  of: { query: Float64Array; keys: readonly Float64Array[] },
 ) => void;
 
 /** Whether the token at `position` reads the keys and values of the one at `other`. */
@@ -260,7 +264,8 @@ class ReferenceModel {
       const weights = scores.map((score) => Math.exp(score - peak));
       const total = weights.reduce((sum, weight) => sum + weight, Math.exp(sink - peak));
       const at = { layer: plan.keyValueLayer, position, head };
-      this.#onAttention(at, weights.map((weight) => weight / total));
+      const query = q.subarray(head * headSize, (head + 1) * headSize);
+      this.#onAttention(at, weights.map((weight) => weight / total), { query, keys });
       values.filter((_, other) => read[other]).forEach((value, index) => {
         for (let c = 0; c < headSize; c++) {
           out[head * headSize + c] += weights[index] / total * value[kvStart + c];

@@ -1,5 +1,5 @@
 import { KvGatherBandedKernel } from "../../../src/kernels/kv_gather/banded.ts";
-import { gatherWords } from "../../../src/kernels/kv_gather/gathers.ts";
+import { gatherWords, keptChannelWords } from "../../../src/kernels/kv_gather/gathers.ts";
 import { LAYOUT, openBandedWorkload } from "../../codec/banded_workload.ts";
 import { CODE_BYTES, STORE_COUNT } from "../../codec/workload.ts";
 import { benchKernel, openBenchGpu } from "../../support/bench_kernel.ts";
@@ -12,9 +12,11 @@ const places = Array.from({ length: 64 }, (_, place) => place);
 const sources = targets.map((record) =>
   Uint32Array.from(places.flatMap((place) => [record, place]))
 );
-const words = gatherWords([{ scratchIndex: 0, sources, sinkRecords: null }]);
-const gathers = gpu.createBufferWith("gathers", words);
-const bound = kernel.bind({ ...scratchBuffers, gathers, arena }, 0);
+const jobs = [{ scratchIndex: 0, sources, sinkRecords: null, keptChannels: null }];
+const gathers = gpu.createBufferWith("gathers", gatherWords(jobs));
+const keptWords = keptChannelWords(jobs, LAYOUT.sectionCount / 2);
+const keptChannels = gpu.createBufferWith("kept channels", keptWords);
+const bound = kernel.bind({ ...scratchBuffers, gathers, keptChannels, arena }, 0);
 
 const work = { bytes: STORE_COUNT * CODE_BYTES + packedBytes };
 const options = { group: "kv_gather/banded, a block of 30 layers", baseline: true, work };

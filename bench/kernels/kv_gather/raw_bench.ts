@@ -15,7 +15,7 @@ const sources = Array.from({ length: STORE_COUNT }, (_, store) =>
 const bound = kernel.bind({
   gathers: gpu.createBufferWith(
     "gathers",
-    gatherWords([{ scratchIndex: 0, sources, sinkRecords: null }]),
+    gatherWords([{ scratchIndex: 0, sources, sinkRecords: null, keptChannels: null }]),
   ),
   arena: gpu.createBuffer("arena", STORE_COUNT * tileWords * 4),
   tiles: gpu.createBuffer("tiles", STORE_COUNT * tileWords * 4),

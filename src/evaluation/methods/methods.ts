@@ -33,7 +33,7 @@ export interface MethodProfile {
 
 /**
  * Parses methods with commas between them: `all`, what `--keep` and `--share` take, with `:` where
- * their settings have commas, and both put together with `+`.
+ * their settings have commas, and several put together with `+`.
  *
  * @throws {RangeError} Naming what is wrong.
  */
@@ -49,8 +49,8 @@ export function parseMethods(list: string): MethodRequest[] {
         parseShare(part);
         request.share = part;
       } else if (part !== KEEP_EVERYTHING) {
-        if (request.keep !== null) throw new RangeError(`Cannot evaluate ${name}: it keeps twice`);
-        request.keep = settings.length === 0 ? kind : `${kind}:${settings.join(",")}`;
+        const own = settings.length === 0 ? kind : `${kind}:${settings.join(",")}`;
+        request.keep = request.keep === null ? own : `${request.keep},${own}`;
         keepMethod(request.keep);
       }
     }

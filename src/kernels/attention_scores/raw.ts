@@ -10,7 +10,7 @@ import {
   cappedText,
   type SplitShape,
 } from "../text/attention.ts";
-import { TILE_SOURCES, type TileSource } from "../text/raw_tiles.ts";
+import { BLOCK_LIMITS, TILE_SOURCES, type TileSource } from "../text/raw_tiles.ts";
 import { ROW_TEXT } from "../text/row.ts";
 
 /** What {@link AttentionScoresKernel} is compiled for. */
@@ -55,12 +55,6 @@ export function observedWords(
   const { firstRow, rowCount, isFirst, lastStart } = options;
   return Uint32Array.of(firstRow, rowCount, Number(isFirst), lastStart);
 }
-
-const BLOCK_LIMITS: Readonly<Record<TileSource, string>> = {
-  window: "row.position / BLOCK_TOKENS + 1u",
-  arena: "row.list_count",
-  scratch: "min(row.list_count, segment[0] + BLOCKS_PER_SEGMENT)",
-};
 
 /** Sums up the attention that tokens get from rows of a slice. */
 export class AttentionScoresKernel {

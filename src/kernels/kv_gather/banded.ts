@@ -22,6 +22,8 @@ export interface KvGatherBandedBuffers {
   params: GPUBuffer | BufferSlice;
   /** Sinks of all stores; written for gathers that have some. */
   sinks: GPUBuffer | BufferSlice;
+  /** `keptChannelWords`. */
+  keptChannels: GPUBuffer | BufferSlice;
 }
 
 const TEXT = constantsPart({
@@ -60,10 +62,11 @@ export class KvGatherBandedKernel {
 
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvGatherBandedBuffers, firstStore: number): GPUBindGroup {
-    const { gathers, arena, bands, codes, params, sinks } = buffers;
+    const { gathers, arena, bands, codes, params, sinks, keptChannels } = buffers;
     const store = this.#kernel.ownUniform("store", firstStore);
     const scratch = { codes, params, sinks };
-    return this.#kernel.bind({ gathers, arena, bands, ...scratch, first_store: store });
+    const kept = { kept_channels: keptChannels };
+    return this.#kernel.bind({ gathers, arena, bands, ...scratch, ...kept, first_store: store });
   }
 
   /** Encodes `jobCount` gathers of the `storeCount` stores of the bound arena. */

@@ -21,6 +21,11 @@ export interface GatherJob {
   sources: readonly Uint32Array[];
   /** By store: the record with the sinks; null if the block has none. */
   sinkRecords: readonly number[] | null;
+  /**
+   * By store: channels of K that stay, 32 to a word; null if all stay. Only of codecs whose records
+   * can drop some.
+   */
+  keptChannels: readonly Uint32Array[] | null;
 }
 
 /** u32 `[gather][store][GATHER_WORDS]`. */
@@ -33,6 +38,25 @@ export function gatherWords(jobs: readonly GatherJob[]): Uint32Array<ArrayBuffer
       words.set([scratchIndex, own.length / 2, sinkRecords?.[store] ?? NO_RECORD, 0], start);
       words.set(own, start + HEADER_WORDS);
     }
+  }
+  return words;
+}
+
+/**
+ * Which channels of K stay: u32 `[gather][store][sectionCount]`, a bit for each.
+ *
+ * @param sectionCount Groups of 32 channels of K.
+ */
+export function keptChannelWords(
+  jobs: readonly GatherJob[],
+  sectionCount: number,
+): Uint32Array<ArrayBuffer> {
+  const storeCount = jobs[0]?.sources.length ?? 0;
+  const words = new Uint32Array(jobs.length * storeCount * sectionCount).fill(0xffffffff);
+  for (const [index, { keptChannels }] of jobs.entries()) {
+    keptChannels?.forEach((own, store) =>
+      words.set(own, (index * storeCount + store) * sectionCount)
+    );
   }
   return words;
 }

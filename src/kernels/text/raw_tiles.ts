@@ -59,6 +59,13 @@ export const TILE_SOURCES: Readonly<Record<TileSource, string>> = {
   scratch: fromScratch,
 };
 
+/** The first block behind those of each source; `scratch` needs `BLOCKS_PER_SEGMENT`. */
+export const BLOCK_LIMITS: Readonly<Record<TileSource, string>> = {
+  window: "row.position / BLOCK_TOKENS + 1u",
+  arena: "row.list_count",
+  scratch: "min(row.list_count, segment[0] + BLOCKS_PER_SEGMENT)",
+};
+
 /** Text to append to a kernel that defines its queries' rows; `group` says how many there are. */
 export function rawTilesText(
   options: RawTilesOptions,

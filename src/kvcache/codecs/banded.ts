@@ -5,6 +5,7 @@
  */
 
 import type { BandedCodec } from "../../codec/banded/codec.ts";
+import { extraWords } from "../../codec/banded/dropped.ts";
 import { packerWords, quantiserWords, readerWords } from "../../codec/banded/tables.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { ATTENTION_DECODE_TEAM_VARIANTS } from "../../kernels/attention_decode/variants.ts";
@@ -14,7 +15,12 @@ import {
   type KvGatherBandedBuffers,
   KvGatherBandedKernel,
 } from "../../kernels/kv_gather/banded.ts";
-import { GATHER_WORDS, type GatherJob, gatherWords } from "../../kernels/kv_gather/gathers.ts";
+import {
+  GATHER_WORDS,
+  type GatherJob,
+  gatherWords,
+  keptChannelWords,
+} from "../../kernels/kv_gather/gathers.ts";
 import { KvMeasureBandedKernel } from "../../kernels/kv_measure/banded.ts";
 import { KvPackBandedKernel, packBandedJobWords } from "../../kernels/kv_pack/banded.ts";
 import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
@@ -31,6 +37,7 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
     sectionCount: layout.sectionCount,
     fixedPayloadWords: 0,
     sideOf: (section) => layout.sectionPlace(section).side,
+    sizeWords: extraWords,
     recordWords: (payloadWords, hasSinks) => layout.recordWords(payloadWords, hasSinks),
     sideWords: () => layout.fixedWords(false) / 2,
   };
@@ -95,39 +102,45 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
 async function createGather(
   gpu: Gpu,
   options: CodecCache<BandedCodec>,
-  scratch: Omit<KvGatherBandedBuffers, "gathers" | "arena">,
+  scratch: Omit<KvGatherBandedBuffers, "gathers" | "keptChannels" | "arena">,
 ) {
   const { cache, codec: { layout } } = options;
   const { length: storeCount } = cache.sealed;
   const gathers = slotBuffer(gpu, options, ["gathers", storeCount * GATHER_WORDS]);
+  const keySectionCount = layout.sectionCount / 2;
+  const keptChannels = slotBuffer(gpu, options, ["kept channels", storeCount * keySectionCount]);
   const kernel = await KvGatherBandedKernel.create(gpu, { layout, storeCount });
   const bound = cache.sealedGroups.map(({ first }, group) =>
-    kernel.bind({ ...scratch, gathers, arena: cache.arenas[group] }, first)
+    kernel.bind({ ...scratch, gathers, keptChannels, arena: cache.arenas[group] }, first)
   );
   return {
     encode(pass: GPUComputePassEncoder, jobs: readonly GatherJob[]): void {
       if (jobs.length === 0) return;
       gpu.write(gathers, 0, gatherWords(jobs));
+      gpu.write(keptChannels, 0, keptChannelWords(jobs, keySectionCount));
       cache.sealedGroups.forEach(({ count }, group) => {
         kernel.encode(pass, bound[group], { jobCount: jobs.length, storeCount: count });
       });
     },
     destroy(): void {
-      gpu.destroyBuffer(gathers);
+      for (const buffer of [gathers, keptChannels]) gpu.destroyBuffer(buffer);
       kernel.destroy();
     },
   };
 }
 
-function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): BlockReaders {
+function createReaders(
+  gpu: Gpu,
+  { cache, codec, hasDropped = false }: CodecCache<BandedCodec>,
+): BlockReaders {
   const { layout } = codec;
   const tables = codec.tables.map((each, layer) =>
     gpu.createBufferWith(`reader tables ${layer}`, readerWords(each))
   );
   return recordReaders(gpu, cache, {
     attend: ({ shape, splits }) =>
-      AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout }),
-    unpack: () => BlockUnpackBandedKernel.create(gpu, { layout }),
+      AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout, hasDropped }),
+    unpack: () => BlockUnpackBandedKernel.create(gpu, { layout, hasDropped }),
     ownOf: (layer) => ({ tables: tables[layer] }),
     destroy() {
       for (const buffer of tables) gpu.destroyBuffer(buffer);
@@ -139,6 +152,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<BandedCodec>): Blo
 export const BANDED_DEVICE: DeviceCodec<BandedCodec> = {
   decodeLanes: { operation: "attention_decode/banded", variants: ATTENTION_DECODE_TEAM_VARIANTS },
   gatherGap: () => null,
+  dropGap: () => null,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

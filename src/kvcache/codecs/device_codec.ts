@@ -14,10 +14,15 @@ import type { Sealer } from "../sealer.ts";
 export interface CodecCache<C> {
   cache: KvCache;
   codec: C;
+  /** Whether channels of records may be dropped; false if left out. */
+  hasDropped?: boolean;
 }
 
 /** Why blocks of a codec cannot be made of parts of others. */
 export const NO_GATHER_KERNEL = "no kernel puts parts of its records together";
+
+/** Why no channels of records of a codec can be dropped. */
+export const WHOLE_RECORDS = "its records hold all channels";
 
 /** How lanes of decode attention to a codec's blocks exchange values. */
 export interface DecodeLanes {
@@ -31,6 +36,8 @@ export interface DeviceCodec<C> {
   readonly decodeLanes: DecodeLanes;
   /** Why blocks cannot be made of parts of others; null if they can. */
   gatherGap(codec: C): string | null;
+  /** Why channels cannot be dropped of blocks made of parts of others; null if they can. */
+  dropGap(): string | null;
   /** Makes what seals blocks of a cache. */
   createSealer(gpu: Gpu, options: CodecCache<C>): Promise<Sealer>;
   /** Makes what attention reads blocks of a cache with. */

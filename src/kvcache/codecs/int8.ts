@@ -15,7 +15,12 @@ import { KvQuantiseInt8Kernel } from "../../kernels/kv_quantise/int8.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { JOB_WORDS, slotBuffer } from "../seal_scratch.ts";
-import { type CodecCache, type DeviceCodec, NO_GATHER_KERNEL } from "./device_codec.ts";
+import {
+  type CodecCache,
+  type DeviceCodec,
+  NO_GATHER_KERNEL,
+  WHOLE_RECORDS,
+} from "./device_codec.ts";
 
 /** Nothing is measured: a side has half of each record, of which its scales are no payload. */
 function sealLayout({ layout }: Int8Codec): SealLayout {
@@ -82,6 +87,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<Int8Codec>): Block
 export const INT8_DEVICE: DeviceCodec<Int8Codec> = {
   decodeLanes: { operation: "attention_decode/int8", variants: ATTENTION_DECODE_VARIANTS },
   gatherGap: () => NO_GATHER_KERNEL,
+  dropGap: () => WHOLE_RECORDS,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

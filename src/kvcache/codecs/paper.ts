@@ -18,7 +18,12 @@ import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
-import { type CodecCache, type DeviceCodec, NO_GATHER_KERNEL } from "./device_codec.ts";
+import {
+  type CodecCache,
+  type DeviceCodec,
+  NO_GATHER_KERNEL,
+  WHOLE_RECORDS,
+} from "./device_codec.ts";
 
 /** A side has its token parameters, and half of the section table. */
 function sealLayout({ layout }: PaperCodec): SealLayout {
@@ -102,6 +107,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): Bloc
 export const PAPER_DEVICE: DeviceCodec<PaperCodec> = {
   decodeLanes: { operation: "attention_decode/paper", variants: ATTENTION_DECODE_VARIANTS },
   gatherGap: () => NO_GATHER_KERNEL,
+  dropGap: () => WHOLE_RECORDS,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

@@ -16,7 +16,7 @@ import { type BlockReaders, directReader, type ReaderOptions } from "../block_re
 import { gatherJob } from "../block_sealer.ts";
 import type { KvCache } from "../kv_cache.ts";
 import { gatheredCounts, type Sealer } from "../sealer.ts";
-import type { DeviceCodec } from "./device_codec.ts";
+import { type DeviceCodec, WHOLE_RECORDS } from "./device_codec.ts";
 import { RawGathers } from "./raw_gathers.ts";
 
 /** A block is a copy of its raw tiles, or of tiles that are gathered. */
@@ -114,6 +114,7 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
 export const RAW_DEVICE: DeviceCodec<RawCodec> = {
   decodeLanes: { operation: "attention_decode/raw", variants: ATTENTION_DECODE_VARIANTS },
   gatherGap: () => null,
+  dropGap: () => WHOLE_RECORDS,
   createSealer: async (gpu, { cache }) => new RawSealer(cache, await RawGathers.create(gpu, cache)),
   createReaders,
 };

@@ -31,6 +31,11 @@ export function gatherGap(codec: AnyCodec): string | null {
   return deviceOf(codec.id).gatherGap(codec);
 }
 
+/** Why no channels can be dropped of blocks of a codec; null if some can. */
+export function dropGap(codec: AnyCodec): string | null {
+  return deviceOf(codec.id).dropGap();
+}
+
 /** How lanes of decode attention exchange values. */
 export function decodeLanes(codec: AnyCodec): DecodeLanes {
   return deviceOf(codec.id).decodeLanes;

@@ -1,6 +1,7 @@
 import type { BandedLayout } from "../../codec/banded/layout.ts";
 import type { BandedTables } from "../../codec/banded/tables.ts";
 import { unpackBanded } from "../../codec/banded/unpack.ts";
+import { KEY } from "../../codec/record.ts";
 import { sideCodeWords } from "../../codec/scratch.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BandedScratch } from "../kv_quantise/banded.ts";
@@ -10,6 +11,7 @@ export interface GatherSource {
   scratchIndex: number;
   sources: readonly Uint32Array[];
   sinkRecords: readonly number[] | null;
+  keptChannels: readonly Uint32Array[] | null;
 }
 
 /** Reference of `shaders/kv_gather/banded.wgsl`: writes the entries of the gathers into scratch. */
@@ -25,7 +27,7 @@ export function kvGatherBandedReference(
   const { gathers, tables, arena } = input;
   const sideBytes = sideCodeWords(layout) * 4;
   const sinkWords = layout.sinkWords(true);
-  for (const { scratchIndex, sources, sinkRecords } of gathers) {
+  for (const { scratchIndex, sources, sinkRecords, keptChannels } of gathers) {
     for (let store = 0; store < tables.length; store++) {
       const entry = scratchIndex * tables.length + store;
       const codes = scratch.codes.subarray(entry * 2 * sideBytes, (entry + 1) * 2 * sideBytes);
@@ -41,6 +43,8 @@ export function kvGatherBandedReference(
         });
         for (const [side, own] of sides.entries()) {
           for (let channel = 0; channel < layout.channelCount; channel++) {
+            const kept = keptChannels?.[store][channel >> 5] ?? 0xffffffff;
+            if (side === KEY && ((kept >>> (channel & 31)) & 1) === 0) continue;
             const from = channel * BLOCK_TOKEN_COUNT;
             codes[side * sideBytes + from + target] = own.codes[from + place];
           }

@@ -28,7 +28,13 @@ export function chunkKv(id: string, settings: ChunkKvSettings): KeepMethod {
   const { budget, queryCount, storesTogether } = settings;
   return {
     id,
-    observation: { queryCount, storesTogether, needsLastQuery: "lossMax" in budget },
+    observation: {
+      queryCount,
+      storesTogether,
+      needsSums: true,
+      needsLastQuery: "lossMax" in budget,
+      needsChannels: false,
+    },
     choose: (scores, counts) => chooseChunks(settings, scores, counts),
   };
 }

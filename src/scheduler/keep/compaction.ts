@@ -15,6 +15,8 @@ export interface Gather {
   readonly sources: readonly Uint32Array[];
   /** By store: where the record lies that has the sequence's sinks; in its first block only. */
   readonly sinkRecords: readonly number[] | null;
+  /** By store: channels of K that stay, 32 to a word; null if all do. */
+  readonly keptChannels: readonly Uint32Array[] | null;
 }
 
 /** See the module. */
@@ -24,20 +26,26 @@ export class Compaction {
   #kept: readonly (readonly number[])[];
   #recordOffsets: readonly (readonly number[])[];
   #sinkCount: number;
+  #keptChannels: readonly Uint32Array[] | null;
 
   /**
    * @param kept By store: tokens kept, ascending, the sinks first; none of a store that seals
    * nothing.
    * @param options `recordOffsets`: by block and store. `sinkCount`: first tokens of a sequence
-   * that its first record has apart from the others.
+   * that its first record has apart from the others. `keptChannels`: of K, by store; null for all.
    */
   constructor(
     kept: readonly (readonly number[])[],
-    options: { recordOffsets: readonly (readonly number[])[]; sinkCount: number },
+    options: {
+      recordOffsets: readonly (readonly number[])[];
+      sinkCount: number;
+      keptChannels?: readonly Uint32Array[] | null;
+    },
   ) {
     this.#kept = kept;
     this.#recordOffsets = options.recordOffsets;
     this.#sinkCount = options.sinkCount;
+    this.#keptChannels = options.keptChannels ?? null;
     this.blockCount = divCeil(Math.max(...kept.map(({ length }) => length)), BLOCK_TOKEN_COUNT);
   }
 
@@ -53,6 +61,7 @@ export class Compaction {
         Uint32Array.from(own.slice(sinkCount).flatMap((token) => this.#placeOf(token, store)))
       ),
       sinkRecords: sinkCount > 0 ? this.#recordOffsets[0] : null,
+      keptChannels: this.#keptChannels,
     };
   }
 

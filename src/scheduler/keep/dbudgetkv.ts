@@ -28,7 +28,13 @@ export function dBudgetKv(id: string, settings: DBudgetKvSettings): KeepMethod {
   const queryCount = rank === "position" ? 1 : settings.queryCount;
   return {
     id,
-    observation: { queryCount, storesTogether: 1, needsLastQuery: true },
+    observation: {
+      queryCount,
+      storesTogether: 1,
+      needsSums: rank === "attention",
+      needsLastQuery: true,
+      needsChannels: false,
+    },
     choose(scores, { promptTokenCount, sealedTokenCount, ...counts }) {
       const sinkCount = Math.min(sealedTokenCount, Math.max(settings.sinkCount, counts.sinkCount));
       const ranked = rankedTokens(scores, { sinkCount, sealedTokenCount, rank });

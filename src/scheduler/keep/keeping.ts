@@ -21,6 +21,8 @@ export interface KeptReport {
   /** By store: those that stayed, and words of their records. */
   tokenCounts: readonly number[];
   recordWords: readonly number[];
+  /** By store: channels of K that stayed, of all heads; null if all did. */
+  keyChannelCounts: readonly number[] | null;
 }
 
 /** Rows of a slice that are observed. */
@@ -43,6 +45,7 @@ export class Keeping {
   readonly #sinkCount: number;
   #phase: Phase = "reading";
   #kept: readonly (readonly number[])[] | null = null;
+  #keptChannels: readonly Uint32Array[] | null = null;
   #compaction: Compaction | null = null;
   #nextGather = 0;
   #moved: CachedItem[] = [];
@@ -110,10 +113,18 @@ export class Keeping {
       sealedTokenCount: this.sealedBlockCount * BLOCK_TOKEN_COUNT,
       sinkCount: this.#sinkCount,
     };
+    const { method } = this;
+    if (method.keepChannels) {
+      this.#keptChannels = scores.map((own) => {
+        if (own === null) return new Uint32Array();
+        invariant(own !== "as before" && own.channels, "each store has scores of channels");
+        return method.keepChannels!(own.channels);
+      });
+    }
     let before: number[] = [];
     this.#kept = scores.map((own) => {
       if (own === null) return [];
-      if (own !== "as before") before = this.method.choose(own, counts);
+      if (own !== "as before") before = method.choose(own, counts);
       return before;
     });
     this.#phase = "decided";
@@ -125,6 +136,7 @@ export class Keeping {
     this.#compaction ??= new Compaction(this.#kept!, {
       recordOffsets: blocks.map((item) => item!.block.recordOffsets),
       sinkCount: this.#sinkCount,
+      keptChannels: this.#keptChannels,
     });
     if (this.#nextGather === this.#compaction.blockCount) return null;
     const index = this.#nextGather++;
@@ -154,6 +166,7 @@ export class Keeping {
       recordWords: this.#kept!.map((_, store) =>
         moved.reduce((sum, { recordWords }) => sum + recordWords[store], 0)
       ),
+      keyChannelCounts: this.#keptChannels?.map(bitsSet) ?? null,
     };
     this.#phase = "done";
     return moved;
@@ -166,4 +179,12 @@ export class Keeping {
     this.#nextGather = 0;
     this.#moved = [];
   }
+}
+
+function bitsSet(words: Uint32Array): number {
+  let count = 0;
+  for (const word of words) {
+    for (let rest = word; rest !== 0; rest = (rest & (rest - 1)) >>> 0) count++;
+  }
+  return count;
 }

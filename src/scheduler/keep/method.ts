@@ -1,6 +1,7 @@
 /**
- * Which tokens of a prompt stay readable once it is read: decided by the attention that they got
- * from its last queries. A method is a file beside this and a case of `registry.ts`.
+ * What of a prompt stays readable once it is read: its tokens, by the attention that they got from
+ * its last queries, and channels of their keys, by what these queries are in each. A method is a
+ * file beside this and a case of `registry.ts`.
  *
  * @module
  */
@@ -11,8 +12,12 @@ export interface Observation {
   readonly queryCount: number;
   /** Neighbouring stores for which the first one's choice holds; the others are not looked at. */
   readonly storesTogether: number;
+  /** Whether it looks at sums of attention over these queries. */
+  readonly needsSums: boolean;
   /** Whether it wants the attention of the last query by head. */
   readonly needsLastQuery: boolean;
+  /** Whether it wants {@link ChannelScores}. */
+  readonly needsChannels: boolean;
 }
 
 /** Most last queries of a prompt that a method looks at. */
@@ -24,6 +29,18 @@ export interface StoreScores {
   readonly sums: ArrayLike<number>;
   /** Of the last query, `[queryHeadCount][promptTokenCount]`; empty unless asked for. */
   readonly lastByHead: readonly ArrayLike<number>[];
+  /** Only if asked for. */
+  readonly channels?: ChannelScores;
+}
+
+/** Sums of squares in one store, `[kvHeadCount * headSize]`. */
+export interface ChannelScores {
+  /** Channels of a head. */
+  readonly headSize: number;
+  /** Over the observed queries of the heads that read a KV head. */
+  readonly queries: ArrayLike<number>;
+  /** Over the keys of the prompt. */
+  readonly keys: ArrayLike<number>;
 }
 
 /** Of which tokens a method may choose. */
@@ -43,4 +60,6 @@ export interface KeepMethod {
   readonly observation: Observation;
   /** The sealed tokens that are kept, ascending; the first `sinkCount` are among them. */
   choose(scores: StoreScores, counts: PromptCounts): number[];
+  /** Channels of K that stay, 32 to a word; all do if left out. */
+  keepChannels?(scores: ChannelScores): Uint32Array;
 }

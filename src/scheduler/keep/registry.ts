@@ -8,6 +8,7 @@
 import { chunkKv } from "./chunkkv.ts";
 import { dBudgetKv } from "./dbudgetkv.ts";
 import { type KeepMethod, OBSERVED_COUNT_MAX } from "./method.ts";
+import { think } from "./think.ts";
 
 /** What asks for every token to be kept. */
 export const KEEP_EVERYTHING = "all";
@@ -24,6 +25,8 @@ interface KeepSetting {
 /** A method before its settings are known. */
 interface KeepKind {
   help: string;
+  /** What it chooses: each is chosen by one method at most. */
+  chooses: "tokens" | "channels";
   settings: Readonly<Record<string, KeepSetting>>;
   create(id: string, given: Readonly<Record<string, number | string>>): KeepMethod;
 }
@@ -61,6 +64,7 @@ const THETA = numberOf("share of the last attention's norm that may be lost (0.0
 const KINDS: Readonly<Record<string, KeepKind>> = {
   chunkkv: {
     help: "runs of tokens that the prompt's end attends to",
+    chooses: "tokens",
     settings: {
       ratio: numberOf("share of the prompt that stays (0.5)", { min: 0.01, max: 1 }),
       tokens: numberOf("tokens of the prompt that stay", { min: 1, max: 2 ** 24, isInteger: true }),
@@ -99,6 +103,7 @@ const KINDS: Readonly<Record<string, KeepKind>> = {
   },
   dbudgetkv: {
     help: "as much as the last attention's norm allows, layer by layer",
+    chooses: "tokens",
     settings: {
       theta: THETA,
       rank: wordOf("what makes a token important (position)", ["position", "attention"]),
@@ -116,6 +121,16 @@ const KINDS: Readonly<Record<string, KeepKind>> = {
       });
     },
   },
+  think: {
+    help: "all tokens, without the channels of K that matter least to the prompt's end",
+    chooses: "channels",
+    settings: {
+      ratio: numberOf("share of the channels of K that goes (0.4)", { min: 0.05, max: 0.9 }),
+      w: QUERIES,
+    },
+    create: (id, given) =>
+      think(id, { ratio: Number(given.ratio ?? 0.4), queryCount: Number(given.w ?? 32) }),
+  },
 };
 
 /** Names of all methods. */
@@ -128,18 +143,48 @@ export const KEEP_METHOD_NAMES: readonly string[] = Object.keys(KINDS);
  */
 export function keepMethod(text: string): KeepMethod | null {
   if (text === KEEP_EVERYTHING) return null;
-  const [name, ...others] = methodsOf(text);
-  if (name === undefined) refuse(text, `wanted ${wantedNames()}`);
-  if (others.length > 0) {
-    const names = [name, ...others].map(([each]) => each);
-    if (names.includes(KEEP_EVERYTHING)) refuse(text, `${KEEP_EVERYTHING} stands alone`);
+  const methods = methodsOf(text);
+  if (methods.length === 0) refuse(text, `wanted ${wantedNames()}`);
+  const names = methods.map(([each]) => each);
+  if (methods.length > 1 && names.includes(KEEP_EVERYTHING)) {
+    refuse(text, `${KEEP_EVERYTHING} stands alone`);
+  }
+  const made = methods.map(([name, settings]) => ({ name, ...oneMethod(text, name, settings) }));
+  const [tokens, ...moreTokens] = made.filter(({ chooses }) => chooses === "tokens");
+  const [channels, ...moreChannels] = made.filter(({ chooses }) => chooses === "channels");
+  if (moreTokens.length > 0) {
     refuse(
       text,
-      `${names.join(" and ")} both say which tokens stay; chunkkv:budget=auto is chunks by the ` +
-        "rule of dbudgetkv",
+      `${[tokens, ...moreTokens].map(({ name }) => name).join(" and ")} both say which tokens ` +
+        "stay; chunkkv:budget=auto is chunks by the rule of dbudgetkv",
     );
   }
-  const [kindName, settings] = name;
+  if (moreChannels.length > 0) refuse(text, `${channels.name} stands twice`);
+  if (tokens === undefined) return channels.method;
+  return channels === undefined ? tokens.method : together(text, tokens.method, channels.method);
+}
+
+/** Tokens first, then channels of what stays: both by the same queries, of each store its own. */
+function together(text: string, tokens: KeepMethod, channels: KeepMethod): KeepMethod {
+  const [own, other] = [tokens.observation, channels.observation];
+  if (own.storesTogether > 1) refuse(text, "reuse is for tokens alone; channels are each layer's");
+  if (own.needsSums && own.queryCount !== other.queryCount) {
+    refuse(text, `both look at the same last queries; wanted one w for both`);
+  }
+  return {
+    ...tokens,
+    id: text,
+    observation: { ...own, queryCount: other.queryCount, needsChannels: true },
+    keepChannels: channels.keepChannels!,
+  };
+}
+
+/** A method with its settings, checked. */
+function oneMethod(
+  text: string,
+  kindName: string,
+  settings: readonly [string, string][],
+): { method: KeepMethod; chooses: KeepKind["chooses"] } {
   const kind = Object.hasOwn(KINDS, kindName) ? KINDS[kindName] : undefined;
   if (kind === undefined) refuse(text, `no method is called ${kindName}; wanted ${wantedNames()}`);
   const given: Record<string, number | string> = {};
@@ -158,7 +203,7 @@ export function keepMethod(text: string): KeepMethod | null {
     if (settingName in given) refuse(text, `${settingName} stands twice`);
     given[settingName] = read;
   }
-  return kind.create(text, given);
+  return { method: kind.create(text, given), chooses: kind.chooses };
 }
 
 /** Methods of a text with their settings: a part with no `=` or with `:` begins one. */

@@ -158,10 +158,10 @@ function meanKl(own: readonly Float64Array[], other: readonly Float64Array[]): n
 }
 
 Deno.test("parseMethods() reads what --keep and --share take, and both together", () => {
-  assertEquals(parseMethods("all,chunkkv:ratio=0.2:chunk=20,kvsharer:8+dbudgetkv"), [
+  assertEquals(parseMethods("all,chunkkv:ratio=0.2:chunk=20,kvsharer:8+dbudgetkv+think"), [
     { name: "all", keep: null, share: null },
     { name: "chunkkv:ratio=0.2:chunk=20", keep: "chunkkv:ratio=0.2,chunk=20", share: null },
-    { name: "kvsharer:8+dbudgetkv", keep: "dbudgetkv", share: "kvsharer:8" },
+    { name: "kvsharer:8+dbudgetkv+think", keep: "dbudgetkv,think", share: "kvsharer:8" },
   ]);
 });
 
@@ -170,7 +170,7 @@ const REFUSED: [string, string][] = [
   ["chunkkv:ratio=2", "ratio is 2"],
   ["kvsharer:0", "a whole number from 1"],
   ["kvsharer:1+kvsharer:2", "it shares twice"],
-  ["chunkkv+dbudgetkv", "it keeps twice"],
+  ["chunkkv+dbudgetkv", "both say which tokens stay"],
 ];
 
 for (const [list, message] of REFUSED) {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { packerWords } from "../../../src/codec/banded/tables.ts";
 import { KvGatherBandedKernel } from "../../../src/kernels/kv_gather/banded.ts";
-import { gatherWords } from "../../../src/kernels/kv_gather/gathers.ts";
+import { gatherWords, keptChannelWords } from "../../../src/kernels/kv_gather/gathers.ts";
 import { kvGatherBandedReference } from "../../../src/reference/kv_gather/banded.ts";
 import { kvMeasureBandedReference } from "../../../src/reference/kv_measure/banded.ts";
 import { kvPackBandedReference } from "../../../src/reference/kv_pack/banded.ts";
@@ -13,6 +13,7 @@ import {
   caseName,
   STORE_COUNT,
 } from "../../support/banded_case.ts";
+import { keptChannels } from "../../support/dropped_channels.ts";
 import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 import { seededRandom } from "../../support/numeric.ts";
 
@@ -43,6 +44,10 @@ for (const bandedCase of [BANDED_CASES[0], BANDED_CASES[2], BANDED_CASES[5]]) {
       gathers: gpu.createBufferWith("gathers", gatherWords(gathers)),
       arena: gpu.createBufferWith("arena", arena),
       bands: gpu.createBufferWith("bands", packerWords(tables)),
+      keptChannels: gpu.createBufferWith(
+        "kept channels",
+        keptChannelWords(gathers, layout.sectionCount / 2),
+      ),
     };
     submitPass(gpu, (pass) => {
       for (const store of [0, 1]) {
@@ -82,7 +87,7 @@ function sealAll(
       const start = end;
       const first = (job * STORE_COUNT + store) * layout.sectionCount;
       const own = sizes.subarray(first, first + layout.sectionCount);
-      end += layout.recordWords(own.reduce((sum, words) => sum + words, 0), firstToken > 0);
+      end += layout.recordWords(own.reduce((sum, size) => sum + size, 0), firstToken > 0);
       return start;
     })
   );
@@ -96,7 +101,10 @@ function sealAll(
   return { arena, targets };
 }
 
-/** One block with the sinks of the first record, one full, one of few tokens; stores differ. */
+/**
+ * One block with the sinks of the first record, one full, of which channels of K go, one of few
+ * tokens; stores differ.
+ */
 function makeGathers({ layout, jobs }: Input, targets: readonly number[][]) {
   const random = seededRandom(5);
   const draw = (count: number, store: number) =>
@@ -112,5 +120,6 @@ function makeGathers({ layout, jobs }: Input, targets: readonly number[][]) {
     scratchIndex: index + 1,
     sources: own.map((count, store) => draw(count, store)),
     sinkRecords: index === 0 && layout.sinkCount > 0 ? targets[0] : null,
+    keptChannels: index === 1 ? [0, 1].map((kind) => keptChannels(layout, kind)) : null,
   }));
 }

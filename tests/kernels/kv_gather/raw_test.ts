@@ -24,6 +24,7 @@ for (const shape of [{ kvHeadCount: 3, headSize: 64 }, { kvHeadCount: 1, headSiz
       scratchIndex: index + 1,
       sources: counts.map(draw),
       sinkRecords: null,
+      keptChannels: null,
     }));
     const gpu = await testGpu();
     const kernel = await KvGatherRawKernel.create(gpu, { shape, storeCount: STORE_COUNT });
