@@ -35,6 +35,8 @@ const CODECS: Readonly<Record<string, (shape: HeadShape) => BaselineCodec>> = {
   kvcomp: (shape) => kvcomp(shape),
   xquant2: (shape) => xquant(2, shape),
   xquant1: (shape) => xquant(1, shape),
+  "xquant2-fitted": (shape) => xquant(2, shape, true),
+  "xquant4-fitted": (shape) => xquant(4, shape, true),
   turbo4: (shape) => turbo(4, shape),
   turbo3: (shape) => turbo(3, shape),
   "kvarn-k4v2": (shape) => varianceNormalised({ k: 4, v: 2 }, shape),

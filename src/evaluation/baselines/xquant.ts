@@ -23,11 +23,18 @@ interface LayerCodes {
  * are 64 tokens of a channel of K, as many as a block has (the original's have 128), and the
  * channels of a head of a token of V.
  *
- * @param bits Bits of a code, in all layers: 1 or 2, with the middle one of the published shrinks.
+ * @param bits Bits of a code, in all layers: as published 1 or 2, with the middle one of the
+ * published shrinks.
+ * @param isFitted Not as published: nothing is moved in, and the scale and the minimum of an odd
+ * layer are those of least squares, so that no other ones read the codes before with less error.
  */
-export function xquant(bits: 1 | 2, { headSize }: { headSize: number }): BaselineCodec {
-  const keys = new CrossLayerSide(bits);
-  const values = new CrossLayerSide(bits);
+export function xquant(
+  bits: 1 | 2 | 4,
+  { headSize }: { headSize: number },
+  isFitted = false,
+): BaselineCodec {
+  const keys = new CrossLayerSide(bits, isFitted);
+  const values = new CrossLayerSide(bits, isFitted);
   const scaleBits = {
     k: SCALE_AND_MINIMUM_BITS / BLOCK_TOKEN_COUNT,
     v: SCALE_AND_MINIMUM_BITS / headSize,
@@ -35,7 +42,8 @@ export function xquant(bits: 1 | 2, { headSize }: { headSize: number }): Baselin
   return {
     description:
       `XQuant: ${bits}-bit codes, those of the layer before in odd layers, scale and minimum for ` +
-      `64 tokens of a K channel and for ${headSize} channels of a V token`,
+      `64 tokens of a K channel and for ${headSize} channels of a V token` +
+      (isFitted ? ", those of odd layers by least squares" : ""),
     get codeBits() {
       return { k: keys.codeBits, v: values.codeBits };
     },
@@ -58,13 +66,15 @@ export function xquant(bits: 1 | 2, { headSize }: { headSize: number }): Baselin
 
 /** Keys or values of all layers of a block, in the order of layers. */
 class CrossLayerSide {
-  readonly #bits: 1 | 2;
+  readonly #bits: 1 | 2 | 4;
+  readonly #isFitted: boolean;
   #before: LayerCodes | null = null;
   #valueCount = 0;
   #codeCount = 0;
 
-  constructor(bits: 1 | 2) {
+  constructor(bits: 1 | 2 | 4, isFitted: boolean) {
     this.#bits = bits;
+    this.#isFitted = isFitted;
   }
 
   /** Bits of codes for a value of the layers seen so far; those of all odd layers before any. */
@@ -86,10 +96,14 @@ class CrossLayerSide {
     // A layer that sees a window is none of those that are sealed: what follows it has its own.
     const shared = layer % 2 === 1 && this.#before?.layer === layer - 1 ? this.#before.codes : null;
     const codes = groups.map((group, index) => {
-      const levels = levelsOf(values, group, this.#bits);
+      const shrink = this.#isFitted ? 0 : SHRINKS[this.#bits];
+      const levels = levelsOf(values, group, { bits: this.#bits, shrink });
       const own = shared?.[index] ?? codesOf(values, group, levels);
+      const { minimum, scale } = shared && this.#isFitted
+        ? fittedLevels(values, group, own)
+        : levels;
       own.forEach((code, i) => {
-        values[group.start + i * group.stride] = levels.minimum + code * levels.scale;
+        values[group.start + i * group.stride] = minimum + code * scale;
       });
       return own;
     });
@@ -99,9 +113,13 @@ class CrossLayerSide {
   }
 }
 
-interface Levels {
+/** What codes are read by. */
+interface ReadLevels {
   minimum: number;
   scale: number;
+}
+
+interface Levels extends ReadLevels {
   /** Those that codes are chosen by: they span the whole range. */
   rangeMinimum: number;
   rangeScale: number;
@@ -109,7 +127,11 @@ interface Levels {
 }
 
 /** `mn' = mn + shrink * s * (2^bits - 1)`, `s' = (1 - 2 * shrink) * s`, both as f16. */
-function levelsOf(values: Float32Array, { start, stride, count }: Group, bits: 1 | 2): Levels {
+function levelsOf(
+  values: Float32Array,
+  { start, stride, count }: Group,
+  { bits, shrink }: { bits: number; shrink: number },
+): Levels {
   let [low, high] = [Infinity, -Infinity];
   for (let i = 0; i < count; i++) {
     low = Math.min(low, values[start + i * stride]);
@@ -117,7 +139,6 @@ function levelsOf(values: Float32Array, { start, stride, count }: Group, bits: 1
   }
   const codeMax = 2 ** bits - 1;
   const rangeScale = (high - low) / codeMax;
-  const shrink = SHRINKS[bits];
   return {
     minimum: roundF16(low + shrink * rangeScale * codeMax),
     scale: roundF16((1 - 2 * shrink) * rangeScale),
@@ -125,6 +146,21 @@ function levelsOf(values: Float32Array, { start, stride, count }: Group, bits: 1
     rangeScale,
     codeMax,
   };
+}
+
+/** The line through a group's values over the codes of another with the least squared error. */
+function fittedLevels(
+  values: Float32Array,
+  { start, stride, count }: Group,
+  codes: Uint8Array,
+): ReadLevels {
+  const each = Array.from(codes, (code, i) => ({ code, value: values[start + i * stride] }));
+  const meanOf = (of: (item: (typeof each)[number]) => number) =>
+    each.reduce((sum, item) => sum + of(item), 0) / count;
+  const [code, value] = [meanOf((item) => item.code), meanOf((item) => item.value)];
+  const spread = meanOf((item) => (item.code - code) ** 2);
+  const slope = meanOf((item) => (item.code - code) * (item.value - value)) / (spread || 1);
+  return { minimum: roundF16(value - slope * code), scale: roundF16(slope) };
 }
 
 function codesOf(

@@ -1,4 +1,4 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { xquant } from "../../../src/evaluation/baselines/xquant.ts";
 import { seededNormals } from "../../support/numeric.ts";
 
@@ -59,6 +59,32 @@ for (const bits of [1, 2] as const) {
     assertAlmostEquals(codec.bits.v, bits * 2 / 3 + 1, 1e-12);
   });
 }
+
+Deno.test("a fitted xquant() reads an odd layer with the least error that codes of another allow", () => {
+  const codec = xquant(4, SHAPE, true);
+  codec.start!();
+  const origin = (layer: number) => ({ layer, tile: new Uint32Array(0) });
+  const before = seededNormals(64 * CHANNELS, 1);
+  // Half of it follows the layer before, turned over.
+  const own = seededNormals(64 * CHANNELS, 2).map((value, i) => 3 - before[i] + value);
+  const [first, second] = [before.slice(), own.slice()];
+  codec.readBackKeys({ shape: SHAPE, values: first, firstToken: 0 }, origin(0));
+  codec.readBackKeys({ shape: SHAPE, values: second, firstToken: 0 }, origin(1));
+  for (const channel of [0, 17, 63]) {
+    const [x, y, read] = [first, own, second].map((values) => channelOf(values, channel, 0));
+    const errorOf = (from: readonly number[]) =>
+      from.reduce((sum, value, i) => sum + (value - y[i]) ** 2, 0);
+    for (const [offset, factor] of [[0, 1.05], [0, 0.95], [0.05, 1], [-0.05, 1]]) {
+      const mean = read.reduce((sum, value) => sum + value, 0) / 64;
+      const other = read.map((value) => mean + offset + factor * (value - mean));
+      assert(errorOf(other) > errorOf(read));
+    }
+    assert(errorOf(read) < 0.8 * errorOf(new Array(64).fill(3)));
+    // Codes are those of the layer before: a line of what that one reads.
+    const slope = (read[1] - read[0]) / (x[1] - x[0]);
+    assertAlmostEquals(read[9] - read[0], slope * (x[9] - x[0]), 2e-2);
+  }
+});
 
 Deno.test("xquant() lets an odd layer have codes of its own if the one before is not sealed", () => {
   const codec = xquant(2, SHAPE);
