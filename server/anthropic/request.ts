@@ -11,7 +11,7 @@ import { ApiError } from "../openai/errors.ts";
 import { parseBody } from "../openai/parse_body.ts";
 import { STOP_COUNT_MAX, toCommonRequest } from "../openai/schema_common.ts";
 import { type Structure, TOOL_COUNT_MAX, toStructure } from "../openai/structured.ts";
-import { notSupported, refuseUnsupported } from "../openai/unsupported.ts";
+import { hintFields, notSupported, refuseUnsupported, unusedHints } from "../openai/unsupported.ts";
 import { messageSchema, systemSchema, toMessages } from "./messages.ts";
 
 /** A function of the client's, or a tool of some other kind. */
@@ -21,6 +21,7 @@ const toolSchema = z.object({
   description: z.string().nullish(),
   input_schema: z.record(z.string(), z.unknown()).nullish(),
   strict: z.boolean().nullish(),
+  ...hintFields("tool"),
 });
 
 const toolChoiceSchema = z.object({
@@ -51,6 +52,8 @@ const promptFields = {
   output_format: formatSchema.nullish(),
   cache_control: z.unknown().optional(),
   context_management: z.unknown().optional(),
+  diagnostics: z.unknown().optional(),
+  speed: z.enum(["standard", "fast"]).nullish(),
 };
 
 /** A message that is asked for. */
@@ -78,7 +81,16 @@ export interface MessagesRequest extends ConversationRequest {
 }
 
 /** Fields of this interface that are refused unless they are empty. */
-const REFUSED = ["mcp_servers", "container", "inference_geo", "fallbacks"];
+const REFUSED = [
+  "mcp_servers",
+  "container",
+  "inference_geo",
+  "fallbacks",
+  "fallback_credit_token",
+  "billing_policy",
+  "compaction",
+  "thread",
+];
 
 function refuseFields(body: unknown, honoured: readonly string[]): void {
   refuseUnsupported(body, honoured);
@@ -120,6 +132,7 @@ function structureOf(body: PromptBody, warnings: string[]): Structure {
   const functions = (body.tools ?? []).map((tool, index) => {
     const made = toFunction(tool, `tools[${index}]`);
     if (made === null) warnings.push(`tools[${index}] of type ${tool.type} is left out`);
+    else warnings.push(...unusedHints("tool", tool, `tools[${index}]`));
     return made;
   }).filter((tool) => tool !== null);
   const format = body.output_config?.format ?? body.output_format;
@@ -151,6 +164,8 @@ function toRequest(
 ): MessagesRequest {
   const warnings: string[] = [];
   if (body.context_management) warnings.push("context_management has no effect");
+  if (body.diagnostics) warnings.push("diagnostics has no effect");
+  if (body.speed === "fast") warnings.push("speed has no effect: there is one");
   const structure = structureOf(body, warnings);
   const { messages, continuesFinal } = toMessages(body);
   const { maxTokens, ...common } = rest;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { z } from "zod";
 import { ApiError } from "./errors.ts";
 
 type Body = Readonly<Record<string, unknown>>;
@@ -201,6 +202,10 @@ const OF_ANSWER: Readonly<Record<string, IsNeutral>> = {
   verbosity: oneOf("medium"),
   service_tier: oneOf("auto", "default"),
   prompt_cache_retention: oneOf("in_memory", "in-memory"),
+  // Where a prefix may begin is not the caller's to say.
+  prompt_cache_options: allOf(oneOf("implicit", "30m")),
+  access_programs: isEmpty,
+  image: isEmpty,
   store: oneOf(false),
   background: oneOf(false),
   // Only tools of the server's own count, and it has none.
@@ -249,6 +254,39 @@ export function refuseUnsupported(
     if (!Object.hasOwn(known, name) || known[name](value, fields)) continue;
     throw notSupported(name);
   }
+}
+
+/** Members of functions that other servers act on, and the values that ask for nothing. */
+const TOOL_HINTS: Readonly<Record<string, IsNeutral>> = {
+  allowed_callers: (value) => Array.isArray(value) && value.every((each) => each === "direct"),
+  async: oneOf(false),
+  defer_loading: oneOf(false),
+  input_examples: isEmpty,
+  output_schema: isEmpty,
+};
+
+/** The same of `reasoning` in /v1/responses. */
+const REASONING_HINTS: Readonly<Record<string, IsNeutral>> = {
+  context: oneOf("auto"),
+  mode: oneOf("standard"),
+  generate_summary: oneOf("auto"),
+  summary: oneOf("auto"),
+};
+
+const HINTS = { tool: TOOL_HINTS, reasoning: REASONING_HINTS };
+
+/** Names of hints, so that schemas let them through. */
+export function hintFields(of: keyof typeof HINTS): Record<string, z.ZodOptional<z.ZodUnknown>> {
+  return Object.fromEntries(Object.keys(HINTS[of]).map((name) => [name, z.unknown().optional()]));
+}
+
+/** What is asked of this server by hints that it does not take, in words for the caller. */
+export function unusedHints(of: keyof typeof HINTS, value: object, at: string): string[] {
+  const members = value as Body;
+  return Object.entries(HINTS[of]).flatMap(([name, isNeutral]) => {
+    const asked = members[name] ?? null;
+    return asked === null || isNeutral(asked, members) ? [] : [`${at}.${name} has no effect`];
+  });
 }
 
 /** The refusal of one field. */

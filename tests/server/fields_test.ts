@@ -7,7 +7,8 @@ import { assertEquals } from "@std/assert";
 import type { GenerateRequest } from "../../src/engine/types.ts";
 import { FAKE_CONTROL_ID, FAKE_EOS_ID, FAKE_TOKENIZER, tokensOf } from "../support/fake_engine.ts";
 import type { harness } from "./harness.ts";
-import { KNOWN_ENDPOINTS, NOTES } from "./known_fields.ts";
+import { KNOWN_ENDPOINTS } from "./known_fields.ts";
+import { NOTES } from "./known_notes.ts";
 import { type Post, withFakeServer } from "./socket_servers.ts";
 
 const OPTIONS = {
@@ -64,7 +65,8 @@ async function outcomeOf(
     .replaceAll(/"(created|created_at|completed_at|time_ms)":[\d.]+/g, '"$1":0');
   return {
     status: response.status,
-    param: error?.param ?? null,
+    // Anthropic's errors have no param.
+    param: error?.param ?? /^Cannot (?:honour|accept) ([^:]+):/.exec(error?.message)?.[1] ?? null,
     asked: JSON.stringify(asked),
     answer: answer + (response.headers.get("X-PackKV-Warning") ?? ""),
   };

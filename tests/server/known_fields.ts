@@ -3,32 +3,11 @@
  * value that asks for something and, where there is one, a value that asks for nothing.
  */
 
-/** One field of one endpoint. */
-export interface KnownField {
-  name: string;
-  /** Asks for something. */
-  value: unknown;
-  /** Asks for nothing; left out if every value asks for something. */
-  neutral?: unknown;
-  /** Fields without which `value` means nothing. */
-  beside?: Readonly<Record<string, unknown>>;
-}
-
-const field = (
-  name: string,
-  value: unknown,
-  neutral?: unknown,
-  beside?: KnownField["beside"],
-): KnownField => ({
-  name,
-  value,
-  ...(neutral === undefined ? {} : { neutral }),
-  ...(beside === undefined ? {} : { beside }),
-});
+import { CLAUDE_ENDPOINT } from "./claude_fields.ts";
+import { field, type KnownEndpoint, type KnownField, SCHEMA } from "./known_field.ts";
 
 const FUNCTION = { name: "f", parameters: { type: "object", properties: {} } };
 const TOOLS = [{ type: "function", function: FUNCTION }];
-const SCHEMA = { type: "object", properties: { a: { type: "null" } } };
 const JSON_FORMAT = { type: "json_schema", json_schema: { name: "x", schema: SCHEMA } };
 
 /** What changes how tokens are chosen, by all four APIs. */
@@ -137,6 +116,8 @@ const ANSWER: readonly KnownField[] = [
   field("stream", true, false),
   field("service_tier", "flex", "auto"),
   field("prompt_cache_retention", "24h", "in_memory"),
+  field("prompt_cache_options", { mode: "explicit" }, { mode: "implicit", ttl: "30m" }),
+  field("moderation", { model: "x" }, {}),
   field("request_id", "mine"),
   field("skip_special_tokens", false, true),
   field("stop", "k", ["", ""]),
@@ -215,7 +196,6 @@ const CHAT: readonly KnownField[] = [
   field("reasoning_effort", "high", "none"),
   field("verbosity", "low", "medium"),
   field("web_search_options", {}),
-  field("moderation", { model: "x" }, {}),
   field("add_generation_prompt", false, true),
   field("continue_final_message", true, false),
   field("add_special_tokens", true, false),
@@ -280,7 +260,13 @@ const RESPONSES: readonly KnownField[] = [
   field("reasoning", { effort: "high" }, { effort: "none" }),
   field("reasoning", { summary: "detailed" }, { summary: "auto" }),
   field("reasoning_effort", "high", "none"),
+  field("reasoning", { context: "all_turns" }, { context: "auto" }),
+  field("reasoning", { mode: "pro" }, { mode: "standard" }),
+  field("reasoning", { generate_summary: "concise" }, { generate_summary: "auto" }),
+  field("tools", [{ type: "function", ...FUNCTION, defer_loading: true }]),
   field("context_management", [{ type: "compaction" }], []),
+  field("access_programs", { cyber: "standard" }, {}),
+  field("image", { context_compression: "enabled" }, {}),
   field("prompt", { id: "x" }, ""),
   field("messages", [{ role: "user", content: "x" }], []),
   field("stream_options", { include_obfuscation: true }, {}, { stream: true }),
@@ -289,6 +275,14 @@ const RESPONSES: readonly KnownField[] = [
   field("chat_template", "x", ""),
   field("chat_template_kwargs", { a: 1 }, {}),
   field("add_generation_prompt", false, true),
+];
+
+const EMBEDDINGS: readonly KnownField[] = [
+  field("model", "other", "fake"),
+  field("encoding_format", "base64", "float"),
+  field("dimensions", 1),
+  field("pooling", "last", "mean"),
+  field("add_special_tokens", false, true),
 ];
 
 const CONVERSATION: readonly KnownField[] = [
@@ -307,13 +301,6 @@ const CONVERSATION: readonly KnownField[] = [
   field("functions", [FUNCTION], []),
   field("truncate_prompt_tokens", 2),
 ];
-
-/** An endpoint with the fields it may be sent. */
-export interface KnownEndpoint {
-  path: string;
-  base: Readonly<Record<string, unknown>>;
-  fields: readonly KnownField[];
-}
 
 const MESSAGES = [{ role: "user", content: "hi" }];
 
@@ -334,6 +321,8 @@ export const KNOWN_ENDPOINTS: readonly KnownEndpoint[] = [
     base: { input: "hi", seed: 1 },
     fields: [...SAMPLING, ...ANSWER, ...RESPONSES],
   },
+  CLAUDE_ENDPOINT,
+  { path: "/v1/embeddings", base: { input: "hi" }, fields: EMBEDDINGS },
   {
     path: "/tokenize",
     base: { messages: MESSAGES },
@@ -369,18 +358,3 @@ export const KNOWN_ENDPOINTS: readonly KnownEndpoint[] = [
   },
   { path: "/apply-template", base: { messages: MESSAGES }, fields: CONVERSATION },
 ];
-
-/** Fields without any effect that ask for none: notes of the caller, and what is so anyway. */
-export const NOTES: readonly { name: string; value: unknown; paths: readonly string[] }[] = [
-  { name: "user", value: "me" },
-  { name: "safety_identifier", value: "me" },
-  { name: "prompt_cache_key", value: "me" },
-  { name: "session_id", value: "me" },
-  { name: "n_keep", value: 5 },
-  { name: "max_tool_calls", value: 5 },
-  { name: "return_mm_kwargs", value: true },
-  { name: "spaces_between_special_tokens", value: false },
-  { name: "nobody_knows_this", value: { a: 1 } },
-].map((note) => {
-  return { ...note, paths: ["/v1/chat/completions", "/v1/completions", "/v1/responses"] };
-});

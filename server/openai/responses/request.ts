@@ -12,7 +12,7 @@ import { commonFields, toCommonRequest } from "../schema_common.ts";
 import { tokenLimit, toTokenLimit } from "../schema_lengths.ts";
 import { toVariables } from "../schema_messages.ts";
 import { type Structure, TOOL_COUNT_MAX, toStructure } from "../structured.ts";
-import { notSupported, refuseUnsupported } from "../unsupported.ts";
+import { hintFields, notSupported, refuseUnsupported, unusedHints } from "../unsupported.ts";
 import { inputSchema, toMessages } from "./input.ts";
 import type { KeptResponses } from "./kept.ts";
 import { joinedName, type PlacedName } from "./namespaces.ts";
@@ -35,6 +35,7 @@ const functionTool = z.object({
   description: z.string().nullish(),
   parameters: z.record(z.string(), z.unknown()).nullish(),
   strict: z.boolean().nullish(),
+  ...hintFields("tool"),
 });
 
 /** Functions under one name: those that clients have from servers of MCP. */
@@ -82,7 +83,10 @@ export const responsesSchema = z.object({
     .refine((value) => value !== 0, "expected 1 or more, or -1 for no limit").nullish(),
   include: z.array(z.string()).nullish(),
   top_logprobs: z.number().int().min(0).max(TOP_LOGPROB_COUNT_MAX).nullish(),
-  reasoning: z.object({ effort: z.string().nullish(), summary: z.string().nullish() }).nullish(),
+  reasoning: z.object({
+    effort: z.string().nullish(),
+    ...hintFields("reasoning"),
+  }).nullish(),
   tools: z.array(z.union([functionTool, namespaceTool, foreignTool])).max(TOOL_COUNT_MAX).nullish(),
   tool_choice: z.union([z.enum(["none", "auto", "required"]), choiceSchema]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
@@ -125,7 +129,10 @@ function functionsOf(
 ): { functions: FunctionTool[]; places: Map<string, PlacedName> } {
   const places = new Map<string, PlacedName>();
   const functions = tools.flatMap((tool): FunctionTool[] => {
-    if (isFunction(tool)) return [tool];
+    if (isFunction(tool)) {
+      warnings.push(...unusedHints("tool", tool, `tools.${tool.name}`));
+      return [tool];
+    }
     if (tool.type !== "namespace") {
       warnings.push(`tools of type ${tool.type} are left out`);
       return [];
@@ -191,10 +198,7 @@ function checkParts(parsed: Body, warnings: string[]): void {
     return part !== LOGPROBS && part !== ENCRYPTED_REASONING;
   });
   if (at >= 0) throw notSupported(`include[${at}]`);
-  const { summary } = parsed.reasoning ?? {};
-  if (summary && summary !== "auto") {
-    warnings.push("reasoning.summary has no effect: thoughts come whole");
-  }
+  warnings.push(...unusedHints("reasoning", parsed.reasoning ?? {}, "reasoning"));
   const { verbosity } = parsed.text ?? {};
   if (verbosity && verbosity !== "medium") warnings.push("text.verbosity has no effect");
 }
