@@ -1,5 +1,5 @@
 /**
- * `packkv bench speculation`: what guessing ahead gains on code that is edited, and on prose.
+ * `packkv bench speculation`: what guessing ahead gains on edited code, in calls and on prose.
  *
  * @module
  */
@@ -16,54 +16,10 @@ import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import { parseFlags } from "./flags.ts";
+import { SPECULATION_TEXTS } from "./speculation_texts.ts";
 
 const TOKENS_DEFAULT = 256;
 const ROUNDS_DEFAULT = 3;
-
-/** A file that the model is asked to write again with a change. */
-const CODE = `class Account:
-    def __init__(self, owner, balance=0):
-        self.owner = owner
-        self.balance = balance
-        self.history = []
-
-    def deposit(self, amount):
-        if amount <= 0:
-            raise ValueError("the amount must be positive")
-        self.balance += amount
-        self.history.append(("deposit", amount))
-
-    def withdraw(self, amount):
-        if amount <= 0:
-            raise ValueError("the amount must be positive")
-        if amount > self.balance:
-            raise ValueError("the balance is too low")
-        self.balance -= amount
-        self.history.append(("withdraw", amount))
-
-    def statement(self):
-        lines = [f"statement of {self.owner}"]
-        for kind, amount in self.history:
-            lines.append(f"{kind}: {amount}")
-        lines.append(f"balance: {self.balance}")
-        return "\\n".join(lines)
-`;
-
-/** Texts that the model continues. */
-const TEXTS: readonly { name: string; text: string; temperature: number }[] = [
-  {
-    name: "code",
-    text: `The file as it is:\n\n\`\`\`python\n${CODE}\`\`\`\n\n` +
-      "The whole file again, with the method withdraw renamed to take:\n\n```python\n",
-    temperature: 0,
-  },
-  {
-    name: "prose",
-    text:
-      "The storm had been coming since noon, and the keeper of the lighthouse had seen it first",
-    temperature: 0.8,
-  },
-];
 
 /** The command. */
 export const benchSpeculationCommand: Command = {
@@ -77,7 +33,12 @@ export const benchSpeculationCommand: Command = {
     json: { help: "print one JSON object" },
   },
   examples: ["packkv bench speculation", "packkv bench speculation --rounds 5 --json"],
-  notes: ["Ratios are medians over rounds with and without, one after the other."],
+  notes: [
+    "edit: a file, then the first lines of the same file with a name changed, to be continued.",
+    "call: a call that writes the file, to be made again under a grammar of calls.",
+    "prose: a sentence to be continued, which nothing repeats.",
+    "Ratios are medians over rounds with and without, one after the other.",
+  ],
   needsGpu: true,
   run,
 };
@@ -93,7 +54,7 @@ async function run(args: readonly string[]): Promise<number> {
   const progress = new ProgressLine();
   const modelPath = await ensureModel(flags.text("model"));
   const tokenizer = await loadTokenizer(modelPath);
-  const prompts: SpeculationPrompt[] = TEXTS.map(({ text, ...prompt }) => {
+  const prompts: SpeculationPrompt[] = SPECULATION_TEXTS.map(({ text, ...prompt }) => {
     const ids = tokenizer.tokenize(text, { parseSpecial: false });
     return { ...prompt, promptIds: withBos(tokenizer, ids) };
   });

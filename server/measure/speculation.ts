@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Engine, GenerateRequest } from "../../mod.ts";
+import type { Engine, GenerateRequest, GrammarSpec } from "../../mod.ts";
 
 /** Answers of one prompt with and without guesses. */
 export interface SpeculationRate {
@@ -25,12 +25,14 @@ export interface SpeculationPrompt {
   promptIds: readonly number[];
   /** 0 is greedy. */
   temperature: number;
+  /** What the answer must be; any text if left out. */
+  grammar?: GrammarSpec;
 }
 
 /**
  * Measures answers; each round has a seed, and runs a prompt without guesses, then with them.
  *
- * @param tokenCount Tokens of an answer.
+ * @param tokenCount Tokens of an answer; one that follows a grammar may end before.
  * @throws {Error} if the two texts differ.
  */
 export async function measureSpeculation(
@@ -39,14 +41,15 @@ export async function measureSpeculation(
   { tokenCount, roundCount }: { tokenCount: number; roundCount: number },
 ): Promise<SpeculationRate[]> {
   const rates: SpeculationRate[] = [];
-  for (const { name, promptIds, temperature } of prompts) {
+  for (const { name, promptIds, temperature, grammar } of prompts) {
     const plain: number[] = [];
     const ratios: number[] = [];
     let [draftTokenCount, acceptedTokenCount] = [0, 0];
     for (let round = 0; round < roundCount; round++) {
       const sampling = { temperature, seed: round };
       // The first token belongs to prefill.
-      const request = { promptIds, maxTokens: tokenCount + 1, ignoreEos: true, sampling };
+      const held = grammar ? { grammar } : {};
+      const request = { promptIds, maxTokens: tokenCount + 1, ignoreEos: true, sampling, ...held };
       const without = await answer(engine, { ...request, speculates: false });
       const before = await engine.stats();
       const guessed = await answer(engine, { ...request, speculates: true });
@@ -54,7 +57,7 @@ export async function measureSpeculation(
       if (String(without.ids) !== String(guessed.ids)) {
         throw new Error(`The answer to ${name} changes with guesses`);
       }
-      plain.push(tokenCount * 1000 / without.decodeMs);
+      plain.push((without.ids.length - 1) * 1000 / without.decodeMs);
       ratios.push(without.decodeMs / guessed.decodeMs);
       draftTokenCount = after.draftTokenCount - before.draftTokenCount;
       acceptedTokenCount = after.acceptedTokenCount - before.acceptedTokenCount;

@@ -47,11 +47,12 @@ export function answerReading(
   const beginsInReasoning = reasoning !== null && endsInReasoning(prompt, reasoning);
   const calls = toolUse && formFor(traits.calls, toolUse, format);
   const grammar: GrammarSpec | null = toolUse && calls
-    ? callGrammar(calls, toolUse, { ...traits, otherwise: format })
+    ? callGrammar(calls, toolUse, { ...traits, prompt, otherwise: format })
     : format;
   const functions = toolUse?.tools ?? [];
   // Text that may be anything up to a call may hold thoughts too.
-  const hasThoughts = grammar !== null && (grammar.type !== "tags" || grammar.trigger === null);
+  const isText = grammar?.type === "messages" || (grammar?.type === "tags" && grammar.trigger);
+  const hasThoughts = grammar !== null && !isText;
   const thoughts = hasThoughts ? thoughtsOf(reasoning, beginsInReasoning) : null;
   return {
     grammar: grammar && thoughts ? { ...grammar, reasoning: thoughts } : grammar,

@@ -78,6 +78,8 @@ export interface HeaderForm {
   reasoning: RegExp;
   /** Marks of the calls within a message, if they are not its JSON text. */
   body: TaggedForm | null;
+  /** Whole headers as they may be written: of texts, and with `{name}` of calls, for grammars. */
+  written: { texts: readonly string[]; calls: readonly string[] };
 }
 
 /** What a form may be. */

@@ -88,6 +88,19 @@ function python(name: string, sign: string): CallForm {
 
 const MINIMAX = "]<]minimax[>[";
 
+/** What stands behind the channel of a header. */
+const CONSTRAINTS = ["", " <|constrain|>json", "<|constrain|>json", " json"];
+const CHANNELS = ["commentary", "analysis"].map((name) => `<|channel|>${name}`);
+const TO = " to=functions.{name}";
+
+/** Headers of gpt-oss's messages. */
+const HARMONY = {
+  texts: [...CHANNELS, "<|channel|>final", "<|channel|>final <|constrain|>json"]
+    .map((header) => `${header}<|message|>`),
+  calls: CHANNELS.flatMap((channel) => [`${TO}${channel}`, `${channel}${TO}`])
+    .flatMap((header) => CONSTRAINTS.map((behind) => `${header}${behind}<|message|>`)),
+};
+
 /** All forms; of those whose signs a template has, the first counts. */
 export const CALL_FORMS: readonly CallForm[] = [
   {
@@ -100,6 +113,7 @@ export const CALL_FORMS: readonly CallForm[] = [
     call: /\bto=functions\.([\w.-]+)/,
     reasoning: /<\|channel\|>analysis/,
     body: null,
+    written: HARMONY,
   },
   {
     kind: "headers",
@@ -111,6 +125,7 @@ export const CALL_FORMS: readonly CallForm[] = [
     call: /^\b$/,
     reasoning: /\bto=self\b/,
     body: invokes("muse", [], "atem:", ["atem:function_calls"]) as CallForm & TaggedForm,
+    written: { texts: [], calls: [] },
   },
   {
     kind: "tagged",

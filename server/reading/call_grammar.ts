@@ -5,7 +5,14 @@
  */
 
 import type { GrammarSpec } from "../../src/engine/types.ts";
-import type { CallForm, CallPattern, JsonForm, NamedForm, TaggedForm } from "./call_form.ts";
+import type {
+  CallForm,
+  CallPattern,
+  HeaderForm,
+  JsonForm,
+  NamedForm,
+  TaggedForm,
+} from "./call_form.ts";
 import { HERMES } from "./call_forms.ts";
 import { parseJson } from "./json_value.ts";
 
@@ -66,11 +73,21 @@ export function formFor(
 export function callGrammar(
   form: CallForm,
   { callable, isRequired, isParallel }: CallRule,
-  options: { idLength: number | null; isSingleCall: boolean; otherwise?: OtherAnswer | null },
-): Extract<GrammarSpec, { type: "tags" }> | null {
+  options: {
+    idLength: number | null;
+    isSingleCall: boolean;
+    otherwise?: OtherAnswer | null;
+    /** What the answer stands behind: within a message there is no header. */
+    prompt?: string;
+  },
+): Extract<GrammarSpec, { type: "tags" | "messages" }> | null {
   const { otherwise = null } = options;
-  if (form.kind === "tagged" && !isRequired) {
-    return taggedGrammar(form, callable, isParallel && !options.isSingleCall);
+  const isRepeated = isParallel && !options.isSingleCall;
+  if (form.kind === "tagged" && !isRequired) return taggedGrammar(form, callable, isRepeated);
+  if (form.kind === "headers" && !isRequired) {
+    if (form.body !== null) return taggedGrammar(form.body, callable, isRepeated);
+    const isWhole = options.prompt?.endsWith(form.start) ?? true;
+    return isWhole ? messageGrammar(form, callable) : null;
   }
   if (!hasPattern(form)) return null;
   // Without a mark of its own, a call looks like text until it is there.
@@ -88,26 +105,41 @@ export function callGrammar(
     close: form.close,
     trigger: isRequired || otherwise ? null : begin,
     separator: form.separator,
-    isRepeated: isParallel && !options.isSingleCall,
+    isRepeated,
     ...(otherwise && !isRequired ? { otherwise } : {}),
   };
 }
 
-/** The grammar of calls whose arguments stand in marks; null where it cannot say where one ends. */
+/** The grammar of messages, of which the last may be a call. */
+function messageGrammar(
+  { written, ends: [end], start }: HeaderForm,
+  callable: readonly CallableFunction[],
+): Extract<GrammarSpec, { type: "messages" }> {
+  const tags = callable.map(({ name, parameters, isStrict }) => {
+    const [begin, ...otherBegins] = written.calls.map((each) => each.replace("{name}", name));
+    const schema = JSON.stringify({ type: "object", ...parameters });
+    return { begin, otherBegins, name, schema, isStrict, end: "" };
+  });
+  return { type: "messages", headers: written.texts, end, start, tags };
+}
+
+/** The grammar of calls whose arguments stand in marks. */
 function taggedGrammar(
   form: TaggedForm,
   callable: readonly CallableFunction[],
   isRepeated: boolean,
-): Extract<GrammarSpec, { type: "tags" }> | null {
+): Extract<GrammarSpec, { type: "tags" }> {
   const { begin, behindName, end, beforeKey, behindKey, beforeValue, behindValue, around } = form;
   const hasAttributes = begin.endsWith('"') && !behindName?.startsWith('"');
-  if (behindValue.includes("{key}") || hasAttributes) return null;
   // Text may follow calls that may be several.
   const closings = isRepeated ? [] : around.filter((_, index) => index % 2 === 1);
   const members = { beforeKey, behindKey, beforeValue, behindValue, closings };
   const tags = callable.map(({ name, parameters }) => {
     const schema = JSON.stringify({ type: "object", ...parameters });
-    return { begin: `${begin}${name}${behindName ?? ""}`, name, schema, end, members };
+    const tag = { name, schema, end, members };
+    return hasAttributes
+      ? { ...tag, begin: `${begin}${name}"`, behindAttributes: behindName ?? "" }
+      : { ...tag, begin: `${begin}${name}${behindName ?? ""}` };
   });
   return { type: "tags", tags, trigger: begin, separator: "", isRepeated };
 }

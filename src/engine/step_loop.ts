@@ -303,6 +303,7 @@ export class StepLoop {
     for (const event of this.#runtime.driver.scheduler.drainEvents()) {
       this.#sendEvent(event, logprobs.get(event.sequenceId));
     }
+    for (const { mask } of this.#sequences.values()) mask?.send();
   }
 
   #sendEvent(event: SchedulerEvent, logprobs: TokenLogprobs | undefined): void {

@@ -16,10 +16,10 @@ import {
   text,
 } from "./expression.ts";
 import { checkLength } from "./limits.ts";
-import { unless } from "./unless.ts";
+import { unless, without } from "./unless.ts";
 import { SchemaReader } from "./read_schema.ts";
 import { SchemaRefusal, type Weakening } from "./refusal.ts";
-import { MemberWriter } from "./marked_members.ts";
+import { ATTRIBUTES, MemberWriter } from "./marked_members.ts";
 import type { GrammarSpec, GrammarTag, MemberMarks } from "./types.ts";
 import { writeRules } from "./write_grammar.ts";
 import { SchemaWriter } from "./write_schema.ts";
@@ -170,6 +170,26 @@ function withReasoning(grammar: Grammar, root: Expression, spec: GrammarSpec): s
   return finish(grammar, sequence(before, SPACES, root), null);
 }
 
+/** How a part begins; the first `skipped` characters are there already. */
+function beginning(tag: GrammarTag, skipped: number): Expression {
+  const { begin, otherBegins = [], behindAttributes } = tag;
+  const begins = choice(...[begin, ...otherBegins].map((each) => text(each.slice(skipped))));
+  if (behindAttributes === undefined) return begins;
+  return sequence(begins, ATTRIBUTES, text(behindAttributes));
+}
+
+/** Texts up to their ends, then a text that may go on to the end of all, or a part. */
+function messages(
+  grammar: Grammar,
+  { headers, end, start }: Extract<GrammarSpec, { type: "messages" }>,
+  tagged: Expression,
+): Expression {
+  const header = choice(...headers.map(text));
+  const message = sequence(header, unless(grammar, end), SPACES, text(start));
+  const last = choice(sequence(header, without(grammar, end), optional(text(end))), tagged);
+  return sequence(repeat(message, 0, null), last);
+}
+
 const CALLS = "calls";
 
 /**
@@ -183,20 +203,24 @@ export function grammarText(spec: GrammarSpec): GrammarText {
     const { root, weakenings } = compilePart(grammar, spec, "value");
     return { text: withReasoning(grammar, root, spec), weakenings };
   }
-  const { tags, trigger, separator, isRepeated, open = "", close = "" } = spec;
+  const { tags } = spec;
   const parts = tags.map((tag, index) =>
     tag.members
       ? compileMembers(grammar, { ...tag, members: tag.members }, `value${index}x`)
       : compilePart(grammar, tag, `value${index}x`)
   );
   const weakenings = parts.flatMap((part) => part.weakenings);
-  const skipped = trigger?.length ?? 0;
   const tagged = (skipped: number) =>
     choice(
       ...tags.map((tag: GrammarTag, index) =>
-        sequence(text(tag.begin.slice(skipped)), parts[index].root, text(tag.end), closing(tag))
+        sequence(beginning(tag, skipped), parts[index].root, text(tag.end), closing(tag))
       ),
     );
+  if (spec.type === "messages") {
+    return { text: finish(grammar, messages(grammar, spec, tagged(0)), null), weakenings };
+  }
+  const { trigger, separator, isRepeated, open = "", close = "" } = spec;
+  const skipped = trigger?.length ?? 0;
   if (trigger !== null && open === "" && close === "") {
     const dispatch = { mark: trigger, isRepeated };
     return { text: finish(grammar, tagged(skipped), dispatch), weakenings };

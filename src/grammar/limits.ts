@@ -32,6 +32,7 @@ export function bounded(spec: GrammarSpec): GrammarSpec {
   };
   if (spec.type === "json_schema") return { ...spec, ...schemaOf(spec) };
   const tags = spec.tags.map((tag) => ({ ...tag, ...schemaOf(tag) }));
+  if (spec.type === "messages") return { ...spec, tags };
   const { otherwise } = spec;
   return {
     ...spec,

@@ -15,6 +15,7 @@ import {
   sequence,
   text,
 } from "./expression.ts";
+import { otherKey } from "./other_keys.ts";
 import type { MemberMarks } from "./types.ts";
 import { unless } from "./unless.ts";
 
@@ -23,9 +24,11 @@ type Schema = Readonly<Record<string, unknown>>;
 /** White space between marks. */
 const SPACE = repeat({ kind: "bytes", ranges: [[9, 10], [32, 32]] }, 0, 16);
 /** What a mark may say of a key behind its quotation mark; no angle brackets. */
-const ATTRIBUTES = repeat({ kind: "bytes", ranges: [[32, 59], [61, 61], [63, 126]] }, 0, 40);
-/** A name that the schema does not list. */
-const OTHER_KEY = repeat({ kind: "bytes", ranges: [[35, 59], [61, 61], [63, 126]] }, 1, 64);
+export const ATTRIBUTES = repeat({ kind: "bytes", ranges: [[32, 59], [61, 61], [63, 126]] }, 0, 40);
+/** Stands for the name of a member in the mark behind its value. */
+const KEY = "{key}";
+/** The name of each element of a list. */
+const ITEM = "item";
 /** As JSON and as Python write them. */
 const BOOLEANS = choice(...["true", "false", "True", "False"].map(text));
 
@@ -68,16 +71,18 @@ export class MemberWriter {
     const { properties, required, additionalProperties, $defs, definitions } = schema;
     const needed = Array.isArray(required) ? required : [];
     const documents = { ...$defs ? { $defs } : {}, ...definitions ? { definitions } : {} };
-    const members = Object.entries(isSchema(properties) ? properties : {}).map(
+    const known = isSchema(properties) ? properties : {};
+    const members = Object.entries(known).map(
       ([key, each], index) => {
         const whole = { schema: isSchema(each) ? each : {}, documents };
-        const member = this.#member(text(key), this.#value(whole, `${stem}m${index}`));
+        const value = this.#value(whole, { stem: `${stem}m${index}`, key });
+        const member = this.#member(text(key), value);
         return needed.includes(key) ? member : optional(member);
       },
     );
     const others = additionalProperties === false
       ? EMPTY
-      : repeat(this.#member(OTHER_KEY, this.#free()), 0, null);
+      : repeat(this.#other(Object.keys(known)), 0, null);
     return sequence(...members, others, SPACE);
   }
 
@@ -89,25 +94,70 @@ export class MemberWriter {
     return sequence(SPACE, text(beforeKey), key, attributes, text(behindKey), before, value);
   }
 
+  /** Whether objects and lists stand in marks too. */
+  get #isNested(): boolean {
+    return this.#marks.behindValue.includes(KEY);
+  }
+
+  /** A member that the schema does not list. */
+  #other(names: readonly string[]): Expression {
+    const value = this.#isNested ? this.#anything() : this.#free("");
+    return this.#member(otherKey(this.#grammar, names), value);
+  }
+
+  /** A text, or elements in elements, and the mark behind them, whatever its name. */
+  #anything(): Expression {
+    const { beforeKey, behindKey, behindValue } = this.#marks;
+    // What marks begin with, and what is behind that.
+    const sign = beforeKey.slice(0, -1);
+    const [open, close] = [beforeKey, behindValue.split(KEY)[0]].map((mark) => {
+      return text(mark.slice(sign.length));
+    });
+    return this.#grammar.shared("element", sign, (self) => {
+      const key = otherKey(this.#grammar, []);
+      const inner = sequence(open, key, text(behindKey), self, SPACE, text(sign));
+      const end = sequence(close, key, text(behindKey));
+      return sequence(unless(this.#grammar, sign), repeat(inner, 0, null), end);
+    });
+  }
+
+  #behind(key: string): string {
+    return this.#marks.behindValue.replace(KEY, key);
+  }
+
+  /** Elements of a list. */
+  #list({ items }: Schema, { documents, stem }: { documents: object; stem: string }): Expression {
+    const schema = isSchema(items) ? items : {};
+    const value = this.#value({ schema, documents }, { stem: `${stem}i`, key: ITEM });
+    return sequence(repeat(this.#member(text(ITEM), value), 0, null), SPACE);
+  }
+
   /** Any text up to the mark behind it. */
-  #free(): Expression {
-    const { behindValue } = this.#marks;
+  #free(key: string): Expression {
+    const behindValue = this.#behind(key);
     return this.#grammar.shared("free", behindValue, () => unless(this.#grammar, behindValue));
   }
 
   #value(
     { schema, documents }: { schema: Schema; documents: object },
-    stem: string,
+    { stem, key }: { stem: string; key: string },
   ): Expression {
     const types = typesOf(schema);
     const texts = textsOf(schema);
-    const ends = sequence(SPACE, text(this.#marks.behindValue));
+    const end = text(this.#behind(key));
+    const ends = sequence(SPACE, end);
     if (texts !== null) return sequence(SPACE, choice(...texts.map(text)), ends);
     if (onlyOf(types, ["boolean"])) return sequence(SPACE, BOOLEANS, ends);
+    if (this.#isNested && onlyOf(types, ["object"])) {
+      return sequence(this.object({ ...documents, ...schema }, stem), end);
+    }
+    if (this.#isNested && onlyOf(types, ["array"])) {
+      return sequence(this.#list(schema, { documents, stem }), end);
+    }
     if (!onlyOf(types, ["integer", "number"]) && !onlyOf(types, ["object", "array"])) {
-      return this.#free();
+      return this.#free(key);
     }
     const json = this.#json(JSON.stringify({ ...documents, allOf: [schema] }), stem);
-    return json === null ? this.#free() : sequence(SPACE, json, ends);
+    return json === null ? this.#free(key) : sequence(SPACE, json, ends);
   }
 }

@@ -222,14 +222,19 @@ function refusal(message: string): EngineError {
   return new EngineError("invalid_request", message, { param: "grammar" });
 }
 
-/** Control tokens that are marks around calls and thoughts: texts of grammars have them. */
-const MARK = /tool|call|think|args|action/i;
+/**
+ * Control tokens that are marks around calls, thoughts and messages: texts of grammars have them.
+ */
+const MARKS = [
+  /tool|call|think|args|action|channel|minimax/i,
+  /^<\|(?:start|end|eom|message|constrain|open|close|sep)\|>$/,
+];
 
 /** Tokens as the library reads them: what is no text must not be taken for it. */
 function grammarVocabulary(vocabulary: Vocabulary): GrammarVocabulary {
   const { eosIds } = vocabulary;
   const controls = [...vocabulary.controlIds].filter(([name, id]) =>
-    !MARK.test(name) || eosIds.includes(id)
+    !MARKS.some((mark) => mark.test(name)) || eosIds.includes(id)
   );
   const controlIds = new Set(controls.map(([, id]) => id));
   const tokens = tokenBytesTable(vocabulary).map((bytes, id) =>

@@ -16,15 +16,22 @@ export class TokenMask {
   readonly #words: Int32Array;
   /** Times that masks are to be made by now: at first, and after each message. */
   #wantedCount = 1;
+  /** Tokens that came and were not sent. */
+  #ids: number[] = [];
 
   constructor(port: MessagePort, shared: SharedArrayBuffer) {
     this.#port = port;
     this.#words = new Int32Array(shared);
   }
 
-  /** Sends a token; the worker then makes the mask that follows it. */
+  /** Takes note of a token, which {@link send} sends. */
   accept(id: number): void {
-    this.#send(id);
+    this.#ids.push(id);
+  }
+
+  /** Sends the tokens that came; the worker then makes the mask that follows them. */
+  send(): void {
+    if (this.#ids.length > 0) this.#post([]);
   }
 
   /**
@@ -35,7 +42,8 @@ export class TokenMask {
    * @throws {EngineError} `invalid_request` if the worker has lost its way.
    */
   wait(draftIds: readonly number[] = []): Uint32Array[] {
-    if (draftIds.length > 0) this.#send(draftIds);
+    if (draftIds.length > 0) this.#post(draftIds);
+    this.send();
     const words = this.#words;
     while (true) {
       const count = Atomics.load(words, SHARED_MASK_COUNT);
@@ -51,9 +59,11 @@ export class TokenMask {
     });
   }
 
-  #send(message: ToGrammarSession): void {
+  #post(draftIds: readonly number[]): void {
     this.#wantedCount++;
+    const message: ToGrammarSession = { ids: this.#ids, draftIds };
     this.#port.postMessage(message);
+    this.#ids = [];
   }
 }
 

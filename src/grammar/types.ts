@@ -47,6 +47,16 @@ export type GrammarSpec =
       /** A value that may come in the place of all parts; only without a trigger. */
       otherwise?: GrammarValue | null;
     }
+    | {
+      /** Messages, each with a header: texts, and in the end a text or one of the parts. */
+      type: "messages";
+      /** Headers of texts. */
+      headers: readonly string[];
+      /** Stands behind a text, and what begins the next message behind that. */
+      end: string;
+      start: string;
+      tags: readonly GrammarTag[];
+    }
   );
 
 /** Marks of members of an object that is not written as JSON. */
@@ -57,7 +67,7 @@ export interface MemberMarks {
   behindKey: string;
   /** Stands before the value; empty if there is nothing. */
   beforeValue: string;
-  /** Stands behind it. */
+  /** Stands behind it; with `{key}` in it, values of objects and lists stand in marks too. */
   behindValue: string;
   /** One of these may come behind the end of the part. */
   closings: readonly string[];
@@ -67,6 +77,10 @@ export interface MemberMarks {
 export interface GrammarTag {
   /** What it begins with. */
   begin: string;
+  /** What else it may begin with. */
+  otherBegins?: readonly string[];
+  /** Stands behind the beginning, with attributes between them; nothing if left out. */
+  behindAttributes?: string;
   /** What messages call it. */
   name?: string;
   /** Of what it holds. */
@@ -109,8 +123,13 @@ export type FromGrammarWorker =
     isUsable: boolean;
   };
 
-/** From the GPU worker to a grammar worker: a token that came, or guesses of those that follow. */
-export type ToGrammarSession = number | readonly number[];
+/** From the GPU worker to a grammar worker. */
+export interface ToGrammarSession {
+  /** Tokens that came. */
+  ids: readonly number[];
+  /** Guesses of those that follow. */
+  draftIds: readonly number[];
+}
 
 /** Words before the masks in the memory a session shares. */
 export const SHARED_HEADER_WORDS = 4;

@@ -34,6 +34,18 @@ function rangesOf(bytes: readonly number[]): Ranges {
  */
 export function unless(grammar: Grammar, mark: string): Expression {
   const bytes = new TextEncoder().encode(mark);
+  const last = bytes.at(-1)!;
+  const names = searchStates(grammar, bytes);
+  return sequence(rule(names.at(-1)!), { kind: "bytes", ranges: [[last, last]] });
+}
+
+/** Text without a `mark`, of any length. */
+export function without(grammar: Grammar, mark: string): Expression {
+  return choice(...searchStates(grammar, new TextEncoder().encode(mark)).map(rule));
+}
+
+/** Rules of texts that have no mark, by how many of its bytes they end with. */
+function searchStates(grammar: Grammar, bytes: Uint8Array): string[] {
   const names = Array.from(bytes, () => grammar.reserve("before"));
   const reached = names.map(() => new Map<number, number[]>());
   for (let from = 0; from < bytes.length; from++) {
@@ -51,6 +63,5 @@ export function unless(grammar: Grammar, mark: string): Expression {
     );
     grammar.rules.set(names[to], choice(...(to === 0 ? [text("")] : []), ...ways));
   });
-  const last = bytes.at(-1)!;
-  return sequence(rule(names.at(-1)!), { kind: "bytes", ranges: [[last, last]] });
+  return names;
 }

@@ -28,7 +28,14 @@ keepOutput();
 let compiler: Promise<GrammarCompiler> | null = null;
 let eosIds: readonly number[] = [];
 const compiled = new Map<string, Promise<CompiledGrammar>>();
-const matchers = new Map<number, { matcher: GrammarMatcher; port: MessagePort }>();
+const matchers = new Map<number, Session>();
+
+interface Session {
+  matcher: GrammarMatcher;
+  port: MessagePort;
+  /** What may come next, behind the tokens that came. */
+  mask: Int32Array | null;
+}
 
 /** Grammars that the library has refused or given up on; it ends its instance with that. */
 class LibraryFailure extends Error {}
@@ -52,14 +59,14 @@ async function open({ sessionId, spec, port, shared }: Extract<ToGrammarWorker, 
     }
     const { GrammarMatcher } = await loadLibrary();
     const matcher = await GrammarMatcher.createGrammarMatcher(await compiled.get(key)!);
-    matchers.set(sessionId, { matcher, port });
+    matchers.set(sessionId, { matcher, port, mask: null });
     const words = new Int32Array(shared);
-    await fill(sessionId, words);
+    await fill(sessionId, words, { isNew: true, draftIds: [] });
     port.onmessage = async ({ data }: MessageEvent<ToGrammarSession>) => {
       if (!matchers.has(sessionId)) return; // its last token was still on the way
-      if (typeof data !== "number") return await fill(sessionId, words, data);
-      if (!matcher.acceptToken(data)) Atomics.store(words, SHARED_IS_LOST, 1);
-      await fill(sessionId, words);
+      const { ids, draftIds } = data;
+      if (!ids.every((id) => matcher.acceptToken(id))) Atomics.store(words, SHARED_IS_LOST, 1);
+      await fill(sessionId, words, { isNew: ids.length > 0, draftIds });
     };
     scope.postMessage({ type: "opened", sessionId });
   } catch (cause) {
@@ -73,13 +80,14 @@ async function open({ sessionId, spec, port, shared }: Extract<ToGrammarWorker, 
 async function fill(
   sessionId: number,
   words: Int32Array,
-  draftIds: readonly number[] = [],
+  { isNew, draftIds }: { isNew: boolean; draftIds: readonly number[] },
 ): Promise<void> {
-  const matcher = matchers.get(sessionId)?.matcher;
+  const session = matchers.get(sessionId);
   // After its end nothing may follow; the sequence ends by then.
-  if (matcher && !matcher.isTerminated()) {
+  if (session && !session.matcher.isTerminated()) {
     try {
-      const masks = await masksBehind(matcher, draftIds);
+      if (isNew) session.mask = await session.matcher.getNextTokenBitmask();
+      const masks = await masksBehind(session.matcher, session.mask!, draftIds);
       masks.forEach((mask, index) => words.set(mask, SHARED_HEADER_WORDS + index * mask.length));
     } catch (error) {
       if (matchers.has(sessionId)) throw error; // else it was closed meanwhile
@@ -92,9 +100,10 @@ async function fill(
 /** What may come next, then behind each guess; the last known mask behind one not allowed. */
 async function masksBehind(
   matcher: GrammarMatcher,
+  next: Int32Array,
   draftIds: readonly number[],
 ): Promise<Int32Array[]> {
-  const masks = [await matcher.getNextTokenBitmask()];
+  const masks = [next];
   let followedCount = 0;
   for (const id of draftIds) {
     const mask = masks.at(-1)!;
