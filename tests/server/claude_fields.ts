@@ -6,7 +6,6 @@ const CLAUDE_TOOL = { name: "f", input_schema: { type: "object", properties: {} 
 
 /** Of Anthropic's API, those of its client's beta included. */
 const CLAUDE: readonly KnownField[] = [
-  field("model", "other", "fake"),
   field("max_tokens", 1),
   field("stream", true, false),
   field("temperature", 0.5, 1),

@@ -67,7 +67,8 @@ async function outcomeOf(
     status: response.status,
     // Anthropic's errors have no param.
     param: error?.param ?? /^Cannot (?:honour|accept) ([^:]+):/.exec(error?.message)?.[1] ?? null,
-    asked: JSON.stringify(asked),
+    // Without a seed of the caller's each request has another.
+    asked: JSON.stringify(asked).replaceAll(/"seed":\d+/g, "seed" in fields ? "$&" : '"seed":0'),
     answer: answer + (response.headers.get("X-PackKV-Warning") ?? ""),
   };
 }
