@@ -59,35 +59,63 @@ export interface Outcome {
   busy: { replicas: number; coding: number; storeLine: number };
 }
 
+/** A name between the one used before it and the one used after it. */
+interface Entry {
+  name: string;
+  size: number;
+  older: Entry;
+  newer: Entry;
+}
+
 /** Names by last use, with their bytes; the least recently used go first. */
 class RecentBlocks {
-  #sizes = new Map<string, number>();
+  readonly #entries = new Map<string, Entry>();
+  /** Between the newest and the oldest: a ring, since a map finds its oldest key slowly. */
+  readonly #end: Entry;
+  readonly #capacity: number;
   usedBytes = 0;
-  #capacity: number;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
+    const end = { name: "", size: 0 } as Entry;
+    this.#end = Object.assign(end, { older: end, newer: end });
   }
 
   touch(name: string): boolean {
-    const size = this.#sizes.get(name);
-    if (size === undefined) return false;
-    this.#sizes.delete(name);
-    this.#sizes.set(name, size);
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return false;
+    leave(entry);
+    this.#append(entry);
     return true;
   }
 
   add(name: string, size: number): boolean {
     if (this.touch(name)) return false;
-    this.#sizes.set(name, size);
+    const entry = { name, size, older: this.#end, newer: this.#end };
+    this.#entries.set(name, entry);
+    this.#append(entry);
     this.usedBytes += size;
     while (this.usedBytes > this.#capacity) {
-      const [oldest, oldestSize] = this.#sizes.entries().next().value!;
-      this.#sizes.delete(oldest);
-      this.usedBytes -= oldestSize;
+      const oldest = this.#end.newer;
+      leave(oldest);
+      this.#entries.delete(oldest.name);
+      this.usedBytes -= oldest.size;
     }
     return true;
   }
+
+  #append(entry: Entry): void {
+    const { older } = this.#end;
+    entry.older = older;
+    entry.newer = this.#end;
+    older.newer = entry;
+    this.#end.older = entry;
+  }
+}
+
+function leave({ older, newer }: Entry): void {
+  older.newer = newer;
+  newer.older = older;
 }
 
 /** Runs a trace over a site; deterministic. */

@@ -57,6 +57,12 @@ export function makeTrace(options: TraceOptions): TraceRequest[] {
   return requests.sort((a, b) => a.timeSeconds - b.timeSeconds);
 }
 
+/** The names of each beginning so far: equal ones are one string, which maps find sooner. */
+const known = new Map<string, string[]>();
+
 function names(prefix: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${prefix}.${index}`);
+  const all = known.get(prefix) ?? [];
+  known.set(prefix, all);
+  for (let index = all.length; index < count; index++) all.push(`${prefix}.${index}`);
+  return all.slice(0, count);
 }

@@ -23,6 +23,8 @@ const TURN_COUNT = 10;
 const REPLICA_COUNT = 3;
 /** Sessions that ask at a time. */
 const CONCURRENCY = 8;
+/** Of a router that answers nobody without one. */
+const KEY = `sk-${crypto.randomUUID()}`;
 
 interface Run {
   /** Attempts, by their status; `error` for a broken connection. */
@@ -60,7 +62,7 @@ function clientOf(url: string, run: Run): OpenAI {
       throw error;
     }
   };
-  return new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", fetch: counting });
+  return new OpenAI({ baseURL: `${url}/v1`, apiKey: KEY, fetch: counting });
 }
 
 /** All sessions take a turn, some at a time, then the next one. */
@@ -153,7 +155,8 @@ async function measure(router: string, modelPath: string, options: Options) {
   };
   try {
     const [port, metricsPort] = ports.slice(-2);
-    const addresses = { replicas: replicas.map((each) => each.ports), port, metricsPort };
+    const env = { LITELLM_MASTER_KEY: KEY, LITELLM_LOCAL_MODEL_COST_MAP: "True" };
+    const addresses = { replicas: replicas.map((each) => each.ports), port, metricsPort, env };
     await withRouter(router, addresses, async (url) => {
       const startMs = performance.now();
       const client = clientOf(url, run);

@@ -21,7 +21,8 @@ export const KV_EVENTS_FLAGS: FlagSpecs = {
   },
   "kv-events-topic": {
     value: "TEXT",
-    help: "topic of the events (default: kv@NAME OF THIS MACHINE:PORT@MODEL)",
+    help:
+      "topic of the events (default: kv@NAME OF THIS MACHINE:PORT@MODEL; of maps-in-array none)",
   },
   "kv-events-form": {
     value: "FORM",
@@ -34,7 +35,7 @@ export const KV_EVENTS_FLAGS: FlagSpecs = {
 export interface KvEventsRequest {
   endpoint: Endpoint;
   replay: Endpoint | null;
-  /** Null: named after machine, port and model. */
+  /** Null: {@link defaultTopic}. */
   topic: string | null;
   form: EventForm;
 }
@@ -57,6 +58,17 @@ export function readKvEventsFlags(flags: Flags): KvEventsRequest | null {
     topic: flags.text("kv-events-topic"),
     form: (flags.text("kv-events-form") ?? "arrays") as EventForm,
   };
+}
+
+/**
+ * What events are published under if the flags do not say it: machine, port and model. The router
+ * that reads maps in an array takes only messages without a topic, and says nothing of others.
+ */
+export function defaultTopic(
+  form: EventForm,
+  { port, modelId }: { port: number; modelId: string },
+): string {
+  return form === "maps-in-array" ? "" : `kv@${Deno.hostname()}:${port}@${modelId}`;
 }
 
 function readEndpoint(flags: Flags, name: string): Endpoint | null {

@@ -19,7 +19,12 @@ import { type ConversationOptions, Conversations } from "../replay/conversations
 import { BlockEventPublisher } from "../kv_events/publisher.ts";
 import { ENGINE_FLAGS, type EngineRequest, readEngineFlags } from "./engine_flags.ts";
 import { type Flags, parseFlags, type Settings } from "./flags.ts";
-import { KV_EVENTS_FLAGS, type KvEventsRequest, readKvEventsFlags } from "./kv_events_flags.ts";
+import {
+  defaultTopic,
+  KV_EVENTS_FLAGS,
+  type KvEventsRequest,
+  readKvEventsFlags,
+} from "./kv_events_flags.ts";
 import { describeEngine, loadServedModel, servedName } from "./load_model.ts";
 import { MODELS_FLAGS, type ModelsRequest, readModelsFlags } from "./models_flag.ts";
 import { CONFIG_FLAGS } from "./settings.ts";
@@ -164,7 +169,7 @@ async function oneModel(
   const [modelId = servedName(modelPath), ...aliases] = modelNames;
   const publisher = kvEvents && BlockEventPublisher.open({
     ...kvEvents,
-    topic: kvEvents.topic ?? `kv@${Deno.hostname()}:${port}@${modelId}`,
+    topic: kvEvents.topic ?? defaultTopic(kvEvents.form, { port, modelId }),
   });
   const options = { ...engine.options, ...publisher?.engineOptions };
   const loading = loadServedModel(modelPath, options, { readsAside: true, templateSource });

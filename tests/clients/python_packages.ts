@@ -16,6 +16,9 @@ const PACKAGES = [
   "kubernetes-validate==1.37.0",
 ];
 
+/** Those of which only a part is used, so that what the rest needs is left out. */
+const LONE_PACKAGES = ["vllm-router==0.1.17"];
+
 /** Installs the packages once; false if there is no Python and none is required. */
 export async function hasPythonPackages(): Promise<boolean> {
   const isRequired = Boolean(Deno.env.get("CI"));
@@ -24,13 +27,18 @@ export async function hasPythonPackages(): Promise<boolean> {
     return false;
   }
   const marker = `${PYTHON_FOLDER}/.installed`;
-  const wanted = PACKAGES.join(" ");
+  const wanted = [...PACKAGES, ...LONE_PACKAGES].join(" ");
   if (await Deno.readTextFile(marker).catch(() => "") === wanted) return true;
-  const [program, ...args] = await requirePip(console.log);
-  const { success, stderr } = await new Deno.Command(program, {
-    args: [...args, "install", "--quiet", "--upgrade", "--target", PYTHON_FOLDER, ...PACKAGES],
-  }).output();
-  assert(success, `pip has installed ${wanted}: ${new TextDecoder().decode(stderr)}`);
+  const pip = await requirePip(console.log);
+  await install(pip, PACKAGES);
+  await install(pip, ["--no-deps", ...LONE_PACKAGES]);
   await Deno.writeTextFile(marker, wanted);
   return true;
+}
+
+async function install([program, ...args]: readonly string[], what: readonly string[]) {
+  const { success, stderr } = await new Deno.Command(program, {
+    args: [...args, "install", "--quiet", "--upgrade", "--target", PYTHON_FOLDER, ...what],
+  }).output();
+  assert(success, `pip has installed ${what.join(" ")}: ${new TextDecoder().decode(stderr)}`);
 }

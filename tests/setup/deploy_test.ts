@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { join } from "node:path";
-import { routerText } from "../../bench/serving/routers/router.ts";
+import { ROUTERS, routerText } from "../../bench/serving/routers/router.ts";
 import { harness } from "../server/harness.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { writeTinyModel } from "../support/tiny_model.ts";
@@ -112,7 +112,7 @@ Deno.test("the router of the Compose file is HAProxy's with a replica fewer", as
 
 Deno.test("the guide shows the routers' files as they are", async () => {
   const guide = await Deno.readTextFile(join(ROOT, "server/docs/replicas.md"));
-  for (const name of ["nginx.conf", "haproxy.cfg", "litellm.yaml", "sglang.sh", "vllm.sh"]) {
+  for (const name of ROUTERS) {
     assert(guide.includes(`\n${(await routerText(name)).trim()}\n\`\`\``), name);
   }
 });

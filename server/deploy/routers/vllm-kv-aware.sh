@@ -1,7 +1,7 @@
 #!/bin/sh
-# vLLM's router in front of three replicas, by the blocks that each says it has (none found yet: see
-# server/docs/replicas.md). Replicas run with
-# --kv-events 'tcp://*:5557' --kv-events-replay 'tcp://*:5558'. pip install vllm-router==0.1.17
+# vLLM's router in front of three replicas, by the blocks that each says it has. Replicas run with
+# --kv-events 'tcp://*:5557' --kv-events-replay 'tcp://*:5558' --kv-events-form maps-in-array
+# pip install vllm-router==0.1.17
 exec vllm-router --host 0.0.0.0 --port 9000 \
   --worker-urls http://replica-1:8000 http://replica-2:8000 http://replica-3:8000 \
   --policy kv_aware --kv-event-block-size 64 --kv-event-model local \
