@@ -42,6 +42,12 @@ export interface TinyModelOptions {
   ropeFactors?: readonly number[];
   /** Whether there are biases where the architecture may have them; not, if left out. */
   hasBiases?: boolean;
+  /**
+   * Keys as they are hard to quantise: the slowest two pairs of channels of each head have a mean,
+   * and are so many times larger, while queries are smaller by as much. A power of two does not
+   * change what the model computes. Of llama, whose pairs are neighbours; none if left out.
+   */
+  keyOutlierFactor?: number;
   /** Experts of each layer, of which 2 are used; 4 of an architecture that needs them, or none. */
   expertCount?: number;
   /** Factor of the query weights: the larger, the fewer tokens a row attends to. */
@@ -54,6 +60,10 @@ export interface TinyModelOptions {
   /** Tensors that the architecture may have and this model has not. */
   leftOut?: readonly string[];
 }
+
+/** Channels of a head that are outliers of its keys, and the mean that they have before scaling. */
+const OUTLIER_CHANNEL_COUNT = 4;
+const OUTLIER_MEAN = 2;
 
 /** Architectures without a gated product of their own. */
 const EXPERT_ARCHITECTURES = ["qwen3moe", "gpt-oss"];
@@ -195,6 +205,7 @@ function makeTensor(
   }
   const isEnd = name === EMBEDDING_NAME || name === HEAD_NAME;
   const values = seededNormals(columns * rowCount, seed, deviationOf(name, columns, model));
+  scaleOutliers(name, values, { model, columns });
   if (ownType !== undefined) {
     const bytes = randomBlocks(ownType, values.length, seed);
     return { name, type: ownType, shape: [...sizes], bytes };
@@ -214,7 +225,26 @@ function vectorOf(
   // Scores of gemma4 are not scaled: its queries are small.
   const isSmall = model.architecture === "gemma4" && name.endsWith(".attn_q_norm.weight");
   const factor = isSmall ? 1 / Math.sqrt(length) : 1;
-  return seededNormals(length, seed, 0.1).map((value) => factor * (mean + value));
+  const values = seededNormals(length, seed, 0.1).map((value) => factor * (mean + value));
+  scaleOutliers(name, values, { model, columns: 1 });
+  return values;
+}
+
+/** Makes keys hard, where that is asked for: rows of K and Q, and their biases. */
+function scaleOutliers(
+  name: string,
+  values: Float32Array,
+  { model, columns }: { model: TinyModelOptions; columns: number },
+): void {
+  const { keyOutlierFactor: factor, headSize } = model;
+  const [, side, kind] = name.match(/\.attn_([qk])\.(weight|bias)$/) ?? [];
+  if (factor === undefined || side === undefined) return;
+  for (const [index, value] of values.entries()) {
+    const channel = Math.floor(index / columns) % headSize;
+    if (channel < headSize - OUTLIER_CHANNEL_COUNT) continue;
+    const centred = side === "k" && kind === "bias" ? value + OUTLIER_MEAN : value;
+    values[index] = side === "k" ? centred * factor : centred / factor;
+  }
 }
 
 function deviationOf(name: string, columns: number, { queryFactor }: TinyModelOptions): number {
