@@ -1,8 +1,8 @@
 //: file shaders/lib/weight_side_q5_0.wgsl
 // Side data of blocks of 32 columns with codes of 5 bits around 16: the scale as f16, two rows in a
-// word, then for each row a word with the highest bit of each column's code.
+// word, then for each row the codes' fifth word.
 
-alias Shared = vec4<u32>; // highest bits of a lane's 4 outputs
+alias Shared = vec4<u32>; // fifth words of a lane's 4 outputs
 
 fn load_shared(group_block: u32, lane: u32) -> Shared {
   return scales[group_block * 12u + 4u + lane];

@@ -1,12 +1,12 @@
 //: file shaders/lib/weight_side_q6k.wgsl
 // Side data of super-blocks of 256 columns with codes of 6 bits around 32 and a scale of 8 bits for
 // each 16 columns: the super-block's scale as f16, two rows in a word; four words for each row with
-// the scales; for each block of 32 columns two words with the highest 2 bits of each column's code.
+// the scales; for each block of 32 columns the codes' fifth and sixth words.
 
 // Of a lane's 4 outputs.
 struct Shared {
-  low: vec4<u32>, // highest bits of columns 0 to 15
-  high: vec4<u32>, // and of columns 16 to 31
+  fifth: vec4<u32>,
+  sixth: vec4<u32>,
   scales: vec4<u32>, // of both, in the low and the next byte
 }
 
@@ -26,7 +26,7 @@ fn load_scales(group_block: u32, lane: u32) -> Scales {
   let pairs = scales[group_block / 8u * 164u + lane / 2u];
   let words = select(pairs.xy, pairs.zw, (lane & 1u) > 0u);
   let scale = vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
-  return Scales(scale, vec4<f32>(0.0));
+  return Scales(SIGNED_BYTE * scale, vec4<f32>(0.0)); // scales of 16 columns are over it
 }
 
 // Of a super-block: its scale, and the scales of two blocks each.

@@ -232,6 +232,21 @@ class BlockBits {
     return (this.#bytes[i % 16] >> (i < 16 ? 0 : 4)) & 15;
   }
 
+  /**
+   * Column `i` of codes one after the other in the words of the block and `high`, the last two in
+   * what is left at the top of the words: 2 bits each, 1 of word 2 if there are 5 words.
+   */
+  field(i: number, width: 5 | 6, high: readonly number[]): number {
+    const words = [0, 4, 8, 12].map((byte) => this.view.getUint32(byte, true)).concat(high);
+    const perWord = Math.floor(32 / width);
+    const bitsAt = (word: number, place: number, count: number) =>
+      (words[word] >>> place) & (2 ** count - 1);
+    if (i < 30) return bitsAt(Math.floor(i / perWord), width * (i % perWord), width);
+    const first = i === 30 ? 0 : 3;
+    const last = width === 6 ? bitsAt(first + 2, 30, 2) : bitsAt(2, i, 1);
+    return bitsAt(first, 30, 2) | bitsAt(first + 1, 30, 2) << 2 | last << 4;
+  }
+
   pair(i: number): number {
     return pairOf(this.view.getUint32(4 * (i >> 4), true), i % 16);
   }
@@ -276,7 +291,7 @@ function blockValues(format: WeightFormat, bytes: Uint8Array, place: SidePlace):
   const scaled = (codeOf: (i: number) => number, [scale, minimum = 0]: readonly number[]) =>
     COLUMNS.map((i) => Math.fround(codeOf(i) * scale + minimum) + 0);
   const nibble = (i: number) => bits.nibble(i);
-  const five = (i: number, high: number) => nibble(i) | bitOf(high, i) << 4;
+  const five = (i: number, high: number) => bits.field(i, 5, [high]);
   switch (format) {
     case "q4":
       return scaled(nibble, bits.halves(bits.word(0)));
@@ -319,9 +334,9 @@ const SUPER_BLOCK_VALUES = {
   q6k: (bits: BlockBits) => {
     const scales = new Int8Array(Uint32Array.of(bits.word(bits.block >> 1, 16)).buffer);
     return COLUMNS.map((i) => {
-      const high = 2 ^ pairOf(bits.word(4 + 2 * bits.block + (i >> 4), 16), i % 16);
+      const high = [0, 1].map((half) => bits.word(4 + 2 * bits.block + half, 16));
       const scale = scales[2 * (bits.block & 1) + (i >> 4)] * bits.half();
-      return ((bits.nibble(i) | high << 4) - 32) * scale + 0;
+      return (bits.field(i, 6, high) - 32) * scale + 0;
     });
   },
   q3k: (bits: BlockBits) =>
@@ -361,12 +376,14 @@ function e2m1(bits: number): number {
   return sign === 1 ? -magnitude : magnitude;
 }
 
-/** Scale and minimum of a block: the low 4 bits of each in words 1 and 2, the high 2 in word 3. */
+/**
+ * Scale and minimum of a block: the low 4 bits of each in words 1 and 2, the high 2 in word 3, a
+ * byte for two blocks.
+ */
 function kScales(bits: BlockBits): [number, number] {
   const [scale, minimum] = bits.halves(bits.word(0));
-  const sixOf = (index: number, highPlace: number) => {
-    const low = (bits.word(index) >>> (4 * bits.block)) & 15;
-    return low + 16 * ((bits.word(3) >>> (highPlace + 2 * bits.block)) & 3);
-  };
-  return [scale * sixOf(1, 0), -minimum * sixOf(2, 16)];
+  const high = bits.word(3) >>> (8 * (bits.block >> 1) + 2 * (bits.block & 1));
+  const sixOf = (index: number, highPlace: number) =>
+    ((bits.word(index) >>> (4 * bits.block)) & 15) + 16 * ((high >>> highPlace) & 3);
+  return [scale * sixOf(1, 0), -minimum * sixOf(2, 4)];
 }

@@ -5,7 +5,8 @@
 // Twin:    by_slices.wgsl
 // Markers: as product.wgsl, and part (of the 8 parts of a block); super_block where the side data
 //          of the weight are of 8 blocks, values where its codes stand for values,
-//          half_scales (half, quarter) where 16 columns have a scale of their own.
+//          half_scales (half, quarter) where 16 columns have a scale of their own, in_place where
+//          codes are taken where they lie in a word, and x is scaled for it.
 
 // Groups of outputs follow each other: the same rows of x stay in the caches of a CPU.
 fn group_of(workgroup: vec3<u32>) -> u32 {
@@ -20,12 +21,24 @@ fn tile_of(workgroup: vec3<u32>) -> u32 {
 fn block_products(group_block: u32, side: Shared, inputs: Inputs, lane: u32) -> Sums {
   let weights${output} = load_weights(group_block, ${output}u, lane, side);
   var sum = Sums();
+  //: if in_place
+  let placed = times(inputs, places_undone(lane));
+  //: else
+  let placed = inputs;
+  //: end
   //: if half_scales
+  //: if in_place
+  let half_sum = sum_of_4_lanes(sum_of(inputs), lane);
+  //: end
   //: repeat half
   var codes${half} = Sums();
+  //: if in_place
+  let start${half} = START * subgroupShuffle(half_sum, 4u * ${half}u);
+  codes${half}.output${output} = start${half};
+  //: end
   //: repeat quarter
   let columns${half}_${quarter} =
-    columns_of(inputs_of_lane(inputs, 4u * ${half}u + ${quarter}u));
+    columns_of(inputs_of_lane(placed, 4u * ${half}u + ${quarter}u));
   codes${half}.output${output} = add_products(
     codes${half}.output${output},
     weight_codes(weights${output}, 4u * ${half}u + ${quarter}u),
@@ -40,7 +53,14 @@ fn block_products(group_block: u32, side: Shared, inputs: Inputs, lane: u32) -> 
   //: end
   //: else
   //: repeat part
-  let columns${part} = columns_of(inputs_of_lane(inputs, ${part}u));
+  let columns${part} = columns_of(inputs_of_lane(placed, ${part}u));
+  //: if in_place
+  sum.output${output} = add_products(
+    sum.output${output},
+    weight_codes(weights${output}, ${part}u),
+    columns${part},
+  );
+  //: else
   sum.output${output} = add_products(
     sum.output${output},
     weight_columns(weights${output}, ${part}u),
@@ -48,7 +68,19 @@ fn block_products(group_block: u32, side: Shared, inputs: Inputs, lane: u32) -> 
   );
   //: end
   //: end
+  //: end
   return sum;
+}
+
+// In every lane. By exchange: software Vulkan goes through the lanes one by one for subgroupAdd.
+fn sum_of_lanes(own: Tokens, lane: u32) -> Tokens {
+  let of_4 = sum_of_4_lanes(own, lane);
+  return of_4 + subgroupShuffle(of_4, lane ^ 4u);
+}
+
+fn sum_of_4_lanes(own: Tokens, lane: u32) -> Tokens {
+  let of_2 = own + subgroupShuffle(own, lane ^ 1u);
+  return of_2 + subgroupShuffle(of_2, lane ^ 2u);
 }
 
 fn inputs_of_lane(inputs: Inputs, lane: u32) -> Inputs {
@@ -74,7 +106,11 @@ fn add_block(before: Running, at: u32, side: Side, raw: Inputs, inputs: Inputs, 
   var own = before;
   own.squares += squares_of(raw);
   let sum = block_products(at, side.in_common, inputs, lane);
-  let block_sum = subgroupAdd(sum_of(inputs));
+  //: if half_scales
+  own.total.output${output} =
+    fma(Tokens(side.scales.scale[${output}u]), sum.output${output}, own.total.output${output});
+  //: else
+  let block_sum = sum_of_lanes(sum_of(inputs), lane);
   own.total.output${output} = add_scaled(
     own.total.output${output},
     sum.output${output},
@@ -82,6 +118,7 @@ fn add_block(before: Running, at: u32, side: Side, raw: Inputs, inputs: Inputs, 
     side.scales,
     ${output}u,
   );
+  //: end
   return own;
 }
 
@@ -113,5 +150,5 @@ fn product(group: u32, rows: vec4<u32>, lane: u32) -> Product {
     own = add_block(own, at, side, raw, inputs, lane);
   }
   //: end
-  return Product(own.total, norm_factor(subgroupAdd(own.squares)));
+  return Product(own.total, norm_factor(sum_of_lanes(own.squares, lane)));
 }

@@ -44,6 +44,7 @@ export function matmulProductText(
     super_block: spec.unitColumnCount === 256 ? 1 : 0,
     values: spec.lanesText === undefined ? 0 : 1,
     half_scales: spec.hasHalfScales ? 1 : 0,
+    in_place: spec.areCodesInPlace ? 1 : 0,
     half: 2,
     quarter: 4,
   };

@@ -1,15 +1,14 @@
 import codes from "../../../shaders/lib/weight_q5.wgsl" with { type: "text" };
 import side from "../../../shaders/lib/weight_side_q5_0.wgsl" with { type: "text" };
+import { writeFives } from "./fives.ts";
 import {
-  BYTES,
   centerText,
+  fieldsText,
   formatText,
   GROUP_ROW_COUNT,
   HALVES_WORD_COUNT,
   putHalf,
-  spreadBits,
   type WeightFormatSpec,
-  writeVectors,
 } from "./spec.ts";
 
 /** Codes of 5 bits around 16; scale for 32 columns. */
@@ -20,11 +19,10 @@ export const q5_0 = {
   writers: {
     Q5_0: (view, at, target) => {
       putHalf(target, view.getUint16(at, true));
-      target.side[target.sideStart + HALVES_WORD_COUNT + target.row] = spreadBits(
-        view.getUint32(at + 2, true),
-      );
-      writeVectors(view, at + 6, target, 1);
+      const fifth = writeFives(view, at + 2, target);
+      target.side[target.sideStart + HALVES_WORD_COUNT + target.row] = fifth;
     },
   },
-  text: formatText(side, centerText(16), BYTES, codes),
+  text: formatText(side, centerText(16), fieldsText(5), codes),
+  areCodesInPlace: true,
 } as const satisfies WeightFormatSpec;

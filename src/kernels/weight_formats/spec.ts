@@ -2,7 +2,9 @@ import scales from "../../../shaders/lib/weight_scales.wgsl" with { type: "text"
 import bytes from "../../../shaders/lib/weight_bytes.wgsl" with { type: "text" };
 import valuesHere from "../../../shaders/lib/weight_values.wgsl" with { type: "text" };
 import valuesOfLanes from "../../../shaders/lib/weight_values_lanes.wgsl" with { type: "text" };
+import fields from "../../../shaders/lib/weight_fields.wgsl" with { type: "text" };
 import unshared from "../../../shaders/lib/weight_unshared.wgsl" with { type: "text" };
+import { constantLines } from "../../gpu/wgsl_template.ts";
 import type { TensorType } from "../../gguf/tensor_types.ts";
 
 /** A format in which weights lie on the device. */
@@ -27,6 +29,12 @@ export interface WeightFormatSpec {
   readonly lanesText?: string;
   /** Whether the text also has `weight_codes`, less the scales of 16 columns of a `PackedBlock`. */
   readonly hasHalfScales?: true;
+  /**
+   * Whether the text has `weight_codes` at the places where they lie in words, and
+   * `places_undone`, by which x is multiplied first; with scales of 16 columns they also lack what
+   * `START` gives.
+   */
+  readonly areCodesInPlace?: true;
 }
 
 /** Rows that one workgroup of `matmul` makes; parts of a weight begin at multiples of it. */
@@ -92,15 +100,40 @@ export function scaledCodesWriter(vectorCount: number): UnitWriter {
   };
 }
 
-const SPREAD = Uint32Array.from({ length: 256 }, (_, byte) => {
-  const spread = (bits: number) => bits & 1 | (bits & 2) << 7 | (bits & 4) << 14 | (bits & 8) << 21;
-  return spread(byte & 15) | spread(byte >> 4) << 1;
-});
+/**
+ * Codes of 5 or 6 bits of 32 columns as that many words, as `weight_fields.wgsl` has them.
+ *
+ * @param words Gets them; `[bits]`.
+ */
+export function fieldWords(codes: Uint8Array, bits: 5 | 6, words: Uint32Array): void {
+  const fieldCount = Math.floor(32 / bits);
+  for (let index = 0; index < bits; index++) {
+    let word = 0;
+    for (let field = 0; field < fieldCount; field++) {
+      word |= codes[index * fieldCount + field] << (bits * field);
+    }
+    words[index] = word;
+  }
+  const tops = bits === 6 ? LAST_OF_6 : LAST_OF_5;
+  for (const [column, code] of [codes[30], codes[31]].entries()) {
+    for (const { word, place, from, count } of tops[column]) {
+      words[word] |= ((code >>> from) & ((1 << count) - 1)) << place;
+    }
+  }
+}
 
-/** Puts bit `4 * p + k` of a word, which is column `4 * p + k`, at bit `8 * k + p`. */
-export function spreadBits(word: number): number {
-  return SPREAD[word & 255] | SPREAD[word >>> 8 & 255] << 2 | SPREAD[word >>> 16 & 255] << 4 |
-    SPREAD[word >>> 24] << 6;
+/** Where bits `from` and up of a code are: at bit `place` of a word. */
+const top = (word: number, from: number) => ({ word, from, place: 30, count: 2 });
+const LAST_OF_6 = [0, 3].map((word) => [top(word, 0), top(word + 1, 2), top(word + 2, 4)]);
+const LAST_OF_5 = [0, 3].map((word, column) => [
+  top(word, 0),
+  top(word + 1, 2),
+  { word: 2, from: 4, place: 30 + column, count: 1 },
+]);
+
+/** WGSL: codes of so many bits as words. */
+export function fieldsText(bits: 5 | 6): string {
+  return joinTexts(constantLines({ CODE_BITS: bits }), fields);
 }
 
 /** WGSL: the code that stands for 0. */

@@ -10,7 +10,7 @@ const BLOCK_STRIDE = GROUP_ROW_COUNT;
 
 /**
  * Four words: two f16, then scales and minima of 6 bits: the low 4 of the scales, those of the
- * minima, the high 2 of both. In the file bytes 0 to 3 and 4 to 7 have those of blocks 0 to 3 and
+ * minima, the high 2 of both, as `weight_k_scales.wgsl` has them. In the file bytes 0 to 3 and 4 to 7 have those of blocks 0 to 3 and
  * the high 2 bits of the others, bytes 8 to 11 the others' low 4.
  */
 export function writeScales(view: DataView, at: number, target: UnitTarget): void {
@@ -19,16 +19,22 @@ export function writeScales(view: DataView, at: number, target: UnitTarget): voi
   const lowMinima = gatherNibbles(b) | gatherNibbles(c >>> 4) << 16;
   const high = gatherPairs(a >>> 4) | gatherPairs(a >>> 6) << 8;
   const highMinima = gatherPairs(b >>> 4) | gatherPairs(b >>> 6) << 8;
+  const both = spreadNibbles(high) | spreadNibbles(highMinima) << 4;
   putSideWord(target, 0, view.getUint32(at, true));
   putSideWord(target, 1, low);
   putSideWord(target, 2, lowMinima);
-  putSideWord(target, 3, high | highMinima << 16);
+  putSideWord(target, 3, both);
 }
 
 /** Puts the low 4 bits of each byte of `word` side by side. */
 function gatherNibbles(word: number): number {
   const bits = word & 0x0f0f0f0f;
   return bits & 15 | bits >>> 4 & 0xf0 | bits >>> 8 & 0xf00 | bits >>> 12 & 0xf000;
+}
+
+/** Puts 4 groups of 4 bits in the low halves of the bytes of a word. */
+function spreadNibbles(bits: number): number {
+  return bits & 15 | (bits & 0xf0) << 4 | (bits & 0xf00) << 8 | (bits & 0xf000) << 12;
 }
 
 /** Puts the lowest 2 bits of each byte of `word` side by side. */
