@@ -1,11 +1,12 @@
 /**
  * What is known of a model's keys, values and queries, and the file it is kept in.
  *
- * The file is little-endian: the magic, u32 version, flags (bit 0: damages follow), token count,
- * layer count, KV head count, channel count; 16 bytes each that stand for the model and the text;
- * the layers; the CRC-32 of all before. A layer is f32 `normReference`, f32 damage of K and V if
- * flagged, f32 recall scores `[heads]`, f32 query energies `[channels]`, then f16 `[channels]`
- * mean, between and within of K and of V.
+ * The file is little-endian: the magic, u32 version, flags (bit 0: layers have damages; bit 1: a
+ * step factor follows), token count, layer count, KV head count, channel count; 16 bytes each that
+ * stand for the model and the text; f32 step factor if flagged; the layers; the CRC-32 of all
+ * before. A layer is f32 `normReference`, f32 damage of K and V if flagged, f32 recall scores
+ * `[heads]`, f32 query energies `[channels]`, then f16 `[channels]` mean, between and within of K
+ * and of V.
  *
  * @module
  */
@@ -41,6 +42,11 @@ export interface Calibration {
   textFingerprint: string;
   /** Tokens of the text that were used. */
   tokenCount: number;
+  /**
+   * What the steps of a profile that promises a mean KL are multiplied by so that it holds, above 0
+   * and at most 1; left out if that was not measured.
+   */
+  stepFactor?: number;
   /** By layer; all have damages, or none. */
   layers: readonly LayerCalibration[];
 }
@@ -50,6 +56,7 @@ const MAGIC = "PKVCALIB";
 export const CALIBRATION_VERSION = 3;
 const HEADER_WORD_COUNT = 6;
 const HAS_DAMAGE = 1;
+const HAS_STEP_FACTOR = 2;
 const FINGERPRINT_SIZE_BYTES = 16;
 const HEADER_SIZE_BYTES = MAGIC.length + 4 * HEADER_WORD_COUNT + 2 * FINGERPRINT_SIZE_BYTES;
 const CHECKSUM_SIZE_BYTES = 4;
@@ -76,16 +83,17 @@ function roundStored(value: number): number {
  * @throws {RangeError} if layers differ in shape, or a value cannot be stored.
  */
 export function serialiseCalibration(calibration: Calibration): Uint8Array<ArrayBuffer> {
-  const { layers, tokenCount } = calibration;
+  const { layers, tokenCount, stepFactor } = calibration;
   const channelCount = layers[0]?.queryEnergy.length ?? 0;
   const kvHeadCount = layers[0]?.recall.length ?? 0;
   const hasDamage = layers[0]?.damage !== undefined;
   const shape = { layerCount: layers.length, kvHeadCount, channelCount };
-  const bytes = new Uint8Array(fileSizeBytes(shape, hasDamage));
+  const hasStepFactor = stepFactor !== undefined;
+  const bytes = new Uint8Array(fileSizeBytes(shape, { hasDamage, hasStepFactor }));
   const view = new DataView(bytes.buffer);
   bytes.set(new TextEncoder().encode(MAGIC));
   let at = MAGIC.length;
-  const flags = hasDamage ? HAS_DAMAGE : 0;
+  const flags = (hasDamage ? HAS_DAMAGE : 0) | (hasStepFactor ? HAS_STEP_FACTOR : 0);
   for (
     const word of [CALIBRATION_VERSION, flags, tokenCount, layers.length, kvHeadCount, channelCount]
   ) {
@@ -110,6 +118,7 @@ export function serialiseCalibration(calibration: Calibration): Uint8Array<Array
     }
     at += sizeBytes;
   };
+  if (hasStepFactor) put(stepFactor, 4);
   for (const [index, layer] of layers.entries()) {
     const { damage, recall, queryEnergy, key, value } = layer;
     const arrays = [key, value].flatMap((side) => SPREADS.map((name) => side[name]));
@@ -155,7 +164,8 @@ export function parseCalibration(bytes: Uint8Array, expected: ExpectedCalibratio
     );
   };
   const header = readHeader(bytes, refuse);
-  const { modelFingerprint, layerCount, kvHeadCount, channelCount, hasDamage } = header;
+  const { modelFingerprint, layerCount, kvHeadCount, channelCount, hasDamage, hasStepFactor } =
+    header;
   if (modelFingerprint !== expected.modelFingerprint) {
     refuse(`it was made for model ${modelFingerprint}, this is ${expected.modelFingerprint}`);
   }
@@ -182,6 +192,8 @@ export function parseCalibration(bytes: Uint8Array, expected: ExpectedCalibratio
     between: takeAll(2, isNotNegative),
     within: takeAll(2, isNotNegative),
   });
+  const isFactor = (value: number) => value > 0 && value <= 1;
+  const promise = hasStepFactor ? { stepFactor: take(4, isFactor) } : {};
   const layers = Array.from({ length: layerCount }, (): LayerCalibration => {
     const normReference = take(4, isPositive);
     const damage = hasDamage
@@ -192,7 +204,7 @@ export function parseCalibration(bytes: Uint8Array, expected: ExpectedCalibratio
     return { normReference, ...damage, recall, queryEnergy, key: takeSide(), value: takeSide() };
   });
   const { textFingerprint, tokenCount } = header;
-  return { modelFingerprint, textFingerprint, tokenCount, layers };
+  return { modelFingerprint, textFingerprint, tokenCount, ...promise, layers };
 }
 
 function readHeader(bytes: Uint8Array, refuse: (reason: string) => never) {
@@ -207,10 +219,11 @@ function readHeader(bytes: Uint8Array, refuse: (reason: string) => never) {
   if (version !== CALIBRATION_VERSION) {
     refuse(`it has version ${version}, this program reads ${CALIBRATION_VERSION}`);
   }
-  if (flags > HAS_DAMAGE) refuse(`it has unknown flags ${flags}`);
-  const hasDamage = flags === HAS_DAMAGE;
+  if (flags > (HAS_DAMAGE | HAS_STEP_FACTOR)) refuse(`it has unknown flags ${flags}`);
+  const hasDamage = (flags & HAS_DAMAGE) !== 0;
+  const hasStepFactor = (flags & HAS_STEP_FACTOR) !== 0;
   const shape = { layerCount, kvHeadCount, channelCount };
-  const sizeBytes = fileSizeBytes(shape, hasDamage);
+  const sizeBytes = fileSizeBytes(shape, { hasDamage, hasStepFactor });
   if (bytes.length < sizeBytes) refuse(`it is cut off: ${bytes.length} of ${sizeBytes} bytes`);
   if (bytes.length > sizeBytes) refuse(`it has ${bytes.length} bytes, ${sizeBytes} are expected`);
   const checksumAt = sizeBytes - CHECKSUM_SIZE_BYTES;
@@ -222,15 +235,19 @@ function readHeader(bytes: Uint8Array, refuse: (reason: string) => never) {
     return bytes.slice(at, at + FINGERPRINT_SIZE_BYTES).toHex();
   });
   const [modelFingerprint, textFingerprint] = fingerprints;
-  return { modelFingerprint, textFingerprint, tokenCount, ...shape, hasDamage };
+  return { modelFingerprint, textFingerprint, tokenCount, ...shape, hasDamage, hasStepFactor };
 }
 
 type CalibratedShape = Pick<ExpectedCalibration, "layerCount" | "kvHeadCount" | "channelCount">;
 
-function fileSizeBytes(shape: CalibratedShape, hasDamage: boolean): number {
+function fileSizeBytes(
+  shape: CalibratedShape,
+  { hasDamage, hasStepFactor }: { hasDamage: boolean; hasStepFactor: boolean },
+): number {
   const { layerCount, kvHeadCount, channelCount } = shape;
   const channelSizeBytes = 4 + 2 * SPREADS.length * 2;
   const layerSizeBytes = 4 + (hasDamage ? 8 : 0) + 4 * kvHeadCount +
     channelCount * channelSizeBytes;
-  return HEADER_SIZE_BYTES + layerCount * layerSizeBytes + CHECKSUM_SIZE_BYTES;
+  const factorSizeBytes = hasStepFactor ? 4 : 0;
+  return HEADER_SIZE_BYTES + factorSizeBytes + layerCount * layerSizeBytes + CHECKSUM_SIZE_BYTES;
 }

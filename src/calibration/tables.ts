@@ -10,6 +10,7 @@ import type { BandedProfile, LayerFactors } from "../codec/banded/settings.ts";
 import { divExact } from "../core/shapes.ts";
 import { bandTables, type SideSpread } from "./bands.ts";
 import type { Calibration, LayerCalibration } from "./calibration.ts";
+import { promisedDivergence } from "./promise.ts";
 
 /**
  * A layer's step goes with its damage to the power of minus this. Damage grows with the square of
@@ -46,9 +47,16 @@ export function calibratedTables(
 ): BandedTables[] {
   const factors = layerFactors(calibration, profile);
   const heads = headFactors(calibration);
+  const step = stepFactor(calibration, profile);
+  const steps = { keyStep: profile.keyStep * step, valueStep: profile.valueStep * step };
   return calibration.layers.map((layer, index) =>
-    layerTables(layer, profile, { ...factors[index], heads: heads[index] })
+    layerTables(layer, steps, { ...factors[index], heads: heads[index] })
   );
+}
+
+/** What a profile's steps are multiplied by so that it holds its promise; 1 if it has none. */
+export function stepFactor(calibration: Calibration, profile: BandedProfile): number {
+  return promisedDivergence(profile) === null ? 1 : calibration.stepFactor ?? 1;
 }
 
 /**
@@ -96,7 +104,7 @@ function logOf(damage: number): number {
 
 function layerTables(
   layer: LayerCalibration,
-  profile: BandedProfile,
+  profile: Pick<BandedProfile, "keyStep" | "valueStep">,
   factors: LayerFactors & { heads: readonly number[] },
 ): BandedTables {
   const headSize = divExact(layer.queryEnergy.length, layer.recall.length);

@@ -11,6 +11,7 @@ import { codecProfile, describeProfile, needsCalibration } from "../codec/profil
 import { loadCalibration } from "../runtime/calibration_source.ts";
 import { RopeTables } from "../model/rope_table.ts";
 import type { LoadedModel, OnProgress } from "../runtime/load_model.ts";
+import { stepFactorText } from "../runtime/model_codec.ts";
 import type { SequenceRunOptions } from "../runtime/sequence_run.ts";
 import { type Baseline, baselineRewriter } from "./baselines/baseline.ts";
 
@@ -54,12 +55,12 @@ export async function describeInForce(
 ): Promise<ReadonlyMap<string, string>> {
   const words = new Map<string, string>();
   for (const codec of codecs) {
-    const { calibration = null } = await runOptions(codec, model, onProgress);
+    const { calibration = null, profile } = await runOptions(codec, model, onProgress);
     const steps = calibration === null
       ? ""
       : `, calibrated on text ${calibration.textFingerprint.slice(0, 8)}, steps ${
         hasDamage(calibration) ? "by layer" : "even over layers"
-      }`;
+      }${stepFactorText(codecProfile(profile), calibration)}`;
     words.set(codec.name, describeCodec(codec) + steps);
   }
   return words;
@@ -82,8 +83,9 @@ export async function runOptions(
 > {
   const { shape } = model;
   if (baseline === null) {
-    if (!needsCalibration(codecProfile(profile))) return { profile, windowTokenCount };
-    const calibration = await loadCalibration(model, onProgress);
+    const settings = codecProfile(profile);
+    if (!needsCalibration(settings)) return { profile, windowTokenCount };
+    const calibration = await loadCalibration(model, settings, onProgress);
     return { profile, windowTokenCount, calibration };
   }
   const rope = new RopeTables(model.plan, model.weights.ropeFactors);

@@ -17,7 +17,8 @@ import {
   measuredPath,
   saveCalibration,
 } from "../calibration/store.ts";
-import { needsCalibration } from "../codec/profile.ts";
+import { codecProfile, needsCalibration } from "../codec/profile.ts";
+import type { CodecProfile } from "../codec/profile_types.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import { checkedProfile } from "./cache_plan.ts";
@@ -27,6 +28,7 @@ import { createTokenizer } from "../tokenizer/tokenizer.ts";
 import { withBos } from "../tokenizer/with_bos.ts";
 import { measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
+import { needsPromise, withPromise } from "./held_promise.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
 import type { CalibrationSource, ProfileOptions } from "./types.ts";
 
@@ -55,7 +57,7 @@ async function calibrationIdsAside(file: GgufFile): Promise<number[]> {
 }
 
 /**
- * The calibration kept for a model, or else the tokens to measure one on.
+ * The calibration kept for a model, and the tokens to measure what is missing on.
  *
  * @returns Null if the profile needs none.
  * @throws {EngineError} `model_file_invalid` if the one kept is damaged or another model's.
@@ -64,10 +66,12 @@ export async function calibrationSource(
   file: GgufFile,
   profile: ProfileOptions,
 ): Promise<CalibrationSource | null> {
-  if (!needsCalibration(checkedProfile(profile))) return null;
+  const checked = checkedProfile(profile);
+  if (!needsCalibration(checked)) return null;
   const kept = await findCalibration(fileOwner(file));
-  if (kept === null) return { bytes: null, textIds: await calibrationIdsAside(file) };
-  return { bytes: serialiseCalibration(kept), textIds: [] };
+  const isComplete = kept !== null && !needsPromise(checked, kept);
+  const textIds = isComplete ? [] : await calibrationIdsAside(file);
+  return { bytes: kept === null ? null : serialiseCalibration(kept), textIds };
 }
 
 /** Keeps a calibration that loading measured; returns its path. */
@@ -78,17 +82,22 @@ export async function keepCalibration(file: GgufFile, bytes: Uint8Array): Promis
 }
 
 /**
- * The calibration of a loaded model: the one kept, or else one measured now, and kept.
+ * The calibration of a loaded model: the one kept, or else one measured now, and kept; with what a
+ * profile needs to hold its promise.
  *
  * @throws {EngineError} `model_file_invalid` if the one kept is damaged or another model's.
  */
 export async function loadCalibration(
   model: LoadedModel,
+  profile: CodecProfile,
   onProgress: OnProgress,
 ): Promise<Calibration> {
   const kept = await findCalibration(calibrationOwner(model));
-  if (kept !== null) return kept;
-  const measured = await measureCalibration(model, calibrationIds(model.file), onProgress);
+  if (kept !== null && !needsPromise(profile, kept)) return kept;
+  const ids = calibrationIds(model.file);
+  const calibration = kept ?? await measureCalibration(model, ids, onProgress);
+  const measured = await withPromise(model, { calibration, profile, ids }, onProgress);
+  if (measured === kept) return kept;
   try {
     const path = await saveCalibration(measured, measuredPath(measured.modelFingerprint));
     onProgress(`kept ${path}`, 1);
@@ -124,7 +133,9 @@ export async function calibrate(
 ): Promise<string> {
   const ids = calibrationIds(model.file, request.text ?? CALIBRATION_TEXT);
   const measured = await measureCalibration(model, ids, options.onProgress);
-  const refined = await options.refine?.(measured, ids) ?? measured;
-  const path = request.output ?? calibrationPath(refined.modelFingerprint);
-  return await saveCalibration(refined, path);
+  const calibration = await options.refine?.(measured, ids) ?? measured;
+  const profile = codecProfile({ name: "near-lossless" });
+  const held = await withPromise(model, { calibration, profile, ids }, options.onProgress);
+  const path = request.output ?? calibrationPath(held.modelFingerprint);
+  return await saveCalibration(held, path);
 }

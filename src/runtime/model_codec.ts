@@ -4,18 +4,16 @@
  * @module
  */
 
-import { type Calibration, parseCalibration } from "../calibration/calibration.ts";
+import type { Calibration } from "../calibration/calibration.ts";
 import { sharedCalibration } from "../calibration/shared_layers.ts";
-import { calibratedTables, hasDamage } from "../calibration/tables.ts";
+import { calibratedTables, hasDamage, stepFactor } from "../calibration/tables.ts";
 import { createCodec } from "../codec/profile.ts";
 import type { AnyCodec } from "../codec/registry.ts";
 import { describeProfile, needsCalibration } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
-import { measureCalibration } from "./calibration_run.ts";
-import { calibrationOwner } from "./fingerprint.ts";
-import type { LoadedModel, OnProgress } from "./load_model.ts";
-import type { CalibrationSource, CodecInfo } from "./types.ts";
+import type { LoadedModel } from "./load_model.ts";
+import type { CodecInfo } from "./types.ts";
 
 /**
  * Makes the codec.
@@ -50,10 +48,15 @@ export function codecInForce(
   const codec = codecInfo(profile, calibration);
   const text = describeProfile(profile);
   const isEven = codec.layerSteps === "even";
-  return {
-    profile: isEven ? `${text}, steps even over layers (packkv calibrate --damage)` : text,
-    codec,
-  };
+  const even = isEven ? ", steps even over layers (packkv calibrate --damage)" : "";
+  return { profile: text + stepFactorText(profile, calibration) + even, codec };
+}
+
+/** Says that a profile's steps are finer on the model, to hold what it promises. */
+export function stepFactorText(profile: CodecProfile, calibration: Calibration | null): string {
+  if (calibration === null || !needsCalibration(profile)) return "";
+  const factor = stepFactor(calibration, profile);
+  return factor === 1 ? "" : `, steps times ${Number(factor.toFixed(2))} for this model`;
 }
 
 function codecInfo(profile: CodecProfile, calibration: Calibration | null): CodecInfo {
@@ -67,30 +70,4 @@ function codecInfo(profile: CodecProfile, calibration: Calibration | null): Code
     layerSteps: profile.layerFactors === null ? measured : "options",
     calibration: { modelFingerprint, textFingerprint, tokenCount },
   };
-}
-
-/**
- * The calibration that a profile needs: that of the source, or one measured now.
- *
- * @returns `inForce`: null if the profile needs none. `measured`: null if it was not made now.
- */
-export async function resolveCalibration(
-  model: LoadedModel,
-  options: { profile: CodecProfile; calibration: CalibrationSource | null },
-  onProgress: OnProgress,
-): Promise<{ inForce: Calibration | null; measured: Calibration | null }> {
-  const { profile, calibration: source } = options;
-  if (!needsCalibration(profile)) return { inForce: null, measured: null };
-  if (source === null) throw new TypeError(`Cannot load profile ${profile.name} uncalibrated`);
-  if (source.bytes !== null) {
-    const path = "given to the engine";
-    return {
-      inForce: parseCalibration(source.bytes, { ...calibrationOwner(model), path }),
-      measured: null,
-    };
-  }
-  const measured = await measureCalibration(model, source.textIds, onProgress);
-  // Of a model whose layers share it says nothing of the model itself, whose calibration is kept.
-  const isItself = (model.sharedLayers ?? []).length === 0;
-  return { inForce: measured, measured: isItself ? measured : null };
 }

@@ -27,8 +27,8 @@ export interface HeaderMessage extends Omit<GgufFile, "metadata"> {
 }
 
 /**
- * What a profile is calibrated by: the bytes of a file, or else the tokens of a text to
- * measure on while loading.
+ * What a profile is calibrated by: the bytes of a file if there is one, and the tokens of a text to
+ * measure on while loading what it lacks.
  */
 export interface CalibrationSource {
   bytes: Uint8Array | null;

@@ -57,6 +57,8 @@ for (const hasDamage of [false, true]) {
   Deno.test(`parseCalibration() inverts serialiseCalibration(), damages ${hasDamage}`, () => {
     const calibration = sample(hasDamage);
     assertEquals(parseCalibration(serialiseCalibration(calibration), EXPECTED), calibration);
+    const held = { ...calibration, stepFactor: 861 / 1024 };
+    assertEquals(parseCalibration(serialiseCalibration(held), EXPECTED), held);
   });
 }
 
@@ -121,7 +123,9 @@ Deno.test("parseCalibration() refuses a file with any one byte changed", () => {
 Deno.test("parseCalibration() names another version, model, shape and bad value", () => {
   const bytes = serialiseCalibration(sample(false));
   assert(refusal(withWord(bytes, 8, 1)).includes("version 1"));
-  assert(refusal(withWord(bytes, 12, 2)).includes("unknown flags 2"));
+  assert(refusal(withWord(bytes, 12, 4)).includes("unknown flags 4"));
+  const tooLarge = serialiseCalibration({ ...sample(false), stepFactor: 2 });
+  assert(refusal(tooLarge).includes("the value at byte 64 is 2"));
   const other = "ab".repeat(16);
   const message = refusal(bytes, { ...EXPECTED, modelFingerprint: other });
   assert(message.includes(MODEL) && message.includes(other), message);

@@ -40,6 +40,18 @@ function tablesOf(layer: Partial<LayerCalibration>, keyStep = 2) {
   return calibratedTables(calibration(layer), profile)[0];
 }
 
+Deno.test("calibratedTables() multiplies near-lossless's own steps by the step factor, and no others", () => {
+  const stepOf = (options: { name: "near-lossless" | "balanced"; keyStep?: number }) => {
+    const profile = codecProfile(options);
+    assert(needsCalibration(profile));
+    const held = { ...calibration({}), stepFactor: 0.25 };
+    return calibratedTables(held, profile)[0].keyStep[0] / profile.keyStep;
+  };
+  assertAlmostEquals(stepOf({ name: "near-lossless" }), 0.25, 1e-6);
+  assertAlmostEquals(stepOf({ name: "near-lossless", keyStep: 1 }), 1, 1e-6);
+  assertAlmostEquals(stepOf({ name: "balanced" }), 1, 1e-6);
+});
+
 Deno.test("recallFactors() falls with the score from 0.05 on, and never below 0.3", () => {
   const factors = recallFactors({ recall: Float32Array.of(0, 0.05, 0.2, 0.4, 1) });
   [1, 1, 0.5, Math.sqrt(1 / 8), 0.3].forEach((wanted, index) => {

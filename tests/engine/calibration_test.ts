@@ -83,3 +83,29 @@ Deno.test("createEngine() measures a calibration once, keeps it, and refuses a d
       const error = await assertRejects(() => createEngine(options), EngineError) as EngineError;
       assert(error.message.includes(path) && error.message.includes("packkv calibrate"));
     })));
+
+Deno.test("near-lossless is tried on a model once, its steps are finer there, and steps given are taken", () =>
+  withTinyModel({ contextLength: 512 }, (modelPath) =>
+    withCache(async () => {
+      const start = async (steps: { keyStep?: number }) => {
+        const messages: string[] = [];
+        const engine = await createEngine({
+          modelPath,
+          profile: { name: "near-lossless", ...steps },
+          onProgress: (message) => messages.push(message),
+        });
+        try {
+          const { profile } = engine.info;
+          const ids = await collectIds(engine, { promptIds: tinyPrompt(300, 4), maxTokens: 4 });
+          return { profile, ids, isTried: messages.some((each) => each.includes("trying near-l")) };
+        } finally {
+          await engine.close();
+        }
+      };
+      const first = await start({});
+      assert(first.isTried, "the first start tries the profile");
+      assertMatch(first.profile, /^near-lossless \(k-step 1\.15.*\), steps times 0\.\d+ for this/);
+      assertEquals(await start({}), { ...first, isTried: false });
+      const given = await start({ keyStep: 1 });
+      assertEquals([given.isTried, given.profile.includes("steps times")], [false, false]);
+    })));

@@ -1,9 +1,18 @@
 /**
  * Numeric truth: seeded models of each architecture and mix of tensor types in profile `exact`
- * against logits that an independent f32 implementation computed from the same files.
+ * against logits that an independent f32 implementation computed from the same files; and of each
+ * architecture in `near-lossless` against `exact`.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { stepFactor } from "../../src/calibration/tables.ts";
+import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
+import { SLICE_TOKEN_COUNT } from "../../src/core/shapes.ts";
+import { measureCalibration } from "../../src/runtime/calibration_run.ts";
+import { calibrationIds } from "../../src/runtime/calibration_source.ts";
+import { meanDivergence, withPromise } from "../../src/runtime/held_promise.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
+import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { type GgufFile, readGguf } from "../../src/gguf/read_gguf.ts";
 import { assertGoldenRows, checkGolden, type GoldenCase, goldenRows } from "../support/golden.ts";
@@ -73,6 +82,46 @@ async function readCases(): Promise<ArchCase[]> {
 const cases = await readCases();
 const openFile = (name: string): Promise<GgufFile> => readGguf(sharedFile(`golden/archs/${name}`)!);
 
+/** What `near-lossless` promises. */
+const DIVERGENCE_MAX = 0.005;
+/** As few as can be: of the first start's text, and so one block of 64 is packed as in a prompt. */
+const CALIBRATION_TOKENS = 256;
+
+/**
+ * Holds `near-lossless` on what the window leaves of a prompt against `exact`, with the steps that
+ * the first start of a model finds.
+ */
+async function assertPromise(
+  model: LoadedModel,
+  { prompt_ids: promptIds, file }: ArchCase,
+  exact: readonly Float32Array[],
+): Promise<void> {
+  const profile = codecProfile({ name: "near-lossless" });
+  assert(needsCalibration(profile));
+  const ids = calibrationIds(model.file).slice(0, CALIBRATION_TOKENS);
+  const measured = await measureCalibration(model, ids, () => {});
+  const given = { calibration: measured, profile, ids };
+  const calibration = await withPromise(model, given, () => {});
+  const run = await createSequenceRun(model, { profile, promptIds, calibration });
+  try {
+    for (let end = SLICE_TOKEN_COUNT; end < promptIds.length; end += SLICE_TOKEN_COUNT) {
+      await run.nextSlice({ wantsLogits: false });
+    }
+    const divergence = meanDivergence(exact, await run.nextSlice({ wantsLogits: true }));
+    const { raw, packed } = run.cacheBytes();
+    console.log(
+      `${file}: mean KL ${divergence.toFixed(4)}, steps times ` +
+        `${stepFactor(calibration, profile).toFixed(2)}, ${
+          (raw / packed).toFixed(2)
+        } times smaller`,
+    );
+    assert(packed > 0 && divergence > 0, "a block is packed");
+    assert(divergence < DIVERGENCE_MAX, `mean KL of ${file} is ${divergence}`);
+  } finally {
+    run.destroy();
+  }
+}
+
 Deno.test("every golden model is run", () => {
   const names = cases.map(({ file }) => file).sort();
   if (names.length > 0) {
@@ -81,10 +130,16 @@ Deno.test("every golden model is run", () => {
 });
 
 for (const golden of cases.filter(({ file }) => RUN.includes(file))) {
-  Deno.test(`profile exact gives the golden logits and continuation of ${golden.file}`, async () => {
+  const isArchitecture = golden.file.endsWith(".f16.gguf");
+  const near = isArchitecture ? ", near-lossless those of exact" : "";
+  const name = `profile exact gives the golden logits and continuation of ${golden.file}${near}`;
+  Deno.test(name, async () => {
     const model = await loadModel(await openFile(golden.file), () => {});
     try {
-      console.log(await checkGolden(model, golden, LIMITS));
+      let exact: Float32Array[] = [];
+      const onLastSlice = (logits: Float32Array[]) => exact = logits;
+      console.log(await checkGolden(model, golden, LIMITS, { onLastSlice }));
+      if (isArchitecture) await assertPromise(model, golden, exact);
     } finally {
       model.gpu.close();
     }
@@ -93,14 +148,18 @@ for (const golden of cases.filter(({ file }) => RUN.includes(file))) {
 
 for (const golden of cases.filter(({ file }) => RUN_BY_F16_REFERENCE.includes(file))) {
   const { file: name, prompt_ids: promptIds } = golden;
-  Deno.test(`profile exact is as far from the golden logits of ${name} as f16 is`, async () => {
+  const claim = `profile exact is as far from the golden logits of ${name} as f16 is`;
+  Deno.test(`${claim}, near-lossless near those of exact`, async () => {
     const file = await openFile(name);
     assertGoldenRows(referenceLogits(file, promptIds), golden, EXACT_LIMITS);
     const rounded = referenceLogits(file, promptIds, { kept: Math.f16round });
     const wanted = { ...golden, ...goldenRows(rounded, golden) };
     const model = await loadModel(file, () => {});
     try {
-      console.log(await checkGolden(model, wanted, F16_CACHE_LIMITS));
+      let exact: Float32Array[] = [];
+      const onLastSlice = (logits: Float32Array[]) => exact = logits;
+      console.log(await checkGolden(model, wanted, F16_CACHE_LIMITS, { onLastSlice }));
+      await assertPromise(model, golden, exact);
     } finally {
       model.gpu.close();
     }

@@ -32,12 +32,14 @@ export interface GoldenLimits {
 /**
  * Runs the model in profile `exact` over the prompt, then greedily; says how near it is.
  *
+ * @param options.onLastSlice Gets the logits of the prompt's last tokens.
  * @throws {AssertionError} If it is farther from the truth than the limits.
  */
 export async function checkGolden(
   model: LoadedModel,
   golden: GoldenCase,
   limits: GoldenLimits,
+  { onLastSlice = () => {} }: { onLastSlice?: (logits: Float32Array[]) => void } = {},
 ): Promise<string> {
   const { prompt_ids: promptIds, rows, prompt_logprobs: logprobs } = golden;
   const maxTokens = golden.greedy_ids.length;
@@ -52,6 +54,7 @@ export async function checkGolden(
       const wantsLogits = isLast || first < logprobs.length ||
         rows.some(({ position }) => position >= first && position < end);
       const slice = await run.nextSlice({ wantsLogits });
+      if (isLast) onLastSlice(slice);
       for (const [index, logits] of slice.entries()) {
         const position = first + index;
         const row = rows.find((candidate) => candidate.position === position);

@@ -106,8 +106,9 @@ export async function forEachMethod(
   },
   body: (method: Method, runs: PromptRuns) => Promise<void>,
 ): Promise<void> {
-  const calibration = needsCalibration(codecProfile(profile))
-    ? await loadCalibration(model, onProgress)
+  const settings = codecProfile(profile);
+  const calibration = needsCalibration(settings)
+    ? await loadCalibration(model, settings, onProgress)
     : null;
   const lengths = prompts.map(({ promptIds, followIds }) => promptIds.length + followIds.length);
   const contextLength = Math.max(...lengths);

@@ -10,8 +10,8 @@ const BLOCK_STRIDE = GROUP_ROW_COUNT;
 
 /**
  * Four words: two f16, then scales and minima of 6 bits: the low 4 of the scales, those of the
- * minima, the high 2 of both, as `weight_k_scales.wgsl` has them. In the file bytes 0 to 3 and 4 to 7 have those of blocks 0 to 3 and
- * the high 2 bits of the others, bytes 8 to 11 the others' low 4.
+ * minima, the high 2 of both, as `weight_k_scales.wgsl` has them. In the file bytes 0 to 3 and 4 to
+ * 7 have those of blocks 0 to 3 and the high 2 bits of the others, bytes 8 to 11 the others' low 4.
  */
 export function writeScales(view: DataView, at: number, target: UnitTarget): void {
   const [a, b, c] = [4, 8, 12].map((byte) => view.getUint32(at + byte, true));
