@@ -23,7 +23,7 @@ const IDENTITIES: Record<string, string> = {
     '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
   balanced: '{"name":"balanced","keyStep":1.9,"valueStep":2.25,"sinkCount":4,' +
     '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
-  tight: '{"name":"tight","keyStep":3.1,"valueStep":3.85,"sinkCount":4,' +
+  tight: '{"name":"tight","keyStep":3.07,"valueStep":3.81,"sinkCount":2,' +
     '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
 };
 

@@ -91,6 +91,7 @@ export const BANDED_PROFILES: ProfileTable<BandedProfile> = new ProfileTable<Ban
     placeholder: "N",
     word: "sinks",
     help: "first tokens that stay raw",
+    defaultWords: "by profile",
     min: 0,
     max: SINK_COUNT_MAX,
     isInteger: true,
@@ -99,7 +100,7 @@ export const BANDED_PROFILES: ProfileTable<BandedProfile> = new ProfileTable<Ban
 }, [
   { name: "near-lossless", keyStep: 1.15, valueStep: 1.32, ...DEFAULTS },
   { name: "balanced", keyStep: 1.9, valueStep: 2.25, ...DEFAULTS },
-  { name: "tight", keyStep: 3.1, valueStep: 3.85, ...DEFAULTS },
+  { name: "tight", keyStep: 3.07, valueStep: 3.81, ...DEFAULTS, sinkCount: 2 },
 ]);
 
 function isFactorsList(value: unknown): value is readonly LayerFactors[] {
