@@ -45,7 +45,7 @@ export function attentionFixture(gpu: Gpu, form: SealedForm) {
     attention,
     q: gpu.createBufferWith("q", seededNormals(ROW_COUNT_MAX * width, 1)),
     rows: gpu.createBufferWith("rows", rows),
-    slice: gpu.createBufferWith("slice", Uint32Array.of(ROW_COUNT_MAX)),
+    slice: gpu.createBufferWith("slice", Uint32Array.of(ROW_COUNT_MAX, 0)),
     arena: gpu.createBufferWith("arena", attention.arena),
     directory: gpu.createBufferWith("directory", attention.directory),
     partials: gpu.createBuffer("partials", partialsSize),

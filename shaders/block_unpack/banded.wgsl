@@ -21,21 +21,22 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 const EVEN_BYTES: u32 = 0x00ff00ffu;
 const ODD_BYTES: u32 = 0xff00ff00u;
 
-@group(0) @binding(0) var<storage, read> rows: array<Row>; // row 0 is looked at
+@group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> arena: array<u32>; // records
 @group(0) @binding(2) var<storage, read> directory: array<Entry>; // read lists
-@group(0) @binding(3) var<storage, read> segment: array<u32>; // [1]: first block
+// [2]: first block; row whose list it is of
+@group(0) @binding(3) var<storage, read> segment: array<u32>;
 @group(0) @binding(4) var<storage, read> tables: array<vec4<u32>>; // readerWords of the layer
 @group(0) @binding(5) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more
 @group(0) @binding(6) var<storage, read_write> tiles: array<vec4<u32>>; // raw tiles of the segment
 
 fn run(workgroup: vec3<u32>) {
   let block = segment[0] + workgroup.y;
-  if (block >= rows[0].list_count) {
+  if (block >= rows[segment[1]].list_count) {
     return;
   }
   let first_eight = workgroup.x * 4u; // over all heads of the side
-  let entry = directory[rows[0].list_start + block];
+  let entry = directory[rows[segment[1]].list_start + block];
   let record = entry.record;
   let token_count = entry_token_count(entry);
   let section = load_section(record, SECTION_TABLE_WORD + workgroup.x);

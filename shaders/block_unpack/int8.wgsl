@@ -15,10 +15,11 @@ override SECTION_WORDS: u32;
 
 const F16_MAX: f32 = 65504.0;
 
-@group(0) @binding(0) var<storage, read> rows: array<Row>; // row 0 is looked at
+@group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> arena: array<u32>; // records
 @group(0) @binding(2) var<storage, read> directory: array<Entry>; // read lists
-@group(0) @binding(3) var<storage, read> segment: array<u32>; // [1]: first block
+// [2]: first block; row whose list it is of
+@group(0) @binding(3) var<storage, read> segment: array<u32>;
 @group(0) @binding(4) var<storage, read_write> tiles: array<vec4<u32>>; // raw tiles of the segment
 
 @compute @workgroup_size(64)
@@ -27,13 +28,13 @@ fn main(
   @builtin(local_invocation_index) token: u32,
 ) {
   let block = segment[0] + workgroup_id.y;
-  if (block >= rows[0].list_count) {
+  if (block >= rows[segment[1]].list_count) {
     return;
   }
   let side = workgroup_id.x / KV_HEAD_COUNT;
   let head = workgroup_id.x % KV_HEAD_COUNT;
   let eight_count = HEAD_SIZE / 8u;
-  let record = directory[rows[0].list_start + block].record;
+  let record = directory[rows[segment[1]].list_start + block].record;
   let section = record + workgroup_id.x * SECTION_WORDS;
   let tile = workgroup_id.y * (KV_HEAD_COUNT * HEAD_SIZE * (BLOCK_TOKENS / 4u));
   let scale = token_scale(section, token);

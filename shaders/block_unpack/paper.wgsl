@@ -16,20 +16,21 @@
 
 const F16_MAX: f32 = 65504.0;
 
-@group(0) @binding(0) var<storage, read> rows: array<Row>; // row 0 is looked at
+@group(0) @binding(0) var<storage, read> rows: array<Row>;
 @group(0) @binding(1) var<storage, read> arena: array<u32>; // records
 @group(0) @binding(2) var<storage, read> directory: array<Entry>; // read lists
-@group(0) @binding(3) var<storage, read> segment: array<u32>; // [1]: first block
+// [2]: first block; row whose list it is of
+@group(0) @binding(3) var<storage, read> segment: array<u32>;
 @group(0) @binding(4) var<storage, read_write> tiles: array<vec4<u32>>; // raw tiles of the segment
 
 var<workgroup> part_bits: array<u32, SECTION_PART_COUNT>; // payload bits of (pack row, 32 channels)
 
 fn run(workgroup: vec3<u32>) {
   let block = segment[0] + workgroup.y;
-  if (block >= rows[0].list_count) {
+  if (block >= rows[segment[1]].list_count) {
     return;
   }
-  let record = directory[rows[0].list_start + block].record;
+  let record = directory[rows[segment[1]].list_start + block].record;
   let section = record + arena[record + SECTION_TABLE_WORD + workgroup.x];
   for (var part = lane; part < SECTION_PART_COUNT; part += LANE_COUNT) {
     let planes = section + part / (D / 32u) * PACK_WIDTH_BITS * (D / 32u) + part % (D / 32u);

@@ -1,9 +1,10 @@
 //: file shaders/expert_route/rows.wgsl
 // expert_route/rows: which experts each row goes through, and with which shares; then which rows go
 // through each expert together
-//   score[row, :] = logits[row, :] + biases
+//   score[row, :] = logits[row, :] + biases, or sigmoid(logits[row, :]) + biases
 //   choices[row, rank] = the expert with the rank-th highest score
-//   shares[row, rank] = SHARE_SCALE * softmax(score of the chosen)[rank]
+//   shares[row, rank] = SHARE_SCALE * softmax(score of the chosen, or of all)[rank], or
+//   shares[row, rank] = SHARE_SCALE * sigmoid(logits[row, choice]), or divided by the chosen's sum
 //
 // Source:    Shazeer et al. 2017, arXiv:1701.06538, eq. 3 to 5, without noise. A softmax over all
 //            experts that is divided by its sum over the chosen gives the same shares.
@@ -19,6 +20,8 @@ override WORKGROUP_SIZE: u32 = 64u;
 override EXPERT_COUNT: u32;
 override USED_COUNT: u32;
 override SHARE_SCALE: f32 = 1.0;
+override IS_SIGMOID: u32 = 0u; // 1: logistic functions of logits in the place of a softmax
+override DIVIDES_BY: u32 = 1u; // of shares: 0 nothing, 1 the chosen's sum, 2 that of all
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>; // [rows, experts]
 @group(0) @binding(1) var<storage, read> biases: array<f32>; // [experts]
@@ -29,7 +32,23 @@ override SHARE_SCALE: f32 = 1.0;
 var<workgroup> bundle_counts: array<u32, EXPERT_COUNT>;
 
 fn score_of(row: u32, expert: u32) -> f32 {
-  return logits[row * EXPERT_COUNT + expert] + biases[expert];
+  let logit = logits[row * EXPERT_COUNT + expert];
+  if (IS_SIGMOID > 0u) {
+    return sigmoid(logit) + biases[expert];
+  }
+  return logit + biases[expert];
+}
+
+fn sigmoid(logit: f32) -> f32 {
+  return 1.0 / (1.0 + exp(-logit));
+}
+
+// What an expert counts for, before it is divided; `peak` is the highest score of the row.
+fn part_of(row: u32, expert: u32, peak: f32) -> f32 {
+  if (IS_SIGMOID > 0u) {
+    return sigmoid(logits[row * EXPERT_COUNT + expert]);
+  }
+  return exp(score_of(row, expert) - peak);
 }
 
 // Integers in the order of the scores.
@@ -53,10 +72,19 @@ fn share_among(row: u32) {
   let peak = score_of(row, choices[start]);
   var total = 0.0;
   for (var rank = 0u; rank < USED_COUNT; rank++) {
-    total += exp(score_of(row, choices[start + rank]) - peak);
+    total += part_of(row, choices[start + rank], peak);
+  }
+  if (DIVIDES_BY == 0u) {
+    total = 1.0;
+  }
+  if (DIVIDES_BY == 2u) {
+    total = 0.0;
+    for (var expert = 0u; expert < EXPERT_COUNT; expert++) {
+      total += part_of(row, expert, peak);
+    }
   }
   for (var rank = 0u; rank < USED_COUNT; rank++) {
-    let part = exp(score_of(row, choices[start + rank]) - peak);
+    let part = part_of(row, choices[start + rank], peak);
     shares[start + rank] = SHARE_SCALE * part / total;
   }
 }

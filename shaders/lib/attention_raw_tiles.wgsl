@@ -5,9 +5,9 @@
 //   o[c] = sum exp(score[t] - m) * v[t, c]
 //
 // Used by: attention_decode/raw.wgsl, attention_prefill/raw.wgsl
-// Needs:   D, KV_HEAD_COUNT, LANE_COUNT, SPAN, BLOCKS_PER_ROUND, ROUND_TOKENS, TOKENS_AT_A_TIME;
-//          tiles; a source; lanes; split_row; Heads, HeadsCount and load_query, seen_count,
-//          load_partial, store_partial of each; capped
+// Needs:   D, QUERY_SIZE, KV_HEAD_COUNT, LANE_COUNT, SPAN, BLOCKS_PER_ROUND, ROUND_TOKENS,
+//          TOKENS_AT_A_TIME; tiles; a source; lanes; split_row; Heads, HeadsCount and load_query,
+//          seen_count, load_partial, store_partial of each; capped
 //
 // A split is attended to in rounds of as many blocks as workgroup memory has room for.
 // Scores: lane = token; a lane loads 8 channels at a time and q goes round by shuffles.
@@ -15,10 +15,23 @@
 // Markers: queries = vectors of queries, token = of a lane's at a time, word = of 8 channels,
 // channel = of a lane's, turn = tokens of 8 of a lane, fold = steps of a reduction over groups.
 // has_rounds: if a split has more than one. has_reach: if queries see REACH tokens only.
+// has_latents: if keys and values are the halves of latents, each of which is key and value: a
+// query has QUERY_SIZE = 2 * D channels, and gets as many.
+
+//: if has_latents
+// Place of 8 channels of a token, counted over both halves of a latent.
+fn latent_place(tile: u32, head: u32, column: u32, token: u32) -> u32 {
+  let size = D / 8u * BLOCK_TOKENS; // of a head's half
+  if (column < D / 8u) {
+    return tile + head * size + column * BLOCK_TOKENS + token;
+  }
+  return tile + (KV_HEAD_COUNT + head) * size + token * (D / 8u) + column - D / 8u;
+}
+//: end
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
-var<workgroup> queries${queries}: array<Heads, D>;
+var<workgroup> queries${queries}: array<Heads, QUERY_SIZE>;
 var<workgroup> weights${queries}: array<Heads, ROUND_TOKENS>; // scores, then exp(score - m)
 
 // Largest score and sum of weights of the tokens seen so far.
@@ -41,7 +54,7 @@ fn run(workgroup: vec3<u32>) {
   if (first >= end) {
     return;
   }
-  for (var channel = lane; channel < D; channel += LANE_COUNT) {
+  for (var channel = lane; channel < QUERY_SIZE; channel += LANE_COUNT) {
     queries${queries}[channel] = load_query_${queries}(workgroup, channel) * inverseSqrt(f32(D));
   }
   workgroupBarrier();
@@ -68,16 +81,22 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
   var peak${queries} = before.peak${queries};
   // A lane writes and later reads the same places of `weights`, until the values are weighted.
   for (var block = first; block < end; block += 1u) {
-    let keys = tile_word(row, block) / 4u + workgroup.x * (D * (BLOCK_TOKENS / 8u)) + lane;
+    let tile = tile_word(row, block) / 4u;
+    let keys = tile + workgroup.x * (D * (BLOCK_TOKENS / 8u)) + lane;
     let visible = visible_tokens(row, block);
     let limit${queries} =
       min(seen${queries}, HeadsCount(block * BLOCK_TOKENS + token_count(row, block)));
     for (var start = 0u; start < visible; start += TOKENS_AT_A_TIME * LANE_COUNT) {
       var score${token}_${queries} = Heads(0.0);
-      for (var channel = 0u; channel < D; channel += 8u) {
+      for (var channel = 0u; channel < QUERY_SIZE; channel += 8u) {
         let query${queries} = queries${queries}[channel + lane8];
+        //: if has_latents
+        let place${token} = start + ${token}u * LANE_COUNT + lane;
+        let key${token} = tiles[latent_place(tile, workgroup.x, channel / 8u, place${token})];
+        //: else
         let key${token} =
           tiles[keys + channel * (BLOCK_TOKENS / 8u) + start + ${token}u * LANE_COUNT];
+        //: end
         //: repeat word
         let even${queries}_${word} = shuffle_heads(query${queries}, 2u * ${word}u);
         let odd${queries}_${word} = shuffle_heads(query${queries}, 2u * ${word}u + 1u);
@@ -126,11 +145,12 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
     store_partial_${queries}(workgroup, split, 1u, total${queries});
   }
   let lane_group = lane / SPAN;
-  for (var first_column = 0u; first_column < D / 8u; first_column += SPAN) {
+  for (var first_column = 0u; first_column < QUERY_SIZE / 8u; first_column += SPAN) {
     let column = first_column + lane % SPAN;
     var sum${channel}_${queries} = Heads(0.0);
     for (var block = first; block < end; block += 1u) {
-      let part = tile_word(row, block) / 4u + KV_HEAD_COUNT * (D * (BLOCK_TOKENS / 8u));
+      let tile = tile_word(row, block) / 4u;
+      let part = tile + KV_HEAD_COUNT * (D * (BLOCK_TOKENS / 8u));
       let values = part + workgroup.x * (D * (BLOCK_TOKENS / 8u)) + column;
       let visible = visible_tokens(row, block);
       for (var start = 0u; start < visible; start += 8u) {
@@ -139,7 +159,12 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
         let place${turn} = ${turn}u * (LANE_COUNT / SPAN) + lane_group;
         let share${turn}_${queries} = shuffle_heads(weight${queries}, place${turn});
         // A row that is not visible may hold anything: read the last visible one, with weight 0.
-        let value${turn} = tiles[values + min(start + place${turn}, visible - 1u) * (D / 8u)];
+        let token${turn} = min(start + place${turn}, visible - 1u);
+        //: if has_latents
+        let value${turn} = tiles[latent_place(tile, workgroup.x, column, token${turn})];
+        //: else
+        let value${turn} = tiles[values + token${turn} * (D / 8u)];
+        //: end
         sum0_${queries} += share${turn}_${queries} * unpack2x16float(value${turn}.x).x;
         sum1_${queries} += share${turn}_${queries} * unpack2x16float(value${turn}.x).y;
         sum2_${queries} += share${turn}_${queries} * unpack2x16float(value${turn}.y).x;

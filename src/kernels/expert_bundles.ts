@@ -32,3 +32,25 @@ export function bundleCountMax({ expertCount, usedCount }: ExpertCounts, rowCoun
 export function bundleCapacity(counts: ExpertCounts, rowCountMax: number): number {
   return Math.max(...[1, 2, rowCountMax].map((rowCount) => bundleCountMax(counts, rowCount)));
 }
+
+/**
+ * Bundles of rows that each go through all heads, of which each has weights like an expert: visit
+ * `row * headCount + head`. As many as {@link bundleCountMax} says; the last are empty.
+ */
+export function headBundleWords(headCount: number, rowCount: number): Uint32Array<ArrayBuffer> {
+  const size = bundleSize(rowCount);
+  const counts = { expertCount: headCount, usedCount: headCount };
+  const words = new Uint32Array(bundleCountMax(counts, rowCount) * BUNDLE_WORDS);
+  let at = 0;
+  for (let head = 0; head < headCount; head++) {
+    for (let first = 0; first < rowCount; first += size) {
+      const count = Math.min(size, rowCount - first);
+      const visits = Array.from({ length: 4 }, (_, index) => {
+        return (first + (index < count ? index : 0)) * headCount + head;
+      });
+      words.set([...visits, head, count], at);
+      at += BUNDLE_WORDS;
+    }
+  }
+  return words;
+}

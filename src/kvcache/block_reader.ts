@@ -26,12 +26,12 @@ export interface BlockReader {
    * Encodes one layer.
    *
    * @param counts `listCount`: most records that a row reads. `isChosen`: they read the chosen
-   * lists; readers of decode rows alone.
+   * lists; readers of decode rows alone. `slice`: which of the slices, the first if left out.
    */
   encode(
     pass: GPUComputePassEncoder,
     layer: number,
-    counts: { rowCount: number; listCount: number; isChosen?: boolean },
+    counts: { rowCount: number; listCount: number; isChosen?: boolean; slice?: number },
   ): void;
   /**
    * Encodes the sums of attention that tokens of a layer got from the rows that {@link encode} was
@@ -65,10 +65,10 @@ export interface ChosenLists {
   lists: GPUBuffer;
 }
 
-/** The same for the rows of a slice, all of one sequence. */
+/** The same for slices, whose rows are of one sequence. */
 export interface SliceReaderOptions extends ReaderOptions {
-  /** u32 `[1]`: rows of the slice. */
-  slice: GPUBuffer;
+  /** u32 `[2]` of each slice: row behind its last, and its first. */
+  slices: readonly (GPUBuffer | BufferSlice)[];
   /** Sums up what tokens got from rows; null if nobody asks. */
   scorer: SliceScorer | null;
 }
@@ -77,7 +77,7 @@ export interface SliceReaderOptions extends ReaderOptions {
 export interface BlockReaders {
   /** Of rows of different sequences. */
   decode(options: ReaderOptions): Promise<BlockReader>;
-  /** Of rows of one sequence. */
+  /** Of slices. If there are several, slice i is row i. */
   slice(options: SliceReaderOptions): Promise<BlockReader>;
   /** What unpacks the records that a list names to raw tiles; null if they are raw tiles. */
   unpacker(options: { rows: GPUBuffer; tiles: GPUBuffer }): Promise<RecordUnpacker | null>;
@@ -207,12 +207,13 @@ async function unpackingReader<Own, Bound>(
   unpack: UnpackKernel<UnpackBuffers & Own, Bound>,
   ownOf: (layer: number) => Own,
 ): Promise<BlockReader> {
-  const { shape, splits, cache, q, rows, slice, partials } = options;
+  const { shape, splits, cache, q, rows, slices, partials } = options;
   const { blockCountMax } = cache.shape;
   const { blocksPerSegment, tileBytes } = segmentSize(gpu, options);
   const segmentCount = divCeil(blockCountMax, blocksPerSegment);
   const tiles = gpu.createBuffer("unpacked tiles", blocksPerSegment * tileBytes);
-  const segments = createSegments(gpu, { segmentCount, blocksPerSegment });
+  const rowCount = slices.length;
+  const segments = createSegments(gpu, { segmentCount, blocksPerSegment, rowCount });
   const source = "scratch" as const;
   const attend = await AttentionPrefillKernel.create(gpu, { shape, splits, source });
   const boundUnpack = cache.shape.stores.map(({ layer }) => {
@@ -222,9 +223,11 @@ async function unpackingReader<Own, Bound>(
     );
   });
   const boundAttend = cache.shape.stores.map(({ layer }) =>
-    segments.map((segment) =>
-      attend.bind({ q, rows, slice, tiles, segment, directory: cache.directoryOf(layer), partials })
-    )
+    segments.map((segment, index) => {
+      const slice = slices[Math.floor(index / segmentCount)];
+      const directory = cache.directoryOf(layer);
+      return attend.bind({ q, rows, slice, tiles, segment, directory, partials });
+    })
   );
   const scored = await options.scorer?.bindSealed("scratch", {
     tiles,
@@ -241,13 +244,14 @@ async function unpackingReader<Own, Bound>(
         scored?.encode(pass, { layer, segment: index, blockCount: count });
       }
     },
-    encode(pass, layer, { rowCount, listCount }) {
+    encode(pass, layer, { rowCount, listCount, slice = 0 }) {
       const store = cache.storeOf(layer);
       for (let index = 0; index * blocksPerSegment < listCount; index++) {
         const count = Math.min(blocksPerSegment, listCount - index * blocksPerSegment);
-        unpack.encode(pass, boundUnpack[store][index], count);
+        const segment = slice * segmentCount + index;
+        unpack.encode(pass, boundUnpack[store][segment], count);
         const splitCount = sealedSplitCount(count, splits);
-        attend.encode(pass, boundAttend[store][index], { rowCount, splitCount });
+        attend.encode(pass, boundAttend[store][segment], { rowCount, splitCount });
       }
     },
     destroy() {

@@ -7,7 +7,10 @@ import type { RecordRows } from "./layer_context.ts";
 /** What joins the partial results of each layer, with the learned sinks that it may have. */
 export async function createMerges(
   gpu: Gpu,
-  { shapes, group, weights }: Pick<AttentionOptions, "shapes" | "group" | "weights">,
+  { shapes, group, weights, wanted }: Pick<
+    AttentionOptions,
+    "shapes" | "group" | "weights" | "wanted"
+  >,
   { splits, partials, rowsOf = (layer) => group.rowsIn(group.reachOf(layer)) }: {
     splits: SplitShape;
     partials: GPUBuffer;
@@ -16,9 +19,10 @@ export async function createMerges(
   },
 ): Promise<RecordRows[]> {
   const kernels = new Map<string, AttentionMergeKernel>();
+  const kept = wanted === undefined ? {} : { wanted };
   const merges: RecordRows[] = [];
   for (const [layer, { attentionSinks }] of weights.layers.entries()) {
-    const options = { shape: shapes[layer], splits, hasSinks: attentionSinks !== null };
+    const options = { shape: shapes[layer], splits, hasSinks: attentionSinks !== null, ...kept };
     const key = JSON.stringify(options);
     const kernel = kernels.get(key) ?? await AttentionMergeKernel.create(gpu, options);
     kernels.set(key, kernel);

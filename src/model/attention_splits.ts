@@ -13,7 +13,7 @@ import {
 } from "../core/shapes.ts";
 import { type Row, rowInReach } from "../core/row.ts";
 import type { AdapterFacts, Gpu } from "../gpu/gpu.ts";
-import type { AttentionShape, SplitShape } from "../kernels/text/attention.ts";
+import { type AttentionShape, querySize, type SplitShape } from "../kernels/text/attention.ts";
 import { chooseVariant, type Variant } from "../kernels/variant.ts";
 import type { RingShape } from "../kernels/text/raw_tiles.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
@@ -25,8 +25,11 @@ import type { ModelPlan } from "./plan.ts";
 import type { RowGroup } from "./row_group.ts";
 import type { ModelWeights } from "./weights.ts";
 
+/** What of heads the partial results of queries depend on. */
+type QueryShape = Pick<AttentionShape, "queryHeadCount" | "headSize" | "hasLatents">;
+
 /** How many sealed blocks a split has, where the context does not ask for more. */
-export interface SplitVariant extends Variant<Pick<AttentionShape, "queryHeadCount" | "headSize">> {
+export interface SplitVariant extends Variant<QueryShape> {
   readonly blockCount: number;
 }
 
@@ -46,10 +49,8 @@ export const SPLIT_VARIANTS: readonly SplitVariant[] = [
 ];
 
 /** What a choice among {@link SPLIT_VARIANTS} is kept by. */
-export function splitsKey(
-  { queryHeadCount, headSize }: Pick<AttentionShape, "queryHeadCount" | "headSize">,
-): string {
-  return `attention splits ${queryHeadCount}x${headSize}`;
+export function splitsKey(shape: QueryShape): string {
+  return `attention splits ${shape.queryHeadCount}x${querySize(shape)}`;
 }
 
 /** Most splits of sealed blocks: bounds the partial results of long contexts. */
@@ -64,6 +65,8 @@ export interface AttentionOptions {
   cache: KvCache;
   group: RowGroup;
   weights: Pick<ModelWeights, "layers">;
+  /** Channels that are wanted of what queries get; all if left out. */
+  wanted?: { first: number; count: number };
   /** Of sealed blocks. */
   readers: BlockReaders;
   /** What decode rows read of sealed blocks; everything if left out. */
@@ -75,12 +78,15 @@ export interface AttentionOptions {
 /** Heads and caps of a model's layers, and of those whose blocks are sealed. */
 export function attentionShapes(
   { shape, layers }: Pick<ModelPlan, "shape" | "layers">,
-): Pick<AttentionOptions, "shapes" | "sealedShape"> {
+): Pick<AttentionOptions, "shapes" | "sealedShape" | "wanted"> {
   const { queryHeadCount, kvHeadCount, headSize } = shape;
-  const [{ attention: { softCap } }] = layers;
+  const [{ attention: { softCap, latent } }] = layers;
+  const all = { softCap, hasLatents: latent !== null };
   return {
-    shapes: layers.map(({ attention }) => ({ ...attention.headShape, softCap: attention.softCap })),
-    sealedShape: { queryHeadCount, kvHeadCount, headSize, softCap },
+    shapes: layers.map(({ attention }) => ({ ...attention.headShape, ...all })),
+    sealedShape: { queryHeadCount, kvHeadCount, headSize, ...all },
+    // Values are made of latents without their turned keys.
+    ...(latent === null ? {} : { wanted: { first: latent.turnedSize, count: latent.rank } }),
   };
 }
 
@@ -97,7 +103,7 @@ const ROW_COUNT_MIN = BLOCK_TOKEN_COUNT;
 export function splitShape(
   blockCountMax: number,
   options: {
-    shape: Pick<AttentionShape, "queryHeadCount" | "headSize">;
+    shape: QueryShape;
     rowCount: number;
     bindingSizeMax: number;
     /** Fewest sealed blocks of a split; those of the first variant if left out. */
@@ -135,15 +141,18 @@ export function splitShape(
 }
 
 /**
- * Makes the f32 `[rows][queryHeadCount][splitCountMax][headSize + 2]` of partial results, for any
+ * Makes the f32 `[rows][queryHeadCount][splitCountMax][channels + 2]` of partial results, for any
  * layer.
+ *
+ * @param rowCount Rows there is room for; those of the group if left out.
  */
 export function createPartials(
   gpu: Gpu,
   { shapes, group }: Pick<AttentionOptions, "shapes" | "group">,
   splits: SplitShape,
+  rowCount = group.rowCountMax,
 ): GPUBuffer {
-  const sizeBytes = splits.splitCountMax * partialBytes(widest(shapes), group.rowCountMax);
+  const sizeBytes = splits.splitCountMax * partialBytes(widest(shapes), rowCount);
   return gpu.createBuffer("attention partials", sizeBytes);
 }
 
@@ -170,11 +179,8 @@ export function widest(shapes: readonly AttentionShape[]): AttentionShape {
 }
 
 /** Bytes of the partial results of one split of each row. */
-function partialBytes(
-  { queryHeadCount, headSize }: Pick<AttentionShape, "queryHeadCount" | "headSize">,
-  rowCount: number,
-): number {
-  return rowCount * queryHeadCount * (headSize + 2) * WORD_SIZE_BYTES;
+function partialBytes(shape: QueryShape, rowCount: number): number {
+  return rowCount * shape.queryHeadCount * (querySize(shape) + 2) * WORD_SIZE_BYTES;
 }
 
 /** Splits of all layers of a cache. */

@@ -7,7 +7,9 @@
 import { invariant } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { bindExperts } from "./bind_experts.ts";
-import type { MatmulBuffers, MatmulOutput } from "../kernels/matmul/product.ts";
+import { bindLatent } from "./bind_latent.ts";
+import { bindProduct, normOf } from "./bind_product.ts";
+import type { MatmulBuffers } from "../kernels/matmul/product.ts";
 import type { Activation } from "../kernels/matmul/parts.ts";
 import type { DeviceWeights } from "../kernels/weight_layout.ts";
 import { hasPlainHeads } from "./head_rows.ts";
@@ -26,22 +28,25 @@ export async function bindLayer(context: LayerContext, index: number): Promise<B
   const { attended } = group;
   const layer = weights.layers[index];
   const { attention, feedForward } = plan.layers[index];
-  const isPlain = hasPlainHeads(attention);
+  const latent = await bindLatent(context, index);
   return {
-    beforeAttention: isPlain
+    beforeAttention: latent !== null
+      ? latent.before
+      : hasPlainHeads(attention)
       ? [await bindPlainHeads(context, index)]
       : await bindOtherHeads(context, index),
     afterAttention: [
+      ...latent === null ? [] : latent.after,
       ...await bindAddition(context, {
         weights: layer.attentionOutput,
-        x: attended,
+        x: latent === null ? attended : latent.values,
         bias: layer.attentionOutputBias,
         normAfter: layer.attentionNormAfter,
         factor: attention.outputScale,
       }),
       ...feedForward.experts === null
         ? await bindGated(context, index)
-        : await bindExperts(context, index),
+        : await bindMixture(context, index),
       ...layer.input === null ? [] : await bindInput(context, layer.input, index),
     ],
   };
@@ -64,6 +69,25 @@ async function bindGated(context: LayerContext, index: number): Promise<RecordRo
       normAfter: feedForwardNormAfter,
       factor: outputScale,
       sumFactor: input === null ? factor : null,
+    }),
+  ];
+}
+
+/** Experts, and a gated product beside them if there is one: both see the same input. */
+async function bindMixture(context: LayerContext, index: number): Promise<RecordRows[]> {
+  const { plan, weights, group } = context;
+  const { shared, feedForwardNorm: normWeight } = weights.layers[index];
+  const { activation, outputScale } = plan.layers[index].feedForward;
+  const experts = await bindExperts(context, index);
+  if (shared === null) return experts;
+  const { gateUp, down } = shared;
+  return [
+    ...await bindGateUp(context, gateUp, { activation, normWeight }),
+    ...experts,
+    await bindProduct(context, { kind: "add", factor: outputScale }, {
+      weights: down,
+      x: group.hidden,
+      y: group.x,
     }),
   ];
 }
@@ -150,10 +174,6 @@ async function bindAddition(
   ];
 }
 
-function normOf(normWeight: GPUBuffer | null): Pick<MatmulBuffers, "normWeight"> {
-  return normWeight === null ? {} : { normWeight };
-}
-
 /** One kernel: products, RoPE and the window's append. */
 function bindPlainHeads(
   { plan, weights, cache, matmuls, group }: LayerContext,
@@ -161,6 +181,7 @@ function bindPlainHeads(
 ): Promise<RecordRows> {
   const { headShape } = plan.layers[index].attention;
   const { heads, attentionNorm } = weights.layers[index];
+  invariant(heads !== null, "the layer keeps keys and values");
   const tileCount = cache.tileCountOf(index);
   const output = { kind: "heads", ...headShape, tileCount } as const;
   return bindProduct({ matmuls, group }, output, {
@@ -178,6 +199,7 @@ function bindPlainHeads(
 async function bindOtherHeads(context: LayerContext, index: number): Promise<RecordRows[]> {
   const { plan, weights, cache, finishers, group } = context;
   const { heads, attentionNorm, headFinish } = weights.layers[index];
+  invariant(heads !== null, "the layer keeps keys and values");
   const tileCount = cache.tileCountOf(index);
   const kernel = await finishers.get(plan.layers[index].attention, tileCount);
   const bound = kernel.bind({
@@ -197,16 +219,4 @@ async function bindOtherHeads(context: LayerContext, index: number): Promise<Rec
     }),
     (pass, rowCount) => kernel.encode(pass, bound, rowCount),
   ];
-}
-
-async function bindProduct(
-  { matmuls, group: { isSlice } }: Pick<LayerContext, "matmuls" | "group">,
-  output: MatmulOutput | Exclude<MatmulOutput["kind"], "heads" | "capped" | "gated">,
-  buffers: MatmulBuffers,
-): Promise<RecordRows> {
-  const options = typeof output === "string" ? { kind: output } : output;
-  const hasNorm = buffers.normWeight !== undefined;
-  const kernel = await matmuls.get(buffers.weights, options, { hasNorm, isSlice });
-  const bound = kernel.bind(buffers);
-  return (pass, rowCount) => kernel.encode(pass, bound, rowCount);
 }

@@ -22,7 +22,9 @@ import { DecodeAttention } from "./decode_attention.ts";
 import { createEmbedding } from "./embedding.ts";
 import { ExpertSet } from "./expert_set.ts";
 import { FinishHeadsSet } from "./finish_heads_set.ts";
+import { FinishLatentSet } from "./finish_latent_set.ts";
 import { Head } from "./head.ts";
+import { LatentAttention } from "./latent_attention.ts";
 import type { RecordRows } from "./layer_context.ts";
 import { LayerStack } from "./layer_stack.ts";
 import { MatmulSet } from "./matmul_set.ts";
@@ -340,7 +342,8 @@ interface GraphParts {
 async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<GraphParts> {
   const { plan, weights, cache } = options;
   const { shape, normEpsilon, head: { softCap } } = plan;
-  const { shapes, sealedShape } = attentionShapes(plan);
+  const attentionPlan = attentionShapes(plan);
+  const hasLatents = plan.layers[0].attention.latent !== null;
   const { slotCount } = cache.shape;
   const { draftRowCount = 0 } = options;
   const idCount = slotCount + SLICE_TOKEN_COUNT + 2 * draftRowCount;
@@ -352,15 +355,18 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const embedding = await createEmbedding(gpu, { plan, weights, matmuls });
   const expertKernels = new ExpertSet(gpu);
   const finishers = new FinishHeadsSet(gpu, plan);
+  const latentFinishers = new FinishLatentSet(gpu);
   const normAdds = new NormAddSet(gpu, { width: shape.width, epsilon: normEpsilon });
   const rope = new RopeTables(plan, weights.ropeFactors);
   const reaches = plan.layers.map((_, layer) => cache.reachOf(layer));
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const isSlice = headRows !== null;
     const group = new RowGroup(gpu, { label, plan, reaches, rowCount, isSlice, rope });
-    const kind = isSlice ? SliceAttention : DecodeAttention;
-    const attention = await kind.create(gpu, { ...options, shapes, sealedShape, group });
-    const context = { ...options, matmuls, finishers, normAdds, expertKernels, group };
+    const ofRows = hasLatents ? LatentAttention : DecodeAttention;
+    const kind = isSlice ? SliceAttention : ofRows;
+    const attention = await kind.create(gpu, { ...options, ...attentionPlan, group });
+    const kernels = { matmuls, finishers, latentFinishers, normAdds, expertKernels };
+    const context = { ...options, ...kernels, group };
     const stack = await LayerStack.create(context, attention);
     const headRowCount = headRows === null ? rowCount : 1;
     const x = headRows ?? group.x;

@@ -1,5 +1,6 @@
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { ExpertSet } from "./expert_set.ts";
+import type { FinishLatentSet } from "./finish_latent_set.ts";
 import type { FinishHeadsSet } from "./finish_heads_set.ts";
 import type { MatmulSet } from "./matmul_set.ts";
 import type { NormAddSet } from "./norm_add_set.ts";
@@ -14,6 +15,7 @@ export interface LayerContext {
   cache: KvCache;
   matmuls: MatmulSet;
   finishers: FinishHeadsSet;
+  latentFinishers: FinishLatentSet;
   normAdds: NormAddSet;
   expertKernels: ExpertSet;
   group: RowGroup;

@@ -17,6 +17,7 @@
  */
 
 import type { LayerHeads, ModelShape } from "../core/shapes.ts";
+import type { ShareKind } from "../kernels/expert_route/rows.ts";
 
 /** Some rows of a tensor `[columns, rows]`. */
 export interface MatrixPlan {
@@ -71,15 +72,49 @@ export interface TemperaturePlan {
   length: number;
 }
 
+/**
+ * Keys and values that are made of one latent of a token, in absorbed form: queries are multiplied
+ * by what makes keys, and what they get by what makes values, so that latents are attended to as
+ * they are kept. DeepSeek-V2, arXiv:2405.04434, section 2.1; layers that share one: CLLA,
+ * arXiv:2410.15252.
+ */
+export interface LatentPlan {
+  /** Channels of the latent without its turned key. */
+  rank: number;
+  /** Channels of the turned key, which all heads share, and of the turned part of a query. */
+  turnedSize: number;
+  /** Channels of a query head that meet the latent. */
+  contentSize: number;
+  /** Channels of a value head. */
+  valueSize: number;
+  /** What queries are made of in the place of the layer's input; null for that itself. */
+  queryDown: { matrix: MatrixPlan; norm: string } | null;
+  /** Of each query head the rows that meet the latent, `[contentSize, …]`. */
+  contentQueries: readonly MatrixPlan[];
+  /** The rows that are turned, `[turnedSize, …]`. */
+  turnedQueries: readonly MatrixPlan[];
+  /** Latent and turned key, and the norm of the first; null if the layer reads that of another. */
+  down: { matrix: MatrixPlan; norm: string } | null;
+  /** Of one head `[rank, contentSize]`; those of the others behind it. */
+  keyUp: MatrixPlan;
+  /** Of one head `[valueSize, rank]`, as above. */
+  valueUp: MatrixPlan;
+}
+
 /** Attention of a layer, with the residual connection around it. */
 export interface AttentionPlan {
   /** Norm of the input, f32 `[width]`. */
   normBefore: string | null;
-  /** The model's, unless the layer sees a window. */
+  /**
+   * The model's, unless the layer sees a window. Of latents one key head: its key and its value are
+   * the halves of the latent, with zeros behind it.
+   */
   headShape: LayerHeads;
+  /** Null if keys and values are made of the layer's input. */
+  latent: LatentPlan | null;
   /**
    * Query, key and value heads: their rows one below the other, in this order. Query heads alone of
-   * a layer that attends to the keys and values of another.
+   * a layer that attends to the keys and values of another; none of a layer that has latents.
    */
   heads: readonly MatrixPlan[];
   /** F32 tensors added to the heads, in the same order. */
@@ -90,7 +125,10 @@ export interface AttentionPlan {
   normsValues: boolean;
   /** Null: positions do not turn anything. */
   rope: RopePlan | null;
-  /** Layer whose keys and values are attended to: its own index, or an earlier one with its own. */
+  /**
+   * Layer whose keys and values, or latents, are attended to: its own index, or an earlier one with
+   * its own.
+   */
   keyValueLayer: number;
   /** Scores are multiplied by it. */
   scale: number;
@@ -113,15 +151,17 @@ export interface AttentionPlan {
 
 /**
  * Experts in the place of one gated product: of each token the `usedCount` with the highest scores
- * are run, and count by the softmax of their scores. Shazeer et al. 2017, arXiv:1701.06538.
+ * are run. Shazeer et al. 2017, arXiv:1701.06538.
  */
 export interface ExpertPlan {
   count: number;
   usedCount: number;
   /** Scores of the experts: `[count, width]`. */
   router: MatrixPlan;
-  /** F32 tensor `[count]`, added to the scores. */
+  /** F32 tensor `[count]`, added to the scores; with logistic functions only to choose by them. */
   routerBias: string | null;
+  /** How scores become what experts count for. */
+  shares: ShareKind;
   /** F32 tensors added to products, of each expert: `[count, rows]`. */
   biases: { gate: string; up: string; down: string } | null;
   /** Factor of what each expert counts for. */
@@ -137,6 +177,8 @@ export interface FeedForwardPlan {
   /** Of the gate; `clamped` is that of gpt-oss, `shaders/matmul/parts/activation_clamped.wgsl`. */
   activation: "silu" | "gelu" | "clamped";
   experts: ExpertPlan | null;
+  /** A gated product of all tokens, beside experts; null for none. */
+  shared: { gateUp: readonly [gate: MatrixPlan, up: MatrixPlan]; down: MatrixPlan } | null;
   /** Of one expert, as above. */
   down: MatrixPlan;
   /** Norm of what is added to the residual stream, f32 `[width]`. */

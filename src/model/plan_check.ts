@@ -8,7 +8,7 @@
 import { EngineError } from "../core/errors.ts";
 import { haveSameKeys, type LayerHeads, type ModelShape, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { BINDING_ALIGNMENT_BYTES } from "../gpu/gpu.ts";
-import type { LayerPlan, ModelPlan } from "./plan.ts";
+import type { LatentPlan, LayerPlan, ModelPlan } from "./plan.ts";
 
 /** Inputs of a layer begin where a buffer can be bound. */
 const INPUT_WIDTH_UNIT = BINDING_ALIGNMENT_BYTES / WORD_SIZE_BYTES;
@@ -21,10 +21,16 @@ const INPUT_WIDTH_UNIT = BINDING_ALIGNMENT_BYTES / WORD_SIZE_BYTES;
 export function checkPlan(plan: ModelPlan): void {
   const { shape, layerInputs } = plan;
   const softCaps = plan.layers.map(({ attention }) => attention.softCap);
+  const latents = plan.layers.map(({ attention }) => attention.latent);
   const windows = plan.layers.map(({ attention }) => attention.window);
   refuseFirst("it", [
     [new Set(softCaps).size > 1, `caps the scores of its layers differently: ${softCaps}`],
     [!windows.includes(null), "attends to a window in every layer"],
+    [new Set(latents.map(Boolean)).size > 1, "keeps latents in some layers only"],
+    [
+      latents.some((latent) => latent !== null && latentSizes(latent) !== latentSizes(latents[0]!)),
+      "has latents of different sizes",
+    ],
     [
       layerInputs !== null && layerInputs.inputWidth % INPUT_WIDTH_UNIT !== 0,
       `has ${layerInputs?.inputWidth} inputs for each layer, no multiple of ${INPUT_WIDTH_UNIT}`,
@@ -38,18 +44,27 @@ export function checkPlan(plan: ModelPlan): void {
   }
 }
 
+function latentSizes({ rank, turnedSize, contentSize, valueSize, queryDown }: LatentPlan): string {
+  return [rank, turnedSize, contentSize, valueSize, queryDown?.matrix.rowCount].join();
+}
+
 type Gap = [isAsked: boolean, what: string];
 
 /** A layer that reads the keys and values of another projects queries only. */
 function sharingGaps({ layers }: ModelPlan, index: number): Gap[] {
-  const { keyValueLayer, heads, headShape, keyNorm, window } = layers[index].attention;
+  const { keyValueLayer, heads, headShape, keyNorm, window, latent } = layers[index].attention;
   const isOwn = keyValueLayer === index;
+  const hasOwnLatent = latent !== null && latent.down !== null;
   const isOwnThere = layers[keyValueLayer]?.attention.keyValueLayer === keyValueLayer;
   const what = `attends to the keys and values of layer ${keyValueLayer}`;
   const there = layers[keyValueLayer]?.attention.headShape ?? headShape;
   return [
     [keyValueLayer > index || !isOwnThere, `${what}, which does not make them before it`],
-    [!isOwn && (heads.length > 1 || keyNorm !== null), `${what}, and makes its own`],
+    [
+      !isOwn && (heads.length > 1 || keyNorm !== null || hasOwnLatent),
+      `${what}, and makes its own`,
+    ],
+    [isOwn && latent !== null && !hasOwnLatent, "makes no latent, and reads that of no other"],
     [window !== layers[keyValueLayer]?.attention.window, `${what}, which sees another window`],
     [
       !haveSameKeys(headShape, there),
@@ -75,6 +90,7 @@ function attentionGaps(layer: LayerPlan, shape: ModelShape): Gap[] {
       `sees everything, with keys and values of ${heads} where others have ${sealedHeads}`,
     ],
     [hasKeys && queryNorm?.over !== keyNorm?.over, "norms query and key heads differently"],
+    [attention.latent !== null && window !== null, "sees a window of latents"],
     [
       attention.outputBias !== null && attention.normAfter !== null,
       "adds a bias to what attention gives, and norms it",

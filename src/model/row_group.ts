@@ -4,6 +4,7 @@ import { alignUp, BLOCK_TOKEN_COUNT, type LayerHeads, WORD_SIZE_BYTES } from "..
 import type { Gpu } from "../gpu/gpu.ts";
 import { ROW_TILE } from "../kernels/matmul/product.ts";
 import { ExpertGroup } from "./expert_group.ts";
+import { LatentGroup } from "./latent_group.ts";
 import type { ModelPlan } from "./plan.ts";
 import type { RopeTables } from "./rope_table.ts";
 
@@ -46,6 +47,8 @@ export class RowGroup {
   #up: GPUBuffer | null = null;
   /** Null if no layer has experts. */
   readonly experts: ExpertGroup | null;
+  /** Null if layers keep keys and values. */
+  readonly latent: LatentGroup | null;
   #gpu: Gpu;
   #rope: RopeTables;
   /** By layer. */
@@ -97,6 +100,7 @@ export class RowGroup {
       gated: make("gated layer input", inputWidth),
     };
     this.experts = ExpertGroup.create(gpu, { label, plan, rowCount: this.rowCountMax });
+    this.latent = LatentGroup.create(gpu, { label, plan, rowCount: this.rowCountMax });
   }
 
   /**
@@ -109,6 +113,7 @@ export class RowGroup {
       invariant(isBehind && listCount <= firstWindowBlock, "a row lies behind all that it reads");
     });
     this.#writeRows(this.rows, rows);
+    this.latent?.write(rows.length);
     for (const [reach, buffer] of this.#reachRows) {
       this.#writeRows(buffer, rows.map((row) => rowInReach(row, reach)));
     }
@@ -151,6 +156,7 @@ export class RowGroup {
   /** Frees its buffers. */
   destroy(): void {
     this.experts?.destroy();
+    this.latent?.destroy();
     const { rows, turns, x, q, projected, attended, given, hidden, layerInputs } = this;
     for (
       const buffer of [
@@ -174,7 +180,10 @@ export class RowGroup {
 
 /** Values of the widest queries of a layer, and of the widest queries, keys and values. */
 function widestHeads({ layers }: ModelPlan): { queryWidth: number; headsWidth: number } {
-  const shapes = layers.map(({ attention }) => attention.headShape);
+  // A query of latents has the channels of both halves.
+  const shapes = layers.map(({ attention: { headShape, latent } }) =>
+    latent === null ? headShape : { ...headShape, headSize: 2 * headShape.headSize }
+  );
   const widest = (headCountOf: (shape: LayerHeads) => number) =>
     Math.max(...shapes.map((shape) => headCountOf(shape) * shape.headSize));
   return {

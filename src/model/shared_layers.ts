@@ -63,6 +63,7 @@ export function sharingGap(
   const [own, other] = [layers[layer].attention, layers[source].attention];
   if (source >= layer) return "wanted an earlier layer";
   if (own.keyValueLayer !== layer) return `layer ${layer} makes none of its own by its file`;
+  if (own.latent !== null) return "it keeps latents, whose queries are made for its own";
   if (own.window !== other.window) {
     return `one sees ${windowText(own)}, the other ${windowText(other)}`;
   }

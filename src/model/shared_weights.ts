@@ -38,7 +38,7 @@ export function borrowWeights(
   const layers = weights.layers.map((own, index): LayerWeights => {
     const { attention } = plan.layers[index];
     const rowCount = attention.heads.reduce((sum, heads) => sum + heads.rowCount, 0);
-    if (rowCount === own.heads.rowCount) return own;
+    if (own.heads === null || rowCount === own.heads.rowCount) return own;
     if (hasPlainHeads(attention)) throw new TypeError("a layer that shares has no plain heads");
     const { shifts, gains } = headFinish(attention, (name) => tensorValues(file, name));
     return {

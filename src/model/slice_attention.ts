@@ -27,7 +27,7 @@ interface LayerParts {
 interface Parts {
   group: RowGroup;
   partials: GPUBuffer;
-  /** u32 `[1]`: rows of the slice. */
+  /** u32 `[2]`: rows of the slice, and its first: 0. */
   sliceInfo: GPUBuffer;
   sealed: BlockReader;
   layers: readonly LayerParts[];
@@ -52,14 +52,14 @@ export class SliceAttention implements Attention {
     const { sealedShape: shape, cache, group, readers } = options;
     const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
-    const sliceInfo = gpu.createBuffer("slice rows", WORD_SIZE_BYTES);
+    const sliceInfo = gpu.createBuffer("slice rows", 2 * WORD_SIZE_BYTES);
     const { q, rows } = group;
     const slice = sliceInfo;
     const sinksOf = options.weights.layers.map(({ attentionSinks }) => attentionSinks);
     const { scores = null } = options;
     const common = { shape, splits, cache, q, rows, partials };
     const scorer = scores && new SliceScorer(gpu, { ...common, scores, sinksOf });
-    const sealed = await readers.slice({ ...common, slice, scorer });
+    const sealed = await readers.slice({ ...common, slices: [slice], scorer });
     const windows = await byWindow(
       options,
       (kind) => AttentionPrefillKernel.create(gpu, { ...kind, splits, source: "window" }),
@@ -82,7 +82,7 @@ export class SliceAttention implements Attention {
     const { group, sealed, layers, sliceInfo } = this.#parts;
     const { window, boundWindow, merge } = layers[layer];
     const rowCount = rows.length;
-    if (layer === 0) this.#gpu.write(sliceInfo, 0, Uint32Array.of(rowCount));
+    if (layer === 0) this.#gpu.write(sliceInfo, 0, Uint32Array.of(rowCount, 0));
     const { listCount, tileCount } = readCounts(rows.slice(-1), group.reachOf(layer));
     sealed.encode(pass, layer, { rowCount, listCount });
     window.encode(pass, boundWindow, { rowCount, splitCount: tileCount });

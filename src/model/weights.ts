@@ -15,6 +15,7 @@ import type {
   AttentionPlan,
   ExpertPlan,
   FeedForwardPlan,
+  LatentPlan,
   LayerPlan,
   MatrixPlan,
   ModelPlan,
@@ -29,9 +30,11 @@ export interface LayerWeights {
   attentionNorm: GPUBuffer | null;
   /**
    * Query, key and value heads stacked: `[(queryHeadCount + 2 * kvHeadCount) * headSize, width]`;
-   * query heads alone of a layer that reads the keys and values of another.
+   * query heads alone of a layer that reads the keys and values of another; null of latents.
    */
-  heads: DeviceWeights;
+  heads: DeviceWeights | null;
+  /** What makes latents and reads them; null if keys and values are kept. */
+  latent: LatentWeights | null;
   /** What finishes the heads, by the same names as {@link HeadFinish}; null if they are plain. */
   headFinish: { shifts: GPUBuffer; gains: GPUBuffer } | null;
   /** `[width, queryHeadCount * headSize]`. */
@@ -47,12 +50,34 @@ export interface LayerWeights {
   /** Of a gated product; null if experts are in its place. */
   gated: GatedWeights | null;
   experts: ExpertWeights | null;
+  /** Of a gated product beside experts; null for none. */
+  shared: GatedWeights | null;
   /** f32 `[width]`, times the factor of what is added; null if it is not normed. */
   feedForwardNormAfter: GPUBuffer | null;
   /** What the layer does with its own input; null for none. */
   input: LayerInputWeights | null;
   /** f32 `[1]`: factor of the residual stream behind the layer; null for none. */
   factor: GPUBuffer | null;
+}
+
+/** What makes latents, and reads them. */
+export interface LatentWeights {
+  /** `[queryRank, width]`; null if queries are made of the layer's input. */
+  queryDown: DeviceWeights | null;
+  /** f32 `[queryRank]`; null with it. */
+  queryNorm: GPUBuffer | null;
+  /** `[queryHeadCount * contentSize, queryRank or width]`. */
+  contentQueries: DeviceWeights;
+  /** `[queryHeadCount * turnedSize, queryRank or width]`. */
+  turnedQueries: DeviceWeights;
+  /** `[rank + turnedSize, width]`; null of a layer that reads the latents of another. */
+  down: DeviceWeights | null;
+  /** f32 `[rank]`; null with it. */
+  norm: GPUBuffer | null;
+  /** Of each query head `[rank, contentSize]`. */
+  keyUp: DeviceExpertWeights;
+  /** Of each query head `[valueSize, rank]`. */
+  valueUp: DeviceExpertWeights;
 }
 
 /** What a layer does with its own input. */
@@ -175,7 +200,8 @@ class TensorLoader {
   layer({ attention, feedForward, input, factor }: LayerPlan): LayerWeights {
     return {
       attentionNorm: this.#vectorIfAny(attention.normBefore),
-      heads: this.#heads(attention),
+      heads: attention.latent === null ? this.#heads(attention) : null,
+      latent: attention.latent && this.#latent(attention, attention.latent),
       headFinish: this.#headFinish(attention),
       attentionOutput: this.matrix([attention.output]),
       attentionOutputBias: this.#vectorIfAny(attention.outputBias),
@@ -186,6 +212,7 @@ class TensorLoader {
       experts: feedForward.experts === null
         ? null
         : this.#experts(feedForward.experts, feedForward),
+      shared: feedForward.shared && this.#gated(feedForward.shared),
       feedForwardNormAfter: this.#vectorIfAny(feedForward.normAfter, feedForward.outputScale),
       input: input && {
         gate: this.matrix([input.gate]),
@@ -212,7 +239,7 @@ class TensorLoader {
     return streamWeights(this.#gpu, { label, columnCount, sources });
   }
 
-  #gated({ gateUp, down }: FeedForwardPlan): GatedWeights {
+  #gated({ gateUp, down }: Pick<FeedForwardPlan, "gateUp" | "down">): GatedWeights {
     return {
       gateUp: this.#gateUp(gateUp, (plans) => this.matrix(plans)),
       down: this.matrix([down]),
@@ -285,8 +312,33 @@ class TensorLoader {
     return uploadPacked(this.#gpu, label, packWeights(sources, { columnCount, bindingSizeMax }));
   }
 
+  #latent({ headShape }: AttentionPlan, plan: LatentPlan): LatentWeights {
+    const { queryDown, down, keyUp, valueUp } = plan;
+    const ofHeads = (matrix: MatrixPlan) =>
+      this.#expertMatrices(headShape.queryHeadCount, [matrix], "stacked");
+    return {
+      queryDown: queryDown && this.matrix([queryDown.matrix]),
+      queryNorm: this.#vectorIfAny(queryDown && queryDown.norm),
+      contentQueries: this.#stacked(plan.contentQueries),
+      turnedQueries: this.#stacked(plan.turnedQueries),
+      down: down && this.matrix([down.matrix]),
+      norm: this.#vectorIfAny(down && down.norm),
+      keyUp: ofHeads(keyUp),
+      valueUp: ofHeads(valueUp),
+    };
+  }
+
+  /** Rows of matrices, one below the other. */
+  #stacked(plans: readonly MatrixPlan[]): DeviceWeights {
+    const sources = plans.map((plan) => matrixSource(this.#file, plan));
+    const [{ tensor: label }] = plans;
+    const [columnCount] = tensorOf(this.#file, label).shape;
+    const { bindingSizeMax } = this.#gpu.facts;
+    return uploadPacked(this.#gpu, label, packWeights(sources, { columnCount, bindingSizeMax }));
+  }
+
   #headFinish(plan: AttentionPlan): LayerWeights["headFinish"] {
-    if (hasPlainHeads(plan)) return null;
+    if (plan.latent !== null || hasPlainHeads(plan)) return null;
     const { shifts, gains } = headFinish(plan, (name) => this.values(name));
     return {
       shifts: this.#gpu.createBufferWith("head shifts", shifts),

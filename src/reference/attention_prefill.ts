@@ -5,6 +5,7 @@ import {
   attentionDecodeRawReference,
   type AttentionReferenceShape,
   joinTokens,
+  referenceQuerySize,
   visibleOfTile,
 } from "./attention_decode/raw.ts";
 
@@ -26,7 +27,7 @@ export interface AttentionPrefillInputs {
 /**
  * Reference of `shaders/attention_prefill/raw.wgsl`, in f64: each row for itself.
  *
- * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
+ * @returns Partials `[row][query head][split][channels + 2]`; splits not visited stay 0.
  */
 export function attentionPrefillReference(
   shape: AttentionReferenceShape,
@@ -37,8 +38,9 @@ export function attentionPrefillReference(
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
   const { listStart } = readRow(rows, 0);
   const rowCount = rows.length / ROW_WORDS;
-  const width = queryHeadCount * headSize;
-  const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
+  const querySize = referenceQuerySize(shape);
+  const width = queryHeadCount * querySize;
+  const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (querySize + 2));
   for (let block = 0; block < segment.blockCount; block += blocksPerSplit) {
     const blockCount = Math.min(blocksPerSplit, segment.blockCount - block);
     const runs = Array.from({ length: blockCount }, (_, index) => {

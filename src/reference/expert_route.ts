@@ -20,22 +20,31 @@ export function expertRouteReference(
     biases: ArrayLike<number>;
     usedCount: number;
     shareScale?: number;
+    /** As the kernel's; `softmax of used` if left out. */
+    shares?: "softmax of used" | "softmax of all" | "sigmoid" | "sigmoid by sum";
     bundleSize: number;
   },
 ): ExpertRoutes {
   const { biases, usedCount, shareScale = 1, bundleSize } = options;
+  const { shares: kind = "softmax of used" } = options;
+  const isSigmoid = kind.startsWith("sigmoid");
   const expertCount = biases.length;
   const choices: number[] = [];
   const shares: number[] = [];
   for (let start = 0; start < logits.length; start += expertCount) {
     // The device adds in f32, and what it adds decides who is chosen.
-    const scores = Array.from(biases, (bias, expert) => Math.fround(logits[start + expert] + bias));
+    const own = Array.from(biases, (_, expert) => {
+      return isSigmoid ? 1 / (1 + Math.exp(-logits[start + expert])) : logits[start + expert];
+    });
+    const scores = own.map((score, expert) => Math.fround(score + biases[expert]));
     const best = [...scores.keys()].sort((a, b) => scores[b] - scores[a] || a - b);
     const chosen = best.slice(0, usedCount);
-    const parts = chosen.map((expert) => Math.exp(scores[expert] - scores[chosen[0]]));
-    const total = parts.reduce((sum, part) => sum + part, 0);
+    const partOf = (expert: number) =>
+      isSigmoid ? own[expert] : Math.exp(scores[expert] - scores[chosen[0]]);
+    const summed = { "softmax of all": best, sigmoid: [] }[kind as string] ?? chosen;
+    const sum = summed.reduce((total, expert) => total + partOf(expert), 0);
     choices.push(...chosen);
-    shares.push(...parts.map((part) => shareScale * part / total));
+    shares.push(...chosen.map((expert) => shareScale * partOf(expert) / (sum || 1)));
   }
   const bundles: ExpertRoutes["bundles"] = [];
   for (let expert = 0; expert < expertCount; expert++) {

@@ -191,11 +191,13 @@ async function readSample(
   layer: number,
 ): Promise<SliceSample> {
   const { gpu, plan } = model;
-  const { headShape } = plan.layers[layer].attention;
+  const { headShape, latent } = plan.layers[layer].attention;
   const { queryHeadCount, kvHeadCount, headSize } = headShape;
   const { position, ids: { length: rowCount } } = slice;
-  const queryBytes = rowCount * queryHeadCount * headSize * WORD_SIZE_BYTES;
-  const queries = await readBuffer(gpu, runner.graph.sliceQueries, { sizeBytes: queryBytes });
+  const channelCount = latent === null ? headSize : 2 * headSize;
+  const queryBytes = rowCount * queryHeadCount * channelCount * WORD_SIZE_BYTES;
+  const read = await readBuffer(gpu, runner.graph.sliceQueries, { sizeBytes: queryBytes });
+  const queries = firstChannels(new Float32Array(read), { channelCount, count: headSize });
   const { cache } = runner;
   const { tileWords } = cache.shape.stores[cache.storeOf(layer)];
   const sizeBytes = tileWords * WORD_SIZE_BYTES;
@@ -208,8 +210,17 @@ async function readSample(
   return {
     position,
     rowCount,
-    queries: new Float32Array(queries),
+    queries,
     keys: rows(KEY),
     values: rows(VALUE),
   };
+}
+
+/** Of each head's channels the first: of a latent's those that meet what is kept as its key. */
+function firstChannels(
+  heads: Float32Array,
+  { channelCount, count }: { channelCount: number; count: number },
+): Float32Array {
+  if (channelCount === count) return heads;
+  return heads.filter((_, i) => i % channelCount < count);
 }

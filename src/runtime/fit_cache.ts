@@ -9,7 +9,7 @@ import { EngineError } from "../core/errors.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { cacheBufferBytes } from "../kvcache/kv_cache.ts";
-import { partialsSizeBytesMax } from "../model/attention_splits.ts";
+import { attentionShapes, partialsSizeBytesMax } from "../model/attention_splits.ts";
 import { type CachePlan, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 
@@ -86,7 +86,7 @@ export function workBytes(
 ): number[] {
   const decodeRowCount = cacheShape.slotCount + draftRowCount;
   const logitBytes = (decodeRowCount + SLICE_TOKEN_COUNT) * shape.vocabSize * WORD_SIZE_BYTES;
-  const shapes = plan.layers.map(({ attention }) => attention.headShape);
+  const { shapes } = attentionShapes(plan);
   const partials = [SLICE_TOKEN_COUNT, decodeRowCount].map((rowCount) =>
     partialsSizeBytesMax(gpu.facts, { shapes, cacheShape, rowCount })
   );

@@ -22,6 +22,7 @@ import type { SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import { ForwardGraph, type LogprobReport, type SliceOptions } from "../model/forward_graph.ts";
 import type { SamplingExtras } from "../model/sampler.ts";
 import type { DecodeRow, StepPlan, StepResult } from "../scheduler/step_plan.ts";
+import { checkLatents } from "./latent_limits.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { SUBMIT_MS_MAX, SubmitBudget } from "./submit_budget.ts";
 
@@ -127,6 +128,10 @@ export class StepRunner {
   ): Promise<StepRunner> {
     const { gpu, plan, weights } = model;
     const { cacheShape, codec, saveWordCountMax = 0, draftRowCount = 0 } = options;
+    checkLatents(plan, {
+      keep: options.observedContextLength !== undefined,
+      read: (options.read ?? null) !== null,
+    });
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, codec });
     const { observedContextLength: contextLength } = options;

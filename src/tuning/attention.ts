@@ -74,6 +74,8 @@ export function attentionContests(
   const ofLanes = (key: string, variants: readonly LanesVariant[]) =>
     contest(key, variants, undefined);
   const shape = widest(shapes);
+  // Rows that attend to latents run none of these kernels but the merge.
+  if (shape.hasLatents) return { contests: [], destroy: () => {} };
   return {
     contests: [
       contest(splitsKey(shape), SPLIT_VARIANTS, shape),

@@ -56,13 +56,8 @@ export function productWeights({ file, plan, weights }: TunedModel): ProductWeig
 }
 
 function layerSources({ attention, feedForward }: LayerPlan, weights: LayerWeights): Source[] {
-  const order = headRowOrder(attention.rope, attention.headShape.headSize);
-  const heads = plain(weights.heads, attention.heads[0]);
   const sources = [
-    {
-      ...heads,
-      rowOf: (row: number) => ({ ...heads.rowOf(row), output: order?.(row) ?? row }),
-    },
+    ...attentionSources(attention, weights),
     plain(weights.attentionOutput, attention.output),
   ];
   if (weights.gated === null) return sources;
@@ -77,6 +72,28 @@ function layerSources({ attention, feedForward }: LayerPlan, weights: LayerWeigh
     sources.push(plain(gateUp.gate, gate), plain(gateUp.up, up));
   }
   return [...sources, plain(down, feedForward.down)];
+}
+
+/** What queries, keys and values, or latents, are made by; not the products of single heads. */
+function attentionSources(
+  { rope, headShape, heads: [queries], latent }: LayerPlan["attention"],
+  weights: LayerWeights,
+): Source[] {
+  const order = headRowOrder(rope, headShape.headSize);
+  if (weights.heads !== null) {
+    const heads = plain(weights.heads, queries);
+    const rowOf = (row: number) => ({ ...heads.rowOf(row), output: order?.(row) ?? row });
+    return [{ ...heads, rowOf }];
+  }
+  if (latent === null || weights.latent === null) return [];
+  const { queryDown, down, contentQueries, turnedQueries } = weights.latent;
+  const sources = [
+    plain(contentQueries, latent.contentQueries[0]),
+    plain(turnedQueries, latent.turnedQueries[0]),
+  ];
+  if (queryDown !== null) sources.push(plain(queryDown, latent.queryDown!.matrix));
+  if (down !== null) sources.push(plain(down, latent.down!.matrix));
+  return sources;
 }
 
 function plain(weights: DeviceWeights, matrix: MatrixPlan): Source {

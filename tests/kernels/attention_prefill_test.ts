@@ -1,7 +1,7 @@
 import { readEntry, readRow, rowWords } from "../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { rawTileWords } from "../../src/codec/record.ts";
-import { sealedSplitCount } from "../../src/kernels/text/attention.ts";
+import { querySize, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionPrefillReference } from "../../src/reference/attention_prefill.ts";
 import { type CaseShape, caseShape, makeAttentionCase, rowOf } from "../support/attention_case.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
@@ -44,6 +44,18 @@ const CASES = [
     end: 323,
     why: "heads of 512",
   },
+  {
+    heads: { kvHeadCount: 1, groupSize: 5, headSize: 64, hasLatents: true },
+    rowCount: 3,
+    end: 323,
+    why: "latents of two halves of 64",
+  },
+  {
+    heads: { kvHeadCount: 1, groupSize: 20, headSize: 288, hasLatents: true },
+    rowCount: 2,
+    end: 260,
+    why: "latents of 576, as DeepSeek's, and more heads than single rows take",
+  },
 ];
 
 /** A slice that ends at token `end` of slot 1, with the tiles that a source holds. */
@@ -55,7 +67,7 @@ function makeSlice(shape: CaseShape, options: { rowCount: number; end: number })
     const position = end - rowCount + row;
     return rowOf({ slot: 1, position, blockCount }, attention.blockCountMax);
   }));
-  const q = seededNormals(rowCount * shape.queryHeadCount * shape.headSize, 9);
+  const q = seededNormals(rowCount * shape.queryHeadCount * querySize(shape), 9);
   return { attention, blockCount, rows, q };
 }
 

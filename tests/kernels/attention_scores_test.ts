@@ -102,7 +102,7 @@ async function runSlices(
       rows: gpu.createBufferWith("rows", rowsFrom(first, end)),
       partials,
     };
-    const sliceInfo = gpu.createBufferWith("slice", Uint32Array.of(rowCount));
+    const sliceInfo = gpu.createBufferWith("slice", Uint32Array.of(rowCount, 0));
     for (const source of ["arena", "window"] as const) {
       const tiles = gpu.createBufferWith("tiles", attention[source]);
       const directory = source === "arena"

@@ -23,6 +23,9 @@ const CASES: (ExpertRouteOptions & { rowCount: number; ties?: boolean; why: stri
   { expertCount: 3, usedCount: 1, rowCount: 70, why: "more rows than threads, one expert each" },
   { expertCount: 16, usedCount: 4, rowCount: 9, shareScale: 2.5, why: "scaled shares" },
   { expertCount: 16, usedCount: 4, rowCount: 9, ties: true, why: "equal scores" },
+  { expertCount: 16, usedCount: 4, rowCount: 9, shares: "softmax of all", why: "shares of all" },
+  { expertCount: 16, usedCount: 4, rowCount: 9, shares: "sigmoid", why: "logistic functions" },
+  { expertCount: 16, usedCount: 4, rowCount: 9, shares: "sigmoid by sum", why: "the same, by sum" },
 ];
 
 for (const { rowCount, ties = false, why, ...options } of CASES) {

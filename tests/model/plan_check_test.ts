@@ -49,6 +49,7 @@ const EXPERTS: ExpertPlan = {
   router: { tensor: "router", rowStart: 0, rowCount: 8 },
   routerBias: null,
   biases: null,
+  shares: "softmax of used",
   shareScale: 1,
 };
 
@@ -86,6 +87,27 @@ for (const [changes, says] of FEED_FORWARD) {
     assertRefused({ ...plan, layers: [first, changed] }, says);
   });
 }
+
+Deno.test("checkPlan() refuses latents in some layers only, and one that no layer makes", () =>
+  withTinyModel({ architecture: "clla", layerCount: 4 }, async (path) => {
+    const latents = readModelPlan(await readGguf(path));
+    const layers = [...latents.layers];
+    const changed = (layer: number, changes: Partial<AttentionPlan>) => ({
+      ...latents,
+      layers: layers.with(layer, {
+        ...layers[layer],
+        attention: { ...layers[layer].attention, ...changes },
+      }),
+    });
+    assertRefused(changed(2, { latent: null }), "keeps latents in some layers only");
+    assertRefused(changed(1, { keyValueLayer: 1 }), "layer 1 makes no latent");
+    assertRefused(changed(2, { keyValueLayer: 0 }), "layer 0, and makes its own");
+    const { latent } = layers[3].attention;
+    assertRefused(
+      changed(3, { latent: { ...latent!, rank: 32 } }),
+      "has latents of different sizes",
+    );
+  }));
 
 Deno.test("checkPlan() refuses windows in every layer", () => {
   const layers = plan.layers.map((layer) => {

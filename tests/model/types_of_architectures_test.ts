@@ -12,12 +12,22 @@ import { uploadWeights } from "../../src/model/weights.ts";
 import { testGpu } from "../support/gpu.ts";
 import { sharedFile } from "../support/shared.ts";
 import { withTinyModel } from "../support/tiny_engine.ts";
+import { TINY_DEEPSEEK2 } from "../support/tiny_deepseek2.ts";
 import { TINY_GEMMA4 } from "../support/tiny_gemma4.ts";
+import { LATENT_ARCHITECTURES } from "../support/tiny_model.ts";
 
 const TYPES = Object.keys(TENSOR_TYPES) as TensorType[];
 
 /** Rows of 256 columns, so that each type holds them. */
 const SIZES = { width: 256, feedForwardWidth: 256, queryHeadCount: 4, headSize: 64 };
+
+/** Sizes of latents: every matrix has rows of 256 columns. */
+const latentSizes = (architecture: string) => ({
+  [`${architecture}.attention.q_lora_rank`]: 256,
+  [`${architecture}.attention.kv_lora_rank`]: 256,
+  [`${architecture}.attention.key_length_mla`]: 256 + 64,
+  [`${architecture}.attention.value_length_mla`]: 64,
+});
 
 /** Layers with so many matrices that each type comes at least once. */
 const LAYER_COUNTS: Record<string, number> = { phi3: 4, gemma4: 4 };
@@ -25,7 +35,10 @@ const LAYER_COUNTS: Record<string, number> = { phi3: 4, gemma4: 4 };
 for (const architecture of Object.keys(ARCHITECTURES)) {
   Deno.test(`${architecture} takes every tensor type in the bytes of the file`, () => {
     const layerCount = LAYER_COUNTS[architecture] ?? 3;
-    const model = { ...SIZES, architecture, layerCount, tiedOutput: false, typesInTurn: TYPES };
+    const ofLatents = { sizesMetadata: latentSizes(architecture) };
+    const sizes = LATENT_ARCHITECTURES.includes(architecture) ? ofLatents : {};
+    const common = { ...SIZES, architecture, layerCount, tiedOutput: false };
+    const model = { ...common, ...sizes, typesInTurn: TYPES };
     return withTinyModel(model, async (path) => {
       const file = await readGguf(path);
       const matrices = [...file.tensors.values()].filter(({ shape }) => shape.length > 1);
@@ -43,6 +56,7 @@ for (const architecture of Object.keys(ARCHITECTURES)) {
 async function goldenTypes(archsPath: string): Promise<Map<string, Set<string>>> {
   const types = new Map(Object.keys(ARCHITECTURES).map((each) => [each, new Set<string>()]));
   types.get("gemma4")!.add(TINY_GEMMA4.type ?? "F32");
+  types.get("deepseek2")!.add(TINY_DEEPSEEK2.type ?? "F32");
   // Gemma 3 270M, tests/engine/golden_gemma_test.ts.
   for (const type of ["Q4_K", "Q5_0", "Q6_K", "Q8_0"]) types.get("gemma3")!.add(type);
   const goldens: { file: string }[] = JSON.parse(await Deno.readTextFile(archsPath));

@@ -37,6 +37,7 @@ export interface CaseShape {
   blocksPerSplit: number;
   splitCountMax: number;
   softCap?: number | null;
+  hasLatents?: boolean;
 }
 
 /** How sealed blocks are stored in a case. */
@@ -65,14 +66,14 @@ export interface AttentionCase {
 
 /** A case's heads, splits for up to `blockCountMax` blocks included. */
 export function caseShape(
-  heads: { kvHeadCount: number; groupSize: number; headSize: number },
+  heads: { kvHeadCount: number; groupSize: number; headSize: number; hasLatents?: boolean },
   splits: { blocksPerSplit: number; blockCountMax: number },
 ): CaseShape {
-  const { kvHeadCount, groupSize, headSize } = heads;
+  const { groupSize, ...ofHeads } = heads;
   const { blocksPerSplit, blockCountMax } = splits;
   const splitCountMax = Math.ceil(blockCountMax / blocksPerSplit) + WINDOW_TILE_COUNT;
-  const queryHeadCount = kvHeadCount * groupSize;
-  return { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax };
+  const queryHeadCount = heads.kvHeadCount * groupSize;
+  return { ...ofHeads, queryHeadCount, blocksPerSplit, splitCountMax };
 }
 
 /**

@@ -102,7 +102,7 @@ export async function runPrefill(
   const bound = kernel.bind({
     q: gpu.createBufferWith("q", qOfEngine),
     rows: gpu.createBufferWith("rows", rowsOfEngine),
-    slice: gpu.createBufferWith("slice", Uint32Array.of(rowCount)),
+    slice: gpu.createBufferWith("slice", Uint32Array.of(rowCount, 0)),
     tiles: gpu.createBufferWith("tiles", tiles),
     ...(directory ? { directory: gpu.createBufferWith("directory", directory) } : {}),
     ...(segment ? { segment: segments[1] } : {}),

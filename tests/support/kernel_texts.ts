@@ -25,6 +25,7 @@ import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
 import { ExpertSumKernel } from "../../src/kernels/expert_sum/row.ts";
+import { FinishLatentKernel } from "../../src/kernels/finish_latent/row.ts";
 import { FinishHeadsKernel } from "../../src/kernels/finish_heads/head.ts";
 import { KvGatherBandedKernel } from "../../src/kernels/kv_gather/banded.ts";
 import { KvGatherRawKernel } from "../../src/kernels/kv_gather/raw.ts";
@@ -152,6 +153,13 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   await AttentionDecodeRawKernel.create(gpu, { ...capped, source: "window" });
   await AttentionMergeKernel.create(gpu, common);
   await AttentionMergeKernel.create(gpu, { ...common, hasSinks: true });
+  const { queryHeadCount } = shape;
+  const latents = { queryHeadCount, kvHeadCount: 1, headSize: 288, hasLatents: true };
+  for (const source of ["window", "arena", "scratch"] as const) {
+    await AttentionPrefillKernel.create(gpu, { splits, shape: latents, source });
+  }
+  const wanted = { first: 64, count: 512 };
+  await AttentionMergeKernel.create(gpu, { splits, shape: latents, wanted });
   return texts;
 }
 
@@ -186,6 +194,8 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
   for (const norm of [null, { over: "head", epsilon: 1e-6 }] as const) {
     await FinishHeadsKernel.create(gpu, { queryHeadCount, kvHeadCount, headSize, norm });
   }
+  const latent = { queryHeadCount, headSize: 288, rank: 512, turnedSize: 64, makesLatent: true };
+  await FinishLatentKernel.create(gpu, { ...latent, scale: 1, epsilon: 1e-6 });
   await NormAddKernel.create(gpu, { width, epsilon: 1e-6 });
   for (const format of FORMATS) await expertTexts(gpu, format, { width, feedForwardWidth });
   const routed = { expertCount: 128, usedCount: 8 };

@@ -10,12 +10,12 @@ import type {
   ExpertPlan,
   FeedForwardPlan,
   HeadNormPlan,
+  LatentPlan,
   LayerInputPlan,
   MatrixPlan,
   ModelPlan,
-  RopePlan,
-  TemperaturePlan,
 } from "../../src/model/plan.ts";
+import { add, capped, gatedBy, gelu, temperatureAt, turnedHeads } from "./reference_math.ts";
 
 /** What a reference is asked for beside all logits of an exact cache that is read whole. */
 export interface ReferenceOptions {
@@ -84,6 +84,8 @@ class ReferenceModel {
   /** Keys and values `[layer][position]`, all KV heads in a row. */
   #keys: Float64Array[][];
   #values: Float64Array[][];
+  /** Latents `[layer][position]`: turned key, then what keys and values are made of. */
+  #latents: Float64Array[][];
 
   constructor(
     file: GgufFile,
@@ -104,6 +106,7 @@ class ReferenceModel {
     }
     this.#keys = plan.layers.map(() => []);
     this.#values = plan.layers.map(() => []);
+    this.#latents = plan.layers.map(() => []);
   }
 
   logits(ids: readonly number[], first: number): Float64Array[] {
@@ -168,6 +171,7 @@ class ReferenceModel {
     at: { index: number; position: number; endsAtValues: boolean },
   ): void {
     const { index, position } = at;
+    if (plan.latent !== null) return this.#runLatentAttention(x, plan, { ...at, ...plan.latent });
     const { queryHeadCount, kvHeadCount, headSize } = plan.headShape;
     const queryWidth = queryHeadCount * headSize;
     const kvWidth = kvHeadCount * headSize;
@@ -190,24 +194,100 @@ class ReferenceModel {
     this.#addGiven(x, given, plan);
   }
 
+  /** Keys and values of all heads are made of latents, not in absorbed form. */
+  #runLatentAttention(
+    x: Float64Array,
+    plan: AttentionPlan,
+    at: LatentPlan & { index: number; position: number; endsAtValues: boolean },
+  ): void {
+    const { index, position, rank, turnedSize, contentSize, valueSize, queryDown, down } = at;
+    const { queryHeadCount } = plan.headShape;
+    const turn = (part: Float64Array) =>
+      this.#turn(
+        part,
+        { ...plan, headShape: { ...plan.headShape, headSize: turnedSize } },
+        position,
+      );
+    const hidden = this.#norm(x, plan.normBefore);
+    if (down !== null) {
+      const made = this.#product([down.matrix], hidden);
+      const turned = turn(made.slice(rank));
+      const latent = [...turned, ...this.#norm(made.slice(0, rank), down.norm)];
+      this.#latents[index].push(Float64Array.from(latent, this.#kept));
+    }
+    const latent = this.#latents[plan.keyValueLayer][position];
+    const content = latent.slice(turnedSize);
+    const keyUp = this.#tensor(at.keyUp.tensor);
+    const key = new Float64Array(queryHeadCount * contentSize);
+    for (let row = 0; row < queryHeadCount * rank; row++) {
+      const head = Math.floor(row / rank);
+      for (let i = 0; i < contentSize; i++) {
+        key[head * contentSize + i] += content[row % rank] * keyUp[row * contentSize + i];
+      }
+    }
+    this.#keys[index].push(key);
+    const valueRows = { ...at.valueUp, rowCount: queryHeadCount * valueSize };
+    this.#values[index].push(this.#product([valueRows], content));
+    if (at.endsAtValues) return;
+    const from = queryDown === null
+      ? hidden
+      : this.#norm(this.#product([queryDown.matrix], hidden), queryDown.norm);
+    const contents = this.#product(at.contentQueries, from);
+    const turned = turn(this.#product(at.turnedQueries, from));
+    const attended = new Float64Array(queryHeadCount * valueSize);
+    for (let head = 0; head < queryHeadCount; head++) {
+      const scores = this.#keys[index].map((key, other) => {
+        if (!this.#isRead(position, other)) return -Infinity;
+        let sum = 0;
+        for (let i = 0; i < contentSize; i++) {
+          sum += contents[head * contentSize + i] * key[head * contentSize + i];
+        }
+        const shared = this.#latents[plan.keyValueLayer][other];
+        for (let i = 0; i < turnedSize; i++) sum += turned[head * turnedSize + i] * shared[i];
+        return sum * plan.scale;
+      });
+      const peak = scores.reduce((a, b) => Math.max(a, b));
+      const weights = scores.map((score) => Math.exp(score - peak));
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      this.#values[index].forEach((value, other) => {
+        for (let i = head * valueSize; i < (head + 1) * valueSize; i++) {
+          attended[i] += weights[other] / total * value[i];
+        }
+      });
+    }
+    this.#addGiven(x, this.#product([plan.output], attended), plan);
+  }
+
   #runFeedForward(x: Float64Array, plan: FeedForwardPlan): void {
     const hidden = this.#norm(x, plan.normBefore);
-    if (plan.experts !== null) {
-      this.#addGiven(x, this.#runExperts(hidden, plan, plan.experts), plan);
-      return;
-    }
-    const [gate, up] = plan.gateUp.map((matrix) => this.#product([matrix], hidden));
-    this.#addGiven(x, this.#product([plan.down], this.#gated(gate, up, plan)), plan);
+    const gated = ({ gateUp, down }: Pick<FeedForwardPlan, "gateUp" | "down">) => {
+      const [gate, up] = gateUp.map((matrix) => this.#product([matrix], hidden));
+      return this.#product([down], gatedBy(gate, up, plan));
+    };
+    const given = plan.experts === null
+      ? gated(plan)
+      : this.#runExperts(hidden, plan, plan.experts);
+    if (plan.shared !== null) add(given, gated(plan.shared));
+    this.#addGiven(x, given, plan);
   }
 
   #runExperts(hidden: Float64Array, plan: FeedForwardPlan, experts: ExpertPlan): Float64Array {
-    const { count, usedCount, router, routerBias, biases, shareScale } = experts;
-    const scores = this.#product([router], hidden);
+    const { count, usedCount, router, routerBias, biases, shareScale, shares } = experts;
+    const isSigmoid = shares.startsWith("sigmoid");
+    const logits = this.#product([router], hidden);
+    const own = isSigmoid ? logits.map((logit) => 1 / (1 + Math.exp(-logit))) : logits;
+    const scores = own.slice();
     if (routerBias !== null) add(scores, this.#tensor(routerBias));
-    const best = Array.from({ length: count }, (_, expert) => expert)
-      .sort((a, b) => scores[b] - scores[a] || a - b).slice(0, usedCount);
-    const parts = best.map((expert) => Math.exp(scores[expert] - scores[best[0]]));
-    const total = parts.reduce((sum, part) => sum + part, 0);
+    const order = Array.from({ length: count }, (_, expert) => expert)
+      .sort((a, b) => scores[b] - scores[a] || a - b);
+    const best = order.slice(0, usedCount);
+    const partOf = (expert: number) =>
+      isSigmoid ? own[expert] : Math.exp(scores[expert] - scores[best[0]]);
+    const parts = best.map(partOf);
+    const summed = shares === "softmax of all" ? order : best;
+    const total = shares === "sigmoid"
+      ? 1
+      : summed.reduce((sum, expert) => sum + partOf(expert), 0);
     const sum = new Float64Array(plan.down.rowCount);
     for (const [rank, expert] of best.entries()) {
       const product = (matrix: MatrixPlan, x: Float64Array, bias: string | null) => {
@@ -219,21 +299,10 @@ class ReferenceModel {
       };
       const gate = product(plan.gateUp[0], hidden, biases?.gate ?? null);
       const up = product(plan.gateUp[1], hidden, biases?.up ?? null);
-      const given = product(plan.down, this.#gated(gate, up, plan), biases?.down ?? null);
+      const given = product(plan.down, gatedBy(gate, up, plan), biases?.down ?? null);
       add(sum, given.map((value) => shareScale * parts[rank] / total * value));
     }
     return sum;
-  }
-
-  #gated(gate: Float64Array, up: Float64Array, { activation }: FeedForwardPlan): Float64Array {
-    if (activation === "clamped") {
-      return gate.map((value, i) => {
-        const kept = Math.min(value, 7);
-        return kept / (1 + Math.exp(-1.702 * kept)) * (Math.min(Math.max(up[i], -7), 7) + 1);
-      });
-    }
-    const activate = activation === "silu" ? silu : gelu;
-    return gate.map((value, i) => activate(value) * up[i]);
   }
 
   #addGiven(
@@ -275,28 +344,11 @@ class ReferenceModel {
     return out;
   }
 
-  #turn(
-    heads: Float64Array,
-    { rope, headShape: { headSize } }: AttentionPlan,
-    position: number,
-  ): Float64Array {
-    const turned = heads.slice();
-    if (rope === null) return turned;
+  #turn(heads: Float64Array, plan: AttentionPlan, position: number): Float64Array {
+    const { rope, headShape: { headSize } } = plan;
+    if (rope === null) return heads.slice();
     const factors = rope.factors === null ? null : this.#tensor(rope.factors);
-    for (let start = 0; start < heads.length; start += headSize) {
-      for (let pair = 0; 2 * pair < rope.dimension; pair++) {
-        const angle = position * frequencyOf(rope, pair) / (factors?.[pair] ?? 1);
-        const cos = rope.magnitude * Math.cos(angle);
-        const sin = rope.magnitude * Math.sin(angle);
-        const areNeighbours = rope.pairing === "neighbours";
-        const first = start + (areNeighbours ? 2 * pair : pair);
-        const second = first + (areNeighbours ? 1 : rope.dimension / 2);
-        const [a, b] = [heads[first], heads[second]];
-        turned[first] = a * cos - b * sin;
-        turned[second] = a * sin + b * cos;
-      }
-    }
-    return turned;
+    return turnedHeads(heads, { rope, headSize, factors, position });
   }
 
   #headNorm(
@@ -344,39 +396,4 @@ class ReferenceModel {
     if (tensor === undefined) throw new Error(`Cannot run the reference: no tensor ${name}`);
     return tensor;
   }
-}
-
-/** Radians per position of a pair. YaRN is arXiv:2309.00071, section 3.2. */
-function frequencyOf({ base, dimension, positionScale, yarn }: RopePlan, pair: number): number {
-  const own = base ** (-2 * pair / dimension);
-  if (yarn === null) return own / positionScale;
-  /** The pair that turns `count` times in the original context. */
-  const pairOf = (count: number) =>
-    Math.log(yarn.originalContextLength / (2 * Math.PI * count)) / Math.log(base) * dimension / 2;
-  const first = Math.max(Math.floor(pairOf(yarn.betaFast)), 0);
-  const last = Math.min(Math.ceil(pairOf(yarn.betaSlow)), dimension - 1);
-  const scaled = Math.min(Math.max((pair - first) / Math.max(last - first, 0.001), 0), 1);
-  return own * (1 - scaled) + own / positionScale * scaled;
-}
-
-function temperatureAt(plan: TemperaturePlan | null, position: number): number {
-  return plan === null ? 1 : 1 + plan.factor * Math.log(1 + Math.floor(position / plan.length));
-}
-
-function add(x: Float64Array, y: ArrayLike<number>): void {
-  for (let i = 0; i < x.length; i++) x[i] += y[i];
-}
-
-function capped(value: number, cap: number | null): number {
-  return cap === null ? value : cap * Math.tanh(value / cap);
-}
-
-function silu(value: number): number {
-  return value / (1 + Math.exp(-value));
-}
-
-/** The approximation by tanh, as models use it. Hendrycks & Gimpel 2016, arXiv:1606.08415. */
-function gelu(value: number): number {
-  const inner = Math.sqrt(2 / Math.PI) * (value + 0.044715 * value ** 3);
-  return value / 2 * (1 + Math.tanh(inner));
 }

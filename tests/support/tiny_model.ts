@@ -66,7 +66,10 @@ const OUTLIER_CHANNEL_COUNT = 4;
 const OUTLIER_MEAN = 2;
 
 /** Architectures without a gated product of their own. */
-const EXPERT_ARCHITECTURES = ["qwen3moe", "gpt-oss"];
+const EXPERT_ARCHITECTURES = ["qwen3moe", "gpt-oss", "deepseek2"];
+
+/** Architectures that keep latents in the place of keys and values. */
+export const LATENT_ARCHITECTURES = ["deepseek2", "clla"];
 
 const DEFAULTS: TinyModelOptions = {
   architecture: "llama",
@@ -135,6 +138,8 @@ function modelMetadata(model: TinyModelOptions): Record<string, GgufValue> {
     [`${architecture}.rope.freq_base`]: { f32: model.ropeBase },
     [`${architecture}.vocab_size`]: model.vocabSize,
     ...tinyVocabularyMetadata(model.vocabSize),
+    ...architecture === "deepseek2" ? deepseek2Metadata() : {},
+    ...LATENT_ARCHITECTURES.includes(architecture) ? latentMetadata(model) : {},
     ...model.sizesMetadata,
   };
 }
@@ -151,6 +156,30 @@ function gemma4Metadata({ layerCount, headSize }: TinyModelOptions): Record<stri
     "gemma4.attention.value_length_swa": 2 * headSize,
     "gemma4.rope.dimension_count_swa": 2 * headSize,
     "gemma4.rope.freq_base_swa": { f32: 1000 },
+  };
+}
+
+/** A dense layer, then experts, of which one is for all tokens. */
+function deepseek2Metadata(): Record<string, GgufValue> {
+  return {
+    "deepseek2.leading_dense_block_count": 1,
+    "deepseek2.expert_shared_count": 1,
+    "deepseek2.expert_weights_scale": { f32: 1 },
+  };
+}
+
+/** Latents of the channels of three heads, with a turned key of one; queries of a latent too. */
+function latentMetadata(
+  { architecture, headSize }: TinyModelOptions,
+): Record<string, GgufValue> {
+  return {
+    [`${architecture}.attention.q_lora_rank`]: 2 * headSize,
+    [`${architecture}.attention.kv_lora_rank`]: 3 * headSize,
+    [`${architecture}.attention.key_length_mla`]: 2 * headSize,
+    [`${architecture}.attention.value_length_mla`]: headSize,
+    [`${architecture}.attention.head_count_kv`]: 1,
+    [`${architecture}.attention.key_length`]: 4 * headSize,
+    [`${architecture}.attention.value_length`]: 3 * headSize,
   };
 }
 

@@ -59,7 +59,7 @@ function measuredLayers({ plan, shape }: LoadedModel, denseLayerCount: number): 
 }
 
 /** Parts of a layer's attention without which its scores are products of query and key. */
-const ODD_SCORES = ["softCap", "sinks", "temperature"] as const;
+const ODD_SCORES = ["softCap", "sinks", "temperature", "latent"] as const;
 
 /**
  * Runs the text and measures every choice.

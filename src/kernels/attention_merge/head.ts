@@ -4,7 +4,12 @@ import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { divCeil } from "../../core/shapes.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
-import { attentionConstants, type AttentionShape, type SplitShape } from "../text/attention.ts";
+import {
+  attentionConstants,
+  type AttentionShape,
+  querySize,
+  type SplitShape,
+} from "../text/attention.ts";
 import { chooseLanes } from "../text/lanes.ts";
 import { ATTENTION_MERGE_VARIANTS } from "./variants.ts";
 
@@ -12,9 +17,9 @@ import { ATTENTION_MERGE_VARIANTS } from "./variants.ts";
 export interface AttentionMergeBuffers {
   /** u32 `[rows][ROW_WORDS]`. */
   rows: GPUBuffer | BufferSlice;
-  /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
+  /** f32 `[row][query head][splitCountMax][channels + 2]`: m, l, o. */
   partials: GPUBuffer | BufferSlice;
-  /** f32 `[rows, queryHeadCount * headSize]`. */
+  /** f32 `[rows, queryHeadCount, channels that are wanted]`. */
   out: GPUBuffer | BufferSlice;
   /** f32 `[queryHeadCount]`: scores that take weight but have no value; with sinks. */
   sinks?: GPUBuffer | BufferSlice;
@@ -39,12 +44,19 @@ export class AttentionMergeKernel {
   /** Compiles for the shape and splits of the kernels that write the partials. */
   static async create(
     gpu: Gpu,
-    options: { shape: AttentionShape; splits: SplitShape; hasSinks?: boolean },
+    options: {
+      shape: AttentionShape;
+      splits: SplitShape;
+      hasSinks?: boolean;
+      /** Channels that are wanted of what a query gets, both even; all if left out. */
+      wanted?: { first: number; count: number };
+    },
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionMergeKernel> {
     const { shape, splits, hasSinks = false } = options;
+    const { wanted = { first: 0, count: querySize(shape) } } = options;
     const lanes = chooseLanes("attention_merge", ATTENTION_MERGE_VARIANTS, facts);
-    const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(shape.headSize / 2, lanes.count));
+    const pairsAtATime = Math.min(PAIRS_AT_A_TIME_MAX, divCeil(wanted.count / 2, lanes.count));
     const splitsAtATime = SPLITS_AT_A_TIME[facts.isFallback ? "cpu" : "gpu"];
     const code = [
       expandTemplate(source, {
@@ -55,6 +67,8 @@ export class AttentionMergeKernel {
       constantLines({
         ...attentionConstants(shape, splits),
         LANE_COUNT: lanes.count,
+        OUT_FIRST: wanted.first,
+        OUT_SIZE: wanted.count,
         PAIRS_AT_A_TIME: pairsAtATime,
         SPLITS_AT_A_TIME: splitsAtATime,
       }),

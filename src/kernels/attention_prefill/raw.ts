@@ -1,11 +1,16 @@
 import source from "../../../shaders/attention_prefill/raw.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
-import { divCeil } from "../../core/shapes.ts";
+import { divCeil, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
-import { type AttentionShape, headGroup, type SplitShape } from "../text/attention.ts";
+import {
+  type AttentionShape,
+  checkHeadSize,
+  querySize,
+  type SplitShape,
+} from "../text/attention.ts";
 import { chooseLanes } from "../text/lanes.ts";
 import { rawTilesText, type RingShape, type TileSource } from "../text/raw_tiles.ts";
 import { ATTENTION_PREFILL_VARIANTS } from "./variants.ts";
@@ -22,11 +27,14 @@ export interface AttentionPrefillOptions {
 
 /** Buffers of one use of {@link AttentionPrefillKernel}. */
 export interface AttentionPrefillBuffers {
-  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. Room for 64 rows. */
+  /**
+   * f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled; of latents twice as many
+   * channels, as of partial results. Room for 64 rows.
+   */
   q: GPUBuffer | BufferSlice;
-  /** u32 `[rows][ROW_WORDS]`: of one sequence, between two multiples of 64. */
+  /** u32 `[rows][ROW_WORDS]`: those of the slice of one sequence, between two multiples of 64. */
   rows: GPUBuffer | BufferSlice;
-  /** u32 `[1]`: rows of the slice; the others are not looked at. */
+  /** u32 `[2]`: row behind the last of the slice, and its first; others are not looked at. */
   slice: GPUBuffer | BufferSlice;
   /** The layer's window, the arena of its group, or the scratch of `BlockUnpackPaperKernel`. */
   tiles: GPUBuffer | BufferSlice;
@@ -34,18 +42,24 @@ export interface AttentionPrefillBuffers {
   directory?: GPUBuffer | BufferSlice;
   /** u32 `[1]`: first block in the scratch, a multiple of `blocksPerSplit`; of `scratch` only. */
   segment?: GPUBuffer | BufferSlice;
-  /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. Room for 64 rows. */
+  /**
+   * f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. Room for 64 rows, or for
+   * {@link QUERY_COUNT_MAX} queries behind the last row.
+   */
   partials: GPUBuffer | BufferSlice;
 }
 
 const QUERY_VECTOR_SIZE = 4;
 
+/** Most queries of a workgroup. */
+export const QUERY_COUNT_MAX = 2 * QUERY_VECTOR_SIZE;
+
 /**
  * Queries of a workgroup: each value that it loads serves so many (row, query head) pairs. Of large
  * heads fewer, so that they fit workgroup memory of 16 KiB.
  */
-function queryCountOf({ headSize }: AttentionShape): number {
-  return headSize > 256 ? QUERY_VECTOR_SIZE : 2 * QUERY_VECTOR_SIZE;
+function queryCountOf(shape: AttentionShape): number {
+  return querySize(shape) > 256 ? QUERY_VECTOR_SIZE : QUERY_COUNT_MAX;
 }
 
 /** Attention of the rows of a slice over raw tiles, as partial results per split. */
@@ -64,7 +78,7 @@ export class AttentionPrefillKernel {
     options: AttentionPrefillOptions,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionPrefillKernel> {
-    headGroup(options.shape);
+    checkHeadSize(options.shape);
     const queryCount = queryCountOf(options.shape);
     const queries = {
       groupSize: queryCount,
@@ -110,7 +124,7 @@ export class AttentionPrefillKernel {
     const { shape } = this.#options;
     const { kvHeadCount, queryHeadCount } = shape;
     const queryCount = queryCountOf(shape);
-    const tileCount = divCeil(grid.rowCount * (queryHeadCount / kvHeadCount), queryCount);
+    const tileCount = divCeil(grid.rowCount * divExact(queryHeadCount, kvHeadCount), queryCount);
     this.#kernel.dispatch(pass, bound, kvHeadCount, grid.splitCount, tileCount);
   }
 }

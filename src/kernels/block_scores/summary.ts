@@ -59,6 +59,7 @@ export class BlockScoresKernel {
       }),
       constantLines({
         D: headSize,
+        QUERY_SIZE: headSize,
         KV_HEAD_COUNT: kvHeadCount,
         QUERY_HEAD_COUNT: queryHeadCount,
         GROUP_SIZE: divExact(queryHeadCount, kvHeadCount),

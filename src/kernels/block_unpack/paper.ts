@@ -18,13 +18,13 @@ import { BLOCK_UNPACK_VARIANTS } from "./variants.ts";
 
 /** Buffers of one use of {@link BlockUnpackPaperKernel}. */
 export interface BlockUnpackBuffers {
-  /** u32 `[rows][ROW_WORDS]`; only row 0 is looked at. */
+  /** u32 `[rows][ROW_WORDS]`; only that of the segment is looked at. */
   rows: GPUBuffer | BufferSlice;
   /** Arena of the layer's group: records. */
   arena: GPUBuffer | BufferSlice;
   /** u32 `[entries][ENTRY_WORDS]`: read lists of records in the arena. */
   directory: GPUBuffer | BufferSlice;
-  /** u32 `[1]`: first block of the segment; one entry of {@link createSegments}. */
+  /** u32 `[2]`: first block of the segment, and its row; one entry of {@link createSegments}. */
   segment: GPUBuffer | BufferSlice;
   /** Raw tiles `[blocks of the segment][tileWords]`. */
   tiles: GPUBuffer | BufferSlice;
@@ -78,16 +78,23 @@ export class BlockUnpackPaperKernel {
   }
 }
 
-/** First blocks of all segments of a sequence, as bindings of one buffer. */
+/**
+ * First blocks of all segments of the sequences of some rows, and these rows, as bindings of one
+ * buffer: row by row.
+ *
+ * @param options `rowCount`: 1 if left out.
+ */
 export function createSegments(
   gpu: Gpu,
-  options: { segmentCount: number; blocksPerSegment: number },
+  options: { segmentCount: number; blocksPerSegment: number; rowCount?: number },
 ): BufferSlice[] {
-  const { segmentCount, blocksPerSegment } = options;
-  const words = new Uint32Array(segmentCount * BINDING_ALIGNMENT_BYTES / 4);
-  const slices = Array.from({ length: segmentCount }, (_, index) => {
+  const { segmentCount, blocksPerSegment, rowCount = 1 } = options;
+  const count = rowCount * segmentCount;
+  const words = new Uint32Array(count * BINDING_ALIGNMENT_BYTES / 4);
+  const slices = Array.from({ length: count }, (_, index) => {
     const offset = index * BINDING_ALIGNMENT_BYTES;
-    words[offset / 4] = index * blocksPerSegment;
+    words[offset / 4] = (index % segmentCount) * blocksPerSegment;
+    words[offset / 4 + 1] = Math.floor(index / segmentCount);
     return { offset, size: 16 };
   });
   const buffer = gpu.createBufferWith("segments", words);

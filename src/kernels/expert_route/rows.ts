@@ -6,17 +6,29 @@ import { Kernel } from "../../gpu/kernel.ts";
 import type { ExpertCounts } from "../expert_bundles.ts";
 import { rowWorkgroupSize } from "../row_workgroup.ts";
 
+/** How scores become shares: shaders/expert_route/rows.wgsl. */
+export type ShareKind = "softmax of used" | "softmax of all" | "sigmoid" | "sigmoid by sum";
+
+const SHARE_CONSTANTS: Readonly<Record<ShareKind, { IS_SIGMOID: number; DIVIDES_BY: number }>> = {
+  "softmax of used": { IS_SIGMOID: 0, DIVIDES_BY: 1 },
+  "softmax of all": { IS_SIGMOID: 0, DIVIDES_BY: 2 },
+  "sigmoid": { IS_SIGMOID: 1, DIVIDES_BY: 0 },
+  "sigmoid by sum": { IS_SIGMOID: 1, DIVIDES_BY: 1 },
+};
+
 /** What an {@link ExpertRouteKernel} is compiled for. */
 export interface ExpertRouteOptions extends ExpertCounts {
   /** Factor of all shares; 1 if left out. */
   shareScale?: number;
+  /** `softmax of used` if left out. */
+  shares?: ShareKind;
 }
 
 /** Buffers of one use of an {@link ExpertRouteKernel}. */
 export interface ExpertRouteBuffers {
   /** f32 `[rows, expertCount]`. */
   logits: GPUBuffer | BufferSlice;
-  /** f32 `[expertCount]`, added to the logits. */
+  /** f32 `[expertCount]`, added to the logits, or to logistic functions of them to choose by. */
   biases: GPUBuffer | BufferSlice;
   /** u32 `[rows, usedCount]`: the chosen experts, best first. */
   choices: GPUBuffer | BufferSlice;
@@ -36,12 +48,13 @@ export class ExpertRouteKernel {
 
   /** Compiles for a number of experts. */
   static async create(gpu: Gpu, options: ExpertRouteOptions): Promise<ExpertRouteKernel> {
-    const { expertCount, usedCount, shareScale = 1 } = options;
+    const { expertCount, usedCount, shareScale = 1, shares = "softmax of used" } = options;
     invariant(usedCount <= expertCount, "a row goes through different experts");
     const constants = {
       EXPERT_COUNT: expertCount,
       USED_COUNT: usedCount,
       SHARE_SCALE: shareScale,
+      ...SHARE_CONSTANTS[shares],
       WORKGROUP_SIZE: rowWorkgroupSize("expert_route", gpu.facts),
     };
     const code = [source, bundleText].join("\n");

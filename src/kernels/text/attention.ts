@@ -17,8 +17,20 @@ export interface AttentionShape {
   queryHeadCount: number;
   /** Channels per head: a multiple of 32, at most 512. */
   headSize: number;
+  /**
+   * Whether keys and values are the halves of latents, each of which is key and value: queries have
+   * twice the channels, and get as many. Not if left out.
+   */
+  hasLatents?: boolean;
   /** Scores become `softCap * tanh(score / softCap)`; not if null or left out. */
   softCap?: number | null;
+}
+
+/** Channels of a query, and of what it gets. */
+export function querySize(
+  { headSize, hasLatents = false }: Pick<AttentionShape, "headSize" | "hasLatents">,
+): number {
+  return hasLatents ? 2 * headSize : headSize;
 }
 
 /** How a sequence is split, and where the partial results of its splits lie. */
@@ -47,16 +59,12 @@ const VECTOR_SIZE_MAX = 4;
  * @throws {RangeError} if the shape is outside its limits.
  */
 export function headGroup(shape: AttentionShape): HeadGroup {
-  const { kvHeadCount, queryHeadCount, headSize } = shape;
+  const { kvHeadCount, queryHeadCount } = shape;
+  checkHeadSize(shape);
   const groupSize = divExact(queryHeadCount, kvHeadCount);
   if (groupSize < 1 || groupSize > GROUP_SIZE_MAX) {
     throw new RangeError(
       `Cannot attend: ${groupSize} query heads per KV head, must be 1 to ${GROUP_SIZE_MAX}`,
-    );
-  }
-  if (headSize % 32 !== 0 || headSize < 32 || headSize > HEAD_SIZE_MAX) {
-    throw new RangeError(
-      `Cannot attend: head size is ${headSize}, must be a multiple of 32 up to ${HEAD_SIZE_MAX}`,
     );
   }
   const vectorCount = divCeil(groupSize, VECTOR_SIZE_MAX);
@@ -64,16 +72,28 @@ export function headGroup(shape: AttentionShape): HeadGroup {
 }
 
 /**
+ * Checks what lanes share among them.
+ *
+ * @throws {RangeError} if heads have a size that no kernel takes.
+ */
+export function checkHeadSize({ headSize }: Pick<AttentionShape, "headSize">): void {
+  if (headSize % 32 === 0 && headSize >= 32 && headSize <= HEAD_SIZE_MAX) return;
+  throw new RangeError(
+    `Cannot attend: head size is ${headSize}, must be a multiple of 32 up to ${HEAD_SIZE_MAX}`,
+  );
+}
+
+/**
  * Text of the vectors `Heads` and `HeadsCount`, and for each vector `i` of
  * `load_query_<i>(workgroup, channel)`; heads that do not exist load as 0.
- * Needs `q`, `query_place`, `D`.
+ * Needs `q`, `query_place`, `QUERY_SIZE`.
  */
 export function queriesText(group: HeadGroup): string {
   const { groupSize, vectorCount, vectorSize } = group;
   let text = `alias Heads = vec${vectorSize}<f32>;\nalias HeadsCount = vec${vectorSize}<u32>;\n`;
   for (let vector = 0; vector < vectorCount; vector++) {
     const loads = headsOfVector(group, vector).map((head) =>
-      head < groupSize ? `q[query_place(workgroup, ${head}u) * D + channel]` : "0.0"
+      head < groupSize ? `q[query_place(workgroup, ${head}u) * QUERY_SIZE + channel]` : "0.0"
     );
     text += `fn load_query_${vector}(workgroup: vec3<u32>, channel: u32) -> Heads {
   return Heads(${loads.join(", ")});
@@ -107,12 +127,12 @@ export function headsText(group: HeadGroup, { softCap = null }: AttentionShape):
     const heads = headsOfVector(group, vector);
     const stores = heads.filter((head) => head < groupSize).map((head) =>
       `  let place${head} = query_place(workgroup, ${head}u) * SPLIT_COUNT_MAX + split;
-  partials[place${head} * (D + 2u) + offset] = heads[${head % vectorSize}];
+  partials[place${head} * (QUERY_SIZE + 2u) + offset] = heads[${head % vectorSize}];
 `
     );
     const earlier = heads.map((head) => {
       const place = `query_place(workgroup, ${head}u) * SPLIT_COUNT_MAX + split`;
-      return head < groupSize ? `partials[(${place}) * (D + 2u) + offset]` : "0.0";
+      return head < groupSize ? `partials[(${place}) * (QUERY_SIZE + 2u) + offset]` : "0.0";
     });
     text += `fn load_partial_${vector}(workgroup: vec3<u32>, split: u32, offset: u32) -> Heads {
   return Heads(${earlier.join(", ")});
@@ -168,6 +188,7 @@ export function attentionConstants(
   return {
     ...BLOCK_CONSTANTS,
     D: shape.headSize,
+    QUERY_SIZE: querySize(shape),
     KV_HEAD_COUNT: shape.kvHeadCount,
     QUERY_HEAD_COUNT: shape.queryHeadCount,
     GROUP_SIZE: divExact(shape.queryHeadCount, shape.kvHeadCount),
@@ -219,7 +240,7 @@ export function chooseRounds(
 
 /** Words of the partial results of `rowCount` rows. */
 export function partialsWords(shape: AttentionShape, splits: SplitShape, rowCount: number): number {
-  return rowCount * shape.queryHeadCount * splits.splitCountMax * (shape.headSize + 2);
+  return rowCount * shape.queryHeadCount * splits.splitCountMax * (querySize(shape) + 2);
 }
 
 /** Splits of `blockCount` sealed blocks. */

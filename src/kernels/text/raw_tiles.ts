@@ -19,6 +19,7 @@ import {
   chooseRounds,
   type HeadGroup,
   headsText,
+  querySize,
   type RoundShape,
   seenText,
   type SplitShape,
@@ -83,7 +84,7 @@ function textOfRounds(
   const { shape, splits, source, ring = WHOLE_RING } = options;
   const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);
   // Lanes that share a token: a power of two that divides its groups of 8 channels.
-  const columnCount = shape.headSize / 8;
+  const columnCount = querySize(shape) / 8;
   const span = Math.min(lanes.count, columnCount & -columnCount);
   const constants = constantLines({
     ...attentionConstants(shape, splits),
@@ -106,6 +107,7 @@ function textOfRounds(
     fold: Math.log2(lanes.count / span),
     has_rounds: rounds.isSplit ? 1 : 0,
     has_reach: ring.reach === null ? 0 : 1,
+    has_latents: shape.hasLatents ? 1 : 0,
   });
   return [
     body,

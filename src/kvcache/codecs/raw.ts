@@ -91,17 +91,20 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
       );
     },
     async slice(options) {
-      const { q, slice, partials, scorer } = options;
+      const { q, slices, partials, scorer } = options;
       const kernel = await AttentionPrefillKernel.create(gpu, kernelOptions(options));
-      const reader = directReader(
-        options,
-        kernel,
-        (layer, reads) =>
-          kernel.bind({ q, slice, partials, tiles: cache.arenaOf(layer), ...reads }),
+      const readers = slices.map((slice) =>
+        directReader(
+          options,
+          kernel,
+          (layer, reads) =>
+            kernel.bind({ q, slice, partials, tiles: cache.arenaOf(layer), ...reads }),
+        )
       );
       const scored = await scorer?.bindSealed("arena");
       return {
-        ...reader,
+        encode: (pass, layer, counts) => readers[counts.slice ?? 0].encode(pass, layer, counts),
+        destroy() {},
         encodeScores: (pass, layer, blockCount) => scored?.encode(pass, { layer, blockCount }),
       };
     },

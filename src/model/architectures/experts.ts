@@ -4,13 +4,15 @@
  * @module
  */
 
+import type { ShareKind } from "../../kernels/expert_route/rows.ts";
 import type { FeedForwardPlan } from "../plan.ts";
 import { invalid, type ModelReader, unsupported } from "./model_reader.ts";
 import type { ModelSizes } from "./sizes.ts";
 import { layerTensor } from "./tensor_names.ts";
 
-/** Numbers of ways to weigh experts that give the shares of this project. */
+/** Numbers of ways to weigh experts: by a softmax, or by the logistic function of each. */
 const SOFTMAX_FUNCTIONS = [0, 1, 3];
+const SIGMOID_FUNCTION = 2;
 
 /** What experts change of a feed-forward part. */
 export type ExpertChanges = Pick<FeedForwardPlan, "experts" | "gateUp" | "down">;
@@ -19,21 +21,24 @@ export type ExpertChanges = Pick<FeedForwardPlan, "experts" | "gateUp" | "down">
  * Experts of layer `index`.
  *
  * @param options `width`: rows of gate and up of one expert. `hasBiases`: of the router and of all
- * products of experts.
+ * products of experts. `isDeepseek`: files say whether shares are divided by their sum, and may
+ * have what is added to choose by.
  * @throws {EngineError} If the counts contradict one another, or experts are weighed otherwise.
  */
 export function readExperts(
   reader: ModelReader,
   sizes: ModelSizes,
-  { index, width, hasBiases = false }: { index: number; width: number; hasBiases?: boolean },
+  { index, width, hasBiases = false, isDeepseek = false }: {
+    index: number;
+    width: number;
+    hasBiases?: boolean;
+    isDeepseek?: boolean;
+  },
 ): ExpertChanges {
   const count = reader.count("expert_count");
   const usedCount = reader.count("expert_used_count");
   if (usedCount > count) throw invalid(`it uses ${usedCount} of ${count} experts`);
-  const gating = reader.number("expert_gating_func", 0);
-  if (!SOFTMAX_FUNCTIONS.includes(gating)) {
-    throw unsupported(`it weighs experts by function ${gating}; supported: softmax`);
-  }
+  const shares = readShares(reader, isDeepseek);
   const matrix = (part: string, columnCount: number, rowCount: number) =>
     reader.expertMatrix(layerTensor(index, part), { columnCount, rowCount, expertCount: count });
   const bias = (part: string, rowCount: number) =>
@@ -49,9 +54,12 @@ export function readExperts(
       count,
       usedCount,
       router: reader.matrix(routerName, sizes.width, count),
-      routerBias: hasBiases
+      routerBias: isDeepseek
+        ? readChoiceBias(reader, { index, count, shares })
+        : hasBiases
         ? reader.vector(layerTensor(index, "ffn_gate_inp", "bias"), count)
         : null,
+      shares,
       biases: hasBiases
         ? {
           gate: bias("ffn_gate_exps", width),
@@ -62,6 +70,42 @@ export function readExperts(
       // llama.cpp reads 0 as "none given".
       shareScale: reader.number("expert_weights_scale", 0) || 1,
     },
+  };
+}
+
+function readShares(reader: ModelReader, isDeepseek: boolean): ShareKind {
+  const gating = reader.number("expert_gating_func", 0);
+  const isBySum = !isDeepseek || reader.flag("expert_weights_norm", false);
+  if (SOFTMAX_FUNCTIONS.includes(gating)) return isBySum ? "softmax of used" : "softmax of all";
+  if (isDeepseek && gating === SIGMOID_FUNCTION) return isBySum ? "sigmoid by sum" : "sigmoid";
+  const supported = isDeepseek ? "softmax, sigmoid" : "softmax";
+  throw unsupported(`it weighs experts by function ${gating}; supported: ${supported}`);
+}
+
+/** What is added to logistic functions of scores to choose by, if there is something. */
+function readChoiceBias(
+  reader: ModelReader,
+  { index, count, shares }: { index: number; count: number; shares: ShareKind },
+): string | null {
+  if (shares.startsWith("softmax")) return null;
+  return reader.vectorIfAny(layerTensor(index, "exp_probs_b", "bias"), count);
+}
+
+/** A gated product that all tokens go through, `width` rows of gate and up. */
+export function readSharedExperts(
+  reader: ModelReader,
+  sizes: ModelSizes,
+  index: number,
+  width: number,
+): FeedForwardPlan["shared"] {
+  const matrix = (part: string, columnCount: number, rowCount: number) =>
+    reader.matrix(layerTensor(index, part), columnCount, rowCount);
+  return {
+    gateUp: [
+      matrix("ffn_gate_shexp", sizes.width, width),
+      matrix("ffn_up_shexp", sizes.width, width),
+    ],
+    down: matrix("ffn_down_shexp", width, sizes.width),
   };
 }
 

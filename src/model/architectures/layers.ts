@@ -34,6 +34,7 @@ export function readAttention(
     reader.matrix(layerTensor(index, part), columnCount, rowCount);
   return {
     headShape: { queryHeadCount, kvHeadCount, headSize },
+    latent: null,
     biases: null,
     queryNorm: null,
     keyNorm: null,
@@ -91,6 +92,7 @@ export function readFeedForward(
   return {
     activation: "silu",
     experts: null,
+    shared: null,
     normAfter: null,
     outputScale: 1,
     ...changes,

@@ -132,6 +132,11 @@ export class ModelReader {
     throw invalid(`"${full}" has ${flags.length} values for ${layerCount} layers`);
   }
 
+  /** Boolean under `<architecture>.<key>`, or the fallback. */
+  flag(key: string, fallback: boolean): boolean {
+    return this.#metadata.getBoolean(this.#full(key), fallback);
+  }
+
   /** Whether the file has a tensor. */
   hasTensor(name: string, wanted: readonly number[]): boolean {
     return this.#tensors.shapeOf(name, wanted) !== null;

@@ -10,6 +10,8 @@ import type { GgufFile } from "../../gguf/read_gguf.ts";
 import { checkPlan } from "../plan_check.ts";
 import type { ModelPlan } from "../plan.ts";
 import type { ArchitecturePlan } from "./layers.ts";
+import { readClla } from "./clla.ts";
+import { readDeepseek2 } from "./deepseek2.ts";
 import { readGemma2 } from "./gemma2.ts";
 import { readGemma3 } from "./gemma3.ts";
 import { readGemma4 } from "./gemma4.ts";
@@ -40,6 +42,8 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
   gemma2: readGemma2,
   gemma3: readGemma3,
   gemma4: readGemma4,
+  deepseek2: readDeepseek2,
+  clla: readClla,
 };
 
 /**

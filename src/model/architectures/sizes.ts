@@ -44,11 +44,7 @@ function checkHeads(
   sizes: Pick<ModelSizes, "queryHeadCount" | "kvHeadCount" | "headSize">,
 ): void {
   const { queryHeadCount, kvHeadCount, headSize } = sizes;
-  if (headSize % HEAD_SIZE_UNIT !== 0 || headSize > HEAD_SIZE_MAX) {
-    throw unsupported(
-      `its head size is ${headSize}; supported: multiples of ${HEAD_SIZE_UNIT} to ${HEAD_SIZE_MAX}`,
-    );
-  }
+  checkHeadSize(headSize);
   const valueSize = reader.number("attention.value_length", headSize);
   if (valueSize !== headSize) {
     throw unsupported(`its keys have ${headSize} channels per head and its values ${valueSize}`);
@@ -56,4 +52,12 @@ function checkHeads(
   if (queryHeadCount % kvHeadCount !== 0) {
     throw invalid(`${queryHeadCount} query heads cannot share ${kvHeadCount} KV heads evenly`);
   }
+}
+
+/** @throws {EngineError} If heads have a size not supported. */
+export function checkHeadSize(headSize: number): void {
+  if (headSize % HEAD_SIZE_UNIT === 0 && headSize <= HEAD_SIZE_MAX) return;
+  throw unsupported(
+    `its head size is ${headSize}; supported: multiples of ${HEAD_SIZE_UNIT} to ${HEAD_SIZE_MAX}`,
+  );
 }

@@ -12,6 +12,15 @@ export interface AttentionReferenceShape {
   splitCountMax: number;
   /** Scores become `softCap * tanh(score / softCap)`; not if null or left out. */
   softCap?: number | null;
+  /** Whether keys and values are halves of latents, each of which is key and value. */
+  hasLatents?: boolean;
+}
+
+/** Channels of a query, and of what it gets. */
+export function referenceQuerySize(
+  { headSize, hasLatents = false }: AttentionReferenceShape,
+): number {
+  return hasLatents ? 2 * headSize : headSize;
 }
 
 /** What query heads see of a run of tokens: f32 or f64 `[tokens][kvHeadCount * headSize]`. */
@@ -45,26 +54,31 @@ export function attendSplit(
   query: Float32Array,
   seen: VisibleTokens & { row: number; split: number },
 ): void {
-  const { kvHeadCount, queryHeadCount, headSize, splitCountMax } = shape;
+  const { kvHeadCount, queryHeadCount, headSize, splitCountMax, hasLatents = false } = shape;
   const channelCount = kvHeadCount * headSize;
+  const querySize = referenceQuerySize(shape);
+  const keyOf = (place: number, c: number) =>
+    c < headSize ? seen.keys[place + c] : seen.values[place + c - headSize];
+  const valueOf = (place: number, c: number) =>
+    hasLatents ? keyOf(place, c) : seen.values[place + c];
   for (let head = 0; head < queryHeadCount; head++) {
     const kvStart = Math.floor(head / (queryHeadCount / kvHeadCount)) * headSize;
     const scores = Array.from({ length: seen.tokenCount }, (_, token) => {
       let score = 0;
-      for (let c = 0; c < headSize; c++) {
-        score += query[head * headSize + c] * seen.keys[token * channelCount + kvStart + c];
+      for (let c = 0; c < querySize; c++) {
+        score += query[head * querySize + c] * keyOf(token * channelCount + kvStart, c);
       }
       return capped(score / Math.sqrt(headSize), shape.softCap ?? null);
     });
     const peak = scores.reduce((a, b) => Math.max(a, b), -Infinity);
     const start = ((seen.row * queryHeadCount + head) * splitCountMax + seen.split) *
-      (headSize + 2);
+      (querySize + 2);
     partials[start] = peak;
     for (const [token, score] of scores.entries()) {
       const weight = Math.exp(score - peak);
       partials[start + 1] += weight;
-      for (let c = 0; c < headSize; c++) {
-        partials[start + 2 + c] += weight * seen.values[token * channelCount + kvStart + c];
+      for (let c = 0; c < querySize; c++) {
+        partials[start + 2 + c] += weight * valueOf(token * channelCount + kvStart, c);
       }
     }
   }
@@ -107,7 +121,7 @@ export function joinTokens(runs: readonly VisibleTokens[], channelCount: number)
 /**
  * Reference of `shaders/attention_decode/raw.wgsl`, in f64 from the f16 words.
  *
- * @returns Partials `[row][query head][split][headSize + 2]`; splits not visited stay 0.
+ * @returns Partials `[row][query head][split][channels + 2]`; splits not visited stay 0.
  */
 export function attentionDecodeRawReference(
   shape: AttentionReferenceShape,
@@ -116,8 +130,9 @@ export function attentionDecodeRawReference(
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
   const { q, rows, tiles, directory, ring } = inputs;
   const rowCount = rows.length / ROW_WORDS;
-  const width = queryHeadCount * headSize;
-  const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
+  const querySize = referenceQuerySize(shape);
+  const width = queryHeadCount * querySize;
+  const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (querySize + 2));
   for (let row = 0; row < rowCount; row++) {
     const { slot, position, listStart, listCount, firstWindowBlock } = readRow(rows, row);
     const query = q.subarray(row * width, (row + 1) * width);

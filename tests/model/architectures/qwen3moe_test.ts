@@ -16,6 +16,7 @@ Deno.test("readModelPlan() reads the experts of qwen3moe", () =>
         router: { tensor: "blk.1.ffn_gate_inp.weight", rowStart: 0, rowCount: 8 },
         routerBias: null,
         biases: null,
+        shares: "softmax of used",
         shareScale: 1,
       });
       assertEquals(gate, { tensor: "blk.1.ffn_gate_exps.weight", rowStart: 0, rowCount: 96 });

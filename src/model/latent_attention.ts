@@ -1,0 +1,101 @@
+import type { Row } from "../core/row.ts";
+import { BINDING_ALIGNMENT_BYTES, type BufferSlice, type Gpu } from "../gpu/gpu.ts";
+import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { AttentionPrefillKernel, QUERY_COUNT_MAX } from "../kernels/attention_prefill/raw.ts";
+import type { BlockReader } from "../kvcache/block_reader.ts";
+import { createMerges } from "./attention_merges.ts";
+import {
+  type AttentionOptions,
+  byWindow,
+  cacheSplits,
+  createPartials,
+  readCounts,
+} from "./attention_splits.ts";
+import type { RecordRows } from "./layer_context.ts";
+import type { Attention } from "./layer_stack.ts";
+import type { RowGroup } from "./row_group.ts";
+
+/** What a layer runs beside its reader of sealed blocks. */
+interface LayerParts {
+  window: AttentionPrefillKernel;
+  /** By row. */
+  boundWindow: readonly GPUBindGroup[];
+  merge: RecordRows;
+}
+
+interface Parts {
+  group: RowGroup;
+  partials: GPUBuffer;
+  /** u32 `[2]` of each row: the row behind it, and itself. */
+  slices: readonly BufferSlice[];
+  sealed: BlockReader;
+  layers: readonly LayerParts[];
+}
+
+/**
+ * Attention of single rows to latents. All query heads read one head, more than single rows take
+ * otherwise, so each row is a slice of its own: packed blocks are unpacked to scratch first.
+ */
+export class LatentAttention implements Attention {
+  #gpu: Gpu;
+  #parts: Parts;
+
+  private constructor(gpu: Gpu, parts: Parts) {
+    this.#gpu = gpu;
+    this.#parts = parts;
+  }
+
+  /** Compiles for a cache and binds every layer of it. */
+  static async create(gpu: Gpu, options: AttentionOptions): Promise<LatentAttention> {
+    const { sealedShape: shape, cache, group, readers } = options;
+    const { q, rows, rowCountMax } = group;
+    const splits = cacheSplits(gpu, options);
+    // A workgroup may write what queries behind its row get.
+    const partials = createPartials(gpu, options, splits, rowCountMax + QUERY_COUNT_MAX);
+    const slices = createSlices(gpu, rowCountMax);
+    const common = { shape, splits, cache, q, rows, partials };
+    const sealed = await readers.slice({ ...common, slices, scorer: null });
+    const windows = await byWindow(
+      options,
+      (kind) => AttentionPrefillKernel.create(gpu, { ...kind, splits, source: "window" }),
+    );
+    const merges = await createMerges(gpu, options, { splits, partials });
+    const layers = windows.map((window, layer) => {
+      const tiles = cache.windowOf(layer);
+      return {
+        window,
+        boundWindow: slices.map((slice) => window.bind({ q, rows, slice, tiles, partials })),
+        merge: merges[layer],
+      };
+    });
+    return new LatentAttention(gpu, { group, partials, slices, sealed, layers });
+  }
+
+  encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
+    const { group, sealed, layers } = this.#parts;
+    const { window, boundWindow, merge } = layers[layer];
+    for (const [slice, row] of rows.entries()) {
+      const { listCount, tileCount } = readCounts([row], group.reachOf(layer));
+      sealed.encode(pass, layer, { rowCount: 1, listCount, slice });
+      window.encode(pass, boundWindow[slice], { rowCount: 1, splitCount: tileCount });
+    }
+    merge(pass, rows.length);
+  }
+
+  destroy(): void {
+    const { sealed, partials, slices: [{ buffer }] } = this.#parts;
+    sealed.destroy();
+    for (const each of [partials, buffer]) this.#gpu.destroyBuffer(each);
+  }
+}
+
+/** Each row as a slice. */
+function createSlices(gpu: Gpu, rowCount: number): BufferSlice[] {
+  const stride = BINDING_ALIGNMENT_BYTES / WORD_SIZE_BYTES;
+  const words = new Uint32Array(rowCount * stride);
+  for (let row = 0; row < rowCount; row++) words.set([row + 1, row], row * stride);
+  const buffer = gpu.createBufferWith("rows as slices", words);
+  return Array.from({ length: rowCount }, (_, row) => {
+    return { buffer, offset: row * BINDING_ALIGNMENT_BYTES, size: 2 * WORD_SIZE_BYTES };
+  });
+}

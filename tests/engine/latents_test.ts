@@ -1,0 +1,81 @@
+/** Models that keep latents: every profile, in company, behind shared prefixes, and their bytes. */
+
+import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import type { GenerateRequest, ProfileOptions } from "../../src/engine/types.ts";
+import { collectEvents, collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+
+/** Four bits: 16 levels of each token and half, as CLLA keeps them. */
+const INT4: ProfileOptions = { name: "paper", keyRel: 1 / 15, valueRel: 1 / 15 };
+
+const CASES: { architecture: string; profile: ProfileOptions }[] = [
+  { architecture: "deepseek2", profile: { name: "exact" } },
+  { architecture: "deepseek2", profile: { name: "balanced" } },
+  { architecture: "clla", profile: INT4 },
+];
+
+function ask(length: number, question: number): GenerateRequest {
+  const promptIds = [...tinyPrompt(300, 1), ...tinyPrompt(length, question)];
+  return { promptIds, maxTokens: 6, ignoreEos: true, sampling: { temperature: 1.3, seed: 7 } };
+}
+
+for (const { architecture, profile } of CASES) {
+  const name = JSON.stringify(profile);
+  Deno.test(`latents of ${architecture} give the same text alone, together and behind shared prefixes (${name})`, () =>
+    withTinyEngine({ profile, model: { architecture } }, async (engine) => {
+      const requests = [ask(20, 2), ask(50, 3)];
+      const alone: number[][] = [];
+      for (const request of requests) alone.push(await collectIds(engine, request));
+      const together = await Promise.all(requests.map((each) => collectEvents(engine, each)));
+      for (const [index, events] of together.entries()) {
+        const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
+        assertEquals(ids, alone[index], `request ${index}`);
+        const last = events.at(-1)!;
+        assert(last.type === "finish");
+        assertGreater(last.cachedTokenCount, 0, "it begins behind blocks of the run before");
+      }
+    }));
+}
+
+Deno.test("latents of a clla layer pair in 4 bits take under 2% of keys and values of all heads", () => {
+  const [headCount, keySize, valueSize, layerCount, tokenCount] = [16, 96, 64, 2, 640];
+  const model = {
+    architecture: "clla",
+    layerCount,
+    queryHeadCount: headCount,
+    contextLength: 1024,
+    sizesMetadata: {
+      "clla.attention.kv_lora_rank": 96,
+      "clla.attention.key_length_mla": keySize,
+      "clla.attention.value_length_mla": valueSize,
+    },
+  };
+  return withTinyEngine({ profile: INT4, sequenceCountMax: 1, model }, async (engine) => {
+    const promptIds = tinyPrompt(tokenCount, 3);
+    for await (const event of engine.generate({ promptIds, maxTokens: 8, ignoreEos: true })) {
+      if (event.type !== "token") continue;
+      const { layerBytes, cacheBytes } = await engine.stats();
+      const window = layerBytes.reduce((sum, layer) => sum + layer.window, 0);
+      assertEquals(layerBytes[1].window + layerBytes[1].packed, 0, "the second layer keeps none");
+      assertGreater(layerBytes[0].packed, 0);
+      const fullBytes = tokenCount * layerCount * headCount * (keySize + valueSize) * 2;
+      const share = (cacheBytes.allocated + window) / fullBytes;
+      assert(share < 0.02, `${share} of the bytes of all heads`);
+    }
+  });
+});
+
+Deno.test("an engine refuses to drop tokens of latents, and to read some of them", async () => {
+  for (
+    const [param, options] of [
+      ["keep", { keep: "chunkkv" }],
+      ["read", { read: "quest:blocks=4" }],
+    ] as const
+  ) {
+    const profile = { name: "exact" } as const;
+    const model = { architecture: "clla" };
+    const load = () => withTinyEngine({ profile, model, ...options }, () => Promise.resolve());
+    const error = await assertRejects(load, EngineError, `--${param} with a model that keeps`);
+    assertEquals([error.code, error.param], ["invalid_request", param]);
+  }
+});
