@@ -13,6 +13,7 @@ import { rawTileWords, type Side } from "./record.ts";
 /** Splits raw tiles. */
 export class RawTileRows implements RecordRows {
   readonly rowCountMax: number;
+  readonly channelRowCount = 0;
   #hints: RowHints;
   #words: number;
   /** Half of a tile at each place of the rows of high bytes. */

@@ -5,7 +5,6 @@ import type { ModelPlan, RopePlan, YarnPlan } from "./plan.ts";
  * any position. Su et al. 2021, arXiv:2104.09864, with neighbouring channels as pairs.
  */
 export class RopeTable {
-  /** Radians per position of each pair of channels; 0 beyond the turned dimensions. */
   #frequencies: Float64Array;
   /** Factor of each pair of channels. */
   #magnitudes: Float64Array;
@@ -35,6 +34,11 @@ export class RopeTable {
   /** Whether every pair of channels turns. */
   get turnsWholeHeads(): boolean {
     return this.#frequencies.every((frequency) => frequency > 0);
+  }
+
+  /** Radians per position of each pair of channels; 0 beyond the turned dimensions. */
+  get frequencies(): Float64Array {
+    return this.#frequencies;
   }
 
   /** f32 values of one row: cosine and sine for each of `headSize / 2` pairs. */

@@ -21,6 +21,8 @@ import type { GgufFile } from "../gguf/gguf_file.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
 import { modelFileName } from "../gguf/split_files.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { turnOf } from "../codec/cold/turn.ts";
+import { RopeTables } from "../model/rope_table.ts";
 import { tensorValues } from "../model/tensor_source.ts";
 import { BlockEventLog } from "../scheduler/block_events.ts";
 import { rootName } from "../scheduler/block_name.ts";
@@ -151,7 +153,7 @@ async function createRuntime(
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
   const { fingerprint, content, root } = namesOf(model, plan, policy);
-  const tiers = await openTiers(options, formatOf(plan, shape, root), fingerprint);
+  const tiers = await openTiers(options, formatOf(plan, model, rootName([root])), fingerprint);
   const scheduler = new Scheduler({
     ...plan,
     sequenceCountMax: options.sequenceCountMax,
@@ -184,7 +186,7 @@ async function createRuntime(
     driver: new StepDriver(scheduler, runner),
     ...tiers,
     measuredCalibration: calibration.measured,
-    sequenceFormat: sequenceFormat(plan, { shape, fingerprint, content }),
+    sequenceFormat: sequenceFormat(plan, { model, fingerprint, content }),
     finalNorm: finalNorm(model),
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
@@ -204,25 +206,26 @@ function bytesOf(plan: CachePlan, { cache: { sizeBytes } }: StepRunner) {
   };
 }
 
-function blockFormat(
+/** How blocks lie in files. */
+function formatOf(
   { codec, shape: { stores } }: CachePlan,
-  { shape, root }: { shape: ModelShape; root: string },
+  { shape, plan, weights }: LoadedModel,
+  root: string,
 ): BlockFormat {
+  const rope = new RopeTables(plan, weights.ropeFactors);
+  const kinds = rope.tables.map(({ frequencies }) => Uint32Array.from(frequencies, turnOf));
+  const turns = rope.ofLayer.map((table) => kinds[table]);
   const layers = stores.filter(({ isSealed }) => isSealed).map(({ layer }) => layer);
-  return { ...shape, root, profile: codec.profile, cold: { layers, tables: codec.tables } };
+  const cold = { layers, tables: codec.tables, turns };
+  return { ...shape, root, profile: codec.profile, cold };
 }
 
 function sequenceFormat(
   plan: CachePlan,
-  { shape, fingerprint, content }: { shape: ModelShape; fingerprint: string; content: string },
+  { model, fingerprint, content }: { model: LoadedModel; fingerprint: string; content: string },
 ): SequenceFormat {
   const root = rootName([String(STORE_VERSION), fingerprint, content]);
-  return { ...blockFormat(plan, { shape, root }), fingerprint, codecName: content };
-}
-
-/** How blocks lie in files of a device's own. */
-function formatOf(plan: CachePlan, shape: ModelShape, root: string): BlockFormat {
-  return blockFormat(plan, { shape, root: rootName([root]) });
+  return { ...formatOf(plan, model, root), fingerprint, codecName: content };
 }
 
 /** What names of blocks follow from. */

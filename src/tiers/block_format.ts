@@ -5,6 +5,7 @@
  */
 
 import type { Codec } from "../codec/codec.ts";
+import type { LayerTurns } from "../codec/cold/turn.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
 import type { RecordSizes } from "../scheduler/block_memory.ts";
 
@@ -33,4 +34,6 @@ export interface ColdFormat {
   layers: readonly number[];
   /** Those of the codec. */
   tables: Codec["tables"];
+  /** How keys of each layer of the model turn from token to token; left out: they do not. */
+  turns?: LayerTurns;
 }

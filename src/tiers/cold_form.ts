@@ -7,6 +7,7 @@
 import { packCold } from "../codec/cold/pack_cold.ts";
 import { parseCold } from "../codec/cold/parse_cold.ts";
 import type { RecordRows } from "../codec/cold/record_rows.ts";
+import type { LayerTurns } from "../codec/cold/turn.ts";
 import { createCodec } from "../codec/profile.ts";
 import { RawTileRows } from "../codec/raw_tile_rows.ts";
 import { rawTileWords } from "../codec/record.ts";
@@ -41,7 +42,7 @@ export function packColdBlock(format: BlockFormat, block: StoredBlock): Uint8Arr
   const records = partsOf(format, cold, block).map(({ layer, wordCount }) => {
     return { layer, words: words.subarray(start, start += wordCount) };
   });
-  return packCold(kind, records);
+  return packCold(kind, records, turnsOf(cold, key));
 }
 
 /**
@@ -59,7 +60,8 @@ export function parseColdBlock(
   if (cold === undefined) throw new RangeError("Cannot read a cold block: there are no tables");
   const parts = partsOf(format, cold, block);
   const kind = kindsOf(format, cold)[kindOfKey(block.key)];
-  const records = parseCold(kind, parts.map(({ layer }) => layer), bytes);
+  const layers = parts.map(({ layer }) => layer);
+  const records = parseCold(kind, layers, bytes, turnsOf(cold, block.key));
   const words = new Uint32Array(parts.reduce((sum, { wordCount }) => sum + wordCount, 0));
   let start = 0;
   for (const [index, { wordCount }] of parts.entries()) {
@@ -73,6 +75,11 @@ export function parseColdBlock(
     start += wordCount;
   }
   return words;
+}
+
+/** Those of a block: raw tiles are coded as they lie. */
+function turnsOf({ turns }: ColdFormat, key: string): LayerTurns {
+  return kindOfKey(key) === "raw" ? null : turns ?? null;
 }
 
 /** The records of a block that have words, or its raw tiles. */

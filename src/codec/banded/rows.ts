@@ -40,18 +40,17 @@ wordsAt(STRETCH_ADDRESS, STRETCH.length).set(STRETCH);
 /** Splits banded records. */
 export class BandedRows implements RecordRows {
   readonly rowCountMax: number;
+  readonly channelRowCount: number;
   #layout: BandedLayout;
   /** Words of `bandWord`, by layer. */
   #bands: Uint32Array[];
   #hints: RowHints[];
-  /** Rows of codes: K's channels, then V's. */
-  #codeRowCount: number;
 
   /** Takes the tables of all layers. */
   constructor(layout: BandedLayout, tables: readonly BandedTables[]) {
     this.#layout = layout;
-    this.#codeRowCount = 2 * layout.channelCount;
-    this.rowCountMax = this.#codeRowCount + 1 + this.#sinkRowCount(true);
+    this.channelRowCount = 2 * layout.channelCount;
+    this.rowCountMax = this.channelRowCount + 1 + this.#sinkRowCount(true);
     this.#bands = tables.map(({ bands }) => bands);
     this.#hints = tables.map((each) => this.#hintsOf(each));
   }
@@ -80,10 +79,10 @@ export class BandedRows implements RecordRows {
       record.byteOffset + 4 * layout.stepsWord,
       ROW_BYTES,
     );
-    bytes.set(steps, this.#codeRowCount * ROW_BYTES);
-    if (!hasSinks) return this.#codeRowCount + 1;
+    bytes.set(steps, this.channelRowCount * ROW_BYTES);
+    if (!hasSinks) return this.channelRowCount + 1;
     const sinks = record.subarray(layout.sinksWord, layout.sectionsWord(true));
-    const first = (this.#codeRowCount + 1) * ROW_BYTES;
+    const first = (this.channelRowCount + 1) * ROW_BYTES;
     const half = 2 * sinks.length;
     for (let index = 0; index < half; index++) {
       const value = (sinks[index >> 1] >>> (16 * (index & 1))) & 0xffff;
@@ -96,7 +95,7 @@ export class BandedRows implements RecordRows {
   join({ at, count }: { at: number; count: number }, layer: number): Uint32Array {
     const layout = this.#layout;
     const hasSinks = layout.sinkCount > 0 && count === this.rowCountMax;
-    if (!hasSinks && count !== this.#codeRowCount + 1) {
+    if (!hasSinks && count !== this.channelRowCount + 1) {
       throw new RangeError(`Cannot make a record of ${count} rows`);
     }
     const tokenCount = layout.packedTokenCount(hasSinks);
@@ -114,7 +113,7 @@ export class BandedRows implements RecordRows {
         start += packSection(section, bands + BAND_BYTES * channel, codes, tokenCount);
       }
       const rows = bytesAt(at, count * ROW_BYTES);
-      const stepsAt = this.#codeRowCount * ROW_BYTES;
+      const stepsAt = this.channelRowCount * ROW_BYTES;
       const steps = rows.subarray(stepsAt, stepsAt + ROW_BYTES);
       if (steps.subarray(tokenCount).some((step) => step !== 0)) {
         throw new RangeError("Cannot make a record: an absent token has a step");
@@ -149,7 +148,7 @@ export class BandedRows implements RecordRows {
   /** In the place of absent tokens, the last one, which costs least. */
   #repeatLast(rows: Uint8Array): void {
     const tokenCount = this.#layout.packedTokenCount(true);
-    for (let row = 0; row < this.#codeRowCount; row++) {
+    for (let row = 0; row < this.channelRowCount; row++) {
       const first = row * ROW_BYTES;
       rows.fill(rows[first + tokenCount - 1], first + tokenCount, first + ROW_BYTES);
     }
@@ -162,7 +161,7 @@ export class BandedRows implements RecordRows {
   #hintsOf({ bands }: BandedTables): RowHints {
     const classes = new Uint8Array(this.rowCountMax);
     const centres = new Uint8Array(this.rowCountMax);
-    for (let row = 0; row < this.#codeRowCount; row++) {
+    for (let row = 0; row < this.channelRowCount; row++) {
       const own = bands.subarray(row * BAND_COUNT, row * BAND_COUNT + OWN_BAND_COUNT);
       const levels = own.reduce((sum, band) => sum + bandLevels(band), 0);
       const middles = own.map((band) => 2 * bandLeast(band) + bandLevels(band) - 1).sort();
@@ -171,11 +170,11 @@ export class BandedRows implements RecordRows {
       classes[row] = side * WIDTH_CLASS_COUNT + width;
       centres[row] = (middles[OWN_BAND_COUNT >> 1] + 1) >> 1;
     }
-    const sinkRows = this.rowCountMax - this.#codeRowCount - 1;
-    classes[this.#codeRowCount] = STEP_CLASS;
-    centres[this.#codeRowCount] = 64;
-    classes.fill(SINK_CLASS, this.#codeRowCount + 1);
-    classes.fill(SINK_CLASS + 1, this.#codeRowCount + 1 + sinkRows / 2);
+    const sinkRows = this.rowCountMax - this.channelRowCount - 1;
+    classes[this.channelRowCount] = STEP_CLASS;
+    centres[this.channelRowCount] = 64;
+    classes.fill(SINK_CLASS, this.channelRowCount + 1);
+    classes.fill(SINK_CLASS + 1, this.channelRowCount + 1 + sinkRows / 2);
     return { classes, centres };
   }
 }

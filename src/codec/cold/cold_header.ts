@@ -4,8 +4,10 @@
  * @module
  */
 
-/** First byte of a cold block. */
-export const COLD_FORMAT_VERSION = 1;
+/** First byte of a block of rows. */
+export const ROWS_VERSION = 1;
+/** First byte of a block of channels, and rows besides. */
+export const CHANNELS_VERSION = 2;
 /** Version, tables less one, classes that occur as 16 bits. */
 export const HEADER_BYTES = 4;
 /** Bits of a mode that name the table; the prediction is above them. */

@@ -1,6 +1,8 @@
 // The loops of the cold form, in AssemblyScript. FORMAT.md sections 7.3, 7.4, 9.4 and 9.5.
 // Compiled they are kernels.wasm: tests/codec/cold/kernels_test.ts says how, and compares.
 // Addresses are bytes in the memory of kernel_memory.ts; all numbers are little-endian.
+export * from "./channel_kernels";
+
 const ROW: i32 = 64;
 const STATE_MIN: i32 = 1 << 15;
 const SUM: i32 = 4096;

@@ -5,149 +5,97 @@
  * @module
  */
 
-import { chooseTables } from "./choose_tables.ts";
-import { COLD_FORMAT_VERSION, STATE_BYTES, STATE_MIN, TABLE_BITS } from "./cold_header.ts";
-import { scaleCounts, SYMBOL_COUNT, writeFrequencies, writeModel } from "./frequencies.ts";
+import { CHANNELS_VERSION, STATE_BYTES, STATE_MIN } from "./cold_header.ts";
+import { countClasses, takeModels, writeClasses } from "./class_tables.ts";
+import { readyTables } from "./channel_tables.ts";
 import { bytesAt, take, withMemory, wordsAt } from "./kernel_memory.ts";
-import { begin, end, predictRows, writeRows } from "./kernels.wasm";
-import { CLASS_COUNT_MAX, type RecordRows, ROW_BYTES } from "./record_rows.ts";
+import {
+  amplitudeSymbols,
+  beginChannels,
+  chooseChannels,
+  endChannels,
+  writeChannels,
+} from "./kernels.wasm";
+import { type LayerRecord, packRows } from "./pack_rows.ts";
+import { type RecordRows, RestRows, ROW_BYTES } from "./record_rows.ts";
+import type { LayerTurns } from "./turn.ts";
+import { checksumOf } from "./turns.ts";
+import { type Channels, takeChannels } from "./channels.ts";
 
-/** A record of a layer. */
-export interface LayerRecord {
-  /** Layer of the model. */
-  layer: number;
-  /** The record as on the device. */
-  words: Uint32Array;
-}
+/** Most bytes of a row beside its codes' units: shifts or low bits, escapes, an amplitude. */
+const OWN_BYTES_MAX = 5 * 8 + ROW_BYTES + 2;
 
-/** Addresses of what is known of each row. */
-interface Rows {
-  count: number;
-  differences: number;
-  errors: number;
-  /** Table and prediction. */
-  modes: number;
-  /** Bases, less what is foretold of them. */
-  bases: number;
-  classes: number;
-}
-
-/** Writes the records of a block; readers must know their layers. */
-export function packCold(kind: RecordRows, records: readonly LayerRecord[]): Uint8Array {
+/** Writes the records of a block; readers must know their layers and turns. */
+export function packCold(
+  kind: RecordRows,
+  records: readonly LayerRecord[],
+  turns: LayerTurns = null,
+): Uint8Array {
+  if (kind.channelRowCount === 0) return packRows(kind, records);
   return withMemory(() => {
-    const { rows, rowCounts } = predictedRows(kind, records);
-    const head: number[] = [];
-    const { frequencies, classFrequencies, present } = chooseModels(rows);
-    const tableCount = frequencies.length / SYMBOL_COUNT;
-    head.push(COLD_FORMAT_VERSION, tableCount - 1, present & 255, present >> 8);
-    for (let table = 0; table < tableCount; table++) {
-      writeFrequencies(tableAt(frequencies, table), head);
-    }
-    for (let index = 0; index < CLASS_COUNT_MAX; index++) {
-      if ((present >> index & 1) === 0) continue;
-      writeFrequencies(tableAt(classFrequencies, 2 * index), head);
-      writeFrequencies(tableAt(classFrequencies, 2 * index + 1), head);
-    }
-    for (const count of rowCounts) head.push(count & 255, count >> 8 & 255, count >> 16);
-    if (head.length % 2 === 1) head.push(0);
-    const codes = codeRows(rows, { frequencies, classFrequencies });
-    const bytes = new Uint8Array(head.length + codes.length);
-    bytes.set(head);
-    bytes.set(codes, head.length);
+    readyTables();
+    const layers = records.map(({ layer }) => layer);
+    const channels = takeChannels(kind, layers, turns);
+    const rest = records.map(({ layer, words }, index) => {
+      return { layer, words: splitRecord(kind, { layer, words }, channels.rowsOf(index)) };
+    });
+    const restBytes = packRows(new RestRows(kind), rest);
+    const { head, present, units, own } = codeChannels(channels);
+    const frequencyBytes = head.length;
+    const unitsStart = 16 + frequencyBytes + restBytes.length +
+      (frequencyBytes + restBytes.length) % 2;
+    const bytes = new Uint8Array(unitsStart + units.length + own.length);
+    const view = new DataView(bytes.buffer);
+    bytes[0] = CHANNELS_VERSION;
+    view.setUint16(2, present, true);
+    view.setUint32(4, checksumOf(turns, layers), true);
+    view.setUint32(8, restBytes.length, true);
+    view.setUint32(12, units.length, true);
+    bytes.set(head, 16);
+    bytes.set(restBytes, 16 + frequencyBytes);
+    bytes.set(units, unitsStart);
+    bytes.set(own, unitsStart + units.length);
     return bytes;
   });
 }
 
-/** The rows of all records, one after the other, foretold. */
-function predictedRows(
-  kind: RecordRows,
-  records: readonly LayerRecord[],
-): { rows: Rows; rowCounts: number[] } {
-  const countMax = records.length * kind.rowCountMax;
-  const rows = {
-    count: 0,
-    differences: take(countMax * ROW_BYTES),
-    errors: take(countMax * 4),
-    modes: take(countMax),
-    bases: take(countMax),
-    classes: take(countMax),
-  };
-  const rowCounts = records.map(({ layer, words }) =>
-    withMemory(() => {
-      const first = rows.count;
-      take(1); // predictions look at the byte before
-      const own = take(kind.rowCountMax * ROW_BYTES);
-      const count = kind.split(words, layer, own);
-      const [modes, bases] = [rows.modes + first, rows.bases + first];
-      const differences = rows.differences + first * ROW_BYTES;
-      predictRows(own, count, differences, rows.errors + 4 * first, modes, bases);
-      const hints = kind.hints(layer);
-      bytesAt(rows.classes + first, count).set(hints.classes.subarray(0, count));
-      const own8 = bytesAt(bases, count);
-      for (let row = 0; row < count; row++) own8[row] -= hints.centres[row];
-      rows.count += count;
-      return count;
-    })
-  );
-  return { rows, rowCounts };
+/** Splits a record: its channels to where they are coded, the bytes of its other rows. */
+function splitRecord(kind: RecordRows, { layer, words }: LayerRecord, to: number): Uint32Array {
+  return withMemory(() => {
+    take(1);
+    const rows = take(kind.rowCountMax * ROW_BYTES);
+    const restCount = kind.split(words, layer, rows) - kind.channelRowCount;
+    const size = kind.channelRowCount * ROW_BYTES;
+    bytesAt(to, size).set(bytesAt(rows, size));
+    return wordsAt(rows + size, restCount * ROW_BYTES / 4).slice();
+  });
 }
 
-/** Tables of differences, and of modes and bases by class. */
-function chooseModels(rows: Rows) {
-  const { count } = rows;
-  const tableOf = take(count);
-  const frequencies = chooseTables(rows, tableOf);
-  const [tables, modes] = [bytesAt(tableOf, count), bytesAt(rows.modes, count)];
-  const [bases, classes] = [bytesAt(rows.bases, count), bytesAt(rows.classes, count)];
-  const counts = new Uint32Array(2 * CLASS_COUNT_MAX * SYMBOL_COUNT);
-  let present = 0;
-  for (let row = 0; row < count; row++) {
-    modes[row] = tables[row] | modes[row] << TABLE_BITS;
-    const first = 2 * classes[row] * SYMBOL_COUNT;
-    counts[first + modes[row]]++;
-    counts[first + SYMBOL_COUNT + bases[row]]++;
-    present |= 1 << classes[row];
-  }
-  const classFrequencies = new Uint16Array(counts.length);
-  for (let index = 0; index < 2 * CLASS_COUNT_MAX; index++) {
-    const first = index * SYMBOL_COUNT;
-    scaleCounts(counts.subarray(first, first + SYMBOL_COUNT), tableAt(classFrequencies, index));
-  }
-  return { frequencies, classFrequencies, present };
-}
-
-/** States, then what they left behind, in the order of reading. */
-function codeRows(
-  rows: Rows,
-  models: { frequencies: Uint16Array; classFrequencies: Uint16Array },
-): Uint8Array {
-  const tables = takeModels(models.frequencies);
-  const classes = takeModels(models.classFrequencies);
-  const states = take(STATE_BYTES);
-  const sizeMax = 2 * rows.count * (ROW_BYTES + 2);
-  const units = take(sizeMax);
-  const unitsEnd = units + sizeMax;
+function codeChannels(channels: Channels) {
+  const { rows, count, centres, turns } = channels;
+  const [amplitudes, modes, bases] = [take(2 * count), take(count), take(count)];
+  chooseChannels(rows, count, centres, turns, amplitudes, modes);
+  amplitudeSymbols(amplitudes, count, bases);
+  const tables = countClasses(bytesAt(channels.classes, count), {
+    modes: bytesAt(modes, count),
+    bases: bytesAt(bases, count),
+  });
+  const head: number[] = [];
+  writeClasses(tables, head);
+  const models = takeModels(tables.classFrequencies);
+  const states = take(STATE_BYTES + 8);
+  const units = take(2 * count * (ROW_BYTES / 2 + 2));
+  const unitsEnd = units + 2 * count * (ROW_BYTES / 2 + 2);
+  const own = take(count * OWN_BYTES_MAX);
+  const ownEnd = own + count * OWN_BYTES_MAX;
   wordsAt(states, STATE_BYTES / 4).fill(STATE_MIN);
-  begin(states, unitsEnd, unitsEnd);
-  const { differences, count, modes, bases } = rows;
-  writeRows(differences, count, modes, bases, rows.classes, classes, tables);
-  const start = end(states);
-  const bytes = new Uint8Array(STATE_BYTES + unitsEnd - start);
-  bytes.set(bytesAt(states, STATE_BYTES));
-  bytes.set(bytesAt(start, unitsEnd - start), STATE_BYTES);
-  return bytes;
-}
-
-function takeModels(frequencies: Uint16Array): number {
-  const address = take(4 * frequencies.length);
-  const models = wordsAt(address, frequencies.length);
-  for (let first = 0; first < frequencies.length; first += SYMBOL_COUNT) {
-    const end = first + SYMBOL_COUNT;
-    writeModel(frequencies.subarray(first, end), models.subarray(first, end));
-  }
-  return address;
-}
-
-function tableAt(frequencies: Uint16Array, index: number): Uint16Array {
-  return frequencies.subarray(index * SYMBOL_COUNT, (index + 1) * SYMBOL_COUNT);
+  beginChannels(states, unitsEnd, ownEnd);
+  writeChannels(rows, count, channels.classes, centres, models, turns, amplitudes, modes);
+  endChannels(states);
+  const [unitsStart, ownStart] = wordsAt(states + STATE_BYTES, 2);
+  const coded = new Uint8Array(STATE_BYTES + unitsEnd - unitsStart);
+  coded.set(bytesAt(states, STATE_BYTES));
+  coded.set(bytesAt(unitsStart, unitsEnd - unitsStart), STATE_BYTES);
+  const ownBytes = bytesAt(ownStart, ownEnd - ownStart).slice();
+  return { head, present: tables.present, units: coded, own: ownBytes };
 }

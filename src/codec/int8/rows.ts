@@ -19,6 +19,7 @@ const SCALE_CLASS = 2;
 /** Splits int8 records. */
 export class Int8Rows implements RecordRows {
   readonly rowCountMax: number;
+  readonly channelRowCount = 0;
   #layout: Int8Layout;
   #hints: RowHints;
 

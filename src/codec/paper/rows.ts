@@ -23,6 +23,7 @@ const EXPONENT_BITS = 0x7c00;
 /** Splits paper records of 64 tokens. */
 export class PaperRows implements RecordRows {
   readonly rowCountMax: number;
+  readonly channelRowCount = 0;
   #layout: PaperLayout;
   #hints: RowHints;
   /** Rows of codes of a side. */
