@@ -74,8 +74,9 @@ export const evalCommand: Command = {
     pieces: { value: "N", help: "pieces of each of the five kinds to copy (default: 4)" },
     read: { value: "LIST", help: "what decoding reads: methods, compared with reading everything" },
     "kept-attention": {
-      value: "N,N",
-      help: "how much attention choices of so many tokens keep, published ones among them",
+      value: "N,tau=T",
+      help:
+        "how much attention choices of N tokens keep, published ones among them; how many T needs",
     },
     continuations: { help: "have pieces of --tokens of the text continued instead (default: 512)" },
     prompts: { value: "N", help: "pieces to continue (default: 64)" },
@@ -229,7 +230,7 @@ async function measure(
   const [tokenCount] = contexts;
   if (request.budgets !== null) {
     const texts = tokenizeTexts(model, request.texts);
-    const asked = { budgets: request.budgets, texts, tokenCount };
+    const asked = { request: request.budgets, texts, tokenCount };
     return await runKeptAttention(model, asked, progress.update);
   }
   if (request.methods !== null) {

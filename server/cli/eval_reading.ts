@@ -12,12 +12,14 @@ import {
 } from "../../src/evaluation/reading/reading.ts";
 import {
   formatKeptAttention,
+  formatNeededTokens,
   formatReading,
   formatReadRetrieval,
 } from "../../src/evaluation/reading/reading_table.ts";
 import {
   evaluateKeptAttention,
   type KeptAttentionReport,
+  type NeededTokensReport,
 } from "../../src/evaluation/reading/kept_attention.ts";
 import type { RetrievalTask } from "../../src/evaluation/retrieval/cases.ts";
 import type { LoadedModel, OnProgress } from "../../src/runtime/load_model.ts";
@@ -57,12 +59,23 @@ export function readReadMethods(flags: Flags): ReadingPlan["methods"] | null {
 /** First layers that read everything, and are left out. */
 const DENSE_LAYER_COUNT = 2;
 
+/** What `--kept-attention` asks for. */
+export interface KeptAttentionRequest {
+  /** Numbers of tokens. */
+  budgets: readonly number[];
+  /** Shares of the attention. */
+  shares: readonly number[];
+}
+
+/** Stands before a share of the attention in the list of `--kept-attention`. */
+const SHARE_PREFIX = "tau=";
+
 /**
- * Budgets of `--kept-attention`; null if it is not asked for.
+ * Reads `--kept-attention`; null if it is not asked for.
  *
  * @throws {UsageError} Naming what is wrong.
  */
-export function readBudgets(flags: Flags): readonly number[] | null {
+export function readBudgets(flags: Flags): KeptAttentionRequest | null {
   const list = flags.text("kept-attention");
   if (list === null) return null;
   for (
@@ -70,24 +83,33 @@ export function readBudgets(flags: Flags): readonly number[] | null {
   ) {
     if (flags.has(name)) throw new UsageError(`Cannot use --${name} with --kept-attention`);
   }
-  return list.split(",").map((item) => {
-    const count = Number(item);
-    if (Number.isInteger(count) && count >= 64) return count;
-    throw new UsageError(`Cannot use --kept-attention ${list}: wanted numbers of tokens from 64`);
-  });
+  const [budgets, shares]: number[][] = [[], []];
+  for (const item of list.split(",")) {
+    const isShare = item.startsWith(SHARE_PREFIX);
+    const amount = Number(isShare ? item.slice(SHARE_PREFIX.length) : item);
+    const isIn = isShare ? amount > 0 && amount <= 1 : Number.isInteger(amount) && amount >= 64;
+    if (isIn) (isShare ? shares : budgets).push(amount);
+    else {
+      throw new UsageError(
+        `Cannot use --kept-attention ${list}: wanted numbers of tokens from 64, and shares of ` +
+          "the attention as tau=0.98",
+      );
+    }
+  }
+  return { budgets, shares };
 }
 
 /** Measures what choices of so many tokens keep of the attention of each text. */
 export async function runKeptAttention(
   model: LoadedModel,
-  { budgets, texts, tokenCount }: {
-    budgets: readonly number[];
+  { request, texts, tokenCount }: {
+    request: KeptAttentionRequest;
     texts: ReadingPlan["texts"];
     tokenCount: number;
   },
   onProgress: OnProgress,
 ): Promise<{ reports: unknown[]; table: string }> {
-  const reports: KeptAttentionReport[] = [];
+  const reports: (KeptAttentionReport | NeededTokensReport)[] = [];
   const tables: string[] = [];
   for (const { name, ids } of texts) {
     if (tokenCount % 64 !== 0 || ids.length < tokenCount || tokenCount < 256) {
@@ -96,11 +118,17 @@ export async function runKeptAttention(
           "multiple of 64, at least 256",
       );
     }
-    const plan = { name, ids: ids.slice(0, tokenCount), budgets };
+    const plan = { name, ids: ids.slice(0, tokenCount), ...request };
     const options = { ...plan, denseLayerCount: DENSE_LAYER_COUNT };
-    const own = await evaluateKeptAttention(model, options, onProgress);
-    reports.push(...own);
-    tables.push(formatKeptAttention(own));
+    const { kept, needed } = await evaluateKeptAttention(model, options, onProgress);
+    if (request.budgets.length > 0) {
+      reports.push(...kept);
+      tables.push(formatKeptAttention(kept));
+    }
+    if (request.shares.length > 0) {
+      reports.push(...needed);
+      tables.push(formatNeededTokens(needed));
+    }
   }
   return { reports, table: tables.join("\n\n") };
 }

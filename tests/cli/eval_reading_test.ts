@@ -34,7 +34,12 @@ for (const [line, message] of REFUSED) {
 
 Deno.test("readBudgets() takes numbers of tokens, and names a flag that would have no effect", () => {
   const budgets = (line: string) => readBudgets(parseFlags(line.split(" "), evalCommand.flags));
-  assertEquals([budgets("--text a.txt"), budgets("--kept-attention 64,512")], [null, [64, 512]]);
+  assertEquals(budgets("--text a.txt"), null);
+  assertEquals(budgets("--kept-attention 64,512"), { budgets: [64, 512], shares: [] });
+  assertEquals(budgets("--kept-attention tau=0.98,64"), { budgets: [64], shares: [0.98] });
+  for (const wrong of ["63", "tau=0", "tau=1.1", "tau=", "x"]) {
+    assertThrows(() => budgets(`--kept-attention ${wrong}`), UsageError, "and shares of the");
+  }
   for (const flag of ["--window 0", "--retrieval", "--read quest:blocks=8"]) {
     const [name] = flag.split(" ");
     assertThrows(

@@ -67,8 +67,55 @@ export function chosenTokens(runs: readonly ScoredRun[], budget: number): Set<nu
   return chosen;
 }
 
+/** How HCAttention takes the tokens that get most attention. */
+export interface SharedChoice {
+  name: string;
+  /** Tokens that are taken together. */
+  runLength: number;
+  /** First tokens that are always taken. */
+  alwaysCount: number;
+}
+
+/** Token by token as published, and by blocks as here. */
+export const SHARED_CHOICES: readonly SharedChoice[] = [
+  { name: "hcattention, tokens (published)", runLength: 1, alwaysCount: 0 },
+  { name: "hcattention, blocks of 64", runLength: BLOCK_TOKEN_COUNT, alwaysCount: ALWAYS_COUNT },
+];
+
+/**
+ * The smallest set of tokens whose attention, with that of the window, exceeds `share` of all.
+ * HCAttention, arXiv:2507.19823.
+ *
+ * @param attention What each token gets, summed over the heads of a group.
+ * @param options `inWindow`: what the window gets, which is read besides. `all`: what all get.
+ */
+export function smallestSet(
+  attention: Float64Array,
+  { choice: { runLength, alwaysCount }, inWindow, all, share }: {
+    choice: SharedChoice;
+    inWindow: number;
+    all: number;
+    share: number;
+  },
+): Set<number> {
+  const scored = byAttention(runLength)({ attention })
+    .sort((a, b) => orderOf(b, alwaysCount) - orderOf(a, alwaysCount));
+  const chosen = new Set<number>();
+  let sum = inWindow;
+  for (const { tokens, score } of scored) {
+    if (share < 1 && sum > share * all && !(tokens[0] < alwaysCount)) break;
+    for (const token of tokens) chosen.add(token);
+    sum += score;
+  }
+  return chosen;
+}
+
+function orderOf({ tokens, score }: ScoredRun, alwaysCount: number): number {
+  return tokens[0] < alwaysCount ? Infinity : score;
+}
+
 function byAttention(runLength: number) {
-  return ({ attention }: ChoiceInput) =>
+  return ({ attention }: Pick<ChoiceInput, "attention">) =>
     runsOf(attention.length, runLength).map((tokens) => {
       return { tokens, score: tokens.reduce((sum, token) => sum + attention[token], 0) };
     });

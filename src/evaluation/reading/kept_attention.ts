@@ -14,7 +14,14 @@ import {
 } from "../../core/shapes.ts";
 import { sampleText } from "../../runtime/calibration_run.ts";
 import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
-import { type ChoiceInput, CHOICES, chosenTokens } from "./choices.ts";
+import {
+  type ChoiceInput,
+  CHOICES,
+  chosenTokens,
+  SHARED_CHOICES,
+  type SharedChoice,
+  smallestSet,
+} from "./choices.ts";
 
 /** What to measure. */
 export interface KeptAttentionPlan {
@@ -23,6 +30,8 @@ export interface KeptAttentionPlan {
   ids: readonly number[];
   /** Sealed tokens that a KV head reads, the first block among them; the window is read besides. */
   budgets: readonly number[];
+  /** Shares of the attention of which it is counted what tokens they need; none if left out. */
+  shares?: readonly number[];
   /** First layers that are left out; so are those that see a window. */
   denseLayerCount: number;
 }
@@ -36,6 +45,19 @@ export interface KeptAttentionReport {
   choice: string;
   /** By budget: mean share of a query head's attention that is kept, window included. */
   kept: { tokens: number; mean: number; worst_layer: number }[];
+}
+
+/** What shares of the attention need; names as printed. */
+export interface NeededTokensReport {
+  kind: "needed tokens";
+  text: string;
+  model: string;
+  /** Of the text, and of those the ones before the window. */
+  tokens: number;
+  sealed: number;
+  choice: string;
+  /** By share: tokens before the window that a KV head reads, and those not read just before. */
+  needed: { share: number; tokens: number; worst_layer: number; fetched: number }[];
 }
 
 /** Last tokens of the text whose queries choose. */
@@ -70,14 +92,18 @@ export async function evaluateKeptAttention(
   model: LoadedModel,
   plan: KeptAttentionPlan,
   onProgress: OnProgress = () => {},
-): Promise<KeptAttentionReport[]> {
+): Promise<{ kept: KeptAttentionReport[]; needed: NeededTokensReport[] }> {
   const { shape } = model;
-  const { ids, budgets, denseLayerCount, name } = plan;
+  const { ids, budgets, denseLayerCount, name, shares = [] } = plan;
   const isMeasured = measuredLayers(model, denseLayerCount);
   /** By layer: `[tokens][kvHeadCount * headSize]`. */
   const keysOf = Array.from({ length: shape.layerCount }, (): Float32Array[] => []);
   /** `[choice][budget][layer]`: sums over heads and queries. */
   const sums = CHOICES.map(() => budgets.map(() => new Float64Array(shape.layerCount)));
+  /** `[choice][share][layer]`. */
+  const needs = SHARED_CHOICES.map(() =>
+    shares.map(() => Array.from({ length: shape.layerCount }, (): Need => ({ ...NO_NEED })))
+  );
   let count = 0;
   await sampleText(model, ids, {
     onSample(layer, sample) {
@@ -88,7 +114,18 @@ export async function evaluateKeptAttention(
       }
       if (sample.position + sample.rowCount < ids.length) return;
       const { scale } = model.plan.layers[layer].attention;
-      const own = keptOf(shape, keysOf[layer], { sample, budgets, scale });
+      const own = keptOf(shape, keysOf[layer], {
+        sample,
+        budgets,
+        scale,
+        onAttention(attention, isFirst) {
+          for (const [index, choice] of SHARED_CHOICES.entries()) {
+            for (const [at, share] of shares.entries()) {
+              addNeed(needs[index][at][layer], attention, { choice, share, isFirst });
+            }
+          }
+        },
+      });
       count = own.count;
       own.kept.forEach((byBudget, choice) =>
         byBudget.forEach((sum, budget) => sums[choice][budget][layer] += sum)
@@ -97,11 +134,10 @@ export async function evaluateKeptAttention(
     },
     onProgress: (share) => onProgress(`${name}: reading`, share),
   });
-  return CHOICES.map(({ name: choice }, index) => ({
+  const facts = { text: name, model: shape.name, tokens: ids.length };
+  const kept = CHOICES.map(({ name: choice }, index): KeptAttentionReport => ({
     kind: "kept attention",
-    text: name,
-    model: shape.name,
-    tokens: ids.length,
+    ...facts,
     choice,
     kept: budgets.map((tokens, budget) => {
       const byLayer = [...sums[index][budget]].filter((_, layer) => isMeasured[layer])
@@ -110,13 +146,83 @@ export async function evaluateKeptAttention(
       return { tokens, mean, worst_layer: Math.min(...byLayer) };
     }),
   }));
+  const measured = needs.map((byShare) =>
+    byShare.map((layers) => meanNeed(layers.filter((_, layer) => isMeasured[layer])))
+  );
+  return { kept, needed: neededReports(facts, shares, measured) };
+}
+
+function neededReports(
+  facts: Pick<NeededTokensReport, "text" | "model" | "tokens">,
+  shares: readonly number[],
+  means: readonly (readonly Omit<NeededTokensReport["needed"][0], "share">[])[],
+): NeededTokensReport[] {
+  const sealed = sealedBlockCount(facts.tokens, WINDOW_BLOCK_COUNT) * BLOCK_TOKEN_COUNT;
+  return SHARED_CHOICES.map(({ name: choice }, index) => ({
+    kind: "needed tokens",
+    ...facts,
+    sealed,
+    choice,
+    needed: shares.map((share, at) => ({ share, ...means[index][at] })),
+  }));
+}
+
+/** What the queries and KV heads of a layer need of a share. */
+interface Need {
+  tokens: number;
+  sets: number;
+  /** Tokens that the query before did not need, over queries that have one before. */
+  fetched: number;
+  following: number;
+  last: ReadonlySet<number>;
+}
+
+const NO_NEED: Need = { tokens: 0, sets: 0, fetched: 0, following: 0, last: new Set() };
+
+/** Attention of the heads of a KV head, summed. */
+interface GroupAttention {
+  /** Of each token before the window. */
+  attention: Float64Array;
+  inWindow: number;
+  all: number;
+}
+
+function addNeed(
+  need: Need,
+  { attention, inWindow, all }: GroupAttention,
+  { choice, share, isFirst }: { choice: SharedChoice; share: number; isFirst: boolean },
+): void {
+  const set = smallestSet(attention, { choice, inWindow, all, share });
+  need.tokens += set.size;
+  need.sets++;
+  if (!isFirst) {
+    for (const token of set) if (!need.last.has(token)) need.fetched++;
+    need.following++;
+  }
+  need.last = set;
+}
+
+function meanNeed(layers: readonly Need[]) {
+  const mean = (of: (need: Need) => number) =>
+    layers.reduce((sum, need) => sum + of(need), 0) / layers.length;
+  return {
+    tokens: mean(({ tokens, sets }) => tokens / sets),
+    worst_layer: Math.max(...layers.map(({ tokens, sets }) => tokens / sets)),
+    fetched: mean(({ fetched, following }) => fetched / Math.max(1, following)),
+  };
 }
 
 /** Sums over query heads and the last queries of a slice: `[choice][budget]`. */
 function keptOf(
   { kvHeadCount, queryHeadCount, headSize }: LoadedModel["shape"],
   keys: readonly Float32Array[],
-  { sample, budgets, scale }: { sample: SliceSample; budgets: readonly number[]; scale: number },
+  { sample, budgets, scale, onAttention }: {
+    sample: SliceSample;
+    budgets: readonly number[];
+    scale: number;
+    /** Called with what each query gives, KV head by KV head; whether it is the first of one. */
+    onAttention: (attention: GroupAttention, isFirst: boolean) => void;
+  },
 ): { kept: number[][]; count: number } {
   const groupSize = queryHeadCount / kvHeadCount;
   const sealedCount = sealedBlockCount(keys.length, WINDOW_BLOCK_COUNT) * BLOCK_TOKEN_COUNT;
@@ -140,6 +246,8 @@ function keptOf(
       const input: ChoiceInput = { keys: sealed, queries, attention };
       // Of all heads: what the window gets is kept whatever is chosen.
       const inWindow = groupSize - attention.reduce((sum, share) => sum + share, 0);
+      const isFirst = row === sample.rowCount - queryCount;
+      onAttention({ attention, inWindow, all: groupSize }, isFirst);
       for (const [choice, score] of prepared.entries()) {
         const runs = score(input);
         for (const [index, budget] of budgets.entries()) {

@@ -5,7 +5,7 @@
  */
 
 import { aligned } from "../aligned.ts";
-import type { KeptAttentionReport } from "./kept_attention.ts";
+import type { KeptAttentionReport, NeededTokensReport } from "./kept_attention.ts";
 import type { ReadingReport, ReadRetrievalReport } from "./reading.ts";
 
 /** A line for each method: share read, divergence from reading everything. */
@@ -66,6 +66,23 @@ export function formatKeptAttention(reports: readonly KeptAttentionReport[]): st
   ]);
   return [
     `attention kept of ${text} at ${tokens} tokens, mean of the layers (and the worst of them)`,
+    ...aligned([heads, ...rows], 1),
+  ].join("\n");
+}
+
+/** A line for each choice: tokens that shares of the attention need, and those to be fetched. */
+export function formatNeededTokens(reports: readonly NeededTokensReport[]): string {
+  const [{ text, sealed, needed }] = reports;
+  const heads = ["choice", ...needed.map(({ share }) => percent(share))];
+  const rows = reports.map((report) => [
+    report.choice,
+    ...report.needed.map(({ tokens, worst_layer, fetched }) =>
+      `${tokens.toFixed(0)} (${worst_layer.toFixed(0)}), ${fetched.toFixed(1)} new`
+    ),
+  ]);
+  return [
+    `tokens that a KV head needs of ${sealed} of ${text} for a share of the attention, mean of ` +
+    "the layers (and the worst of them), and those that the query before did not need",
     ...aligned([heads, ...rows], 1),
   ].join("\n");
 }

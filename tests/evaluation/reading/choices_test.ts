@@ -4,9 +4,14 @@ import {
   CHOICES,
   chosenTokens,
   cosineClusters,
+  SHARED_CHOICES,
+  smallestSet,
 } from "../../../src/evaluation/reading/choices.ts";
 import { evaluateKeptAttention } from "../../../src/evaluation/reading/kept_attention.ts";
-import { formatKeptAttention } from "../../../src/evaluation/reading/reading_table.ts";
+import {
+  formatKeptAttention,
+  formatNeededTokens,
+} from "../../../src/evaluation/reading/reading_table.ts";
 import { readGguf } from "../../../src/gguf/read_gguf.ts";
 import { loadModel } from "../../../src/runtime/load_model.ts";
 import { seededNormals } from "../../support/numeric.ts";
@@ -48,6 +53,40 @@ Deno.test("chosenTokens() reads the first block, then whole runs by score, then 
   assertEquals(chosen.filter((token) => token >= 128).length, 64);
 });
 
+Deno.test("no smaller set of tokens exceeds the share than the one that is read", () => {
+  const [published] = SHARED_CHOICES;
+  const inWindow = 0.35;
+  for (const seed of [1, 2, 3]) {
+    const weights = Float64Array.from(seededNormals(9, seed, 2), Math.exp);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const attention = weights.map((weight) => (2 - inWindow) * weight / total);
+    for (const share of [0.1, 0.5, 0.9, 0.98]) {
+      const sumOf = (tokens: readonly number[]) =>
+        tokens.reduce((sum, token) => sum + attention[token], inWindow);
+      const set = smallestSet(attention, { choice: published, inWindow, all: 2, share });
+      assert(sumOf([...set]) > 2 * share, "it exceeds the share");
+      for (let bits = 0; bits < 2 ** 9; bits++) {
+        const other = [...attention.keys()].filter((token) => (bits >> token & 1) === 1);
+        if (other.length < set.size) assert(sumOf(other) <= 2 * share, `${other} would do`);
+      }
+    }
+  }
+});
+
+Deno.test("by blocks the first one is read before all, and others whole", () => {
+  const [, blocks] = SHARED_CHOICES;
+  const attention = new Float64Array(256).fill(0.001);
+  attention[200] = 0.5;
+  const of = (
+    share: number,
+  ) => [...smallestSet(attention, { choice: blocks, inWindow: 0.1, all: 0.855, share })];
+  const tokens = (...from: number[]) =>
+    from.flatMap((block) => Array.from({ length: 64 }, (_, at) => 64 * block + at));
+  assertEquals(of(0.1), tokens(0));
+  assertEquals(of(0.5), tokens(0, 3));
+  assertEquals(of(1), tokens(0, 3, 1, 2));
+});
+
 Deno.test("what each choice ranks runs by is what its paper says", () => {
   const keys = vectors(256, 1);
   const queries = vectors(2, 2);
@@ -79,12 +118,21 @@ Deno.test("evaluateKeptAttention() keeps all with a budget of everything, and mo
   withTinyModel({ contextLength: 1024 }, async (path) => {
     const model = await loadModel(await readGguf(path), () => {});
     try {
-      const reports = await evaluateKeptAttention(model, {
+      const { kept: reports, needed } = await evaluateKeptAttention(model, {
         name: "made up",
         ids: tinyPrompt(512, 1),
         budgets: [128, 512],
+        shares: [0.7, 1],
         denseLayerCount: 1,
       });
+      const [byTokens, byBlocks] = needed.map(({ needed: [most] }) => most);
+      assert(byTokens.tokens < byBlocks.tokens && byBlocks.tokens < 384);
+      assert(byTokens.fetched > 0 && byTokens.fetched < byTokens.tokens);
+      assert(byTokens.worst_layer >= byTokens.tokens);
+      for (const { sealed, needed: [, all] } of needed) {
+        assertEquals([sealed, all.tokens, all.fetched], [384, 384, 0]);
+      }
+      assertEquals(formatNeededTokens(needed).split("\n").length, 4);
       assertEquals(reports.map(({ choice }) => choice), CHOICES.map(({ name }) => name));
       const [tokens, blocks, ...others] = reports.map(({ kept }) => kept[0].mean);
       assert(tokens >= blocks && blocks < 1);
