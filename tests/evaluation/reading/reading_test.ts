@@ -14,6 +14,8 @@ import {
 } from "../../../src/evaluation/reading/value_fetches.ts";
 import { measuredReadMethod } from "../../../src/runtime/read_method.ts";
 import { createSequenceRun } from "../../../src/runtime/sequence_run.ts";
+import { loadCalibration } from "../../../src/runtime/calibration_source.ts";
+import { assertNear } from "../../support/numeric.ts";
 import { assertSameBits } from "../../support/attention_case.ts";
 import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
 
@@ -138,6 +140,47 @@ for (const name of ["exact", "balanced"] as const) {
       const [title, heads, ...rows] = formatReading(reports).split("\n");
       assert(title.includes("64 positions") && heads.endsWith("smaller than f16"));
       assertEquals(rows.length, 3);
+    }));
+}
+
+for (const name of ["exact", "balanced", "paper", "int8"] as const) {
+  Deno.test(`a share of everything is every bit of it, and left-out blocks count nothing (${name})`, () =>
+    withModel(async (model) => {
+      const calibration = name === "balanced" ? await loadCalibration(model, () => {}) : null;
+      const logitsOf = async (
+        text: string,
+        amounts: readonly { blockCount: number; share: number | null }[],
+      ) => {
+        const run = await createSequenceRun(model, {
+          promptIds: tinyPrompt(330, 1),
+          profile: { name },
+          calibration,
+          maxTokens: 2,
+          decodeRowCount: 3,
+          read: measuredReadMethod(text),
+        });
+        for (let slice = 0; slice < 6; slice++) await run.nextSlice({ wantsLogits: false });
+        const logits: Float32Array[][] = [];
+        for (const amount of amounts) {
+          run.setRead(amount);
+          const own = await run.decodeRows([5, 6, 7], { from: "behind it" });
+          logits.push(own.map((row) => row.slice()));
+        }
+        run.destroy();
+        return logits;
+      };
+      const [dense, first] = await logitsOf("quest:blocks=1,dense=0", [
+        { blockCount: Infinity, share: null },
+        { blockCount: 1, share: null },
+      ]);
+      // The window alone has more than a thousandth: the first block is read, as always.
+      const [all, least] = await logitsOf("hcattention:tau=1,dense=0", [
+        { blockCount: Infinity, share: 1 },
+        { blockCount: Infinity, share: 0.001 },
+      ]);
+      all.forEach((row, index) => assertSameBits(row, dense[index]));
+      least.forEach((row, index) => assertNear(row, first[index], 1e-10));
+      assert(least[2].some((logit, id) => Math.abs(logit - dense[2][id]) > 1e-4));
     }));
 }
 
