@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { EXACT } from "../../../src/evaluation/codecs.ts";
+import { EXACT, runOptions } from "../../../src/evaluation/codecs.ts";
 import { evaluateReading, evaluateReadRetrieval } from "../../../src/evaluation/reading/reading.ts";
 import {
   formatReading,
@@ -14,7 +14,6 @@ import {
 } from "../../../src/evaluation/reading/value_fetches.ts";
 import { measuredReadMethod } from "../../../src/runtime/read_method.ts";
 import { createSequenceRun } from "../../../src/runtime/sequence_run.ts";
-import { loadCalibration } from "../../../src/runtime/calibration_source.ts";
 import { assertNear } from "../../support/numeric.ts";
 import { assertSameBits } from "../../support/attention_case.ts";
 import { tinyPrompt, withTinyModel } from "../../support/tiny_engine.ts";
@@ -146,15 +145,15 @@ for (const name of ["exact", "balanced"] as const) {
 for (const name of ["exact", "balanced", "paper", "int8"] as const) {
   Deno.test(`a share of everything is every bit of it, and left-out blocks count nothing (${name})`, () =>
     withModel(async (model) => {
-      const calibration = name === "balanced" ? await loadCalibration(model, () => {}) : null;
+      const codec = { name, profile: { name }, baseline: null };
+      const options = await runOptions(codec, model, () => {});
       const logitsOf = async (
         text: string,
         amounts: readonly { blockCount: number; share: number | null }[],
       ) => {
         const run = await createSequenceRun(model, {
           promptIds: tinyPrompt(330, 1),
-          profile: { name },
-          calibration,
+          ...options,
           maxTokens: 2,
           decodeRowCount: 3,
           read: measuredReadMethod(text),
