@@ -161,6 +161,8 @@ export function fillTables(weights: i32): void {
   const lows: i32 = (1 << widthBits) - 1;
   const half: i32 = (1 << widthBits) >> 1;
   const widen = i16x8.splat(<i16>(half - lows));
+  let variants: u64 = 0;
+  let parities: u64 = 0;
   for (let pack = 0; pack < 8; pack += 2) {
     const first = shifts >> pack & 1;
     const second = shifts >> (pack + 1) & 1;
@@ -168,14 +170,17 @@ export function fillTables(weights: i32): void {
     let b = i16x8.sub(v128.load(foretold + (pack << 4), 16), shiftOf(second));
     a = i16x8.shr_s(i16x8.add(a, widen), widthBits);
     b = i16x8.shr_s(i16x8.add(b, widen), widthBits);
-    store<u8>(VARIANTS + pack, i16x8.bitmask(i16x8.shl(a, 15)));
-    store<u8>(VARIANTS + pack, i16x8.bitmask(i16x8.shl(b, 15)), 1);
+    const own = <u64>(i16x8.bitmask(i16x8.shl(a, 15)) | i16x8.bitmask(i16x8.shl(b, 15)) << 8);
+    variants |= own << (pack << 3);
     const centres = i8x16.narrow_i16x8_s(i16x8.shr_s(a, 1), i16x8.shr_s(b, 1));
     v128.store(CENTRES + (pack << 3), centres);
     const odd = i8x16.bitmask(i8x16.shl(centres, 7));
-    store<u8>(PARITIES + pack, (popcnt(odd & 255) ^ first) & 1);
-    store<u8>(PARITIES + pack, (popcnt(odd >> 8) ^ second) & 1, 1);
+    const odds = ((popcnt(odd & 255) ^ first) & 1) | ((popcnt(odd >> 8) ^ second) & 1) << 8;
+    parities |= <u64>odds << (pack << 3);
   }
+  // Whole: a load of more than was stored at once waits.
+  store<u64>(VARIANTS, variants);
+  store<u64>(PARITIES, parities);
 }
 
 @inline function modeWidth(mode: i32): i32 {
@@ -330,10 +335,8 @@ let bytesAt: i32 = 0;
   d = select(fd, xd, ld);
   from += <i32>ld << 1;
   at = from;
-  store<u32>(SYMBOLS + (pack << 2), sa | ea << 24, 0);
-  store<u32>(SYMBOLS + (pack << 2), sb | eb << 24, 4);
-  store<u32>(SYMBOLS + (pack << 2), sc | ec << 24, 8);
-  store<u32>(SYMBOLS + (pack << 2), sd | ed << 24, 12);
+  store<u64>(SYMBOLS + (pack << 2), <u64>(sa | ea << 24) | <u64>(sb | eb << 24) << 32);
+  store<u64>(SYMBOLS + (pack << 2), <u64>(sc | ec << 24) | <u64>(sd | ed << 24) << 32, 8);
 }
 
 /** Bytes to the half of a table that the fourth pair of a pack is in, of its first three. */
@@ -379,17 +382,14 @@ function readRow(row: i32, foretold: i32, mode: i32): void {
   const mask = i8x16.splat(15);
   const bias = i8x16.splat(<i8>(widthBits == 0 ? 121 : -7));
   let escapes = 0;
-  for (let i = 0; i < 2; i++) {
-    const pairs = v128.load(SYMBOLS + (i << 4));
+  for (let i = 0; i < 4; i++) {
+    const pairs = v128.load64_zero(SYMBOLS + (i << 3));
     const low = v128.and(pairs, mask);
     const high = i8x16.shr_u(pairs, 4);
-    escapes |= i8x16.bitmask(i8x16.eq(low, mask)) << (i << 4);
-    const first = v128.shuffle<u8>(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    const second = v128.shuffle<u8>(low, high, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-    const to = row + (i << 5);
-    const from = CENTRES + (i << 5);
-    v128.store(to, i8x16.add(i8x16.add(first, v128.load(from)), bias));
-    v128.store(to, i8x16.add(i8x16.add(second, v128.load(from, 16)), bias), 16);
+    escapes |= (i8x16.bitmask(i8x16.eq(low, mask)) & 255) << (i << 3);
+    const digits = v128.shuffle<u8>(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const codes = i8x16.add(i8x16.add(digits, v128.load(CENTRES + (i << 4))), bias);
+    v128.store(row + (i << 4), codes);
   }
   if (widthBits > 0) readLows(widthBits);
   while (escapes != 0) {

@@ -62,82 +62,102 @@ export function unpackSection(section: i32, bands: i32, codes: i32): void {
   }
 }
 
-@inline function writeNumber(section: i32, bit: i32, number: u32, levels: u32): void {
-  const stretch = load<u32>(STRETCH + (levels << 2));
-  let value = number;
-  if (stretch != 0) value += <u32>(<u64>number * stretch >> 32) + 1;
-  const at = section + ((bit >>> 5) << 2);
-  store<u64>(at, load<u64>(at) | <u64>value << (bit & 31));
+// Of the 32 channels of a section: least codes of their bands, then 255 less the largest. u8 [32][16].
+const BAND_ENDS: i32 = 2432;
+// By levels 0 to 16: levels and 1 in turn u8 [8]; levels^2 twice, 1 twice i16 [4]; levels^4.
+const POWERS: i32 = 2944; // [17][24]
+let arePowersSet = false;
+
+function setPowers(): void {
+  arePowersSet = true;
+  for (let levels = 0; levels <= 16; levels++) {
+    const own = POWERS + levels * 24;
+    for (let i = 0; i < 8; i++) store<u8>(own + i, (i & 1) == 0 ? levels : 1);
+    for (let i = 0; i < 4; i++) store<i16>(own + (i << 1), <i16>(i < 2 ? levels * levels : 1), 8);
+    store<u32>(own, levels * levels * levels * levels, 16);
+  }
 }
 
-/** A section of codes: words of it. It must lie in zero bytes. */
+@inline function setBandEnds(bands: i32): void {
+  for (let i = 0; i < 256; i++) {
+    const band = load<u32>(bands + (i << 2));
+    const least = band & 255;
+    const levels = (band >> 8 & 31) * (band >> 13 & 31);
+    const at = BAND_ENDS + ((i >> 3) << 4) + (i & 7);
+    store<u8>(at, least);
+    store<u8>(at, 256 - least - levels, 8);
+  }
+}
+
+/** Digits u8 [8] as one number to base `levels`, at most 16, stretched. */
+@inline function numberOf(digits: v128, levels: u32): u32 {
+  const own = POWERS + <i32>levels * 24;
+  const pairs = i16x8.extmul_low_i8x16_u(digits, v128.load64_zero(own));
+  const sums = i32x4.dot_i16x8_s(pairs, v128.load64_splat(own, 8));
+  const fours = i32x4.add(sums, v128.shuffle<u32>(sums, sums, 1, 0, 3, 2));
+  const number = <u32>i32x4.extract_lane(fours, 0) * load<u32>(own, 16) +
+    <u32>i32x4.extract_lane(fours, 2);
+  const stretch = load<u32>(STRETCH + (levels << 2));
+  return number + (<u32>(<u64>number * stretch >> 32)) + <u32>(stretch != 0);
+}
+
+/** A section of codes: words of it. */
 export function packSection(section: i32, bands: i32, codes: i32, tokenCount: i32): i32 {
-  let bit = PLANE_WORDS * 32;
+  if (!arePowersSet) setPowers();
+  setBandEnds(bands);
+  const flip = i64x2(0, -1);
+  let to = section + (PLANE_WORDS << 2);
+  let bits: u64 = 0;
+  let bitCount: u64 = 0;
   for (let row = 0; row < 8; row++) {
-    let present = tokenCount - (row << 3);
-    if (present > 8) present = 8;
+    const present = min(max(tokenCount - (row << 3), 0), 8);
     let low: u32 = 0;
     let middle: u32 = 0;
     let high: u32 = 0;
+    // Absent places are taken for the first one, and have digit 0.
+    const mask = present == 8 ? -1 : ((<u64>1) << (present << 3)) - 1;
     for (let offset = 0; offset < 32; offset++) {
-      const at = codes + (offset << 6) + (row << 3);
-      const own = bands + (offset << 5);
-      let least: u32 = 255;
-      let most: u32 = 0;
-      let index: u32 = 0;
-      if (present > 0) {
-        if (present == 8) {
-          const bytes = v128.load64_zero(at);
-          let down = i8x16.min_u(bytes, v128.shuffle<u8>(bytes, bytes, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
-          let up = i8x16.max_u(bytes, v128.shuffle<u8>(bytes, bytes, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
-          down = i8x16.min_u(down, v128.shuffle<u8>(down, down, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3));
-          up = i8x16.max_u(up, v128.shuffle<u8>(up, up, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3));
-          const pairDown = <u32>i32x4.extract_lane(down, 0);
-          const pairUp = <u32>i32x4.extract_lane(up, 0);
-          least = min(pairDown & 255, pairDown >> 8 & 255);
-          most = max(pairUp & 255, pairUp >> 8 & 255);
-        } else {
-          for (let place = 0; place < present; place++) {
-            const code = <u32>load<u8>(at + place);
-            least = min(least, code);
-            most = max(most, code);
-          }
-        }
-        for (; index < 7; index++) {
-          const band = load<u32>(own + (index << 2));
-          const first = band & 255;
-          if (first <= least && most < first + (band >> 8 & 31) * (band >> 13 & 31)) break;
-        }
-      }
+      let own = load<u64>(codes + (offset << 6) + (row << 3));
+      if (present < 8) own = (own & mask) | ((own & 255) * 0x0101010101010101 & ~mask);
+      const bytes = i64x2.splat(own);
+      let ends = v128.xor(bytes, flip);
+      ends = i8x16.min_u(ends, v128.shuffle<u8>(ends, ends, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+      ends = i8x16.min_u(ends, v128.shuffle<u8>(ends, ends, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+      ends = i8x16.min_u(ends, v128.shuffle<u8>(ends, ends, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+      const holds = i8x16.bitmask(i8x16.le_u(v128.load(BAND_ENDS + (offset << 4)), ends));
+      const index: u32 = present == 0 ? 0 : ctz(holds & (holds >> 8));
       low |= (index & 1) << offset;
       middle |= (index >> 1 & 1) << offset;
       high |= (index >> 2) << offset;
-      const band = load<u32>(own + (index << 2));
+      const band = load<u32>(bands + (offset << 5) + (index << 2));
+      let digits = i8x16.sub(bytes, i8x16.splat(<i8>(band & 255)));
+      if (present < 8) digits = v128.and(digits, i64x2.splat(mask));
       const levels = band >> 8 & 31;
-      if (levels == 1) continue;
       const highLevels = band >> 13 & 31;
-      let digits = load<u64>(at) - <u64>(band & 255) * 0x0101010101010101;
-      if (present < 8) digits = present > 0 ? digits & (((<u64>1) << (present << 3)) - 1) : 0;
-      const mask: u64 = highLevels == 1 ? 255 : 15;
-      let number: u32 = 0;
-      for (let place = 0; place < 64; place += 8) {
-        number = number * levels + <u32>(digits >> place & mask);
+      if (highLevels != 1) {
+        const lowDigits = v128.and(digits, i8x16.splat(15));
+        bits |= <u64>numberOf(lowDigits, levels) << bitCount;
+        bitCount += load<u8>(BITS + levels);
+        store<u32>(to, <u32>bits);
+        to += <i32>(bitCount >> 5) << 2;
+        bits >>= bitCount & 32;
+        bitCount &= 31;
+        digits = i8x16.shr_u(digits, 4);
       }
-      writeNumber(section, bit, number, levels);
-      bit += <i32>load<u8>(BITS + levels);
-      if (highLevels == 1) continue;
-      number = 0;
-      for (let place = 0; place < 64; place += 8) {
-        number = number * highLevels + <u32>(digits >> (place + 4) & 15);
-      }
-      writeNumber(section, bit, number, highLevels);
-      bit += <i32>load<u8>(BITS + highLevels);
+      const top = highLevels != 1 ? highLevels : levels;
+      bits |= <u64>numberOf(digits, top) << bitCount;
+      bitCount += load<u8>(BITS + top);
+      store<u32>(to, <u32>bits);
+      to += <i32>(bitCount >> 5) << 2;
+      bits >>= bitCount & 32;
+      bitCount &= 31;
     }
     store<u32>(section + row * 12, low);
     store<u32>(section + row * 12 + 4, middle);
     store<u32>(section + row * 12 + 8, high);
   }
-  return (bit + 31) >>> 5;
+  if (bitCount != 0) store<u32>(to, <u32>bits);
+  return ((to - section) >> 2) + <i32>(bitCount != 0);
 }
 
 // --- Prediction ----------------------------------------------------------------------------------
