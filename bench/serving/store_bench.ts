@@ -5,7 +5,8 @@
  *     deno run -A bench/serving/store_bench.ts --text FILE --tokens 6000 --namespaces
  *
  * With `--namespaces` (Linux, root, `ip`) each server has a network of its own, from which only the
- * store can be reached. `--timeout MS` is `--kv-store-timeout`, `--model FILE` another model.
+ * store can be reached. `--timeout MS` is `--kv-store-timeout` (its default if left out), `--model
+ * FILE` another model.
  *
  * @module
  */
@@ -69,17 +70,26 @@ async function start({ prefix, host, storeHost }: Place, storePort: number) {
   const child = new Deno.Command(program, { args: rest, stdout: "null", stderr: "inherit" })
     .spawn();
   const url = `http://${host}:${port}`;
-  for (let attempt = 0; attempt < 3000; attempt++) {
-    const health = await fetch(`${url}/health`).catch(() => null);
-    await health?.body?.cancel();
-    if (health?.ok) break;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
   const end = async () => {
     child.kill("SIGINT");
     await child.status;
   };
+  const ended = child.status.then(({ code }) => {
+    throw new Error(`The server at ${url} ended with ${code} before it listened`);
+  });
+  ended.catch(() => {}); // it is to end when it is told to
+  await Promise.race([listening(url), ended]);
   return { url, end };
+}
+
+async function listening(url: string): Promise<void> {
+  for (let attempt = 0; attempt < 3000; attempt++) {
+    const health = await fetch(`${url}/health`).catch(() => null);
+    await health?.body?.cancel();
+    if (health?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`The server at ${url} listens within five minutes`);
 }
 
 type Server = Awaited<ReturnType<typeof start>>;

@@ -7,10 +7,10 @@
 
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { Beyond } from "../scheduler/beginning.ts";
 import { requestedBlockCount } from "../runtime/read_method.ts";
 import { keepMethod } from "../scheduler/keep/registry.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
+import type { StoredBlock } from "../tiers/block_format.ts";
 import type { TierClient } from "../tiers/tier_client.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { sizesOf } from "../scheduler/block_memory.ts";
@@ -19,6 +19,8 @@ import { isRereadId } from "../scheduler/rereads.ts";
 import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
+import { bringBlocks } from "./bring_blocks.ts";
+import { PrefillSpeed } from "./prefill_speed.ts";
 import { keptPrompt } from "../runtime/kept_prompt.ts";
 import { canSpeculate, RunningSequence } from "./running_sequence.ts";
 import { Slots } from "./slots.ts";
@@ -41,6 +43,7 @@ export class StepLoop {
   /** When to stop even if blocks are still to be copied; null while requests are served. */
   #finishByMs: number | null = null;
   #stopped = Promise.withResolvers<void>();
+  #prefillSpeed = new PrefillSpeed();
   #stepCount = 0;
   #promptTokenCount = 0;
   #rereadTokenCount = 0;
@@ -67,27 +70,21 @@ export class StepLoop {
     const beyond = isAlone ? null : scheduler.beyond(this.#sequenceOf(request));
     if (beyond === null) return this.#admit(request);
     this.#fetching.add(request.sequenceId);
-    void this.#fetch(beyond).then(() => {
+    const bringing = {
+      tiers: this.#tiers,
+      msPerToken: this.#prefillSpeed.msPerToken,
+      add: (block: StoredBlock) => this.#addToHost(block),
+    };
+    void bringBlocks(beyond, bringing).then(() => {
       if (this.#fetching.delete(request.sequenceId)) this.#admit(request);
     });
   }
 
-  /** Brings blocks on disk or in the store that a request would gain from to the host. */
-  async #fetch({ wanted, choose }: Beyond): Promise<void> {
-    const found = await Promise.all(this.#tiers.map((tier) => tier.look(wanted)));
-    const keys = choose(new Set(found.flatMap((keys) => [...keys])));
-    // The nearest tier that has a block.
-    const placeOf = (key: string) => found.findIndex((keys) => keys.has(key));
-    const fetched = await Promise.all(this.#tiers.map((tier, place) => {
-      const own = keys.filter((key) => placeOf(key) === place);
-      return own.length === 0 ? [] : tier.fetch(own);
-    }));
+  #addToHost(block: StoredBlock): void {
     const { runner, scheduler } = this.#runtime.driver;
-    for (const block of fetched.flat()) {
-      const { key, words } = block;
-      runner.host.blocks.set(key, words);
-      scheduler.addToHost({ key, kind: kindOfKey(key), ...sizesOf(block) });
-    }
+    const { key, words } = block;
+    runner.host.blocks.set(key, words);
+    scheduler.addToHost({ key, kind: kindOfKey(key), ...sizesOf(block) });
   }
 
   #sequenceOf(request: GenerateMessage): SequenceRequest {
@@ -228,9 +225,11 @@ export class StepLoop {
     const { plan } = prepared;
     this.#writeMasks(plan);
     let next: PreparedStep | null = null;
+    const startMs = performance.now();
     const result = await this.#runtime.driver.finish(prepared, () => {
       if (plan.measures.length === 0) next = this.#prepare();
     });
+    if (plan.slice) this.#prefillSpeed.note(plan.slice.ids.length, performance.now() - startMs);
     this.#writeBehind(plan);
     this.#stepCount++;
     this.#sealingSeconds += result.sealingSeconds;

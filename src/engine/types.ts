@@ -363,8 +363,9 @@ export interface EngineOptions {
   /** Most bytes written there a second, 0 to only read; no limit if left out. */
   storeWriteBytesPerSecond?: number;
   /**
-   * Longest wait for an answer of the store, from 1 ms; default 500. A request waits for two, and
-   * for none while the store is known not to answer.
+   * Longest wait for an answer of the store, from 1 ms; default 500. A request waits for two, for
+   * blocks that come longer if reading their tokens again would take longer, and for none while the
+   * store is known not to answer.
    */
   storeTimeoutMs?: number;
   /** Most bytes of files there; default 16 GiB. */

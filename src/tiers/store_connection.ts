@@ -39,9 +39,10 @@ interface Client extends StoreCommands {
   destroy(): void;
 }
 
-/** How to ask; the address's time-out if `limitMs` is left out. */
+/** How to ask. */
 export interface AskOptions {
-  limitMs?: number;
+  /** Time that is left for the answer, which may grow; the address's time-out if left out. */
+  leftMs?: () => number;
   /** Whether what the store refuses is thrown; otherwise it is null, said once. */
   throwsReplies?: boolean;
 }
@@ -94,13 +95,13 @@ export class StoreConnection {
    */
   async ask<T>(
     command: (client: StoreCommands) => Promise<T>,
-    { limitMs = this.#address.timeoutMs, throwsReplies = false }: AskOptions = {},
+    { leftMs = leftOf(this.#address.timeoutMs), throwsReplies = false }: AskOptions = {},
   ): Promise<T | null> {
     const client = this.#client;
     if (client === null) return null;
     const startMs = performance.now();
     try {
-      const answer = await within(limitMs, command(client));
+      const answer = await within(leftMs, command(client));
       this.#answeredMs = performance.now();
       return answer;
     } catch (error) {
@@ -149,8 +150,8 @@ export class StoreConnection {
     const client = createClient({ ...connectionOptions(this.#address), url });
     client.on("error", (error: Error) => this.#giveUp(client as Client, error));
     try {
-      await within(timeoutMs, client.connect());
-      const { mode } = await within(timeoutMs, client.hello());
+      await within(leftOf(timeoutMs), client.connect());
+      const { mode } = await within(leftOf(timeoutMs), client.hello());
       if (String(mode) === "sentinel") {
         throw new ErrorReply("it is a sentinel, wanted the server that it watches");
       }
@@ -184,7 +185,7 @@ export class StoreConnection {
     cluster.on("error", giveUp);
     cluster.on("node-error", giveUp);
     try {
-      await within(timeoutMs, cluster.connect());
+      await within(leftOf(timeoutMs), cluster.connect());
     } catch (error) {
       if (cluster.isOpen) cluster.destroy();
       throw error;
@@ -220,14 +221,28 @@ function connectionOptions({ timeoutMs }: StoreAddress) {
   };
 }
 
-/** @throws {LateError} If it takes longer. */
-async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+/** What is left of a time that begins now. */
+export function leftOf(limitMs: number): () => number {
+  const endMs = performance.now() + limitMs;
+  return () => endMs - performance.now();
+}
+
+/** @throws {LateError} If nothing is left of its time. */
+async function within<T>(leftMs: () => number, promise: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new LateError(`no answer within ${limitMs} ms`)), limitMs);
+  const startMs = performance.now();
+  let timer: ReturnType<typeof setTimeout>;
+  const wait = () => {
+    timer = setTimeout(() => {
+      if (leftMs() > 0) return wait();
+      reject(new LateError(`no answer within ${Math.round(performance.now() - startMs)} ms`));
+    }, leftMs());
+  };
+  wait();
   promise.catch(() => {}); // it may fail after the time
   try {
     return await Promise.race([promise, late]);
   } finally {
-    clearTimeout(timer);
+    clearTimeout(timer!);
   }
 }

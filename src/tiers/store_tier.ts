@@ -9,7 +9,8 @@ import { Buffer } from "node:buffer";
 import type { WantedBlock } from "../scheduler/beginning.ts";
 import { packBlockFile } from "./block_file.ts";
 import type { BlockFormat, StoredBlock } from "./block_format.ts";
-import { type StoreAddress, StoreConnection } from "./store_connection.ts";
+import { FetchLimit } from "./fetch_limit.ts";
+import { leftOf, type StoreAddress, StoreConnection } from "./store_connection.ts";
 import type { StoreCounts } from "./store_counts.ts";
 import { UnpackPool } from "./unpack_pool.ts";
 
@@ -33,6 +34,14 @@ export interface StoreTierOptions extends StoreAddress {
   writeBytesPerSecond: number | null;
   /** Most threads that unpack blocks; 0, or left out: this one. */
   unpackWorkerCount?: number;
+}
+
+/** How to read blocks. */
+export interface ReadOptions {
+  /** Called with each block as soon as it is unpacked. */
+  found: (block: StoredBlock) => void;
+  /** Milliseconds that reading their tokens again would take; null: not known. */
+  savedMs: number | null;
 }
 
 /**
@@ -105,12 +114,12 @@ export class StoreTier {
 
   /**
    * Reads blocks in one round trip, or in several if they are large, and lets them stay as long
-   * again. What has not come within the time-out is left out, as what is not there or damaged.
-   *
-   * @param found Called with each block as soon as it is unpacked.
+   * again. What has not come by the end of a {@link FetchLimit} is left out, as what is not there
+   * or damaged.
    */
-  async read(keys: readonly string[], found: (block: StoredBlock) => void): Promise<void> {
-    const endMs = performance.now() + this.#options.timeoutMs;
+  async read(keys: readonly string[], { found, savedMs }: ReadOptions): Promise<void> {
+    const { timeoutMs } = this.#options;
+    const limit = new FetchLimit(timeoutMs, { keyCount: keys.length, savedMs }, performance.now());
     const pending = new Set<Promise<void>>();
     let pendingBytes = 0;
     for (const key of keys) {
@@ -118,10 +127,12 @@ export class StoreTier {
       while (pending.size > 0 && pendingBytes + sizeBytes > READ_BYTES_MAX) {
         await Promise.race(pending);
       }
-      const reading = this.#readOne(key, endMs).then((block) => {
+      const reading = this.#readOne(key, limit).then((block) => {
         pending.delete(reading);
         pendingBytes -= sizeBytes;
-        if (block !== null) found(block);
+        if (block === null) return;
+        limit.came(performance.now());
+        found(block);
       });
       pending.add(reading);
       pendingBytes += sizeBytes;
@@ -129,15 +140,15 @@ export class StoreTier {
     await Promise.all(pending);
   }
 
-  async #readOne(key: string, endMs: number): Promise<StoredBlock | null> {
+  async #readOne(key: string, limit: FetchLimit): Promise<StoredBlock | null> {
     this.#sizes.delete(key);
-    const limitMs = Math.max(0, endMs - performance.now());
+    const leftMs = () => Math.max(0, limit.endMs - performance.now());
     const expiration = { type: "EX" as const, value: this.#options.ttlSeconds };
-    const value = limitMs === 0 ? null : await this.#store.ask(
+    const value = leftMs() === 0 ? null : await this.#store.ask(
       (client) => client.getEx(this.#nameOf(key), expiration),
-      { limitMs },
+      { leftMs },
     );
-    const isLate = performance.now() >= endMs - TIMER_MS;
+    const isLate = leftMs() <= TIMER_MS;
     if (isLate) this.#counts.lateBlockCount++;
     if (value === null || isLate) return null;
     const bytes = new Uint8Array(value);
@@ -175,11 +186,11 @@ export class StoreTier {
     const bytes = packBlockFile(this.#options.format, block);
     if (!this.#mayWrite(bytes.length)) return this.#skip();
     const expiration = { type: "EX" as const, value: this.#options.ttlSeconds };
-    const { timeoutMs } = this.#options;
+    const limitMs = this.#options.timeoutMs * (1 + bytes.length / WRITE_BYTES_PER_TIMEOUT);
     try {
       const reply = await this.#store.ask(
         (client) => client.set(this.#nameOf(block.key), Buffer.from(bytes.buffer), { expiration }),
-        { throwsReplies: true, limitMs: timeoutMs * (1 + bytes.length / WRITE_BYTES_PER_TIMEOUT) },
+        { throwsReplies: true, leftMs: leftOf(limitMs) },
       );
       if (reply === null) return this.#skip();
     } catch (error) {

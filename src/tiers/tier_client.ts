@@ -9,6 +9,7 @@ import { EngineError } from "../core/errors.ts";
 import type { WantedBlock } from "../scheduler/beginning.ts";
 import { type BlockWatcher, NO_WATCHER } from "../scheduler/block_events.ts";
 import type { StoredBlock } from "./block_format.ts";
+import { FetchLimit } from "./fetch_limit.ts";
 import type { StoreCounts } from "./store_counts.ts";
 import type { FromTierWorker, TierOptions, ToTierWorker } from "./tier_worker.ts";
 
@@ -25,6 +26,9 @@ const STORE_MARGIN_MS = 100;
 /** Blocks that are being read: those that have come, and who waits for them. */
 interface Fetch {
   blocks: StoredBlock[];
+  /** Null: as long as it takes. */
+  limit: FetchLimit | null;
+  timer?: ReturnType<typeof setTimeout>;
   resolve: (blocks: readonly StoredBlock[]) => void;
 }
 
@@ -46,13 +50,13 @@ export class TierClient {
   #counts: StoreCounts | null = null;
   /** Where blocks go, for messages. */
   #place: string;
-  /** Longest wait for an answer of the worker. */
-  #limitMs: number;
+  /** Longest wait of the worker for an answer of the store; infinite without one. */
+  #timeoutMs: number;
 
   private constructor(options: TierOptions, watcher: BlockWatcher) {
     this.#watcher = watcher;
     this.#place = "url" in options ? "the store" : "disk";
-    this.#limitMs = "url" in options ? options.timeoutMs + STORE_MARGIN_MS : Infinity;
+    this.#timeoutMs = "url" in options ? options.timeoutMs : Infinity;
     this.#worker = new Worker(new URL("./tier_worker.ts", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<FromTierWorker>) => this.#receive(data);
     this.#worker.onerror = (event) => {
@@ -110,10 +114,13 @@ export class TierClient {
     const requestId = this.#nextRequestId++;
     this.#looks.set(requestId, resolve);
     this.#send({ type: "look", requestId, wanted });
-    this.#limit(() => {
-      this.#looks.delete(requestId);
-      resolve(new Set());
-    }, promise);
+    if (this.#timeoutMs !== Infinity) {
+      const timer = setTimeout(() => {
+        this.#looks.delete(requestId);
+        resolve(new Set());
+      }, this.#timeoutMs + STORE_MARGIN_MS);
+      void promise.then(() => clearTimeout(timer));
+    }
     return promise;
   }
 
@@ -126,31 +133,39 @@ export class TierClient {
     this.#send({ type: "write", block });
   }
 
-  /** Reads blocks; those that are lost, damaged or late are left out. */
-  fetch(keys: readonly string[]): Promise<readonly StoredBlock[]> {
+  /**
+   * Reads blocks; those that are lost, damaged or late are left out.
+   *
+   * @param savedMs How long reading their tokens again would take; null if that is not known.
+   */
+  fetch(keys: readonly string[], savedMs: number | null): Promise<readonly StoredBlock[]> {
     if (this.#hasFailed) return Promise.resolve([]);
     const requestId = this.#nextRequestId++;
     const { promise, resolve } = Promise.withResolvers<readonly StoredBlock[]>();
-    this.#fetches.set(requestId, { blocks: [], resolve });
-    this.#send({ type: "fetch", requestId, keys });
-    this.#limit(() => this.#endFetch(requestId), promise);
+    const limit = this.#timeoutMs === Infinity
+      ? null
+      : new FetchLimit(this.#timeoutMs, { keyCount: keys.length, savedMs }, performance.now());
+    this.#fetches.set(requestId, { blocks: [], resolve, limit });
+    this.#send({ type: "fetch", requestId, keys, savedMs });
+    if (limit) this.#watch(requestId, limit);
     return promise;
   }
 
   /** Writes what waits and ends the worker. */
   async close(): Promise<void> {
     this.#send({ type: "close" });
-    if (this.#limitMs !== Infinity) {
+    if (this.#timeoutMs !== Infinity) {
       setTimeout(() => this.#fail("it is closed"), STORE_CLOSE_MS_MAX);
     }
     await this.#closed.promise;
   }
 
-  /** Does without an answer that takes too long. */
-  #limit(giveUp: () => void, answer: Promise<unknown>): void {
-    if (this.#limitMs === Infinity) return;
-    const timer = setTimeout(giveUp, this.#limitMs);
-    void answer.then(() => clearTimeout(timer));
+  /** Does without the blocks that take too long, even if the worker is held up. */
+  #watch(requestId: number, limit: FetchLimit): void {
+    const leftMs = limit.latestMs + STORE_MARGIN_MS - performance.now();
+    if (leftMs <= 0) return this.#endFetch(requestId);
+    const timer = setTimeout(() => this.#watch(requestId, limit), leftMs);
+    this.#fetches.get(requestId)!.timer = timer;
   }
 
   #send(message: ToTierWorker): void {
@@ -188,8 +203,7 @@ export class TierClient {
         this.#looks.delete(message.requestId);
         return;
       case "block":
-        this.#fetches.get(message.requestId)?.blocks.push(message.block);
-        return;
+        return this.#take(message.requestId, message.block);
       case "fetched":
         this.#forget(message.lost);
         return this.#endFetch(message.requestId);
@@ -198,10 +212,17 @@ export class TierClient {
     }
   }
 
+  #take(requestId: number, block: StoredBlock): void {
+    const fetch = this.#fetches.get(requestId);
+    fetch?.blocks.push(block);
+    fetch?.limit?.came(performance.now());
+  }
+
   /** Hands over what has come. */
   #endFetch(requestId: number): void {
     const fetch = this.#fetches.get(requestId);
     this.#fetches.delete(requestId);
+    clearTimeout(fetch?.timer);
     fetch?.resolve(fetch.blocks);
   }
 

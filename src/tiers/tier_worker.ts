@@ -20,7 +20,7 @@ export type ToTierWorker =
   | { type: "open"; options: TierOptions }
   | { type: "write"; block: StoredBlock }
   | { type: "look"; requestId: number; wanted: readonly WantedBlock[] }
-  | { type: "fetch"; requestId: number; keys: readonly string[] }
+  | { type: "fetch"; requestId: number; keys: readonly string[]; savedMs: number | null }
   | { type: "close" };
 
 /** From the worker. */
@@ -72,7 +72,7 @@ scope.onmessage = ({ data }) => {
     case "look":
       return void look(data.requestId, data.wanted);
     case "fetch":
-      return void fetchBlocks(data.requestId, data.keys);
+      return void fetchBlocks(data);
     case "close":
       return void writing.then(() => {
         tier?.close();
@@ -154,13 +154,15 @@ async function look(requestId: number, wanted: readonly WantedBlock[]): Promise<
 }
 
 /** Sends each block as soon as it is read: who asked may wait no longer than for some of them. */
-async function fetchBlocks(requestId: number, keys: readonly string[]): Promise<void> {
+async function fetchBlocks(
+  { requestId, keys, savedMs }: ToTierWorker & { type: "fetch" },
+): Promise<void> {
   const lost = new Set(keys);
   const found = (block: StoredBlock) => {
     lost.delete(block.key);
     scope.postMessage({ type: "block", requestId, block }, [block.words.buffer]);
   };
-  if (tier instanceof StoreTier) await tier.read(keys, found);
+  if (tier instanceof StoreTier) await tier.read(keys, { found, savedMs });
   else if (tier !== null) await readFiles(tier, keys, found);
   scope.postMessage({ type: "fetched", requestId, lost: [...lost] });
 }
