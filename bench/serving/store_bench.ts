@@ -77,7 +77,7 @@ async function start({ prefix, host, storeHost }: Place, storePort: number) {
   const ended = child.status.then(({ code }) => {
     throw new Error(`The server at ${url} ended with ${code} before it listened`);
   });
-  ended.catch(() => {}); // it is to end when it is told to
+  ended.catch(() => {}); // it ends by a signal behind that
   await Promise.race([listening(url), ended]);
   return { url, end };
 }
