@@ -11,7 +11,7 @@ const PROFILES: ProfileOptions[] = [
   { name: "int8" },
   { name: "paper" },
   { name: "paper", packSize: 32, repack: "median" },
-  { name: "near-lossless" },
+  { name: "near-lossless", keyStep: 1.14 }, // its own steps would be tried on the model first
   { name: "balanced" },
   { name: "tight" },
 ];
