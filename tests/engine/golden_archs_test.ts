@@ -88,8 +88,8 @@ const DIVERGENCE_MAX = 0.005;
 const CALIBRATION_TOKENS = 256;
 
 /**
- * The step factors that the first start finds with so few, as negative logarithms to base 2 ** 0.25,
- * by model. Finding them takes three or four runs, so that is done for {@link FOUND_AGAIN} alone.
+ * The step factors that the first start finds with so few, by model: powers of `2 ** -0.25`.
+ * Finding them takes three or four runs, so that is done for {@link FOUND_AGAIN} alone.
  */
 const STEP_FACTORS: Readonly<Record<string, number>> = {
   "llama.f16.gguf": 9,
