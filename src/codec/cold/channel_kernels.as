@@ -591,17 +591,6 @@ export function chooseChannels(
   return (quotient << 12) + (x - quotient * frequency) + (entry >>> 16);
 }
 
-@inline function pushPair(x: u32, model: u64, bits: i32): u32 {
-  const frequency = <u32>(model >>> 32) & 0xfff;
-  if (x >>> (31 - bits) >= frequency) {
-    at -= 2;
-    store<u16>(at, x);
-    x >>>= 16;
-  }
-  const quotient = <u32>((<u64>x * (model & 0xffffffff)) >>> (31 + (model >>> 56)));
-  return (quotient << bits) + (x - quotient * frequency) + (<u32>(model >>> 44) & 0xfff);
-}
-
 @inline function variantModels(tables: i32, pack: i32, pair: i32): i32 {
   return tables + ((<i32>load<u8>(VARIANTS + pack) >>> (2 * pair) & 3) << 12);
 }
@@ -610,18 +599,57 @@ export function chooseChannels(
   return load<u64>(models + (symbol << 3));
 }
 
-/** The fourth pairs are pushed first: the last that is read. */
+/** What a state becomes with a pair; it has room for it. */
+@inline function withPair(x: u32, model: u64, bits: i32): u32 {
+  const quotient = <u32>((<u64>x * (model & 0xffffffff)) >>> (31 + (model >>> 56)));
+  return (quotient << bits) + (x - quotient * frequencyOf(model)) + (<u32>(model >>> 44) & 0xfff);
+}
+
+@inline function frequencyOf(model: u64): u32 {
+  return <u32>(model >>> 32) & 0xfff;
+}
+
+/**
+ * The fourth pairs are pushed first: the last that is read. A unit is put down before all others, and
+ * counts if the state is too large.
+ */
 @inline function pushPacks(pack: i32, tables: i32, isLattice: bool): void {
+  let xa = a;
+  let xb = b;
+  let xc = c;
+  let xd = d;
+  let to = at;
   for (let pair = 3; pair >= 0; pair--) {
     const isLast = isLattice && pair == 3;
     const offset = isLast ? PARITY_MODELS : 0;
     const bits = isLast ? PARITY_BITS : PAIR_BITS;
     const from = SYMBOLS + (pack << 2) + pair;
-    d = pushPair(d, modelAt(variantModels(tables, pack + 3, pair) + offset, load<u8>(from, 12)), bits);
-    c = pushPair(c, modelAt(variantModels(tables, pack + 2, pair) + offset, load<u8>(from, 8)), bits);
-    b = pushPair(b, modelAt(variantModels(tables, pack + 1, pair) + offset, load<u8>(from, 4)), bits);
-    a = pushPair(a, modelAt(variantModels(tables, pack, pair) + offset, load<u8>(from)), bits);
+    const md = modelAt(variantModels(tables, pack + 3, pair) + offset, load<u8>(from, 12));
+    const mc = modelAt(variantModels(tables, pack + 2, pair) + offset, load<u8>(from, 8));
+    const mb = modelAt(variantModels(tables, pack + 1, pair) + offset, load<u8>(from, 4));
+    const ma = modelAt(variantModels(tables, pack + 0, pair) + offset, load<u8>(from, 0));
+    const fd = xd >>> (31 - bits) >= frequencyOf(md);
+    store<u16>(to - 2, xd);
+    to -= <i32>fd << 1;
+    xd = withPair(select(xd >>> 16, xd, fd), md, bits);
+    const fc = xc >>> (31 - bits) >= frequencyOf(mc);
+    store<u16>(to - 2, xc);
+    to -= <i32>fc << 1;
+    xc = withPair(select(xc >>> 16, xc, fc), mc, bits);
+    const fb = xb >>> (31 - bits) >= frequencyOf(mb);
+    store<u16>(to - 2, xb);
+    to -= <i32>fb << 1;
+    xb = withPair(select(xb >>> 16, xb, fb), mb, bits);
+    const fa = xa >>> (31 - bits) >= frequencyOf(ma);
+    store<u16>(to - 2, xa);
+    to -= <i32>fa << 1;
+    xa = withPair(select(xa >>> 16, xa, fa), ma, bits);
   }
+  a = xa;
+  b = xb;
+  c = xc;
+  d = xd;
+  at = to;
 }
 
 /** Digits of a row in pairs; a pair that has no slot, or not the parity it must have, escapes. */
