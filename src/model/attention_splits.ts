@@ -183,10 +183,15 @@ function partialBytes(shape: QueryShape, rowCount: number): number {
   return rowCount * shape.queryHeadCount * (querySize(shape) + 2) * WORD_SIZE_BYTES;
 }
 
-/** Splits of all layers of a cache. */
+/**
+ * Splits of all layers of a cache.
+ *
+ * @param rowCount Rows whose partial results a buffer holds; those of the group if left out.
+ */
 export function cacheSplits(
   gpu: Gpu,
   { shapes, cache, group }: Pick<AttentionOptions, "shapes" | "cache" | "group">,
+  rowCount = group.rowCountMax,
 ): SplitShape {
   const shape = widest(shapes);
   const { blockCount } = chooseVariant("attention splits", SPLIT_VARIANTS, {
@@ -197,7 +202,7 @@ export function cacheSplits(
   return splitsOfCache(cache.shape, {
     shape,
     blocksPerSplitMin: blockCount,
-    rowCount: group.rowCountMax,
+    rowCount,
     bindingSizeMax: gpu.facts.bindingSizeMax,
   });
 }

@@ -49,9 +49,10 @@ export class LatentAttention implements Attention {
   static async create(gpu: Gpu, options: AttentionOptions): Promise<LatentAttention> {
     const { sealedShape: shape, cache, group, readers } = options;
     const { q, rows, rowCountMax } = group;
-    const splits = cacheSplits(gpu, options);
     // A workgroup may write what queries behind its row get.
-    const partials = createPartials(gpu, options, splits, rowCountMax + QUERY_COUNT_MAX);
+    const rowCount = rowCountMax + QUERY_COUNT_MAX;
+    const splits = cacheSplits(gpu, options, rowCount);
+    const partials = createPartials(gpu, options, splits, rowCount);
     const slices = createSlices(gpu, rowCountMax);
     const common = { shape, splits, cache, q, rows, partials };
     const sealed = await readers.slice({ ...common, slices, scorer: null });
