@@ -18,7 +18,7 @@ const CHANNELS = "chunkkv:ratio=0.5,think:ratio=0.4";
 
 for (const name of ["exact", "balanced"] as const) {
   const methods = name === "exact" ? METHODS : [...METHODS, CHANNELS];
-  const options = { profile: { name }, model: MODEL, keep: "all", sequenceCountMax: 4 };
+  const options = { profile: { name }, model: MODEL, keep: "all", sequenceCountMax: 8 };
   Deno.test(`less is kept of prompts: fewer bytes in the arena, and a text of its own (${name})`, () =>
     withTinyEngine(options, async (engine) => {
       const packedAt = async (request: GenerateRequest) => {
@@ -39,7 +39,7 @@ for (const name of ["exact", "balanced"] as const) {
       assertEquals((await idleStats(engine)).cacheBytes.packed, 0);
     }));
 
-  Deno.test(`same request, same text: alone, in company, behind a cached prompt (${name})`, () =>
+  Deno.test(`same request, same text: alone, eight at once, behind a cached prompt (${name})`, () =>
     withTinyEngine(options, async (engine) => {
       const requests = ["all", ...methods].map((keep, index) => ({
         ...REQUEST,
@@ -52,10 +52,11 @@ for (const name of ["exact", "balanced"] as const) {
       }
       const texts = new Set(alone.map((ids) => ids.join()));
       assertEquals(texts.size, requests.length);
-      for (const _ of [1, 2]) {
-        const together = await Promise.all(requests.map((each) => collectIds(engine, each)));
-        assertEquals(together, alone);
-      }
+      const twice = [...requests, ...requests];
+      const together = await Promise.all(twice.map((each) => collectIds(engine, each)));
+      assertEquals(together, [...alone, ...alone]);
+      assertEquals(await collectIds(engine, requests[1]), alone[1]);
+      assertEquals((await idleStats(engine)).cacheBytes.packed, 0);
     }));
 }
 
