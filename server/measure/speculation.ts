@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import type { Engine, GenerateRequest, GrammarSpec } from "../../mod.ts";
 
 /** Answers of one prompt with and without guesses. */
@@ -14,6 +15,11 @@ export interface SpeculationRate {
   tokensPerSecond: number;
   /** Median over the rounds of what guesses multiply the rate by. */
   ratio: number;
+  /**
+   * The same of the processor's time that this process took: what others do at the same time hardly
+   * changes it. It says something of software adapters alone.
+   */
+  processorRatio: number;
   /** Tokens guessed in one answer, and those of them that were right. */
   draftTokenCount: number;
   acceptedTokenCount: number;
@@ -44,6 +50,7 @@ export async function measureSpeculation(
   for (const { name, promptIds, temperature, grammar } of prompts) {
     const plain: number[] = [];
     const ratios: number[] = [];
+    const processorRatios: number[] = [];
     let [draftTokenCount, acceptedTokenCount] = [0, 0];
     for (let round = 0; round < roundCount; round++) {
       const sampling = { temperature, seed: round };
@@ -59,6 +66,7 @@ export async function measureSpeculation(
       }
       plain.push((without.ids.length - 1) * 1000 / without.decodeMs);
       ratios.push(without.decodeMs / guessed.decodeMs);
+      processorRatios.push(without.processorMs / guessed.processorMs);
       draftTokenCount = after.draftTokenCount - before.draftTokenCount;
       acceptedTokenCount = after.acceptedTokenCount - before.acceptedTokenCount;
     }
@@ -67,6 +75,7 @@ export async function measureSpeculation(
       promptTokenCount: promptIds.length,
       tokensPerSecond: median(plain),
       ratio: median(ratios),
+      processorRatio: median(processorRatios),
       draftTokenCount,
       acceptedTokenCount,
     });
@@ -77,13 +86,21 @@ export async function measureSpeculation(
 async function answer(
   engine: Engine,
   request: GenerateRequest,
-): Promise<{ ids: number[]; decodeMs: number }> {
+): Promise<{ ids: number[]; decodeMs: number; processorMs: number }> {
   const ids: number[] = [];
+  let startMs = 0;
   for await (const event of engine.generate(request)) {
-    if (event.type === "token") ids.push(event.id);
-    if (event.type === "finish") return { ids, decodeMs: event.timings.decodeMs };
+    if (event.type === "token" && ids.push(event.id) === 1) startMs = processorMs();
+    if (event.type !== "finish") continue;
+    return { ids, decodeMs: event.timings.decodeMs, processorMs: processorMs() - startMs };
   }
   throw new TypeError("Cannot measure: the generation ended without a finish event");
+}
+
+/** Of all threads of this process so far. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function median(values: readonly number[]): number {
@@ -93,9 +110,10 @@ function median(values: readonly number[]): number {
 /** The numbers as text. */
 export function formatSpeculation(rates: readonly SpeculationRate[]): string {
   return rates.map((rate) => {
-    const { name, promptTokenCount, tokensPerSecond, ratio } = rate;
+    const { name, promptTokenCount, tokensPerSecond, ratio, processorRatio } = rate;
     return `${name.padEnd(8)} ${String(promptTokenCount).padStart(6)} prompt tokens ` +
-      `${tokensPerSecond.toFixed(1).padStart(8)} t/s  ${ratio.toFixed(2)} times with guesses, ` +
+      `${tokensPerSecond.toFixed(1).padStart(8)} t/s  ${ratio.toFixed(2)} times with guesses ` +
+      `(${processorRatio.toFixed(2)} by processor time), ` +
       `${rate.acceptedTokenCount} of ${rate.draftTokenCount} right`;
   }).join("\n");
 }

@@ -10,6 +10,7 @@ Deno.test("measureSpeculation() compares equal texts and counts what was guessed
     assertEquals([rate.name, rate.promptTokenCount], ["twice", 80]);
     assertGreater(rate.tokensPerSecond, 0);
     assertGreater(rate.ratio, 0);
+    assertGreater(rate.processorRatio, 0);
     assertGreater(rate.draftTokenCount, 0);
     assert(rate.acceptedTokenCount <= rate.draftTokenCount);
     const text = formatSpeculation([rate]);
