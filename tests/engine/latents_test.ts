@@ -3,10 +3,23 @@
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import type { GenerateRequest, ProfileOptions } from "../../src/engine/types.ts";
-import { collectEvents, collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import { readGguf } from "../../src/gguf/read_gguf.ts";
+import { loadModel } from "../../src/runtime/load_model.ts";
+import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
+import { referenceLogits } from "../support/reference_model.ts";
+import {
+  collectEvents,
+  collectIds,
+  tinyPrompt,
+  withTinyEngine,
+  withTinyModel,
+} from "../support/tiny_engine.ts";
 
 /** Four bits: 16 levels of each token and half, as CLLA keeps them. */
 const INT4: ProfileOptions = { name: "paper", keyRel: 1 / 15, valueRel: 1 / 15 };
+
+/** Nats; the seeded model's logits have a standard deviation of about 2. */
+const INT4_KL_MAX = 0.02;
 
 const CASES: { architecture: string; profile: ProfileOptions }[] = [
   { architecture: "deepseek2", profile: { name: "exact" } },
@@ -70,6 +83,43 @@ Deno.test("latents of a clla layer pair in 4 bits take under 2% of keys and valu
     assertEquals(shares, 1);
   });
 });
+
+Deno.test("a clla model in 4 bits stays near f64 loops that keep all heads as they are", () =>
+  withTinyModel({ architecture: "clla" }, async (path) => {
+    const file = await readGguf(path);
+    const model = await loadModel(file, () => {});
+    const promptIds = tinyPrompt(330, 3);
+    const first = 256; // sees sealed blocks, as do those behind it
+    try {
+      const expected = referenceLogits(file, promptIds, { first });
+      const klOf = async (profile: ProfileOptions) => {
+        const run = await createSequenceRun(model, { profile, promptIds, maxTokens: 1 });
+        const rows: Float32Array[] = [];
+        while (rows.length < promptIds.length) {
+          rows.push(...await run.nextSlice({ wantsLogits: true }));
+        }
+        run.destroy();
+        const kls = expected.map((row, index) => divergence(row, rows[first + index]));
+        return kls.reduce((sum, kl) => sum + kl, 0) / kls.length;
+      };
+      const [exact, int4] = [await klOf({ name: "exact" }), await klOf(INT4)];
+      console.log(`mean KL ${exact} exact, ${int4} in 4 bits`);
+      assert(exact < 1e-6, `${exact} exact`);
+      assert(int4 > exact && int4 < INT4_KL_MAX, `${int4} in 4 bits`);
+    } finally {
+      model.gpu.close();
+    }
+  }));
+
+/** KL of the next token, in nats. */
+function divergence(wanted: ArrayLike<number>, given: ArrayLike<number>): number {
+  const [p, q] = [wanted, given].map((logits) => {
+    const parts = Array.from(logits, (logit) => Math.exp(logit));
+    const sum = parts.reduce((total, part) => total + part, 0);
+    return parts.map((part) => part / sum);
+  });
+  return p.reduce((sum, share, id) => sum + share * Math.log(share / q[id]), 0);
+}
 
 Deno.test("an engine refuses to drop tokens of latents, and to read some of them", async () => {
   for (
