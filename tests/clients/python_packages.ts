@@ -16,8 +16,8 @@ const PACKAGES = [
   "kubernetes-validate==1.37.0",
 ];
 
-/** Those of which only a part is used, so that what the rest needs is left out. */
-const LONE_PACKAGES = ["vllm-router==0.1.17"];
+/** Without the packages of a server for debugging that is beside it. */
+const ROUTER = ["--no-deps", "vllm-router==0.1.17"];
 
 /** Installs the packages once; false if there is no Python and none is required. */
 export async function hasPythonPackages(): Promise<boolean> {
@@ -26,14 +26,27 @@ export async function hasPythonPackages(): Promise<boolean> {
     console.log("no python3 here: its clients are not tested");
     return false;
   }
-  const marker = `${PYTHON_FOLDER}/.installed`;
-  const wanted = [...PACKAGES, ...LONE_PACKAGES].join(" ");
-  if (await Deno.readTextFile(marker).catch(() => "") === wanted) return true;
-  const pip = await requirePip(console.log);
-  await install(pip, PACKAGES);
-  await install(pip, ["--no-deps", ...LONE_PACKAGES]);
-  await Deno.writeTextFile(marker, wanted);
+  await installOnce(PACKAGES, ".installed");
   return true;
+}
+
+/** Installs vLLM's router beside them; false where it has no package. */
+export async function hasVllmRouter(): Promise<boolean> {
+  if (!await hasPythonPackages()) return false;
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") {
+    console.log("vLLM's router is packaged for Linux on x86_64: it is not tested here");
+    return false;
+  }
+  await installOnce(ROUTER, ".router-installed");
+  return true;
+}
+
+async function installOnce(what: readonly string[], markerName: string): Promise<void> {
+  const marker = `${PYTHON_FOLDER}/${markerName}`;
+  const wanted = what.join(" ");
+  if (await Deno.readTextFile(marker).catch(() => "") === wanted) return;
+  await install(await requirePip(console.log), what);
+  await Deno.writeTextFile(marker, wanted);
 }
 
 async function install([program, ...args]: readonly string[], what: readonly string[]) {

@@ -6,7 +6,7 @@ import { withRouter } from "../../bench/serving/routers/router.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { withTinyModel } from "../support/tiny_engine.ts";
 import { eventually } from "../support/waiting.ts";
-import { hasPythonPackages, PYTHON_FOLDER } from "./python_packages.ts";
+import { hasVllmRouter, PYTHON_FOLDER } from "./python_packages.ts";
 
 const PROGRAM = new URL("./run_vllm_router.py", import.meta.url).pathname;
 const PROMPT_COUNT = 4;
@@ -68,7 +68,7 @@ async function withProgram(body: (folder: string) => Promise<void>): Promise<voi
 }
 
 Deno.test("vLLM's router asks the replica that says it has a prompt, and another one once that is killed", async () => {
-  if (!await hasPythonPackages()) return;
+  if (!await hasVllmRouter()) return;
   const answered: number[] = [];
   const onLine = (replica: number, { prompt_tokens, status }: LogLine) => {
     if (prompt_tokens > 0 && status === 200) answered.push(replica);
