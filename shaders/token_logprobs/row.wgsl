@@ -34,14 +34,28 @@ fn is_before(a: Candidate, b: Candidate) -> bool {
   return a.value > b.value || (a.value == b.value && a.id < b.id);
 }
 
-// The first of the lane's tokens after `last`.
+// The better of `best` and a token, if there is such a token and it comes after `last`.
+fn with_token(best: Candidate, last: Candidate, row_start: u32, id: u32) -> Candidate {
+  if (id >= VOCAB_SIZE) {
+    return best;
+  }
+  let candidate = Candidate(logits[row_start + id], id);
+  if (is_before(last, candidate) && is_before(candidate, best)) {
+    return candidate;
+  }
+  return best;
+}
+
+// The first of the lane's tokens after `last`. Four in a turn: Mesa's software driver ends a
+// shader's loops, without an error, after 65,535 turns in all, and a lane may have all that are
+// asked for.
 fn next_of_lane(lane: u32, row_start: u32, last: Candidate) -> Candidate {
   var best = Candidate(LOWEST, NO_TOKEN);
-  for (var id = lane; id < VOCAB_SIZE; id += WORKGROUP_SIZE) {
-    let candidate = Candidate(logits[row_start + id], id);
-    if (is_before(last, candidate) && is_before(candidate, best)) {
-      best = candidate;
-    }
+  for (var id = lane; id < VOCAB_SIZE; id += 4u * WORKGROUP_SIZE) {
+    best = with_token(best, last, row_start, id);
+    best = with_token(best, last, row_start, id + WORKGROUP_SIZE);
+    best = with_token(best, last, row_start, id + 2u * WORKGROUP_SIZE);
+    best = with_token(best, last, row_start, id + 3u * WORKGROUP_SIZE);
   }
   return best;
 }

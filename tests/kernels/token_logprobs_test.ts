@@ -66,6 +66,15 @@ for (const vocabSize of [20, 97, 1024, 4999, 49152, 262144]) {
   });
 }
 
+Deno.test("TokenLogprobsKernel finds all that one lane has of the largest vocabulary", async () => {
+  const vocabSize = 2 ** 18;
+  const logits = new Float32Array(vocabSize).fill(-4);
+  const best = Array.from({ length: 20 }, (_, rank) => (rank * 13 + 5) * 64);
+  best.forEach((id, rank) => logits[id] = 5 - rank / 8);
+  const [actual] = await logprobs(logits, [{ row: 0, id: 8, topCount: 20 }], { vocabSize });
+  assertEquals(actual.top.map(({ id }) => id), best);
+});
+
 for (const workgroupSize of [16, 64, 256, 512]) {
   Deno.test(`TokenLogprobsKernel orders equal logits by id with ${workgroupSize} lanes`, async () => {
     const vocabSize = 1500;
