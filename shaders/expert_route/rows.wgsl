@@ -57,14 +57,36 @@ fn order_of(row: u32, expert: u32) -> u32 {
   return bits ^ select(0x80000000u, 0xffffffffu, bits >> 31u == 1u);
 }
 
+// Whether another expert, if it exists, comes before one with the order `own`.
+fn is_before(row: u32, other: u32, expert: u32, own: u32) -> u32 {
+  if (other >= EXPERT_COUNT) {
+    return 0u;
+  }
+  let order = order_of(row, other);
+  return u32(order > own || (order == own && other < expert));
+}
+
+// Eight in a turn: Mesa's software driver ends a shader's loops, without an error, after 65,535
+// turns in all.
 fn rank_of(row: u32, expert: u32) -> u32 {
   let own = order_of(row, expert);
   var rank = 0u;
-  for (var other = 0u; other < EXPERT_COUNT; other++) {
-    let order = order_of(row, other);
-    rank += u32(order > own || (order == own && other < expert));
+  for (var other = 0u; other < EXPERT_COUNT; other += 8u) {
+    rank += is_before(row, other, expert, own) + is_before(row, other + 1u, expert, own);
+    rank += is_before(row, other + 2u, expert, own) + is_before(row, other + 3u, expert, own);
+    rank += is_before(row, other + 4u, expert, own) + is_before(row, other + 5u, expert, own);
+    rank += is_before(row, other + 6u, expert, own) + is_before(row, other + 7u, expert, own);
   }
   return rank;
+}
+
+// Bundles of all experts before one.
+fn first_bundle_of(expert: u32) -> u32 {
+  var first = 0u;
+  for (var other = 0u; other < expert; other++) {
+    first += bundle_counts[other];
+  }
+  return first;
 }
 
 fn share_among(row: u32) {
@@ -143,13 +165,10 @@ fn main(
     bundle_counts[expert] = (count + bundle_size - 1u) / bundle_size;
   }
   workgroupBarrier();
-  var bundle_count = 0u;
-  for (var expert = 0u; expert < EXPERT_COUNT; expert++) {
-    if (expert % WORKGROUP_SIZE == thread && bundle_counts[expert] > 0u) {
-      fill_bundles(expert, bundle_count, visit_count, bundle_size);
-    }
-    bundle_count += bundle_counts[expert];
+  for (var expert = thread; expert < EXPERT_COUNT; expert += WORKGROUP_SIZE) {
+    fill_bundles(expert, first_bundle_of(expert), visit_count, bundle_size);
   }
+  let bundle_count = first_bundle_of(EXPERT_COUNT);
   for (var place = bundle_count + thread; place < arrayLength(&bundles); place += WORKGROUP_SIZE) {
     bundles[place].count = 0u;
   }

@@ -19,6 +19,7 @@ const CASES: (ExpertRouteOptions & { rowCount: number; ties?: boolean; why: stri
   { expertCount: 8, usedCount: 2, rowCount: 64, why: "bundles of four rows, many of each expert" },
   { expertCount: 32, usedCount: 4, rowCount: 3, why: "bundles of four with fewer rows" },
   { expertCount: 128, usedCount: 8, rowCount: 64, why: "more pairs than threads" },
+  { expertCount: 512, usedCount: 8, rowCount: 64, why: "more turns than a driver makes" },
   { expertCount: 5, usedCount: 5, rowCount: 7, why: "all experts" },
   { expertCount: 3, usedCount: 1, rowCount: 70, why: "more rows than threads, one expert each" },
   { expertCount: 16, usedCount: 4, rowCount: 9, shareScale: 2.5, why: "scaled shares" },
