@@ -2,7 +2,7 @@
  * Compiles the main kernels of an 8B model to machine code of two GPUs, without one, and writes
  * what they take: registers, spills, memory, waves, and instructions for each multiply-add.
  *
- *     deno task machine-code FILE.json
+ *     deno task machine-code FILE.json [GPU…]
  *
  * AMD: naga to SPIR-V, then Mesa's RADV without a device. NVIDIA: naga to HLSL, Slang to CUDA,
  * nvcc: another compiler than the driver's before `ptxas`, the same after it. What is missing is
@@ -39,15 +39,19 @@ export const KERNELS: Readonly<Record<string, readonly string[]>> = {
   "unpack keys, banded": ["block_unpack/banded K", "block_unpack/banded"],
 };
 
-/** GPUs, by the facts that kernels are chosen by. */
+/** GPUs, by the facts that kernels are chosen by, and what RADV calls those of AMD. */
 const TARGETS = {
-  "gfx1100": ADAPTERS["AMD RDNA on Vulkan"],
-  "sm_89": ADAPTERS["NVIDIA on Vulkan"],
+  "gfx1030": { facts: ADAPTERS["AMD RDNA on Vulkan"], family: "navi21" },
+  "gfx1100": { facts: ADAPTERS["AMD RDNA on Vulkan"], family: "gfx1100" },
+  "sm_89": { facts: ADAPTERS["NVIDIA on Vulkan"], family: null },
 } as const;
+
+/** A GPU that machine code is made for. */
+export type Target = keyof typeof TARGETS;
 
 /** One kernel on one GPU. */
 export interface MachineCode {
-  gpu: keyof typeof TARGETS;
+  gpu: Target;
   kernel: string;
   label: string;
   /** Vector registers of a lane. */
@@ -68,9 +72,10 @@ export interface MachineCode {
 
 /** Labels and texts of {@link KERNELS} for a GPU. */
 export async function chosenTexts(
-  gpu: keyof typeof TARGETS,
+  gpu: Target,
 ): Promise<[kernel: string, KernelText][]> {
-  const options = { model: TEXT_MODELS[MODEL], facts: TARGETS[gpu], contextTokens: CONTEXT_TOKENS };
+  const { facts } = TARGETS[gpu];
+  const options = { model: TEXT_MODELS[MODEL], facts, contextTokens: CONTEXT_TOKENS };
   const texts = await kernelTexts(options);
   return Object.entries(KERNELS).flatMap(([kernel, labels]) => {
     const found = labels.map((label) => texts.find((text) => text.label === label))
@@ -146,15 +151,19 @@ async function ofNvidia(
   };
 }
 
-/** Compiles every kernel for every GPU. */
-export async function machineCode(folder: string): Promise<MachineCode[]> {
+/** Compiles every kernel for the GPUs named. */
+export async function machineCode(
+  folder: string,
+  gpus: readonly Target[],
+): Promise<MachineCode[]> {
   const { naga } = await findTranslators();
-  const [amd, nvidia] = [await amdProgram("gfx1100"), await nvidiaPrograms()];
   const all: MachineCode[] = [];
-  for (const gpu of Object.keys(TARGETS) as (keyof typeof TARGETS)[]) {
+  for (const gpu of gpus) {
+    const { family } = TARGETS[gpu];
+    const [amd, nvidia] = family ? [await amdProgram(family)] : [null, await nvidiaPrograms()];
     for (const [kernel, text] of await chosenTexts(gpu)) {
       const path = await translated(naga, text, `${folder}/${gpu}-${all.length}`);
-      const found = await (gpu === "sm_89" ? ofNvidia(nvidia, path) : ofAmd(amd, path, text.code));
+      const found = amd ? await ofAmd(amd, path, text.code) : await ofNvidia(nvidia!, path);
       all.push({ gpu, kernel, label: text.label, ...found } as MachineCode);
       console.error(JSON.stringify(all.at(-1)));
     }
@@ -163,11 +172,17 @@ export async function machineCode(folder: string): Promise<MachineCode[]> {
 }
 
 if (import.meta.main) {
-  const [file] = Deno.args;
+  const [file, ...named] = Deno.args;
   if (file === undefined) throw new TypeError("Cannot write machine code: name a JSON file for it");
+  const known = Object.keys(TARGETS) as Target[];
+  const gpus = known.filter((gpu) => named.length === 0 || named.includes(gpu));
+  const unknown = named.filter((gpu) => !known.includes(gpu as Target));
+  if (unknown.length > 0) {
+    throw new TypeError(`Cannot compile for ${unknown.join(", ")}: known are ${known.join(", ")}`);
+  }
   const folder = await Deno.makeTempDir({ prefix: "machine-code-" });
   try {
-    const kernels = await machineCode(folder);
+    const kernels = await machineCode(folder, gpus);
     const record = { model: MODEL, contextTokens: CONTEXT_TOKENS, kernels };
     await Deno.writeTextFile(file, `${JSON.stringify(record, null, 2)}\n`);
   } finally {
