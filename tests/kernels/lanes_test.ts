@@ -34,13 +34,10 @@ import {
 import { fittingTables, makeBandedAttentionCase } from "../support/banded_attention_case.ts";
 import { testGpu } from "../support/gpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
-import { runWithSubgroupsOf } from "../support/subgroup_process.ts";
+import { runWithSubgroupsOf, WIDTH_VARIABLE } from "../support/subgroup_process.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
 const NMSE_MAX = 1e-10;
-
-/** Set where this file runs in a process of its own for another size of subgroups. */
-const WIDTH_VARIABLE = "LANES_TEST_SUBGROUP_SIZE";
 
 /** Head sizes, and steps that make rows of one turn and of several. */
 const HEADS = [
@@ -164,7 +161,7 @@ Deno.test("the adapters of this file exchange values among 8, 16 and 32 lanes", 
   const counts = Object.values(ADAPTERS).map((each) =>
     chooseLanes("attention_decode", ATTENTION_DECODE_VARIANTS, each).count
   );
-  const own = Math.max(8, facts.subgroupSizeMin);
+  const own = Math.min(32, Math.max(8, facts.subgroupSizeMin));
   assertEquals(counts, widthExpected === undefined ? [own, 32] : [own]);
 });
 
@@ -173,8 +170,7 @@ for (const size of widthExpected === undefined ? [4, 16] : []) {
     name: `all kernels that exchange values match their references in subgroups of ${size}`,
     ignore: !facts.isFallback,
     async fn() {
-      const own = { url: import.meta.url, variable: WIDTH_VARIABLE };
-      const { report, errors } = await runWithSubgroupsOf(size, own);
+      const { report, errors } = await runWithSubgroupsOf(size, import.meta.url);
       const testCount = Object.keys(RUNS).length * HEADS.length + 1;
       assertStringIncludes(report, `${testCount} passed | 0 failed`, report + errors);
     },

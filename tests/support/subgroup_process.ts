@@ -4,14 +4,13 @@
  * so each has a folder of its own.
  */
 
-/**
- * Runs the tests of `url` with subgroups of `size` lanes.
- *
- * @param variable Environment variable that tells the file its size.
- */
+/** Tells a file of tests for which size of subgroups it is run alone. */
+export const WIDTH_VARIABLE = "TEST_SUBGROUP_SIZE";
+
+/** Runs the tests of `url` with subgroups of `size` lanes. */
 export async function runWithSubgroupsOf(
   size: number,
-  { url, variable }: { url: string; variable: string },
+  url: string,
 ): Promise<{ success: boolean; report: string; errors: string }> {
   const cache = `${Deno.env.get("MESA_SHADER_CACHE_DIR") ?? "/tmp/mesa"}-${size}`;
   await Deno.mkdir(cache, { recursive: true });
@@ -22,7 +21,7 @@ export async function runWithSubgroupsOf(
       LP_NATIVE_VECTOR_WIDTH: String(32 * size),
       MESA_SHADER_CACHE_DIR: cache,
       NO_COLOR: "1",
-      [variable]: String(size),
+      [WIDTH_VARIABLE]: String(size),
     },
   }).output();
   const [report, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
