@@ -50,11 +50,11 @@ fn score_tile(workgroup: vec3<u32>, thread: u32, keys: u32, is_window: bool, see
       } else {
         words = tiles[place];
       }
-      for (var word = 0u; word < 4u; word += 1u) {
-        let pair = unpack2x16float(words[word]);
-        let at = query + channel + 2u * word;
-        sum += q[at] * pair.x + q[at + 1u] * pair.y;
-      }
+      let at = query + channel;
+      //: repeat word
+      let pair${word} = unpack2x16float(words[${word}u]);
+      sum += q[at + 2u * ${word}u] * pair${word}.x + q[at + 2u * ${word}u + 1u] * pair${word}.y;
+      //: end
     }
     let score = capped(sum * inverseSqrt(f32(D)));
     token_scores[head * BLOCK_TOKENS + thread] = select(LOWEST, score, thread < seen_count);

@@ -80,15 +80,6 @@ fn rank_of(row: u32, expert: u32) -> u32 {
   return rank;
 }
 
-// Bundles of all experts before one.
-fn first_bundle_of(expert: u32) -> u32 {
-  var first = 0u;
-  for (var other = 0u; other < expert; other++) {
-    first += bundle_counts[other];
-  }
-  return first;
-}
-
 fn share_among(row: u32) {
   let start = row * USED_COUNT;
   let peak = score_of(row, choices[start]);
@@ -165,10 +156,19 @@ fn main(
     bundle_counts[expert] = (count + bundle_size - 1u) / bundle_size;
   }
   workgroupBarrier();
+  var bundle_count = 0u; // of all experts before `counted`
+  var counted = 0u;
   for (var expert = thread; expert < EXPERT_COUNT; expert += WORKGROUP_SIZE) {
-    fill_bundles(expert, first_bundle_of(expert), visit_count, bundle_size);
+    for (; counted < expert; counted++) {
+      bundle_count += bundle_counts[counted];
+    }
+    if (bundle_counts[expert] > 0u) {
+      fill_bundles(expert, bundle_count, visit_count, bundle_size);
+    }
   }
-  let bundle_count = first_bundle_of(EXPERT_COUNT);
+  for (; counted < EXPERT_COUNT; counted++) {
+    bundle_count += bundle_counts[counted];
+  }
   for (var place = bundle_count + thread; place < arrayLength(&bundles); place += WORKGROUP_SIZE) {
     bundles[place].count = 0u;
   }

@@ -3,7 +3,7 @@
 // Twins: attention_source_arena.wgsl, attention_source_window.wgsl
 // Needs: SOURCE_BINDING, BLOCKS_PER_SPLIT, BLOCKS_PER_SEGMENT (a multiple of it), TILE_WORDS
 
-// [1]: first block of the segment
+// [2]: first block of the segment, and a row
 @group(0) @binding(SOURCE_BINDING) var<storage, read> segment: array<u32>;
 @group(0) @binding(SOURCE_BINDING + 1u) var<storage, read> directory: array<Entry>;
 

@@ -38,6 +38,15 @@ export function measuredPath(modelFingerprint: string): string {
   return cachePath(`${modelFingerprint}.measured-${CALIBRATION_VERSION}.pkvc`);
 }
 
+/**
+ * Where what loading measures is kept: beside what the user measured it is never looked for, so
+ * that one is completed in its place.
+ */
+export async function keptPath(modelFingerprint: string): Promise<string> {
+  const own = calibrationPath(modelFingerprint);
+  return await readIfThere(own) === null ? measuredPath(modelFingerprint) : own;
+}
+
 function cachePath(fileName: string): string {
   return userCachePath("calibrations", fileName);
 }

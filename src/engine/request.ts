@@ -4,6 +4,7 @@
  * @module
  */
 
+import { needsCalibration } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
 import { BIAS_COUNT_MAX, GREEDY, TOP_LOGPROB_COUNT_MAX } from "../core/sampling.ts";
 import { POOLINGS } from "./pooling.ts";
@@ -120,12 +121,16 @@ function checkKeep(keep: string | undefined, info: EngineInfo): void {
       `--keep; start it with --keep ${KEEP_EVERYTHING} to let requests say what stays`;
     throw new EngineError("invalid_request", message, { param: "keep" });
   }
+  const { settings } = info.codec;
   try {
-    keepMethod(keep);
+    if (!keepMethod(keep)?.keepChannels || needsCalibration(settings)) return;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new EngineError("invalid_request", error.message, { param: "keep" });
   }
+  const message = `Cannot keep ${keep} with --profile ${settings.name}: its records hold all ` +
+    "channels; wanted balanced, near-lossless or tight";
+  throw new EngineError("invalid_request", message, { param: "keep" });
 }
 
 function checkAdjustments(adjustments: LogitAdjustments, { vocabSize }: EngineInfo): void {

@@ -229,7 +229,11 @@ export class StepLoop {
     const result = await this.#runtime.driver.finish(prepared, () => {
       if (plan.measures.length === 0) next = this.#prepare();
     });
-    if (plan.slice) this.#prefillSpeed.note(plan.slice.ids.length, performance.now() - startMs);
+    if (plan.slice) {
+      const { ids, layers } = plan.slice;
+      const share = (layers.end - layers.first) / this.#runtime.info.layerReaches.length;
+      this.#prefillSpeed.note(ids.length * share, performance.now() - startMs);
+    }
     this.#writeBehind(plan);
     this.#stepCount++;
     this.#sealingSeconds += result.sealingSeconds;

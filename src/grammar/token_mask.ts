@@ -52,8 +52,9 @@ export class TokenMask {
       if (state === "timed-out") throw failure("no mask came");
     }
     if (Atomics.load(words, SHARED_IS_LOST) !== 0) throw failure("a token was not allowed by it");
-    const masks = Uint32Array.from(words.subarray(SHARED_HEADER_WORDS));
-    const wordCount = masks.length / SHARED_MASK_COUNT_MAX;
+    const wordCount = (words.length - SHARED_HEADER_WORDS) / SHARED_MASK_COUNT_MAX;
+    const end = SHARED_HEADER_WORDS + (1 + draftIds.length) * wordCount;
+    const masks = Uint32Array.from(words.subarray(SHARED_HEADER_WORDS, end));
     return Array.from({ length: 1 + draftIds.length }, (_, index) => {
       return masks.subarray(index * wordCount, (index + 1) * wordCount);
     });

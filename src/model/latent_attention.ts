@@ -1,6 +1,6 @@
 import type { Row } from "../core/row.ts";
 import { BINDING_ALIGNMENT_BYTES, type BufferSlice, type Gpu } from "../gpu/gpu.ts";
-import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { AttentionPrefillKernel, QUERY_COUNT_MAX } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import { createMerges } from "./attention_merges.ts";
@@ -50,7 +50,7 @@ export class LatentAttention implements Attention {
     const { sealedShape: shape, cache, group, readers } = options;
     const { q, rows, rowCountMax } = group;
     // A workgroup may write what queries behind its row get.
-    const rowCount = rowCountMax + QUERY_COUNT_MAX;
+    const rowCount = rowCountMax + divCeil(QUERY_COUNT_MAX, shape.queryHeadCount);
     const splits = cacheSplits(gpu, options, rowCount);
     const partials = createPartials(gpu, options, splits, rowCount);
     const slices = createSlices(gpu, rowCountMax);

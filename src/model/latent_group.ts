@@ -21,6 +21,8 @@ export class LatentGroup {
   readonly bundles: GPUBuffer;
   #gpu: Gpu;
   #headCount: number;
+  /** Rows that the bundles are of. */
+  #bundledCount = 0;
 
   private constructor(gpu: Gpu, options: { label: string; plan: ModelPlan; rowCount: number }) {
     const { label, plan: { layers, shape: { queryHeadCount } }, rowCount } = options;
@@ -52,6 +54,8 @@ export class LatentGroup {
 
   /** Queues which rows go through each head together. */
   write(rowCount: number): void {
+    if (rowCount === this.#bundledCount) return;
+    this.#bundledCount = rowCount;
     this.#gpu.write(this.bundles, 0, headBundleWords(this.#headCount, rowCount));
   }
 

@@ -28,7 +28,7 @@ export function checkPlan(plan: ModelPlan): void {
     [!windows.includes(null), "attends to a window in every layer"],
     [new Set(latents.map(Boolean)).size > 1, "keeps latents in some layers only"],
     [
-      latents.some((latent) => latent !== null && latentSizes(latent) !== latentSizes(latents[0]!)),
+      new Set(latents.map((latent) => latent && latentSizes(latent))).size > 1,
       "has latents of different sizes",
     ],
     [

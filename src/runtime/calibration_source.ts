@@ -14,7 +14,7 @@ import {
   type CalibrationOwner,
   calibrationPath,
   findCalibration,
-  measuredPath,
+  keptPath,
   saveCalibration,
 } from "../calibration/store.ts";
 import { codecProfile, needsCalibration } from "../codec/profile.ts";
@@ -78,7 +78,7 @@ export async function calibrationSource(
 export async function keepCalibration(file: GgufFile, bytes: Uint8Array): Promise<string> {
   const owner = fileOwner(file);
   const measured = parseCalibration(bytes, { ...owner, path: "measured while loading" });
-  return await saveCalibration(measured, measuredPath(owner.modelFingerprint));
+  return await saveCalibration(measured, await keptPath(owner.modelFingerprint));
 }
 
 /**
@@ -99,7 +99,7 @@ export async function loadCalibration(
   const measured = await withPromise(model, { calibration, profile, ids }, onProgress);
   if (measured === kept) return kept;
   try {
-    const path = await saveCalibration(measured, measuredPath(measured.modelFingerprint));
+    const path = await saveCalibration(measured, await keptPath(measured.modelFingerprint));
     onProgress(`kept ${path}`, 1);
   } catch (error) {
     // What was measured is still used if the cache cannot be written.

@@ -66,7 +66,8 @@ export async function withPromise(
   let best = { stepFactor: 1, divergence: Infinity };
   for (let stepFactor = 1; trial <= TRIAL_COUNT_MAX;) {
     const divergence = meanDivergence(exact, await run(profile.name, stepFactor));
-    if (divergence > GAIN_MIN * best.divergence) break;
+    // Logits that are no numbers show nothing.
+    if (!(divergence <= GAIN_MIN * best.divergence)) break;
     best = { stepFactor, divergence };
     if (divergence <= ENOUGH * promised || stepFactor <= FACTOR_MIN) break;
     // Divergence goes with the square of the steps.

@@ -9,6 +9,9 @@ import { Buffer } from "node:buffer";
 import { createClient, createCluster, ErrorReply, RESP_TYPES } from "@redis/client";
 
 /** Pause before a store that failed is asked again, doubled each time. */
+/** By how much a timer may be early. */
+const TIMER_ERROR_MS = 2;
+
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 30_000;
 /** Replies that say that a value is none of ours: it is a miss like any other. */
@@ -108,11 +111,17 @@ export class StoreConnection {
       if (error instanceof ErrorReply) {
         if (throwsReplies) throw error;
         this.#sayRefusal(error);
-      } else if (!(error instanceof LateError && this.#answeredMs > startMs)) {
+      } else if (!(error instanceof LateError && this.#wasCutShort(startMs))) {
         this.#giveUp(client, error as Error);
       }
       return null;
     }
+  }
+
+  /** Whether what began then says nothing against the store: it answered, or had little time. */
+  #wasCutShort(startMs: number): boolean {
+    const waitedMs = performance.now() - startMs;
+    return this.#answeredMs > startMs || waitedMs < this.#address.timeoutMs - TIMER_ERROR_MS;
   }
 
   /** Leaves the store. */

@@ -32,6 +32,10 @@ for (const name of ["exact", "balanced"] as const) {
         return { packed, ids };
       };
       const all = await packedAt(REQUEST);
+      if (name === "exact") {
+        const dropping = () => packedAt({ ...REQUEST, keep: "think:ratio=0.4" });
+        await assertRejects(dropping, EngineError, "its records hold all channels");
+      }
       const half = await packedAt({ ...REQUEST, keep: "chunkkv:ratio=0.5" });
       // Of 384 sealed tokens 112 stay: the window of 146 counts to half of 530.
       assertGreater(all.packed / half.packed, name === "exact" ? 2.9 : 2);

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { StoredBlock } from "../../src/tiers/block_format.ts";
+import { StoreConnection } from "../../src/tiers/store_connection.ts";
 import { StoreTier, type StoreTierOptions } from "../../src/tiers/store_tier.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { withStore, withStoreCluster } from "../support/store_process.ts";
@@ -107,6 +108,29 @@ Deno.test("of a slow store StoreTier waits for all that comes sooner than it cou
     assertEquals([blocks.length, tier.counts.lateBlockCount], [KEYS.length, 0]);
     assertGreater(tookMs, 600);
   }));
+
+Deno.test("a question that is given less than a time-out says nothing against a slow store, one given all does", () =>
+  withStore((store) =>
+    withTcpProxy(store.port, async (proxy) => {
+      const address = { url: `redis://127.0.0.1:${proxy.port}`, timeoutMs: 500 };
+      const connection = await StoreConnection.open(address);
+      const { error } = console;
+      console.error = () => {};
+      try {
+        proxy.behaviour.delayMs = 60_000;
+        const size = (leftMs: number) => {
+          const endMs = performance.now() + leftMs;
+          const options = { leftMs: () => endMs - performance.now() };
+          return connection.ask((client) => client.strLen("a"), options);
+        };
+        assertEquals([await size(20), connection.isUp, connection.failureCount], [null, true, 0]);
+        assertEquals([await size(500), connection.isUp, connection.failureCount], [null, false, 1]);
+      } finally {
+        connection.close();
+        console.error = error;
+      }
+    })
+  ));
 
 Deno.test("StoreTier spreads blocks over a cluster, and finds them; without a node all are misses", () =>
   withStoreCluster(async (nodes) => {

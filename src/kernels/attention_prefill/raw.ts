@@ -40,7 +40,10 @@ export interface AttentionPrefillBuffers {
   tiles: GPUBuffer | BufferSlice;
   /** u32 `[entries][ENTRY_WORDS]`: read lists; the window has none. */
   directory?: GPUBuffer | BufferSlice;
-  /** u32 `[1]`: first block in the scratch, a multiple of `blocksPerSplit`; of `scratch` only. */
+  /**
+   * u32 `[2]`: first block in the scratch, a multiple of `blocksPerSplit`, and a row that is not
+   * looked at; of `scratch` only.
+   */
   segment?: GPUBuffer | BufferSlice;
   /**
    * f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. Room for 64 rows, or for

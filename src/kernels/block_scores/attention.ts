@@ -1,12 +1,16 @@
 import source from "../../../shaders/block_scores/attention.wgsl" with { type: "text" };
 import { rawTileWords } from "../../codec/record.ts";
-import { divExact, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { EngineError } from "../../core/errors.ts";
+import { BLOCK_TOKEN_COUNT, divExact, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { type AttentionShape, cappedText } from "../text/attention.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { ROW_TEXT } from "../text/row.ts";
+
+/** Turns of loops in one run of a shader, of Mesa's software driver. */
+const TURN_COUNT_MAX = 65_535;
 
 /** Buffers of one use of {@link BlockAttentionKernel}. */
 export interface BlockAttentionBuffers {
@@ -38,6 +42,9 @@ export class BlockAttentionKernel {
    * Compiles for one shape; `listCountMax`: entries of a read list that scores have room for;
    * `tileCount`: raw tiles of a slot, 3 if left out. `isUnpacked`: whether tiles are those of the
    * first row's list, one behind the other, which all rows read then; false if left out.
+   *
+   * @throws {EngineError} `model_unsupported` if the software driver makes too few turns for that
+   * many entries.
    */
   static async create(
     gpu: Gpu,
@@ -50,8 +57,9 @@ export class BlockAttentionKernel {
   ): Promise<BlockAttentionKernel> {
     const { shape, listCountMax, tileCount = WINDOW_TILE_COUNT, isUnpacked = false } = options;
     const { kvHeadCount, queryHeadCount, headSize, softCap = null } = shape;
+    refuseTooLong(gpu.facts, { shape, listCountMax });
     const code = [
-      expandTemplate(source, { is_unpacked: isUnpacked ? 1 : 0 }),
+      expandTemplate(source, { is_unpacked: isUnpacked ? 1 : 0, word: 4 }),
       constantLines({
         ...BLOCK_CONSTANTS,
         D: headSize,
@@ -83,4 +91,24 @@ export class BlockAttentionKernel {
   ): void {
     this.#kernel.dispatch(pass, bound, this.#kvHeadCount, rowCount);
   }
+}
+
+/**
+ * Mesa's software driver ends a shader's loops, without an error, after 65,535 turns in all. For
+ * each block it scores the tile twice, adds it up, and shares it out.
+ */
+function refuseTooLong(
+  { isFallback }: AdapterFacts,
+  { shape, listCountMax }: { shape: AttentionShape; listCountMax: number },
+): void {
+  const headCount = divExact(shape.queryHeadCount, shape.kvHeadCount);
+  const turnsPerBlock = 2 * (1 + headCount * (1 + shape.headSize / 8)) + 3 * BLOCK_TOKEN_COUNT +
+    headCount;
+  const blockCountMax = Math.floor(TURN_COUNT_MAX / turnsPerBlock) - WINDOW_TILE_COUNT;
+  if (!isFallback || listCountMax <= blockCountMax) return;
+  throw new EngineError(
+    "model_unsupported",
+    `Cannot score ${listCountMax} blocks by their attention on a software driver: ` +
+      `at most ${blockCountMax}, a context of ${blockCountMax * BLOCK_TOKEN_COUNT} tokens`,
+  );
 }

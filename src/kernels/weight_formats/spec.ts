@@ -114,22 +114,16 @@ export function fieldWords(codes: Uint8Array, bits: 5 | 6, words: Uint32Array): 
     }
     words[index] = word;
   }
-  const tops = bits === 6 ? LAST_OF_6 : LAST_OF_5;
-  for (const [column, code] of [codes[30], codes[31]].entries()) {
-    for (const { word, place, from, count } of tops[column]) {
-      words[word] |= ((code >>> from) & ((1 << count) - 1)) << place;
-    }
-  }
+  // Bits that are cut off at the upper end are those that another word has.
+  const [a, b] = [codes[30], codes[31]];
+  words[0] |= a << 30;
+  words[1] |= a >> 2 << 30;
+  words[2] |= a >> 4 << 30;
+  words[3] |= b << 30;
+  words[4] |= b >> 2 << 30;
+  if (bits === 6) words[5] |= b >> 4 << 30;
+  else words[2] |= b >> 4 << 31;
 }
-
-/** Where bits `from` and up of a code are: at bit `place` of a word. */
-const top = (word: number, from: number) => ({ word, from, place: 30, count: 2 });
-const LAST_OF_6 = [0, 3].map((word) => [top(word, 0), top(word + 1, 2), top(word + 2, 4)]);
-const LAST_OF_5 = [0, 3].map((word, column) => [
-  top(word, 0),
-  top(word + 1, 2),
-  { word: 2, from: 4, place: 30 + column, count: 1 },
-]);
 
 /** WGSL: codes of so many bits as words. */
 export function fieldsText(bits: 5 | 6): string {

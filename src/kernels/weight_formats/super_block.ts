@@ -3,7 +3,7 @@ import { constantLines } from "../../gpu/wgsl_template.ts";
 import { GROUP_ROW_COUNT, joinTexts, putSideWord, type UnitTarget } from "./spec.ts";
 
 /** Blocks of 32 columns in a unit of 256. */
-export const SUB_BLOCK_COUNT = 8;
+const SUB_BLOCK_COUNT = 8;
 
 /** Vectors from a row's block to the next, of formats with one vector each. */
 const BLOCK_STRIDE = GROUP_ROW_COUNT;
@@ -96,8 +96,8 @@ export function writePairs(view: DataView, at: number, { words, vector, row }: U
 }
 
 /**
- * Writes high bits as words `index` and up of the side data, one for each block, as
- * {@link spreadBits} has them, turned over if `turned` is -1. The file has bit `sub` of byte `i`
+ * Writes high bits as words `index` and up of the side data, one for each block: bit `8 * k + p` is
+ * that of column `4 * p + k`, turned over if `turned` is -1. The file has bit `sub` of byte `i`
  * for column `i` of block `sub`.
  */
 export function writeHighBits(
