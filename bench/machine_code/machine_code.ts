@@ -1,5 +1,5 @@
 /**
- * Compiles the main kernels of an 8B model to machine code of two GPUs, without one, and writes
+ * Compiles the main kernels of an 8B model to machine code of three GPUs, without one, and writes
  * what they take: registers, spills, memory, waves, and instructions for each multiply-add.
  *
  *     deno task machine-code FILE.json [GPU…]

@@ -53,6 +53,8 @@ const promptFields = {
   cache_control: z.unknown().optional(),
   context_management: z.unknown().optional(),
   diagnostics: z.unknown().optional(),
+  fallback_credit_token: z.unknown().optional(),
+  billing_policy: z.unknown().optional(),
   speed: z.enum(["standard", "fast"]).nullish(),
 };
 
@@ -81,13 +83,19 @@ export interface MessagesRequest extends ConversationRequest {
 }
 
 /** Fields of this interface that are refused unless they are empty. */
+/** What changes no text: of bills, of what is kept, and of what an answer reports. */
+const WITHOUT_EFFECT = [
+  "context_management",
+  "diagnostics",
+  "fallback_credit_token",
+  "billing_policy",
+] as const;
+
 const REFUSED = [
   "mcp_servers",
   "container",
   "inference_geo",
   "fallbacks",
-  "fallback_credit_token",
-  "billing_policy",
   "compaction",
   "thread",
 ];
@@ -163,8 +171,9 @@ function toRequest(
   rest: Pick<ConversationRequest, "maxTokens"> & Parameters<typeof toCommonRequest>[0],
 ): MessagesRequest {
   const warnings: string[] = [];
-  if (body.context_management) warnings.push("context_management has no effect");
-  if (body.diagnostics) warnings.push("diagnostics has no effect");
+  for (const name of WITHOUT_EFFECT) {
+    if (body[name]) warnings.push(`${name} has no effect`);
+  }
   if (body.speed === "fast") warnings.push("speed has no effect: there is one");
   const structure = structureOf(body, warnings);
   const { messages, continuesFinal } = toMessages(body);

@@ -1,5 +1,5 @@
 /**
- * What `bench speculation` has continued: code that is edited, and prose.
+ * What `bench speculation` has continued: code that is edited, calls, and prose.
  *
  * @module
  */

@@ -201,10 +201,11 @@ const OF_ANSWER: Readonly<Record<string, IsNeutral>> = {
   web_search_options: never,
   verbosity: oneOf("medium"),
   service_tier: oneOf("auto", "default"),
-  prompt_cache_retention: oneOf("in_memory", "in-memory"),
-  // Where a prefix may begin is not the caller's to say.
-  prompt_cache_options: allOf(oneOf("implicit", "30m")),
-  access_programs: isEmpty,
+  // What is cached, where a prefix may begin and how long it stays is not the caller's to say, and
+  // changes no text; nor do programs of a vendor.
+  prompt_cache_retention: always,
+  prompt_cache_options: always,
+  access_programs: always,
   image: isEmpty,
   store: oneOf(false),
   background: oneOf(false),

@@ -63,6 +63,9 @@ function parseMembers(text: string, mark: string): unknown {
   return isList ? members.map(([, value]) => value) : Object.fromEntries(members);
 }
 
+/** Nothing between the marks of elements, by the type that is wanted. */
+const EMPTY_VALUES = [["array", "[]"], ["object", "{}"]] as const;
+
 const quoted = (text: string) => JSON.stringify(text).slice(1, -1);
 
 function* readValue(
@@ -70,7 +73,7 @@ function* readValue(
   form: TaggedForm,
   { calls, name, key }: { calls: CallLog; name: string; key: Key },
 ): Reading {
-  const behind = form.behindValue.replace("{key}", key.name);
+  const behind = form.behindValue.replace("{key}", () => key.name);
   const isQuoted = form.quotes !== undefined && (yield* scanner.accept(form.quotes[0]));
   const end = isQuoted ? form.quotes![1] + behind : behind;
   const ends = form.isPadded ? [`\n${end}`, end] : [end];
@@ -87,6 +90,10 @@ function* readValue(
   if (found === null) return;
   if (form.behindValue.includes("{key}") && found.text.includes(form.beforeKey)) {
     return yield* calls.say(JSON.stringify(parseMembers(found.text, form.beforeKey)));
+  }
+  const empty = types?.size === 1 && EMPTY_VALUES.find(([type]) => types.has(type));
+  if (empty && form.behindValue.includes("{key}") && found.text.trim() === "") {
+    return yield* calls.say(empty[1]);
   }
   const isJson = key.isString === false && parseJson(found.text) !== undefined;
   yield* calls.say(isJson ? found.text : toJson(found.text, types));

@@ -127,6 +127,7 @@ export class EvalState<Report extends AnyReport> {
 
   /** A cut leaves the old file or the new one, never a part. One after the other. */
   async #save(): Promise<void> {
+    if (this.#isTemporary) return; // nobody goes on with it
     const saving = this.#saving.then(async () => {
       const path = join(this.#folder, STATE_NAME);
       await Deno.writeTextFile(`${path}.new`, `${JSON.stringify(this.#state, null, 1)}\n`);

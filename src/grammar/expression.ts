@@ -56,6 +56,8 @@ export class Grammar {
   readonly rules = new Map<string, Expression>();
   /** Rules that keep names apart, see `other_names.ts`. */
   nameRuleCount = 0;
+  /** The same of names in marks, see `other_keys.ts`. */
+  keyRuleCount = 0;
   readonly #named = new Map<string, string>();
 
   /** A name that no rule has. */

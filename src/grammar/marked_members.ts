@@ -122,7 +122,7 @@ export class MemberWriter {
   }
 
   #behind(key: string): string {
-    return this.#marks.behindValue.replace(KEY, key);
+    return this.#marks.behindValue.replace(KEY, () => key);
   }
 
   /** Elements of a list. */

@@ -26,7 +26,10 @@ function except(ranges: readonly Range[], bytes: readonly number[]): Range[] {
 
 const isKey = (name: string) => /^[#-;=?-~]+$/.test(name);
 
-/** Names of up to 64 characters that are none of these and do not begin with a slash. */
+/**
+ * Names that are none of these and do not begin with a slash; at most 64 characters behind what
+ * they share with one of them.
+ */
 export function otherKey(grammar: Grammar, names: readonly string[]): Expression {
   const rest = grammar.shared(
     "rest_of_key",
@@ -35,7 +38,7 @@ export function otherKey(grammar: Grammar, names: readonly string[]): Expression
   );
   const behind = (ends: readonly string[], isFirst: boolean): Expression =>
     grammar.shared("other_key", JSON.stringify([isFirst, ends]), () => {
-      const isFull = ++grammar.nameRuleCount > RULE_COUNT_MAX;
+      const isFull = ++grammar.keyRuleCount > RULE_COUNT_MAX;
       const byFirst = Map.groupBy(ends.filter((end) => end !== ""), ([first]) => first);
       const firsts = [...byFirst.keys()].map((first) => first.charCodeAt(0));
       const open = except(KEY_BYTES, isFirst ? [...firsts, SLASH] : firsts);

@@ -54,7 +54,7 @@ export class TokenMask {
     if (Atomics.load(words, SHARED_IS_LOST) !== 0) throw failure("a token was not allowed by it");
     const wordCount = (words.length - SHARED_HEADER_WORDS) / SHARED_MASK_COUNT_MAX;
     const end = SHARED_HEADER_WORDS + (1 + draftIds.length) * wordCount;
-    const masks = Uint32Array.from(words.subarray(SHARED_HEADER_WORDS, end));
+    const masks = new Uint32Array(words.subarray(SHARED_HEADER_WORDS, end));
     return Array.from({ length: 1 + draftIds.length }, (_, index) => {
       return masks.subarray(index * wordCount, (index + 1) * wordCount);
     });

@@ -75,7 +75,7 @@ Deno.test("asDriversDo() loads 16 bytes at once, what nobody writes through the 
   );
 });
 
-Deno.test("every kernel of the machine code has a text for both GPUs, with the label named first", async () => {
+Deno.test("every kernel of the machine code has a text for all GPUs, with the label named first", async () => {
   for (const gpu of ["gfx1030", "gfx1100", "sm_89"] as const) {
     const labels = (await chosenTexts(gpu)).map(([kernel, { label }]) => [kernel, label]);
     assertEquals(labels, Object.entries(KERNELS).map(([kernel, [first]]) => [kernel, first]));

@@ -115,8 +115,6 @@ const SAMPLING: readonly KnownField[] = [
 const ANSWER: readonly KnownField[] = [
   field("stream", true, false),
   field("service_tier", "flex", "auto"),
-  field("prompt_cache_retention", "24h", "in_memory"),
-  field("prompt_cache_options", { mode: "explicit" }, { mode: "implicit", ttl: "30m" }),
   field("moderation", { model: "x" }, {}),
   field("request_id", "mine"),
   field("skip_special_tokens", false, true),
@@ -265,7 +263,6 @@ const RESPONSES: readonly KnownField[] = [
   field("reasoning", { generate_summary: "concise" }, { generate_summary: "auto" }),
   field("tools", [{ type: "function", ...FUNCTION, defer_loading: true }]),
   field("context_management", [{ type: "compaction" }], []),
-  field("access_programs", { cyber: "standard" }, {}),
   field("image", { context_compression: "enabled" }, {}),
   field("prompt", { id: "x" }, ""),
   field("messages", [{ role: "user", content: "x" }], []),

@@ -145,6 +145,7 @@ function functionsOf(
       }
       const name = joinedName(namespace, member.name);
       places.set(name, { namespace, name: member.name });
+      warnings.push(...unusedHints("tool", member, `tools.${name}`));
       return [{ ...member, name }];
     });
   });

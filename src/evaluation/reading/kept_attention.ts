@@ -233,7 +233,7 @@ function keptOf(
       Float64Array.from(key.subarray(kvHead * headSize, (kvHead + 1) * headSize))
     );
     const sealed = own.slice(0, sealedCount);
-    const prepared = CHOICES.map(({ prepare }) => prepare(sealed));
+    const prepared = budgets.length > 0 ? CHOICES.map(({ prepare }) => prepare(sealed)) : [];
     for (let row = sample.rowCount - queryCount; row < sample.rowCount; row++) {
       const queries = Array.from({ length: groupSize }, (_, head) => {
         const start = (row * queryHeadCount + kvHead * groupSize + head) * headSize;

@@ -5,7 +5,7 @@ import { renderChat } from "../../../server/openai/chat_prompt.ts";
 import { type Message, toTemplateMessages } from "../../../server/openai/past_messages.ts";
 import { AnswerReader, type ReadingPlan } from "../../../server/reading/answer_reader.ts";
 import { callGrammar } from "../../../server/reading/call_grammar.ts";
-import { callFormOf } from "../../../server/reading/call_forms.ts";
+import { CALL_FORMS, callFormOf } from "../../../server/reading/call_forms.ts";
 import type { SizedPart } from "../../../server/reading/parts.ts";
 import { endsInReasoning } from "../../../server/reading/reasoning_forms.ts";
 import { toolOptions, traitsOf } from "../../../server/reading/template_traits.ts";
@@ -238,4 +238,23 @@ Deno.test("tools that a template does not describe are described in the form in 
   assertStringIncludes(text, "get_weather");
   const call = '<｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{"KEY": "VALUE"}<｜tool▁call▁end｜>';
   assertStringIncludes(text, call);
+});
+
+Deno.test("an empty element of MiniMax M3 is the empty value of the one type that is wanted", () => {
+  const calls = CALL_FORMS.find(({ name }) => name === "minimax-m3")!;
+  const parameters = {
+    type: "object",
+    properties: { list: { type: "array" }, map: { type: "object" }, text: { type: "string" } },
+  };
+  const plan: ReadingPlan = {
+    calls,
+    functions: [{ name: "f", parameters }],
+    reasoning: null,
+    beginsInReasoning: false,
+    idLength: null,
+  };
+  const element = (name: string) => `]<]minimax[>[<${name}>]<]minimax[>[</${name}>`;
+  const text = `]<]minimax[>[<tool_call>]<]minimax[>[<invoke name="f">${element("list")}` +
+    `${element("map")}${element("text")}]<]minimax[>[</invoke>]<]minimax[>[</tool_call>`;
+  assertEquals(readIn(plan, [text]).calls, [["f", { list: [], map: {}, text: "" }]]);
 });
