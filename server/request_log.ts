@@ -6,15 +6,13 @@
 
 import type { KeptPrompt } from "../src/engine/types.ts";
 import type { RequestFacts, RequestListener } from "./request_watch.ts";
+import { routedBy } from "./routed_by.ts";
 
 /** Names of the forms a line can have. */
 export const LOG_FORMATS = ["off", "text", "json"] as const;
 
 /** How lines are written. */
 export type LogFormat = typeof LOG_FORMATS[number];
-
-/** Most characters of what a router says. */
-const ROUTED_LENGTH_MAX = 128;
 
 /** A request as a JSON object of one line. */
 export function jsonLine(facts: RequestFacts): string {
@@ -49,16 +47,6 @@ export function jsonLine(facts: RequestFacts): string {
     total_ms: round(facts.totalMs),
     finish_reason: facts.finishReasons.join(",") || null,
   });
-}
-
-/** What routers say of a request, if they do. */
-function routedBy(headers: Headers): { session?: string; fairness_id?: string } {
-  const session = headers.get("X-Session-Id") ?? headers.get("X-Session-Token");
-  const fairnessId = headers.get("X-Gateway-Inference-Fairness-Id");
-  return {
-    ...(session === null ? {} : { session: session.slice(0, ROUTED_LENGTH_MAX) }),
-    ...(fairnessId === null ? {} : { fairness_id: fairnessId.slice(0, ROUTED_LENGTH_MAX) }),
-  };
 }
 
 /** The same for people. */

@@ -14,6 +14,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { RequestFacts, RequestListener } from "./request_watch.ts";
+import { routedBy } from "./routed_by.ts";
 
 const OPERATIONS: Record<string, string> = {
   "/chat/completions": "chat",
@@ -23,11 +24,15 @@ const OPERATIONS: Record<string, string> = {
 
 function attributesOf(facts: RequestFacts): Attributes {
   const operation = OPERATIONS[facts.endpoint.replace(/^\/v1/, "")];
+  const { session, fairness_id, objective } = routedBy(facts.headers);
   return {
     "http.request.method": "POST",
     "url.path": facts.endpoint,
     "http.response.status_code": facts.status,
     "packkv.request.id": facts.id,
+    ...(session === undefined ? {} : { "session.id": session }),
+    ...(fairness_id === undefined ? {} : { "packkv.fairness_id": fairness_id }),
+    ...(objective === undefined ? {} : { "packkv.objective": objective }),
     ...(operation === undefined ? {} : {
       "gen_ai.operation.name": operation,
       "gen_ai.provider.name": "packkv",

@@ -67,19 +67,23 @@ Deno.test("the caller's X-Request-Id is in the answer and the line, if it is sho
     }
   }));
 
-Deno.test("the line has the session and the tenant that a router names", () =>
+Deno.test("the line has the session, the tenant and the objective that a router names", () =>
   withLines(async (lines) => {
     const { post } = harness(() => [97], { app: { log: "json" } });
-    const cases: [headers: Record<string, string>, session?: string, tenant?: string][] = [
-      [{ "X-Session-Id": "a", "X-Gateway-Inference-Fairness-Id": "team-1" }, "a", "team-1"],
-      [{ "X-Session-Token": "x".repeat(200) }, "x".repeat(128)],
-      [{}],
+    const gateway = {
+      "X-Gateway-Inference-Fairness-Id": "team-1",
+      "X-Gateway-Inference-Objective": "batch",
+    };
+    const cases: [headers: Record<string, string>, said: (string | undefined)[]][] = [
+      [{ "X-Session-Id": "a", "X-Session-Token": "b", ...gateway }, ["a", "team-1", "batch"]],
+      [{ "X-Session-Token": "x".repeat(200) }, ["x".repeat(128), undefined, undefined]],
+      [{}, [undefined, undefined, undefined]],
     ];
-    for (const [headers, session, tenant] of cases) {
+    for (const [headers, said] of cases) {
       await (await post(CHAT, { messages, max_tokens: 1 }, headers)).text();
       await eventually(() => lines.length === 1);
       const line = JSON.parse(lines.pop()!);
-      assertEquals([line.session, line.fairness_id], [session, tenant]);
+      assertEquals([line.session, line.fairness_id, line.objective], said);
     }
   }));
 

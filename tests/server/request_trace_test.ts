@@ -46,7 +46,13 @@ Deno.test("a request leaves spans of its queue, prefill and decode below its cal
   const traceId = "0af7651916cd43dd8448eb211c80319c";
   const response = await fetch(`${base}/v1/chat/completions`, {
     method: "POST",
-    headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01`, "X-Request-Id": "mine" },
+    headers: {
+      traceparent: `00-${traceId}-b7ad6b7169203331-01`,
+      "X-Request-Id": "mine",
+      "X-Session-Id": "a",
+      "X-Gateway-Inference-Fairness-Id": "team-1",
+      "X-Gateway-Inference-Objective": "batch",
+    },
     body: JSON.stringify({ messages: [{ role: "user", content: "hi" }] }),
   });
   await response.json();
@@ -60,7 +66,8 @@ Deno.test("a request leaves spans of its queue, prefill and decode below its cal
   assertEquals([root.traceId, root.parentSpanId], [traceId, "b7ad6b7169203331"]);
   const value = (key: string) => root.attributes.find((each) => each.key === key)?.value;
   assertEquals(String(Object.values(value("gen_ai.usage.output_tokens")!)[0]), "2");
-  assertEquals(value("packkv.request.id")?.stringValue, "mine");
+  const said = ["packkv.request.id", "session.id", "packkv.fairness_id", "packkv.objective"];
+  assertEquals(said.map((key) => value(key)?.stringValue), ["mine", "a", "team-1", "batch"]);
   const parts = spans.filter(({ parentSpanId }) => parentSpanId === root.spanId);
   assertEquals(parts.map(({ name }) => name), ["queue", "prefill", "decode"]);
   for (const [index, { endTimeUnixNano }] of parts.slice(0, -1).entries()) {
