@@ -4,7 +4,8 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { EngineError } from "../../src/core/errors.ts";
-import type { Gpu } from "../../src/gpu/gpu.ts";
+import type { AdapterFacts, Gpu } from "../../src/gpu/gpu.ts";
+import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
 import { KvPackPaperKernel } from "../../src/kernels/kv_pack/paper.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { workgroupMemoryBytes } from "../../src/gpu/workgroup_memory.ts";
@@ -89,6 +90,18 @@ Deno.test("packing paper's records of heads of 512 is refused where workgroup me
   const layout = new PaperLayout({ ...model, packSize: 8, keyBits: 4, valueBits: 3 });
   const create = () => KvPackPaperKernel.create({ facts } as Gpu, { layout, storeCount: 1 });
   await assertRejects(create, EngineError, "Cannot pack heads of 512 channels");
+});
+
+Deno.test("scoring blocks by their attention is refused where a software driver makes too few turns, saying for how many it does", async () => {
+  const shape = TEXT_MODELS["135M"];
+  const create = (facts: AdapterFacts) =>
+    BlockAttentionKernel.create(
+      { facts, createPipeline: () => Promise.resolve({}) } as unknown as Gpu,
+      { shape, listCountMax: 259 },
+    );
+  const refused = "at most 258, a context of 16512 tokens";
+  await assertRejects(() => create(ADAPTERS["software Vulkan"]), EngineError, refused);
+  await create(ADAPTERS["NVIDIA on Vulkan"]);
 });
 
 Deno.test("attention refuses an adapter whose workgroup memory holds no block, saying what it takes", async () => {

@@ -139,8 +139,10 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   for (const kind of ["range", "clusters"] as const) {
     await BlockScoresKernel.create(gpu, { shape, kind, listCountMax });
   }
+  // A software driver makes turns for some dozens of blocks only; longer lists are refused by name.
+  const attendedCountMax = facts.isFallback ? Math.min(listCountMax, 24) : listCountMax;
   for (const isUnpacked of [false, true]) {
-    await BlockAttentionKernel.create(gpu, { shape, listCountMax, isUnpacked });
+    await BlockAttentionKernel.create(gpu, { shape, listCountMax: attendedCountMax, isUnpacked });
   }
   await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
   await BlockShareKernel.create(gpu, { ...shape, listCountMax });
