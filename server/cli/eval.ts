@@ -41,7 +41,7 @@ import {
   runRetrieval,
 } from "./eval_retrieval.ts";
 import { type Flags, parseFlags } from "./flags.ts";
-import { UsageError } from "./usage_error.ts";
+import { UsageError, usageErrorOf } from "./usage_error.ts";
 import { readWindows } from "./window_flag.ts";
 
 const TOKEN_COUNT_DEFAULT = 2048;
@@ -273,11 +273,6 @@ async function measureMethods(
   }
   const [text] = tokenizeTexts(model, [file]);
   return await runMethods(model, { request: compared, text, tokenCount, profiles }, onProgress);
-}
-
-/** A mismatch with the texts, the model or the state is a usage error. */
-function usageErrorOf(error: unknown): never {
-  throw error instanceof RangeError ? new UsageError(error.message) : error;
 }
 
 function readContexts(flags: Flags): number[] {

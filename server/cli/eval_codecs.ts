@@ -16,7 +16,7 @@ import { DEFAULT_PROFILE_NAME, PROFILE_NAMES } from "../../src/codec/profile.ts"
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { nearest } from "./nearest.ts";
-import { UsageError } from "./usage_error.ts";
+import { UsageError, usageErrorOf } from "./usage_error.ts";
 
 /** Stands for all baselines in a list of codecs. */
 const ALL_BASELINES = "baselines";
@@ -62,7 +62,7 @@ function isBaseline(item: string): boolean {
   try {
     return namesBaseline(item);
   } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error;
+    return usageErrorOf(error);
   }
 }
 

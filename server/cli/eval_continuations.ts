@@ -19,7 +19,7 @@ import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
 import type { CodecRequest } from "./eval_codecs.ts";
 import type { Flags } from "./flags.ts";
-import { UsageError } from "./usage_error.ts";
+import { UsageError, usageErrorOf } from "./usage_error.ts";
 
 const PROMPT_COUNT_DEFAULT = 64;
 const PROMPT_TOKENS_DEFAULT = 512;
@@ -122,11 +122,6 @@ export async function runContinuations(
       onProgress,
     },
   );
-}
-
-/** A state of something else is a usage error. */
-function usageErrorOf(error: unknown): never {
-  throw error instanceof RangeError ? new UsageError(error.message) : error;
 }
 
 function profileOf(name: string, profile: ProfileOptions | null): ProfileOptions {

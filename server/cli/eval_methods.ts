@@ -22,7 +22,7 @@ import type { LoadedModel, OnProgress } from "../../src/runtime/load_model.ts";
 import type { CodecRequest } from "./eval_codecs.ts";
 import { type RetrievalRequest, retrievalTasks } from "./eval_retrieval.ts";
 import type { Flags } from "./flags.ts";
-import { UsageError } from "./usage_error.ts";
+import { UsageError, usageErrorOf } from "./usage_error.ts";
 
 const DOCUMENT_COUNT_DEFAULT = 4;
 const FOLLOW_COUNT_DEFAULT = 128;
@@ -66,7 +66,7 @@ export function readMethods(flags: Flags): MethodsRequest | null {
       followCount: flags.number("follow", { ...count, min: 2 }) ?? FOLLOW_COUNT_DEFAULT,
     };
   } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error;
+    return usageErrorOf(error);
   }
 }
 

@@ -14,3 +14,8 @@ export function aligned(
     ).join("  ").trimEnd()
   );
 }
+
+/** A share as a cell. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type ExactRow, logSumExp, rowSums } from "./exact_row.ts";
+import { logSumExp } from "../core/log_sum_exp.ts";
+import { type ExactRow, rowSums } from "./exact_row.ts";
 
 /** Means over the positions that were added. */
 export interface DivergenceSummary {

@@ -10,6 +10,8 @@
  * @module
  */
 
+import { logSumExp } from "../core/log_sum_exp.ts";
+
 /** The distribution of one position. */
 export interface ExactRow {
   /** Steps below the most likely token; shape `[vocabSize]`. The last step means "at least". */
@@ -77,16 +79,6 @@ export function rowSums({ steps }: ExactRow, other: Float32Array): RowSums {
     entropy: -STEP_NATS * stepSum / weight - Math.log(weight),
     otherMean: otherSum / weight,
   };
-}
-
-/** `log(sum(exp(logits)))` and the lowest index of the largest logit. */
-export function logSumExp(logits: Float32Array): { logSum: number; topId: number } {
-  let topId = 0;
-  for (let id = 1; id < logits.length; id++) if (logits[id] > logits[topId]) topId = id;
-  const top = logits[topId];
-  let sum = 0;
-  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id] - top);
-  return { logSum: top + Math.log(sum), topId };
 }
 
 /** Rows in a file, in the order of their positions; of fixed size, so that any can be read. */

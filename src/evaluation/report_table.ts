@@ -4,7 +4,7 @@
  * @module
  */
 
-import { aligned } from "./aligned.ts";
+import { aligned, percent } from "./aligned.ts";
 import type { AllIn } from "./all_in.ts";
 import type { ContextReport, EvalReport } from "./report.ts";
 
@@ -47,10 +47,6 @@ function formatReport(report: EvalReport): string {
 
 function fallbackRows({ fallback_share: share }: ContextReport): [string, string][] {
   return share === undefined ? [] : [["blocks fallen back", percent(share)]];
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)}%`;
 }
 
 function allInWords({ tokens, ratio }: AllIn): string {

@@ -8,7 +8,7 @@
 import { ENTRY_WORDS, type Row, ROW_WORDS, rowWords } from "../core/row.ts";
 import { invariant } from "../core/errors.ts";
 import { alignUp, divExact, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { Gpu } from "../gpu/gpu.ts";
+import { BINDING_ALIGNMENT_BYTES, type Gpu } from "../gpu/gpu.ts";
 import { BlockAttentionKernel } from "../kernels/block_scores/attention.ts";
 import { BlockScoresKernel } from "../kernels/block_scores/summary.ts";
 import { BlockShareKernel, setWords } from "../kernels/block_select/share.ts";
@@ -49,8 +49,7 @@ interface ShareBuffers {
 /** What no sum of attention exceeds: all blocks are chosen. */
 const NO_LIMIT = 1e30;
 
-/** Offsets of storage bindings are multiples of this. */
-const BINDING_ALIGN_WORDS = 64;
+const BINDING_ALIGN_WORDS = BINDING_ALIGNMENT_BYTES / WORD_SIZE_BYTES;
 
 /** Makes read lists for the rows of one group. */
 export class BlockChoice {

@@ -298,18 +298,10 @@ class TensorLoader {
     return uploadExperts(this.#gpu, { label, expertCount, columnCount, arrangement, sourcesOf });
   }
 
-  #heads({ heads: plans, rope, headShape }: AttentionPlan): DeviceWeights {
+  #heads({ heads, rope, headShape }: AttentionPlan): DeviceWeights {
     const order = headRowOrder(rope, headShape.headSize);
     // Values are not turned, so they stay in order.
-    const rowOrders = plans.map((_, index) => index < 2 ? order : null);
-    const sources = plans.map((plan, index) => ({
-      ...matrixSource(this.#file, plan),
-      rowOrder: rowOrders[index],
-    }));
-    const [{ tensor: label }] = plans;
-    const [columnCount] = tensorOf(this.#file, label).shape;
-    const { bindingSizeMax } = this.#gpu.facts;
-    return uploadPacked(this.#gpu, label, packWeights(sources, { columnCount, bindingSizeMax }));
+    return this.#stacked(heads, (index) => index < 2 ? order : null);
   }
 
   #latent({ headShape }: AttentionPlan, plan: LatentPlan): LatentWeights {
@@ -328,9 +320,14 @@ class TensorLoader {
     };
   }
 
-  /** Rows of matrices, one below the other. */
-  #stacked(plans: readonly MatrixPlan[]): DeviceWeights {
-    const sources = plans.map((plan) => matrixSource(this.#file, plan));
+  /** Rows of matrices, one below the other, each matrix's in an order of its own or as they are. */
+  #stacked(
+    plans: readonly MatrixPlan[],
+    rowOrderOf: (index: number) => ReturnType<typeof headRowOrder> = () => null,
+  ): DeviceWeights {
+    const sources = plans.map((plan, index) => {
+      return { ...matrixSource(this.#file, plan), rowOrder: rowOrderOf(index) };
+    });
     const [{ tensor: label }] = plans;
     const [columnCount] = tensorOf(this.#file, label).shape;
     const { bindingSizeMax } = this.#gpu.facts;

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { logSumExp } from "../core/log_sum_exp.ts";
 import type { Calibration } from "../calibration/calibration.ts";
 import { promisedDivergence } from "../calibration/promise.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
@@ -115,16 +116,11 @@ export function meanDivergence(
 }
 
 function divergence(exact: Float32Array, other: Float32Array): number {
-  const [exactSum, otherSum] = [logSum(exact), logSum(other)];
+  const [exactSum, otherSum] = [exact, other].map((logits) => logSumExp(logits).logSum);
   let sum = 0;
   for (let id = 0; id < exact.length; id++) {
     const logProbability = exact[id] - exactSum;
     sum += Math.exp(logProbability) * (logProbability - (other[id] - otherSum));
   }
   return sum;
-}
-
-function logSum(logits: Float32Array): number {
-  const largest = logits.reduce((a, b) => Math.max(a, b));
-  return largest + Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0));
 }

@@ -152,8 +152,8 @@ async function createRuntime(
     ...(options.keep === null ? {} : { observedContextLength: contextLength }),
     ...(host ? { saveWordCountMax: host.saveWordCountMax } : {}),
   });
-  const { fingerprint, content, root } = namesOf(model, plan, policy);
-  const tiers = await openTiers(options, formatOf(plan, model, rootName([root])), fingerprint);
+  const { fingerprint, content, root, format } = namesOf(model, plan, policy);
+  const tiers = await openTiers(options, { format, root, fingerprint });
   const scheduler = new Scheduler({
     ...plan,
     sequenceCountMax: options.sequenceCountMax,
@@ -186,7 +186,7 @@ async function createRuntime(
     driver: new StepDriver(scheduler, runner),
     ...tiers,
     measuredCalibration: calibration.measured,
-    sequenceFormat: sequenceFormat(plan, { model, fingerprint, content }),
+    sequenceFormat: sequenceFormat(format, { fingerprint, content }),
     finalNorm: finalNorm(model),
     eosIds: options.eosIds,
     cacheBytes: () => cacheBytes(scheduler.stats(), plan),
@@ -206,41 +206,42 @@ function bytesOf(plan: CachePlan, { cache: { sizeBytes } }: StepRunner) {
   };
 }
 
-/** How blocks lie in files. */
+/** How blocks lie in files, but for what names them. */
 function formatOf(
   { codec, shape: { stores } }: CachePlan,
   { shape, plan, weights }: LoadedModel,
-  root: string,
-): BlockFormat {
+): Omit<BlockFormat, "root"> {
   const rope = new RopeTables(plan, weights.ropeFactors);
   const kinds = rope.tables.map(({ frequencies }) => Uint32Array.from(frequencies, turnOf));
   const turns = rope.ofLayer.map((table) => kinds[table]);
   const layers = stores.filter(({ isSealed }) => isSealed).map(({ layer }) => layer);
   const cold = { layers, tables: codec.tables, turns };
-  return { ...shape, root, profile: codec.profile, cold };
+  return { ...shape, profile: codec.profile, cold };
 }
 
 function sequenceFormat(
-  plan: CachePlan,
-  { model, fingerprint, content }: { model: LoadedModel; fingerprint: string; content: string },
+  format: Omit<BlockFormat, "root">,
+  { fingerprint, content }: { fingerprint: string; content: string },
 ): SequenceFormat {
   const root = rootName([String(STORE_VERSION), fingerprint, content]);
-  return { ...formatOf(plan, model, root), fingerprint, codecName: content };
+  return { ...format, root, fingerprint, codecName: content };
 }
 
-/** What names of blocks follow from. */
+/** What names of blocks follow from, and how blocks lie in files. */
 function namesOf(model: LoadedModel, plan: CachePlan, policy: SealPolicy) {
   const { gpu, file } = model;
   const fingerprint = modelFingerprint(file);
   const content = contentName(plan, policy, model);
-  return { fingerprint, content, root: prefixRoot(gpu.facts, fingerprint, content) };
+  const root = prefixRoot(gpu.facts, fingerprint, content);
+  return { fingerprint, content, root, format: formatOf(plan, model) };
 }
 
 async function openTiers(
   { disk, store, reportsBlocks }: Pick<LoadOptions, "disk" | "store" | "reportsBlocks">,
-  format: BlockFormat,
-  fingerprint: string,
+  named: { format: Omit<BlockFormat, "root">; root: string; fingerprint: string },
 ): Promise<Pick<Runtime, "disk" | "store" | "blockEvents">> {
+  const { root, fingerprint } = named;
+  const format = { ...named.format, root: rootName([root]) };
   const blockEvents = reportsBlocks ? new BlockEventLog() : null;
   const keyPrefix = `packkv:${STORE_VERSION}:${fingerprint}:${format.profile.name}:`;
   const folder = disk && { folder: disk.folder, capacityBytes: disk.sizeBytes, format };

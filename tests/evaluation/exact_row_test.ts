@@ -1,6 +1,7 @@
+import { logSumExp } from "../../src/core/log_sum_exp.ts";
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { Divergence } from "../../src/evaluation/divergence.ts";
-import { exactRow, ExactRowFile, logSumExp } from "../../src/evaluation/exact_row.ts";
+import { exactRow, ExactRowFile } from "../../src/evaluation/exact_row.ts";
 import { seededNormals } from "../support/numeric.ts";
 
 const VOCAB_SIZE = 3000;

@@ -1,8 +1,8 @@
 /** A model against what an independent implementation computed from the same file. */
 
+import { logSumExp } from "../../src/core/log_sum_exp.ts";
 import { assert } from "@std/assert";
 import { alignUp, SLICE_TOKEN_COUNT } from "../../src/core/shapes.ts";
-import { logSumExp } from "../../src/evaluation/exact_row.ts";
 import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { bitCount } from "../../core/bit_count.ts";
 import { divCeil } from "../../core/shapes.ts";
 import { BAND_INDEX_BITS } from "./band.ts";
 import { PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
@@ -19,13 +20,6 @@ export const SIZE_PAYLOAD_BITS = 16;
 /** Whether a channel is dropped, by its codes in a block. */
 export function isDropped(codes: Uint8Array): boolean {
   return codes.length > 0 && codes.every((code) => code === DROPPED_CODE);
-}
-
-/** Bits set in a word. */
-export function bitCount(word: number): number {
-  let count = 0;
-  for (let rest = word >>> 0; rest !== 0; rest = (rest & (rest - 1)) >>> 0) count++;
-  return count;
 }
 
 /** Words of a section before its units: which channels it has, if not all, and band indexes. */

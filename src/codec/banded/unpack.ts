@@ -4,13 +4,14 @@
  * @module
  */
 
+import { bitCount } from "../../core/bit_count.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import { readBits } from "../bits.ts";
 import { f16ToNumber } from "../f16.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
 import type { QuantisedBlock } from "../quantised.ts";
 import { BAND_INDEX_BITS, bandLeast, bandLevels } from "./band.ts";
-import { bitCount, type SectionHead, sectionHead } from "./dropped.ts";
+import { type SectionHead, sectionHead } from "./dropped.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, ROW_COUNT } from "./layout.ts";
 import { LOW_LEVELS_MAX, UNIT_TOKEN_COUNT, unitBits, unpackDigits } from "./levels.ts";
 import { type BandedTables, channelBands } from "./tables.ts";

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { logSumExp } from "../../core/log_sum_exp.ts";
 import { average, type Interval, interval } from "../interval.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { LoadedModel } from "../../runtime/load_model.ts";
@@ -14,7 +15,6 @@ import { createSequenceRun } from "../../runtime/sequence_run.ts";
 import type { Tokenizer } from "../../tokenizer/types.ts";
 import { withBos } from "../../tokenizer/with_bos.ts";
 import { describeInForce, type EvalCodec, EXACT, runOptions } from "../codecs.ts";
-import { logSumExp } from "../exact_row.ts";
 import { EvalState, fileIdentity, idsDigest } from "../state.ts";
 import { makePiece, type Piece, PIECE_KINDS, type PieceKind } from "./pieces.ts";
 

@@ -5,8 +5,8 @@
  * @module
  */
 
+import { logSumExp } from "../../core/log_sum_exp.ts";
 import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
-import { logSumExp } from "../exact_row.ts";
 import type { RetrievalCase, RetrievalTask } from "../retrieval/cases.ts";
 import { type CaseResult, type RetrievalScore, score } from "../retrieval/retrieval.ts";
 import { forEachMethod } from "./compare.ts";

@@ -6,13 +6,14 @@
  * @module
  */
 
+import { logSumExp } from "../../core/log_sum_exp.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { ReadMethod } from "../../runtime/read_method.ts";
 import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
 import { createSequenceRun, type SequenceRun } from "../../runtime/sequence_run.ts";
 import { describeCodec, type EvalCodec, runOptions } from "../codecs.ts";
 import { Divergence } from "../divergence.ts";
-import { exactRow, logSumExp } from "../exact_row.ts";
+import { exactRow } from "../exact_row.ts";
 import type { RetrievalTask } from "../retrieval/cases.ts";
 import { checkTask } from "../retrieval/retrieval.ts";
 import {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { aligned } from "../aligned.ts";
+import { aligned, percent } from "../aligned.ts";
 import type { KeptAttentionReport, NeededTokensReport } from "./kept_attention.ts";
 import type { ReadingReport, ReadRetrievalReport } from "./reading.ts";
 
@@ -85,8 +85,4 @@ export function formatNeededTokens(reports: readonly NeededTokensReport[]): stri
     "the layers (and the worst of them), and those that the query before did not need",
     ...aligned([heads, ...rows], 1),
   ].join("\n");
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)}%`;
 }

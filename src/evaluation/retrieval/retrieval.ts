@@ -6,11 +6,11 @@
  * @module
  */
 
+import { logSumExp } from "../../core/log_sum_exp.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { LoadedModel } from "../../runtime/load_model.ts";
 import { createSequenceRun, type SequenceRun } from "../../runtime/sequence_run.ts";
 import { describeInForce, type EvalCodec, runOptions } from "../codecs.ts";
-import { logSumExp } from "../exact_row.ts";
 import { cacheSize } from "../report.ts";
 import { EvalState, fileIdentity, idsDigest } from "../state.ts";
 import type { RetrievalCase, RetrievalKind, RetrievalTask } from "./cases.ts";

@@ -104,7 +104,7 @@ export function writeHighBits(
   view: DataView,
   at: number,
   target: UnitTarget,
-  { index, turned = 0 }: { index: number; turned?: 0 | -1 },
+  { index, turned }: { index: number; turned: 0 | -1 },
 ): void {
   const high = Array.from({ length: 8 }, (_, i) => view.getUint32(at + 4 * i, true));
   for (let sub = 0; sub < SUB_BLOCK_COUNT; sub++) {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { bitCount } from "../../core/bit_count.ts";
 import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { CachedItem } from "../block_cache.ts";
@@ -166,7 +167,9 @@ export class Keeping {
       recordWords: this.#kept!.map((_, store) =>
         moved.reduce((sum, { recordWords }) => sum + recordWords[store], 0)
       ),
-      keyChannelCounts: this.#keptChannels?.map(bitsSet) ?? null,
+      keyChannelCounts:
+        this.#keptChannels?.map((words) => words.reduce((sum, word) => sum + bitCount(word), 0)) ??
+          null,
     };
     this.#phase = "done";
     return moved;
@@ -179,12 +182,4 @@ export class Keeping {
     this.#nextGather = 0;
     this.#moved = [];
   }
-}
-
-function bitsSet(words: Uint32Array): number {
-  let count = 0;
-  for (const word of words) {
-    for (let rest = word; rest !== 0; rest = (rest & (rest - 1)) >>> 0) count++;
-  }
-  return count;
 }

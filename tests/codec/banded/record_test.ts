@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { checkBanded } from "../../../src/codec/banded/check.ts";
-import { bitCount, extraWords, sectionHead } from "../../../src/codec/banded/dropped.ts";
+import { bitCount } from "../../../src/core/bit_count.ts";
+import { extraWords, sectionHead } from "../../../src/codec/banded/dropped.ts";
 import { BandedLayout } from "../../../src/codec/banded/layout.ts";
 import { measureBanded, packBanded, packSinks } from "../../../src/codec/banded/pack.ts";
 import { ERROR_PLACE_COUNT, quantiseBanded } from "../../../src/codec/banded/quantise.ts";

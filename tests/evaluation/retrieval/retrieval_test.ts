@@ -1,7 +1,7 @@
+import { logSumExp } from "../../../src/core/log_sum_exp.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { findBaseline } from "../../../src/evaluation/baselines/table.ts";
 import { type EvalCodec, EXACT, runOptions } from "../../../src/evaluation/codecs.ts";
-import { logSumExp } from "../../../src/evaluation/exact_row.ts";
 import type { RetrievalCase, RetrievalTask } from "../../../src/evaluation/retrieval/cases.ts";
 import { evaluateRetrieval } from "../../../src/evaluation/retrieval/retrieval.ts";
 import { formatRetrieval } from "../../../src/evaluation/retrieval/retrieval_table.ts";
