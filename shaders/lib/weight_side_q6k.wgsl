@@ -24,38 +24,41 @@ fn load_shared(group_block: u32, lane: u32) -> Shared {
 
 fn load_scales(group_block: u32, lane: u32) -> Scales {
   let pairs = scales[group_block / 8u * 164u + lane / 2u];
+  return Scales(scale_of(pairs, lane), vec4<f32>(0.0));
+}
+
+// Scales of 16 columns are over SIGNED_BYTE.
+fn scale_of(pairs: vec4<u32>, lane: u32) -> vec4<f32> {
   let words = select(pairs.xy, pairs.zw, (lane & 1u) > 0u);
-  let scale = vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
-  return Scales(SIGNED_BYTE * scale, vec4<f32>(0.0)); // scales of 16 columns are over it
+  return SIGNED_BYTE * vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
 }
 
-// Of a super-block: its scale, and the scales of two blocks each.
-struct Unit {
-  scale: vec4<f32>,
-  of_blocks: array<vec4<u32>, 4>,
+// What a subgroup that goes through the blocks loads on its way, all in one place, as each place
+// takes time in every turn: before the first of two blocks their scales, before the last of a
+// super-block its own.
+struct Stream {
+  loaded: vec4<u32>,
+  of_block: vec4<u32>, // its scales
 }
 
-fn load_unit(unit: u32, lane: u32) -> Unit {
-  let at = unit * 164u + 4u + lane;
-  let of_blocks = array<vec4<u32>, 4>(
-    scales[at],
-    scales[at + 8u],
-    scales[at + 16u],
-    scales[at + 24u],
-  );
-  return Unit(load_scales(unit * 8u, lane).scale, of_blocks);
-}
-
-fn shared_of(unit: Unit, group_block: u32, lane: u32) -> Shared {
+fn next_of(before: Stream, group_block: u32, lane: u32) -> Stream {
   let block = group_block & 7u;
-  let codes = group_block / 8u * 164u + 36u + lane + block * 16u;
-  let is_odd_pair = (block & 2u) > 0u;
-  let early = select(unit.of_blocks[0], unit.of_blocks[1], is_odd_pair);
-  let late = select(unit.of_blocks[2], unit.of_blocks[3], is_odd_pair);
-  let two_blocks = select(early, late, block > 3u);
-  return Shared(scales[codes], scales[codes + 8u], two_blocks >> vec4<u32>((block & 1u) * 16u));
+  let is_first = (block & 1u) == 0u;
+  var next = before;
+  if (is_first || block == 7u) {
+    let at = select(lane / 2u, 4u + block * 4u + lane, is_first);
+    next.loaded = scales[group_block / 8u * 164u + at];
+  }
+  next.of_block = select(before.of_block >> vec4<u32>(16u), next.loaded, is_first);
+  return next;
 }
 
-fn scales_of(unit: Unit, block: u32) -> Scales {
-  return Scales(unit.scale, vec4<f32>(0.0));
+fn shared_of(stream: Stream, group_block: u32, lane: u32) -> Shared {
+  let codes = group_block / 8u * 164u + 36u + (group_block & 7u) * 16u + lane;
+  return Shared(scales[codes], scales[codes + 8u], stream.of_block);
+}
+
+// Of the super-block that ends.
+fn unit_scale(stream: Stream, lane: u32) -> vec4<f32> {
+  return scale_of(stream.loaded, lane);
 }

@@ -42,6 +42,7 @@ export function matmulProductText(
     output: 4,
     part: 8,
     super_block: spec.unitColumnCount === 256 ? 1 : 0,
+    streamed: spec.isSideStreamed ? 1 : 0,
     values: spec.lanesText === undefined ? 0 : 1,
     half_scales: spec.hasHalfScales ? 1 : 0,
     in_place: spec.areCodesInPlace ? 1 : 0,

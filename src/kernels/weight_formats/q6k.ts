@@ -22,6 +22,7 @@ export const q6k = {
   text: formatText(side, BYTES, fieldsText(6), codes),
   hasHalfScales: true,
   areCodesInPlace: true,
+  isSideStreamed: true,
 } as const satisfies WeightFormatSpec;
 
 const sixes = new Uint8Array(32);

@@ -19,7 +19,8 @@ export interface WeightFormatSpec {
   readonly writers: Readonly<Partial<Record<TensorType, UnitWriter>>>;
   /**
    * WGSL: `load_shared`, `load_scales`, `load_weights`, `weight_columns`; of units of 256 columns
-   * also `load_unit`, `shared_of` and `scales_of`, for kernels that go through whole units.
+   * also what kernels take that go through whole units: `load_unit`, `shared_of` and `scales_of`,
+   * or if {@link isSideStreamed} `next_of`, `shared_of` and `unit_scale`.
    */
   readonly text: string;
   /**
@@ -35,6 +36,8 @@ export interface WeightFormatSpec {
    * `START` gives.
    */
   readonly areCodesInPlace?: true;
+  /** Whether kernels that go through units load side data block by block, not at a unit's start. */
+  readonly isSideStreamed?: true;
 }
 
 /** Rows that one workgroup of `matmul` makes; parts of a weight begin at multiples of it. */
