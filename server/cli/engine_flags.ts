@@ -5,11 +5,13 @@
  */
 
 import type { EngineOptions } from "../../mod.ts";
+import { SHARING_PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { CONTEXT_LENGTH_MAX, WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
 import { readWindow } from "./window_flag.ts";
 import { readServingFlags, SERVING_FLAGS } from "./serving_flags.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** Which of several GPUs; the runtime knows these two. */
 export const ADAPTER_FLAG = {
@@ -51,14 +53,16 @@ export interface EngineRequest {
 /**
  * Reads the engine flags.
  *
- * @throws {UsageError} If one is out of its range, or `exact` is given codec settings.
+ * @throws {UsageError} If one is out of its range, or a codec is given settings of another.
  */
 export function readEngineFlags(flags: Flags): EngineRequest {
   const contextLength = flags.number("ctx", { min: 1, max: CONTEXT_LENGTH_MAX, isInteger: true });
   const sequenceCountMax = flags.number("sequences", { min: 1, max: 64, isInteger: true });
   const cacheSizeMib = flags.number("kv-memory", { min: 1, max: 2 ** 22, unit: "MiB" });
   const windowTokenCount = readWindow(flags);
-  const options: EngineRequest["options"] = { profile: readProfile(flags) };
+  const options: EngineRequest["options"] = sharesCodes(flags)
+    ? {}
+    : { profile: readProfile(flags) };
   if (contextLength !== null) options.contextLength = contextLength;
   if (sequenceCountMax !== null) options.sequenceCountMax = sequenceCountMax;
   if (cacheSizeMib !== null) options.cacheSizeBytes = Math.floor(cacheSizeMib * 2 ** 20);
@@ -68,4 +72,22 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   if (tune === "again" || tune === "off") options.tune = tune;
   Object.assign(options, readServingFlags(flags));
   return { model: flags.text("model"), options };
+}
+
+/**
+ * Whether `--share` names the codec.
+ *
+ * @throws {UsageError} If flags of the codec name another, or its settings.
+ */
+function sharesCodes(flags: Flags): boolean {
+  const share = flags.text("share");
+  const [name] = share?.split(":", 1) ?? [];
+  if (name === undefined || !SHARING_PROFILE_NAMES.includes(name)) return false;
+  const { model: _, ...codecFlags } = CODEC_FLAGS;
+  const given = Object.keys(codecFlags).find((flag) => flags.has(flag));
+  if (given === undefined) return true;
+  throw new UsageError(
+    `Cannot use ${flags.label(given)} with --share ${share}: ${name} is a codec of its own, and ` +
+      `its settings stand behind its name, as in --share ${name}:bits=2`,
+  );
 }

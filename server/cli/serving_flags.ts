@@ -5,7 +5,7 @@
  */
 
 import type { EngineOptions, EvictionOrder } from "../../mod.ts";
-import { parseShare } from "../../src/runtime/layer_map.ts";
+import { readShare } from "../../src/runtime/share.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -31,7 +31,7 @@ export const SERVING_FLAGS: FlagSpecs = {
   },
   share: {
     value: "METHOD",
-    help: "layers that read what others keep: kvsharer:N or kvsharer:FILE (packkv calibrate) (off)",
+    help: "layers that read what others keep: kvsharer:N, kvsharer:FILE; or codes: xquant (off)",
   },
   "kv-eviction": {
     value: "ORDER",
@@ -109,7 +109,7 @@ export function readServingFlags(flags: Flags): Partial<EngineOptions> {
 /** @throws {UsageError} Naming what is wrong with the text. */
 function checkedShare(text: string): string {
   try {
-    parseShare(text);
+    readShare(text);
     return text;
   } catch (error) {
     throw new UsageError((error as Error).message);

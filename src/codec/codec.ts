@@ -36,6 +36,12 @@ export interface Codec {
   readonly isExact: boolean;
   /** Fewest and most words of a record. */
   readonly recordWords: { readonly min: number; readonly max: number };
+  /**
+   * Words of a record without codes: an odd layer behind one that seals has such, and reads the
+   * codes of the record before it in its block, from which arenas never part it. Null if all
+   * records have codes.
+   */
+  readonly codelessWords: number | null;
   /** Words of a record that are no payload of packs, before padding; sinks are not counted. */
   readonly fixedWords: number;
   /** Words of what the device holds beside records to make and read them, for all layers. */
@@ -54,8 +60,12 @@ export interface Codec {
    * @throws {RangeError} if the codec refuses infinity and NaN, and the tile holds them.
    */
   pack(tile: Uint32Array, place: BlockPlace): Uint32Array;
-  /** What attention reads from a record that {@link Codec.pack} or the device made. */
-  unpack(record: Uint32Array, place: BlockPlace): BlockValues;
+  /**
+   * What attention reads from a record that {@link Codec.pack} or the device made.
+   *
+   * @param before The block's record of the layer before, for one that has no codes.
+   */
+  unpack(record: Uint32Array, place: BlockPlace, before?: Uint32Array | null): BlockValues;
 }
 
 /** Blocks apart from any device, readable without the model. */
@@ -82,6 +92,8 @@ export interface CodecKind<C extends Codec> {
   readonly label: string;
   /** Whether it needs a calibration of the model. */
   readonly needsCalibration: boolean;
+  /** Whether `--share` names its profiles too, since its layers share; not if left out. */
+  readonly isSharing?: boolean;
   /** Its profiles and their settings. */
   readonly profiles: ProfileTable<C["profile"]>;
   /**

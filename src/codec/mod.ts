@@ -49,3 +49,7 @@ export * from "./registry.ts";
 export * from "./repack.ts";
 export * from "./scale.ts";
 export * from "./settings.ts";
+export * from "./xquant/codec.ts";
+export * from "./xquant/layout.ts";
+export * from "./xquant/record.ts";
+export * from "./xquant/settings.ts";

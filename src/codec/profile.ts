@@ -92,6 +92,37 @@ export function profileSettings(name: string): [name: string, setting: Setting<u
   return settingList(kindOf(name).profiles.settings);
 }
 
+/** Names of profiles whose layers share: `--share` takes them too. */
+export const SHARING_PROFILE_NAMES: readonly string[] = CODECS
+  .filter(({ isSharing = false }) => isSharing)
+  .flatMap(({ profiles }) => profiles.profiles.map(({ name }) => name));
+
+/**
+ * The profile that `--share` names, with settings as in `xquant:bits=2,shrink=1`; null if it names
+ * none.
+ *
+ * @throws {RangeError} naming a setting that is wrong.
+ */
+export function sharingProfile(text: string): ProfileOptions | null {
+  const [name] = text.split(":", 1);
+  if (!SHARING_PROFILE_NAMES.includes(name)) return null;
+  const taken = profileSettings(name);
+  const given = new Map<string, unknown>();
+  const items = text === name ? [] : text.slice(name.length + 1).split(",");
+  for (const item of items) {
+    const [flag, ...values] = item.split("=");
+    const found = taken.find(([, setting]) => setting.flag === flag);
+    if (found === undefined || values.length !== 1) {
+      const those = taken.map(([, { flag }]) => `${flag}=…`).join(", ");
+      throw new RangeError(`Cannot use --share ${text}: ${name} takes ${those}, not "${item}"`);
+    }
+    const [property, setting] = found;
+    if (given.has(property)) throw new RangeError(`Cannot use --share ${text}: ${flag} is twice`);
+    given.set(property, setting.check(`--share ${name}:${item}`, setting.parse(values[0])));
+  }
+  return profileOptions({ name, ...Object.fromEntries(given) });
+}
+
 /** A setting with the codecs that have it, for help and documentation. */
 export interface ListedSetting {
   /** The setting. */

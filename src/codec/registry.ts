@@ -8,9 +8,10 @@ import { BANDED } from "./banded/codec.ts";
 import { INT8 } from "./int8/codec.ts";
 import { PAPER } from "./paper/codec.ts";
 import { RAW } from "./raw/codec.ts";
+import { XQUANT } from "./xquant/codec.ts";
 
 /** The codecs, in the order of help and documentation. */
-export const CODECS = [BANDED, PAPER, INT8, RAW] as const;
+export const CODECS = [BANDED, PAPER, INT8, XQUANT, RAW] as const;
 
 /** A codec with its settings, for the layers of one model. */
 export type AnyCodec = ReturnType<(typeof CODECS)[number]["create"]>;

@@ -94,9 +94,9 @@ export function numberChoice(
   };
 }
 
-/** One of some words; descriptions leave out `silent`. */
+/** One of some words; descriptions leave out `silent`, if there is one. */
 export function wordChoice<const T extends string>(
-  options: SettingWords & { values: readonly T[]; silent: NoInfer<T> },
+  options: SettingWords & { values: readonly T[]; silent?: NoInfer<T> },
 ): Setting<T> {
   const { word, values, silent, ...words } = options;
   return {

@@ -12,6 +12,7 @@ import { calibrationSource, fileOwner, keepCalibration } from "../runtime/calibr
 import { EventQueue } from "./event_queue.ts";
 import { GrammarPool, type GrammarSession } from "../grammar/pool.ts";
 import { findSharedLayers } from "../runtime/layer_map.ts";
+import { readShare } from "../runtime/share.ts";
 import type { LoadOptions } from "../runtime/types.ts";
 import type { BlockEvent } from "../scheduler/block_events.ts";
 import { type FileOptions, loadOptions } from "./load_options.ts";
@@ -82,8 +83,9 @@ async function sharedLayersOf(
   file: GgufFile,
   text: string | undefined,
 ): Promise<LoadOptions["sharedLayers"]> {
-  if (text === undefined) return [];
-  const mapped = await findSharedLayers(text, fileOwner(file));
+  const layers = text === undefined ? null : readShare(text).layers;
+  if (layers === null) return [];
+  const mapped = await findSharedLayers(layers, fileOwner(file));
   return mapped.map(({ layer, source }) => ({ layer, source }));
 }
 

@@ -8,6 +8,7 @@ import { DEFAULT_PROFILE_NAME } from "../codec/profile.ts";
 import { WINDOW_TOKEN_COUNT, windowBlocks } from "../core/shapes.ts";
 import type { LoadOptions } from "../runtime/types.ts";
 import { readMethod } from "../runtime/read_method.ts";
+import { readShare } from "../runtime/share.ts";
 import { keepMethod } from "../scheduler/keep/registry.ts";
 import { sealPolicy, type SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
 import type { EngineOptions } from "./types.ts";
@@ -31,7 +32,7 @@ export function loadOptions(
 ): Omit<LoadOptions, "header" | "eosIds" | "calibration" | "sharedLayers"> {
   return {
     contextLength: options.contextLength ?? null,
-    profile: options.profile ?? { name: DEFAULT_PROFILE_NAME },
+    profile: profileOf(options),
     sequenceCountMax: checkedSequenceCount(options.sequenceCountMax),
     waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
     cacheSizeBytes: options.cacheSizeBytes ?? null,
@@ -48,6 +49,18 @@ export function loadOptions(
     ...tierOptions(options),
     reportsBlocks: options.onBlockEvents !== undefined,
   };
+}
+
+/** The profile, which layers that share may name. */
+function profileOf({ profile, share }: FileOptions): LoadOptions["profile"] {
+  const sharing = share === undefined ? null : readShare(share).profile;
+  if (sharing !== null && profile !== undefined) {
+    throw new RangeError(
+      `Cannot use share ${share} with profile ${profile.name}: ${sharing.name} is a codec of its ` +
+        "own, whose layers read each other's codes; wanted one of the two",
+    );
+  }
+  return sharing ?? profile ?? { name: DEFAULT_PROFILE_NAME };
 }
 
 function checkedWindow(asked: number = WINDOW_TOKEN_COUNT): number {

@@ -336,7 +336,8 @@ export interface EngineOptions {
   read?: string;
   /**
    * Layers that read the keys and values of earlier ones in the place of their own: `kvsharer:N`
-   * of those found by `packkv calibrate --share`, or `kvsharer:FILE`. None if left out.
+   * of those found by `packkv calibrate --share`, or `kvsharer:FILE`. Or profile `xquant` in the
+   * place of `profile`, with its settings as in `xquant:bits=2,shrink=1`. None if left out.
    */
   share?: string;
   /** Keep and share blocks of prompts that begin alike; default true. */

@@ -23,14 +23,14 @@ export interface SealLayout {
   readonly sinkCount: number;
   /** Sections that are measured; 0 if all records have the same size. */
   readonly sectionCount: number;
-  /** Words of payload of a side in each record that are not measured. */
-  readonly fixedPayloadWords: number;
+  /** Words of payload of a side that are not measured, in each record of a sealed store. */
+  fixedPayloadWords(side: Side, sealedIndex: number): number;
   /** Side of a section. */
   sideOf(section: number): Side;
   /** Words of a record beyond its fixed ones, from a section's measured size. */
   sizeWords?(size: number): number;
-  /** Words of a record, from those of its payload. */
-  recordWords(payloadWords: number, hasSinks: boolean): number;
+  /** Words of a record of a sealed store, from those of its payload that are measured. */
+  recordWords(payloadWords: number, hasSinks: boolean, sealedIndex: number): number;
   /** Words of a record beside its payload that are counted to a side; padding to none. */
   sideWords(side: Side): number;
 }
@@ -227,13 +227,14 @@ export class BlockSealer implements Sealer {
       payloadWords += sectionWords;
       if (isCounted) this.#totals.payloadWords[layout.sideOf(section)] += sectionWords;
     }
-    if (!isCounted) return layout.recordWords(payloadWords, firstToken > 0);
+    const recordWords = layout.recordWords(payloadWords, firstToken > 0, sealedIndex);
+    if (!isCounted) return recordWords;
     for (const side of [KEY, VALUE]) {
-      this.#totals.payloadWords[side] += layout.fixedPayloadWords;
+      this.#totals.payloadWords[side] += layout.fixedPayloadWords(side, sealedIndex);
     }
     this.#totals.recordCount++;
     this.#totals.tokenCount += BLOCK_TOKEN_COUNT - firstToken;
-    return layout.recordWords(payloadWords, firstToken > 0);
+    return recordWords;
   }
 
   /** Sinks are raw, and are counted to no side. */

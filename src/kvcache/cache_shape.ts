@@ -29,6 +29,8 @@ export interface ArenaGroup {
   /** Those of them that keep only a window. */
   windowStoreCount: number;
   wordCount: number;
+  /** Most words of the records of a block. */
+  blockWordsMax: number;
 }
 
 /** Keys and values that are kept once, for one layer or for several that read the same. */
@@ -45,6 +47,8 @@ export interface Store {
   tileWords: number;
   /** Whether the keys of its sealed blocks are summarised, for layers that read some of them. */
   isSummarised: boolean;
+  /** Whether its records have codes; else they read those of the record before them. */
+  hasCodes: boolean;
   /** Index of the arena group that holds its records, and raw tiles that are kept. */
   group: number;
 }
@@ -91,6 +95,11 @@ export interface CacheOptions {
   layerKeeps?: readonly LayerKeeps[];
   /** First layers that read every block, where the others choose; all layers do if left out. */
   denseLayerCount?: number | null;
+  /**
+   * Words of a record without codes, which odd layers have that read the codes of a sealed layer
+   * before them; none have if null or left out.
+   */
+  codelessWords?: number | null;
   /** Heads of each layer; those of the model if left out. */
   layerHeads?: readonly Pick<LayerHeads, "kvHeadCount" | "headSize">[];
   /** Budget of the arena in bytes; what all slots can ever need if left out. */
@@ -123,6 +132,7 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
     layerHeads,
     windowBlockCount,
     denseLayerCount,
+    sharesCodes: (options.codelessWords ?? null) !== null,
   });
   const windowBytes = Math.max(...kinds.map((kind) => windowSizeBytes({ slotCount }, kind)));
   if (windowBytes > bindingSizeMax) {
@@ -133,7 +143,7 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
         `shorter --window`,
     );
   }
-  const groups = arenaGroups(kinds.map(({ isSealed }) => isSealed), { ...options, blockCountMax });
+  const groups = arenaGroups(kinds, { ...options, blockCountMax });
   const stores = kinds.map((kind, store) => ({ ...kind, group: groupOf(groups, store) }));
   const directoryStrideBytes = alignUp(
     slotCount * blockCountMax * ENTRY_WORDS * WORD_SIZE_BYTES,
@@ -216,9 +226,10 @@ function storesOf(
     layerHeads: NonNullable<CacheOptions["layerHeads"]>;
     windowBlockCount: number;
     denseLayerCount: number | null;
+    sharesCodes: boolean;
   },
 ) {
-  const { layerHeads, windowBlockCount, denseLayerCount } = options;
+  const { layerHeads, windowBlockCount, denseLayerCount, sharesCodes } = options;
   const { length: layerCount } = layerHeads;
   if (layerKeeps.length !== layerCount) {
     throw new RangeError(`Cannot keep what ${layerKeeps.length} of ${layerCount} layers say`);
@@ -243,7 +254,10 @@ function storesOf(
       const reach = isSealed ? null : keeps.reach;
       const tileCount = windowTileCount(reach, windowBlockCount);
       const tileWords = rawTileWords(layerHeads[layer]);
-      kinds.push({ layer, isSealed, reach, tileCount, tileWords, isSummarised: false });
+      const before = kinds.at(-1);
+      const followsSealed = before?.layer === layer - 1 && before.isSealed;
+      const hasCodes = !(sharesCodes && isSealed && layer % 2 === 1 && followsSealed);
+      kinds.push({ layer, isSealed, reach, tileCount, tileWords, isSummarised: false, hasCodes });
     }
     const store = storeOf[layer];
     const chooses = denseLayerCount !== null && layer >= denseLayerCount;
@@ -259,40 +273,58 @@ function groupOf(groups: readonly ArenaGroup[], store: number): number {
   return groups.findIndex(({ firstStore, storeCount }) => store < firstStore + storeCount);
 }
 
-/** Groups hold sealed stores evenly; one that keeps a window only is in that of the one before. */
+/**
+ * Groups hold sealed stores evenly; one that keeps a window only is in that of the one before, and
+ * one without codes too.
+ */
 function arenaGroups(
-  isSealed: readonly boolean[],
+  kinds: readonly Pick<Store, "isSealed" | "hasCodes">[],
   options: CacheOptions & { blockCountMax: number },
 ): ArenaGroup[] {
-  const { slotCount, blockCountMax, recordWordsMax, bindingSizeMax } = options;
-  const sealed = [...isSealed.keys()].filter((store) => isSealed[store]);
+  const { slotCount, blockCountMax, bindingSizeMax } = options;
+  const sealed = [...kinds.keys()].filter((store) => kinds[store].isSealed);
   const { length: sealedCount } = sealed;
-  const bytesPerRecord = alignUp(recordWordsMax, EXTENT_UNIT_WORDS) * WORD_SIZE_BYTES;
-  const needBytes = slotCount * blockCountMax * sealedCount * bytesPerRecord;
+  const recordWords = sealed.map((store) => recordWordsOf(kinds[store], options));
+  const blockBytes = WORD_SIZE_BYTES *
+    recordWords.reduce((sum, count) => sum + alignUp(count, EXTENT_UNIT_WORDS), 0);
+  const needBytes = slotCount * blockCountMax * blockBytes;
   const { arenaSizeBytes, arenaLimitBytes = needBytes } = options;
   const totalBytes = arenaSizeBytes ?? Math.min(needBytes, arenaLimitBytes);
-  if (totalBytes < sealedCount * bytesPerRecord) {
+  if (totalBytes < blockBytes) {
     throw new EngineError(
       "model_too_large",
-      `Cannot hold one block of the KV cache: it takes up to ${
-        sealedCount * bytesPerRecord
-      } bytes, the budget is ${totalBytes}`,
+      `Cannot hold one block of the KV cache: it takes up to ${blockBytes} bytes, ` +
+        `the budget is ${totalBytes}`,
     );
   }
   const bytesPerStore = Math.floor(totalBytes / sealedCount);
   const storesPerGroup = Math.max(1, Math.floor(bindingSizeMax / bytesPerStore));
-  const groupCount = divCeil(sealedCount, Math.min(storesPerGroup, sealedCount));
+  // Where a group may begin, by index among the sealed stores.
+  const starts = [...sealed.keys()].filter((index) => kinds[sealed[index]].hasCodes);
+  const storesPerStart = starts.length === sealedCount ? 1 : 2;
+  const startsPerGroup = Math.max(1, Math.floor(storesPerGroup / storesPerStart));
+  const groupCount = divCeil(starts.length, Math.min(startsPerGroup, starts.length));
   const groups: ArenaGroup[] = [];
-  const firstOf = (index: number) => Math.floor((index * sealedCount) / groupCount);
+  const firstOf = (index: number) =>
+    starts[Math.floor((index * starts.length) / groupCount)] ?? sealedCount;
   for (let index = 0; index < groupCount; index++) {
     const [first, end] = [firstOf(index), firstOf(index + 1)];
     const bytes = Math.min((end - first) * bytesPerStore, bindingSizeMax);
     const unitBytes = EXTENT_UNIT_WORDS * WORD_SIZE_BYTES;
     const wordCount = Math.floor(bytes / unitBytes) * EXTENT_UNIT_WORDS;
     const firstStore = first === 0 ? 0 : sealed[first];
-    const storeCount = (end === sealedCount ? isSealed.length : sealed[end]) - firstStore;
+    const storeCount = (end === sealedCount ? kinds.length : sealed[end]) - firstStore;
     const windowStoreCount = storeCount - (end - first);
-    groups.push({ firstStore, storeCount, windowStoreCount, wordCount });
+    const blockWordsMax = recordWords.slice(first, end).reduce((sum, count) => sum + count, 0);
+    groups.push({ firstStore, storeCount, windowStoreCount, wordCount, blockWordsMax });
   }
   return groups;
+}
+
+/** Most words of a record of a sealed store. */
+function recordWordsOf(
+  { hasCodes }: Pick<Store, "hasCodes">,
+  { recordWordsMax, codelessWords = null }: CacheOptions,
+): number {
+  return hasCodes || codelessWords === null ? recordWordsMax : codelessWords;
 }

@@ -24,6 +24,8 @@ export interface SealedStore {
   /** The layer that writes it. */
   layer: number;
   window: GPUBuffer;
+  /** Whether its records have codes; else they read those of the record before them. */
+  hasCodes: boolean;
 }
 
 /** Device memory of all sequences' keys and values. */
@@ -57,8 +59,8 @@ export class KvCache {
     this.summaries = shape.stores.map(({ isSummarised }, index) =>
       isSummarised ? gpu.createBuffer(`summaries ${index}`, summarySizeBytes(shape)) : null
     );
-    this.sealed = shape.stores.flatMap(({ layer, isSealed }, store) =>
-      isSealed ? [{ store, layer, window: this.windows[store] }] : []
+    this.sealed = shape.stores.flatMap(({ layer, isSealed, hasCodes }, store) =>
+      isSealed ? [{ store, layer, window: this.windows[store], hasCodes }] : []
     );
     this.sealedGroups = shape.groups.map(({ firstStore, storeCount, windowStoreCount }) => ({
       first: this.sealed.findIndex(({ store }) => store >= firstStore),

@@ -28,7 +28,9 @@ export interface CachePlan {
   contextLength: number;
   /** Whole blocks of a sequence that stay raw. */
   windowBlockCount: number;
+  /** Fewest words of a record, on average over those of a block. */
   recordWordsMin: number;
+  /** Most, in the same way. */
   recordWordsMax: number;
 }
 
@@ -55,7 +57,6 @@ export function planCache(
 ): CachePlan {
   const { gpu, shape, plan } = model;
   const { codec } = options;
-  const { min: recordWordsMin, max: recordWordsMax } = codec.recordWords;
   const { bindingSizeMax } = gpu.facts;
   const planned = cacheShape(shape, {
     layerKeeps: plan.layers.map(({ attention }, layer) =>
@@ -63,15 +64,39 @@ export function planCache(
     ),
     layerHeads: plan.layers.map(({ attention }) => attention.headShape),
     ...options,
-    recordWordsMax,
+    recordWordsMax: codec.recordWords.max,
+    codelessWords: codec.codelessWords,
     bindingSizeMax,
   });
+  checkPairs(codec, planned);
   checkDirectory(gpu, planned, options.contextLength);
   const { window, arena, directory, summaries } = cacheSizeBytes(planned);
   checkMemory(gpu, window + arena + directory + summaries);
   const { contextLength } = options;
   const { windowBlockCount } = planned;
-  return { codec, shape: planned, contextLength, windowBlockCount, recordWordsMin, recordWordsMax };
+  return { codec, shape: planned, contextLength, windowBlockCount, ...meanWords(codec, planned) };
+}
+
+/** Where some records have no codes, they are counted in. */
+function meanWords(
+  { recordWords: { min, max }, codelessWords }: AnyCodec,
+  { stores }: CacheShape,
+): Pick<CachePlan, "recordWordsMin" | "recordWordsMax"> {
+  const sealed = stores.filter(({ isSealed }) => isSealed);
+  const share = sealed.filter(({ hasCodes }) => hasCodes).length / sealed.length;
+  const mean = (words: number) => words * share + (codelessWords ?? 0) * (1 - share);
+  return { recordWordsMin: Math.floor(mean(min)), recordWordsMax: Math.ceil(mean(max)) };
+}
+
+/** @throws {EngineError} `invalid_request` if a codec shares codes and no layers can. */
+function checkPairs({ codelessWords, profile }: AnyCodec, { stores }: CacheShape): void {
+  if (codelessWords === null || stores.some(({ hasCodes }) => !hasCodes)) return;
+  throw new EngineError(
+    "invalid_request",
+    `Cannot use profile ${profile.name} with this model: no odd layer stands behind one that ` +
+      "keeps all tokens, so that none could read the codes of the layer before",
+    { param: "profile" },
+  );
 }
 
 /** A window that is as long as the context is none, if the layer has the heads that are sealed. */
@@ -99,11 +124,10 @@ function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): voi
 }
 
 /** Blocks that fit into the arenas of a cache even if all their records are of the largest size. */
-export function blockCapacity({ shape, recordWordsMax }: CachePlan): number {
-  const counts = shape.groups.map(({ storeCount, windowStoreCount, wordCount }) => {
-    return Math.floor(wordCount / ((storeCount - windowStoreCount) * recordWordsMax));
-  });
-  return Math.min(...counts);
+export function blockCapacity({ shape: { groups } }: Pick<CachePlan, "shape">): number {
+  return Math.min(...groups.map(({ wordCount, blockWordsMax }) => {
+    return Math.floor(wordCount / blockWordsMax);
+  }));
 }
 
 /** @throws {EngineError} `invalid_request` naming the setting. */

@@ -121,3 +121,16 @@ const NAMES: [string, string][] = [
 for (const [path, name] of NAMES) {
   Deno.test(`servedName() calls ${path} ${name}`, () => assertEquals(servedName(path), name));
 }
+
+Deno.test("readEngineFlags() lets --share name the codec, and no other flag beside it", () => {
+  assertEquals(read("--share", "xquant:bits=1").options, { share: "xquant:bits=1" });
+  assertEquals(read("--share", "kvsharer:2").options.profile, { name: "balanced" });
+  const both = read(..."--profile xquant --bits 2-1 --shrink 0 --share kvsharer:2".split(" "));
+  assertEquals(both.options.profile, { name: "xquant", bits: "2-1", shrink: 0 });
+  for (const flags of ["--profile xquant", "--profile tight", "--bits 1", "--k-step 2"]) {
+    const given = `Cannot use ${flags} with --share xquant: xquant is a codec of its own`;
+    assertThrows(() => read("--share", "xquant", ...flags.split(" ")), UsageError, given);
+  }
+  assertThrows(() => read("--share", "xquant:bits=4"), UsageError, "must be 2, 1 or 2-1");
+  assertThrows(() => read("--share", "xquants"), UsageError, "kvsharer:FILE, or xquant");
+});

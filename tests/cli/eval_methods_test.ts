@@ -21,6 +21,7 @@ const REFUSED: [string, string][] = [
   ["--methods all --window 0", "--window with --methods"],
   ["--methods all --kept-attention 64", "--kept-attention with --methods"],
   ["--methods snapkv", "no method is called snapkv"],
+  ["--methods xquant:bits=1", "xquant is a codec; name it in --profiles"],
   ["--methods all --follow 1", "--follow 1"],
 ];
 

@@ -18,6 +18,7 @@ const SHAPE = { kvHeadCount: 2, headSize: 64 };
 const IDENTITIES: Record<string, string> = {
   exact: '{"name":"exact"}',
   int8: '{"name":"int8"}',
+  xquant: '{"name":"xquant","bits":"2","shrink":1}',
   paper: '{"name":"paper","keyRel":0.1,"valueRel":0.2,"packSize":16,"repack":"none"}',
   "near-lossless": '{"name":"near-lossless","keyStep":1.15,"valueStep":1.32,"sinkCount":4,' +
     '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',

@@ -112,7 +112,7 @@ function measure(options: EngineOptions) {
   });
 }
 
-for (const name of ["exact", "balanced", "int8", "paper"] as const) {
+for (const name of ["exact", "balanced", "int8", "paper", "xquant"] as const) {
   Deno.test(`half of the layers share: half the bytes, and the cache gives the same text (${name})`, () =>
     withMap(async (modelPath, mapPath) => {
       const options = { modelPath, profile: { name } };
@@ -160,7 +160,7 @@ Deno.test("an engine refuses layers that are not known, too many, another model'
       await assertRejects(() => withEngine(options, async () => {}), Error, message);
     };
     await refused("kvsharer:2", "packkv calibrate --share 2");
-    await refused("xquant", "wanted kvsharer:N");
+    await refused("layers:2", "wanted kvsharer:N");
     await refused("kvsharer:0", "a whole number from 1");
     await refused(`kvsharer:${modelPath}.none`, "there is no such file");
     await refused(`kvsharer:${modelPath}`, "it is no JSON");

@@ -10,7 +10,7 @@ const MODEL = { contextLength: 1024, type: "F32" } as const;
 const PROMPT = tinyPrompt(530, 1);
 const REQUEST: GenerateRequest = { promptIds: PROMPT, maxTokens: 70, ignoreEos: true };
 
-for (const name of ["exact", "balanced", "paper", "int8"] as const) {
+for (const name of ["exact", "balanced", "paper", "int8", "xquant"] as const) {
   const options = { profile: { name }, model: MODEL, sequenceCountMax: 4 };
   Deno.test(`a row that may read every block gives the text of one that reads all (${name})`, async () => {
     const texts: Record<string, number[]> = {};

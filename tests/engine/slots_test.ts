@@ -49,7 +49,9 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-for (const profile of [FINE, { name: "exact" as const }, { name: "int8" as const }]) {
+const SAVED = [FINE, ...(["exact", "int8", "xquant"] as const).map((name) => ({ name }))];
+
+for (const profile of SAVED) {
   Deno.test(`a sequence saved by one engine is restored by another, with the same text (${profile.name})`, () =>
     withTinyModel(MODEL, (path) =>
       withFolder(async (folder) => {

@@ -44,6 +44,7 @@ const HOST_CASES = [
   { profile: FINE },
   { profile: { name: "exact" as const } },
   { profile: { name: "int8" as const } },
+  { profile: { name: "xquant" as const } },
   // Summaries of loaded blocks are those of blocks that were never away.
   { profile: { name: "int8" as const }, read: "clusterkv:tokens=128,dense=0" },
 ];

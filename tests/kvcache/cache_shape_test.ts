@@ -65,3 +65,38 @@ Deno.test("cacheShape() refuses a window that does not fit a binding, with both 
   );
   assertEquals(error.code, "model_too_large");
 });
+
+Deno.test("cacheShape() never parts a layer without codes from the one before, and counts its words", () => {
+  const sizes = { recordWordsMax: 1920, codelessWords: 384 };
+  for (const bindingSizeMax of [2 ** 20, 2 ** 21, 2 ** 23, 2 ** 24, 2 ** 27, 2 ** 30]) {
+    const { groups, stores } = cacheShape(MODEL, { ...OPTIONS, ...sizes, bindingSizeMax });
+    assertEquals(stores.map(({ hasCodes }) => hasCodes), stores.map((_, store) => store % 2 === 0));
+    let next = 0;
+    for (const { firstStore, storeCount, wordCount, blockWordsMax } of groups) {
+      assertEquals([firstStore, firstStore % 2, storeCount % 2], [next, 0, 0]);
+      assert(storeCount >= 2 && wordCount * 4 <= bindingSizeMax);
+      assertEquals(blockWordsMax, storeCount / 2 * (1920 + 384));
+      next += storeCount;
+    }
+    assertEquals(next, MODEL.layerCount);
+  }
+  const wordsOf = (options: Partial<Parameters<typeof cacheShape>[1]>) =>
+    cacheShape(MODEL, { ...OPTIONS, ...options }).groups
+      .reduce((sum, { wordCount }) => sum + wordCount, 0);
+  const [shared, alone] = [wordsOf(sizes), wordsOf({ recordWordsMax: 1920 })];
+  assert(Math.abs(shared / alone - (1920 + 384) / (2 * 1920)) < 1e-4, `${shared} of ${alone}`);
+});
+
+Deno.test("an odd layer behind one that seals nothing has codes of its own", () => {
+  const model = { ...MODEL, layerCount: 8 };
+  const window = { reach: 128 } as const;
+  const { stores, groups } = cacheShape(model, {
+    ...OPTIONS,
+    recordWordsMax: 1920,
+    codelessWords: 384,
+    layerKeeps: ["sealed", "sealed", window, "sealed", "none", "sealed", { sameAs: 0 }, "sealed"],
+  });
+  const codeless = stores.filter(({ hasCodes }) => !hasCodes).map(({ layer }) => layer);
+  assertEquals(codeless, [1]);
+  assertEquals(groups.map(({ blockWordsMax }) => blockWordsMax), [4 * 1920 + 384]);
+});

@@ -97,6 +97,7 @@ const TINY_PROFILES: ProfileOptions[][] = HEADS.slice(0, 3).map((_, index) => [
   { name: "int8" },
 ]);
 TINY_PROFILES[1].push(
+  { name: "xquant", bits: "2-1" },
   { name: "tight", sinkCount: 0 },
   { name: "near-lossless", sinkCount: 16 },
   { name: "balanced", keyStep: 0.1, valueStep: 0.1, sinkCount: 3 },
@@ -126,6 +127,7 @@ const REAL_CASES: { profile: ProfileOptions; why: string }[] = [
   { profile: { name: "paper", keyRel: 0.02, valueRel: 0.004, packSize: 32 }, why: "8-bit V" },
   { profile: { name: "balanced" }, why: "banded, in less than a quarter of raw ones' bytes" },
   { profile: { name: "int8" }, why: "int8" },
+  { profile: { name: "xquant" }, why: "codes of the layer before" },
 ];
 
 /** Long enough for two packed blocks. */

@@ -2,10 +2,12 @@
 
 import { BandedLayout } from "../../src/codec/banded/layout.ts";
 import { Int8Layout } from "../../src/codec/int8/layout.ts";
+import { XquantLayout } from "../../src/codec/xquant/layout.ts";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
 import type { AdapterFacts, Gpu, PipelineOptions } from "../../src/gpu/gpu.ts";
 import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode/banded.ts";
 import { AttentionDecodeInt8Kernel } from "../../src/kernels/attention_decode/int8.ts";
+import { AttentionDecodeXquantKernel } from "../../src/kernels/attention_decode/xquant.ts";
 import { AttentionDecodePaperKernel } from "../../src/kernels/attention_decode/paper.ts";
 import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
@@ -20,6 +22,7 @@ import { BlockSummaryClustersKernel } from "../../src/kernels/block_summary/clus
 import { BlockSummaryRangeKernel } from "../../src/kernels/block_summary/range.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
 import { BlockUnpackInt8Kernel } from "../../src/kernels/block_unpack/int8.ts";
+import { BlockUnpackXquantKernel } from "../../src/kernels/block_unpack/xquant.ts";
 import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
 import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
@@ -35,6 +38,7 @@ import { KvPackBandedKernel } from "../../src/kernels/kv_pack/banded.ts";
 import { KvPackPaperKernel } from "../../src/kernels/kv_pack/paper.ts";
 import { KvQuantiseBandedKernel } from "../../src/kernels/kv_quantise/banded.ts";
 import { KvQuantiseInt8Kernel } from "../../src/kernels/kv_quantise/int8.ts";
+import { KvQuantiseXquantKernel } from "../../src/kernels/kv_quantise/xquant.ts";
 import { KvQuantisePaperKernel } from "../../src/kernels/kv_quantise/paper.ts";
 import { KvRepackGreedyKernel } from "../../src/kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../../src/kernels/kv_repack/median.ts";
@@ -114,6 +118,9 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   const int8 = new Int8Layout(shape);
   await AttentionDecodeInt8Kernel.create(gpu, { ...common, layout: int8 });
   await BlockUnpackInt8Kernel.create(gpu, { layout: int8 });
+  const xquant = new XquantLayout(shape, { name: "xquant", bits: "2-1", shrink: 1 });
+  await AttentionDecodeXquantKernel.create(gpu, { ...common, layout: xquant });
+  await BlockUnpackXquantKernel.create(gpu, { layout: xquant });
   for (const packSize of PACK_SIZES) {
     for (const [keyBits, valueBits] of [[4, 3], [8, 8]]) {
       const layout = new PaperLayout({ ...shape, packSize, keyBits, valueBits });
@@ -240,6 +247,8 @@ async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]
   await KvGatherBandedKernel.create(gpu, banded);
   await KvGatherRawKernel.create(gpu, { shape: model, storeCount });
   await KvQuantiseInt8Kernel.create(gpu, { layout: new Int8Layout(model), storeCount });
+  const xquant = new XquantLayout(model, { name: "xquant", bits: "2", shrink: 1 });
+  await KvQuantiseXquantKernel.create(gpu, { layout: xquant, storeCount });
   for (const packSize of PACK_SIZES) {
     const layout = new PaperLayout({ ...model, packSize, keyBits: 4, valueBits: 3 });
     const paper = { layout, storeCount };

@@ -25,6 +25,7 @@ export class BandedCodec implements Codec {
   readonly layout: BandedLayout;
   /** By layer. */
   readonly tables: readonly BandedTables[];
+  readonly codelessWords = null;
   readonly recordWords: { min: number; max: number };
   readonly fixedWords: number;
   readonly tableWords: number;

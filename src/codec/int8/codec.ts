@@ -30,6 +30,7 @@ export class Int8Codec implements Codec {
   readonly profile: Int8Profile;
   /** Of its records. */
   readonly layout: Int8Layout;
+  readonly codelessWords = null;
   readonly recordWords: { min: number; max: number };
   readonly fixedWords: number;
   readonly identity: string;

@@ -26,6 +26,7 @@ export class PaperCodec implements Codec {
   readonly profile: PaperProfile;
   /** Of its records. */
   readonly layout: PaperLayout;
+  readonly codelessWords = null;
   readonly recordWords: { min: number; max: number };
   readonly fixedWords: number;
   readonly identity: string;

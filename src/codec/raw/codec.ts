@@ -19,6 +19,7 @@ export class RawCodec implements Codec {
   readonly tableWords = 0;
   readonly sinkCount = 0;
   readonly profile: RawProfile;
+  readonly codelessWords = null;
   readonly recordWords: { min: number; max: number };
   readonly identity: string;
   readonly tables = null;

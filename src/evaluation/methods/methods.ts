@@ -4,6 +4,7 @@
  * @module
  */
 
+import { SHARING_PROFILE_NAMES } from "../../codec/profile.ts";
 import type { ProfileOptions, SharedLayer } from "../../runtime/types.ts";
 import { findSharedLayers, KVSHARER, parseShare } from "../../runtime/layer_map.ts";
 import type { LoadedModel } from "../../runtime/load_model.ts";
@@ -48,6 +49,8 @@ export function parseMethods(list: string): MethodRequest[] {
         }
         parseShare(part);
         request.share = part;
+      } else if (SHARING_PROFILE_NAMES.includes(kind)) {
+        throw new RangeError(`Cannot evaluate ${name}: ${kind} is a codec; name it in --profiles`);
       } else if (part !== KEEP_EVERYTHING) {
         const own = settings.length === 0 ? kind : `${kind}:${settings.join(",")}`;
         request.keep = request.keep === null ? own : `${request.keep},${own}`;

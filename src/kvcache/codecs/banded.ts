@@ -35,7 +35,7 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
     channelCount: layout.channelCount,
     sinkCount: layout.sinkCount,
     sectionCount: layout.sectionCount,
-    fixedPayloadWords: 0,
+    fixedPayloadWords: () => 0,
     sideOf: (section) => layout.sectionPlace(section).side,
     sizeWords: extraWords,
     recordWords: (payloadWords, hasSinks) => layout.recordWords(payloadWords, hasSinks),

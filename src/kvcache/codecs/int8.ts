@@ -31,7 +31,7 @@ function sealLayout({ layout }: Int8Codec): SealLayout {
     sinkCount: 0,
     sectionCount: 0,
     sideOf: () => 0,
-    fixedPayloadWords: payloadWords,
+    fixedPayloadWords: () => payloadWords,
     recordWords: () => recordWords,
     sideWords: () => kvHeadCount * SCALE_WORDS,
   };

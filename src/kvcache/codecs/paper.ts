@@ -32,7 +32,7 @@ function sealLayout({ layout }: PaperCodec): SealLayout {
     channelCount: kvHeadCount * headSize,
     sinkCount: 0,
     sectionCount,
-    fixedPayloadWords: 0,
+    fixedPayloadWords: () => 0,
     sideOf: (section) => layout.sideOf(section),
     recordWords: (payloadWords) => layout.recordWords(payloadWords),
     sideWords: (side) => kvHeadCount + BLOCK_TOKEN_COUNT + kvHeadCount * layout.payloadWord(side),

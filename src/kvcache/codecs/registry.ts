@@ -13,12 +13,14 @@ import type { CodecCache, DecodeLanes, DeviceCodec } from "./device_codec.ts";
 import { INT8_DEVICE } from "./int8.ts";
 import { PAPER_DEVICE } from "./paper.ts";
 import { RAW_DEVICE } from "./raw.ts";
+import { XQUANT_DEVICE } from "./xquant.ts";
 
 const DEVICE_CODECS: { readonly [Id in CodecId]: DeviceCodec<CodecOf<Id>> } = {
   raw: RAW_DEVICE,
   int8: INT8_DEVICE,
   paper: PAPER_DEVICE,
   banded: BANDED_DEVICE,
+  xquant: XQUANT_DEVICE,
 };
 
 /** The device half of a codec; the id is the codec's own. */

@@ -1,0 +1,121 @@
+//: file shaders/attention_decode/xquant.wgsl
+// attention_decode/xquant: one query row against XQuant blocks, in splits that attention_merge
+// joins; a code reads as base + slope * code, of K by channel c, of V by token t:
+//   score[t] = (sum_c q_c base_c + sum_c q_c slope_c code_tc) / sqrt(D)
+//   o[c] = sum_t w_t base_t + sum_t w_t slope_t code_tc, w_t = exp(score_t - m)
+//
+// Source:    src/codec/FORMAT.md section 10; softmax as in arXiv:2205.14135
+// Binds:     src/kernels/attention_decode/xquant.ts; appends constants, heads, codes and lanes
+// Reference: src/reference/attention_decode/xquant.ts
+// Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
+// Precision: integer codes, f32 accumulate, f32 out
+// Shared:    lib/xquant_codes.wgsl, lib/kv_raw_tile.wgsl, lib/row.wgsl
+//
+// Block by block, each joined to the partial result, so that workgroup memory does not grow with a
+// split. Scores: lane = token. Values: lane = channel.
+// Markers: q = vectors of heads.
+
+const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
+
+@group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
+@group(0) @binding(1) var<storage, read> rows: array<Row>;
+@group(0) @binding(2) var<storage, read> arena: array<u32>; // records
+@group(0) @binding(3) var<storage, read_write> partials: array<f32>; // [row, head, split, D + 2]
+@group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
+// [1]: words from a record to the codes it is read with, modulo 2^32
+@group(0) @binding(5) var<storage, read> code_start: array<u32>;
+
+var<workgroup> slopes${heads}: array<Heads, D>; // query * slope of the block's channels
+// Scores, then exp(score - m) * slope.
+var<workgroup> weights${heads}: array<Heads, BLOCK_TOKENS>;
+
+// Place of query `index` of a workgroup among all rows' query heads.
+fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
+  return workgroup.z * QUERY_HEAD_COUNT + workgroup.x * GROUP_SIZE + index;
+}
+
+fn run(workgroup: vec3<u32>) {
+  let row = row_of_head(rows[workgroup.z], workgroup.x);
+  let first = workgroup.y * BLOCKS_PER_SPLIT;
+  let end = min(first + BLOCKS_PER_SPLIT, row.list_count);
+  if (first >= end) {
+    return;
+  }
+  let head = workgroup.x;
+  let bit_words = D * (BLOCK_TOKENS / 32u);
+  let key_codes = code_start[0] + head * bit_words * KEY_BITS;
+  let value_codes = code_start[0] + bit_words * (KV_HEAD_COUNT * KEY_BITS + head * VALUE_BITS);
+  var peak${heads} = Heads(LOWEST);
+  var total${heads} = Heads(0.0);
+  for (var block = first; block < end; block += 1u) {
+    let entry = directory[row.list_start + block];
+    let record = entry.record;
+    let token_count = entry_token_count(entry);
+    let values = record + KV_HEAD_COUNT * D + head * BLOCK_TOKENS;
+    var constant${heads} = Heads(0.0);
+    for (var channel = lane; channel < D; channel += LANE_COUNT) {
+      let line = line_of(arena[record + head * D + channel], KEY_BASE, KEY_SLOPE);
+      let query${heads} = load_query_${heads}(workgroup, channel) * inverseSqrt(f32(D));
+      constant${heads} += query${heads} * line.x;
+      slopes${heads}[channel] = query${heads} * line.y;
+    }
+    for (var step = 1u; step < LANE_COUNT; step *= 2u) {
+      constant${heads} += shuffle_heads(constant${heads}, lane ^ step);
+    }
+    workgroupBarrier();
+    var next${heads} = peak${heads};
+    for (var token = lane; token < BLOCK_TOKENS; token += LANE_COUNT) {
+      var score${heads} = constant${heads};
+      for (var part = 0u; part < D * KEY_BITS / 32u; part += 1u) {
+        var codes = arena[record + key_codes + part * BLOCK_TOKENS + token];
+        let channel = part * (32u / KEY_BITS);
+        for (var index = 0u; index < 32u / KEY_BITS; index += 1u) {
+          let code = f32(codes & ((1u << KEY_BITS) - 1u));
+          score${heads} += slopes${heads}[channel + index] * code;
+          codes >>= KEY_BITS;
+        }
+      }
+      score${heads} = capped(score${heads});
+      score${heads} = select(Heads(LOWEST), score${heads}, token < token_count);
+      weights${heads}[token] = score${heads};
+      next${heads} = max(next${heads}, score${heads});
+    }
+    for (var step = 1u; step < LANE_COUNT; step *= 2u) {
+      next${heads} = max(next${heads}, shuffle_heads(next${heads}, lane ^ step));
+    }
+    let kept${heads} = exp(peak${heads} - next${heads});
+    var added${heads} = Heads(0.0);
+    var base${heads} = Heads(0.0);
+    for (var token = lane; token < BLOCK_TOKENS; token += LANE_COUNT) {
+      let line = line_of(arena[values + token], VALUE_BASE, VALUE_SLOPE);
+      let weight${heads} = exp(weights${heads}[token] - next${heads});
+      added${heads} += weight${heads};
+      base${heads} += weight${heads} * line.x;
+      weights${heads}[token] = weight${heads} * line.y;
+    }
+    for (var step = 1u; step < LANE_COUNT; step *= 2u) {
+      added${heads} += shuffle_heads(added${heads}, lane ^ step);
+      base${heads} += shuffle_heads(base${heads}, lane ^ step);
+    }
+    total${heads} = total${heads} * kept${heads} + added${heads};
+    peak${heads} = next${heads};
+    workgroupBarrier();
+    for (var channel = lane; channel < D; channel += LANE_COUNT) {
+      let place = 2u + channel;
+      let word = record + value_codes + channel * VALUE_BITS / 32u;
+      let bit = channel * VALUE_BITS % 32u;
+      var sum${heads} = load_partial_${heads}(workgroup, workgroup.y, place) * kept${heads};
+      sum${heads} = select(sum${heads}, Heads(0.0), block == first) + base${heads};
+      for (var token = 0u; token < BLOCK_TOKENS; token += 1u) {
+        let code = f32(extractBits(arena[word + token * (D * VALUE_BITS / 32u)], bit, VALUE_BITS));
+        sum${heads} += weights${heads}[token] * code;
+      }
+      store_partial_${heads}(workgroup, workgroup.y, place, sum${heads});
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u) {
+    store_partial_${heads}(workgroup, workgroup.y, 0u, peak${heads});
+    store_partial_${heads}(workgroup, workgroup.y, 1u, total${heads});
+  }
+}
