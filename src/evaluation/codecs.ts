@@ -6,12 +6,13 @@
 
 import { WINDOW_TOKEN_COUNT } from "../core/shapes.ts";
 import type { ProfileOptions } from "../engine/types.ts";
+import type { CodecProfile } from "../codec/profile_types.ts";
 import { hasDamage } from "../calibration/tables.ts";
 import { codecProfile, describeProfile, needsCalibration } from "../codec/profile.ts";
 import { loadCalibration } from "../runtime/calibration_source.ts";
 import { RopeTables } from "../model/rope_table.ts";
 import type { LoadedModel, OnProgress } from "../runtime/load_model.ts";
-import { stepFactorText } from "../runtime/model_codec.ts";
+import { modelCodec, stepFactorText } from "../runtime/model_codec.ts";
 import type { SequenceRunOptions } from "../runtime/sequence_run.ts";
 import { type Baseline, baselineRewriter } from "./baselines/baseline.ts";
 
@@ -82,14 +83,18 @@ export async function runOptions(
   Pick<SequenceRunOptions, "profile" | "rewriteTile" | "calibration" | "windowTokenCount">
 > {
   const { shape } = model;
+  const calibrationOf = async (settings: CodecProfile) =>
+    needsCalibration(settings) ? await loadCalibration(model, settings, onProgress) : null;
   if (baseline === null) {
-    const settings = codecProfile(profile);
-    if (!needsCalibration(settings)) return { profile, windowTokenCount };
-    const calibration = await loadCalibration(model, settings, onProgress);
-    return { profile, windowTokenCount, calibration };
+    const calibration = await calibrationOf(codecProfile(profile));
+    return { profile, windowTokenCount, ...(calibration === null ? {} : { calibration }) };
   }
+  const { codec } = baseline;
+  const records = "profile" in codec
+    ? modelCodec(model, codec.profile, await calibrationOf(codec.profile))
+    : null;
   const rope = new RopeTables(model.plan, model.weights.ropeFactors);
   const ropeOf = (layer: number) => rope.tables[rope.ofLayer[layer]];
-  const rewriteTile = baselineRewriter(baseline, shape, ropeOf);
+  const rewriteTile = baselineRewriter(baseline, shape, { ropeOf, records });
   return { profile: { name: "exact" }, windowTokenCount, rewriteTile };
 }

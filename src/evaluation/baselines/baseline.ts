@@ -9,6 +9,8 @@
  * @module
  */
 
+import type { AnyCodec } from "../../codec/registry.ts";
+import type { CodecProfile } from "../../codec/profile_types.ts";
 import { type HeadShape, rawTileFrom, rawTileValues } from "../../codec/raw_tile.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
 import type { RopeTable } from "../../model/rope_table.ts";
@@ -78,10 +80,20 @@ export interface BlockCodec extends BaselineFacts {
   readBackBlock(block: BaselineBlock): void;
 }
 
+/** What is made of records of a profile of ours. */
+export interface RecordsCodec extends BaselineFacts {
+  /** Whose records. */
+  profile: CodecProfile;
+  /** First tokens that it leaves raw. */
+  sinkTokenCount: number;
+  /** Replaces keys and values of a block; layers of a block come in order. */
+  readBackBlock(block: BaselineBlock, source: { codec: AnyCodec; tile: Uint32Array }): void;
+}
+
 /** A codec with a number of raw first tokens. */
 export interface Baseline {
   name: string;
-  codec: BaselineCodec | BlockCodec;
+  codec: BaselineCodec | BlockCodec | RecordsCodec;
   /** First tokens of the sequence that stay raw; they are not counted in the codec's bits. */
   sinkTokenCount: number;
 }
@@ -89,12 +101,16 @@ export interface Baseline {
 /**
  * What a run of the exact cache does to each block to read it as the baseline would.
  *
- * @param ropeOf What keys of a layer are turned by.
+ * @param of `ropeOf`: what keys of a layer are turned by. `records`: the codec of the profile whose
+ * records the baseline is made of; null if it is made of none.
  */
 export function baselineRewriter(
   { codec, sinkTokenCount }: Baseline,
   shape: HeadShape,
-  ropeOf: (layer: number) => RopeTable,
+  { ropeOf, records = null }: {
+    ropeOf: (layer: number) => RopeTable;
+    records?: AnyCodec | null;
+  },
 ): TileRewriter {
   codec.start?.();
   return (tile, { blockIndex, layer }) => {
@@ -103,8 +119,10 @@ export function baselineRewriter(
     const keys = rawTileValues(shape, tile, KEY);
     const values = rawTileValues(shape, tile, VALUE);
     if ("readBackBlock" in codec) {
-      const rope = ropeOf(layer);
-      codec.readBackBlock({ shape, keys, values, firstToken, layer, blockIndex, rope });
+      const block = { shape, keys, values, firstToken, layer, blockIndex, rope: ropeOf(layer) };
+      if (!("profile" in codec)) codec.readBackBlock(block);
+      else if (records !== null) codec.readBackBlock(block, { codec: records, tile });
+      else throw new TypeError("Cannot read records: their codec is missing");
     } else {
       codec.readBackKeys({ shape, values: keys, firstToken }, origin);
       codec.readBackValues({ shape, values, firstToken }, origin);

@@ -70,3 +70,34 @@ export function readBackAsymmetric(values: Float32Array, group: Group, bits: num
     values[place] = Math.min(Math.max(code, 0), codeMax) * scale + minimum;
   }
 }
+
+/** What codes, or values, are read by. */
+export interface Line {
+  minimum: number;
+  scale: number;
+}
+
+/**
+ * The line through a group's values over other ones with the least squared error, f16 both.
+ *
+ * @param others One for each value of the group.
+ */
+export function fittedLine(
+  values: Float32Array,
+  { start, stride, count }: Group,
+  others: ArrayLike<number>,
+): Line {
+  let [meanOther, meanValue] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    meanOther += others[i] / count;
+    meanValue += values[start + i * stride] / count;
+  }
+  let [spread, common] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const off = others[i] - meanOther;
+    spread += off * off;
+    common += off * (values[start + i * stride] - meanValue);
+  }
+  const scale = common / (spread || 1);
+  return { minimum: roundF16(meanValue - scale * meanOther), scale: roundF16(scale) };
+}

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ProfileOptions } from "../../codec/profile_types.ts";
 import type { HeadShape } from "../../codec/raw_tile.ts";
 import type { Baseline, BaselineCodec } from "./baseline.ts";
 import { deltakv } from "./deltakv/deltakv.ts";
@@ -13,6 +14,7 @@ import { kvcomp } from "./kvcomp.ts";
 import { llamaLargest } from "./llama_largest.ts";
 import { LLAMA_Q8_0 } from "./llama_q8_0.ts";
 import { rotatedAsLlama } from "./rotation.ts";
+import { sharedRecords } from "./shared_records.ts";
 import { tokenHeadInteger } from "./token_head_integer.ts";
 import { turbo } from "./turbo.ts";
 import { varianceNormalised } from "./variance_normalised.ts";
@@ -61,9 +63,16 @@ function llamaMixed(): BaselineCodec {
 /** Has settings, and raw first tokens of its own. */
 const DELTAKV = "deltakv";
 
+/** Records of ours whose odd layers read the codes of the layer before; first tokens stay raw. */
+const SHARED_RECORDS: Readonly<Record<string, ProfileOptions>> = {
+  "balanced-xquant": { name: "balanced" },
+  "tight-xquant": { name: "tight" },
+};
+
 /** All names, most of them without and with raw first tokens. */
 export const BASELINE_NAMES: readonly string[] = [
   ...Object.keys(CODECS).flatMap((name) => [name, `${name}${SINKS_SUFFIX}`]),
+  ...Object.keys(SHARED_RECORDS),
   DELTAKV,
 ];
 
@@ -87,6 +96,10 @@ export function namesBaseline(text: string): boolean {
 export function findBaseline(name: string, shape: HeadShape): Baseline | null {
   if (name === DELTAKV || name.startsWith(`${DELTAKV}:`)) {
     const codec = deltakv(readDeltaKvSettings(name), shape);
+    return { name, codec, sinkTokenCount: codec.sinkTokenCount };
+  }
+  if (Object.hasOwn(SHARED_RECORDS, name)) {
+    const codec = sharedRecords(SHARED_RECORDS[name], shape);
     return { name, codec, sinkTokenCount: codec.sinkTokenCount };
   }
   const hasSinks = name.endsWith(SINKS_SUFFIX);

@@ -1,9 +1,11 @@
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BaselineCodec, BaselineSide, BlockOrigin } from "./baseline.ts";
 import {
+  fittedLine,
   type Group,
   groupsOfChannels,
   groupsOfTokens,
+  type Line,
   roundF16,
   SCALE_AND_MINIMUM_BITS,
 } from "./groups.ts";
@@ -99,9 +101,7 @@ class CrossLayerSide {
       const shrink = this.#isFitted ? 0 : SHRINKS[this.#bits];
       const levels = levelsOf(values, group, { bits: this.#bits, shrink });
       const own = shared?.[index] ?? codesOf(values, group, levels);
-      const { minimum, scale } = shared && this.#isFitted
-        ? fittedLevels(values, group, own)
-        : levels;
+      const { minimum, scale } = shared && this.#isFitted ? fittedLine(values, group, own) : levels;
       own.forEach((code, i) => {
         values[group.start + i * group.stride] = minimum + code * scale;
       });
@@ -113,13 +113,7 @@ class CrossLayerSide {
   }
 }
 
-/** What codes are read by. */
-interface ReadLevels {
-  minimum: number;
-  scale: number;
-}
-
-interface Levels extends ReadLevels {
+interface Levels extends Line {
   /** Those that codes are chosen by: they span the whole range. */
   rangeMinimum: number;
   rangeScale: number;
@@ -146,21 +140,6 @@ function levelsOf(
     rangeScale,
     codeMax,
   };
-}
-
-/** The line through a group's values over the codes of another with the least squared error. */
-function fittedLevels(
-  values: Float32Array,
-  { start, stride, count }: Group,
-  codes: Uint8Array,
-): ReadLevels {
-  const each = Array.from(codes, (code, i) => ({ code, value: values[start + i * stride] }));
-  const meanOf = (of: (item: (typeof each)[number]) => number) =>
-    each.reduce((sum, item) => sum + of(item), 0) / count;
-  const [code, value] = [meanOf((item) => item.code), meanOf((item) => item.value)];
-  const spread = meanOf((item) => (item.code - code) ** 2);
-  const slope = meanOf((item) => (item.code - code) * (item.value - value)) / (spread || 1);
-  return { minimum: roundF16(value - slope * code), scale: roundF16(slope) };
 }
 
 function codesOf(

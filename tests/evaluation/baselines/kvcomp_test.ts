@@ -48,7 +48,7 @@ Deno.test("kvcomp() counts its codes by Huffman, anew in each run, and all side 
   const codec = kvcomp(SHAPE);
   const baseline = { name: "kvcomp", codec, sinkTokenCount: 0 };
   for (const run of [1, 2]) {
-    const rewrite = baselineRewriter(baseline, SHAPE, noRope);
+    const rewrite = baselineRewriter(baseline, SHAPE, { ropeOf: noRope });
     rewrite(rawTileFrom(SHAPE, sampleValues(), sampleValues()), { layer: 3, blockIndex: 1 });
     // K: 0, 1 and 20 come 2 : 1 : 1. V: steps of 2.
     assertEquals(codec.codeBits.k, 1.5, `run ${run}`);

@@ -84,7 +84,7 @@ Deno.test("baselineRewriter() replaces K and V of all tokens but the sinks of th
   const shape = { kvHeadCount: 2, headSize: 32 };
   const baseline = findBaseline("int3+sinks", shape);
   assert(baseline !== null);
-  const rewrite = baselineRewriter(baseline, shape, noRope);
+  const rewrite = baselineRewriter(baseline, shape, { ropeOf: noRope });
   const tile = rawTileFrom(shape, seededNormals(64 * 64, 1), seededNormals(64 * 64, 2));
   for (const blockIndex of [0, 1]) {
     const rewritten = tile.slice();
