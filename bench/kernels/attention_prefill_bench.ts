@@ -33,6 +33,6 @@ benchKernel("each row for itself", { group, baseline: true, repeats: 1, work }, 
 
 const kernel = await AttentionPrefillKernel.create(gpu, options);
 const bound = kernel.bind({ q, rows, slice, tiles: arena, directory, partials });
-benchKernel("tiles of 8 queries", { group, repeats: 1, work }, context, (pass) => {
+benchKernel("tiles of queries", { group, repeats: 1, work }, context, (pass) => {
   kernel.encode(pass, bound, { rowCount, splitCount: SPLIT_COUNT });
 });

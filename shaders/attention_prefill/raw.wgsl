@@ -1,12 +1,13 @@
 //: file shaders/attention_prefill/raw.wgsl
 // attention_prefill/raw: the rows of one slice against raw f16 tiles, in splits that
 // attention_merge joins. A workgroup takes QUERY_COUNT of the (row, query head) pairs of a KV head,
-// so that each value loaded serves them all. The arithmetic is in lib/attention_raw_tiles.wgsl.
+// so that each value loaded serves them all. The arithmetic is in lib/attention_raw_tiles.wgsl, or
+// lib/attention_many_queries.wgsl.
 //
 // Source:    softmax and query tiles as in arXiv:2205.14135
 // Binds:     src/kernels/attention_prefill/raw.ts; appends constants, queries, source and lanes
 // Reference: src/reference/attention_prefill.ts
-// Grid:      (KV head, split, query tile); one workgroup of LANE_COUNT lanes
+// Grid:      (KV head, split, query tile); one workgroup of LANE_COUNT lanes, or of 64 to 256
 // Precision: f16 in, f32 accumulate, f32 out
 //
 // The rows are of one sequence, at consecutive positions that do not cross a multiple of 64, and

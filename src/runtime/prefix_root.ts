@@ -7,7 +7,7 @@ import type { CachePlan } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 
 /** Part of the name of every stored block: blocks of another version are not found. */
-export const STORE_VERSION = 2;
+export const STORE_VERSION = 3;
 
 /**
  * What the bytes of a block depend on beside its tokens. The adapter is part of it, what its probe

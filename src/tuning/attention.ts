@@ -1,5 +1,6 @@
 /**
- * Contests of decode attention: how sequences are split, and how lanes exchange values.
+ * Contests of attention: how sequences are split, how lanes of decode rows exchange values, and how
+ * many queries of a slice a workgroup has.
  *
  * @module
  */
@@ -12,6 +13,10 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { ATTENTION_DECODE_VARIANTS } from "../kernels/attention_decode/variants.ts";
 import { ATTENTION_MERGE_VARIANTS } from "../kernels/attention_merge/variants.ts";
+import {
+  ATTENTION_PREFILL_VARIANTS,
+  attentionPrefillKey,
+} from "../kernels/attention_prefill/variants.ts";
 import type { LanesVariant } from "../kernels/text/lanes.ts";
 import { supportedVariants, type Variant } from "../kernels/variant.ts";
 import { createReaders, decodeLanes } from "../kvcache/codecs/registry.ts";
@@ -34,11 +39,22 @@ const LAYERS_MAX = 8;
 /** Rows that are run beside one, whose bits must not change by them. */
 const COMPANY_COUNT = 4;
 
+/** Which rows a contest is about. */
+type RowsKind = "decode" | "slice";
+
 /** Squared error by the squares: a slice reads blocks as they are in f16, a decode row in f32. */
 const ERROR_MAX = 1e-6;
 
 /** Of the window, whatever the codec: it is raw. */
 const WINDOW_LANES = { operation: "attention_decode/raw", variants: ATTENTION_DECODE_VARIANTS };
+
+/** Rows that are written, of each kind. */
+const ROW_COUNTS: Readonly<Record<RowsKind, number>> = {
+  decode: COMPANY_COUNT,
+  slice: SLICE_TOKEN_COUNT,
+};
+
+const ROWS_WORDS: Readonly<Record<RowsKind, string>> = { decode: "decode rows", slice: "slices" };
 
 /** What attention is timed on. */
 export interface TunedAttention {
@@ -60,31 +76,39 @@ export function attentionContests(
   let stage: Stage | null = null;
   const { facts } = gpu;
   const { model: { plan }, codec } = tuned;
-  const { shapes } = attentionShapes(plan);
+  const { shapes, sealedShape } = attentionShapes(plan);
   const ofShapes = [...new Set(shapes.map((each) => JSON.stringify(each)))].join(" ");
-  const contest = <S>(key: string, variants: readonly Variant<S>[], shape: S): Contest => ({
+  const contest = <S>(
+    key: string,
+    variants: readonly Variant<S>[],
+    { shape, kind = "decode" }: { shape: S; kind?: RowsKind },
+  ): Contest => ({
     key,
     keptAs: `${key} ${ofShapes}`,
     names: supportedVariants(variants, { facts, shape }).map(({ name }) => name),
     async prepare(name) {
       stage ??= await Stage.create(gpu, tuned);
-      return await stage.prepare(key, name, time);
+      return await stage.prepare({ kind, key, name }, time);
     },
   });
   const ofLanes = (key: string, variants: readonly LanesVariant[]) =>
-    contest(key, variants, undefined);
+    contest(key, variants, { shape: undefined });
   const shape = widest(shapes);
   // Rows that attend to latents run none of these kernels but the merge.
   if (shape.hasLatents) return { contests: [], destroy: () => {} };
   return {
     contests: [
-      contest(splitsKey(shape), SPLIT_VARIANTS, shape),
+      contest(splitsKey(shape), SPLIT_VARIANTS, { shape }),
       ...[decodeLanes(codec), WINDOW_LANES]
         .filter(({ operation }, index, all) =>
           all.findIndex((other) => other.operation === operation) === index
         )
         .map(({ operation, variants }) => ofLanes(operation, variants)),
       ofLanes("attention_merge", ATTENTION_MERGE_VARIANTS),
+      contest(attentionPrefillKey(sealedShape), ATTENTION_PREFILL_VARIANTS, {
+        shape: sealedShape,
+        kind: "slice",
+      }),
     ],
     destroy: () => stage?.destroy(),
   };
@@ -95,12 +119,12 @@ class Stage {
   #gpu: Gpu;
   #tuned: TunedAttention;
   #cache: KvCache;
-  #decode: RowGroup;
-  #slice: RowGroup;
+  #groups: Readonly<Record<RowsKind, RowGroup>>;
   #row: Row;
-  /** Layers whose blocks are sealed. */
+  /** The first, and layers whose blocks are sealed. */
   #layers: readonly number[];
-  #expected: Float32Array | null = null;
+  /** What rows get by the kernels of the other kind. */
+  #expected: Partial<Record<RowsKind, Float32Array>> = {};
 
   private constructor(gpu: Gpu, tuned: TunedAttention, cache: KvCache) {
     const { plan, weights } = tuned.model;
@@ -112,19 +136,24 @@ class Stage {
     const rope = new RopeTables(plan, weights.ropeFactors);
     const group = (label: string, rowCount: number, isSlice: boolean) =>
       new RowGroup(gpu, { label, plan, reaches, rope, rowCount, isSlice });
-    this.#decode = group("tuning decode", COMPANY_COUNT, false);
-    this.#slice = group("tuning slice", SLICE_TOKEN_COUNT, true);
-    this.#layers = cache.sealed.map(({ layer }) => layer).slice(0, LAYERS_MAX);
+    this.#groups = {
+      decode: group("tuning decode", COMPANY_COUNT, false),
+      slice: group("tuning slice", SLICE_TOKEN_COUNT, true),
+    };
+    const sealed = cache.sealed.map(({ layer }) => layer).slice(0, LAYERS_MAX);
+    // A slice says how many rows it has with the first layer.
+    this.#layers = sealed.includes(0) ? sealed : [0, ...sealed];
     const random = seededRandom(5);
-    const queryCount = this.#decode.q.size / COMPANY_COUNT / WORD_SIZE_BYTES;
+    const queryCount = this.#groups.decode.q.size / COMPANY_COUNT / WORD_SIZE_BYTES;
     const q = Float32Array.from({ length: queryCount }, () => 4 * random() - 2);
     const others = Float32Array.from({ length: 3 * queryCount }, () => 4 * random() - 2);
-    for (const { q: target } of [this.#decode, this.#slice]) {
+    for (const { q: target } of Object.values(this.#groups)) {
       gpu.write(target, 0, q);
       gpu.write(target, q.byteLength, others);
     }
-    this.#decode.write(Array(COMPANY_COUNT).fill(this.#row));
-    this.#slice.write([this.#row]);
+    for (const kind of ["decode", "slice"] as const) {
+      this.#groups[kind].write(Array(ROW_COUNTS[kind]).fill(this.#row));
+    }
   }
 
   static async create(gpu: Gpu, tuned: TunedAttention): Promise<Stage> {
@@ -132,49 +161,57 @@ class Stage {
     return new Stage(gpu, tuned, await sealedCache(gpu, { shape, codec }));
   }
 
-  /** Attention of decode rows with one choice made otherwise. */
-  async prepare(key: string, name: string, time: Timer): Promise<Entrant> {
+  /** Attention of rows with one choice made otherwise. */
+  async prepare(
+    { kind, key, name }: { kind: RowsKind; key: string; name: string },
+    time: Timer,
+  ): Promise<Entrant> {
     const { facts } = this.#gpu;
     const { tuned } = facts;
     facts.tuned = { ...tuned, [key]: name };
     let made: Awaited<ReturnType<Stage["attention"]>>;
     try {
-      made = await this.attention(DecodeAttention, this.#decode);
+      made = await this.attention(kind);
     } finally {
       facts.tuned = tuned;
     }
-    const { attended } = this.#decode;
-    const rows = (count: number): Row[] => Array(count).fill(this.#row);
-    const encode = (count: number) => (pass: GPUComputePassEncoder) => {
-      for (const layer of this.#layers) made.attention.encode(pass, layer, rows(count));
-    };
+    const { attention, destroy } = made;
+    const { attended } = this.#groups[kind];
+    const timedCount = kind === "slice" ? SLICE_TOKEN_COUNT : 1;
     return {
-      time: () => time(`${key} / ${name}`, attended, encode(1)),
+      time: () => time(`${key} / ${name}`, attended, this.#encoder(attention, timedCount)),
       fault: async () => {
-        const alone = await this.#attended(this.#decode, encode(1));
-        const beside = await this.#attended(this.#decode, encode(COMPANY_COUNT));
+        const alone = await this.#attended(kind, this.#encoder(attention, 1));
+        const beside = await this.#attended(kind, this.#encoder(attention, COMPANY_COUNT));
         if (!haveSameBits(alone, beside)) return "a row's bits change with its company";
-        this.#expected ??= await this.#bySlice();
-        const error = errorOf(alone, this.#expected);
+        const other = kind === "slice" ? "decode" : "slice";
+        this.#expected[kind] ??= await this.#byOther(other);
+        const error = errorOf(alone, this.#expected[kind]);
         return error <= ERROR_MAX
           ? null
-          : `it is off from attention of slices by a squared error of ${error}`;
+          : `it is off from attention of ${ROWS_WORDS[other]} by a squared error of ${error}`;
       },
-      destroy: made.destroy,
+      destroy,
+    };
+  }
+
+  /** All layers for some rows. */
+  #encoder(attention: Attention, count: number): (pass: GPUComputePassEncoder) => void {
+    const rows: Row[] = Array(count).fill(this.#row);
+    return (pass) => {
+      for (const layer of this.#layers) attention.encode(pass, layer, rows);
     };
   }
 
   /** Of decode rows or of a slice, as the facts say. */
-  async attention(
-    kind: typeof DecodeAttention | typeof SliceAttention,
-    group: RowGroup,
-  ): Promise<{ attention: Attention; destroy(): void }> {
+  async attention(kind: RowsKind): Promise<{ attention: Attention; destroy(): void }> {
     const { plan, weights } = this.#tuned.model;
     const cache = this.#cache;
     const readers = createReaders(this.#gpu, { cache, codec: this.#tuned.codec });
-    const attention = await kind.create(this.#gpu, {
+    const made = kind === "slice" ? SliceAttention : DecodeAttention;
+    const attention = await made.create(this.#gpu, {
       ...attentionShapes(plan),
-      ...{ cache, group, weights, readers },
+      ...{ cache, group: this.#groups[kind], weights, readers },
     });
     return {
       attention,
@@ -185,35 +222,35 @@ class Stage {
     };
   }
 
-  /** The same by other kernels: blocks are unpacked, and attended to as raw tiles. */
-  async #bySlice(): Promise<Float32Array> {
-    const { attention, destroy } = await this.attention(SliceAttention, this.#slice);
-    const values = await this.#attended(this.#slice, (pass) => {
-      for (const layer of [0, this.#layers[this.#layers.length - 1]]) {
-        attention.encode(pass, layer, [this.#row]);
-      }
-    });
+  /**
+   * The same row by the kernels of the other kind: slices attend to unpacked blocks as raw tiles,
+   * decode rows to blocks where they lie.
+   */
+  async #byOther(kind: RowsKind): Promise<Float32Array> {
+    const { attention, destroy } = await this.attention(kind);
+    const values = await this.#attended(kind, this.#encoder(attention, 1));
     destroy();
     return values;
   }
 
   /** What the first row gets, f32 `[queryHeadCount * headSize]`. */
   async #attended(
-    { attended }: RowGroup,
+    kind: RowsKind,
     encode: (pass: GPUComputePassEncoder) => void,
   ): Promise<Float32Array> {
+    const { attended } = this.#groups[kind];
     const encoder = this.#gpu.device.createCommandEncoder();
     encoder.clearBuffer(attended);
     const pass = encoder.beginComputePass();
     encode(pass);
     pass.end();
     this.#gpu.device.queue.submit([encoder.finish()]);
-    const sizeBytes = this.#decode.attended.size / COMPANY_COUNT;
+    const sizeBytes = this.#groups.decode.attended.size / COMPANY_COUNT;
     return new Float32Array(await readBuffer(this.#gpu, attended, { sizeBytes }));
   }
 
   destroy(): void {
-    for (const each of [this.#decode, this.#slice, this.#cache]) each.destroy();
+    for (const each of [...Object.values(this.#groups), this.#cache]) each.destroy();
   }
 }
 

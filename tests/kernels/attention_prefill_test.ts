@@ -1,5 +1,5 @@
 import { readEntry, readRow, rowWords } from "../../src/core/row.ts";
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { querySize, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionPrefillReference } from "../../src/reference/attention_prefill.ts";
@@ -7,6 +7,7 @@ import { type CaseShape, caseShape, makeAttentionCase, rowOf } from "../support/
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import { runPrefill } from "../support/attention_runs.ts";
 import { makeRingCase } from "../support/ring_case.ts";
+import { testGpu } from "../support/gpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
 
 /** f32 dot products of up to 256 terms, then exp of scores of a few units: about 1e-6 per value. */
@@ -71,15 +72,18 @@ function makeSlice(shape: CaseShape, options: { rowCount: number; end: number })
   return { attention, blockCount, rows, q };
 }
 
+/** Tokens that are not there yet hold what an earlier sequence may have left: NaN. */
+function withGarbage(tiles: Uint32Array): Uint32Array {
+  const halves = new Uint16Array(tiles.buffer);
+  for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00;
+  return tiles;
+}
+
 for (const { heads, why, ...slice } of CASES) {
   Deno.test(`AttentionPrefillKernel matches its reference on the window (${why})`, async () => {
     const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 10 });
     const { attention, rows, q } = makeSlice(shape, slice);
-    const tiles = attention.window;
-    // Tokens that are not there yet hold what an earlier sequence may have left.
-    const halves = new Uint16Array(tiles.buffer);
-    for (let i = 0; i < halves.length; i++) if (halves[i] === 0) halves[i] = 0x7e00;
-    const inputs = { q, rows, tiles };
+    const inputs = { q, rows, tiles: withGarbage(attention.window) };
     const expected = attentionPrefillReference(shape, inputs);
     assertNear(await runPrefill(shape, "window", { inputs, splitCount: 4 }), expected, NMSE_MAX);
   });
@@ -139,4 +143,69 @@ Deno.test("AttentionPrefillKernel caps scores", async () => {
   const inputs = { q, rows, tiles: attention.window };
   const expected = attentionPrefillReference(shape, inputs);
   assertNear(await runPrefill(shape, "window", { inputs, splitCount: 4 }), expected, NMSE_MAX);
+});
+
+const { facts } = await testGpu();
+
+/** What a GPU without subgroups says: its workgroups have 32 queries. */
+const GPU_FACTS = { ...facts, isFallback: false, subgroupLanes: 0 };
+
+/** Heads of 96, 128 and 256 are in the matrix of lanes_test.ts. */
+const MANY_CASES = [
+  { heads: DEFAULT_HEADS, rowCount: 22, end: 150, why: "rows that end within a tile" },
+  {
+    heads: { kvHeadCount: 1, groupSize: 1, headSize: 32 },
+    rowCount: 63,
+    end: 255,
+    why: "heads of 32, half of whose lanes are idle",
+  },
+  {
+    heads: { kvHeadCount: 2, groupSize: 8, headSize: 512 },
+    rowCount: 5,
+    end: 325,
+    why: "heads of 512, and tiles of several rows",
+  },
+];
+
+for (const { heads, why, ...slice } of MANY_CASES) {
+  Deno.test(`AttentionPrefillKernel of 32 queries matches its reference on the window (${why})`, async () => {
+    const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 10 });
+    const { attention, rows, q } = makeSlice(shape, slice);
+    const inputs = { q, rows, tiles: withGarbage(attention.window) };
+    const expected = attentionPrefillReference(shape, inputs);
+    const run = { inputs, splitCount: 4, facts: GPU_FACTS };
+    assertNear(await runPrefill(shape, "window", run), expected, NMSE_MAX);
+  });
+}
+
+Deno.test("AttentionPrefillKernel of 32 queries sees the newest 100 tokens of each row, with capped scores", async () => {
+  const options = { reach: 100, lengths: [200, 700], rowCount: 50 };
+  const { shape: plain, ring, ...inputs } = makeRingCase(DEFAULT_HEADS, options);
+  const shape = { ...plain, softCap: 1 };
+  const expected = attentionPrefillReference(shape, { ...inputs, ring });
+  const run = { inputs, ring, splitCount: shape.splitCountMax, facts: GPU_FACTS };
+  const partials = await runPrefill(shape, "window", run);
+  const { rows } = inputs;
+  assertNear(
+    attentionMergeReference(shape, { rows, partials }),
+    attentionMergeReference(shape, { rows, partials: expected }),
+    NMSE_MAX,
+  );
+});
+
+Deno.test("AttentionPrefillKernel gives a row the same bits alone and beside others", async () => {
+  const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 2, blockCountMax: 10 });
+  const { attention, rows, q } = makeSlice(shape, { rowCount: 22, end: 150 });
+  const tiles = attention.window;
+  const widthOf = (values: { length: number }) => values.length / 22;
+  for (const ownFacts of [GPU_FACTS, facts]) {
+    const run = { splitCount: 4, facts: ownFacts };
+    const all = await runPrefill(shape, "window", { ...run, inputs: { q, rows, tiles } });
+    const row = 9;
+    const own = <T extends Float32Array | Uint32Array>(values: T) =>
+      values.subarray(row * widthOf(values), (row + 1) * widthOf(values)) as T;
+    const inputs = { q: own(q), rows: own(rows), tiles };
+    const alone = await runPrefill(shape, "window", { ...run, inputs });
+    assertEquals(alone, own(all));
+  }
 });

@@ -1,12 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ATTENTION_DECODE_VARIANTS } from "../../src/kernels/attention_decode/variants.ts";
 import { ATTENTION_MERGE_VARIANTS } from "../../src/kernels/attention_merge/variants.ts";
-import { ATTENTION_PREFILL_VARIANTS } from "../../src/kernels/attention_prefill/variants.ts";
+import {
+  ATTENTION_PREFILL_VARIANTS,
+  attentionPrefillKey,
+} from "../../src/kernels/attention_prefill/variants.ts";
 import { BLOCK_UNPACK_VARIANTS } from "../../src/kernels/block_unpack/variants.ts";
 import { KV_REPACK_GREEDY_VARIANTS } from "../../src/kernels/kv_repack/variants.ts";
 import { MATMUL_VARIANTS } from "../../src/kernels/matmul/variants.ts";
 import { rowWorkgroupSize } from "../../src/kernels/row_workgroup.ts";
 import { chooseLanes, type LanesVariant } from "../../src/kernels/text/lanes.ts";
+import type { AttentionShape } from "../../src/kernels/text/attention.ts";
 import { chooseVariant, type Variant } from "../../src/kernels/variant.ts";
 import { ADAPTERS } from "../support/adapters.ts";
 
@@ -39,7 +43,7 @@ Deno.test("matmul goes by subgroup only on a CPU whose subgroups have 8 lanes", 
   assertEquals(names.filter(([, name]) => name === "subgroup"), [["software Vulkan", "subgroup"]]);
 });
 
-/** By adapter; decoding and unpacking tell a CPU in lockstep apart, merging and prefill do not. */
+/** By adapter; decoding and unpacking tell a CPU in lockstep apart, merging does not. */
 const LANES: Record<string, [name: string, count: number]> = {
   "NVIDIA on Vulkan": ["subgroup", 32],
   "AMD RDNA on Vulkan": ["subgroup", 32],
@@ -54,7 +58,6 @@ const LANES: Record<string, [name: string, count: number]> = {
 
 const LANES_TABLES: Record<string, [variants: readonly LanesVariant[], hasLockstep: boolean]> = {
   "attention_decode": [ATTENTION_DECODE_VARIANTS, true],
-  "attention_prefill": [ATTENTION_PREFILL_VARIANTS, false],
   "attention_merge": [ATTENTION_MERGE_VARIANTS, false],
   "block_unpack": [BLOCK_UNPACK_VARIANTS, true],
 };
@@ -71,6 +74,30 @@ for (const [operation, [variants, hasLockstep]] of Object.entries(LANES_TABLES))
     assertEquals(Object.fromEntries(chosen), Object.fromEntries(expected));
   });
 }
+
+Deno.test("prefill attention has 32 queries in a workgroup on every GPU, but of latents, and 8 on a CPU", () => {
+  const chosen = (shape: AttentionShape) =>
+    Object.fromEntries(
+      Object.entries(ADAPTERS).map(([adapter, each]) => {
+        const choice = { facts: each, shape, key: attentionPrefillKey(shape) };
+        return [
+          adapter,
+          chooseVariant("attention_prefill", ATTENTION_PREFILL_VARIANTS, choice).name,
+        ];
+      }),
+    );
+  const shape = { kvHeadCount: 1, queryHeadCount: 4, headSize: 512 };
+  const few = Object.entries(LANES).map(([adapter, [name]]) => {
+    return [adapter, name.replace(" in lockstep", "")];
+  });
+  assertEquals(chosen({ ...shape, hasLatents: true }), Object.fromEntries(few));
+  assertEquals(
+    chosen(shape),
+    Object.fromEntries(few.map(([adapter, name]) => {
+      return [adapter, adapter.startsWith("software") ? name : "32 queries"];
+    })),
+  );
+});
 
 Deno.test("no compiler that checks uniformity is given lanes in lockstep", () => {
   const facts = { ...ADAPTERS["software Vulkan"], checksUniformity: true };

@@ -102,6 +102,7 @@ const OTHERS: Times = {
   " / 8 blocks": 6,
   " / two teams by subgroup": 7,
   " / teams of 32": 1,
+  "attention_prefill 2/1x64 / workgroup of 32": 8,
 };
 
 /** Makes teams that exchange through workgroup memory wrong. */
@@ -135,6 +136,7 @@ Deno.test("tune() measures products and attention of a GPU once, within 5 s of a
       { key: "matmul of slices 128x128 q4", name: "rows", gain: 2 },
       { key: "attention splits 2x64", name: "8 blocks", gain: 10 / 6 },
       { key: "attention_decode/banded", name: "two teams by subgroup", gain: 10 / 7 },
+      { key: "attention_prefill 2/1x64", name: "workgroup of 32", gain: 10 / 8 },
     ]);
     const { note } = first.tuning;
     assertMatch(

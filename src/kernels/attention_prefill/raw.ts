@@ -11,9 +11,20 @@ import {
   querySize,
   type SplitShape,
 } from "../text/attention.ts";
-import { chooseLanes } from "../text/lanes.ts";
-import { rawTilesText, type RingShape, type TileSource } from "../text/raw_tiles.ts";
-import { ATTENTION_PREFILL_VARIANTS } from "./variants.ts";
+import { lanesOf } from "../text/lanes.ts";
+import { MANY_QUERY_COUNT, manyQueriesText } from "../text/many_queries.ts";
+import {
+  type RawTilesOptions,
+  rawTilesText,
+  type RingShape,
+  type TileSource,
+} from "../text/raw_tiles.ts";
+import { chooseVariant } from "../variant.ts";
+import {
+  ATTENTION_PREFILL_VARIANTS,
+  attentionPrefillKey,
+  type AttentionPrefillVariant,
+} from "./variants.ts";
 
 /** What {@link AttentionPrefillKernel} is compiled for. */
 export interface AttentionPrefillOptions {
@@ -54,14 +65,15 @@ export interface AttentionPrefillBuffers {
 
 const QUERY_VECTOR_SIZE = 4;
 
-/** Most queries of a workgroup. */
+/** Most queries of a workgroup that writes what queries behind the last row get. */
 export const QUERY_COUNT_MAX = 2 * QUERY_VECTOR_SIZE;
 
 /**
  * Queries of a workgroup: each value that it loads serves so many (row, query head) pairs. Of large
  * heads fewer, so that they fit workgroup memory of 16 KiB.
  */
-function queryCountOf(shape: AttentionShape): number {
+function queryCountOf({ lanes }: AttentionPrefillVariant, shape: AttentionShape): number {
+  if (lanes === null) return MANY_QUERY_COUNT;
   return querySize(shape) > 256 ? QUERY_VECTOR_SIZE : QUERY_COUNT_MAX;
 }
 
@@ -69,10 +81,12 @@ function queryCountOf(shape: AttentionShape): number {
 export class AttentionPrefillKernel {
   #kernel: Kernel;
   #options: AttentionPrefillOptions;
+  #queryCount: number;
 
-  private constructor(kernel: Kernel, options: AttentionPrefillOptions) {
+  private constructor(kernel: Kernel, options: AttentionPrefillOptions, queryCount: number) {
     this.#kernel = kernel;
     this.#options = options;
+    this.#queryCount = queryCount;
   }
 
   /** Compiles for one shape and source. */
@@ -81,18 +95,17 @@ export class AttentionPrefillKernel {
     options: AttentionPrefillOptions,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionPrefillKernel> {
-    checkHeadSize(options.shape);
-    const queryCount = queryCountOf(options.shape);
-    const queries = {
-      groupSize: queryCount,
-      vectorCount: queryCount / QUERY_VECTOR_SIZE,
-      vectorSize: QUERY_VECTOR_SIZE,
-    };
-    const lanes = chooseLanes("attention_prefill", ATTENTION_PREFILL_VARIANTS, facts);
+    const { shape } = options;
+    checkHeadSize(shape);
+    const key = attentionPrefillKey(shape);
+    const choice = { facts, shape, key };
+    const variant = chooseVariant("attention_prefill", ATTENTION_PREFILL_VARIANTS, choice);
+    const queryCount = queryCountOf(variant, shape);
     const code = source + GENERATED_LINE + constantLines({ QUERY_COUNT: queryCount }) +
-      rawTilesText({ ...options, sourceBinding: 5 }, { group: queries, lanes, facts });
+      textOf(variant, queryCount, { options: { ...options, sourceBinding: 5 }, facts });
     const label = `attention_prefill ${options.source}`;
-    return new AttentionPrefillKernel(await Kernel.create(gpu, { label, code }), options);
+    const kernel = await Kernel.create(gpu, { label, code });
+    return new AttentionPrefillKernel(kernel, options, queryCount);
   }
 
   /** Binds buffers. */
@@ -126,8 +139,22 @@ export class AttentionPrefillKernel {
     if (grid.splitCount === 0) return;
     const { shape } = this.#options;
     const { kvHeadCount, queryHeadCount } = shape;
-    const queryCount = queryCountOf(shape);
-    const tileCount = divCeil(grid.rowCount * divExact(queryHeadCount, kvHeadCount), queryCount);
+    const queries = grid.rowCount * divExact(queryHeadCount, kvHeadCount);
+    const tileCount = divCeil(queries, this.#queryCount);
     this.#kernel.dispatch(pass, bound, kvHeadCount, grid.splitCount, tileCount);
   }
+}
+
+function textOf(
+  { lanes }: AttentionPrefillVariant,
+  queryCount: number,
+  { options, facts }: { options: RawTilesOptions; facts: AdapterFacts },
+): string {
+  if (lanes === null) return manyQueriesText(options);
+  const group = {
+    groupSize: queryCount,
+    vectorCount: queryCount / QUERY_VECTOR_SIZE,
+    vectorSize: QUERY_VECTOR_SIZE,
+  };
+  return rawTilesText(options, { group, lanes: lanesOf(lanes, facts), facts });
 }

@@ -125,11 +125,15 @@ export function chooseLanes(
   variants: readonly LanesVariant[],
   facts: AdapterFacts,
 ): Lanes {
-  const chosen = chooseVariant(operation, variants, { facts, shape: undefined });
-  const count = chosen.laneCount(facts);
+  return lanesOf(chooseVariant(operation, variants, { facts, shape: undefined }), facts);
+}
+
+/** Lanes of a variant that supports an adapter. */
+export function lanesOf(variant: LanesVariant, facts: AdapterFacts): Lanes {
+  const count = variant.laneCount(facts);
   const step = Math.log2(count);
   const reductions = expandTemplate(laneReductions, { step, octet_step: 3, octets_step: step - 3 });
-  const { exchange, teamExchange, isLockstep, teamCountMax = TEAM_COUNT_MAX } = chosen;
+  const { exchange, teamExchange, isLockstep, teamCountMax = TEAM_COUNT_MAX } = variant;
   return {
     count,
     text: [exchange, reductions].join("\n"),

@@ -67,6 +67,18 @@ export const BLOCK_LIMITS: Readonly<Record<TileSource, string>> = {
   scratch: "min(row.list_count, segment[0] + BLOCKS_PER_SEGMENT)",
 };
 
+/** Constants of a source and of the rows that read it. */
+export function tileConstants(
+  { shape, sourceBinding, ring = WHOLE_RING }: RawTilesOptions,
+): Record<string, number> {
+  return {
+    SOURCE_BINDING: sourceBinding,
+    TILE_WORDS: rawTileWords(shape),
+    WINDOW_TILE_COUNT: ring.tileCount,
+    ...(ring.reach === null ? {} : { REACH: ring.reach }),
+  };
+}
+
 /** Text to append to a kernel that defines its queries' rows; `group` says how many there are. */
 export function rawTilesText(
   options: RawTilesOptions,
@@ -88,15 +100,12 @@ function textOfRounds(
   const span = Math.min(lanes.count, columnCount & -columnCount);
   const constants = constantLines({
     ...attentionConstants(shape, splits),
+    ...tileConstants(options),
     LANE_COUNT: lanes.count,
-    SOURCE_BINDING: options.sourceBinding,
     SPAN: span,
     BLOCKS_PER_ROUND: rounds.blocksPerRound,
     ROUND_TOKENS: rounds.blocksPerRound * BLOCK_TOKEN_COUNT,
-    TILE_WORDS: rawTileWords(shape),
     TOKENS_AT_A_TIME: tokensAtATime,
-    WINDOW_TILE_COUNT: ring.tileCount,
-    ...(ring.reach === null ? {} : { REACH: ring.reach }),
   });
   const body = expandTemplate(rawTiles, {
     queries: group.vectorCount,

@@ -1,0 +1,69 @@
+/**
+ * WGSL text of attention of many queries over raw tiles.
+ *
+ * @module
+ */
+
+import manyQueries from "../../../shaders/lib/attention_many_queries.wgsl" with { type: "text" };
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
+import { attentionConstants, cappedText } from "./attention.ts";
+import { type RawTilesOptions, TILE_SOURCES, tileConstants } from "./raw_tiles.ts";
+import { ROW_TEXT } from "./row.ts";
+
+/** Queries of a workgroup, in groups of 8. */
+export const MANY_QUERY_COUNT = 32;
+
+const GROUP_QUERY_COUNT = 8;
+const VECTOR_SIZE = 4;
+/** Channels that are multiplied between two barriers. */
+const CHUNK_SIZE = 32;
+/** Largest heads of which a thread has 4 channels; of larger ones it has 8. */
+const HALF_HEAD_SIZE_MAX = 128;
+
+/**
+ * Threads that have the same 8 queries: enough that each has at most 32 sums of channels in
+ * registers, or 64 of large heads, and none is idle at heads of 64, 128, 256 and 512.
+ */
+function laneCount(headSize: number): number {
+  if (headSize <= 64) return 16;
+  return headSize <= 256 ? 32 : 64;
+}
+
+/** Threads of a workgroup: 64 to 256. */
+export function manyQueriesThreads({ headSize }: { headSize: number }): number {
+  return laneCount(headSize) * (MANY_QUERY_COUNT / GROUP_QUERY_COUNT);
+}
+
+/** Text to append to a kernel that defines its queries' rows and `QUERY_COUNT`. Not of latents. */
+export function manyQueriesText(options: RawTilesOptions): string {
+  const { shape, splits, source, ring } = options;
+  const { headSize, softCap = null } = shape;
+  const lanes = laneCount(headSize);
+  const threadCount = manyQueriesThreads(shape);
+  const vectorCount = MANY_QUERY_COUNT / VECTOR_SIZE;
+  const laneChannels = headSize > HALF_HEAD_SIZE_MAX ? 8 : 4;
+  const body = expandTemplate(manyQueries, {
+    token: BLOCK_TOKEN_COUNT / lanes,
+    eight: 2,
+    word: 4,
+    queries: GROUP_QUERY_COUNT / VECTOR_SIZE,
+    turn: BLOCK_TOKEN_COUNT / (threadCount / vectorCount),
+    load: CHUNK_SIZE * vectorCount / threadCount,
+    near: 8,
+    channel: laneChannels / 2,
+    query: VECTOR_SIZE,
+    is_partial: source === "window" ? 1 : 0,
+    has_reach: (ring?.reach ?? null) === null ? 0 : 1,
+  });
+  const constants = constantLines({
+    ...attentionConstants(shape, splits),
+    ...tileConstants(options),
+    LANE_COUNT: lanes,
+    LANE_CHANNELS: laneChannels,
+    COLUMN_COUNT: headSize / 8,
+    CHUNK_SIZE,
+  });
+  const heads = `alias Heads = vec${VECTOR_SIZE}<f32>;\n${cappedText(softCap)}`;
+  return [body, constants, heads, TILE_SOURCES[source], ROW_TEXT].join("\n");
+}
