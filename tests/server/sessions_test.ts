@@ -10,9 +10,10 @@ import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import type { ChatTemplate, Tokenizer } from "../../src/tokenizer/types.ts";
+import { AGENTS, type AgentTurn } from "../support/agent_sessions.ts";
+import { answerText, takeTurn } from "../support/agent_turns.ts";
 import { ScheduledEngine } from "../support/scheduled_engine.ts";
 import { sharedFile } from "../support/shared.ts";
-import { type Agent, AGENTS, type AgentTurn } from "./agent_sessions.ts";
 import { harness } from "./harness.ts";
 
 const TURN_COUNT = 20;
@@ -39,21 +40,6 @@ function sampledIds(tokenizer: Tokenizer, text: string): number[] {
   );
 }
 
-function answerText(index: number): string {
-  return `<think>\nTurn ${index}: I should look at the file before I change anything in it.\n` +
-    `The error names line ${index * 3}, so the reason is probably close to it.\n</think>\n\n` +
-    `Let me  read file ${index}.\n<tool_call>\n{"name": "read",  "arguments": {"path": ` +
-    `"/w/src/file_${index}.ts", "offset": ${index * 3}, "limit":  40}}\n</tool_call>`;
-}
-
-function resultText(index: number): string {
-  const lines = Array.from(
-    { length: 6 },
-    (_, line) => `${index * 3 + line}: const value${line} = compute(${index}, ${line});`,
-  );
-  return lines.join("\n");
-}
-
 async function serve(
   options: { blockCount: number; sequenceCountMax?: number; conversations?: Conversations },
 ) {
@@ -71,17 +57,6 @@ async function serve(
   const restart = (kept: Conversations) =>
     harness(() => [], { engine, model: { ...model, conversations: kept } }).post;
   return { engine, restart, post: restart(conversations) };
-}
-
-type Post = ReturnType<typeof harness>["post"];
-
-/** One more turn of a session. */
-async function takeTurn(post: Post, agent: Agent, turns: AgentTurn[]): Promise<void> {
-  const index = turns.length;
-  const response = await post(agent.path, agent.body(turns, index));
-  const answer = await response.json();
-  assertEquals(response.status, 200, JSON.stringify(answer));
-  turns.push({ ...agent.read(answer), result: resultText(index) });
 }
 
 const canRun = vocabularyPath !== null && templatePath !== null;
@@ -104,7 +79,7 @@ for (const agent of AGENTS) {
         for (let turn = 0; turn < TURN_COUNT; turn++) {
           // Blocks come back from disk as they do in other tests; what was sampled from its file.
           if (turn === 12) post = server.restart(new Conversations({ store: file() }));
-          await takeTurn(post, agent, turns);
+          await takeTurn(post, { agent, turns });
           await engine.idle();
         }
         const [first, ...later] = engine.outcomes;
@@ -137,7 +112,7 @@ Deno.test({
         conversations: new Conversations(off),
       });
       const turns: AgentTurn[] = [];
-      for (let turn = 0; turn < 2; turn++) await takeTurn(post, agent, turns);
+      for (let turn = 0; turn < 2; turn++) await takeTurn(post, { agent, turns });
       const misses = engine.outcomes.slice(1).filter(({ promptTokenCount, cachedTokenCount }) =>
         cachedTokenCount < promptTokenCount * CACHED_SHARE_MIN
       );

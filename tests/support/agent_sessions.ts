@@ -21,8 +21,12 @@ export interface AgentTurn extends AgentAnswer {
 export interface Agent {
   name: string;
   path: string;
-  /** The body of the request behind `turns`; `index` is their number. */
-  body(turns: readonly AgentTurn[], index: number): Record<string, unknown>;
+  /**
+   * The body of the request behind `turns`; `index` is their number.
+   *
+   * @param size Tokens of the instructions, about; as recorded if left out.
+   */
+  body(turns: readonly AgentTurn[], index: number, size?: number): Record<string, unknown>;
   /** What an answer's body says. */
   // deno-lint-ignore no-explicit-any
   read(answer: any): AgentAnswer;
@@ -68,6 +72,8 @@ function rewritten(text: string, space?: number): string {
   );
 }
 
+const INSTRUCTION_COUNT = 7_500;
+
 /** Midnight comes in the middle of a session. */
 const dayOf = (index: number) => `2026-11-${index < 9 ? 28 : 29}`;
 const hash = (index: number) => ((index + 7) * 2654435761 >>> 0).toString(16).slice(0, 5);
@@ -104,7 +110,7 @@ export const AGENTS: Agent[] = [
   {
     name: "Claude Code",
     path: "/v1/messages",
-    body: (turns, index) => ({
+    body: (turns, index, size = INSTRUCTION_COUNT) => ({
       model: "fake",
       max_tokens: 400,
       system: [
@@ -116,7 +122,7 @@ export const AGENTS: Agent[] = [
         { type: "text", text: "You are Claude Code.", cache_control: { type: "ephemeral" } },
         {
           type: "text",
-          text: instructions("claude", 7_500),
+          text: instructions("claude", size),
           cache_control: { type: "ephemeral" },
         },
       ],
@@ -166,9 +172,9 @@ export const AGENTS: Agent[] = [
   {
     name: "Codex",
     path: "/v1/responses",
-    body: (turns, index) => ({
+    body: (turns, index, size = INSTRUCTION_COUNT) => ({
       model: "fake",
-      instructions: instructions("codex", 7_500),
+      instructions: instructions("codex", size),
       tools: TOOL_NAMES.map((name) => {
         return { type: "function", name, description: describe(name), parameters, strict: false };
       }),
@@ -204,11 +210,11 @@ export const AGENTS: Agent[] = [
   {
     name: "opencode",
     path: "/v1/chat/completions",
-    body: (turns, index) =>
+    body: (turns, index, size = INSTRUCTION_COUNT) =>
       chat([
         {
           role: "system",
-          content: `${instructions("opencode", 7_500)}\n<env>\n  Working directory: /w\n` +
+          content: `${instructions("opencode", size)}\n<env>\n  Working directory: /w\n` +
             `  Today's date: ${dayOf(index)}\n</env>\n<files>\n  a.ts\n</files>`,
         },
         { role: "user", content: QUESTION },
@@ -219,9 +225,9 @@ export const AGENTS: Agent[] = [
   {
     name: "Qwen Code",
     path: "/v1/chat/completions",
-    body: (turns, index) =>
+    body: (turns, index, size = INSTRUCTION_COUNT) =>
       chat([
-        { role: "system", content: instructions("qwen", 7_500) },
+        { role: "system", content: instructions("qwen", size) },
         {
           role: "user",
           content: "This is the Qwen Code. We are setting up the context for our chat.\n" +
@@ -239,12 +245,11 @@ export const AGENTS: Agent[] = [
   {
     name: "pi",
     path: "/v1/chat/completions",
-    body: (turns, index) =>
+    body: (turns, index, size = INSTRUCTION_COUNT) =>
       chat([
         {
           role: "system",
-          content:
-            `${instructions("pi", 7_500)}\nCurrent date and time: Friday, March 6, 2026 at ` +
+          content: `${instructions("pi", size)}\nCurrent date and time: Friday, March 6, 2026 at ` +
             `10:${10 + index}:${10 + index * 2} AM GMT+1\nCurrent working directory: /w`,
         },
         { role: "user", content: QUESTION },
