@@ -133,6 +133,22 @@ Deno.test("blocks that nobody uses are given up, least recently used first, when
     assert(await cachedCount(engine, first) < 768);
   }));
 
+Deno.test("what is pinned stays on the device while others take the memory, until it is pinned no more", () =>
+  withTinyEngine({ ...MODEL, profile: FINE, cacheSizeBytes: 1100 * 1024 }, async (engine) => {
+    const askOf = (seed: number) => ({ promptIds: tinyPrompt(800, seed + 30), maxTokens: 1 });
+    const askOthers = async (first: number) => {
+      for (const seed of [0, 1, 2]) await collectIds(engine, askOf(first + seed));
+    };
+    const kept = askOf(0);
+    await collectIds(engine, { ...kept, pins: true });
+    await askOthers(1);
+    assertEquals(await cachedCount(engine, kept), 768);
+    await askOthers(4);
+    assertEquals(await cachedCount(engine, { ...kept, pins: false }), 768);
+    await askOthers(7);
+    assert(await cachedCount(engine, kept) < 768);
+  }));
+
 Deno.test("a next turn finds its answer in the cache, and gives the text that it gives without", () =>
   withTinyEngine({ ...MODEL, profile: FINE }, async (engine) => {
     const first = { ...ask(document, 1), maxTokens: 150, isContinued: true };

@@ -9,6 +9,9 @@ import { assertEquals } from "@std/assert";
 import type OpenAI from "openai";
 import { messagesSchema } from "../../server/anthropic/request.ts";
 import { responsesSchema } from "../../server/openai/responses/request.ts";
+import { WARNING_HEADER } from "../../server/warnings.ts";
+import { tokensOf } from "../support/fake_engine.ts";
+import { harness } from "./harness.ts";
 import { KNOWN_ENDPOINTS } from "./known_fields.ts";
 import { NOTES } from "./known_notes.ts";
 
@@ -212,6 +215,59 @@ const REASONING: Fields<OpenAI.Reasoning> = {
 
 const OUTPUT: Fields<Anthropic.OutputConfig> = { effort: true, format: true };
 const TEXT: Fields<OpenAI.Responses.ResponseTextConfig> = { format: true, verbosity: true };
+
+/** Bodies of items of an input, and what becomes of them if they are not read. */
+const ITEMS: Readonly<
+  Record<
+    NonNullable<OpenAI.Responses.ResponseInputItem["type"]>,
+    object | "left out" | "refused"
+  >
+> = {
+  message: { role: "user", content: "x" },
+  function_call: { call_id: "1", name: "f", arguments: "{}" },
+  function_call_output: { call_id: "1", output: "x" },
+  custom_tool_call: { call_id: "1", name: "f", input: "x" },
+  custom_tool_call_output: { call_id: "1", output: "x" },
+  reasoning: { summary: [] },
+  additional_tools: "refused",
+  apply_patch_call: "left out",
+  apply_patch_call_output: "left out",
+  code_interpreter_call: "left out",
+  compaction: "left out",
+  compaction_trigger: "refused",
+  computer_call: "left out",
+  computer_call_output: "left out",
+  configuration_update: "refused",
+  file_search_call: "left out",
+  image_generation_call: "left out",
+  item_reference: "refused",
+  local_shell_call: "left out",
+  local_shell_call_output: "left out",
+  mcp_approval_request: "left out",
+  mcp_approval_response: "left out",
+  mcp_call: "left out",
+  mcp_list_tools: "left out",
+  program: "left out",
+  program_output: "left out",
+  shell_call: "left out",
+  shell_call_output: "left out",
+  tool_search_call: "left out",
+  tool_search_output: "left out",
+  web_search_call: "left out",
+};
+
+Deno.test("every item that an SDK's input may have is read, left out with a warning, or refused by name", async () => {
+  const { post } = harness(() => tokensOf("ok"), { info: { contextLength: 1000 } });
+  for (const [type, given] of Object.entries(ITEMS)) {
+    const item = typeof given === "string" ? { type } : { type, ...given };
+    const response = await post("/v1/responses", { input: [{ role: "user", content: "x" }, item] });
+    const { error } = await response.json();
+    assertEquals(response.status, given === "refused" ? 400 : 200, `${type}: ${error?.message}`);
+    const warning = response.headers.get(WARNING_HEADER) ?? "";
+    assertEquals(warning.includes(`items of type ${type} are left out`), given === "left out");
+    if (given === "refused") assertEquals(error.param, "input[1]");
+  }
+});
 
 /** True of what is so anyway: arguments are streamed as they come, and prefixes are always kept. */
 const SO_ANYWAY = ["eager_input_streaming", "cache_control"];

@@ -78,11 +78,23 @@ const FOREIGN_TYPES = [
   "mcp_call",
   "tool_search_call",
   "tool_search_output",
+  "program",
+  "program_output",
   "compaction",
-  "item_reference",
 ] as const;
 
+/** Items without which an answer would be another one, and why they are refused. */
+const REFUSED_TYPES = {
+  item_reference: "items are not kept one by one",
+  additional_tools: "all tools are those of tools",
+  configuration_update: "what holds is said by reasoning and text",
+  compaction_trigger: "no context is compacted here",
+} as const;
+
+type RefusedType = keyof typeof REFUSED_TYPES;
+
 const foreignItem = z.object({ type: z.enum(FOREIGN_TYPES) });
+const refusedItem = z.object({ type: z.enum(Object.keys(REFUSED_TYPES) as RefusedType[]) });
 
 /** The input of a request. */
 export const inputSchema = z.union([
@@ -95,6 +107,7 @@ export const inputSchema = z.union([
       resultItem,
       reasoningItem,
       foreignItem,
+      refusedItem,
     ]),
     untypedMessage,
   ])).min(1),
@@ -197,7 +210,10 @@ export function toMessages(input: Input, warnings: string[]): Message[] {
         builder.think(thoughtsOf(item));
         break;
       case "item_reference":
-        throw notSupported(`input[${index}]`, "items are not kept one by one");
+      case "additional_tools":
+      case "configuration_update":
+      case "compaction_trigger":
+        throw notSupported(`input[${index}]`, REFUSED_TYPES[item.type]);
       case "message":
       case undefined:
       case null: {
