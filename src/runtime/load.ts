@@ -44,6 +44,7 @@ import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec } from "./model_codec.ts";
 import { resolveCalibration } from "./resolve_calibration.ts";
 import { contentName, prefixRoot, STORE_VERSION } from "./prefix_root.ts";
+import { rowCostOf } from "./row_cost.ts";
 import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import { tuneModel } from "./tune_model.ts";
@@ -166,7 +167,7 @@ async function createRuntime(
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
     ...(host ? { host } : {}),
     blockEvents: tiers.blockEvents,
-    drafts: { rowCountMax: draftRowCount },
+    drafts: { rowCountMax: draftRowCount, ...rowCostOf(gpu.facts) },
   });
   report("compiling kernels");
   await warmUp(runner, plan);

@@ -8,6 +8,7 @@ import { EngineError } from "../core/errors.ts";
 import { sealedBlockCount, SLICE_TOKEN_COUNT, WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { BlockEventLog } from "./block_events.ts";
 import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
+import type { RowCost } from "./decode_planner.ts";
 import type { CreateDrafter } from "./drafter.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -50,6 +51,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   drafts?: {
     /** Rows that a step has for them. */
     rowCountMax: number;
+    /** What rows cost; a GPU's if left out. */
+    rowCost?: RowCost;
     /** Makes what guesses for a sequence from its growing tokens; n-gram look-up if left out. */
     create?: CreateDrafter;
   };

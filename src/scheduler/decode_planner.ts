@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { StepRate } from "./drafter.ts";
 import type { Sequence } from "./sequence.ts";
 import type { DecodeRow, StepResult } from "./step_plan.ts";
 
@@ -16,20 +17,30 @@ export interface DraftCounts {
 /** What says whose tokens a row gives. */
 export type DraftedFields = "sequenceId" | "position" | "draftIds";
 
+/** Time that a step takes by its decode rows, in units of one with a single row. */
+export type RowCost = (rowCount: number) => number;
+
+/** A row more takes a tenth: weights are read once for all rows, attention is each row's own. */
+const ROW_COST: RowCost = (rowCount) => 1 + 0.1 * (rowCount - 1);
+
 /**
  * One row for each sequence that can decode.
  *
  * @param running Sequences in slots.
- * @param draftRowCountMax Further rows there is room for; the first sequences get them.
+ * @param drafts `rowCountMax`: further rows there is room for; the first sequences get them.
  */
 export function planDecodes(
   running: readonly Sequence[],
-  draftRowCountMax: number,
+  { rowCountMax, rowCost = ROW_COST }: { rowCountMax: number; rowCost?: RowCost },
 ): DecodeRow[] {
-  let leftCount = draftRowCountMax;
-  return running.filter((sequence) => sequence.canDecode).map((sequence) => {
-    const row = sequence.takeDecode(leftCount);
-    leftCount -= row.draftIds.length;
+  const decoding = running.filter((sequence) => sequence.canDecode);
+  let rowCount = decoding.length;
+  const lastCount = rowCount + rowCountMax;
+  return decoding.map((sequence) => {
+    const rateOf: StepRate = (guessCount, rightCount) =>
+      (rowCount + rightCount) / rowCost(rowCount + guessCount);
+    const row = sequence.takeDecode(lastCount - rowCount, rateOf);
+    rowCount += row.draftIds.length;
     const { slot, request: { sequenceId } } = sequence;
     return { sequenceId, slot, ...row, ...sequence.reads };
   });

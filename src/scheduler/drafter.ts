@@ -13,33 +13,38 @@ const MATCH_LENGTH_MIN = 3;
 /** Tokens compared at most to see how well a match fits. */
 const MATCH_LENGTH_MAX = 16;
 
-/** A match of this length is trusted, whatever became of guesses before. */
+/** Matches of this length are copies rather than turns of phrase: they have a share of their own. */
 const LONG_MATCH_LENGTH = 12;
-const LONG_MATCH_SHARE = 0.7;
 
-/** A further token is guessed while it is right with at least this likelihood. */
-const LIKELIHOOD_MIN = 0.3;
+/** Shares of right guesses assumed at first: behind short matches, behind long ones. */
+const FIRST_SHARES = [0.6, 0.85] as const;
 
-/** Share of right guesses assumed at first, and after a pause. */
-const FIRST_SHARE = 0.6;
+/** Below this share guessing pauses; what is assumed after that. */
+const SHARE_MIN = 0.3;
 const PROBE_SHARE = 0.35;
 
-/** Weight of a new outcome in the share of right guesses. */
-const OUTCOME_WEIGHT = 0.15;
+/** Weights of a new outcome in these shares: what ends a copy is an exception. */
+const OUTCOME_WEIGHTS = [0.1, 0.07] as const;
 
 /** Tokens without a guess once guesses do not pay; doubled each time in a row. */
 const PAUSE_MIN = 16;
 const PAUSE_MAX = 256;
 
+/**
+ * Tokens that a step gives in a unit of time, if it has so many guesses more, of which so many are
+ * expected to be right.
+ */
+export type StepRate = (guessCount: number, rightCount: number) => number;
+
 /** What guesses the next tokens of one sequence. */
 export interface TokenDrafter {
   /**
-   * Tokens that may follow.
+   * Tokens that may follow: as many as make the step's rate the highest.
    *
    * @param skipCount Tokens behind the known ones that are left out: those in flight.
    * @param countMax At most this many.
    */
-  propose(skipCount: number, countMax: number): number[];
+  propose(skipCount: number, countMax: number, rateOf: StepRate): number[];
   /** Learns how many of the guesses of a step were right. */
   learn(guessedCount: number, rightCount: number): void;
 }
@@ -56,7 +61,9 @@ export class Drafter implements TokenDrafter {
   /** Index behind the newest run of `MATCH_LENGTH_MIN` tokens of a hash. */
   #places = new Map<number, number>();
   #indexedCount = MATCH_LENGTH_MIN - 1;
-  #share = FIRST_SHARE;
+  #shares: number[] = [...FIRST_SHARES];
+  /** Which of them the last guesses go into. */
+  #kind: 0 | 1 = 0;
   #pause = PAUSE_MIN;
   #pausedUntil = 0;
 
@@ -65,30 +72,42 @@ export class Drafter implements TokenDrafter {
     this.#ids = ids;
   }
 
-  propose(skipCount: number, countMax: number): number[] {
+  propose(skipCount: number, countMax: number, rateOf: StepRate): number[] {
     const ids = this.#ids;
     if (ids.length < this.#pausedUntil) return [];
     const place = this.#find();
     if (place === null) return [];
-    const matchLength = this.#matchLength(place);
-    const share = matchLength >= LONG_MATCH_LENGTH
-      ? Math.max(this.#share, LONG_MATCH_SHARE)
-      : this.#share;
-    // The tokens in flight must come as guessed, too.
-    const count = Math.floor(Math.log(LIKELIHOOD_MIN) / Math.log(share)) - skipCount;
+    this.#kind = this.#matchLength(place) >= LONG_MATCH_LENGTH ? 1 : 0;
     const first = place + skipCount;
-    return ids.slice(first, first + Math.max(0, Math.min(count, countMax)));
+    const knownCount = Math.min(countMax, ids.length - first);
+    return ids.slice(first, first + this.#bestCount(skipCount, knownCount, rateOf));
+  }
+
+  /** How many guesses pay most. */
+  #bestCount(skipCount: number, countMax: number, rateOf: StepRate): number {
+    const share = this.#shares[this.#kind];
+    // The tokens in flight must come as guessed, too.
+    let likelihood = share ** skipCount;
+    let [best, bestRate, rightCount] = [0, rateOf(0, 0), 0];
+    for (let count = 1; count <= countMax; count++) {
+      likelihood *= share;
+      rightCount += likelihood;
+      const rate = rateOf(count, rightCount);
+      if (rate > bestRate) [best, bestRate] = [count, rate];
+    }
+    return best;
   }
 
   learn(guessedCount: number, rightCount: number): void {
     const outcomes = Math.min(guessedCount, rightCount + 1);
+    const kind = this.#kind;
+    let share = this.#shares[kind];
     for (let index = 0; index < outcomes; index++) {
-      const outcome = index < rightCount ? 1 : 0;
-      this.#share += OUTCOME_WEIGHT * (outcome - this.#share);
+      share += OUTCOME_WEIGHTS[kind] * ((index < rightCount ? 1 : 0) - share);
     }
+    this.#shares[kind] = share < SHARE_MIN ? PROBE_SHARE : share;
     if (rightCount === guessedCount) this.#pause = PAUSE_MIN;
-    if (this.#share >= LIKELIHOOD_MIN) return;
-    this.#share = PROBE_SHARE;
+    if (share >= SHARE_MIN) return;
     this.#pausedUntil = this.#ids.length + rightCount + this.#pause;
     this.#pause = Math.min(2 * this.#pause, PAUSE_MAX);
   }

@@ -144,7 +144,7 @@ export class Scheduler {
     const opening: Opening = { starts: [], loads, swaps: [], packs: [], links: [], restores: [] };
     this.#planReady(opening);
     this.#starter.run(opening, this.#nextStepIndex);
-    const decodes = planDecodes(this.#roster.running, this.#options.drafts?.rowCountMax ?? 0);
+    const decodes = planDecodes(this.#roster.running, this.#options.drafts ?? { rowCountMax: 0 });
     const slice = planSlice(this.#roster.running, this.#options, {
       decodeCount: decodes.length,
       stepIndex: this.#nextStepIndex,

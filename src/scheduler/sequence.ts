@@ -7,9 +7,9 @@ import type { SequenceContext } from "./sequence_context.ts";
 import type { OpenSlice, ReadyBlock, SequenceRequest, SwappedState } from "./sequence_parts.ts";
 import { Keeping } from "./keep/keeping.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
-import type { TokenDrafter } from "./drafter.ts";
+import type { StepRate, TokenDrafter } from "./drafter.ts";
 import { keptBoundaries, rawTilesBefore } from "./prefix.ts";
-import type { DecodeRow } from "./step_plan.ts";
+import type { DecodePlace } from "./step_plan.ts";
 
 /** Priority of answers that are read again: below what callers ask for, however long they wait. */
 export const REREAD_PRIORITY = -1_000_000;
@@ -279,21 +279,22 @@ export class Sequence {
    * They complete no block: what is sealed must be right.
    *
    * @param draftCountMax Most guesses.
+   * @param rateOf What further ones make of the step.
    */
-  takeDecode(draftCountMax: number): Pick<DecodeRow, "position" | "knownId" | "draftIds"> {
+  takeDecode(draftCountMax: number, rateOf: StepRate): DecodePlace {
     invariant(this.canDecode, "decode begins after prefill, within what was asked for");
     this.plannedSampleCount++;
     const position = this.plannedTokenCount++;
     const isKnown = this.#feedsKnown || this.#replayed > position;
     this.#feedsKnown = false;
-    const draftIds = this.#propose(position, draftCountMax);
+    const draftIds = this.#propose(position, draftCountMax, rateOf);
     this.#draftCount = draftIds.length;
     this.plannedSampleCount += draftIds.length;
     this.plannedTokenCount += draftIds.length;
     return { position, knownId: isKnown ? this.#ids[position] : null, draftIds };
   }
 
-  #propose(position: number, draftCountMax: number): number[] {
+  #propose(position: number, draftCountMax: number, rateOf: StepRate): number[] {
     const inBlock = BLOCK_TOKEN_COUNT - 1 - this.plannedTokenCount % BLOCK_TOKEN_COUNT;
     const isReplaying = this.#replayed > position;
     const isComplete = this.plannedTokenCount % BLOCK_TOKEN_COUNT === 0;
@@ -301,7 +302,7 @@ export class Sequence {
     const leftCount = this.request.maxTokens - this.plannedSampleCount;
     const countMax = Math.min(draftCountMax, inBlock, leftCount, DRAFT_COUNT_MAX);
     const inFlightCount = position + 1 - this.#ids.length;
-    return countMax > 0 ? this.#drafter.propose(inFlightCount, countMax) : [];
+    return countMax > 0 ? this.#drafter.propose(inFlightCount, countMax, rateOf) : [];
   }
 
   /** Takes back what was planned for guesses that were wrong. */

@@ -111,6 +111,9 @@ export interface DecodeRow {
   firstWindowBlock: number;
 }
 
+/** What a row feeds, and where. */
+export type DecodePlace = Pick<DecodeRow, "position" | "knownId" | "draftIds">;
+
 /**
  * A run of prompt tokens of one sequence; it never crosses a multiple of 64 positions. Beside
  * decode rows its layers may be spread over several steps, which follow one another.
