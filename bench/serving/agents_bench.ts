@@ -2,11 +2,13 @@
  * What agents wait for on a real engine: sessions of one after the other, from turn to turn and
  * after a restart, and eight of them at once in one budget of device memory.
  *
- *     deno run -A bench/serving/agents_bench.ts sessions [--model FILE] [--instructions 1200]
+ *     deno run -A bench/serving/agents_bench.ts sessions --seeded
+ *     deno run -A bench/serving/agents_bench.ts sessions --agents 2 --turns 4 --instructions 1200
  *     deno run -A bench/serving/agents_bench.ts many [--tokens 16384] [--memory 12]
  *
- * `sessions` runs the default model if FILE is left out, with a template that has tools and
- * thoughts; `many` a seeded model of one layer. `--turns N` is 20 and 6 if left out.
+ * `sessions` runs the default model, or with `--seeded` one of a small layer that has its
+ * vocabulary, with a template that has tools and thoughts; `many` a seeded model of one layer.
+ * `--turns N` is 20 and 6 if left out.
  *
  * @module
  */
@@ -17,6 +19,7 @@ import {
   type AgentServer,
   agentTemplatePath,
   startAgentServer,
+  writeAgentModel,
 } from "../../tests/support/agent_server.ts";
 import { answerText, takeTurn } from "../../tests/support/agent_turns.ts";
 import { defaultModelPath } from "../../tests/support/default_model.ts";
@@ -24,7 +27,8 @@ import { percentile, runAgents } from "../../tests/support/many_agents.ts";
 import { withTinyEngine } from "../../tests/support/tiny_engine.ts";
 
 const options = parseArgs(Deno.args, {
-  string: ["model", "instructions", "turns", "tokens", "memory"],
+  boolean: ["seeded"],
+  string: ["agents", "instructions", "turns", "tokens", "memory"],
 });
 const SLICE_TOKEN_COUNT = 64;
 const RESULT_LINE_COUNT = 3;
@@ -46,8 +50,10 @@ async function turnOf(
 ): Promise<Turn> {
   const before = await server.engine.stats();
   server.answer = answerText(session.turns.length, THOUGHTS);
-  const instructionCount = Number(options.instructions ?? 1200);
-  await takeTurn(server.post, session, { instructionCount, resultLineCount: RESULT_LINE_COUNT });
+  await takeTurn(server.post, session, {
+    resultLineCount: RESULT_LINE_COUNT,
+    ...(options.instructions ? { instructionCount: Number(options.instructions) } : {}),
+  });
   const after = await server.engine.stats();
   await server.idle();
   const { promptTokenCount, cachedTokenCount, firstTokenMs } = server.outcomes.at(-1)!;
@@ -86,16 +92,20 @@ function summaryOf(agent: Agent, turns: readonly Turn[], restartAt: number) {
 async function runSessions(): Promise<object> {
   const turnCount = Number(options.turns ?? 20);
   const restartAt = Math.floor(0.6 * turnCount);
-  const diskFolder = await Deno.makeTempDir({ prefix: "packkv-agents-" });
+  const folder = await Deno.makeTempDir({ prefix: "packkv-agents-" });
+  const seededPath = `${folder}/seeded.gguf`;
+  const contextLength = options.seeded ? 32_768 : 8192;
+  if (options.seeded) await writeAgentModel(seededPath, contextLength);
   const templateSource = await Deno.readTextFile(agentTemplatePath()!);
   const start = () =>
-    startAgentServer(options.model ?? defaultModelPath(), {
+    startAgentServer(options.seeded ? seededPath : defaultModelPath(), {
       templateSource,
-      diskFolder,
-      contextLength: 8192,
+      diskFolder: `${folder}/blocks`,
+      contextLength,
       sequenceCountMax: 1,
+      ...(options.seeded ? { profile: { name: "paper" } } : {}),
     });
-  const sessions = AGENTS.map((agent) => {
+  const sessions = AGENTS.slice(0, Number(options.agents ?? AGENTS.length)).map((agent) => {
     return { agent, turns: [] as AgentTurn[], timed: [] as Turn[] };
   });
   let server = await start();
@@ -117,7 +127,7 @@ async function runSessions(): Promise<object> {
     return { modelName, adapter, profile, turnCount, restartAt, sessions: summaries };
   } finally {
     await server.close();
-    await Deno.remove(diskFolder, { recursive: true });
+    await Deno.remove(folder, { recursive: true });
   }
 }
 

@@ -40,7 +40,7 @@ Deno.test("eight agents at once in one budget, which would not hold them unpacke
       assertLess(known - cachedTokenCount, BLOCK_TOKEN_COUNT, `turn ${turn}`);
     }
     const most = Math.max(...requests.map(({ overtakenCount }) => overtakenCount));
-    assertLessOrEqual(most, 2 * agentCount, "those that came later go first but for a time");
+    assertLess(most, (agentCount - 1) * (turnCount - 1), "none waits for all turns of all others");
     const later = requests.filter(({ turn }) => turn > 0).map(({ firstTokenMs }) => firstTokenMs);
     console.log(
       `${agentCount} agents with ${promptTokenCount} tokens: ${readCount} tokens read of ` +
