@@ -13,7 +13,7 @@ const MATCH_LENGTH_MIN = 3;
 /** Tokens compared at most to see how well a match fits. */
 const MATCH_LENGTH_MAX = 16;
 
-/** Matches of this length are copies rather than turns of phrase: they have a share of their own. */
+/** Matches of this length are copies, not turns of phrase: they have a share of their own. */
 const LONG_MATCH_LENGTH = 12;
 
 /** Shares of right guesses assumed at first: behind short matches, behind long ones. */

@@ -25,8 +25,7 @@ const templatePath = agentTemplatePath();
 const readCount = async ({ engine }: AgentServer) => (await engine.stats()).promptTokenCount;
 
 Deno.test({
-  name:
-    "agents' turns behind the first, on a real engine and after a restart, run at most 5% of their prompts through the model",
+  name: "later turns of agents run at most 5% of their prompts on a real engine, restarted too",
   ignore: templatePath === null,
   fn: async () => {
     const folder = await Deno.makeTempDir({ prefix: "packkv-agents-" });
