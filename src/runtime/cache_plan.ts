@@ -28,7 +28,7 @@ export interface CachePlan {
   contextLength: number;
   /** Whole blocks of a sequence that stay raw. */
   windowBlockCount: number;
-  /** Fewest words of a record, on average over those of a block. */
+  /** Fewest words of a record, on average over those of a block in an arena. */
   recordWordsMin: number;
   /** Most, in the same way. */
   recordWordsMax: number;
@@ -77,15 +77,23 @@ export function planCache(
   return { codec, shape: planned, contextLength, windowBlockCount, ...meanWords(codec, planned) };
 }
 
-/** Where some records have no codes, they are counted in. */
+/** Where some records have no codes, they are counted in; in arenas that have fewest, or most. */
 function meanWords(
   { recordWords: { min, max }, codelessWords }: AnyCodec,
-  { stores }: CacheShape,
+  { stores, groups }: CacheShape,
 ): Pick<CachePlan, "recordWordsMin" | "recordWordsMax"> {
-  const sealed = stores.filter(({ isSealed }) => isSealed);
-  const share = sealed.filter(({ hasCodes }) => hasCodes).length / sealed.length;
-  const mean = (words: number) => words * share + (codelessWords ?? 0) * (1 - share);
-  return { recordWordsMin: Math.floor(mean(min)), recordWordsMax: Math.ceil(mean(max)) };
+  const shares = groups.map(({ firstStore, storeCount }) => {
+    const sealed = stores.slice(firstStore, firstStore + storeCount)
+      .filter(({ isSealed }) => isSealed);
+    return sealed.filter(({ hasCodes }) => hasCodes).length / sealed.length;
+  });
+  const mean = (words: number, share: number) => {
+    return words * share + (codelessWords ?? 0) * (1 - share);
+  };
+  return {
+    recordWordsMin: Math.floor(mean(min, Math.min(...shares))),
+    recordWordsMax: Math.ceil(mean(max, Math.max(...shares))),
+  };
 }
 
 /** @throws {EngineError} `invalid_request` if a codec shares codes and no layers can. */

@@ -24,7 +24,10 @@ export interface SealedBlock {
   recordOffsets: readonly number[];
 }
 
-/** Bounds of the words one store's record of one block takes; equal where the size is fixed. */
+/**
+ * Bounds of the words that the records of one block take, on average over the stores of an arena;
+ * equal where sizes are fixed.
+ */
 export interface RecordWordsRange {
   recordWordsMin: number;
   recordWordsMax: number;

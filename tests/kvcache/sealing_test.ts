@@ -127,7 +127,6 @@ const REAL_CASES: { profile: ProfileOptions; why: string }[] = [
   { profile: { name: "paper", keyRel: 0.02, valueRel: 0.004, packSize: 32 }, why: "8-bit V" },
   { profile: { name: "balanced" }, why: "banded, in less than a quarter of raw ones' bytes" },
   { profile: { name: "int8" }, why: "int8" },
-  { profile: { name: "xquant" }, why: "codes of the layer before" },
 ];
 
 /** Long enough for two packed blocks. */

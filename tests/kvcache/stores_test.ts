@@ -111,7 +111,7 @@ Deno.test("a cache without any sealed store is refused", () => {
   assertThrows(() => shapeOf([WINDOW, "none"]), RangeError, "no layer keeps sealed blocks");
 });
 
-for (const name of ["exact", "paper", "int8", "balanced"] as const) {
+for (const name of ["exact", "paper", "int8", "xquant", "balanced"] as const) {
   Deno.test(`a store that keeps a window only seals nothing, and the others what they always do (${name})`, () =>
     withTinyModel({ layerCount: 3 }, async (path) => {
       const runs = [];
