@@ -4,7 +4,13 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, WINDOW_BLOCK_COUNT, windowTileCount } from "../../src/core/shapes.ts";
+import {
+  BLOCK_TOKEN_COUNT,
+  isSealedWithin,
+  sealedWithinCount,
+  WINDOW_BLOCK_COUNT,
+  windowTileCount,
+} from "../../src/core/shapes.ts";
 import type { ModelSizes } from "./catalogue.ts";
 
 /** Bytes of a value in f16, as the profile `exact` keeps it. */
@@ -37,9 +43,11 @@ export function fittingContext(
   let tokenBytes = 0;
   let freeBytes = memoryBytes * MEMORY_SHARE_MAX - model.sizeBytes - WORKSPACE_SIZE_BYTES;
   for (const { count, window } of model.layers) {
-    // The newest tokens of each layer, and all that one with a window keeps, stay in f16.
-    const tileCount = windowTileCount(window, WINDOW_BLOCK_COUNT);
-    freeBytes -= count * rawBytes * tileCount * BLOCK_TOKEN_COUNT;
+    // The newest tokens of each layer, and all of a window that nothing is sealed within, stay f16.
+    const isWide = window !== null && isSealedWithin(window, WINDOW_BLOCK_COUNT);
+    const rawCount = windowTileCount(isWide ? null : window, WINDOW_BLOCK_COUNT);
+    const sealedCount = isWide ? sealedWithinCount(window, WINDOW_BLOCK_COUNT) : 0;
+    freeBytes -= count * rawBytes * BLOCK_TOKEN_COUNT * (rawCount + sealedCount / ratio);
     if (window === null) tokenBytes += count * rawBytes / ratio;
   }
   if (freeBytes <= 0) return 0;

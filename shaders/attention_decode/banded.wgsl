@@ -50,6 +50,7 @@ struct Round {
   first_entry: u32, // of the directory
   block_count: u32,
   sink_count: u32,
+  hidden_count: u32, // first tokens of its blocks that the row does not see
   is_first: bool, // of its split
 }
 
@@ -83,10 +84,11 @@ fn run(workgroup: vec3<u32>) {
 fn attend(workgroup: vec3<u32>, row: Row, span: Span, before: Softmax) -> Softmax {
   let entry = row.list_start + span.first;
   let sink_count = select(0u, SINK_COUNT, is_first_block(directory[entry]));
-  let round = Round(entry, span.end - span.first, sink_count, span.is_first);
+  let hidden = hidden_count(row, span.first);
+  let round = Round(entry, span.end - span.first, sink_count, hidden, span.is_first);
   var peaks = sum_scores(workgroup, round, before);
   if (sink_count > 0u) {
-    sum_sink_scores(workgroup, directory[round.first_entry].record);
+    sum_sink_scores(workgroup, round, directory[round.first_entry].record);
   }
   workgroupBarrier();
   peaks.peak${heads} = max_octet(peaks.peak${heads});
@@ -127,6 +129,9 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
       //: if has_teams
       token_count = select(0u, token_count, block < round.block_count); // of a team without block
       //: end
+      // Tokens before the packed ones: those of blocks before, and the sinks.
+      let skipped = block * BLOCK_TOKENS + select(0u, round.sink_count, block == 0u);
+      let first_token = max(round.hidden_count, skipped) - skipped;
       var bit${part} = 0u;
       var own${heads} = Heads(0.0);
       var turn = Turn(0u, 0u, 0u);
@@ -175,7 +180,7 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
         // Begins with a barrier: every lane has read the sums of earlier parts.
         let next = shared_next(turn, is_more, has_high(bands_seen));
         let is_done = next.row != turn.row;
-        let is_own = is_done & (token < token_count);
+        let is_own = is_done & (token < token_count) & (token >= first_token);
         let factor = select(1.0, exp2(token_step(steps, turn.row) * KEY_OCTAVES), is_last_part);
         //: repeat heads
         var score${heads} = own${heads};
@@ -201,7 +206,7 @@ fn sum_scores(workgroup: vec3<u32>, round: Round, before: Softmax) -> Softmax {
 }
 
 // Scores of the sinks, raw in the record of block 0.
-fn sum_sink_scores(workgroup: vec3<u32>, record: u32) {
+fn sum_sink_scores(workgroup: vec3<u32>, round: Round, record: u32) {
   for (var sink = 0u; sink < SINK_COUNT; sink += 1u) {
     var score${heads} = Heads(0.0);
     for (var channel = lane; channel < D; channel += LANE_COUNT) {
@@ -209,6 +214,7 @@ fn sum_sink_scores(workgroup: vec3<u32>, record: u32) {
       score${heads} += load_query_${heads}(workgroup, channel) * key * inverseSqrt(f32(D));
     }
     score${heads} = capped(sum_lanes(score${heads}));
+    score${heads} = select(score${heads}, Heads(LOWEST), sink < round.hidden_count);
     if (is_first_lane()) {
       sink_scores${heads}[sink] = score${heads};
     }

@@ -8,7 +8,7 @@
 // Reference: src/reference/attention_decode/int8.ts
 // Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
 // Precision: integer codes, f32 accumulate, f32 out
-// Shared:    lib/int8_codes.wgsl, lib/row.wgsl
+// Shared:    lib/int8_codes.wgsl, lib/row.wgsl, lib/row_reach.wgsl
 //
 // Block by block, each joined to the partial result, so that workgroup memory does not grow with a
 // split. Scores: lane = token. Values: lane = four channels of a word.
@@ -48,6 +48,7 @@ fn run(workgroup: vec3<u32>) {
     let entry = directory[row.list_start + block];
     let record = entry.record;
     let token_count = entry_token_count(entry);
+    let first_token = hidden_count(row, block);
     let keys = record + workgroup.x * SECTION_WORDS;
     let values = record + (KV_HEAD_COUNT + workgroup.x) * SECTION_WORDS;
     var next${heads} = peak${heads};
@@ -63,7 +64,8 @@ fn run(workgroup: vec3<u32>) {
       }
       let key_scale = token_scale(keys, token);
       score${heads} = capped(score${heads} * key_scale);
-      score${heads} = select(Heads(LOWEST), score${heads}, token < token_count);
+      let is_seen = (token < token_count) & (token >= first_token);
+      score${heads} = select(Heads(LOWEST), score${heads}, is_seen);
       weights${heads}[token] = score${heads};
       next${heads} = max(next${heads}, score${heads});
     }

@@ -32,9 +32,16 @@ var<workgroup> queries${heads}: array<Heads, D>;
 var<workgroup> weights${heads}: array<Heads, ROUND_TOKENS>; // scores, then exp(score - m) * scale
 var<workgroup> records: array<u32, BLOCKS_PER_ROUND>;
 var<workgroup> token_counts: array<u32, BLOCKS_PER_ROUND>;
+var<workgroup> first_tokens: array<u32, BLOCKS_PER_ROUND>; // that are seen
 var<workgroup> sections: array<u32, 2u * BLOCKS_PER_ROUND>; // [block][side]
 // First payload bit of each (pack row, 32 channels) of a section: [block][side][row][part]
 var<workgroup> starts: array<u32, 2u * BLOCKS_PER_ROUND * PARTS_PER_SECTION>;
+
+// Blocks of a round, counted over the row's list.
+struct Span {
+  first: u32,
+  count: u32,
+}
 
 // Largest score and sum of weights of the tokens seen so far.
 struct Softmax {
@@ -62,12 +69,12 @@ fn run(workgroup: vec3<u32>) {
   for (var start = first; start < end; start += BLOCKS_PER_ROUND) {
     let block_count = min(BLOCKS_PER_ROUND, end - start);
     workgroupBarrier(); // every lane has read the weights of the round before
-    find_sections(row.list_start + start, block_count, workgroup.x);
+    find_sections(row, Span(start, block_count), workgroup.x);
     workgroupBarrier();
     softmax = attend(workgroup, block_count, softmax, start == first);
   }
   //: else
-  find_sections(row.list_start + first, end - first, workgroup.x);
+  find_sections(row, Span(first, end - first), workgroup.x);
   workgroupBarrier();
   softmax = attend(workgroup, end - first, softmax, true);
   //: end
@@ -142,7 +149,8 @@ fn score_tokens(block_count: u32, before: Softmax) -> Softmax {
             (score${unit}_${eight}_${heads} + zero_of(params) * before.query_sum${heads});
         score${unit}_${eight}_${heads} = capped(score${unit}_${eight}_${heads});
         score${unit}_${eight}_${heads} =
-          select(Heads(LOWEST), score${unit}_${eight}_${heads}, token < token_counts[block]);
+          select(Heads(LOWEST), score${unit}_${eight}_${heads},
+            (token < token_counts[block]) & (token >= first_tokens[block]));
         peak${heads} = max(peak${heads}, score${unit}_${eight}_${heads});
         weights${heads}[block * BLOCK_TOKENS + token] = score${unit}_${eight}_${heads};
       }
@@ -290,10 +298,12 @@ fn pack_offset(start: u32, before: u32, width: u32, unit: u32) -> u32 {
   return start + before * PACK_SIZE + width * (unit * UNIT_TOKENS % PACK_SIZE);
 }
 
-fn find_sections(first_entry: u32, block_count: u32, kv_head: u32) {
-  for (var job = lane; job < 2u * block_count; job += LANE_COUNT) {
-    let entry = directory[first_entry + job / 2u];
+fn find_sections(row: Row, span: Span, kv_head: u32) {
+  for (var job = lane; job < 2u * span.count; job += LANE_COUNT) {
+    let block = span.first + job / 2u;
+    let entry = directory[row.list_start + block];
     token_counts[job / 2u] = entry_token_count(entry);
+    first_tokens[job / 2u] = hidden_count(row, block);
     find_section(entry.record, job, kv_head);
   }
 }

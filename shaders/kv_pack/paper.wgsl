@@ -20,6 +20,7 @@ override VALUE_BITS: u32;
 override KEY_WIDTH_BITS: u32;
 override VALUE_WIDTH_BITS: u32;
 override SECTION_WORDS_MAX: u32;
+override NO_RECORD: u32; // of a store that the job has no record of
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, token_count, scratch}
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][store][side][c][words]
@@ -160,6 +161,9 @@ fn main(
     start += fixed + sizes[entry * section_count + before];
   }
   let record = targets[workgroup_id.z * STORE_COUNT + store];
+  if (record == NO_RECORD) {
+    return;
+  }
   let word_count = section.payload_word + sizes[entry * section_count + index];
   for (var word = lane; word < word_count; word += 64u) {
     arena[record + start + word] = atomicLoad(&image[word]);

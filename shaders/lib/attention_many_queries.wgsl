@@ -8,7 +8,7 @@
 // Used by: attention_prefill/raw.wgsl
 // Needs:   D, KV_HEAD_COUNT, GROUP_SIZE, QUERY_COUNT, LANE_COUNT, LANE_CHANNELS, COLUMN_COUNT,
 //          CHUNK_SIZE; q, tiles, slice, partials; a source; split_row, query_place,
-//          query_seen_count; Heads, capped
+//          query_seen_count; Heads, capped; token_position
 //
 // A group of LANE_COUNT threads has 8 queries, two vectors of 4, and goes through all tokens of a
 // block: first a thread makes the scores of every LANE_COUNT-th token, later the sums of its own
@@ -25,8 +25,7 @@
 // Markers: token = of a thread, eight = channels of a turn, word = of 8 channels, queries = vectors
 // of a group, turn = tokens that a thread weighs, load = channels of vectors that it loads of a
 // chunk, near = tokens next to each other, channel = pairs of channels of a thread, query = of a
-// vector. has_reach: if queries see REACH tokens only. is_partial: if not all tokens of a block may
-// be there.
+// vector. is_partial: if not all tokens of a block may be there.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 const VECTOR_COUNT = QUERY_COUNT / 4u;
@@ -153,11 +152,8 @@ fn main(
     //: repeat turn
     let weighed${turn} = part + ${turn}u * PART_COUNT;
     let place${turn} = vec4<u32>(block * BLOCK_TOKENS + weighed${turn});
-    //: if has_reach
-    let is_seen${turn} = (place${turn} < limit) & (place${turn} + REACH >= seen);
-    //: else
-    let is_seen${turn} = place${turn} < limit;
-    //: end
+    let position${turn} = vec4<u32>(token_position(row, block, weighed${turn}));
+    let is_seen${turn} = (place${turn} < limit) & (position${turn} + row.reach >= seen);
     let eight${turn} = vector / 2u * BLOCK_EIGHTS + weighed${turn} / 8u;
     let pair${turn} = weighed${turn} % 8u * 2u + vector % 2u;
     let raw${turn} = weights[eight${turn}].pairs[pair${turn}] * inverseSqrt(f32(D));

@@ -7,14 +7,14 @@
 // Used by: attention_decode/raw.wgsl, attention_prefill/raw.wgsl
 // Needs:   D, QUERY_SIZE, KV_HEAD_COUNT, LANE_COUNT, SPAN, BLOCKS_PER_ROUND, ROUND_TOKENS,
 //          TOKENS_AT_A_TIME; tiles; a source; lanes; split_row; Heads, HeadsCount and load_query,
-//          seen_count, load_partial, store_partial of each; capped
+//          seen_count, load_partial, store_partial of each; capped; token_position
 //
 // A split is attended to in rounds of as many blocks as workgroup memory has room for.
 // Scores: lane = token; a lane loads 8 channels at a time and q goes round by shuffles.
 // Values: SPAN lanes share a token, 8 channels each; the weights go round by shuffles.
 // Markers: queries = vectors of queries, token = of a lane's at a time, word = of 8 channels,
 // channel = of a lane's, turn = tokens of 8 of a lane, fold = steps of a reduction over groups.
-// has_rounds: if a split has more than one. has_reach: if queries see REACH tokens only.
+// has_rounds: if a split has more than one.
 // has_latents: if keys and values are the halves of latents, each of which is key and value: a
 // query has QUERY_SIZE = 2 * D channels, and gets as many.
 
@@ -108,12 +108,9 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
       }
       let token${token} = start + ${token}u * LANE_COUNT + lane;
       let place${token} = HeadsCount(block * BLOCK_TOKENS + token${token});
-      //: if has_reach
+      let position${token} = HeadsCount(token_position(row, block, token${token}));
       let is_seen${token}_${queries} =
-        (place${token} < limit${queries}) & (place${token} + REACH >= seen${queries});
-      //: else
-      let is_seen${token}_${queries} = place${token} < limit${queries};
-      //: end
+        (place${token} < limit${queries}) & (position${token} + row.reach >= seen${queries});
       score${token}_${queries} = capped(score${token}_${queries});
       score${token}_${queries} =
         select(Heads(LOWEST), score${token}_${queries}, is_seen${token}_${queries});

@@ -10,6 +10,7 @@ struct Row {
   first_window_block: u32, // it reads the raw window from this block on
   id_index: u32,
   list_stride: u32, // entries from one KV head's read list to the next, 0 if they share one
+  reach: u32, // newest tokens that it sees; then its records are those right before the window
 }
 
 struct Entry {

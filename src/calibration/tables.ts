@@ -87,7 +87,7 @@ export function hasDamage({ layers }: Calibration): boolean {
   return layers.every(({ damage }) => damage !== undefined);
 }
 
-/** A layer without damage packs nothing, as one that sees a window: it says nothing of others. */
+/** A layer whose damage was not measured, as one that sees a window, says nothing of others. */
 function damageFactors(damages: readonly number[]): number[] {
   const logs = damages.filter((damage) => damage > 0).map(logOf);
   const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
@@ -130,19 +130,22 @@ function reach({ mean, between, within }: SideSpread, channel: number): number {
 
 /**
  * What the steps of all heads are multiplied by, `[layer][kvHeadCount]`: their recall factors, over
- * their mean where that is low. Layers that pack nothing do not count.
+ * their mean where that is low. Layers whose damage was not measured have their own: such as see a
+ * window recall nothing from behind it.
  */
 export function headFactors({ layers }: Pick<Calibration, "layers">): number[][] {
   const own = layers.map(recallFactors);
-  const logs = own.filter((_, layer) => isPacked(layers[layer])).flat().map(Math.log);
+  const logs = own.filter((_, layer) => isCounted(layers[layer])).flat().map(Math.log);
   const meanLog = logs.reduce((sum, log) => sum + log, 0) / Math.max(1, logs.length);
   const limit = Math.log(RECALL_MEAN_MIN);
   if (meanLog >= limit) return own;
   const scale = Math.exp(limit - meanLog);
-  return own.map((heads) => heads.map((factor) => factor * scale));
+  return own.map((heads, layer) =>
+    isCounted(layers[layer]) ? heads.map((factor) => factor * scale) : heads
+  );
 }
 
-function isPacked({ damage }: LayerCalibration): boolean {
+function isCounted({ damage }: LayerCalibration): boolean {
   return damage === undefined || damage.key > 0 || damage.value > 0;
 }
 

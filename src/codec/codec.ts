@@ -34,6 +34,8 @@ export interface Codec {
   readonly profile: { readonly name: string };
   /** Whether records hold the values as they are, each an f16. */
   readonly isExact: boolean;
+  /** Whether records hold the tokens of a block in their order. */
+  readonly keepsOrder: boolean;
   /** Fewest and most words of a record. */
   readonly recordWords: { readonly min: number; readonly max: number };
   /**

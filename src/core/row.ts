@@ -22,19 +22,37 @@ export interface Row {
   firstWindowBlock: number;
   /** Where the id of its token lies in the buffer of ids. */
   idIndex: number;
+  /**
+   * Newest tokens that it sees, its own among them; all if left out. Its records are then those of
+   * the blocks right before the window.
+   */
+  reach?: number;
+}
+
+/** What the rows of a layer see: their newest tokens, sealed ones among them or raw ones alone. */
+export interface Sight {
+  reach: number;
+  isSealed: boolean;
 }
 
 /**
- * The same row where it sees its `reach` newest tokens and all of them are raw. The rows of a block
- * begin at the same tile, so that what is made of one does not depend on the slice it is in.
+ * The same row where it sees its newest tokens only. The rows of a block begin at the same block,
+ * so that what is made of one does not depend on the slice it is in. Its entries of the read list
+ * are then at the indexes of their blocks.
  */
-export function rowInReach(row: Row, reach: number): Row {
+export function rowInSight(row: Row, { reach, isSealed }: Sight): Row {
   const block = Math.floor(row.position / BLOCK_TOKEN_COUNT);
-  return { ...row, listCount: 0, firstWindowBlock: Math.max(0, block - blocksInReach(reach)) };
+  const first = Math.max(0, block - blocksInReach(reach));
+  if (!isSealed) return { ...row, reach, listCount: 0, firstWindowBlock: first };
+  const listCount = Math.max(0, row.firstWindowBlock - first);
+  return { ...row, reach, listStart: row.listStart + first, listCount };
 }
 
+/** The reach of a row that sees all tokens; with any position added it is a u32. */
+const SEES_ALL = 0x7fffffff;
+
 /** Words of a {@link Row} on the device, in the order of its fields; shaders/lib/row.wgsl. */
-export const ROW_WORDS = 7;
+export const ROW_WORDS = 8;
 
 /** Slot of rows that only fill up a tile. */
 export const PADDING_SLOT = 0xffffffff;
@@ -49,15 +67,25 @@ export function rowWords(rows: readonly Row[]): Uint32Array<ArrayBuffer> {
     row.firstWindowBlock,
     row.idIndex,
     row.listStride ?? 0,
+    row.reach ?? SEES_ALL,
   ]));
 }
 
 /** Undoes {@link rowWords} for one row. */
 export function readRow(words: Uint32Array, index: number): Required<Row> {
   const start = index * ROW_WORDS;
-  const [slot, position, listStart, listCount, firstWindowBlock, idIndex, listStride] = words
+  const [slot, position, listStart, listCount, firstWindowBlock, idIndex, listStride, reach] = words
     .subarray(start, start + ROW_WORDS);
-  return { slot, position, listStart, listCount, firstWindowBlock, idIndex, listStride };
+  return { slot, position, listStart, listCount, firstWindowBlock, idIndex, listStride, reach };
+}
+
+/** Tokens of the records of its list from one on that a row does not see. */
+export function hiddenCount(
+  { position, listCount, firstWindowBlock, reach = SEES_ALL }: Row,
+  index: number,
+): number {
+  const first = (firstWindowBlock - listCount + index) * BLOCK_TOKEN_COUNT;
+  return Math.max(0, position + 1 - reach - first);
 }
 
 /** An entry of a read list: a record, and how much of it there is. */
@@ -69,6 +97,9 @@ export interface ListEntry {
   /** Whether it is of the first block of a sequence: banded records have their sinks then. */
   isFirst: boolean;
 }
+
+/** Stands for no record where the first word of one is wanted. */
+export const NO_RECORD = 0xffffffff;
 
 /** Words of a {@link ListEntry} on the device; shaders/lib/row.wgsl. */
 export const ENTRY_WORDS = 2;

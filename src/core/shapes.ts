@@ -112,6 +112,19 @@ export function blocksInReach(reach: number): number {
 }
 
 /**
+ * Whether blocks are sealed within a window of `reach` tokens: its rows see all that is raw, and
+ * more.
+ */
+export function isSealedWithin(reach: number, windowBlockCount: number): boolean {
+  return reach >= (windowBlockCount + SPARE_TILE_COUNT) * BLOCK_TOKEN_COUNT;
+}
+
+/** Most blocks that are sealed within a window: the newest comes before the oldest is freed. */
+export function sealedWithinCount(reach: number, windowBlockCount: number): number {
+  return blocksInReach(reach) - windowBlockCount + 1;
+}
+
+/**
  * Raw tiles of a sequence, of layers that see `reach` tokens and seal nothing; null: that see all
  * and seal blocks behind `windowBlockCount` raw ones. The first have no fewer than the others.
  */

@@ -23,7 +23,7 @@ export interface Bringing {
 
 /**
  * Brings what a prompt would begin with. If only some of it comes, the prompt begins before the
- * rest: the raw tiles of the last place where it can are brought too.
+ * rest: what the last place where it can takes beside sealed blocks is brought too.
  */
 export async function bringBlocks({ wanted, choose }: Beyond, bringing: Bringing): Promise<void> {
   const found = await Promise.all(bringing.tiers.map((tier) => tier.look(wanted)));
@@ -31,8 +31,8 @@ export async function bringBlocks({ wanted, choose }: Beyond, bringing: Bringing
   const keys = choose(all);
   const cameCount = await fetchAll(keys, found, bringing);
   if (cameCount === 0 || cameCount === keys.length) return;
-  const raw = new Set([...all].filter((key) => kindOfKey(key) === "raw"));
-  await fetchAll(choose(raw), found, bringing);
+  const beside = new Set([...all].filter((key) => kindOfKey(key) !== "sealed"));
+  await fetchAll(choose(beside), found, bringing);
 }
 
 /** Fetches each key from the nearest tier that has it; how many blocks came. */

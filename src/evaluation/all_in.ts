@@ -18,8 +18,10 @@ export interface AllIn {
   ratio: number;
   /** Sum of all parts. */
   bytes: number;
-  /** Sealed blocks with side data, without raw first tokens. */
+  /** Sealed blocks with side data, without raw first tokens, of layers that see everything. */
   sealed: number;
+  /** Those of layers that see a window, which holds no more of them however long the context is. */
+  near: number;
   /** Raw first tokens of the sequence. */
   sinks: number;
   /** Raw window of layers that seal. */
@@ -30,7 +32,17 @@ export interface AllIn {
   tables: number;
 }
 
-/** What is known of a cache that has sealed some blocks. */
+/** What layers that see a window hold of it sealed. */
+export interface NearFacts {
+  /** Tokens of the window. */
+  reach: number;
+  /** Bytes of a token as f16, in all of these layers. */
+  tokenBytes: number;
+  /** Bytes of the sealed blocks within a whole window. */
+  packed: number;
+}
+
+/** What is known of a cache that has sealed some blocks, of layers that see everything. */
 export interface AllInFacts {
   /** Blocks sealed so far, and bytes of them as f16, packed with first tokens, and allocated. */
   blockCount: number;
@@ -44,6 +56,8 @@ export interface AllInFacts {
   windowBlockCount: number;
   window: number;
   tables: number;
+  /** Of layers that see a window; null if there are none that seal. */
+  near: NearFacts | null;
 }
 
 /** Blocks that are sealed once a sequence of so many tokens has been read. */
@@ -62,7 +76,17 @@ export function allInBytes(facts: AllInFacts, tokens: number): AllIn | null {
   const share = sealedOnceRead(tokens, facts.windowBlockCount) / blockCount;
   const sealed = share * (facts.packed - (facts.sinksArePacked ? sinks : 0));
   const slack = share * (facts.allocated - facts.packed);
-  const bytes = sealed + sinks + window + slack + tables;
-  const rawBytes = tokens * raw / (blockCount * BLOCK_TOKEN_COUNT);
-  return { tokens, ratio: rawBytes / bytes, bytes, sealed, sinks, window, slack, tables };
+  const seen = facts.near === null ? NOTHING_SEEN : seenOf(facts.near, tokens);
+  const near = seen.packed;
+  const bytes = sealed + near + sinks + window + slack + tables;
+  const rawBytes = tokens * raw / (blockCount * BLOCK_TOKEN_COUNT) + seen.raw;
+  return { tokens, ratio: rawBytes / bytes, bytes, sealed, near, sinks, window, slack, tables };
+}
+
+const NOTHING_SEEN = { packed: 0, raw: 0 };
+
+/** Bytes of what layers that see a window hold of it at a length, sealed and as f16. */
+function seenOf({ reach, tokenBytes, packed }: NearFacts, tokens: number): typeof NOTHING_SEEN {
+  const seen = Math.min(tokens, reach);
+  return { packed: packed * seen / reach, raw: tokenBytes * seen };
 }

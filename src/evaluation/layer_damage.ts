@@ -1,7 +1,7 @@
 /**
- * What packing one layer's K or V alone does to the model, for every layer that packs any: what
- * steps by layer follow. One run of the exact cache for each, with one side of one layer packed and
- * read back.
+ * What packing one layer's K or V alone does to the model, for every layer that sees everything:
+ * what steps by layer follow. One run of the exact cache for each, with one side of one layer
+ * packed and read back.
  *
  * @module
  */
@@ -50,7 +50,7 @@ export async function measureDamage(
   const profile = codecProfile({ name: "balanced", ...settings });
   invariant(needsCalibration(profile), "the profile is a calibrated one");
   const tables = calibratedTables(even, profile);
-  // The others seal nothing of their own: packing does nothing to them.
+  // Of the others, such as see a window alone, it is not measured: their steps are the profile's.
   const sealed = model.plan.layers.flatMap(({ attention }, layer) =>
     attention.window === null && attention.keyValueLayer === layer ? [layer] : []
   );

@@ -7,7 +7,7 @@
 import { BLOCK_TOKEN_COUNT, WINDOW_TOKEN_COUNT } from "../core/shapes.ts";
 import type { LoadedModel } from "../runtime/load_model.ts";
 import { ALL_IN_TOKENS, type AllIn, allInBytes } from "./all_in.ts";
-import type { SequenceRun, SideBytes } from "../runtime/sequence_run.ts";
+import type { NearBytes, SequenceRun, SideBytes } from "../runtime/sequence_run.ts";
 import type { CacheBytes } from "../engine/types.ts";
 import type { PerSide } from "./baselines/baseline.ts";
 import { type EvalCodec, sinkTokenCount } from "./codecs.ts";
@@ -76,13 +76,16 @@ export interface BesideSize {
   allWindows: number;
   window: number;
   tables: number;
+  /** Layers whose blocks are sealed, and stay. */
   sealedLayerCount: number;
+  /** What the others hold of their windows sealed, and as f16; null if there are none. */
+  near: NearBytes | null;
 }
 
 /** What stands beside the sealed blocks of a run. */
 export function besideSize(run: SequenceRun): BesideSize {
-  const { windowBytes, sealedLayerCount, besideBytes } = run;
-  return { ...besideBytes, allWindows: windowBytes, sealedLayerCount };
+  const { windowBytes, sealedLayerCount, besideBytes, near } = run;
+  return { ...besideBytes, allWindows: windowBytes, sealedLayerCount, near };
 }
 
 /** Sizes of a cache at some time. */
@@ -159,9 +162,19 @@ export function evalReport(
   const blockBytes = 4 * kvHeadCount * headSize * BLOCK_TOKEN_COUNT * sizes.sealedLayerCount;
   const sinks = sinkTokens * blockBytes / BLOCK_TOKEN_COUNT;
   const last = contexts[contexts.length - 1];
+  const { near } = sizes;
+  const nearRaw = near?.raw ?? 0;
+  // What a codec by construction takes within windows follows from its bits.
+  const nearPacked = codec.baseline === null
+    ? near?.packed ?? 0
+    : nearRaw * last.bytes.packed / last.bytes.raw;
+  const raw = last.bytes.raw - nearRaw;
   const allInFacts = {
-    ...last.bytes,
-    blockCount: last.bytes.raw / blockBytes,
+    raw,
+    packed: last.bytes.packed - nearPacked,
+    allocated: last.bytes.allocated - nearPacked,
+    blockCount: raw / blockBytes,
+    near: near && { ...near, packed: nearPacked },
     sinks,
     sinksArePacked: codec.baseline === null,
     windowBlockCount: windowTokens / BLOCK_TOKEN_COUNT,

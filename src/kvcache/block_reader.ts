@@ -49,8 +49,8 @@ export interface ReaderOptions {
   cache: KvCache;
   /** f32 `[rows, queryHeadCount * headSize]`, after RoPE. */
   q: GPUBuffer;
-  /** u32 `[rows][ROW_WORDS]`. */
-  rows: GPUBuffer;
+  /** The rows as a layer reads them, u32 `[rows][ROW_WORDS]`. */
+  rowsOf: (layer: number) => GPUBuffer;
   /** f32 `[row][query head][splitCountMax][headSize + 2]`. */
   partials: GPUBuffer;
   /** The rows as they read lists that are made for each of their heads; null if none are. */
@@ -103,17 +103,17 @@ interface AttendKernel {
 }
 
 /** The rows that are bound, and where their read lists are. */
-type Reads = Pick<ReaderOptions, "rows"> & { directory: GPUBuffer | BufferSlice };
+type Reads = Pick<UnpackBuffers, "rows"> & { directory: GPUBuffer | BufferSlice };
 
 /** Attends to blocks where they lie; `bind` gives the bound buffers of the layer of a store. */
 export function directReader(
-  { cache, splits, rows, chosen = null }: ReaderOptions,
+  { cache, splits, rowsOf, chosen = null }: ReaderOptions,
   kernel: AttendKernel,
   bind: (layer: number, reads: Reads) => GPUBindGroup,
 ): BlockReader {
   const { stores } = cache.shape;
   const bound = stores.map(({ layer }) =>
-    bind(layer, { rows, directory: cache.directoryOf(layer) })
+    bind(layer, { rows: rowsOf(layer), directory: cache.directoryOf(layer) })
   );
   const boundChosen = chosen &&
     stores.map(({ layer }) => bind(layer, { rows: chosen.rows, directory: chosen.lists }));
@@ -149,6 +149,8 @@ export function recordReaders<Own, Bound>(
     unpack: () => Promise<UnpackKernel<UnpackBuffers & Own, Bound>>;
     /** Of the layer of a store. */
     ownOf: (layer: number) => Own;
+    /** First tokens of a sequence that its first record has apart; none if left out. */
+    sinkCount?: number;
     /** Frees what `ownOf` gives. */
     destroy?: () => void;
   },
@@ -163,7 +165,7 @@ export function recordReaders<Own, Bound>(
       });
     },
     async slice(options) {
-      return await unpackingReader(gpu, options, await make.unpack(), make.ownOf);
+      return await unpackingReader(gpu, options, { ...make, kernel: await make.unpack() });
     },
     async unpacker({ rows, tiles }) {
       const kernel = await make.unpack();
@@ -199,31 +201,36 @@ interface UnpackBuffers {
 /**
  * Unpacks blocks to scratch once per layer, a segment at a time, and attends to the raw tiles.
  *
- * @param ownOf What the kernel binds for a layer beside the common buffers.
+ * @param codec `ownOf`: what the kernel binds for a layer beside the common buffers.
  */
 async function unpackingReader<Own, Bound>(
   gpu: Gpu,
   options: SliceReaderOptions,
-  unpack: UnpackKernel<UnpackBuffers & Own, Bound>,
-  ownOf: (layer: number) => Own,
+  { kernel: unpack, ownOf, sinkCount = 0 }: {
+    kernel: UnpackKernel<UnpackBuffers & Own, Bound>;
+    ownOf: (layer: number) => Own;
+    sinkCount?: number;
+  },
 ): Promise<BlockReader> {
-  const { shape, splits, cache, q, rows, slices, partials } = options;
+  const { shape, splits, cache, q, rowsOf, slices, partials } = options;
   const { blockCountMax } = cache.shape;
   const { blocksPerSegment, tileBytes } = segmentSize(gpu, options);
   const segmentCount = divCeil(blockCountMax, blocksPerSegment);
   const tiles = gpu.createBuffer("unpacked tiles", blocksPerSegment * tileBytes);
   const rowCount = slices.length;
   const segments = createSegments(gpu, { segmentCount, blocksPerSegment, rowCount });
-  const source = "scratch" as const;
-  const attend = await AttentionPrefillKernel.create(gpu, { shape, splits, source });
+  const attended = { shape, splits, source: "scratch", sinkCount } as const;
+  const attend = await AttentionPrefillKernel.create(gpu, attended);
   const boundUnpack = cache.shape.stores.map(({ layer }) => {
     const [arena, directory] = [cache.arenaOf(layer), cache.directoryOf(layer)];
+    const rows = rowsOf(layer);
     return segments.map((segment) =>
       unpack.bind({ rows, arena, directory, segment, tiles, ...ownOf(layer) })
     );
   });
   const boundAttend = cache.shape.stores.map(({ layer }) =>
     segments.map((segment, index) => {
+      const rows = rowsOf(layer);
       const slice = slices[Math.floor(index / segmentCount)];
       const directory = cache.directoryOf(layer);
       return attend.bind({ q, rows, slice, tiles, segment, directory, partials });

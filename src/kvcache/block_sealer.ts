@@ -11,7 +11,8 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
 import type { Gather } from "../scheduler/keep/compaction.ts";
-import { type GatherJob, NO_RECORD } from "../kernels/kv_gather/gathers.ts";
+import { NO_RECORD } from "../core/row.ts";
+import type { GatherJob } from "../kernels/kv_gather/gathers.ts";
 import type { KvCache, SealedStore } from "./kv_cache.ts";
 import { gatheredCounts, type Sealer } from "./sealer.ts";
 
@@ -125,7 +126,10 @@ export class BlockSealer implements Sealer {
     );
     const packedCounts = measures.map(({ gather, blockIndex }) =>
       sealed.map(({ store }) =>
-        (gather?.tokenCounts[store] ?? BLOCK_TOKEN_COUNT) - this.#firstToken(blockIndex)
+        Math.max(
+          0,
+          (gather?.tokenCounts[store] ?? BLOCK_TOKEN_COUNT) - this.#firstToken(blockIndex),
+        )
       )
     );
     const quantisedCount = measures.length - gathers.length;

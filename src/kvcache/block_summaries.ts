@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ROW_WORDS, rowWords } from "../core/row.ts";
+import { NO_RECORD, ROW_WORDS, rowWords } from "../core/row.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { BlockSummaryClustersKernel } from "../kernels/block_summary/clusters.ts";
@@ -79,9 +79,12 @@ export class BlockSummaries {
   }
 
   /** Encodes the summaries of entries whose records are in the arena by then. */
-  encode(encoder: GPUCommandEncoder, links: readonly Pick<LinkOp, "slot" | "listIndex">[]): void {
-    if (links.length === 0) return;
-    const runs = runsOf(links);
+  encode(encoder: GPUCommandEncoder, links: readonly LinkOp[]): void {
+    const [summarised] = this.#parts.bound.keys();
+    const runs = runsOf(
+      links.filter(({ recordOffsets }) => recordOffsets[summarised] !== NO_RECORD),
+    );
+    if (runs.length === 0) return;
     const sizeBytes = runs.length * ROW_BYTES;
     if (this.#runRows.size < sizeBytes) {
       this.#gpu.destroyBuffer(this.#runRows);

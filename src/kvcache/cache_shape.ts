@@ -10,7 +10,7 @@ import { EngineError } from "../core/errors.ts";
 import {
   alignUp,
   BLOCK_TOKEN_COUNT,
-  divCeil,
+  blocksInReach,
   type LayerHeads,
   type ModelShape,
   SPARE_TILE_COUNT,
@@ -20,44 +20,19 @@ import {
 } from "../core/shapes.ts";
 import { ENTRY_WORDS } from "../core/row.ts";
 import { BINDING_ALIGNMENT_BYTES } from "../gpu/gpu.ts";
-import { EXTENT_UNIT_WORDS } from "../scheduler/allocator.ts";
-
-/** A run of stores whose sealed blocks share one arena buffer. */
-export interface ArenaGroup {
-  firstStore: number;
-  storeCount: number;
-  /** Those of them that keep only a window. */
-  windowStoreCount: number;
-  wordCount: number;
-  /** Most words of the records of a block. */
-  blockWordsMax: number;
-}
-
-/** Keys and values that are kept once, for one layer or for several that read the same. */
-export interface Store {
-  /** The layer that writes it. */
-  layer: number;
-  /** Whether its blocks are sealed when they leave the window; otherwise they are dropped. */
-  isSealed: boolean;
-  /** Newest tokens that its layers see, all of them raw; null if they see all. */
-  reach: number | null;
-  /** Raw tiles of each slot. */
-  tileCount: number;
-  /** Words of a raw tile: 64 tokens of K and V as f16. */
-  tileWords: number;
-  /** Whether the keys of its sealed blocks are summarised, for layers that read some of them. */
-  isSummarised: boolean;
-  /** Whether its records have codes; else they read those of the record before them. */
-  hasCodes: boolean;
-  /** Index of the arena group that holds its records, and raw tiles that are kept. */
-  group: number;
-}
+import type { NearStores } from "../scheduler/block_memory.ts";
+import { type ArenaGroup, arenaGroups } from "./arena_groups.ts";
+import { isNear, keepsAll, type Store } from "./store.ts";
 
 /**
- * What a layer keeps: `sealed` blocks and a window; only the newest `reach` tokens, raw; `none`; or
- * nothing of its own since it reads what another layer keeps.
+ * What a layer keeps: `sealed` blocks and a window; only the newest `reach` tokens, sealed as well
+ * or all of them raw; `none`; or nothing of its own since it reads what another layer keeps.
  */
-export type LayerKeeps = "sealed" | { reach: number } | "none" | { sameAs: number };
+export type LayerKeeps =
+  | "sealed"
+  | { reach: number; isSealed?: boolean }
+  | "none"
+  | { sameAs: number };
 
 /** Sizes of everything in the cache. */
 export interface CacheShape {
@@ -143,7 +118,7 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
         `shorter --window`,
     );
   }
-  const groups = arenaGroups(kinds, { ...options, blockCountMax });
+  const groups = arenaGroups(kinds, { ...options, blockCountMax, windowBlockCount });
   const stores = kinds.map((kind, store) => ({ ...kind, group: groupOf(groups, store) }));
   const directoryStrideBytes = alignUp(
     slotCount * blockCountMax * ENTRY_WORDS * WORD_SIZE_BYTES,
@@ -220,6 +195,16 @@ export function rawTiles(
   };
 }
 
+/** Stores whose rows see their newest tokens only, and whose blocks are sealed; null for none. */
+export function nearStores({ stores }: Pick<CacheShape, "stores">): NearStores | null {
+  const near = stores.flatMap((own, store) => isNear(own) ? [{ store, reach: own.reach }] : []);
+  if (near.length === 0) return null;
+  return {
+    stores: near.map(({ store }) => store),
+    blockCount: blocksInReach(Math.max(...near.map(({ reach }) => reach))),
+  };
+}
+
 function storesOf(
   layerKeeps: readonly LayerKeeps[],
   options: {
@@ -250,9 +235,10 @@ function storesOf(
       storeOf.push(null);
     } else {
       storeOf.push(kinds.length);
-      const isSealed = keeps === "sealed";
-      const reach = isSealed ? null : keeps.reach;
-      const tileCount = windowTileCount(reach, windowBlockCount);
+      const { reach, isSealed = false } = keeps === "sealed"
+        ? { reach: null, isSealed: true }
+        : keeps;
+      const tileCount = windowTileCount(isSealed ? null : reach, windowBlockCount);
       const tileWords = rawTileWords(layerHeads[layer]);
       const before = kinds.at(-1);
       const followsSealed = before?.layer === layer - 1 && before.isSealed;
@@ -261,9 +247,9 @@ function storesOf(
     }
     const store = storeOf[layer];
     const chooses = denseLayerCount !== null && layer >= denseLayerCount;
-    if (store !== null && chooses) kinds[store].isSummarised = kinds[store].isSealed;
+    if (store !== null && chooses) kinds[store].isSummarised = keepsAll(kinds[store]);
   }
-  if (!kinds.some(({ isSealed }) => isSealed)) {
+  if (!kinds.some(keepsAll)) {
     throw new RangeError("Cannot make a cache: no layer keeps sealed blocks");
   }
   return { storeOf, kinds };
@@ -271,60 +257,4 @@ function storesOf(
 
 function groupOf(groups: readonly ArenaGroup[], store: number): number {
   return groups.findIndex(({ firstStore, storeCount }) => store < firstStore + storeCount);
-}
-
-/**
- * Groups hold sealed stores evenly; one that keeps a window only is in that of the one before, and
- * one without codes too.
- */
-function arenaGroups(
-  kinds: readonly Pick<Store, "isSealed" | "hasCodes">[],
-  options: CacheOptions & { blockCountMax: number },
-): ArenaGroup[] {
-  const { slotCount, blockCountMax, bindingSizeMax } = options;
-  const sealed = [...kinds.keys()].filter((store) => kinds[store].isSealed);
-  const { length: sealedCount } = sealed;
-  const recordWords = sealed.map((store) => recordWordsOf(kinds[store], options));
-  const blockBytes = WORD_SIZE_BYTES *
-    recordWords.reduce((sum, count) => sum + alignUp(count, EXTENT_UNIT_WORDS), 0);
-  const needBytes = slotCount * blockCountMax * blockBytes;
-  const { arenaSizeBytes, arenaLimitBytes = needBytes } = options;
-  const totalBytes = arenaSizeBytes ?? Math.min(needBytes, arenaLimitBytes);
-  if (totalBytes < blockBytes) {
-    throw new EngineError(
-      "model_too_large",
-      `Cannot hold one block of the KV cache: it takes up to ${blockBytes} bytes, ` +
-        `the budget is ${totalBytes}`,
-    );
-  }
-  const bytesPerStore = Math.floor(totalBytes / sealedCount);
-  const storesPerGroup = Math.max(1, Math.floor(bindingSizeMax / bytesPerStore));
-  // Where a group may begin, by index among the sealed stores.
-  const starts = [...sealed.keys()].filter((index) => kinds[sealed[index]].hasCodes);
-  const storesPerStart = starts.length === sealedCount ? 1 : 2;
-  const startsPerGroup = Math.max(1, Math.floor(storesPerGroup / storesPerStart));
-  const groupCount = divCeil(starts.length, Math.min(startsPerGroup, starts.length));
-  const groups: ArenaGroup[] = [];
-  const firstOf = (index: number) =>
-    starts[Math.floor((index * starts.length) / groupCount)] ?? sealedCount;
-  for (let index = 0; index < groupCount; index++) {
-    const [first, end] = [firstOf(index), firstOf(index + 1)];
-    const bytes = Math.min((end - first) * bytesPerStore, bindingSizeMax);
-    const unitBytes = EXTENT_UNIT_WORDS * WORD_SIZE_BYTES;
-    const wordCount = Math.floor(bytes / unitBytes) * EXTENT_UNIT_WORDS;
-    const firstStore = first === 0 ? 0 : sealed[first];
-    const storeCount = (end === sealedCount ? kinds.length : sealed[end]) - firstStore;
-    const windowStoreCount = storeCount - (end - first);
-    const blockWordsMax = recordWords.slice(first, end).reduce((sum, count) => sum + count, 0);
-    groups.push({ firstStore, storeCount, windowStoreCount, wordCount, blockWordsMax });
-  }
-  return groups;
-}
-
-/** Most words of a record of a sealed store. */
-function recordWordsOf(
-  { hasCodes }: Pick<Store, "hasCodes">,
-  { recordWordsMax, codelessWords = null }: CacheOptions,
-): number {
-  return hasCodes || codelessWords === null ? recordWordsMax : codelessWords;
 }

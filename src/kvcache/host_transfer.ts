@@ -63,6 +63,7 @@ export class HostTransfer {
     let start = 0;
     if ("extents" in target) {
       target.extents.forEach(({ offset, wordCount }, group) => {
+        if (wordCount === 0) return;
         const part = words.subarray(start, start + wordCount);
         this.#gpu.write(this.#cache.arenas[group], offset * WORD_SIZE_BYTES, part);
         start += wordCount;
@@ -112,6 +113,7 @@ export class HostTransfer {
     for (const source of sources) {
       if ("extents" in source) {
         source.extents.forEach(({ offset, wordCount }, group) => {
+          if (wordCount === 0) return;
           const buffer = this.#cache.arenas[group];
           copy(buffer, offset * WORD_SIZE_BYTES, wordCount * WORD_SIZE_BYTES);
         });
@@ -150,6 +152,7 @@ export class HostTransfer {
     const words = new Uint32Array(extents.reduce((sum, { wordCount }) => sum + wordCount, 0));
     let start = 0;
     for (const [group, { offset, wordCount }] of extents.entries()) {
+      if (wordCount === 0) continue;
       const range = {
         offsetBytes: offset * WORD_SIZE_BYTES,
         sizeBytes: wordCount * WORD_SIZE_BYTES,

@@ -6,7 +6,7 @@
  */
 
 import { invariant } from "../core/errors.ts";
-import { ENTRY_WORDS, entryWords } from "../core/row.ts";
+import { ENTRY_WORDS, entryWords, NO_RECORD, type Sight } from "../core/row.ts";
 import { BLOCK_TOKEN_COUNT, windowTile, windowTileCount, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
 import type { LinkOp, TileOp } from "../scheduler/step_plan.ts";
@@ -16,6 +16,7 @@ import {
   summarySizeBytes,
   windowSizeBytes,
 } from "./cache_shape.ts";
+import { isNear } from "./store.ts";
 
 /** A store whose blocks are sealed. */
 export interface SealedStore {
@@ -44,7 +45,7 @@ export class KvCache {
   #gpu: Gpu;
   #directory: GPUBuffer;
   /** By slot: records of its sequence's first block, of which each store has one. */
-  #firstRecords: (readonly number[])[] = [];
+  #firstRecords: number[][] = [];
 
   /** Allocates the buffers, zeroed. */
   constructor(gpu: Gpu, shape: CacheShape) {
@@ -87,9 +88,10 @@ export class KvCache {
     return this.windows[this.storeOf(layer)];
   }
 
-  /** Newest tokens that a layer sees; null for all. */
-  reachOf(layer: number): number | null {
-    return this.shape.stores[this.storeOf(layer)].reach;
+  /** What a layer sees; null for all tokens. */
+  sightOf(layer: number): Sight | null {
+    const { reach, isSealed } = this.shape.stores[this.storeOf(layer)];
+    return reach === null ? null : { reach, isSealed };
   }
 
   /** Raw tiles of each slot in the window that a layer reads. */
@@ -123,16 +125,18 @@ export class KvCache {
   /** Queues the directory entries of a block that this step makes readable. */
   writeDirectory(link: LinkOp): void {
     const { stores, blockCountMax, directoryStrideBytes } = this.shape;
-    const entry = link.slot * blockCountMax + link.listIndex;
     const isFirst = link.blockIndex === 0;
-    if (isFirst) this.#firstRecords[link.slot] = link.recordOffsets;
+    const firstRecords = this.#firstRecords[link.slot] ??= [];
     for (let store = 0; store < stores.length; store++) {
-      if (!stores[store].isSealed) continue;
+      const own = link.recordOffsets[store];
+      if (!stores[store].isSealed || own === NO_RECORD) continue;
+      if (isFirst) firstRecords[store] = own;
+      const index = isNear(stores[store]) ? link.blockIndex : link.listIndex;
+      const entry = link.slot * blockCountMax + index;
       const offset = store * directoryStrideBytes + entry * ENTRY_WORDS * WORD_SIZE_BYTES;
       const tokenCount = link.tokenCounts?.[store] ?? BLOCK_TOKEN_COUNT;
       // Of a record without tokens kernels read something, and count none of it.
-      const record = tokenCount === 0 ? this.#firstRecords[link.slot] : link.recordOffsets;
-      const word = record[store];
+      const word = tokenCount === 0 ? firstRecords[store] : own;
       const words = Uint32Array.from(entryWords({ word, tokenCount, isFirst }));
       this.#gpu.write(this.#directory, offset, words);
     }
@@ -146,9 +150,12 @@ export class KvCache {
     }
   }
 
-  /** Encodes the copy of a raw tile of all sealed stores to the arenas, as their records. */
+  /** Encodes the copy of a raw tile of sealed stores to the arenas, as their records. */
   encodeSealedCopy(encoder: GPUCommandEncoder, pack: TileOp): void {
-    for (const { store } of this.sealed) this.#copyTile(encoder, { ...pack, store }, "arena");
+    for (const { store } of this.sealed) {
+      if (pack.recordOffsets[store] === NO_RECORD) continue;
+      this.#copyTile(encoder, { ...pack, store }, "arena");
+    }
   }
 
   #copyTile(

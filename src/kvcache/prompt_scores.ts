@@ -13,6 +13,7 @@ import { observedWords } from "../kernels/attention_scores/raw.ts";
 import type { SliceObservation } from "../scheduler/keep/keeping.ts";
 import type { StoreScores } from "../scheduler/keep/method.ts";
 import type { PrefillSlice, StepResult } from "../scheduler/step_plan.ts";
+import { keepsAll } from "./store.ts";
 import type { KvCache } from "./kv_cache.ts";
 
 /** Words of the uniform that says which rows count. */
@@ -21,7 +22,7 @@ const OBSERVED_WORDS = 4;
 /** Scores on their way to the host. */
 export interface StagedScores {
   readBack: ReadBack;
-  /** By store; null for one that seals nothing. */
+  /** By store; null for one that does not keep all. */
   stores: readonly ({ offset: number; headCount: number } | null | "as before")[];
   tokenCount: number;
   /** Numbers of each of the two rows of channels behind those of tokens; 0 for none. */
@@ -46,7 +47,7 @@ export class PromptScores {
   #channels: (GPUBuffer | null)[];
   #observation: SliceObservation | null = null;
 
-  /** Allocates them for all sealed stores. */
+  /** Allocates them for all stores that seal and keep all. */
   constructor(
     gpu: Gpu,
     cache: KvCache,
@@ -59,13 +60,13 @@ export class PromptScores {
     this.tokenCountMax = Math.ceil(options.contextLength / BLOCK_TOKEN_COUNT) * BLOCK_TOKEN_COUNT;
     const rowCount = cache.shape.slotCount + options.queryHeadCount;
     const sizeBytes = rowCount * this.tokenCountMax * WORD_SIZE_BYTES;
-    this.#scores = cache.shape.stores.map(({ isSealed }, store) =>
-      isSealed ? gpu.createBuffer(`scores ${store}`, sizeBytes) : null
+    this.#scores = cache.shape.stores.map((own, store) =>
+      keepsAll(own) ? gpu.createBuffer(`scores ${store}`, sizeBytes) : null
     );
     const { kvHeadCount, headSize, slotCount } = cache.shape;
     const channelBytes = (slotCount + 1) * kvHeadCount * headSize * WORD_SIZE_BYTES;
-    this.#channels = cache.shape.stores.map(({ isSealed }, store) =>
-      isSealed ? gpu.createBuffer(`channel scores ${store}`, channelBytes) : null
+    this.#channels = cache.shape.stores.map((own, store) =>
+      keepsAll(own) ? gpu.createBuffer(`channel scores ${store}`, channelBytes) : null
     );
     this.observed = gpu.createBuffer("observed rows", OBSERVED_WORDS * WORD_SIZE_BYTES, {
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
@@ -176,7 +177,7 @@ export class PromptScores {
 
   /** Whether a store is the first of those that keep the same. */
   #isFirstOfItsOwn(store: number): boolean {
-    const index = this.#cache.sealed.findIndex((sealed) => sealed.store === store);
+    const index = this.#scores.slice(0, store).filter((scores) => scores !== null).length;
     return index % this.#observation!.storesTogether === 0;
   }
 }

@@ -11,7 +11,7 @@ export async function createMerges(
     AttentionOptions,
     "shapes" | "group" | "weights" | "wanted"
   >,
-  { splits, partials, rowsOf = (layer) => group.rowsIn(group.reachOf(layer)) }: {
+  { splits, partials, rowsOf = (layer) => group.rowsOf(layer) }: {
     splits: SplitShape;
     partials: GPUBuffer;
     /** The rows as a layer reads them. */

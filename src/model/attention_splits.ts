@@ -11,11 +11,10 @@ import {
   windowTileCount,
   WORD_SIZE_BYTES,
 } from "../core/shapes.ts";
-import { type Row, rowInReach } from "../core/row.ts";
+import { type Row, rowInSight, type Sight } from "../core/row.ts";
 import type { AdapterFacts, Gpu } from "../gpu/gpu.ts";
 import { type AttentionShape, querySize, type SplitShape } from "../kernels/text/attention.ts";
 import { chooseVariant, type Variant } from "../kernels/variant.ts";
-import type { RingShape } from "../kernels/text/raw_tiles.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
@@ -223,15 +222,15 @@ function splitsOfCache(
 
 /** What `make` gives for each kind of heads and window that layers have, by layer. */
 export async function byWindow<T>(
-  { shapes, cache, group }: Pick<AttentionOptions, "shapes" | "cache" | "group">,
-  make: (options: { shape: AttentionShape; ring: RingShape }) => Promise<T>,
+  { shapes, cache }: Pick<AttentionOptions, "shapes" | "cache">,
+  make: (options: { shape: AttentionShape; tileCount: number }) => Promise<T>,
 ): Promise<T[]> {
   const made = new Map<string, T>();
   const byLayer: T[] = [];
   for (const [layer, shape] of shapes.entries()) {
-    const ring = { tileCount: cache.tileCountOf(layer), reach: group.reachOf(layer) };
-    const key = JSON.stringify([shape, ring]);
-    if (!made.has(key)) made.set(key, await make({ shape, ring }));
+    const tileCount = cache.tileCountOf(layer);
+    const key = JSON.stringify([shape, tileCount]);
+    if (!made.has(key)) made.set(key, await make({ shape, tileCount }));
     byLayer.push(made.get(key)!);
   }
   return byLayer;
@@ -240,9 +239,9 @@ export async function byWindow<T>(
 /** What the rows of a layer read at most: sealed blocks, and tiles of the window. */
 export function readCounts(
   rows: readonly Row[],
-  reach: number | null,
+  sight: Sight | null,
 ): { listCount: number; tileCount: number } {
-  const own = reach === null ? rows : rows.map((row) => rowInReach(row, reach));
+  const own = sight === null ? rows : rows.map((row) => rowInSight(row, sight));
   return {
     listCount: Math.max(...own.map(({ listCount }) => listCount)),
     tileCount: Math.max(

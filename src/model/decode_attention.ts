@@ -46,16 +46,16 @@ export class DecodeAttention implements Attention {
   /** Compiles for a cache and binds every layer of it. */
   static async create(gpu: Gpu, options: AttentionOptions): Promise<DecodeAttention> {
     const { sealedShape: shape, cache, group, readers } = options;
-    const { q, rows } = group;
+    const { q } = group;
     const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
     const { reading = null } = options;
     const choice = reading && await BlockChoice.create(gpu, options, reading);
     const chosen = choice && choice.lists;
-    const sealed = await readers.decode({ shape, splits, cache, q, rows, partials, chosen });
     const chooses = (layer: number) => choice !== null && cache.choosesOf(layer);
-    const rowsOf = (layer: number) =>
-      chosen && chooses(layer) ? chosen.rows : group.rowsIn(group.reachOf(layer));
+    const rowsOf = (layer: number) => chosen && chooses(layer) ? chosen.rows : group.rowsOf(layer);
+    const common = { shape, splits, cache, q, partials, chosen };
+    const sealed = await readers.decode({ ...common, rowsOf: (layer) => group.rowsOf(layer) });
     const windows = await byWindow(
       options,
       (kind) => AttentionDecodeRawKernel.create(gpu, { ...kind, splits, source: "window" }),
@@ -79,7 +79,7 @@ export class DecodeAttention implements Attention {
     const { window, boundWindow, merge, chooses } = layers[layer];
     const rowCount = rows.length;
     if (layer === 0) choice?.write(rows);
-    const { listCount, tileCount: splitCount } = readCounts(rows, group.reachOf(layer));
+    const { listCount, tileCount: splitCount } = readCounts(rows, group.sightOf(layer));
     if (choice !== null && chooses) {
       const chosenCount = choice.encode(pass, layer, { rows, listCount });
       sealed.encode(pass, layer, { rowCount, listCount: chosenCount, isChosen: true });

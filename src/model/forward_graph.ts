@@ -358,10 +358,10 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const latentFinishers = new FinishLatentSet(gpu);
   const normAdds = new NormAddSet(gpu, { width: shape.width, epsilon: normEpsilon });
   const rope = new RopeTables(plan, weights.ropeFactors);
-  const reaches = plan.layers.map((_, layer) => cache.reachOf(layer));
+  const sights = plan.layers.map((_, layer) => cache.sightOf(layer));
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const isSlice = headRows !== null;
-    const group = new RowGroup(gpu, { label, plan, reaches, rowCount, isSlice, rope });
+    const group = new RowGroup(gpu, { label, plan, sights, rowCount, isSlice, rope });
     const ofRows = hasLatents ? LatentAttention : DecodeAttention;
     const kind = isSlice ? SliceAttention : ofRows;
     const attention = await kind.create(gpu, { ...options, ...attentionPlan, group });

@@ -48,13 +48,14 @@ export class LatentAttention implements Attention {
   /** Compiles for a cache and binds every layer of it. */
   static async create(gpu: Gpu, options: AttentionOptions): Promise<LatentAttention> {
     const { sealedShape: shape, cache, group, readers } = options;
-    const { q, rows, rowCountMax } = group;
+    const { q, rowCountMax } = group;
+    const rowsOf = (layer: number) => group.rowsOf(layer);
     // A workgroup may write what queries behind its row get.
     const rowCount = rowCountMax + divCeil(QUERY_COUNT_MAX, shape.queryHeadCount);
     const splits = cacheSplits(gpu, options, rowCount);
     const partials = createPartials(gpu, options, splits, rowCount);
     const slices = createSlices(gpu, rowCountMax);
-    const common = { shape, splits, cache, q, rows, partials };
+    const common = { shape, splits, cache, q, rowsOf, partials };
     const sealed = await readers.slice({ ...common, slices, scorer: null });
     const windows = await byWindow(
       options,
@@ -62,7 +63,7 @@ export class LatentAttention implements Attention {
     );
     const merges = await createMerges(gpu, options, { splits, partials });
     const layers = windows.map((window, layer) => {
-      const tiles = cache.windowOf(layer);
+      const [rows, tiles] = [rowsOf(layer), cache.windowOf(layer)];
       return {
         window,
         boundWindow: slices.map((slice) => window.bind({ q, rows, slice, tiles, partials })),
@@ -76,7 +77,7 @@ export class LatentAttention implements Attention {
     const { group, sealed, layers } = this.#parts;
     const { window, boundWindow, merge } = layers[layer];
     for (const [slice, row] of rows.entries()) {
-      const { listCount, tileCount } = readCounts([row], group.reachOf(layer));
+      const { listCount, tileCount } = readCounts([row], group.sightOf(layer));
       sealed.encode(pass, layer, { rowCount: 1, listCount, slice });
       window.encode(pass, boundWindow[slice], { rowCount: 1, splitCount: tileCount });
     }

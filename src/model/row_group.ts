@@ -1,5 +1,12 @@
 import { invariant } from "../core/errors.ts";
-import { PADDING_SLOT, type Row, ROW_WORDS, rowInReach, rowWords } from "../core/row.ts";
+import {
+  PADDING_SLOT,
+  type Row,
+  ROW_WORDS,
+  rowInSight,
+  rowWords,
+  type Sight,
+} from "../core/row.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, type LayerHeads, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ROW_TILE } from "../kernels/matmul/product.ts";
@@ -26,8 +33,8 @@ export class RowGroup {
   readonly isSlice: boolean;
   /** u32 `[rows][ROW_WORDS]`. */
   readonly rows: GPUBuffer;
-  /** The same, by the `reach` of layers that see no more than a window. */
-  readonly #reachRows: ReadonlyMap<number, GPUBuffer>;
+  /** The same as layers read them that see no more than a window. */
+  readonly #sightRows: readonly { sight: Sight; buffer: GPUBuffer }[];
   /** f32 `[rows, headSize / 2, 2]` of each of the model's tables. */
   readonly turns: readonly GPUBuffer[];
   /** f32 `[rows, width]`: the residual stream. */
@@ -52,7 +59,7 @@ export class RowGroup {
   #gpu: Gpu;
   #rope: RopeTables;
   /** By layer. */
-  #reaches: readonly (number | null)[];
+  #sights: readonly (Sight | null)[];
   #descriptors: Uint32Array<ArrayBuffer>;
   /** Of one table, to be copied. */
   #rowTurns: Float32Array<ArrayBuffer>;
@@ -62,8 +69,8 @@ export class RowGroup {
     options: {
       label: string;
       plan: ModelPlan;
-      /** Newest tokens that each layer sees; null for all. */
-      reaches: readonly (number | null)[];
+      /** What each layer sees; null for all. */
+      sights: readonly (Sight | null)[];
       rowCount: number;
       isSlice: boolean;
       rope: RopeTables;
@@ -71,7 +78,7 @@ export class RowGroup {
   ) {
     const { label, plan, rope } = options;
     const { shape } = plan;
-    this.#reaches = options.reaches;
+    this.#sights = options.sights;
     this.#gpu = gpu;
     this.isSlice = options.isSlice;
     this.#rope = rope;
@@ -83,8 +90,10 @@ export class RowGroup {
       gpu.createBuffer(`${label} ${name}`, this.rowCountMax * wordsPerRow * WORD_SIZE_BYTES);
     const { queryWidth, headsWidth } = widestHeads(plan);
     this.rows = make("rows", ROW_WORDS);
-    const distinct = new Set(this.#reaches.filter((reach) => reach !== null));
-    this.#reachRows = new Map([...distinct].map((reach) => [reach, make("rows", ROW_WORDS)]));
+    const limited = this.#sights.filter((sight) => sight !== null);
+    this.#sightRows = limited
+      .filter((sight, index) => limited.findIndex((other) => isSame(other, sight)) === index)
+      .map((sight) => ({ sight, buffer: make("rows", ROW_WORDS) }));
     this.turns = rope.tables.map(({ rowLength }) => make("rope", rowLength));
     this.x = make("x", shape.width);
     this.q = make("q", queryWidth);
@@ -114,8 +123,8 @@ export class RowGroup {
     });
     this.#writeRows(this.rows, rows);
     this.latent?.write(rows.length);
-    for (const [reach, buffer] of this.#reachRows) {
-      this.#writeRows(buffer, rows.map((row) => rowInReach(row, reach)));
+    for (const { sight, buffer } of this.#sightRows) {
+      this.#writeRows(buffer, rows.map((row) => rowInSight(row, sight)));
     }
     for (const [index, table] of this.#rope.tables.entries()) {
       rows.forEach(({ position }, row) => table.fillRow(this.#rowTurns, row, position));
@@ -138,14 +147,16 @@ export class RowGroup {
     return this.#up;
   }
 
-  /** Newest tokens that a layer sees; null for all. */
-  reachOf(layer: number): number | null {
-    return this.#reaches[layer];
+  /** What a layer sees; null for all. */
+  sightOf(layer: number): Sight | null {
+    return this.#sights[layer];
   }
 
   /** The rows as a layer reads them, u32 `[rows][ROW_WORDS]`. */
-  rowsIn(reach: number | null): GPUBuffer {
-    return reach === null ? this.rows : this.#reachRows.get(reach)!;
+  rowsOf(layer: number): GPUBuffer {
+    const sight = this.#sights[layer];
+    if (sight === null) return this.rows;
+    return this.#sightRows.find((own) => isSame(own.sight, sight))!.buffer;
   }
 
   /** Cosines and sines of a layer, f32 `[rows, headSize / 2, 2]`. */
@@ -161,7 +172,7 @@ export class RowGroup {
     for (
       const buffer of [
         rows,
-        ...this.#reachRows.values(),
+        ...this.#sightRows.map(({ buffer }) => buffer),
         ...turns,
         x,
         q,
@@ -176,6 +187,10 @@ export class RowGroup {
       this.#gpu.destroyBuffer(buffer);
     }
   }
+}
+
+function isSame(a: Sight, b: Sight): boolean {
+  return a.reach === b.reach && a.isSealed === b.isSealed;
 }
 
 /** Values of the widest queries of a layer, and of the widest queries, keys and values. */

@@ -57,17 +57,17 @@ export class SliceAttention implements Attention {
     const slice = sliceInfo;
     const sinksOf = options.weights.layers.map(({ attentionSinks }) => attentionSinks);
     const { scores = null } = options;
-    const common = { shape, splits, cache, q, rows, partials };
-    const scorer = scores && new SliceScorer(gpu, { ...common, scores, sinksOf });
-    const sealed = await readers.slice({ ...common, slices: [slice], scorer });
+    const common = { shape, splits, cache, q, partials };
+    const scorer = scores && new SliceScorer(gpu, { ...common, rows, scores, sinksOf });
+    const rowsOf = (layer: number) => group.rowsOf(layer);
+    const sealed = await readers.slice({ ...common, rowsOf, slices: [slice], scorer });
     const windows = await byWindow(
       options,
       (kind) => AttentionPrefillKernel.create(gpu, { ...kind, splits, source: "window" }),
     );
     const merges = await createMerges(gpu, options, { splits, partials });
     const layers = windows.map((window, layer) => {
-      const rows = group.rowsIn(group.reachOf(layer));
-      const tiles = cache.windowOf(layer);
+      const [rows, tiles] = [rowsOf(layer), cache.windowOf(layer)];
       return {
         window,
         boundWindow: window.bind({ q, rows, slice, tiles, partials }),
@@ -83,7 +83,7 @@ export class SliceAttention implements Attention {
     const { window, boundWindow, merge } = layers[layer];
     const rowCount = rows.length;
     if (layer === 0) this.#gpu.write(sliceInfo, 0, Uint32Array.of(rowCount, 0));
-    const { listCount, tileCount } = readCounts(rows.slice(-1), group.reachOf(layer));
+    const { listCount, tileCount } = readCounts(rows.slice(-1), group.sightOf(layer));
     sealed.encode(pass, layer, { rowCount, listCount });
     window.encode(pass, boundWindow, { rowCount, splitCount: tileCount });
     merge(pass, rowCount);

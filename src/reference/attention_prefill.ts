@@ -1,5 +1,6 @@
 import { rawTileWords } from "../codec/record.ts";
-import { readEntry, readRow, ROW_WORDS } from "../core/row.ts";
+import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { hiddenCount, readEntry, readRow, ROW_WORDS } from "../core/row.ts";
 import {
   attendSplit,
   attentionDecodeRawReference,
@@ -7,6 +8,7 @@ import {
   joinTokens,
   referenceQuerySize,
   visibleOfTile,
+  type VisibleTokens,
 } from "./attention_decode/raw.ts";
 
 /** Inputs of {@link attentionPrefillReference}, as the kernel binds them. */
@@ -18,8 +20,10 @@ export interface AttentionPrefillInputs {
   tiles: Uint32Array;
   /** Read lists of `ENTRY_WORDS` an entry; the window has none. */
   directory?: Uint32Array;
-  /** Of the window: tiles of a slot, and newest tokens that a row sees; 4 and all if left out. */
-  ring?: { tileCount: number; reach: number | null };
+  /** Of the window: tiles of a slot; 3 if left out. */
+  tileCount?: number;
+  /** Of scratch: first tokens of a sequence that the tile of its first block has last. */
+  sinkCount?: number;
   /** Of scratch: the blocks that it holds. */
   segment?: { firstBlock: number; blockCount: number };
 }
@@ -33,27 +37,52 @@ export function attentionPrefillReference(
   shape: AttentionReferenceShape,
   inputs: AttentionPrefillInputs,
 ): Float64Array {
-  const { segment, rows, q, tiles, directory } = inputs;
+  const { segment, rows, q, directory } = inputs;
   if (!segment || !directory) return attentionDecodeRawReference(shape, inputs);
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
-  const { listStart } = readRow(rows, 0);
   const rowCount = rows.length / ROW_WORDS;
   const querySize = referenceQuerySize(shape);
   const width = queryHeadCount * querySize;
   const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (querySize + 2));
-  for (let block = 0; block < segment.blockCount; block += blocksPerSplit) {
-    const blockCount = Math.min(blocksPerSplit, segment.blockCount - block);
-    const runs = Array.from({ length: blockCount }, (_, index) => {
-      const word = (block + index) * rawTileWords(shape);
-      const { tokenCount } = readEntry(directory, listStart + segment.firstBlock + block + index);
-      return visibleOfTile(shape, tiles, { word, tokenCount });
-    });
-    const seen = joinTokens(runs, kvHeadCount * headSize);
-    const split = (segment.firstBlock + block) / blocksPerSplit;
-    for (let row = 0; row < rowCount; row++) {
-      const query = q.subarray(row * width, (row + 1) * width);
+  for (let row = 0; row < rowCount; row++) {
+    const query = q.subarray(row * width, (row + 1) * width);
+    for (let block = 0; block < segment.blockCount; block += blocksPerSplit) {
+      const blockCount = Math.min(blocksPerSplit, segment.blockCount - block);
+      const runs = Array.from(
+        { length: blockCount },
+        (_, index) =>
+          seenOfScratch(shape, { ...inputs, segment, directory }, { row, index: block + index }),
+      );
+      const seen = joinTokens(runs, kvHeadCount * headSize);
+      const split = (segment.firstBlock + block) / blocksPerSplit;
       attendSplit(shape, partials, query, { ...seen, row, split });
     }
   }
   return partials;
+}
+
+/** What a row sees of a tile in scratch. */
+function seenOfScratch(
+  shape: AttentionReferenceShape,
+  { segment, rows, tiles, directory, sinkCount = 0 }:
+    & Required<
+      Pick<AttentionPrefillInputs, "segment" | "directory" | "rows" | "tiles">
+    >
+    & Pick<AttentionPrefillInputs, "sinkCount">,
+  { row, index }: { row: number; index: number },
+): VisibleTokens {
+  const own = readRow(rows, row);
+  const block = segment.firstBlock + index;
+  const { tokenCount, isFirst } = readEntry(directory, own.listStart + block);
+  const whole = visibleOfTile(shape, tiles, { word: index * rawTileWords(shape), tokenCount });
+  const hidden = hiddenCount(own, block);
+  if (hidden === 0) return whole;
+  const turned = isFirst ? sinkCount : 0;
+  const channelCount = shape.kvHeadCount * shape.headSize;
+  const isSeen = (_: number, value: number) =>
+    (Math.floor(value / channelCount) + turned) % BLOCK_TOKEN_COUNT >= hidden;
+  const seenOf = (side: ArrayLike<number>) =>
+    Array.from(side).slice(0, tokenCount * channelCount).filter(isSeen);
+  const keys = seenOf(whole.keys);
+  return { keys, values: seenOf(whole.values), tokenCount: keys.length / channelCount };
 }

@@ -7,6 +7,7 @@
 import type { AnyCodec } from "../codec/registry.ts";
 import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { type CacheShape, windowSizeBytes } from "../kvcache/cache_shape.ts";
+import { isNear, keepsAll, type Store } from "../kvcache/store.ts";
 import type { SchedulerStats } from "../scheduler/scheduler.ts";
 import type { CacheBytes, LayerBytes } from "./types.ts";
 
@@ -18,12 +19,17 @@ import type { CacheBytes, LayerBytes } from "./types.ts";
 export function cacheBytes(
   stats: Pick<
     SchedulerStats,
-    "sealedBlockCount" | "packedWordCount" | "packedStoreTokens" | "allocatedWordCount"
+    | "sealedBlockCount"
+    | "nearBlockCount"
+    | "packedWordCount"
+    | "packedStoreTokens"
+    | "allocatedWordCount"
   >,
   plan: { shape: CacheShape; codec: AnyCodec },
 ): CacheBytes {
-  const recordCount = stats.sealedBlockCount *
-    plan.shape.stores.filter(({ isSealed }) => isSealed).length;
+  const { stores } = plan.shape;
+  const recordCount = stats.sealedBlockCount * stores.filter(keepsAll).length +
+    stats.nearBlockCount * stores.filter(isNear).length;
   const tokenCount = stats.packedStoreTokens.reduce((sum, count) => sum + count, 0);
   const rawWords = tokenCount * plan.shape.tileWords / BLOCK_TOKEN_COUNT;
   const sideWords = recordCount * plan.codec.fixedWords;
@@ -35,10 +41,14 @@ export function cacheBytes(
   };
 }
 
-/** Bytes of a token as f16, over all stores that seal. */
+/** Bytes of a token as f16, over all stores that keep all. */
 export function tokenBytes({ stores }: Pick<CacheShape, "stores">): number {
-  const words = stores.reduce((sum, own) => sum + (own.isSealed ? own.tileWords : 0), 0);
-  return words * WORD_SIZE_BYTES / BLOCK_TOKEN_COUNT;
+  return stores.filter(keepsAll).reduce((sum, store) => sum + storeTokenBytes(store), 0);
+}
+
+/** Bytes of a token in a store as f16. */
+export function storeTokenBytes({ tileWords }: Pick<Store, "tileWords">): number {
+  return tileWords * WORD_SIZE_BYTES / BLOCK_TOKEN_COUNT;
 }
 
 /** What each layer keeps. */

@@ -7,7 +7,12 @@
 import type { AnyCodec } from "../codec/registry.ts";
 import { codecProfile } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
-import { haveSameKeys, type ModelShape } from "../core/shapes.ts";
+import {
+  haveSameKeys,
+  isSealedWithin,
+  type ModelShape,
+  WINDOW_BLOCK_COUNT,
+} from "../core/shapes.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import {
@@ -15,8 +20,10 @@ import {
   cacheShape,
   cacheSizeBytes,
   type LayerKeeps,
+  nearStores,
 } from "../kvcache/cache_shape.ts";
 import { checkMemory, type LoadedModel } from "./load_model.ts";
+import type { NearStores } from "../scheduler/block_memory.ts";
 import type { AttentionPlan } from "../model/plan.ts";
 import type { ProfileOptions } from "./types.ts";
 
@@ -32,6 +39,8 @@ export interface CachePlan {
   recordWordsMin: number;
   /** Most, in the same way. */
   recordWordsMax: number;
+  /** Stores whose rows see their newest tokens only, and that seal; null if there are none. */
+  near: NearStores | null;
 }
 
 /**
@@ -60,7 +69,7 @@ export function planCache(
   const { bindingSizeMax } = gpu.facts;
   const planned = cacheShape(shape, {
     layerKeeps: plan.layers.map(({ attention }, layer) =>
-      keptBy(attention, { layer, shape, contextLength: options.contextLength })
+      keptBy(attention, { layer, shape, ...options })
     ),
     layerHeads: plan.layers.map(({ attention }) => attention.headShape),
     ...options,
@@ -73,8 +82,10 @@ export function planCache(
   const { window, arena, directory, summaries } = cacheSizeBytes(planned);
   checkMemory(gpu, window + arena + directory + summaries);
   const { contextLength } = options;
+  const near = nearStores(planned);
   const { windowBlockCount } = planned;
-  return { codec, shape: planned, contextLength, windowBlockCount, ...meanWords(codec, planned) };
+  const limits = { contextLength, windowBlockCount, ...meanWords(codec, planned) };
+  return { codec, shape: planned, near, ...limits };
 }
 
 /** Where some records have no codes, they are counted in; in arenas that have fewest, or most. */
@@ -107,15 +118,28 @@ function checkPairs({ codelessWords, profile }: AnyCodec, { stores }: CacheShape
   );
 }
 
-/** A window that is as long as the context is none, if the layer has the heads that are sealed. */
+/**
+ * A window that is as long as the context is none, if the layer has the heads that are sealed.
+ * Within a shorter one blocks are sealed if it is wide enough, records hold tokens in their order,
+ * so that those that a row does not see come first, and none reads the codes of another layer.
+ */
 function keptBy(
   { keyValueLayer, window, headShape }: AttentionPlan,
-  { layer, shape, contextLength }: { layer: number; shape: ModelShape; contextLength: number },
+  { layer, shape, codec, contextLength, windowBlockCount = WINDOW_BLOCK_COUNT }: {
+    layer: number;
+    shape: ModelShape;
+    codec: AnyCodec;
+    contextLength: number;
+    windowBlockCount?: number;
+  },
 ): LayerKeeps {
   if (keyValueLayer !== layer) return { sameAs: keyValueLayer };
   if (window === null) return "sealed";
-  if (window < contextLength) return { reach: window };
-  return haveSameKeys(headShape, shape) ? "sealed" : { reach: contextLength };
+  const hasOwnHeads = !haveSameKeys(headShape, shape);
+  if (window >= contextLength) return hasOwnHeads ? { reach: contextLength } : "sealed";
+  const isWide = isSealedWithin(window, windowBlockCount);
+  const isSealable = codec.keepsOrder && codec.codelessWords === null && !hasOwnHeads;
+  return { reach: window, isSealed: isWide && isSealable };
 }
 
 function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): void {
@@ -133,8 +157,9 @@ function checkDirectory(gpu: Gpu, shape: CacheShape, contextLength: number): voi
 
 /** Blocks that fit into the arenas of a cache even if all their records are of the largest size. */
 export function blockCapacity({ shape: { groups } }: Pick<CachePlan, "shape">): number {
-  return Math.min(...groups.map(({ wordCount, blockWordsMax }) => {
-    return Math.floor(wordCount / blockWordsMax);
+  return Math.min(...groups.map(({ wordCount, nearWordsMax, blockWordsMax }) => {
+    const leftCount = Math.max(0, wordCount - nearWordsMax);
+    return blockWordsMax === 0 ? Infinity : Math.floor(leftCount / blockWordsMax);
   }));
 }
 

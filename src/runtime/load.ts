@@ -34,6 +34,7 @@ import { sealPolicy } from "../scheduler/seal_policies/registry.ts";
 import { Scheduler } from "../scheduler/scheduler.ts";
 import { cacheBytes, layerBytes, tokenBytes } from "./cache_bytes.ts";
 import { type CacheShape, rawTiles } from "../kvcache/cache_shape.ts";
+import { keepsAll } from "../kvcache/store.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
 import { fitCache, type FitOptions } from "./fit_cache.ts";
 import { checkedKeep } from "./keep_options.ts";
@@ -215,7 +216,7 @@ function formatOf(
   const rope = new RopeTables(plan, weights.ropeFactors);
   const kinds = rope.tables.map(({ frequencies }) => Uint32Array.from(frequencies, turnOf));
   const turns = rope.ofLayer.map((table) => kinds[table]);
-  const layers = stores.filter(({ isSealed }) => isSealed).map(({ layer }) => layer);
+  const layers = stores.map(({ layer }) => layer);
   const cold = { layers, tables: codec.tables, turns };
   return { ...shape, profile: codec.profile, cold };
 }
@@ -359,8 +360,8 @@ function blockCost(shape: ModelShape, { stores, storeOf }: CacheShape): number {
   const { parameterCount, vocabSize, width, queryHeadCount, headSize } = shape;
   const embeddingCount = vocabSize * width * (shape.tiedOutput ? 1 : 2);
   const matrixOperationCount = 2 * Math.max(1, parameterCount - embeddingCount);
-  // Layers that see a window read no sealed blocks.
-  const layerCount = storeOf.filter((store) => store !== null && stores[store].isSealed).length;
+  // What layers that see a window read does not grow.
+  const layerCount = storeOf.filter((store) => store !== null && keepsAll(stores[store])).length;
   const perToken = 2 * 2 * queryHeadCount * headSize * layerCount;
   return ATTENTION_COST * BLOCK_TOKEN_COUNT * perToken / matrixOperationCount;
 }

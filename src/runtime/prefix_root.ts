@@ -3,6 +3,7 @@
 import { BLOCK_TOKEN_COUNT, WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { AdapterFacts } from "../gpu/gpu.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
+import { isNear } from "../kvcache/store.ts";
 import type { CachePlan } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 
@@ -38,7 +39,9 @@ export function contentName(
   { plan: { layers }, sharedLayers = [] }: LoadedModel,
 ): string {
   const { windowBlockCount } = shape;
-  const reaches = shape.stores.map(({ reach }) => reach ?? "all").join(" ");
+  const reaches = shape.stores.map((store) =>
+    isNear(store) ? `sealed ${store.reach}` : store.reach ?? "all"
+  ).join(" ");
   const hasWindows = shape.stores.some(({ reach }) => reach !== null);
   const sources = layers.map(({ attention }) => attention.keyValueLayer).join(" ");
   const parts = [

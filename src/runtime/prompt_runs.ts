@@ -11,6 +11,7 @@ import { invariant } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Calibration } from "../calibration/calibration.ts";
 import { rawTiles } from "../kvcache/cache_shape.ts";
+import { keepsAll } from "../kvcache/store.ts";
 import { cacheBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import { checkedKeep } from "./keep_options.ts";
@@ -25,7 +26,7 @@ import type { StepPlan } from "../scheduler/step_plan.ts";
 /** What a prompt takes once it is read and what its method drops is gone. */
 export interface PromptSize {
   bytes: CacheBytes;
-  /** Tokens whose records are there, mean over the stores that seal. */
+  /** Tokens whose records are there, mean over the stores that keep all. */
   sealedTokens: number;
 }
 
@@ -136,7 +137,7 @@ export class PromptRuns {
   #size(): PromptSize {
     const stats = this.#driver.scheduler.stats();
     const { stores } = this.#plan.shape;
-    const tokens = stats.packedStoreTokens.filter((_, store) => stores[store].isSealed);
+    const tokens = stats.packedStoreTokens.filter((_, store) => keepsAll(stores[store]));
     return {
       bytes: cacheBytes(stats, this.#plan),
       sealedTokens: tokens.reduce((sum, count) => sum + count, 0) / tokens.length,

@@ -17,7 +17,8 @@ import {
 } from "../core/shapes.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { windowSizeBytes } from "../kvcache/cache_shape.ts";
-import { cacheBytes } from "./cache_bytes.ts";
+import { isNear, keepsAll } from "../kvcache/store.ts";
+import { cacheBytes, storeTokenBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { modelCodec } from "./model_codec.ts";
@@ -68,6 +69,17 @@ export interface SequenceRunOptions {
   decodeRowCount?: number;
   /** The model's; calibrated profiles need it. */
   calibration?: Calibration | null;
+}
+
+/** What layers that see a window hold of it sealed. */
+export interface NearBytes {
+  /** Tokens of the window. */
+  reach: number;
+  /** Bytes of a token as f16, in all of these layers. */
+  tokenBytes: number;
+  /** Bytes of the blocks, and of their tokens as f16. */
+  packed: number;
+  raw: number;
 }
 
 interface SideBits {
@@ -129,6 +141,7 @@ export class SequenceRun {
   #driver: StepDriver;
   #bytes: CacheBytes = { raw: 0, payload: 0, packed: 0, allocated: 0 };
   #bits: SideBits = { total: { k: 0, v: 0 }, payload: { k: 0, v: 0 } };
+  #near: NearBytes | null = null;
   #lastSlice: PrefillSlice | null = null;
   #rewriteTile: TileRewriter | null;
 
@@ -265,9 +278,34 @@ export class SequenceRun {
     return this.#runner.cache.sizeBytes.window;
   }
 
-  /** Layers whose blocks are sealed; the others see a window, or read what another keeps. */
+  /** Layers whose blocks are sealed, and stay. */
   get sealedLayerCount(): number {
-    return this.#runner.cache.sealed.length;
+    return this.#plan.shape.stores.filter(keepsAll).length;
+  }
+
+  /**
+   * What layers that see a window held of it sealed when {@link cacheBytes} was largest; null if
+   * nothing.
+   */
+  get near(): NearBytes | null {
+    return this.#near;
+  }
+
+  #nearBytes(): NearBytes | null {
+    const { stores } = this.#plan.shape;
+    const { packedStoreWords, packedStoreTokens } = this.stats;
+    const near = [...stores.entries()].flatMap(([index, store]) =>
+      isNear(store) ? [{ index, reach: store.reach, tokenBytes: storeTokenBytes(store) }] : []
+    );
+    if (near.length === 0) return null;
+    const sum = (of: (own: (typeof near)[number]) => number) =>
+      near.reduce((total, own) => total + of(own), 0);
+    return {
+      reach: Math.max(...near.map(({ reach }) => reach)),
+      tokenBytes: sum(({ tokenBytes }) => tokenBytes),
+      packed: sum(({ index }) => packedStoreWords[index] * WORD_SIZE_BYTES),
+      raw: sum(({ index, tokenBytes }) => packedStoreTokens[index] * tokenBytes),
+    };
   }
 
   /** Frees the cache; the model stays. */
@@ -310,6 +348,7 @@ export class SequenceRun {
     if (bytes.packed <= this.#bytes.packed) return;
     const { sealer } = this.#runner;
     this.#bytes = bytes;
+    this.#near = this.#nearBytes();
     this.#bits = { total: sealer.bitsPerElement(), payload: sealer.payloadBitsPerElement() };
   }
 

@@ -41,7 +41,7 @@ async function warmUpSealing(runner: StepRunner): Promise<void> {
   const layers = { first: 0, end: storeOf.length };
   await runner.run({
     ...EMPTY_STEP,
-    packs: [{ slot, blockIndex, listIndex: 0, jobIndex: 0, extents: [], recordOffsets }],
+    packs: [{ slot, blockIndex, listIndex: 0, jobIndex: 0, recordOffsets }],
     decodes: [{ sequenceId, slot, position, knownId: 0, draftIds: [], ...reads }],
     slice: {
       sequenceId,

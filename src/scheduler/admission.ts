@@ -7,9 +7,10 @@
 import { EngineError } from "../core/errors.ts";
 import { sealedBlockCount, SLICE_TOKEN_COUNT, WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { BlockEventLog } from "./block_events.ts";
-import type { ArenaSize, BlockMemory, RecordWordsRange } from "./block_memory.ts";
+import type { ArenaSize, BlockMemory, NearStores, RecordWordsRange } from "./block_memory.ts";
 import type { RowCost } from "./decode_planner.ts";
 import type { CreateDrafter } from "./drafter.ts";
+import { NearBlocks } from "./near_blocks.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import type { SequenceRequest } from "./sequence_parts.ts";
@@ -34,6 +35,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   layerCount: number;
   /** The arena of each group of stores. */
   arenas: readonly ArenaSize[];
+  /** Stores whose rows see their newest tokens only, and that seal; none if left out or null. */
+  near?: NearStores | null;
   /**
    * Prompt tokens that a step with decode rows pays for, for each prompt that is being read: its
    * slice runs as many of its layers. {@link STEP_TOKEN_COUNT_DEFAULT} if left out.
@@ -134,7 +137,8 @@ export function checkLimits(
     startableCount: number;
   },
 ): void {
-  const { contextLength, waitingCountMax, windowBlockCount = WINDOW_BLOCK_COUNT } = state.options;
+  const { contextLength, waitingCountMax, near = null } = state.options;
+  const { windowBlockCount = WINDOW_BLOCK_COUNT } = state.options;
   if (promptIds.length < 1) throw new RangeError("Cannot admit a request: its prompt is empty");
   if (!(Number.isInteger(maxTokens) && maxTokens >= 0)) {
     throw new RangeError(`Cannot admit a request: maxTokens is ${maxTokens}, wanted 0 or more`);
@@ -147,9 +151,11 @@ export function checkLimits(
         `generate are ${tokenCount}, more than the context of ${contextLength} tokens`,
     );
   }
-  const shortage = state.memory.shortage(
-    keptBlockCount(state.policy, sealedBlockCount(tokenCount - 1, windowBlockCount)),
-  );
+  const sealedCount = sealedBlockCount(tokenCount - 1, windowBlockCount);
+  const shortage = state.memory.shortage({
+    sealed: keptBlockCount(state.policy, sealedCount),
+    near: new NearBlocks({ near, windowBlockCount }).countMax(sealedCount),
+  });
   if (shortage) {
     throw new EngineError(
       "cache_exhausted",

@@ -8,7 +8,7 @@
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import { isOwnKey } from "./block_key.ts";
-import { sizesOf } from "./block_memory.ts";
+import { type BlockCounts, sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import type { LoadOp } from "./step_plan.ts";
 import { bestBoundary } from "./prefix.ts";
@@ -36,6 +36,8 @@ export interface Beginning {
   boundary: number;
   /** Blocks 0, 1, … up to the window before the boundary; null for those that the policy drops. */
   sealed: (Found | null)[];
+  /** What is read behind it of stores whose rows see their newest tokens only. */
+  near: Found[];
   /** The blocks before the boundary whose raw tiles are read behind it. */
   raw: Found[];
   /** Leading blocks of the prompt that are in the cache. */
@@ -50,12 +52,12 @@ export function findBeginning(sequence: Sequence, tiers: Tiers): Beginning {
 }
 
 function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
-  const { names, request, rawTileCount, windowBlockCount } = sequence;
+  const { names, request, rawTileCount, windowBlockCount, near: nearBlocks } = sequence;
   const find = (kind: CachedItem["kind"]) => (blockIndex: number): Found | undefined => {
     const key = sequence.keyOf(blockIndex, kind);
     return key === null ? undefined : cache.find(key) ?? host?.find(key);
   };
-  const [sealedAt, rawAt] = [find("sealed"), find("raw")];
+  const [sealedAt, nearAt, rawAt] = [find("sealed"), find("near"), find("raw")];
   let sharedCount = 0;
   let sealedCount = 0;
   for (; sealedCount < names.length; sealedCount++) {
@@ -70,18 +72,27 @@ function findShared(sequence: Sequence, { cache, host }: Tiers): Beginning {
       windowBlockCount,
       hasRaw: rawAt,
       rawTileCount,
+      hasNear: (boundary) => nearBlocks.before(boundary).every(nearAt),
     });
   const sealed = names.slice(0, sequence.sealedBefore(boundary)).map((_, index) =>
     sequence.keeps(index) ? sealedAt(index)! : null
   );
   const raw = sequence.rawTilesBefore(boundary).map((index) => rawAt(index)!);
-  return { boundary, sealed, raw, sharedCount };
+  const near = nearBlocks.before(boundary).map((index) => nearAt(index)!);
+  return { boundary, sealed, near, raw, sharedCount };
 }
 
 /** The keys of one block of a prompt; null where the block is not wanted. */
 export interface WantedBlock {
   sealed: string | null;
+  near: string | null;
   raw: string | null;
+}
+
+/** All keys of blocks. */
+export function wantedKeys(wanted: readonly WantedBlock[]): string[] {
+  return wanted.flatMap(({ sealed, near, raw }) => [sealed, near, raw])
+    .filter((key) => key !== null);
 }
 
 /** What a request would gain from if it could be fetched. */
@@ -124,12 +135,14 @@ function wantedBlocks(
     const isSealed = index < sequence.sealedBefore(boundaryMax) && sequence.keeps(index);
     return {
       sealed: isSealed ? missing(sequence.keyOf(index, "sealed")) : null,
+      near: sequence.near.isKept ? missing(sequence.keyOf(index, "near")) : null,
       raw: sequence.rawTileCount === 0 ? null : missing(sequence.keyOf(index, "raw")),
     };
   });
   const first = wanted.findIndex(({ sealed }) => sealed !== null);
-  const rawFirst = boundary + 1 - (sequence.rawTilesBefore(boundary + 1).length);
-  return wanted.slice(Math.max(0, first < 0 ? rawFirst : Math.min(first, rawFirst)));
+  const [rawFirst = boundary + 1] = sequence.rawTilesBefore(boundary + 1);
+  const [nearFirst = rawFirst] = sequence.near.before(boundary + 1);
+  return wanted.slice(Math.min(first < 0 ? rawFirst : first, nearFirst, rawFirst));
 }
 
 /**
@@ -150,8 +163,8 @@ function keysElsewhere(
     if (!host.find(key) && !isElsewhere(key)) return undefined;
     return { key, kind: "sealed" as const, recordWords: [] };
   };
-  const { sealed, raw } = findBeginning(sequence, { cache, host: { find } });
-  const keys = [...sealed, ...raw].flatMap((found) =>
+  const { sealed, near, raw } = findBeginning(sequence, { cache, host: { find } });
+  const keys = [...sealed, ...near, ...raw].flatMap((found) =>
     found === null || isOnDevice(found) ? [] : [found.key]
   );
   return [...new Set(keys.filter((key) => !host.find(key)))];
@@ -182,32 +195,37 @@ export function isAwaitingPrefix(
 /** Blocks that the running sequences and a new one may come to need beside those in use. */
 export function expectedBlocks(
   sequence: Sequence,
-  { sealed }: Beginning,
+  { sealed, near }: Beginning,
   running: readonly Sequence[],
-): number {
-  const sharedCount =
-    sealed.filter((found) => found !== null && isOnDevice(found) && found.useCount > 0).length;
-  return running.reduce(
-    (count, { finalBlockCount, heldCount }) => count + Math.max(0, finalBlockCount - heldCount),
-    sequence.finalBlockCount - sharedCount,
-  );
+): BlockCounts {
+  const countUsed = (all: readonly (Found | null)[]) =>
+    all.filter((found) => found !== null && isOnDevice(found) && found.useCount > 0).length;
+  const counts = {
+    sealed: sequence.finalBlockCount - countUsed(sealed),
+    near: sequence.nearCountMax - countUsed(near),
+  };
+  for (const { finalBlockCount, heldCount, nearCountMax, near } of running) {
+    counts.sealed += Math.max(0, finalBlockCount - heldCount);
+    counts.near += Math.max(0, nearCountMax - near.heldCount);
+  }
+  return counts;
 }
 
 /**
- * Takes the sealed blocks of a beginning for a sequence, with memory for those on the host; null,
+ * Takes the packed blocks of a beginning for a sequence, with memory for those on the host; null,
  * with nothing taken, if there is none, or only that of the raw tiles.
  */
 export function takeBlocks(
-  { sealed, raw }: Beginning,
+  { sealed, near, raw }: Beginning,
   cache: BlockCache,
-): { items: (CachedItem | null)[]; loads: LoadOp[] } | null {
-  const onDevice = sealed.filter((found) => found !== null).filter(isOnDevice);
+): { items: (CachedItem | null)[]; near: CachedItem[]; loads: LoadOp[] } | null {
+  const onDevice = [...sealed, ...near].filter((found) => found !== null).filter(isOnDevice);
   // First, so that making room for the others does not give them up.
   for (const item of onDevice) cache.acquire(item);
   const added: CachedItem[] = [];
   const loads: LoadOp[] = [];
   let hasRoom = true;
-  const items = sealed.map((found) => {
+  const take = (found: Found | null) => {
     if (found === null || isOnDevice(found)) return found;
     const key = isOwnKey(found.key) ? null : found.key;
     const item = cache.add(found.kind, key, sizesOf(found));
@@ -216,9 +234,12 @@ export function takeBlocks(
     added.push(item);
     loads.push({ key: found.key, target: { extents: item.block.extents } });
     return item;
-  });
+  };
+  const [items, nearItems] = [sealed.map(take), near.map(take)];
   const isRawThere = raw.every((tile) => !isOnDevice(tile) || cache.find(tile.key!) === tile);
-  if (isRawThere && hasRoom) return { items, loads };
+  if (isRawThere && hasRoom) {
+    return { items, near: nearItems.filter((item) => item !== null), loads };
+  }
   for (const item of added) cache.remove(item);
   for (const item of onDevice.reverse()) cache.release(item);
   return null;

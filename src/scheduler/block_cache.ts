@@ -15,7 +15,7 @@ import {
   type RetentionPolicy,
   type RetentionRank,
 } from "./retention.ts";
-import type { BlockMemory, RecordSizes, SealedBlock } from "./block_memory.ts";
+import type { BlockCounts, BlockMemory, RecordSizes, SealedBlock } from "./block_memory.ts";
 
 /** One block of all stores in the arenas. */
 export interface CachedItem extends RecordSizes {
@@ -41,7 +41,7 @@ export class BlockCache {
   /** Words of extents of unused items, by arena group. */
   #unusedWords: number[];
   #unusedPackedWords = 0;
-  #sealedCount = 0;
+  readonly #usedCounts: BlockCounts = { sealed: 0, near: 0 };
   #sharedCount = 0;
   /** Words of the records of used sealed blocks, by store, and their tokens. */
   #usedStoreWords: number[];
@@ -67,9 +67,9 @@ export class BlockCache {
     return this.#byKey.get(key);
   }
 
-  /** Sealed blocks that sequences hold, a shared one counting once. */
-  get usedSealedCount(): number {
-    return this.#sealedCount;
+  /** Blocks that sequences hold, a shared one counting once. */
+  get usedCounts(): Readonly<BlockCounts> {
+    return this.#usedCounts;
   }
 
   /** Sealed blocks that two sequences or more hold. */
@@ -99,10 +99,13 @@ export class BlockCache {
 
   /**
    * Takes memory for an item, giving up unused ones as needed; null, with those given up, if the
-   * rest is in use. A sealed one has one user then, a raw one none.
+   * rest is in use. A packed one has one user then, a raw one none.
+   *
+   * @param allSizes Those of stores that the kind is not of do not count.
    */
-  add(kind: ItemKind, key: string | null, sizes: RecordSizes): CachedItem | null {
-    const block = this.#allocate(sizes.recordWords, kind === "raw" ? "end" : "fit");
+  add(kind: ItemKind, key: string | null, allSizes: RecordSizes): CachedItem | null {
+    const sizes = this.memory.partOf(kind, allSizes);
+    const block = this.#allocate(kind, sizes.recordWords);
     if (block === null) return null;
     const item: CachedItem = { kind, key, block, ...sizes, useCount: 0, rank: "once" };
     if (key !== null) {
@@ -111,8 +114,8 @@ export class BlockCache {
       this.#watcher.added(key);
     }
     if (key !== null) this.#unused.make?.(item);
-    if (kind === "sealed") this.#count(item, 1);
-    else this.#retain(item);
+    if (kind === "raw") this.#retain(item);
+    else this.#count(item, 1);
     return item;
   }
 
@@ -154,9 +157,9 @@ export class BlockCache {
     if (this.#unused.has(item)) this.#unused.touch(item, item.rank);
   }
 
-  /** Whether `blockCount` more blocks are expected to fit if every unused one is given up. */
-  isRoomExpected(blockCount: number): boolean {
-    return this.memory.isRoomExpected(blockCount, this.#unusedWords);
+  /** Whether so many more blocks are expected to fit if every unused one is given up. */
+  isRoomExpected(counts: BlockCounts): boolean {
+    return this.memory.isRoomExpected(counts, this.#unusedWords);
   }
 
   /** Gives up an item unless it has users; whether it is gone. */
@@ -192,19 +195,22 @@ export class BlockCache {
     }
     const isCounted = unusedWords.every((count, group) => count === this.#unusedWords[group]);
     invariant(isCounted, "words of unused items are counted");
-    const sealed = [...useCounts].filter(([{ kind }]) => kind === "sealed");
-    invariant(sealed.length === this.#sealedCount, "used blocks are counted");
+    const packed = [...useCounts].filter(([{ kind }]) => kind !== "raw");
+    const sealed = packed.filter(([{ kind }]) => kind === "sealed");
+    const { sealed: sealedCount, near: nearCount } = this.#usedCounts;
+    invariant(sealed.length === sealedCount, "used blocks are counted");
+    invariant(packed.length - sealed.length === nearCount, "used blocks are counted");
     this.#usedStoreWords.forEach((count, store) => {
-      const wanted = sealed.reduce((sum, [{ recordWords }]) => sum + recordWords[store], 0);
+      const wanted = packed.reduce((sum, [{ recordWords }]) => sum + recordWords[store], 0);
       invariant(count === wanted, "words of used blocks are counted by store");
     });
     const shared = sealed.filter(([, count]) => count > 1).length;
     invariant(shared === this.#sharedCount, "shared blocks are counted");
   }
 
-  #allocate(recordWords: readonly number[], side: "fit" | "end"): SealedBlock | null {
+  #allocate(kind: ItemKind, recordWords: readonly number[]): SealedBlock | null {
     while (true) {
-      const block = this.memory.allocate(recordWords, side);
+      const block = this.memory.allocate(kind, recordWords);
       if (block) return block;
       const victim = this.#unused.victim();
       if (victim === undefined) return null;
@@ -246,7 +252,7 @@ export class BlockCache {
     invariant(item.useCount >= 0, "a user is dropped once");
     if (item.kind === "raw") return;
     const used = Number(item.useCount > 0) - Number(before > 0);
-    this.#sealedCount += used;
+    this.#usedCounts[item.kind] += used;
     if (used !== 0) {
       item.recordWords.forEach((count, store) => {
         this.#usedStoreWords[store] += used * count;
@@ -254,6 +260,7 @@ export class BlockCache {
         this.#usedStoreTokens[store] += used * tokenCount;
       });
     }
+    if (item.kind === "near") return;
     this.#sharedCount += Number(item.useCount > 1) - Number(before > 1);
   }
 }

@@ -5,12 +5,18 @@
  * @module
  */
 
-/** `sealed`: a packed block. `raw`: a copy of its raw tiles, to begin a sequence behind it. */
-export type ItemKind = "sealed" | "raw";
+/**
+ * `sealed`: a packed block. `near`: the same of stores whose rows see their newest tokens only, to
+ * be freed behind these. `raw`: a copy of its raw tiles, to begin a sequence behind it.
+ */
+export type ItemKind = "sealed" | "near" | "raw";
+
+/** All of them. */
+export const ITEM_KINDS: readonly ItemKind[] = ["sealed", "near", "raw"];
 
 /** Beginning of keys under which only one sequence finds a block; no block's name has it. */
 const OWN_PREFIX = "swap/";
-const SHARED_KEY = /^[0-9a-f]{32}\.(sealed|raw)$/;
+const SHARED_KEY = /^[0-9a-f]{32}\.(sealed|near|raw)$/;
 
 /** The key of a block of a kind, by its name. */
 export function blockKey(name: string, kind: ItemKind): string {
@@ -24,7 +30,7 @@ export function ownKey(arrivalIndex: number, blockIndex: number, kind: ItemKind)
 
 /** The kind of block that a key stands for. */
 export function kindOfKey(key: string): ItemKind {
-  return key.endsWith(".raw") ? "raw" : "sealed";
+  return ITEM_KINDS.find((kind) => key.endsWith(`.${kind}`)) ?? "sealed";
 }
 
 /** Whether a key is of a block that one sequence left for itself. */

@@ -6,7 +6,9 @@
 
 import { invariant } from "../core/errors.ts";
 import { alignUp, RECORD_ALIGN_WORDS } from "../core/shapes.ts";
+import { NO_RECORD } from "../core/row.ts";
 import { type Extent, EXTENT_UNIT_WORDS, ExtentAllocator } from "./allocator.ts";
+import type { ItemKind } from "./block_key.ts";
 
 /** An arena and the stores whose records it holds; groups are in the order of the stores. */
 export interface ArenaSize {
@@ -16,11 +18,25 @@ export interface ArenaSize {
   wordCount: number;
 }
 
-/** Where one sealed block of all stores lies. */
+/** Stores whose rows see their newest tokens only, and whose blocks are sealed like others. */
+export interface NearStores {
+  /** Their indexes. */
+  stores: readonly number[];
+  /** Blocks before its own of which a row sees something, at most. */
+  blockCount: number;
+}
+
+/** Blocks by the stores that they are of. */
+export interface BlockCounts {
+  sealed: number;
+  near: number;
+}
+
+/** Where a block lies in the stores that its kind is of. */
 export interface SealedBlock {
   /** One per arena group. */
   extents: readonly Extent[];
-  /** By store: word offset of its record in the arena of its group. */
+  /** By store: word offset of its record in the arena of its group, or `NO_RECORD`. */
   recordOffsets: readonly number[];
 }
 
@@ -46,31 +62,57 @@ export function sizesOf({ recordWords, tokenCounts }: RecordSizes): RecordSizes 
   return tokenCounts === undefined ? { recordWords } : { recordWords, tokenCounts };
 }
 
+/** Stores by how long their sealed blocks stay. */
+const LIFETIMES = ["sealed", "near"] as const;
+
 /** Of a block that has no tokens in any store of a group. */
 const NO_EXTENT: Extent = Object.freeze({ offset: 0, wordCount: 0 });
 
 interface Group {
   storeCount: number;
-  sealedStoreCount: number;
+  /** Stores of it, and words of all measured blocks in these. */
+  sealed: { storeCount: number; measuredWordCount: number };
+  near: { storeCount: number; measuredWordCount: number };
   allocator: ExtentAllocator;
-  /** Words of all measured blocks in this group. */
-  measuredWordCount: number;
 }
 
 /** The arenas of one cache. */
 export class BlockMemory {
   #groups: Group[];
   #range: RecordWordsRange;
-  #measuredBlockCount = 0;
+  #near: ReadonlySet<number>;
+  #measuredCounts: BlockCounts = { sealed: 0, near: 0 };
 
-  constructor(arenas: readonly ArenaSize[], range: RecordWordsRange) {
+  /** @param near Stores whose blocks do not stay; none if left out. */
+  constructor(arenas: readonly ArenaSize[], range: RecordWordsRange, near?: NearStores) {
     this.#range = range;
-    this.#groups = arenas.map(({ storeCount, wordCount, windowStoreCount = 0 }) => ({
-      storeCount,
-      sealedStoreCount: storeCount - windowStoreCount,
-      allocator: new ExtentAllocator(wordCount),
-      measuredWordCount: 0,
-    }));
+    this.#near = new Set(near?.stores ?? []);
+    let first = 0;
+    this.#groups = arenas.map(({ storeCount, wordCount, windowStoreCount = 0 }) => {
+      const end = first + storeCount;
+      const nearCount = [...this.#near].filter((store) => store >= first && store < end).length;
+      first = end;
+      const sealedCount = storeCount - windowStoreCount - nearCount;
+      return {
+        storeCount,
+        sealed: { storeCount: sealedCount, measuredWordCount: 0 },
+        near: { storeCount: nearCount, measuredWordCount: 0 },
+        allocator: new ExtentAllocator(wordCount),
+      };
+    });
+  }
+
+  /** Sizes of the records of one kind, 0 in the stores of others. */
+  partOf(kind: ItemKind, sizes: RecordSizes): RecordSizes {
+    if (kind === "raw") return sizes;
+    const recordWords = sizes.recordWords.map((count, store) =>
+      this.#isOf(kind, store) ? count : 0
+    );
+    return { ...sizes, recordWords };
+  }
+
+  #isOf(kind: ItemKind, store: number): boolean {
+    return kind === "raw" || this.#near.has(store) === (kind === "near");
   }
 
   /** Stores of all arenas. */
@@ -93,14 +135,19 @@ export class BlockMemory {
     return this.#sum(({ allocator }) => allocator.askedWordCount);
   }
 
-  /** Takes an extent in each arena for a block; null, with nothing taken, if one has no room. */
-  allocate(recordWords: readonly number[], side: "fit" | "end" = "fit"): SealedBlock | null {
+  /**
+   * Takes an extent in each arena for a block; null, with nothing taken, if one has no room. What
+   * does not stay lies at the end, apart from the others.
+   *
+   * @param recordWords By store, 0 in those that the kind is not of.
+   */
+  allocate(kind: ItemKind, recordWords: readonly number[]): SealedBlock | null {
+    const side = kind === "sealed" ? "fit" : "end";
     const extents: Extent[] = [];
     const recordOffsets: number[] = [];
     let store = 0;
     for (const { storeCount, allocator } of this.#groups) {
       const words = recordWords.slice(store, store + storeCount);
-      store += storeCount;
       const wordCount = words.reduce((sum, count) => sum + count, 0);
       const extent = wordCount === 0 ? NO_EXTENT : allocator.allocate(wordCount, side);
       if (extent === null) {
@@ -111,7 +158,7 @@ export class BlockMemory {
       let offset = extent.offset;
       for (const count of words) {
         invariant(count % RECORD_ALIGN_WORDS === 0, "records are whole multiples of 4 words");
-        recordOffsets.push(offset);
+        recordOffsets.push(this.#isOf(kind, store++) ? offset : NO_RECORD);
         offset += count;
       }
     }
@@ -119,13 +166,14 @@ export class BlockMemory {
     return { extents, recordOffsets };
   }
 
-  /** Whether there are free words enough for a block, though not in one run. */
-  isFragmented(recordWords: readonly number[]): boolean {
+  /** Whether there are free words enough for blocks, though not in as few runs. */
+  isFragmented(blocks: readonly RecordSizes[]): boolean {
     let store = 0;
     return this.#groups.every(({ storeCount, allocator }) => {
-      const words = recordWords.slice(store, store + storeCount);
-      store += storeCount;
-      const takenWordCount = alignUp(words.reduce((sum, count) => sum + count), EXTENT_UNIT_WORDS);
+      const end = store + storeCount;
+      const taken = blocks.map(({ recordWords }) => sumOf(recordWords.slice(store, end)));
+      store = end;
+      const takenWordCount = sumOf(taken.map((count) => alignUp(count, EXTENT_UNIT_WORDS)));
       return allocator.allocatedWordCount + takenWordCount <= allocator.capacityWordCount;
     });
   }
@@ -137,11 +185,15 @@ export class BlockMemory {
 
   /** Learns from a measured block what to expect of the next ones. */
   learn(recordWords: readonly number[]): void {
-    this.#measuredBlockCount++;
-    let store = 0;
-    for (const group of this.#groups) {
-      for (const end = store + group.storeCount; store < end; store++) {
-        group.measuredWordCount += recordWords[store];
+    for (const lifetime of LIFETIMES) {
+      const own = this.partOf(lifetime, { recordWords }).recordWords;
+      if (own.every((count) => count === 0)) continue;
+      this.#measuredCounts[lifetime]++;
+      let store = 0;
+      for (const group of this.#groups) {
+        const end = store + group.storeCount;
+        group[lifetime].measuredWordCount += sumOf(own.slice(store, end));
+        store = end;
       }
     }
   }
@@ -154,24 +206,24 @@ export class BlockMemory {
   }
 
   /**
-   * Whether `blockCount` more blocks are expected to fit beside those in use.
+   * Whether so many more blocks are expected to fit beside those in use.
    *
    * @param spareWords By arena group: words in use that can be given up.
    */
-  isRoomExpected(blockCount: number, spareWords: readonly number[]): boolean {
+  isRoomExpected(counts: BlockCounts, spareWords: readonly number[]): boolean {
     return this.#groups.every((group, index) => {
       const { allocatedWordCount, capacityWordCount } = group.allocator;
       const takenWordCount = allocatedWordCount - spareWords[index];
-      return takenWordCount + blockCount * this.#expectedWords(group) <= capacityWordCount;
+      const wanted = LIFETIMES.map((each) => counts[each] * this.#expectedWords(group, each));
+      return takenWordCount + sumOf(wanted) <= capacityWordCount;
     });
   }
 
-  /**
-   * Fewest words that `blockCount` blocks take, where that is more than an arena has; else null.
-   */
-  shortage(blockCount: number): { needWordCount: number; capacityWordCount: number } | null {
-    for (const { sealedStoreCount, allocator: { capacityWordCount } } of this.#groups) {
-      const needWordCount = blockCount * sealedStoreCount * this.#range.recordWordsMin;
+  /** Fewest words that so many blocks take, where that is more than an arena has; else null. */
+  shortage(counts: BlockCounts): { needWordCount: number; capacityWordCount: number } | null {
+    for (const { allocator: { capacityWordCount }, ...group } of this.#groups) {
+      const records = LIFETIMES.map((each) => counts[each] * group[each].storeCount);
+      const needWordCount = sumOf(records) * this.#range.recordWordsMin;
       if (needWordCount > capacityWordCount) return { needWordCount, capacityWordCount };
     }
     return null;
@@ -194,9 +246,11 @@ export class BlockMemory {
   }
 
   /** The mean of what was measured in a group, or the worst case before anything was. */
-  #expectedWords(group: Group): number {
-    if (this.#measuredBlockCount === 0) return group.sealedStoreCount * this.#range.recordWordsMax;
-    return group.measuredWordCount / this.#measuredBlockCount;
+  #expectedWords(group: Group, lifetime: keyof BlockCounts): number {
+    const { storeCount, measuredWordCount } = group[lifetime];
+    const measuredCount = this.#measuredCounts[lifetime];
+    if (measuredCount === 0) return storeCount * this.#range.recordWordsMax;
+    return measuredWordCount / measuredCount;
   }
 
   #release(extents: readonly Extent[]): void {
@@ -206,6 +260,10 @@ export class BlockMemory {
   }
 
   #sum(count: (group: Group) => number): number {
-    return this.#groups.reduce((sum, group) => sum + count(group), 0);
+    return sumOf(this.#groups.map(count));
   }
+}
+
+function sumOf(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
 }

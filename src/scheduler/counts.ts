@@ -18,7 +18,8 @@ export function countsOf(
     runningCount,
     waitingCount,
     cacheUsage: allocatedWordCount / memory.capacityWordCount,
-    sealedBlockCount: cache.usedSealedCount,
+    sealedBlockCount: cache.usedCounts.sealed,
+    nearBlockCount: cache.usedCounts.near,
     sharedBlockCount: cache.sharedCount,
     storedTokenCount: storedCounts.reduce((total, count) => total + count, 0),
     packedWordCount: memory.packedWordCount - cache.unusedPackedWords,
@@ -53,7 +54,8 @@ export interface SlotStats {
 
 /** What a running sequence holds. */
 export function slotOf(sequence: Sequence): SlotStats {
-  const { slot, request, heldBlocks: blocks } = sequence;
+  const { slot, request, heldBlocks } = sequence;
+  const blocks = [...heldBlocks, ...sequence.near.items];
   const words = blocks.map(({ recordWords }) => recordWords.reduce((sum, count) => sum + count, 0));
   return {
     slot,
@@ -63,7 +65,7 @@ export function slotOf(sequence: Sequence): SlotStats {
     cachedTokenCount: sequence.cachedTokenCount ?? 0,
     generatedTokenCount: sequence.generatedCount,
     storedTokenCount: sequence.plannedTokenCount,
-    sealedBlockCount: blocks.length,
+    sealedBlockCount: heldBlocks.length,
     packedWordCount: words.reduce((sum, count) => sum + count, 0),
     sealedTokenCount: blocks.reduce((sum, { recordWords, tokenCounts }) => {
       const counts = recordWords.map((count, store) =>

@@ -39,6 +39,8 @@ export interface SchedulerStats extends DraftCounts {
   sealedBlockCount: number;
   /** Those of them that two sequences or more hold. */
   sharedBlockCount: number;
+  /** The same blocks of stores whose rows see their newest tokens only, which hold fewer. */
+  nearBlockCount: number;
   /** Times that a sequence lost its memory to others. */
   preemptionCount: number;
   /** Prompt tokens of all sequences that have got a slot. */

@@ -9,6 +9,7 @@ import type { BlockCache, CachedItem } from "./block_cache.ts";
 import type { HostIndex } from "./host_index.ts";
 import type { InFlightStep, Roster } from "./roster.ts";
 import { isOwnKey } from "./block_key.ts";
+import type { Sequence } from "./sequence.ts";
 import { swappedKeys } from "./swap_space.ts";
 
 /** All that a scheduler holds. */
@@ -27,7 +28,7 @@ export function checkScheduler(state: SchedulerState): void {
   const { roster, inFlight, slotCount, cache, host, held } = state;
   const { sequences, waiting, running, freeSlots } = roster;
   for (const sequence of sequences) {
-    sequence.checkIntegrity();
+    checkSequence(sequence);
     const stepCount = inFlight.filter((step) => step.sequences.has(sequence)).length;
     invariant(sequence.inFlightCount === stepCount, "steps in flight are counted");
     const lists = [waiting, running].filter((list) => list.includes(sequence));
@@ -54,9 +55,42 @@ export function checkScheduler(state: SchedulerState): void {
   const left = new Set(waiting.flatMap(({ swapped }) => swapped ? swappedKeys(swapped) : []));
   const isRead = (host?.keys ?? []).every((key) => !isOwnKey(key) || left.has(key));
   invariant(isRead, "what a sequence left on the host is there while it waits");
-  const holders = sequences.map(({ heldBlocks, ready }) => [
-    ...heldBlocks,
-    ...ready.flatMap((block) => "item" in block ? [block.item] : []),
-  ]);
+  const holders = sequences.map(({ heldBlocks, near, ready }) =>
+    [
+      ...heldBlocks,
+      ...near.items,
+      ...ready.flatMap((block) => "item" in block ? [block.item, block.near] : []),
+    ].filter((item) => item !== null)
+  );
   cache.checkIntegrity([...holders, ...held]);
+}
+
+/** Throws unless the counts of a sequence fit together. */
+function checkSequence(sequence: Sequence): void {
+  const { blocks, ready, near, measuredBlockCount, plannedTokenCount, isReplaying } = sequence;
+  invariant(blocks.length <= measuredBlockCount, "packed blocks were measured");
+  const isMoving = ready.some((block) => "isGathered" in block);
+  const nextBlockIndex = isMoving ? sequence.keeping!.moved.length : blocks.length;
+  ready.forEach(({ blockIndex }, index) => {
+    invariant(blockIndex === nextBlockIndex + index, "ready blocks follow the packed ones");
+  });
+  const { plannedSampleCount, generatedCount, request } = sequence;
+  invariant(plannedSampleCount <= request.maxTokens, "maxTokens is kept");
+  invariant(generatedCount <= plannedSampleCount || isReplaying, "tokens were planned");
+  const end = sequence.sealedAfter(plannedTokenCount);
+  invariant(measuredBlockCount <= end, "only complete blocks are measured");
+  const isMeasured = measuredBlockCount === end || sequence.isPlannedOut;
+  invariant(isMeasured, "complete blocks are measured by the step that completes them");
+  const isWaiting = sequence.slot === -1;
+  invariant(!isWaiting || plannedTokenCount === 0, "a waiting sequence stores nothing");
+  invariant(near.heldCount <= sequence.nearCountMax, "what no row reaches is given back");
+  if (isWaiting) invariant(near.heldCount === 0, "a waiting sequence holds nothing");
+  const reached = near.isKept ? near.before(blocks.length + sequence.windowBlockCount) : [];
+  const isReached = isWaiting || reached.every((index) => near.at(index) !== undefined);
+  invariant(isReached, "what a row reaches is held");
+  if (sequence.inFlightCount > 0 || sequence.hasEnded || isWaiting) return;
+  const isCaughtUp = generatedCount === plannedSampleCount;
+  invariant(isCaughtUp || isReplaying, "with no step in flight every planned token is known");
+  const packedOrReady = blocks.length + (isMoving ? 0 : ready.length);
+  invariant(packedOrReady === measuredBlockCount, "no measured block is lost");
 }

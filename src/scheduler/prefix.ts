@@ -6,6 +6,7 @@
  */
 
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import type { NearBlocks } from "./near_blocks.ts";
 
 /** What of a prompt is in the cache. */
 export interface PrefixLookup {
@@ -17,6 +18,8 @@ export interface PrefixLookup {
   hasRaw(blockIndex: number): unknown;
   /** Raw tiles before a boundary that some layer reads; `windowBlockCount` if left out. */
   rawTileCount?: number;
+  /** Whether all is there of stores whose rows see their newest tokens only; true if left out. */
+  hasNear?: (boundary: number) => boolean;
 }
 
 /** Indexes of the `count` raw tiles that a sequence beginning at block `boundary` needs. */
@@ -33,12 +36,45 @@ export function rawTilesBefore(boundary: number, count: number): number[] {
 export function bestBoundary(promptTokenCount: number, lookup: PrefixLookup): number {
   const boundaryMax = Math.floor((promptTokenCount - 1) / BLOCK_TOKEN_COUNT);
   const { sealedCount, windowBlockCount, rawTileCount = windowBlockCount } = lookup;
+  const { hasNear = () => true } = lookup;
   const reach = Math.min(boundaryMax, sealedCount + windowBlockCount);
   for (let boundary = reach; boundary > 0; boundary--) {
     const tiles = rawTilesBefore(boundary, rawTileCount);
-    if (tiles.every((tile) => lookup.hasRaw(tile))) return boundary;
+    if (tiles.every((tile) => lookup.hasRaw(tile)) && hasNear(boundary)) return boundary;
   }
   return 0;
+}
+
+/** What of a prompt is kept so that others can begin at some of its boundaries. */
+export class KeptPlaces {
+  #raw = new Set<number>();
+  #near = new Set<number>();
+  #of: { rawTilesBefore(boundary: number): number[]; near: Pick<NearBlocks, "before"> };
+
+  /** @param of What is needed to begin at a boundary. */
+  constructor(
+    boundaries: Iterable<number>,
+    of: { rawTilesBefore(boundary: number): number[]; near: Pick<NearBlocks, "before"> },
+  ) {
+    this.#of = of;
+    for (const boundary of boundaries) this.add(boundary);
+  }
+
+  /** Keeps another boundary. */
+  add(boundary: number): void {
+    for (const tile of this.#of.rawTilesBefore(boundary)) this.#raw.add(tile);
+    for (const block of this.#of.near.before(boundary)) this.#near.add(block);
+  }
+
+  /** Whether the raw tiles of a block are kept. */
+  hasRaw(blockIndex: number): boolean {
+    return this.#raw.has(blockIndex);
+  }
+
+  /** Whether a block is kept of stores whose rows see their newest tokens only. */
+  hasNear(blockIndex: number): boolean {
+    return this.#near.has(blockIndex);
+  }
 }
 
 /** Places where messages end that count: a system prompt and the first thing said behind it … */

@@ -140,7 +140,8 @@ export class Roster {
 
   #dropReady(sequence: Sequence): void {
     for (const block of sequence.ready) {
-      if ("item" in block) this.#cache.release(block.item);
+      if (!("item" in block)) continue;
+      for (const item of [block.item, block.near]) if (item) this.#cache.release(item);
     }
     sequence.ready = [];
     sequence.slice = null;
@@ -152,14 +153,18 @@ export class Roster {
     const { pins } = sequence.request;
     const blockCount = Math.max(sequence.blocks.length, sequence.names.length);
     for (let blockIndex = blockCount - 1; blockIndex >= 0; blockIndex--) {
-      const key = sequence.keyOf(blockIndex, "raw");
-      const raw = key === null ? undefined : this.#cache.find(key);
+      const found = (["raw", "near"] as const).flatMap((kind) => {
+        const key = sequence.keyOf(blockIndex, kind);
+        return key === null ? [] : this.#cache.find(key) ?? [];
+      });
       const item = sequence.blocks.at(blockIndex);
       if (pins !== undefined) {
-        for (const each of [raw, item]) if (each?.key) this.#cache.pin(each, pins);
+        for (const each of [...found, item]) if (each?.key) this.#cache.pin(each, pins);
       }
-      if (raw) this.#cache.touch(raw);
-      if (item) this.#cache.release(item);
+      for (const each of found) this.#cache.touch(each);
+      for (const each of [sequence.near.at(blockIndex), item]) {
+        if (each) this.#cache.release(each);
+      }
     }
     this.#freeSlots = [...this.#freeSlots, sequence.slot].sort((a, b) => a - b);
   }

@@ -9,8 +9,9 @@
 import { type EngineErrorCode, invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import { checkLimits, type SchedulerOptions } from "./admission.ts";
-import { BlockCache, type CachedItem } from "./block_cache.ts";
-import { BlockMemory, type RecordSizes, sizesOf } from "./block_memory.ts";
+import { BlockCache } from "./block_cache.ts";
+import { BlockMemory } from "./block_memory.ts";
+import { BlockPlacer } from "./block_placer.ts";
 import type { SchedulerEvent, SchedulerStats } from "./events.ts";
 import { checkScheduler } from "./integrity.ts";
 import {
@@ -20,7 +21,6 @@ import {
   planDecodes,
 } from "./decode_planner.ts";
 import { countsOf, slotOf, type SlotStats } from "./counts.ts";
-import { runningOrder } from "./run_order.ts";
 import { planGathers, planMeasures } from "./measure_planner.ts";
 import { planSlice } from "./slice_planner.ts";
 import { type Beyond, findBeyond } from "./beginning.ts";
@@ -32,7 +32,7 @@ import { Sequence } from "./sequence.ts";
 import type { SequenceRequest } from "./sequence_parts.ts";
 import { type SequenceContext, sequenceContext } from "./sequence_context.ts";
 import { Shelf } from "./shelf.ts";
-import { linkOf, type Opening, Starter } from "./starter.ts";
+import { type Opening, Starter } from "./starter.ts";
 import { SwapSpace } from "./swap_space.ts";
 import type {
   DecodeRow,
@@ -66,12 +66,13 @@ export class Scheduler {
   #events: SchedulerEvent[] = [];
   #nextStepIndex = 0;
   #starter: Starter;
+  #placer: BlockPlacer;
   #draftCounts: DraftCounts = { draftTokenCount: 0, acceptedTokenCount: 0 };
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
     const { host, prefix, blockEvents } = options;
-    const memory = new BlockMemory(options.arenas, options);
+    const memory = new BlockMemory(options.arenas, options, options.near ?? undefined);
     this.#cache = new BlockCache(memory, options.retention, blockEvents?.watcher("gpu"));
     this.#context = sequenceContext(options);
     this.#roster = new Roster(this.#cache, options.sequenceCountMax, this.#context);
@@ -86,6 +87,13 @@ export class Scheduler {
     this.#saves = host && this.#host
       ? new SaveQueue(this.#cache, this.#host, host.saveWordCountMax)
       : null;
+    this.#placer = new BlockPlacer({
+      roster: this.#roster,
+      cache: this.#cache,
+      saves: this.#saves,
+      swaps: this.#swaps,
+      onExhausted: (sequence) => this.#failExhausted(sequence),
+    });
   }
 
   /**
@@ -142,7 +150,7 @@ export class Scheduler {
     if (this.#inFlight.some(({ plan }) => plan.measures.length > 0)) return null;
     const loads = this.shelf.takeLoads();
     const opening: Opening = { starts: [], loads, swaps: [], packs: [], links: [], restores: [] };
-    this.#planReady(opening);
+    this.#placer.run(opening, this.#inFlight.length === 0);
     this.#starter.run(opening, this.#nextStepIndex);
     const decodes = planDecodes(this.#roster.running, this.#options.drafts ?? { rowCountMax: 0 });
     const slice = planSlice(this.#roster.running, this.#options, {
@@ -212,80 +220,6 @@ export class Scheduler {
       host: this.#host,
       held: this.shelf.held,
     });
-  }
-
-  /**
-   * Makes ready blocks readable; makes room by preemption. Blocks are placed in rank
-   * order: a victim of preemption never already received its block in this pass.
-   */
-  #planReady(opening: Opening): void {
-    for (const sequence of runningOrder(this.#roster.running)) {
-      const [ready, second] = sequence.ready;
-      invariant(second === undefined, "a step completes one block of a sequence");
-      if (ready === undefined || !this.#roster.running.includes(sequence)) continue;
-      const { blockIndex } = ready;
-      if ("isDropped" in ready) {
-        sequence.ready = [];
-        sequence.addBlock(null);
-        continue;
-      }
-      const placed = "item" in ready
-        ? { item: ready.item, isNew: false }
-        : this.#place(sequence, ready, opening);
-      if (placed === null) continue;
-      sequence.ready = [];
-      const isGathered = "isGathered" in ready;
-      const listIndex = isGathered ? blockIndex : sequence.addBlock(placed.item);
-      if (isGathered) {
-        for (const old of sequence.addGathered(placed.item)) this.#cache.release(old);
-      }
-      const link = linkOf(placed.item, { slot: sequence.slot, blockIndex, listIndex });
-      if (placed.isNew && "jobIndex" in ready) {
-        const { extents } = placed.item.block;
-        opening.packs.push({ ...link, jobIndex: ready.jobIndex, extents });
-      } else {
-        opening.links.push(link);
-      }
-    }
-  }
-
-  /**
-   * Memory for a measured block, or the block another sequence packed under the same name; null if
-   * there was none, and `sequence` lost what it had.
-   */
-  #place(
-    sequence: Sequence,
-    ready: { blockIndex: number; isGathered?: boolean } & RecordSizes,
-    opening: Opening,
-  ): { item: CachedItem; isNew: boolean } | null {
-    const key = "isGathered" in ready ? null : sequence.keyOf(ready.blockIndex, "sealed");
-    const found = key === null ? undefined : this.#cache.find(key);
-    if (found) {
-      this.#cache.acquire(found);
-      return { item: found, isNew: false };
-    }
-    while (true) {
-      const item = this.#cache.add("sealed", key, sizesOf(ready));
-      if (item) {
-        this.#saves?.note(item);
-        return { item, isNew: true };
-      }
-      const isAlone = this.#roster.running.length === 1;
-      if (isAlone && !this.#cache.memory.isFragmented(ready.recordWords)) {
-        this.#failExhausted(sequence);
-        return null;
-      }
-      invariant(this.#inFlight.length === 0, "memory is only short when no step is in flight");
-      const victim = runningOrder(this.#roster.running).at(-1)!;
-      const swaps = victim.isReread ? [] : this.#swaps?.swapOut(victim) ?? [];
-      // Two sequences preempted in one step may leave the same shared block.
-      const isPlanned = (key: string) => opening.swaps.some((swap) => swap.key === key);
-      opening.swaps.push(...swaps.filter(({ key }) => !isPlanned(key)));
-      this.#roster.preempt(victim);
-      // The only sequence starts over in an empty arena, where its blocks lie without gaps.
-      if (isAlone) this.#cache.clear();
-      if (victim === sequence) return null;
-    }
   }
 
   /** Keeps the raw tile that a slice completed, if others may begin behind it and there is room. */

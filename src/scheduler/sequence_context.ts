@@ -1,5 +1,6 @@
 import { WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { BlockEventLog } from "./block_events.ts";
+import type { NearStores } from "./block_memory.ts";
 import { type CreateDrafter, ngramDrafter } from "./drafter.ts";
 import { KEEP_ALL } from "./seal_policies/keep_all.ts";
 import type { SealPolicy } from "./seal_policies/policy.ts";
@@ -13,6 +14,8 @@ export interface SequenceContext {
   windowBlockCount: number;
   /** Raw tiles that a sequence needs before the block it begins at. */
   rawTileCount: number;
+  /** Stores whose rows see their newest tokens only; null if there are none that seal. */
+  near: NearStores | null;
   /** Makes what guesses for a sequence, from its growing tokens. */
   createDrafter: CreateDrafter;
   /** Takes note of what the names of blocks stand for. */
@@ -32,12 +35,13 @@ export function sequenceContext(
     drafts?: { create?: CreateDrafter };
     blockEvents?: BlockEventLog | null;
     sinkCount?: number;
+    near?: NearStores | null;
   },
 ): SequenceContext {
   const { prefix, policy = KEEP_ALL, drafts, blockEvents = null, sinkCount = 0 } = options;
-  const { windowBlockCount = WINDOW_BLOCK_COUNT } = options;
+  const { windowBlockCount = WINDOW_BLOCK_COUNT, near = null } = options;
   const { root: prefixRoot = null, rawTileCount = windowBlockCount } = prefix ?? {};
   const createDrafter = drafts?.create ?? ngramDrafter;
-  const common = { windowBlockCount, rawTileCount, createDrafter, blockEvents, sinkCount };
+  const common = { windowBlockCount, rawTileCount, near, createDrafter, blockEvents, sinkCount };
   return { prefixRoot, policy, ...common };
 }

@@ -15,18 +15,25 @@ export interface OpenSlice {
   nextLayer: number;
 }
 
+/** A block that the last step measured. */
+export interface MeasuredBlock extends RecordSizes {
+  blockIndex: number;
+  /** Index among the measures of the step. */
+  jobIndex: number;
+  /** Whether it is made of what stays of the prompt. */
+  isGathered?: boolean;
+}
+
 /** A block that the next step makes readable: measured by the last one, or found in the cache. */
 export type ReadyBlock =
-  | RecordSizes & {
+  | MeasuredBlock
+  | {
     blockIndex: number;
-    /** Index among the measures of the step. */
-    jobIndex: number;
-    /** Whether it is made of what stays of the prompt. */
-    isGathered?: boolean;
-  }
-  | { blockIndex: number; item: CachedItem }
-  /** Whether the policy drops it. */
-  | { blockIndex: number; isDropped: true };
+    /** Null if the policy drops it. */
+    item: CachedItem | null;
+    /** Of stores whose rows see their newest tokens only; null if there are none. */
+    near: CachedItem | null;
+  };
 
 /** A place where a preempted sequence can begin again. */
 export interface SwappedState {
@@ -37,6 +44,8 @@ export interface SwappedState {
    * those of its prompt may be shared.
    */
   sealedKeys: readonly (string | null)[];
+  /** Keys of the blocks that rows behind the boundary read of stores that see no more. */
+  nearKeys: readonly string[];
   /** Keys of the raw tiles before the boundary. */
   rawKeys: readonly string[];
   /** Whether the step that copies them is not committed. */

@@ -9,6 +9,7 @@ import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { Extent } from "./allocator.ts";
 import { findBeginning, isOnDevice } from "./beginning.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
+import { ITEM_KINDS } from "./block_key.ts";
 import { sizesOf } from "./block_memory.ts";
 import type { HostEntry, HostIndex } from "./host_index.ts";
 import { Sequence } from "./sequence.ts";
@@ -30,7 +31,7 @@ export interface HeldBlock extends HostEntry {
 export interface HeldPrompt {
   /** Tokens that need not be prefilled with them. */
   tokenCount: number;
-  /** Sealed ones in order, those that the policy keeps; then the raw tiles. */
+  /** Sealed ones in order, those that the policy keeps; then near ones, then the raw tiles. */
   blocks: readonly HeldBlock[];
 }
 
@@ -56,11 +57,11 @@ export class Shelf {
   /** Holds the blocks with which a longer prompt of these tokens would begin. */
   hold(prompt: PromptOf): HeldPrompt {
     const sequence = this.#sequenceOf(prompt, 1);
-    const { boundary, sealed, raw } = findBeginning(sequence, {
+    const { boundary, sealed, near, raw } = findBeginning(sequence, {
       cache: this.#cache,
       host: this.#host,
     });
-    const found = [...sealed.filter((block) => block !== null), ...raw];
+    const found = [...sealed.filter((block) => block !== null), ...near, ...raw];
     const items = found.filter(isOnDevice);
     for (const item of items) this.#cache.acquire(item);
     const blocks = found.map((block): HeldBlock => {
@@ -86,6 +87,7 @@ export class Shelf {
     return [
       ...[...sealed.keys()].filter((index) => sequence.keeps(index))
         .map((index) => sequence.keyOf(index, "sealed")!),
+      ...sequence.near.before(boundary).map((index) => sequence.keyOf(index, "near")!),
       ...sequence.rawTilesBefore(boundary).map((index) => sequence.keyOf(index, "raw")!),
     ];
   }
@@ -130,7 +132,7 @@ export class Shelf {
     const sequence = this.#sequenceOf(prompt, 0);
     let count = 0;
     for (let index = sequence.names.length - 1; index >= 0; index--) {
-      for (const kind of ["raw", "sealed"] as const) {
+      for (const kind of ITEM_KINDS.toReversed()) {
         const key = sequence.keyOf(index, kind)!;
         const item = this.#cache.find(key);
         const isGone = item !== undefined && this.#cache.giveUp(item);

@@ -45,6 +45,14 @@ export function linkOf(
   return { ...place, recordOffsets, ...(tokenCounts && { tokenCounts }) };
 }
 
+/** Links of one block in different stores as one. */
+export function joinedLinks([first, ...others]: readonly LinkOp[]): LinkOp {
+  const recordOffsets = first.recordOffsets.map((offset, store) =>
+    Math.min(offset, ...others.map((other) => other.recordOffsets[store]))
+  );
+  return { ...first, recordOffsets };
+}
+
 /** Starts sequences of one roster. */
 export class Starter {
   /** Tokens of the prompts of sequences that were started for the first time. */
@@ -84,7 +92,8 @@ export class Starter {
         if (!this.#hasRoomFor(sequence, beginning)) return;
       }
       // Loads are written before the step: not over raw tiles that the step has yet to read.
-      const isLoading = beginning.sealed.some((found) => found !== null && !isOnDevice(found));
+      const isLoading = [...beginning.sealed, ...beginning.near]
+        .some((found) => found !== null && !isOnDevice(found));
       if (isLoading && opening.restores.length > 0) return;
       this.#start(sequence, { beginning, opening, step });
     }
@@ -117,7 +126,8 @@ export class Starter {
     }
     invariant(taken !== null, "blocks on the device can be taken");
     if (!sequence.isReread) {
-      const found = [...beginning.sealed, ...beginning.raw].filter((block) => block !== null);
+      const { sealed, near, raw } = beginning;
+      const found = [...sealed, ...near, ...raw].filter((block) => block !== null);
       for (const item of found.filter(isOnDevice)) this.#cache.noteReuse(item);
     }
     const slot = this.#roster.start(sequence);
@@ -132,6 +142,11 @@ export class Starter {
       const listIndex = sequence.addBlock(item);
       if (item !== null) opening.links.push(linkOf(item, { slot, blockIndex, listIndex }));
     });
+    sequence.near.before(boundary).forEach((blockIndex, index) => {
+      const item = taken.near[index];
+      sequence.near.add(blockIndex, item);
+      opening.links.push(linkOf(item, { slot, blockIndex, listIndex: blockIndex }));
+    });
     raw.forEach((tile, index) => {
       const blockIndex = boundary - raw.length + index;
       const isOlder = boundary - blockIndex > sequence.windowBlockCount;
@@ -143,7 +158,7 @@ export class Starter {
       this.#cache.touch(tile);
       opening.restores.push({ ...place, recordOffsets: tile.block.recordOffsets });
     });
-    for (const entry of [...beginning.sealed, ...raw]) {
+    for (const entry of [...beginning.sealed, ...beginning.near, ...raw]) {
       if (entry !== null && !isOnDevice(entry)) this.#host?.touch(entry);
     }
     this.#swaps?.forget(sequence);

@@ -20,13 +20,17 @@ export interface PackOp {
   slot: number;
   /** Index of the block in its sequence: tokens `64 * blockIndex` to `64 * blockIndex + 63`. */
   blockIndex: number;
-  /** Entry of the slot's read list that the block becomes. */
+  /**
+   * Entry of the slot's read list that the block becomes; in stores whose rows see their newest
+   * tokens only it is `blockIndex`.
+   */
   listIndex: number;
-  /** Where the block goes: one extent per arena group of stores, in the order of the groups. */
-  extents: readonly Extent[];
   /** Index of the block in the `measures` of the step that measured it, the one before. */
   jobIndex: number;
-  /** Word offset of each record in the arena of its group, by store; multiples of 4. */
+  /**
+   * Word offset of each record in the arena of its group, by store; multiples of 4, or `NO_RECORD`
+   * where none is packed.
+   */
   recordOffsets: readonly number[];
   /** Tokens of each record, by store; 64 if left out. */
   tokenCounts?: readonly number[];
@@ -68,9 +72,9 @@ export interface SwapOp extends RecordSizes {
 export interface LinkOp {
   slot: number;
   blockIndex: number;
-  /** Entry of the slot's read list that the block becomes. */
+  /** As in a {@link PackOp}. */
   listIndex: number;
-  /** By store. */
+  /** By store; `NO_RECORD` for those of which it is no block. */
   recordOffsets: readonly number[];
   /** Tokens of each record, by store; 64 if left out. */
   tokenCounts?: readonly number[];
@@ -207,7 +211,7 @@ export interface StepResult {
   recordWords: readonly (readonly number[])[];
   /** Tokens of these records, `[measure][store]`, 1 to 64; all have 64 if left out. */
   tokenCounts?: readonly (readonly number[])[];
-  /** Of the slice if it was the last of an observed prompt, by store; null: it seals nothing. */
+  /** Of the slice if it was the last of an observed prompt, by store; null: not all is kept. */
   scores?: readonly (StoreScores | null | "as before")[];
   /** Indexes of the measures whose block holds NaN or infinity; its sequence fails. */
   refused: readonly number[];

@@ -15,8 +15,8 @@ import type { SwappedState } from "./sequence_parts.ts";
 import type { SwapOp } from "./step_plan.ts";
 
 /** All keys of a state. */
-export function swappedKeys({ sealedKeys, rawKeys }: SwappedState): string[] {
-  return [...sealedKeys.filter((key) => key !== null), ...rawKeys];
+export function swappedKeys({ sealedKeys, nearKeys, rawKeys }: SwappedState): string[] {
+  return [...sealedKeys.filter((key) => key !== null), ...nearKeys, ...rawKeys];
 }
 
 /** Room on the host for preempted sequences. */
@@ -37,16 +37,16 @@ export class SwapSpace {
   swapOut(sequence: Sequence): SwapOp[] {
     const boundary = swapBoundary(sequence);
     if (boundary === 0 || !canResumeAt(sequence, boundary)) return [];
-    const sealed = sequence.blocks.slice(0, sequence.sealedBefore(boundary)).map((
-      item,
-      blockIndex,
-    ) =>
-      item && {
-        key: item.key ?? ownKey(sequence.arrivalIndex, blockIndex, "sealed"),
-        kind: "sealed" as const,
-        ...sizesOf(item),
-        source: { extents: item.block.extents },
-      }
+    const opOf = (item: CachedItem, blockIndex: number): SwapOp => ({
+      key: item.key ?? ownKey(sequence.arrivalIndex, blockIndex, item.kind),
+      kind: item.kind,
+      ...sizesOf(item),
+      source: { extents: item.block.extents },
+    });
+    const sealed = sequence.blocks.slice(0, sequence.sealedBefore(boundary))
+      .map((item, blockIndex) => item && opOf(item, blockIndex));
+    const near = sequence.near.before(boundary).map((blockIndex) =>
+      opOf(sequence.near.at(blockIndex)!, blockIndex)
     );
     const raw = sequence.rawTilesBefore(boundary).map((blockIndex) => ({
       key: ownKey(sequence.arrivalIndex, blockIndex, "raw"),
@@ -54,13 +54,14 @@ export class SwapSpace {
       recordWords: this.#tileWords,
       source: { slot: sequence.slot, blockIndex },
     }));
-    const all: SwapOp[] = [...sealed.filter((op) => op !== null), ...raw];
+    const all: SwapOp[] = [...sealed.filter((op) => op !== null), ...near, ...raw];
     const sizeBytes = all.reduce((sum, op) => sum + entrySizeBytes(op), 0);
     if (sizeBytes > this.#host.capacityBytes) return [];
     const missing = all.filter(({ key }) => !this.#host.find(key));
     sequence.swapped = {
       boundary,
       sealedKeys: sealed.map((op) => op && op.key),
+      nearKeys: near.map(({ key }) => key),
       rawKeys: raw.map(({ key }) => key),
       // Without raw tiles all of it may be on the host already.
       isPending: missing.length > 0,
@@ -101,15 +102,21 @@ export class SwapSpace {
 export function findSwapped(
   { swapped }: Sequence,
   { cache, host }: { cache: BlockCache; host: Pick<HostIndex, "find"> | null },
-): { boundary: number; sealed: (CachedItem | HostEntry | null)[]; raw: HostEntry[] } | null {
+): {
+  boundary: number;
+  sealed: (CachedItem | HostEntry | null)[];
+  near: (CachedItem | HostEntry)[];
+  raw: HostEntry[];
+} | null {
   if (swapped === null || host === null) return null;
   const sealed = swapped.sealedKeys.map((key) =>
     key === null ? null : cache.find(key) ?? host.find(key)
   );
+  const near = swapped.nearKeys.map((key) => cache.find(key) ?? host.find(key));
   const raw = swapped.rawKeys.map((key) => host.find(key));
   const isThere = <T>(found: T | undefined): found is T => found !== undefined;
-  if (!sealed.every(isThere) || !raw.every(isThere)) return null;
-  return { boundary: swapped.boundary, sealed, raw };
+  if (!sealed.every(isThere) || !near.every(isThere) || !raw.every(isThere)) return null;
+  return { boundary: swapped.boundary, sealed, near, raw };
 }
 
 /** Where a method chose what stays of the prompt, none of the prompt can be read again. */

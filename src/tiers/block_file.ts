@@ -56,7 +56,7 @@ function packPayload(
   const { key, tokenCounts, words } = block;
   const cold = packColdBlock(format, block);
   if (cold !== null && cold.length < words.byteLength) return { form: "cold", payload: cold };
-  const isWhole = kindOfKey(key) === "sealed" && tokenCounts === undefined;
+  const isWhole = kindOfKey(key) !== "raw" && tokenCounts === undefined;
   const portable = isWhole ? portableForm(format, format.profile) : null;
   if (portable) return { form: "portable", payload: portable.pack(sealedRecords(block)) };
   return {
@@ -113,7 +113,7 @@ export function parseBlockFile(
   return { key, recordWords, ...(isWhole ? {} : { tokenCounts }), words };
 }
 
-/** Those of stores that seal: the others have none. */
+/** Those of the stores that the block is of: the others have none. */
 function sealedRecords({ recordWords, words }: StoredBlock): Uint32Array[] {
   let start = 0;
   return recordWords.filter((count) => count > 0)

@@ -30,7 +30,7 @@ export interface BlockFormat {
 
 /** What both ends of the cold form know of a cache. */
 export interface ColdFormat {
-  /** Layers of the stores that seal, in order. */
+  /** By store: the layer that writes it. */
   layers: readonly number[];
   /** Those of the codec. */
   tables: Codec["tables"];

@@ -11,14 +11,11 @@ import type { LayerTurns } from "../codec/cold/turn.ts";
 import { createCodec } from "../codec/profile.ts";
 import { RawTileRows } from "../codec/raw_tile_rows.ts";
 import { rawTileWords } from "../codec/record.ts";
-import { kindOfKey } from "../scheduler/block_key.ts";
+import { type ItemKind, kindOfKey } from "../scheduler/block_key.ts";
 import type { RecordSizes } from "../scheduler/block_memory.ts";
 import type { BlockFormat, ColdFormat, StoredBlock } from "./block_format.ts";
 
-interface Kinds {
-  sealed: RecordRows;
-  raw: RecordRows;
-}
+type Kinds = Readonly<Record<ItemKind, RecordRows>>;
 
 /** By format: hints are worked out once. */
 const KINDS = new WeakMap<BlockFormat, Kinds>();
@@ -27,7 +24,7 @@ function kindsOf(format: BlockFormat, { tables }: ColdFormat): Kinds {
   const known = KINDS.get(format);
   if (known !== undefined) return known;
   const { rows: sealed } = createCodec(format, format.profile, tables);
-  const kinds = { sealed, raw: new RawTileRows(format) };
+  const kinds = { sealed, near: sealed, raw: new RawTileRows(format) };
   KINDS.set(format, kinds);
   return kinds;
 }
@@ -94,9 +91,9 @@ function partsOf(
     if (total % wordCount !== 0) throw new RangeError(`${total} words are no whole tiles`);
     return Array.from({ length: total / wordCount }, () => ({ layer: 0, wordCount }));
   }
-  const sizes = recordWords.filter((count) => count > 0);
-  if (sizes.length !== layers.length) {
-    throw new RangeError(`Cannot use ${sizes.length} records of ${layers.length} layers`);
+  if (recordWords.length !== layers.length) {
+    throw new RangeError(`Cannot use ${recordWords.length} records of ${layers.length} stores`);
   }
-  return sizes.map((wordCount, index) => ({ layer: layers[index], wordCount }));
+  return recordWords.map((wordCount, store) => ({ layer: layers[store], wordCount }))
+    .filter(({ wordCount }) => wordCount > 0);
 }

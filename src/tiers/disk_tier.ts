@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { WantedBlock } from "../scheduler/beginning.ts";
+import { type WantedBlock, wantedKeys } from "../scheduler/beginning.ts";
 import { isSharedKey } from "../scheduler/block_key.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "../scheduler/retention.ts";
 import { UNFINISHED, writeAtomically } from "./atomic_file.ts";
@@ -127,7 +127,7 @@ export class DiskTier {
       const before = wanted.slice(Math.max(0, start - LOOK_BLOCK_COUNT), start);
       isBroken = before.some(({ sealed }) => sealed !== null && !found.has(sealed));
       const batch = wanted.slice(start, start + LOOK_BLOCK_COUNT);
-      const keys = batch.flatMap(({ sealed, raw }) => [sealed, raw]).filter((key) => key !== null);
+      const keys = wantedKeys(batch);
       const isThere = await Promise.all(keys.map((key) => this.#find(key)));
       keys.forEach((key, index) => isThere[index] && found.add(key));
     }

@@ -6,7 +6,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { WantedBlock } from "../scheduler/beginning.ts";
+import { type WantedBlock, wantedKeys } from "../scheduler/beginning.ts";
 import { packBlockFile } from "./block_file.ts";
 import type { BlockFormat, StoredBlock } from "./block_format.ts";
 import { FetchLimit } from "./fetch_limit.ts";
@@ -100,7 +100,7 @@ export class StoreTier {
 
   /** Which keys of blocks are there: one round trip for all of them. */
   async look(wanted: readonly WantedBlock[]): Promise<Set<string>> {
-    const keys = wanted.flatMap(({ sealed, raw }) => [sealed, raw]).filter((key) => key !== null);
+    const keys = wantedKeys(wanted);
     const sizes = await this.#askSizes(keys);
     if (this.#sizes.size > KNOWN_SIZE_COUNT_MAX) this.#sizes.clear();
     const found = keys.filter((key, index) => {

@@ -6,7 +6,7 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import type { WantedBlock } from "../scheduler/beginning.ts";
+import { type WantedBlock, wantedKeys } from "../scheduler/beginning.ts";
 import { type BlockWatcher, NO_WATCHER } from "../scheduler/block_events.ts";
 import type { StoredBlock } from "./block_format.ts";
 import { FetchLimit } from "./fetch_limit.ts";
@@ -102,11 +102,11 @@ export class TierClient {
    * @param wanted Blocks of a prompt, in its order.
    */
   look(wanted: readonly WantedBlock[]): Promise<ReadonlySet<string>> {
-    const keys = wanted.flatMap(({ sealed, raw }) => [sealed, raw]);
-    const isKnown = keys.every((key) => key === null || this.#keys.has(key));
+    const keys = wantedKeys(wanted);
+    const isKnown = keys.every((key) => this.#keys.has(key));
     const { promise, resolve } = Promise.withResolvers<ReadonlySet<string>>();
     if (isKnown || this.#hasFailed) {
-      const found = keys.filter((key) => key !== null && this.#keys.has(key)) as string[];
+      const found = keys.filter((key) => this.#keys.has(key));
       this.#note(found);
       resolve(new Set(found));
       return promise;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { WantedBlock } from "../scheduler/beginning.ts";
+import { type WantedBlock, wantedKeys } from "../scheduler/beginning.ts";
 import type { StoredBlock } from "./block_format.ts";
 import { DiskTier, type DiskTierOptions } from "./disk_tier.ts";
 import { StoreTier, type StoreTierOptions } from "./store_tier.ts";
@@ -145,7 +145,7 @@ async function save(disk: DiskTier, block: StoredBlock): Promise<FromTierWorker>
 
 async function look(requestId: number, wanted: readonly WantedBlock[]): Promise<void> {
   const found = await tier?.look(wanted) ?? new Set<string>();
-  const keys = wanted.flatMap(({ sealed, raw }) => [sealed, raw]).filter((key) => key !== null);
+  const keys = wantedKeys(wanted);
   const gone = keys.filter((key) =>
     !found.has(key) && !(tier instanceof DiskTier && tier.has(key))
   );

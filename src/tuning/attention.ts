@@ -21,6 +21,7 @@ import type { LanesVariant } from "../kernels/text/lanes.ts";
 import { supportedVariants, type Variant } from "../kernels/variant.ts";
 import { createReaders, decodeLanes } from "../kvcache/codecs/registry.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
+import { keepsAll } from "../kvcache/store.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import { attentionShapes, SPLIT_VARIANTS, splitsKey, widest } from "../model/attention_splits.ts";
 import { DecodeAttention } from "../model/decode_attention.ts";
@@ -121,7 +122,7 @@ class Stage {
   #cache: KvCache;
   #groups: Readonly<Record<RowsKind, RowGroup>>;
   #row: Row;
-  /** The first, and layers whose blocks are sealed. */
+  /** The first, and layers whose blocks are sealed, and stay. */
   #layers: readonly number[];
   /** What rows get by the kernels of the other kind. */
   #expected: Partial<Record<RowsKind, Float32Array>> = {};
@@ -132,15 +133,16 @@ class Stage {
     this.#tuned = tuned;
     this.#cache = cache;
     this.#row = newestRow(cache.shape);
-    const reaches = plan.layers.map((_, layer) => cache.reachOf(layer));
+    const sights = plan.layers.map((_, layer) => cache.sightOf(layer));
     const rope = new RopeTables(plan, weights.ropeFactors);
     const group = (label: string, rowCount: number, isSlice: boolean) =>
-      new RowGroup(gpu, { label, plan, reaches, rope, rowCount, isSlice });
+      new RowGroup(gpu, { label, plan, sights, rope, rowCount, isSlice });
     this.#groups = {
       decode: group("tuning decode", COMPANY_COUNT, false),
       slice: group("tuning slice", SLICE_TOKEN_COUNT, true),
     };
-    const sealed = cache.sealed.map(({ layer }) => layer).slice(0, LAYERS_MAX);
+    const sealed = cache.shape.stores.filter(keepsAll).map(({ layer }) => layer)
+      .slice(0, LAYERS_MAX);
     // A slice says how many rows it has with the first layer.
     this.#layers = sealed.includes(0) ? sealed : [0, ...sealed];
     const random = seededRandom(5);

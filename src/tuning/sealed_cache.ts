@@ -6,12 +6,13 @@
  */
 
 import type { AnyCodec } from "../codec/registry.ts";
-import type { Row } from "../core/row.ts";
+import { NO_RECORD, type Row } from "../core/row.ts";
 import { seededRandom } from "../core/seeded_random.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
+import { keepsAll } from "../kvcache/store.ts";
 import { createSealer } from "../kvcache/codecs/registry.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
 import type { Sealer } from "../kvcache/sealer.ts";
@@ -37,7 +38,10 @@ export async function sealedCache(
     records.push(await seal(gpu, { cache, sealer, readBack, blockIndex, nextWords }));
   }
   for (let listIndex = 0; listIndex < shape.blockCountMax; listIndex++) {
-    const recordOffsets = records[listIndex % DISTINCT_COUNT];
+    // Layers that see a window are not run: their lists are not filled.
+    const recordOffsets = records[listIndex % DISTINCT_COUNT].map((offset, store) =>
+      keepsAll(shape.stores[store]) ? offset : NO_RECORD
+    );
     cache.writeDirectory({ slot: 0, blockIndex: 1 + listIndex, listIndex, recordOffsets });
   }
   readBack.destroy();
@@ -89,7 +93,7 @@ async function seal(
     return nextWords[group] - wordCount;
   });
   const packing = gpu.device.createCommandEncoder();
-  const at = { slot: 0, blockIndex, listIndex: 0, jobIndex: 0, extents: [] };
+  const at = { slot: 0, blockIndex, listIndex: 0, jobIndex: 0 };
   sealer.encodePacks(packing, [{ ...at, recordOffsets }]);
   gpu.device.queue.submit([packing.finish()]);
   return recordOffsets;

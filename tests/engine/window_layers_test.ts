@@ -1,6 +1,6 @@
 /**
- * A model of whose layers one sees a window that is longer than the raw one: sharing, running
- * beside others, preemption and files, on the GPU.
+ * A model of whose layers one sees a window that is longer than the raw one: its blocks are sealed
+ * within, and freed behind it. Sharing, running beside others, preemption and files, on the GPU.
  */
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
@@ -15,20 +15,20 @@ import {
 } from "../support/tiny_engine.ts";
 import { createEngine } from "../../src/engine/client.ts";
 
-/** Layer 0 sees 200 tokens: 4 tiles before that of a token. Layer 1 sees everything. */
+/** Layer 0 sees 200 tokens: of 4 blocks before that of a token. Layer 1 sees everything. */
 const MODEL = {
   architecture: "gemma2",
   contextLength: 2048,
   metadata: { "gemma2.attention.sliding_window": 200 },
 };
-/** The same, where the heads of layer 0 are twice as large as those of layer 1. */
+/** The same, where the heads of layer 0 are twice as large as in layer 1: it seals nothing. */
 const OWN_HEADS = {
   architecture: "gemma4",
   contextLength: 2048,
   sizesMetadata: { "gemma4.attention.sliding_window": 200 },
 };
-/** Steps so fine that a bit more or less in a block shows in the text. */
-const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
+/** Not the profile's own steps, which the first start would try on the model. */
+const FINE = { name: "near-lossless" as const, keyStep: 1.14 };
 
 function ask(promptIds: readonly number[], seed: number): GenerateRequest {
   return { promptIds, maxTokens: 90, ignoreEos: true, sampling: { temperature: 1.3, seed } };
@@ -44,8 +44,7 @@ async function run(engine: Engine, request: GenerateRequest) {
 
 const CASES = [
   { model: MODEL, profile: FINE },
-  // Not its own steps, which the first start would try on the model.
-  { model: OWN_HEADS, profile: { name: "near-lossless" as const, keyStep: 1.14 } },
+  { model: OWN_HEADS, profile: FINE },
 ];
 
 for (const { model, profile } of CASES) {
@@ -94,7 +93,7 @@ Deno.test("where layers see a window, a preempted sequence ends with the same to
     {
       model: MODEL,
       profile: { name: "paper" },
-      cacheSizeBytes: 36 * 1024,
+      cacheSizeBytes: 56 * 1024,
       hostSizeBytes: 2 ** 24,
       sequenceCountMax: 3,
     },
@@ -109,7 +108,7 @@ Deno.test("where layers see a window, a preempted sequence ends with the same to
       assertEquals(windowed, {
         reach: 200,
         keyValueLayer: 0,
-        window: 3 * 5 * 16384,
+        window: 3 * 3 * 16384,
         packed: 0,
         packedTokens: 0,
       });
@@ -174,4 +173,21 @@ Deno.test("a layer whose window is as long as the context keeps everything, with
       }
     }
     assertEquals(texts[0], texts[1]);
+  }));
+
+Deno.test("sealed blocks of a layer that sees a window are freed behind it", () =>
+  withTinyEngine({ model: MODEL, sequenceCountMax: 1 }, async (engine) => {
+    const held: number[][] = [];
+    const request = { ...ask(tinyPrompt(900, 1), 1), maxTokens: 70 };
+    for await (const event of engine.generate(request)) {
+      if (event.type !== "token") continue;
+      const { layerBytes, cacheUsage } = await engine.stats();
+      if (cacheUsage === 0) continue; // it has ended meanwhile
+      held.push(layerBytes.map(({ packedTokens }) => packedTokens / 64));
+      // Of 2 heads of 32 channels, keys and values of 2 bytes.
+      assert(layerBytes.every(({ packed, packedTokens: tokens }) => packed < tokens * 256));
+    }
+    // Of 4 blocks before its own a token sees something, of which 2 are raw.
+    assert(held.every(([windowed]) => windowed === 2), String(held));
+    assertEquals([held[0][1], held.at(-1)![1]], [12, 13]);
   }));

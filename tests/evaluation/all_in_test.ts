@@ -11,6 +11,7 @@ const FACTS = {
   sinksArePacked: true,
   windowBlockCount: 2,
   window: 4_000,
+  near: null,
   tables: 300,
 };
 

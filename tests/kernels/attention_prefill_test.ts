@@ -1,9 +1,15 @@
-import { readEntry, readRow, rowWords } from "../../src/core/row.ts";
+import { readEntry, readRow, rowInSight, rowWords } from "../../src/core/row.ts";
 import { assert, assertEquals } from "@std/assert";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { querySize, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import { attentionPrefillReference } from "../../src/reference/attention_prefill.ts";
-import { type CaseShape, caseShape, makeAttentionCase, rowOf } from "../support/attention_case.ts";
+import {
+  type CaseShape,
+  caseShape,
+  makeAttentionCase,
+  REACH,
+  rowOf,
+} from "../support/attention_case.ts";
 import { attentionMergeReference } from "../../src/reference/attention_merge.ts";
 import { runPrefill } from "../support/attention_runs.ts";
 import { makeRingCase } from "../support/ring_case.ts";
@@ -120,9 +126,9 @@ Deno.test("AttentionPrefillKernel matches its reference on a segment in scratch"
 for (const reach of [32, 500]) {
   Deno.test(`AttentionPrefillKernel sees the newest ${reach} tokens of each row`, async () => {
     const options = { reach, lengths: [200, 700], rowCount: 50 };
-    const { shape, ring, ...inputs } = makeRingCase(DEFAULT_HEADS, options);
-    const expected = attentionPrefillReference(shape, { ...inputs, ring });
-    const run = { inputs, ring, splitCount: shape.splitCountMax };
+    const { shape, ...inputs } = makeRingCase(DEFAULT_HEADS, options);
+    const expected = attentionPrefillReference(shape, inputs);
+    const run = { inputs, splitCount: shape.splitCountMax };
     const partials = await runPrefill(shape, "window", run);
     const { rows } = inputs;
     // Of a tile that is out of reach partial results are left, which count for nothing.
@@ -180,10 +186,10 @@ for (const { heads, why, ...slice } of MANY_CASES) {
 
 Deno.test("AttentionPrefillKernel of 32 queries sees the newest 100 tokens of each row, with capped scores", async () => {
   const options = { reach: 100, lengths: [200, 700], rowCount: 50 };
-  const { shape: plain, ring, ...inputs } = makeRingCase(DEFAULT_HEADS, options);
+  const { shape: plain, ...inputs } = makeRingCase(DEFAULT_HEADS, options);
   const shape = { ...plain, softCap: 1 };
-  const expected = attentionPrefillReference(shape, { ...inputs, ring });
-  const run = { inputs, ring, splitCount: shape.splitCountMax, facts: GPU_FACTS };
+  const expected = attentionPrefillReference(shape, inputs);
+  const run = { inputs, splitCount: shape.splitCountMax, facts: GPU_FACTS };
   const partials = await runPrefill(shape, "window", run);
   const { rows } = inputs;
   assertNear(
@@ -209,3 +215,36 @@ Deno.test("AttentionPrefillKernel gives a row the same bits alone and beside oth
     assertEquals(alone, own(all));
   }
 });
+
+for (
+  const [source, ownFacts] of [["arena", facts], ["scratch", facts], [
+    "scratch",
+    GPU_FACTS,
+  ]] as const
+) {
+  const count = ownFacts === facts ? "" : " of 32 queries";
+  Deno.test(`AttentionPrefillKernel${count} sees the newest tokens of each row on ${source} tiles`, async () => {
+    const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 2, blockCountMax: 10 });
+    const { attention, blockCount, q } = makeSlice(shape, { rowCount: 45, end: 346 });
+    assert(blockCount === 3, "the list begins with the first block, whose tile has sinks last");
+    const { arena, directory, blockCountMax } = attention;
+    const rows = rowWords(Array.from({ length: 45 }, (_, row) =>
+      rowInSight(
+        rowOf({ slot: 1, position: 301 + row, blockCount }, blockCountMax),
+        { reach: REACH, isSealed: true },
+      )));
+    const tileWords = rawTileWords(shape);
+    const scratch = new Uint32Array(blockCount * tileWords);
+    for (let block = 0; block < blockCount; block++) {
+      const { word } = readEntry(directory, blockCountMax + block);
+      scratch.set(arena.subarray(word, word + tileWords), block * tileWords);
+    }
+    const inScratch = { segment: { firstBlock: 0, blockCount }, sinkCount: 4 };
+    const inputs = source === "arena"
+      ? { q, rows, directory, tiles: arena }
+      : { q, rows, directory, tiles: scratch, ...inScratch };
+    const expected = attentionPrefillReference(shape, inputs);
+    const run = { inputs, splitCount: 2, facts: ownFacts };
+    assertNear(await runPrefill(shape, source, run), expected, NMSE_MAX);
+  });
+}

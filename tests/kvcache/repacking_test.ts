@@ -67,7 +67,7 @@ Deno.test("a row that would see only a part of a sealed block is refused", () =>
       const group = new RowGroup(gpu, {
         label: "rows",
         plan,
-        reaches: [null, null],
+        sights: [null, null],
         rowCount: 1,
         isSlice: false,
         rope,

@@ -1,7 +1,13 @@
 /** Layers that share what is kept, keep a window only, or keep nothing. */
 
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { cacheShape, cacheSizeBytes, type LayerKeeps } from "../../src/kvcache/cache_shape.ts";
+import {
+  cacheShape,
+  cacheSizeBytes,
+  type LayerKeeps,
+  nearStores,
+} from "../../src/kvcache/cache_shape.ts";
+import { heldBlockCountMax } from "../../src/kvcache/store.ts";
 import { KvCache } from "../../src/kvcache/kv_cache.ts";
 import { testGpu } from "../support/gpu.ts";
 import { StepHarness } from "../support/step_harness.ts";
@@ -14,7 +20,12 @@ const MODEL = { kvHeadCount: 1, headSize: 32 } as const;
 
 function shapeOf(
   layerKeeps: readonly LayerKeeps[],
-  options: { bindingSizeMax?: number; contextLength?: number; windowBlockCount?: number } = {},
+  options: {
+    bindingSizeMax?: number;
+    contextLength?: number;
+    windowBlockCount?: number;
+    arenaSizeBytes?: number;
+  } = {},
 ) {
   const model = { ...MODEL, layerCount: layerKeeps.length } as Parameters<typeof cacheShape>[0];
   return cacheShape(model, {
@@ -60,6 +71,37 @@ Deno.test("what a layer with a window keeps is as long as it sees, whatever the 
   assertEquals(after.window, before.window);
   assertEquals(after.arena, cacheSizeBytes(shapeOf(["sealed"], { contextLength: 32768 })).arena);
   assert(after.arena > 30 * before.arena, "the other layer keeps all of it");
+});
+
+Deno.test("what a layer seals within a window has as much room however long the context is", () => {
+  const layerKeeps: LayerKeeps[] = ["sealed", { reach: 512, isSealed: true }, { reach: 512 }];
+  const [short, long] = [1024, 32768].map((contextLength) =>
+    shapeOf(layerKeeps, { contextLength })
+  );
+  assertEquals(long.stores.map(({ tileCount }) => tileCount), [3, 3, 9]);
+  assertEquals(nearStores(long), { stores: [1], blockCount: 8 });
+  assertEquals(nearStores(shapeOf(["sealed", { reach: 512 }])), null);
+  // 6 blocks behind 2 raw ones, and one that is sealed before the oldest is freed.
+  assertEquals(long.stores.map((store) => heldBlockCountMax(store, long)), [510, 7, 0]);
+  const arenaOf = (shape: typeof short) => cacheSizeBytes(shape).arena;
+  const alone = (contextLength: number) => arenaOf(shapeOf(["sealed"], { contextLength }));
+  const within = arenaOf(long) - alone(32768);
+  assertEquals([within, arenaOf(short) - alone(1024)], [2 * 7 * 2048 * 4, within]);
+});
+
+Deno.test("with less memory, what a window seals has its room before what grows", () => {
+  const layerKeeps: LayerKeeps[] = ["sealed", { reach: 512, isSealed: true }];
+  const recordBytes = 2048 * 4;
+  const bindingSizeMax = 100 * recordBytes;
+  const arenaSizeBytes = 60 * recordBytes;
+  const { groups } = shapeOf(layerKeeps, { bindingSizeMax, arenaSizeBytes, contextLength: 32768 });
+  assertEquals(groups.map(({ storeCount }) => storeCount), [2]);
+  const apart = shapeOf(layerKeeps, {
+    bindingSizeMax: 50 * recordBytes,
+    arenaSizeBytes,
+    contextLength: 32768,
+  });
+  assertEquals(apart.groups.map(({ wordCount }) => wordCount * 4 / recordBytes), [46, 14]);
 });
 
 Deno.test("a cache has a raw tile more than whole blocks stay raw, and seals all others", () => {

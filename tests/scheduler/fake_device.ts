@@ -5,7 +5,6 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { ArenaSize } from "../../src/scheduler/block_memory.ts";
 import type {
   DecodeRow,
   LinkOp,
@@ -21,31 +20,22 @@ import type {
 } from "../../src/scheduler/step_plan.ts";
 import type { Gather } from "../../src/scheduler/keep/compaction.ts";
 import { BLOCK, fakeScores, nextToken, windowBlockAt } from "./fake_text.ts";
-import { FakeMemory, type Packed, sealedStores, type Tile, tokenCountOf } from "./fake_memory.ts";
-import { isOwnKey } from "../../src/scheduler/block_key.ts";
+import {
+  type FakeDeviceOptions,
+  FakeMemory,
+  type Packed,
+  sealedStores,
+  type Tile,
+  tokenCountOf,
+} from "./fake_memory.ts";
+import { FakeNear } from "./fake_near.ts";
+import { isOwnKey, kindOfKey } from "../../src/scheduler/block_key.ts";
 
 /** Whose rows read what. */
 type Reader = Pick<PrefillSlice, "slot" | "listCount" | "firstWindowBlock">;
 
 /** First tokens that a sequence's first record has apart from the others. */
 export const SINK_COUNT = 4;
-
-/** How the device behaves beyond executing plans. */
-export interface FakeDeviceOptions {
-  layerCount: number;
-  arenas: readonly ArenaSize[];
-  endPeriod: number;
-  /** Words of the record of `store` of a block of these tokens. */
-  recordWords: (ids: readonly number[], store: number) => number;
-  /** Tokens of a block that are kept when it leaves the window, the first ones; all if left out. */
-  keptCount?: (blockIndex: number) => number;
-  /** Words of the raw tile of a store; with sequences that share blocks. */
-  tileWords?: readonly number[];
-  /** Whole blocks that stay in the window; 2 if left out. */
-  windowBlockCount?: number;
-  /** Tiles before their own that rows read in a store that seals nothing; none if left out. */
-  longTileCount?: number;
-}
 
 export class FakeDevice {
   #options: FakeDeviceOptions;
@@ -55,6 +45,7 @@ export class FakeDevice {
   #sampled = new Map<number, number>();
   /** By slot: read lists, of records and the tokens that are read of each. */
   #directory = new Map<number, { content: Packed; tokenCount: number }[]>();
+  #near: FakeNear;
   #host = new Map<string, Tile & { recordWords: readonly number[] }>();
   #openSlice: [rows: string, nextLayer: number] = ["", 0];
   #memory: FakeMemory;
@@ -69,6 +60,7 @@ export class FakeDevice {
   constructor(options: FakeDeviceOptions) {
     this.#options = options;
     this.#memory = new FakeMemory(options.arenas);
+    this.#near = new FakeNear(options, this.#memory);
   }
 
   /** Executes a step in order. */
@@ -146,7 +138,7 @@ export class FakeDevice {
     const count = Math.min(queryCount, end);
     const wanted = Array.from({ length: count }, (_, index) => end - count + index);
     assertEquals(this.#observed.get(slot), wanted, "the last queries are observed, each once");
-    const scores = sealedStores(this.#options.arenas).map((store) =>
+    const scores = this.#sealedStores.map((store) =>
       store === null ? null : fakeScores(this.#promptOf(slot, end), store)
     );
     return { scores };
@@ -201,35 +193,40 @@ export class FakeDevice {
     this.#tiles.set(slot, []);
     this.#longTiles.set(slot, []);
     this.#directory.set(slot, []);
+    this.#near.reset(slot);
+  }
+
+  get #sealedStores(): (number | null)[] {
+    return sealedStores(this.#options.arenas, this.#options.near);
   }
 
   #pack(pack: PackOp): void {
-    const { slot, blockIndex, listIndex, jobIndex, extents, recordOffsets } = pack;
+    const { slot, blockIndex, listIndex, jobIndex, recordOffsets } = pack;
     const measure = this.#lastMeasures[jobIndex];
     assertEquals([measure?.slot, measure?.blockIndex], [slot, blockIndex]);
     const gathered = this.#gathered.get(jobIndex);
     const list = this.#directory.get(slot)!;
+    const words = this.#lastRecordWords[jobIndex];
+    const isFirst = blockIndex === 0;
+    const tile = gathered ?? { ...this.#tile(slot, blockIndex), isFirst };
+    const { stays, near } = this.#near.partsOf(recordOffsets);
+    if (near) this.#near.set(slot, blockIndex, this.#memory.write(near, words, tile));
+    if (!stays) return;
     // The read list begins anew with the first block of what stays.
     if (gathered && listIndex === 0) list.length = 0;
     assertEquals(list.length, listIndex);
-    const words = this.#lastRecordWords[jobIndex];
-    this.#options.arenas.forEach(({ wordCount }, group) => {
-      const { offset, wordCount: taken } = extents[group];
-      assert(offset + taken <= wordCount, "the extent lies in the arena");
-    });
-    const isFirst = blockIndex === 0;
-    const tile = gathered ?? { ...this.#tile(slot, blockIndex), isFirst };
-    const content = this.#memory.write(recordOffsets, words, tile);
+    const content = this.#memory.write(stays, words, tile);
     if (gathered) assertEquals(pack.tokenCounts, gathered.idsByStore!.map(({ length }) => length));
     list.push({ content, tokenCount: gathered ? BLOCK : tokenCountOf(pack) });
   }
 
   /** A block that lies in the arena is put behind those of a slot. */
   #link(link: LinkOp): void {
-    const { slot, listIndex, recordOffsets } = link;
-    assertEquals(this.#directory.get(slot)!.length, listIndex);
+    const { slot, blockIndex, listIndex, recordOffsets } = link;
     const found = this.#memory.find(recordOffsets);
     assert(found.isOwn || !found.isDecoded, "what is shared was prefilled");
+    if (this.#near.partsOf(recordOffsets).near) return this.#near.set(slot, blockIndex, found);
+    assertEquals(this.#directory.get(slot)!.length, listIndex);
     const { idsByStore } = found;
     if (idsByStore) assertEquals(link.tokenCounts, idsByStore.map(({ length }) => length));
     const tokenCount = idsByStore ? BLOCK : tokenCountOf(link);
@@ -264,7 +261,8 @@ export class FakeDevice {
         offset += tile.recordWords[offsets.length - 1];
       }
     });
-    this.#memory.write(offsets, tile.recordWords, tile).isOwn = isOwnKey(key);
+    const own = this.#near.offsetsOf(kindOfKey(key), offsets);
+    this.#memory.write(own, tile.recordWords, tile).isOwn = isOwnKey(key);
   }
 
   #keep({ slot, blockIndex, recordOffsets }: TileOp): void {
@@ -372,6 +370,7 @@ export class FakeDevice {
     const keptTokenCount = kept.reduce((sum, count) => sum + count, 0);
     assertEquals(visible.length, position + 1 - firstWindowBlock * BLOCK + keptTokenCount);
     this.#checkLongRing(slot, position, visible);
+    visible.push(...this.#near.ids(slot, position));
     const id = nextToken(visible, this.#options.endPeriod);
     this.#sampled.set(slot, id);
     return id;
@@ -383,7 +382,7 @@ export class FakeDevice {
     for (let index = firstWindowBlock; index <= Math.floor(position / BLOCK); index++) {
       recent.push(...this.#tile(slot, index).ids);
     }
-    const visible = sealedStores(this.#options.arenas).flatMap((store) => {
+    const visible = this.#sealedStores.flatMap((store) => {
       if (store === null) return [];
       const sealed = this.#directory.get(slot)!.flatMap(({ content }) => {
         const { ids, idsByStore } = this.#memory.intact(content);
@@ -391,6 +390,7 @@ export class FakeDevice {
       });
       return [...sealed, ...recent];
     });
+    visible.push(...this.#near.ids(slot, position));
     const id = nextToken(visible, this.#options.endPeriod);
     this.#sampled.set(slot, id);
     return id;

@@ -2,10 +2,30 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { type Extent, EXTENT_UNIT_WORDS } from "../../src/scheduler/allocator.ts";
-import type { ArenaSize } from "../../src/scheduler/block_memory.ts";
+import { NO_RECORD } from "../../src/core/row.ts";
+import type { ArenaSize, NearStores } from "../../src/scheduler/block_memory.ts";
 import type { Gather } from "../../src/scheduler/keep/compaction.ts";
 import type { LinkOp } from "../../src/scheduler/step_plan.ts";
 import { BLOCK, withoutChannels } from "./fake_text.ts";
+
+/** How the device behaves beyond executing plans. */
+export interface FakeDeviceOptions {
+  layerCount: number;
+  arenas: readonly ArenaSize[];
+  endPeriod: number;
+  /** Words of the record of `store` of a block of these tokens. */
+  recordWords: (ids: readonly number[], store: number) => number;
+  /** Tokens of a block that are kept when it leaves the window, the first ones; all if left out. */
+  keptCount?: (blockIndex: number) => number;
+  /** Words of the raw tile of a store; with sequences that share blocks. */
+  tileWords?: readonly number[];
+  /** Whole blocks that stay in the window; 2 if left out. */
+  windowBlockCount?: number;
+  /** Tiles before their own that rows read in a store that seals nothing; none if left out. */
+  longTileCount?: number;
+  /** Stores whose rows see their newest blocks only, sealed ones among them; none if left out. */
+  near?: NearStores | null;
+}
 
 /** Tokens in a tile of a window. */
 export interface Tile {
@@ -66,13 +86,16 @@ export class FakeMemory {
     const serial = ++this.#serial;
     const units: number[][] = this.#arenas.map(() => []);
     let store = 0;
-    this.#arenas.forEach(({ storeCount }, group) => {
-      let offset = recordOffsets[store];
-      const start = offset;
-      for (const end = store + storeCount; store < end; store++) {
+    this.#arenas.forEach(({ storeCount, wordCount: capacity }, group) => {
+      const end = store + storeCount;
+      const start = recordOffsets.slice(store, end).find((offset) => offset !== NO_RECORD) ?? 0;
+      let offset = start;
+      for (; store < end; store++) {
+        if (recordOffsets[store] === NO_RECORD) continue;
         assertEquals(recordOffsets[store], offset);
         offset += words[store];
       }
+      assert(offset <= capacity, "the extent lies in the arena");
       for (const unit of unitsOf({ offset: start, wordCount: offset - start })) {
         this.#owners[group][unit] = serial;
         units[group].push(unit);
@@ -159,10 +182,13 @@ function* unitsOf({ offset, wordCount }: { offset: number; wordCount: number }) 
   }
 }
 
-/** Stores that seal, by index; null for those that keep a window only. */
-export function sealedStores(arenas: readonly ArenaSize[]): (number | null)[] {
+/** Stores that seal and keep all, by index; null for the others. */
+export function sealedStores(
+  arenas: readonly ArenaSize[],
+  near: NearStores | null = null,
+): (number | null)[] {
   let first = 0;
-  return arenas.flatMap(({ storeCount, windowStoreCount = 0 }) => {
+  const sealed = arenas.flatMap(({ storeCount, windowStoreCount = 0 }) => {
     const stores = Array.from(
       { length: storeCount },
       (_, index) => index < windowStoreCount ? null : first + index,
@@ -170,6 +196,7 @@ export function sealedStores(arenas: readonly ArenaSize[]): (number | null)[] {
     first += storeCount;
     return stores;
   });
+  return sealed.map((store) => store !== null && near?.stores.includes(store) ? null : store);
 }
 
 /** Tokens of the records of a block, which are the same in all stores. */

@@ -44,6 +44,8 @@ export function expectedTokens(
     keptCount?: (blockIndex: number) => number;
     /** Whole blocks that stay in the window; 2 if left out. */
     windowBlockCount?: number;
+    /** Blocks before its own that a row reaches where it sees no more; none does if left out. */
+    nearBlockCount?: number;
     /** What stays of the prompt, in the stores of these indexes; all if left out. */
     keep?: { method: KeepMethod; stores: readonly number[] } | null;
   },
@@ -56,7 +58,8 @@ export function expectedTokens(
     const visible = isMoved
       ? kept.flatMap((own) => visibleMoved(ids, own))
       : visibleIds(ids, windowBlockCount, keptCount);
-    const id = nextToken(visible, options.endPeriod);
+    const near = nearIds(ids, windowBlockCount, options.nearBlockCount);
+    const id = nextToken([...visible, ...near], options.endPeriod);
     if (id === 0 && !options.ignoreEos) break;
     ids.push(id);
   }
@@ -111,6 +114,19 @@ function visibleIds(
     const block = Math.floor(position / BLOCK);
     return block >= firstWindowBlock || position % BLOCK < keptCount(block);
   });
+}
+
+/** Sealed tokens that the row of the last one reaches where it sees no more. */
+function nearIds(ids: readonly number[], windowBlockCount: number, blockCount?: number): number[] {
+  if (blockCount === undefined) return [];
+  const last = ids.length - 1;
+  const end = windowBlockAt(last, windowBlockCount);
+  return ids.slice(nearBlockAt(last, blockCount) * BLOCK, end * BLOCK);
+}
+
+/** First block that a row reaches, where it sees so many before its own. */
+export function nearBlockAt(position: number, blockCount: number): number {
+  return Math.max(0, Math.floor(position / BLOCK) - blockCount);
 }
 
 /** First block of the window of a row. */

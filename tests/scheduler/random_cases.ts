@@ -1,5 +1,7 @@
 /** Random runs of the scheduler: how much memory there is, and what is shared, kept or dropped. */
 
+import type { NearStores } from "../../src/scheduler/block_memory.ts";
+
 /** One run. */
 export interface Case {
   why: string;
@@ -33,6 +35,8 @@ export interface Case {
   windowBlockCount?: number;
   /** Raw tiles that a sequence needs before the block it begins at; those of it if left out. */
   rawTileCount?: number;
+  /** Stores whose rows see this many blocks before their own, sealed ones among them. */
+  near?: NearStores;
   /** What stays of prompts, a request's drawn from these; all if left out. */
   keeps?: string[];
   /** Most tokens that a request asks for; 200 if left out. */
@@ -42,6 +46,52 @@ export interface Case {
 }
 
 export const CASES: Case[] = [
+  {
+    why: "a store whose blocks are freed behind its rows, scarce memory and a small host tier",
+    seed: 20,
+    eventCount: 30_000,
+    near: { stores: [1], blockCount: 4 },
+    wordsPerLayer: 3_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 10,
+    hitShareMin: 0.1,
+    hostBytes: 300_000,
+    resumeShareMin: 0.1,
+  },
+  {
+    why: "a store whose blocks are freed, less kept of prompts, one that seals nothing, guesses",
+    seed: 21,
+    eventCount: 20_000,
+    answerMax: 24,
+    keeps: ["all", "chunkkv:ratio=0.5", "dbudgetkv:theta=0.1", "think:ratio=0.4"],
+    near: { stores: [1], blockCount: 5 },
+    windowStoreCount: 1,
+    draftRowCount: 9,
+    wordsPerLayer: 4_500,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 1,
+    hitShareMin: 0.05,
+    hostBytes: 2 ** 21,
+  },
+  {
+    why: "no window, stores whose blocks are freed, blocks that are dropped, answers read again",
+    seed: 22,
+    eventCount: 20_000,
+    windowBlockCount: 0,
+    near: { stores: [0, 2], blockCount: 3 },
+    droppedBlocks: [1, 5],
+    continuedShare: 0.5,
+    wordsPerLayer: 2_000,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 1,
+    hitShareMin: 0.05,
+  },
   {
     why: "less is kept of prompts, by methods mixed, scarce memory and a host",
     seed: 16,

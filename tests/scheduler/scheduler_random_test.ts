@@ -39,8 +39,13 @@ interface Life {
 }
 
 /** What texts ask for, in the stores that seal. */
-function keepsOf(texts: readonly string[], windowStoreCount: number): (Keep | null)[] {
-  const stores = [0, 1, 2].slice(windowStoreCount);
+function keepsOf(
+  texts: readonly string[],
+  { windowStoreCount = 0, near }: Pick<Case, "windowStoreCount" | "near">,
+): (Keep | null)[] {
+  const stores = [0, 1, 2].filter((store) =>
+    store >= windowStoreCount && !near?.stores.includes(store)
+  );
   return texts.map((text) => {
     const method = keepMethod(text);
     return method && { method, stores };
@@ -91,6 +96,7 @@ class Run {
   #keeps: (Keep | null)[];
   #answerMax: number;
   #windowBlockCount: number;
+  #nearBlockCount: number | undefined;
   /** Blocks that were made of what stays of prompts. */
   gatherCount = 0;
   #endPeriod = 150;
@@ -117,7 +123,8 @@ class Run {
     } = options;
     this.#windowBlockCount = windowBlockCount;
     const policy = dropBlocks(droppedBlocks);
-    this.#keeps = keepsOf(options.keeps ?? ["all"], windowStoreCount);
+    this.#keeps = keepsOf(options.keeps ?? ["all"], options);
+    this.#nearBlockCount = options.near?.blockCount;
     this.#keptCount = (block) => {
       if (!policy.keeps(block)) return 0;
       return options.keepsParts ? 1 + (block * 29 + 40) % 64 : 64;
@@ -130,6 +137,7 @@ class Run {
       layerCount,
       windowBlockCount,
       arenas,
+      near: options.near ?? null,
       recordWordsMin,
       recordWordsMax,
       policy,
@@ -161,6 +169,7 @@ class Run {
         ? { longTileCount: rawTileCount }
         : { keptCount: this.#keptCount }),
       tileWords,
+      near: options.near ?? null,
     });
   }
 
@@ -177,6 +186,7 @@ class Run {
         endPeriod,
         keptCount,
         windowBlockCount,
+        ...this.#nearOption,
       });
       const isWrong = () => this.#random() < 0.3;
       return next.slice(skipCount).map((id) => isWrong() ? id + 1 : id);
@@ -189,6 +199,11 @@ class Run {
         this.rightCount += rightCount;
       },
     };
+  }
+
+  get #nearOption() {
+    const nearBlockCount = this.#nearBlockCount;
+    return nearBlockCount === undefined ? {} : { nearBlockCount };
   }
 
   #randomId(): number {
@@ -323,6 +338,7 @@ class Run {
         endPeriod: this.#endPeriod,
         keptCount: this.#keptCount,
         windowBlockCount: this.#windowBlockCount,
+        ...this.#nearOption,
       });
       assertEquals(life.tokens, wanted);
       assertEquals(event.reason, wanted.length === life.maxTokens ? "length" : "stop");

@@ -95,7 +95,6 @@ Deno.test("Scheduler cuts a prompt at multiples of 64 and seals blocks 128 token
     blockIndex: 0,
     listIndex: 0,
     jobIndex: 0,
-    extents: [{ offset: 0, wordCount: 128 }, { offset: 0, wordCount: 64 }],
     recordOffsets: [0, 64, 0],
   }]);
   assertEquals(plans[4].packs[0].recordOffsets, [128, 192, 64]);

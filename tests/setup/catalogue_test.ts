@@ -80,9 +80,9 @@ Deno.test("fittingContext() counts weights, windows and the bytes of a token", (
   // Its 40 window layers keep 1,024 tokens each, so that 16 GiB hold a long context.
   const exact = fittingContext(gemma, "exact", 12 * GIB);
   assert(exact > 30_000 && exact < gemma.contextLengthTrained, String(exact));
-  // Windows are rings of 17 tiles of 64 tokens in f16, whatever the profile: 8 KiB a token.
-  const rings = 40 * 17 * 64 * 8 * 1024;
-  const left = 9 * GIB * 0.9 - gemma.sizeBytes - 256 * 2 ** 20 - rings - 8 * 192 * 8 * 1024;
+  // A window has 3 tiles of 64 tokens in f16, 8 KiB a token, and 15 blocks at most sealed in it.
+  const windows = 40 * (3 + 15 / SEALED_RATIOS.balanced) * 64 * 8 * 1024;
+  const left = 9 * GIB * 0.9 - gemma.sizeBytes - 256 * 2 ** 20 - windows - 8 * 192 * 8 * 1024;
   const balanced = Math.floor(left * SEALED_RATIOS.balanced / (8 * 8 * 1024));
   assertEquals(fittingContext(gemma, "balanced", 9 * GIB), balanced);
 });

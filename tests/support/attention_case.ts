@@ -8,7 +8,17 @@ import { quantisePaper } from "../../src/codec/paper/quantise.ts";
 import { rawTileFrom } from "../../src/codec/raw_tile.ts";
 import { repackOrder } from "../../src/codec/repack.ts";
 import type { RepackRule } from "../../src/codec/repack.ts";
-import { ENTRY_WORDS, entryWords, readEntry, type Row, rowWords } from "../../src/core/row.ts";
+import {
+  ENTRY_WORDS,
+  entryWords,
+  hiddenCount,
+  readEntry,
+  readRow,
+  type Row,
+  ROW_WORDS,
+  rowInSight,
+  rowWords,
+} from "../../src/core/row.ts";
 import {
   BLOCK_TOKEN_COUNT,
   sealedBlockCount,
@@ -154,6 +164,24 @@ export function rowOf(
   const listStart = slot * blockCountMax;
   const reads = { listStart, listCount: blockCount, firstWindowBlock: blockCount };
   return { slot, position, ...reads, idIndex: 0 };
+}
+
+/** Lengths at which {@link REACH} hides sinks, more of a first block, and all of it and more. */
+export const REACH_LENGTHS = [302, 323, 600, 640];
+
+/** Newest tokens that rows of {@link withReach} see. */
+export const REACH = 300;
+
+/** The same case where each row sees its newest tokens alone. */
+export function withReach<Case extends AttentionCase>(attention: Case): Case {
+  const { rows } = attention;
+  const own = Array.from(
+    { length: rows.length / ROW_WORDS },
+    (_, row) => rowInSight(readRow(rows, row), { reach: REACH, isSealed: true }),
+  );
+  const hidden = own.map((row) => hiddenCount(row, 0));
+  assertEquals(hidden.map((count) => count > 0), own.map(() => true), "rows do not see all");
+  return { ...attention, rows: rowWords(own) };
 }
 
 /** Raw tile of seeded K and V; a few K channels are large, as in real models. */

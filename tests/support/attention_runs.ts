@@ -13,7 +13,7 @@ import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.
 import { BlockUnpackPaperKernel, createSegments } from "../../src/kernels/block_unpack/paper.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
 import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
-import type { RingShape, TileSource } from "../../src/kernels/text/raw_tiles.ts";
+import type { TileSource } from "../../src/kernels/text/raw_tiles.ts";
 import type { AttentionPrefillInputs } from "../../src/reference/attention_prefill.ts";
 import type { AttentionCase, CaseShape } from "./attention_case.ts";
 import type { BandedAttentionCase } from "./banded_attention_case.ts";
@@ -80,14 +80,17 @@ export async function runPrefill(
   run: {
     inputs: AttentionPrefillInputs;
     splitCount: number;
-    ring?: RingShape;
     facts?: AdapterFacts;
   },
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { splitCount, ring, facts } = run;
-  const { q, rows, tiles, directory, segment } = run.inputs;
-  const options = { shape, splits: shape, source, ...(ring && { ring }) };
+  const { splitCount, facts } = run;
+  const { q, rows, tiles, directory, segment, tileCount, sinkCount } = run.inputs;
+  const options = {
+    ...{ shape, splits: shape, source },
+    ...(tileCount === undefined ? {} : { tileCount }),
+    ...(sinkCount === undefined ? {} : { sinkCount }),
+  };
   const kernel = await AttentionPrefillKernel.create(gpu, options, facts);
   const rowCount = rows.length / ROW_WORDS;
   // What lies behind the slice is of an earlier, longer one: it must not matter.
@@ -114,11 +117,11 @@ export async function runPrefill(
 
 /** Partial results of single rows over windows of which they see the newest tokens. */
 export async function runDecodeRing(
-  { shape, ring, q, rows, tiles }: RingCase,
+  { shape, tileCount, q, rows, tiles }: RingCase,
   facts?: AdapterFacts,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const options = { shape, splits: shape, source: "window", ring } as const;
+  const options = { shape, splits: shape, source: "window", tileCount } as const;
   const kernel = await AttentionDecodeRawKernel.create(gpu, options, facts);
   const rowCount = rows.length / ROW_WORDS;
   const count = partialsWords(shape, shape, rowCount);

@@ -153,8 +153,7 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   }
   await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
   await BlockShareKernel.create(gpu, { ...shape, listCountMax });
-  const ring = { tileCount: windowTileCount(512, 2), reach: 512 };
-  const inRing = { ...common, source: "window", ring } as const;
+  const inRing = { ...common, source: "window", tileCount: windowTileCount(512, 2) } as const;
   await AttentionPrefillKernel.create(gpu, inRing);
   await AttentionDecodeRawKernel.create(gpu, inRing);
   const capped = { splits, shape: { ...shape, softCap: 50 } };

@@ -1,21 +1,20 @@
 /** Seeded windows of layers that see their newest tokens alone, all of them raw. */
 
 import { rawTileWords } from "../../src/codec/record.ts";
-import { rowInReach, rowWords } from "../../src/core/row.ts";
+import { rowInSight, rowWords } from "../../src/core/row.ts";
 import {
   BLOCK_TOKEN_COUNT,
   WINDOW_BLOCK_COUNT,
   windowTile,
   windowTileCount,
 } from "../../src/core/shapes.ts";
-import type { RingShape } from "../../src/kernels/text/raw_tiles.ts";
 import { type CaseShape, rowOf, seededTile } from "./attention_case.ts";
 import { seededNormals } from "./numeric.ts";
 
 /** A window of one slot for each sequence, and rows that read it. */
 export interface RingCase {
   shape: CaseShape;
-  ring: RingShape;
+  tileCount: number;
   q: Float32Array;
   rows: Uint32Array;
   tiles: Uint32Array;
@@ -51,11 +50,11 @@ export function makeRingCase(
     }
   }
   const rowAt = (slot: number, position: number) =>
-    rowInReach(rowOf({ slot, position, blockCount: 0 }, 1), reach);
+    rowInSight(rowOf({ slot, position, blockCount: 0 }, 1), { reach, isSealed: false });
   const last = lengths.length - 1;
   const rows = rowCount === undefined
     ? lengths.map((length, slot) => rowAt(slot, length - 1))
     : Array.from({ length: rowCount }, (_, row) => rowAt(last, lengths[last] - rowCount + row));
   const q = seededNormals(rows.length * shape.queryHeadCount * headSize, 9);
-  return { shape, ring: { tileCount, reach }, q, rows: rowWords(rows), tiles };
+  return { shape, tileCount, q, rows: rowWords(rows), tiles };
 }

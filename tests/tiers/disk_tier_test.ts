@@ -1,5 +1,6 @@
 /** The disk tier: what it gives back, and what it refuses to. */
 
+import { ITEM_KINDS } from "../../src/scheduler/block_key.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { packBlockFile, parseBlockFile } from "../../src/tiers/block_file.ts";
 import { DiskTier } from "../../src/tiers/disk_tier.ts";
@@ -26,7 +27,7 @@ const open = (folder: string, options: { root?: string; capacityBytes?: number }
     capacityBytes: options.capacityBytes ?? 2 ** 30,
   });
 
-for (const kind of ["sealed", "raw"] as const) {
+for (const kind of ITEM_KINDS) {
   Deno.test(`parseBlockFile() undoes packBlockFile(), and refuses every flipped bit (${kind})`, () => {
     const block = makeBlock(1, kind);
     const bytes = packBlockFile(FORMAT, block);
@@ -72,7 +73,7 @@ Deno.test("DiskTier finds its blocks again, whatever a crash left and clocks sai
   withFolder(async (folder) => {
     const tier = await open(folder);
     for (const seed of [1, 2, 3]) await tier.write(makeBlock(seed));
-    await tier.write(makeBlock(3, "raw"));
+    for (const kind of ["near", "raw"] as const) await tier.write(makeBlock(3, kind));
     const inside = `${folder}/${FORMAT.root}`;
     const half = `${inside}/${keyOf(4, "sealed")}.0.tmp`;
     await Deno.writeTextFile(half, "half");
@@ -81,12 +82,14 @@ Deno.test("DiskTier finds its blocks again, whatever a crash left and clocks sai
     const farAway = new Date("2099-01-01");
     await Deno.utime(`${inside}/${keyOf(1, "sealed")}`, farAway, farAway);
     const again = await open(folder);
-    assertEquals(again.keys.length, 4);
+    assertEquals(again.keys.length, 5);
     assertEquals(again.usedBytes, tier.usedBytes);
     for (const seed of [1, 2, 3]) {
       assertEquals(await again.read(keyOf(seed, "sealed")), makeBlock(seed));
     }
-    assertEquals(await again.read(keyOf(3, "raw")), makeBlock(3, "raw"));
+    for (const kind of ["near", "raw"] as const) {
+      assertEquals(await again.read(keyOf(3, kind)), makeBlock(3, kind));
+    }
     const names = [...Deno.readDirSync(inside)].map(({ name }) => name);
     assert(!names.some((name) => name.endsWith(".tmp")), String(names));
   }));
@@ -165,6 +168,7 @@ Deno.test("DiskTier sees what another tier of the same folder writes after both 
     const [a, b] = [await open(folder), await open(folder)];
     const wanted = Array.from({ length: 40 }, (_, seed) => ({
       sealed: keyOf(seed, "sealed"),
+      near: null,
       raw: keyOf(seed, "raw"),
     }));
     assertEquals(await b.look(wanted), new Set());
@@ -189,6 +193,7 @@ Deno.test("DiskTier looks no further than a batch beyond the first block that is
     for (const seed of [0, 70]) await a.write(makeBlock(seed));
     const wanted = Array.from({ length: 80 }, (_, seed) => ({
       sealed: keyOf(seed, "sealed"),
+      near: null,
       raw: null,
     }));
     assertEquals(await b.look(wanted), new Set([keyOf(0, "sealed")]));

@@ -48,7 +48,7 @@ async function readAll(
   return blocks;
 }
 
-const wanted = BLOCKS.map(({ key }) => ({ sealed: key, raw: null }));
+const wanted = BLOCKS.map(({ key }) => ({ sealed: key, near: null, raw: null }));
 
 /** What work gives, and its milliseconds in turns of this thread, which has the proxy's timers. */
 async function timed<T>(work: Promise<T>): Promise<{ result: T; tookMs: number }> {

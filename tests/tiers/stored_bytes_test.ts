@@ -2,6 +2,7 @@
  * What is on disk stays readable: files have the bytes they had in the build that first wrote them.
  */
 
+import { ITEM_KINDS } from "../../src/scheduler/block_key.ts";
 import { assertEquals, assertLess, assertThrows } from "@std/assert";
 import { crc32 } from "node:zlib";
 import { createCodec } from "../../src/codec/profile.ts";
@@ -80,7 +81,7 @@ Deno.test("a portable block is refused where the profile has no such form", () =
   assertThrows(() => parseBlockFile(banded, block.key, bytes), RangeError, "no such form");
 });
 
-for (const kind of ["sealed", "raw"] as const) {
+for (const kind of ITEM_KINDS) {
   Deno.test(`a cold file is smaller, read back, and refused if a bit is flipped (${kind})`, () => {
     const block = makeBlock(7, kind);
     const bytes = packBlockFile(COLD_FORMAT, block);

@@ -20,6 +20,7 @@ import { bandedValues } from "./values.ts";
 export class BandedCodec implements Codec {
   readonly id = "banded";
   readonly isExact = false;
+  readonly keepsOrder = true;
   readonly profile: BandedProfile;
   /** Of its records. */
   readonly layout: BandedLayout;

@@ -25,6 +25,7 @@ const INT8_PROFILES = new ProfileTable<Int8Profile>({}, [{ name: "int8" }]);
 export class Int8Codec implements Codec {
   readonly id = "int8";
   readonly isExact = false;
+  readonly keepsOrder = true;
   readonly tableWords = 0;
   readonly sinkCount = 0;
   readonly profile: Int8Profile;

@@ -21,6 +21,7 @@ import { paperValues } from "./values.ts";
 export class PaperCodec implements Codec {
   readonly id = "paper";
   readonly isExact = false;
+  readonly keepsOrder: boolean;
   readonly tableWords = 0;
   readonly sinkCount = 0;
   readonly profile: PaperProfile;
@@ -36,6 +37,7 @@ export class PaperCodec implements Codec {
   /** Makes it for a model's heads. */
   constructor(shape: HeadShape, profile: PaperProfile) {
     this.profile = profile;
+    this.keepsOrder = profile.repack === "none";
     this.layout = PaperLayout.forProfile(shape, profile);
     const { recordWordsMin: min, recordWordsMax: max, fixedWords } = this.layout;
     this.recordWords = { min, max };

@@ -15,6 +15,7 @@ import { RAW_PROFILES, type RawProfile } from "./settings.ts";
 export class RawCodec implements Codec {
   readonly id = "raw";
   readonly isExact = true;
+  readonly keepsOrder = true;
   readonly fixedWords = 0;
   readonly tableWords = 0;
   readonly sinkCount = 0;

@@ -18,6 +18,7 @@ import { XQUANT_PROFILES, type XquantProfile } from "./settings.ts";
 export class XquantCodec implements Codec {
   readonly id = "xquant";
   readonly isExact = false;
+  readonly keepsOrder = true;
   readonly tableWords = 0;
   readonly sinkCount = 0;
   readonly profile: XquantProfile;

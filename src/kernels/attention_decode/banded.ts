@@ -13,7 +13,7 @@ import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { ROW_TEXT } from "../text/row.ts";
+import { READING_ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import type { AttentionDecodePaperBuffers } from "./paper.ts";
 import {
@@ -139,7 +139,8 @@ const TOKEN_STEP_ZERO: i32 = ${TOKEN_STEP_ZERO};
     has_rounds: rounds.isSplit ? 1 : 0,
     has_teams: teamCount > 1 ? 1 : 0,
   });
-  const parts = [main, constants, octaves, headsText(group, shape), BAND_WORD_TEXT, ROW_TEXT];
+  const parts = [main, constants, octaves, headsText(group, shape), BAND_WORD_TEXT];
+  parts.push(READING_ROW_TEXT);
   if (hasDropped) parts.push(SECTION_TEXT);
   const exchange = teamCount > 1 ? lanes.teamsText(teamCount) : lanes.text;
   return [...parts, turnText(lanes, teamCount), exchange].join("\n");

@@ -13,7 +13,7 @@ import {
   type SplitShape,
 } from "../text/attention.ts";
 import { chooseLanes } from "../text/lanes.ts";
-import { ROW_TEXT } from "../text/row.ts";
+import { READING_ROW_TEXT } from "../text/row.ts";
 import type { AttentionDecodePaperBuffers } from "./paper.ts";
 import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
 
@@ -53,7 +53,8 @@ export class AttentionDecodeInt8Kernel {
       SECTION_WORDS: layout.sectionWords,
     });
     const main = expandTemplate(source, { heads: group.vectorCount });
-    const code = [main, constants, headsText(group, shape), codes, ROW_TEXT, lanes.text].join("\n");
+    const code = [main, constants, headsText(group, shape), codes, READING_ROW_TEXT, lanes.text]
+      .join("\n");
     const kernel = await Kernel.create(gpu, { label: "attention_decode/int8", code });
     return new AttentionDecodeInt8Kernel(kernel, shape.kvHeadCount);
   }

@@ -5,7 +5,7 @@ import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
-import { ROW_TEXT } from "../text/row.ts";
+import { READING_ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
@@ -177,7 +177,7 @@ function kernelText(
     windowsText(keys, plan.keysChunked),
     sideText(values, layout, VALUE),
     windowsText(values, plan.valuesChunked),
-    ROW_TEXT,
+    READING_ROW_TEXT,
     lanes.text,
   ].join("\n");
 }

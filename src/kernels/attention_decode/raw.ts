@@ -4,7 +4,7 @@ import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { type AttentionShape, headGroup, type SplitShape } from "../text/attention.ts";
 import { chooseLanes } from "../text/lanes.ts";
-import { rawTilesText, type RingShape } from "../text/raw_tiles.ts";
+import { rawTilesText } from "../text/raw_tiles.ts";
 import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeRawKernel} is compiled for. */
@@ -13,8 +13,8 @@ export interface AttentionDecodeRawOptions {
   splits: SplitShape;
   /** `window`: tiles of the ring, one split each. `arena`: sealed raw tiles, profile `exact`. */
   source: "window" | "arena";
-  /** Of source `window`: what a row sees of it; all of a ring of 3 tiles if left out. */
-  ring?: RingShape;
+  /** Of source `window`: tiles of a slot; 3 if left out. */
+  tileCount?: number;
 }
 
 /** Buffers of one use of {@link AttentionDecodeRawKernel}. */

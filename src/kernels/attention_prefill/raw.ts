@@ -13,12 +13,7 @@ import {
 } from "../text/attention.ts";
 import { lanesOf } from "../text/lanes.ts";
 import { MANY_QUERY_COUNT, manyQueriesText } from "../text/many_queries.ts";
-import {
-  type RawTilesOptions,
-  rawTilesText,
-  type RingShape,
-  type TileSource,
-} from "../text/raw_tiles.ts";
+import { type RawTilesOptions, rawTilesText, type TileSource } from "../text/raw_tiles.ts";
 import { chooseVariant } from "../variant.ts";
 import {
   ATTENTION_PREFILL_VARIANTS,
@@ -32,8 +27,10 @@ export interface AttentionPrefillOptions {
   splits: SplitShape;
   /** `window`: causal, a split per tile. `arena`: raw sealed tiles. `scratch`: unpacked ones. */
   source: TileSource;
-  /** Of source `window`: what a row sees of it; all of a ring of 3 tiles if left out. */
-  ring?: RingShape;
+  /** Of source `window`: tiles of a slot; 3 if left out. */
+  tileCount?: number;
+  /** Of source `scratch`: first tokens of a sequence that the tile of its first block has last. */
+  sinkCount?: number;
 }
 
 /** Buffers of one use of {@link AttentionPrefillKernel}. */

@@ -6,7 +6,8 @@ import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
-import { GATHER_WORDS, HEADER_WORDS, NO_RECORD } from "./gathers.ts";
+import { NO_RECORD } from "../../core/row.ts";
+import { GATHER_WORDS, HEADER_WORDS } from "./gathers.ts";
 
 /** Buffers of one arena of {@link KvGatherBandedKernel}; scratch as in `codec/scratch.ts`. */
 export interface KvGatherBandedBuffers {

@@ -4,14 +4,13 @@
  * @module
  */
 
+import { NO_RECORD } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 
 /** Words before the sources of a store. */
 export const HEADER_WORDS = 4;
 /** Words of one store of a gather. */
 export const GATHER_WORDS: number = HEADER_WORDS + 2 * BLOCK_TOKEN_COUNT;
-/** In the place of a record that there is not. */
-export const NO_RECORD = 0xffffffff;
 
 /** One block to put together of the tokens of others. */
 export interface GatherJob {

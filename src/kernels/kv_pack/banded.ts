@@ -10,7 +10,7 @@ import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { BAND_CHOICE_TEXT, SECTION_TEXT, STRETCH_TEXT } from "../text/banded.ts";
-import { NO_RECORD } from "../kv_gather/gathers.ts";
+import { NO_RECORD } from "../../core/row.ts";
 import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
 
 /** A measured block to pack. */

@@ -3,6 +3,7 @@ import source from "../../../shaders/kv_pack/paper.wgsl" with { type: "text" };
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
 import { EngineError } from "../../core/errors.ts";
+import { NO_RECORD } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
@@ -71,6 +72,7 @@ export class KvPackPaperKernel {
       KEY_WIDTH_BITS: layout.widthBits(KEY),
       VALUE_WIDTH_BITS: layout.widthBits(VALUE),
       SECTION_WORDS_MAX: sectionWordsMax,
+      NO_RECORD,
     };
     const code = [source, range, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_pack/paper", code, constants });

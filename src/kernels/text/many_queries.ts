@@ -8,7 +8,7 @@ import manyQueries from "../../../shaders/lib/attention_many_queries.wgsl" with 
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { attentionConstants, cappedText } from "./attention.ts";
-import { type RawTilesOptions, TILE_SOURCES, tileConstants } from "./raw_tiles.ts";
+import { type RawTilesOptions, tileConstants, tilesText } from "./raw_tiles.ts";
 import { ROW_TEXT } from "./row.ts";
 
 /** Queries of a workgroup, in groups of 8. */
@@ -37,7 +37,7 @@ export function manyQueriesThreads({ headSize }: { headSize: number }): number {
 
 /** Text to append to a kernel that defines its queries' rows and `QUERY_COUNT`. Not of latents. */
 export function manyQueriesText(options: RawTilesOptions): string {
-  const { shape, splits, source, ring } = options;
+  const { shape, splits, source } = options;
   const { headSize, softCap = null } = shape;
   const lanes = laneCount(headSize);
   const threadCount = manyQueriesThreads(shape);
@@ -54,7 +54,6 @@ export function manyQueriesText(options: RawTilesOptions): string {
     channel: laneChannels / 2,
     query: VECTOR_SIZE,
     is_partial: source === "window" ? 1 : 0,
-    has_reach: (ring?.reach ?? null) === null ? 0 : 1,
   });
   const constants = constantLines({
     ...attentionConstants(shape, splits),
@@ -65,5 +64,5 @@ export function manyQueriesText(options: RawTilesOptions): string {
     CHUNK_SIZE,
   });
   const heads = `alias Heads = vec${VECTOR_SIZE}<f32>;\n${cappedText(softCap)}`;
-  return [body, constants, heads, TILE_SOURCES[source], ROW_TEXT].join("\n");
+  return [body, constants, heads, tilesText(source), ROW_TEXT].join("\n");
 }

@@ -7,6 +7,7 @@
 import fromArena from "../../../shaders/lib/attention_source_arena.wgsl" with { type: "text" };
 import fromScratch from "../../../shaders/lib/attention_source_scratch.wgsl" with { type: "text" };
 import fromWindow from "../../../shaders/lib/attention_source_window.wgsl" with { type: "text" };
+import positionSource from "../../../shaders/lib/attention_position.wgsl" with { type: "text" };
 import rawTiles from "../../../shaders/lib/attention_raw_tiles.wgsl" with { type: "text" };
 import { rawTileWords } from "../../codec/record.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
@@ -29,14 +30,6 @@ import type { Lanes } from "./lanes.ts";
 /** Where raw tiles lie: the ring of a slot, the arena of profile `exact`, or a scratch segment. */
 export type TileSource = "window" | "arena" | "scratch";
 
-/** The raw tiles of a sequence in a store. */
-export interface RingShape {
-  /** Tiles of 64 tokens. */
-  tileCount: number;
-  /** Newest tokens that a row sees, its own among them; null for all. */
-  reach: number | null;
-}
-
 /** What the text is made for. */
 export interface RawTilesOptions {
   shape: AttentionShape;
@@ -44,14 +37,14 @@ export interface RawTilesOptions {
   source: TileSource;
   /** Index of the source's first binding: segment, then read lists; the window has none. */
   sourceBinding: number;
-  /** Of source `window`: what a row sees of it; all of a ring of 3 tiles if left out. */
-  ring?: RingShape;
+  /** Of source `window`: tiles of 64 tokens of a slot; 3 if left out. */
+  tileCount?: number;
+  /** Of source `scratch`: first tokens of a sequence that the tile of its first block has last. */
+  sinkCount?: number;
 }
 
 /** Tokens of a lane whose scores are summed side by side. */
 const TOKENS_AT_A_TIME_MAX = 4;
-
-const WHOLE_RING: RingShape = { tileCount: WINDOW_TILE_COUNT, reach: null };
 
 /** WGSL text of each source; needs the constants of {@link rawTilesText}. */
 export const TILE_SOURCES: Readonly<Record<TileSource, string>> = {
@@ -69,14 +62,20 @@ export const BLOCK_LIMITS: Readonly<Record<TileSource, string>> = {
 
 /** Constants of a source and of the rows that read it. */
 export function tileConstants(
-  { shape, sourceBinding, ring = WHOLE_RING }: RawTilesOptions,
+  { shape, sourceBinding, tileCount = WINDOW_TILE_COUNT, sinkCount = 0 }: RawTilesOptions,
 ): Record<string, number> {
   return {
     SOURCE_BINDING: sourceBinding,
     TILE_WORDS: rawTileWords(shape),
-    WINDOW_TILE_COUNT: ring.tileCount,
-    ...(ring.reach === null ? {} : { REACH: ring.reach }),
+    WINDOW_TILE_COUNT: tileCount,
+    SINK_COUNT: sinkCount,
   };
+}
+
+/** Text of a source and of `token_position(row, block, token)`. Needs {@link tileConstants}. */
+export function tilesText(source: TileSource): string {
+  const positions = expandTemplate(positionSource, { has_list: source === "window" ? 0 : 1 });
+  return [TILE_SOURCES[source], positions].join("\n");
 }
 
 /** Text to append to a kernel that defines its queries' rows; `group` says how many there are. */
@@ -93,7 +92,7 @@ function textOfRounds(
   options: RawTilesOptions,
   { group, lanes, rounds }: { group: HeadGroup; lanes: Lanes; rounds: RoundShape },
 ): string {
-  const { shape, splits, source, ring = WHOLE_RING } = options;
+  const { shape, splits, source } = options;
   const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);
   // Lanes that share a token: a power of two that divides its groups of 8 channels.
   const columnCount = querySize(shape) / 8;
@@ -115,7 +114,6 @@ function textOfRounds(
     turn: 8 / (lanes.count / span),
     fold: Math.log2(lanes.count / span),
     has_rounds: rounds.isSplit ? 1 : 0,
-    has_reach: ring.reach === null ? 0 : 1,
     has_latents: shape.hasLatents ? 1 : 0,
   });
   return [
@@ -123,7 +121,7 @@ function textOfRounds(
     constants,
     headsText(group, shape),
     seenText(group),
-    TILE_SOURCES[source],
+    tilesText(source),
     ROW_TEXT,
     lanes.text,
   ]

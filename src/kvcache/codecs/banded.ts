@@ -142,6 +142,7 @@ function createReaders(
       AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout, hasDropped }),
     unpack: () => BlockUnpackBandedKernel.create(gpu, { layout, hasDropped }),
     ownOf: (layer) => ({ tables: tables[layer] }),
+    sinkCount: layout.sinkCount,
     destroy() {
       for (const buffer of tables) gpu.destroyBuffer(buffer);
     },

@@ -6,6 +6,7 @@
 
 import type { Int8Codec } from "../../codec/int8/codec.ts";
 import { SCALE_WORDS } from "../../codec/int8/layout.ts";
+import { NO_RECORD } from "../../core/row.ts";
 import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { ATTENTION_DECODE_VARIANTS } from "../../kernels/attention_decode/variants.ts";
@@ -61,6 +62,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<Int8Codec>): Promise<
     encodePacks(encoder, packs) {
       for (const { scratchIndex, targets } of packs) {
         for (const [index, target] of targets.entries()) {
+          if (target === NO_RECORD) continue;
           const source = (scratchIndex * storeCount + index) * sizeBytes;
           const arena = cache.arenaOfStore(sealed[index].store);
           encoder.copyBufferToBuffer(records, source, arena, target * WORD_SIZE_BYTES, sizeBytes);

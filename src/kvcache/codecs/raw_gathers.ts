@@ -5,6 +5,7 @@
  * @module
  */
 
+import { NO_RECORD } from "../../core/row.ts";
 import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { GATHER_WORDS, type GatherJob, gatherWords } from "../../kernels/kv_gather/gathers.ts";
@@ -47,7 +48,7 @@ export class RawGathers {
     const sizeBytes = tileWords * WORD_SIZE_BYTES;
     const { tiles } = this.#scratch!;
     for (const [index, { store }] of sealed.entries()) {
-      if (tokenCounts?.[store] === 0) continue;
+      if (tokenCounts?.[store] === 0 || recordOffsets[store] === NO_RECORD) continue;
       const from = (jobIndex * sealed.length + index) * sizeBytes;
       const to = recordOffsets[store] * WORD_SIZE_BYTES;
       const arena = this.#cache.arenaOfStore(store);

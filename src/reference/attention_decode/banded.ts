@@ -2,7 +2,7 @@ import type { BandedLayout } from "../../codec/banded/layout.ts";
 import type { BandedTables } from "../../codec/banded/tables.ts";
 import { bandedValues } from "../../codec/banded/values.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
-import { readEntry, readRow, ROW_WORDS } from "../../core/row.ts";
+import { hiddenCount, readEntry, readRow, ROW_WORDS } from "../../core/row.ts";
 import {
   attendSplit,
   type AttentionReferenceShape,
@@ -38,7 +38,8 @@ export function attentionDecodeBandedReference(
   const width = queryHeadCount * headSize;
   const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (headSize + 2));
   for (let row = 0; row < rowCount; row++) {
-    const { listStart, listCount } = readRow(rows, row);
+    const own = readRow(rows, row);
+    const { listStart, listCount } = own;
     const query = q.subarray(row * width, (row + 1) * width);
     for (let split = 0; split * blocksPerSplit < listCount; split++) {
       const end = Math.min(listCount, (split + 1) * blocksPerSplit);
@@ -48,7 +49,13 @@ export function attentionDecodeBandedReference(
         const sinkCount = isFirst ? layout.sinkCount : 0;
         const sides = bandedValues(inputs, arena.subarray(word), sinkCount > 0);
         // Its sinks have the last places, whatever is left of the tokens before them.
-        const ranges = [[0, tokenCount - sinkCount], [BLOCK_TOKEN_COUNT - sinkCount, sinkCount]];
+        // They are the first tokens, and the first that a row does not see.
+        const hidden = Math.min(tokenCount, hiddenCount(own, block));
+        const hiddenSinks = Math.min(hidden, sinkCount);
+        const ranges = [
+          [hidden - hiddenSinks, tokenCount - sinkCount - (hidden - hiddenSinks)],
+          [BLOCK_TOKEN_COUNT - sinkCount + hiddenSinks, sinkCount - hiddenSinks],
+        ];
         for (const [first, count] of ranges) {
           const [keys, values] = sides.map((side) =>
             Float64Array.from(side.subarray(first * channelCount))

@@ -1,6 +1,6 @@
 import { rawTileWords } from "../../codec/record.ts";
 import { rawTileValues } from "../../codec/raw_tile.ts";
-import { readEntry, readRow, ROW_WORDS } from "../../core/row.ts";
+import { hiddenCount, readEntry, readRow, ROW_WORDS } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT, windowTile } from "../../core/shapes.ts";
 
 /** Heads of a layer; sizes as in `AttentionShape` of the kernels. */
@@ -39,8 +39,8 @@ export interface AttentionDecodeRawInputs {
   tiles: Uint32Array;
   /** Read lists of `ENTRY_WORDS` an entry; the window has none. */
   directory?: Uint32Array;
-  /** Of the window: tiles of a slot, and newest tokens that a row sees; 4 and all if left out. */
-  ring?: { tileCount: number; reach: number | null };
+  /** Of the window: tiles of a slot; 3 if left out. */
+  tileCount?: number;
 }
 
 /**
@@ -103,6 +103,18 @@ export function visibleOfTile(
   return { keys, values, tokenCount: Math.max(0, tokenCount - firstToken) };
 }
 
+/** A run without its first `count` tokens. */
+export function withoutFirst(
+  run: VisibleTokens,
+  count: number,
+  channelCount: number,
+): VisibleTokens {
+  if (count === 0) return run;
+  const { keys, values, tokenCount } = run;
+  const rest = (side: ArrayLike<number>) => Array.from(side).slice(count * channelCount);
+  return { keys: rest(keys), values: rest(values), tokenCount: Math.max(0, tokenCount - count) };
+}
+
 /** Joins runs of tokens into one. */
 export function joinTokens(runs: readonly VisibleTokens[], channelCount: number): VisibleTokens {
   const tokenCount = runs.reduce((sum, run) => sum + run.tokenCount, 0);
@@ -128,13 +140,14 @@ export function attentionDecodeRawReference(
   inputs: AttentionDecodeRawInputs,
 ): Float64Array {
   const { kvHeadCount, queryHeadCount, headSize, blocksPerSplit, splitCountMax } = shape;
-  const { q, rows, tiles, directory, ring } = inputs;
+  const { q, rows, tiles, directory, tileCount } = inputs;
   const rowCount = rows.length / ROW_WORDS;
   const querySize = referenceQuerySize(shape);
   const width = queryHeadCount * querySize;
   const partials = new Float64Array(rowCount * queryHeadCount * splitCountMax * (querySize + 2));
   for (let row = 0; row < rowCount; row++) {
-    const { slot, position, listStart, listCount, firstWindowBlock } = readRow(rows, row);
+    const own = readRow(rows, row);
+    const { slot, position, listStart, listCount, firstWindowBlock, reach } = own;
     const query = q.subarray(row * width, (row + 1) * width);
     const sealedSplitCount = Math.ceil(listCount / blocksPerSplit);
     if (directory) {
@@ -142,7 +155,9 @@ export function attentionDecodeRawReference(
         const end = Math.min(listCount, (split + 1) * blocksPerSplit);
         const runs: VisibleTokens[] = [];
         for (let block = split * blocksPerSplit; block < end; block++) {
-          runs.push(visibleOfTile(shape, tiles, readEntry(directory, listStart + block)));
+          const firstToken = hiddenCount(own, block);
+          const entry = readEntry(directory, listStart + block);
+          runs.push(visibleOfTile(shape, tiles, { ...entry, firstToken }));
         }
         const seen = joinTokens(runs, kvHeadCount * headSize);
         attendSplit(shape, partials, query, { ...seen, row, split });
@@ -150,11 +165,10 @@ export function attentionDecodeRawReference(
       continue;
     }
     for (let block = firstWindowBlock; block * BLOCK_TOKEN_COUNT <= position; block++) {
-      const tile = windowTile(slot, block, ring?.tileCount);
+      const tile = windowTile(slot, block, tileCount);
       const tokenCount = Math.min(BLOCK_TOKEN_COUNT, position + 1 - block * BLOCK_TOKEN_COUNT);
       const word = tile * rawTileWords(shape);
-      const hiddenCount = position + 1 - (ring?.reach ?? position + 1);
-      const firstToken = Math.max(0, hiddenCount - block * BLOCK_TOKEN_COUNT);
+      const firstToken = Math.max(0, position + 1 - reach - block * BLOCK_TOKEN_COUNT);
       const seen = visibleOfTile(shape, tiles, { word, tokenCount, firstToken });
       const split = sealedSplitCount + block - firstWindowBlock;
       attendSplit(shape, partials, query, { ...seen, row, split });

@@ -107,7 +107,7 @@ export class Keeping {
     this.#phase = this.sealedBlockCount === 0 ? "done" : "scores";
   }
 
-  /** Decides; by store, null for one that seals nothing or that follows the one before. */
+  /** Decides; by store, null for one that does not keep all, or follows the one before. */
   decide(scores: readonly (StoreScores | null | "as before")[]): void {
     const counts = {
       promptTokenCount: this.#promptTokenCount,

@@ -1,7 +1,12 @@
 import { ROW_WORDS } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { attentionDecodeBandedReference } from "../../../src/reference/attention_decode/banded.ts";
-import { assertSameBits, caseShape } from "../../support/attention_case.ts";
+import {
+  assertSameBits,
+  caseShape,
+  REACH_LENGTHS,
+  withReach,
+} from "../../support/attention_case.ts";
 import { runDecodeBanded } from "../../support/attention_runs.ts";
 import {
   type BandedAttentionCase,
@@ -123,4 +128,11 @@ Deno.test("AttentionDecodeBandedKernel gives a row the same bits whatever runs b
   const together = await runDecodeBanded(attention);
   const single = await runDecodeBanded(alone);
   assertSameBits(together.subarray(2 * single.length), single);
+});
+
+Deno.test("AttentionDecodeBandedKernel sees the newest tokens of a list, sinks among them", async () => {
+  const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
+  const form = { sinkCount: 4, tables: fittingTables(shape, 0.8) };
+  const attention = withReach(makeBandedAttentionCase(shape, REACH_LENGTHS, form));
+  assertNear(await runDecodeBanded(attention), reference(attention), NMSE_MAX);
 });

@@ -4,7 +4,13 @@ import { ENTRY_WORDS, ROW_WORDS } from "../../../src/core/row.ts";
 import { AttentionDecodeInt8Kernel } from "../../../src/kernels/attention_decode/int8.ts";
 import { partialsWords, sealedSplitCount } from "../../../src/kernels/text/attention.ts";
 import { attentionDecodeInt8Reference } from "../../../src/reference/attention_decode/int8.ts";
-import { assertSameBits, type AttentionCase, caseShape } from "../../support/attention_case.ts";
+import {
+  assertSameBits,
+  type AttentionCase,
+  caseShape,
+  REACH_LENGTHS,
+  withReach,
+} from "../../support/attention_case.ts";
 import { makeCodecCase } from "../../support/codec_case.ts";
 import { readF32, submitPass, testGpu } from "../../support/gpu.ts";
 import { assertNear } from "../../support/numeric.ts";
@@ -102,4 +108,10 @@ Deno.test("AttentionDecodeInt8Kernel gives a row the same bits whatever runs bes
   const together = await decode(own);
   const single = await decode({ ...own, attention: last });
   assertSameBits(together.subarray(2 * single.length), single);
+});
+
+Deno.test("AttentionDecodeInt8Kernel sees the newest tokens of a list", async () => {
+  const { codec, attention } = int8Case(CASES[0], REACH_LENGTHS);
+  const near = { codec, attention: withReach(attention) };
+  assertNear(await decode(near), reference(near), NMSE_MAX);
 });

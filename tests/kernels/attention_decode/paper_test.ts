@@ -7,8 +7,10 @@ import {
   type AttentionCase,
   caseShape,
   makeAttentionCase,
+  REACH_LENGTHS,
   rowOf,
   type SealedForm,
+  withReach,
 } from "../../support/attention_case.ts";
 import { runDecodePaper } from "../../support/attention_runs.ts";
 import { assertNear } from "../../support/numeric.ts";
@@ -111,4 +113,14 @@ Deno.test("AttentionDecodePaperKernel gives a row the same bits whatever runs be
   const together = await runDecodePaper(attention);
   const single = await runDecodePaper(alone);
   assertSameBits(together.subarray(2 * single.length), single);
+});
+
+Deno.test("AttentionDecodePaperKernel sees the newest tokens of a list", async () => {
+  const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
+  const attention = withReach(makeAttentionCase(shape, REACH_LENGTHS, PAPER));
+  const expected = attentionDecodePaperReference(shape, {
+    ...attention,
+    layout: attention.layout!,
+  });
+  assertNear(await runDecodePaper(attention), expected, NMSE_MAX);
 });

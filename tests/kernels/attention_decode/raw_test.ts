@@ -6,6 +6,8 @@ import {
   type AttentionCase,
   caseShape,
   makeAttentionCase,
+  REACH_LENGTHS,
+  withReach,
 } from "../../support/attention_case.ts";
 import { attentionMergeReference } from "../../../src/reference/attention_merge.ts";
 import { runDecodeRaw, runDecodeRing } from "../../support/attention_runs.ts";
@@ -103,4 +105,10 @@ Deno.test("AttentionDecodeRawKernel gives a row the same bits whatever runs besi
     const single = await runDecodeRaw(alone, source);
     assertSameBits(together.subarray(2 * single.length), single);
   }
+});
+
+Deno.test("AttentionDecodeRawKernel sees the newest tokens of sealed blocks", async () => {
+  const shape = caseShape(HEADS[0], { blocksPerSplit: 4, blockCountMax: 10 });
+  const attention = withReach(makeAttentionCase(shape, REACH_LENGTHS, "raw"));
+  assertNear(await runDecodeRaw(attention, "arena"), reference(attention, "arena"), NMSE_MAX);
 });
