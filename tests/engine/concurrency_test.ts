@@ -9,7 +9,6 @@ import { collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.t
 const PROFILES: ProfileOptions[] = [
   { name: "exact" },
   { name: "int8" },
-  { name: "xquant" },
   { name: "paper" },
   { name: "paper", packSize: 32, repack: "median" },
   { name: "near-lossless", keyStep: 1.14 }, // its own steps would be tried on the model first
