@@ -296,6 +296,30 @@ Deno.test("a client that goes while its model is loading leaves no use of it beh
   await pool.close();
 });
 
+Deno.test("images and sound are refused by name in each protocol, at once: no model is loaded for them", async () => {
+  const { pool, log } = fakePool("a", {});
+  const { post } = served(pool);
+  const asks: [path: string, part: object, limit: object, what: string][] = [
+    ["/v1/chat/completions", { type: "image_url", image_url: { url: "x" } }, {}, "an image"],
+    ["/v1/chat/completions", { type: "input_audio", input_audio: {} }, {}, "audio"],
+    ["/v1/messages", { type: "image", source: {} }, { max_tokens: 2 }, "an image"],
+    ["/v1/responses", { type: "input_image", image_url: "x" }, {}, "an image"],
+    ["/v1/responses", { type: "input_audio", input_audio: {} }, {}, "audio"],
+  ];
+  for (const [path, part, limit, what] of asks) {
+    const list = path === "/v1/responses" ? "input" : "messages";
+    const body = { model: "a", [list]: [{ role: "user", content: [part] }], ...limit };
+    for (const stream of [false, true]) {
+      const response = await post(path, { ...body, stream });
+      assertEquals(response.status, 400, path);
+      const { error: { message } } = await response.json();
+      assertStringIncludes(message, `${what} (type ${JSON.stringify(Object.values(part)[0])})`);
+    }
+  }
+  assertEquals(log, []);
+  await pool.close();
+});
+
 Deno.test("too many requests for a model that is loading get 429", async () => {
   const { pool } = fakePool("a", {}, { loadMs: 50 });
   const uses = Array.from({ length: 257 }, () => pool.use("a", ENDLESS));
