@@ -13,12 +13,14 @@ const TILE_ROW_COUNT = 4;
 
 /**
  * Processors are busy with the products of each tile of rows. Measured with the default model on
- * software Vulkan (bench/README.md): 1 row takes 1, 2 take 1.16, 4 take 1.74, 8 take 3.33.
+ * software Vulkan (bench/README.md): 1 row takes 1, 2 take 1.2, 4 take 1.75, 8 take 3.3.
  */
 const ON_PROCESSORS: RowCost = (rowCount) =>
-  rowCount <= 2 ? 1 + 0.16 * (rowCount - 1) : 0.15 + 1.6 * divCeil(rowCount, TILE_ROW_COUNT);
+  rowCount <= 2 ? 1 + 0.2 * (rowCount - 1) : 0.15 + 1.6 * divCeil(rowCount, TILE_ROW_COUNT);
 
 /** The cost if it is not a GPU's. */
-export function rowCostOf({ isFallback }: AdapterFacts): { rowCost?: RowCost } {
+export function rowCostOf(
+  { isFallback }: Pick<AdapterFacts, "isFallback">,
+): { rowCost?: RowCost } {
   return isFallback ? { rowCost: ON_PROCESSORS } : {};
 }

@@ -21,7 +21,7 @@ export type DraftedFields = "sequenceId" | "position" | "draftIds";
 export type RowCost = (rowCount: number) => number;
 
 /** A row more takes a tenth: weights are read once for all rows, attention is each row's own. */
-const ROW_COST: RowCost = (rowCount) => 1 + 0.1 * (rowCount - 1);
+export const ROW_COST: RowCost = (rowCount) => 1 + 0.1 * (rowCount - 1);
 
 /**
  * One row for each sequence that can decode.
