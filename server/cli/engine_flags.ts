@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EngineOptions } from "../../mod.ts";
+import type { EngineOptions, ProductMath } from "../../mod.ts";
 import { SHARING_PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { CONTEXT_LENGTH_MAX, WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
@@ -34,6 +34,11 @@ export const ENGINE_FLAGS: FlagSpecs = {
     value: "MODE",
     choices: ["on", "again", "off"],
     help: "measure a GPU's kernels at its first start, 5 s (default: on), again, or never",
+  },
+  math: {
+    value: "KIND",
+    choices: ["f32", "int8"],
+    help: "matrix products in f32 (default), or of activations as codes of 8 bits",
   },
   window: {
     value: "TOKENS",
@@ -70,6 +75,8 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   if (flags.text("adapter") === "low-power") options.adapterPower = "low-power";
   const tune = flags.text("tune");
   if (tune === "again" || tune === "off") options.tune = tune;
+  const math = flags.text("math") ?? "f32";
+  if (math !== "f32") options.math = math as ProductMath;
   Object.assign(options, readServingFlags(flags));
   return { model: flags.text("model"), options };
 }

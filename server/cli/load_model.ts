@@ -103,6 +103,7 @@ export function describeEngine(info: EngineInfo): string {
       formatMegabytes(info.modelSizeBytes)
     })`,
     `adapter  ${info.adapter}${info.adapterIsFallback ? " (software)" : ""}`,
+    ...describeMath(info),
     ...info.tuning.source === "tables" ? [] : [`kernels  ${describeTuning(info.tuning)}`],
     `profile  ${info.profile}`,
     `context  ${context}`,
@@ -112,6 +113,11 @@ export function describeEngine(info: EngineInfo): string {
     ...describeRead(info),
     ...describeTiers(info),
   ].join("\n");
+}
+
+function describeMath({ math: { mode, note } }: EngineInfo): string[] {
+  if (mode === "f32") return [];
+  return [`math     ${mode}: activations as codes of 8 bits${note === null ? "" : `; ${note}`}`];
 }
 
 function describeRead({ read, summaryBytes }: EngineInfo): string[] {

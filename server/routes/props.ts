@@ -54,6 +54,7 @@ const answer = z.object({
   kv_codec: codecAnswer,
   adapter: z.string(),
   adapter_is_fallback: z.boolean(),
+  math: z.object({ mode: z.enum(["f32", "int8"]), note: z.string().nullable() }),
   tuning: z.object({
     source: z.enum(["tables", "kept", "measured"]),
     note: z.string(),
@@ -97,6 +98,7 @@ export function propsRoute(routes: RouteContext): ApiRoute {
         kv_codec: codecBody(info.codec),
         adapter: info.adapter,
         adapter_is_fallback: info.adapterIsFallback,
+        math: info.math,
         tuning: {
           ...info.tuning,
           choices: info.tuning.choices.map(({ key, name, gain }) => {

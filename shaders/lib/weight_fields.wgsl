@@ -80,3 +80,9 @@ fn places_of(index: u32) -> vec4<u32> {
 fn places_undone(index: u32) -> vec4<f32> {
   return bitcast<vec4<f32>>((vec4<u32>(127u) - places_of(index)) << vec4<u32>(23u));
 }
+
+// The codes of columns 4 * index to 4 * index + 3, a byte each. `index` is a literal.
+fn code_bytes(fields: Fields, index: u32) -> u32 {
+  let codes = bitcast<vec4<u32>>(codes_of(fields, index));
+  return codes.x | (codes.y << 8u) | (codes.z << 16u) | (codes.w << 24u);
+}

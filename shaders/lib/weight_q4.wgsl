@@ -19,3 +19,8 @@ fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
   let codes = (vec4<u32>(word) >> shift) & vec4<u32>(15u);
   return vec4<f32>(vec4<i32>(codes) - vec4<i32>(CENTER));
 }
+
+// The same, a byte each, as they are.
+fn weight_bytes(block: PackedBlock, index: u32) -> u32 {
+  return (block.v0[index & 3u] >> ((index >> 2u) * 4u)) & 0x0f0f0f0fu;
+}

@@ -20,3 +20,8 @@ fn weight_codes(block: PackedBlock, index: u32) -> vec4<f32> {
   let center = vec4<i32>(CENTER) << places_of(index);
   return vec4<f32>(codes_at_places(block, index) - center);
 }
+
+// The codes, a byte each.
+fn weight_bytes(block: PackedBlock, index: u32) -> u32 {
+  return code_bytes(block, index);
+}

@@ -28,3 +28,10 @@ const START = -32.0f;
 fn weight_codes(block: PackedBlock, index: u32) -> vec4<f32> {
   return vec4<f32>(codes_at_places(block.fields, index));
 }
+
+// The codes around CENTER, a byte each.
+const CENTER = 32;
+
+fn weight_bytes(block: PackedBlock, index: u32) -> u32 {
+  return code_bytes(block.fields, index);
+}

@@ -18,3 +18,10 @@ fn weight_columns(block: PackedBlock, index: u32) -> vec4<f32> {
   let word = bitcast<i32>(half[index & 3u]);
   return vec4<f32>((vec4<i32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));
 }
+
+const CENTER = 0;
+
+// The same, a byte each, as they are.
+fn weight_bytes(block: PackedBlock, index: u32) -> u32 {
+  return select(block.v0, block.v1, index > 3u)[index & 3u];
+}

@@ -39,6 +39,7 @@ export function loadOptions(
     windowTokenCount: checkedWindow(options.windowTokenCount),
     adapterPower: options.adapterPower ?? "high-performance",
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
+    math: options.math ?? "f32",
     tune: options.tune ?? "on",
     sealPolicy: checkedSealPolicy(options.sealPolicy),
     keep: checkedKeepText(options.keep),

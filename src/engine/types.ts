@@ -16,6 +16,7 @@ import type {
   KeptPrompt,
   LayerBytes,
   Pooling,
+  ProductMath,
   ProfileOptions,
   TuneMode,
 } from "../runtime/types.ts";
@@ -43,7 +44,9 @@ export type {
   KeptLayer,
   KeptPrompt,
   LayerBytes,
+  MathInfo,
   Pooling,
+  ProductMath,
   ProfileOptions,
   SharedLayer,
   TuneMode,
@@ -321,6 +324,11 @@ export interface EngineOptions {
    * device and shapes of weights, up to 5 s, and kept; `again` whatever is kept, also on a CPU.
    */
   tune?: TuneMode;
+  /**
+   * How matrix products are made: `int8` makes codes of 8 bits of activations, for devices that
+   * multiply such at once. It changes texts. `f32` if left out.
+   */
+  math?: ProductMath;
   /** What of a sequence stays readable when it leaves the raw window; everything if left out. */
   sealPolicy?: SealPolicyOptions;
   /**

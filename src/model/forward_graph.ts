@@ -32,6 +32,7 @@ import { NormAddSet } from "./norm_add_set.ts";
 import { PromptScorer } from "./prompt_scorer.ts";
 import { SliceAttention } from "./slice_attention.ts";
 import type { ModelPlan } from "./plan.ts";
+import type { ProductMath } from "./product_math.ts";
 import { RopeTables } from "./rope_table.ts";
 import { RowGroup } from "./row_group.ts";
 import { type ReportedRow, Sampler, type SamplerPath, type SamplingExtras } from "./sampler.ts";
@@ -50,6 +51,8 @@ export interface ForwardGraphOptions {
   reading?: Reading | null;
   /** Where to sum up what tokens got from the last queries of prompts; nowhere if left out. */
   scores?: PromptScores | null;
+  /** How products are made; in f32 if left out. */
+  math?: ProductMath;
 }
 
 /** Rows, layers and what follows them, for decode or for slices. */
@@ -351,7 +354,8 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const lastRow = gpu.createBuffer("last row", ROW_TILE * shape.width * WORD_SIZE_BYTES);
   const sampled = { ids, slotCount, draftRowCount, vocabSize: shape.vocabSize };
   const sampler = await Sampler.create(gpu, sampled);
-  const matmuls = new MatmulSet(gpu, { normEpsilon });
+  const { math = "f32" } = options;
+  const matmuls = new MatmulSet(gpu, { normEpsilon, math });
   const embedding = await createEmbedding(gpu, { plan, weights, matmuls });
   const expertKernels = new ExpertSet(gpu);
   const finishers = new FinishHeadsSet(gpu, plan);

@@ -1,4 +1,5 @@
 import type { Gpu } from "../gpu/gpu.ts";
+import { hasCodes, MatmulCodesKernel } from "../kernels/matmul/codes.ts";
 import type { Matmul, MatmulOptions, MatmulOutput } from "../kernels/matmul/product.ts";
 import { MatmulKernel } from "../kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
@@ -9,6 +10,7 @@ import {
 } from "../kernels/matmul/variants.ts";
 import { chooseVariant } from "../kernels/variant.ts";
 import type { DeviceWeights } from "../kernels/weight_layout.ts";
+import type { ProductMath } from "./product_math.ts";
 
 /** What a product is for. */
 export interface MatmulUse {
@@ -21,11 +23,16 @@ export interface MatmulUse {
 export class MatmulSet {
   #gpu: Gpu;
   #normEpsilon: number;
+  #math: ProductMath;
   #kernels = new Map<string, Promise<Matmul>>();
+  /** By label and size: kernels run one after the other. */
+  #scratch = new Map<string, GPUBuffer>();
 
-  constructor(gpu: Gpu, options: { normEpsilon: number }) {
+  /** @param options `math`: f32 if left out. */
+  constructor(gpu: Gpu, options: { normEpsilon: number; math?: ProductMath }) {
     this.#gpu = gpu;
     this.#normEpsilon = options.normEpsilon;
+    this.#math = options.math ?? "f32";
   }
 
   /** The kernel for `weights`, compiled if it is new. */
@@ -36,15 +43,26 @@ export class MatmulSet {
   ): Promise<Matmul> {
     const { rowCount, columnCount, parts } = weights;
     const starts = parts.map(({ format, rowStart }) => [format, rowStart]);
-    const isTiled = isSlice && this.#sliceVariant(weights) === "tile";
+    const isOfCodes = this.#math !== "f32" && hasCodes(weights);
+    const isTiled = isSlice && !isOfCodes && this.#sliceVariant(weights) === "tile";
     const key = JSON.stringify([rowCount, columnCount, starts, output, hasNorm, isTiled]);
     const known = this.#kernels.get(key);
     if (known) return known;
     const options: MatmulOptions = { weights, output };
     if (hasNorm) options.normEpsilon = this.#normEpsilon;
-    const kernel = (isTiled ? MatmulTileKernel : MatmulKernel).create(this.#gpu, options);
+    const scratch = (label: string, sizeBytes: number) => this.#scratchOf(label, sizeBytes);
+    const kernel = isOfCodes
+      ? MatmulCodesKernel.create(this.#gpu, { ...options, scratch })
+      : (isTiled ? MatmulTileKernel : MatmulKernel).create(this.#gpu, options);
     this.#kernels.set(key, kernel);
     return kernel;
+  }
+
+  #scratchOf(label: string, sizeBytes: number): GPUBuffer {
+    const key = `${label} ${sizeBytes}`;
+    const buffer = this.#scratch.get(key) ?? this.#gpu.createBuffer(label, sizeBytes);
+    this.#scratch.set(key, buffer);
+    return buffer;
   }
 
   #sliceVariant(weights: DeviceWeights): MatmulSliceVariant["name"] {

@@ -40,6 +40,7 @@ import { fitCache, type FitOptions } from "./fit_cache.ts";
 import { checkedKeep } from "./keep_options.ts";
 import { checkedRead } from "./read_method.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
+import { mathInForce } from "./model_math.ts";
 import { TierClient } from "../tiers/tier_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec } from "./model_codec.ts";
@@ -109,8 +110,9 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
   const file = { ...header, metadata: new GgufMetadata(metadata) };
   const model = await loadModel(file, (message, fraction) => {
     onProgress(message, fraction * WEIGHTS_PROGRESS);
-  }, { power: options.adapterPower, sharedLayers: options.sharedLayers });
+  }, { power: options.adapterPower, sharedLayers: options.sharedLayers, math: options.math });
   try {
+    mathInForce(model);
     return await createRuntime(model, { ...options, profile }, onProgress);
   } catch (error) {
     model.gpu.close();
@@ -271,10 +273,11 @@ type Derived =
   | "blockCapacity";
 
 function engineInfo(
-  { gpu, shape, file, weights }: LoadedModel,
+  model: LoadedModel,
   options: Omit<LoadOptions, "profile">,
   derived: Pick<EngineInfo, Derived>,
 ): EngineInfo {
+  const { gpu, shape, file, weights } = model;
   return {
     modelName: modelFileName(file.path),
     modelPath: file.path,
@@ -291,6 +294,7 @@ function engineInfo(
     speculates: options.speculates,
     keep: options.keep,
     read: options.read,
+    math: mathInForce(model),
     sharedLayers: options.sharedLayers,
     hostCapacityBytes: options.hostSizeBytes,
     diskFolder: options.disk?.folder ?? null,

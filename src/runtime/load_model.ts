@@ -11,6 +11,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import type { ModelPlan } from "../model/plan.ts";
+import type { ProductMath } from "../model/product_math.ts";
 import { type SharedLayer, sharePlan } from "../model/shared_layers.ts";
 import { type ModelWeights, uploadWeights, weightSizeBytes } from "../model/weights.ts";
 
@@ -27,6 +28,8 @@ export interface LoadedModel {
   weights: ModelWeights;
   /** Layers that read what others keep though the file does not say so; none if left out. */
   sharedLayers?: readonly SharedLayer[];
+  /** How its products are made; in f32 if left out. */
+  math?: ProductMath;
 }
 
 /** Called with what loading is doing; `fraction` is 0 to 1. */
@@ -35,14 +38,16 @@ export type OnProgress = (message: string, fraction: number) => void;
 /**
  * Opens the device and loads the weights of `file`.
  *
- * @param options Which GPU, and which layers share.
+ * @param options Which GPU, which layers share, and how products are made.
  * @throws {EngineError} `model_file_invalid`, `model_unsupported`, `model_too_large` before
  * anything is loaded; `adapter_missing`, `adapter_unsupported`, `out_of_memory`.
  */
 export async function loadModel(
   file: GgufFile,
   onProgress: OnProgress,
-  { sharedLayers = [], ...adapter }: OpenOptions & Pick<LoadedModel, "sharedLayers"> = {},
+  { sharedLayers = [], math = "f32", ...adapter }:
+    & OpenOptions
+    & Pick<LoadedModel, "sharedLayers" | "math"> = {},
 ): Promise<LoadedModel> {
   onProgress("opening the GPU", 0);
   const plan = sharePlan(readModelPlan(file), sharedLayers);
@@ -50,7 +55,7 @@ export async function loadModel(
   try {
     checkMemory(gpu, weightSizeBytes(file));
     const weights = await uploadWeights(gpu, { file, plan, onProgress });
-    return { gpu, file, plan, shape: plan.shape, weights, sharedLayers };
+    return { gpu, file, plan, shape: plan.shape, weights, sharedLayers, math };
   } catch (error) {
     gpu.close();
     throw error;

@@ -15,8 +15,8 @@ export const STORE_VERSION = 3;
  * found, and which kernels tuning chose: sums may be ordered differently, and a
  * text must not depend on what is in the cache.
  *
- * @param content Codec, policy, layers that share and length of the window, where they are not
- * the usual ones.
+ * @param content Codec, policy, layers that share, how products are made and length of the window,
+ * where they are not the usual ones.
  */
 export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: string): string {
   const { name, driver, isFallback, subgroupLanes, hasTeams } = facts;
@@ -30,13 +30,13 @@ export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: st
 
 /**
  * What is kept of a sequence, and how: the codec, what the policy drops, who keeps windows, who
- * reads what another keeps, and how much is read raw, since what later layers store follows from
- * what earlier ones read.
+ * reads what another keeps, how products are made, and how much is read raw, since what later
+ * layers store follows from what earlier ones read.
  */
 export function contentName(
   { codec: { identity }, shape }: CachePlan,
   { id }: SealPolicy,
-  { plan: { layers }, sharedLayers = [] }: LoadedModel,
+  { plan: { layers }, sharedLayers = [], math = "f32" }: LoadedModel,
 ): string {
   const { windowBlockCount } = shape;
   const reaches = shape.stores.map((store) =>
@@ -49,6 +49,7 @@ export function contentName(
     id,
     hasWindows ? `stores of ${reaches}` : null,
     sharedLayers.length > 0 ? `layers read ${sources}` : null,
+    math === "f32" ? null : `products in ${math}`,
     windowBlockCount === WINDOW_BLOCK_COUNT
       ? null
       : `window of ${windowBlockCount * BLOCK_TOKEN_COUNT}`,

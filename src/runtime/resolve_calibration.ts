@@ -20,11 +20,13 @@ import type { CalibrationSource } from "./types.ts";
  * @returns `inForce`: null if the profile needs none. `measured`: null if it was not made now.
  */
 export async function resolveCalibration(
-  model: LoadedModel,
+  loaded: LoadedModel,
   options: { profile: CodecProfile; calibration: CalibrationSource | null },
   onProgress: OnProgress,
 ): Promise<{ inForce: Calibration | null; measured: Calibration | null }> {
   const { profile, calibration: source } = options;
+  // It is kept for the model, however its products are made.
+  const model: LoadedModel = { ...loaded, math: "f32" };
   if (!needsCalibration(profile)) return { inForce: null, measured: null };
   if (source === null) throw new TypeError(`Cannot load profile ${profile.name} uncalibrated`);
   const owner = { ...calibrationOwner(model), path: "given to the engine" };

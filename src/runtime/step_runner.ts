@@ -152,6 +152,7 @@ export class StepRunner {
       reading,
       readers,
       draftRowCount,
+      math: model.math ?? "f32",
     });
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
     const stopwatch = Stopwatch.create(gpu, SPAN_COUNT);

@@ -8,11 +8,12 @@ import type { EvictionOrder } from "../scheduler/retention.ts";
 import type { StoreTierOptions } from "../tiers/store_tier.ts";
 import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
+import type { MathInfo, ProductMath } from "../model/product_math.ts";
 import type { TuneMode, Tuning } from "../tuning/tune.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import type { SharedLayer } from "../model/shared_layers.ts";
 
-export type { ProfileOptions, SharedLayer, TuneMode, Tuning };
+export type { MathInfo, ProductMath, ProfileOptions, SharedLayer, TuneMode, Tuning };
 
 /** Of which tokens a vector of a text is made: the mean of all, or the last one. */
 export type Pooling = "mean" | "last";
@@ -50,6 +51,8 @@ export interface LoadOptions {
   windowTokenCount: number;
   adapterPower: "high-performance" | "low-power";
   stepTokenCountMax: number | null;
+  /** How products are made. */
+  math: ProductMath;
   /** Whether variants of kernels are measured. */
   tune: TuneMode;
   sealPolicy: SealPolicyOptions;
@@ -174,6 +177,8 @@ export interface EngineInfo {
   keep: string | null;
   /** What decode rows read of sealed blocks where their request does not say; null: everything. */
   read: string | null;
+  /** How products are made, and which are in f32 all the same. */
+  math: MathInfo;
   /** Layers that read the keys and values of others, and keep none. */
   sharedLayers: readonly SharedLayer[];
   /** Most bytes of shared blocks in host memory. */

@@ -12,6 +12,7 @@ import type { DeviceWeights } from "../kernels/weight_layout.ts";
 import { headRowOrder } from "../model/head_rows.ts";
 import type { LayerPlan, MatrixPlan, ModelPlan } from "../model/plan.ts";
 import { matrixSource } from "../model/tensor_source.ts";
+import type { ProductMath } from "../model/product_math.ts";
 import type { LayerWeights, ModelWeights } from "../model/weights.ts";
 
 /** Outputs that are compared: all are made by the same text. */
@@ -32,6 +33,8 @@ export interface TunedModel {
   file: GgufFile;
   plan: ModelPlan;
   weights: ModelWeights;
+  /** How products are made; in f32 if left out. */
+  math?: ProductMath;
 }
 
 /** A weight, and from which row of which matrix output `index` comes. */

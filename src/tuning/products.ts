@@ -8,12 +8,20 @@ import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { seededRandom } from "../core/seeded_random.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
+import { hasCodes, MatmulCodesKernel } from "../kernels/matmul/codes.ts";
 import type { Matmul } from "../kernels/matmul/product.ts";
 import { MatmulKernel } from "../kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
-import { MATMUL_SLICE_VARIANTS, MATMUL_VARIANTS, matmulKey } from "../kernels/matmul/variants.ts";
+import {
+  MATMUL_CODES_VARIANTS,
+  MATMUL_SLICE_VARIANTS,
+  MATMUL_VARIANTS,
+  matmulKey,
+} from "../kernels/matmul/variants.ts";
 import { supportedVariants } from "../kernels/variant.ts";
 import type { DeviceWeights } from "../kernels/weight_layout.ts";
+import type { ProductMath } from "../model/product_math.ts";
+import { codeValues, quantiseActivationsReference } from "../reference/activation_quantise.ts";
 import { matmulReference } from "../reference/matmul.ts";
 import type { Contest, Entrant } from "./race.ts";
 import type { ProductWeights } from "./product_weights.ts";
@@ -42,13 +50,15 @@ interface Product {
   /** f32 `[rows, columnCount]` and `[rows, rowCount]`. */
   x: () => GPUBuffer;
   y: () => GPUBuffer;
+  /** Whether it is made of codes of `x`. */
+  isOfCodes: boolean;
 }
 
 /** The contests of all products, and what frees their buffers. */
 export function productContests(
   gpu: Gpu,
   products: readonly ProductWeights[],
-  time: Timer,
+  { time, math = "f32" }: { time: Timer; math?: ProductMath | undefined },
 ): { contests: Contest[]; destroy(): void } {
   const buffers: GPUBuffer[] = [];
   const contests = products.flatMap(({ weights, wanted, isOfSlices }) => {
@@ -64,7 +74,9 @@ export function productContests(
     };
     const x = once(() => own(gpu.createBufferWith("tuning x", inputs())));
     const y = once(() => own(gpu.createBuffer("tuning y", most * rowCount * WORD_SIZE_BYTES)));
-    const product = { gpu, time, weights, wanted, inputs, x, y };
+    const isOfCodes = math !== "f32" && hasCodes(weights[0]);
+    const product = { gpu, time, weights, wanted, inputs, x, y, isOfCodes };
+    if (isOfCodes) return [ofCodes(product, own)];
     return isOfSlices ? [ofRows(product), ofSlices(product)] : [ofRows(product)];
   });
   return {
@@ -93,6 +105,34 @@ function ofRows(product: Product): Contest {
         weights: shape,
         output: { kind: "store" },
         way,
+      });
+      const rowCounts = { rowCount: 1, otherRowCount: COMPANY_COUNT };
+      return entrant(product, kernel, { key: `${key} / ${way}`, ...rowCounts });
+    },
+  };
+}
+
+/** Rows of slices go through the same kernel. */
+function ofCodes(product: Product, own: (buffer: GPUBuffer) => GPUBuffer): Contest {
+  const { gpu, weights: [shape] } = product;
+  const key = matmulKey("matmul of codes", shape);
+  const variants = supportedVariants(MATMUL_CODES_VARIANTS, { facts: gpu.facts, shape });
+  const made = new Map<string, GPUBuffer>();
+  const scratch = (label: string, sizeBytes: number) => {
+    const buffer = made.get(label) ?? own(gpu.createBuffer(label, sizeBytes));
+    made.set(label, buffer);
+    return buffer;
+  };
+  return {
+    key,
+    keptAs: key,
+    names: [...new Set(variants.map(({ name }) => name))],
+    async prepare(way) {
+      const kernel = await MatmulCodesKernel.create(gpu, {
+        weights: shape,
+        output: { kind: "store" },
+        way,
+        scratch,
       });
       const rowCounts = { rowCount: 1, otherRowCount: COMPANY_COUNT };
       return entrant(product, kernel, { key: `${key} / ${way}`, ...rowCounts });
@@ -161,11 +201,12 @@ async function firstRow(
   return new Float32Array(await readBuffer(gpu, y(), { sizeBytes }));
 }
 
-function wrongness({ wanted, inputs }: Product, row: Float32Array): string | null {
+function wrongness({ wanted, inputs, isOfCodes }: Product, row: Float32Array): string | null {
   let [difference, size] = [0, 0];
   for (const { output, values } of wanted()) {
     const columnCount = values.length;
-    const x = inputs().subarray(0, columnCount);
+    const given = inputs().subarray(0, columnCount);
+    const x = isOfCodes ? codeValues(quantiseActivationsReference(given, { columnCount })) : given;
     const [expected] = matmulReference(values, x, { columnCount });
     difference += (row[output] - expected) ** 2;
     size += expected ** 2;

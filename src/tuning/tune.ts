@@ -134,7 +134,7 @@ async function measure(
     }
   };
   gpu.facts.tuned = {};
-  const products = productContests(gpu, productWeights(model), time);
+  const products = productContests(gpu, productWeights(model), { time, math: model.math });
   try {
     await run(products.contests);
   } finally {

@@ -24,6 +24,12 @@ Deno.test("readEngineFlags() leaves tuning on, and takes again and off", () => {
   assertThrows(() => read("--tune", "always"), UsageError, "again");
 });
 
+Deno.test("readEngineFlags() leaves products in f32, and takes int8", () => {
+  const kinds = ["f32", "int8"].map((kind) => read("--math", kind).options.math);
+  assertEquals(kinds, [undefined, "int8"]);
+  assertThrows(() => read("--math", "int4"), UsageError, "int8");
+});
+
 Deno.test("readEngineFlags() reads tiers in MiB and GiB", () => {
   const { options } = read("--kv-disk", "d", "--kv-host-memory", "2", "--kv-disk-size", "0.5");
   const { diskFolder, hostSizeBytes, diskSizeBytes } = options;

@@ -55,6 +55,7 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
   assertEquals(props.default_generation_settings.n_ctx, 200);
   assertEquals(props.total_slots, 4);
   assertEquals(props.kv_profile, "paper (k-rel 0.1, v-rel 0.2, pack 16)");
+  assertEquals(props.math, { mode: "f32", note: null });
   assertEquals(props.kv_codec, {
     profile: "paper",
     k_rel: 0.1,

@@ -109,6 +109,7 @@ const INFO: EngineInfo = {
   speculates: true,
   keep: null,
   read: null,
+  math: { mode: "f32", note: null },
   sharedLayers: [],
   tokenBytes: 1024,
   hostCapacityBytes: 0,

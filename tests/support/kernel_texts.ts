@@ -44,6 +44,7 @@ import { KvRepackGreedyKernel } from "../../src/kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../../src/kernels/kv_repack/median.ts";
 import { LogitsAdjustKernel } from "../../src/kernels/logits_adjust/row.ts";
 import type { MatmulOutput } from "../../src/kernels/matmul/product.ts";
+import { hasCodes, MatmulCodesKernel } from "../../src/kernels/matmul/codes.ts";
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../../src/kernels/matmul/tile.ts";
 import { NormAddKernel } from "../../src/kernels/norm_add/row.ts";
@@ -196,6 +197,11 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
       const options = { weights, output, ...(hasNorm ? { normEpsilon: 1e-5 } : {}) };
       await MatmulKernel.create(gpu, options);
       await MatmulTileKernel.create(gpu, options);
+      if (!hasCodes(weights) || (output.kind !== "store" && output.kind !== "heads")) continue;
+      const scratch = (label: string, size: number) => gpu.createBuffer(label, size);
+      for (const hasDot4 of [true, false]) {
+        await MatmulCodesKernel.create(gpu, { ...options, scratch }, { ...facts, hasDot4 });
+      }
     }
     await EmbedKernel.create(gpu, weightsOf(format, vocabSize, width));
   }

@@ -4,7 +4,8 @@
 // text of by_*.wgsl, which makes a Product. The order of the sums of a row depends on nothing but
 // the shape, so its result is the same bits in any batch.
 //
-// Markers: token (rows of x), column (of the 4 of a lane), output (of the 4 of a lane).
+// Markers: token (rows of x), column (of the 4 of a lane), output (of the 4 of a lane), codes where
+//          x is codes of 8 bits.
 
 override COLUMN_COUNT: u32; // of weight and x; a multiple of 32
 override EPSILON: f32 = 0.0; // of the norm
@@ -17,7 +18,11 @@ override THREAD_COUNT: u32 = LANE_COUNT * SLICE_COUNT;
 // weights and scales: [outputs / 32][blocks][...]; src/kernels/weight_layout.ts
 @group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> scales: array<vec4<u32>>; // of quantised formats
+//: if codes
+@group(0) @binding(2) var<storage, read> x: array<vec4<u32>>; // [rows, columns / 16], a byte each
+//: else
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>; // [rows, columns / 4]
+//: end
 
 // A number for each row of x.
 //: if one_token
@@ -38,6 +43,8 @@ fn token_of(values: Tokens, token: u32) -> f32 {
 }
 //: end
 
+//: if codes
+//: else
 // 4 columns of x by row, as they are loaded.
 struct Inputs {
   row${token}: vec4<f32>,
@@ -100,6 +107,7 @@ fn add_products(before: Tokens, weight: vec4<f32>, columns: Columns) -> Tokens {
   return sum;
 }
 
+//: end
 // For 4 neighbouring outputs.
 struct Sums {
   output${output}: Tokens,

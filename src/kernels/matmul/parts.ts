@@ -1,6 +1,10 @@
 /** The texts that are appended to `matmul/rows.wgsl` beside the weight's format, by choice. */
 
+import byCodes from "../../../shaders/matmul/parts/by_codes.wgsl" with { type: "text" };
 import bySlices from "../../../shaders/matmul/parts/by_slices.wgsl" with { type: "text" };
+import dotApart from "../../../shaders/matmul/parts/dot_apart.wgsl" with { type: "text" };
+import dotPacked from "../../../shaders/matmul/parts/dot_packed.wgsl" with { type: "text" };
+import slices from "../../../shaders/matmul/parts/slices.wgsl" with { type: "text" };
 import bySubgroup from "../../../shaders/matmul/parts/by_subgroup.wgsl" with { type: "text" };
 import clamped from "../../../shaders/matmul/parts/activation_clamped.wgsl" with { type: "text" };
 import gelu from "../../../shaders/matmul/parts/activation_gelu.wgsl" with { type: "text" };
@@ -25,7 +29,14 @@ import type { WeightFormatSpec } from "../weight_formats/spec.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import headAppend from "../../../shaders/lib/head_append.wgsl" with { type: "text" };
 
-const MATMUL_WAY_TEXT = { subgroup: bySubgroup, slices: bySlices } as const;
+const MATMUL_WAY_TEXT = {
+  subgroup: bySubgroup,
+  slices: [bySlices, slices].join("\n"),
+  codes: [byCodes, slices].join("\n"),
+} as const;
+
+/** How four products of bytes are summed; both give the same integer. */
+export const MATMUL_DOT_TEXT = { packed: dotPacked, apart: dotApart } as const;
 
 /** What one workgroup sums for so many rows of x, which lanes load what, and the format. */
 export function matmulProductText(
@@ -41,6 +52,7 @@ export function matmulProductText(
     column: 4,
     output: 4,
     part: 8,
+    codes: way === "codes" ? 1 : 0,
     super_block: spec.unitColumnCount === 256 ? 1 : 0,
     streamed: spec.isSideStreamed ? 1 : 0,
     values: spec.lanesText === undefined ? 0 : 1,

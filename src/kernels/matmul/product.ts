@@ -75,6 +75,8 @@ export interface MatmulBuffers {
   weights: DeviceWeights;
   /** f32 `[rows, columnCount]`. */
   x: GPUBuffer | BufferSlice;
+  /** Where `x` is codes of 8 bits: scales and sums, as `activation_quantise` makes them. */
+  xSides?: GPUBuffer;
   /** f32 `[columnCount]`; with a norm. */
   normWeight?: GPUBuffer | BufferSlice;
   /** As {@link MatmulOutput} says; not `x`. */
@@ -189,12 +191,13 @@ export class MatmulPipelines {
     buffers: MatmulBuffers,
   ): GPUBindGroup {
     const { output, normEpsilon } = this.#options;
-    const { x, y, normWeight, bias, up, rope, rows, window } = buffers;
+    const { x, xSides, y, normWeight, bias, up, rope, rows, window } = buffers;
     return kernel.bind({
       weights: part.words,
       scales: part.scales,
       x,
       y,
+      ...(xSides === undefined ? {} : { x_sides: xSides }),
       ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
       ...(output.kind === "addBiased" ? { bias } : {}),
       ...(output.kind === "gated" ? { up } : {}),

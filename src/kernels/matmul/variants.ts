@@ -66,6 +66,19 @@ export const MATMUL_VARIANTS: readonly MatmulVariant[] = [
   fewerSlices(4),
 ];
 
+/** Products of integers, the fastest first: on a CPU sums over slices cost more than they share. */
+export const MATMUL_CODES_VARIANTS: readonly MatmulVariant[] = [
+  {
+    ...fewerSlices(4),
+    supports: ({ isFallback }, shape) => isFallback && slicesOf(shape) > 4,
+    tuned: ["software Vulkan"],
+  },
+  BY_SLICES,
+  fewerSlices(16),
+  fewerSlices(8),
+  fewerSlices(4),
+];
+
 /** What a choice for products with a weight is kept by: weights alike have the same one. */
 export function matmulKey(
   operation: string,

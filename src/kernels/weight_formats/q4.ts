@@ -26,4 +26,5 @@ export const q4 = {
     },
   },
   text: formatText(UNSHARED, sideWords, centerText(0), codes),
+  hasBytes: true,
 } as const satisfies WeightFormatSpec;

@@ -16,4 +16,5 @@ export const q4_0 = {
   sideWordCount: HALVES_WORD_COUNT,
   writers: { Q4_0: scaledCodesWriter(1) },
   text: formatText(UNSHARED, sideHalves, centerText(8), codes),
+  hasBytes: true,
 } as const satisfies WeightFormatSpec;

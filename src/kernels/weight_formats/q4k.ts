@@ -16,4 +16,5 @@ export const q4k = {
     },
   },
   text: formatText(UNSHARED, kScalesText(SIDE_WORD_COUNT), centerText(0), codes),
+  hasBytes: true,
 } as const satisfies WeightFormatSpec;

@@ -21,4 +21,5 @@ export const q5 = {
   },
   text: formatText(side, centerText(0), fieldsText(5), codes),
   areCodesInPlace: true,
+  hasBytes: true,
 } as const satisfies WeightFormatSpec;

@@ -25,4 +25,5 @@ export const q5_0 = {
   },
   text: formatText(side, centerText(16), fieldsText(5), codes),
   areCodesInPlace: true,
+  hasBytes: true,
 } as const satisfies WeightFormatSpec;

@@ -23,6 +23,7 @@ export const q6k = {
   hasHalfScales: true,
   areCodesInPlace: true,
   isSideStreamed: true,
+  hasBytes: true,
 } as const satisfies WeightFormatSpec;
 
 const sixes = new Uint8Array(32);

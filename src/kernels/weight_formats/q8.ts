@@ -31,6 +31,7 @@ export const q8 = {
     },
   },
   text: formatText(UNSHARED, sideWords, codes),
+  hasBytes: true,
 } as const satisfies WeightFormatSpec;
 
 function spreadNibbles(view: DataView, at: number, { words, vector }: UnitTarget): void {

@@ -15,4 +15,5 @@ export const q8_0 = {
   sideWordCount: HALVES_WORD_COUNT,
   writers: { Q8_0: scaledCodesWriter(2) },
   text: formatText(UNSHARED, sideHalves, codes),
+  hasBytes: true,
 } as const satisfies WeightFormatSpec;

@@ -36,6 +36,8 @@ export interface WeightFormatSpec {
    * `START` gives.
    */
   readonly areCodesInPlace?: true;
+  /** Whether the text has `weight_bytes`, codes around `CENTER`: for products of integers. */
+  readonly hasBytes?: true;
   /** Whether kernels that go through units load side data block by block, not at a unit's start. */
   readonly isSideStreamed?: true;
 }

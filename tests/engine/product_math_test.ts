@@ -1,0 +1,62 @@
+/** Matrix products of activations as codes of 8 bits, as a setting of the engine. */
+
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
+import type { GenerateRequest, ProductMath } from "../../src/engine/types.ts";
+import type { CachePlan } from "../../src/runtime/cache_plan.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
+import { contentName } from "../../src/runtime/prefix_root.ts";
+import type { SealPolicy } from "../../src/scheduler/seal_policies/policy.ts";
+import { collectEvents, collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+
+const REQUEST: GenerateRequest = {
+  promptIds: tinyPrompt(230, 1),
+  maxTokens: 24,
+  ignoreEos: true,
+  sampling: { temperature: 1.3, seed: 7 },
+};
+
+Deno.test("products in int8 give another text than in f32, the same in any company and from the cache", async () => {
+  const model = { type: "Q4_1" } as const;
+  let inF32: number[] = [];
+  await withTinyEngine({ model }, async (engine) => {
+    inF32 = await collectIds(engine, REQUEST);
+  });
+  await withTinyEngine({ model, math: "int8" }, async (engine) => {
+    assertEquals(engine.info.math, { mode: "int8", note: null });
+    const alone = await collectIds(engine, REQUEST);
+    assertNotEquals(alone, inF32);
+    const other = { ...REQUEST, promptIds: tinyPrompt(70, 2) };
+    const [again, ..._] = await Promise.all([
+      collectEvents(engine, REQUEST),
+      collectIds(engine, other),
+      collectIds(engine, { ...other, promptIds: tinyPrompt(90, 3) }),
+    ]);
+    assertEquals(again.flatMap((event) => event.type === "token" ? [event.id] : []), alone);
+    const last = again.at(-1)!;
+    assert(last.type === "finish" && last.cachedTokenCount > 0);
+  });
+});
+
+Deno.test("names of stored blocks have that products are in int8", () => {
+  const plan = { codec: { identity: "codec" }, shape: { stores: [], windowBlockCount: 2 } };
+  const nameIn = (math: ProductMath) =>
+    contentName(
+      plan as unknown as CachePlan,
+      { id: "all" } as SealPolicy,
+      { plan: { layers: [] }, math } as unknown as LoadedModel,
+    );
+  assertEquals(["f32", "int8"].map((math) => nameIn(math as ProductMath)), [
+    "codec, all",
+    "codec, all, products in int8",
+  ]);
+});
+
+Deno.test("products in int8 are refused for a model of which no weight has codes", async () => {
+  const options = { model: { type: "F16" }, math: "int8" } as const;
+  const error = await assertRejects(
+    () => withTinyEngine(options, () => Promise.resolve()),
+    EngineError,
+  );
+  assertMatch(error.message, /^Cannot multiply in int8: the model's weights are f16; wanted/);
+});
