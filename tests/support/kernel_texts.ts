@@ -197,12 +197,8 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
       const options = { weights, output, ...(hasNorm ? { normEpsilon: 1e-5 } : {}) };
       await MatmulKernel.create(gpu, options);
       await MatmulTileKernel.create(gpu, options);
-      if (!hasCodes(weights) || (output.kind !== "store" && output.kind !== "heads")) continue;
-      const scratch = (label: string, size: number) => gpu.createBuffer(label, size);
-      for (const hasDot4 of [true, false]) {
-        await MatmulCodesKernel.create(gpu, { ...options, scratch }, { ...facts, hasDot4 });
-      }
     }
+    await codesTexts(gpu, weightsOf(format, vocabSize, width), facts);
     await EmbedKernel.create(gpu, weightsOf(format, vocabSize, width));
   }
   for (const norm of [null, { over: "head", epsilon: 1e-6 }] as const) {
@@ -216,6 +212,16 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
   await ExpertRouteKernel.create(gpu, routed);
   await ExpertSumKernel.create(gpu, { width, usedCount: routed.usedCount });
   return texts;
+}
+
+/** Products of codes; one format's also where a device multiplies no bytes. */
+async function codesTexts(gpu: Gpu, weights: DeviceWeights, facts: AdapterFacts): Promise<void> {
+  if (!hasCodes(weights)) return;
+  const scratch = (label: string, sizeBytes: number) => gpu.createBuffer(label, sizeBytes);
+  const options = { weights, output: { kind: "store" }, normEpsilon: 1e-5, scratch } as const;
+  await MatmulCodesKernel.create(gpu, options, facts);
+  if (weights.parts[0].format !== "q4") return;
+  await MatmulCodesKernel.create(gpu, options, { ...facts, hasDot4: false });
 }
 
 /** Products of experts: gated with biases or without, and back to the width. */
