@@ -3,7 +3,7 @@
 import { BandedLayout } from "../../src/codec/banded/layout.ts";
 import {
   type BandedTables,
-  packerWords,
+  layerTableWords,
   quantiserWords,
   readerWords,
 } from "../../src/codec/banded/tables.ts";
@@ -61,7 +61,7 @@ export function openBandedWorkload(gpu: Gpu) {
     sinks: gpu.createBufferWith("sinks", scratch.sinks),
     flags: gpu.createBufferWith("flags", scratch.flags),
     sizes: gpu.createBufferWith("sizes", sizes),
-    bands: gpu.createBufferWith("bands", packerWords(tables)),
+    bands: gpu.createBufferWith("bands", layerTableWords(tables)),
   };
   return {
     targets,

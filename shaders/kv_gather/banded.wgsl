@@ -16,6 +16,7 @@
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32;
 override STORE_COUNT: u32;
+override TABLE_WORDS: u32; // of a store
 override SINK_COUNT: u32;
 
 const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kept in
@@ -23,7 +24,7 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 // [gather][store]{scratch entry, places, record of the sinks, -, [64]{record, place}}
 @group(0) @binding(0) var<storage, read> gathers: array<u32>;
 @group(0) @binding(1) var<storage, read> arena: array<u32>; // records
-@group(0) @binding(2) var<storage, read> bands: array<u32>; // [store][side][c][8]
+@group(0) @binding(2) var<storage, read> bands: array<u32>; // by store: [side][c][8]
 // Scratch: [entry][store], then [side][channel][words], [side][tokens], as in a record.
 @group(0) @binding(3) var<storage, read_write> codes: array<u32>;
 @group(0) @binding(4) var<storage, read_write> params: array<u32>;
@@ -96,7 +97,7 @@ fn main(
     let place = gathers[gather + HEADER_WORDS + 2u * lane + 1u];
     let section = record + arena[record + index];
     let payload = section + PLANE_WORDS;
-    let bands_start = (store * section_count + index) * (32u * 8u);
+    let bands_start = store * TABLE_WORDS + index * (32u * 8u);
     let row = place / PACK_SIZE;
     var bit = 0u;
     for (var before = 0u; before < row; before++) {

@@ -12,10 +12,11 @@
 
 override SECTION_COUNT: u32; // sides x KV heads x parts of 32 channels
 override STORE_COUNT: u32;
+override TABLE_WORDS: u32; // of a store
 
 @group(0) @binding(0) var<storage, read> packed_counts: array<u32>; // [job][store]
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][store][side][c][words]
-@group(0) @binding(2) var<storage, read> bands: array<u32>; // [store][side][c][8]
+@group(0) @binding(2) var<storage, read> bands: array<u32>; // by store: [side][c][8]
 @group(0) @binding(3) var<storage, read_write> sizes: array<u32>; // [job][store][section]
 
 var<workgroup> bit_count: atomic<u32>;
@@ -36,7 +37,7 @@ fn main(
   // Sections go by side, head and part, so the channels of all sections lie side by side.
   let channel = section * 32u + (lane & 31u);
   let codes_start = (entry * SECTION_COUNT * 32u + channel) * CODE_WORDS;
-  let bands_start = (store * SECTION_COUNT * 32u + channel) * 8u;
+  let bands_start = store * TABLE_WORDS + channel * 8u;
   let first_row = (lane >> 5u) * 4u;
   var sum = 0u;
   var largest = 0u;

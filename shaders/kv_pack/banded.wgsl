@@ -16,6 +16,7 @@
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32;
 override STORE_COUNT: u32;
+override TABLE_WORDS: u32; // of a store
 override SINK_COUNT: u32;
 
 const SECTION_WORDS_MAX = PLANE_WORDS + PAYLOAD_WORDS_MAX;
@@ -26,7 +27,7 @@ const SECTION_WORDS_MAX = PLANE_WORDS + PAYLOAD_WORDS_MAX;
 @group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][store][side][tokens]
 @group(0) @binding(3) var<storage, read> sizes: array<u32>; // [scratch][store][section]
 @group(0) @binding(4) var<storage, read> sinks: array<u32>; // as in a record, [scratch][store]
-@group(0) @binding(5) var<storage, read> bands: array<u32>; // [store][side][c][8]
+@group(0) @binding(5) var<storage, read> bands: array<u32>; // by store: [side][c][8]
 @group(0) @binding(6) var<storage, read_write> arena: array<u32>;
 @group(0) @binding(7) var<uniform> first_store: u32;
 
@@ -154,7 +155,7 @@ fn main(
   // 1. The section's image.
   let channel = index * 32u + (lane & 31u); // over both sides
   let codes_start = (entry * section_count * 32u + channel) * CODE_WORDS;
-  let bands_start = (store * section_count * 32u + channel) * 8u;
+  let bands_start = store * TABLE_WORDS + channel * 8u;
   let indexes = choose_bands(codes_start, bands_start, lane, token_count);
   var words = 0u;
   for (var before = lane; before < index; before += 64u) {

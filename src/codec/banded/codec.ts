@@ -13,7 +13,7 @@ import { packBanded, packSinks } from "./pack.ts";
 import { quantiseBanded } from "./quantise.ts";
 import { BandedRows } from "./rows.ts";
 import { BANDED_PROFILES, type BandedProfile } from "./settings.ts";
-import { type BandedTables, quantiserWords, readerWords } from "./tables.ts";
+import { type BandedTables, quantiserWords, readerStride } from "./tables.ts";
 import { bandedValues } from "./values.ts";
 
 /** Packs in bands, by steps calibrated on the model. */
@@ -43,10 +43,8 @@ export class BandedCodec implements Codec {
     this.layout = new BandedLayout({ kvHeadCount, headSize, sinkCount: profile.sinkCount });
     this.recordWords = { min: this.layout.recordWordsMin, max: this.layout.recordWordsMax };
     this.fixedWords = this.layout.fixedWords(false);
-    const words = tables.map((layer) =>
-      quantiserWords(layer).length + readerWords(layer).length + layer.bands.length
-    );
-    this.tableWords = words.reduce((sum, each) => sum + each, 0);
+    this.tableWords = tables.reduce((sum, layer) => sum + quantiserWords(layer).length, 0) +
+      tables.length * readerStride(kvHeadCount * headSize);
     this.identity = `${JSON.stringify(profile)} ${tablesDigest(tables)}`;
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { divExact } from "../../core/shapes.ts";
+import { alignUp, divExact } from "../../core/shapes.ts";
 import { BAND_COUNT, bandFrom, bandWord, FULL_BAND } from "./band.ts";
 
 /** Token steps are quarters of an octave. */
@@ -22,6 +22,8 @@ export const KEY_EXPONENT = 0.5;
 export const VALUE_EXPONENT = 1.25;
 /** A token of the reference magnitude has this sum per channel. */
 export const NORM_UNIT = 1024;
+/** Where part of a buffer may begin that a device binds: at multiples of 256 bytes. */
+const READER_ALIGN_WORDS = 64;
 /** Limit of one channel's part of the sum. */
 export const NORM_PART_MAX = 32768;
 
@@ -158,9 +160,23 @@ export function readerWords(tables: BandedTables): Uint32Array {
   return joinWords([bands, keyStep, valueStep, TOKEN_FACTORS.key, TOKEN_FACTORS.value]);
 }
 
-/** The bands of all layers as packers bind them: u32 `[layer][2][channels][8]`. */
-export function packerWords(layers: readonly BandedTables[]): Uint32Array {
-  return joinWords(layers.map(({ bands }) => bands));
+/**
+ * Words from the tables of a layer to those of the next, where those of several are one after the
+ * other: a device can bind each of them alone.
+ *
+ * @param channelCount Channels of K.
+ */
+export function readerStride(channelCount: number): number {
+  const words = (2 * BAND_COUNT + 2) * channelCount + 2 * (TOKEN_STEP_MAX + 1);
+  return alignUp(words, READER_ALIGN_WORDS);
+}
+
+/** {@link readerWords} of layers, {@link readerStride} apart: what packs and what gathers bind. */
+export function layerTableWords(layers: readonly BandedTables[]): Uint32Array<ArrayBuffer> {
+  const stride = readerStride(layers[0].keyStep.length);
+  const words = new Uint32Array(layers.length * stride);
+  layers.forEach((layer, index) => words.set(readerWords(layer), index * stride));
+  return words;
 }
 
 function joinWords(parts: readonly (Uint32Array | Float32Array)[]): Uint32Array {

@@ -2,6 +2,7 @@ import bandWord from "../../../shaders/lib/band_word.wgsl" with { type: "text" }
 import source from "../../../shaders/kv_gather/banded.wgsl" with { type: "text" };
 import { type BandedLayout, PLANE_WORDS, TOKEN_STEP_WORDS } from "../../codec/banded/layout.ts";
 import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
+import { readerStride } from "../../codec/banded/tables.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
@@ -15,7 +16,7 @@ export interface KvGatherBandedBuffers {
   gathers: GPUBuffer | BufferSlice;
   /** Packed blocks. */
   arena: GPUBuffer | BufferSlice;
-  /** `packerWords` of all stores. */
+  /** `layerTableWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
   /** Codes of all stores; written. */
   codes: GPUBuffer | BufferSlice;
@@ -55,6 +56,7 @@ export class KvGatherBandedKernel {
     const constants = {
       ...scratchConstants(layout, storeCount),
       SINK_COUNT: layout.sinkCount,
+      TABLE_WORDS: readerStride(layout.channelCount),
     };
     const code = [source, bandWord, SCRATCH_TEXT, TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_gather/banded", code, constants });

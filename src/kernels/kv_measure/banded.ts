@@ -1,5 +1,6 @@
 import source from "../../../shaders/kv_measure/banded.wgsl" with { type: "text" };
 import { type BandedLayout, PLANE_WORDS } from "../../codec/banded/layout.ts";
+import { readerStride } from "../../codec/banded/tables.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
@@ -12,7 +13,7 @@ export interface KvMeasureBandedBuffers {
   packedCounts: GPUBuffer | BufferSlice;
   /** Codes of all stores. */
   codes: GPUBuffer | BufferSlice;
-  /** `packerWords` of all stores. */
+  /** `layerTableWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
   /** u32 `[jobs][store][layout.sectionCount]`: `sectionSize` of each section; written. */
   sizes: GPUBuffer | BufferSlice;
@@ -39,8 +40,12 @@ export class KvMeasureBandedKernel {
     gpu: Gpu,
     options: { layout: BandedLayout; storeCount: number },
   ): Promise<KvMeasureBandedKernel> {
-    const { storeCount, layout: { sectionCount } } = options;
-    const constants = { SECTION_COUNT: sectionCount, STORE_COUNT: storeCount };
+    const { storeCount, layout: { sectionCount, channelCount } } = options;
+    const constants = {
+      SECTION_COUNT: sectionCount,
+      STORE_COUNT: storeCount,
+      TABLE_WORDS: readerStride(channelCount),
+    };
     const planes = constantsPart({ PLANE_WORDS });
     const code = [source, BAND_CHOICE_TEXT, SECTION_TEXT, SCRATCH_TEXT, planes].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_measure/banded", code, constants });

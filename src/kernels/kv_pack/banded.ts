@@ -6,6 +6,7 @@ import {
   TOKEN_STEP_WORDS,
 } from "../../codec/banded/layout.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import { readerStride } from "../../codec/banded/tables.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
@@ -37,7 +38,7 @@ export interface KvPackBandedBuffers {
   sizes: GPUBuffer | BufferSlice;
   /** Sinks of all stores, as `kv_quantise/banded` wrote them. */
   sinks: GPUBuffer | BufferSlice;
-  /** `packerWords` of all stores. */
+  /** `layerTableWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
   /** Packed blocks; only the words of the records are written. */
   arena: GPUBuffer | BufferSlice;
@@ -81,6 +82,7 @@ export class KvPackBandedKernel {
     const constants = {
       ...scratchConstants(layout, storeCount),
       SINK_COUNT: layout.sinkCount,
+      TABLE_WORDS: readerStride(layout.channelCount),
     };
     const parts = [source, BAND_CHOICE_TEXT, STRETCH_TEXT, SECTION_TEXT, SCRATCH_TEXT];
     const code = [...parts, CONSTANTS_TEXT].join("\n");

@@ -6,8 +6,10 @@
 
 import type { BandedCodec } from "../../codec/banded/codec.ts";
 import { extraWords } from "../../codec/banded/dropped.ts";
-import { packerWords, quantiserWords, readerWords } from "../../codec/banded/tables.ts";
-import type { Gpu } from "../../gpu/gpu.ts";
+import { layerTableWords, quantiserWords, readerStride } from "../../codec/banded/tables.ts";
+import { invariant } from "../../core/errors.ts";
+import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
+import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { ATTENTION_DECODE_TEAM_VARIANTS } from "../../kernels/attention_decode/variants.ts";
 import { AttentionDecodeBandedKernel } from "../../kernels/attention_decode/banded.ts";
 import { BlockUnpackBandedKernel } from "../../kernels/block_unpack/banded.ts";
@@ -27,6 +29,7 @@ import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { BlockSealer, encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
+import type { KvCache } from "../kv_cache.ts";
 import type { CodecCache, DeviceCodec } from "./device_codec.ts";
 
 /** A side has half of the fixed words. */
@@ -43,6 +46,50 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
   };
 }
 
+/**
+ * Tables of all layers on the device, those of sealed stores first and in their order: what seals
+ * and what reads a cache share them.
+ */
+class LayerTables {
+  static readonly #ofCache = new WeakMap<KvCache, LayerTables>();
+  readonly buffer: GPUBuffer;
+  #options: CodecCache<BandedCodec>;
+  #order: readonly number[];
+  #useCount = 0;
+
+  private constructor(gpu: Gpu, options: CodecCache<BandedCodec>) {
+    const { cache, codec: { tables } } = options;
+    this.#options = options;
+    const sealed = cache.sealed.map(({ layer }) => layer);
+    this.#order = [...sealed, ...tables.keys().filter((layer) => !sealed.includes(layer))];
+    const words = layerTableWords(this.#order.map((layer) => tables[layer]));
+    this.buffer = gpu.createBufferWith("tables", words);
+  }
+
+  /** Those of a cache, made if nobody has them. */
+  static use(gpu: Gpu, options: CodecCache<BandedCodec>): LayerTables {
+    const { cache, codec } = options;
+    const shared = LayerTables.#ofCache.get(cache) ?? new LayerTables(gpu, options);
+    LayerTables.#ofCache.set(cache, shared);
+    invariant(shared.#options.codec.tables === codec.tables, "a cache has the tables of one codec");
+    shared.#useCount++;
+    return shared;
+  }
+
+  /** `readerWords` of a layer. */
+  of(layer: number): BufferSlice {
+    const size = readerStride(this.#options.codec.layout.channelCount) * WORD_SIZE_BYTES;
+    return { buffer: this.buffer, offset: this.#order.indexOf(layer) * size, size };
+  }
+
+  /** Frees them once nobody uses them any more. */
+  release(gpu: Gpu): void {
+    if (--this.#useCount > 0) return;
+    LayerTables.#ofCache.delete(this.#options.cache);
+    gpu.destroyBuffer(this.buffer);
+  }
+}
+
 async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promise<SealKernels> {
   const { cache, codec } = options;
   const { layout } = codec;
@@ -55,7 +102,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   const tables = tablesOf.map((each, store) =>
     gpu.createBufferWith(`quantiser tables ${store}`, quantiserWords(each))
   );
-  const bands = gpu.createBufferWith("bands", packerWords(tablesOf));
+  const shared = LayerTables.use(gpu, options);
   const scratch = createScratch(gpu, { cache, layout, repack: "none" });
   const sinkWords = storeCount * Math.max(1, layout.sinkWords(true));
   const sinks = slotBuffer(gpu, options, ["sinks", sinkWords]);
@@ -63,7 +110,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   const jobWords = packBandedJobWords([noTargets]).length;
   const packJobs = slotBuffer(gpu, options, ["pack jobs", jobWords]);
   const packedCounts = slotBuffer(gpu, options, ["packed counts", storeCount]);
-  const measured = { ...scratch, jobs: scratch.measureJobs, sinks, bands };
+  const measured = { ...scratch, jobs: scratch.measureJobs, sinks, bands: shared.buffer };
   const boundQuantise = sealed.map(({ window }, store) =>
     quantise.bind({ ...measured, window, tables: tables[store] }, store)
   );
@@ -89,8 +136,9 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
       encodeByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
     },
     destroy() {
-      const own = [...Object.values(scratch), ...tables, bands, sinks, packJobs];
-      for (const buffer of [...own, packedCounts]) gpu.destroyBuffer(buffer);
+      const own = [...Object.values(scratch), ...tables, sinks, packJobs, packedCounts];
+      for (const buffer of own) gpu.destroyBuffer(buffer);
+      shared.release(gpu);
       gather.destroy();
       quantise.destroy();
       pack.destroy();
@@ -129,23 +177,16 @@ async function createGather(
   };
 }
 
-function createReaders(
-  gpu: Gpu,
-  { cache, codec, hasDropped = false }: CodecCache<BandedCodec>,
-): BlockReaders {
-  const { layout } = codec;
-  const tables = codec.tables.map((each, layer) =>
-    gpu.createBufferWith(`reader tables ${layer}`, readerWords(each))
-  );
+function createReaders(gpu: Gpu, options: CodecCache<BandedCodec>): BlockReaders {
+  const { cache, codec: { layout }, hasDropped = false } = options;
+  const shared = LayerTables.use(gpu, options);
   return recordReaders(gpu, cache, {
     attend: ({ shape, splits }) =>
       AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout, hasDropped }),
     unpack: () => BlockUnpackBandedKernel.create(gpu, { layout, hasDropped }),
-    ownOf: (layer) => ({ tables: tables[layer] }),
+    ownOf: (layer) => ({ tables: shared.of(layer) }),
     sinkCount: layout.sinkCount,
-    destroy() {
-      for (const buffer of tables) gpu.destroyBuffer(buffer);
-    },
+    destroy: () => shared.release(gpu),
   });
 }
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { packerWords } from "../../../src/codec/banded/tables.ts";
+import { layerTableWords } from "../../../src/codec/banded/tables.ts";
 import { KvGatherBandedKernel } from "../../../src/kernels/kv_gather/banded.ts";
 import { gatherWords, keptChannelWords } from "../../../src/kernels/kv_gather/gathers.ts";
 import { kvGatherBandedReference } from "../../../src/reference/kv_gather/banded.ts";
@@ -43,7 +43,7 @@ for (const bandedCase of [BANDED_CASES[0], BANDED_CASES[2], BANDED_CASES[5]]) {
       ...scratch,
       gathers: gpu.createBufferWith("gathers", gatherWords(gathers)),
       arena: gpu.createBufferWith("arena", arena),
-      bands: gpu.createBufferWith("bands", packerWords(tables)),
+      bands: gpu.createBufferWith("bands", layerTableWords(tables)),
       keptChannels: gpu.createBufferWith(
         "kept channels",
         keptChannelWords(gathers, layout.sectionCount / 2),

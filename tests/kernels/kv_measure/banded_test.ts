@@ -1,4 +1,4 @@
-import { packerWords } from "../../../src/codec/banded/tables.ts";
+import { layerTableWords } from "../../../src/codec/banded/tables.ts";
 import { KvMeasureBandedKernel } from "../../../src/kernels/kv_measure/banded.ts";
 import { kvMeasureBandedReference } from "../../../src/reference/kv_measure/banded.ts";
 import { assertSameBits } from "../../support/attention_case.ts";
@@ -30,7 +30,7 @@ for (const { bandedCase, hasDropped } of CASES) {
     const bound = kernel.bind({
       packedCounts: gpu.createBufferWith("packed counts", packedCounts(jobs)),
       codes: gpu.createBufferWith("codes", scratch.codes),
-      bands: gpu.createBufferWith("bands", packerWords(input.tables)),
+      bands: gpu.createBufferWith("bands", layerTableWords(input.tables)),
       sizes,
     });
     submitPass(gpu, (pass) => kernel.encode(pass, bound, jobs.length));

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { checkBanded } from "../../../src/codec/banded/check.ts";
 import { LEVELS } from "../../../src/codec/banded/levels.ts";
-import { packerWords } from "../../../src/codec/banded/tables.ts";
+import { layerTableWords } from "../../../src/codec/banded/tables.ts";
 import { scratchBlock } from "../../../src/codec/scratch.ts";
 import { extraWords, sectionHead } from "../../../src/codec/banded/dropped.ts";
 import { readUnits, unpackBanded } from "../../../src/codec/banded/unpack.ts";
@@ -134,7 +134,7 @@ async function packOnGpu(
     params: gpu.createBufferWith("params", scratch.params),
     sizes: gpu.createBufferWith("sizes", placed.sizes),
     sinks: gpu.createBufferWith("sinks", scratch.sinks),
-    bands: gpu.createBufferWith("bands", packerWords(tables)),
+    bands: gpu.createBufferWith("bands", layerTableWords(tables)),
     arena,
   };
   // Two groups of layers, though both have the same arena here.
