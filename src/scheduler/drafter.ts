@@ -14,7 +14,7 @@ const MATCH_LENGTH_MIN = 3;
 const MATCH_LENGTH_MAX = 16;
 
 /** Matches of this length are copies, not turns of phrase: they have a share of their own. */
-const LONG_MATCH_LENGTH = 12;
+const LONG_MATCH_LENGTH = 8;
 
 /** Shares of right guesses assumed at first: behind short matches, behind long ones. */
 const FIRST_SHARES = [0.6, 0.85] as const;
