@@ -1,4 +1,5 @@
 import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
+import { BlockPartsKernel } from "../../src/kernels/block_scores/parts.ts";
 import { BlockScoresKernel } from "../../src/kernels/block_scores/summary.ts";
 import { attentionFixture, BLOCK_COUNT, SHAPE } from "../support/attention_fixture.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
@@ -32,4 +33,15 @@ const keyCount = BLOCK_COUNT * 64 * width;
 const work = { bytes: 2 * keyCount * 2, macs: 2 * keyCount * 3 };
 benchKernel("by attention", { group, work }, context, (pass) => {
   exact.encode(pass, boundExact, { rowCount: 1 });
+});
+
+const splits = { blocksPerSplit: SHAPE.blocksPerSplit, splitCountMax: BLOCK_COUNT };
+const joined = await BlockPartsKernel.create(gpu, { shape: SHAPE, splits, listCountMax });
+const parts = gpu.createBuffer("parts", 64 * SHAPE.queryHeadCount * listCountMax * 8);
+const partialBytes = 64 * SHAPE.queryHeadCount * BLOCK_COUNT * (SHAPE.headSize + 2) * 4;
+const partials = gpu.createBuffer("partials", partialBytes);
+const boundJoined = joined.bind({ rows, parts, partials, scores });
+const partBytes = 2 * SHAPE.queryHeadCount * BLOCK_COUNT * 8;
+benchKernel("by parts", { group, work: { bytes: partBytes, macs: 0 } }, context, (pass) => {
+  joined.encode(pass, boundJoined, 1);
 });

@@ -23,6 +23,7 @@
 // part, token = of a row, step = of a scan over all lanes.
 // has_part_groups, has_rounds: if there is more than one group of parts, one round of a split.
 // has_teams: if there are teams; a round has a block for each.
+// is_scores_only: if splits are single blocks, and leave the softmax of their scores, not values.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kept in
@@ -98,7 +99,11 @@ fn attend(workgroup: vec3<u32>, row: Row, span: Span, before: Softmax) -> Softma
   for (var sink = 0u; sink < sink_count; sink += 1u) {
     peaks.peak${heads} = max(peaks.peak${heads}, sink_scores${heads}[sink]);
   }
+  //: if is_scores_only
+  return sum_weights(workgroup, round, peaks);
+  //: else
   return weigh_values(workgroup, round, before, peaks);
+  //: end
 }
 
 // Scores of all packed tokens, and the largest of each lane's own.
@@ -221,6 +226,24 @@ fn sum_sink_scores(workgroup: vec3<u32>, round: Round, record: u32) {
   }
 }
 
+//: if is_scores_only
+// Leaves the largest score and the sum of weights of a split of one block.
+fn sum_weights(workgroup: vec3<u32>, round: Round, peaks: Softmax) -> Softmax {
+  var total${heads} = Heads(0.0);
+  for (var row = 0u; row < 8u; row += 1u) {
+    total${heads} += exp(scores${heads}[row * 8u + (lane & 7u)] - peaks.peak${heads});
+  }
+  total${heads} = sum_octet(total${heads});
+  for (var sink = 0u; sink < round.sink_count; sink += 1u) {
+    total${heads} += exp(sink_scores${heads}[sink] - peaks.peak${heads});
+  }
+  if (is_first_lane()) {
+    store_partial_${heads}(workgroup, workgroup.y, 0u, peaks.peak${heads});
+    store_partial_${heads}(workgroup, workgroup.y, 1u, total${heads});
+  }
+  return peaks;
+}
+//: else
 // Joins the weighted sums of the values of all tokens to the split's partial result.
 fn weigh_values(
   workgroup: vec3<u32>,
@@ -336,6 +359,7 @@ fn weigh_values(
   }
   return after;
 }
+//: end
 
 // Leaves a lane the sum of its own and a neighbour's first value, or of their second.
 fn exchange(first: Heads, second: Heads, bit: u32) -> Heads {

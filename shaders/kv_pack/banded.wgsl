@@ -11,7 +11,9 @@
 //
 // A section is put together in workgroup memory, where units that share a word meet by atomic or;
 // then it is copied out whole. Nothing is written outside the record's own words. Channels of which
-// all codes are 0 are dropped: neither their band indexes nor their units are there.
+// all codes are 0 are dropped: neither their band indexes nor their units are there. Sections of V
+// may lie elsewhere: their places in the record are counted from a base of their own, and the
+// section table says where they are.
 
 override KV_HEAD_COUNT: u32;
 override HEAD_SIZE: u32;
@@ -21,7 +23,7 @@ override SINK_COUNT: u32;
 
 const SECTION_WORDS_MAX = PLANE_WORDS + PAYLOAD_WORDS_MAX;
 
-// [job]{scratch, first, targets[store], tokens packed[store]}
+// [job]{scratch, first, targets[store], tokens packed[store], bases of values[store]}
 @group(0) @binding(0) var<storage, read> jobs: array<u32>;
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][store][side][c][words]
 @group(0) @binding(2) var<storage, read> params: array<u32>; // [scratch][store][side][tokens]
@@ -141,10 +143,11 @@ fn main(
   let section_count = 2u * KV_HEAD_COUNT * part_count;
   let index = workgroup_id.x;
   let store = first_store + workgroup_id.y;
-  let job = workgroup_id.z * (2u + 2u * STORE_COUNT);
+  let job = workgroup_id.z * (2u + 3u * STORE_COUNT);
   let first_token = jobs[job + 1u];
   let record = jobs[job + 2u + store];
   let token_count = jobs[job + 2u + STORE_COUNT + store];
+  let value_base = jobs[job + 2u + 2u * STORE_COUNT + store];
   if (record == NO_RECORD) {
     return;
   }
@@ -183,12 +186,13 @@ fn main(
   let sinks_word = section_count + TOKEN_STEP_WORDS;
   let sink_words = first_token * KV_HEAD_COUNT * HEAD_SIZE;
   let start = sinks_word + sink_words + atomicLoad(&words_before);
+  let base = select(record, value_base, index >= section_count / 2u);
   let word_count = section_words(sizes[entry * section_count + index]);
   for (var word = lane; word < word_count; word += 64u) {
-    arena[record + start + word] = atomicLoad(&image[word]);
+    arena[base + start + word] = atomicLoad(&image[word]);
   }
   if (lane == 0u) {
-    arena[record + index] = start | select(0u, DROPS_FLAG, drops);
+    arena[record + index] = (base - record + start) | select(0u, DROPS_FLAG, drops);
   }
 
   // 3. The section's channels of the sinks: 16 words of each.
@@ -211,6 +215,6 @@ fn main(
   }
   let end = start + word_count;
   if (index == section_count - 1u && lane < ((0u - end) & 3u)) {
-    arena[record + end + lane] = 0u;
+    arena[base + end + lane] = 0u;
   }
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { invariant } from "../core/errors.ts";
 import type { Gpu } from "./gpu.ts";
 
 const READ_USAGE = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
@@ -64,6 +65,12 @@ export class ReadBack {
     const copy = this.#staging.getMappedRange(0, sizeBytes).slice(0);
     this.#staging.unmap();
     return copy;
+  }
+
+  /** The same without giving others a turn; only if reads are synchronous. */
+  readNow(sizeBytes: number): ArrayBuffer {
+    invariant(this.#isSynchronous, "reads are synchronous here");
+    return this.#readMapped(sizeBytes);
   }
 
   /** Frees the staging buffer. */

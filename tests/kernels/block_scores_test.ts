@@ -2,12 +2,25 @@ import { assertEquals } from "@std/assert";
 import { f16FromNumber, f16ToNumber } from "../../src/codec/f16.ts";
 import { rawTileValues } from "../../src/codec/raw_tile.ts";
 import { KEY, rawTileWords } from "../../src/codec/record.ts";
-import { readEntry, readRow, rowWords } from "../../src/core/row.ts";
+import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
+import { partialsWords } from "../../src/kernels/text/attention.ts";
+import { readEntry, readRow, ROW_WORDS, rowWords } from "../../src/core/row.ts";
 import { windowTile } from "../../src/core/shapes.ts";
+import { readerWords } from "../../src/codec/banded/tables.ts";
+import { bandedValues } from "../../src/codec/banded/values.ts";
+import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode/banded.ts";
+import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
 import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
+import { BlockPartsKernel } from "../../src/kernels/block_scores/parts.ts";
 import { BlockScoresKernel } from "../../src/kernels/block_scores/summary.ts";
+import { blockShareReference } from "../../src/reference/block_select.ts";
 import { blockAttentionReference, blockScoresReference } from "../../src/reference/block_scores.ts";
 import { caseShape, makeAttentionCase, rowOf } from "../support/attention_case.ts";
+import {
+  type BandedAttentionCase,
+  fittingTables,
+  makeBandedAttentionCase,
+} from "../support/banded_attention_case.ts";
 import { readF32, submitPass, testGpu } from "../support/gpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
 
@@ -128,6 +141,96 @@ for (const [softCap, isUnpacked] of [[null, false], [20, false], [null, true]] a
         const start = (row * shape.kvHeadCount + head) * listCountMax;
         const own = actual.subarray(start, start + listCount);
         if (listCount > 0) assertNear(own, expected[head], ATTENTION_NMSE_MAX, `row ${row}`);
+      }
+    }
+  });
+}
+
+/** Scores of packed keys, as a step makes them: `[row][KV head][LIST_MAX]`. */
+async function scoresOfPackedKeys(attention: BandedAttentionCase): Promise<Float32Array> {
+  const { shape, rows, banded: layout, tables } = attention;
+  const gpu = await testGpu();
+  const singles = { blocksPerSplit: 1, splitCountMax: LIST_MAX, partialWords: 2 };
+  const ofBlocks = { shape, splits: singles, layout, isScoresOnly: true };
+  const weigh = await AttentionDecodeBandedKernel.create(gpu, ofBlocks);
+  const common = { shape, splits: shape };
+  const window = await AttentionDecodeRawKernel.create(gpu, { ...common, source: "window" });
+  const join = await BlockPartsKernel.create(gpu, { ...common, listCountMax: LIST_MAX });
+  const own = {
+    q: gpu.createBufferWith("q", attention.q),
+    rows: gpu.createBufferWith("rows", rows),
+  };
+  const sealed = {
+    arena: gpu.createBufferWith("arena", attention.arena),
+    directory: gpu.createBufferWith("directory", attention.directory),
+    tables: gpu.createBufferWith("tables", readerWords(tables)),
+  };
+  const rowCount = rows.length / ROW_WORDS;
+  const parts = gpu.createBuffer("parts", rowCount * shape.queryHeadCount * LIST_MAX * 8);
+  const partials = gpu.createBuffer("partials", partialsWords(shape, shape, rowCount) * 4);
+  const count = rowCount * shape.kvHeadCount * LIST_MAX;
+  const scores = gpu.createBufferWith("scores", new Float32Array(count).fill(NaN));
+  const tiles = gpu.createBufferWith("window", attention.window);
+  submitPass(gpu, (pass) => {
+    const boundWeigh = weigh.bind({ ...own, ...sealed, partials: parts });
+    weigh.encode(pass, boundWeigh, { rowCount, splitCount: LIST_MAX });
+    window.encode(pass, window.bind({ ...own, tiles, partials }), { rowCount, splitCount: 4 });
+    join.encode(pass, join.bind({ rows: own.rows, parts, partials, scores }), rowCount);
+  });
+  return await readF32(gpu, scores, count);
+}
+
+/** The same of a row in f64, from what records and window stand for: `[KV head][block]`. */
+function expectedScores(attention: BandedAttentionCase, row: number): number[][] {
+  const { shape, rows, banded: layout, tables } = attention;
+  const { slot, position, listStart, listCount } = readRow(rows, row);
+  const width = shape.kvHeadCount * shape.headSize;
+  const keys: Float32Array[] = [];
+  const blockOf: (number | null)[] = [];
+  const addTile = (values: Float32Array, block: number | null, tokenCount: number) => {
+    for (let token = 0; token < tokenCount; token++) {
+      keys.push(values.slice(token * width, (token + 1) * width));
+      blockOf.push(block);
+    }
+  };
+  for (let block = 0; block < listCount; block++) {
+    const { word, isFirst } = readEntry(attention.directory, listStart + block);
+    const [values] = bandedValues({ layout, tables }, attention.arena.subarray(word), isFirst);
+    addTile(values, block, BLOCK_TOKEN_COUNT);
+  }
+  const tileWords = rawTileWords(shape);
+  for (let block = listCount; block * BLOCK_TOKEN_COUNT <= position; block++) {
+    const word = windowTile(slot, block) * tileWords;
+    const tile = attention.window.subarray(word, word + tileWords);
+    const seen = Math.min(BLOCK_TOKEN_COUNT, position + 1 - block * BLOCK_TOKEN_COUNT);
+    addTile(rawTileValues(shape, tile, KEY), null, seen);
+  }
+  const query = attention.q.subarray(row * shape.queryHeadCount * shape.headSize);
+  return blockAttentionReference(shape, { query, keys, blockOf, blockCount: listCount });
+}
+
+for (const heads of [{ kvHeadCount: 3, groupSize: 3, headSize: 64 }, HEADS[1]]) {
+  Deno.test(`of packed keys blocks get the scores of f64, and a share of attention takes the same ones (groups of ${heads.groupSize})`, async () => {
+    const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: LIST_MAX });
+    const form = { sinkCount: 4, tables: fittingTables(shape, 0.4) };
+    // 22 blocks beside the window, one, and none.
+    const lengths = [22 * 64 + 150, 200, 70];
+    const attention = makeBandedAttentionCase(shape, lengths, form, { scale: 2 });
+    const actual = await scoresOfPackedKeys(attention);
+    for (const row of lengths.keys()) {
+      for (const [head, expected] of expectedScores(attention, row).entries()) {
+        if (expected.length === 0) continue;
+        const start = (row * shape.kvHeadCount + head) * LIST_MAX;
+        const own = actual.subarray(start, start + expected.length);
+        assertNear(own, expected, ATTENTION_NMSE_MAX, `row ${row}`);
+        const tokenCounts = expected.map(() => BLOCK_TOKEN_COUNT);
+        for (const share of [0.5, 0.9, 0.98]) {
+          const choice = { share, groupSize: heads.groupSize, tokenCounts };
+          const [byKernel, wanted] = [own, expected].map((each) =>
+            blockShareReference(each, choice)
+          );
+          assertEquals(byKernel, wanted);
+        }
       }
     }
   });

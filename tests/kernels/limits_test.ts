@@ -6,6 +6,7 @@ import { WINDOW_TILE_COUNT } from "../../src/core/shapes.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import type { AdapterFacts, Gpu } from "../../src/gpu/gpu.ts";
 import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
+import { BlockShareKernel } from "../../src/kernels/block_select/share.ts";
 import { KvPackPaperKernel } from "../../src/kernels/kv_pack/paper.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { workgroupMemoryBytes } from "../../src/gpu/workgroup_memory.ts";
@@ -102,6 +103,18 @@ Deno.test("scoring blocks by their attention is refused where a software driver 
   const refused = "at most 258, a context of 16512 tokens";
   await assertRejects(() => create(ADAPTERS["software Vulkan"]), EngineError, refused);
   await create(ADAPTERS["NVIDIA on Vulkan"]);
+});
+
+Deno.test("choosing by share refuses a list that a software driver would cut off", async () => {
+  const create = (facts: AdapterFacts, listCountMax: number) =>
+    BlockShareKernel.create(
+      { facts, createPipeline: () => Promise.resolve({}) } as unknown as Gpu,
+      { kvHeadCount: 2, queryHeadCount: 4, listCountMax },
+    );
+  const refused = "at most 1,920, a context of 122880 tokens";
+  await assertRejects(() => create(ADAPTERS["software Vulkan"], 1984), EngineError, refused);
+  await create(ADAPTERS["software Vulkan"], 1920);
+  await create(ADAPTERS["NVIDIA on Vulkan"], 16_384);
 });
 
 Deno.test("attention refuses an adapter whose workgroup memory holds no block, saying what it takes", async () => {

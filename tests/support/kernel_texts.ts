@@ -15,7 +15,9 @@ import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.
 import { AttentionScoresKernel } from "../../src/kernels/attention_scores/raw.ts";
 import { ChannelScoresKernel } from "../../src/kernels/channel_scores/raw.ts";
 import { BlockAttentionKernel } from "../../src/kernels/block_scores/attention.ts";
+import { BlockPartsKernel } from "../../src/kernels/block_scores/parts.ts";
 import { BlockScoresKernel } from "../../src/kernels/block_scores/summary.ts";
+import type { SplitShape } from "../../src/kernels/text/attention.ts";
 import { BlockShareKernel } from "../../src/kernels/block_select/share.ts";
 import { BlockSelectKernel } from "../../src/kernels/block_select/top.ts";
 import { BlockSummaryClustersKernel } from "../../src/kernels/block_summary/clusters.ts";
@@ -102,6 +104,30 @@ export async function kernelTexts(options: TextOptions): Promise<KernelText[]> {
   ];
 }
 
+/** What scores blocks and chooses among them. */
+async function createChoices(
+  gpu: Gpu,
+  { shape, splits, facts, listCountMax }: {
+    shape: TextModel;
+    splits: SplitShape;
+    facts: AdapterFacts;
+    listCountMax: number;
+  },
+): Promise<void> {
+  for (const kind of ["range", "clusters"] as const) {
+    await BlockScoresKernel.create(gpu, { shape, kind, listCountMax });
+  }
+  // A software driver makes turns for some dozens of blocks only; longer lists are refused by name.
+  const attendedCountMax = facts.isFallback ? Math.min(listCountMax, 24) : listCountMax;
+  for (const isUnpacked of [false, true]) {
+    await BlockAttentionKernel.create(gpu, { shape, listCountMax: attendedCountMax, isUnpacked });
+  }
+  await BlockPartsKernel.create(gpu, { shape, splits, listCountMax });
+  await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
+  const sharedCountMax = facts.isFallback ? Math.min(listCountMax, 1920) : listCountMax;
+  await BlockShareKernel.create(gpu, { ...shape, listCountMax: sharedCountMax });
+}
+
 /** Texts of attention and of unpacking for it, which depend on the length of the context. */
 export async function attentionTexts(options: TextOptions): Promise<KernelText[]> {
   const { model: shape, facts } = options;
@@ -112,6 +138,11 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   const common = { shape, splits };
   const banded = new BandedLayout({ ...shape, sinkCount: 4 });
   await AttentionDecodeBandedKernel.create(gpu, { ...common, layout: banded });
+  const singles = { blocksPerSplit: 1, splitCountMax: 24, partialWords: 2 };
+  await AttentionDecodeBandedKernel.create(gpu, {
+    ...{ shape, splits: singles, layout: banded },
+    isScoresOnly: true,
+  });
   await BlockUnpackBandedKernel.create(gpu, { layout: banded });
   const dropped = { layout: banded, hasDropped: true };
   await AttentionDecodeBandedKernel.create(gpu, { ...common, ...dropped });
@@ -143,17 +174,7 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
     await BlockSummaryRangeKernel.create(gpu, { shape, source });
     await BlockSummaryClustersKernel.create(gpu, { shape, source });
   }
-  const listCountMax = blockCountMax;
-  for (const kind of ["range", "clusters"] as const) {
-    await BlockScoresKernel.create(gpu, { shape, kind, listCountMax });
-  }
-  // A software driver makes turns for some dozens of blocks only; longer lists are refused by name.
-  const attendedCountMax = facts.isFallback ? Math.min(listCountMax, 24) : listCountMax;
-  for (const isUnpacked of [false, true]) {
-    await BlockAttentionKernel.create(gpu, { shape, listCountMax: attendedCountMax, isUnpacked });
-  }
-  await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
-  await BlockShareKernel.create(gpu, { ...shape, listCountMax });
+  await createChoices(gpu, { ...common, facts, listCountMax: blockCountMax });
   const inRing = { ...common, source: "window", tileCount: windowTileCount(512, 2) } as const;
   await AttentionPrefillKernel.create(gpu, inRing);
   await AttentionDecodeRawKernel.create(gpu, inRing);

@@ -37,6 +37,8 @@ export interface AttentionDecodeBandedOptions {
   layout: BandedLayout;
   /** Whether channels of K may be dropped; false if left out. */
   hasDropped?: boolean;
+  /** Whether it leaves the softmax of the scores of single blocks, m and l; false if left out. */
+  isScoresOnly?: boolean;
 }
 
 /** Buffers of one use of {@link AttentionDecodeBandedKernel}. */
@@ -100,7 +102,7 @@ function kernelText(
   lanes: Lanes,
   rounds: RoundShape,
 ): string {
-  const { shape, splits, layout, hasDropped = false } = options;
+  const { shape, splits, layout, hasDropped = false, isScoresOnly = false } = options;
   const { channelCount, sinkCount } = layout;
   const group = headGroup(shape);
   const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
@@ -138,6 +140,7 @@ const TOKEN_STEP_ZERO: i32 = ${TOKEN_STEP_ZERO};
     has_part_groups: layout.partCount > partsAtATime ? 1 : 0,
     has_rounds: rounds.isSplit ? 1 : 0,
     has_teams: teamCount > 1 ? 1 : 0,
+    is_scores_only: isScoresOnly ? 1 : 0,
   });
   const parts = [main, constants, octaves, headsText(group, shape), BAND_WORD_TEXT];
   parts.push(READING_ROW_TEXT);

@@ -1,11 +1,16 @@
 import source from "../../../shaders/block_select/share.wgsl" with { type: "text" };
-import { divCeil, divExact } from "../../core/shapes.ts";
-import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import { EngineError } from "../../core/errors.ts";
+import { BLOCK_TOKEN_COUNT, divCeil, divExact } from "../../core/shapes.ts";
+import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import type { BlockSelectBuffers } from "./top.ts";
 
+/** Threads of a workgroup, as in the shader. */
+const THREAD_COUNT = 64;
+/** Turns of loops in one run of a shader, of Mesa's software driver. */
+const TURN_COUNT_MAX = 65_535;
 /** Records of a word of bits. */
 const SET_WORD_BITS = 32;
 
@@ -32,12 +37,18 @@ export class BlockShareKernel {
     this.#kvHeadCount = kvHeadCount;
   }
 
-  /** Compiles for one shape. */
+  /**
+   * Compiles for one shape.
+   *
+   * @throws {EngineError} `model_unsupported` if the software driver makes too few turns for that
+   * many entries.
+   */
   static async create(
     gpu: Gpu,
     options: { kvHeadCount: number; queryHeadCount: number; listCountMax: number },
   ): Promise<BlockShareKernel> {
     const { kvHeadCount, queryHeadCount, listCountMax } = options;
+    refuseTooLong(gpu.facts, listCountMax);
     const constants = constantLines({
       KV_HEAD_COUNT: kvHeadCount,
       GROUP_SIZE: divExact(queryHeadCount, kvHeadCount),
@@ -58,4 +69,21 @@ export class BlockShareKernel {
   encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
     this.#kernel.dispatch(pass, bound, this.#kvHeadCount, rowCount);
   }
+}
+
+/**
+ * Mesa's software driver ends a shader's loops, without an error, after 65,535 turns in all. A
+ * thread compares each record of its words with all others.
+ */
+function refuseTooLong({ isFallback }: AdapterFacts, listCountMax: number): void {
+  const turnsOf = (count: number) => {
+    const wordsOfThread = divCeil(setWords(count), THREAD_COUNT);
+    return 2 * count + THREAD_COUNT + wordsOfThread * (1 + SET_WORD_BITS * (2 + count));
+  };
+  if (!isFallback || turnsOf(listCountMax) <= TURN_COUNT_MAX) return;
+  throw new EngineError(
+    "model_unsupported",
+    `Cannot choose among ${listCountMax} blocks by their attention on a software driver: at most ` +
+      `1,920, a context of ${1920 * BLOCK_TOKEN_COUNT} tokens`,
+  );
 }

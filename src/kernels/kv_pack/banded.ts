@@ -24,6 +24,8 @@ export interface PackBandedJob {
   targets: ArrayLike<number>;
   /** Tokens that are packed, sinks not among them, by store; all behind the first if left out. */
   packedCounts?: ArrayLike<number>;
+  /** Words of the arenas that places of V sections are counted from; `targets` if left out. */
+  valueBases?: ArrayLike<number>;
 }
 
 /** Buffers of one arena of {@link KvPackBandedKernel}; scratch as in `codec/scratch.ts`. */
@@ -44,14 +46,15 @@ export interface KvPackBandedBuffers {
   arena: GPUBuffer | BufferSlice;
 }
 
-/** The contents of a buffer of jobs: scratch entry, first token, targets and tokens of each. */
+/** The contents of a buffer of jobs: scratch entry, first token, targets, tokens and bases. */
 export function packBandedJobWords(jobs: readonly PackBandedJob[]): Uint32Array<ArrayBuffer> {
   return Uint32Array.from(
-    jobs.flatMap(({ scratchIndex, firstToken, targets, packedCounts }) => [
+    jobs.flatMap(({ scratchIndex, firstToken, targets, packedCounts, valueBases }) => [
       scratchIndex,
       firstToken,
       ...Array.from(targets),
       ...Array.from(targets, (_, store) => packedCounts?.[store] ?? BLOCK_TOKEN_COUNT - firstToken),
+      ...Array.from(valueBases ?? targets),
     ]),
   );
 }

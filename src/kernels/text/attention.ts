@@ -39,6 +39,8 @@ export interface SplitShape {
   blocksPerSplit: number;
   /** Splits that a row's partials have room for: sealed ones and the window's. */
   splitCountMax: number;
+  /** Words of a partial result; m, l and o of every channel if left out. */
+  partialWords?: number;
 }
 
 /** Query heads of one KV head, in `vectorCount` vectors of `vectorSize`. */
@@ -127,12 +129,12 @@ export function headsText(group: HeadGroup, { softCap = null }: AttentionShape):
     const heads = headsOfVector(group, vector);
     const stores = heads.filter((head) => head < groupSize).map((head) =>
       `  let place${head} = query_place(workgroup, ${head}u) * SPLIT_COUNT_MAX + split;
-  partials[place${head} * (QUERY_SIZE + 2u) + offset] = heads[${head % vectorSize}];
+  partials[place${head} * PARTIAL_WORDS + offset] = heads[${head % vectorSize}];
 `
     );
     const earlier = heads.map((head) => {
       const place = `query_place(workgroup, ${head}u) * SPLIT_COUNT_MAX + split`;
-      return head < groupSize ? `partials[(${place}) * (QUERY_SIZE + 2u) + offset]` : "0.0";
+      return head < groupSize ? `partials[(${place}) * PARTIAL_WORDS + offset]` : "0.0";
     });
     text += `fn load_partial_${vector}(workgroup: vec3<u32>, split: u32, offset: u32) -> Heads {
   return Heads(${earlier.join(", ")});
@@ -194,6 +196,7 @@ export function attentionConstants(
     GROUP_SIZE: divExact(shape.queryHeadCount, shape.kvHeadCount),
     BLOCKS_PER_SPLIT: splits.blocksPerSplit,
     SPLIT_COUNT_MAX: splits.splitCountMax,
+    PARTIAL_WORDS: splits.partialWords ?? querySize(shape) + 2,
   };
 }
 

@@ -4,7 +4,10 @@ import type { BandedTables } from "../../codec/banded/tables.ts";
 import { bandedSource } from "../kv_measure/banded.ts";
 import type { BandedScratch } from "../kv_quantise/banded.ts";
 
-/** Reference of `shaders/kv_pack/banded.wgsl`: writes the records of all stores into `arena`. */
+/**
+ * Reference of `shaders/kv_pack/banded.wgsl`: writes the records of all stores into `arena`, their
+ * values counted from a base of their own.
+ */
 export function kvPackBandedReference(
   layout: BandedLayout,
   scratch: BandedScratch,
@@ -14,6 +17,7 @@ export function kvPackBandedReference(
       firstToken: number;
       targets: ArrayLike<number>;
       packedCounts?: ArrayLike<number>;
+      valueBases?: ArrayLike<number>;
     }[];
     tables: readonly BandedTables[];
   },
@@ -21,7 +25,7 @@ export function kvPackBandedReference(
 ): void {
   const { jobs, tables } = input;
   const sinkWords = layout.sinkWords(true);
-  for (const { scratchIndex, firstToken, targets, packedCounts } of jobs) {
+  for (const { scratchIndex, firstToken, targets, packedCounts, valueBases } of jobs) {
     for (let store = 0; store < tables.length; store++) {
       const entry = scratchIndex * tables.length + store;
       const source = bandedSource(layout, scratch, {
@@ -32,7 +36,17 @@ export function kvPackBandedReference(
       });
       const start = entry * sinkWords;
       const sinks = scratch.sinks.subarray(start, start + (firstToken > 0 ? sinkWords : 0));
-      arena.set(packBanded(layout, source, sinks), targets[store]);
+      const record = packBanded(layout, source, sinks);
+      const [keySections, [first]] = [
+        layout.sectionCount / 2,
+        record.slice(layout.sectionCount / 2),
+      ];
+      const base = valueBases?.[store] ?? targets[store];
+      for (let section = keySections; section < layout.sectionCount; section++) {
+        record[section] += base - targets[store];
+      }
+      arena.set(record.subarray(0, first), targets[store]);
+      arena.set(record.subarray(first), base + first);
     }
   }
 }

@@ -3,6 +3,7 @@ import { checkBanded } from "../../../src/codec/banded/check.ts";
 import { LEVELS } from "../../../src/codec/banded/levels.ts";
 import { layerTableWords } from "../../../src/codec/banded/tables.ts";
 import { scratchBlock } from "../../../src/codec/scratch.ts";
+import { valuePart } from "../../../src/codec/banded/value_part.ts";
 import { extraWords, sectionHead } from "../../../src/codec/banded/dropped.ts";
 import { readUnits, unpackBanded } from "../../../src/codec/banded/unpack.ts";
 import {
@@ -45,6 +46,40 @@ for (const bandedCase of BANDED_CASES) {
     }
   });
 }
+
+Deno.test("KvPackBandedKernel leaves values where they are asked for, and says so in the record", async () => {
+  const input = bandedInput(BANDED_CASES[0]);
+  const { layout, tables } = input;
+  const scratch = bandedScratch(input);
+  const sizes = kvMeasureBandedReference(layout, scratch, input);
+  const whole = placeRecords(input, sizes);
+  // As far behind the records as these lie behind the arena's beginning.
+  const jobs = whole.jobs.map((job) => ({
+    ...job,
+    valueBases: Array.from(job.targets, (target) => target + whole.end),
+  }));
+  const placed = { ...whole, jobs, end: 2 * whole.end };
+  const expected = new Uint32Array(placed.end + 16).fill(OLD_WORD);
+  kvPackBandedReference(layout, scratch, { jobs, tables }, expected);
+  const packed = await packOnGpu(input, scratch, { ...placed, sizes });
+  assertSameBits(packed, expected);
+  const together = new Uint32Array(placed.end + 16);
+  kvPackBandedReference(layout, scratch, { jobs: whole.jobs, tables }, together);
+  for (const { record, entry, hasSinks } of placed.records) {
+    const start = entry * layout.sectionCount;
+    const own = sizes.subarray(start, start + layout.sectionCount);
+    const part = valuePart(layout, own, hasSinks);
+    assertEquals(part.firstWord + part.wordCount, record.end - record.start);
+    const { tableWord, sections } = part;
+    for (const [index, section] of sections.entries()) {
+      assertEquals(packed[record.start + tableWord + index], section + whole.end);
+    }
+    const values = (words: Uint32Array, base: number) =>
+      words.slice(base + sections[0], base + part.firstWord + part.wordCount);
+    const moved = values(packed, record.start + whole.end);
+    assertSameBits(moved, values(together, record.start));
+  }
+});
 
 Deno.test("KvPackBandedKernel stores nothing of dropped channels, and all of the others", async () => {
   const input = bandedInput(BANDED_CASES[0]);
