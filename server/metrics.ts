@@ -80,6 +80,19 @@ export class ModelMetrics implements GenerationObserver {
     "packkv:read_tokens_total",
     "Tokens that they read in a layer that chooses, with --read",
   );
+  readonly #fetched = this.#counter(
+    "packkv:value_blocks_fetched_total",
+    "Blocks of a layer whose values came from host memory for decoded tokens, with hcattention",
+  );
+  readonly #fetchedPrompt = this.#counter(
+    "packkv:value_blocks_fetched_prompt_total",
+    "The same for tokens of prompts",
+  );
+  readonly #valueBytes = this.#gauge(
+    "packkv:kv_value_bytes",
+    "Bytes of values in host memory, and of those that the device has too",
+    ["place"],
+  );
   readonly #sharedBlocks = this.#gauge("packkv:shared_blocks", "Sealed blocks used by several");
   readonly #retainedBytes = this.#gauge(
     "packkv:kv_retained_bytes",
@@ -176,6 +189,8 @@ export class ModelMetrics implements GenerationObserver {
     ["rereadTokenCount", this.#reread],
     ["readableTokenCount", this.#readable],
     ["readTokenCount", this.#read],
+    ["fetchedBlockCount", this.#fetched],
+    ["fetchedPromptBlockCount", this.#fetchedPrompt],
     ["draftTokenCount", this.#drafted],
     ["acceptedTokenCount", this.#accepted],
     ["sealingSeconds", this.#sealing],
@@ -257,6 +272,9 @@ export class ModelMetrics implements GenerationObserver {
     }
     this.#sharedBlocks.set(stats.sharedBlockCount);
     this.#retainedBytes.set(stats.retainedBytes);
+    for (const [place, bytes] of Object.entries(stats.valueBytes)) {
+      this.#valueBytes.set({ place }, bytes);
+    }
     this.#tierBytes.set({ tier: "host" }, stats.hostBytes);
     this.#tierBytes.set({ tier: "disk" }, stats.diskBytes);
     if (stats.store !== null) this.#takeStore(stats.store);

@@ -122,6 +122,7 @@ function describeMath({ math: { mode, note } }: EngineInfo): string[] {
 
 function describeRead({ read, summaryBytes }: EngineInfo): string[] {
   if (read === null) return [];
+  if (summaryBytes === 0) return [`reading  ${read}, values in host memory`];
   return [`reading  ${read}, ${formatMegabytes(summaryBytes)} summaries of blocks`];
 }
 

@@ -27,7 +27,8 @@ export const SERVING_FLAGS: FlagSpecs = {
   },
   read: {
     value: "METHOD",
-    help: "what decoding reads of the context: quest:blocks=N, clusterkv:tokens=N (default: all)",
+    help: "what decoding reads of the context: quest:blocks=N, clusterkv:tokens=N, " +
+      "hcattention:tau=SHARE (default: all)",
   },
   share: {
     value: "METHOD",

@@ -187,6 +187,13 @@ export class Meter {
         ...tokenPairs(props),
         ["all in, with raw windows", orNull(memory.all_in_bytes, formatBytes)],
         ...(read ? [["read of the context", orNull(readShare, share)]] : []),
+        ...(memory.value_host_bytes > 0
+          ? [
+            ["values in host memory", formatBytes(memory.value_host_bytes)],
+            ["of these on the GPU too", formatBytes(memory.value_device_bytes)],
+            ["value blocks brought", metric("packkv:value_blocks_fetched_total", formatCount)],
+          ]
+          : []),
         ["kept for later", metric("packkv:kv_retained_bytes", formatBytes)],
         ["cache in use", orNull(memory.cache_usage, share)],
         ["GPU memory in all", orNull(memory.device_bytes, formatBytes)],

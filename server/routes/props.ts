@@ -113,9 +113,11 @@ export function propsRoute(routes: RouteContext): ApiRoute {
           window_bytes: info.windowBytes,
           table_bytes: info.tableBytes,
           summary_bytes: info.summaryBytes,
+          value_host_bytes: stats.valueBytes.host,
+          value_device_bytes: stats.valueBytes.device,
           token_bytes: info.tokenBytes,
           all_in_bytes: stats.cacheBytes.allocated + info.windowBytes + info.tableBytes +
-            info.summaryBytes,
+            info.summaryBytes + stats.valueBytes.device,
           cache_bytes: stats.cacheBytes,
           layers: stats.layerBytes.map((layer) => ({
             window_tokens: layer.reach,

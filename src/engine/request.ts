@@ -9,7 +9,7 @@ import { EngineError } from "../core/errors.ts";
 import { BIAS_COUNT_MAX, GREEDY, TOP_LOGPROB_COUNT_MAX } from "../core/sampling.ts";
 import { POOLINGS } from "./pooling.ts";
 import { KEEP_EVERYTHING, keepMethod } from "../scheduler/keep/registry.ts";
-import { requestedBlockCount } from "../runtime/read_method.ts";
+import { requestedRead } from "../runtime/read_method.ts";
 import type { GenerateMessage } from "./messages.ts";
 import type { EngineInfo, GenerateRequest, LogitAdjustments, SamplingOptions } from "./types.ts";
 
@@ -110,7 +110,7 @@ export function validateRequest(request: GenerateRequest, info: EngineInfo): voi
     check(isCount, param, `${count}; wanted an integer, 0 to ${TOP_LOGPROB_COUNT_MAX}`);
   }
   checkKeep(request.keep, info);
-  requestedBlockCount(request.read ?? null, info.read);
+  requestedRead(request.read ?? null, info.read);
   checkAdjustments({ ...ADJUSTMENT_DEFAULTS, ...request.adjustments }, info);
 }
 

@@ -67,6 +67,7 @@ export class Slots {
   async save(slot: number, path: string): Promise<SlotOutcome> {
     const { driver: { scheduler }, sequenceFormat } = this.#runtime;
     const prompt = this.#promptOf(slot, "save");
+    this.#refuseApart(`save slot ${slot}`);
     const held = scheduler.shelf.hold(prompt);
     try {
       if (held.tokenCount === 0) {
@@ -95,6 +96,7 @@ export class Slots {
   async restore(slot: number, path: string): Promise<SlotOutcome> {
     const { driver: { scheduler, runner }, info } = this.#runtime;
     if (!info.sharesPrefixes) refuse("Cannot restore a sequence: blocks are not kept");
+    this.#refuseApart(`restore slot ${slot}`);
     if (scheduler.slots().some((stats) => stats.slot === slot)) {
       refuse(`Cannot restore slot ${slot}: a sequence runs in it`);
     }
@@ -142,6 +144,13 @@ export class Slots {
     scheduler.shelf.forget(prompt);
     this.#prompts.delete(slot);
     return { tokenCount: held.tokenCount, sizeBytes: 0 };
+  }
+
+  /** Files hold whole records. */
+  #refuseApart(action: string): void {
+    const { driver: { runner }, info } = this.#runtime;
+    if (runner.hostValues === null) return;
+    refuse(`Cannot ${action}: with --read ${info.read} the device has no whole records`);
   }
 
   #promptOf(slot: number, action: string): PromptOf {

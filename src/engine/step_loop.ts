@@ -7,7 +7,7 @@
 
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
-import { requestedBlockCount } from "../runtime/read_method.ts";
+import { requestedRead } from "../runtime/read_method.ts";
 import { keepMethod } from "../scheduler/keep/registry.ts";
 import type { SchedulerEvent, SequenceRequest } from "../scheduler/scheduler.ts";
 import type { StoredBlock } from "../tiers/block_format.ts";
@@ -190,6 +190,7 @@ export class StepLoop {
       acceptedTokenCount: stats.acceptedTokenCount,
       generatedTokenCount: this.#generatedTokenCount,
       ...driver.runner.readCounts,
+      ...driver.runner.valueCounts,
       sealingSeconds: this.#sealingSeconds,
       ...this.#blockCounts,
     };
@@ -209,6 +210,8 @@ export class StepLoop {
       if (sequence) this.#setRead(slot, sequence.request.read);
       if (sequence) runner.setSampling(slot, sequence.request.sampling, sequence.extras(storedIds));
     }
+    // Such a step may sample while it is encoded.
+    if (!runner.encodesAhead) this.#writeMasks(plan);
     const { slice } = plan;
     const sliced = slice && this.#sequences.get(slice.sequenceId);
     if (!sliced) return {};
@@ -217,17 +220,20 @@ export class StepLoop {
 
   #setRead(slot: number, text: string | null): void {
     const { driver: { runner: { reading } }, info } = this.#runtime;
-    reading?.set(slot, requestedBlockCount(text, info.read));
+    const { blockCount, share } = requestedRead(text, info.read);
+    reading?.set(slot, blockCount);
+    reading?.setShare(slot, share ?? 1);
   }
 
   /** Runs a prepared step; returns the next one if it could be encoded while this one ran. */
   async #runStep(prepared: PreparedStep): Promise<PreparedStep | null> {
     const { plan } = prepared;
-    this.#writeMasks(plan);
+    const { encodesAhead } = this.#runtime.driver.runner;
+    if (encodesAhead) this.#writeMasks(plan);
     let next: PreparedStep | null = null;
     const startMs = performance.now();
     const result = await this.#runtime.driver.finish(prepared, () => {
-      if (plan.measures.length === 0) next = this.#prepare();
+      if (plan.measures.length === 0 && encodesAhead) next = this.#prepare();
     });
     if (plan.slice) {
       const { ids, layers } = plan.slice;
@@ -253,7 +259,7 @@ export class StepLoop {
 
   /**
    * Sets the masks of rows that follow a grammar. A mask depends on the token before, so it is
-   * known last, after the step is encoded.
+   * known last, after a step that is encoded ahead.
    */
   #writeMasks({ decodes, slice }: StepPlan): void {
     const { graph } = this.#runtime.driver.runner;

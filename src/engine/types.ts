@@ -211,6 +211,12 @@ export interface EngineStats {
   readableTokenCount: number;
   /** Those that they read, in a layer that chooses. */
   readTokenCount: number;
+  /** Blocks of a layer whose values came from host memory since loading, for decoded tokens. */
+  fetchedBlockCount: number;
+  /** The same for tokens of prompts. */
+  fetchedPromptBlockCount: number;
+  /** Bytes of values in host memory, and of those that the device has too; 0 if none are apart. */
+  valueBytes: { host: number; device: number };
   /** Device time of sealing since loading; 0 if the adapter has no timestamps. */
   sealingSeconds: number;
   /** Blocks packed since loading, all stores counting as one. */
@@ -338,8 +344,9 @@ export interface EngineOptions {
   keep?: string;
   /**
    * What decode rows read of the sealed blocks of a sequence, all of which stay: `quest:blocks=N`
-   * by the range of their keys, `clusterkv:tokens=N` by clusters of them; `,dense=N` says how many
-   * first layers read everything, 2 if left out. All is read if left out.
+   * by the range of their keys, `clusterkv:tokens=N` by clusters of them, `hcattention:tau=SHARE`
+   * by the attention they get, with values in host memory; `,dense=N` says how many first layers
+   * read everything, 2 if left out. All is read if left out.
    */
   read?: string;
   /**

@@ -16,6 +16,8 @@ export interface ArenaGroup {
   /** Those of them that keep only a window. */
   windowStoreCount: number;
   wordCount: number;
+  /** Words behind these for values of blocks that lie in host memory otherwise; 0 if none do. */
+  valueWordCount: number;
   /** Most words of the records of a block, of stores that keep all. */
   blockWordsMax: number;
   /** Most words that the others hold of all slots: of windows, however long the context is. */
@@ -32,6 +34,8 @@ export interface ArenaOptions {
   recordWordsMax: number;
   /** Words of a record without codes; none have if null or left out. */
   codelessWords?: number | null;
+  /** Share of words for values of stores whose values lie in host memory else; none if null. */
+  valueShare?: number | null;
   /** Budget in bytes; what all slots can ever need if left out. */
   arenaSizeBytes?: number;
   /** Most bytes if no budget is given. */
@@ -78,7 +82,7 @@ export function arenaGroups(
   return runsWithin(storeBytes, { starts, bytesMax: bindingSizeMax }).map(({ first, end }) => {
     const bytes = Math.min(sumOf(storeBytes.slice(first, end)), bindingSizeMax);
     const unitBytes = EXTENT_UNIT_WORDS * WORD_SIZE_BYTES;
-    const wordCount = Math.floor(bytes / unitBytes) * EXTENT_UNIT_WORDS;
+    const words = Math.floor(bytes / unitBytes) * EXTENT_UNIT_WORDS;
     const firstStore = first === 0 ? 0 : sealed[first];
     const storeCount = (end === sealedCount ? stores.length : sealed[end]) - firstStore;
     const windowStoreCount = storeCount - (end - first);
@@ -86,9 +90,39 @@ export function arenaGroups(
     const isOfNear = (index: number) => isNear(stores[sealed[index]]);
     const blockWordsMax = sumOf(own.filter((at) => !isOfNear(at)).map((at) => recordWords[at]));
     const nearWordsMax = sumOf(own.filter(isOfNear).map((at) => needs[at] / WORD_SIZE_BYTES));
-    const sizes = { wordCount, blockWordsMax, nearWordsMax };
+    const apartCount = own.filter((at) => stores[sealed[at]].hasValuesApart).length;
+    const valueWordCount = valueWords(words - nearWordsMax, apartCount, options);
+    const wordCount = words - valueWordCount;
+    const sizes = { wordCount, valueWordCount, blockWordsMax, nearWordsMax };
     return { firstStore, storeCount, windowStoreCount, ...sizes };
   });
+}
+
+/**
+ * Words for values of so many stores, of those of a group. Values of a record are less than half of
+ * it. There is room for those of a block in all stores, and for so much of all blocks of a store
+ * that no block has to take more of the other words than its largest records would.
+ */
+function valueWords(
+  words: number,
+  storeCount: number,
+  { valueShare = null, recordWordsMax }: ArenaOptions,
+): number {
+  if (valueShare === null || storeCount === 0) return 0;
+  const unitCount = Math.max(0, Math.floor(words / EXTENT_UNIT_WORDS));
+  const valueWordCount = Math.ceil(unitCount * valueShare) * EXTENT_UNIT_WORDS;
+  const restWordCount = unitCount * EXTENT_UNIT_WORDS - valueWordCount;
+  const neededWords = Math.max(
+    storeCount * alignUp(Math.ceil(recordWordsMax / 2), EXTENT_UNIT_WORDS),
+    Math.ceil(restWordCount / (2 * storeCount)),
+  );
+  if (valueWordCount >= neededWords && restWordCount > 0) return valueWordCount;
+  throw new EngineError(
+    "model_too_large",
+    `Cannot keep ${valueShare} of the arena for values that come from host memory: that is ` +
+      `${valueWordCount * WORD_SIZE_BYTES} bytes of ${words * WORD_SIZE_BYTES}, and ` +
+      `${neededWords * WORD_SIZE_BYTES} are needed; use a larger pool, or more --kv-memory`,
+  );
 }
 
 /** Most words of a record of a sealed store. */

@@ -77,6 +77,11 @@ export interface SliceReaderOptions extends ReaderOptions {
 export interface BlockReaders {
   /** Of rows of different sequences. */
   decode(options: ReaderOptions): Promise<BlockReader>;
+  /**
+   * Of rows of different sequences, what their tokens weigh: `partials` are m and l of each block,
+   * f32 `[row][query head][splitCountMax][2]`. Null if no kernel reads keys alone.
+   */
+  readonly score: ((options: ReaderOptions) => Promise<BlockReader>) | null;
   /** Of slices. If there are several, slice i is row i. */
   slice(options: SliceReaderOptions): Promise<BlockReader>;
   /** What unpacks the records that a list names to raw tiles; null if they are raw tiles. */
@@ -146,6 +151,10 @@ export function recordReaders<Own, Bound>(
     attend: (
       options: ReaderOptions,
     ) => Promise<AttendKernel & { bind(buffers: RecordBuffers & Own): GPUBindGroup }>;
+    /** What leaves the softmax of each block's scores; left out if nothing does. */
+    score?: (
+      options: ReaderOptions,
+    ) => Promise<AttendKernel & { bind(buffers: RecordBuffers & Own): GPUBindGroup }>;
     unpack: () => Promise<UnpackKernel<UnpackBuffers & Own, Bound>>;
     /** Of the layer of a store. */
     ownOf: (layer: number) => Own;
@@ -155,15 +164,18 @@ export function recordReaders<Own, Bound>(
     destroy?: () => void;
   },
 ): BlockReaders {
+  type RowsKernel = Awaited<ReturnType<typeof make.attend>>;
+  const ofRows = (options: ReaderOptions, kernel: RowsKernel) => {
+    const { q, partials } = options;
+    return directReader(options, kernel, (layer, reads) => {
+      const arena = cache.arenaOf(layer);
+      return kernel.bind({ q, arena, partials, ...reads, ...make.ownOf(layer) });
+    });
+  };
+  const { score } = make;
   return {
-    async decode(options) {
-      const { q, partials } = options;
-      const kernel = await make.attend(options);
-      return directReader(options, kernel, (layer, reads) => {
-        const arena = cache.arenaOf(layer);
-        return kernel.bind({ q, arena, partials, ...reads, ...make.ownOf(layer) });
-      });
-    },
+    decode: async (options) => ofRows(options, await make.attend(options)),
+    score: score === undefined ? null : async (options) => ofRows(options, await score(options)),
     async slice(options) {
       return await unpackingReader(gpu, options, { ...make, kernel: await make.unpack() });
     },

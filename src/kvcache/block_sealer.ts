@@ -4,8 +4,9 @@
  * @module
  */
 
-import { KEY, type Side, VALUE } from "../codec/record.ts";
+import { KEY, type Side, VALUE, type ValuePart } from "../codec/record.ts";
 import { packJobWords } from "../codec/scratch.ts";
+import { invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, tileOf, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
@@ -14,7 +15,7 @@ import type { Gather } from "../scheduler/keep/compaction.ts";
 import { NO_RECORD } from "../core/row.ts";
 import type { GatherJob } from "../kernels/kv_gather/gathers.ts";
 import type { KvCache, SealedStore } from "./kv_cache.ts";
-import { gatheredCounts, type Sealer } from "./sealer.ts";
+import { gatheredCounts, type PlacedPack, type Sealer } from "./sealer.ts";
 
 /** What sealing needs to know of a codec's records. */
 export interface SealLayout {
@@ -32,6 +33,8 @@ export interface SealLayout {
   sizeWords?(size: number): number;
   /** Words of a record of a sealed store, from those of its payload that are measured. */
   recordWords(payloadWords: number, hasSinks: boolean, sealedIndex: number): number;
+  /** Where the values of a record lie, from its sections' sizes; left out if they cannot move. */
+  valuePart?(sizes: Uint32Array, hasSinks: boolean): ValuePart;
   /** Words of a record beside its payload that are counted to a side; padding to none. */
   sideWords(side: Side): number;
 }
@@ -46,6 +49,8 @@ export interface SealedPack {
   targets: readonly number[];
   /** Tokens that are packed of each sealed store. */
   packedCounts: readonly number[];
+  /** What places of values are counted from, in the arena of each sealed store. */
+  valueBases: readonly number[];
 }
 
 /** Blocks that a step measures: quantised ones, then those that are gathered. */
@@ -102,6 +107,8 @@ export class BlockSealer implements Sealer {
   #gpu: Gpu;
   #cache: KvCache;
   #kernels: SealKernels;
+  /** Of the blocks measured last, by job and store; null where records are whole. */
+  #valueParts: readonly (readonly (ValuePart | null)[])[] = [];
   #totals = { recordCount: 0, tokenCount: 0, payloadWords: [0, 0] };
 
   /** Takes ownership of the kernels. */
@@ -140,9 +147,10 @@ export class BlockSealer implements Sealer {
     pass.end();
   }
 
-  encodePacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void {
+  encodePacks(encoder: GPUCommandEncoder, packs: readonly PlacedPack[]): void {
     if (packs.length === 0) return;
-    const sealed = packs.map(({ blockIndex, jobIndex, recordOffsets, tokenCounts }) => {
+    const sealed = packs.map((pack) => {
+      const { blockIndex, jobIndex, recordOffsets, tokenCounts, valueBases } = pack;
       const firstToken = this.#firstToken(blockIndex);
       const countOf = (store: number) => tokenCounts?.[store] ?? BLOCK_TOKEN_COUNT;
       const { sealed: stores } = this.#cache;
@@ -150,9 +158,14 @@ export class BlockSealer implements Sealer {
         countOf(store) === 0 ? NO_RECORD : recordOffsets[store]
       );
       const packedCounts = stores.map(({ store }) => Math.max(0, countOf(store) - firstToken));
-      return { scratchIndex: jobIndex, firstToken, targets, packedCounts };
+      const bases = stores.map(({ store }, index) => valueBases?.[store] ?? targets[index]);
+      return { scratchIndex: jobIndex, firstToken, targets, packedCounts, valueBases: bases };
     });
     this.#kernels.encodePacks(encoder, sealed);
+  }
+
+  valueParts({ jobIndex }: Pick<PackOp, "jobIndex">): readonly (ValuePart | null)[] {
+    return this.#valueParts[jobIndex];
   }
 
   encodeResultCopy(
@@ -177,13 +190,18 @@ export class BlockSealer implements Sealer {
     const { sealed, shape: { slotCount, stores } } = this.#cache;
     const flags = words.subarray(this.#sizeWordsPerJob * slotCount);
     const refused = [...measures.keys()].filter((job) => flags[job] !== 0);
+    const valueParts = measures.map(() => new Array<ValuePart | null>(stores.length).fill(null));
+    if (measures.length > 0) this.#valueParts = valueParts;
     const recordWords = measures.map(({ blockIndex, gather }, job) => {
       const firstToken = this.#firstToken(blockIndex);
       const storeWords = new Array<number>(stores.length).fill(0);
       sealed.forEach(({ store }, sealedIndex) => {
         if (gather?.tokenCounts[store] === 0) return;
         const at = { job, sealedIndex, firstToken, isCounted: gather === undefined };
-        storeWords[store] = this.#addRecord(words, at);
+        const wordCount = this.#addRecord(words, at);
+        const part = stores[store].hasValuesApart ? this.#valuePart(words, at) : null;
+        valueParts[job][store] = part;
+        storeWords[store] = part?.keyWords ?? wordCount;
       });
       return storeWords;
     });
@@ -210,6 +228,18 @@ export class BlockSealer implements Sealer {
   /** The first block of a sequence begins with its sinks. */
   #firstToken(blockIndex: number): number {
     return blockIndex === 0 ? this.#kernels.layout.sinkCount : 0;
+  }
+
+  #valuePart(
+    words: Uint32Array,
+    { job, sealedIndex, firstToken }: { job: number; sealedIndex: number; firstToken: number },
+  ): ValuePart {
+    const { layout } = this.#kernels;
+    const start = job * this.#sizeWordsPerJob + sealedIndex * layout.sectionCount;
+    const sizes = words.subarray(start, start + layout.sectionCount);
+    const part = layout.valuePart?.(sizes, firstToken > 0);
+    invariant(part !== undefined, "the codec's values can lie apart");
+    return part;
   }
 
   #addRecord(

@@ -75,6 +75,11 @@ export interface CacheOptions {
    * before them; none have if null or left out.
    */
   codelessWords?: number | null;
+  /**
+   * Share of the arena for values of stores that layers choose of, whose values lie in host memory
+   * otherwise; null or left out: records are whole, and their keys are summarised.
+   */
+  valueShare?: number | null;
   /** Heads of each layer; those of the model if left out. */
   layerHeads?: readonly Pick<LayerHeads, "kvHeadCount" | "headSize">[];
   /** Budget of the arena in bytes; what all slots can ever need if left out. */
@@ -102,12 +107,13 @@ export function cacheShape(model: ModelShape, options: CacheOptions): CacheShape
   );
   const layerKeeps = options.layerKeeps ?? new Array<LayerKeeps>(layerCount).fill("sealed");
   const { layerHeads = new Array<ModelShape>(layerCount).fill(model) } = options;
-  const { denseLayerCount = null } = options;
+  const { denseLayerCount = null, valueShare = null } = options;
   const { storeOf, kinds } = storesOf(layerKeeps, {
     layerHeads,
     windowBlockCount,
     denseLayerCount,
     sharesCodes: (options.codelessWords ?? null) !== null,
+    hasValuesApart: valueShare !== null,
   });
   const windowBytes = Math.max(...kinds.map((kind) => windowSizeBytes({ slotCount }, kind)));
   if (windowBytes > bindingSizeMax) {
@@ -179,9 +185,14 @@ export function cacheSizeBytes(
     summaries: shape.stores.filter(({ isSummarised }) => isSummarised).length *
       summarySizeBytes(shape),
     window: shape.stores.reduce((sum, store) => sum + windowSizeBytes(shape, store), 0),
-    arena: shape.groups.reduce((sum, group) => sum + group.wordCount, 0) * WORD_SIZE_BYTES,
+    arena: arenaWords(shape) * WORD_SIZE_BYTES,
     directory: shape.stores.length * shape.directoryStrideBytes,
   };
+}
+
+/** Words of all arenas, those for values that come and go among them. */
+export function arenaWords({ groups }: Pick<CacheShape, "groups">): number {
+  return groups.reduce((sum, group) => sum + group.wordCount + group.valueWordCount, 0);
 }
 
 /** Words of a raw tile by store, and how many a sequence needs before the block it begins at. */
@@ -212,15 +223,16 @@ function storesOf(
     windowBlockCount: number;
     denseLayerCount: number | null;
     sharesCodes: boolean;
+    hasValuesApart: boolean;
   },
 ) {
-  const { layerHeads, windowBlockCount, denseLayerCount, sharesCodes } = options;
+  const { layerHeads, windowBlockCount, denseLayerCount, sharesCodes, hasValuesApart } = options;
   const { length: layerCount } = layerHeads;
   if (layerKeeps.length !== layerCount) {
     throw new RangeError(`Cannot keep what ${layerKeeps.length} of ${layerCount} layers say`);
   }
   const storeOf: (number | null)[] = [];
-  const kinds: Omit<Store, "group">[] = [];
+  const kinds: Omit<Store, "group" | "isSummarised" | "hasValuesApart">[] = [];
   for (const [layer, keeps] of layerKeeps.entries()) {
     if (typeof keeps === "object" && "sameAs" in keeps) {
       const other = keeps.sameAs < layer ? storeOf[keeps.sameAs] : null;
@@ -243,16 +255,22 @@ function storesOf(
       const before = kinds.at(-1);
       const followsSealed = before?.layer === layer - 1 && before.isSealed;
       const hasCodes = !(sharesCodes && isSealed && layer % 2 === 1 && followsSealed);
-      kinds.push({ layer, isSealed, reach, tileCount, tileWords, isSummarised: false, hasCodes });
+      const isChosenOf = false;
+      kinds.push({ layer, isSealed, reach, tileCount, tileWords, isChosenOf, hasCodes });
     }
     const store = storeOf[layer];
     const chooses = denseLayerCount !== null && layer >= denseLayerCount;
-    if (store !== null && chooses) kinds[store].isSummarised = keepsAll(kinds[store]);
+    if (store !== null && chooses) kinds[store].isChosenOf = keepsAll(kinds[store]);
   }
   if (!kinds.some(keepsAll)) {
     throw new RangeError("Cannot make a cache: no layer keeps sealed blocks");
   }
-  return { storeOf, kinds };
+  const ways = kinds.map((kind) => ({
+    ...kind,
+    isSummarised: kind.isChosenOf && !hasValuesApart,
+    hasValuesApart: kind.isChosenOf && hasValuesApart,
+  }));
+  return { storeOf, kinds: ways };
 }
 
 function groupOf(groups: readonly ArenaGroup[], store: number): number {

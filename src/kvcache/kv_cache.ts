@@ -55,7 +55,7 @@ export class KvCache {
       gpu.createBuffer(`window ${index}`, windowSizeBytes(shape, store))
     );
     this.arenas = shape.groups.map((group, index) =>
-      gpu.createBuffer(`arena ${index}`, group.wordCount * WORD_SIZE_BYTES)
+      gpu.createBuffer(`arena ${index}`, (group.wordCount + group.valueWordCount) * WORD_SIZE_BYTES)
     );
     this.summaries = shape.stores.map(({ isSummarised }, index) =>
       isSummarised ? gpu.createBuffer(`summaries ${index}`, summarySizeBytes(shape)) : null
@@ -119,7 +119,7 @@ export class KvCache {
   choosesOf(layer: number): boolean {
     const { denseLayerCount, stores } = this.shape;
     const isBehind = denseLayerCount !== null && layer >= denseLayerCount;
-    return isBehind && stores[this.storeOf(layer)].isSummarised;
+    return isBehind && stores[this.storeOf(layer)].isChosenOf;
   }
 
   /** Queues the directory entries of a block that this step makes readable. */
@@ -193,7 +193,9 @@ export class KvCache {
 export function cacheBufferBytes(shape: CacheShape): number[] {
   return [
     ...shape.stores.map((store) => windowSizeBytes(shape, store)),
-    ...shape.groups.map(({ wordCount }) => wordCount * WORD_SIZE_BYTES),
+    ...shape.groups.map(({ wordCount, valueWordCount }) =>
+      (wordCount + valueWordCount) * WORD_SIZE_BYTES
+    ),
     shape.stores.length * shape.directoryStrideBytes,
     ...shape.stores.filter(({ isSummarised }) => isSummarised).map(() => summarySizeBytes(shape)),
   ];

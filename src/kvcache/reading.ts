@@ -16,8 +16,10 @@ export interface ReadMethod {
   readonly id: string;
   /** What is kept of the keys of blocks. */
   readonly kind: SummaryKind;
-  /** What blocks are scored by: that, or the attention they get, which takes raw keys. */
-  readonly scoredBy: "summary" | "attention";
+  /**
+   * What blocks are scored by: that, or the attention they get, made of raw keys or of packed ones.
+   */
+  readonly scoredBy: "summary" | "attention" | "keys";
   /** Sealed blocks that a row and KV head reads at most, the first one among them. */
   readonly blockCount: number;
   /**
@@ -25,6 +27,11 @@ export interface ReadMethod {
    * 1 reads all. Null where blocks are counted.
    */
   readonly share: number | null;
+  /**
+   * Share of the arena for values of layers that choose, which lie in host memory otherwise; null:
+   * all are on the device.
+   */
+  readonly valueShare: number | null;
   /** First layers that read every block. */
   readonly denseLayerCount: number;
 }
@@ -80,7 +87,8 @@ export class Reading {
 
   /** What rows have read since the counts began. */
   get counts(): ReadCounts {
-    return this.#counts;
+    const { readableTokenCount, readTokenCount } = this.#counts;
+    return { readableTokenCount, readTokenCount: Math.round(readTokenCount) };
   }
 
   /** Begins to count from 0. */
@@ -95,5 +103,10 @@ export class Reading {
       this.#counts.readableTokenCount += row.position + 1;
       this.#counts.readTokenCount += row.position + 1 - leftOut;
     }
+  }
+
+  /** Counts blocks that were not read of those counted; a mean over layers and heads. */
+  countLeftOut(blockCount: number): void {
+    this.#counts.readTokenCount -= blockCount * BLOCK_TOKEN_COUNT;
   }
 }

@@ -5,16 +5,28 @@
  * @module
  */
 
+import type { ValuePart } from "../codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
 import type { ReadBack } from "../gpu/read_back.ts";
 import type { MeasureOp, PackOp, StepResult } from "../scheduler/step_plan.ts";
+
+/** A block to pack, and where its values go. */
+export interface PlacedPack extends PackOp {
+  /** Word that places of values are counted from, by store; of the record if left out. */
+  valueBases?: readonly (number | null)[];
+}
 
 /** Seals blocks of one cache. */
 export interface Sealer {
   /** Bytes that {@link encodeResultCopy} copies. */
   readonly resultSizeBytes: number;
   /** Encodes the packing of blocks that the last encoded step measured. */
-  encodePacks(encoder: GPUCommandEncoder, packs: readonly PackOp[]): void;
+  encodePacks(encoder: GPUCommandEncoder, packs: readonly PlacedPack[]): void;
+  /**
+   * Where the values of a block lie that was measured last, by store; null where records are whole.
+   * Left out if no records have values apart.
+   */
+  valueParts?(pack: Pick<PackOp, "jobIndex">): readonly (ValuePart | null)[];
   /** Encodes the measuring of blocks after a step's rows. */
   encodeMeasures(encoder: GPUCommandEncoder, measures: readonly MeasureOp[]): void;
   /** Encodes the copy of the results of measuring, to `targetOffsetBytes` of `readBack`. */

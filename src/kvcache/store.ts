@@ -18,8 +18,12 @@ export interface Store {
   tileCount: number;
   /** Words of a raw tile: 64 tokens of K and V as f16. */
   tileWords: number;
-  /** Whether the keys of its sealed blocks are summarised, for layers that read some of them. */
+  /** Whether rows of some of its layers choose which of its sealed blocks they read. */
+  isChosenOf: boolean;
+  /** Whether the keys of its sealed blocks are summarised, to choose by. */
   isSummarised: boolean;
+  /** Whether the values of its sealed blocks lie in host memory, and some on the device too. */
+  hasValuesApart: boolean;
   /** Whether its records have codes; else they read those of the record before them. */
   hasCodes: boolean;
   /** Index of the arena group that holds its records, and raw tiles that are kept. */

@@ -18,6 +18,7 @@ import { chooseVariant, type Variant } from "../kernels/variant.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
+import type { HostValues } from "../kvcache/host_values.ts";
 import type { Reading } from "../kvcache/reading.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import type { ModelPlan } from "./plan.ts";
@@ -72,6 +73,8 @@ export interface AttentionOptions {
   reading?: Reading | null;
   /** Where to sum up what tokens got from the last queries of prompts; nowhere if left out. */
   scores?: PromptScores | null;
+  /** Values of sealed blocks that lie in host memory; all are in the arenas if left out. */
+  values?: HostValues | null;
 }
 
 /** Heads and caps of a model's layers, and of those whose blocks are sealed. */

@@ -5,23 +5,18 @@
  * @module
  */
 
+import { EngineError, invariant } from "../core/errors.ts";
 import { ENTRY_WORDS, type Row, ROW_WORDS, rowWords } from "../core/row.ts";
-import { invariant } from "../core/errors.ts";
 import { alignUp, divExact, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { BINDING_ALIGNMENT_BYTES, type Gpu } from "../gpu/gpu.ts";
-import { BlockAttentionKernel } from "../kernels/block_scores/attention.ts";
-import { BlockScoresKernel } from "../kernels/block_scores/summary.ts";
+import type { CommandChain } from "../gpu/command_chain.ts";
+import { ReadBack } from "../gpu/read_back.ts";
 import { BlockShareKernel, setWords } from "../kernels/block_select/share.ts";
 import { type BlockSelectBuffers, BlockSelectKernel } from "../kernels/block_select/top.ts";
-import type { ChosenLists, RecordUnpacker } from "../kvcache/block_reader.ts";
+import type { ChosenLists } from "../kvcache/block_reader.ts";
+import { ChosenSets } from "../kvcache/chosen_sets.ts";
 import type { Reading } from "../kvcache/reading.ts";
-import type { AttentionOptions } from "./attention_splits.ts";
-
-/** Kernels with what they bind for the layer of a store. */
-interface Bound {
-  scores: GPUBindGroup;
-  select: GPUBindGroup;
-}
+import { BLOCK_SCORERS, type BlockScorer, type ScorerOptions } from "./block_scorers.ts";
 
 interface Parts {
   reading: Reading;
@@ -30,15 +25,17 @@ interface Parts {
   listCountMax: number;
   lists: ChosenLists;
   scoreBuffer: GPUBuffer;
-  scores: BlockScoresKernel | BlockAttentionKernel;
+  scorer: BlockScorer;
   select: BlockSelectKernel | BlockShareKernel;
   /** What rows that read a share of their attention bind beside; null if they count blocks. */
   share: ShareBuffers | null;
-  /** Makes raw tiles of the records that rows may read; null if none are needed. */
-  unpacked: { unpacker: RecordUnpacker; tiles: GPUBuffer } | null;
-  /** By store; null for one that no layer chooses of. */
-  bound: readonly (Bound | null)[];
+  /** What the choice binds, by store; null for one that no layer chooses of. */
+  bound: readonly (GPUBindGroup | null)[];
   storeOf: (layer: number) => number;
+  /** Layers that choose. */
+  choosingCount: number;
+  /** Where choices are read in the middle of a step; null if nobody does. */
+  readBack: ReadBack | null;
 }
 
 interface ShareBuffers {
@@ -64,13 +61,12 @@ export class BlockChoice {
   /** Compiles for a cache and binds every store that layers choose of. */
   static async create(
     gpu: Gpu,
-    options: Pick<AttentionOptions, "cache" | "group" | "sealedShape" | "readers">,
+    options: Omit<ScorerOptions, "scores">,
     reading: Reading,
   ): Promise<BlockChoice> {
-    const { cache, group: { q, rows, rowCountMax }, sealedShape: shape } = options;
+    const { cache, group: { rows, rowCountMax }, sealedShape: shape } = options;
     const { kvHeadCount } = shape;
     const listCountMax = cache.shape.blockCountMax;
-    const { kind, scoredBy } = reading.method;
     const make = (name: string, words: number) =>
       gpu.createBuffer(name, rowCountMax * words * WORD_SIZE_BYTES);
     const entryCount = kvHeadCount * listCountMax;
@@ -79,36 +75,24 @@ export class BlockChoice {
       lists: make("chosen read lists", entryCount * ENTRY_WORDS),
     };
     const scoreBuffer = make("block scores", entryCount);
-    const isByAttention = scoredBy === "attention";
-    const unpacked = isByAttention ? await unpackedTiles(gpu, options) : null;
-    const byAttention = isByAttention
-      ? await BlockAttentionKernel.create(gpu, {
-        shape,
-        listCountMax,
-        tileCount: cache.windowTileCount,
-        isUnpacked: unpacked !== null,
-      })
-      : null;
-    const bySummary = await BlockScoresKernel.create(gpu, { shape, kind, listCountMax });
+    const { method } = reading;
+    const scored = { ...options, scores: scoreBuffer };
+    const scorer = await BLOCK_SCORERS[method.scoredBy](gpu, scored, method);
     const { select, bindSelect, share } = await makeSelect(gpu, options, reading);
-    const bound = cache.summaries.map((summaries, store) => {
-      if (summaries === null) return null;
-      const directory = cache.directoryOf(cache.shape.stores[store].layer);
+    const bound = cache.shape.stores.map(({ layer, isChosenOf }, store) => {
+      if (!isChosenOf) return null;
+      const directory = cache.directoryOf(layer);
       const chosen = { rows, directory, scores: scoreBuffer };
-      const tiles = unpacked?.tiles ?? cache.arenaOfStore(store);
-      const window = cache.windows[store];
-      return {
-        scores: byAttention
-          ? byAttention.bind({ q, ...chosen, tiles, window })
-          : bySummary.bind({ q, rows, summaries, scores: scoreBuffer }),
-        select: bindSelect({ ...chosen, chosen: lists.rows, lists: lists.lists }, store),
-      };
+      return bindSelect({ ...chosen, chosen: lists.rows, lists: lists.lists }, store);
     });
     const storeOf = (layer: number) => cache.storeOf(layer);
-    const kernels = { scores: byAttention ?? bySummary, select, bound, storeOf, share, unpacked };
     const groupSize = divExact(shape.queryHeadCount, kvHeadCount);
-    const sizes = { kvHeadCount, groupSize, listCountMax };
-    return new BlockChoice(gpu, { reading, ...sizes, lists, scoreBuffer, ...kernels });
+    const layers = [...cache.shape.storeOf.keys()];
+    const choosingCount = layers.filter((layer) => cache.choosesOf(layer)).length;
+    const sizes = { kvHeadCount, groupSize, listCountMax, choosingCount };
+    const kernels = { scorer, select, bound, storeOf, share };
+    const readBack = method.valueShare === null ? null : chosenReadBack(gpu, reading);
+    return new BlockChoice(gpu, { reading, ...sizes, lists, scoreBuffer, ...kernels, readBack });
   }
 
   /** What attention binds in the place of rows and directory. */
@@ -136,56 +120,87 @@ export class BlockChoice {
     this.#gpu.write(lists.rows, 0, rowWords(chosen));
   }
 
-  /** Encodes the choice of a layer; the most records that a row and KV head reads. */
+  /** Encodes the choice of a layer. */
   encode(
     pass: GPUComputePassEncoder,
     layer: number,
     { rows, listCount }: { rows: readonly Row[]; listCount: number },
-  ): number {
-    const { reading, scores, select, bound, storeOf, unpacked } = this.#parts;
+  ): void {
+    const { scorer, select, bound, storeOf } = this.#parts;
     const own = bound[storeOf(layer)];
-    if (own === null || listCount === 0) return 0;
-    const rowCount = rows.length;
-    if (unpacked !== null) {
-      const [{ listStart }] = rows;
-      invariant(rows.every((row) => row.listStart === listStart), "rows read one list");
-      unpacked.unpacker.encode(pass, storeOf(layer), listCount);
+    invariant(own !== null, "the layer chooses");
+    scorer.encode(pass, layer, { rows, listCount });
+    select.encode(pass, own, rows.length);
+  }
+
+  /** The most records that a row and KV head reads. */
+  chosenCountMax(rows: readonly Row[]): number {
+    return Math.max(...rows.map((row) => this.#parts.reading.chosenCount(row)));
+  }
+
+  /**
+   * Runs what is encoded, the choice of a layer at its end, and reads it.
+   *
+   * @returns Entries of read lists, some several times: what any KV head of each row reads.
+   */
+  readNow(
+    commands: CommandChain,
+    layer: number,
+    rows: readonly Row[],
+  ): { slot: number; listIndex: number }[] {
+    const { reading, readBack, choosingCount, storeOf } = this.#parts;
+    const { sets } = reading;
+    invariant(readBack !== null && sets !== null, "choices are read");
+    const sizeBytes = sets.storeWords * WORD_SIZE_BYTES;
+    const offsetBytes = storeOf(layer) * sizeBytes;
+    readBack.encodeCopy(commands.encoder, sets.buffer, { offsetBytes, sizeBytes });
+    commands.submit();
+    const chosen = new ChosenSets(new Uint32Array(readBack.readNow(sizeBytes)), sets);
+    const entries: { slot: number; listIndex: number }[] = [];
+    let leftOut = 0;
+    for (const [row, { slot, listCount }] of rows.entries()) {
+      const { blocks, meanCount } = chosen.ofRow({ store: 0, row }, listCount);
+      entries.push(...blocks.map((listIndex) => ({ slot, listIndex })));
+      leftOut += listCount - meanCount;
     }
-    scores.encode(pass, own.scores, { rowCount, listCount });
-    select.encode(pass, own.select, rowCount);
-    return Math.max(...rows.map((row) => reading.chosenCount(row)));
+    reading.countLeftOut(leftOut / choosingCount);
+    return entries;
   }
 
   /** Frees its buffers. */
   destroy(): void {
-    const { reading, lists, scoreBuffer, share, unpacked } = this.#parts;
-    unpacked?.unpacker.destroy();
+    const { reading, lists, scoreBuffer, share, scorer, readBack } = this.#parts;
+    scorer.destroy();
+    readBack?.destroy();
     reading.sets = null;
-    const own = [...Object.values(share ?? {}), ...unpacked === null ? [] : [unpacked.tiles]];
-    for (const buffer of [lists.rows, lists.lists, scoreBuffer, ...own]) {
+    for (const buffer of [lists.rows, lists.lists, scoreBuffer, ...Object.values(share ?? {})]) {
       this.#gpu.destroyBuffer(buffer);
     }
   }
 }
 
-/** Room for the records of a list as raw tiles; null where the arena has those. */
-async function unpackedTiles(
-  gpu: Gpu,
-  { cache, group: { rows }, readers }: Pick<AttentionOptions, "cache" | "group" | "readers">,
-): Promise<Parts["unpacked"]> {
-  const { blockCountMax, tileWords } = cache.shape;
-  const tiles = gpu.createBuffer("tiles to score", blockCountMax * tileWords * WORD_SIZE_BYTES);
-  const unpacker = await readers.unpacker({ rows, tiles });
-  if (unpacker !== null) return { unpacker, tiles };
-  gpu.destroyBuffer(tiles);
-  return null;
+/**
+ * Where the choice of a layer is read.
+ *
+ * @throws {EngineError} `adapter_unsupported` if reading it would take a fixed time to sleep.
+ */
+function chosenReadBack(gpu: Gpu, { sets }: Reading): ReadBack {
+  invariant(sets !== null, "shares are read");
+  const sizeBytes = sets.storeWords * WORD_SIZE_BYTES;
+  const readBack = ReadBack.create(gpu, "chosen blocks", sizeBytes);
+  if (readBack.isSynchronous) return readBack;
+  throw new EngineError(
+    "adapter_unsupported",
+    "Cannot keep values in host memory: each layer waits for what it chose, and results of the " +
+      "device can only be read with a pause here",
+  );
 }
 
 /** What chooses by scores: so many, or by the share of attention that they have. */
 async function makeSelect(
   gpu: Gpu,
   { cache, group: { rowCountMax }, sealedShape: shape }: Pick<
-    AttentionOptions,
+    ScorerOptions,
     "cache" | "group" | "sealedShape"
   >,
   reading: Reading,
@@ -206,7 +221,7 @@ async function makeSelect(
   const storeBytes = storeWords * WORD_SIZE_BYTES;
   const share = {
     limits: gpu.createBuffer("shares to read", rowCountMax * WORD_SIZE_BYTES),
-    sets: gpu.createBuffer("chosen sets", cache.summaries.length * storeBytes),
+    sets: gpu.createBuffer("chosen sets", cache.shape.stores.length * storeBytes),
   };
   reading.sets = { buffer: share.sets, storeWords, kvHeadCount, setWords: words };
   return {

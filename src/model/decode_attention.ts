@@ -1,7 +1,9 @@
 import type { Row } from "../core/row.ts";
+import type { ChainedPass } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionDecodeRawKernel } from "../kernels/attention_decode/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
+import type { HostValues } from "../kvcache/host_values.ts";
 import {
   type AttentionOptions,
   byWindow,
@@ -31,6 +33,9 @@ interface Parts {
   layers: readonly LayerParts[];
   /** What rows read of the blocks of layers that choose; null if all layers read everything. */
   choice: BlockChoice | null;
+  /** Values that come from host memory; null if all are in the arenas. */
+  values: HostValues | null;
+  storeOf: (layer: number) => number;
 }
 
 /** Attention of single rows: sealed blocks and window tiles in splits, then merged. */
@@ -49,8 +54,9 @@ export class DecodeAttention implements Attention {
     const { q } = group;
     const splits = cacheSplits(gpu, options);
     const partials = createPartials(gpu, options, splits);
-    const { reading = null } = options;
-    const choice = reading && await BlockChoice.create(gpu, options, reading);
+    const { reading = null, values = null } = options;
+    const scored = { ...options, partials, splits };
+    const choice = reading && await BlockChoice.create(gpu, scored, reading);
     const chosen = choice && choice.lists;
     const chooses = (layer: number) => choice !== null && cache.choosesOf(layer);
     const rowsOf = (layer: number) => chosen && chooses(layer) ? chosen.rows : group.rowsOf(layer);
@@ -71,22 +77,49 @@ export class DecodeAttention implements Attention {
         chooses: chooses(layer),
       };
     });
-    return new DecodeAttention(gpu, { group, partials, sealed, layers, choice });
+    const storeOf = (layer: number) => cache.storeOf(layer);
+    const beside = { choice, values, storeOf };
+    return new DecodeAttention(gpu, { group, partials, sealed, layers, ...beside });
+  }
+
+  /** Rows read the values of blocks that they choose, in layers that do. */
+  bring(chained: ChainedPass, layer: number, rows: readonly Row[]): void {
+    const { values, choice, storeOf, layers } = this.#parts;
+    if (values === null) return;
+    if (layer === 0) choice?.write(rows);
+    const store = storeOf(layer);
+    if (!values.has(store) || rows.every(({ listCount }) => listCount === 0)) return;
+    const chooses = choice !== null && layers[layer].chooses;
+    if (chooses) this.#encodeChoice(chained.pass, layer, rows);
+    chained.between(() => {
+      const { commands } = chained;
+      const entries = chooses ? choice.readNow(commands, layer, rows) : entriesOf(rows);
+      if (!chooses) commands.submit();
+      values.bring(store, entries, "decode rows");
+    });
+  }
+
+  /** Scores of packed keys are compared with those of the window. */
+  #encodeChoice(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
+    const { group, choice, layers } = this.#parts;
+    const { listCount, tileCount: splitCount } = readCounts(rows, group.sightOf(layer));
+    const { window, boundWindow } = layers[layer];
+    window.encode(pass, boundWindow, { rowCount: rows.length, splitCount });
+    choice?.encode(pass, layer, { rows, listCount });
   }
 
   encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
-    const { group, sealed, layers, choice } = this.#parts;
+    const { group, sealed, layers, choice, values } = this.#parts;
     const { window, boundWindow, merge, chooses } = layers[layer];
     const rowCount = rows.length;
-    if (layer === 0) choice?.write(rows);
+    if (layer === 0 && values === null) choice?.write(rows);
     const { listCount, tileCount: splitCount } = readCounts(rows, group.sightOf(layer));
-    if (choice !== null && chooses) {
-      const chosenCount = choice.encode(pass, layer, { rows, listCount });
-      sealed.encode(pass, layer, { rowCount, listCount: chosenCount, isChosen: true });
-    } else {
-      sealed.encode(pass, layer, { rowCount, listCount });
-    }
-    window.encode(pass, boundWindow, { rowCount, splitCount });
+    const isChosen = choice !== null && chooses && listCount > 0;
+    const isBrought = isChosen && values !== null;
+    if (isChosen && !isBrought) choice.encode(pass, layer, { rows, listCount });
+    const count = isChosen ? choice.chosenCountMax(rows) : listCount;
+    sealed.encode(pass, layer, { rowCount, listCount: count, isChosen });
+    if (!isBrought) window.encode(pass, boundWindow, { rowCount, splitCount });
     merge(pass, rowCount);
   }
 
@@ -95,4 +128,10 @@ export class DecodeAttention implements Attention {
     this.#parts.sealed.destroy();
     this.#gpu.destroyBuffer(this.#parts.partials);
   }
+}
+
+function entriesOf(rows: readonly Row[]): { slot: number; listIndex: number }[] {
+  return rows.flatMap(({ slot, listCount }) =>
+    Array.from({ length: listCount }, (_, listIndex) => ({ slot, listIndex }))
+  );
 }

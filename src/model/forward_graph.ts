@@ -8,12 +8,13 @@
 import type { Row } from "../core/row.ts";
 import type { SamplingOptions } from "../core/sampling.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { CommandChain } from "../gpu/command_chain.ts";
+import { ChainedPass, type CommandChain } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { ROW_TILE } from "../kernels/matmul/product.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
+import type { HostValues } from "../kvcache/host_values.ts";
 import type { Reading } from "../kvcache/reading.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import type { DecodeRow, PrefillSlice } from "../scheduler/step_plan.ts";
@@ -53,6 +54,8 @@ export interface ForwardGraphOptions {
   scores?: PromptScores | null;
   /** How products are made; in f32 if left out. */
   math?: ProductMath;
+  /** Values of sealed blocks that lie in host memory; all are in the arenas if left out. */
+  values?: HostValues | null;
 }
 
 /** Rows, layers and what follows them, for decode or for slices. */
@@ -173,7 +176,7 @@ export class ForwardGraph {
     const layers = { first: 0, end: this.#options.plan.layers.length };
     const pass = encodeLayers(commands, { label: "decode", layers, layersAtATime }, {
       begin: (pass) => this.#decode.embed(pass, rows.length),
-      layers: (pass, some) => stack.encode(pass, rows, some),
+      layers: (chained, some) => stack.encode(chained, rows, some),
     });
     this.#encodeHead(pass, this.#decode, { rows, isDecode: true, draftCount: draftIds.length });
     pass.end();
@@ -205,7 +208,7 @@ export class ForwardGraph {
       begin: (pass) => {
         if (layers.first === 0) this.#slice.embed(pass, rows.length);
       },
-      layers: (pass, some) => stack.encode(pass, rows, some),
+      layers: (chained, some) => stack.encode(chained, rows, some),
     });
     if (options.wantsLogits && isComplete) this.#sliceHead?.encode(pass, rows.length);
     if (options.scored) this.#encodeScores(pass, slot, options.scored);
@@ -315,21 +318,18 @@ function encodeLayers(
   },
   record: {
     begin: (pass: GPUComputePassEncoder) => void;
-    layers: (pass: GPUComputePassEncoder, some: { first: number; end: number }) => void;
+    layers: (chained: ChainedPass, some: { first: number; end: number }) => void;
   },
 ): GPUComputePassEncoder {
-  let pass = commands.encoder.beginComputePass({ label });
-  record.begin(pass);
+  const chained = new ChainedPass(commands, label);
+  record.begin(chained.pass);
   for (let first = layers.first; first < layers.end;) {
     const end = Math.min(layers.end, first + layersAtATime);
-    record.layers(pass, { first, end });
+    record.layers(chained, { first, end });
     first = end;
-    if (end === layers.end) break;
-    pass.end();
-    commands.cut();
-    pass = commands.encoder.beginComputePass({ label });
+    if (end < layers.end) chained.cut();
   }
-  return pass;
+  return chained.pass;
 }
 
 interface GraphParts {

@@ -7,10 +7,16 @@
 import { bindLayer, type BoundLayer } from "./bind_layer.ts";
 import type { LayerContext } from "./layer_context.ts";
 import type { Row } from "../core/row.ts";
+import type { ChainedPass } from "../gpu/command_chain.ts";
 import type { RowGroup } from "./row_group.ts";
 
 /** Attention of a group of rows: reads the group's `q`, writes its `attended`. */
 export interface Attention {
+  /**
+   * Encodes and runs what must be known before {@link encode}, and brings what that reads to the
+   * device; nothing if left out.
+   */
+  bring?(pass: ChainedPass, layer: number, rows: readonly Row[]): void;
   /** Encodes one layer; the rows' own keys and values are in the window already. */
   encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void;
   /** Frees its buffers. */
@@ -41,15 +47,16 @@ export class LayerStack {
    * layer, and what the last one gave is in it after the end.
    */
   encode(
-    pass: GPUComputePassEncoder,
+    chained: ChainedPass,
     rows: readonly Row[],
     { first, end } = { first: 0, end: this.#layers.length },
   ): void {
     for (let layer = first; layer < end; layer++) {
       const { beforeAttention, afterAttention } = this.#layers[layer];
-      for (const encodeRows of beforeAttention) encodeRows(pass, rows.length);
-      this.#attention.encode(pass, layer, rows);
-      for (const encodeRows of afterAttention) encodeRows(pass, rows.length);
+      for (const encodeRows of beforeAttention) encodeRows(chained.pass, rows.length);
+      this.#attention.bring?.(chained, layer, rows);
+      this.#attention.encode(chained.pass, layer, rows);
+      for (const encodeRows of afterAttention) encodeRows(chained.pass, rows.length);
     }
   }
 

@@ -1,8 +1,10 @@
 import type { Row } from "../core/row.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
+import type { ChainedPass } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
+import type { HostValues } from "../kvcache/host_values.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import { type BoundScorer, SliceScorer } from "../kvcache/slice_scorer.ts";
 import {
@@ -35,6 +37,9 @@ interface Parts {
   scores: PromptScores | null;
   /** Sums it up for the window. */
   scored: BoundScorer | null;
+  /** Values that come from host memory; null if all are in the arenas. */
+  values: HostValues | null;
+  storeOf: (layer: number) => number;
 }
 
 /** Attention of the rows of a slice: every loaded value serves many of them. */
@@ -75,7 +80,23 @@ export class SliceAttention implements Attention {
       };
     });
     const scored = await scorer?.bindWindow() ?? null;
-    return new SliceAttention(gpu, { group, partials, sliceInfo, sealed, layers, scores, scored });
+    const storeOf = (layer: number) => cache.storeOf(layer);
+    const { values = null } = options;
+    const beside = { scores, scored, values, storeOf };
+    return new SliceAttention(gpu, { group, partials, sliceInfo, sealed, layers, ...beside });
+  }
+
+  /** A slice reads the values of all blocks. */
+  bring(chained: ChainedPass, layer: number, rows: readonly Row[]): void {
+    const { values, storeOf } = this.#parts;
+    const store = storeOf(layer);
+    const { slot, listCount } = rows[rows.length - 1];
+    if (values === null || !values.has(store) || listCount === 0) return;
+    const entries = Array.from({ length: listCount }, (_, listIndex) => ({ slot, listIndex }));
+    chained.between(() => {
+      chained.commands.submit();
+      values.bring(store, entries, "prompt");
+    });
   }
 
   encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {

@@ -14,7 +14,7 @@ import type { CacheBytes, LayerBytes } from "./types.ts";
 /**
  * `payload` is the bits of the packs with the padding of their sections, without minima, widths,
  * token parameters or tables; `packed` is all of the records; `allocated` their extents and their
- * entries in the directory.
+ * entries in the directory. Values that lie in host memory are in none but `raw`.
  */
 export function cacheBytes(
   stats: Pick<
@@ -32,7 +32,10 @@ export function cacheBytes(
     stats.nearBlockCount * stores.filter(isNear).length;
   const tokenCount = stats.packedStoreTokens.reduce((sum, count) => sum + count, 0);
   const rawWords = tokenCount * plan.shape.tileWords / BLOCK_TOKEN_COUNT;
-  const sideWords = recordCount * plan.codec.fixedWords;
+  // Without its values a record has half of its side data.
+  const apartCount = stats.sealedBlockCount *
+    stores.filter(({ hasValuesApart }) => hasValuesApart).length;
+  const sideWords = (recordCount - apartCount / 2) * plan.codec.fixedWords;
   return {
     raw: rawWords * WORD_SIZE_BYTES,
     payload: Math.max(0, stats.packedWordCount - sideWords) * WORD_SIZE_BYTES,

@@ -60,6 +60,8 @@ export function planCache(
     arenaLimitBytes?: number;
     /** First layers that read every block, where the others choose; all do if left out. */
     denseLayerCount?: number | null;
+    /** Share of the arena for values that lie in host memory otherwise; null: records are whole. */
+    valueShare?: number | null;
     /** What each layer keeps; by the model's plan if left out. */
     layerKeeps?: readonly LayerKeeps[];
   },
@@ -88,7 +90,10 @@ export function planCache(
   return { codec, shape: planned, near, ...limits };
 }
 
-/** Where some records have no codes, they are counted in; in arenas that have fewest, or most. */
+/**
+ * Where some records have no codes, they are counted in; in arenas that have fewest, or most. Of
+ * one without its values more than half is left.
+ */
 function meanWords(
   { recordWords: { min, max }, codelessWords }: AnyCodec,
   { stores, groups }: CacheShape,
@@ -101,8 +106,9 @@ function meanWords(
   const mean = (words: number, share: number) => {
     return words * share + (codelessWords ?? 0) * (1 - share);
   };
+  const least = stores.some(({ hasValuesApart }) => hasValuesApart) ? min / 2 : min;
   return {
-    recordWordsMin: Math.floor(mean(min, Math.min(...shares))),
+    recordWordsMin: Math.floor(mean(least, Math.min(...shares))),
     recordWordsMax: Math.ceil(mean(max, Math.max(...shares))),
   };
 }

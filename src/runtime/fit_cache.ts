@@ -8,6 +8,7 @@
 import { EngineError } from "../core/errors.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { arenaWords } from "../kvcache/cache_shape.ts";
 import { cacheBufferBytes } from "../kvcache/kv_cache.ts";
 import { attentionShapes, partialsSizeBytesMax } from "../model/attention_splits.ts";
 import { type CachePlan, planCache } from "./cache_plan.ts";
@@ -93,8 +94,8 @@ export function workBytes(
   return [WORK_BYTES, logitBytes, ...partials];
 }
 
-function arenaBytes({ shape: { groups } }: CachePlan): number {
-  return groups.reduce((sum, { wordCount }) => sum + wordCount, 0) * WORD_SIZE_BYTES;
+function arenaBytes({ shape }: CachePlan): number {
+  return arenaWords(shape) * WORD_SIZE_BYTES;
 }
 
 /** Most device memory that sealed blocks take unless a budget is given. */

@@ -38,7 +38,7 @@ import { keepsAll } from "../kvcache/store.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
 import { fitCache, type FitOptions } from "./fit_cache.ts";
 import { checkedKeep } from "./keep_options.ts";
-import { checkedRead } from "./read_method.ts";
+import { cacheForReading } from "./read_method.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
 import { mathInForce } from "./model_math.ts";
 import { TierClient } from "../tiers/tier_client.ts";
@@ -50,6 +50,7 @@ import { rowCostOf } from "./row_cost.ts";
 import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import { tuneModel } from "./tune_model.ts";
+import { checkedReading } from "./value_limits.ts";
 import { warmUp } from "./warm_up.ts";
 import type { CacheBytes, EngineInfo, LayerBytes, LoadOptions } from "./types.ts";
 
@@ -136,11 +137,10 @@ async function createRuntime(
   const draftRowCount = options.speculates ? DRAFT_ROW_COUNT : 0;
   const contextLength = checkedContextLength(options.contextLength, shape);
   const calibration = await resolveCalibration(model, options, onProgress);
-  const read = options.read === null ? null : checkedRead(options.read);
+  const codec = modelCodec(model, options.profile, calibration.inForce);
+  const read = checkedReading(options, codec);
   const { plan, cacheWantedBytes } = await fittedCache(model, options, {
-    codec: modelCodec(model, options.profile, calibration.inForce),
-    contextLength,
-    denseLayerCount: read?.denseLayerCount ?? null,
+    ...{ codec, contextLength, ...cacheForReading(read) },
     ...{ windowBlockCount: windowBlocks(options.windowTokenCount), draftRowCount },
   });
   const policy = checkedPolicy(options, plan);

@@ -18,11 +18,16 @@ const DENSE_LAYER_COUNT = 2;
 
 const COUNT_MAX = 2 ** 24;
 
+/** Share of the arena for values that lie in host memory otherwise, unless a text says how much. */
+const VALUE_SHARE = 0.2;
+
 interface ReadKind extends Pick<ReadMethod, "kind" | "scoredBy"> {
   /** Its setting that says how much is read. */
   setting: string;
   /** Blocks, of what the setting says; null if that is a share of the attention. */
   blockCount: ((value: number) => number) | null;
+  /** Share of the arena for values, where they lie in host memory; setting `pool`. */
+  valueShare?: number;
 }
 
 const KINDS: Readonly<Record<string, ReadKind>> = {
@@ -32,6 +37,13 @@ const KINDS: Readonly<Record<string, ReadKind>> = {
     scoredBy: "summary",
     setting: "tokens",
     blockCount: (value) => divCeil(value, BLOCK_TOKEN_COUNT),
+  },
+  hcattention: {
+    kind: "range",
+    scoredBy: "keys",
+    setting: "tau",
+    blockCount: null,
+    valueShare: VALUE_SHARE,
   },
 };
 
@@ -50,7 +62,6 @@ const MEASURED_KINDS: Readonly<Record<string, ReadKind>> = {
 /** Methods that are measured and not served, with the reason. */
 const NOT_SERVED: Readonly<Record<string, string>> = {
   oracle: "it looks at all keys to choose; it serves to measure, by packkv eval --read",
-  hcattention: "a step would wait for host memory in every layer; measure it by packkv eval --read",
   deltakv: "no kernel reads blocks by their centres; measure it by packkv eval --profiles deltakv",
 };
 
@@ -80,24 +91,27 @@ function methodOf(text: string, kinds: typeof KINDS): ReadMethod | null {
     if (Object.hasOwn(NOT_SERVED, name)) refuse(text, `${name} is not served: ${NOT_SERVED[name]}`);
     refuse(text, `no method is called ${name || "that"}; wanted ${wanted()}`);
   }
-  const { kind, scoredBy, setting, blockCount } = found;
+  const { kind, scoredBy, setting, blockCount, valueShare = null } = found;
+  const settings = [setting, "dense", ...valueShare === null ? [] : ["pool"]];
   const given = new Map<string, number>();
   for (const part of rest.join(":").split(",").filter((each) => each !== "")) {
     const [settingName, value = ""] = part.split("=", 2);
-    if (settingName !== setting && settingName !== "dense") {
-      refuse(text, `${name} has no setting ${settingName}; it has ${setting}, dense`);
+    if (!settings.includes(settingName)) {
+      refuse(text, `${name} has no setting ${settingName}; it has ${settings.join(", ")}`);
     }
     if (given.has(settingName)) refuse(text, `${settingName} stands twice`);
-    const isShare = settingName === setting && blockCount === null;
+    const isShare = settingName === "pool" || (settingName === setting && blockCount === null);
     given.set(settingName, readAmount(text, { name: settingName, value, isShare }));
   }
   const amount = given.get(setting);
   if (amount === undefined) refuse(text, `${name} needs ${setting}; wanted ${wanted()}`);
+  const pool = given.get("pool") ?? valueShare;
+  if (pool === 1) refuse(text, "pool is 1, and leaves no room for keys; wanted less");
   const denseLayerCount = given.get("dense") ?? DENSE_LAYER_COUNT;
   const read = blockCount === null
     ? { blockCount: Infinity, share: amount }
     : { blockCount: blockCount(amount), share: null };
-  return { id: text, kind, scoredBy, ...read, denseLayerCount };
+  return { id: text, kind, scoredBy, ...read, valueShare: pool, denseLayerCount };
 }
 
 function readAmount(
@@ -116,22 +130,34 @@ function readAmount(
   return refuse(text, `${name} is ${value || "empty"}; wanted ${range}`);
 }
 
+/** What a cache needs for it. */
+export function cacheForReading(
+  read: ReadMethod | null,
+): Record<"denseLayerCount" | "valueShare", number | null> {
+  return { denseLayerCount: read?.denseLayerCount ?? null, valueShare: read?.valueShare ?? null };
+}
+
+/** How much the rows of a request read: so many blocks, or a share of their attention. */
+export type RequestedRead = Pick<ReadMethod, "blockCount" | "share">;
+
+const ALL: RequestedRead = { blockCount: Infinity, share: 1 };
+
 /**
- * Sealed blocks that the rows of a request read, in an engine of a method.
+ * How much the rows of a request read, in an engine of a method.
  *
  * @param text What the request asks for; null for what the engine was created with.
  * @throws {EngineError} `invalid_request` if the engine cannot do that.
  */
-export function requestedBlockCount(text: string | null, engine: string | null): number {
+export function requestedRead(text: string | null, engine: string | null): RequestedRead {
   if (engine === null) {
-    if (text === null || text === READ_EVERYTHING) return Infinity;
+    if (text === null || text === READ_EVERYTHING) return ALL;
     return refuseRequest("read is asked for, and the server was started without --read");
   }
   const inForce = readMethod(engine)!;
-  if (text === null) return inForce.blockCount;
+  if (text === null) return inForce;
   const asked = checkedRead(text);
-  if (asked === null) return Infinity;
-  if (asked.kind !== inForce.kind) {
+  if (asked === null) return ALL;
+  if (asked.kind !== inForce.kind || asked.scoredBy !== inForce.scoredBy) {
     refuseRequest(
       `read is ${text}, and the server scores blocks for ${engine}; wanted the same ` +
         `method, or ${READ_EVERYTHING}`,
@@ -143,7 +169,13 @@ export function requestedBlockCount(text: string | null, engine: string | null):
         "block; that is chosen when the server starts",
     );
   }
-  return asked.blockCount;
+  if (text.includes("pool=") && asked.valueShare !== inForce.valueShare) {
+    refuseRequest(
+      `read is ${text}, and the pool of values is ${inForce.valueShare} of the arena; that is ` +
+        "chosen when the server starts",
+    );
+  }
+  return asked;
 }
 
 /** @throws {EngineError} `invalid_request` naming what is wrong. */
@@ -157,7 +189,9 @@ export function checkedRead(text: string): ReadMethod | null {
 }
 
 function wanted(): string {
-  const methods = Object.entries(KINDS).map(([name, { setting }]) => `${name}:${setting}=N`);
+  const methods = Object.entries(KINDS).map(([name, { setting, blockCount }]) =>
+    `${name}:${setting}=${blockCount === null ? "SHARE" : "N"}`
+  );
   return [...methods, READ_EVERYTHING].join(", ");
 }
 

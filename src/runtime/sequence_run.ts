@@ -22,7 +22,9 @@ import { cacheBytes, storeTokenBytes } from "./cache_bytes.ts";
 import { type CachePlan, checkedProfile, planCache } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 import { modelCodec } from "./model_codec.ts";
+import { cacheForReading } from "./read_method.ts";
 import { checkedKeep } from "./keep_options.ts";
+import type { HostValues } from "../kvcache/host_values.ts";
 import { ChosenSets } from "../kvcache/chosen_sets.ts";
 import type { ReadCounts, ReadMethod } from "../kvcache/reading.ts";
 import { KEEP_ALL } from "../scheduler/seal_policies/keep_all.ts";
@@ -69,6 +71,8 @@ export interface SequenceRunOptions {
   decodeRowCount?: number;
   /** The model's; calibrated profiles need it. */
   calibration?: Calibration | null;
+  /** Device bytes for sealed blocks; what the sequence can ever need if left out. */
+  arenaSizeBytes?: number;
 }
 
 /** What layers that see a window hold of it sealed. */
@@ -111,7 +115,8 @@ export async function createSequenceRun(
     slotCount: 1,
     contextLength,
     windowBlockCount,
-    denseLayerCount: read?.denseLayerCount ?? null,
+    ...(options.arenaSizeBytes === undefined ? {} : { arenaSizeBytes: options.arenaSizeBytes }),
+    ...cacheForReading(read),
   });
   const keep = options.keep === undefined
     ? null
@@ -234,6 +239,17 @@ export class SequenceRun {
   /** What decode rows have read so far. */
   get readCounts(): ReadCounts {
     return this.#runner.readCounts;
+  }
+
+  /** Device bytes for values that lie in host memory otherwise. */
+  get valueRoomBytes(): number {
+    const { groups } = this.#runner.cache.shape;
+    return groups.reduce((sum, group) => sum + group.valueWordCount, 0) * WORD_SIZE_BYTES;
+  }
+
+  /** Values in host memory; null if all are on the device. */
+  get hostValues(): HostValues | null {
+    return this.#runner.hostValues;
   }
 
   /** Decodes one token greedily; the id sampled and the logits f32 `[vocabSize]` it came from. */

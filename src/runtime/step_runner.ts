@@ -11,12 +11,14 @@ import { ReadBack } from "../gpu/read_back.ts";
 import { Stopwatch } from "../gpu/stopwatch.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { BlockSummaries } from "../kvcache/block_summaries.ts";
+import { HostValues, NO_VALUES, type ValueCounts } from "../kvcache/host_values.ts";
 import { HostTransfer, type StagedBlocks } from "../kvcache/host_transfer.ts";
 import { KvCache } from "../kvcache/kv_cache.ts";
 import { createReaders, createSealer } from "../kvcache/codecs/registry.ts";
 import { PromptScores, type StagedScores } from "../kvcache/prompt_scores.ts";
 import { type ReadCounts, Reading, type ReadMethod } from "../kvcache/reading.ts";
-import type { Sealer } from "../kvcache/sealer.ts";
+import type { PlacedPack, Sealer } from "../kvcache/sealer.ts";
+import { packApart, paddedResults } from "../kvcache/sealing_apart.ts";
 import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs/row.ts";
 import type { SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import { ForwardGraph, type LogprobReport, type SliceOptions } from "../model/forward_graph.ts";
@@ -71,6 +73,8 @@ export class StepRunner {
   /** Null unless decode rows may read a part of the sealed blocks. */
   readonly reading: Reading | null;
   readonly #summaries: BlockSummaries | null;
+  /** Null unless values of sealed blocks lie in host memory. */
+  readonly hostValues: HostValues | null;
   #model: LoadedModel;
   #readBacks: ReadBack[];
   #nextReadBack = 0;
@@ -90,6 +94,7 @@ export class StepRunner {
       scores: PromptScores | null;
       reading: Reading | null;
       summaries: BlockSummaries | null;
+      values: HostValues | null;
     },
     host: HostTransfer,
   ) {
@@ -99,6 +104,7 @@ export class StepRunner {
     this.#scores = parts.scores;
     this.reading = parts.reading;
     this.#summaries = parts.summaries;
+    this.hostValues = parts.values;
     this.cache = parts.cache;
     this.sealer = parts.sealer;
     this.graph = parts.graph;
@@ -143,7 +149,11 @@ export class StepRunner {
     const { read = null } = options;
     const reading = read && new Reading(read, cacheShape.slotCount);
     const readers = createReaders(gpu, { cache, codec, hasDropped: scores !== null });
-    const summaries = read && await BlockSummaries.create(gpu, { cache, readers, kind: read.kind });
+    const hasApart = cacheShape.stores.some(({ hasValuesApart }) => hasValuesApart);
+    const values = hasApart ? new HostValues(gpu, cache) : null;
+    const summaries = read && values === null
+      ? await BlockSummaries.create(gpu, { cache, readers, kind: read.kind })
+      : null;
     const graph = await ForwardGraph.create(gpu, {
       plan,
       weights,
@@ -153,6 +163,7 @@ export class StepRunner {
       readers,
       draftRowCount,
       math: model.math ?? "f32",
+      values,
     });
     const reportCountMax = cacheShape.slotCount + 1 + SLICE_TOKEN_COUNT;
     const stopwatch = Stopwatch.create(gpu, SPAN_COUNT);
@@ -167,7 +178,7 @@ export class StepRunner {
     const { submitMsMax = gpu.facts.isFallback ? Infinity : SUBMIT_MS_MAX } = options;
     const budget = new SubmitBudget(submitMsMax);
     const parts = { cache, sealer, graph, readBacks, stopwatch, budget, scores };
-    return new StepRunner(model, { ...parts, reading, summaries }, host);
+    return new StepRunner(model, { ...parts, reading, summaries, values }, host);
   }
 
   /** Sets how tokens of a slot are sampled, from the next encoded step on. */
@@ -176,19 +187,35 @@ export class StepRunner {
   }
 
   /**
+   * Whether the next step may be encoded while one runs. With values in host memory encoding one
+   * runs it layer by layer, but for its end.
+   */
+  get encodesAhead(): boolean {
+    return this.hostValues === null;
+  }
+
+  /**
    * Encodes a step; queue writes it needs are issued here, so encode in the order of submission.
    */
   encode(plan: StepPlan, options: SliceOptions = {}): EncodedStep {
     const commands = new CommandChain(this.#model.gpu.device);
-    const before = commands.encoder;
-    const staged = this.host.encodeSwaps(before, plan.swaps);
+    this.hostValues?.beginStep();
+    const staged = this.host.encodeSwaps(commands.encoder, plan.swaps);
     for (const load of plan.loads) this.host.load(load);
     for (const key of plan.drops) this.host.blocks.delete(key);
-    for (const block of [...plan.packs, ...plan.links]) this.cache.writeDirectory(block);
+    for (const block of [...plan.packs, ...plan.links]) {
+      this.cache.writeDirectory(block);
+      this.hostValues?.link(block);
+    }
     const stopwatch = this.#stopwatchOf(plan);
     const timed = (span: number, part: () => void) =>
       stopwatch ? stopwatch.encode(commands.encoder, span, part) : part();
-    timed(PACK_SPAN, () => this.sealer.encodePacks(before, plan.packs));
+    const encodePacks = (packs: readonly PlacedPack[]) =>
+      timed(PACK_SPAN, () => this.sealer.encodePacks(commands.encoder, packs));
+    const { sealer, hostValues: values } = this;
+    if (values === null || plan.packs.length === 0) encodePacks(plan.packs);
+    else packApart({ sealer, values }, plan.packs, { commands, encodePacks });
+    const before = commands.encoder;
     this.#summaries?.encode(before, [...plan.packs, ...plan.links]);
     for (const tile of plan.restores) this.cache.encodeTileCopy(before, tile, "window");
     this.#encodeRows(commands, plan, options);
@@ -245,6 +272,17 @@ export class StepRunner {
     return this.reading?.counts ?? { readableTokenCount: 0, readTokenCount: 0 };
   }
 
+  /** Values that came from host memory so far. */
+  get valueCounts(): ValueCounts {
+    return this.hostValues?.counts ?? NO_VALUES;
+  }
+
+  /** Begins to count from 0 what is read, and what comes from host memory for it. */
+  beginCounts(): void {
+    this.reading?.beginCounts();
+    this.hostValues?.beginCounts();
+  }
+
   /** Records, submits and reads a step by itself. */
   async run(plan: StepPlan, options: SliceOptions = {}): Promise<StepOutcome> {
     const encoded = this.encode(plan, options);
@@ -294,6 +332,8 @@ export class StepRunner {
     if (plan.slice?.isLast) sampled.push(plan.slice);
     const ids = new Map(sampled.map(({ sequenceId, slot }) => [sequenceId, words[slot]]));
     const sealWords = words.subarray(sealOffset / WORD_SIZE_BYTES);
+    const { sealer, hostValues: values } = this;
+    const sealed = sealer.readResults(plan.measures, sealWords);
     const timeWords = words.subarray((sizeBytes - timeBytes) / WORD_SIZE_BYTES);
     let place = this.cache.shape.slotCount;
     const draftSamples = new Map(plan.decodes.map(({ sequenceId, draftIds }) => {
@@ -306,7 +346,7 @@ export class StepRunner {
       draftSamples,
       hidden: new Float32Array(words.buffer, idBytes + reportBytes, hiddenBytes / WORD_SIZE_BYTES),
       ...readReports(reports, words.subarray(idBytes / WORD_SIZE_BYTES)),
-      ...this.sealer.readResults(plan.measures, sealWords),
+      ...(values === null ? sealed : paddedResults({ sealer, values }, sealed)),
       ...scores,
       sealingSeconds: Stopwatch.seconds(timeWords),
     };
@@ -324,6 +364,7 @@ export class StepRunner {
     this.host.destroy();
     this.#scores?.destroy();
     this.#summaries?.destroy();
+    this.hostValues?.destroy();
     this.graph.destroy();
     this.sealer.destroy();
     this.cache.destroy();

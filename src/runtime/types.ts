@@ -74,7 +74,10 @@ export interface LoadOptions {
   reportsBlocks: boolean;
 }
 
-/** Bytes of the KV cache in force, by the names of `src/codec/FORMAT.md`. */
+/**
+ * Bytes of the KV cache in force, by the names of `src/codec/FORMAT.md`. Values that lie in host
+ * memory are counted to `raw` alone.
+ */
 export interface CacheBytes {
   /** What the same tokens would take as raw f16. */
   raw: number;

@@ -19,7 +19,7 @@ export async function warmUp(runner: StepRunner, plan: CachePlan): Promise<void>
   const driver = soleSequence(runner, { ...plan, contextLength: WARM_UP_TOKEN_COUNT }, request);
   while (await driver.step((step) => runner.run(step))) { /* until it has ended */ }
   await warmUpSealing(runner);
-  runner.reading?.beginCounts();
+  runner.beginCounts();
 }
 
 /** Seals a block of zeros and attends to it, which a short prompt does not. */

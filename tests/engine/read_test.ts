@@ -71,7 +71,10 @@ Deno.test("it is counted what rows could read and what they did", () =>
 
 const REFUSED: [read: string, message: string][] = [
   ["snapkv", "no method is called snapkv"],
-  ["hcattention:tau=0.98", "hcattention is not served: a step would wait for host memory"],
+  ["hcattention:pool=0.2", "hcattention needs tau"],
+  ["hcattention:tau=1.5", "tau is 1.5; wanted a share above 0, at most 1"],
+  ["hcattention:tau=0.98,pool=1", "pool is 1, and leaves no room for keys"],
+  ["quest:blocks=2,pool=0.2", "quest has no setting pool; it has blocks, dense"],
   ["deltakv:stride=10", "deltakv is not served: no kernel reads blocks by their centres"],
   ["oracle:blocks=4", "oracle is not served: it looks at all keys to choose"],
   ["quest", "quest needs blocks"],

@@ -89,8 +89,12 @@ Deno.test("GET /metrics counts tokens, ends and latencies of requests", async ()
   }
   assertEquals(await sample(app, "packkv:shared_blocks"), 2);
   const totals = { sealing_seconds: 0.5, blocks_sealed: 11, blocks_saved: 5, blocks_loaded: 3 };
-  for (const [name, total] of Object.entries(totals)) {
+  const fetched = { value_blocks_fetched: 13, value_blocks_fetched_prompt: 17 };
+  for (const [name, total] of Object.entries({ ...totals, ...fetched })) {
     assertEquals(await sample(app, `packkv:${name}_total`), total);
+  }
+  for (const [place, bytes] of Object.entries({ host: 600, device: 200 })) {
+    assertEquals(await sample(app, `packkv:kv_value_bytes{place="${place}"`), bytes);
   }
   assertEquals(await sample(app, "vllm:num_preemptions_total"), 7);
   assertEquals(await sample(app, "packkv:kv_retained_bytes"), 3000);

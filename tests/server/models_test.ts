@@ -92,7 +92,9 @@ Deno.test("GET /props tells context, profile, adapter and bytes", async () => {
     table_bytes: 40,
     token_bytes: 1024,
     summary_bytes: 0,
-    all_in_bytes: 1024 + 300 + 40,
+    value_host_bytes: 600,
+    value_device_bytes: 200,
+    all_in_bytes: 1024 + 300 + 40 + 200,
     cache_bytes: { raw: 6000, payload: 900, packed: 1000, allocated: 1024 },
     layers: [
       { window_tokens: 512, kv_layer: 0, window_bytes: 200, packed_bytes: 0, packed_tokens: 0 },

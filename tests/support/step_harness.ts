@@ -6,7 +6,7 @@ import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
 import { measureCalibration } from "../../src/runtime/calibration_run.ts";
 import { planCache } from "../../src/runtime/cache_plan.ts";
 import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
-import { checkedRead } from "../../src/runtime/read_method.ts";
+import { cacheForReading, checkedRead } from "../../src/runtime/read_method.ts";
 import { modelCodec } from "../../src/runtime/model_codec.ts";
 import { StepRunner } from "../../src/runtime/step_runner.ts";
 import type { ProfileOptions } from "../../src/engine/types.ts";
@@ -69,7 +69,7 @@ export class StepHarness {
     const read = options.read === undefined ? null : checkedRead(options.read);
     const plan = planCache(model, {
       codec,
-      denseLayerCount: read?.denseLayerCount ?? null,
+      ...cacheForReading(read),
       slotCount,
       contextLength,
       ...(layerKeeps ? { layerKeeps } : {}),

@@ -1,4 +1,5 @@
 import source from "../../../shaders/attention_decode/banded.wgsl" with { type: "text" };
+import weightsSource from "../../../shaders/lib/banded_weights.wgsl" with { type: "text" };
 import rowSource from "../../../shaders/lib/banded_row.wgsl" with { type: "text" };
 import { BAND_COUNT } from "../../codec/banded/band.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS } from "../../codec/banded/layout.ts";
@@ -130,7 +131,8 @@ function kernelText(
 const VALUE_OCTAVES: f32 = ${VALUE_EXPONENT / STEPS_PER_OCTAVE};
 const TOKEN_STEP_ZERO: i32 = ${TOKEN_STEP_ZERO};
 `;
-  const main = expandTemplate([source, rowSource].join("\n"), {
+  const weights = isScoresOnly ? [weightsSource] : [];
+  const main = expandTemplate([source, rowSource, ...weights].join("\n"), {
     heads: group.vectorCount,
     part: partsAtATime,
     unit: unitsPerLane,

@@ -7,6 +7,7 @@
 import type { BandedCodec } from "../../codec/banded/codec.ts";
 import { extraWords } from "../../codec/banded/dropped.ts";
 import { layerTableWords, quantiserWords, readerStride } from "../../codec/banded/tables.ts";
+import { valuePart } from "../../codec/banded/value_part.ts";
 import { invariant } from "../../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
@@ -43,6 +44,7 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
     sizeWords: extraWords,
     recordWords: (payloadWords, hasSinks) => layout.recordWords(payloadWords, hasSinks),
     sideWords: () => layout.fixedWords(false) / 2,
+    valuePart: (sizes, hasSinks) => valuePart(layout, sizes, hasSinks),
   };
 }
 
@@ -183,6 +185,8 @@ function createReaders(gpu: Gpu, options: CodecCache<BandedCodec>): BlockReaders
   return recordReaders(gpu, cache, {
     attend: ({ shape, splits }) =>
       AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout, hasDropped }),
+    score: ({ shape, splits }) =>
+      AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout, isScoresOnly: true }),
     unpack: () => BlockUnpackBandedKernel.create(gpu, { layout, hasDropped }),
     ownOf: (layer) => ({ tables: shared.of(layer) }),
     sinkCount: layout.sinkCount,
@@ -195,6 +199,7 @@ export const BANDED_DEVICE: DeviceCodec<BandedCodec> = {
   decodeLanes: { operation: "attention_decode/banded", variants: ATTENTION_DECODE_TEAM_VARIANTS },
   gatherGap: () => null,
   dropGap: () => null,
+  valueGap: () => null,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

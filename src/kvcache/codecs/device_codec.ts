@@ -24,6 +24,9 @@ export const NO_GATHER_KERNEL = "no kernel puts parts of its records together";
 /** Why no channels of records of a codec can be dropped. */
 export const WHOLE_RECORDS = "its records hold all channels";
 
+/** Why values of a codec's records cannot lie apart from its keys. */
+export const JOINT_SIDES = "no kernel reads the keys of its records alone";
+
 /** How lanes of decode attention to a codec's blocks exchange values. */
 export interface DecodeLanes {
   /** Of the kernel; what a choice is kept by. */
@@ -38,6 +41,8 @@ export interface DeviceCodec<C> {
   gatherGap(codec: C): string | null;
   /** Why channels cannot be dropped of blocks made of parts of others; null if they can. */
   dropGap(): string | null;
+  /** Why values cannot lie in host memory; null if they can. */
+  valueGap(): string | null;
   /** Makes what seals blocks of a cache. */
   createSealer(gpu: Gpu, options: CodecCache<C>): Promise<Sealer>;
   /** Makes what attention reads blocks of a cache with. */

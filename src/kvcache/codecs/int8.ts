@@ -19,6 +19,7 @@ import { JOB_WORDS, slotBuffer } from "../seal_scratch.ts";
 import {
   type CodecCache,
   type DeviceCodec,
+  JOINT_SIDES,
   NO_GATHER_KERNEL,
   WHOLE_RECORDS,
 } from "./device_codec.ts";
@@ -90,6 +91,7 @@ export const INT8_DEVICE: DeviceCodec<Int8Codec> = {
   decodeLanes: { operation: "attention_decode/int8", variants: ATTENTION_DECODE_VARIANTS },
   gatherGap: () => NO_GATHER_KERNEL,
   dropGap: () => WHOLE_RECORDS,
+  valueGap: () => JOINT_SIDES,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

@@ -21,6 +21,7 @@ import { createScratch, slotBuffer } from "../seal_scratch.ts";
 import {
   type CodecCache,
   type DeviceCodec,
+  JOINT_SIDES,
   NO_GATHER_KERNEL,
   WHOLE_RECORDS,
 } from "./device_codec.ts";
@@ -108,6 +109,7 @@ export const PAPER_DEVICE: DeviceCodec<PaperCodec> = {
   decodeLanes: { operation: "attention_decode/paper", variants: ATTENTION_DECODE_VARIANTS },
   gatherGap: () => NO_GATHER_KERNEL,
   dropGap: () => WHOLE_RECORDS,
+  valueGap: () => JOINT_SIDES,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });

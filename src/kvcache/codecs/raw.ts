@@ -16,7 +16,7 @@ import { type BlockReaders, directReader, type ReaderOptions } from "../block_re
 import { gatherJob } from "../block_sealer.ts";
 import type { KvCache } from "../kv_cache.ts";
 import { gatheredCounts, type Sealer } from "../sealer.ts";
-import { type DeviceCodec, WHOLE_RECORDS } from "./device_codec.ts";
+import { type DeviceCodec, JOINT_SIDES, WHOLE_RECORDS } from "./device_codec.ts";
 import { RawGathers } from "./raw_gathers.ts";
 
 /** A block is a copy of its raw tiles, or of tiles that are gathered. */
@@ -108,6 +108,7 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
         encodeScores: (pass, layer, blockCount) => scored?.encode(pass, { layer, blockCount }),
       };
     },
+    score: null,
     unpacker: () => Promise.resolve(null),
     destroy() {},
   };
@@ -118,6 +119,7 @@ export const RAW_DEVICE: DeviceCodec<RawCodec> = {
   decodeLanes: { operation: "attention_decode/raw", variants: ATTENTION_DECODE_VARIANTS },
   gatherGap: () => null,
   dropGap: () => WHOLE_RECORDS,
+  valueGap: () => JOINT_SIDES,
   createSealer: async (gpu, { cache }) => new RawSealer(cache, await RawGathers.create(gpu, cache)),
   createReaders,
 };

@@ -38,6 +38,11 @@ export function dropGap(codec: AnyCodec): string | null {
   return deviceOf(codec.id).dropGap();
 }
 
+/** Why values of a codec's blocks cannot lie in host memory; null if they can. */
+export function valueGap(codec: AnyCodec): string | null {
+  return deviceOf(codec.id).valueGap();
+}
+
 /** How lanes of decode attention exchange values. */
 export function decodeLanes(codec: AnyCodec): DecodeLanes {
   return deviceOf(codec.id).decodeLanes;

@@ -21,6 +21,7 @@ import { JOB_WORDS, slotBuffer } from "../seal_scratch.ts";
 import {
   type CodecCache,
   type DeviceCodec,
+  JOINT_SIDES,
   NO_GATHER_KERNEL,
   WHOLE_RECORDS,
 } from "./device_codec.ts";
@@ -100,6 +101,7 @@ export const XQUANT_DEVICE: DeviceCodec<XquantCodec> = {
   decodeLanes: { operation: "attention_decode/xquant", variants: ATTENTION_DECODE_VARIANTS },
   gatherGap: () => NO_GATHER_KERNEL,
   dropGap: () => WHOLE_RECORDS,
+  valueGap: () => JOINT_SIDES,
   async createSealer(gpu, options) {
     const kernels = await createKernels(gpu, options);
     return new BlockSealer(gpu, { cache: options.cache, kernels });
