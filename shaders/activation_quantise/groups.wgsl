@@ -91,8 +91,9 @@ fn step_of(step: f32) -> vec2<f32> {
   let quotient = 0x80000000u / significand;
   let rest = 0x80000000u - quotient * significand;
   let digits = quotient * 8u + rest * 8u / significand;
-  let power = bitcast<f32>((230u - (rounded >> 23u)) << 23u);
-  return vec2<f32>(bitcast<f32>(rounded), f32(digits) * power);
+  // Digits are over 2^24, which is divided out apart: a power of both can be no normal f32.
+  let power = bitcast<f32>((254u - (rounded >> 23u)) << 23u);
+  return vec2<f32>(bitcast<f32>(rounded), f32(digits) * 0x1p-24f * power);
 }
 
 fn codes_of(values: vec4<f32>, reciprocal: f32) -> vec4<i32> {
