@@ -86,9 +86,9 @@ const FOREIGN_TYPES = [
 /** Items without which an answer would be another one, and why they are refused. */
 const REFUSED_TYPES = {
   item_reference: "items are not kept one by one",
-  additional_tools: "all tools are those of tools",
-  configuration_update: "what holds is said by reasoning and text",
-  compaction_trigger: "no context is compacted here",
+  additional_tools: "tools are taken from the field tools alone",
+  configuration_update: "settings are fields of the request, as reasoning and text",
+  compaction_trigger: "the server compacts no contexts",
 } as const;
 
 type RefusedType = keyof typeof REFUSED_TYPES;
@@ -185,7 +185,7 @@ class AnswerBuilder {
  * The messages of an input. Items that follow one another are those of one answer.
  *
  * @param warnings Gets what is left out.
- * @throws {ApiError} 400 for an item that is said to be elsewhere.
+ * @throws {ApiError} 400 for an item without which the answer would be another one.
  */
 export function toMessages(input: Input, warnings: string[]): Message[] {
   if (typeof input === "string") return [{ role: "user", content: input }];
