@@ -4,6 +4,7 @@ import { EngineError } from "../core/errors.ts";
 import { hasCodes } from "../kernels/matmul/codes.ts";
 import type { WeightFormat } from "../kernels/weight_formats.ts";
 import type { WeightShape } from "../kernels/weight_layout.ts";
+import type { GatedWeights, ModelWeights } from "./weights.ts";
 
 /** `int8`: activations become codes of 8 bits where a weight has codes too. */
 export type ProductMath = "f32" | "int8";
@@ -12,38 +13,56 @@ export type ProductMath = "f32" | "int8";
 export interface MathInfo {
   /** As it was asked for. */
   mode: ProductMath;
-  /** Of which formats products are made in f32 all the same; null if nothing is left out. */
+  /** What is multiplied in f32 all the same; null if nothing is left out. */
   note: string | null;
 }
 
 /**
  * What `mode` does for the products of a model.
  *
- * @param options `weights`: of the products of layers and the head. `hasExperts`: if there are
- * experts beside them.
  * @throws {EngineError} `invalid_request` if none of the weights has codes.
  */
-export function productMath(
-  mode: ProductMath,
-  { weights, hasExperts }: { weights: readonly WeightShape[]; hasExperts: boolean },
-): MathInfo {
+export function productMath(mode: ProductMath, model: ModelWeights): MathInfo {
   if (mode === "f32") return { mode, note: null };
-  const formats = (shapes: readonly WeightShape[]): WeightFormat[] => [
-    ...new Set(shapes.flatMap(({ parts }) => parts.map(({ format }) => format))),
-  ];
+  const weights = productsOf(model);
   const [own, others] = [weights.filter(hasCodes), weights.filter((each) => !hasCodes(each))];
+  const apart = [
+    ...(model.layers.some(({ experts }) => experts !== null) ? ["experts"] : []),
+    ...(model.layers.some(({ latent }) => latent !== null) ? ["heads of latents"] : []),
+  ];
   if (own.length === 0) {
     throw new EngineError(
       "invalid_request",
-      `Cannot multiply in int8: the model's weights are ${formats(others).join(", ")}` +
-        `${hasExperts ? ", and experts" : ""}; wanted some of Q8_0, Q6_K, Q5_K, Q4_K, Q5_0, ` +
-        "Q5_1, Q4_0 or Q4_1",
+      `Cannot multiply in int8: the model's weights are ${
+        [formatsOf(others), ...apart].join(", and ")
+      }; wanted some of Q8_0, Q6_K, Q5_K, Q4_K, Q5_0, Q5_1, Q4_0 or Q4_1`,
       { param: "math" },
     );
   }
-  const left = [
-    ...(others.length > 0 ? [`weights of ${formats(others).join(", ")}`] : []),
-    ...(hasExperts ? ["experts"] : []),
-  ];
+  const left = [...(others.length > 0 ? [`weights of ${formatsOf(others)}`] : []), ...apart];
   return { mode, note: left.length === 0 ? null : `${left.join(" and ")} in f32` };
+}
+
+/** All that `MatmulSet` multiplies with, but routers: those choose experts. */
+function productsOf({ layers, layerInputs, head }: ModelWeights): WeightShape[] {
+  const ofLayers = layers.flatMap(({ heads, latent, attentionOutput, gated, shared, input }) => [
+    heads,
+    ...(latent === null
+      ? []
+      : [latent.queryDown, latent.contentQueries, latent.turnedQueries, latent.down]),
+    attentionOutput,
+    ...[gated, shared].flatMap((each) => each === null ? [] : productsOfGated(each)),
+    ...(input === null ? [] : [input.gate, input.output]),
+  ]);
+  const all = [...ofLayers, layerInputs?.projection ?? null, head];
+  return all.filter((each) => each !== null);
+}
+
+function productsOfGated({ gateUp, down }: GatedWeights): WeightShape[] {
+  return "pairs" in gateUp ? [gateUp.pairs, down] : [gateUp.gate, gateUp.up, down];
+}
+
+function formatsOf(weights: readonly WeightShape[]): string {
+  const formats = weights.flatMap(({ parts }) => parts.map(({ format }) => format));
+  return [...new Set<WeightFormat>(formats)].join(", ");
 }

@@ -22,6 +22,7 @@ import { GgufMetadata } from "../gguf/metadata.ts";
 import { modelFileName } from "../gguf/split_files.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { turnOf } from "../codec/cold/turn.ts";
+import { productMath } from "../model/product_math.ts";
 import { RopeTables } from "../model/rope_table.ts";
 import { tensorValues } from "../model/tensor_source.ts";
 import { BlockEventLog } from "../scheduler/block_events.ts";
@@ -40,7 +41,6 @@ import { fitCache, type FitOptions } from "./fit_cache.ts";
 import { checkedKeep } from "./keep_options.ts";
 import { cacheForReading } from "./read_method.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
-import { mathInForce } from "./model_math.ts";
 import { TierClient } from "../tiers/tier_client.ts";
 import { modelFingerprint } from "./fingerprint.ts";
 import { codecInForce, modelCodec } from "./model_codec.ts";
@@ -113,7 +113,7 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
     onProgress(message, fraction * WEIGHTS_PROGRESS);
   }, { power: options.adapterPower, sharedLayers: options.sharedLayers, math: options.math });
   try {
-    mathInForce(model);
+    productMath(options.math, model.weights);
     return await createRuntime(model, { ...options, profile }, onProgress);
   } catch (error) {
     model.gpu.close();
@@ -294,7 +294,7 @@ function engineInfo(
     speculates: options.speculates,
     keep: options.keep,
     read: options.read,
-    math: mathInForce(model),
+    math: productMath(options.math, model.weights),
     sharedLayers: options.sharedLayers,
     hostCapacityBytes: options.hostSizeBytes,
     diskFolder: options.disk?.folder ?? null,
