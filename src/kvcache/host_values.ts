@@ -8,6 +8,7 @@
 
 import type { ValuePart } from "../codec/record.ts";
 import { invariant } from "../core/errors.ts";
+import { NO_RECORD } from "../core/row.ts";
 import { alignUp, RECORD_ALIGN_WORDS, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { CommandChain } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -45,8 +46,8 @@ export class HostValues {
   readMicroseconds = 0;
   /** By store, then by first word of the record. */
   #values: readonly Map<number, BlockValues>[];
-  /** By slot: records of each entry of its read list, by store. */
-  #lists: (readonly number[])[][];
+  /** By slot: records of each entry of its read list, by store; of those with values apart. */
+  #lists: number[][][];
   /** Where new values are copied to; as large as was needed so far. */
   #readBack: { buffer: ReadBack; sizeBytes: number } | null = null;
   #counts = { fetchedBlockCount: 0, fetchedPromptBlockCount: 0 };
@@ -85,9 +86,12 @@ export class HostValues {
     return this.#cache.shape.stores[store].hasValuesApart;
   }
 
-  /** Notes a block that a slot can read from now on. */
+  /** Notes a block that a slot can read from now on, of the stores that it is of. */
   link({ slot, listIndex, recordOffsets }: Pick<LinkOp, "slot" | "listIndex" | "recordOffsets">) {
-    this.#lists[slot][listIndex] = recordOffsets;
+    const entry = this.#lists[slot][listIndex] ??= [];
+    for (const [store, record] of recordOffsets.entries()) {
+      if (this.has(store) && record !== NO_RECORD) entry[store] = record;
+    }
   }
 
   /**
@@ -125,7 +129,8 @@ export class HostValues {
       const own: BlockValues[] = [];
       for (let store = firstStore; store < firstStore + storeCount; store++) {
         const [part, record] = [parts[store], recordOffsets[store]];
-        if (part !== null) own.push({ record, store, part, words: null, place: null, step: 0 });
+        if (part === null || record === NO_RECORD) continue;
+        own.push({ record, store, part, words: null, place: null, step: 0 });
       }
       if (own.length === 0) continue;
       const pool = this.#pools[index];
@@ -143,6 +148,7 @@ export class HostValues {
   /** Runs what is encoded, the packing of a block among it, and takes its values to the host. */
   take(commands: CommandChain, { recordOffsets }: Pick<PackOp, "recordOffsets">): void {
     const own = recordOffsets.flatMap((record, store) => this.#values[store].get(record) ?? []);
+    if (own.length === 0) return;
     const sizeBytes = own.reduce((sum, { part }) => sum + part.wordCount, 0) * WORD_SIZE_BYTES;
     const readBack = this.#readBackOf(sizeBytes);
     let targetOffsetBytes = 0;

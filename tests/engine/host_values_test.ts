@@ -128,6 +128,28 @@ async function compareDelays(modelPath: string): Promise<void> {
   model.gpu.close();
 }
 
+Deno.test("values lie in host memory beside layers whose blocks are sealed within a window", () => {
+  // Layer 0 sees 200 tokens. Not the profile's own steps, which loading would try on the model.
+  const metadata = { "gemma2.attention.sliding_window": 200 };
+  const model = { architecture: "gemma2", contextLength: 1024, metadata };
+  const profile = { name: "near-lossless" as const, keyStep: 1.14 };
+  return withTinyModel(model, async (modelPath) => {
+    const request = { promptIds: tinyPrompt(500, 1), maxTokens: 24, ignoreEos: true };
+    // It parts where no blocks of the window are kept: of its beginning only the others are found.
+    const parted = { ...request, promptIds: [...request.promptIds.slice(0, 330), 70, 71] };
+    const options = { modelPath, profile, cacheSizeBytes: 2 ** 20 };
+    const texts: number[][] = [];
+    await withEngine({ ...options, read: "hcattention:tau=1,dense=0,pool=0.4" }, async (engine) => {
+      for (const each of [request, request, parted]) texts.push(await collectIds(engine, each));
+      assert((await engine.stats()).prefixHitCount > 0, "a prompt is found in the cache");
+    });
+    await withEngine({ ...options, sharesPrefixes: false }, async (engine) => {
+      const [whole, other] = [await collectIds(engine, request), await collectIds(engine, parted)];
+      assertEquals(texts, [whole, whole, other]);
+    });
+  });
+});
+
 const SHAPE = { kvHeadCount: 2, headSize: 32 };
 const codecNamed = (name: ProfileOptions["name"]) =>
   createCodec(SHAPE, { name }, [seededTables(SHAPE, 1)]);
