@@ -76,9 +76,10 @@ export class ValuePool {
    */
   place(needed: ReadonlySet<BlockValues>): BlockValues[] {
     const moved: BlockValues[] = [];
+    const victims = this.#victims(needed);
     for (const each of needed) {
       if (each.place === null) {
-        if (!this.#makeRoom(each, needed)) return this.#placeAnew(needed);
+        if (!this.#makeRoom(each, victims)) return this.#placeAnew(needed);
         moved.push(each);
       }
       this.#touch(each);
@@ -91,19 +92,19 @@ export class ValuePool {
     return this.#allocator.askedWordCount;
   }
 
-  #makeRoom(values: BlockValues, needed: ReadonlySet<BlockValues>): boolean {
-    values.place = this.#allocator.allocate(values.part.wordCount);
-    if (values.place !== null) return true;
-    for (const victim of this.#victims(needed)) {
-      this.#giveUp(victim);
+  /** @param victims What may still give way for the values that are placed together. */
+  #makeRoom(values: BlockValues, victims: Iterator<BlockValues, undefined>): boolean {
+    while (true) {
       values.place = this.#allocator.allocate(values.part.wordCount);
       if (values.place !== null) return true;
+      const { value: victim } = victims.next();
+      if (victim === undefined) return false;
+      this.#giveUp(victim);
     }
-    return false;
   }
 
-  /** What may give way, in that order. */
-  *#victims(needed: ReadonlySet<BlockValues>): Iterable<BlockValues> {
+  /** What may give way, in that order; of many it is asked once for all that are placed. */
+  *#victims(needed: ReadonlySet<BlockValues>): Generator<BlockValues, undefined> {
     const others = [...this.#resident].filter((each) => !needed.has(each));
     const isStale = ({ step }: BlockValues) => step < this.#step - 1;
     yield* others.filter(isStale);
