@@ -5,6 +5,7 @@
  */
 
 import { quantiserWords, readerWords } from "../../codec/banded/tables.ts";
+import { rawTileWords } from "../../codec/record.ts";
 import { rowWords } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
@@ -116,11 +117,11 @@ function placesOf(
 }
 
 async function measureUnpacking(gpu: Gpu, cache: BandedCache): Promise<MeasuredKernel> {
-  const { layout, tables, buffers: { rows, arena, directory, window } } = cache;
+  const { shape, layout, tables, buffers: { rows, arena, directory } } = cache;
   const kernel = await BlockUnpackBandedKernel.create(gpu, { layout });
   const blocksPerSegment = UNPACKED_COUNT;
   const [segment] = createSegments(gpu, { segmentCount: 1, blocksPerSegment });
-  const tiles = gpu.createBuffer("tiles", window.size / 4 * UNPACKED_COUNT);
+  const tiles = gpu.createBuffer("tiles", rawTileWords(shape) * 4 * UNPACKED_COUNT);
   const tableBuffer = gpu.createBufferWith("tables", readerWords(tables));
   const bound = kernel.bind({ rows, arena, directory, segment, tables: tableBuffer, tiles });
   const milliseconds = await timeOf(
@@ -133,7 +134,7 @@ async function measureUnpacking(gpu: Gpu, cache: BandedCache): Promise<MeasuredK
     layout,
     tables,
     firstBlock: 0,
-    blockCount: 1,
+    blockCount: UNPACKED_COUNT,
   });
   const actual = new Uint32Array(await readBuffer(gpu, tiles, { sizeBytes: expected.length * 4 }));
   for (const buffer of [tiles, tableBuffer, segment.buffer]) gpu.destroyBuffer(buffer);
