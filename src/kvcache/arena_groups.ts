@@ -91,7 +91,7 @@ export function arenaGroups(
     const blockWordsMax = sumOf(own.filter((at) => !isOfNear(at)).map((at) => recordWords[at]));
     const nearWordsMax = sumOf(own.filter(isOfNear).map((at) => needs[at] / WORD_SIZE_BYTES));
     const apartCount = own.filter((at) => stores[sealed[at]].hasValuesApart).length;
-    const valueWordCount = valueWords(words - nearWordsMax, apartCount, options);
+    const valueWordCount = valueWords(words, apartCount, options);
     const wordCount = words - valueWordCount;
     const sizes = { wordCount, valueWordCount, blockWordsMax, nearWordsMax };
     return { firstStore, storeCount, windowStoreCount, ...sizes };
@@ -99,9 +99,10 @@ export function arenaGroups(
 }
 
 /**
- * Words for values of so many stores, of those of a group. Values of a record are less than half of
- * it. There is room for those of a block in all stores, and for so much of all blocks of a store
- * that no block has to take more of the other words than its largest records would.
+ * Words for values of so many stores, of those of a group in whole units. Values of a record are
+ * less than half of it. There is room for those of a block in all stores, and for so much of all
+ * blocks of a store that no block has to take more of the other words than its largest records
+ * would.
  */
 function valueWords(
   words: number,
@@ -109,9 +110,8 @@ function valueWords(
   { valueShare = null, recordWordsMax }: ArenaOptions,
 ): number {
   if (valueShare === null || storeCount === 0) return 0;
-  const unitCount = Math.max(0, Math.floor(words / EXTENT_UNIT_WORDS));
-  const valueWordCount = Math.ceil(unitCount * valueShare) * EXTENT_UNIT_WORDS;
-  const restWordCount = unitCount * EXTENT_UNIT_WORDS - valueWordCount;
+  const valueWordCount = alignUp(Math.ceil(words * valueShare), EXTENT_UNIT_WORDS);
+  const restWordCount = words - valueWordCount;
   const neededWords = Math.max(
     storeCount * alignUp(Math.ceil(recordWordsMax / 2), EXTENT_UNIT_WORDS),
     Math.ceil(restWordCount / (2 * storeCount)),

@@ -57,6 +57,26 @@ Deno.test("cacheShape() keeps within a budget, and refuses one that holds no blo
   assertEquals(error.code, "model_too_large");
 });
 
+Deno.test("a pool of values has its share of the arena, and lets records be no larger than whole ones", () => {
+  const near = { reach: 2048, isSealed: true };
+  const [pool, arenaSizeBytes] = [0.2, 2 ** 24];
+  for (const [every, contextLength] of [[1, 8192], [6, 8192], [6, 2048]]) {
+    const layerKeeps = Array.from(
+      { length: MODEL.layerCount },
+      (_, layer) => (layer + 1) % every === 0 ? "sealed" as const : near,
+    );
+    const sizes = { contextLength, arenaSizeBytes, valueShare: pool, denseLayerCount: 0 };
+    const { groups } = cacheShape(MODEL, { ...OPTIONS, ...sizes, layerKeeps });
+    for (const { wordCount, valueWordCount, blockWordsMax } of groups) {
+      const share = valueWordCount / (wordCount + valueWordCount);
+      assert(Math.abs(share - pool) < 0.001, `${share} of a group`);
+      // As many words as let the pool hold a store of all blocks; values are half of a record.
+      const blockWords = OPTIONS.recordWordsMax / 2 * wordCount / valueWordCount;
+      assert(blockWords <= blockWordsMax, `${blockWords} of ${blockWordsMax}`);
+    }
+  }
+});
+
 Deno.test("cacheShape() refuses a window that does not fit a binding, with both numbers", () => {
   const error = assertThrows(
     () => cacheShape(MODEL, { ...OPTIONS, bindingSizeMax: 2 ** 18 }),
