@@ -80,7 +80,8 @@ export class StepRunner {
   #nextReadBack = 0;
   readonly #stopwatch: Stopwatch | null;
   readonly #budget: SubmitBudget;
-  #submittedMs = 0;
+  /** When the device began with the step that runs. */
+  #begunMs = 0;
 
   private constructor(
     model: LoadedModel,
@@ -199,6 +200,8 @@ export class StepRunner {
    */
   encode(plan: StepPlan, options: SliceOptions = {}): EncodedStep {
     const commands = new CommandChain(this.#model.gpu.device);
+    // One that is not encoded ahead runs meanwhile.
+    if (!this.encodesAhead) this.#begunMs = performance.now();
     this.hostValues?.beginStep();
     const staged = this.host.encodeSwaps(commands.encoder, plan.swaps);
     for (const load of plan.loads) this.host.load(load);
@@ -292,7 +295,7 @@ export class StepRunner {
 
   /** Submits a encoded step. */
   submit({ commands }: EncodedStep): void {
-    this.#submittedMs = performance.now();
+    if (this.encodesAhead) this.#begunMs = performance.now();
     for (const buffer of commands) this.#model.gpu.device.queue.submit([buffer]);
   }
 
@@ -307,7 +310,7 @@ export class StepRunner {
   }
 
   #learn({ decodes, slice }: StepPlan): void {
-    const tookMs = performance.now() - this.#submittedMs;
+    const tookMs = performance.now() - this.#begunMs;
     const sliceLayers = slice === null ? 0 : slice.layers.end - slice.layers.first;
     const decodeLayers = decodes.length > 0 ? this.#model.plan.layers.length : 0;
     const sliceRowLayers = sliceLayers * (slice?.ids.length ?? 0);
