@@ -10,32 +10,30 @@ import {
   TOKEN_STEP_ZERO,
   VALUE_EXPONENT,
 } from "../../codec/banded/tables.ts";
-import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { READING_ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
-import type { AttentionDecodePaperBuffers } from "./paper.ts";
 import {
   attentionConstants,
-  type AttentionShape,
   chooseRounds,
   headGroup,
   headsText,
   type RoundShape,
-  type SplitShape,
 } from "../text/attention.ts";
 import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { BAND_WORD_TEXT, SECTION_TEXT, turnText } from "../text/banded.ts";
+import {
+  type RecordAttentionBuffers,
+  type RecordAttentionOptions,
+  requireHeads,
+  RowAttention,
+} from "./row_attention.ts";
 import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeBandedKernel} is compiled for. */
-export interface AttentionDecodeBandedOptions {
-  shape: AttentionShape;
-  splits: SplitShape;
-  /** Layout of the records; its heads are those of `shape`. */
-  layout: BandedLayout;
+export interface AttentionDecodeBandedOptions extends RecordAttentionOptions<BandedLayout> {
   /** Whether channels of K may be dropped; false if left out. */
   hasDropped?: boolean;
   /** Whether it leaves the softmax of the scores of single blocks, m and l; false if left out. */
@@ -43,58 +41,34 @@ export interface AttentionDecodeBandedOptions {
 }
 
 /** Buffers of one use of {@link AttentionDecodeBandedKernel}. */
-export interface AttentionDecodeBandedBuffers extends AttentionDecodePaperBuffers {
+export interface AttentionDecodeBandedBuffers extends RecordAttentionBuffers {
   /** `readerWords` of the layer. */
   tables: GPUBuffer | BufferSlice;
 }
 
 /** Attention of single rows over banded blocks, as partial results per split. */
-export class AttentionDecodeBandedKernel {
-  #kernel: Kernel;
-  #kvHeadCount: number;
-
-  private constructor(kernel: Kernel, kvHeadCount: number) {
-    this.#kernel = kernel;
-    this.#kvHeadCount = kvHeadCount;
-  }
-
+export class AttentionDecodeBandedKernel extends RowAttention {
   /** Compiles for one shape and record layout. */
   static async create(
     gpu: Gpu,
     options: AttentionDecodeBandedOptions,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeBandedKernel> {
-    const { shape, layout } = options;
-    invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
-    invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
+    requireHeads(options);
     const lanes = chooseLanes("attention_decode/banded", ATTENTION_DECODE_TEAM_VARIANTS, facts);
     const textOf = (rounds: RoundShape) => kernelText(options, lanes, rounds);
-    const { blocksPerSplit } = options.splits;
+    const { shape, splits: { blocksPerSplit } } = options;
     const blocksPerRoundMax = lanes.teamCountMax > 1 ? lanes.teamCountMax : blocksPerSplit;
     const sizes = { blocksPerSplit, blocksPerRoundMax, textOf };
     const code = textOf(chooseRounds("attention_decode/banded", facts, sizes));
     const kernel = await Kernel.create(gpu, { label: "attention_decode/banded", code });
-    return new AttentionDecodeBandedKernel(kernel, shape.kvHeadCount);
+    return new AttentionDecodeBandedKernel(kernel, shape);
   }
 
   /** Binds buffers. */
   bind(buffers: AttentionDecodeBandedBuffers): GPUBindGroup {
     const { q, rows, arena, directory, partials, tables } = buffers;
-    return this.#kernel.bind({ q, rows, arena, partials, directory, tables, arena_chunks: arena });
-  }
-
-  /**
-   * Encodes `rowCount` rows.
-   *
-   * @param splitCount Most splits of sealed blocks of a row.
-   */
-  encode(
-    pass: GPUComputePassEncoder,
-    bound: GPUBindGroup,
-    grid: { rowCount: number; splitCount: number },
-  ): void {
-    if (grid.splitCount === 0) return;
-    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, grid.splitCount, grid.rowCount);
+    return this.kernel.bind({ q, rows, arena, partials, directory, tables, arena_chunks: arena });
   }
 }
 

@@ -1,20 +1,17 @@
 import source from "../../../shaders/attention_decode/paper.wgsl" with { type: "text" };
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
-import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
-import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
+import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { READING_ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
-  type AttentionShape,
   chooseRounds,
   headGroup,
   headsText,
   type RoundShape,
-  type SplitShape,
 } from "../text/attention.ts";
 import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import {
@@ -26,29 +23,13 @@ import {
   windowShape,
   windowsText,
 } from "../text/pack_windows.ts";
+import {
+  type RecordAttentionBuffers,
+  type RecordAttentionOptions,
+  requireHeads,
+  RowAttention,
+} from "./row_attention.ts";
 import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
-
-/** What {@link AttentionDecodePaperKernel} is compiled for. */
-export interface AttentionDecodePaperOptions {
-  shape: AttentionShape;
-  splits: SplitShape;
-  /** Layout of the records; its heads are those of `shape`. */
-  layout: PaperLayout;
-}
-
-/** Buffers of one use of {@link AttentionDecodePaperKernel}. */
-export interface AttentionDecodePaperBuffers {
-  /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. */
-  q: GPUBuffer | BufferSlice;
-  /** u32 `[rows][ROW_WORDS]`. */
-  rows: GPUBuffer | BufferSlice;
-  /** Arena of the layer's group: records. */
-  arena: GPUBuffer | BufferSlice;
-  /** u32 `[entries][ENTRY_WORDS]`: read lists of records in the arena. */
-  directory: GPUBuffer | BufferSlice;
-  /** f32 `[row][query head][splitCountMax][headSize + 2]`: m, l, o. */
-  partials: GPUBuffer | BufferSlice;
-}
 
 /** Which text is generated for a layout and the lanes. */
 interface TextPlan {
@@ -69,58 +50,35 @@ const CHUNK_BINDING =
   "@group(0) @binding(5) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more\n";
 
 /** Attention of single rows over packed blocks, as partial results per split. arXiv:2512.24449. */
-export class AttentionDecodePaperKernel {
-  #kernel: Kernel;
-  #kvHeadCount: number;
-
-  private constructor(kernel: Kernel, kvHeadCount: number) {
-    this.#kernel = kernel;
-    this.#kvHeadCount = kvHeadCount;
-  }
-
+export class AttentionDecodePaperKernel extends RowAttention {
   /** Compiles for one shape and record layout. */
   static async create(
     gpu: Gpu,
-    options: AttentionDecodePaperOptions,
+    options: RecordAttentionOptions<PaperLayout>,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodePaperKernel> {
     const { shape, layout } = options;
-    invariant(layout.kvHeadCount === shape.kvHeadCount, "the layout has the shape's KV heads");
-    invariant(layout.headSize === shape.headSize, "the layout has the shape's head size");
+    requireHeads(options);
     const lanes = chooseLanes("attention_decode/paper", ATTENTION_DECODE_VARIANTS, facts);
     const plan = planText(layout, lanes);
     const textOf = (rounds: RoundShape) => kernelText(plan, options, { lanes, rounds });
     const { blocksPerSplit } = options.splits;
     const code = textOf(chooseRounds("attention_decode/paper", facts, { blocksPerSplit, textOf }));
     const kernel = await Kernel.create(gpu, { label: "attention_decode/paper", code });
-    return new AttentionDecodePaperKernel(kernel, shape.kvHeadCount);
+    return new AttentionDecodePaperKernel(kernel, shape);
   }
 
   /** Binds buffers. */
-  bind(buffers: AttentionDecodePaperBuffers): GPUBindGroup {
+  bind(buffers: RecordAttentionBuffers): GPUBindGroup {
     const { q, rows, arena, directory, partials } = buffers;
-    const chunks = this.#kernel.has("arena_chunks") ? { arena_chunks: arena } : {};
-    return this.#kernel.bind({ q, rows, arena, partials, directory, ...chunks });
-  }
-
-  /**
-   * Encodes `rowCount` rows.
-   *
-   * @param splitCount Most splits of sealed blocks of a row.
-   */
-  encode(
-    pass: GPUComputePassEncoder,
-    bound: GPUBindGroup,
-    grid: { rowCount: number; splitCount: number },
-  ): void {
-    if (grid.splitCount === 0) return;
-    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, grid.splitCount, grid.rowCount);
+    const chunks = this.kernel.has("arena_chunks") ? { arena_chunks: arena } : {};
+    return this.kernel.bind({ q, rows, arena, partials, directory, ...chunks });
   }
 }
 
 function kernelText(
   plan: TextPlan,
-  options: AttentionDecodePaperOptions,
+  options: RecordAttentionOptions<PaperLayout>,
   { lanes, rounds }: { lanes: Lanes; rounds: RoundShape },
 ): string {
   const { shape, splits, layout } = options;

@@ -5,6 +5,7 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { type AttentionShape, headGroup, type SplitShape } from "../text/attention.ts";
 import { chooseLanes } from "../text/lanes.ts";
 import { rawTilesText } from "../text/raw_tiles.ts";
+import { RowAttention } from "./row_attention.ts";
 import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeRawKernel} is compiled for. */
@@ -32,16 +33,12 @@ export interface AttentionDecodeRawBuffers {
 }
 
 /** Attention of single rows over raw tiles, as partial results per split. */
-export class AttentionDecodeRawKernel {
-  #kernel: Kernel;
-  #options: AttentionDecodeRawOptions;
+export class AttentionDecodeRawKernel extends RowAttention {
+  #source: "window" | "arena";
 
-  private constructor(
-    kernel: Kernel,
-    options: AttentionDecodeRawOptions,
-  ) {
-    this.#kernel = kernel;
-    this.#options = options;
+  private constructor(kernel: Kernel, { shape, source }: AttentionDecodeRawOptions) {
+    super(kernel, shape);
+    this.#source = source;
   }
 
   /** Compiles for one shape and source. */
@@ -60,28 +57,8 @@ export class AttentionDecodeRawKernel {
   /** Binds buffers. */
   bind(buffers: AttentionDecodeRawBuffers): GPUBindGroup {
     const { q, rows, tiles, directory, partials } = buffers;
-    const needsDirectory = this.#options.source === "arena";
+    const needsDirectory = this.#source === "arena";
     invariant((directory !== undefined) === needsDirectory, "records have read lists");
-    return this.#kernel.bind({ q, rows, tiles, partials, ...(directory ? { directory } : {}) });
-  }
-
-  /**
-   * Encodes `rowCount` rows.
-   *
-   * @param splitCount Most splits of a row: of its sealed blocks, or tiles of its window.
-   */
-  encode(
-    pass: GPUComputePassEncoder,
-    bound: GPUBindGroup,
-    grid: { rowCount: number; splitCount: number },
-  ): void {
-    if (grid.splitCount === 0) return;
-    this.#kernel.dispatch(
-      pass,
-      bound,
-      this.#options.shape.kvHeadCount,
-      grid.splitCount,
-      grid.rowCount,
-    );
+    return this.kernel.bind({ q, rows, tiles, partials, ...(directory ? { directory } : {}) });
   }
 }
