@@ -32,7 +32,7 @@ const group = `block_scores, 1 row and ${BLOCK_COUNT} blocks`;
 const keyCount = BLOCK_COUNT * 64 * width;
 const work = { bytes: 2 * keyCount * 2, macs: 2 * keyCount * 3 };
 benchKernel("by attention", { group, work }, context, (pass) => {
-  exact.encode(pass, boundExact, { rowCount: 1 });
+  exact.encode(pass, boundExact, 1);
 });
 
 const splits = { blocksPerSplit: SHAPE.blocksPerSplit, splitCountMax: BLOCK_COUNT };

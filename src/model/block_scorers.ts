@@ -93,7 +93,7 @@ async function byAttention(gpu: Gpu, options: ScorerOptions): Promise<BlockScore
         invariant(rows.every((row) => row.listStart === listStart), "rows read one list");
         unpacker.encode(pass, store, listCount);
       }
-      kernel.encode(pass, own, { rowCount: rows.length });
+      kernel.encode(pass, own, rows.length);
     },
     destroy() {
       unpacker?.destroy();

@@ -115,7 +115,7 @@ for (const [softCap, isUnpacked] of [[null, false], [20, false], [null, true]] a
       window: gpu.createBufferWith("window", window),
       scores,
     });
-    submitPass(gpu, (pass) => kernel.encode(pass, bound, { rowCount }));
+    submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
     const actual = await readF32(gpu, scores, count);
     const tileWords = rawTileWords(shape);
     const width = shape.kvHeadCount * shape.headSize;

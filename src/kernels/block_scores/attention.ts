@@ -7,6 +7,7 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { type AttentionShape, cappedText } from "../text/attention.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
+import { HeadRowsKernel } from "../head_rows.ts";
 import { ROW_TEXT } from "../text/row.ts";
 
 /** Turns of loops in one run of a shader, of Mesa's software driver. */
@@ -29,15 +30,7 @@ export interface BlockAttentionBuffers {
 }
 
 /** Scores blocks by the attention that they get: slow, for measuring. */
-export class BlockAttentionKernel {
-  #kernel: Kernel;
-  #kvHeadCount: number;
-
-  private constructor(kernel: Kernel, kvHeadCount: number) {
-    this.#kernel = kernel;
-    this.#kvHeadCount = kvHeadCount;
-  }
-
+export class BlockAttentionKernel extends HeadRowsKernel<BlockAttentionBuffers> {
   /**
    * Compiles for one shape; `listCountMax`: entries of a read list that scores have room for;
    * `tileCount`: raw tiles of a slot, 3 if left out. `isUnpacked`: whether tiles are those of the
@@ -76,20 +69,6 @@ export class BlockAttentionKernel {
     ].join("\n");
     const kernel = await Kernel.create(gpu, { label: "block_scores/attention", code });
     return new BlockAttentionKernel(kernel, kvHeadCount);
-  }
-
-  /** Binds buffers. */
-  bind(buffers: BlockAttentionBuffers): GPUBindGroup {
-    return this.#kernel.bind({ ...buffers });
-  }
-
-  /** Encodes `rowCount` rows. */
-  encode(
-    pass: GPUComputePassEncoder,
-    bound: GPUBindGroup,
-    { rowCount }: { rowCount: number },
-  ): void {
-    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, rowCount);
   }
 }
 

@@ -5,6 +5,7 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
 import { type AttentionShape, querySize, type SplitShape } from "../text/attention.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
+import { HeadRowsKernel } from "../head_rows.ts";
 import { ROW_TEXT } from "../text/row.ts";
 
 /** Buffers of one use of {@link BlockPartsKernel}. */
@@ -20,15 +21,7 @@ export interface BlockPartsBuffers {
 }
 
 /** Scores blocks by the attention that they get, from what their tokens weigh. */
-export class BlockPartsKernel {
-  #kernel: Kernel;
-  #kvHeadCount: number;
-
-  private constructor(kernel: Kernel, kvHeadCount: number) {
-    this.#kernel = kernel;
-    this.#kvHeadCount = kvHeadCount;
-  }
-
+export class BlockPartsKernel extends HeadRowsKernel<BlockPartsBuffers> {
   /** Compiles for one shape and its splits; `listCountMax`: entries that scores have room for. */
   static async create(
     gpu: Gpu,
@@ -52,15 +45,5 @@ export class BlockPartsKernel {
     const code = [source, constants, ROW_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "block_scores/parts", code });
     return new BlockPartsKernel(kernel, kvHeadCount);
-  }
-
-  /** Binds buffers. */
-  bind(buffers: BlockPartsBuffers): GPUBindGroup {
-    return this.#kernel.bind({ ...buffers });
-  }
-
-  /** Encodes `rowCount` rows. */
-  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, rowCount);
   }
 }

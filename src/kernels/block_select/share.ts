@@ -4,6 +4,7 @@ import { BLOCK_TOKEN_COUNT, divCeil, divExact } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
+import { HeadRowsKernel } from "../head_rows.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import type { BlockSelectBuffers } from "./top.ts";
 
@@ -28,15 +29,7 @@ export interface BlockShareBuffers extends BlockSelectBuffers {
 }
 
 /** Makes a read list for each row and KV head of the fewest records that get enough attention. */
-export class BlockShareKernel {
-  #kernel: Kernel;
-  #kvHeadCount: number;
-
-  private constructor(kernel: Kernel, kvHeadCount: number) {
-    this.#kernel = kernel;
-    this.#kvHeadCount = kvHeadCount;
-  }
-
+export class BlockShareKernel extends HeadRowsKernel<BlockShareBuffers> {
   /**
    * Compiles for one shape.
    *
@@ -58,16 +51,6 @@ export class BlockShareKernel {
     const code = [source, constants, ROW_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "block_select share", code });
     return new BlockShareKernel(kernel, kvHeadCount);
-  }
-
-  /** Binds buffers. */
-  bind(buffers: BlockShareBuffers): GPUBindGroup {
-    return this.#kernel.bind({ ...buffers });
-  }
-
-  /** Encodes `rowCount` rows. */
-  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, rowCount);
   }
 }
 

@@ -2,6 +2,7 @@ import source from "../../../shaders/block_select/top.wgsl" with { type: "text" 
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
+import { HeadRowsKernel } from "../head_rows.ts";
 import { ROW_TEXT } from "../text/row.ts";
 
 /** Buffers of one use of {@link BlockSelectKernel}. */
@@ -22,15 +23,7 @@ export interface BlockSelectBuffers {
 }
 
 /** Makes a read list for each row and KV head of the records with the largest scores. */
-export class BlockSelectKernel {
-  #kernel: Kernel;
-  #kvHeadCount: number;
-
-  private constructor(kernel: Kernel, kvHeadCount: number) {
-    this.#kernel = kernel;
-    this.#kvHeadCount = kvHeadCount;
-  }
-
+export class BlockSelectKernel extends HeadRowsKernel<BlockSelectBuffers> {
   /** Compiles for one shape. */
   static async create(
     gpu: Gpu,
@@ -40,15 +33,5 @@ export class BlockSelectKernel {
     const code = [source, constants, ROW_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "block_select", code });
     return new BlockSelectKernel(kernel, kvHeadCount);
-  }
-
-  /** Binds buffers. */
-  bind(buffers: BlockSelectBuffers): GPUBindGroup {
-    return this.#kernel.bind({ ...buffers });
-  }
-
-  /** Encodes `rowCount` rows. */
-  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#kvHeadCount, rowCount);
   }
 }
