@@ -7,23 +7,16 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { INT8_TEXT } from "../text/int8.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import type { BlockUnpackBuffers } from "./paper.ts";
+import { SectionUnpacker } from "./section_unpacker.ts";
 
 /** Unpacks int8 blocks of one sequence to raw tiles in scratch memory. */
-export class BlockUnpackInt8Kernel {
-  #kernel: Kernel;
-  #sectionCount: number;
-
-  private constructor(kernel: Kernel, sectionCount: number) {
-    this.#kernel = kernel;
-    this.#sectionCount = sectionCount;
-  }
-
+export class BlockUnpackInt8Kernel extends SectionUnpacker {
   /** Compiles for one record layout. */
   static async create(
     gpu: Gpu,
-    options: { layout: Int8Layout },
+    { layout }: { layout: Int8Layout },
   ): Promise<BlockUnpackInt8Kernel> {
-    const { kvHeadCount, headSize, sectionCount, sectionWords } = options.layout;
+    const { kvHeadCount, headSize, sectionWords } = layout;
     const constants = {
       KV_HEAD_COUNT: kvHeadCount,
       HEAD_SIZE: headSize,
@@ -31,17 +24,12 @@ export class BlockUnpackInt8Kernel {
     };
     const code = [source, rawTile, codes, ROW_TEXT, INT8_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "block_unpack/int8", code, constants });
-    return new BlockUnpackInt8Kernel(kernel, sectionCount);
+    return new BlockUnpackInt8Kernel(kernel, layout);
   }
 
   /** Binds buffers, once per layer and segment. */
   bind(buffers: BlockUnpackBuffers): GPUBindGroup {
     const { rows, arena, directory, segment, tiles } = buffers;
-    return this.#kernel.bind({ rows, arena, directory, segment, tiles });
-  }
-
-  /** Encodes the first `blockCount` blocks of the segment; those not sealed are left out. */
-  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, blockCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#sectionCount, blockCount);
+    return this.kernel.bind({ rows, arena, directory, segment, tiles });
   }
 }

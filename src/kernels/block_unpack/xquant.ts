@@ -8,6 +8,7 @@ import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { xquantConstants } from "../text/xquant.ts";
 import type { BlockUnpackBuffers } from "./paper.ts";
+import { SectionUnpacker } from "./section_unpacker.ts";
 
 /** Buffers of {@link BlockUnpackXquantKernel}. */
 export interface BlockUnpackXquantBuffers extends BlockUnpackBuffers {
@@ -16,15 +17,7 @@ export interface BlockUnpackXquantBuffers extends BlockUnpackBuffers {
 }
 
 /** Unpacks XQuant blocks of one sequence to raw tiles in scratch memory. */
-export class BlockUnpackXquantKernel {
-  #kernel: Kernel;
-  #sectionCount: number;
-
-  private constructor(kernel: Kernel, sectionCount: number) {
-    this.#kernel = kernel;
-    this.#sectionCount = sectionCount;
-  }
-
+export class BlockUnpackXquantKernel extends SectionUnpacker {
   /** Compiles for one record layout. */
   static async create(
     gpu: Gpu,
@@ -33,17 +26,12 @@ export class BlockUnpackXquantKernel {
     const constants = constantsPart(xquantConstants(layout));
     const code = [source, rawTile, codes, ROW_TEXT, constants].join("\n");
     const kernel = await Kernel.create(gpu, { label: "block_unpack/xquant", code });
-    return new BlockUnpackXquantKernel(kernel, layout.sectionCount);
+    return new BlockUnpackXquantKernel(kernel, layout);
   }
 
   /** Binds buffers, once per layer and segment. */
   bind(buffers: BlockUnpackXquantBuffers): GPUBindGroup {
     const { rows, arena, directory, segment, tiles, codeStart } = buffers;
-    return this.#kernel.bind({ rows, arena, directory, segment, tiles, code_start: codeStart });
-  }
-
-  /** Encodes the first `blockCount` blocks of the segment; those not sealed are left out. */
-  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, blockCount: number): void {
-    this.#kernel.dispatch(pass, bound, this.#sectionCount, blockCount);
+    return this.kernel.bind({ rows, arena, directory, segment, tiles, code_start: codeStart });
   }
 }

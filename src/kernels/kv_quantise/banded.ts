@@ -3,19 +3,17 @@ import source from "../../../shaders/kv_quantise/banded.wgsl" with { type: "text
 import type { BandedLayout } from "../../codec/banded/layout.ts";
 import { UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
 import { THRESHOLD_COUNT, TOKEN_STEP_MAX } from "../../codec/banded/tables.ts";
-import { invariant } from "../../core/errors.ts";
 import { BLOCK_TOKEN_COUNT, WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
 import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
+import { StoreQuantiser, type StoreQuantiserBuffers } from "./store_quantiser.ts";
 
 /** Buffers of one store of {@link KvQuantiseBandedKernel}; scratch as in `codec/scratch.ts`. */
-export interface KvQuantiseBandedBuffers {
+export interface KvQuantiseBandedBuffers extends StoreQuantiserBuffers {
   /** vec4<u32> `[jobs]`: slot, tile, tokens packed, first token packed; the last two make 64. */
   jobs: GPUBuffer | BufferSlice;
-  /** Raw window of the store: u32 `[slot][tileCount][tileWords]`. */
-  window: GPUBuffer | BufferSlice;
   /** `quantiserWords` of the store. */
   tables: GPUBuffer | BufferSlice;
   /** Codes of all stores; written. */
@@ -24,8 +22,6 @@ export interface KvQuantiseBandedBuffers {
   params: GPUBuffer | BufferSlice;
   /** u32 `[jobs][store][layout.sinkWords(true)]`; written for jobs whose first token is not 0. */
   sinks: GPUBuffer | BufferSlice;
-  /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
-  flags: GPUBuffer | BufferSlice;
 }
 
 /** The quantiser's tables have quads of numbers. */
@@ -40,15 +36,7 @@ const TABLES_TEXT = constantsPart({
 const GROUP_TOKEN_COUNT = 16;
 
 /** Quantises raw tiles of one store into scratch, for banded records. FORMAT.md section 7.2. */
-export class KvQuantiseBandedKernel {
-  #kernel: Kernel;
-  #storeCount: number;
-
-  private constructor(kernel: Kernel, storeCount: number) {
-    this.#kernel = kernel;
-    this.#storeCount = storeCount;
-  }
-
+export class KvQuantiseBandedKernel extends StoreQuantiser {
   /** Compiles for all stores that seal. */
   static async create(
     gpu: Gpu,
@@ -62,15 +50,16 @@ export class KvQuantiseBandedKernel {
     };
     const code = [source, rawTile, SCRATCH_TEXT, TABLES_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/banded", code, constants });
-    return new KvQuantiseBandedKernel(kernel, storeCount);
+    const groupCount = BLOCK_TOKEN_COUNT / GROUP_TOKEN_COUNT;
+    return new KvQuantiseBandedKernel(kernel, { storeCount, groupCount });
   }
 
   /** Binds the buffers for one store. */
   bind(buffers: KvQuantiseBandedBuffers, store: number): GPUBindGroup {
-    invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
+    this.requireStore(store);
     const { jobs, window, tables, codes, params, sinks, flags } = buffers;
-    const storeIndex = this.#kernel.ownUniform("store", store);
-    return this.#kernel.bind({
+    const storeIndex = this.kernel.ownUniform("store", store);
+    return this.kernel.bind({
       jobs,
       window,
       tables,
@@ -80,15 +69,5 @@ export class KvQuantiseBandedKernel {
       flags,
       store: storeIndex,
     });
-  }
-
-  /** Encodes one store of `jobCount` jobs. */
-  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    this.#kernel.dispatch(pass, bound, BLOCK_TOKEN_COUNT / GROUP_TOKEN_COUNT, jobCount);
-  }
-
-  /** Frees what its bindings hold beside the caller's buffers. */
-  destroy(): void {
-    this.#kernel.destroy();
   }
 }

@@ -7,33 +7,22 @@ import { WINDOW_TILE_COUNT } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { SCRATCH_TEXT, scratchConstants } from "../text/block.ts";
+import { StoreQuantiser, type StoreQuantiserBuffers } from "./store_quantiser.ts";
 
 /** Buffers of one store of {@link KvQuantisePaperKernel}; scratch as in `codec/scratch.ts`. */
-export interface KvQuantiseBuffers {
+export interface KvQuantiseBuffers extends StoreQuantiserBuffers {
   /** vec4<u32> `[jobs]`: slot, tile, token count, unused. */
   jobs: GPUBuffer | BufferSlice;
-  /** Raw window of the store: u32 `[slot][tileCount][tileWords]`. */
-  window: GPUBuffer | BufferSlice;
   /** Codes of all stores; written. */
   codes: GPUBuffer | BufferSlice;
   /** Token parameters of all stores; written. */
   params: GPUBuffer | BufferSlice;
   /** Packed order of all stores; the identity is written. */
   order: GPUBuffer | BufferSlice;
-  /** u32 `[jobs]`, cleared by the caller before; set for a block with infinity or NaN. */
-  flags: GPUBuffer | BufferSlice;
 }
 
 /** Quantises raw tiles of one store into scratch. FORMAT.md section 6. */
-export class KvQuantisePaperKernel {
-  #kernel: Kernel;
-  #storeCount: number;
-
-  private constructor(kernel: Kernel, storeCount: number) {
-    this.#kernel = kernel;
-    this.#storeCount = storeCount;
-  }
-
+export class KvQuantisePaperKernel extends StoreQuantiser {
   /** Compiles for steps of `keyRel` and `valueRel`, whose codes fit the layout's bits. */
   static async create(
     gpu: Gpu,
@@ -58,18 +47,14 @@ export class KvQuantisePaperKernel {
     };
     const code = [source, rawTile, scale, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_quantise/paper", code, constants });
-    return new KvQuantisePaperKernel(kernel, storeCount);
+    return new KvQuantisePaperKernel(kernel, { storeCount, groupCount: 2 });
   }
 
   /** Binds the buffers for one store. */
   bind(buffers: KvQuantiseBuffers, store: number): GPUBindGroup {
-    invariant(store >= 0 && store < this.#storeCount, "store is one of those that seal");
     const { jobs, window, codes, params, order, flags } = buffers;
-    const storeIndex = this.#kernel.own(this.#kernel.gpu.createBufferWith(
-      "kv_quantise store",
-      Uint32Array.of(store),
-    ));
-    return this.#kernel.bind({
+    const storeIndex = this.storeBuffer("kv_quantise store", store);
+    return this.kernel.bind({
       jobs,
       window,
       store_index: storeIndex,
@@ -78,15 +63,5 @@ export class KvQuantisePaperKernel {
       order,
       flags,
     });
-  }
-
-  /** Encodes one store of `jobCount` jobs. */
-  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, jobCount: number): void {
-    this.#kernel.dispatch(pass, bound, 2, jobCount);
-  }
-
-  /** Frees what its bindings hold beside the caller's buffers. */
-  destroy(): void {
-    this.#kernel.destroy();
   }
 }
