@@ -28,10 +28,10 @@ import { KvMeasureBandedKernel } from "../../kernels/kv_measure/banded.ts";
 import { KvPackBandedKernel, packBandedJobWords } from "../../kernels/kv_pack/banded.ts";
 import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
-import { BlockSealer, encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
 import type { KvCache } from "../kv_cache.ts";
-import type { CodecCache, DeviceCodec } from "./device_codec.ts";
+import { type CodecCache, type DeviceCodec, sealerOf } from "./device_codec.ts";
 
 /** A side has half of the fixed words. */
 function sealLayout({ layout }: BandedCodec): SealLayout {
@@ -200,9 +200,6 @@ export const BANDED_DEVICE: DeviceCodec<BandedCodec> = {
   gatherGap: () => null,
   dropGap: () => null,
   valueGap: () => null,
-  async createSealer(gpu, options) {
-    const kernels = await createKernels(gpu, options);
-    return new BlockSealer(gpu, { cache: options.cache, kernels });
-  },
+  createSealer: sealerOf(createKernels),
   createReaders,
 };

@@ -7,6 +7,7 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { LanesVariant } from "../../kernels/text/lanes.ts";
 import type { BlockReaders } from "../block_reader.ts";
+import { BlockSealer, type SealKernels } from "../block_sealer.ts";
 import type { KvCache } from "../kv_cache.ts";
 import type { Sealer } from "../sealer.ts";
 
@@ -47,4 +48,21 @@ export interface DeviceCodec<C> {
   createSealer(gpu: Gpu, options: CodecCache<C>): Promise<Sealer>;
   /** Makes what attention reads blocks of a cache with. */
   createReaders(gpu: Gpu, options: CodecCache<C>): BlockReaders;
+}
+
+/** The gaps of a codec whose records are sealed and read whole alone. */
+export const WHOLE_RECORDS_ONLY = {
+  gatherGap: () => NO_GATHER_KERNEL,
+  dropGap: () => WHOLE_RECORDS,
+  valueGap: () => JOINT_SIDES,
+};
+
+/** `createSealer` of a codec, from what makes its kernels. */
+export function sealerOf<C>(
+  createKernels: (gpu: Gpu, options: CodecCache<C>) => Promise<SealKernels>,
+): DeviceCodec<C>["createSealer"] {
+  return async (gpu, options) => {
+    const kernels = await createKernels(gpu, options);
+    return new BlockSealer(gpu, { cache: options.cache, kernels });
+  };
 }

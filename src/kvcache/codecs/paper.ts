@@ -15,16 +15,10 @@ import { KvMeasurePaperKernel } from "../../kernels/kv_measure/paper.ts";
 import { KvPackPaperKernel } from "../../kernels/kv_pack/paper.ts";
 import { KvQuantisePaperKernel } from "../../kernels/kv_quantise/paper.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
-import { BlockSealer, encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import { encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
-import {
-  type CodecCache,
-  type DeviceCodec,
-  JOINT_SIDES,
-  NO_GATHER_KERNEL,
-  WHOLE_RECORDS,
-} from "./device_codec.ts";
+import { type CodecCache, type DeviceCodec, sealerOf, WHOLE_RECORDS_ONLY } from "./device_codec.ts";
 
 /** A side has its token parameters, and half of the section table. */
 function sealLayout({ layout }: PaperCodec): SealLayout {
@@ -107,12 +101,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): Bloc
 /** The device half of `paper`. */
 export const PAPER_DEVICE: DeviceCodec<PaperCodec> = {
   decodeLanes: { operation: "attention_decode/paper", variants: ATTENTION_DECODE_VARIANTS },
-  gatherGap: () => NO_GATHER_KERNEL,
-  dropGap: () => WHOLE_RECORDS,
-  valueGap: () => JOINT_SIDES,
-  async createSealer(gpu, options) {
-    const kernels = await createKernels(gpu, options);
-    return new BlockSealer(gpu, { cache: options.cache, kernels });
-  },
+  ...WHOLE_RECORDS_ONLY,
+  createSealer: sealerOf(createKernels),
   createReaders,
 };

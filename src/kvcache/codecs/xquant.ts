@@ -7,7 +7,7 @@
 
 import { KEY } from "../../codec/record.ts";
 import type { XquantCodec } from "../../codec/xquant/codec.ts";
-import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { AttentionDecodeXquantKernel } from "../../kernels/attention_decode/xquant.ts";
 import { ATTENTION_DECODE_VARIANTS } from "../../kernels/attention_decode/variants.ts";
@@ -15,16 +15,10 @@ import { BlockUnpackXquantKernel } from "../../kernels/block_unpack/xquant.ts";
 import { KvQuantiseXquantKernel } from "../../kernels/kv_quantise/xquant.ts";
 import { codeStartBuffer } from "../../kernels/text/xquant.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
-import { BlockSealer, type SealKernels, type SealLayout } from "../block_sealer.ts";
+import type { SealKernels, SealLayout } from "../block_sealer.ts";
 import type { SealedStore } from "../kv_cache.ts";
-import { JOB_WORDS, slotBuffer } from "../seal_scratch.ts";
-import {
-  type CodecCache,
-  type DeviceCodec,
-  JOINT_SIDES,
-  NO_GATHER_KERNEL,
-  WHOLE_RECORDS,
-} from "./device_codec.ts";
+import { type CodecCache, type DeviceCodec, sealerOf, WHOLE_RECORDS_ONLY } from "./device_codec.ts";
+import { wholeRecordKernels } from "./whole_records.ts";
 
 /** Nothing is measured. Codes are counted to the records that have them. */
 function sealLayout({ layout }: XquantCodec, sealed: readonly SealedStore[]): SealLayout {
@@ -42,41 +36,16 @@ function sealLayout({ layout }: XquantCodec, sealed: readonly SealedStore[]): Se
 }
 
 async function createKernels(gpu: Gpu, options: CodecCache<XquantCodec>): Promise<SealKernels> {
-  const { cache, codec } = options;
+  const { cache: { sealed, windowTileCount: tileCount }, codec } = options;
   const { layout } = codec;
-  const { sealed, windowTileCount: tileCount } = cache;
-  const { length: storeCount } = sealed;
-  const quantise = await KvQuantiseXquantKernel.create(gpu, { layout, storeCount, tileCount });
-  const measureJobs = slotBuffer(gpu, options, ["measure jobs", JOB_WORDS]);
-  const records = slotBuffer(gpu, options, ["records", storeCount * layout.ownWords]);
-  const flags = slotBuffer(gpu, options, ["flags", 1]);
-  const bound = sealed.map(({ window, hasCodes }, store) =>
-    quantise.bind({ jobs: measureJobs, window, records, flags }, { store, hasCodes })
-  );
-  return {
+  const stores = { storeCount: sealed.length, tileCount };
+  const quantise = await KvQuantiseXquantKernel.create(gpu, { layout, ...stores });
+  return wholeRecordKernels(gpu, options, {
     layout: sealLayout(codec, sealed),
-    measureJobs,
-    sizes: null,
-    flags,
-    encodeMeasures(pass, { quantisedCount: jobCount }) {
-      for (const one of bound) quantise.encode(pass, one, jobCount);
-    },
-    encodePacks(encoder, packs) {
-      for (const { scratchIndex, targets } of packs) {
-        for (const [index, target] of targets.entries()) {
-          const { store, hasCodes } = sealed[index];
-          const source = (scratchIndex * storeCount + index) * layout.ownWords * WORD_SIZE_BYTES;
-          const sizeBytes = layout.recordWords(hasCodes) * WORD_SIZE_BYTES;
-          const arena = cache.arenaOfStore(store);
-          encoder.copyBufferToBuffer(records, source, arena, target * WORD_SIZE_BYTES, sizeBytes);
-        }
-      }
-    },
-    destroy() {
-      for (const buffer of [measureJobs, records, flags]) gpu.destroyBuffer(buffer);
-      quantise.destroy();
-    },
-  };
+    recordWordsMax: layout.ownWords,
+    quantise,
+    bind: (buffers, store) => quantise.bind(buffers, { store, hasCodes: sealed[store].hasCodes }),
+  });
 }
 
 function createReaders(gpu: Gpu, { cache, codec }: CodecCache<XquantCodec>): BlockReaders {
@@ -99,12 +68,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<XquantCodec>): Blo
 /** The device half of `xquant`. */
 export const XQUANT_DEVICE: DeviceCodec<XquantCodec> = {
   decodeLanes: { operation: "attention_decode/xquant", variants: ATTENTION_DECODE_VARIANTS },
-  gatherGap: () => NO_GATHER_KERNEL,
-  dropGap: () => WHOLE_RECORDS,
-  valueGap: () => JOINT_SIDES,
-  async createSealer(gpu, options) {
-    const kernels = await createKernels(gpu, options);
-    return new BlockSealer(gpu, { cache: options.cache, kernels });
-  },
+  ...WHOLE_RECORDS_ONLY,
+  createSealer: sealerOf(createKernels),
   createReaders,
 };
