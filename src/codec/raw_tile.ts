@@ -5,7 +5,7 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
+import { BLOCK_TOKEN_COUNT, HEAD_SIZE_MAX } from "../core/shapes.ts";
 import { f16FromNumber, f16ToNumber } from "./f16.ts";
 import { KEY, rawTileWords, type Side } from "./record.ts";
 
@@ -15,6 +15,23 @@ export interface HeadShape {
   kvHeadCount: number;
   /** Channels per head, a multiple of 32. */
   headSize: number;
+}
+
+/**
+ * Checks heads before records are laid out for them.
+ *
+ * @throws {RangeError} if a number is outside the limits of FORMAT.md section 2.
+ */
+export function checkHeads({ kvHeadCount, headSize }: HeadShape): void {
+  if (!Number.isInteger(kvHeadCount) || kvHeadCount < 1 || kvHeadCount > 256) {
+    throw new RangeError(`Cannot lay out a record: kvHeadCount is ${kvHeadCount}, not 1 to 256`);
+  }
+  if (!(headSize >= 32 && headSize <= HEAD_SIZE_MAX && headSize % 32 === 0)) {
+    throw new RangeError(
+      `Cannot lay out a record: headSize is ${headSize}, must be a multiple of 32, ` +
+        `at most ${HEAD_SIZE_MAX}`,
+    );
+  }
 }
 
 /**

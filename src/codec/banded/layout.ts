@@ -5,13 +5,8 @@
  * @module
  */
 
-import {
-  alignUp,
-  BLOCK_TOKEN_COUNT,
-  divExact,
-  HEAD_SIZE_MAX,
-  RECORD_ALIGN_WORDS,
-} from "../../core/shapes.ts";
+import { alignUp, BLOCK_TOKEN_COUNT, divExact, RECORD_ALIGN_WORDS } from "../../core/shapes.ts";
+import { checkHeads } from "../raw_tile.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
 import { BAND_INDEX_BITS } from "./band.ts";
 import { UNIT_TOKEN_COUNT } from "./levels.ts";
@@ -63,15 +58,7 @@ export class BandedLayout {
    */
   constructor(shape: { kvHeadCount: number; headSize: number; sinkCount: number }) {
     const { kvHeadCount, headSize, sinkCount } = shape;
-    if (!Number.isInteger(kvHeadCount) || kvHeadCount < 1 || kvHeadCount > 256) {
-      throw new RangeError(`Cannot lay out a record: kvHeadCount is ${kvHeadCount}, not 1 to 256`);
-    }
-    if (!(headSize >= 32 && headSize <= HEAD_SIZE_MAX && headSize % 32 === 0)) {
-      throw new RangeError(
-        `Cannot lay out a record: headSize is ${headSize}, must be a multiple of 32, ` +
-          `at most ${HEAD_SIZE_MAX}`,
-      );
-    }
+    checkHeads({ kvHeadCount, headSize });
     if (!(Number.isInteger(sinkCount) && sinkCount >= 0 && sinkCount <= SINK_COUNT_MAX)) {
       throw new RangeError(
         `Cannot lay out a record: sinkCount is ${sinkCount}, must be 0 to ${SINK_COUNT_MAX}`,

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { BLOCK_TOKEN_COUNT, HEAD_SIZE_MAX } from "../../core/shapes.ts";
-import type { HeadShape } from "../raw_tile.ts";
+import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
+import { checkHeads, type HeadShape } from "../raw_tile.ts";
 import { KEY, type Side } from "../record.ts";
 import { type CodeBits, codeBits, SHRINKS, type XquantProfile } from "./settings.ts";
 
@@ -54,15 +54,7 @@ export class XquantLayout {
    * @throws {RangeError} if a number is outside the limits of FORMAT.md section 2.
    */
   constructor({ kvHeadCount, headSize }: HeadShape, profile: XquantProfile) {
-    if (!Number.isInteger(kvHeadCount) || kvHeadCount < 1 || kvHeadCount > 256) {
-      throw new RangeError(`Cannot lay out a record: kvHeadCount is ${kvHeadCount}, not 1 to 256`);
-    }
-    if (!(headSize >= 32 && headSize <= HEAD_SIZE_MAX && headSize % 32 === 0)) {
-      throw new RangeError(
-        `Cannot lay out a record: headSize is ${headSize}, must be a multiple of 32, ` +
-          `at most ${HEAD_SIZE_MAX}`,
-      );
-    }
+    checkHeads({ kvHeadCount, headSize });
     this.kvHeadCount = kvHeadCount;
     this.headSize = headSize;
     this.channelCount = kvHeadCount * headSize;
