@@ -1,40 +1,21 @@
 import { Kernel } from "../../../src/gpu/kernel.ts";
 import { ROW_TEXT } from "../../../src/kernels/text/row.ts";
 import { AttentionDecodePaperKernel } from "../../../src/kernels/attention_decode/paper.ts";
-import { AttentionDecodeRawKernel } from "../../../src/kernels/attention_decode/raw.ts";
 import {
   attentionFixture,
-  BLOCK_COUNT,
   PAPER,
   ROW_MACS,
   SHAPE,
   SPLIT_COUNT,
 } from "../../support/attention_fixture.ts";
+import { benchRawDecode, ONE_ROW, OVER_TOKENS } from "../../support/baselines.ts";
 import { benchKernel, openBenchGpu } from "../../support/bench_kernel.ts";
 import plain from "../plain/attention_decode_paper.wgsl" with { type: "text" };
 
 const context = await openBenchGpu();
 const { gpu } = context;
-const group = `attention_decode/paper, one row over ${BLOCK_COUNT * 64} sealed tokens`;
-const grid = { rowCount: 1, splitCount: SPLIT_COUNT };
-
-const raw = attentionFixture(gpu, "raw");
-const rawKernel = await AttentionDecodeRawKernel.create(gpu, {
-  shape: SHAPE,
-  splits: SHAPE,
-  source: "arena",
-});
-const rawBound = rawKernel.bind({
-  q: raw.q,
-  rows: raw.rows,
-  tiles: raw.arena,
-  directory: raw.directory,
-  partials: raw.partials,
-});
-const rawWork = { bytes: raw.arenaBytes, macs: ROW_MACS };
-benchKernel("raw f16 blocks", { group, baseline: true, work: rawWork }, context, (pass) => {
-  rawKernel.encode(pass, rawBound, grid);
-});
+const group = `attention_decode/paper, ${OVER_TOKENS}`;
+await benchRawDecode(context, group);
 
 for (const packSize of [4, 8, 16, 32] as const) {
   const fixture = attentionFixture(gpu, { ...PAPER, packSize });
@@ -45,7 +26,7 @@ for (const packSize of [4, 8, 16, 32] as const) {
   const bound = kernel.bind({ q, rows, arena, directory, partials });
   const work = { bytes: arenaBytes, macs: ROW_MACS };
   benchKernel(`packs of ${packSize}`, { group, work }, context, (pass) => {
-    kernel.encode(pass, bound, grid);
+    kernel.encode(pass, bound, ONE_ROW);
   });
   if (packSize !== PAPER.packSize) continue;
   const plainKernel = await Kernel.create(gpu, {

@@ -1,20 +1,13 @@
 import { XquantLayout } from "../../../src/codec/xquant/layout.ts";
 import { packJobWords } from "../../../src/codec/scratch.ts";
 import { KvQuantiseXquantKernel } from "../../../src/kernels/kv_quantise/xquant.ts";
-import {
-  JOBS,
-  openQuantiser,
-  openWorkload,
-  RAW_BYTES,
-  SHAPE,
-  STORE_COUNT,
-} from "../../codec/workload.ts";
+import { JOBS, openWorkload, RAW_BYTES, SHAPE, STORE_COUNT } from "../../codec/workload.ts";
+import { benchTokenRange } from "../../support/baselines.ts";
 import { benchKernel, openBenchGpu } from "../../support/bench_kernel.ts";
 
 const context = await openBenchGpu();
 const { gpu } = context;
 const workload = openWorkload(gpu);
-const tokenRange = await openQuantiser(gpu, workload);
 const layout = new XquantLayout(SHAPE, { name: "xquant", bits: "2", shrink: 1 });
 /** Of a layer with codes, and of one that reads them. */
 const pairBytes = (layout.ownWords + layout.paramWords) * 4;
@@ -31,9 +24,7 @@ const bounds = workload.windows.map((words, layer) =>
 
 const work = { bytes: STORE_COUNT * (RAW_BYTES + pairBytes / 2) };
 const group = "kv_quantise/xquant, a block of 30 layers";
-benchKernel("steps by the range of a token", { group, baseline: true, work }, context, (pass) => {
-  for (const bound of tokenRange.bounds) tokenRange.kernel.encode(pass, bound, 1);
-});
+await benchTokenRange(context, workload, { group, work });
 benchKernel("whole XQuant records", { group, work }, context, (pass) => {
   for (const bound of bounds) kernel.encode(pass, bound, 1);
 });
