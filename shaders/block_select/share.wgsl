@@ -11,7 +11,7 @@
 // Precision: f32 sums of scores in the order of blocks, so that they grow with the set
 //
 // Places that are left of a list become records of no tokens, of which attention counts nothing.
-// Each record is compared with all others: slow for long lists, for measuring.
+// Each record is compared with all others: slow for long lists.
 
 const THREADS: u32 = 64u;
 const BITS: u32 = 32u; // records of a word of bits

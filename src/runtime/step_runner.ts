@@ -127,7 +127,7 @@ export class StepRunner {
       saveWordCountMax?: number;
       draftRowCount?: number;
       submitMsMax?: number;
-      /** What decode rows read, in a cache with summaries; everything if left out. */
+      /** What decode rows read, in a cache made for that; everything if left out. */
       read?: ReadMethod | null;
       /** Most tokens of a sequence of which some may be dropped; none are if left out. */
       observedContextLength?: number;
