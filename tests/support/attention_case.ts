@@ -184,6 +184,21 @@ export function withReach<Case extends AttentionCase>(attention: Case): Case {
   return { ...attention, rows: rowWords(own) };
 }
 
+/** The same case without the rows before `first`. */
+export function rowsFrom<Case extends AttentionCase>(attention: Case, first: number): Case {
+  const { q, rows, shape: { queryHeadCount, headSize } } = attention;
+  const width = queryHeadCount * headSize;
+  return { ...attention, q: q.slice(first * width), rows: rows.slice(first * ROW_WORDS) };
+}
+
+/** Makes the records of a case those of 1, 2, 3 … tokens. */
+export function shortenRecords({ directory }: AttentionCase): void {
+  for (let entry = 0; entry * ENTRY_WORDS < directory.length; entry++) {
+    const word = entry * ENTRY_WORDS + 1;
+    if (directory[word] !== 0) directory[word] = (directory[word] & ~0xffff) | (1 + entry % 64);
+  }
+}
+
 /** Raw tile of seeded K and V; a few K channels are large, as in real models. */
 export function seededTile(
   shape: { kvHeadCount: number; headSize: number },

@@ -8,6 +8,10 @@ import type { AdapterFacts } from "../../src/gpu/gpu.ts";
 import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode/banded.ts";
 import { AttentionDecodePaperKernel } from "../../src/kernels/attention_decode/paper.ts";
 import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
+import type {
+  RecordAttentionBuffers,
+  RowAttention,
+} from "../../src/kernels/attention_decode/row_attention.ts";
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
 import { BlockUnpackPaperKernel, createSegments } from "../../src/kernels/block_unpack/paper.ts";
@@ -23,6 +27,19 @@ import type { RingCase } from "./ring_case.ts";
 /** Rows that buffers of a slice have room for, as in the engine. */
 const ROW_COUNT_MAX = 64;
 
+/** Partial results of single rows over records; `own`: what their kernel binds beside the rest. */
+export async function runDecodeRecords<Own>(
+  attention: AttentionCase,
+  kernel: RowAttention & { bind(buffers: RecordAttentionBuffers & Own): GPUBindGroup },
+  own: Own,
+): Promise<Float32Array> {
+  const { tiles: arena, ...buffers } = await caseBuffers(attention, attention.arena);
+  const bound = kernel.bind({ ...buffers, arena, ...own });
+  return await readPartials(attention, buffers.partials, (pass, grid) => {
+    kernel.encode(pass, bound, grid);
+  });
+}
+
 /** Partial results of single rows over packed blocks. */
 export async function runDecodePaper(
   attention: AttentionCase,
@@ -33,10 +50,7 @@ export async function runDecodePaper(
   assert(layout !== null, "the case is packed");
   const options = { shape, splits: shape, layout };
   const kernel = await AttentionDecodePaperKernel.create(gpu, options, facts);
-  const buffers = await caseBuffers(attention, attention.arena);
-  return await readPartials(attention, buffers.partials, (pass, grid) => {
-    kernel.encode(pass, kernel.bind({ ...buffers, arena: buffers.tiles }), grid);
-  });
+  return await runDecodeRecords(attention, kernel, {});
 }
 
 /** Partial results of single rows over banded blocks. */
@@ -48,11 +62,8 @@ export async function runDecodeBanded(
   const { shape, banded: layout, hasDropped } = attention;
   const options = { shape, splits: shape, layout, hasDropped };
   const kernel = await AttentionDecodeBandedKernel.create(gpu, options, facts);
-  const buffers = await caseBuffers(attention, attention.arena);
   const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
-  return await readPartials(attention, buffers.partials, (pass, grid) => {
-    kernel.encode(pass, kernel.bind({ ...buffers, arena: buffers.tiles, tables }), grid);
-  });
+  return await runDecodeRecords(attention, kernel, { tables });
 }
 
 /** Partial results of single rows over raw tiles. */

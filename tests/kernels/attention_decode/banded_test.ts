@@ -1,10 +1,10 @@
-import { ROW_WORDS } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { attentionDecodeBandedReference } from "../../../src/reference/attention_decode/banded.ts";
 import {
   assertSameBits,
   caseShape,
   REACH_LENGTHS,
+  rowsFrom,
   withReach,
 } from "../../support/attention_case.ts";
 import { runDecodeBanded } from "../../support/attention_runs.ts";
@@ -119,14 +119,8 @@ Deno.test("AttentionDecodeBandedKernel gives a row the same bits whatever runs b
   const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
   const form = { sinkCount: 4, tables: fittingTables(shape, 0.8) };
   const attention = makeBandedAttentionCase(shape, [600, 200, 447], form);
-  const width = shape.queryHeadCount * shape.headSize;
-  const alone = {
-    ...attention,
-    q: attention.q.slice(2 * width),
-    rows: attention.rows.slice(2 * ROW_WORDS),
-  };
   const together = await runDecodeBanded(attention);
-  const single = await runDecodeBanded(alone);
+  const single = await runDecodeBanded(rowsFrom(attention, 2));
   assertSameBits(together.subarray(2 * single.length), single);
 });
 

@@ -1,18 +1,18 @@
 import { assert } from "@std/assert";
 import { INT8 } from "../../../src/codec/int8/codec.ts";
-import { ENTRY_WORDS, ROW_WORDS } from "../../../src/core/row.ts";
 import { AttentionDecodeInt8Kernel } from "../../../src/kernels/attention_decode/int8.ts";
-import { partialsWords, sealedSplitCount } from "../../../src/kernels/text/attention.ts";
 import { attentionDecodeInt8Reference } from "../../../src/reference/attention_decode/int8.ts";
 import {
   assertSameBits,
-  type AttentionCase,
   caseShape,
   REACH_LENGTHS,
+  rowsFrom,
+  shortenRecords,
   withReach,
 } from "../../support/attention_case.ts";
+import { runDecodeRecords } from "../../support/attention_runs.ts";
 import { makeCodecCase } from "../../support/codec_case.ts";
-import { readF32, submitPass, testGpu } from "../../support/gpu.ts";
+import { testGpu } from "../../support/gpu.ts";
 import { assertNear } from "../../support/numeric.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
@@ -33,23 +33,10 @@ function int8Case(
 
 async function decode({ codec, attention }: ReturnType<typeof int8Case>): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { shape, blockCountLargest, rows } = attention;
+  const { shape } = attention;
   const { layout } = codec;
-  const options = { shape, splits: shape, layout };
-  const kernel = await AttentionDecodeInt8Kernel.create(gpu, options);
-  const rowCount = rows.length / ROW_WORDS;
-  const count = partialsWords(shape, shape, rowCount);
-  const partials = gpu.createBuffer("partials", count * 4);
-  const bound = kernel.bind({
-    q: gpu.createBufferWith("q", attention.q),
-    rows: gpu.createBufferWith("rows", rows),
-    arena: gpu.createBufferWith("arena", attention.arena),
-    directory: gpu.createBufferWith("directory", attention.directory),
-    partials,
-  });
-  const splitCount = sealedSplitCount(blockCountLargest, shape);
-  submitPass(gpu, (pass) => kernel.encode(pass, bound, { rowCount, splitCount }));
-  return await readF32(gpu, partials, count);
+  const kernel = await AttentionDecodeInt8Kernel.create(gpu, { shape, splits: shape, layout });
+  return await runDecodeRecords(attention, kernel, {});
 }
 
 function reference({ codec, attention }: ReturnType<typeof int8Case>): Float64Array {
@@ -73,12 +60,7 @@ for (const heads of CASES) {
 
 Deno.test("AttentionDecodeInt8Kernel reads the tokens that a record has, and no more", async () => {
   const own = int8Case(CASES[0], LENGTHS);
-  const { directory } = own.attention;
-  // Records of 1, 2, 3 … tokens.
-  for (let entry = 0; entry * ENTRY_WORDS < directory.length; entry++) {
-    const word = entry * ENTRY_WORDS + 1;
-    if (directory[word] !== 0) directory[word] = (directory[word] & ~0xffff) | (1 + entry % 64);
-  }
+  shortenRecords(own.attention);
   assertNear(await decode(own), reference(own), NMSE_MAX);
 });
 
@@ -98,15 +80,8 @@ Deno.test("AttentionDecodeInt8Kernel stays finite if scores are in the thousands
 
 Deno.test("AttentionDecodeInt8Kernel gives a row the same bits whatever runs beside it", async () => {
   const own = int8Case(CASES[0], [600, 200, 447]);
-  const { attention } = own;
-  const width = attention.shape.queryHeadCount * attention.shape.headSize;
-  const last: AttentionCase = {
-    ...attention,
-    q: attention.q.slice(2 * width),
-    rows: attention.rows.slice(2 * ROW_WORDS),
-  };
   const together = await decode(own);
-  const single = await decode({ ...own, attention: last });
+  const single = await decode({ ...own, attention: rowsFrom(own.attention, 2) });
   assertSameBits(together.subarray(2 * single.length), single);
 });
 

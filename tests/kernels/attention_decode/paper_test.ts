@@ -1,4 +1,4 @@
-import { ROW_WORDS, rowWords } from "../../../src/core/row.ts";
+import { rowWords } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { attentionDecodePaperReference } from "../../../src/reference/attention_decode/paper.ts";
 import { attentionMergeReference } from "../../../src/reference/attention_merge.ts";
@@ -9,6 +9,7 @@ import {
   makeAttentionCase,
   REACH_LENGTHS,
   rowOf,
+  rowsFrom,
   type SealedForm,
   withReach,
 } from "../../support/attention_case.ts";
@@ -104,14 +105,8 @@ Deno.test("AttentionDecodePaperKernel stays finite if scores are in the thousand
 Deno.test("AttentionDecodePaperKernel gives a row the same bits whatever runs beside it", async () => {
   const shape = caseShape(DEFAULT_HEADS, { blocksPerSplit: 4, blockCountMax: 8 });
   const attention = makeAttentionCase(shape, [600, 200, 447], PAPER);
-  const width = shape.queryHeadCount * shape.headSize;
-  const alone = {
-    ...attention,
-    q: attention.q.slice(2 * width),
-    rows: attention.rows.slice(2 * ROW_WORDS),
-  };
   const together = await runDecodePaper(attention);
-  const single = await runDecodePaper(alone);
+  const single = await runDecodePaper(rowsFrom(attention, 2));
   assertSameBits(together.subarray(2 * single.length), single);
 });
 

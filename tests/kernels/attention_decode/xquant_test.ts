@@ -1,13 +1,17 @@
 import { assert } from "@std/assert";
 import { XQUANT } from "../../../src/codec/xquant/codec.ts";
-import { ENTRY_WORDS, ROW_WORDS } from "../../../src/core/row.ts";
 import { AttentionDecodeXquantKernel } from "../../../src/kernels/attention_decode/xquant.ts";
 import { codeStartBuffer } from "../../../src/kernels/text/xquant.ts";
-import { partialsWords, sealedSplitCount } from "../../../src/kernels/text/attention.ts";
 import { attentionDecodeXquantReference } from "../../../src/reference/attention_decode/xquant.ts";
-import { assertSameBits, type AttentionCase, caseShape } from "../../support/attention_case.ts";
+import {
+  assertSameBits,
+  caseShape,
+  rowsFrom,
+  shortenRecords,
+} from "../../support/attention_case.ts";
+import { runDecodeRecords } from "../../support/attention_runs.ts";
 import { makeCodecCase } from "../../support/codec_case.ts";
-import { readF32, submitPass, testGpu } from "../../support/gpu.ts";
+import { testGpu } from "../../support/gpu.ts";
 import { assertNear } from "../../support/numeric.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
@@ -35,24 +39,12 @@ async function decode(
   { codec, hasCodes, attention }: ReturnType<typeof xquantCase>,
 ): Promise<Float32Array> {
   const gpu = await testGpu();
-  const { shape, blockCountLargest, rows } = attention;
+  const { shape } = attention;
   const { layout } = codec;
-  const options = { shape, splits: shape, layout };
-  const kernel = await AttentionDecodeXquantKernel.create(gpu, options);
-  const rowCount = rows.length / ROW_WORDS;
-  const count = partialsWords(shape, shape, rowCount);
-  const partials = gpu.createBuffer("partials", count * 4);
-  const bound = kernel.bind({
-    q: gpu.createBufferWith("q", attention.q),
-    rows: gpu.createBufferWith("rows", rows),
-    arena: gpu.createBufferWith("arena", attention.arena),
-    directory: gpu.createBufferWith("directory", attention.directory),
-    partials,
+  const kernel = await AttentionDecodeXquantKernel.create(gpu, { shape, splits: shape, layout });
+  return await runDecodeRecords(attention, kernel, {
     codeStart: codeStartBuffer(gpu, layout, hasCodes),
   });
-  const splitCount = sealedSplitCount(blockCountLargest, shape);
-  submitPass(gpu, (pass) => kernel.encode(pass, bound, { rowCount, splitCount }));
-  return await readF32(gpu, partials, count);
 }
 
 function reference({ codec, hasCodes, attention }: ReturnType<typeof xquantCase>): Float64Array {
@@ -82,12 +74,7 @@ for (const { heads, ...options } of CASES) {
 
 Deno.test("AttentionDecodeXquantKernel reads the tokens that a record has, and no more", async () => {
   const own = xquantCase(HEADS, LENGTHS);
-  const { directory } = own.attention;
-  // Records of 1, 2, 3 … tokens.
-  for (let entry = 0; entry * ENTRY_WORDS < directory.length; entry++) {
-    const word = entry * ENTRY_WORDS + 1;
-    if (directory[word] !== 0) directory[word] = (directory[word] & ~0xffff) | (1 + entry % 64);
-  }
+  shortenRecords(own.attention);
   assertNear(await decode(own), reference(own), NMSE_MAX);
 });
 
@@ -102,14 +89,7 @@ Deno.test("AttentionDecodeXquantKernel stays finite if scores are in the thousan
 
 Deno.test("AttentionDecodeXquantKernel gives a row the same bits whatever runs beside it", async () => {
   const own = xquantCase(HEADS, [600, 200, 447]);
-  const { attention } = own;
-  const width = attention.shape.queryHeadCount * attention.shape.headSize;
-  const last: AttentionCase = {
-    ...attention,
-    q: attention.q.slice(2 * width),
-    rows: attention.rows.slice(2 * ROW_WORDS),
-  };
   const together = await decode(own);
-  const single = await decode({ ...own, attention: last });
+  const single = await decode({ ...own, attention: rowsFrom(own.attention, 2) });
   assertSameBits(together.subarray(2 * single.length), single);
 });

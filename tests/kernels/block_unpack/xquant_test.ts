@@ -1,14 +1,11 @@
-import { assert } from "@std/assert";
 import { XQUANT } from "../../../src/codec/xquant/codec.ts";
-import { ENTRY_WORDS, ROW_WORDS } from "../../../src/core/row.ts";
-import { rawTileWords } from "../../../src/codec/record.ts";
 import { BlockUnpackXquantKernel } from "../../../src/kernels/block_unpack/xquant.ts";
-import { createSegments } from "../../../src/kernels/block_unpack/paper.ts";
 import { codeStartBuffer } from "../../../src/kernels/text/xquant.ts";
 import { blockUnpackXquantReference } from "../../../src/reference/block_unpack/xquant.ts";
-import { assertSameBits, caseShape } from "../../support/attention_case.ts";
+import { caseShape } from "../../support/attention_case.ts";
 import { makeCodecCase } from "../../support/codec_case.ts";
-import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
+import { testGpu } from "../../support/gpu.ts";
+import { assertUnpacks, UNPACK_LENGTHS } from "../../support/unpack_runs.ts";
 
 const CASES = [
   { heads: { kvHeadCount: 3, groupSize: 1, headSize: 64 }, bits: "2", layers: [0, 1] },
@@ -27,38 +24,13 @@ for (
     const gpu = await testGpu();
     const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 8 });
     const codec = XQUANT.create(shape, { name: "xquant", bits }, null);
-    // Slot 1 has 7 sealed blocks: segments of 4 blocks and of 3.
-    const { arena, rows, directory, blockCountMax } = makeCodecCase(codec, shape, [300, 580], {
-      layer,
-    });
+    const packed = makeCodecCase(codec, shape, UNPACK_LENGTHS, { layer });
     const { layout } = codec;
     const kernel = await BlockUnpackXquantKernel.create(gpu, { layout });
-    const segments = createSegments(gpu, { segmentCount: 2, blocksPerSegment: 4 });
-    for (const [index, segment] of segments.entries()) {
-      const tiles = gpu.createBuffer("tiles", 4 * rawTileWords(shape) * 4);
-      const bound = kernel.bind({
-        rows: gpu.createBufferWith("rows", rows.slice(ROW_WORDS)),
-        arena: gpu.createBufferWith("arena", arena),
-        directory: gpu.createBufferWith("directory", directory),
-        segment,
-        tiles,
-        codeStart: codeStartBuffer(gpu, layout, hasCodes),
-      });
-      submitPass(gpu, (pass) => kernel.encode(pass, bound, 4));
-      const expected = blockUnpackXquantReference({
-        layout,
-        hasCodes,
-        arena,
-        directory: directory.subarray(blockCountMax * ENTRY_WORDS),
-        firstBlock: index * 4,
-        blockCount: index === 0 ? 4 : 3,
-      });
-      const actual = await readU32(gpu, tiles, 4 * rawTileWords(shape));
-      assertSameBits(actual.subarray(0, expected.length), expected);
-      assert(
-        actual.slice(expected.length).every((word) => word === 0),
-        "only sealed blocks written",
-      );
-    }
+    const codeStart = codeStartBuffer(gpu, layout, hasCodes);
+    await assertUnpacks(packed, {
+      encode: (pass, buffers) => kernel.encode(pass, kernel.bind({ ...buffers, codeStart }), 4),
+      reference: (segment) => blockUnpackXquantReference({ layout, hasCodes, ...segment }),
+    });
   });
 }

@@ -1,53 +1,23 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { Int8Layout } from "../../../src/codec/int8/layout.ts";
-import { rawTileWords } from "../../../src/codec/record.ts";
-import { WINDOW_TILE_COUNT } from "../../../src/core/shapes.ts";
 import { KvQuantiseInt8Kernel } from "../../../src/kernels/kv_quantise/int8.ts";
 import { kvQuantiseInt8Reference } from "../../../src/reference/kv_quantise/int8.ts";
 import { assertSameBits } from "../../support/attention_case.ts";
-import { SAMPLE_KINDS, sampleTile } from "../../support/codec_samples.ts";
-import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
-
-const SLOT_COUNT = Math.ceil(SAMPLE_KINDS.length / WINDOW_TILE_COUNT);
-const JOBS = SAMPLE_KINDS.map((_, index) => ({
-  slot: Math.floor(index / WINDOW_TILE_COUNT),
-  tile: index % WINDOW_TILE_COUNT,
-}));
-const STORE_COUNT = 2;
-
-/** Windows in which each tile holds another kind of values. */
-function sampleWindows(shape: { kvHeadCount: number; headSize: number }): Uint32Array[] {
-  const tileWords = rawTileWords(shape);
-  return Array.from({ length: STORE_COUNT }, (_, layer) => {
-    const window = new Uint32Array(SLOT_COUNT * WINDOW_TILE_COUNT * tileWords);
-    SAMPLE_KINDS.forEach((kind, tile) => {
-      window.set(sampleTile(kind, shape, 11 + layer), tile * tileWords);
-    });
-    return window;
-  });
-}
+import { testGpu } from "../../support/gpu.ts";
+import {
+  assertFlagged,
+  JOBS,
+  quantiseRecords,
+  sampleWindows,
+} from "../../support/record_quantiser.ts";
 
 async function quantiseOnGpu(layout: Int8Layout, windows: readonly Uint32Array[]) {
   const gpu = await testGpu();
   const kernel = await KvQuantiseInt8Kernel.create(gpu, { layout, storeCount: windows.length });
-  const recordWords = JOBS.length * windows.length * layout.recordWords;
-  const jobs = gpu.createBufferWith(
-    "jobs",
-    Uint32Array.from(JOBS.flatMap(({ slot, tile }) => [slot, tile, 64, 0])),
-  );
-  const records = gpu.createBuffer("records", recordWords * 4);
-  const flags = gpu.createBuffer("flags", JOBS.length * 4);
-  const bounds = windows.map((words, layer) =>
-    kernel.bind({ jobs, window: gpu.createBufferWith("window", words), records, flags }, layer)
-  );
-  submitPass(gpu, (pass) => {
-    for (const bound of bounds) kernel.encode(pass, bound, JOBS.length);
+  return await quantiseRecords(kernel, windows, {
+    recordWords: layout.recordWords,
+    bind: (buffers, store) => kernel.bind(buffers, store),
   });
-  kernel.destroy();
-  return {
-    records: await readU32(gpu, records, recordWords),
-    flags: await readU32(gpu, flags, JOBS.length),
-  };
 }
 
 const SHAPES = [
@@ -69,10 +39,5 @@ for (const shape of SHAPES) {
 
 Deno.test("KvQuantiseInt8Kernel flags blocks with infinity or NaN in either side, and no others", async () => {
   const [shape] = SHAPES;
-  const windows = sampleWindows(shape);
-  const tileWords = rawTileWords(shape);
-  windows[0][2 * tileWords + 5] = 0x7c000000;
-  windows[1][5 * tileWords + tileWords - 1] = 0x00007e00;
-  const { flags } = await quantiseOnGpu(new Int8Layout(shape), windows);
-  assertEquals(Array.from(flags), [0, 0, 1, 0, 0, 1, 0, 0]);
+  await assertFlagged(shape, (windows) => quantiseOnGpu(new Int8Layout(shape), windows));
 });
