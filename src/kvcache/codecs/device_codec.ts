@@ -20,7 +20,7 @@ export interface CodecCache<C> {
 }
 
 /** Why blocks of a codec cannot be made of parts of others. */
-export const NO_GATHER_KERNEL = "no kernel puts parts of its records together";
+const NO_GATHER_KERNEL = "no kernel puts parts of its records together";
 
 /** Why no channels of records of a codec can be dropped. */
 export const WHOLE_RECORDS = "its records hold all channels";
