@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { RESP_TYPES } from "@redis/client";
 import { createEngine } from "../../src/engine/client.ts";
 import type { Engine, EngineStats, GenerateRequest } from "../../src/engine/types.ts";
+import { STORE_VERSION } from "../../src/runtime/prefix_root.ts";
 import { type StoreProcess, withStore } from "../support/store_process.ts";
 import { collectEvents, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 import { eventually } from "../support/waiting.ts";
@@ -17,6 +18,8 @@ const ADDED_MS_MAX = 4 * TIMEOUT_MS;
 const PATIENT_MS = 60_000;
 /** Blocks of a prompt in the store: sealed ones up to two before the last, and raw tiles. */
 const KEY_COUNT = 10;
+/** Of one: version, model, profile, block and kind. */
+const KEY = new RegExp(`^packkv:${STORE_VERSION}:[0-9a-f]{32}:paper:[0-9a-f]{32}\\.\\w+$`);
 
 const request = (seed: number): GenerateRequest => ({
   promptIds: tinyPrompt(400, seed),
@@ -74,7 +77,7 @@ Deno.test("what one engine reads another one of the same store has cached; a fai
           const keys = await keysOf(store);
           assertEquals(keys.length, KEY_COUNT);
           for (const key of keys) {
-            assert(/^packkv:2:[0-9a-f]{32}:paper:[0-9a-f]{32}\.\w+$/.test(key));
+            assert(KEY.test(key), key);
           }
           assertGreater(await store.use((client) => client.ttl(keys[0])), 86_000);
           await withEngine(path, [store.url, PATIENT_MS], async (b) => {
