@@ -12,6 +12,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { fileURLToPath } from "node:url";
+import { median } from "../../server/measure/median.ts";
 import { defaultModelPath } from "../../tests/support/default_model.ts";
 import type { Cost, Counts } from "./measure.ts";
 
@@ -62,13 +63,6 @@ export function compared(rounds: readonly Round[]): Comparison[] {
     };
     return { name, before, after, ratio, isSlower: ratio.processorMs > SLOWER };
   });
-}
-
-/** The middle one; of an even number, the mean of both in the middle. */
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const last = sorted.length - 1;
-  return (sorted[last >> 1] + sorted[(last + 1) >> 1]) / 2;
 }
 
 /** Runs a program to its end; what it printed. */

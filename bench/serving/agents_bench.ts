@@ -14,6 +14,7 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
+import { SLICE_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { type Agent, AGENTS, type AgentTurn } from "../../tests/support/agent_sessions.ts";
 import {
   type AgentServer,
@@ -30,7 +31,6 @@ const options = parseArgs(Deno.args, {
   boolean: ["seeded"],
   string: ["agents", "instructions", "turns", "tokens", "memory"],
 });
-const SLICE_TOKEN_COUNT = 64;
 const RESULT_LINE_COUNT = 3;
 const THOUGHTS = "I look at the file first.";
 

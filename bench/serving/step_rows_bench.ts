@@ -11,6 +11,7 @@
  */
 
 import process from "node:process";
+import { SLICE_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
@@ -22,7 +23,6 @@ const ROUND_COUNT = Number(Deno.args[0] ?? 12);
 const STEP_COUNT = 3;
 const ROW_COUNTS = [1, 2, 3, 4, 5, 6, 7, 8];
 const PROMPT_TOKEN_COUNT = 261;
-const SLICE_TOKEN_COUNT = 64;
 
 function processorMs(): number {
   const { user, system } = process.cpuUsage();

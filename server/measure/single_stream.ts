@@ -5,6 +5,7 @@
  */
 
 import type { Engine, GenerateEvent } from "../../mod.ts";
+import { median } from "./median.ts";
 
 /** What to measure. */
 export interface StreamCounts {
@@ -65,13 +66,6 @@ export function medianReports(rounds: readonly StreamReport[][]): StreamReport[]
       }),
     };
   });
-}
-
-/** The middle one; of an even number, the mean of both in the middle. */
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const last = sorted.length - 1;
-  return (sorted[last >> 1] + sorted[(last + 1) >> 1]) / 2;
 }
 
 /** The reports side by side, with ratios to the first. */

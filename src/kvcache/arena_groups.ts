@@ -6,6 +6,7 @@
 
 import { EngineError } from "../core/errors.ts";
 import { alignUp, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { sumOf } from "../core/sum.ts";
 import { EXTENT_UNIT_WORDS } from "../scheduler/allocator.ts";
 import { heldBlockCountMax, isNear, type Store } from "./store.ts";
 
@@ -177,8 +178,4 @@ function runsWithin(
     const fits = runs.every(({ first, end }) => sumOf(bytes.slice(first, end)) <= bytesMax);
     if (fits || runCount === starts.length) return runs;
   }
-}
-
-function sumOf(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

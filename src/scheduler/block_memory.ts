@@ -6,6 +6,7 @@
 
 import { invariant } from "../core/errors.ts";
 import { alignUp, RECORD_ALIGN_WORDS } from "../core/shapes.ts";
+import { sumOf } from "../core/sum.ts";
 import { NO_RECORD } from "../core/row.ts";
 import { type Extent, EXTENT_UNIT_WORDS, ExtentAllocator } from "./allocator.ts";
 import type { ItemKind } from "./block_key.ts";
@@ -148,7 +149,7 @@ export class BlockMemory {
     let store = 0;
     for (const { storeCount, allocator } of this.#groups) {
       const words = recordWords.slice(store, store + storeCount);
-      const wordCount = words.reduce((sum, count) => sum + count, 0);
+      const wordCount = sumOf(words);
       const extent = wordCount === 0 ? NO_EXTENT : allocator.allocate(wordCount, side);
       if (extent === null) {
         this.#release(extents);
@@ -262,8 +263,4 @@ export class BlockMemory {
   #sum(count: (group: Group) => number): number {
     return sumOf(this.#groups.map(count));
   }
-}
-
-function sumOf(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

@@ -3,20 +3,6 @@ import type { CachedItem } from "./block_cache.ts";
 import type { NearStores } from "./block_memory.ts";
 
 /**
- * Indexes of the blocks that a sequence beginning at block `boundary` reads of stores whose rows
- * see their newest tokens only, but those that are raw.
- */
-export function nearBlocksBefore(
-  boundary: number,
-  { near, windowBlockCount }: { near: NearStores | null; windowBlockCount: number },
-): number[] {
-  if (near === null) return [];
-  const first = Math.max(0, boundary - near.blockCount);
-  const count = Math.max(0, boundary - windowBlockCount - first);
-  return Array.from({ length: count }, (_, index) => first + index);
-}
-
-/**
  * What a sequence holds of stores whose rows see their newest tokens only: one run of blocks, from
  * the first that a row of it may still reach to the last that is sealed.
  */
@@ -47,9 +33,13 @@ export class NearBlocks {
     return this.#items.get(blockIndex);
   }
 
-  /** Blocks that are read behind a boundary; see {@link nearBlocksBefore}. */
+  /** Indexes of the blocks, but the raw ones, that a sequence beginning at `boundary` reads. */
   before(boundary: number): number[] {
-    return nearBlocksBefore(boundary, this.#options);
+    const { near, windowBlockCount } = this.#options;
+    if (near === null) return [];
+    const first = Math.max(0, boundary - near.blockCount);
+    const count = Math.max(0, boundary - windowBlockCount - first);
+    return Array.from({ length: count }, (_, index) => first + index);
   }
 
   /** Most that are held at a time, of a sequence that seals so many. */

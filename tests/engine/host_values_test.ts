@@ -10,7 +10,6 @@ import type {
   ProfileOptions,
 } from "../../src/engine/types.ts";
 import { findCalibration } from "../../src/calibration/store.ts";
-import { createEngine } from "../../src/engine/client.ts";
 import { calibrationOwner } from "../../src/runtime/fingerprint.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { loadModel } from "../../src/runtime/load_model.ts";
@@ -18,7 +17,13 @@ import { readMethod } from "../../src/runtime/read_method.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { checkValueLimits } from "../../src/runtime/value_limits.ts";
 import { seededTables } from "../support/banded_samples.ts";
-import { collectIds, tinyPrompt, withTinyEngine, withTinyModel } from "../support/tiny_engine.ts";
+import {
+  collectIds,
+  tinyPrompt,
+  withEngine,
+  withTinyEngine,
+  withTinyModel,
+} from "../support/tiny_engine.ts";
 
 /** Rows attend to few tokens. */
 const MODEL = { contextLength: 1024, type: "F32", layerCount: 4, queryFactor: 6 } as const;
@@ -33,17 +38,8 @@ const OPTIONS = {
 const READ = "hcattention:tau=0.7,dense=0,pool=0.115";
 
 /** An engine on a model whose calibration is kept. */
-async function withEngine(
-  options: EngineOptions,
-  use: (engine: Engine) => Promise<void>,
-): Promise<void> {
-  const engine = await createEngine({ ...OPTIONS, tune: "off", ...options });
-  try {
-    await use(engine);
-  } finally {
-    await engine.close();
-  }
-}
+const withOwn = (options: EngineOptions, body: (engine: Engine) => Promise<void>) =>
+  withEngine({ ...OPTIONS, tune: "off", ...options }, body);
 
 Deno.test("values in host memory", (t) =>
   withTinyModel(MODEL, async (modelPath) => {
@@ -60,7 +56,7 @@ Deno.test("values in host memory", (t) =>
 async function compareTexts(modelPath: string): Promise<void> {
   const requests = [{ ...REQUEST, read: "all" }, REQUEST];
   const texts: number[][] = [];
-  await withEngine({ modelPath, read: READ }, async (engine) => {
+  await withOwn({ modelPath, read: READ }, async (engine) => {
     for (const request of requests) {
       texts.push(await collectIds(engine, { ...request, skipsCache: true }));
     }
@@ -88,7 +84,7 @@ async function compareTexts(modelPath: string): Promise<void> {
     }
   });
   assertNotEquals(texts[0], texts[1]);
-  await withEngine({ modelPath }, async (engine) => {
+  await withOwn({ modelPath }, async (engine) => {
     assertEquals(await collectIds(engine, REQUEST), texts[0]);
   });
 }
@@ -139,11 +135,11 @@ Deno.test("values lie in host memory beside layers whose blocks are sealed withi
     const parted = { ...request, promptIds: [...request.promptIds.slice(0, 330), 70, 71] };
     const options = { modelPath, profile, cacheSizeBytes: 2 ** 20 };
     const texts: number[][] = [];
-    await withEngine({ ...options, read: "hcattention:tau=1,dense=0,pool=0.4" }, async (engine) => {
+    await withOwn({ ...options, read: "hcattention:tau=1,dense=0,pool=0.4" }, async (engine) => {
       for (const each of [request, request, parted]) texts.push(await collectIds(engine, each));
       assert((await engine.stats()).prefixHitCount > 0, "a prompt is found in the cache");
     });
-    await withEngine({ ...options, sharesPrefixes: false }, async (engine) => {
+    await withOwn({ ...options, sharesPrefixes: false }, async (engine) => {
       const [whole, other] = [await collectIds(engine, request), await collectIds(engine, parted)];
       assertEquals(texts, [whole, whole, other]);
     });

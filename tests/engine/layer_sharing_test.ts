@@ -2,7 +2,6 @@
 
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
-import { createEngine } from "../../src/engine/client.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { readModelPlan } from "../../src/model/architectures/registry.ts";
 import { sharePlan } from "../../src/model/shared_layers.ts";
@@ -13,7 +12,7 @@ import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { withSharedLayers } from "../../src/runtime/shared_model.ts";
 import { assertNear } from "../support/numeric.ts";
 import { planLogits } from "../support/reference_model.ts";
-import { collectEvents, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import { collectEvents, tinyPrompt, withEngine, withTinyModel } from "../support/tiny_engine.ts";
 
 /** Of 4 layers two share, one of them what came to share itself. */
 const PAIRS = [{ layer: 3, source: 2 }, { layer: 2, source: 1 }];
@@ -70,18 +69,6 @@ async function withMap(body: (modelPath: string, mapPath: string) => Promise<voi
     };
     await body(modelPath, await saveLayerMap(map, `${modelPath}.json`));
   });
-}
-
-async function withEngine<T>(
-  options: EngineOptions,
-  body: (engine: Engine) => Promise<T>,
-): Promise<T> {
-  const engine = await createEngine(options);
-  try {
-    return await body(engine);
-  } finally {
-    await engine.close();
-  }
 }
 
 /** The tokens of a generation, and how many of its prompt the cache had. */

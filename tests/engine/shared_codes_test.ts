@@ -2,9 +2,8 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { XquantLayout } from "../../src/codec/xquant/layout.ts";
-import { createEngine } from "../../src/engine/client.ts";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
-import { collectEvents, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import { collectEvents, tinyPrompt, withEngine, withTinyModel } from "../support/tiny_engine.ts";
 
 const HEADS = { kvHeadCount: 2, headSize: 32 };
 const MODEL = { ...HEADS, layerCount: 3, contextLength: 1024 };
@@ -12,14 +11,8 @@ const REQUEST: GenerateRequest = { promptIds: tinyPrompt(330, 7), maxTokens: 8, 
 /** Blocks of the prompt that are sealed while it is answered. */
 const BLOCK_COUNT = 3;
 
-async function withEngine<T>(options: EngineOptions, body: (engine: Engine) => Promise<T>) {
-  const engine = await createEngine({ tune: "off", ...options });
-  try {
-    return await body(engine);
-  } finally {
-    await engine.close();
-  }
-}
+const withOwn = <T>(options: EngineOptions, body: (engine: Engine) => Promise<T>) =>
+  withEngine({ tune: "off", ...options }, body);
 
 async function run(engine: Engine): Promise<{ ids: number[]; cached: number }> {
   const events = await collectEvents(engine, REQUEST);
@@ -36,7 +29,7 @@ Deno.test("an odd layer takes its minima and steps in the arena, an even one cod
     // A share of the arena is whole units of 256 bytes.
     const cacheSizeBytes = arenaBlockCount * (2 * own + codeless) + 1024;
     const options = { modelPath, cacheSizeBytes };
-    await withEngine({ ...options, share: "xquant" }, async (engine) => {
+    await withOwn({ ...options, share: "xquant" }, async (engine) => {
       assertEquals(engine.info.profile, "xquant (bits 2, shrink 1)");
       assertEquals(engine.info.blockCapacity, arenaBlockCount);
       let packed: number[] = [];
@@ -54,7 +47,7 @@ Deno.test("an odd layer takes its minima and steps in the arena, an even one cod
 Deno.test("blocks that share codes are found again by engines with the same settings only", () =>
   withTinyModel(MODEL, async (modelPath) => {
     const options = { modelPath, diskFolder: `${modelPath}.disk` };
-    const first = await withEngine({ ...options, share: "xquant:bits=1" }, async (engine) => {
+    const first = await withOwn({ ...options, share: "xquant:bits=1" }, async (engine) => {
       const without = await run(engine);
       const cached = await run(engine);
       assertEquals(cached.ids, without.ids);
@@ -63,16 +56,16 @@ Deno.test("blocks that share codes are found again by engines with the same sett
     });
     assertEquals(first.cached, 0);
     const profile = { name: "xquant", bits: "1" } as const;
-    const again = await withEngine({ ...options, profile }, run);
+    const again = await withOwn({ ...options, profile }, run);
     assertEquals(again.ids, first.ids);
     assert(again.cached > 0, "blocks on disk were found");
-    const other = await withEngine({ ...options, share: "xquant:bits=1,shrink=0" }, run);
+    const other = await withOwn({ ...options, share: "xquant:bits=1,shrink=0" }, run);
     assertEquals(other.cached, 0, "another shrink, other blocks");
   }));
 
 Deno.test("an engine refuses a share that names settings, profiles or methods which do not go together", async () => {
   const refused = (modelPath: string, options: Partial<EngineOptions>, message: string) =>
-    assertRejects(() => withEngine({ modelPath, ...options }, run), Error, message);
+    assertRejects(() => withOwn({ modelPath, ...options }, run), Error, message);
   const none = "no-such.gguf"; // said before anything is read
   await refused(none, { share: "xquant:bits=3" }, "xquant:bits=3: must be 2, 1 or 2-1");
   await refused(none, { share: "xquant:k-step=2" }, 'takes bits=…, shrink=…, not "k-step=2"');

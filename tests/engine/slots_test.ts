@@ -1,12 +1,12 @@
 /** Saved sequences through the engine. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createEngine } from "../../src/engine/client.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
 import {
   collectEvents,
   tinyPrompt,
+  withEngine,
   withTinyEngine,
   withTinyModel,
 } from "../support/tiny_engine.ts";
@@ -27,18 +27,11 @@ async function run(engine: Engine, request = REQUEST) {
   return { ids, cached: last.type === "finish" ? last.cachedTokenCount : NaN };
 }
 
-async function withEngine<T>(
+const withOwn = <T>(
   modelPath: string,
   options: Partial<EngineOptions>,
   body: (engine: Engine) => Promise<T>,
-): Promise<T> {
-  const engine = await createEngine({ modelPath, profile: FINE, sequenceCountMax: 2, ...options });
-  try {
-    return await body(engine);
-  } finally {
-    await engine.close();
-  }
-}
+) => withEngine({ modelPath, profile: FINE, sequenceCountMax: 2, ...options }, body);
 
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "packkv-slots-" });
@@ -56,7 +49,7 @@ for (const profile of SAVED) {
     withTinyModel(MODEL, (path) =>
       withFolder(async (folder) => {
         const file = `${folder}/doc`;
-        const first = await withEngine(path, { profile }, async (engine) => {
+        const first = await withOwn(path, { profile }, async (engine) => {
           const result = await run(engine);
           const outcome = await engine.actOnSlot(0, { type: "save", path: file });
           assertEquals(outcome.tokenCount, 448);
@@ -64,7 +57,7 @@ for (const profile of SAVED) {
           return result;
         });
         assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["doc"]);
-        await withEngine(path, { profile }, async (engine) => {
+        await withOwn(path, { profile }, async (engine) => {
           const { tokenCount } = await engine.actOnSlot(1, { type: "restore", path: file });
           assertEquals(tokenCount, 448);
           assertEquals(await run(engine), { ids: first.ids, cached: 448 });
@@ -82,7 +75,7 @@ Deno.test("a damaged, foreign or too long file is refused with the reason, and n
   withTinyModel(MODEL, (path) =>
     withFolder(async (folder) => {
       const file = `${folder}/doc`;
-      const first = await withEngine(path, {}, async (engine) => {
+      const first = await withOwn(path, {}, async (engine) => {
         const result = await run(engine);
         await engine.actOnSlot(0, { type: "save", path: file });
         return result;
@@ -105,7 +98,7 @@ Deno.test("a damaged, foreign or too long file is refused with the reason, and n
         ["no header", bytes.slice(0, 9), /no whole header/],
         ["longer", changed((copy) => new Uint8Array([...copy, 0])), /sections end/],
       ];
-      await withEngine(path, {}, async (engine) => {
+      await withOwn(path, {}, async (engine) => {
         const bad = `${folder}/bad`;
         for (const [why, content, message] of cases) {
           await Deno.writeFile(bad, content);
@@ -125,14 +118,14 @@ Deno.test("a damaged, foreign or too long file is refused with the reason, and n
         [{ sharesPrefixes: false }, /blocks are not kept/],
       ];
       for (const [options, message] of refusals) {
-        await withEngine(path, options, async (engine) => {
+        await withOwn(path, options, async (engine) => {
           const act = () => engine.actOnSlot(0, { type: "restore", path: file });
           const error = await assertRejects(act, Error) as Error;
           assert(message.test(error.message), error.message);
         });
       }
       await withTinyModel({ ...MODEL, seed: 2 }, (other) =>
-        withEngine(other, {}, async (engine) => {
+        withOwn(other, {}, async (engine) => {
           const act = () => engine.actOnSlot(0, { type: "restore", path: file });
           await assertRejects(act, Error, "another model");
         }));

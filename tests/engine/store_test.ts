@@ -7,7 +7,7 @@ import { createEngine } from "../../src/engine/client.ts";
 import type { Engine, EngineStats, GenerateRequest } from "../../src/engine/types.ts";
 import { STORE_VERSION } from "../../src/runtime/prefix_root.ts";
 import { type StoreProcess, withStore } from "../support/store_process.ts";
-import { collectEvents, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import { collectEvents, tinyPrompt, withEngine, withTinyModel } from "../support/tiny_engine.ts";
 import { eventually } from "../support/waiting.ts";
 
 /** Of a store that is made to fail. */
@@ -37,19 +37,11 @@ async function run(engine: Engine, seed: number) {
   return { ids, cached, elapsedMs: performance.now() - startMs };
 }
 
-async function withEngine<T>(
-  path: string,
-  [url, storeTimeoutMs]: [url: string, timeoutMs: number],
+const withOwn = <T>(
+  modelPath: string,
+  [storeUrl, storeTimeoutMs]: [url: string, timeoutMs: number],
   body: (engine: Engine) => Promise<T>,
-) {
-  const store = { storeUrl: url, storeTimeoutMs };
-  const engine = await createEngine({ modelPath: path, profile: { name: "paper" }, ...store });
-  try {
-    return await body(engine);
-  } finally {
-    await engine.close();
-  }
-}
+) => withEngine({ modelPath, profile: { name: "paper" }, storeUrl, storeTimeoutMs }, body);
 
 type Counts = NonNullable<EngineStats["store"]>;
 
@@ -70,7 +62,7 @@ Deno.test("what one engine reads another one of the same store has cached; a fai
     withTinyModel(
       { contextLength: 1024 },
       (path) =>
-        withEngine(path, [store.url, PATIENT_MS], async (a) => {
+        withOwn(path, [store.url, PATIENT_MS], async (a) => {
           const first = await run(a, 1);
           assertEquals(first.cached, 0);
           await until(a, ({ writtenBlockCount }) => writtenBlockCount >= KEY_COUNT);
@@ -80,7 +72,7 @@ Deno.test("what one engine reads another one of the same store has cached; a fai
             assert(KEY.test(key), key);
           }
           assertGreater(await store.use((client) => client.ttl(keys[0])), 86_000);
-          await withEngine(path, [store.url, PATIENT_MS], async (b) => {
+          await withOwn(path, [store.url, PATIENT_MS], async (b) => {
             const again = await run(b, 1);
             assertEquals([again.cached, again.ids], [384, first.ids]);
             assertGreater((await until(b, (counts) => counts.readBlockCount > 0)).readBytes, 0);
@@ -96,7 +88,7 @@ Deno.test("what one engine reads another one of the same store has cached; a fai
             await client.del(keys[0]);
             await client.rPush(keys[0], "no block");
           });
-          await withEngine(path, [store.url, TIMEOUT_MS], async (b) => {
+          await withOwn(path, [store.url, TIMEOUT_MS], async (b) => {
             const damaged = await run(b, 1);
             assertEquals([damaged.cached, damaged.ids], [0, first.ids]);
             await store.use((client) => client.flushAll());

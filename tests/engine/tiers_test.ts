@@ -3,7 +3,13 @@
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { createEngine } from "../../src/engine/client.ts";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
-import { collectEvents, collectIds, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import {
+  collectEvents,
+  collectIds,
+  tinyPrompt,
+  withEngine,
+  withTinyModel,
+} from "../support/tiny_engine.ts";
 import { eventually } from "../support/waiting.ts";
 
 const MODEL = { contextLength: 2048 };
@@ -27,18 +33,11 @@ async function run(
 }
 
 /** Runs `body` with an engine of the model at `modelPath`, and closes it. */
-async function withEngine<T>(
+const withOwn = <T>(
   modelPath: string,
   options: Partial<EngineOptions>,
   body: (engine: Engine) => Promise<T>,
-): Promise<T> {
-  const engine = await createEngine({ modelPath, profile: FINE, ...options });
-  try {
-    return await body(engine);
-  } finally {
-    await engine.close();
-  }
-}
+) => withEngine({ modelPath, profile: FINE, ...options }, body);
 
 const HOST_CASES = [
   { profile: FINE },
@@ -55,12 +54,12 @@ for (const options of HOST_CASES) {
   Deno.test(`blocks given up on the device are read back from the host, bit for bit (${what})`, () =>
     withTinyModel(MODEL, async (path) => {
       const cacheSizeBytes = profile.name === "exact" ? 900 * 1024 : 450 * 1024;
-      const without = await withEngine(
+      const without = await withOwn(
         path,
         { ...options, sharesPrefixes: false },
         (engine) => run(engine, request(1)),
       );
-      await withEngine(
+      await withOwn(
         path,
         { ...options, cacheSizeBytes, hostSizeBytes: 2 ** 24 },
         async (engine) => {
@@ -79,12 +78,12 @@ Deno.test("after a restart a prompt is served from disk, with the same text", ()
   withTinyModel(MODEL, async (path) => {
     const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });
     try {
-      const first = await withEngine(path, { diskFolder }, async (engine) => {
+      const first = await withOwn(path, { diskFolder }, async (engine) => {
         const result = await run(engine, request(1));
         assertEquals(engine.info.diskFolder, diskFolder);
         return result;
       });
-      await withEngine(path, { diskFolder }, async (engine) => {
+      await withOwn(path, { diskFolder }, async (engine) => {
         assertGreater((await engine.stats()).diskBytes, 100_000);
         const second = await run(engine, request(1));
         assertEquals([second.cached, second.ids], [768, first.ids]);
@@ -92,7 +91,7 @@ Deno.test("after a restart a prompt is served from disk, with the same text", ()
         assertEquals(promptTokenCount, 32);
       });
       // Another profile has blocks of its own; a damaged file is prefilled again.
-      await withEngine(path, { diskFolder, profile: { name: "paper" } }, async (engine) => {
+      await withOwn(path, { diskFolder, profile: { name: "paper" } }, async (engine) => {
         assertEquals((await run(engine, request(1))).cached, 0);
       });
       for await (const root of Deno.readDir(diskFolder)) {
@@ -106,7 +105,7 @@ Deno.test("after a restart a prompt is served from disk, with the same text", ()
       const { error } = console;
       console.error = () => {};
       try {
-        await withEngine(path, { diskFolder }, async (engine) => {
+        await withOwn(path, { diskFolder }, async (engine) => {
           const damaged = await run(engine, request(1));
           assertEquals([damaged.cached, damaged.ids], [0, first.ids]);
         });
@@ -122,11 +121,11 @@ Deno.test("an engine is served from disk what another one of the same folder wro
   withTinyModel(MODEL, async (path) => {
     const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });
     try {
-      await withEngine(path, { diskFolder }, async (second) => {
-        const first = await withEngine(path, { diskFolder }, (engine) => run(engine, request(1)));
+      await withOwn(path, { diskFolder }, async (second) => {
+        const first = await withOwn(path, { diskFolder }, (engine) => run(engine, request(1)));
         assertEquals(await run(second, request(1)), { ids: first.ids, cached: 768 });
         // What the other one deletes meanwhile is prefilled.
-        await withEngine(path, { diskFolder }, (engine) => run(engine, request(2)));
+        await withOwn(path, { diskFolder }, (engine) => run(engine, request(2)));
         for await (const root of Deno.readDir(diskFolder)) {
           for await (const { name } of Deno.readDir(`${diskFolder}/${root.name}`)) {
             await Deno.remove(`${diskFolder}/${root.name}/${name}`);
@@ -143,8 +142,8 @@ Deno.test("a request that is aborted while its blocks are read from disk never s
   withTinyModel(MODEL, async (path) => {
     const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });
     try {
-      await withEngine(path, { diskFolder }, (engine) => collectIds(engine, request(1)));
-      await withEngine(path, { diskFolder }, async (engine) => {
+      await withOwn(path, { diskFolder }, (engine) => collectIds(engine, request(1)));
+      await withOwn(path, { diskFolder }, async (engine) => {
         const abort = new AbortController();
         const reading = collectIds(engine, { ...request(1), signal: abort.signal });
         abort.abort();

@@ -39,18 +39,21 @@ export async function withTinyEngine(
 ): Promise<void> {
   const { model = {}, ...rest } = options;
   await withTinyModel(model, async (modelPath) => {
-    const engine = await createEngine({
-      modelPath,
-      profile: { name: "paper" },
-      tune: "off",
-      ...rest,
-    });
-    try {
-      await body(engine);
-    } finally {
-      await engine.close();
-    }
+    await withEngine({ modelPath, profile: { name: "paper" }, tune: "off", ...rest }, body);
   });
+}
+
+/** Runs `body` with an engine, which it closes. */
+export async function withEngine<T>(
+  options: EngineOptions,
+  body: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const engine = await createEngine(options);
+  try {
+    return await body(engine);
+  } finally {
+    await engine.close();
+  }
 }
 
 /** All events of a generation. */

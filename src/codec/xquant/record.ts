@@ -7,14 +7,11 @@
 
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { BlockValues } from "../codec.ts";
-import { f16FromNumber, f16ToNumber, isFiniteF16 } from "../f16.ts";
+import { F16_MAX, f16FromNumber, f16ToNumber, isFiniteF16 } from "../f16.ts";
 import { isFiniteTile } from "../quantised.ts";
 import { rawTileHalf } from "../raw_tile.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
 import { LEVEL_UNITS, type XquantLayout } from "./layout.ts";
-
-/** Largest finite f16. */
-const F16_MAX = 65504;
 
 /**
  * Quantises and packs one layer of a block.

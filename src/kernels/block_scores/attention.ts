@@ -9,9 +9,7 @@ import { type AttentionShape, cappedText } from "../text/attention.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { HeadRowsKernel } from "../head_rows.ts";
 import { ROW_TEXT } from "../text/row.ts";
-
-/** Turns of loops in one run of a shader, of Mesa's software driver. */
-const TURN_COUNT_MAX = 65_535;
+import { TURN_COUNT_MAX } from "../turns.ts";
 
 /** Buffers of one use of {@link BlockAttentionKernel}. */
 export interface BlockAttentionBuffers {
@@ -72,10 +70,7 @@ export class BlockAttentionKernel extends HeadRowsKernel<BlockAttentionBuffers> 
   }
 }
 
-/**
- * Mesa's software driver ends a shader's loops, without an error, after 65,535 turns in all. For
- * each block it scores the tile twice, adds it up, and shares it out.
- */
+/** For each block it scores the tile twice, adds it up, and shares it out. */
 function refuseTooLong(
   { isFallback }: AdapterFacts,
   { shape, listCountMax }: { shape: AttentionShape; listCountMax: number },

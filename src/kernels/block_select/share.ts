@@ -6,12 +6,11 @@ import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines } from "../../gpu/wgsl_template.ts";
 import { HeadRowsKernel } from "../head_rows.ts";
 import { ROW_TEXT } from "../text/row.ts";
+import { TURN_COUNT_MAX } from "../turns.ts";
 import type { BlockSelectBuffers } from "./top.ts";
 
 /** Threads of a workgroup, as in the shader. */
 const THREAD_COUNT = 64;
-/** Turns of loops in one run of a shader, of Mesa's software driver. */
-const TURN_COUNT_MAX = 65_535;
 /** Records of a word of bits. */
 const SET_WORD_BITS = 32;
 
@@ -54,10 +53,7 @@ export class BlockShareKernel extends HeadRowsKernel<BlockShareBuffers> {
   }
 }
 
-/**
- * Mesa's software driver ends a shader's loops, without an error, after 65,535 turns in all. A
- * thread compares each record of its words with all others.
- */
+/** A thread compares each record of its words with all others. */
 function refuseTooLong({ isFallback }: AdapterFacts, listCountMax: number): void {
   const turnsOf = (count: number) => {
     const wordsOfThread = divCeil(setWords(count), THREAD_COUNT);

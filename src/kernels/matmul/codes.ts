@@ -1,5 +1,5 @@
 import source from "../../../shaders/matmul/rows.wgsl" with { type: "text" };
-import { divCeil, WORD_SIZE_BYTES } from "../../core/shapes.ts";
+import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
@@ -20,10 +20,8 @@ import {
   type MatmulOptions,
   MatmulPipelines,
 } from "./product.ts";
+import { ROW_COUNTS, rowTiles } from "./row_counts.ts";
 import { MATMUL_CODES_VARIANTS, matmulKey, type MatmulVariant } from "./variants.ts";
-
-/** Rows of x that one workgroup takes together, by pipeline. */
-const ROW_COUNTS = [1, 2, 4] as const;
 
 /** What a {@link MatmulCodesKernel} is compiled for. */
 export interface MatmulCodesOptions extends MatmulOptions {
@@ -113,8 +111,7 @@ export class MatmulCodesKernel implements Matmul {
   encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
     const [[quantised], ...products] = bound;
     this.#quantise.encode(pass, quantised, rowCount);
-    const size = rowCount <= 2 ? rowCount - 1 : ROW_COUNTS.length - 1;
-    const tileCount = divCeil(rowCount, ROW_COUNTS[size]);
+    const { size, tileCount } = rowTiles(rowCount);
     const gridOf = (groupCount: number) => this.#variant.grid(groupCount, tileCount);
     this.#pipelines.encode(pass, products, { size, gridOf });
   }

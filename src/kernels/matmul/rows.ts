@@ -1,5 +1,4 @@
 import source from "../../../shaders/matmul/rows.wgsl" with { type: "text" };
-import { divCeil } from "../../core/shapes.ts";
 import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import { matmulProductText } from "./parts.ts";
@@ -10,6 +9,7 @@ import {
   type MatmulOptions,
   MatmulPipelines,
 } from "./product.ts";
+import { ROW_COUNTS, rowTiles } from "./row_counts.ts";
 import { chooseVariant } from "../variant.ts";
 import { MATMUL_VARIANTS, matmulKey, type MatmulVariant } from "./variants.ts";
 
@@ -18,9 +18,6 @@ export interface MatmulRowsOptions extends MatmulOptions {
   /** Which lanes load what; the first of `MATMUL_VARIANTS` that an adapter supports if left out. */
   way?: MatmulVariant["name"];
 }
-
-/** Rows of x that one workgroup takes together, by pipeline. */
-const ROW_COUNTS = [1, 2, 4] as const;
 
 /** The product for few rows: a row has the same bits for any number of them. */
 export class MatmulKernel implements Matmul {
@@ -63,8 +60,7 @@ export class MatmulKernel implements Matmul {
   }
 
   encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
-    const size = rowCount <= 2 ? rowCount - 1 : ROW_COUNTS.length - 1;
-    const tileCount = divCeil(rowCount, ROW_COUNTS[size]);
+    const { size, tileCount } = rowTiles(rowCount);
     const gridOf = (groupCount: number) => this.#variant.grid(groupCount, tileCount);
     this.#pipelines.encode(pass, bound, { size, gridOf });
   }
