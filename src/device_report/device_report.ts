@@ -24,7 +24,7 @@ export interface DeviceReport {
   rates: DeviceRates;
   /** Matrix products of two models' shapes, compared with plain loops. */
   products: ProductReport[];
-  /** Attention, unpacking, sealing and choosing for the same, likewise. */
+  /** Attention of rows and slices, unpacking, sealing and choosing for the same, likewise. */
   kernels: KernelReport[];
   /** What these times add up to. */
   expected: SpeedReport[];

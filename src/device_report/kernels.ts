@@ -12,6 +12,7 @@ import { createTokenSampler } from "../model/sampler.ts";
 import { sampleReference } from "../reference/sample.ts";
 import { measureBanded } from "./codecs/banded.ts";
 import type { MeasuredKernel, ReportModel } from "./models.ts";
+import { measurePrefill } from "./prefill.ts";
 import { randomValues } from "./random.ts";
 import { timeOf } from "../gpu/timing.ts";
 
@@ -32,9 +33,16 @@ const SAMPLING: Readonly<Record<string, SamplingOptions>> = {
   "sample, top-p 0.95": { temperature: 0.8, topK: 0, topP: 0.95, minP: 0, seed: 1 },
 };
 
-/** Measures attention at a depth of 4,096 tokens, unpacking, sealing and choosing of a model. */
+/**
+ * Measures attention at a depth of 4,096 tokens, unpacking, sealing and choosing of a model; a CPU
+ * leaves out prefill attention of a large one.
+ */
 export async function measureKernels(gpu: Gpu, model: ReportModel): Promise<KernelReport[]> {
-  const measured = [...await measureBanded(gpu, model), ...await measureSampling(gpu, model)];
+  const measured = [
+    ...await measureBanded(gpu, model),
+    ...await measurePrefill(gpu, model),
+    ...await measureSampling(gpu, model),
+  ];
   return measured.map((each) => {
     return { model: model.name, ...each, isRight: each.error <= ERROR_MAX };
   });

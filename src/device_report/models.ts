@@ -52,6 +52,9 @@ export const REPORT_MODELS: readonly ReportModel[] = [
   },
 ];
 
+/** Multiply-adds that are too many for a CPU to make in a report. */
+export const CPU_WORK_MAX = 1e9;
+
 /** Time and result of one kernel. */
 export interface MeasuredKernel {
   name: string;

@@ -12,7 +12,7 @@ import { uploadWeights } from "../kernels/weight_layout.ts";
 import { MatmulSet } from "../model/matmul_set.ts";
 import { packWeights } from "../model/weight_format.ts";
 import { matmulReference } from "../reference/matmul.ts";
-import type { ReportModel } from "./models.ts";
+import { CPU_WORK_MAX, type ReportModel } from "./models.ts";
 import { errorOf, randomValues } from "./random.ts";
 import { timeOf } from "../gpu/timing.ts";
 
@@ -34,9 +34,6 @@ const COMPARED_COUNT = 64;
 
 /** A decode row, some of them, and a slice. */
 const ROW_COUNTS = [1, 4, 64] as const;
-
-/** Multiply-adds that are too many for a CPU to make in a report. */
-const CPU_WORK_MAX = 1e9;
 
 /** One product on a device. */
 export interface ProductReport {

@@ -1,7 +1,8 @@
 import type { KernelReport } from "./kernels.ts";
 import type { ReportModel } from "./models.ts";
 import type { ProductReport } from "./products.ts";
-import { REPORT_DEPTH } from "./codecs/banded_cache.ts";
+import { UNPACKED_COUNT } from "./codecs/banded.ts";
+import { REPORT_BLOCK_COUNT, REPORT_DEPTH } from "./codecs/banded_cache.ts";
 
 /** How fast a model can be by the times of its kernels, one after the other. */
 export interface SpeedReport {
@@ -10,7 +11,10 @@ export interface SpeedReport {
   /** Tokens that the sequence has. */
   depth: number;
   decodeTokensPerSecond: number;
-  /** By products alone, in slices of 64 tokens; null if they were not measured. */
+  /**
+   * By products, attention to sealed blocks and their unpacking, in slices of 64 tokens; null if
+   * these were not measured.
+   */
   prefillTokensPerSecond: number | null;
 }
 
@@ -20,9 +24,11 @@ export function expectedSpeeds(
   { products, kernels }: { products: readonly ProductReport[]; kernels: readonly KernelReport[] },
 ): SpeedReport[] {
   const own = kernels.filter((each) => each.model === model.name);
-  const timeOf = (begin: string) =>
-    own.find(({ name }) => name.startsWith(begin))?.milliseconds ?? 0;
+  const find = (begin: string) => own.find(({ name }) => name.startsWith(begin));
+  const timeOf = (begin: string) => find(begin)?.milliseconds ?? 0;
   const attentionMs = timeOf("attention, banded") + timeOf("attention, window") + timeOf("merge");
+  const prefill = find("prefill attention");
+  const unpackMs = timeOf("unpack") * REPORT_BLOCK_COUNT / UNPACKED_COUNT;
   return model.types.map((type) => {
     const rows = (rowCount: number) =>
       products.filter((each) =>
@@ -39,9 +45,9 @@ export function expectedSpeeds(
       type,
       depth: REPORT_DEPTH,
       decodeTokensPerSecond: 1000 / tokenMs,
-      prefillTokensPerSecond: slice.length < single.length
+      prefillTokensPerSecond: slice.length < single.length || prefill === undefined
         ? null
-        : 64_000 / (model.layerCount * sumOf(slice)),
+        : 64_000 / (model.layerCount * (sumOf(slice) + prefill.milliseconds + unpackMs)),
     };
   });
 }

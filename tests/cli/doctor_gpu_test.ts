@@ -33,7 +33,10 @@ Deno.test("doctor --gpu writes rates and right products, and nothing that names 
     for (const { name, type, isRight, error, milliseconds } of products) {
       assert(isRight && error < 1e-10 && milliseconds > 0, `${name} ${type} ${error}`);
     }
-    assertEquals(kernels.length, 2 * 7);
+    // A CPU leaves out a slice's attention of the large model, too.
+    const ofPrefill = kernels.filter(({ name }: { name: string }) => name.startsWith("prefill"));
+    assertEquals(ofPrefill.length, facts.isFallback ? 1 : 2);
+    assertEquals(kernels.length - ofPrefill.length, 2 * 7);
     for (const { name, model, isRight, error, milliseconds } of kernels) {
       assert(isRight && milliseconds > 0, `${name} of ${model}: ${error}`);
     }
@@ -42,6 +45,17 @@ Deno.test("doctor --gpu writes rates and right products, and nothing that names 
       ["SmolLM2-135M", "Q8_0"],
       ["8B", "Q4_K"],
     ]);
+    for (const { model, type, prefillTokensPerSecond } of expected) {
+      const own = (each: Record<string, unknown>) => each.model === model;
+      const attention = ofPrefill.find(own);
+      const slice = products.filter((each: Record<string, unknown>) =>
+        own(each) && each.type === type && each.rowCount === 64
+      );
+      assertEquals(prefillTokensPerSecond === null, attention === undefined);
+      if (attention === undefined) continue;
+      const layerMs = [attention, ...slice].reduce((sum, each) => sum + each.milliseconds, 0);
+      assert(prefillTokensPerSecond * layerMs < 64_000 / (model === "8B" ? 32 : 30), model);
+    }
     for (const { decodeTokensPerSecond } of expected) {
       assert(Number.isFinite(decodeTokensPerSecond) && decodeTokensPerSecond > 0);
     }
@@ -73,6 +87,7 @@ Deno.test("a report names kernels that are wrong on a device", async () => {
     "attention, banded, at 4096 tokens",
     "attention, window",
     "merge at 4096 tokens",
+    "prefill attention of 64 tokens, at 4096 tokens",
     "sample, greedy",
   ]);
 });

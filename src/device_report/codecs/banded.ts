@@ -27,7 +27,7 @@ import { timeOf } from "../../gpu/timing.ts";
 import { type BandedCache, bandedCache, REPORT_DEPTH } from "./banded_cache.ts";
 
 /** Blocks that are unpacked. */
-const UNPACKED_COUNT = 8;
+export const UNPACKED_COUNT = 8;
 
 /** Measures attention at a depth of 4,096 tokens, unpacking and sealing of a model. */
 export async function measureBanded(gpu: Gpu, model: ReportModel): Promise<MeasuredKernel[]> {

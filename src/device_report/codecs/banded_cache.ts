@@ -32,6 +32,9 @@ import { randomValues } from "../random.ts";
 /** Tokens of the sequence. */
 export const REPORT_DEPTH = 4096;
 
+/** Blocks of them that are sealed. */
+export const REPORT_BLOCK_COUNT: number = sealedBlockCount(REPORT_DEPTH, WINDOW_BLOCK_COUNT);
+
 /** Blocks that differ: packing takes a while, reading them does not. */
 const DISTINCT_COUNT = 4;
 
