@@ -96,10 +96,14 @@ export function resolveCodecs(
   shape: { kvHeadCount: number; headSize: number },
   windows: readonly number[] = [WINDOW_TOKEN_COUNT],
 ): EvalCodec[] {
-  return requests.flatMap(({ name, profile }) =>
-    // Each has a baseline of its own: some count what they saw.
-    windows.map((window) => withWindow(resolveCodec({ name, profile }, shape), window))
-  );
+  return requests.flatMap((request) => {
+    const codec = resolveCodec(request, shape);
+    // Some count what they saw, so that each has its own; one that learns does so once.
+    const learns = codec.baseline?.codec.learning !== undefined;
+    return windows.map((window) =>
+      withWindow(learns ? codec : resolveCodec(request, shape), window)
+    );
+  });
 }
 
 function resolveCodec(

@@ -9,12 +9,13 @@ import type { ProfileOptions } from "../engine/types.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
 import { hasDamage } from "../calibration/tables.ts";
 import { codecProfile, describeProfile, needsCalibration } from "../codec/profile.ts";
-import { loadCalibration } from "../runtime/calibration_source.ts";
+import { CALIBRATION_TOKEN_COUNT, sampleText } from "../runtime/calibration_run.ts";
+import { calibrationIds, loadCalibration } from "../runtime/calibration_source.ts";
 import { RopeTables } from "../model/rope_table.ts";
 import type { LoadedModel, OnProgress } from "../runtime/load_model.ts";
 import { modelCodec, stepFactorText } from "../runtime/model_codec.ts";
 import type { SequenceRunOptions } from "../runtime/sequence_run.ts";
-import { type Baseline, baselineRewriter } from "./baselines/baseline.ts";
+import { type Baseline, baselineRewriter, type Learning } from "./baselines/baseline.ts";
 
 /** One column of a comparison. */
 export type EvalCodec =
@@ -90,6 +91,9 @@ export async function runOptions(
     return { profile, windowTokenCount, ...(calibration === null ? {} : { calibration }) };
   }
   const { codec } = baseline;
+  if (codec.learning && !codec.learning.isDone) {
+    await learnFromText(model, codec.learning, onProgress);
+  }
   const records = "profile" in codec
     ? modelCodec(model, codec.profile, await calibrationOf(codec.profile))
     : null;
@@ -97,4 +101,22 @@ export async function runOptions(
   const ropeOf = (layer: number) => rope.tables[rope.ofLayer[layer]];
   const rewriteTile = baselineRewriter(baseline, shape, { ropeOf, records });
   return { profile: { name: "exact" }, windowTokenCount, rewriteTile };
+}
+
+/** Has a baseline's codec read the text that profiles are calibrated on. */
+async function learnFromText(
+  model: LoadedModel,
+  learning: Learning,
+  onProgress: OnProgress,
+): Promise<void> {
+  const tokenCount = Math.min(CALIBRATION_TOKEN_COUNT, model.shape.contextLengthTrained);
+  const ids = calibrationIds(model.file).slice(0, tokenCount);
+  for (let pass = 0; pass < learning.passCount; pass++) {
+    await sampleText(model, ids, {
+      onSample: (layer, sample) => learning.add(layer, sample),
+      onProgress: (share) =>
+        onProgress("learning from the calibration text", (pass + share) / learning.passCount),
+    });
+    learning.endPass();
+  }
 }

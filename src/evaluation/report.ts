@@ -179,7 +179,7 @@ export function evalReport(
     sinksArePacked: codec.baseline === null,
     windowBlockCount: windowTokens / BLOCK_TOKEN_COUNT,
     window: sizes.window,
-    tables: sizes.tables,
+    tables: sizes.tables + (codec.baseline?.codec.tableBytes ?? 0),
   };
   return {
     text,

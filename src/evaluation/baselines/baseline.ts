@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { SliceSample } from "../../calibration/samples.ts";
 import type { AnyCodec } from "../../codec/registry.ts";
 import type { CodecProfile } from "../../codec/profile_types.ts";
 import { type HeadShape, rawTileFrom, rawTileValues } from "../../codec/raw_tile.ts";
@@ -38,6 +39,18 @@ export interface PerSide {
   v: number;
 }
 
+/** What a codec learns of a model from a text that is read before its first block. */
+export interface Learning {
+  /** How often the text is read. */
+  readonly passCount: number;
+  /** Whether it was read so often. */
+  readonly isDone: boolean;
+  /** Takes rows of one layer; those of a layer come in order. */
+  add(layer: number, sample: SliceSample): void;
+  /** The text was read once more. */
+  endPass(): void;
+}
+
 /** What a codec to compare with says of itself. */
 interface BaselineFacts {
   /** What it does, for people. */
@@ -46,6 +59,10 @@ interface BaselineFacts {
   bits: PerSide;
   /** Bits of a code alone. */
   codeBits: PerSide;
+  /** Bytes of what is kept beside the blocks of all sequences; none if left out. */
+  readonly tableBytes?: number;
+  /** Left out by codecs that need to know nothing of the model. */
+  learning?: Learning;
   /** Called where a run begins, by codecs whose bits depend on what they have seen. */
   start?(): void;
 }

@@ -13,6 +13,7 @@ import { kivi } from "./kivi.ts";
 import { kvcomp } from "./kvcomp.ts";
 import { llamaLargest } from "./llama_largest.ts";
 import { LLAMA_Q8_0 } from "./llama_q8_0.ts";
+import { oscar } from "./oscar.ts";
 import { rotatedAsLlama } from "./rotation.ts";
 import { sharedRecords } from "./shared_records.ts";
 import { tokenHeadInteger } from "./token_head_integer.ts";
@@ -44,6 +45,7 @@ const CODECS: Readonly<Record<string, (shape: HeadShape) => BaselineCodec>> = {
   "kvarn-k4v2": (shape) => varianceNormalised({ k: 4, v: 2 }, shape),
   kvarn3: (shape) => varianceNormalised({ k: 3, v: 3 }, shape),
   kvarn2: (shape) => varianceNormalised({ k: 2, v: 2 }, shape),
+  oscar: (shape) => oscar(shape),
   int4: (shape) => tokenHeadInteger(4, shape),
   int3: (shape) => tokenHeadInteger(3, shape),
 };
