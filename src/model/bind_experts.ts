@@ -17,14 +17,14 @@ export async function bindExperts(context: LayerContext, index: number): Promise
   const buffers = group.experts;
   invariant(experts !== null && own !== null && buffers !== null, "the layer has experts");
   const { router, routerBiases, down, downBiases } = own;
-  const { count: expertCount, usedCount, shareScale, shares: kind } = experts;
+  const { count: expertCount, usedCount, shareScale, shares: kind, groups } = experts;
   const { logits, choices, shares, bundles, hidden, given } = buffers;
   const { x } = group;
   const norm = feedForwardNorm === null ? {} : { normWeight: feedForwardNorm };
 
   const use = { hasNorm: feedForwardNorm !== null, isSlice: group.isSlice };
   const score = await matmuls.get(router, { kind: "store" }, use);
-  const route = await kernels.route({ expertCount, usedCount, shareScale, shares: kind });
+  const route = await kernels.route({ expertCount, usedCount, shareScale, shares: kind, groups });
   const close = await kernels.matmul({
     weights: down,
     usedCount,

@@ -17,7 +17,7 @@
  */
 
 import type { LayerHeads, ModelShape } from "../core/shapes.ts";
-import type { ShareKind } from "../kernels/expert_route/rows.ts";
+import type { ExpertGroups, ShareKind } from "../kernels/expert_route/rows.ts";
 
 /** Some rows of a tensor `[columns, rows]`. */
 export interface MatrixPlan {
@@ -160,6 +160,8 @@ export interface ExpertPlan {
   router: MatrixPlan;
   /** F32 tensor `[count]`, added to the scores; with logistic functions only to choose by them. */
   routerBias: string | null;
+  /** Groups of which some have experts to choose among; null for none. */
+  groups: ExpertGroups | null;
   /** How scores become what experts count for. */
   shares: ShareKind;
   /** F32 tensors added to products, of each expert: `[count, rows]`. */

@@ -22,10 +22,12 @@ export function expertRouteReference(
     shareScale?: number;
     /** As the kernel's; `softmax of used` if left out. */
     shares?: "softmax of used" | "softmax of all" | "sigmoid" | "sigmoid by sum";
+    /** Experts of how many of `count` equal groups are chosen; all if left out. */
+    groups?: { count: number; usedCount: number } | null;
     bundleSize: number;
   },
 ): ExpertRoutes {
-  const { biases, usedCount, shareScale = 1, bundleSize } = options;
+  const { biases, usedCount, shareScale = 1, groups = null, bundleSize } = options;
   const { shares: kind = "softmax of used" } = options;
   const isSigmoid = kind.startsWith("sigmoid");
   const expertCount = biases.length;
@@ -38,7 +40,7 @@ export function expertRouteReference(
     });
     const scores = own.map((score, expert) => Math.fround(score + biases[expert]));
     const best = [...scores.keys()].sort((a, b) => scores[b] - scores[a] || a - b);
-    const chosen = best.slice(0, usedCount);
+    const chosen = best.filter(inBestGroups(scores, groups)).slice(0, usedCount);
     const partOf = (expert: number) =>
       isSigmoid ? own[expert] : Math.exp(scores[expert] - scores[chosen[0]]);
     const summed = { "softmax of all": best, sigmoid: [] }[kind as string] ?? chosen;
@@ -54,4 +56,25 @@ export function expertRouteReference(
     }
   }
   return { choices, shares, bundles };
+}
+
+/**
+ * Whether an expert is of the groups with the highest sums of their two highest scores; all are
+ * where there are no groups. DeepSeek-V3, arXiv:2412.19437, section 2.1.2.
+ */
+export function inBestGroups(
+  scores: ArrayLike<number>,
+  groups: { count: number; usedCount: number } | null,
+): (expert: number) => boolean {
+  if (groups === null) return () => true;
+  const { count, usedCount } = groups;
+  const size = scores.length / count;
+  const sums = Array.from({ length: count }, (_, group) => {
+    const own = Array.from(scores).slice(group * size, (group + 1) * size);
+    const [best, second] = own.sort((a, b) => b - a);
+    return Math.fround(best + second);
+  });
+  const ranked = [...sums.keys()].sort((a, b) => sums[b] - sums[a] || a - b);
+  const used = ranked.slice(0, usedCount);
+  return (expert) => used.includes(Math.floor(expert / size));
 }

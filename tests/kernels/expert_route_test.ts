@@ -27,6 +27,22 @@ const CASES: (ExpertRouteOptions & { rowCount: number; ties?: boolean; why: stri
   { expertCount: 16, usedCount: 4, rowCount: 9, shares: "softmax of all", why: "shares of all" },
   { expertCount: 16, usedCount: 4, rowCount: 9, shares: "sigmoid", why: "logistic functions" },
   { expertCount: 16, usedCount: 4, rowCount: 9, shares: "sigmoid by sum", why: "the same, by sum" },
+  {
+    expertCount: 256,
+    usedCount: 8,
+    rowCount: 64,
+    shares: "sigmoid by sum",
+    groups: { count: 8, usedCount: 4 },
+    why: "groups of DeepSeek V3",
+  },
+  {
+    expertCount: 12,
+    usedCount: 4,
+    rowCount: 70,
+    groups: { count: 6, usedCount: 2 },
+    ties: true,
+    why: "equal groups, more rows than threads, all experts of the used groups",
+  },
 ];
 
 for (const { rowCount, ties = false, why, ...options } of CASES) {

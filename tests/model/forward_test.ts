@@ -104,8 +104,11 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
     model: {
       architecture: "deepseek2",
       queryHeadCount: 5,
+      expertCount: 8,
       leftOut: ["output.weight"],
       sizesMetadata: {
+        "deepseek2.expert_group_count": 4,
+        "deepseek2.expert_group_used_count": 2,
         "deepseek2.attention.q_lora_rank": 0,
         "deepseek2.attention.kv_lora_rank": 64,
         "deepseek2.attention.value_length_mla": 64,
@@ -119,7 +122,7 @@ const CASES: { model: Partial<TinyModelOptions>; tokenCount?: number; why: strin
       },
     },
     tokenCount: 200,
-    why: "deepseek2 with zeros behind latents, sealed, experts by logistic functions, YaRN",
+    why: "deepseek2 with zeros behind latents, sealed, experts of groups by sigmoid, YaRN",
   },
 ];
 

@@ -48,6 +48,7 @@ const EXPERTS: ExpertPlan = {
   usedCount: 2,
   router: { tensor: "router", rowStart: 0, rowCount: 8 },
   routerBias: null,
+  groups: null,
   biases: null,
   shares: "softmax of used",
   shareScale: 1,

@@ -15,6 +15,7 @@ import type {
   MatrixPlan,
   ModelPlan,
 } from "../../src/model/plan.ts";
+import { inBestGroups } from "../../src/reference/expert_route.ts";
 import { add, capped, gatedBy, gelu, temperatureAt, turnedHeads } from "./reference_math.ts";
 
 /** What a reference is asked for beside all logits of an exact cache that is read whole. */
@@ -87,14 +88,8 @@ class ReferenceModel {
   /** Latents `[layer][position]`: turned key, then what keys and values are made of. */
   #latents: Float64Array[][];
 
-  constructor(
-    file: GgufFile,
-    plan: ModelPlan,
-    { isRead = () => true, kept = (value) => value, onAttention = () => {} }: Omit<
-      ReferenceOptions,
-      "first"
-    >,
-  ) {
+  constructor(file: GgufFile, plan: ModelPlan, options: Omit<ReferenceOptions, "first">) {
+    const { isRead = () => true, kept = (value) => value, onAttention = () => {} } = options;
     this.#plan = plan;
     this.#isRead = isRead;
     this.#onAttention = onAttention;
@@ -272,7 +267,7 @@ class ReferenceModel {
   }
 
   #runExperts(hidden: Float64Array, plan: FeedForwardPlan, experts: ExpertPlan): Float64Array {
-    const { count, usedCount, router, routerBias, biases, shareScale, shares } = experts;
+    const { count, usedCount, router, routerBias, groups, biases, shareScale, shares } = experts;
     const isSigmoid = shares.startsWith("sigmoid");
     const logits = this.#product([router], hidden);
     const own = isSigmoid ? logits.map((logit) => 1 / (1 + Math.exp(-logit))) : logits;
@@ -280,7 +275,7 @@ class ReferenceModel {
     if (routerBias !== null) add(scores, this.#tensor(routerBias));
     const order = Array.from({ length: count }, (_, expert) => expert)
       .sort((a, b) => scores[b] - scores[a] || a - b);
-    const best = order.slice(0, usedCount);
+    const best = order.filter(inBestGroups(scores, groups)).slice(0, usedCount);
     const partOf = (expert: number) =>
       isSigmoid ? own[expert] : Math.exp(scores[expert] - scores[best[0]]);
     const parts = best.map(partOf);

@@ -17,3 +17,20 @@ export const TINY_DEEPSEEK2: Partial<TinyModelOptions> = {
     "deepseek2.rope.scaling.yarn_log_multiplier": { f32: 0.0707 },
   },
 };
+
+/**
+ * The same as DeepSeek V3 is: experts of two of four groups, weighed by logistic functions with
+ * something added to choose by, and divided by their sum.
+ */
+export const TINY_DEEPSEEK2_GROUPS: Partial<TinyModelOptions> = {
+  ...TINY_DEEPSEEK2,
+  expertCount: 16,
+  sizesMetadata: {
+    ...TINY_DEEPSEEK2.sizesMetadata,
+    "deepseek2.expert_used_count": 4,
+    "deepseek2.expert_gating_func": 2,
+    "deepseek2.expert_weights_norm": true,
+    "deepseek2.expert_group_count": 4,
+    "deepseek2.expert_group_used_count": 2,
+  },
+};

@@ -16,12 +16,25 @@ const SHARE_CONSTANTS: Readonly<Record<ShareKind, { IS_SIGMOID: number; DIVIDES_
   "sigmoid by sum": { IS_SIGMOID: 1, DIVIDES_BY: 1 },
 };
 
+/** Groups of neighbouring experts, equal in number, of which a row may choose among some. */
+export interface ExpertGroups {
+  /** 2 to {@link EXPERT_GROUP_MAX}, of two experts or more each. */
+  count: number;
+  /** Groups that a row chooses of. */
+  usedCount: number;
+}
+
+/** Most groups: a bit each of a word. */
+export const EXPERT_GROUP_MAX = 32;
+
 /** What an {@link ExpertRouteKernel} is compiled for. */
 export interface ExpertRouteOptions extends ExpertCounts {
   /** Factor of all shares; 1 if left out. */
   shareScale?: number;
   /** `softmax of used` if left out. */
   shares?: ShareKind;
+  /** None if left out. */
+  groups?: ExpertGroups | null;
 }
 
 /** Buffers of one use of an {@link ExpertRouteKernel}. */
@@ -49,12 +62,17 @@ export class ExpertRouteKernel {
   /** Compiles for a number of experts. */
   static async create(gpu: Gpu, options: ExpertRouteOptions): Promise<ExpertRouteKernel> {
     const { expertCount, usedCount, shareScale = 1, shares = "softmax of used" } = options;
-    invariant(usedCount <= expertCount, "a row goes through different experts");
+    const { count, usedCount: usedGroupCount } = options.groups ?? { count: 1, usedCount: 1 };
+    const groupSize = expertCount / count;
+    invariant(usedCount <= usedGroupCount * groupSize, "a row goes through different experts");
+    invariant(Number.isInteger(groupSize) && count <= EXPERT_GROUP_MAX, "groups are equal and few");
     const constants = {
       EXPERT_COUNT: expertCount,
       USED_COUNT: usedCount,
       SHARE_SCALE: shareScale,
       ...SHARE_CONSTANTS[shares],
+      GROUP_COUNT: count,
+      GROUP_USED_COUNT: usedGroupCount,
       WORKGROUP_SIZE: rowWorkgroupSize("expert_route", gpu.facts),
     };
     const code = [source, bundleText].join("\n");

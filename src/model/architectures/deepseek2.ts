@@ -2,7 +2,7 @@ import type { FeedForwardPlan } from "../plan.ts";
 import { readExperts, readSharedExperts } from "./experts.ts";
 import { readLatentAttention, readLatentRope, readLatentSizes } from "./latents.ts";
 import { type ArchitecturePlan, eachLayer, readEnds, readFeedForward } from "./layers.ts";
-import { type ModelReader, unsupported } from "./model_reader.ts";
+import type { ModelReader } from "./model_reader.ts";
 import type { ModelSizes } from "./sizes.ts";
 
 /**
@@ -38,8 +38,6 @@ function readMixture(
   sizes: ModelSizes,
   { index, sharedWidth }: { index: number; sharedWidth: number },
 ): FeedForwardPlan {
-  const groupCount = reader.number("expert_group_count", 0);
-  if (groupCount > 1) throw unsupported(`it chooses experts by groups (${groupCount} of them)`);
   const width = reader.count("expert_feed_forward_length");
   return readFeedForward(reader, sizes, {
     index,

@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { ShareKind } from "../../kernels/expert_route/rows.ts";
+import {
+  EXPERT_GROUP_MAX,
+  type ExpertGroups,
+  type ShareKind,
+} from "../../kernels/expert_route/rows.ts";
 import type { FeedForwardPlan } from "../plan.ts";
 import { invalid, type ModelReader, unsupported } from "./model_reader.ts";
 import type { ModelSizes } from "./sizes.ts";
@@ -22,7 +26,7 @@ export type ExpertChanges = Pick<FeedForwardPlan, "experts" | "gateUp" | "down">
  *
  * @param options `width`: rows of gate and up of one expert. `hasBiases`: of the router and of all
  * products of experts. `isDeepseek`: files say whether shares are divided by their sum, and may
- * have what is added to choose by.
+ * have what is added to choose by, and groups.
  * @throws {EngineError} If the counts contradict one another, or experts are weighed otherwise.
  */
 export function readExperts(
@@ -59,6 +63,7 @@ export function readExperts(
         : hasBiases
         ? reader.vector(layerTensor(index, "ffn_gate_inp", "bias"), count)
         : null,
+      groups: isDeepseek ? readGroups(reader, { count, usedCount, shares }) : null,
       shares,
       biases: hasBiases
         ? {
@@ -80,6 +85,31 @@ function readShares(reader: ModelReader, isDeepseek: boolean): ShareKind {
   if (isDeepseek && gating === SIGMOID_FUNCTION) return isBySum ? "sigmoid by sum" : "sigmoid";
   const supported = isDeepseek ? "softmax, sigmoid" : "softmax";
   throw unsupported(`it weighs experts by function ${gating}; supported: ${supported}`);
+}
+
+/**
+ * Groups of experts, if there are some: as DeepSeek V3 has them, the only ones that llama.cpp
+ * knows. DeepSeek V2 ranks groups otherwise, by the highest of their softmax.
+ */
+function readGroups(
+  reader: ModelReader,
+  { count, usedCount, shares }: { count: number; usedCount: number; shares: ShareKind },
+): ExpertGroups | null {
+  const groupCount = reader.number("expert_group_count", 0);
+  if (groupCount <= 1) return null;
+  const groups = { count: groupCount, usedCount: reader.count("expert_group_used_count") };
+  const said = `it chooses experts of ${groups.usedCount} of ${groupCount} groups`;
+  if (shares.startsWith("softmax")) {
+    throw unsupported(`${said} by a softmax, as DeepSeek V2; supported: by sigmoid`);
+  }
+  const size = count / groupCount;
+  if (!Number.isInteger(size) || size < 2) throw invalid(`${said}, and has ${count} experts`);
+  if (groups.usedCount >= groupCount) throw invalid(said);
+  if (usedCount > size * groups.usedCount) {
+    throw invalid(`${said} of ${size}, and uses ${usedCount} experts`);
+  }
+  if (groupCount <= EXPERT_GROUP_MAX) return groups;
+  throw unsupported(`${said}; supported: ${EXPERT_GROUP_MAX} groups`);
 }
 
 /** What is added to logistic functions of scores to choose by, if there is something. */

@@ -15,6 +15,7 @@ Deno.test("readModelPlan() reads the experts of qwen3moe", () =>
         usedCount: 2,
         router: { tensor: "blk.1.ffn_gate_inp.weight", rowStart: 0, rowCount: 8 },
         routerBias: null,
+        groups: null,
         biases: null,
         shares: "softmax of used",
         shareScale: 1,
