@@ -12,6 +12,8 @@ export interface Case {
   abortShare: number;
   recordWordsMin: number;
   recordWordsMax: number;
+  /** Words of a record of {@link CODELESS_STORE}; it has codes of its own if left out. */
+  codelessWords?: number;
   preemptionCountMin: number;
   /** Prompts begin alike, and blocks are shared: least share of starts that find some. */
   hitShareMin?: number;
@@ -45,7 +47,33 @@ export interface Case {
   lifeCountMin?: number;
 }
 
+/** The store that reads the codes of the one before, in the same arena, where one does. */
+export const CODELESS_STORE = 1;
+
+/** Bounds of the mean over the stores of an arena: lower where one of two has no codes. */
+export function recordWordsRange({ recordWordsMin: min, recordWordsMax, codelessWords }: Case) {
+  const recordWordsMin = codelessWords === undefined ? min : Math.floor((min + codelessWords) / 2);
+  return { recordWordsMin, recordWordsMax };
+}
+
 export const CASES: Case[] = [
+  {
+    why: "records without codes, layers that share stores, scarce memory, a host and guesses",
+    seed: 23,
+    eventCount: 24_000,
+    layerCount: 7,
+    codelessWords: 100,
+    recordWordsMin: 400,
+    recordWordsMax: 400,
+    wordsPerLayer: 3_500,
+    abortShare: 0.05,
+    answerMax: 60,
+    draftRowCount: 9,
+    preemptionCountMin: 10,
+    hitShareMin: 0.05,
+    hostBytes: 200_000,
+    resumeShareMin: 0.1,
+  },
   {
     why: "a store whose blocks are freed behind its rows, scarce memory and a small host tier",
     seed: 20,
@@ -93,9 +121,11 @@ export const CASES: Case[] = [
     hitShareMin: 0.05,
   },
   {
-    why: "less is kept of prompts, by methods mixed, scarce memory and a host",
+    why:
+      "less is kept of prompts, by methods mixed, layers that share stores, little memory, a host",
     seed: 16,
     eventCount: 316_000,
+    layerCount: 7,
     answerMax: 24,
     keeps: [
       "all",

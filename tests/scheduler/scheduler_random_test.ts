@@ -14,7 +14,7 @@ import { keepMethod } from "../../src/scheduler/keep/registry.ts";
 import type { KeepMethod } from "../../src/scheduler/keep/method.ts";
 import { FakeDevice, SINK_COUNT } from "./fake_device.ts";
 import { expectedTokens } from "./fake_text.ts";
-import { type Case, CASES } from "./random_cases.ts";
+import { type Case, CASES, CODELESS_STORE, recordWordsRange } from "./random_cases.ts";
 
 const ID_MAX = 5000;
 const ARENA_STORE_COUNTS = [2, 1];
@@ -104,7 +104,7 @@ class Run {
   #keptCount: (blockIndex: number) => number;
 
   constructor(options: Case) {
-    const { recordWordsMin, recordWordsMax, wordsPerLayer, hitShareMin, hostBytes } = options;
+    const { wordsPerLayer, hitShareMin, hostBytes, codelessWords } = options;
     const sharesPrefixes = hitShareMin !== undefined;
     this.#random = seededRandom(options.seed);
     this.#sharesPrefixes = sharesPrefixes;
@@ -138,8 +138,7 @@ class Run {
       windowBlockCount,
       arenas,
       near: options.near ?? null,
-      recordWordsMin,
-      recordWordsMax,
+      ...recordWordsRange(options),
       policy,
       sinkCount: SINK_COUNT,
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
@@ -151,10 +150,12 @@ class Run {
       ...(sharesPrefixes ? { prefix: { root: "test", tileWords, rawTileCount } } : {}),
     };
     this.scheduler = new Scheduler(schedulerOptions);
+    const { recordWordsMin, recordWordsMax } = options;
     const unitCount = (recordWordsMax - recordWordsMin) / 4;
     // Texts of high ids pack badly: sizes go with the sequence, so that the mean misleads.
     const recordWords = (ids: readonly number[], store: number) => {
       if (store < windowStoreCount) return 0;
+      if (store === CODELESS_STORE && codelessWords !== undefined) return codelessWords;
       const highCount = ids.filter((id) => id > ID_MAX / 2).length;
       return recordWordsMin +
         4 * Math.round(unitCount * (highCount + store % 2) / (ids.length + 1));
