@@ -18,6 +18,9 @@ import type { SequenceRequest } from "./sequence_parts.ts";
 /** Prompt tokens of a step that decodes, if nothing else is asked for: a whole slice and more. */
 export const STEP_TOKEN_COUNT_DEFAULT = 128;
 
+/** Steps in flight if nothing else is asked for: the one on the device and the one behind it. */
+export const IN_FLIGHT_STEP_COUNT = 2;
+
 /** Most prompts whose tokens count towards a step's budget. */
 const PROMPT_COUNT_MAX = 4;
 
@@ -37,6 +40,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   arenas: readonly ArenaSize[];
   /** Stores whose rows see their newest tokens only, and that seal; none if left out or null. */
   near?: NearStores | null;
+  /** Steps that may be planned and not committed; {@link IN_FLIGHT_STEP_COUNT} if left out. */
+  inFlightStepCountMax?: number;
   /**
    * Prompt tokens that a step with decode rows pays for, for each prompt that is being read: its
    * slice runs as many of its layers. {@link STEP_TOKEN_COUNT_DEFAULT} if left out.

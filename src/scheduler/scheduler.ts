@@ -8,7 +8,7 @@
 
 import { type EngineErrorCode, invariant } from "../core/errors.ts";
 import { BLOCK_TOKEN_COUNT } from "../core/shapes.ts";
-import { checkLimits, type SchedulerOptions } from "./admission.ts";
+import { checkLimits, IN_FLIGHT_STEP_COUNT, type SchedulerOptions } from "./admission.ts";
 import { BlockCache } from "./block_cache.ts";
 import { BlockMemory } from "./block_memory.ts";
 import { BlockPlacer } from "./block_placer.ts";
@@ -46,9 +46,6 @@ import type {
 export type { SchedulerOptions } from "./admission.ts";
 export type { SchedulerEvent, SchedulerStats } from "./events.ts";
 export type { SequenceRequest } from "./sequence_parts.ts";
-
-/** Steps that may be planned and not committed: the one on the GPU and the one encoded ahead. */
-const IN_FLIGHT_STEP_COUNT_MAX = 2;
 
 /** Turns requests into steps. */
 export class Scheduler {
@@ -143,10 +140,12 @@ export class Scheduler {
 
   /**
    * Plans the next step. Null if there is nothing to do before the next event: either nothing is
-   * left to run, or a step in flight must be committed first (two are, or one that measures).
+   * left to run, or a step in flight must be committed first (as many are as may be, or one that
+   * measures).
    */
   plan(): StepPlan | null {
-    if (this.#inFlight.length === IN_FLIGHT_STEP_COUNT_MAX) return null;
+    const { inFlightStepCountMax = IN_FLIGHT_STEP_COUNT } = this.#options;
+    if (this.#inFlight.length === inFlightStepCountMax) return null;
     if (this.#inFlight.some(({ plan }) => plan.measures.length > 0)) return null;
     const loads = this.shelf.takeLoads();
     const opening: Opening = { starts: [], loads, swaps: [], packs: [], links: [], restores: [] };
@@ -189,6 +188,11 @@ export class Scheduler {
     this.#saves?.commit(plan.saves);
     this.#swaps?.commit(plan.swaps, this.#roster.waiting);
     for (const sequence of step.sequences) this.#roster.releaseIfUnused(sequence);
+  }
+
+  /** How many requests wait for a slot or for memory. */
+  get waitingCount(): number {
+    return this.#roster.waitingCount;
   }
 
   /** Takes the events since the last call, oldest first. */

@@ -205,3 +205,22 @@ export function tokenCountOf({ tokenCounts }: Pick<LinkOp, "tokenCounts">): numb
   assert(others.every((other) => other === count), "the records of a block are of the same tokens");
   return count;
 }
+
+const ARENA_STORE_COUNTS = [2, 1];
+
+/** Words of a raw tile: more than any record. */
+const TILE_WORDS = 512;
+
+/** Arenas, and words of a raw tile by store: of window stores they have heads of their own. */
+export function storesOf(wordsPerLayer: number, windowStoreCount: number) {
+  const arenas = ARENA_STORE_COUNTS.map((storeCount, group) => ({
+    storeCount,
+    windowStoreCount: group === 0 ? windowStoreCount : 0,
+    wordCount: storeCount * wordsPerLayer,
+  }));
+  const tileWords = Array.from(
+    { length: ARENA_STORE_COUNTS.reduce((sum, count) => sum + count, 0) },
+    (_, store) => store < windowStoreCount ? TILE_WORDS + 64 : TILE_WORDS,
+  );
+  return { arenas, tileWords };
+}

@@ -27,6 +27,8 @@ export interface Case {
   droppedBlocks?: number[];
   /** Whether records keep some of their tokens only. */
   keepsParts?: boolean;
+  /** Steps that may be planned and not committed; 2 if left out. */
+  inFlightStepCountMax?: number;
   /** Rows of a step for guesses of next tokens; none if left out. */
   draftRowCount?: number;
   /** Share of requests whose answer the next turn repeats; none if left out. */
@@ -73,6 +75,20 @@ export const CASES: Case[] = [
     hitShareMin: 0.05,
     hostBytes: 200_000,
     resumeShareMin: 0.1,
+  },
+  {
+    why: "up to 9 steps in flight, guesses, scarce memory and a small host tier",
+    seed: 24,
+    eventCount: 12_000,
+    inFlightStepCountMax: 9,
+    draftRowCount: 4,
+    wordsPerLayer: 2_200,
+    abortShare: 0.05,
+    recordWordsMin: 100,
+    recordWordsMax: 400,
+    preemptionCountMin: 5,
+    hitShareMin: 0.1,
+    hostBytes: 300_000,
   },
   {
     why: "a store whose blocks are freed behind its rows, scarce memory and a small host tier",

@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
+import { IN_FLIGHT_STEP_COUNT } from "../../src/scheduler/admission.ts";
 import { Scheduler, type SchedulerOptions } from "../../src/scheduler/scheduler.ts";
 import type { TokenDrafter } from "../../src/scheduler/drafter.ts";
 import { dropBlocks } from "../../src/scheduler/seal_policies/drop_blocks.ts";
@@ -13,14 +14,11 @@ import { seededRandom } from "../support/numeric.ts";
 import { keepMethod } from "../../src/scheduler/keep/registry.ts";
 import type { KeepMethod } from "../../src/scheduler/keep/method.ts";
 import { FakeDevice, SINK_COUNT } from "./fake_device.ts";
+import { storesOf } from "./fake_memory.ts";
 import { expectedTokens } from "./fake_text.ts";
 import { type Case, CASES, CODELESS_STORE, recordWordsRange } from "./random_cases.ts";
 
 const ID_MAX = 5000;
-const ARENA_STORE_COUNTS = [2, 1];
-
-/** Words of a raw tile: more than any record. */
-const TILE_WORDS = 512;
 
 /** What stays of a prompt, and in which stores. */
 interface Keep {
@@ -52,20 +50,6 @@ function keepsOf(
   });
 }
 
-/** Arenas, and words of a raw tile by store: of window stores they have heads of their own. */
-function storesOf(wordsPerLayer: number, windowStoreCount: number) {
-  const arenas = ARENA_STORE_COUNTS.map((storeCount, group) => ({
-    storeCount,
-    windowStoreCount: group === 0 ? windowStoreCount : 0,
-    wordCount: storeCount * wordsPerLayer,
-  }));
-  const tileWords = Array.from(
-    { length: ARENA_STORE_COUNTS.reduce((sum, count) => sum + count, 0) },
-    (_, store) => store < windowStoreCount ? TILE_WORDS + 64 : TILE_WORDS,
-  );
-  return { arenas, tileWords };
-}
-
 /** One run: what was asked, what came, and the steps in flight. */
 class Run {
   readonly scheduler: Scheduler;
@@ -75,6 +59,7 @@ class Run {
   answeringRestartCount = 0;
   resumeCount = 0;
   aheadCount = 0;
+  inFlightCountMax = 0;
   partCount = 0;
   loadCount = 0;
   draftedCount = 0;
@@ -120,6 +105,7 @@ class Run {
       windowBlockCount = 2,
       rawTileCount = windowBlockCount,
       draftRowCount = 0,
+      inFlightStepCountMax = IN_FLIGHT_STEP_COUNT,
     } = options;
     this.#windowBlockCount = windowBlockCount;
     const policy = dropBlocks(droppedBlocks);
@@ -131,8 +117,7 @@ class Run {
     };
     const { arenas, tileWords } = storesOf(wordsPerLayer, windowStoreCount);
     const schedulerOptions: SchedulerOptions = {
-      sequenceCountMax: 4,
-      waitingCountMax: 6,
+      ...{ sequenceCountMax: 4, waitingCountMax: 6, inFlightStepCountMax },
       contextLength: 1000,
       layerCount,
       windowBlockCount,
@@ -313,6 +298,7 @@ class Run {
     }
     this.sharedCountMax = Math.max(this.sharedCountMax, this.scheduler.stats().sharedBlockCount);
     this.#inFlight.push({ plan, result: this.#device.run(plan) });
+    this.inFlightCountMax = Math.max(this.inFlightCountMax, this.#inFlight.length);
     return true;
   }
 
@@ -365,7 +351,7 @@ for (const options of CASES) {
       run.drain();
       run.scheduler.checkIntegrity();
     }
-    // Two steps in flight may have to be committed before anything more can be planned.
+    // Steps in flight may have to be committed before anything more can be planned.
     while (run.plan() || run.commit()) {
       run.drain();
       run.scheduler.checkIntegrity();
@@ -380,6 +366,7 @@ for (const options of CASES) {
     const wantedCount = run.answeringRestartCount * (options.resumeShareMin ?? 0);
     assertGreaterOrEqual(run.resumeCount, wantedCount);
     assertGreaterOrEqual(run.aheadCount, 100);
+    assertEquals(run.inFlightCountMax, options.inFlightStepCountMax ?? IN_FLIGHT_STEP_COUNT);
     const { runningCount, waitingCount, allocatedWordCount, cacheUsage } = run.scheduler.stats();
     assertEquals([runningCount, waitingCount, allocatedWordCount, cacheUsage], [0, 0, 0, 0]);
     const { draftTokenCount, acceptedTokenCount } = run.scheduler.stats();
