@@ -45,6 +45,7 @@ export type {
   StoreCounts,
   TokenLogprob,
   TokenLogprobs,
+  TokenUse,
   TuneMode,
   Tuning,
 } from "./src/engine/types.ts";

@@ -19,6 +19,7 @@ import type {
   SlotInfo,
   SlotOutcome,
 } from "./types.ts";
+import type { TokenUse } from "./token_use.ts";
 
 /** An {@link import("../core/errors.ts").EngineError} as a value. */
 export interface FailureMessage {
@@ -50,6 +51,7 @@ export interface GenerateMessage {
   isContinued: boolean;
   /** Null leaves blocks as they are. */
   pins: boolean | null;
+  tokenUse: TokenUse;
   skipsCache: boolean;
   /** Whether guesses of its next tokens may be checked. */
   speculates: boolean;

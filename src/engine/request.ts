@@ -11,6 +11,7 @@ import { POOLINGS } from "./pooling.ts";
 import { KEEP_EVERYTHING, keepMethod } from "../scheduler/keep/registry.ts";
 import { requestedRead } from "../runtime/read_method.ts";
 import type { GenerateMessage } from "./messages.ts";
+import { TOKEN_USES } from "./token_use.ts";
 import type { EngineInfo, GenerateRequest, LogitAdjustments, SamplingOptions } from "./types.ts";
 
 const REPETITION_PENALTY_MAX = 10;
@@ -63,6 +64,7 @@ export function toGenerateMessage(
     messageEnds: request.messageEnds ?? [],
     isContinued: request.isContinued ?? false,
     pins: request.pins ?? null,
+    tokenUse: request.tokenUse ?? "stream",
     speculates: request.speculates ?? true,
     keep: request.keep ?? null,
     read: request.read ?? null,
@@ -104,6 +106,8 @@ export function validateRequest(request: GenerateRequest, info: EngineInfo): voi
   const { pooling } = request;
   const isPooling = pooling === undefined || POOLINGS.includes(pooling);
   check(isPooling, "pooling", `${pooling}; wanted ${POOLINGS.join(" or ")}`);
+  const { tokenUse = "stream" } = request;
+  check(TOKEN_USES.includes(tokenUse), "tokenUse", `${tokenUse}; wanted ${TOKEN_USES.join(", ")}`);
   for (const param of ["logprobs", "promptLogprobs"] as const) {
     const count = request[param] ?? 0;
     const isCount = Number.isInteger(count) && count >= 0 && count <= TOP_LOGPROB_COUNT_MAX;

@@ -1,6 +1,7 @@
 /**
- * The loop that runs the engine: plan, encode, submit, read, commit, post. The commands of the next
- * step are encoded while the GPU runs the current one, so the read-back hides their cost.
+ * The loop that runs the engine: plan, encode, submit, read, commit, post. While the GPU runs one
+ * step the next is encoded; it is submitted when the first was read, before anything else is done,
+ * or before that where reading takes long (`decisions/64_steps_are_read_later.md`).
  *
  * @module
  */
@@ -15,7 +16,6 @@ import type { TierClient } from "../tiers/tier_client.ts";
 import type { PrefillSlice, StepPlan } from "../scheduler/step_plan.ts";
 import { sizesOf } from "../scheduler/block_memory.ts";
 import { isOwnKey, kindOfKey } from "../scheduler/block_key.ts";
-import { isRereadId } from "../scheduler/rereads.ts";
 import type { SliceOptions } from "../model/forward_graph.ts";
 import type { Runtime } from "../runtime/load.ts";
 import type { FromWorker, GenerateMessage } from "./messages.ts";
@@ -24,8 +24,12 @@ import { PrefillSpeed } from "./prefill_speed.ts";
 import { keptPrompt } from "../runtime/kept_prompt.ts";
 import { canSpeculate, RunningSequence } from "./running_sequence.ts";
 import { Slots } from "./slots.ts";
-import type { PreparedStep } from "../runtime/step_driver.ts";
+import { nextTask } from "./next_task.ts";
+import { StepCounts } from "./step_counts.ts";
+import type { FinishedStep, PreparedStep } from "../runtime/step_driver.ts";
+import { logprobsBySequence } from "../runtime/read_reports.ts";
 import type { StepOutcome } from "../runtime/step_runner.ts";
+import { unreadCountOf } from "./token_use.ts";
 import type { EngineStats, TokenLogprobs } from "./types.ts";
 
 /** Drives one runtime until stopped. */
@@ -44,12 +48,7 @@ export class StepLoop {
   #finishByMs: number | null = null;
   #stopped = Promise.withResolvers<void>();
   #prefillSpeed = new PrefillSpeed();
-  #stepCount = 0;
-  #promptTokenCount = 0;
-  #rereadTokenCount = 0;
-  #generatedTokenCount = 0;
-  #sealingSeconds = 0;
-  #blockCounts = { sealedBlockCount: 0, savedBlockCount: 0, loadedBlockCount: 0 };
+  readonly #counts = new StepCounts();
 
   constructor(runtime: Runtime, send: (message: FromWorker) => void) {
     this.#runtime = runtime;
@@ -122,18 +121,19 @@ export class StepLoop {
 
   /** Runs until {@link stop}. */
   async run(): Promise<void> {
+    const { driver } = this.#runtime;
     let prepared: PreparedStep | null = null;
     try {
-      while (!this.#isStopping) {
-        prepared ??= this.#prepare();
+      while (true) {
+        if (!this.#isStopping) prepared = this.#submitAhead(prepared);
         this.#sendEvents();
-        if (prepared === null && this.#finishByMs !== null) break;
-        if (prepared === null) {
+        if (driver.unreadCount === 0) {
+          if (this.#isStopping || this.#finishByMs !== null) break;
           await this.#sleep();
           continue;
         }
-        prepared = await this.#runStep(prepared);
-        if (performance.now() > (this.#finishByMs ?? Infinity)) break;
+        prepared = await this.#read(prepared);
+        if (performance.now() > (this.#finishByMs ?? Infinity)) this.#isStopping = true;
         await nextTask();
       }
     } finally {
@@ -180,19 +180,14 @@ export class StepLoop {
       diskBytes: this.#runtime.disk?.usedBytes ?? 0,
       sharedBlockCount: stats.sharedBlockCount,
       deviceBytes: gpu.allocatedBytes,
-      stepCount: this.#stepCount,
       preemptionCount: stats.preemptionCount,
-      promptTokenCount: this.#promptTokenCount,
-      rereadTokenCount: this.#rereadTokenCount,
       prefixQueryCount: stats.prefixQueryCount,
       prefixHitCount: stats.prefixHitCount,
       draftTokenCount: stats.draftTokenCount,
       acceptedTokenCount: stats.acceptedTokenCount,
-      generatedTokenCount: this.#generatedTokenCount,
       ...driver.runner.readCounts,
       ...driver.runner.valueCounts,
-      sealingSeconds: this.#sealingSeconds,
-      ...this.#blockCounts,
+      ...this.#counts.totals,
     };
   }
 
@@ -225,36 +220,78 @@ export class StepLoop {
     reading?.setShare(slot, share ?? 1);
   }
 
-  /** Runs a prepared step; returns the next one if it could be encoded while this one ran. */
-  async #runStep(prepared: PreparedStep): Promise<PreparedStep | null> {
-    const { plan } = prepared;
-    const { encodesAhead } = this.#runtime.driver.runner;
-    if (encodesAhead) this.#writeMasks(plan);
-    let next: PreparedStep | null = null;
-    const startMs = performance.now();
-    const result = await this.#runtime.driver.finish(prepared, () => {
-      if (plan.measures.length === 0 && encodesAhead) next = this.#prepare();
+  /**
+   * Submits the steps that may be submitted before anything is read: `prepared` and what follows.
+   *
+   * @returns The one behind them; null if none can be encoded yet.
+   */
+  #submitAhead(prepared: PreparedStep | null): PreparedStep | null {
+    const { driver } = this.#runtime;
+    let next = prepared ?? this.#prepare();
+    while (next !== null && this.#maySubmit(next.plan)) {
+      this.#submit(next);
+      next = driver.runner.encodesAhead ? this.#prepare() : null;
+    }
+    return next;
+  }
+
+  #submit(prepared: PreparedStep): void {
+    const { driver } = this.#runtime;
+    if (driver.runner.encodesAhead) this.#writeMasks(prepared.plan);
+    driver.submit(prepared);
+  }
+
+  /** Whether a step may be submitted behind those that are not read. */
+  #maySubmit(plan: StepPlan): boolean {
+    const { driver } = this.#runtime;
+    const { runner, scheduler } = driver;
+    // Who waits for a slot gets it once no step uses it.
+    const countMax = scheduler.waitingCount > 0 ? 1 : runner.unreadCountMax;
+    const counts = plan.decodes.map(({ sequenceId }) => {
+      const request = this.#sequences.get(sequenceId)?.request;
+      return request ? unreadCountOf(request, runner.readsAll) : countMax;
     });
-    if (plan.slice) {
-      const { ids, layers } = plan.slice;
-      const share = (layers.end - layers.first) / this.#runtime.info.layerReaches.length;
-      this.#prefillSpeed.note(ids.length * share, performance.now() - startMs);
+    return driver.maySubmit(plan, Math.min(countMax, ...counts));
+  }
+
+  /** Whether a step has a row whose next token must be one that a grammar allows. */
+  #isMasked({ decodes, slice }: StepPlan): boolean {
+    const rows = slice === null ? decodes : [...decodes, slice];
+    return rows.some(({ sequenceId }) => this.#sequences.get(sequenceId)?.mask);
+  }
+
+  /**
+   * Waits for the oldest step, submits the next if it can do without the tokens of that, and sends
+   * what came.
+   *
+   * @param prepared The next one; null if it is not planned.
+   * @returns The same, or null if it is submitted.
+   */
+  async #read(prepared: PreparedStep | null): Promise<PreparedStep | null> {
+    const { driver } = this.#runtime;
+    const finished = await driver.read();
+    const isNext = prepared !== null && !this.#isStopping && !this.#isMasked(prepared.plan) &&
+      this.#maySubmit(prepared.plan);
+    if (isNext) this.#submit(prepared);
+    for (const step of finished) this.#commit(step);
+    return isNext ? null : prepared;
+  }
+
+  /** Counts what a step did and sends what came of it. */
+  #commit(finished: FinishedStep): void {
+    const { plan, outcome } = finished;
+    this.#runtime.driver.commit(finished);
+    const { slice } = plan;
+    if (slice && outcome.tookMs !== null) {
+      const share = (slice.layers.end - slice.layers.first) /
+        this.#runtime.info.layerReaches.length;
+      this.#prefillSpeed.note(slice.ids.length * share, outcome.tookMs);
     }
     this.#writeBehind(plan);
-    this.#stepCount++;
-    this.#sealingSeconds += result.sealingSeconds;
-    this.#blockCounts.sealedBlockCount += plan.packs.length;
-    this.#blockCounts.savedBlockCount += plan.saves.length + plan.swaps.length;
-    this.#blockCounts.loadedBlockCount += plan.loads.length;
-    if (plan.slice?.isComplete) {
-      const { sequenceId, ids } = plan.slice;
-      if (isRereadId(sequenceId)) this.#rereadTokenCount += ids.length;
-      else this.#promptTokenCount += ids.length;
-    }
-    if (plan.slice && result.promptLogprobs.length > 0) this.#sendScores(plan.slice, result);
-    if (plan.slice && result.hidden.length > 0) this.#sendPooled(plan.slice, result);
-    this.#sendEvents(logprobsBySequence(plan, result));
-    return next;
+    this.#counts.count(finished);
+    if (slice && outcome.promptLogprobs.length > 0) this.#sendScores(slice, outcome);
+    if (slice && outcome.hidden.length > 0) this.#sendPooled(slice, outcome);
+    this.#sendEvents(logprobsBySequence(plan, outcome));
   }
 
   /**
@@ -328,7 +365,7 @@ export class StepLoop {
       case "token": {
         sequence.countToken();
         sequence.mask?.accept(event.id);
-        this.#generatedTokenCount++;
+        this.#counts.countToken();
         const token = { type: "token" as const, id: event.id, ...(logprobs ? { logprobs } : {}) };
         return this.#send({ type: "event", sequenceId, event: token });
       }
@@ -360,27 +397,4 @@ export class StepLoop {
     await promise;
     this.#wake = null;
   }
-}
-
-function logprobsBySequence(
-  { decodes, slice }: StepPlan,
-  { logprobs }: StepOutcome,
-): ReadonlyMap<number, TokenLogprobs> {
-  const rows = slice ? [...decodes, slice] : decodes;
-  return new Map(rows.flatMap(({ sequenceId, slot }) => {
-    const report = logprobs.get(slot);
-    return report ? [[sequenceId, report] as const] : [];
-  }));
-}
-
-const channel = new MessageChannel();
-const tasks: (() => void)[] = [];
-channel.port1.onmessage = () => tasks.shift()?.();
-
-/** Lets messages of the main thread in between two steps, without the delay of a timer. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    tasks.push(resolve);
-    channel.port2.postMessage(null);
-  });
 }

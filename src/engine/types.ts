@@ -6,7 +6,8 @@
  */
 
 import type { StoreCounts } from "../tiers/store_counts.ts";
-export type { StoreCounts };
+import type { TokenUse } from "./token_use.ts";
+export type { StoreCounts, TokenUse };
 import type { EngineErrorCode } from "../core/errors.ts";
 import type { LogitAdjustments, SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
 import type { GrammarSpec } from "../grammar/types.ts";
@@ -76,7 +77,7 @@ export interface GenerateRequest {
   grammar?: GrammarSpec;
   /** Go on after the model's end token, unless there is a grammar. Default false. */
   ignoreEos?: boolean;
-  /** Aborting ends the sequence within one step and frees its memory. */
+  /** Aborting ends the sequence within the steps on their way and frees its memory. */
   signal?: AbortSignal;
   /** Higher ones go first, -100 to 100; default 0. */
   priority?: number;
@@ -98,6 +99,8 @@ export interface GenerateRequest {
    * stay as they are.
    */
   pins?: boolean;
+  /** What the caller does with tokens; default `stream`. */
+  tokenUse?: TokenUse;
   /** Prefill every prompt token, even if it is in the cache; default false. */
   skipsCache?: boolean;
   /** Check guesses of next tokens, if the engine does; the text is the same. Default true. */

@@ -15,10 +15,11 @@ const READ_USAGE = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
 export class ReadBack {
   #gpu: Gpu;
   #staging: GPUBuffer;
-  #isSynchronous = true;
+  #isSynchronous: boolean;
 
-  private constructor(gpu: Gpu, label: string, sizeBytes: number) {
+  private constructor(gpu: Gpu, label: string, sizeBytes: number, isSynchronous = true) {
     this.#gpu = gpu;
+    this.#isSynchronous = isSynchronous;
     // Reading a buffer that was never mapped would end the process: map it once here.
     const options = { usage: READ_USAGE, mappedAtCreation: true };
     this.#staging = gpu.createBuffer(label, sizeBytes, options);
@@ -43,7 +44,12 @@ export class ReadBack {
     return readBack;
   }
 
-  /** Whether reads return without the fixed sleep. */
+  /** One more of the same size, which is read in the same way. */
+  another(label: string): ReadBack {
+    return new ReadBack(this.#gpu, label, this.#staging.size, this.#isSynchronous);
+  }
+
+  /** Whether reads return without the fixed sleep: each waits for all that is submitted. */
   get isSynchronous(): boolean {
     return this.#isSynchronous;
   }

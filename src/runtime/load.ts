@@ -47,6 +47,7 @@ import { codecInForce, modelCodec } from "./model_codec.ts";
 import { resolveCalibration } from "./resolve_calibration.ts";
 import { contentName, prefixRoot, STORE_VERSION } from "./prefix_root.ts";
 import { rowCostOf } from "./row_cost.ts";
+import { UNREAD_COUNT_MAX } from "./step_clock.ts";
 import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
 import { tuneModel } from "./tune_model.ts";
@@ -166,6 +167,7 @@ async function createRuntime(
     arenas: plan.shape.groups,
     sinkCount: plan.codec.sinkCount,
     ...{ policy, retention: RETENTIONS[options.eviction], stepTokenCountMax },
+    inFlightStepCountMax: UNREAD_COUNT_MAX + 1,
     blockCost: blockCost(shape, plan.shape),
     ...(options.sharesPrefixes ? { prefix: { root, ...rawTiles(plan.shape) } } : {}),
     ...(host ? { host } : {}),

@@ -7,8 +7,10 @@
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { AnyCodec } from "../codec/registry.ts";
 import { CommandChain } from "../gpu/command_chain.ts";
-import { ReadBack } from "../gpu/read_back.ts";
+import type { ReadBack } from "../gpu/read_back.ts";
+import { ReadBackPool } from "../gpu/read_back_pool.ts";
 import { Stopwatch } from "../gpu/stopwatch.ts";
+import { fastest } from "../gpu/timing.ts";
 import type { CacheShape } from "../kvcache/cache_shape.ts";
 import { BlockSummaries } from "../kvcache/block_summaries.ts";
 import { HostValues, NO_VALUES, type ValueCounts } from "../kvcache/host_values.ts";
@@ -19,17 +21,20 @@ import { PromptScores, type StagedScores } from "../kvcache/prompt_scores.ts";
 import { type ReadCounts, Reading, type ReadMethod } from "../kvcache/reading.ts";
 import type { PlacedPack, Sealer } from "../kvcache/sealer.ts";
 import { packApart, paddedResults } from "../kvcache/sealing_apart.ts";
-import { LOGPROB_RESULT_SIZE_BYTES, readLogprobs } from "../kernels/token_logprobs/row.ts";
-import type { SamplingOptions, TokenLogprobs } from "../core/sampling.ts";
+import { LOGPROB_RESULT_SIZE_BYTES } from "../kernels/token_logprobs/row.ts";
+import type { SamplingOptions } from "../core/sampling.ts";
 import { ForwardGraph, type LogprobReport, type SliceOptions } from "../model/forward_graph.ts";
 import type { SamplingExtras } from "../model/sampler.ts";
 import type { DecodeRow, StepPlan, StepResult } from "../scheduler/step_plan.ts";
 import { checkLatents } from "./latent_limits.ts";
 import type { LoadedModel } from "./load_model.ts";
-import { SUBMIT_MS_MAX, SubmitBudget } from "./submit_budget.ts";
+import { readReports, type StepReports } from "./read_reports.ts";
+import { UNREAD_COUNT_MAX } from "./step_clock.ts";
+import { StepTimes } from "./step_times.ts";
+import { SUBMIT_MS_MAX } from "./submit_budget.ts";
 
-/** Steps that can be encoded and not read: the one on the GPU and the one encoded ahead. */
-const STAGING_COUNT = 2;
+/** Steps that copy blocks to the host and are not read: one submitted, one encoded behind it. */
+const SAVING_STEP_COUNT = 2;
 
 /** Parts of a step that are timed: packing what was measured, and measuring. */
 const PACK_SPAN = 0;
@@ -51,15 +56,13 @@ export interface EncodedStep {
 }
 
 /** What a step made, with what the scheduler does not need. */
-export interface StepOutcome extends StepResult {
-  /** By slot: of the token sampled, where it was asked for. */
-  logprobs: ReadonlyMap<number, TokenLogprobs>;
-  /** Of the tokens that follow the rows of the slice, where they were asked for. */
-  promptLogprobs: readonly TokenLogprobs[];
+export interface StepOutcome extends StepResult, StepReports {
   /** Rows of the slice behind the last layer that were asked for, f32 `[rows, width]`. */
   hidden: Float32Array;
   /** Device time of sealing; 0 where the adapter has no timestamps. */
   sealingSeconds: number;
+  /** Device time as the host sees it; null if the step was done with one read before it. */
+  tookMs: number | null;
 }
 
 /** Runs steps of one cache. */
@@ -76,12 +79,10 @@ export class StepRunner {
   /** Null unless values of sealed blocks lie in host memory. */
   readonly hostValues: HostValues | null;
   #model: LoadedModel;
-  #readBacks: ReadBack[];
-  #nextReadBack = 0;
+  readonly #readBacks: ReadBackPool;
   readonly #stopwatch: Stopwatch | null;
-  readonly #budget: SubmitBudget;
-  /** When the device began with the step that runs. */
-  #begunMs = 0;
+  /** What its steps take. */
+  readonly times: StepTimes;
 
   private constructor(
     model: LoadedModel,
@@ -89,9 +90,9 @@ export class StepRunner {
       cache: KvCache;
       sealer: Sealer;
       graph: ForwardGraph;
-      readBacks: ReadBack[];
+      readBacks: ReadBackPool;
       stopwatch: Stopwatch | null;
-      budget: SubmitBudget;
+      times: StepTimes;
       scores: PromptScores | null;
       reading: Reading | null;
       summaries: BlockSummaries | null;
@@ -101,7 +102,7 @@ export class StepRunner {
   ) {
     this.#model = model;
     this.#stopwatch = parts.stopwatch;
-    this.#budget = parts.budget;
+    this.times = parts.times;
     this.#scores = parts.scores;
     this.reading = parts.reading;
     this.#summaries = parts.summaries;
@@ -171,14 +172,20 @@ export class StepRunner {
     const sizeBytes = graph.sampledCount * WORD_SIZE_BYTES + sealer.resultSizeBytes +
       reportCountMax * LOGPROB_RESULT_SIZE_BYTES + (stopwatch?.resultSizeBytes ?? 0) +
       SLICE_TOKEN_COUNT * plan.shape.width * WORD_SIZE_BYTES;
-    const readBacks = [];
-    for (let index = 0; index < STAGING_COUNT; index++) {
-      readBacks.push(ReadBack.create(gpu, `step results ${index}`, sizeBytes));
-    }
-    const host = new HostTransfer(gpu, cache, { stepCount: STAGING_COUNT, saveWordCountMax });
-    const { submitMsMax = gpu.facts.isFallback ? Infinity : SUBMIT_MS_MAX } = options;
-    const budget = new SubmitBudget(submitMsMax);
-    const parts = { cache, sealer, graph, readBacks, stopwatch, budget, scores };
+    const readBacks = new ReadBackPool(gpu, "step results", sizeBytes);
+    const host = new HostTransfer(gpu, cache, { stepCount: SAVING_STEP_COUNT, saveWordCountMax });
+    const { isFallback } = gpu.facts;
+    const { submitMsMax = isFallback ? Infinity : SUBMIT_MS_MAX } = options;
+    const { first: readBack } = readBacks;
+    const times = new StepTimes({
+      submitMsMax,
+      // A CPU that waits for itself has no time to gain.
+      unreadLimit: isFallback ? 1 : UNREAD_COUNT_MAX,
+      readsAll: readBack.isSynchronous,
+      waitMs: await fastest(gpu, { readBack, y: graph.sampledIds }, () => {}),
+      layerCount: plan.layers.length,
+    });
+    const parts = { cache, sealer, graph, readBacks, stopwatch, times, scores };
     return new StepRunner(model, { ...parts, reading, summaries, values }, host);
   }
 
@@ -195,13 +202,26 @@ export class StepRunner {
     return this.hostValues === null;
   }
 
+  /** Whether reading a step waits for all that are submitted. */
+  get readsAll(): boolean {
+    return this.#readBacks.first.isSynchronous;
+  }
+
+  /**
+   * Steps that may be submitted before the first of them is read, if they only decode. What rows
+   * that choose have read is counted as they are encoded: none may be in vain that need not be.
+   */
+  get unreadCountMax(): number {
+    return this.encodesAhead && this.reading === null ? this.times.unreadCountMax : 1;
+  }
+
   /**
    * Encodes a step; queue writes it needs are issued here, so encode in the order of submission.
    */
   encode(plan: StepPlan, options: SliceOptions = {}): EncodedStep {
     const commands = new CommandChain(this.#model.gpu.device);
     // One that is not encoded ahead runs meanwhile.
-    if (!this.encodesAhead) this.#begunMs = performance.now();
+    if (!this.encodesAhead) this.times.submitted();
     this.hostValues?.beginStep();
     const staged = this.host.encodeSwaps(commands.encoder, plan.swaps);
     for (const load of plan.loads) this.host.load(load);
@@ -228,7 +248,7 @@ export class StepRunner {
     const scores = this.#scores?.encodeCopy(encoder, plan.slice) ?? null;
     const saved = this.host.encodeSaves(encoder, plan.saves);
     if (saved) staged.push(saved);
-    const readBack = this.#readBacks[this.#nextReadBack++ % STAGING_COUNT];
+    const readBack = this.#readBacks.take();
     const idBytes = this.graph.sampledCount * WORD_SIZE_BYTES;
     readBack.encodeCopy(encoder, this.graph.sampledIds, { sizeBytes: idBytes });
     let offsetBytes = idBytes;
@@ -295,26 +315,18 @@ export class StepRunner {
 
   /** Submits a encoded step. */
   submit({ commands }: EncodedStep): void {
-    if (this.encodesAhead) this.#begunMs = performance.now();
+    if (this.encodesAhead) this.times.submitted();
     for (const buffer of commands) this.#model.gpu.device.queue.submit([buffer]);
   }
 
   /** Encodes decode rows and the slice, in command buffers that are short enough. */
   #encodeRows(commands: CommandChain, { decodes, slice }: StepPlan, options: SliceOptions): void {
-    const { decodeLayers } = this.#budget;
+    const { decodeLayers } = this.times;
     if (decodes.length > 0) this.graph.encodeDecodes(commands, decodes, decodeLayers);
     if (slice === null) return;
-    const layersAtATime = this.#budget.sliceLayers(slice.ids.length);
+    const layersAtATime = this.times.sliceLayers(slice.ids.length);
     if (decodes.length > 0 && layersAtATime !== Infinity) commands.cut();
     this.graph.encodeSlice(commands, slice, { ...options, layersAtATime });
-  }
-
-  #learn({ decodes, slice }: StepPlan): void {
-    const tookMs = performance.now() - this.#begunMs;
-    const sliceLayers = slice === null ? 0 : slice.layers.end - slice.layers.first;
-    const decodeLayers = decodes.length > 0 ? this.#model.plan.layers.length : 0;
-    const sliceRowLayers = sliceLayers * (slice?.ids.length ?? 0);
-    this.#budget.measured({ decodeLayers, sliceRowLayers }, tookMs);
   }
 
   /** Waits for a submitted step and returns what it made. */
@@ -328,7 +340,8 @@ export class StepRunner {
     const sealOffset = idBytes + reportBytes + hiddenBytes;
     const sizeBytes = sealOffset + sealBytes + timeBytes;
     const words = new Uint32Array(await readBack.read(sizeBytes));
-    this.#learn(plan);
+    this.#readBacks.giveBack(readBack);
+    const tookMs = this.times.read(plan);
     for (const blocks of staged) await this.host.readStaged(blocks);
     const scores = await this.#scores?.read(encoded.scores);
     const sampled: Pick<DecodeRow, "sequenceId" | "slot">[] = [...plan.decodes];
@@ -352,6 +365,7 @@ export class StepRunner {
       ...(values === null ? sealed : paddedResults({ sealer, values }, sealed)),
       ...scores,
       sealingSeconds: Stopwatch.seconds(timeWords),
+      tookMs,
     };
   }
 
@@ -362,7 +376,7 @@ export class StepRunner {
 
   /** Frees all buffers but the weights. */
   destroy(): void {
-    for (const readBack of this.#readBacks) readBack.destroy();
+    this.#readBacks.destroy();
     this.#stopwatch?.destroy();
     this.host.destroy();
     this.#scores?.destroy();
@@ -372,21 +386,4 @@ export class StepRunner {
     this.sealer.destroy();
     this.cache.destroy();
   }
-}
-
-function readReports(
-  reports: readonly LogprobReport[],
-  words: Uint32Array,
-): Pick<StepOutcome, "logprobs" | "promptLogprobs"> {
-  const logprobs = new Map<number, TokenLogprobs>();
-  const promptLogprobs: TokenLogprobs[] = [];
-  let index = 0;
-  for (const { kind, rows } of reports) {
-    for (const { slot, topCount } of rows) {
-      const report = readLogprobs(words, index++, topCount);
-      if (kind === "token") logprobs.set(slot, report);
-      else promptLogprobs.push(report);
-    }
-  }
-  return { logprobs, promptLogprobs };
 }

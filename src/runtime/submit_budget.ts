@@ -39,6 +39,11 @@ export class SubmitBudget {
     return this.#layers(perRow === null ? null : perRow * rowCount);
   }
 
+  /** What so many layers of decode rows take, in milliseconds; null if none was measured. */
+  decodeMs(layerCount: number): number | null {
+    return this.#msPerDecodeLayer === null ? null : layerCount * this.#msPerDecodeLayer;
+  }
+
   /** Learns what a step took: more at once, less by halves. */
   measured({ decodeLayers, sliceRowLayers }: StepWork, tookMs: number): void {
     const [perDecode, perSlice] = [this.#msPerDecodeLayer ?? 0, this.#msPerSliceRowLayer ?? 0];

@@ -1,0 +1,199 @@
+/** Steps that are submitted before those before them are read: texts, counts, and what it gains. */
+
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertLessOrEqual,
+} from "@std/assert";
+import type { GenerateRequest, TokenUse } from "../../src/engine/types.ts";
+import { unreadCountOf } from "../../src/engine/token_use.ts";
+import { StepClock, UNREAD_COUNT_MAX, unreadCount } from "../../src/runtime/step_clock.ts";
+import { LoopHere } from "../support/loop_here.ts";
+import { awaitReads, delayReads, type SlowReads } from "../support/slow_reads.ts";
+import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
+import { eventually } from "../support/waiting.ts";
+
+Deno.test("unreadCount() keeps a device busy while a step is read, and is 1 where that takes no time", () => {
+  assertEquals(unreadCount(10, null), 1, "nothing was measured");
+  assertEquals(unreadCount(0.2, 20), 1, "software Vulkan");
+  assertEquals(unreadCount(0.2, 2), 1);
+  assertEquals(unreadCount(1.2, 4), 2);
+  assertEquals(unreadCount(10, 3), 5, "3 ms of 10 for each");
+  assertEquals(unreadCount(10, 0.1), UNREAD_COUNT_MAX);
+  assertEquals(unreadCount(0, 0), 1);
+});
+
+Deno.test("unreadCountOf() lets no step run behind a token that decides, and one behind a token that is shown", () => {
+  const of = (tokenUse: "collect" | "stream" | "watch", readsAll = true) =>
+    unreadCountOf({ grammar: null, tokenUse }, readsAll);
+  assertEquals([of("collect"), of("stream"), of("watch")], [Infinity, 2, 1]);
+  assertEquals(of("stream", false), Infinity, "each is read when it is done");
+  assertEquals(unreadCountOf({ grammar: {}, tokenUse: "collect" }, true), 1);
+});
+
+Deno.test("StepClock shares the time of steps that are read together, without that of reading", () => {
+  const clock = new StepClock({ readsAll: true, waitMs: 10 });
+  for (const ms of [100, 101, 102]) clock.submitted(ms);
+  assertEquals([clock.read(140), clock.read(141), clock.read(142)], [10, null, null]);
+  clock.submitted(150);
+  assertEquals(clock.read(155), 0, "less than reading takes");
+});
+
+Deno.test("StepClock takes a step that was submitted behind another to begin where that ended", () => {
+  const clock = new StepClock({ readsAll: false, waitMs: 10 });
+  for (const ms of [100, 101, 102]) clock.submitted(ms);
+  assertEquals([clock.read(115), clock.read(119), clock.read(124)], [5, 4, 5]);
+});
+
+/** Greedy with guesses, seeded with penalties, with reports: all seal blocks on their way. */
+const REQUESTS: GenerateRequest[] = [
+  { speculates: true },
+  { sampling: { temperature: 1.1, topK: 40, seed: 4 }, adjustments: { repetitionPenalty: 1.1 } },
+  { sampling: { temperature: 1, seed: 5 }, logprobs: 2 },
+].map((options, index) => ({
+  promptIds: tinyPrompt(200, index + 1),
+  maxTokens: 140,
+  tokenUse: "collect",
+  speculates: false,
+  ...options,
+}));
+
+/** Memory in which one of three must give way. */
+const OPTIONS = {
+  profile: { name: "paper" },
+  tune: "off",
+  sequenceCountMax: 3,
+  cacheSizeBytes: 48 * 1024,
+} as const;
+
+const DELAY_MS = 20;
+
+/** What a generation gives: tokens with their reports, and its end. */
+async function answer(loop: LoopHere, request: GenerateRequest, tokenCount = Infinity) {
+  const events: object[] = [];
+  for await (const event of loop.generate(request)) {
+    if (event.type === "token") events.push(event);
+    if (event.type === "finish") events.push({ ...event, timings: null });
+    if (events.length === tokenCount) break;
+  }
+  return events;
+}
+
+/** Steps that run when one request alone does, and how often they are waited for. */
+async function countWaits(loop: LoopHere, reads: SlowReads, request: GenerateRequest) {
+  const before = { steps: loop.stats().stepCount, waits: reads.waitCount };
+  await answer(loop, request);
+  return {
+    stepCount: loop.stats().stepCount - before.steps,
+    waitCount: reads.waitCount - before.waits,
+  };
+}
+
+/** Loads while reads are slow, so that they are known to be, and closes. */
+async function withSlowLoop<T extends SlowReads>(
+  slow: () => T,
+  body: (loop: LoopHere, reads: T) => Promise<void>,
+): Promise<void> {
+  await withTinyModel({ contextLength: 1024 }, async (modelPath) => {
+    const reads = slow();
+    let loop: LoopHere | null = null;
+    try {
+      loop = await LoopHere.open({ modelPath, ...OPTIONS });
+      await body(loop, reads);
+    } finally {
+      await loop?.close();
+      reads.undo();
+    }
+  });
+}
+
+/** Lets a loop have so many unread steps, as it would on a GPU. */
+function limitUnread(loop: LoopHere, count: number): void {
+  loop.runtime.driver.runner.times.unreadLimit = count;
+}
+
+/** Runs all of {@link REQUESTS} together, in memory in which one must give way. */
+async function runTogether(loop: LoopHere, reads: SlowReads) {
+  // Blocks of one repeated token are small: behind these all three are admitted.
+  await answer(loop, { promptIds: new Array(900).fill(9), maxTokens: 1, skipsCache: true });
+  const [before, waitCount] = [loop.stats(), reads.waitCount];
+  const answers = await Promise.all(REQUESTS.map((request) => answer(loop, request)));
+  const after = loop.stats();
+  assertGreaterOrEqual(after.preemptionCount - before.preemptionCount, 1);
+  await eventually(() => loop.stats().cacheUsage === 0);
+  loop.runtime.driver.scheduler.checkIntegrity();
+  const tokenCount = after.generatedTokenCount - before.generatedTokenCount;
+  return { told: { answers, tokenCount }, waitCount: reads.waitCount - waitCount };
+}
+
+async function sameTexts(loop: LoopHere, reads: SlowReads): Promise<void> {
+  limitUnread(loop, 1);
+  const middle = (await answer(loop, REQUESTS[2])).at(-50) as { id: number };
+  Object.assign(loop.runtime, { eosIds: [middle.id] });
+  const wanted = await runTogether(loop, reads);
+  assert(wanted.told.answers.some(({ length }) => length < 110), "one ends in the middle");
+  for (const unreadLimit of [2, 8]) {
+    limitUnread(loop, unreadLimit);
+    const { told, waitCount } = await runTogether(loop, reads);
+    assertEquals(told, wanted.told, `${unreadLimit} steps unread`);
+    assertLess(waitCount, wanted.waitCount * (0.5 + 0.5 / unreadLimit));
+  }
+}
+
+async function fewerReads(loop: LoopHere, reads: SlowReads): Promise<void> {
+  const promptIds = tinyPrompt(5, 1);
+  const request = { promptIds, maxTokens: 50, ignoreEos: true, speculates: false };
+  const stepsByRead = async (tokenUse: TokenUse, unreadLimit: number) => {
+    limitUnread(loop, unreadLimit);
+    const { stepCount, waitCount } = await countWaits(loop, reads, { ...request, tokenUse });
+    return stepCount / waitCount;
+  };
+  assertEquals(await stepsByRead("collect", 1), 1, "as on a CPU");
+  assertEquals(await stepsByRead("watch", 8), 1);
+  const ofStream = await stepsByRead("stream", 8);
+  assert(ofStream > 1.6 && ofStream <= 2, `${ofStream} steps of a stream with a read`);
+  // As many as measured times say: eight, but on a machine that is busy.
+  const ofAnswer = await stepsByRead("collect", 8);
+  assert(ofAnswer > 2 && ofAnswer <= 8, `${ofAnswer} steps with a read`);
+}
+
+async function abortedAmongOthers(loop: LoopHere): Promise<void> {
+  const neighbour = { ...REQUESTS[0], promptIds: tinyPrompt(20, 7) };
+  limitUnread(loop, 1);
+  const alone = await answer(loop, neighbour);
+  limitUnread(loop, 8);
+  const beside = answer(loop, neighbour);
+  await answer(loop, { ...REQUESTS[1], ignoreEos: true }, 20); // left, which aborts it
+  const { stepCount } = loop.stats();
+  await eventually(() => loop.stats().cacheUsage === 0);
+  assertLessOrEqual(loop.stats().stepCount - stepCount, UNREAD_COUNT_MAX + 1);
+  assertEquals(await beside, alone);
+}
+
+Deno.test("steps that take 20 ms to read are read with others", (test) =>
+  withSlowLoop(() => delayReads(DELAY_MS), async (loop, reads) => {
+    const name = "all of who waits for the end, two of a stream, one of who watches tokens";
+    await test.step(name, () => fewerReads(loop, reads));
+    reads.delayMs = 0; // it is only counted from here on
+    const same = "with the same texts and counts, a stop in the middle and scarce memory";
+    await test.step(same, () => sameTexts(loop, reads));
+    const gone = "and an aborted one is gone with them, and changes no neighbour";
+    await test.step(gone, () => abortedAmongOthers(loop));
+  }));
+
+Deno.test("where reads must be awaited, steps are read one by one while others run", () =>
+  withSlowLoop(awaitReads, async (loop, reads) => {
+    assert(!loop.runtime.driver.runner.readsAll);
+    const told: unknown[] = [];
+    for (const unreadLimit of [1, 8]) {
+      limitUnread(loop, unreadLimit);
+      reads.pendingCountMax = 0;
+      told.push(await answer(loop, { ...REQUESTS[1], tokenUse: "stream", maxTokens: 40 }));
+      const count = reads.pendingCountMax;
+      if (unreadLimit === 1) assertEquals(count, 1);
+      else assert(count >= 2 && count <= 8, `${count} reads at once`);
+    }
+    assertEquals(told[1], told[0]);
+  }));
