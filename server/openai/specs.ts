@@ -72,7 +72,7 @@ export function toSpecs(
   checkCache(request, model);
   const adjustments = adjustmentsOf(request, model.tokenizer);
   const { sampling, stop, includesStop, showControl, ignoreEos, logprobs } = request;
-  const { priority, cacheSalt, skipsCache, speculates, choiceCount } = request;
+  const { priority, cacheSalt, skipsCache, speculates, choiceCount, stream: streams } = request;
   const text = { stop, includesStop, showControl };
   const [keep, read] = METHOD_FIELDS.map((name) =>
     request.kv[name] === undefined ? null : String(request.kv[name])
@@ -80,7 +80,7 @@ export function toSpecs(
   return Array.from({ length: choiceCount }, (_, choiceIndex) => {
     const seed = seedOfChoice(sampling.seed, choiceIndex);
     const own = { ...sampling, seed };
-    const shared = { ignoreEos, adjustments, logprobs, priority, cacheSalt, skipsCache };
+    const shared = { ignoreEos, adjustments, logprobs, priority, cacheSalt, skipsCache, streams };
     return { ...prompt, ...text, ...shared, speculates, keep, read, sampling: own };
   });
 }

@@ -4,9 +4,15 @@
  * @module
  */
 
-import type { GenerateRequest } from "../../../src/engine/types.ts";
+import type { GenerateRequest, TokenUse } from "../../../src/engine/types.ts";
 import type { Echo } from "./echo.ts";
 import type { GenerationSpec } from "./spec.ts";
+
+/** What is done with tokens: a stop string, or thoughts that take too long, end the generation. */
+function tokenUseOf({ stop, reasoningTokenCountMax, streams }: GenerationSpec): TokenUse {
+  if (stop.length > 0 || reasoningTokenCountMax !== null) return "watch";
+  return streams ? "stream" : "collect";
+}
 
 /** What the engine is asked for; `signal` ends it. */
 export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo): GenerateRequest {
@@ -36,6 +42,7 @@ export function toRequest(spec: GenerationSpec, signal: AbortSignal, echo: Echo)
     isContinued,
     skipsCache,
     speculates,
+    tokenUse: tokenUseOf(spec),
     signal,
     ...(spec.keep === null ? {} : { keep: spec.keep }),
     ...(spec.read === null ? {} : { read: spec.read }),

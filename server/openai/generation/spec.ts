@@ -39,6 +39,8 @@ export interface GenerationSpec extends TextOptions {
   pins: boolean | null;
   /** Whether the answer is prepared for a next turn that repeats it. */
   isContinued: boolean;
+  /** Whether its text is sent as it comes. */
+  streams: boolean;
   /** Whether the whole prompt is prefilled, even if it is in the cache. */
   skipsCache: boolean;
   /** Whether guesses of next tokens may be checked. */
