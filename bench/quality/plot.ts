@@ -34,9 +34,25 @@ const FAMILIES = [
   "KIVI",
   "TurboQuant",
   "KVarN",
+  "OSCAR",
+  "KVComp",
+  "XQuant",
+  "DeltaKV",
   "plain integers",
 ] as const;
-const COLOURS = ["#d7263d", "#f29e4c", "#1b6ca8", "#3a9d63", "#7b4fa3", "#9c6b30", "#8a8a8a"];
+const COLOURS = [
+  "#d7263d",
+  "#f29e4c",
+  "#1b6ca8",
+  "#3a9d63",
+  "#7b4fa3",
+  "#9c6b30",
+  "#0b8f8f",
+  "#c2509b",
+  "#5b7d1f",
+  "#44557a",
+  "#8a8a8a",
+];
 const SIZE = { width: 720, height: 440 };
 /** A Vega expression. */
 const HAS_SINKS = `indexof(datum.codec, ${JSON.stringify(SINKS_SUFFIX)}) >= 0`;
@@ -67,13 +83,26 @@ export function curvePoints(reports: readonly PlottedReport[]): CurvePoint[] {
   });
 }
 
+/** Families of baselines by what is in their names. */
+const BASELINE_FAMILIES: readonly [RegExp, CurvePoint["family"]][] = [
+  [/^q\d_0/, "llama.cpp"],
+  [/^kivi/, "KIVI"],
+  [/^turbo/, "TurboQuant"],
+  [/^kvarn/, "KVarN"],
+  [/^oscar/, "OSCAR"],
+  [/^kvcomp/, "KVComp"],
+  [/xquant/, "XQuant"],
+  [/^deltakv/, "DeltaKV"],
+  [/^int/, "plain integers"],
+];
+
 function familyOf(codec: string): CurvePoint["family"] {
   if (codec.startsWith("paper")) return "PackKV as published";
-  if (!BASELINE_NAMES.includes(codec)) return "packkv";
-  if (codec.startsWith("kivi")) return "KIVI";
-  if (codec.startsWith("turbo")) return "TurboQuant";
-  if (codec.startsWith("kvarn")) return "KVarN";
-  return codec.startsWith("int") ? "plain integers" : "llama.cpp";
+  const [name] = codec.split(":");
+  if (!BASELINE_NAMES.includes(name)) return "packkv";
+  const found = BASELINE_FAMILIES.find(([pattern]) => pattern.test(name));
+  if (found) return found[1];
+  throw new RangeError(`Cannot plot ${codec}: its baseline is of no family`);
 }
 
 /** The plot as a Vega-Lite specification. */

@@ -6,6 +6,7 @@ import {
   type PlottedReport,
   reportsOf,
 } from "../../../bench/quality/plot.ts";
+import { BASELINE_NAMES } from "../../../src/evaluation/baselines/table.ts";
 
 const report = (text: string, codec: string, kl: number, bits: number): PlottedReport => {
   return { text, codec, tokens: 2048, kl_mean: kl, bits: { k: bits + 0.5, v: bits - 0.5 } };
@@ -27,10 +28,16 @@ Deno.test("curvePoints() averages each codec over its texts, K and V, and leaves
     { codec: "balanced", family: "packkv", kl: "0.020000", bits: "2.300000" },
     { codec: "q4_0+sinks", family: "llama.cpp", kl: "0.030000", bits: "4.500000" },
   ]);
-  const families = ["paper", "kivi2", "int3"].map((codec) => {
-    return curvePoints([report("a", codec, 1, 3)])[0].family;
-  });
-  assertEquals(families, ["PackKV as published", "KIVI", "plain integers"]);
+});
+
+Deno.test("curvePoints() has a family for every baseline, and llama.cpp's for its types alone", () => {
+  const familyOf = (codec: string) => curvePoints([report("a", codec, 1, 3)])[0].family;
+  const families = ["paper", "kivi2", "int3", "oscar+sinks", "tight-xquant"].map(familyOf);
+  assertEquals(families, ["PackKV as published", "KIVI", "plain integers", "OSCAR", "XQuant"]);
+  for (const name of BASELINE_NAMES) {
+    assertEquals(familyOf(name) === "llama.cpp", /^q\d_0/.test(name), name);
+    assert(familyOf(name) !== "packkv", name);
+  }
 });
 
 Deno.test("curvePoints() refuses a codec that lacks a text or has it twice", () => {
