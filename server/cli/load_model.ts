@@ -33,9 +33,9 @@ export async function loadServedModel(
   } = {},
 ): Promise<ServedModel> {
   const file = await readGguf(modelPath);
-  const { metadata } = file;
+  const { metadata, tensors } = file;
   await otherWork();
-  const tokenizer = createTokenizer(metadata);
+  const tokenizer = createTokenizer(metadata, tensors);
   await otherWork();
   const chatTemplate = createChatTemplate(metadata, tokenizer, templateSource);
   const prompts = readsAside

@@ -53,9 +53,14 @@ function toReason(reason: FinishReason, callCount: number): ChoiceReason {
 }
 
 /** A whole choice as it grows. */
-type GrowingChoice = WholeChoice & { tokens: AnswerToken[] | null; calls: AnswerCall[] };
+type GrowingChoice = WholeChoice & {
+  tokens: AnswerToken[] | null;
+  calls: AnswerCall[];
+  ids: number[];
+};
 
 function grow(choice: GrowingChoice, piece: GenerationPiece): void {
+  if (piece.type !== "progress") choice.ids.push(...piece.ids);
   if (piece.type === "text") {
     choice.text += piece.text;
     choice.tokens?.push(...piece.tokens);
@@ -83,6 +88,8 @@ class AnswerRun {
   readonly #reasoningTokenCounts: number[] = [];
   /** Calls found so far, by choice. */
   readonly #callCounts: number[];
+  /** Choices of which a chunk was made. */
+  readonly #begun = new Set<number>();
   /** Characters sent so far, by choice. */
   readonly #textLengths: number[];
   /** Prompt tokens found in the cache, by choice that has ended. */
@@ -151,7 +158,7 @@ class AnswerRun {
     const { tokenizer } = this.#context.model;
     const contents = choices.map(({ logprobs }, index): GrowingChoice => {
       const tokens = logprobs === null ? null : [];
-      return { index, text: "", offset: 0, reasoning: "", tokens, calls: [] };
+      return { index, text: "", offset: 0, reasoning: "", tokens, calls: [], ids: [] };
     });
     const reasons: FinishReason[] = [];
     const timings: GenerationTimings[] = [];
@@ -167,11 +174,14 @@ class AnswerRun {
     } finally {
       this.#scope.end();
     }
+    const told = contents.map(({ index, ids }) => this.#idFields(index, { ids, isFirst: true }));
     return {
       ...this.#head(format.answerObject),
+      ...told[0].ofAnswer,
       choices: contents.map((content) => {
-        const reason = toReason(reasons[content.index], content.calls.length);
-        return format.choice(content, reason, tokenizer);
+        const { index, calls } = content;
+        const reason = toReason(reasons[index], calls.length);
+        return { ...format.choice(content, reason, tokenizer), ...told[index].ofChoice };
       }),
       usage: this.#usage(),
       timings: toTimingsBody(timings),
@@ -183,26 +193,58 @@ class AnswerRun {
     return { id, object, created, model };
   }
 
-  #chunk(choice: object, extra: object = {}): string {
+  /**
+   * Fields for the ids of a choice, if they are asked for.
+   *
+   * @param told `isFirst`: whether those of its prompt were not told of yet.
+   */
+  #idFields(
+    index: number,
+    { ids, isFirst }: { ids: readonly number[]; isFirst: boolean },
+  ): { ofAnswer: object; ofChoice: object } {
+    const { format, choices } = this.#plan;
+    const { promptIds, returnsIds } = choices[index];
+    if (!returnsIds) return { ofAnswer: {}, ofChoice: {} };
+    const ofPrompt = isFirst ? { prompt_token_ids: promptIds } : {};
+    const token_ids = { token_ids: ids };
+    return format.promptIdsIn === "answer"
+      ? { ofAnswer: ofPrompt, ofChoice: token_ids }
+      : { ofAnswer: {}, ofChoice: { ...ofPrompt, ...token_ids } };
+  }
+
+  #chunk(
+    index: number,
+    choice: object,
+    { ids = [], extra = {} }: { ids?: readonly number[]; extra?: object } = {},
+  ): string {
     const { format, stream } = this.#plan;
+    const { ofAnswer, ofChoice } = this.#idFields(index, { ids, isFirst: !this.#begun.has(index) });
+    this.#begun.add(index);
     const usage = stream.continuousUsage
       ? { usage: this.#usage() }
       : stream.includeUsage
       ? { usage: null }
       : {};
-    return toFrame({ ...this.#head(format.chunkObject), choices: [choice], ...usage, ...extra });
+    return toFrame({
+      ...this.#head(format.chunkObject),
+      ...ofAnswer,
+      choices: [{ ...choice, ...ofChoice }],
+      ...usage,
+      ...extra,
+    });
   }
 
   *#framesOf(index: number, piece: GenerationPiece): Generator<string> {
     const { format, stream } = this.#plan;
-    if (piece.type === "text") yield this.#chunk(this.#delta(index, piece));
-    else if (piece.type === "reasoning") yield this.#chunk(this.#reasoningDelta(index, piece));
-    else if (piece.type === "call" || piece.type === "arguments") {
-      yield this.#chunk(format.callDelta(index, piece));
+    if (piece.type === "text") yield this.#chunk(index, this.#delta(index, piece), piece);
+    else if (piece.type === "reasoning") {
+      yield this.#chunk(index, this.#reasoningDelta(index, piece), piece);
+    } else if (piece.type === "call" || piece.type === "arguments") {
+      yield this.#chunk(index, format.callDelta(index, piece), piece);
     } else if (piece.type === "finish") {
-      const timings = toTimingsBody([piece.timings]);
+      const extra = { timings: toTimingsBody([piece.timings]) };
       const reason = toReason(piece.reason, this.#callCounts[index]);
-      yield this.#chunk(format.closing(index, reason), { timings });
+      yield this.#chunk(index, format.closing(index, reason), { ids: piece.ids, extra });
     } else if (stream.returnProgress) {
       const prompt_progress = {
         total: piece.promptTokenCount,
@@ -210,7 +252,8 @@ class AnswerRun {
         processed: piece.processedTokenCount,
         time_ms: piece.elapsedMs,
       };
-      yield this.#chunk(this.#delta(index, { text: "", tokens: [] }), { prompt_progress });
+      const none = this.#delta(index, { text: "", tokens: [] });
+      yield this.#chunk(index, none, { extra: { prompt_progress } });
     }
   }
 
@@ -238,7 +281,7 @@ class AnswerRun {
         if (!opened.has(sourceIndex)) {
           opened.add(sourceIndex);
           const opening = format.opening(sourceIndex);
-          if (opening !== null) yield this.#chunk(opening);
+          if (opening !== null) yield this.#chunk(sourceIndex, opening);
         }
         this.#count(sourceIndex, piece);
         yield* this.#framesOf(sourceIndex, piece);

@@ -47,6 +47,8 @@ export interface AnswerFormat {
   /** `object` of an answer, and of a chunk of a streamed one. */
   answerObject: string;
   chunkObject: string;
+  /** What has the ids of a prompt, as in vLLM. */
+  promptIdsIn: "answer" | "choice";
   /** One choice of a whole answer. */
   choice(content: WholeChoice, reason: ChoiceReason, tokenizer: Tokenizer): object;
   /** One choice of a chunk: the first of its choice, text in between, the last of its choice. */
@@ -71,6 +73,7 @@ export const CHAT_FORMAT: AnswerFormat = {
   idPrefix: "chatcmpl-",
   answerObject: "chat.completion",
   chunkObject: "chat.completion.chunk",
+  promptIdsIn: "answer",
   choice: ({ index, text, reasoning, tokens, calls }, finish_reason, tokenizer) => ({
     index,
     message: {
@@ -103,6 +106,7 @@ export const COMPLETION_FORMAT: AnswerFormat = {
   idPrefix: "cmpl-",
   answerObject: "text_completion",
   chunkObject: "text_completion",
+  promptIdsIn: "choice",
   choice: (content, reason, tokenizer) => completionChoice(content, reason, tokenizer),
   opening: () => null,
   delta: (content, tokenizer) => completionChoice(content, null, tokenizer),

@@ -22,6 +22,9 @@ export const errorAnswer = z.object({
   }),
 });
 
+/** Ids of a prompt or of an answer, where they are asked for. */
+export const tokenIds = z.array(count).optional();
+
 /** Token counts of an answer. */
 export const usage = z.object({
   prompt_tokens: count,

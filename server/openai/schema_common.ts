@@ -64,6 +64,7 @@ export const commonFields = {
     include_obfuscation: z.boolean().nullish(),
   }).nullish(),
   return_progress: z.boolean().nullish(),
+  return_token_ids: z.boolean().nullish(),
   user: z.string().nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
   safety_identifier: z.string().nullish(),
@@ -113,6 +114,8 @@ export interface CommonRequest extends StreamSettings {
   adjustments: LogitAdjustments;
   /** Alternatives to report with each token; null: no log-probabilities at all. */
   logprobs: number | null;
+  /** Whether the answer has ids of tokens beside the text. */
+  returnsIds: boolean;
   priority: number;
   cacheSalt: string;
   /** Whether the whole prompt is prefilled, even if it is in the cache. */
@@ -172,6 +175,7 @@ export function toCommonRequest(body: CommonBody): Omit<CommonRequest, "logprobs
       presencePenalty: body.presence_penalty ?? 0,
       logitBias: Object.entries(body.logit_bias ?? {}).map(([id, bias]) => [Number(id), bias]),
     },
+    returnsIds: body.return_token_ids ?? false,
     priority: body.priority ?? 0,
     cacheSalt: body.cache_salt ?? "",
     skipsCache: !(body.cache_prompt ?? true),

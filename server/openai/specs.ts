@@ -11,6 +11,7 @@ import { codecFields } from "./codec_fields.ts";
 import { ApiError } from "./errors.ts";
 import type { GenerationSpec } from "./generation/spec.ts";
 import { type CommonRequest, seedOfChoice } from "./schema_common.ts";
+import { notSupported } from "./unsupported.ts";
 
 /**
  * Checks ids given by a client.
@@ -63,15 +64,32 @@ export type PromptSpec = Pick<
   | "report"
 >;
 
-/** One generation for each choice of a prompt. */
+/** Refuses to look for texts in an answer that has none. */
+function checkTexts(
+  { stop }: CommonRequest,
+  { grammar, grammarParam }: PromptSpec,
+  { tokenizer }: ServedModel,
+): void {
+  if (tokenizer.hasTexts) return;
+  const param = stop.length > 0 ? "stop" : grammar === null ? null : grammarParam;
+  if (param === null) return;
+  throw notSupported(param, "the model file has no tokenizer, so that answers have no text");
+}
+
+/**
+ * One generation for each choice of a prompt.
+ *
+ * @throws {ApiError} 400 if the request asks for what the model or the server has not.
+ */
 export function toSpecs(
   request: CommonRequest,
   prompt: PromptSpec,
   model: ServedModel,
 ): GenerationSpec[] {
   checkCache(request, model);
+  checkTexts(request, prompt, model);
   const adjustments = adjustmentsOf(request, model.tokenizer);
-  const { sampling, stop, includesStop, showControl, ignoreEos, logprobs } = request;
+  const { sampling, stop, includesStop, showControl, ignoreEos, logprobs, returnsIds } = request;
   const { priority, cacheSalt, skipsCache, speculates, choiceCount, stream: streams } = request;
   const text = { stop, includesStop, showControl };
   const [keep, read] = METHOD_FIELDS.map((name) =>
@@ -80,7 +98,8 @@ export function toSpecs(
   return Array.from({ length: choiceCount }, (_, choiceIndex) => {
     const seed = seedOfChoice(sampling.seed, choiceIndex);
     const own = { ...sampling, seed };
-    const shared = { ignoreEos, adjustments, logprobs, priority, cacheSalt, skipsCache, streams };
-    return { ...prompt, ...text, ...shared, speculates, keep, read, sampling: own };
+    const told = { logprobs, returnsIds, streams };
+    const shared = { ignoreEos, adjustments, priority, cacheSalt, skipsCache, speculates };
+    return { ...prompt, ...text, ...told, ...shared, keep, read, sampling: own };
   });
 }

@@ -19,6 +19,7 @@ import {
   envelope,
   finishReason,
   timings,
+  tokenIds,
   usage,
 } from "../openai/schema_answers.ts";
 import { commonFields, toCommonRequest } from "../openai/schema_common.ts";
@@ -79,6 +80,7 @@ const toolCall = z.object({
 const chatAnswer = z.object({
   ...envelope,
   object: z.literal("chat.completion"),
+  prompt_token_ids: tokenIds,
   choices: z.array(z.object({
     index: count,
     message: z.object({
@@ -90,6 +92,7 @@ const chatAnswer = z.object({
     }),
     logprobs: chatLogprobs,
     finish_reason: finishReason,
+    token_ids: tokenIds,
   })).min(1),
   usage,
   timings,
@@ -99,6 +102,7 @@ const chatAnswer = z.object({
 const chatChunk = z.object({
   ...envelope,
   object: z.literal("chat.completion.chunk"),
+  prompt_token_ids: tokenIds,
   choices: z.array(z.object({
     index: count,
     delta: z.object({
@@ -114,6 +118,7 @@ const chatChunk = z.object({
     }),
     logprobs: chatLogprobs,
     finish_reason: finishReason.nullable(),
+    token_ids: tokenIds,
   })),
   ...chunkRest,
 });

@@ -22,6 +22,7 @@ import {
   envelope,
   finishReason,
   timings,
+  tokenIds,
   usage,
 } from "../openai/schema_answers.ts";
 import { commonFields, type CommonRequest, toCommonRequest } from "../openai/schema_common.ts";
@@ -74,6 +75,8 @@ const completionChoice = z.object({
     text_offset: z.array(count),
   }).nullable(),
   finish_reason: finishReason,
+  prompt_token_ids: tokenIds,
+  token_ids: tokenIds,
 });
 
 /** A whole plain completion. */

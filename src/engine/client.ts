@@ -57,7 +57,7 @@ async function startEngine(
   asked: ReturnType<typeof loadOptions>,
 ): Promise<Engine> {
   const { metadata, ...header } = file;
-  const vocabulary = readVocabulary(metadata);
+  const vocabulary = readVocabulary(metadata, file.tensors);
   const load: LoadOptions = {
     ...asked,
     header: { ...header, metadata: metadata.valuesWithout("tokenizer.") },

@@ -97,7 +97,11 @@ export class RunningSequence {
   /** The event that ends the sequence. */
   finish(
     reason: FinishReason,
-    { cachedTokenCount, kept }: { cachedTokenCount: number; kept: KeptPrompt | null },
+    { cachedTokenCount, endId, kept }: {
+      cachedTokenCount: number;
+      endId: number | null;
+      kept: KeptPrompt | null;
+    },
   ): GenerateEvent {
     const startedMs = this.#startedMs ?? this.#admittedMs;
     const firstTokenMs = this.#firstTokenMs ?? performance.now();
@@ -106,6 +110,7 @@ export class RunningSequence {
       reason,
       promptTokenCount: this.request.promptIds.length,
       completionTokenCount: this.#tokenCount,
+      ...(endId === null ? {} : { endId }),
       cachedTokenCount,
       ...(kept ? { kept } : {}),
       timings: {

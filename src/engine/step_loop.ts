@@ -376,6 +376,7 @@ export class StepLoop {
           sequenceId,
           event: sequence.finish(event.reason, {
             cachedTokenCount: event.cachedTokenCount,
+            endId: event.endId ?? null,
             kept: event.kept
               ? keptPrompt(event.kept, this.#runtime.driver.runner.cache.shape)
               : null,

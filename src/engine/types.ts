@@ -163,6 +163,8 @@ export type GenerateEvent =
     reason: FinishReason;
     promptTokenCount: number;
     completionTokenCount: number;
+    /** The end token that was sampled, which is no `token` event; left out if none was. */
+    endId?: number;
     /** Prompt tokens that were in the cache and not prefilled. */
     cachedTokenCount: number;
     /** What stayed of its prompt once it was read; left out if all did. */

@@ -19,6 +19,7 @@ import {
 } from "../calibration/store.ts";
 import { codecProfile, needsCalibration } from "../codec/profile.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
+import { seededRandom } from "../core/seeded_random.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import { checkedProfile } from "./cache_plan.ts";
@@ -26,27 +27,46 @@ import { createChatTemplate } from "../tokenizer/chat_template.ts";
 import { VOCAB_SIZE_HERE_MAX, WorkerPromptReader } from "../tokenizer/prompt_reader.ts";
 import { createTokenizer } from "../tokenizer/tokenizer.ts";
 import { withBos } from "../tokenizer/with_bos.ts";
-import { measureCalibration } from "./calibration_run.ts";
+import { CALIBRATION_TOKEN_COUNT, measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
 import { needsPromise, withPromise } from "./held_promise.ts";
 import type { LoadedModel, OnProgress } from "./load_model.ts";
 import type { CalibrationSource, ProfileOptions } from "./types.ts";
+
+const RANDOM_SEED = 1;
 
 /** Which model a calibration must belong to. */
 export function fileOwner(file: GgufFile): CalibrationOwner {
   return calibrationOwner({ file, shape: readModelPlan(file).shape });
 }
 
-/** Tokens of a calibration text in a model's vocabulary, as of a prompt. */
-export function calibrationIds(file: GgufFile, ownText: string = CALIBRATION_TEXT): number[] {
-  const tokenizer = createTokenizer(file.metadata);
-  return withBos(tokenizer, tokenizer.tokenize(ownText, { parseSpecial: false }));
+/**
+ * Tokens to calibrate on: of a text in the model's vocabulary, as of a prompt; random ones if the
+ * model has no texts.
+ *
+ * @param ownText In place of the one that comes with the program.
+ * @throws {EngineError} `invalid_request` if there is one and the model has no texts.
+ */
+export function calibrationIds(file: GgufFile, ownText: string | null = null): number[] {
+  const tokenizer = createTokenizer(file.metadata, file.tensors);
+  if (ownText === null && !tokenizer.hasTexts) return randomIds(file);
+  const ids = tokenizer.tokenize(ownText ?? CALIBRATION_TEXT, { parseSpecial: false });
+  return withBos(tokenizer, ids);
+}
+
+/** Seeded ids, all as likely, as many as are measured on. */
+function randomIds(file: GgufFile): number[] {
+  const { vocabSize, contextLengthTrained } = readModelPlan(file).shape;
+  const random = seededRandom(RANDOM_SEED);
+  const length = Math.min(CALIBRATION_TOKEN_COUNT, contextLengthTrained);
+  return Array.from({ length }, () => Math.floor(random() * vocabSize));
 }
 
 /** The same, by a worker if the vocabulary is large: the main thread serves others meanwhile. */
 async function calibrationIdsAside(file: GgufFile): Promise<number[]> {
-  const tokenizer = createTokenizer(file.metadata);
-  if (tokenizer.vocabSize <= VOCAB_SIZE_HERE_MAX) return calibrationIds(file);
+  const tokenizer = createTokenizer(file.metadata, file.tensors);
+  const isSmall = tokenizer.vocabSize <= VOCAB_SIZE_HERE_MAX;
+  if (isSmall || !tokenizer.hasTexts) return calibrationIds(file);
   const template = createChatTemplate(file.metadata, tokenizer);
   const reader = new WorkerPromptReader(file.path, tokenizer, template);
   try {
@@ -57,7 +77,8 @@ async function calibrationIdsAside(file: GgufFile): Promise<number[]> {
 }
 
 /**
- * The calibration kept for a model, and the tokens to measure what is missing on.
+ * The calibration kept for a model, and the tokens to measure what is missing on. Warns on the
+ * console if these are random.
  *
  * @returns Null if the profile needs none.
  * @throws {EngineError} `model_file_invalid` if the one kept is damaged or another model's.
@@ -69,6 +90,11 @@ export async function calibrationSource(
   const checked = checkedProfile(profile);
   if (!needsCalibration(checked)) return null;
   const kept = await findCalibration(fileOwner(file));
+  if (!createTokenizer(file.metadata, file.tensors).hasTexts) {
+    console.warn(
+      `packkv: ${checked.name} is calibrated on random tokens: the model has no texts to measure on`,
+    );
+  }
   const isComplete = kept !== null && !needsPromise(checked, kept);
   const textIds = isComplete ? [] : await calibrationIdsAside(file);
   return { bytes: kept === null ? null : serialiseCalibration(kept), textIds };
@@ -131,7 +157,7 @@ export async function calibrate(
     refine: ((measured: Calibration, ids: readonly number[]) => Promise<Calibration>) | null;
   },
 ): Promise<string> {
-  const ids = calibrationIds(model.file, request.text ?? CALIBRATION_TEXT);
+  const ids = calibrationIds(model.file, request.text);
   const measured = await measureCalibration(model, ids, options.onProgress);
   const calibration = await options.refine?.(measured, ids) ?? measured;
   const profile = codecProfile({ name: "near-lossless" });

@@ -24,6 +24,8 @@ export type SchedulerEvent =
     cachedTokenCount: number;
     /** Tokens reported. */
     completionTokenCount: number;
+    /** The end token; left out if none was sampled. */
+    endId?: number;
     /** What stayed of its prompt; left out if all did. */
     kept?: KeptReport;
   }

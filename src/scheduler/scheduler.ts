@@ -303,6 +303,7 @@ export class Scheduler {
       promptTokenCount: promptIds.length,
       cachedTokenCount: sequence.cachedTokenCount ?? 0,
       completionTokenCount: generatedCount,
+      ...(endId === null ? {} : { endId }),
       ...(sequence.keeping?.report && { kept: sequence.keeping.report }),
     });
     this.#roster.end(sequence);

@@ -9,6 +9,6 @@ import type { Tokenizer } from "./types.ts";
  * @throws {EngineError} `model_file_invalid` or `model_unsupported`, naming what is wrong.
  */
 export async function loadTokenizer(modelPath: string): Promise<Tokenizer> {
-  const { metadata } = await readGguf(modelPath);
-  return createTokenizer(metadata);
+  const { metadata, tensors } = await readGguf(modelPath);
+  return createTokenizer(metadata, tensors);
 }

@@ -30,8 +30,8 @@ scope.onmessage = ({ data: message }) => {
 };
 
 async function load(modelPath: string, templateSource: string | null): Promise<Model> {
-  const { metadata } = await readGguf(modelPath);
-  const tokenizer = createTokenizer(metadata);
+  const { metadata, tensors } = await readGguf(modelPath);
+  const tokenizer = createTokenizer(metadata, tensors);
   return { tokenizer, template: createChatTemplate(metadata, tokenizer, templateSource) };
 }
 

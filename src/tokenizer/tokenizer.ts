@@ -13,7 +13,7 @@ import { SpecialTokens } from "./special_tokens.ts";
 import { TokenBound } from "./token_bound.ts";
 import { SPACE_MARK, tokenBytesReader } from "./token_bytes.ts";
 import type { TokenizeOptions, Tokenizer } from "./types.ts";
-import { readVocabulary, type Vocabulary } from "./vocabulary.ts";
+import { readVocabulary, type TensorShapes, type Vocabulary } from "./vocabulary.ts";
 
 /** Characters from which on tokens are bounded first; shorter texts get an exact count. */
 const BOUND_LENGTH_MIN = 2 ** 15;
@@ -26,10 +26,14 @@ const given = new Set<string>();
  * its tokenizer is none of ours: that one refuses texts and gives none for ids.
  *
  * @param metadata The GGUF file's keys `tokenizer.ggml.*`.
+ * @param tensors Its tensors, as {@link readVocabulary} takes them.
  * @throws {EngineError} `model_file_invalid` if keys are missing or contradict each other.
  */
-export function createTokenizer(metadata: GgufMetadata): Tokenizer {
-  const vocabulary = readVocabulary(metadata);
+export function createTokenizer(
+  metadata: GgufMetadata,
+  tensors: TensorShapes | null = null,
+): Tokenizer {
+  const vocabulary = readVocabulary(metadata, tensors);
   const { warning } = vocabulary;
   if (warning !== null && !given.has(warning)) {
     given.add(warning);
@@ -40,6 +44,7 @@ export function createTokenizer(metadata: GgufMetadata): Tokenizer {
 
 class GgufTokenizer implements Tokenizer {
   readonly vocabSize: number;
+  readonly hasTexts: boolean;
   readonly eosIds: readonly number[];
   readonly bosId: number | null;
   readonly addBos: boolean;
@@ -59,6 +64,7 @@ class GgufTokenizer implements Tokenizer {
     const { controlIds, userDefinedIds } = vocabulary;
     this.#vocabulary = vocabulary;
     this.vocabSize = vocabulary.tokens.length;
+    this.hasTexts = vocabulary.spelling !== "none";
     this.eosIds = vocabulary.eosIds;
     this.bosId = vocabulary.bosId;
     this.addBos = vocabulary.addBos;
@@ -72,9 +78,8 @@ class GgufTokenizer implements Tokenizer {
 
   tokenize(text: string, options: TokenizeOptions): number[] {
     const { parseSpecial, tokenCountMax = Infinity, after = null } = options;
-    const { spelling, warning } = this.#vocabulary;
-    if (spelling === "none") {
-      throw new EngineError("invalid_request", `Cannot tokenize: ${warning}`);
+    if (!this.hasTexts) {
+      throw new EngineError("invalid_request", `Cannot tokenize: ${this.#vocabulary.warning}`);
     }
     const specials = parseSpecial ? this.#withControl : this.#withoutControl;
     const pieces = this.#strip(specials.split(text), after);

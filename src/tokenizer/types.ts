@@ -48,6 +48,8 @@ export interface Tokenizer {
   isControl(id: number): boolean;
   /** Token ids are `0 ..< vocabSize`. */
   readonly vocabSize: number;
+  /** Whether texts have ids and ids texts; no if the model file has no tokenizer for that. */
+  readonly hasTexts: boolean;
   /** Ids that end a generation. */
   readonly eosIds: readonly number[];
   /** Id that begins a sequence; null if the model has none. */

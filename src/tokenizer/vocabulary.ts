@@ -61,6 +61,13 @@ interface Kind {
   warning: string | null;
 }
 
+/** Shapes of the tensors of a file, by name. */
+export type TensorShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+
+const TOKENS_KEY = "tokenizer.ggml.tokens";
+/** Has a row for each token. */
+const EMBEDDING_NAME = "token_embd.weight";
+
 /** What was read: an engine and its tokenizer are made of one header. */
 const known = new WeakMap<GgufMetadata, Vocabulary>();
 
@@ -68,17 +75,23 @@ const known = new WeakMap<GgufMetadata, Vocabulary>();
  * Reads the vocabulary, once of a header. A tokenizer of a kind that this project does not have
  * gives one of spelling `none`, and a warning.
  *
+ * @param tensors Those of the same file: they say how many ids there are where no key does.
  * @throws {EngineError} `model_file_invalid` if keys are missing or contradict each other.
  */
-export function readVocabulary(metadata: GgufMetadata): Vocabulary {
-  const vocabulary = known.get(metadata) ?? read(metadata);
+export function readVocabulary(
+  metadata: GgufMetadata,
+  tensors: TensorShapes | null = null,
+): Vocabulary {
+  const vocabulary = known.get(metadata) ?? read(metadata, tensors);
   known.set(metadata, vocabulary);
   return vocabulary;
 }
 
-function read(metadata: GgufMetadata): Vocabulary {
+function read(metadata: GgufMetadata, tensors: TensorShapes | null): Vocabulary {
   const kind = readKind(metadata);
-  const tokens = readTokens(metadata, kind.spelling);
+  const tokens = kind.spelling === "none"
+    ? readUnreadable(metadata, tensors)
+    : metadata.getStrings(TOKENS_KEY);
   const kinds = metadata.getNumbers("tokenizer.ggml.token_type", []);
   checkCount("token types", kinds, tokens);
   const needsScores = kind.spelling === "spaces" && !kind.hasMerges;
@@ -138,12 +151,14 @@ function readKind(metadata: GgufMetadata): Kind {
   return { ...common, spelling: "none", hasMerges: false, addBos: false, warning };
 }
 
-function readTokens(metadata: GgufMetadata, spelling: Spelling): readonly string[] {
-  const key = "tokenizer.ggml.tokens";
-  if (spelling !== "none") return metadata.getStrings(key);
+/** Tokens of which only the number and special ones matter. */
+function readUnreadable(metadata: GgufMetadata, tensors: TensorShapes | null): readonly string[] {
+  const listed = metadata.getStrings(TOKENS_KEY, null);
+  if (listed !== null) return listed;
   const architecture = metadata.getString("general.architecture", "");
-  const tokenCount = metadata.getNumber(`${architecture}.vocab_size`, 0);
-  return metadata.getStrings(key, null) ?? Array.from({ length: tokenCount }, () => "");
+  const rowCount = tensors?.get(EMBEDDING_NAME)?.shape[1] ?? 0;
+  const tokenCount = metadata.getNumber(`${architecture}.vocab_size`, rowCount);
+  return Array.from({ length: tokenCount }, () => "");
 }
 
 function readSpecials(

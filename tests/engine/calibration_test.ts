@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { createEngine } from "../../mod.ts";
 import { parseCalibration, serialiseCalibration } from "../../src/calibration/calibration.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { measureCalibration } from "../../src/runtime/calibration_run.ts";
+import { calibrationIds } from "../../src/runtime/calibration_source.ts";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { collectIds, tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
@@ -41,6 +42,18 @@ Deno.test("measureCalibration() gives the same bytes each time, and refuses a te
     } finally {
       model.gpu.close();
     }
+  }));
+
+Deno.test("calibrationIds() of a file without a tokenizer are random, over the whole vocabulary, each time the same", () =>
+  withTinyModel({ hasTokenizer: false, contextLength: 4096 }, async (path) => {
+    const ids = calibrationIds(await readGguf(path));
+    assertEquals(calibrationIds(await readGguf(path)), ids);
+    assertEquals(ids.length, 4096);
+    const counts = Object.values(Object.groupBy(ids, (id) => id)).map((each) => each!.length);
+    // 14 times each of 288, and 4 standard deviations.
+    assertEquals([counts.length, Math.max(...counts) < 30], [288, true]);
+    const file = await readGguf(path);
+    assertThrows(() => calibrationIds(file, "a text"), EngineError, "has no tokenizer");
   }));
 
 Deno.test("createEngine() measures a calibration once, keeps it, and refuses a damaged one", () =>

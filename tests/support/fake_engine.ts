@@ -57,6 +57,7 @@ export function tokensOf(text: string): number[] {
 /** One token for each byte, two control tokens. */
 export const FAKE_TOKENIZER: Tokenizer = {
   vocabSize: 258,
+  hasTexts: true,
   eosIds: [FAKE_EOS_ID],
   bosId: null,
   addBos: false,

@@ -53,6 +53,8 @@ export interface TinyModelOptions {
   /** Factor of the query weights: the larger, the fewer tokens a row attends to. */
   queryFactor: number;
   seed: number;
+  /** Whether the file has a tokenizer, and says how many tokens there are; yes, if left out. */
+  hasTokenizer?: boolean;
   /** Added to the metadata, or put in its place. */
   metadata?: Readonly<Record<string, GgufValue>>;
   /** The same, of what decides which tensors there are. */
@@ -136,12 +138,15 @@ function modelMetadata(model: TinyModelOptions): Record<string, GgufValue> {
     [`${architecture}.attention.layer_norm_rms_epsilon`]: { f32: 1e-5 },
     [`${architecture}.rope.dimension_count`]: model.headSize,
     [`${architecture}.rope.freq_base`]: { f32: model.ropeBase },
-    [`${architecture}.vocab_size`]: model.vocabSize,
-    ...tinyVocabularyMetadata(model.vocabSize),
+    ...(model.hasTokenizer ?? true) ? vocabularyMetadata(model) : {},
     ...architecture === "deepseek2" ? deepseek2Metadata() : {},
     ...LATENT_ARCHITECTURES.includes(architecture) ? latentMetadata(model) : {},
     ...model.sizesMetadata,
   };
+}
+
+function vocabularyMetadata({ architecture, vocabSize }: TinyModelOptions) {
+  return { [`${architecture}.vocab_size`]: vocabSize, ...tinyVocabularyMetadata(vocabSize) };
 }
 
 /** The last layer sees everything; heads of the others are twice as large, as are their turns. */

@@ -115,6 +115,7 @@ Deno.test("createTokenizer() of a tokenizer it does not have reads ids, refuses 
   try {
     const tokenizer = tiny({ "tokenizer.ggml.model": "bert" });
     assertEquals([tokenizer.vocabSize, tokenizer.eosIds], [TINY_TOKEN_COUNT, [2, 0]]);
+    assertEquals([tokenizer.hasTexts, tiny({}).hasTexts], [false, true]);
     assertEquals(tokenizer.detokenize([TINY_BYTE_FIRST, TINY_MERGE_FIRST]), "");
     const error = assertThrows(() => tokenizer.tokenize("hi", PLAIN), EngineError);
     assertEquals(error.code, "invalid_request");
@@ -123,10 +124,14 @@ Deno.test("createTokenizer() of a tokenizer it does not have reads ids, refuses 
       new GgufMetadata({ "general.architecture": "llama", "llama.vocab_size": 320 }),
     );
     assertEquals(vocabSize, 320);
+    // Where no key says how many, the embedding does.
+    const tensors = new Map([["token_embd.weight", { shape: [64, 288] }]]);
+    const silent = new GgufMetadata({ "general.architecture": "qwen2" });
+    assertEquals(createTokenizer(silent, tensors).vocabSize, 288);
   } finally {
     console.warn = warn;
   }
-  assertEquals(said.length, 2);
+  assertEquals(said.length, 2, "each warning once");
   assertStringIncludes(said[0], "only token ids are served");
   assertStringIncludes(said[1], "The model file has no tokenizer");
 });

@@ -39,6 +39,6 @@ export class Echo {
       ? promptTokens(this.#tokenizer, promptIds, this.#logprobs)
       : [];
     const text = this.reportsLogprobs ? tokens.map((token) => token.text).join("") : echo;
-    yield { type: "text", text, tokens, completionTokenCount: 0 };
+    yield { type: "text", text, tokens, ids: [], completionTokenCount: 0 };
   }
 }

@@ -11,7 +11,7 @@ import { TextAssembler } from "../text_assembler.ts";
 import { Echo } from "./echo.ts";
 import { toRequest } from "./engine_request.ts";
 import type { GenerationObserver, GenerationTimings } from "./observer.ts";
-import { type GenerationPiece, toPieces } from "./pieces.ts";
+import { type GenerationPiece, type PiecePlace, toPieces } from "./pieces.ts";
 import { Progress } from "./progress.ts";
 import { generateLimited, type ReasoningLimit } from "./reasoning_budget.ts";
 import type { GenerationSpec } from "./spec.ts";
@@ -53,9 +53,14 @@ async function* run(
 ): AsyncGenerator<GenerationPiece> {
   const { maxTokens, recorder } = spec;
   const echo = new Echo(spec, model.tokenizer);
+  const place = (ids: readonly number[]): PiecePlace => ({
+    completionTokenCount: progress.completionTokenCount,
+    ids: spec.returnsIds ? ids : [],
+  });
   if (maxTokens === 0 && !echo.reportsLogprobs) {
     yield* echo.pieces();
-    yield { type: "finish", reason: "length", stopString: null, timings: progress.timings() };
+    const timings = progress.timings();
+    yield { type: "finish", reason: "length", ids: [], stopString: null, timings };
     return;
   }
   const assembler = new TextAssembler(model.tokenizer, spec);
@@ -76,10 +81,11 @@ async function* run(
       recorder?.push([event.id]);
       recorder?.read(assembled.pieces);
       progress.countToken(observer, wasReasoning || assembler.isReasoning);
-      yield* toPieces(assembled, progress.completionTokenCount);
+      yield* toPieces(assembled, place([event.id]));
       if (assembled.stopped) {
         const { stopString } = assembled;
-        yield { type: "finish", reason: "stop", stopString, timings: progress.timings() };
+        const timings = progress.timings();
+        yield { type: "finish", reason: "stop", ids: [], stopString, timings };
         return;
       }
     } else if (event.type === "forced") {
@@ -88,17 +94,18 @@ async function* run(
         const logprobs = spec.logprobs === null ? undefined : { id, logprob: 0, top: [] };
         const assembled = assembler.push(id, logprobs);
         recorder?.read(assembled.pieces);
-        yield* toPieces(assembled, progress.completionTokenCount);
+        yield* toPieces(assembled, place([id]));
       }
     } else if (event.type === "finish") {
       yield* echo.pieces();
       const assembled = assembler.flush(event.reason === "length");
       recorder?.read(assembled.pieces);
       if (!assembled.stopped) recorder?.end();
-      yield* toPieces(assembled, event.completionTokenCount);
+      yield* toPieces(assembled, place([]));
       const reason = assembled.stopped ? "stop" : event.reason;
       const timings = toTimings(event, progress.reasoningTokenCount);
-      yield { type: "finish", reason, stopString: assembled.stopString, timings };
+      const { ids } = place(event.endId === undefined ? [] : [event.endId]);
+      yield { type: "finish", reason, ids, stopString: assembled.stopString, timings };
       return;
     }
   }

@@ -21,6 +21,8 @@ export interface GenerationSpec extends TextOptions {
   adjustments: Partial<LogitAdjustments>;
   /** Alternatives to report with each token; null: no log-probabilities at all. */
   logprobs: number | null;
+  /** Whether pieces have the ids of the tokens that they came with. */
+  returnsIds: boolean;
   /** Text that comes before what is generated, with tokens like it; null for none. */
   echo: string | null;
   /** What the text must be; null for anything. */

@@ -67,7 +67,13 @@ const choiceSchema = z.object({
   ).nullish(),
 });
 
-const { n: _, stream_options: __, return_progress: ___, ...sampling } = commonFields;
+const {
+  n: _,
+  stream_options: __,
+  return_progress: ___,
+  return_token_ids: ____,
+  ...sampling
+} = commonFields;
 
 /** The one part of an answer that has to be asked for. */
 const LOGPROBS = "message.output_text.logprobs";
