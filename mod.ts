@@ -26,6 +26,7 @@ export type {
   GrammarSpec,
   GrammarTag,
   GrammarValue,
+  HeldContext,
   KeptLayer,
   KeptPrompt,
   LayerBytes,

@@ -78,6 +78,16 @@ function wantedCache({ cacheWantedBytes }: EngineInfo): string {
   return ` (of ${formatMegabytes(cacheWantedBytes)}: the device has no room for more)`;
 }
 
+/** What the memory holds of the context, where that is less, and what would hold it. */
+function describeHeld({ contextLength, heldContext }: EngineInfo): string {
+  const { tokenCount, wholeSizeBytes } = heldContext;
+  if (tokenCount === contextLength) return "";
+  const whole = wholeSizeBytes === null
+    ? ""
+    : ` (all with --kv-memory ${wholeSizeBytes / 2 ** 20})`;
+  return `; memory holds ${tokenCount} of one sequence at least${whole}`;
+}
+
 /** How many layers keep no more than a window, and of how many tokens. */
 function describeReaches({ layerReaches }: EngineInfo): string {
   const reaches = layerReaches.filter((reach) => reach !== null);
@@ -106,7 +116,7 @@ export function describeEngine(info: EngineInfo): string {
     ...describeMath(info),
     ...info.tuning.source === "tables" ? [] : [`kernels  ${describeTuning(info.tuning)}`],
     `profile  ${info.profile}`,
-    `context  ${context}`,
+    `context  ${context}${describeHeld(info)}`,
     ...describeSharing(info),
     `memory   ${memory}`,
     `serving  ${serving}`,

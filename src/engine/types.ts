@@ -42,6 +42,7 @@ export type {
   CacheBytes,
   CodecInfo,
   EngineInfo,
+  HeldContext,
   KeptLayer,
   KeptPrompt,
   LayerBytes,

@@ -43,42 +43,32 @@ export interface CachePlan {
   near: NearStores | null;
 }
 
+/** What a cache is planned for. */
+export interface PlanOptions {
+  codec: AnyCodec;
+  slotCount: number;
+  contextLength: number;
+  /** Whole blocks that stay raw; 2 if left out. */
+  windowBlockCount?: number;
+  arenaSizeBytes?: number;
+  arenaLimitBytes?: number;
+  /** First layers that read every block, where the others choose; all do if left out. */
+  denseLayerCount?: number | null;
+  /** Share of the arena for values that lie in host memory otherwise; null: records are whole. */
+  valueShare?: number | null;
+  /** What each layer keeps; by the model's plan if left out. */
+  layerKeeps?: readonly LayerKeeps[];
+}
+
 /**
  * Sizes of a cache for `slotCount` sequences.
  *
  * @throws {EngineError} `model_too_large` with both numbers.
  */
-export function planCache(
-  model: LoadedModel,
-  options: {
-    codec: AnyCodec;
-    slotCount: number;
-    contextLength: number;
-    /** Whole blocks that stay raw; 2 if left out. */
-    windowBlockCount?: number;
-    arenaSizeBytes?: number;
-    arenaLimitBytes?: number;
-    /** First layers that read every block, where the others choose; all do if left out. */
-    denseLayerCount?: number | null;
-    /** Share of the arena for values that lie in host memory otherwise; null: records are whole. */
-    valueShare?: number | null;
-    /** What each layer keeps; by the model's plan if left out. */
-    layerKeeps?: readonly LayerKeeps[];
-  },
-): CachePlan {
-  const { gpu, shape, plan } = model;
+export function planCache(model: LoadedModel, options: PlanOptions): CachePlan {
+  const { gpu } = model;
   const { codec } = options;
-  const { bindingSizeMax } = gpu.facts;
-  const planned = cacheShape(shape, {
-    layerKeeps: plan.layers.map(({ attention }, layer) =>
-      keptBy(attention, { layer, shape, ...options })
-    ),
-    layerHeads: plan.layers.map(({ attention }) => attention.headShape),
-    ...options,
-    recordWordsMax: codec.recordWords.max,
-    codelessWords: codec.codelessWords,
-    bindingSizeMax,
-  });
+  const planned = plannedShape(model, options);
   checkPairs(codec, planned);
   checkDirectory(gpu, planned, options.contextLength);
   const { window, arena, directory, summaries } = cacheSizeBytes(planned);
@@ -88,6 +78,24 @@ export function planCache(
   const { windowBlockCount } = planned;
   const limits = { contextLength, windowBlockCount, ...meanWords(codec, planned) };
   return { codec, shape: planned, near, ...limits };
+}
+
+/** The sizes alone, whether or not there is memory for them. */
+export function plannedShape(
+  { gpu, shape, plan }: LoadedModel,
+  options: PlanOptions,
+): CacheShape {
+  const { codec } = options;
+  return cacheShape(shape, {
+    layerKeeps: plan.layers.map(({ attention }, layer) =>
+      keptBy(attention, { layer, shape, ...options })
+    ),
+    layerHeads: plan.layers.map(({ attention }) => attention.headShape),
+    ...options,
+    recordWordsMax: codec.recordWords.max,
+    codelessWords: codec.codelessWords,
+    bindingSizeMax: gpu.facts.bindingSizeMax,
+  });
 }
 
 /**

@@ -11,14 +11,14 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { arenaWords } from "../kvcache/cache_shape.ts";
 import { cacheBufferBytes } from "../kvcache/kv_cache.ts";
 import { attentionShapes, partialsSizeBytesMax } from "../model/attention_splits.ts";
-import { type CachePlan, planCache } from "./cache_plan.ts";
+import { type CachePlan, planCache, type PlanOptions } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 
 /** Of activations, unpacked tiles, sealing and staging, beside logits and partial results. */
 const WORK_BYTES = 96 * 2 ** 20;
 
 /** What a planned cache follows from. */
-export type FitOptions = Omit<Parameters<typeof planCache>[1], "arenaLimitBytes"> & {
+export type FitOptions = Omit<PlanOptions, "arenaLimitBytes"> & {
   /** Called if there is no room for what was planned, with what there is room for. */
   onShrunk: (wantedBytes: number, arenaBytes: number) => void;
   /** Rows of a step that check guesses; none if left out. */
@@ -68,7 +68,7 @@ export async function fitCache(model: LoadedModel, options: FitOptions): Promise
 /** A plan of half the size; null if that holds nothing. */
 function halved(
   model: LoadedModel,
-  options: Parameters<typeof planCache>[1],
+  options: PlanOptions,
   plan: CachePlan,
 ): CachePlan | null {
   const arenaLimitBytes = Math.floor(arenaBytes(plan) / 2);

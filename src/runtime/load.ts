@@ -37,7 +37,6 @@ import { cacheBytes, layerBytes, tokenBytes } from "./cache_bytes.ts";
 import { type CacheShape, rawTiles } from "../kvcache/cache_shape.ts";
 import { keepsAll } from "../kvcache/store.ts";
 import { blockCapacity, type CachePlan, checkedProfile } from "./cache_plan.ts";
-import { fitCache, type FitOptions } from "./fit_cache.ts";
 import { checkedKeep } from "./keep_options.ts";
 import { cacheForReading } from "./read_method.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "./load_model.ts";
@@ -50,6 +49,7 @@ import { rowCostOf } from "./row_cost.ts";
 import { UNREAD_COUNT_MAX } from "./step_clock.ts";
 import { StepDriver } from "./step_driver.ts";
 import { StepRunner } from "./step_runner.ts";
+import { servedCache } from "./served_cache.ts";
 import { tuneModel } from "./tune_model.ts";
 import { checkedReading } from "./value_limits.ts";
 import { warmUp } from "./warm_up.ts";
@@ -140,7 +140,7 @@ async function createRuntime(
   const calibration = await resolveCalibration(model, options, onProgress);
   const codec = modelCodec(model, options.profile, calibration.inForce);
   const read = checkedReading(options, codec);
-  const { plan, cacheWantedBytes } = await fittedCache(model, options, {
+  const { plan, ...fit } = await servedCache(model, options, {
     ...{ codec, contextLength, ...cacheForReading(read) },
     ...{ windowBlockCount: windowBlocks(options.windowTokenCount), draftRowCount },
   });
@@ -183,7 +183,7 @@ async function createRuntime(
     stepTokenCountMax,
     layerReaches: layerBytes(scheduler.stats(), plan.shape).map(({ reach }) => reach),
     ...bytesOf(plan, runner),
-    cacheWantedBytes,
+    ...fit,
     tuning,
   });
   return {
@@ -271,6 +271,7 @@ type Derived =
   | "summaryBytes"
   | "cacheCapacityBytes"
   | "cacheWantedBytes"
+  | "heldContext"
   | "tuning"
   | "blockCapacity";
 
@@ -318,25 +319,6 @@ function poolingOf({ metadata }: GgufFile): EngineInfo["pooling"] {
   const architecture = metadata.getString("general.architecture");
   const number = metadata.getNumber(`${architecture}.pooling_type`, 0);
   return number === 1 ? "mean" : number === 3 ? "last" : null;
-}
-
-/** A cache that fits; with what would have been wanted, null if that fits. */
-async function fittedCache(
-  model: LoadedModel,
-  { sequenceCountMax: slotCount, cacheSizeBytes }: Pick<
-    LoadOptions,
-    "sequenceCountMax" | "cacheSizeBytes"
-  >,
-  sizes: Omit<FitOptions, "slotCount" | "arenaSizeBytes" | "onShrunk">,
-): Promise<{ plan: CachePlan; cacheWantedBytes: number | null }> {
-  let cacheWantedBytes: number | null = null;
-  const plan = await fitCache(model, {
-    ...sizes,
-    slotCount,
-    ...(cacheSizeBytes === null ? {} : { arenaSizeBytes: cacheSizeBytes }),
-    onShrunk: (wantedBytes) => cacheWantedBytes = wantedBytes,
-  });
-  return { plan, cacheWantedBytes };
 }
 
 function checkedPolicy(

@@ -212,8 +212,18 @@ export interface EngineInfo {
   cacheCapacityBytes: number;
   /** What it would take if the device had room for it; null if it has. */
   cacheWantedBytes: number | null;
+  /** What the arena holds of one sequence, whatever its blocks take. */
+  heldContext: HeldContext;
   /** Which kernels run as something else than the first variant of their table, and why. */
   tuning: Tuning;
   /** Sealed blocks that it holds at least, whatever they take. */
   blockCapacity: number;
+}
+
+/** What the memory for sealed blocks holds of one sequence at least. */
+export interface HeldContext {
+  /** Tokens; the context length at most. */
+  tokenCount: number;
+  /** Bytes that would hold the whole context, in whole MiB; null if it does, or if none would. */
+  wholeSizeBytes: number | null;
 }

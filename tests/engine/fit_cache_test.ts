@@ -1,7 +1,8 @@
 /** A cache that shrinks to the memory of a device that does not say how much it has. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describeEngine } from "../../server/cli/load_model.ts";
+import type { Engine } from "../../src/engine/types.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { KvCache } from "../../src/kvcache/kv_cache.ts";
@@ -14,7 +15,7 @@ import { modelCodec } from "../../src/runtime/model_codec.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
 import { FakeEngine } from "../support/fake_engine.ts";
 import { lyingWebgpu } from "../support/lying_webgpu.ts";
-import { withTinyModel } from "../support/tiny_engine.ts";
+import { collectIds, tinyPrompt, withEngine, withTinyModel } from "../support/tiny_engine.ts";
 
 const MIB = 2 ** 20;
 
@@ -69,6 +70,27 @@ Deno.test("fitCache() refuses a model beside which no cache fits", async () => {
 Deno.test("what is said at start names the cache that did not fit", () => {
   const text = describeEngine({ ...new FakeEngine(() => []).info, cacheWantedBytes: 64 * MIB });
   assert(/packed KV \(of 67\.1 MB: the device has no room for more\)/.test(text), text);
+});
+
+Deno.test("what is said at start names the tokens that memory holds, if not all, and what would hold all", async () => {
+  await withTinyModel({ contextLength: 1024 }, async (modelPath) => {
+    // 16 KiB a block in each of 2 layers: 8 of the 13 behind 2 blocks and one that fills.
+    const start = { modelPath, profile: { name: "exact" }, tune: "off" } as const;
+    const ask = (engine: Engine, tokenCount: number) =>
+      collectIds(engine, { promptIds: tinyPrompt(tokenCount - 1, 1), maxTokens: 1 });
+    await withEngine({ ...start, cacheSizeBytes: 256 * 1024 }, async (engine) => {
+      const context = "context  1024 tokens; memory holds 704 of one sequence at least " +
+        "(all with --kv-memory 1)\n";
+      assertStringIncludes(describeEngine(engine.info), context);
+      assertEquals((await ask(engine, 704)).length, 1);
+      const error = await assertRejects(() => ask(engine, 705), EngineError);
+      assertEquals(error.code, "cache_exhausted");
+    });
+    await withEngine({ ...start, cacheSizeBytes: MIB }, async (engine) => {
+      assertStringIncludes(describeEngine(engine.info), "context  1024 tokens\n");
+      assertEquals((await ask(engine, 1024)).length, 1);
+    });
+  });
 });
 
 Deno.test("loadModel() asks for the GPU of the power that it is given", async () => {

@@ -127,6 +127,7 @@ const INFO: EngineInfo = {
   cacheCapacityBytes: 5000,
   cacheWantedBytes: null,
   tuning: { source: "tables", note: "not tuned: a fake", choices: [] },
+  heldContext: { tokenCount: 200, wholeSizeBytes: null },
   blockCapacity: 7,
 };
 
