@@ -4,18 +4,11 @@
  * architecture in `near-lossless` against `exact`.
  */
 
-import { assert, assertEquals } from "@std/assert";
-import { stepFactor } from "../../src/calibration/tables.ts";
-import { codecProfile, needsCalibration } from "../../src/codec/profile.ts";
-import { SLICE_TOKEN_COUNT } from "../../src/core/shapes.ts";
-import { measureCalibration } from "../../src/runtime/calibration_run.ts";
-import { calibrationIds } from "../../src/runtime/calibration_source.ts";
-import { meanDivergence, withPromise } from "../../src/runtime/held_promise.ts";
-import type { LoadedModel } from "../../src/runtime/load_model.ts";
-import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
+import { assertEquals } from "@std/assert";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { type GgufFile, readGguf } from "../../src/gguf/read_gguf.ts";
 import { assertGoldenRows, checkGolden, type GoldenCase, goldenRows } from "../support/golden.ts";
+import { assertPromise } from "../support/promise.ts";
 import { referenceLogits } from "../support/reference_model.ts";
 import { sharedFile } from "../support/shared.ts";
 
@@ -82,14 +75,9 @@ async function readCases(): Promise<ArchCase[]> {
 const cases = await readCases();
 const openFile = (name: string): Promise<GgufFile> => readGguf(sharedFile(`golden/archs/${name}`)!);
 
-/** What `near-lossless` promises. */
-const DIVERGENCE_MAX = 0.005;
-/** As few as can be: of the first start's text, and so one block of 64 is packed as in a prompt. */
-const CALIBRATION_TOKENS = 256;
-
 /**
- * The step factors that the first start finds with so few, by model: powers of `2 ** -0.25`.
- * Finding them takes three or four runs, so that is done for {@link FOUND_AGAIN} alone.
+ * The step factors that the first start finds, by model: powers of `2 ** -0.25`. Finding them takes
+ * three or four runs, so that is done for {@link FOUND_AGAIN} alone.
  */
 const STEP_FACTORS: Readonly<Record<string, number>> = {
   "llama.f16.gguf": 9,
@@ -110,44 +98,10 @@ const STEP_FACTORS: Readonly<Record<string, number>> = {
 /** Models whose factor is found here, to one place: devices round apart. */
 const FOUND_AGAIN = ["gemma3.f16.gguf", "gpt-oss.f16.gguf"];
 
-/**
- * Holds `near-lossless` on what the window leaves of a prompt against `exact`, with the steps that
- * the first start of a model finds.
- */
-async function assertPromise(
-  model: LoadedModel,
-  { prompt_ids: promptIds, file }: ArchCase,
-  exact: readonly Float32Array[],
-): Promise<void> {
-  const profile = codecProfile({ name: "near-lossless" });
-  assert(needsCalibration(profile));
-  const ids = calibrationIds(model.file).slice(0, CALIBRATION_TOKENS);
-  const measured = await measureCalibration(model, ids, () => {});
-  const calibration = { ...measured, stepFactor: 2 ** (-STEP_FACTORS[file] / 4) };
-  if (FOUND_AGAIN.includes(file)) {
-    const found = await withPromise(model, { calibration: measured, profile, ids }, () => {});
-    const place = -4 * Math.log2(found.stepFactor!);
-    assert(Math.abs(place - STEP_FACTORS[file]) < 1.1, `the factor found is ${found.stepFactor}`);
-  }
-  const run = await createSequenceRun(model, { profile, promptIds, calibration });
-  try {
-    for (let end = SLICE_TOKEN_COUNT; end < promptIds.length; end += SLICE_TOKEN_COUNT) {
-      await run.nextSlice({ wantsLogits: false });
-    }
-    const divergence = meanDivergence(exact, await run.nextSlice({ wantsLogits: true }));
-    const { raw, packed } = run.cacheBytes();
-    console.log(
-      `${file}: mean KL ${divergence.toFixed(4)}, steps times ` +
-        `${stepFactor(calibration, profile).toFixed(2)}, ${
-          (raw / packed).toFixed(2)
-        } times smaller`,
-    );
-    assert(packed > 0 && divergence > 0, "a block is packed");
-    assert(divergence < DIVERGENCE_MAX, `mean KL of ${file} is ${divergence}`);
-  } finally {
-    run.destroy();
-  }
-}
+const promiseOf = ({ file, prompt_ids: promptIds }: ArchCase, exact: readonly Float32Array[]) => {
+  const place = STEP_FACTORS[file];
+  return { name: file, promptIds, exact, place, isFoundAgain: FOUND_AGAIN.includes(file) };
+};
 
 Deno.test("every golden model is run", () => {
   const names = cases.map(({ file }) => file).sort();
@@ -166,7 +120,7 @@ for (const golden of cases.filter(({ file }) => RUN.includes(file))) {
       let exact: Float32Array[] = [];
       const onLastSlice = (logits: Float32Array[]) => exact = logits;
       console.log(await checkGolden(model, golden, LIMITS, { onLastSlice }));
-      if (isArchitecture) await assertPromise(model, golden, exact);
+      if (isArchitecture) await assertPromise(model, promiseOf(golden, exact));
     } finally {
       model.gpu.close();
     }
@@ -186,7 +140,7 @@ for (const golden of cases.filter(({ file }) => RUN_BY_F16_REFERENCE.includes(fi
       let exact: Float32Array[] = [];
       const onLastSlice = (logits: Float32Array[]) => exact = logits;
       console.log(await checkGolden(model, wanted, F16_CACHE_LIMITS, { onLastSlice }));
-      await assertPromise(model, golden, exact);
+      await assertPromise(model, promiseOf(golden, exact));
     } finally {
       model.gpu.close();
     }
