@@ -174,14 +174,14 @@ class AnswerRun {
     } finally {
       this.#scope.end();
     }
-    const told = contents.map(({ index, ids }) => this.#idFields(index, { ids, isFirst: true }));
+    const fields = contents.map(({ index, ids }) => this.#idFields(index, { ids, isFirst: true }));
     return {
       ...this.#head(format.answerObject),
-      ...told[0].ofAnswer,
+      ...fields[0].ofAnswer,
       choices: contents.map((content) => {
         const { index, calls } = content;
         const reason = toReason(reasons[index], calls.length);
-        return { ...format.choice(content, reason, tokenizer), ...told[index].ofChoice };
+        return { ...format.choice(content, reason, tokenizer), ...fields[index].ofChoice };
       }),
       usage: this.#usage(),
       timings: toTimingsBody(timings),
@@ -193,11 +193,7 @@ class AnswerRun {
     return { id, object, created, model };
   }
 
-  /**
-   * Fields for the ids of a choice, if they are asked for.
-   *
-   * @param told `isFirst`: whether those of its prompt were not told of yet.
-   */
+  /** Fields for the ids of a choice, if asked for; `isFirst`: those of its prompt too. */
   #idFields(
     index: number,
     { ids, isFirst }: { ids: readonly number[]; isFirst: boolean },

@@ -94,14 +94,14 @@ export class RunningSequence {
     if (this.#tokenCount++ === 0) this.#firstTokenMs = performance.now();
   }
 
-  /** The event that ends the sequence. */
+  /** The event that ends the sequence, from the scheduler's. */
   finish(
-    reason: FinishReason,
-    { cachedTokenCount, endId, kept }: {
+    { reason, cachedTokenCount, endId }: {
+      reason: FinishReason;
       cachedTokenCount: number;
-      endId: number | null;
-      kept: KeptPrompt | null;
+      endId?: number;
     },
+    kept: KeptPrompt | null,
   ): GenerateEvent {
     const startedMs = this.#startedMs ?? this.#admittedMs;
     const firstTokenMs = this.#firstTokenMs ?? performance.now();
@@ -110,7 +110,7 @@ export class RunningSequence {
       reason,
       promptTokenCount: this.request.promptIds.length,
       completionTokenCount: this.#tokenCount,
-      ...(endId === null ? {} : { endId }),
+      ...(endId === undefined ? {} : { endId }),
       cachedTokenCount,
       ...(kept ? { kept } : {}),
       timings: {

@@ -374,13 +374,10 @@ export class StepLoop {
         return this.#send({
           type: "event",
           sequenceId,
-          event: sequence.finish(event.reason, {
-            cachedTokenCount: event.cachedTokenCount,
-            endId: event.endId ?? null,
-            kept: event.kept
-              ? keptPrompt(event.kept, this.#runtime.driver.runner.cache.shape)
-              : null,
-          }),
+          event: sequence.finish(
+            event,
+            event.kept ? keptPrompt(event.kept, this.#runtime.driver.runner.cache.shape) : null,
+          ),
         });
       case "failed":
         this.#sequences.delete(sequenceId);

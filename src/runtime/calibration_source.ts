@@ -91,9 +91,8 @@ export async function calibrationSource(
   if (!needsCalibration(checked)) return null;
   const kept = await findCalibration(fileOwner(file));
   if (!createTokenizer(file.metadata, file.tensors).hasTexts) {
-    console.warn(
-      `packkv: ${checked.name} is calibrated on random tokens: the model has no texts to measure on`,
-    );
+    const reason = "the model has no texts to measure on";
+    console.warn(`packkv: ${checked.name} is calibrated on random tokens: ${reason}`);
   }
   const isComplete = kept !== null && !needsPromise(checked, kept);
   const textIds = isComplete ? [] : await calibrationIdsAside(file);

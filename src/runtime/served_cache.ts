@@ -52,7 +52,7 @@ function contextHeld(model: LoadedModel, plan: CachePlan, options: PlanOptions):
   if (capacity >= wantedCount) return { tokenCount: contextLength, wholeSizeBytes: null };
   let sizeBytes = arenaWords(plan.shape) * WORD_SIZE_BYTES;
   while (capacity < wantedCount) {
-    // Stores have shares of it, and arenas whole units: what is in proportion may be a little short.
+    // Stores have shares of it, arenas whole units: what is in proportion may be a little short.
     sizeBytes = alignUp(Math.ceil(sizeBytes * wantedCount / Math.max(1, capacity)) + 1, MIB);
     if (sizeBytes > SIZE_BYTES_MAX) return { tokenCount, wholeSizeBytes: null };
     capacity = blockCapacity({
