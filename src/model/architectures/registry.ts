@@ -47,6 +47,15 @@ export const ARCHITECTURES: Readonly<Record<string, (reader: ModelReader) => Arc
 };
 
 /**
+ * Architectures with layers that carry a state from token to token in the place of keys and values.
+ */
+const RECURRENT: readonly string[] = [
+  ...["qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe", "mamba", "mamba2", "jamba"],
+  ...["falcon-h1", "plamo2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "kimi-linear"],
+  ...["rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7"],
+];
+
+/**
  * Reads what the model of a file computes, and checks that all of it can be run.
  *
  * @throws {EngineError} `model_unsupported`, naming what is, if this project cannot run the model;
@@ -87,7 +96,12 @@ export function readArchitecture(
     : null;
   if (read === null) {
     const known = Object.keys(ARCHITECTURES).join(", ");
-    throw unsupported(`its architecture is ${quote(reader.architecture)}; supported: ${known}`);
+    const reason = RECURRENT.includes(reader.architecture)
+      ? ", which has recurrent layers: they are not supported yet"
+      : "";
+    throw unsupported(
+      `its architecture is ${quote(reader.architecture)}${reason}; supported: ${known}`,
+    );
   }
   const plan = read(reader);
   reader.refuseRest();

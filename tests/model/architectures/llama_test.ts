@@ -104,8 +104,14 @@ const REFUSED: {
   {
     metadata: { "general.architecture": "gemma" },
     code: "model_unsupported",
-    says: `architecture is "gemma"`,
+    says: `architecture is "gemma"; supported: `,
   },
+  ...["qwen35", "qwen35moe", "lfm2"].map((architecture) => ({
+    metadata: { "general.architecture": architecture },
+    code: "model_unsupported" as const,
+    says:
+      `architecture is "${architecture}", which has recurrent layers: they are not supported yet`,
+  })),
   {
     metadata: { "llama.expert_count": 8, "llama.expert_used_count": 9 },
     code: "model_file_invalid",
