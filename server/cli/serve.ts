@@ -81,7 +81,7 @@ export const serveCommand: Command = {
   examples: [
     "packkv serve",
     "packkv serve --port 9000 --profile exact",
-    "packkv serve --model ./model.gguf --ctx 4096 --k-rel 0.05 --v-rel 0.1",
+    "packkv serve --model ./model.gguf --ctx 4096 --k-step 1.6 --v-step 1.9",
     "packkv serve --models ./models --model-ttl 600",
     "packkv serve --host 0.0.0.0 --api-key-file keys.txt",
   ],

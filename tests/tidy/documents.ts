@@ -2,8 +2,11 @@
 
 import { pathsLike, type Sources } from "./sources.ts";
 
-/** Names of commands, with the names of their flags; null: flags are not known. */
-export type CommandTable = ReadonlyMap<string, ReadonlySet<string> | null>;
+/**
+ * By names of commands what reads their arguments, and throws if the command would refuse them;
+ * null: any will do.
+ */
+export type CommandTable = ReadonlyMap<string, ((args: readonly string[]) => void) | null>;
 
 /** Markdown files that do not have exactly one first-level heading. */
 export function titleViolations(sources: Sources): string[] {
@@ -14,7 +17,7 @@ export function titleViolations(sources: Sources): string[] {
   });
 }
 
-/** Commands and flags of `./packkv` in Markdown that do not exist. */
+/** Lines of `./packkv` in Markdown that the command line refuses. */
 export function commandViolations(sources: Sources, commands: CommandTable): string[] {
   return pathsLike(sources, /\.md$/).flatMap((path) =>
     commandLines(sources.get(path)!).flatMap((line) =>
@@ -91,14 +94,18 @@ function checkCommandLine(line: string, commands: CommandTable): string[] {
   if (first.startsWith("-")) return [];
   const isTwoWords = commands.has(`${first} ${others[0]}`);
   const name = isTwoWords ? `${first} ${others[0]}` : first;
-  const rest = isTwoWords ? others.slice(1) : others;
-  const flags = commands.get(name);
-  if (flags === undefined) return [`there is no command ${name}`];
-  if (flags === null) return [];
-  return rest.filter((part) => part.startsWith("--"))
-    .map((part) => part.slice(2).split("=")[0].replace(/[^\w-].*$/, ""))
-    .filter((flag) => flag !== "help" && !flags.has(flag))
-    .map((flag) => `${name} has no flag --${flag}`);
+  const read = commands.get(name);
+  if (read === undefined) return [`there is no command ${name}`];
+  const rest = (isTwoWords ? others.slice(1) : others).filter((part) => part !== "--help");
+  // A flag that is only named has no value.
+  const isNamed = rest.at(-1)?.startsWith("--") ?? false;
+  try {
+    read?.(rest.map((part) => part.replace(/^["']|["']$/g, "")));
+    return [];
+  } catch (error) {
+    const { message } = error as Error;
+    return isNamed && message.includes("it needs a value") ? [] : [message];
+  }
 }
 
 function splitFences(text: string): { prose: string[]; fenced: string[] } {

@@ -1,31 +1,11 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { citationViolations, decisionViolations } from "./citations.ts";
+import { ruleTest } from "./check_rule.ts";
 import { codecQuestions } from "./codecs.ts";
-import {
-  commandLines,
-  commandViolations,
-  nameViolationsOfDocuments,
-  titleViolations,
-} from "./documents.ts";
 import { circleViolations, importsOf, importTableViolations, importViolations } from "./imports.ts";
 import { deadFileViolations, fileLineViolations, twinViolations } from "./reach.ts";
 import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
-import { makeSources, type Sources } from "./sources.ts";
 import { brokenLineViolations, wordViolations } from "./words.ts";
-
-type Rule = (sources: Sources) => string[];
-
-/** A rule finds exactly this in a small repository; null: nothing. */
-function ruleTest(
-  claim: string,
-  [rule, texts, expected]: [Rule, Record<string, string>, RegExp | null],
-): void {
-  Deno.test(claim, () => {
-    const found = rule(makeSources(texts));
-    assertEquals(found.length, expected === null ? 0 : 1, found.join("\n"));
-    if (expected !== null) assertMatch(found[0], expected);
-  });
-}
 
 const line = (count: number) => "  step();\n".repeat(count);
 const config = JSON.stringify({ imports: { hono: "npm:hono", "@std/assert": "./src/core/a.ts" } });
@@ -290,73 +270,6 @@ ruleTest("brokenLineViolations() finds no fault in a last word", [
   { "src/a.ts": `/**\n * ${SENTENCE}\n * more.\n *\n * Another paragraph.\n */` },
   null,
 ]);
-
-ruleTest("titleViolations() finds two titles", [
-  titleViolations,
-  { "a.md": "# A\n\n# B\n", "b.md": "# B\n\n```sh\n# a comment\n```\n" },
-  /^a\.md: 2 first-level headings/,
-]);
-
-ruleTest("titleViolations() finds a missing title", [
-  titleViolations,
-  { "a.md": "## A\n" },
-  /^a\.md: 0 first-level headings/,
-]);
-
-const checkCommands: Rule = (sources) =>
-  commandViolations(sources, new Map([["serve", new Set(["port"])], ["test", null]]));
-
-const DOCUMENTS: [string, string, RegExp | null][] = [
-  ["a command that does not exist", "Use `./packkv chat` now", /no command chat/],
-  ["a flag that does not exist", "```sh\n./packkv serve --prt 1\n```", /serve has no flag --prt/],
-  ["a flag on a continued line", "```sh\n./packkv serve \\\n  --prt 1\n```", /no flag --prt/],
-  ["no fault in what exists", "`./packkv serve --port=1` and `./packkv test --any`", null],
-  ["no fault in flags after a pipe", "```\n./packkv serve | grep --color x\n```", null],
-  ["no fault in prose", "the ./packkv script of this folder", null],
-];
-
-for (const [state, text, expected] of DOCUMENTS) {
-  ruleTest(`commandViolations() finds ${state}`, [checkCommands, { "README.md": text }, expected]);
-}
-
-const checkNames: Rule = (sources) =>
-  nameViolationsOfDocuments(sources, {
-    flags: new Set(["port"]),
-    variables: new Set(["PACKKV_PORT"]),
-    endpoints: new Set(["/v1/models", "/slots/:id"]),
-    metrics: new Set(["vllm:a_total"]),
-  });
-
-const NAMES: [string, string, RegExp | null][] = [
-  ["a flag that nothing has", "Set `--prt 1`", /no prt among the flags/],
-  ["a variable that nothing reads", "Set `PACKKV_PRT=1`", /no PACKKV_PRT among the variables/],
-  ["an endpoint that is not served", "Ask `GET /v1/modls`", /no \/v1\/modls among the endpoints/],
-  [
-    "an endpoint of an example that is not served",
-    "```sh\ncurl http://127.0.0.1:8000/prop\n```",
-    /no \/prop among the endpoints/,
-  ],
-  ["an endpoint with one part too many", "Ask `GET /slots/0/x`", /no \/slots\/0\/x among/],
-  ["a metric that is not told", "Watch `vllm:b_total`", /no vllm:b_total among the metrics/],
-  [
-    "no fault in what exists, or is a parameter",
-    "`GET /slots/0`, `--port`, `PACKKV_PORT=1`, `/v1/models`, `vllm:a_total`, `/help`, `Bearer K`",
-    null,
-  ],
-];
-
-for (const [state, text, expected] of NAMES) {
-  ruleTest(`nameViolationsOfDocuments() finds ${state}`, [
-    checkNames,
-    { "server/docs/a.md": text },
-    expected,
-  ]);
-}
-
-Deno.test("commandLines() reads fences and code spans", () => {
-  const text = "Run `./packkv run x`.\n\n```sh\ncd repo && ./packkv serve # comment\n```\n";
-  assertEquals(commandLines(text), ["./packkv serve", "./packkv run x"]);
-});
 
 const QUESTIONS: [path: string, line: string, isFound: boolean][] = [
   ["src/model/a.ts", 'if (profile.name === "paper") pack();', true],

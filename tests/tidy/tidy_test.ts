@@ -6,6 +6,7 @@ import { ModelMetrics } from "../../server/metrics.ts";
 import { ServerState } from "../../server/state.ts";
 import { citationViolations, decisionViolations } from "./citations.ts";
 import { codecQuestions } from "./codecs.ts";
+import { commandTable, exampleViolations } from "./command_table.ts";
 import {
   commandViolations,
   type KnownNames,
@@ -18,10 +19,7 @@ import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
 import { readSources, type Sources } from "./sources.ts";
 import { brokenLineViolations, wordViolations } from "./words.ts";
 
-const commands = new Map(
-  COMMANDS.map(({ name, flags, isRaw }) => [name, isRaw ? null : new Set(Object.keys(flags))]),
-);
-
+const commands = commandTable(COMMANDS);
 const flags = new Set(["help", ...COMMANDS.flatMap((each) => Object.keys(each.flags))]);
 const state = new ServerState();
 const metrics = await new ModelMetrics("any").render(null);
@@ -57,7 +55,8 @@ const RULES: [claim: string, rule: (sources: Sources) => string[]][] = [
   ["holds no banned words", wordViolations],
   ["breaks no comment after one word", brokenLineViolations],
   ["has one title in each Markdown file", titleViolations],
-  ["documents commands and flags that exist", (sources) => commandViolations(sources, commands)],
+  ["documents lines that commands take", (sources) => commandViolations(sources, commands)],
+  ["shows lines in the help of commands that they take", () => exampleViolations(COMMANDS)],
   [
     "names flags, variables, endpoints and metrics that exist",
     (sources) => nameViolationsOfDocuments(sources, names),
