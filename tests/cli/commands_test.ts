@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { COMMANDS } from "../../server/cli/commands.ts";
 import { describeCommand, describeCommands } from "../../server/cli/help.ts";
+import { CATALOGUE } from "../../server/setup/catalogue.ts";
 
 const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
@@ -76,6 +77,22 @@ Deno.test("packkv says that it passes over the address Kubernetes puts into PACK
 Deno.test("packkv version prints the version of deno.json", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(CONFIG));
   assertStringIncludes((await packkv("version")).out, `packkv ${version} `);
+});
+
+Deno.test("packkv models lists each short name with its size, and what fits the memory given", async () => {
+  const { code, out, errors } = await packkv("models", "--memory", "8");
+  assertEquals([code, errors], [0, ""]);
+  const [head, ...lines] = out.trimEnd().split("\n");
+  assertMatch(head, /^model +size +here +exact +balanced +trained +from$/);
+  assertEquals(lines.at(-1), "tokens of context that fit 8.0 GiB, by profile");
+  const rows = lines.slice(0, -2).map((line) => line.split(/ {2,}/));
+  assertEquals(rows.map(([name]) => name), CATALOGUE.map(({ name }) => name));
+  const [, size, here, exact, balanced] = rows.find(([name]) => name === "qwen3:8b")!;
+  assertEquals([size, exact, balanced], ["5.0 GB", "16304", "40960"]);
+  assertMatch(here, /^(yes|no)$/);
+  const few = await packkv("models", "--memory", "2G");
+  assertEquals([few.code, few.out], [2, ""]);
+  assertMatch(few.errors, /^packkv: Cannot use --memory 2G: must be a number of GiB/);
 });
 
 for (const command of COMMANDS) {
