@@ -30,6 +30,12 @@ export interface PromptSize {
   sealedTokens: number;
 }
 
+/** What a prompt took, and the tokens behind it. */
+export interface PromptRun extends PromptSize {
+  /** Milliseconds of each step that decoded a token. */
+  decodeMs: readonly number[];
+}
+
 /** Reads prompts one after the other. */
 export class PromptRuns {
   readonly #plan: CachePlan;
@@ -85,7 +91,7 @@ export class PromptRuns {
       keep: string | null;
       onLogits: (index: number, logits: Float32Array) => void;
     },
-  ): Promise<PromptSize> {
+  ): Promise<PromptRun> {
     const { scheduler, runner } = this.#driver;
     const sequenceId = this.#nextId++;
     const method = keep === null ? null : checkedKeep(keep, this.#plan);
@@ -93,12 +99,15 @@ export class PromptRuns {
     scheduler.admit({ ...request, eosIds: [], ignoreEos: true });
     let fedCount = 0;
     let size: PromptSize | null = null;
+    const decodeMs: number[] = [];
     while (fedCount < followIds.length) {
       const ran = await this.#driver.step(async (plan) => {
         if (plan.decodes.length > 0) size ??= this.#size();
+        const start = performance.now();
         const outcome = await runner.run(forced(plan, followIds[fedCount - 1]), {
           wantsLogits: plan.slice?.isLast ?? false,
         });
+        if (plan.decodes.length > 0) decodeMs.push(performance.now() - start);
         // The scheduler goes on with what follows in the text, whatever was sampled.
         const ids = new Map(samples(plan) ? [[sequenceId, followIds[fedCount]]] : []);
         return { ...outcome, ids };
@@ -109,7 +118,7 @@ export class PromptRuns {
     }
     // What was encoded for it is committed: the sequence has ended.
     while (await this.#driver.step((plan) => runner.run(plan)) !== null) scheduler.drainEvents();
-    return size ?? this.#size();
+    return { ...size ?? this.#size(), decodeMs };
   }
 
   /** Device bytes of the raw window of a sequence, and of the codec's tables. */

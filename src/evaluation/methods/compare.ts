@@ -11,10 +11,10 @@ import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_BLOCK_COUNT } from "../../c
 import { loadCalibration } from "../../runtime/calibration_source.ts";
 import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
 import { withSharedLayers } from "../../runtime/shared_model.ts";
-import { Divergence } from "../divergence.ts";
+import { Divergence, percentile } from "../divergence.ts";
 import { type ExactRow, exactRow } from "../exact_row.ts";
 import type { Method, MethodProfile } from "./methods.ts";
-import { PromptRuns, type PromptSize } from "../../runtime/prompt_runs.ts";
+import { type PromptRun, PromptRuns, type PromptSize } from "../../runtime/prompt_runs.ts";
 
 /** A prompt, and what follows it. */
 export interface FollowedPrompt {
@@ -70,6 +70,8 @@ export interface MethodReport {
   bytes: MethodBytes;
   /** f16 bytes over `all_in`. */
   ratio: number;
+  /** Median time of a step that decodes a token of what follows, in milliseconds. */
+  decode_ms: number;
 }
 
 /** Runs all prompts with all profiles and methods; by profile, then by method. */
@@ -164,7 +166,7 @@ async function runMethod(
   onProgress: (message: string) => void,
 ): Promise<MethodReport> {
   const divergence = new Divergence();
-  const sizes: PromptSize[] = [];
+  const sizes: PromptRun[] = [];
   for (const [index, { promptIds, followIds }] of prompts.entries()) {
     onProgress(`prompt ${index + 1} of ${prompts.length}`);
     sizes.push(
@@ -179,6 +181,7 @@ async function runMethod(
   const { promptIds: { length: tokens } } = prompts[0];
   const { klMean, klPercentiles, ...summary } = divergence.summary();
   const bytes = bytesOf(model, { tokens, sizes, beside: runs.besideBytes });
+  const decodeMs = sizes.flatMap((size) => size.decodeMs).sort((a, b) => a - b);
   return {
     kind: "methods",
     text: textName,
@@ -198,6 +201,7 @@ async function runMethod(
     shared_layers: method.sharedLayers.length,
     bytes,
     ratio: bytes.f16 / bytes.all_in,
+    decode_ms: percentile(decodeMs, 0.5),
   };
 }
 

@@ -7,7 +7,8 @@ import type { MethodRetrieval } from "./retrieval.ts";
 /** A line for each profile and method, the most exact first. */
 export function formatMethods(reports: readonly MethodReport[]): string {
   const [{ text, model, tokens, prompts, positions }] = reports;
-  const head = ["profile", "method", "kept", "all in", "ratio", "KL", "median", "same top", "ppl"];
+  const sizes = ["kept", "all in", "ratio"];
+  const head = ["profile", "method", ...sizes, "KL", "median", "same top", "ppl", "decode"];
   const rows = reports.map((own) => [
     own.profile,
     own.method,
@@ -18,6 +19,7 @@ export function formatMethods(reports: readonly MethodReport[]): string {
     own.kl_p50.toFixed(4),
     `${(100 * own.same_top).toFixed(1)}%`,
     `${own.ppl.toFixed(2)} (${own.ppl_exact.toFixed(2)})`,
+    `${own.decode_ms.toFixed(1)} ms`,
   ]);
   const title = `${model}, ${text}: ${prompts} prompts of ${tokens} tokens, ${positions} positions`;
   return [title, "", ...aligned([head, ...rows])].join("\n");

@@ -66,7 +66,7 @@ Deno.test("PromptRuns reads what follows as plain loops do that keep the same, a
     try {
       for (const [keep, expected] of [[KEEP, less], [null, whole], [KEEP, less]] as const) {
         let count = 0;
-        const { sealedTokens } = await runs.follow(PROMPT, FOLLOWING, {
+        const { sealedTokens, decodeMs } = await runs.follow(PROMPT, FOLLOWING, {
           keep,
           onLogits(index, logits) {
             assertEquals(index, count++);
@@ -74,6 +74,8 @@ Deno.test("PromptRuns reads what follows as plain loops do that keep the same, a
           },
         });
         assertEquals(count, FOLLOWING.length);
+        // The first of them comes from the prompt, and the last is fed to nobody.
+        assertEquals(decodeMs.length, FOLLOWING.length - 1);
         assertEquals(sealedTokens, keep === null ? SEALED : kept.size);
       }
     } finally {
@@ -117,6 +119,7 @@ Deno.test("compareMethods() reports divergence, what stayed, and bytes with all 
     const other = planLogits(file, sharePlan(plan, [{ layer: 2, source: 1 }]), ids, { first });
     assertAlmostEquals(shared.kl_mean / meanKl(own, other), 1, 0.02);
     assert(less.kl_mean > 0 && less.bytes.all_in < all.bytes.all_in);
+    assert(reports.every(({ decode_ms }) => decode_ms > 0));
     assertEquals(formatMethods(reports).split("\n").length, 2 + 1 + 3);
   }));
 
