@@ -39,6 +39,9 @@ for (const name of ["exact", "balanced"] as const) {
       const half = await packedAt({ ...REQUEST, keep: "chunkkv:ratio=0.5" });
       // Of 384 sealed tokens 112 stay: the window of 146 counts to half of 530.
       assertGreater(all.packed / half.packed, name === "exact" ? 2.9 : 2);
+      const keep = "dbudgetkv:theta=0.3,rank=attention";
+      const budget = await packedAt({ ...REQUEST, maxTokens: 21, keep });
+      assertGreater(all.packed / budget.packed, 1.2);
       assert(all.ids.join() !== half.ids.join(), "what is dropped was read");
       assertEquals((await idleStats(engine)).cacheBytes.packed, 0);
     }));

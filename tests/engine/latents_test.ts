@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
-import type { GenerateRequest, ProfileOptions } from "../../src/engine/types.ts";
+import type { GenerateEvent, GenerateRequest, ProfileOptions } from "../../src/engine/types.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { loadModel } from "../../src/runtime/load_model.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
@@ -32,20 +32,36 @@ function ask(length: number, question: number): GenerateRequest {
   return { promptIds, maxTokens: 6, ignoreEos: true, sampling: { temperature: 1.3, seed: 7 } };
 }
 
+/** The tokens are those, of a request that began behind blocks of the cache. */
+function assertBehindCache(events: readonly GenerateEvent[], ids: readonly number[]): void {
+  assertEquals(events.flatMap((event) => event.type === "token" ? [event.id] : []), ids);
+  const last = events.at(-1)!;
+  assert(last.type === "finish");
+  assertGreater(last.cachedTokenCount, 0, "it begins behind blocks of the cache");
+}
+
 for (const { architecture, profile } of CASES) {
   const name = JSON.stringify(profile);
-  Deno.test(`latents of ${architecture} give the same text alone, together and behind shared prefixes (${name})`, () =>
+  Deno.test(`latents of ${architecture} give the same text alone, together, behind shared prefixes and restored (${name})`, () =>
     withTinyEngine({ profile, model: { architecture } }, async (engine) => {
       const requests = [ask(20, 2), ask(50, 3)];
       const alone: number[][] = [];
       for (const request of requests) alone.push(await collectIds(engine, request));
       const together = await Promise.all(requests.map((each) => collectEvents(engine, each)));
-      for (const [index, events] of together.entries()) {
-        const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
-        assertEquals(ids, alone[index], `request ${index}`);
-        const last = events.at(-1)!;
-        assert(last.type === "finish");
-        assertGreater(last.cachedTokenCount, 0, "it begins behind blocks of the run before");
+      together.forEach((events, index) => assertBehindCache(events, alone[index]));
+      const [, saved] = requests;
+      const path = await Deno.makeTempFile({ prefix: "packkv-latents-" });
+      try {
+        for (const slot of [0, 1]) await engine.actOnSlot(slot, { type: "erase" });
+        assertEquals(await collectIds(engine, saved), alone[1]);
+        await engine.actOnSlot(0, { type: "save", path });
+        await engine.actOnSlot(0, { type: "erase" });
+        assertEquals((await engine.stats()).retainedBytes, 0, "nothing is left of it");
+        const { tokenCount } = await engine.actOnSlot(0, { type: "restore", path });
+        assertEquals(tokenCount, 320);
+        assertBehindCache(await collectEvents(engine, saved), alone[1]);
+      } finally {
+        await Deno.remove(path);
       }
     }));
 }

@@ -5,14 +5,13 @@ import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/ty
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { readModelPlan } from "../../src/model/architectures/registry.ts";
 import { sharePlan } from "../../src/model/shared_layers.ts";
-import { modelFingerprint } from "../../src/runtime/fingerprint.ts";
-import { type LayerMap, saveLayerMap } from "../../src/runtime/layer_map.ts";
 import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { withSharedLayers } from "../../src/runtime/shared_model.ts";
 import { assertNear } from "../support/numeric.ts";
 import { planLogits } from "../support/reference_model.ts";
 import { collectEvents, tinyPrompt, withEngine, withTinyModel } from "../support/tiny_engine.ts";
+import { saveTinyMap } from "../support/tiny_layer_map.ts";
 
 /** Of 4 layers two share, one of them what came to share itself. */
 const PAIRS = [{ layer: 3, source: 2 }, { layer: 2, source: 1 }];
@@ -59,15 +58,7 @@ for (const options of MODELS) {
 /** Runs `body` with the path of a tiny model and of a map of its layers. */
 async function withMap(body: (modelPath: string, mapPath: string) => Promise<void>): Promise<void> {
   await withTinyModel({ layerCount: 4, contextLength: 1024 }, async (modelPath) => {
-    const map: LayerMap = {
-      version: 1,
-      modelFingerprint: modelFingerprint(await readGguf(modelPath)),
-      layerCount: 4,
-      search: "published",
-      textFingerprint: "0".repeat(32),
-      layers: PAIRS.map((pair) => ({ ...pair, cosine: 1, kl: 0 })),
-    };
-    await body(modelPath, await saveLayerMap(map, `${modelPath}.json`));
+    await body(modelPath, await saveTinyMap(modelPath, PAIRS));
   });
 }
 

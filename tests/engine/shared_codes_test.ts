@@ -3,7 +3,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { XquantLayout } from "../../src/codec/xquant/layout.ts";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
-import { collectEvents, tinyPrompt, withEngine, withTinyModel } from "../support/tiny_engine.ts";
+import {
+  collectEvents,
+  idleStats,
+  tinyPrompt,
+  withEngine,
+  withTinyModel,
+} from "../support/tiny_engine.ts";
 
 const HEADS = { kvHeadCount: 2, headSize: 32 };
 const MODEL = { ...HEADS, layerCount: 3, contextLength: 1024 };
@@ -14,8 +20,11 @@ const BLOCK_COUNT = 3;
 const withOwn = <T>(options: EngineOptions, body: (engine: Engine) => Promise<T>) =>
   withEngine({ tune: "off", ...options }, body);
 
-async function run(engine: Engine): Promise<{ ids: number[]; cached: number }> {
-  const events = await collectEvents(engine, REQUEST);
+async function run(
+  engine: Engine,
+  request = REQUEST,
+): Promise<{ ids: number[]; cached: number }> {
+  const events = await collectEvents(engine, request);
   const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
   const last = events.at(-1)!;
   return { ids, cached: last.type === "finish" ? last.cachedTokenCount : NaN };
@@ -44,7 +53,13 @@ Deno.test("an odd layer takes its minima and steps in the arena, an even one cod
     });
   }));
 
-Deno.test("blocks that share codes are found again by engines with the same settings only", () =>
+/** Goes away after its first token. */
+async function goAway(engine: Engine): Promise<void> {
+  const request = { ...REQUEST, promptIds: tinyPrompt(200, 9), maxTokens: 500 };
+  for await (const event of engine.generate(request)) if (event.type === "token") return;
+}
+
+Deno.test("blocks that share codes: the same text in company, found again by engines with the same settings only", () =>
   withTinyModel(MODEL, async (modelPath) => {
     const options = { modelPath, diskFolder: `${modelPath}.disk` };
     const first = await withOwn({ ...options, share: "xquant:bits=1" }, async (engine) => {
@@ -52,6 +67,12 @@ Deno.test("blocks that share codes are found again by engines with the same sett
       const cached = await run(engine);
       assertEquals(cached.ids, without.ids);
       assert(cached.cached > 0, "the prompt was cached");
+      const other = { ...REQUEST, promptIds: tinyPrompt(270, 8) };
+      const beside = await Promise.all([run(engine), run(engine, other), goAway(engine)]);
+      assertEquals(beside[0].ids, without.ids);
+      const skipping = { ...other, skipsCache: true };
+      assertEquals(beside[1].ids, (await run(engine, skipping)).ids);
+      assertEquals((await idleStats(engine)).cacheBytes.packed, 0, "what went away is freed");
       return without;
     });
     assertEquals(first.cached, 0);
