@@ -30,7 +30,7 @@ override GROUP_COUNT: u32 = 1u; // GROUP_MAX at most
 override GROUP_USED_COUNT: u32 = 1u;
 
 const GROUP_MAX = 32u;
-const LOWEST = -3.4028235e38;
+const LOWEST = -3.4e38;
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>; // [rows, experts]
 @group(0) @binding(1) var<storage, read> biases: array<f32>; // [experts]
