@@ -10,6 +10,7 @@ import {
   withTinyEngine,
   withTinyModel,
 } from "../support/tiny_engine.ts";
+import type { TinyModelOptions } from "../support/tiny_model.ts";
 
 const MODEL = { contextLength: 1024 };
 const FINE = { name: "paper" as const, keyRel: 0.004, valueRel: 0.004 };
@@ -42,11 +43,24 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-const SAVED = [FINE, ...(["exact", "int8", "xquant"] as const).map((name) => ({ name }))];
+/** A ring of 32 tokens in layer 0, and learned sinks. */
+const SINKS = {
+  ...MODEL,
+  architecture: "gpt-oss",
+  type: "Q8_0",
+  metadata: { "gpt-oss.attention.sliding_window": 32 },
+} as const;
 
-for (const profile of SAVED) {
-  Deno.test(`a sequence saved by one engine is restored by another, with the same text (${profile.name})`, () =>
-    withTinyModel(MODEL, (path) =>
+const SAVED = [
+  { profile: FINE, model: MODEL },
+  ...(["exact", "int8", "xquant"] as const).map((name) => ({ profile: { name }, model: MODEL })),
+  { profile: FINE, model: SINKS },
+];
+
+for (const { profile, model } of SAVED) {
+  const { architecture = "llama" }: Partial<TinyModelOptions> = model;
+  Deno.test(`a sequence saved by one engine is restored by another, with the same text (${architecture}, ${profile.name})`, () =>
+    withTinyModel(model, (path) =>
       withFolder(async (folder) => {
         const file = `${folder}/doc`;
         const first = await withOwn(path, { profile }, async (engine) => {

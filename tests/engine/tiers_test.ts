@@ -117,6 +117,27 @@ Deno.test("after a restart a prompt is served from disk, with the same text", ()
     }
   }));
 
+/** Models of whose layers one keeps a ring of its newest tokens, which no block of the tier has. */
+const RINGS = [
+  { architecture: "gpt-oss", metadata: { "gpt-oss.attention.sliding_window": 32 } },
+  { architecture: "gemma4" },
+];
+
+for (const model of RINGS) {
+  Deno.test(`after a restart a prompt of ${model.architecture} is served from disk, with the same text`, () =>
+    withTinyModel({ ...MODEL, type: "Q8_0", ...model }, async (path) => {
+      const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });
+      try {
+        const start = { diskFolder, sequenceCountMax: 1 };
+        const first = await withOwn(path, start, (engine) => run(engine, request(1)));
+        const second = await withOwn(path, start, (engine) => run(engine, request(1)));
+        assertEquals(second, { ids: first.ids, cached: 768 });
+      } finally {
+        await Deno.remove(diskFolder, { recursive: true });
+      }
+    }));
+}
+
 Deno.test("an engine is served from disk what another one of the same folder wrote after its start", () =>
   withTinyModel(MODEL, async (path) => {
     const diskFolder = await Deno.makeTempDir({ prefix: "packkv-tier-" });
