@@ -2,7 +2,13 @@
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
-import { collectEvents, collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import {
+  collectIds,
+  collectTokens,
+  tinyPrompt,
+  type TokenEvent,
+  withTinyEngine,
+} from "../support/tiny_engine.ts";
 import { eventually } from "../support/waiting.ts";
 
 /** Steps so fine that a bit more or less in a block shows in the text. */
@@ -16,20 +22,18 @@ function ask(document: readonly number[], question: number, length = 40): Genera
   return { promptIds, maxTokens: 80, ignoreEos: true, sampling: SAMPLED };
 }
 
-/** The texts of requests one after the other in an engine of their own. */
+/** The texts of requests one after the other in an engine of their own, with log-probabilities. */
 async function textsOf(
   options: Partial<EngineOptions>,
   requests: readonly GenerateRequest[],
-): Promise<{ texts: number[][]; cached: number[] }> {
-  const texts: number[][] = [];
+): Promise<{ texts: TokenEvent[][]; cached: number[] }> {
+  const texts: TokenEvent[][] = [];
   const cached: number[] = [];
   await withTinyEngine({ ...MODEL, ...options }, async (engine) => {
     for (const request of requests) {
-      const events = await collectEvents(engine, request);
-      texts.push(events.flatMap((event) => event.type === "token" ? [event.id] : []));
-      const last = events.at(-1)!;
-      assert(last.type === "finish");
-      cached.push(last.cachedTokenCount);
+      const answer = await collectTokens(engine, { ...request, logprobs: 3 });
+      texts.push(answer.tokens);
+      cached.push(answer.cached);
     }
   });
   return { texts, cached };
@@ -103,8 +107,7 @@ Deno.test("slices whose layers are spread over steps beside decode rows change n
   }));
 
 async function cachedCount(engine: Engine, request: GenerateRequest): Promise<number> {
-  const last = (await collectEvents(engine, request)).at(-1)!;
-  return last.type === "finish" ? last.cachedTokenCount : NaN;
+  return (await collectTokens(engine, request)).cached;
 }
 
 Deno.test("blocks are shared among requests of one salt only, and not at all if asked", () =>
@@ -154,13 +157,10 @@ Deno.test("a next turn finds its answer in the cache, and gives the text that it
     const first = { ...ask(document, 1), maxTokens: 150, isContinued: true };
     const answer = await collectIds(engine, first);
     await eventually(async () => (await engine.stats()).rereadTokenCount >= 960 + 1 - 832);
-    const next = ask([...first.promptIds, ...answer], 2);
-    const events = await collectEvents(engine, next);
-    const finish = events.at(-1)!;
-    assert(finish.type === "finish");
-    assertEquals(finish.cachedTokenCount, 960, "of 840 prompt tokens and 150 decoded ones");
-    const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
-    assertEquals(ids, await collectIds(engine, { ...next, skipsCache: true }));
+    const next = { ...ask([...first.promptIds, ...answer], 2), logprobs: 3 };
+    const { tokens, cached } = await collectTokens(engine, next);
+    assertEquals(cached, 960, "of 840 prompt tokens and 150 decoded ones");
+    assertEquals(tokens, (await collectTokens(engine, { ...next, skipsCache: true })).tokens);
     const { rereadTokenCount, promptTokenCount, runningSequenceCount } = await engine.stats();
     assertEquals(rereadTokenCount, 960 + 1 - 832);
     assertEquals(promptTokenCount, 840 + 1030 - 960 + 1030, "of requests only");

@@ -6,10 +6,11 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { Engine, GenerateRequest } from "../../src/engine/types.ts";
 import {
-  collectEvents,
   collectIds,
+  collectTokens,
   idleStats,
   tinyPrompt,
+  type TokenEvent,
   withTinyEngine,
   withTinyModel,
 } from "../support/tiny_engine.ts";
@@ -27,6 +28,13 @@ const OWN_HEADS = {
   contextLength: 2048,
   sizesMetadata: { "gemma4.attention.sliding_window": 200 },
 };
+/** A ring of 32 tokens in layer 0, and learned sinks. */
+const SINKS = {
+  architecture: "gpt-oss",
+  contextLength: 2048,
+  type: "Q8_0",
+  metadata: { "gpt-oss.attention.sliding_window": 32 },
+} as const;
 /** Not the profile's own steps, which the first start would try on the model. */
 const FINE = { name: "near-lossless" as const, keyStep: 1.14 };
 
@@ -34,13 +42,9 @@ function ask(promptIds: readonly number[], seed: number): GenerateRequest {
   return { promptIds, maxTokens: 90, ignoreEos: true, sampling: { temperature: 1.3, seed } };
 }
 
-async function run(engine: Engine, request: GenerateRequest) {
-  const events = await collectEvents(engine, request);
-  const last = events.at(-1)!;
-  assert(last.type === "finish");
-  const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
-  return { ids, cached: last.cachedTokenCount };
-}
+/** With log-probabilities, to the last bit. */
+const run = (engine: Engine, request: GenerateRequest) =>
+  collectTokens(engine, { ...request, logprobs: 3 });
 
 const CASES = [
   { model: MODEL, profile: FINE },
@@ -54,22 +58,22 @@ for (const { model, profile } of CASES) {
       const open = () => createEngine({ modelPath, profile, sequenceCountMax: 4 });
       const document = tinyPrompt(700, 1);
       const requests = [1, 2, 3].map((seed) => ask([...document, ...tinyPrompt(30, seed)], seed));
-      const alone: number[][] = [];
+      const alone: TokenEvent[][] = [];
       const first = await open();
       try {
         for (const request of requests) {
-          alone.push((await run(first, { ...request, skipsCache: true })).ids);
+          alone.push((await run(first, { ...request, skipsCache: true })).tokens);
         }
         const parted = ask([...document.slice(0, 450), ...tinyPrompt(90, 4)], 4);
         const again = await run(first, requests[0]);
-        assertEquals(again, { ids: alone[0], cached: 704 });
+        assertEquals(again, { tokens: alone[0], cached: 704 });
         // The first that begins where another prompt goes on.
         const other = await run(first, parted);
         assertEquals(other.cached, 448);
         const own = await run(first, { ...parted, skipsCache: true });
-        assertEquals(other.ids, own.ids);
+        assertEquals(other.tokens, own.tokens);
         const together = await Promise.all([...requests, parted].map((each) => run(first, each)));
-        assertEquals(together.map(({ ids }) => ids), [...alone, own.ids]);
+        assertEquals(together.map(({ tokens }) => tokens), [...alone, own.tokens]);
         await first.actOnSlot(0, { type: "save", path: file });
       } finally {
         await first.close();
@@ -79,7 +83,7 @@ for (const { model, profile } of CASES) {
         const { tokenCount } = await second.actOnSlot(2, { type: "restore", path: file });
         assertGreater(tokenCount, 300);
         const restored = await Promise.all(requests.map((each) => run(second, each)));
-        assertEquals(restored.map(({ ids }) => ids), alone);
+        assertEquals(restored.map(({ tokens }) => tokens), alone);
         assert(restored.some(({ cached }) => cached > 300), "some began behind what was restored");
       } finally {
         await second.close();
@@ -88,38 +92,35 @@ for (const { model, profile } of CASES) {
     }));
 }
 
-Deno.test("where layers see a window, a preempted sequence ends with the same tokens", () =>
-  withTinyEngine(
-    {
-      model: MODEL,
-      profile: { name: "paper" },
-      cacheSizeBytes: 56 * 1024,
-      hostSizeBytes: 2 ** 24,
-      sequenceCountMax: 3,
-    },
-    async (engine) => {
+/** Of 3 slots: bytes of raw tiles of 64 tokens, keys and values of 2 bytes, in each layer. */
+const PREEMPTED = [
+  // 3 tiles of 2 heads of 32 channels.
+  { model: MODEL, cacheSizeBytes: 56 * 1024, reach: 200, windows: [3 * 3 * 16384, 3 * 3 * 16384] },
+  // 5 tiles of heads of 64.
+  {
+    model: OWN_HEADS,
+    cacheSizeBytes: 36 * 1024,
+    reach: 200,
+    windows: [3 * 5 * 32768, 3 * 3 * 16384],
+  },
+  // No fewer tiles than a layer that seals.
+  { model: SINKS, cacheSizeBytes: 36 * 1024, reach: 32, windows: [3 * 3 * 16384, 3 * 3 * 16384] },
+];
+
+for (const { model, cacheSizeBytes, reach, windows } of PREEMPTED) {
+  const options = { model, cacheSizeBytes, hostSizeBytes: 2 ** 24, sequenceCountMax: 3 };
+  Deno.test(`where layers see a window, a preempted sequence ends with the same tokens (${model.architecture})`, () =>
+    withTinyEngine(options, async (engine) => {
       // Blocks of one repeated token are small: after many of them all three are admitted.
       for (let id = 9; id < 17; id++) {
         await collectIds(engine, { promptIds: new Array(500).fill(id), maxTokens: 10 });
       }
       const before = await idleStats(engine);
-      const [windowed, whole] = (await engine.stats()).layerBytes;
-      // 3 slots, tiles of 64 tokens with 2 heads of 32 channels, keys and values of 2 bytes.
-      assertEquals(windowed, {
-        reach: 200,
-        keyValueLayer: 0,
-        window: 3 * 3 * 16384,
-        packed: 0,
-        packedTokens: 0,
-      });
-      assertEquals(whole, {
-        reach: null,
-        keyValueLayer: 1,
-        window: 3 * 3 * 16384,
-        packed: 0,
-        packedTokens: 0,
-      });
-      assertEquals(engine.info.windowBytes, windowed.window + whole.window);
+      assertEquals((await engine.stats()).layerBytes, [
+        { reach, keyValueLayer: 0, window: windows[0], packed: 0, packedTokens: 0 },
+        { reach: null, keyValueLayer: 1, window: windows[1], packed: 0, packedTokens: 0 },
+      ]);
+      assertEquals(engine.info.windowBytes, windows[0] + windows[1]);
       const requests = [1, 2, 3].map((seed) => ({
         ...ask(tinyPrompt(200, seed), seed),
         maxTokens: 210,
@@ -128,17 +129,14 @@ Deno.test("where layers see a window, a preempted sequence ends with the same to
       const after = await idleStats(engine);
       assertGreater(after.preemptionCount, before.preemptionCount);
       assertGreater(after.loadedBlockCount, before.loadedBlockCount);
-      assertEquals(
-        after.promptTokenCount - before.promptTokenCount,
-        600,
-        "no prompt is read again",
-      );
+      const promptTokenCount = after.promptTokenCount - before.promptTokenCount;
+      assertEquals(promptTokenCount, 600, "no prompt is read again");
       for (const [index, request] of requests.entries()) {
         const alone = await collectIds(engine, { ...request, skipsCache: true });
         assertEquals(texts[index], alone, `request ${index}`);
       }
-    },
-  ));
+    }));
+}
 
 Deno.test("a window with heads of its own is a ring of their size, however long the context is", () =>
   withTinyModel(OWN_HEADS, async (modelPath) => {

@@ -66,10 +66,26 @@ export async function collectEvents(
   return events;
 }
 
-/** The tokens of a generation. */
-export async function collectIds(engine: Engine, request: GenerateRequest): Promise<number[]> {
+/** A token of a generation, with log-probabilities if they were asked for. */
+export type TokenEvent = Extract<GenerateEvent, { type: "token" }>;
+
+/** The tokens of a generation, with how many of its prompt were in the cache. */
+export async function collectTokens(
+  engine: Engine,
+  request: GenerateRequest,
+): Promise<{ tokens: TokenEvent[]; cached: number }> {
   const events = await collectEvents(engine, request);
-  return events.flatMap((event) => event.type === "token" ? [event.id] : []);
+  const last = events.at(-1)!;
+  return {
+    tokens: events.filter((event) => event.type === "token"),
+    cached: last.type === "finish" ? last.cachedTokenCount : NaN,
+  };
+}
+
+/** The ids of the tokens of a generation. */
+export async function collectIds(engine: Engine, request: GenerateRequest): Promise<number[]> {
+  const { tokens } = await collectTokens(engine, request);
+  return tokens.map(({ id }) => id);
 }
 
 /** Seeded ids of bytes of the tiny vocabulary: none is a control token. */
