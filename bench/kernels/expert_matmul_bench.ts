@@ -1,9 +1,10 @@
-import { elementsSizeBytes, type TensorType } from "../../src/gguf/tensor_types.ts";
+import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
 import { BUNDLE_WORDS, bundleCapacity } from "../../src/kernels/expert_bundles.ts";
 import { uploadExperts } from "../../src/model/expert_weights.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
+import { randomBlocks } from "../../tests/support/random_blocks.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 
 const context = await openBenchGpu();
@@ -14,8 +15,10 @@ const { expertCount, usedCount } = counts;
 const columnCount = 2048;
 const outputCount = 2 * 768;
 
-for (const type of ["Q4_1", "Q4_K"] satisfies TensorType[]) {
-  const bytes = new Uint8Array(elementsSizeBytes(type, outputCount * columnCount));
+// Types of experts in files of qwen3moe and gpt-oss beside the one that others are compared with.
+for (const type of ["Q4_1", "Q4_K", "MXFP4"] satisfies TensorType[]) {
+  // Zeros would be read faster or slower than weights are.
+  const bytes = randomBlocks(type, outputCount * columnCount, 3);
   const weights = uploadExperts(gpu, {
     label: "weights",
     expertCount,

@@ -2,9 +2,10 @@ import { Kernel } from "../../src/gpu/kernel.ts";
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
 import type { WeightFormat } from "../../src/kernels/weight_formats.ts";
 import { uploadWeights, weightsSizeBytes } from "../../src/kernels/weight_layout.ts";
-import { elementsSizeBytes, TENSOR_TYPES, type TensorType } from "../../src/gguf/tensor_types.ts";
+import { TENSOR_TYPES, type TensorType } from "../../src/gguf/tensor_types.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
+import { randomBlocks } from "../../tests/support/random_blocks.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 import plainSource from "./plain/matmul.wgsl" with { type: "text" };
 
@@ -25,7 +26,8 @@ const SHAPES: { type: TensorType; outputCount: number; columnCount: number; rows
 ];
 
 for (const { type, outputCount, columnCount, rows } of SHAPES) {
-  const bytes = new Uint8Array(elementsSizeBytes(type, outputCount * columnCount));
+  // Zeros would be read faster or slower than weights are.
+  const bytes = randomBlocks(type, outputCount * columnCount, 2);
   const source = { type, bytes, rowCount: outputCount };
   const packed = packWeights([source], { columnCount, bindingSizeMax: 2 ** 27 });
   const weights = uploadWeights(gpu, "weights", packed);
