@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import type { Engine, GenerateRequest, ProfileOptions } from "../../src/engine/types.ts";
 import { seededRandom } from "../support/numeric.ts";
-import { collectIds, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import { collectIds, collectTokens, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
 
 const PROFILES: ProfileOptions[] = [
   { name: "exact" },
@@ -21,7 +21,10 @@ const REQUEST_COUNT = 16;
 /** Every so many of them goes away in the middle. */
 const CUT_EVERY = 5;
 
-/** Greedy and seeded by turns; some prompts begin alike. */
+/**
+ * Greedy and seeded by turns; some prompts begin alike. Half report log-probabilities, to the last
+ * bit; the others may have their next tokens guessed.
+ */
 function requests(seed: number): GenerateRequest[] {
   const random = seededRandom(seed);
   return Array.from({ length: REQUEST_COUNT }, (_, index) => ({
@@ -29,6 +32,7 @@ function requests(seed: number): GenerateRequest[] {
     maxTokens: 1 + Math.floor(random() * 60),
     ignoreEos: true,
     ...(index % 2 === 0 ? {} : { sampling: { temperature: 1.2, topK: 40, seed: index } }),
+    ...(index % 4 < 2 ? {} : { logprobs: 3 }),
   }));
 }
 
@@ -59,7 +63,7 @@ for (const profile of PROFILES) {
       const together = requests(11);
       const texts = await Promise.all(together.map(async (request, index) => {
         await new Promise((resolve) => setTimeout(resolve, random() * 300));
-        if (index % CUT_EVERY !== 3) return await collectIds(engine, request);
+        if (index % CUT_EVERY !== 3) return await collectTokens(engine, request);
         const afterCount = 1 + Math.floor(random() * 20);
         assertEquals(
           await abortAfter(engine, { ...request, maxTokens: 3000 }, afterCount),
@@ -69,8 +73,10 @@ for (const profile of PROFILES) {
       }));
       for (const [index, request] of together.entries()) {
         if (texts[index] === null) continue;
-        assertEquals(texts[index].length, request.maxTokens);
-        assertEquals(texts[index], await collectIds(engine, request), `request ${index}`);
+        const { tokens } = texts[index];
+        assertEquals(tokens.length, request.maxTokens);
+        const alone = await collectTokens(engine, request);
+        assertEquals(tokens, alone.tokens, `request ${index}`);
       }
     }));
 }
