@@ -80,6 +80,14 @@ export class ModelMetrics implements GenerationObserver {
     "packkv:read_tokens_total",
     "Tokens that they read in a layer that chooses, with --read",
   );
+  readonly #describable = this.#counter(
+    "packkv:describable_records_total",
+    "Records of a layer whose tokens may be described by others, with profile deltakv",
+  );
+  readonly #described = this.#counter(
+    "packkv:described_records_total",
+    "Those of them that pack smaller so; the others fell back",
+  );
   readonly #fetched = this.#counter(
     "packkv:value_blocks_fetched_total",
     "Blocks of a layer whose values came from host memory for decoded tokens, with hcattention",
@@ -189,6 +197,8 @@ export class ModelMetrics implements GenerationObserver {
     ["rereadTokenCount", this.#reread],
     ["readableTokenCount", this.#readable],
     ["readTokenCount", this.#read],
+    ["describableRecordCount", this.#describable],
+    ["describedRecordCount", this.#described],
     ["fetchedBlockCount", this.#fetched],
     ["fetchedPromptBlockCount", this.#fetchedPrompt],
     ["draftTokenCount", this.#drafted],

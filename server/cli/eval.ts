@@ -111,7 +111,7 @@ export const evalCommand: Command = {
     "q4_0-unrotated, kivi4, kivi2, kvcomp, xquant2, xquant1, xquant2-fitted, xquant4-fitted,",
     "turbo4, turbo3, kvarn-k4v2, kvarn3, kvarn2, oscar (reads the calibration text twice before),",
     "int4 and int3, each also with +sinks (first 4 tokens raw),",
-    "deltakv with settings as in deltakv:stride=10:neighbours=4, bits=4 for the",
+    "deltakv-global with settings as in deltakv-global:stride=10:neighbours=4, bits=4 for the",
     "published layout, and balanced-xquant and tight-xquant, whose odd layers read codes of the",
     "layer before; `baselines` is all.",
     "A large vocabulary takes most of the time: --every 4 compares a quarter of the positions.",

@@ -21,6 +21,9 @@ override KEY_WIDTH_BITS: u32;
 override VALUE_WIDTH_BITS: u32;
 override SECTION_WORDS_MAX: u32;
 override NO_RECORD: u32; // of a store that the job has no record of
+override HEAD_WORDS: u32; // before a record, whose head something else writes
+override TABLE_WORDS: u32; // and these, where the first size has HAS_TABLE
+override HAS_TABLE: u32;
 
 @group(0) @binding(0) var<storage, read> jobs: array<vec4<u32>>; // {-, -, token_count, scratch}
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [scratch][store][side][c][words]
@@ -130,6 +133,16 @@ fn write_payload(section: Section, start: u32, channel: u32, token_count: u32) {
   }
 }
 
+// Words of payload of a section.
+fn size_of(entry: u32, section: u32) -> u32 {
+  return sizes[entry * 2u * KV_HEAD_COUNT + section] & (HAS_TABLE - 1u);
+}
+
+fn head_words(entry: u32) -> u32 {
+  let has_table = (sizes[entry * 2u * KV_HEAD_COUNT] & HAS_TABLE) != 0u;
+  return HEAD_WORDS + select(0u, TABLE_WORDS, has_table);
+}
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -158,13 +171,14 @@ fn main(
   var start = section_count + 2u * BLOCK_TOKENS;
   for (var before = 0u; before < index; before++) {
     let fixed = section_of(select(0u, 1u, before >= KV_HEAD_COUNT)).payload_word;
-    start += fixed + sizes[entry * section_count + before];
+    start += fixed + size_of(entry, before);
   }
-  let record = targets[workgroup_id.z * STORE_COUNT + store];
-  if (record == NO_RECORD) {
+  let target_word = targets[workgroup_id.z * STORE_COUNT + store];
+  if (target_word == NO_RECORD) {
     return;
   }
-  let word_count = section.payload_word + sizes[entry * section_count + index];
+  let record = target_word + head_words(entry);
+  let word_count = section.payload_word + size_of(entry, index);
   for (var word = lane; word < word_count; word += 64u) {
     arena[record + start + word] = atomicLoad(&image[word]);
   }

@@ -7,6 +7,7 @@
 
 import type { BandedTables } from "./banded/tables.ts";
 import type { RecordRows } from "./cold/record_rows.ts";
+import type { LayerTurns } from "./cold/turn.ts";
 import type { GivenProfile, ProfileTable } from "./profile_table.ts";
 import type { HeadShape } from "./raw_tile.ts";
 
@@ -103,9 +104,15 @@ export interface CodecKind<C extends Codec> {
    *
    * @param given Settings, which are checked.
    * @param tables By layer, from the model's calibration; null if the codec needs none.
+   * @param turns What keys of its layers turn by; nothing if null or left out.
    * @throws {RangeError} naming a setting that is wrong, or if tables are missing.
    */
-  create(shape: HeadShape, given: GivenProfile, tables: readonly BandedTables[] | null): C;
+  create(
+    shape: HeadShape,
+    given: GivenProfile,
+    tables: readonly BandedTables[] | null,
+    turns?: LayerTurns,
+  ): C;
   /** Its blocks apart from any device; null if only a device with the model's tables reads them. */
   portable(shape: HeadShape, given: GivenProfile): PortableForm | null;
 }

@@ -7,6 +7,7 @@
 import type { BandedProfile } from "./banded/settings.ts";
 import type { BandedTables } from "./banded/tables.ts";
 import type { PortableForm } from "./codec.ts";
+import type { LayerTurns } from "./cold/turn.ts";
 import { type GivenProfile, settingList } from "./profile_table.ts";
 import type { HeadShape } from "./raw_tile.ts";
 import { type AnyCodec, CODECS } from "./registry.ts";
@@ -62,6 +63,7 @@ export function describeProfile(profile: CodecProfile): string {
  * Makes the codec of a profile.
  *
  * @param tables By layer; needed for calibrated profiles only.
+ * @param turns What keys of the model's layers turn by; nothing if null or left out.
  *
  * @throws {RangeError} if a calibrated profile has no tables.
  */
@@ -69,8 +71,9 @@ export function createCodec(
   shape: HeadShape,
   profile: ProfileOptions,
   tables: readonly BandedTables[] | null,
+  turns: LayerTurns = null,
 ): AnyCodec {
-  return kindOf(profile.name).create(shape, profile, tables);
+  return kindOf(profile.name).create(shape, profile, tables, turns);
 }
 
 /** Blocks of a profile apart from any device; null if they are read on their device only. */

@@ -187,6 +187,7 @@ export class StepLoop {
       acceptedTokenCount: stats.acceptedTokenCount,
       ...driver.runner.readCounts,
       ...driver.runner.valueCounts,
+      ...driver.runner.sealer.describedCounts,
       ...this.#counts.totals,
     };
   }

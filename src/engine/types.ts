@@ -212,6 +212,10 @@ export interface EngineStats {
   fetchedPromptBlockCount: number;
   /** Bytes of values in host memory, and of those that the device has too; 0 if none are apart. */
   valueBytes: { host: number; device: number };
+  /** Records sealed since loading whose tokens may be described by others, with `deltakv`. */
+  describableRecordCount: number;
+  /** Those of them that pack smaller so; the others fell back. */
+  describedRecordCount: number;
   /** Device time of sealing since loading; 0 if the adapter has no timestamps. */
   sealingSeconds: number;
   /** Blocks packed since loading, all stores counting as one. */

@@ -101,7 +101,9 @@ export function cacheSize(run: SequenceRun, { baseline }: EvalCodec): CacheSize 
   const bytes = run.cacheBytes();
   const sides = run.sideBytes();
   if (baseline === null) {
-    return { bits: run.bitsPerElement(), bytes: { ...bytes, k: sides.k, v: sides.v } };
+    const size = { bits: run.bitsPerElement(), bytes: { ...bytes, k: sides.k, v: sides.v } };
+    const { describableRecordCount: all, describedRecordCount } = run.describedCounts;
+    return all === 0 ? size : { ...size, fallbackShare: 1 - describedRecordCount / all };
   }
   const { bits, codeBits } = baseline.codec;
   const ofSide = (side: "k" | "v"): SideBytes => {

@@ -75,8 +75,8 @@ export interface SliceReaderOptions extends ReaderOptions {
 
 /** Makes the readers of one cache's blocks. */
 export interface BlockReaders {
-  /** Of rows of different sequences. */
-  decode(options: ReaderOptions): Promise<BlockReader>;
+  /** Of rows of different sequences. Null if no kernel reads records so: each row is a slice. */
+  readonly decode: ((options: ReaderOptions) => Promise<BlockReader>) | null;
   /**
    * Of rows of different sequences, what their tokens weigh: `partials` are m and l of each block,
    * f32 `[row][query head][splitCountMax][2]`. Null if no kernel reads keys alone.
@@ -148,9 +148,12 @@ export function recordReaders<Own, Bound>(
   gpu: Gpu,
   cache: KvCache,
   make: {
-    attend: (
-      options: ReaderOptions,
-    ) => Promise<AttendKernel & { bind(buffers: RecordBuffers & Own): GPUBindGroup }>;
+    /** Null if nothing does. */
+    attend:
+      | ((
+        options: ReaderOptions,
+      ) => Promise<AttendKernel & { bind(buffers: RecordBuffers & Own): GPUBindGroup }>)
+      | null;
     /** What leaves the softmax of each block's scores; left out if nothing does. */
     score?: (
       options: ReaderOptions,
@@ -164,7 +167,7 @@ export function recordReaders<Own, Bound>(
     destroy?: () => void;
   },
 ): BlockReaders {
-  type RowsKernel = Awaited<ReturnType<typeof make.attend>>;
+  type RowsKernel = Awaited<ReturnType<NonNullable<typeof make.attend>>>;
   const ofRows = (options: ReaderOptions, kernel: RowsKernel) => {
     const { q, partials } = options;
     return directReader(options, kernel, (layer, reads) => {
@@ -172,9 +175,9 @@ export function recordReaders<Own, Bound>(
       return kernel.bind({ q, arena, partials, ...reads, ...make.ownOf(layer) });
     });
   };
-  const { score } = make;
+  const { attend, score } = make;
   return {
-    decode: async (options) => ofRows(options, await make.attend(options)),
+    decode: attend === null ? null : async (options) => ofRows(options, await attend(options)),
     score: score === undefined ? null : async (options) => ofRows(options, await score(options)),
     async slice(options) {
       return await unpackingReader(gpu, options, { ...make, kernel: await make.unpack() });

@@ -15,7 +15,13 @@ import type { Gather } from "../scheduler/keep/compaction.ts";
 import { NO_RECORD } from "../core/row.ts";
 import type { GatherJob } from "../kernels/kv_gather/gathers.ts";
 import type { KvCache, SealedStore } from "./kv_cache.ts";
-import { gatheredCounts, type PlacedPack, type Sealer } from "./sealer.ts";
+import {
+  type DescribedCounts,
+  gatheredCounts,
+  NONE_DESCRIBED,
+  type PlacedPack,
+  type Sealer,
+} from "./sealer.ts";
 
 /** What sealing needs to know of a codec's records. */
 export interface SealLayout {
@@ -31,6 +37,8 @@ export interface SealLayout {
   sideOf(section: number): Side;
   /** Words of a record beyond its fixed ones, from a section's measured size. */
   sizeWords?(size: number): number;
+  /** Whether tokens of a record are described by others, from its first section's size. */
+  isDescribed?(size: number): boolean;
   /** Words of a record of a sealed store, from those of its payload that are measured. */
   recordWords(payloadWords: number, hasSinks: boolean, sealedIndex: number): number;
   /** Where the values of a record lie, from its sections' sizes; left out if they cannot move. */
@@ -109,6 +117,7 @@ export class BlockSealer implements Sealer {
   #kernels: SealKernels;
   /** Of the blocks measured last, by job and store; null where records are whole. */
   #valueParts: readonly (readonly (ValuePart | null)[])[] = [];
+  #describedCounts = NONE_DESCRIBED;
   #totals = { recordCount: 0, tokenCount: 0, payloadWords: [0, 0] };
 
   /** Takes ownership of the kernels. */
@@ -217,6 +226,14 @@ export class BlockSealer implements Sealer {
     return { k: this.#perElement(payloadWords[KEY]), v: this.#perElement(payloadWords[VALUE]) };
   }
 
+  get describedCounts(): DescribedCounts {
+    return this.#describedCounts;
+  }
+
+  beginCounts(): void {
+    this.#describedCounts = NONE_DESCRIBED;
+  }
+
   destroy(): void {
     this.#kernels.destroy();
   }
@@ -267,8 +284,17 @@ export class BlockSealer implements Sealer {
       this.#totals.payloadWords[side] += layout.fixedPayloadWords(side, sealedIndex);
     }
     this.#totals.recordCount++;
+    if (layout.isDescribed) this.#countDescribed(layout.isDescribed(words[start]));
     this.#totals.tokenCount += BLOCK_TOKEN_COUNT - firstToken;
     return recordWords;
+  }
+
+  #countDescribed(isDescribed: boolean): void {
+    const { describableRecordCount, describedRecordCount } = this.#describedCounts;
+    this.#describedCounts = {
+      describableRecordCount: describableRecordCount + 1,
+      describedRecordCount: describedRecordCount + Number(isDescribed),
+    };
   }
 
   /** Sinks are raw, and are counted to no side. */

@@ -16,6 +16,20 @@ export interface PlacedPack extends PackOp {
   valueBases?: readonly (number | null)[];
 }
 
+/** Records so far of which tokens may be described by others. */
+export interface DescribedCounts {
+  /** Records of a layer, of codecs that try to. */
+  describableRecordCount: number;
+  /** Those of them that pack smaller so; the others fell back. */
+  describedRecordCount: number;
+}
+
+/** Of codecs that do not. */
+export const NONE_DESCRIBED: DescribedCounts = {
+  describableRecordCount: 0,
+  describedRecordCount: 0,
+};
+
 /** Seals blocks of one cache. */
 export interface Sealer {
   /** Bytes that {@link encodeResultCopy} copies. */
@@ -40,6 +54,10 @@ export interface Sealer {
   bitsPerElement(): { k: number; v: number };
   /** The part of these bits that are the packs, without any side data. */
   payloadBitsPerElement(): { k: number; v: number };
+  /** How many records are described since {@link beginCounts}. */
+  readonly describedCounts: DescribedCounts;
+  /** Begins to count records from 0. */
+  beginCounts(): void;
   /** Frees its buffers. */
   destroy(): void;
 }

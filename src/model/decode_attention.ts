@@ -1,3 +1,4 @@
+import { invariant } from "../core/errors.ts";
 import type { Row } from "../core/row.ts";
 import type { ChainedPass } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
@@ -61,6 +62,7 @@ export class DecodeAttention implements Attention {
     const chooses = (layer: number) => choice !== null && cache.choosesOf(layer);
     const rowsOf = (layer: number) => chosen && chooses(layer) ? chosen.rows : group.rowsOf(layer);
     const common = { shape, splits, cache, q, partials, chosen };
+    invariant(readers.decode !== null, "a kernel reads the codec's records for single rows");
     const sealed = await readers.decode({ ...common, rowsOf: (layer) => group.rowsOf(layer) });
     const windows = await byWindow(
       options,

@@ -25,7 +25,7 @@ import { ExpertSet } from "./expert_set.ts";
 import { FinishHeadsSet } from "./finish_heads_set.ts";
 import { FinishLatentSet } from "./finish_latent_set.ts";
 import { Head } from "./head.ts";
-import { LatentAttention } from "./latent_attention.ts";
+import { RowSlicesAttention } from "./row_slices_attention.ts";
 import type { RecordRows } from "./layer_context.ts";
 import { LayerStack } from "./layer_stack.ts";
 import { MatmulSet } from "./matmul_set.ts";
@@ -347,6 +347,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const { shape, normEpsilon, head: { softCap } } = plan;
   const attentionPlan = attentionShapes(plan);
   const hasLatents = plan.layers[0].attention.latent !== null;
+  const areSlices = hasLatents || options.readers.decode === null;
   const { slotCount } = cache.shape;
   const { draftRowCount = 0 } = options;
   const idCount = slotCount + SLICE_TOKEN_COUNT + 2 * draftRowCount;
@@ -366,7 +367,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const makePath = async (label: string, rowCount: number, headRows: GPUBuffer | null) => {
     const isSlice = headRows !== null;
     const group = new RowGroup(gpu, { label, plan, sights, rowCount, isSlice, rope });
-    const ofRows = hasLatents ? LatentAttention : DecodeAttention;
+    const ofRows = areSlices ? RowSlicesAttention : DecodeAttention;
     const kind = isSlice ? SliceAttention : ofRows;
     const attention = await kind.create(gpu, { ...options, ...attentionPlan, group });
     const kernels = { matmuls, finishers, latentFinishers, normAdds, expertKernels };

@@ -1,3 +1,4 @@
+import { type LayerTurns, turnOf } from "../codec/cold/turn.ts";
 import type { ModelPlan, RopePlan, YarnPlan } from "./plan.ts";
 
 /**
@@ -90,5 +91,11 @@ export class RopeTables {
         factors: named === null ? null : factors.get(named)!,
       });
     });
+  }
+
+  /** What pairs of channels of each layer turn by; the same array for layers alike. */
+  get turns(): LayerTurns {
+    const kinds = this.tables.map(({ frequencies }) => Uint32Array.from(frequencies, turnOf));
+    return this.ofLayer.map((table) => kinds[table]);
   }
 }

@@ -21,7 +21,6 @@ import type { GgufFile } from "../gguf/gguf_file.ts";
 import { GgufMetadata } from "../gguf/metadata.ts";
 import { modelFileName } from "../gguf/split_files.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { turnOf } from "../codec/cold/turn.ts";
 import { productMath } from "../model/product_math.ts";
 import { RopeTables } from "../model/rope_table.ts";
 import { tensorValues } from "../model/tensor_source.ts";
@@ -217,9 +216,7 @@ function formatOf(
   { codec, shape: { stores } }: CachePlan,
   { shape, plan, weights }: LoadedModel,
 ): Omit<BlockFormat, "root"> {
-  const rope = new RopeTables(plan, weights.ropeFactors);
-  const kinds = rope.tables.map(({ frequencies }) => Uint32Array.from(frequencies, turnOf));
-  const turns = rope.ofLayer.map((table) => kinds[table]);
+  const { turns } = new RopeTables(plan, weights.ropeFactors);
   const layers = stores.map(({ layer }) => layer);
   const cold = { layers, tables: codec.tables, turns };
   return { ...shape, profile: codec.profile, cold };

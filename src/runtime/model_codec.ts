@@ -12,6 +12,7 @@ import type { AnyCodec } from "../codec/registry.ts";
 import { describeProfile, needsCalibration } from "../codec/profile.ts";
 import { EngineError } from "../core/errors.ts";
 import type { CodecProfile } from "../codec/profile_types.ts";
+import { RopeTables } from "../model/rope_table.ts";
 import type { LoadedModel } from "./load_model.ts";
 import type { CodecInfo } from "./types.ts";
 
@@ -22,11 +23,15 @@ import type { CodecInfo } from "./types.ts";
  * @throws {EngineError} `invalid_request` if the profile's factors do not fit the model.
  */
 export function modelCodec(
-  { shape, plan, sharedLayers = [] }: Pick<LoadedModel, "shape" | "plan" | "sharedLayers">,
+  { shape, plan, weights, sharedLayers = [] }: Pick<
+    LoadedModel,
+    "shape" | "plan" | "weights" | "sharedLayers"
+  >,
   profile: CodecProfile,
   calibration: Calibration | null,
 ): AnyCodec {
-  if (!needsCalibration(profile)) return createCodec(shape, profile, null);
+  const { turns } = new RopeTables(plan, weights.ropeFactors);
+  if (!needsCalibration(profile)) return createCodec(shape, profile, null, turns);
   if (calibration === null) {
     throw new TypeError(`Cannot use profile ${profile.name}: it needs a calibration`);
   }

@@ -62,7 +62,7 @@ const MEASURED_KINDS: Readonly<Record<string, ReadKind>> = {
 /** Methods that are measured and not served, with the reason. */
 const NOT_SERVED: Readonly<Record<string, string>> = {
   oracle: "it looks at all keys to choose; it serves to measure, by packkv eval --read",
-  deltakv: "no kernel reads blocks by their centres; measure it by packkv eval --profiles deltakv",
+  deltakv: "it is how blocks are stored, not what is read of them; use --profile deltakv",
 };
 
 /**

@@ -279,6 +279,11 @@ export class SequenceRun {
     return this.#bits.total;
   }
 
+  /** Records that are described by some of their tokens. */
+  get describedCounts(): StepRunner["sealer"]["describedCounts"] {
+    return this.#runner.sealer.describedCounts;
+  }
+
   /** Device bytes of the raw windows of layers that seal, and of the codec's tables. */
   get besideBytes(): { window: number; tables: number } {
     const { shape, codec } = this.#plan;
@@ -299,10 +304,7 @@ export class SequenceRun {
     return this.#plan.shape.stores.filter(keepsAll).length;
   }
 
-  /**
-   * What layers that see a window held of it sealed when {@link cacheBytes} was largest; null if
-   * nothing.
-   */
+  /** What layers that see a window held of it sealed at the largest size; null if nothing. */
   get near(): NearBytes | null {
     return this.#near;
   }

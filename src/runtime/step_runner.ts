@@ -32,6 +32,7 @@ import { readReports, type StepReports } from "./read_reports.ts";
 import { UNREAD_COUNT_MAX } from "./step_clock.ts";
 import { StepTimes } from "./step_times.ts";
 import { SUBMIT_MS_MAX } from "./submit_budget.ts";
+import { checkChoice } from "./value_limits.ts";
 
 /** Steps that copy blocks to the host and are not read: one submitted, one encoded behind it. */
 const SAVING_STEP_COUNT = 2;
@@ -140,6 +141,7 @@ export class StepRunner {
       keep: options.observedContextLength !== undefined,
       read: (options.read ?? null) !== null,
     });
+    checkChoice(options.read ?? null, codec);
     const cache = new KvCache(gpu, cacheShape);
     const sealer = await createSealer(gpu, { cache, codec });
     const { observedContextLength: contextLength } = options;
@@ -300,8 +302,9 @@ export class StepRunner {
     return this.hostValues?.counts ?? NO_VALUES;
   }
 
-  /** Begins to count from 0 what is read, and what comes from host memory for it. */
+  /** Begins to count from 0 what is read, what comes from host memory for it, and is sealed. */
   beginCounts(): void {
+    this.sealer.beginCounts();
     this.reading?.beginCounts();
     this.hostValues?.beginCounts();
   }

@@ -1,6 +1,6 @@
 import type { AnyCodec } from "../codec/registry.ts";
 import { EngineError } from "../core/errors.ts";
-import { valueGap } from "../kvcache/codecs/registry.ts";
+import { chooseGap, valueGap } from "../kvcache/codecs/registry.ts";
 import type { ReadMethod } from "../kvcache/reading.ts";
 import { checkedRead } from "./read_method.ts";
 import type { LoadOptions } from "./types.ts";
@@ -17,6 +17,21 @@ export function checkedReading(
   const read = options.read === null ? null : checkedRead(options.read);
   checkValueLimits(read, { ...options, codec });
   return read;
+}
+
+/**
+ * Refuses a codec among whose blocks no row can choose.
+ *
+ * @throws {EngineError} `invalid_request` that names both.
+ */
+export function checkChoice(read: ReadMethod | null, codec: AnyCodec): void {
+  const gap = read && chooseGap(codec);
+  if (read === null || gap === null) return;
+  throw new EngineError(
+    "invalid_request",
+    `Cannot use --read ${read.id} with --profile ${codec.profile.name}: ${gap}`,
+    { param: "read" },
+  );
 }
 
 /**

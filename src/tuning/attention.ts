@@ -95,12 +95,13 @@ export function attentionContests(
   const ofLanes = (key: string, variants: readonly LanesVariant[]) =>
     contest(key, variants, { shape: undefined });
   const shape = widest(shapes);
-  // Rows that attend to latents run none of these kernels but the merge.
-  if (shape.hasLatents) return { contests: [], destroy: () => {} };
+  const lanes = decodeLanes(codec);
+  // Rows that attend to latents, or to unpacked records, run none of these kernels but the merge.
+  if (shape.hasLatents || lanes === null) return { contests: [], destroy: () => {} };
   return {
     contests: [
       contest(splitsKey(shape), SPLIT_VARIANTS, { shape }),
-      ...[decodeLanes(codec), WINDOW_LANES]
+      ...[lanes, WINDOW_LANES]
         .filter(({ operation }, index, all) =>
           all.findIndex((other) => other.operation === operation) === index
         )

@@ -21,10 +21,10 @@ Deno.test("parseCodecList() reads profiles with settings, and baselines", () => 
 });
 
 Deno.test("parseCodecList() reads a baseline that has settings", () => {
-  const requests = parseCodecList("deltakv,deltakv:stride=20:bits=4");
+  const requests = parseCodecList("deltakv-global,deltakv-global:stride=20:bits=4");
   assertEquals(requests.map(({ profile }) => profile), [null, null]);
   const [packed, published] = resolveCodecs(requests, { kvHeadCount: 3, headSize: 64 });
-  assertEquals(published.name, "deltakv:stride=20:bits=4");
+  assertEquals(published.name, "deltakv-global:stride=20:bits=4");
   assertMatch(describeCodec(packed), /every 10 tokens, .*packed.*, first 8 tokens raw/);
   assertMatch(describeCodec(published), /every 20 tokens, the 4 nearest, .*4-bit codes/);
 });
@@ -50,7 +50,7 @@ const REFUSED: [string, RegExp][] = [
   ["papr", /Cannot evaluate papr: no such profile; did you mean paper\?/],
   ["", /an empty name: no such profile/],
   ["q4_0:k-rel=0.1", /a baseline has no settings/],
-  ["deltakv:stride=1", /stride is 1; wanted a whole number from 2 to 64/],
+  ["deltakv-global:stride=1", /stride is 1; wanted a whole number from 2 to 64/],
   ["paper:k-rel=2", /--k-rel 2: must be/],
   ["paper:k-real=0.1", /did you mean --k-rel\?/],
   ["exact:k-rel=0.1", /--k-rel with --profile exact/],

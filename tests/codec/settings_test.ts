@@ -22,6 +22,8 @@ const IDENTITIES: Record<string, string> = {
   paper: '{"name":"paper","keyRel":0.1,"valueRel":0.2,"packSize":16,"repack":"none"}',
   "near-lossless": '{"name":"near-lossless","keyStep":1.15,"valueStep":1.32,"sinkCount":4,' +
     '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
+  deltakv: '{"name":"deltakv","keyRel":0.1,"valueRel":0.2,"packSize":16,"stride":10,' +
+    '"neighbourCount":4}',
   balanced: '{"name":"balanced","keyStep":1.9,"valueStep":2.25,"sinkCount":4,' +
     '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
   tight: '{"name":"tight","keyStep":3.07,"valueStep":3.81,"sinkCount":2,' +

@@ -75,7 +75,10 @@ const REFUSED: [read: string, message: string][] = [
   ["hcattention:tau=1.5", "tau is 1.5; wanted a share above 0, at most 1"],
   ["hcattention:tau=0.98,pool=1", "pool is 1, and leaves no room for keys"],
   ["quest:blocks=2,pool=0.2", "quest has no setting pool; it has blocks, dense"],
-  ["deltakv:stride=10", "deltakv is not served: no kernel reads blocks by their centres"],
+  [
+    "deltakv:stride=10",
+    "deltakv is not served: it is how blocks are stored, not what is read of them",
+  ],
   ["oracle:blocks=4", "oracle is not served: it looks at all keys to choose"],
   ["quest", "quest needs blocks"],
   ["quest:blocks=0", "blocks is 0; wanted a whole number from 1"],

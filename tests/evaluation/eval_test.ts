@@ -107,7 +107,11 @@ Deno.test("evaluate() compares one of so many blocks if it is asked to, each wit
 
 Deno.test("evaluate() tells which share of blocks fell back, and counts 8 raw tokens of DeltaKV", () =>
   withModel(async (model) => {
-    const codecs = [baseline("deltakv"), baseline("deltakv:bits=4"), baseline("q4_0")];
+    const codecs = [
+      baseline("deltakv-global"),
+      baseline("deltakv-global:bits=4"),
+      baseline("q4_0"),
+    ];
     const plan = { ...PLAN, texts: PLAN.texts.slice(0, 1), codecs, contexts: [320] };
     const [packed, published, q4] = await evaluate(model, plan);
     assert(packed.fallback_share! >= 0 && packed.fallback_share! <= 1, "a share");

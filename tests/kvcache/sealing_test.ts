@@ -98,6 +98,7 @@ const TINY_PROFILES: ProfileOptions[][] = HEADS.slice(0, 3).map((_, index) => [
 ]);
 TINY_PROFILES[1].push(
   { name: "xquant", bits: "2-1" },
+  { name: "deltakv", neighbourCount: 1 },
   { name: "tight", sinkCount: 0 },
   { name: "near-lossless", sinkCount: 16 },
   { name: "balanced", keyStep: 0.1, valueStep: 0.1, sinkCount: 3 },

@@ -279,6 +279,8 @@ export class FakeEngine implements Engine {
       savedBlockCount: 5,
       preemptionCount: 7,
       readableTokenCount: 0,
+      describableRecordCount: 0,
+      describedRecordCount: 0,
       readTokenCount: 0,
       fetchedBlockCount: 13,
       fetchedPromptBlockCount: 17,

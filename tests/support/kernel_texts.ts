@@ -1,6 +1,8 @@
 /** The WGSL of every kernel for a model and an adapter, made without a device. */
 
 import { BandedLayout } from "../../src/codec/banded/layout.ts";
+import { DeltaKvLayout } from "../../src/codec/deltakv/layout.ts";
+import { DELTAKV_PROFILES } from "../../src/codec/deltakv/settings.ts";
 import { Int8Layout } from "../../src/codec/int8/layout.ts";
 import { XquantLayout } from "../../src/codec/xquant/layout.ts";
 import { PaperLayout } from "../../src/codec/paper/layout.ts";
@@ -23,6 +25,7 @@ import { BlockSelectKernel } from "../../src/kernels/block_select/top.ts";
 import { BlockSummaryClustersKernel } from "../../src/kernels/block_summary/clusters.ts";
 import { BlockSummaryRangeKernel } from "../../src/kernels/block_summary/range.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
+import { BlockUnpackDeltaKvKernel } from "../../src/kernels/block_unpack/deltakv.ts";
 import { BlockUnpackInt8Kernel } from "../../src/kernels/block_unpack/int8.ts";
 import { BlockUnpackXquantKernel } from "../../src/kernels/block_unpack/xquant.ts";
 import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
@@ -34,6 +37,7 @@ import { FinishLatentKernel } from "../../src/kernels/finish_latent/row.ts";
 import { FinishHeadsKernel } from "../../src/kernels/finish_heads/head.ts";
 import { KvGatherBandedKernel } from "../../src/kernels/kv_gather/banded.ts";
 import { KvGatherRawKernel } from "../../src/kernels/kv_gather/raw.ts";
+import { KvDescribeDeltaKvKernel } from "../../src/kernels/kv_describe/deltakv.ts";
 import { KvMeasureBandedKernel } from "../../src/kernels/kv_measure/banded.ts";
 import { KvMeasurePaperKernel } from "../../src/kernels/kv_measure/paper.ts";
 import { KvPackBandedKernel } from "../../src/kernels/kv_pack/banded.ts";
@@ -153,6 +157,7 @@ export async function attentionTexts(options: TextOptions): Promise<KernelText[]
   const xquant = new XquantLayout(shape, { name: "xquant", bits: "2-1", shrink: 1 });
   await AttentionDecodeXquantKernel.create(gpu, { ...common, layout: xquant });
   await BlockUnpackXquantKernel.create(gpu, { layout: xquant });
+  await BlockUnpackDeltaKvKernel.create(gpu, { layout: deltaKvLayout(shape) });
   for (const packSize of PACK_SIZES) {
     for (const [keyBits, valueBits] of [[4, 3], [8, 8]]) {
       const layout = new PaperLayout({ ...shape, packSize, keyBits, valueBits });
@@ -281,6 +286,7 @@ async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]
   await KvQuantiseInt8Kernel.create(gpu, { layout: new Int8Layout(model), storeCount });
   const xquant = new XquantLayout(model, { name: "xquant", bits: "2", shrink: 1 });
   await KvQuantiseXquantKernel.create(gpu, { layout: xquant, storeCount });
+  await KvDescribeDeltaKvKernel.create(gpu, { layout: deltaKvLayout(model), storeCount });
   for (const packSize of PACK_SIZES) {
     const layout = new PaperLayout({ ...model, packSize, keyBits: 4, valueBits: 3 });
     const paper = { layout, storeCount };
@@ -291,6 +297,11 @@ async function sealingTexts({ model, facts }: TextOptions): Promise<KernelText[]
     await KvRepackMedianKernel.create(gpu, paper);
   }
   return texts;
+}
+
+/** With as many centres as there can be. */
+function deltaKvLayout(shape: TextModel): DeltaKvLayout {
+  return new DeltaKvLayout(shape, DELTAKV_PROFILES.profile({ name: "deltakv", stride: 4 }));
 }
 
 async function logitTexts({ model, facts }: TextOptions): Promise<KernelText[]> {

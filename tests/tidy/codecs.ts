@@ -11,13 +11,13 @@ const OWN = [
   /^src\/evaluation\/layer_damage\.ts$/,
 ];
 
-const NAMES = "paper|banded|int8|xquant|exact|near-lossless|balanced|tight";
+const NAMES = "paper|deltakv|banded|int8|xquant|exact|near-lossless|balanced|tight";
 const QUESTIONS: readonly RegExp[] = [
   new RegExp(`(?:===?|!==?|\\bcase)\\s*["'](?:${NAMES})["']`),
   new RegExp(`["'](?:${NAMES})["']\\s*(?:===?|!==?)`),
   /\bcodec\.(?:id|kind)\b/,
-  /\binstanceof\s+\w*(?:Raw|Paper|Banded|Int8|Xquant)/,
-  /\bfrom\s+"[^"]*codec\/(?:raw|paper|banded|int8|xquant)\//,
+  /\binstanceof\s+\w*(?:Raw|Paper|DeltaKv|Banded|Int8|Xquant)/,
+  /\bfrom\s+"[^"]*codec\/(?:raw|paper|deltakv|banded|int8|xquant)\//,
 ];
 
 /** Lines of the product that ask which codec or profile there is, outside the codecs' own files. */

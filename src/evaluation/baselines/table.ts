@@ -62,8 +62,8 @@ function llamaMixed(): BaselineCodec {
   };
 }
 
-/** Has settings, and raw first tokens of its own. */
-const DELTAKV = "deltakv";
+/** Centres of the whole text, as published; has settings, and raw first tokens of its own. */
+const DELTAKV = "deltakv-global";
 
 /** Records of ours whose odd layers read the codes of the layer before; first tokens stay raw. */
 const SHARED_RECORDS: Readonly<Record<string, ProfileOptions>> = {

@@ -1,5 +1,6 @@
 import range from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import source from "../../../shaders/kv_pack/paper.wgsl" with { type: "text" };
+import { HAS_TABLE } from "../../codec/deltakv/layout.ts";
 import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
 import { EngineError } from "../../core/errors.ts";
@@ -43,13 +44,19 @@ export class KvPackPaperKernel {
   /**
    * Compiles for a layout.
    *
+   * @param options `head`: words before a record that something else writes, and how many more
+   * where the size of its first section has `HAS_TABLE`; none if left out.
    * @throws {EngineError} `adapter_unsupported` if a section does not fit workgroup memory.
    */
   static async create(
     gpu: Gpu,
-    options: { layout: PaperLayout; storeCount: number },
+    options: {
+      layout: PaperLayout;
+      storeCount: number;
+      head?: { flagWords: number; tableWords: number };
+    },
   ): Promise<KvPackPaperKernel> {
-    const { layout, storeCount } = options;
+    const { layout, storeCount, head = { flagWords: 0, tableWords: 0 } } = options;
     const sectionWordsMax = Math.max(
       layout.payloadWord(KEY) + layout.payloadWordsMax(KEY),
       layout.payloadWord(VALUE) + layout.payloadWordsMax(VALUE),
@@ -73,6 +80,9 @@ export class KvPackPaperKernel {
       VALUE_WIDTH_BITS: layout.widthBits(VALUE),
       SECTION_WORDS_MAX: sectionWordsMax,
       NO_RECORD,
+      HEAD_WORDS: head.flagWords,
+      TABLE_WORDS: head.tableWords,
+      HAS_TABLE,
     };
     const code = [source, range, SCRATCH_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "kv_pack/paper", code, constants });

@@ -28,6 +28,9 @@ export const WHOLE_RECORDS = "its records hold all channels";
 /** Why values of a codec's records cannot lie apart from its keys. */
 export const JOINT_SIDES = "no kernel reads the keys of its records alone";
 
+/** Why rows cannot choose among blocks of a codec. */
+export const UNPACKED_RECORDS = "its blocks are unpacked whole, for all heads at once";
+
 /** How lanes of decode attention to a codec's blocks exchange values. */
 export interface DecodeLanes {
   /** Of the kernel; what a choice is kept by. */
@@ -37,7 +40,8 @@ export interface DecodeLanes {
 
 /** Kernels of one codec. */
 export interface DeviceCodec<C> {
-  readonly decodeLanes: DecodeLanes;
+  /** Null if no kernel reads records for single rows: they are unpacked to scratch. */
+  readonly decodeLanes: DecodeLanes | null;
   /** Why blocks cannot be made of parts of others; null if they can. */
   gatherGap(codec: C): string | null;
   /** Why channels cannot be dropped of blocks made of parts of others; null if they can. */

@@ -15,13 +15,14 @@ import type { MeasureOp, PackOp, StepResult } from "../../scheduler/step_plan.ts
 import { type BlockReaders, directReader, type ReaderOptions } from "../block_reader.ts";
 import { gatherJob } from "../block_sealer.ts";
 import type { KvCache } from "../kv_cache.ts";
-import { gatheredCounts, type Sealer } from "../sealer.ts";
+import { gatheredCounts, NONE_DESCRIBED, type Sealer } from "../sealer.ts";
 import { type DeviceCodec, JOINT_SIDES, WHOLE_RECORDS } from "./device_codec.ts";
 import { RawGathers } from "./raw_gathers.ts";
 
 /** A block is a copy of its raw tiles, or of tiles that are gathered. */
 class RawSealer implements Sealer {
   readonly resultSizeBytes = 0;
+  readonly describedCounts = NONE_DESCRIBED;
   #cache: KvCache;
   #gathers: RawGathers;
   /** Which of the blocks measured last are gathered. */
@@ -62,6 +63,8 @@ class RawSealer implements Sealer {
     );
     return { recordWords, refused: [], ...gatheredCounts(measures, stores.length) };
   }
+
+  beginCounts(): void {}
 
   bitsPerElement(): { k: number; v: number } {
     return { k: 16, v: 16 };

@@ -9,7 +9,13 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import type { BlockReaders } from "../block_reader.ts";
 import type { Sealer } from "../sealer.ts";
 import { BANDED_DEVICE } from "./banded.ts";
-import type { CodecCache, DecodeLanes, DeviceCodec } from "./device_codec.ts";
+import {
+  type CodecCache,
+  type DecodeLanes,
+  type DeviceCodec,
+  UNPACKED_RECORDS,
+} from "./device_codec.ts";
+import { DELTAKV_DEVICE } from "./deltakv.ts";
 import { INT8_DEVICE } from "./int8.ts";
 import { PAPER_DEVICE } from "./paper.ts";
 import { RAW_DEVICE } from "./raw.ts";
@@ -19,6 +25,7 @@ const DEVICE_CODECS: { readonly [Id in CodecId]: DeviceCodec<CodecOf<Id>> } = {
   raw: RAW_DEVICE,
   int8: INT8_DEVICE,
   paper: PAPER_DEVICE,
+  deltakv: DELTAKV_DEVICE,
   banded: BANDED_DEVICE,
   xquant: XQUANT_DEVICE,
 };
@@ -43,8 +50,13 @@ export function valueGap(codec: AnyCodec): string | null {
   return deviceOf(codec.id).valueGap();
 }
 
-/** How lanes of decode attention exchange values. */
-export function decodeLanes(codec: AnyCodec): DecodeLanes {
+/** Why single rows cannot read lists of their own for each head; null if they can. */
+export function chooseGap(codec: AnyCodec): string | null {
+  return decodeLanes(codec) === null ? UNPACKED_RECORDS : null;
+}
+
+/** How lanes of decode attention exchange values; null if rows read no records. */
+export function decodeLanes(codec: AnyCodec): DecodeLanes | null {
   return deviceOf(codec.id).decodeLanes;
 }
 

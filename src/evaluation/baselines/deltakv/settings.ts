@@ -1,5 +1,5 @@
 /**
- * What `deltakv:setting=value:setting=value` asks for.
+ * What `deltakv-global:setting=value:setting=value` asks for.
  *
  * @module
  */
@@ -50,9 +50,9 @@ const NUMBERS: Readonly<
 };
 
 /**
- * Reads the settings behind `deltakv`.
+ * Reads the settings behind `deltakv-global`.
  *
- * @param text E.g. `deltakv:stride=20:bits=4`.
+ * @param text E.g. `deltakv-global:stride=20:bits=4`.
  * @throws {RangeError} naming what is wrong and what would be right.
  */
 export function readDeltaKvSettings(text: string): DeltaKvSettings {

@@ -24,7 +24,7 @@ interface Side {
 /** Reads blocks through a codec of its own. */
 function readOf(
   blocks: readonly Side[],
-  { name = "deltakv:neighbours=1", firstToken = 8 } = {},
+  { name = "deltakv-global:neighbours=1", firstToken = 8 } = {},
 ) {
   const codec = deltakv(readDeltaKvSettings(name), SHAPE);
   codec.start!();
@@ -134,7 +134,7 @@ Deno.test("the first tokens are read as they were, and counts begin anew with a 
 Deno.test("bits count the places of centres: more neighbours, more of them", () => {
   const blocks = [likes(1, 2), likes(2, 2)];
   const [one, four] = [1, 4].map((count) => {
-    const { codec, shares } = readOf(blocks, { name: `deltakv:neighbours=${count}` });
+    const { codec, shares } = readOf(blocks, { name: `deltakv-global:neighbours=${count}` });
     assertEquals(shares, [0, 0]);
     return codec;
   });
@@ -155,14 +155,14 @@ function placeBits(): number {
 }
 
 const REFUSED: [string, RegExp][] = [
-  ["deltakv:stride=1", /stride is 1; wanted a whole number from 2 to 64/],
-  ["deltakv:neighbours=0", /neighbours is 0; wanted/],
-  ["deltakv:bits=3", /bits is 3; wanted 2, 4, 8 or 16/],
-  ["deltakv:centres=3", /no setting centres; it has stride, neighbours, bits, k-rel, v-rel/],
-  ["deltakv:stride=10:stride=11", /stride stands twice/],
-  ["deltakv:stride=", /stride is empty/],
-  ["deltakv:compressor=", /compressor is empty; wanted a file/],
-  ["deltakv:k-rel=0.05:bits=4", /k-rel and v-rel are of the packed form/],
+  ["deltakv-global:stride=1", /stride is 1; wanted a whole number from 2 to 64/],
+  ["deltakv-global:neighbours=0", /neighbours is 0; wanted/],
+  ["deltakv-global:bits=3", /bits is 3; wanted 2, 4, 8 or 16/],
+  ["deltakv-global:centres=3", /no setting centres; it has stride, neighbours, bits, k-rel, v-rel/],
+  ["deltakv-global:stride=10:stride=11", /stride stands twice/],
+  ["deltakv-global:stride=", /stride is empty/],
+  ["deltakv-global:compressor=", /compressor is empty; wanted a file/],
+  ["deltakv-global:k-rel=0.05:bits=4", /k-rel and v-rel are of the packed form/],
 ];
 
 for (const [text, message] of REFUSED) {

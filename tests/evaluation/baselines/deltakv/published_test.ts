@@ -135,9 +135,9 @@ for (const [stride, count] of [[10, 4], [10, 1], [3, 2]]) {
 }
 
 for (const bits of [2, 4]) {
-  Deno.test(`deltakv:bits=${bits} reads what the reference does, layer by layer, behind RoPE`, () => {
+  Deno.test(`deltakv-global:bits=${bits} reads what the reference does, layer by layer, behind RoPE`, () => {
     const layers = [tokensOf(0), tokensOf(1)];
-    const { codec, read } = readOf(`deltakv:bits=${bits}`, layers);
+    const { codec, read } = readOf(`deltakv-global:bits=${bits}`, layers);
     for (const [index, tokens] of layers.entries()) {
       const stored = inCodes(bits);
       const expected = referenceRead(layerOf(tokens, 10, 4), { down: same, up: same, stored });
@@ -154,7 +154,7 @@ for (const bits of [2, 4]) {
 
 Deno.test("a block of which nothing is left but centres and their likes is read as it was", () => {
   const tokens = tokensOf(0).map((_, position, all) => all[position % 8]);
-  const { read } = readOf("deltakv:bits=4:neighbours=1", [tokens]);
+  const { read } = readOf("deltakv-global:bits=4:neighbours=1", [tokens]);
   assertReads(read[0], tokens, 1e-5);
 });
 
@@ -206,7 +206,7 @@ for (const prefix of ["", "model.layers.1.self_attn."]) {
     };
     return withFile(tensors, (path) => {
       const layers = [tokensOf(0), tokensOf(1)];
-      const { codec, read } = readOf(`deltakv:compressor=${path}`, layers);
+      const { codec, read } = readOf(`deltakv-global:compressor=${path}`, layers);
       layers.forEach((tokens, layer) => {
         // As published, layers without a pair keep everything.
         const isRead = prefix === "" || layer === 1;
@@ -236,10 +236,10 @@ Deno.test("compressors in BF16 are read as the numbers that they are", () => {
   );
   let expected: unknown;
   return withFile(rounded, (path) => {
-    expected = readOf(`deltakv:compressor=${path}`, [tokensOf(0)]).read;
+    expected = readOf(`deltakv-global:compressor=${path}`, [tokensOf(0)]).read;
   }).then(() =>
     withFile(cut, (path) => {
-      assertEquals(readOf(`deltakv:compressor=${path}`, [tokensOf(0)]).read, expected);
+      assertEquals(readOf(`deltakv-global:compressor=${path}`, [tokensOf(0)]).read, expected);
     })
   );
 });
@@ -272,7 +272,7 @@ const REFUSED: [what: string, file: Record<string, TensorToWrite> | Uint8Array, 
 for (const [what, file, message] of REFUSED) {
   Deno.test(`compressors are refused by name: ${what}`, () =>
     withFile(file, (path) => {
-      const settings = readDeltaKvSettings(`deltakv:compressor=${path}`);
+      const settings = readDeltaKvSettings(`deltakv-global:compressor=${path}`);
       const { message: text } = assertThrows(() => deltakv(settings, SHAPE), RangeError);
       assert(message.test(text) && text.includes(path), text);
     }));
@@ -280,7 +280,7 @@ for (const [what, file, message] of REFUSED) {
 
 Deno.test("compressors are refused where RoPE turns a part of a head only", () =>
   withFile(GOOD, (path) => {
-    const codec = deltakv(readDeltaKvSettings(`deltakv:compressor=${path}`), SHAPE);
+    const codec = deltakv(readDeltaKvSettings(`deltakv-global:compressor=${path}`), SHAPE);
     const part = new RopeTable({ ...ROPE, dimension: 16 }, { headSize: 32, factors: null });
     const [keys, values] = [new Float32Array(64 * CHANNELS), new Float32Array(64 * CHANNELS)];
     const block = {

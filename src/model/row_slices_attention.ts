@@ -33,10 +33,11 @@ interface Parts {
 }
 
 /**
- * Attention of single rows to latents. All query heads read one head, more than single rows take
- * otherwise, so each row is a slice of its own: packed blocks are unpacked to scratch first.
+ * Attention of single rows, each a slice of its own: packed blocks are unpacked to scratch first.
+ * For latents, of which all query heads read one head, more than single rows take otherwise, and
+ * for records that no kernel reads for single rows.
  */
-export class LatentAttention implements Attention {
+export class RowSlicesAttention implements Attention {
   #gpu: Gpu;
   #parts: Parts;
 
@@ -46,7 +47,7 @@ export class LatentAttention implements Attention {
   }
 
   /** Compiles for a cache and binds every layer of it. */
-  static async create(gpu: Gpu, options: AttentionOptions): Promise<LatentAttention> {
+  static async create(gpu: Gpu, options: AttentionOptions): Promise<RowSlicesAttention> {
     const { sealedShape: shape, cache, group, readers } = options;
     const { q, rowCountMax } = group;
     const rowsOf = (layer: number) => group.rowsOf(layer);
@@ -70,7 +71,7 @@ export class LatentAttention implements Attention {
         merge: merges[layer],
       };
     });
-    return new LatentAttention(gpu, { group, partials, slices, sealed, layers });
+    return new RowSlicesAttention(gpu, { group, partials, slices, sealed, layers });
   }
 
   encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {

@@ -1,0 +1,157 @@
+/**
+ * DeltaKV records on the device: quantised as paper records, described by centres, packed as these
+ * behind their heads. Rows read them from scratch, as raw tiles.
+ *
+ * @module
+ */
+
+import type { DeltaKvCodec } from "../../codec/deltakv/codec.ts";
+import { HAS_TABLE } from "../../codec/deltakv/layout.ts";
+import { packJobWords } from "../../codec/scratch.ts";
+import { NO_RECORD } from "../../core/row.ts";
+import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../../core/shapes.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { BlockUnpackDeltaKvKernel } from "../../kernels/block_unpack/deltakv.ts";
+import { KvDescribeDeltaKvKernel } from "../../kernels/kv_describe/deltakv.ts";
+import { KvPackPaperKernel } from "../../kernels/kv_pack/paper.ts";
+import { KvQuantisePaperKernel } from "../../kernels/kv_quantise/paper.ts";
+import { type BlockReaders, recordReaders } from "../block_reader.ts";
+import {
+  encodeByGroup,
+  type SealedPack,
+  type SealKernels,
+  type SealLayout,
+} from "../block_sealer.ts";
+import type { KvCache } from "../kv_cache.ts";
+import { createScratch, slotBuffer } from "../seal_scratch.ts";
+import { type CodecCache, type DeviceCodec, sealerOf, WHOLE_RECORDS_ONLY } from "./device_codec.ts";
+
+/** A side has half of a head, beside what a paper record has; tables are counted to the keys. */
+function sealLayout({ layout }: DeltaKvCodec): SealLayout {
+  const { kvHeadCount, headSize, flagWords, tableWords, paper } = layout;
+  return {
+    channelCount: kvHeadCount * headSize,
+    sinkCount: 0,
+    sectionCount: paper.sectionCount,
+    fixedPayloadWords: () => 0,
+    sideOf: (section) => paper.sideOf(section),
+    sizeWords: (size) => size < HAS_TABLE ? size : size - HAS_TABLE + tableWords,
+    isDescribed: (size) => size >= HAS_TABLE,
+    recordWords: (payloadWords) => layout.recordWords(payloadWords),
+    sideWords: (side) =>
+      flagWords / 2 + kvHeadCount + BLOCK_TOKEN_COUNT + kvHeadCount * paper.payloadWord(side),
+  };
+}
+
+/** What keys turn by, a buffer for all layers that turn alike. */
+class TurnBuffers {
+  #gpu: Gpu;
+  #codec: DeltaKvCodec;
+  #buffers = new Map<Uint32Array, GPUBuffer>();
+
+  constructor(gpu: Gpu, codec: DeltaKvCodec) {
+    this.#gpu = gpu;
+    this.#codec = codec;
+  }
+
+  /** Of a layer. */
+  of(layer: number): GPUBuffer {
+    const words = this.#codec.turnWordsOf(layer);
+    const buffer = this.#buffers.get(words) ?? this.#gpu.createBufferWith("turns of keys", words);
+    this.#buffers.set(words, buffer);
+    return buffer;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#buffers.values()) this.#gpu.destroyBuffer(buffer);
+  }
+}
+
+async function createKernels(gpu: Gpu, options: CodecCache<DeltaKvCodec>): Promise<SealKernels> {
+  const { cache, codec } = options;
+  const { layout, profile: { keyRel, valueRel } } = codec;
+  const { paper, flagWords, tableWords } = layout;
+  const { sealed, sealedGroups, windowTileCount: tileCount } = cache;
+  const { length: storeCount } = sealed;
+  const rels = { keyRel, valueRel };
+  const quantised = { layout: paper, storeCount, tileCount, ...rels };
+  const quantise = await KvQuantisePaperKernel.create(gpu, quantised);
+  const describe = await KvDescribeDeltaKvKernel.create(gpu, { layout, storeCount });
+  const head = { flagWords, tableWords };
+  const pack = await KvPackPaperKernel.create(gpu, { layout: paper, storeCount, head });
+  const scratch = createScratch(gpu, { cache, layout: paper, repack: "none" });
+  const headWords = layout.headWords(true);
+  const heads = slotBuffer(gpu, options, ["heads", storeCount * headWords]);
+  const packJobs = slotBuffer(gpu, options, ["pack jobs", 4]);
+  const targets = slotBuffer(gpu, options, ["targets", storeCount]);
+  const turns = new TurnBuffers(gpu, codec);
+  const boundQuantise = sealed.map(({ window }, store) =>
+    quantise.bind({ ...scratch, jobs: scratch.measureJobs, window }, store)
+  );
+  const boundDescribe = sealed.map(({ layer }, store) =>
+    describe.bind({ ...scratch, heads, turns: turns.of(layer) }, store)
+  );
+  const boundPack = sealedGroups.map(({ first }, group) =>
+    pack.bind({ ...scratch, jobs: packJobs, targets, arena: cache.arenas[group] }, first)
+  );
+  return {
+    layout: sealLayout(codec),
+    ...scratch,
+    encodeMeasures(pass, { quantisedCount: jobCount }) {
+      for (const bound of boundQuantise) quantise.encode(pass, bound, jobCount);
+      for (const bound of boundDescribe) describe.encode(pass, bound, jobCount);
+    },
+    encodePacks(encoder, packs) {
+      const jobs = packs.map(({ scratchIndex }) => {
+        return { slot: 0, tile: 0, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
+      });
+      gpu.write(packJobs, 0, packJobWords(jobs));
+      gpu.write(targets, 0, Uint32Array.from(packs.flatMap((each) => each.targets)));
+      copyHeads(encoder, { cache, heads, headWords }, packs);
+      encodeByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
+    },
+    destroy() {
+      for (const buffer of [...Object.values(scratch), heads, packJobs, targets]) {
+        gpu.destroyBuffer(buffer);
+      }
+      turns.destroy();
+      for (const kernel of [quantise, describe, pack]) kernel.destroy();
+    },
+  };
+}
+
+/** Heads with room for a table, before the rest of each record overwrites what it does not have. */
+function copyHeads(
+  encoder: GPUCommandEncoder,
+  { cache, heads, headWords }: { cache: KvCache; heads: GPUBuffer; headWords: number },
+  packs: readonly SealedPack[],
+): void {
+  const sizeBytes = headWords * WORD_SIZE_BYTES;
+  for (const { scratchIndex, targets } of packs) {
+    for (const [index, target] of targets.entries()) {
+      if (target === NO_RECORD) continue;
+      const source = (scratchIndex * targets.length + index) * sizeBytes;
+      const arena = cache.arenaOfStore(cache.sealed[index].store);
+      encoder.copyBufferToBuffer(heads, source, arena, target * WORD_SIZE_BYTES, sizeBytes);
+    }
+  }
+}
+
+function createReaders(gpu: Gpu, { cache, codec }: CodecCache<DeltaKvCodec>): BlockReaders {
+  const { layout } = codec;
+  const turns = new TurnBuffers(gpu, codec);
+  return recordReaders(gpu, cache, {
+    attend: null,
+    unpack: () => BlockUnpackDeltaKvKernel.create(gpu, { layout }),
+    ownOf: (layer) => ({ turns: turns.of(layer) }),
+    destroy: () => turns.destroy(),
+  });
+}
+
+/** The device half of `deltakv`. */
+export const DELTAKV_DEVICE: DeviceCodec<DeltaKvCodec> = {
+  decodeLanes: null,
+  ...WHOLE_RECORDS_ONLY,
+  createSealer: sealerOf(createKernels),
+  createReaders,
+};
