@@ -16,7 +16,10 @@ import golden from "./golden_gemma4.json" with { type: "json" };
 /** Logits have a standard deviation of 1.5. */
 const LIMITS = { logitErrorMax: 0.01, logprobErrorMeanMax: 0.003, greedyMarginMin: 0.02 };
 
-/** The step factor that the first start finds, as a power of `2 ** -0.25`. */
+/**
+ * The step factor that the first start finds, as a power of `2 ** -0.25`, to one place. Finding it
+ * takes more runs than holding it, so that is not done here.
+ */
 const STEP_FACTOR = 0;
 
 Deno.test("profile exact gives llama.cpp's log-probabilities and continuation of a gemma4 model, near-lossless those of exact", () =>
@@ -29,7 +32,7 @@ Deno.test("profile exact gives llama.cpp's log-probabilities and continuation of
       const onLastSlice = (logits: Float32Array[]) => exact = logits;
       console.log(await checkGolden(model, golden as GoldenCase, LIMITS, { onLastSlice }));
       const { prompt_ids: promptIds } = golden;
-      const promise = { name: "gemma4", promptIds, exact, place: STEP_FACTOR, isFoundAgain: true };
+      const promise = { name: "gemma4", promptIds, exact, place: STEP_FACTOR, isFoundAgain: false };
       await assertPromise(model, promise);
     } finally {
       model.gpu.close();
