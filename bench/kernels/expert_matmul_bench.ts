@@ -1,7 +1,8 @@
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
+import { ExpertMatmulTileKernel } from "../../src/kernels/expert_matmul/tile.ts";
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
-import { BUNDLE_WORDS, bundleCapacity } from "../../src/kernels/expert_bundles.ts";
+import { bundleCapacityWords, ROWS_ROOM, TILE_ROOM } from "../../src/kernels/expert_bundles.ts";
 import { uploadExperts } from "../../src/model/expert_weights.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { randomBlocks } from "../../tests/support/random_blocks.ts";
@@ -27,11 +28,15 @@ for (const type of ["Q4_1", "Q4_K", "MXFP4"] satisfies TensorType[]) {
     sourcesOf: () => [{ type, bytes, rowCount: outputCount }],
   });
   const options = { weights, usedCount, input: "row", output: "silu", hasBiases: false } as const;
-  const kernel = await ExpertMatmulKernel.create(gpu, options);
-  const route = await ExpertRouteKernel.create(gpu, counts);
-  for (const rowCount of [1, 4, 64]) {
+  const ways = [
+    { name: "few rows", kernel: await ExpertMatmulKernel.create(gpu, options), room: ROWS_ROOM },
+    { name: "tiles", kernel: await ExpertMatmulTileKernel.create(gpu, options), room: TILE_ROOM },
+  ] as const;
+  const runs = [1, 4, 64].flatMap((rowCount) => ways.map((way) => ({ rowCount, ...way })));
+  for (const { rowCount, name, kernel, room } of runs) {
+    const route = await ExpertRouteKernel.create(gpu, { ...counts, room });
     const make = (label: string, wordCount: number) => gpu.createBuffer(label, wordCount * 4);
-    const bundles = make("bundles", bundleCapacity(counts, rowCount) * BUNDLE_WORDS);
+    const bundles = make("bundles", bundleCapacityWords({ ...counts, room }, rowCount));
     const routed = route.bind({
       logits: gpu.createBufferWith("logits", seededNormals(rowCount * expertCount, 1)),
       biases: make("biases", expertCount),
@@ -54,7 +59,8 @@ for (const type of ["Q4_1", "Q4_K", "MXFP4"] satisfies TensorType[]) {
     };
     const group = `expert_matmul ${type} [${outputCount}, ${columnCount}] x ${rowCount}`;
     const repeats = work.macs > 1e8 ? 2 : 10;
-    benchKernel("bundles by expert", { group, baseline: true, repeats, work }, context, (pass) => {
+    const baseline = room === ROWS_ROOM;
+    benchKernel(name, { group, baseline, repeats, work }, context, (pass) => {
       kernel.encode(pass, bound, rowCount);
     });
   }

@@ -1,5 +1,5 @@
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
-import { BUNDLE_WORDS, bundleCapacity } from "../../src/kernels/expert_bundles.ts";
+import { bundleCapacityWords } from "../../src/kernels/expert_bundles.ts";
 import { seededNormals } from "../../tests/support/numeric.ts";
 import { benchKernel, openBenchGpu } from "../support/bench_kernel.ts";
 
@@ -17,11 +17,11 @@ for (const rowCount of [1, 4, 64]) {
     biases: make("biases", expertCount),
     choices: make("choices", rowCount * usedCount),
     shares: make("shares", rowCount * usedCount),
-    bundles: make("bundles", bundleCapacity(counts, rowCount) * BUNDLE_WORDS),
+    bundles: make("bundles", bundleCapacityWords(counts, rowCount)),
   });
   const work = { bytes: rowCount * (expertCount + 4 * usedCount) * 4 };
   const group = `expert_route ${rowCount} rows, ${usedCount} of ${expertCount}`;
-  benchKernel("one workgroup", { group, baseline: true, work }, context, (pass) => {
+  benchKernel("rows, then bundles", { group, baseline: true, work }, context, (pass) => {
     kernel.encode(pass, bound, rowCount);
   });
 }

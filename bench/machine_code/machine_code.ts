@@ -32,6 +32,11 @@ export const KERNELS: Readonly<Record<string, readonly string[]>> = {
   "product of a slice, Q4_K": ["matmul add q4k x64", "matmul add q4k x4"],
   "product of a row, Q4_1": ["matmul add q4 x1"],
   "product of a slice, Q4_1": ["matmul add q4 x64", "matmul add q4 x4"],
+  "product of experts, 4 rows, Q4_K": ["expert_matmul store q4k x4"],
+  "product of experts, a slice, Q4_K": [
+    "expert_matmul store q4k x16",
+    "expert_matmul store q4k x4",
+  ],
   "decode attention, banded": ["attention_decode/banded"],
   "decode attention, window": ["attention_decode/raw window", "attention_decode/raw"],
   "prefill attention": ["attention_prefill scratch", "attention_prefill/raw", "attention_prefill"],

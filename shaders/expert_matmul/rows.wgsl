@@ -24,22 +24,25 @@ fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let bundle = bundles[tile_of(workgroup_id)];
-  let expert = bundle.expert - EXPERT_START; // huge if it is of an earlier part
-  if (bundle.count == 0u || expert >= EXPERT_COUNT) {
+  let at = tile_of(workgroup_id);
+  let count = bundles[at].count;
+  let expert = bundles[at].expert;
+  let in_part = expert - EXPERT_START; // huge if it is of an earlier part
+  if (count == 0u || in_part >= EXPERT_COUNT) {
     return;
   }
   let group = group_of(workgroup_id);
-  let rows = bundle.visits / vec4<u32>(VISITS_PER_ROW);
-  let made = product(expert * (OUTPUT_COUNT / 32u) + group, rows, thread);
+  let visits = bundles[at].visits[0];
+  let rows = visits / vec4<u32>(VISITS_PER_ROW);
+  let made = product(in_part * (OUTPUT_COUNT / 32u) + group, rows, thread);
   if (thread >= LANE_COUNT) {
     return; // only the first 8 lanes have the sums
   }
   let output = group * 32u + thread * 4u;
-  let bias = bias_at(bundle.expert, output);
+  let bias = bias_at(expert, output);
   //: repeat token
-  if (${token}u < bundle.count) {
-    put_outputs(bundle.visits[${token}], output, outputs_of(made, ${token}u) + bias);
+  if (${token}u < count) {
+    put_outputs(visits[${token}], output, outputs_of(made, ${token}u) + bias);
   }
   //: end
 }

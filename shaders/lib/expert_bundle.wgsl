@@ -1,8 +1,9 @@
 //: file shaders/lib/expert_bundle.wgsl
-// Rows that go through one expert together.
+// Rows that go through one expert together: up to 4 * VISIT_VECTORS, a constant put beside this.
 
 struct Bundle {
-  visits: vec4<u32>, // row * experts of a row + rank; those beyond `count` repeat the first
+  // Row * experts of a row + rank; in place of those that a first four lacks, the first.
+  visits: array<vec4<u32>, VISIT_VECTORS>,
   expert: u32,
   count: u32, // of visits; 0: nothing to do
 }

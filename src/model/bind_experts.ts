@@ -6,7 +6,7 @@
 
 import { invariant } from "../core/errors.ts";
 import type { DeviceExpertWeights } from "../kernels/expert_layout.ts";
-import type { ExpertOutput } from "../kernels/expert_matmul/rows.ts";
+import type { ExpertOutput } from "../kernels/expert_matmul/product.ts";
 import type { LayerContext, RecordRows } from "./layer_context.ts";
 
 /** Router, choice, products with the chosen experts, and their sum. */
@@ -18,19 +18,21 @@ export async function bindExperts(context: LayerContext, index: number): Promise
   invariant(experts !== null && own !== null && buffers !== null, "the layer has experts");
   const { router, routerBiases, down, downBiases } = own;
   const { count: expertCount, usedCount, shareScale, shares: kind, groups } = experts;
-  const { logits, choices, shares, bundles, hidden, given } = buffers;
+  const { logits, choices, shares, bundles, hidden, given, room } = buffers;
   const { x } = group;
   const norm = feedForwardNorm === null ? {} : { normWeight: feedForwardNorm };
 
   const use = { hasNorm: feedForwardNorm !== null, isSlice: group.isSlice };
   const score = await matmuls.get(router, { kind: "store" }, use);
-  const route = await kernels.route({ expertCount, usedCount, shareScale, shares: kind, groups });
+  const options = { expertCount, usedCount, shareScale, shares: kind, groups, room };
+  const route = await kernels.route(options);
   const close = await kernels.matmul({
     weights: down,
     usedCount,
     input: "visit",
     output: "store",
     hasBiases: downBiases !== null,
+    room,
   });
   const sum = await kernels.sum({ width: plan.shape.width, usedCount, factor: outputScale });
 
@@ -61,7 +63,7 @@ async function bindGateUp(context: LayerContext, index: number): Promise<RecordR
   invariant(experts !== null && own !== null && buffers !== null, "the layer has experts");
   const { gateUp, gateUpBiases } = own;
   const { usedCount } = experts;
-  const { bundles, hidden } = buffers;
+  const { bundles, hidden, room } = buffers;
   const norm = feedForwardNorm === null ? {} : { normWeight: feedForwardNorm };
   const normEpsilon = feedForwardNorm === null ? {} : { normEpsilon: plan.normEpsilon };
   /** Products of gate, up or both, with the rows that each visit is of. */
@@ -75,7 +77,7 @@ async function bindGateUp(context: LayerContext, index: number): Promise<RecordR
     },
   ): Promise<RecordRows> => {
     const hasBiases = biases !== null;
-    const options = { weights, usedCount, input: "row", output, hasBiases } as const;
+    const options = { weights, usedCount, input: "row", output, hasBiases, room } as const;
     const kernel = await kernels.matmul({ ...options, ...normEpsilon });
     const bound = kernel.bind({
       weights,

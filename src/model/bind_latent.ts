@@ -59,6 +59,7 @@ async function bindHeads(
     input: "visit",
     output: "store",
     hasBiases: false,
+    room: latent.room,
   });
   const bound = kernel.bind({ weights, x, y, bundles: latent.bundles });
   return (pass, rowCount) => kernel.encode(pass, bound, rowCount);

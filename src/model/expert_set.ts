@@ -1,5 +1,8 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { ExpertMatmulKernel, type ExpertMatmulOptions } from "../kernels/expert_matmul/rows.ts";
+import { type BundleRoom, TILE_ROOM } from "../kernels/expert_bundles.ts";
+import type { ExpertMatmul, ExpertMatmulOptions } from "../kernels/expert_matmul/product.ts";
+import { ExpertMatmulKernel } from "../kernels/expert_matmul/rows.ts";
+import { ExpertMatmulTileKernel } from "../kernels/expert_matmul/tile.ts";
 import { ExpertRouteKernel, type ExpertRouteOptions } from "../kernels/expert_route/rows.ts";
 import { ExpertSumKernel, type ExpertSumOptions } from "../kernels/expert_sum/row.ts";
 
@@ -7,7 +10,7 @@ import { ExpertSumKernel, type ExpertSumOptions } from "../kernels/expert_sum/ro
 export class ExpertSet {
   #gpu: Gpu;
   #routes = new Map<string, Promise<ExpertRouteKernel>>();
-  #matmuls = new Map<string, Promise<ExpertMatmulKernel>>();
+  #matmuls = new Map<string, Promise<ExpertMatmul>>();
   #sums = new Map<string, Promise<ExpertSumKernel>>();
 
   constructor(gpu: Gpu) {
@@ -19,11 +22,13 @@ export class ExpertSet {
     return known(this.#routes, options, () => ExpertRouteKernel.create(this.#gpu, options));
   }
 
-  matmul(options: ExpertMatmulOptions): Promise<ExpertMatmulKernel> {
+  /** @param options `room`: of the bundles that it is given. */
+  matmul(options: ExpertMatmulOptions & { room: BundleRoom }): Promise<ExpertMatmul> {
     const { weights: { format, expertCount, rowCount, columnCount, parts }, ...rest } = options;
+    const kind = options.room === TILE_ROOM ? ExpertMatmulTileKernel : ExpertMatmulKernel;
     const starts = parts.map(({ expertStart }) => expertStart);
     const key = [format, expertCount, rowCount, columnCount, starts, rest];
-    return known(this.#matmuls, key, () => ExpertMatmulKernel.create(this.#gpu, options));
+    return known(this.#matmuls, key, () => kind.create(this.#gpu, options));
   }
 
   sum(options: ExpertSumOptions): Promise<ExpertSumKernel> {

@@ -1,7 +1,12 @@
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { BUNDLE_WORDS, bundleCapacity, headBundleWords } from "../kernels/expert_bundles.ts";
-import type { ModelPlan } from "./plan.ts";
+import {
+  bundleCapacityWords,
+  type BundleRoom,
+  headBundleWords,
+} from "../kernels/expert_bundles.ts";
+import { expertRoom } from "../kernels/expert_matmul/variants.ts";
+import type { ExpertGroupOptions } from "./expert_group.ts";
 
 /** What rows have on their way to latents and back. */
 export class LatentGroup {
@@ -17,15 +22,17 @@ export class LatentGroup {
   readonly latent: GPUBuffer;
   /** f32 `[rows, queryHeadCount, valueSize]`: what values give. */
   readonly values: GPUBuffer;
-  /** u32 `[bundles][BUNDLE_WORDS]`: a query head is an expert that all rows go through. */
+  /** u32 `[bundles][bundleWordCount()]`: a query head is an expert that all rows go through. */
   readonly bundles: GPUBuffer;
+  /** Rows of a bundle at most. */
+  readonly room: BundleRoom;
   #gpu: Gpu;
   #headCount: number;
   /** Rows that the bundles are of. */
   #bundledCount = 0;
 
-  private constructor(gpu: Gpu, options: { label: string; plan: ModelPlan; rowCount: number }) {
-    const { label, plan: { layers, shape: { queryHeadCount } }, rowCount } = options;
+  private constructor(gpu: Gpu, options: ExpertGroupOptions) {
+    const { label, plan: { layers, shape: { queryHeadCount } }, rowCount, isSlice } = options;
     this.#gpu = gpu;
     this.#headCount = queryHeadCount;
     const plans = layers.map(({ attention }) => attention.latent).filter((each) => each !== null);
@@ -39,15 +46,13 @@ export class LatentGroup {
     this.latent = make("latents", rank + turnedSize);
     this.values = make("values", queryHeadCount * valueSize);
     const counts = { expertCount: queryHeadCount, usedCount: queryHeadCount };
-    const wordCount = bundleCapacity(counts, rowCount) * BUNDLE_WORDS;
+    this.room = expertRoom(gpu.facts, { isSlice, ...counts });
+    const wordCount = bundleCapacityWords({ ...counts, room: this.room }, rowCount);
     this.bundles = gpu.createBuffer(`${label} head bundles`, wordCount * WORD_SIZE_BYTES);
   }
 
   /** Makes room for `rowCount` rows; null if layers keep keys and values. */
-  static create(
-    gpu: Gpu,
-    options: { label: string; plan: ModelPlan; rowCount: number },
-  ): LatentGroup | null {
+  static create(gpu: Gpu, options: ExpertGroupOptions): LatentGroup | null {
     const [{ attention: { latent } }] = options.plan.layers;
     return latent === null ? null : new LatentGroup(gpu, options);
   }
@@ -56,7 +61,7 @@ export class LatentGroup {
   write(rowCount: number): void {
     if (rowCount === this.#bundledCount) return;
     this.#bundledCount = rowCount;
-    this.#gpu.write(this.bundles, 0, headBundleWords(this.#headCount, rowCount));
+    this.#gpu.write(this.bundles, 0, headBundleWords(this.#headCount, rowCount, this.room));
   }
 
   /** Frees its buffers. */

@@ -108,8 +108,9 @@ export class RowGroup {
       projected: make("projected layer inputs", inputsWidth),
       gated: make("gated layer input", inputWidth),
     };
-    this.experts = ExpertGroup.create(gpu, { label, plan, rowCount: this.rowCountMax });
-    this.latent = LatentGroup.create(gpu, { label, plan, rowCount: this.rowCountMax });
+    const own = { label, plan, rowCount: this.rowCountMax, isSlice: this.isSlice };
+    this.experts = ExpertGroup.create(gpu, own);
+    this.latent = LatentGroup.create(gpu, own);
   }
 
   /**

@@ -8,7 +8,7 @@ import type { CachePlan } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 
 /** Part of the name of every stored block: blocks of another version are not found. */
-export const STORE_VERSION = 3;
+export const STORE_VERSION = 4;
 
 /**
  * What the bytes of a block depend on beside its tokens. The adapter is part of it, what its probe

@@ -1,13 +1,23 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { divExact } from "../../src/core/shapes.ts";
+import type { Gpu } from "../../src/gpu/gpu.ts";
+import type { DeviceExpertWeights } from "../../src/kernels/expert_layout.ts";
 import type { MatmulVariant } from "../../src/kernels/matmul/variants.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
+import type { ExpertMatmulOptions } from "../../src/kernels/expert_matmul/product.ts";
+import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
+import { ExpertMatmulTileKernel } from "../../src/kernels/expert_matmul/tile.ts";
 import {
-  ExpertMatmulKernel,
-  type ExpertMatmulOptions,
-} from "../../src/kernels/expert_matmul/rows.ts";
-import { BUNDLE_WORDS, bundleSize } from "../../src/kernels/expert_bundles.ts";
+  bundleCapacityWords,
+  type BundleRoom,
+  bundleSize,
+  bundleWordCount,
+  type ExpertCounts,
+  ROWS_ROOM,
+  TILE_ROOM,
+} from "../../src/kernels/expert_bundles.ts";
+import { expertRoom } from "../../src/kernels/expert_matmul/variants.ts";
 import { uploadExperts } from "../../src/model/expert_weights.ts";
 import { expertMatmulReference } from "../../src/reference/expert_matmul.ts";
 import { expertRouteReference } from "../../src/reference/expert_route.ts";
@@ -17,6 +27,7 @@ import {
   rmsNormReference,
   siluPairsReference,
 } from "../../src/reference/matmul.ts";
+import { ADAPTERS } from "../support/adapters.ts";
 import { readF32, submitPass, testGpu } from "../support/gpu.ts";
 import { assertNear, seededNormals } from "../support/numeric.ts";
 import { randomBlocks } from "../support/random_blocks.ts";
@@ -42,7 +53,8 @@ interface Problem {
   output?: Extract<ExpertMatmulOptions["output"], string>;
   hasBiases?: boolean;
   norm?: boolean;
-  way?: MatmulVariant["name"];
+  /** By few rows in one of the ways, or by tiles; what the adapter gets for few if left out. */
+  way?: MatmulVariant["name"] | "tile";
   bindingSizeMax?: number;
   why: string;
 }
@@ -55,6 +67,19 @@ const CONTROL = {
   outputCount: 64,
   columnCount: 96,
 } as const;
+
+/** In several tiles of each expert, with all that may be done before and after. */
+const TILE: Omit<Problem, "why"> = {
+  ...CONTROL,
+  type: "Q4_1",
+  rowCount: 37,
+  outputCount: 160,
+  columnCount: 160,
+  output: "clamped",
+  hasBiases: true,
+  norm: true,
+  way: "tile",
+};
 
 const CASES: Problem[] = [
   { ...CONTROL, why: "control" },
@@ -78,6 +103,19 @@ const CASES: Problem[] = [
     why: "6 bits",
   },
   { ...CONTROL, rowCount: 7, way: "slices", norm: true, why: "by slices" },
+  { ...TILE, why: "tiles of 1 to 16 visits, a norm, uneven outputs and blocks" },
+  {
+    ...TILE,
+    type: "Q6_K",
+    outputCount: 32,
+    columnCount: 256,
+    output: "store",
+    norm: false,
+    input: "visit",
+    bindingSizeMax: 8_500,
+    usedCount: 3,
+    why: "tiles of super-blocks, an input of each visit, parts of two experts",
+  },
 ];
 
 for (const problem of CASES) {
@@ -117,34 +155,57 @@ function bitsOf(values: Float32Array): number[] {
   return [...new Uint32Array(values.slice().buffer)];
 }
 
+Deno.test("ExpertMatmulTileKernel gives a row the same bits in any slice", async () => {
+  const all = await solve({ ...TILE, rowCount: 64, why: "" });
+  const rowLength = divExact(all.y.length, 64);
+  for (const rowCount of [1, 2, 3, 7, 33, 63]) {
+    const { y } = await solve({ ...TILE, rowCount, why: "" });
+    assertEquals(bitsOf(y), bitsOf(all.y.subarray(0, rowCount * rowLength)));
+  }
+  assertNotEquals(bitsOf(all.y.subarray(0, 64)), bitsOf(all.y.subarray(80, 144)));
+});
+
+Deno.test("slices go through experts by tiles on every GPU if these get 4 rows on average, and by few rows on a CPU", () => {
+  const slice = { isSlice: true, expertCount: 128, usedCount: 8 };
+  for (const [adapter, facts] of Object.entries(ADAPTERS)) {
+    const room = facts.isFallback ? ROWS_ROOM : TILE_ROOM;
+    assertEquals(expertRoom(facts, slice), room, adapter);
+    assertEquals(expertRoom(facts, { ...slice, isSlice: false }), ROWS_ROOM, adapter);
+    assertEquals(expertRoom(facts, { ...slice, expertCount: 129 }), ROWS_ROOM, adapter);
+  }
+  const small = { ...ADAPTERS["DX12"], workgroupMemoryBytesMax: 8 * 1024 };
+  assertEquals(expertRoom(small, slice), ROWS_ROOM);
+});
+
+/** Weights of all experts on the device, in parts as a binding of the problem allows. */
+function upload(gpu: Gpu, problem: Problem, bytes: Uint8Array<ArrayBuffer>): DeviceExpertWeights {
+  const { type, expertCount, outputCount: rowCount, columnCount, bindingSizeMax } = problem;
+  const expertBytes = divExact(bytes.length, expertCount);
+  const own = { ...gpu.facts };
+  gpu.facts.bindingSizeMax = bindingSizeMax ?? 2 ** 27;
+  try {
+    return uploadExperts(gpu, {
+      label: "weights",
+      expertCount,
+      columnCount,
+      arrangement: "stacked",
+      sourcesOf: (expert) => {
+        const start = expert * expertBytes;
+        return [{ type, bytes: bytes.subarray(start, start + expertBytes), rowCount }];
+      },
+    });
+  } finally {
+    Object.assign(gpu.facts, own);
+  }
+}
+
 async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Float64Array }> {
   const { type, expertCount, usedCount, rowCount, outputCount, columnCount } = problem;
   const { input = "row", output = "store", hasBiases = false, norm = false } = problem;
+  const room = problem.way === "tile" ? TILE_ROOM : ROWS_ROOM;
   const gpu = await testGpu();
   const bytes = randomBlocks(type, expertCount * outputCount * columnCount, 1);
-  const expertBytes = divExact(bytes.length, expertCount);
-  const own = { ...gpu.facts };
-  gpu.facts.bindingSizeMax = problem.bindingSizeMax ?? 2 ** 27;
-  const weights = (() => {
-    try {
-      return uploadExperts(gpu, {
-        label: "weights",
-        expertCount,
-        columnCount,
-        arrangement: "stacked",
-        sourcesOf: (expert) => {
-          const start = expert * expertBytes;
-          return [{
-            type,
-            bytes: bytes.subarray(start, start + expertBytes),
-            rowCount: outputCount,
-          }];
-        },
-      });
-    } finally {
-      Object.assign(gpu.facts, own);
-    }
-  })();
+  const weights = upload(gpu, problem, bytes);
   if (problem.bindingSizeMax !== undefined) assert(weights.parts.length > 1, "there are parts");
   const visitCount = rowCount * usedCount;
   // Every row and its choices are the same in any batch: rows are the first of a longer list.
@@ -152,7 +213,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   const routes = expertRouteReference(logits, {
     biases: new Float32Array(expertCount),
     usedCount,
-    bundleSize: bundleSize(rowCount),
+    bundleSize: bundleSize(rowCount, room),
   });
   const inputCount = input === "row" ? rowCount : visitCount;
   const x = seededNormals(64 * usedCount * columnCount, 2).subarray(0, inputCount * columnCount);
@@ -160,15 +221,20 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   const biases = seededNormals(expertCount * outputCount, 4, 3);
   const options: ExpertMatmulOptions = { weights, usedCount, input, output, hasBiases };
   if (norm) options.normEpsilon = 1e-5;
-  if (problem.way) options.way = problem.way;
-  const kernel = await ExpertMatmulKernel.create(gpu, options);
+  const { way } = problem;
+  const kernel = way === "tile"
+    ? await ExpertMatmulTileKernel.create(gpu, options)
+    : await ExpertMatmulKernel.create(gpu, { ...options, ...(way && { way }) });
   const yCount = output === "store" ? outputCount : outputCount / 2;
   const y = gpu.createBuffer("y", visitCount * yCount * 4);
   const bound = kernel.bind({
     weights,
     x: gpu.createBufferWith("x", x),
     y,
-    bundles: gpu.createBufferWith("bundles", bundleWords(routes.bundles, visitCount)),
+    bundles: gpu.createBufferWith(
+      "bundles",
+      wordsOf(routes.bundles, { expertCount, usedCount, room, rowCount }),
+    ),
     ...(norm ? { normWeight: gpu.createBufferWith("norm weight", normWeight) } : {}),
     ...(hasBiases ? { biases: gpu.createBufferWith("biases", biases) } : {}),
   });
@@ -183,15 +249,17 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   return { y: await readF32(gpu, y, visitCount * yCount), expected };
 }
 
-/** Bundles as `expert_route` leaves them, with room for one of each visit. */
-function bundleWords(
+/** Bundles as `expert_route` leaves them: of those with more room the rest is of earlier steps. */
+function wordsOf(
   bundles: readonly { expert: number; visits: number[] }[],
-  capacity: number,
+  { rowCount, ...counts }: Required<ExpertCounts> & { rowCount: number; room: BundleRoom },
 ): Uint32Array {
-  const words = new Uint32Array(capacity * 4 * BUNDLE_WORDS);
+  const { room } = counts;
+  const words = new Uint32Array(bundleCapacityWords(counts, rowCount));
   for (const [index, { expert, visits }] of bundles.entries()) {
-    const padded = [...visits, ...Array(4).fill(visits[0])].slice(0, 4);
-    words.set([...padded, expert, visits.length], index * BUNDLE_WORDS);
+    const rest = room === ROWS_ROOM ? visits[0] : 0xffffffff;
+    const padded = [...visits, ...Array(room).fill(rest)].slice(0, room);
+    words.set([...padded, expert, visits.length], index * bundleWordCount(room));
   }
   return words;
 }

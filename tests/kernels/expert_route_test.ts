@@ -1,10 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { ExpertRouteKernel, type ExpertRouteOptions } from "../../src/kernels/expert_route/rows.ts";
 import {
-  BUNDLE_WORDS,
-  bundleCapacity,
+  bundleCapacityWords,
   bundleCountMax,
   bundleSize,
+  bundleWordCount,
+  headBundleWords,
+  ROWS_ROOM,
+  TILE_ROOM,
 } from "../../src/kernels/expert_bundles.ts";
 import { expertRouteReference } from "../../src/reference/expert_route.ts";
 import { readF32, readU32, submitPass, testGpu } from "../support/gpu.ts";
@@ -43,12 +46,15 @@ const CASES: (ExpertRouteOptions & { rowCount: number; ties?: boolean; why: stri
     ties: true,
     why: "equal groups, more rows than threads, all experts of the used groups",
   },
+  { expertCount: 8, usedCount: 2, rowCount: 64, room: TILE_ROOM, why: "tiles, some not full" },
+  { expertCount: 8, usedCount: 2, rowCount: 2, room: TILE_ROOM, why: "tiles of two rows" },
+  { expertCount: 5, usedCount: 5, rowCount: 32, room: TILE_ROOM, why: "full tiles of all experts" },
 ];
 
 for (const { rowCount, ties = false, why, ...options } of CASES) {
   const name = `${JSON.stringify(options)} x ${rowCount} (${why})`;
   Deno.test(`ExpertRouteKernel matches its reference at ${name}`, async () => {
-    const { expertCount, usedCount } = options;
+    const { expertCount, usedCount, room } = options;
     const logits = seededNormals(rowCount * expertCount, 1, 3);
     const biases = seededNormals(expertCount, 2);
     if (ties) {
@@ -59,13 +65,13 @@ for (const { rowCount, ties = false, why, ...options } of CASES) {
     const expected = expertRouteReference(logits, {
       ...options,
       biases,
-      bundleSize: bundleSize(rowCount),
+      bundleSize: bundleSize(rowCount, room),
     });
     assertEquals(routed.choices, expected.choices);
     assertNear(routed.shares, expected.shares, NMSE_MAX);
     assertEquals(routed.bundles, expected.bundles);
     assertEquals(
-      routed.bundles.length <= bundleCountMax({ expertCount, usedCount }, rowCount),
+      routed.bundles.length <= bundleCountMax({ expertCount, usedCount, room }, rowCount),
       true,
     );
   });
@@ -85,6 +91,26 @@ Deno.test("ExpertRouteKernel gives each row different experts even if scores are
   }
 });
 
+Deno.test("headBundleWords() groups rows as if all went through all heads, in bundles of any room", () => {
+  for (const room of [ROWS_ROOM, TILE_ROOM] as const) {
+    for (const rowCount of [1, 2, 5, 33]) {
+      const expected = expertRouteReference(new Float32Array(rowCount * 3), {
+        biases: new Float32Array(3),
+        usedCount: 3,
+        bundleSize: bundleSize(rowCount, room),
+      });
+      const words = headBundleWords(3, rowCount, room);
+      const wordCount = bundleWordCount(room);
+      const bundles = Array.from({ length: words.length / wordCount }, (_, index) => {
+        const own = [...words.subarray(index * wordCount, (index + 1) * wordCount)];
+        const [expert, count] = own.slice(room);
+        return { expert, visits: own.slice(0, count) };
+      });
+      assertEquals(bundles.filter(({ visits }) => visits.length > 0), expected.bundles);
+    }
+  }
+});
+
 /** What the device makes; bundles as far as they have visits. */
 async function route(
   options: ExpertRouteOptions,
@@ -93,12 +119,13 @@ async function route(
   const { logits, biases, rowCount } = inputs;
   const gpu = await testGpu();
   const visitCount = rowCount * options.usedCount;
-  const capacity = bundleCapacity(options, rowCount);
+  const { room = ROWS_ROOM } = options;
+  const wordCount = bundleWordCount(room);
   const kernel = await ExpertRouteKernel.create(gpu, options);
   const choices = gpu.createBuffer("choices", visitCount * 4);
   const shares = gpu.createBuffer("shares", visitCount * 4);
   // What an earlier step left must not be taken for bundles of this one.
-  const stale = new Uint32Array(capacity * BUNDLE_WORDS).fill(1);
+  const stale = new Uint32Array(bundleCapacityWords(options, rowCount)).fill(1);
   const bundles = gpu.createBufferWith("bundles", stale);
   const bound = kernel.bind({
     logits: gpu.createBufferWith("logits", logits),
@@ -109,13 +136,11 @@ async function route(
   });
   submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
   const words = await readU32(gpu, bundles, stale.length);
-  const found = Array.from({ length: capacity }, (_, index) => {
-    const [expert, count] = words.subarray(index * BUNDLE_WORDS + 4);
-    const visits = words.subarray(index * BUNDLE_WORDS, index * BUNDLE_WORDS + 4);
-    assertEquals(
-      [...visits.subarray(count)].every((each) => count === 0 || each === visits[0]),
-      true,
-    );
+  const found = Array.from({ length: stale.length / wordCount }, (_, index) => {
+    const own = words.subarray(index * wordCount, (index + 1) * wordCount);
+    const [visits, [expert, count]] = [own.subarray(0, room), own.subarray(room)];
+    const isFilledUp = [...visits.subarray(count)].every((each) => each === visits[0]);
+    assertEquals(isFilledUp || count === 0 || room !== ROWS_ROOM, true);
     return { expert, visits: [...visits.subarray(0, count)] };
   });
   return {

@@ -30,7 +30,9 @@ import { BlockUnpackInt8Kernel } from "../../src/kernels/block_unpack/int8.ts";
 import { BlockUnpackXquantKernel } from "../../src/kernels/block_unpack/xquant.ts";
 import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
 import { EmbedKernel } from "../../src/kernels/embed/row.ts";
+import { ROWS_ROOM, TILE_ROOM } from "../../src/kernels/expert_bundles.ts";
 import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
+import { ExpertMatmulTileKernel } from "../../src/kernels/expert_matmul/tile.ts";
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
 import { ExpertSumKernel } from "../../src/kernels/expert_sum/row.ts";
 import { FinishLatentKernel } from "../../src/kernels/finish_latent/row.ts";
@@ -235,7 +237,9 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
   await NormAddKernel.create(gpu, { width, epsilon: 1e-6 });
   for (const format of FORMATS) await expertTexts(gpu, format, { width, feedForwardWidth });
   const routed = { expertCount: 128, usedCount: 8 };
-  await ExpertRouteKernel.create(gpu, routed);
+  for (const room of [ROWS_ROOM, TILE_ROOM] as const) {
+    await ExpertRouteKernel.create(gpu, { ...routed, room });
+  }
   await ExpertSumKernel.create(gpu, { width, usedCount: routed.usedCount });
   return texts;
 }
@@ -263,9 +267,11 @@ async function expertTexts(
   for (const hasBiases of [false, true]) {
     const output = hasBiases ? "clamped" : "silu";
     const gated = { weights: open, usedCount: 8, input: "row", output, hasBiases } as const;
-    await ExpertMatmulKernel.create(gpu, { ...gated, normEpsilon: 1e-5 });
     const back = { weights: close, usedCount: 8, input: "visit", output: "store" } as const;
+    await ExpertMatmulKernel.create(gpu, { ...gated, normEpsilon: 1e-5 });
     await ExpertMatmulKernel.create(gpu, { ...back, hasBiases });
+    if (hasBiases) await ExpertMatmulTileKernel.create(gpu, { ...gated, normEpsilon: 1e-5 });
+    else await ExpertMatmulTileKernel.create(gpu, { ...back, hasBiases });
   }
 }
 

@@ -1,10 +1,9 @@
-import bundleText from "../../../shaders/lib/expert_bundle.wgsl" with { type: "text" };
 import source from "../../../shaders/expert_route/rows.wgsl" with { type: "text" };
 import { invariant } from "../../core/errors.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import type { ExpertCounts } from "../expert_bundles.ts";
-import { rowWorkgroupSize } from "../row_workgroup.ts";
+import { type ExpertBundlesBuffers, ExpertBundlesKernel } from "./bundles.ts";
 
 /** How scores become shares: shaders/expert_route/rows.wgsl. */
 export type ShareKind = "softmax of used" | "softmax of all" | "sigmoid" | "sigmoid by sum";
@@ -24,7 +23,7 @@ export interface ExpertGroups {
   usedCount: number;
 }
 
-/** Most groups: a bit each of a word. */
+/** Most groups: models have 8. */
 export const EXPERT_GROUP_MAX = 32;
 
 /** What an {@link ExpertRouteKernel} is compiled for. */
@@ -38,25 +37,29 @@ export interface ExpertRouteOptions extends ExpertCounts {
 }
 
 /** Buffers of one use of an {@link ExpertRouteKernel}. */
-export interface ExpertRouteBuffers {
+export interface ExpertRouteBuffers extends ExpertBundlesBuffers {
   /** f32 `[rows, expertCount]`. */
   logits: GPUBuffer | BufferSlice;
   /** f32 `[expertCount]`, added to the logits, or to logistic functions of them to choose by. */
   biases: GPUBuffer | BufferSlice;
-  /** u32 `[rows, usedCount]`: the chosen experts, best first. */
-  choices: GPUBuffer | BufferSlice;
   /** f32 `[rows, usedCount]`: what each chosen expert counts for. */
   shares: GPUBuffer | BufferSlice;
-  /** u32 `[bundles][BUNDLE_WORDS]`, room for `bundleCountMax()`. */
-  bundles: GPUBuffer | BufferSlice;
 }
+
+/** Bind groups of one use: for choosing, and for grouping. */
+export type BoundExpertRoute = readonly [chosen: GPUBindGroup, bundled: GPUBindGroup];
+
+/** Threads that choose for a row: most models have some dozens of experts. */
+const ROW_THREAD_COUNT = 64;
 
 /** Chooses the experts of each row, and groups rows by expert. */
 export class ExpertRouteKernel {
-  #kernel: Kernel;
+  #choosing: Kernel;
+  #bundling: ExpertBundlesKernel;
 
-  private constructor(kernel: Kernel) {
-    this.#kernel = kernel;
+  private constructor(choosing: Kernel, bundling: ExpertBundlesKernel) {
+    this.#choosing = choosing;
+    this.#bundling = bundling;
   }
 
   /** Compiles for a number of experts. */
@@ -66,28 +69,34 @@ export class ExpertRouteKernel {
     const groupSize = expertCount / count;
     invariant(usedCount <= usedGroupCount * groupSize, "a row goes through different experts");
     invariant(Number.isInteger(groupSize) && count <= EXPERT_GROUP_MAX, "groups are equal and few");
-    const constants = {
-      EXPERT_COUNT: expertCount,
-      USED_COUNT: usedCount,
-      SHARE_SCALE: shareScale,
-      ...SHARE_CONSTANTS[shares],
-      GROUP_COUNT: count,
-      GROUP_USED_COUNT: usedGroupCount,
-      WORKGROUP_SIZE: rowWorkgroupSize("expert_route", gpu.facts),
-    };
-    const code = [source, bundleText].join("\n");
-    return new ExpertRouteKernel(
-      await Kernel.create(gpu, { label: "expert_route", code, constants }),
-    );
+    const choosing = await Kernel.create(gpu, {
+      label: "expert_route rows",
+      code: source,
+      constants: {
+        EXPERT_COUNT: expertCount,
+        USED_COUNT: usedCount,
+        SHARE_SCALE: shareScale,
+        ...SHARE_CONSTANTS[shares],
+        GROUP_COUNT: count,
+        GROUP_USED_COUNT: usedGroupCount,
+        WORKGROUP_SIZE: ROW_THREAD_COUNT,
+      },
+    });
+    return new ExpertRouteKernel(choosing, await ExpertBundlesKernel.create(gpu, options));
   }
 
   /** Binds buffers. */
-  bind({ logits, biases, choices, shares, bundles }: ExpertRouteBuffers): GPUBindGroup {
-    return this.#kernel.bind({ logits, biases, choices, shares, bundles });
+  bind({ logits, biases, choices, shares, bundles }: ExpertRouteBuffers): BoundExpertRoute {
+    return [
+      this.#choosing.bind({ logits, biases, choices, shares }),
+      this.#bundling.bind({ choices, bundles }),
+    ];
   }
 
   /** Encodes `rowCount` rows. */
-  encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, rowCount: number): void {
-    this.#kernel.dispatch(pass, bound, 1, rowCount);
+  encode(pass: GPUComputePassEncoder, bound: BoundExpertRoute, rowCount: number): void {
+    const [chosen, bundled] = bound;
+    this.#choosing.dispatch(pass, chosen, rowCount);
+    this.#bundling.encode(pass, bundled, rowCount);
   }
 }
