@@ -51,6 +51,11 @@ export interface Codec {
   readonly tableWords: number;
   /** First tokens of a sequence that its first block keeps as they are. */
   readonly sinkCount: number;
+  /**
+   * Tokens, counted behind the sinks, whose codes mean what they do beside each other alone: blocks
+   * that are made of parts of others have all of them or none. 1 if each stands by itself.
+   */
+  readonly packTokenCount: number;
   /** What the bytes of a block depend on beside its values; part of the block's name. */
   readonly identity: string;
   /** What both ends know of each layer beside its records; null if there is nothing. */

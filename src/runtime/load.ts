@@ -164,7 +164,7 @@ async function createRuntime(
     waitingCountMax: options.waitingCountMax,
     layerCount: shape.layerCount,
     arenas: plan.shape.groups,
-    sinkCount: plan.codec.sinkCount,
+    packing: plan.codec,
     ...{ policy, retention: RETENTIONS[options.eviction], stepTokenCountMax },
     inFlightStepCountMax: UNREAD_COUNT_MAX + 1,
     blockCost: blockCost(shape, plan.shape),

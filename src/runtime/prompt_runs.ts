@@ -67,7 +67,7 @@ export class PromptRuns {
     await runner.graph.enableSliceLogits();
     const scheduler = new Scheduler({
       ...plan,
-      sinkCount: codec.sinkCount,
+      packing: codec,
       sequenceCountMax: 1,
       waitingCountMax: 1,
       layerCount: plan.shape.storeOf.length,

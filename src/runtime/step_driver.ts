@@ -137,7 +137,7 @@ export function soleSequence(
   const scheduler = new Scheduler({
     ...plan,
     policy,
-    sinkCount: plan.codec.sinkCount,
+    packing: plan.codec,
     sequenceCountMax: 1,
     waitingCountMax: 1,
     layerCount: plan.shape.storeOf.length,

@@ -10,6 +10,7 @@ import type { BlockEventLog } from "./block_events.ts";
 import type { ArenaSize, BlockMemory, NearStores, RecordWordsRange } from "./block_memory.ts";
 import type { RowCost } from "./decode_planner.ts";
 import type { CreateDrafter } from "./drafter.ts";
+import type { Packing } from "./keep/whole_packs.ts";
 import { NearBlocks } from "./near_blocks.ts";
 import { keptBlockCount, type SealPolicy } from "./seal_policies/policy.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -68,8 +69,8 @@ export interface SchedulerOptions extends RecordWordsRange {
   policy?: SealPolicy;
   /** Takes note of what comes to the caches and what goes; nobody does if left out. */
   blockEvents?: BlockEventLog | null;
-  /** First tokens of a sequence that the codec keeps apart in its first record; 0 if left out. */
-  sinkCount?: number;
+  /** How the codec packs tokens; each by itself if left out. */
+  packing?: Packing;
   /** Which unused blocks on the device go first; the least recently used if left out. */
   retention?: RetentionPolicy;
   /** How blocks are shared; not at all if left out. */

@@ -103,7 +103,7 @@ export class Sequence {
     this.keeping = keep && new Keeping(keep, {
       promptTokenCount: promptIds.length,
       sealedBlockCount: this.sealedAfter(promptIds.length),
-      sinkCount: context.sinkCount,
+      packing: context.packing,
     });
     this.#ids = [...promptIds];
     this.#drafter = request.drafts ? context.createDrafter(this.#ids) : null;

@@ -2,6 +2,7 @@ import { WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { BlockEventLog } from "./block_events.ts";
 import type { NearStores } from "./block_memory.ts";
 import { type CreateDrafter, ngramDrafter } from "./drafter.ts";
+import { BY_TOKEN, type Packing } from "./keep/whole_packs.ts";
 import { KEEP_ALL } from "./seal_policies/keep_all.ts";
 import type { SealPolicy } from "./seal_policies/policy.ts";
 
@@ -20,8 +21,8 @@ export interface SequenceContext {
   createDrafter: CreateDrafter;
   /** Takes note of what the names of blocks stand for. */
   blockEvents: BlockEventLog | null;
-  /** First tokens of a sequence that its first record has apart from the others. */
-  sinkCount: number;
+  /** How the codec packs tokens. */
+  packing: Packing;
 }
 
 /**
@@ -34,14 +35,14 @@ export function sequenceContext(
     policy?: SealPolicy;
     drafts?: { create?: CreateDrafter };
     blockEvents?: BlockEventLog | null;
-    sinkCount?: number;
+    packing?: Packing;
     near?: NearStores | null;
   },
 ): SequenceContext {
-  const { prefix, policy = KEEP_ALL, drafts, blockEvents = null, sinkCount = 0 } = options;
-  const { windowBlockCount = WINDOW_BLOCK_COUNT, near = null } = options;
+  const { prefix, policy = KEEP_ALL, drafts, blockEvents = null } = options;
+  const { windowBlockCount = WINDOW_BLOCK_COUNT, near = null, packing = BY_TOKEN } = options;
   const { root: prefixRoot = null, rawTileCount = windowBlockCount } = prefix ?? {};
   const createDrafter = drafts?.create ?? ngramDrafter;
-  const common = { windowBlockCount, rawTileCount, near, createDrafter, blockEvents, sinkCount };
+  const common = { windowBlockCount, rawTileCount, near, createDrafter, blockEvents, packing };
   return { prefixRoot, policy, ...common };
 }

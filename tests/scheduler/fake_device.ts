@@ -19,7 +19,7 @@ import type {
   WindowPlace,
 } from "../../src/scheduler/step_plan.ts";
 import type { Gather } from "../../src/scheduler/keep/compaction.ts";
-import { BLOCK, fakeScores, nextToken, windowBlockAt } from "./fake_text.ts";
+import { BLOCK, fakeScores, nextToken, PACKING, windowBlockAt } from "./fake_text.ts";
 import {
   type FakeDeviceOptions,
   FakeMemory,
@@ -33,9 +33,6 @@ import { isOwnKey, kindOfKey } from "../../src/scheduler/block_key.ts";
 
 /** Whose rows read what. */
 type Reader = Pick<PrefillSlice, "slot" | "listCount" | "firstWindowBlock">;
-
-/** First tokens that a sequence's first record has apart from the others. */
-export const SINK_COUNT = 4;
 
 export class FakeDevice {
   #options: FakeDeviceOptions;
@@ -180,7 +177,7 @@ export class FakeDevice {
 
   /** Puts a block together of tokens of others; the words of its records. */
   #gather(job: number, blockIndex: number, gather: Gather): number[] {
-    const idsByStore = this.#memory.gather(gather, SINK_COUNT);
+    const idsByStore = this.#memory.gather(gather, PACKING.sinkCount);
     // What is made of a prompt belongs to one sequence, as what it decodes does.
     const isFirst = blockIndex === 0;
     this.#gathered.set(job, { ids: [...idsByStore[0]], idsByStore, isDecoded: true, isFirst });

@@ -1,9 +1,13 @@
 /** The text that a {@link FakeDevice} gives: each token is a hash of those its row reads. */
 
 import type { KeepMethod, StoreScores } from "../../src/scheduler/keep/method.ts";
+import { wholePacks } from "../../src/scheduler/keep/whole_packs.ts";
 
 /** Tokens of a block. */
 export const BLOCK = 64;
+
+/** How the fake records pack tokens. */
+export const PACKING = { sinkCount: 4, packTokenCount: 8 };
 
 /** The token after `ids`: 0 (the end token) about once in `endPeriod` times. */
 export function nextToken(ids: readonly number[], endPeriod: number): number {
@@ -68,7 +72,8 @@ export function expectedTokens(
 
 /** What a method does to the sealed tokens of a prompt in a store. */
 interface Moved {
-  dropped: Set<number>;
+  /** Sealed tokens that stay, in the order of their records. */
+  kept: readonly number[];
   /** Tokens from the sinks to here are read without some channels. */
   sealedTokenCount: number;
   keptChannels: Uint32Array | undefined;
@@ -83,24 +88,22 @@ function keptTokens(
   const sealedTokenCount = Math.max(0, Math.floor(promptIds.length / BLOCK) - windowBlockCount) *
     BLOCK;
   if (sealedTokenCount === 0) return null;
-  const counts = { promptTokenCount: promptIds.length, sealedTokenCount, sinkCount: 4 };
+  const { sinkCount } = PACKING;
+  const counts = { promptTokenCount: promptIds.length, sealedTokenCount, sinkCount };
   return stores.map((store) => {
     const scores = fakeScores(promptIds, store);
-    const kept = new Set(method.choose(scores, counts));
-    const dropped = new Set<number>();
-    for (let token = 0; token < sealedTokenCount; token++) {
-      if (!kept.has(token)) dropped.add(token);
-    }
-    return { dropped, sealedTokenCount, keptChannels: method.keepChannels?.(scores.channels!) };
+    const kept = wholePacks(method.choose(scores, counts), { ...PACKING, sealedTokenCount });
+    return { kept, sealedTokenCount, keptChannels: method.keepChannels?.(scores.channels!) };
   });
 }
 
 function visibleMoved(ids: readonly number[], moved: Moved): number[] {
-  return ids.flatMap((id, position) => {
-    if (moved.dropped.has(position)) return [];
-    const isWhole = position < 4 || position >= moved.sealedTokenCount;
-    return [isWhole ? id : withoutChannels(id, moved.keptChannels)];
-  });
+  const sealed = moved.kept.map((position) =>
+    position < PACKING.sinkCount
+      ? ids[position]
+      : withoutChannels(ids[position], moved.keptChannels)
+  );
+  return [...sealed, ...ids.slice(moved.sealedTokenCount)];
 }
 
 /** What the row of the last token reads: kept blocks, then the window. */

@@ -202,7 +202,7 @@ export const CASES: Case[] = [
     answerMax: 24,
     windowBlockCount: 5,
     keeps: ["all", "chunkkv:ratio=0.5", "dbudgetkv:theta=0.1"],
-    wordsPerLayer: 4_500,
+    wordsPerLayer: 4_000,
     abortShare: 0.05,
     recordWordsMin: 100,
     recordWordsMax: 400,

@@ -13,9 +13,9 @@ import type { StepPlan, StepResult } from "../../src/scheduler/step_plan.ts";
 import { seededRandom } from "../support/numeric.ts";
 import { keepMethod } from "../../src/scheduler/keep/registry.ts";
 import type { KeepMethod } from "../../src/scheduler/keep/method.ts";
-import { FakeDevice, SINK_COUNT } from "./fake_device.ts";
+import { FakeDevice } from "./fake_device.ts";
 import { storesOf } from "./fake_memory.ts";
-import { expectedTokens } from "./fake_text.ts";
+import { expectedTokens, PACKING } from "./fake_text.ts";
 import { type Case, CASES, CODELESS_STORE, recordWordsRange } from "./random_cases.ts";
 
 const ID_MAX = 5000;
@@ -125,7 +125,7 @@ class Run {
       near: options.near ?? null,
       ...recordWordsRange(options),
       policy,
-      sinkCount: SINK_COUNT,
+      packing: PACKING,
       stepTokenCountMax: sharesPrefixes ? 24 : 128,
       blockCost: 0.05,
       ...(draftRowCount > 0

@@ -83,7 +83,7 @@ export class StepHarness {
     });
     const scheduler = new Scheduler({
       ...plan,
-      sinkCount: codec.sinkCount,
+      packing: codec,
       sequenceCountMax: options.slotCount,
       waitingCountMax: 16,
       contextLength: options.contextLength,

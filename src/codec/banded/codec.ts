@@ -9,6 +9,7 @@ import type { BlockPlace, BlockValues, Codec, CodecKind } from "../codec.ts";
 import type { HeadShape } from "../raw_tile.ts";
 import type { RecordRows } from "../cold/record_rows.ts";
 import { BandedLayout } from "./layout.ts";
+import { UNIT_TOKEN_COUNT } from "./levels.ts";
 import { packBanded, packSinks } from "./pack.ts";
 import { quantiseBanded } from "./quantise.ts";
 import { BandedRows } from "./rows.ts";
@@ -31,6 +32,7 @@ export class BandedCodec implements Codec {
   readonly fixedWords: number;
   readonly tableWords: number;
   readonly sinkCount: number;
+  readonly packTokenCount: number = UNIT_TOKEN_COUNT;
   readonly identity: string;
   #rows: RecordRows | null = null;
 

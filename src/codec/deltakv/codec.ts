@@ -24,6 +24,7 @@ export class DeltaKvCodec implements Codec {
   readonly keepsOrder = true;
   readonly tableWords: number;
   readonly sinkCount = 0;
+  readonly packTokenCount = 1;
   readonly profile: DeltaKvProfile;
   /** Of its records. */
   readonly layout: DeltaKvLayout;

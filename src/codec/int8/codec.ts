@@ -28,6 +28,7 @@ export class Int8Codec implements Codec {
   readonly keepsOrder = true;
   readonly tableWords = 0;
   readonly sinkCount = 0;
+  readonly packTokenCount = 1;
   readonly profile: Int8Profile;
   /** Of its records. */
   readonly layout: Int8Layout;

@@ -24,6 +24,7 @@ export class PaperCodec implements Codec {
   readonly keepsOrder: boolean;
   readonly tableWords = 0;
   readonly sinkCount = 0;
+  readonly packTokenCount = 1;
   readonly profile: PaperProfile;
   /** Of its records. */
   readonly layout: PaperLayout;

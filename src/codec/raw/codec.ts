@@ -19,6 +19,7 @@ export class RawCodec implements Codec {
   readonly fixedWords = 0;
   readonly tableWords = 0;
   readonly sinkCount = 0;
+  readonly packTokenCount = 1;
   readonly profile: RawProfile;
   readonly codelessWords = null;
   readonly recordWords: { min: number; max: number };

@@ -21,6 +21,7 @@ export class XquantCodec implements Codec {
   readonly keepsOrder = true;
   readonly tableWords = 0;
   readonly sinkCount = 0;
+  readonly packTokenCount = 1;
   readonly profile: XquantProfile;
   /** Of its records. */
   readonly layout: XquantLayout;

@@ -29,8 +29,8 @@ export class Compaction {
   #keptChannels: readonly Uint32Array[] | null;
 
   /**
-   * @param kept By store: tokens kept, ascending, the sinks first; none of a store that seals
-   * nothing.
+   * @param kept By store: tokens kept, the sinks first, ascending from the 65th on; none of a store
+   * that seals nothing.
    * @param options `recordOffsets`: by block and store. `sinkCount`: first tokens of a sequence
    * that its first record has apart from the others. `keptChannels`: of K, by store; null for all.
    */

@@ -12,6 +12,7 @@ import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { CachedItem } from "../block_cache.ts";
 import { Compaction, type Gather } from "./compaction.ts";
 import type { KeepMethod, Observation, StoreScores } from "./method.ts";
+import { type Packing, wholePacks } from "./whole_packs.ts";
 
 /** What stayed of a prompt. */
 export interface KeptReport {
@@ -43,7 +44,7 @@ export class Keeping {
   /** Blocks that are sealed once the prompt is read. */
   readonly sealedBlockCount: number;
   readonly #promptTokenCount: number;
-  readonly #sinkCount: number;
+  readonly #packing: Packing;
   #phase: Phase = "reading";
   #kept: readonly (readonly number[])[] | null = null;
   #keptChannels: readonly Uint32Array[] | null = null;
@@ -53,17 +54,16 @@ export class Keeping {
   #report: KeptReport | null = null;
 
   /**
-   * @param options `sealedBlockCount`: of the whole prompt. `sinkCount`: first tokens that the
-   * codec keeps apart.
+   * @param options `sealedBlockCount`: of the whole prompt. `packing`: of the codec.
    */
   constructor(
     method: KeepMethod,
-    options: { promptTokenCount: number; sealedBlockCount: number; sinkCount: number },
+    options: { promptTokenCount: number; sealedBlockCount: number; packing: Packing },
   ) {
     this.method = method;
     this.sealedBlockCount = options.sealedBlockCount;
     this.#promptTokenCount = options.promptTokenCount;
-    this.#sinkCount = options.sinkCount;
+    this.#packing = options.packing;
   }
 
   /** Prompt tokens that must not be taken from the cache: those whose queries are observed. */
@@ -112,8 +112,9 @@ export class Keeping {
     const counts = {
       promptTokenCount: this.#promptTokenCount,
       sealedTokenCount: this.sealedBlockCount * BLOCK_TOKEN_COUNT,
-      sinkCount: this.#sinkCount,
+      sinkCount: this.#packing.sinkCount,
     };
+    const packing = { ...this.#packing, sealedTokenCount: counts.sealedTokenCount };
     const { method } = this;
     if (method.keepChannels) {
       this.#keptChannels = scores.map((own) => {
@@ -125,7 +126,7 @@ export class Keeping {
     let before: number[] = [];
     this.#kept = scores.map((own) => {
       if (own === null) return [];
-      if (own !== "as before") before = method.choose(own, counts);
+      if (own !== "as before") before = wholePacks(method.choose(own, counts), packing);
       return before;
     });
     this.#phase = "decided";
@@ -136,7 +137,7 @@ export class Keeping {
     if (this.#phase !== "decided" || blocks.length < this.sealedBlockCount) return null;
     this.#compaction ??= new Compaction(this.#kept!, {
       recordOffsets: blocks.map((item) => item!.block.recordOffsets),
-      sinkCount: this.#sinkCount,
+      sinkCount: this.#packing.sinkCount,
       keptChannels: this.#keptChannels,
     });
     if (this.#nextGather === this.#compaction.blockCount) return null;
