@@ -10,7 +10,7 @@ import {
   withTinyModel,
 } from "../support/tiny_engine.ts";
 
-const MODEL = { layerCount: 2, contextLength: 1024 };
+const MODEL = { layerCount: 2, contextLength: 1024, type: "F32" } as const;
 const profile = { name: "deltakv", neighbourCount: 2 } as const;
 /** Three tokens in turn: each is like every third, but for its position. */
 const ALIKE = Array.from({ length: 330 }, (_, at) => tinyPrompt(3, 5)[at % 3]);
@@ -40,7 +40,7 @@ async function answered(engine: Engine, request: GenerateRequest) {
 }
 
 Deno.test("blocks of tokens that are alike take fewer bytes in the arena than paper's, others hardly more, with the same text, and it is told how many fell back", () =>
-  withTinyModel({ ...MODEL, type: "F32" }, async (modelPath) => {
+  withTinyModel(MODEL, async (modelPath) => {
     const paper = { name: "paper" } as const;
     const [alike, other] = await withOwn({ modelPath, profile: paper }, async (engine) => [
       await answered(engine, REQUEST),
