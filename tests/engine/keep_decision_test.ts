@@ -29,7 +29,7 @@ const METHODS = [
 /** What the paper keeps, by the reference of its method. */
 function expectedTokens(text: string, scores: StoreScores, promptTokenCount: number): number[] {
   const sealedTokenCount = (Math.floor(promptTokenCount / 64) - 2) * 64;
-  const counts = { promptTokenCount, sealedTokenCount, sinkCount: 4 };
+  const counts = { promptTokenCount, sealedTokenCount, sinkCount: 4, packTokenCount: 1 };
   const setting = (name: string) => new RegExp(`${name}=([^,]+)`).exec(text)?.[1];
   if (text.startsWith("dbudgetkv")) {
     const rank = setting("rank") === "attention" ? "attention" : "position";

@@ -66,8 +66,9 @@ export class FakeDevice {
     for (const { slot } of plan.starts) this.#reset(slot);
     if (plan.swaps.length > 0) assertEquals(plan.starts, []);
     for (const load of plan.loads) this.#load(load);
-    for (const swap of plan.swaps) this.#swap(swap);
     for (const key of plan.drops) assert(this.#host.delete(key), "what is dropped is there");
+    // Copies arrive once the step is read, behind what was dropped when it was planned.
+    for (const swap of plan.swaps) this.#swap(swap);
     for (const pack of plan.packs) this.#pack(pack);
     for (const link of plan.links) this.#link(link);
     for (const restore of plan.restores) this.#restore(restore);

@@ -88,11 +88,13 @@ function keptTokens(
   const sealedTokenCount = Math.max(0, Math.floor(promptIds.length / BLOCK) - windowBlockCount) *
     BLOCK;
   if (sealedTokenCount === 0) return null;
-  const { sinkCount } = PACKING;
-  const counts = { promptTokenCount: promptIds.length, sealedTokenCount, sinkCount };
+  const counts = { promptTokenCount: promptIds.length, sealedTokenCount, ...PACKING };
   return stores.map((store) => {
     const scores = fakeScores(promptIds, store);
-    const kept = wholePacks(method.choose(scores, counts), { ...PACKING, sealedTokenCount });
+    const kept = wholePacks(method.choose(scores, counts), {
+      ...PACKING,
+      ...{ sealedTokenCount, needsAll: method.needsAll },
+    });
     return { kept, sealedTokenCount, keptChannels: method.keepChannels?.(scores.channels!) };
   });
 }

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { StoreScores } from "../../src/scheduler/keep/method.ts";
 import { keepMethod } from "../../src/scheduler/keep/registry.ts";
+import { wholePacks } from "../../src/scheduler/keep/whole_packs.ts";
 import { Compaction } from "../../src/scheduler/keep/compaction.ts";
 import { seededNormals, seededRandom } from "../support/numeric.ts";
 import { chunkKvReference, dBudgetKvReference, thinkReference } from "./keep_reference.ts";
@@ -21,9 +22,9 @@ function seededScores(tokenCount: number, headCount: number, seed: number): Stor
 }
 
 const PROMPTS = [
-  { promptTokenCount: 530, sealedTokenCount: 384, sinkCount: 4 },
-  { promptTokenCount: 2000, sealedTokenCount: 1856, sinkCount: 0 },
-  { promptTokenCount: 192, sealedTokenCount: 64, sinkCount: 4 },
+  { promptTokenCount: 530, sealedTokenCount: 384, sinkCount: 4, packTokenCount: 1 },
+  { promptTokenCount: 2000, sealedTokenCount: 1856, sinkCount: 0, packTokenCount: 1 },
+  { promptTokenCount: 192, sealedTokenCount: 64, sinkCount: 4, packTokenCount: 1 },
 ];
 
 for (const [seed, counts] of PROMPTS.entries()) {
@@ -58,24 +59,43 @@ for (const [seed, counts] of PROMPTS.entries()) {
     const kept = method.choose(scores, counts);
     const { promptTokenCount, sealedTokenCount } = counts;
     const all = { ...counts, sinkCount: 4 };
-    const lossOf = (tokens: readonly number[]) => {
-      const isKept = (token: number) => token >= sealedTokenCount || tokens.includes(token);
-      const norm = (filter: (token: number) => boolean) =>
-        scores.lastByHead.reduce((sum, attention) => {
-          let squares = 0;
-          for (let token = 0; token < promptTokenCount; token++) {
-            if (filter(token)) squares += attention[token] ** 2;
-          }
-          return sum + Math.sqrt(squares);
-        }, 0);
-      return 1 - norm(isKept) / norm(() => true);
-    };
+    const lossOf = (tokens: readonly number[]) => lossBy(scores, tokens, sealedTokenCount);
     assert(lossOf(kept) <= 0.05);
     // Every smaller number of the best chunks loses more.
     for (let budget = promptTokenCount; budget > 0; budget -= 16) {
       const fewer = chunkKvReference(scores, all, { chunkSize: 16, budget });
       if (fewer.length >= kept.length) continue;
       assert(lossOf(fewer) > 0.05, `${fewer.length} of ${kept.length}`);
+    }
+  });
+}
+
+/** Share of the last query's norm that is lost with these tokens of the sealed ones. */
+function lossBy(
+  { lastByHead }: ReturnType<typeof seededScores>,
+  tokens: readonly number[],
+  sealedTokenCount: number,
+): number {
+  const kept = new Set(tokens);
+  const norm = (isKept: (token: number) => boolean) =>
+    lastByHead.reduce((sum, attention) => {
+      const squares = Float64Array.from(attention, (own, token) => isKept(token) ? own ** 2 : 0);
+      return sum + Math.sqrt(squares.reduce((total, own) => total + own, 0));
+    }, 0);
+  return 1 - norm((token) => token >= sealedTokenCount || kept.has(token)) / norm(() => true);
+}
+
+for (const kind of ["dbudgetkv:rank=attention", "dbudgetkv:rank=position", "chunkkv:budget=auto"]) {
+  const text = `${kind},theta=0.05`;
+  Deno.test(`${text} loses no more than its theta in whole packs either`, () => {
+    const method = keepMethod(text)!;
+    for (const sinkCount of [2, 4]) {
+      const counts = { ...PROMPTS[1], sinkCount, packTokenCount: 8 };
+      const scores = seededScores(counts.promptTokenCount, 5, 9);
+      const chosen = method.choose(scores, counts);
+      const kept = wholePacks(chosen, { ...counts, needsAll: method.needsAll });
+      assert(lossBy(scores, kept, counts.sealedTokenCount) <= 0.05);
+      assert(kept.length < 0.95 * counts.sealedTokenCount, `${kept.length} tokens stay`);
     }
   });
 }

@@ -30,13 +30,28 @@ function choices(seed: number): number[][] {
   return [chunks(16, 0.5), chunks(10, 0.3), chunks(1, 0.4), chunks(16, 0.1), newest, chunks(64, 1)];
 }
 
+/** Packs lie at places of packs, and the shorter one of a first block at the end of one. */
+function assertWhole(kept: readonly number[], sinkCount: number): void {
+  assertEquals(new Set(kept).size, kept.length);
+  assertEquals(kept.slice(0, sinkCount), Array.from({ length: sinkCount }, (_, i) => i));
+  for (let at = sinkCount; at < kept.length;) {
+    const first = kept[at];
+    const length = Math.min(8, 64 - first % 64);
+    assertEquals(placeOf(first, sinkCount) % 8, 0, `token ${first} begins a pack`);
+    assertEquals(placeOf(at, sinkCount) % 8, 0, `place ${at} begins a pack`);
+    assertEquals(Math.min(8, 64 - at % 64), length, "a shorter pack ends a first block");
+    assertEquals(kept.slice(at, at + length), Array.from({ length }, (_, i) => first + i));
+    at += length;
+  }
+}
+
 /** Place of a token in the packs of its block. */
 function placeOf(token: number, sinkCount: number): number {
   return token % 64 - (token < 64 ? sinkCount : 0);
 }
 
 for (const sinkCount of SINK_COUNTS) {
-  const packing = { sinkCount, packTokenCount: 8, sealedTokenCount: SEALED };
+  const packing = { sinkCount, packTokenCount: 8, sealedTokenCount: SEALED, needsAll: false };
   const allChosen = [0, 1].flatMap((seed) =>
     choices(seed).map((chosen) => {
       return [...new Set([...Array.from({ length: sinkCount }, (_, i) => i), ...chosen])]
@@ -47,25 +62,33 @@ for (const sinkCount of SINK_COUNTS) {
   Deno.test(`packs move whole, to a place where they are whole, and no more tokens than were chosen: ${sinkCount} sinks`, () => {
     for (const chosen of allChosen) {
       const kept = wholePacks(chosen, packing);
-      assertEquals(new Set(kept).size, kept.length);
-      assertEquals(kept.slice(0, sinkCount), chosen.slice(0, sinkCount));
+      assertWhole(kept, sinkCount);
       const leading = chosen.findIndex((token, index) => token !== index);
       for (const token of chosen.slice(0, leading)) {
-        if (token < 60) assert(kept.includes(token), `token ${token} begins the prompt`);
+        if (token < 58) assert(kept.includes(token), `token ${token} begins the prompt`);
       }
       // Beside the packs that the first tokens need.
       assert(kept.length <= Math.max(chosen.length, leading + 8), `${kept.length} tokens`);
       assert(kept.length > chosen.length - 16, `${kept.length} of ${chosen.length} tokens`);
-      for (let at = sinkCount; at < kept.length;) {
-        const first = kept[at];
-        const length = Math.min(8, 64 - first % 64);
-        assertEquals(placeOf(first, sinkCount) % 8, 0, `token ${first} begins a pack`);
-        assertEquals(placeOf(at, sinkCount) % 8, 0, `place ${at} begins a pack`);
-        assertEquals(Math.min(8, 64 - at % 64), length, "a shorter pack ends a first block");
-        assertEquals(kept.slice(at, at + length), Array.from({ length }, (_, i) => first + i));
-        at += length;
-      }
       assertEquals(wholePacks(chosen, { ...packing, packTokenCount: 1 }), chosen);
+    }
+  });
+
+  Deno.test(`what must stay does, with its packs, and all of a prompt is all of it: ${sinkCount} sinks`, () => {
+    for (const chosen of allChosen) {
+      const kept = wholePacks(chosen, { ...packing, needsAll: true });
+      assertWhole(kept, sinkCount);
+      assertEquals(chosen.filter((token) => !kept.includes(token)), []);
+    }
+    for (const sealedTokenCount of [64, SEALED]) {
+      const all = Array.from({ length: sealedTokenCount }, (_, token) => token);
+      for (const needsAll of [false, true]) {
+        assertEquals(wholePacks(all, { ...packing, sealedTokenCount, needsAll }), all);
+        const first = [...all.slice(0, Math.max(4, sinkCount)), 63];
+        const kept = wholePacks(first, { ...packing, sealedTokenCount, needsAll });
+        assertWhole(kept, sinkCount);
+        assert(!needsAll || kept.includes(63));
+      }
     }
   });
 

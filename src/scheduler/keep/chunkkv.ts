@@ -35,6 +35,7 @@ export function chunkKv(id: string, settings: ChunkKvSettings): KeepMethod {
       needsLastQuery: "lossMax" in budget,
       needsChannels: false,
     },
+    needsAll: "lossMax" in budget,
     choose: (scores, counts) => chooseChunks(settings, scores, counts),
   };
 }

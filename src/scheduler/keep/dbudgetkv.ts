@@ -7,8 +7,9 @@
  * @module
  */
 
-import type { KeepMethod, StoreScores } from "./method.ts";
+import type { KeepMethod, PromptCounts, StoreScores } from "./method.ts";
 import { droppableCount } from "./norm_loss.ts";
+import { packsOf, tokensOf } from "./whole_packs.ts";
 
 /** Its settings. */
 export interface DBudgetKvSettings {
@@ -35,24 +36,34 @@ export function dBudgetKv(id: string, settings: DBudgetKvSettings): KeepMethod {
       needsLastQuery: true,
       needsChannels: false,
     },
-    choose(scores, { promptTokenCount, sealedTokenCount, ...counts }) {
+    needsAll: true,
+    choose(scores, counts) {
+      const { promptTokenCount, sealedTokenCount } = counts;
       const sinkCount = Math.min(sealedTokenCount, Math.max(settings.sinkCount, counts.sinkCount));
-      const ranked = rankedTokens(scores, { sinkCount, sealedTokenCount, rank });
-      const groups = ranked.map((token) => [token]);
+      const groups = rankedGroups(scores, { counts, sinkCount, rank });
       const limits = { tokenCount: promptTokenCount, lossMax };
-      const kept = ranked.slice(droppableCount(scores, groups, limits));
-      const sinks = Array.from({ length: sinkCount }, (_, token) => token);
-      return [...sinks, ...kept.sort((a, b) => a - b)];
+      const dropped = new Set(groups.slice(0, droppableCount(scores, groups, limits)).flat());
+      return Array.from({ length: sealedTokenCount }, (_, token) => token)
+        .filter((token) => !dropped.has(token));
     },
   };
 }
 
-/** Tokens that may be dropped, the least important first; of equal ones the earlier. */
-function rankedTokens(
+/** What may be dropped together, the least important first; of equal groups the earlier. */
+function rankedGroups(
   { sums }: StoreScores,
-  options: { sinkCount: number; sealedTokenCount: number; rank: DBudgetKvSettings["rank"] },
-): number[] {
-  const { sinkCount, sealedTokenCount, rank } = options;
-  const tokens = Array.from({ length: sealedTokenCount - sinkCount }, (_, i) => sinkCount + i);
-  return rank === "position" ? tokens : tokens.sort((a, b) => sums[a] - sums[b] || a - b);
+  { counts, sinkCount, rank }: {
+    counts: PromptCounts;
+    sinkCount: number;
+    rank: DBudgetKvSettings["rank"];
+  },
+): number[][] {
+  const groups = packsOf(counts.sealedTokenCount, counts)
+    .filter(({ first }) => first >= sinkCount)
+    .map((pack) => {
+      const tokens = tokensOf(pack);
+      return { tokens, mean: tokens.reduce((sum, own) => sum + sums[own], 0) / tokens.length };
+    });
+  if (rank === "attention") groups.sort((a, b) => a.mean - b.mean || a.tokens[0] - b.tokens[0]);
+  return groups.map(({ tokens }) => tokens);
 }

@@ -113,8 +113,8 @@ export class Keeping {
       promptTokenCount: this.#promptTokenCount,
       sealedTokenCount: this.sealedBlockCount * BLOCK_TOKEN_COUNT,
       sinkCount: this.#packing.sinkCount,
+      packTokenCount: this.#packing.packTokenCount,
     };
-    const packing = { ...this.#packing, sealedTokenCount: counts.sealedTokenCount };
     const { method } = this;
     if (method.keepChannels) {
       this.#keptChannels = scores.map((own) => {
@@ -126,10 +126,18 @@ export class Keeping {
     let before: number[] = [];
     this.#kept = scores.map((own) => {
       if (own === null) return [];
-      if (own !== "as before") before = wholePacks(method.choose(own, counts), packing);
+      if (own !== "as before") {
+        before = this.#packed(method.choose(own, counts), counts.sealedTokenCount);
+      }
       return before;
     });
     this.#phase = "decided";
+  }
+
+  #packed(chosen: readonly number[], sealedTokenCount: number): number[] {
+    const { needsAll } = this.method;
+    const { sinkCount, packTokenCount } = this.#packing;
+    return wholePacks(chosen, { sealedTokenCount, needsAll, sinkCount, packTokenCount });
   }
 
   /** The next block to make; null if there is none, or its sources are not all there. */

@@ -51,6 +51,8 @@ export interface PromptCounts {
   readonly sealedTokenCount: number;
   /** First tokens that are always kept, whatever the method says. */
   readonly sinkCount: number;
+  /** Tokens behind them that stay or go together. */
+  readonly packTokenCount: number;
 }
 
 /** Decides what is kept of a prompt. */
@@ -60,6 +62,8 @@ export interface KeepMethod {
   readonly observation: Observation;
   /** The sealed tokens that are kept, ascending; the first `sinkCount` are among them. */
   choose(scores: StoreScores, counts: PromptCounts): number[];
+  /** Whether all of these must stay, as a bound on what is lost holds for them alone. */
+  readonly needsAll: boolean;
   /** Channels of K that stay, 32 to a word; all do if left out. */
   keepChannels?(scores: ChannelScores): Uint32Array;
 }

@@ -28,6 +28,7 @@ export function think(id: string, { ratio, queryCount }: ThinkSettings): KeepMet
       needsLastQuery: false,
       needsChannels: true,
     },
+    needsAll: true,
     choose: (_, { sealedTokenCount }) => Array.from({ length: sealedTokenCount }, (_, i) => i),
     keepChannels: (scores) => keptChannels(scores, ratio),
   };

@@ -46,7 +46,12 @@ function keptTokens(file: GgufFile): Set<number> {
       weights.forEach((weight, token) => scores.sums[token] += weight);
     },
   });
-  const counts = { promptTokenCount: PROMPT.length, sealedTokenCount: SEALED, sinkCount: 4 };
+  const counts = {
+    promptTokenCount: PROMPT.length,
+    sealedTokenCount: SEALED,
+    sinkCount: 4,
+    packTokenCount: 1,
+  };
   const budget = Math.floor(0.6 * PROMPT.length);
   return new Set(chunkKvReference(scores, counts, { chunkSize: 16, budget }));
 }
