@@ -8,6 +8,9 @@
 /** Most steps that are submitted and not read. */
 export const UNREAD_COUNT_MAX = 8;
 
+/** What a step takes that is read sooner than one without work, milliseconds: not nothing. */
+export const STEP_MS_MIN = 0.01;
+
 /** A wait that is a smaller share of a step is not worth hiding. */
 const WAIT_SHARE_MIN = 0.1;
 
@@ -51,8 +54,8 @@ export class StepClock {
   /**
    * Notes that the oldest step is read.
    *
-   * @returns What it took on the device, in milliseconds; of steps that were read together the
-   * mean, and null for all but the first.
+   * @returns What it took on the device, in milliseconds, above 0; of steps that were read together
+   * the mean, and null for all but the first.
    */
   read(nowMs: number): number | null {
     const submittedMs = this.#submittedMs.shift() ?? nowMs;
@@ -64,6 +67,6 @@ export class StepClock {
     const wasIdle = submittedMs >= this.#readMs;
     const begunMs = wasIdle ? submittedMs + this.#waitMs : this.#readMs;
     this.#readMs = nowMs;
-    return Math.max(0, nowMs - begunMs) / (1 + this.#doneCount);
+    return Math.max(STEP_MS_MIN, nowMs - begunMs) / (1 + this.#doneCount);
   }
 }

@@ -44,13 +44,13 @@ export class SubmitBudget {
     return this.#msPerDecodeLayer === null ? null : layerCount * this.#msPerDecodeLayer;
   }
 
-  /** Learns what a step took: more at once, less by halves. */
+  /** Learns what a step took, milliseconds above 0: more at once, less by halves. */
   measured({ decodeLayers, sliceRowLayers }: StepWork, tookMs: number): void {
-    const [perDecode, perSlice] = [this.#msPerDecodeLayer ?? 0, this.#msPerSliceRowLayer ?? 0];
     if (decodeLayers > 0 && sliceRowLayers > 0) {
       // Which of them took it is not known: both, by what they took before.
+      const [perDecode, perSlice] = [this.#msPerDecodeLayer, this.#msPerSliceRowLayer];
+      if (perDecode === null || perSlice === null) return;
       const expectedMs = decodeLayers * perDecode + sliceRowLayers * perSlice;
-      if (perDecode === 0 || perSlice === 0) return;
       this.#msPerDecodeLayer = learnt(perDecode, perDecode * tookMs / expectedMs);
       this.#msPerSliceRowLayer = learnt(perSlice, perSlice * tookMs / expectedMs);
     } else if (decodeLayers > 0) {

@@ -1,6 +1,7 @@
 /** Steps in several submits, none of which keeps a GPU for too long. */
 
 import { assert, assertEquals } from "@std/assert";
+import { StepClock } from "../../src/runtime/step_clock.ts";
 import { SubmitBudget } from "../../src/runtime/submit_budget.ts";
 import { StepHarness } from "../support/step_harness.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
@@ -26,6 +27,18 @@ Deno.test("SubmitBudget learns from steps that do both, in the proportion of bef
   budget.measured({ decodeLayers: 0, sliceRowLayers: 100 }, 100);
   budget.measured({ decodeLayers: 10, sliceRowLayers: 100 }, 1000);
   assertEquals([budget.decodeLayers, budget.sliceLayers(10)], [2, 2]);
+});
+
+Deno.test("SubmitBudget learns on behind a slice that was read sooner than one without work", () => {
+  const clock = new StepClock({ readsAll: true, waitMs: 10 });
+  const budget = new SubmitBudget(100);
+  clock.submitted(100);
+  budget.measured({ decodeLayers: 0, sliceRowLayers: 100 }, clock.read(105)!);
+  assert(budget.sliceLayers(10) < Infinity, "a submit has bounds");
+  budget.measured({ decodeLayers: 10, sliceRowLayers: 0 }, 100);
+  assertEquals(budget.decodeLayers, 10);
+  budget.measured({ decodeLayers: 10, sliceRowLayers: 100 }, 1000);
+  assertEquals(budget.decodeLayers, 1);
 });
 
 Deno.test("SubmitBudget without bounds gives all layers, whatever they took", () => {
