@@ -310,7 +310,7 @@ async function readTexts(flags: Flags): Promise<TextFile[]> {
 }
 
 function tokenizeTexts(model: LoadedModel, texts: readonly TextFile[]): EvalText[] {
-  const tokenizer = createTokenizer(model.file.metadata);
+  const tokenizer = createTokenizer(model.file.metadata, model.file.tensors);
   return texts.map(({ name, text }) => {
     const ids = withBos(tokenizer, tokenizer.tokenize(text, { parseSpecial: false }));
     return { name, ids, quote: (some) => tokenizer.detokenize(some) };

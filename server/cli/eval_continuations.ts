@@ -79,7 +79,7 @@ export async function runContinuations(
   const { continuations, text, windowTokenCount, stateFolder } = run;
   const { promptCount, promptTokens, length, seed } = continuations;
   const file = await readGguf(run.modelPath);
-  const tokenizer = createTokenizer(file.metadata);
+  const tokenizer = createTokenizer(file.metadata, file.tensors);
   const ids = tokenizer.tokenize(text.text, { parseSpecial: false });
   if (ids.length < promptCount * promptTokens) {
     throw new UsageError(

@@ -59,6 +59,6 @@ export async function runCopying(
   },
 ): Promise<CopyingReport[]> {
   const { copying, text, codecs, options } = run;
-  const tokenizer = createTokenizer(model.file.metadata);
+  const tokenizer = createTokenizer(model.file.metadata, model.file.tensors);
   return await evaluateCopying(model, { ...copying, filler: text, codecs, tokenizer }, options);
 }

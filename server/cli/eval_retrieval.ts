@@ -68,8 +68,8 @@ export function retrievalTasks(
   retrieval: RetrievalRequest,
   text: string,
 ): RetrievalTask[] {
-  const { metadata } = model.file;
-  const tokenizer = createTokenizer(metadata);
+  const { metadata, tensors } = model.file;
+  const tokenizer = createTokenizer(metadata, tensors);
   const hasTemplate = metadata.getString("tokenizer.chat_template", null) !== null;
   if (retrieval.form === "chat" && !hasTemplate) {
     throw new UsageError("Cannot use --form chat: the model has no chat template");

@@ -29,10 +29,7 @@ const given = new Set<string>();
  * @param tensors Its tensors, as {@link readVocabulary} takes them.
  * @throws {EngineError} `model_file_invalid` if keys are missing or contradict each other.
  */
-export function createTokenizer(
-  metadata: GgufMetadata,
-  tensors: TensorShapes | null = null,
-): Tokenizer {
+export function createTokenizer(metadata: GgufMetadata, tensors: TensorShapes): Tokenizer {
   const vocabulary = readVocabulary(metadata, tensors);
   const { warning } = vocabulary;
   if (warning !== null && !given.has(warning)) {

@@ -80,14 +80,14 @@ const known = new WeakMap<GgufMetadata, Vocabulary>();
  */
 export function readVocabulary(
   metadata: GgufMetadata,
-  tensors: TensorShapes | null = null,
+  tensors: TensorShapes,
 ): Vocabulary {
   const vocabulary = known.get(metadata) ?? read(metadata, tensors);
   known.set(metadata, vocabulary);
   return vocabulary;
 }
 
-function read(metadata: GgufMetadata, tensors: TensorShapes | null): Vocabulary {
+function read(metadata: GgufMetadata, tensors: TensorShapes): Vocabulary {
   const kind = readKind(metadata);
   const tokens = kind.spelling === "none"
     ? readUnreadable(metadata, tensors)
@@ -152,11 +152,11 @@ function readKind(metadata: GgufMetadata): Kind {
 }
 
 /** Tokens of which only the number and special ones matter. */
-function readUnreadable(metadata: GgufMetadata, tensors: TensorShapes | null): readonly string[] {
+function readUnreadable(metadata: GgufMetadata, tensors: TensorShapes): readonly string[] {
   const listed = metadata.getStrings(TOKENS_KEY, null);
   if (listed !== null) return listed;
   const architecture = metadata.getString("general.architecture", "");
-  const rowCount = tensors?.get(EMBEDDING_NAME)?.shape[1] ?? 0;
+  const rowCount = tensors.get(EMBEDDING_NAME)?.shape[1] ?? 0;
   const tokenCount = metadata.getNumber(`${architecture}.vocab_size`, rowCount);
   return Array.from({ length: tokenCount }, () => "");
 }

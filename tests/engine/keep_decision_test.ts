@@ -139,10 +139,10 @@ Deno.test("the channels that stay are those of plain loops over the model's quer
 
 Deno.test("on a real prompt what moves is what the papers keep of what its tokens got", async () => {
   const path = defaultModelPath();
-  const { metadata } = await readGguf(path);
+  const { metadata, tensors } = await readGguf(path);
   const wiki = await Deno.readTextFile(new URL("../../../shared/data/wiki.txt", import.meta.url));
   const ids = Array.from(
-    createTokenizer(metadata).tokenize(wiki.slice(0, 3000), {
+    createTokenizer(metadata, tensors).tokenize(wiki.slice(0, 3000), {
       parseSpecial: false,
     }),
   );

@@ -17,7 +17,7 @@ async function read(path: string): Promise<void> {
   try {
     const file = await readGguf(path);
     readModelPlan(file);
-    createTokenizer(file.metadata);
+    createTokenizer(file.metadata, file.tensors);
   } catch (error) {
     assert(error instanceof EngineError, `${(error as Error).stack}`);
     assert(error.message.length < 2000, error.message.slice(0, 200));

@@ -139,7 +139,7 @@ could not read the letter, since it was in Portuguese: "não sei onde estou". `.
 for (const { profile, why } of REAL_CASES) {
   Deno.test(`sealed blocks of the real model equal the CPU codec's bit for bit (${why})`, async () => {
     const idsOf = ({ model }: StepHarness) => {
-      const tokenizer = createTokenizer(model.file.metadata);
+      const tokenizer = createTokenizer(model.file.metadata, model.file.tensors);
       const ids = Array.from(tokenizer.tokenize(TEXT, { parseSpecial: false }));
       assert(ids.length > 300, `the text has ${ids.length} tokens`);
       return ids;

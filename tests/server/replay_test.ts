@@ -32,7 +32,7 @@ const metadata = new GgufMetadata({
   ...tinyVocabularyMetadata(),
   "tokenizer.chat_template": TEMPLATE,
 });
-const tokenizer = createTokenizer(metadata);
+const tokenizer = createTokenizer(metadata, new Map());
 const chatTemplate = createChatTemplate(metadata, tokenizer);
 const tokensOf = (text: string) => tokenizer.tokenize(text, { parseSpecial: false });
 

@@ -27,8 +27,8 @@ let loading: Promise<{ tokenizer: Tokenizer; chatTemplate: ChatTemplate }> | nul
 
 /** Qwen's vocabulary and the template of Qwen3, which drops thoughts of earlier turns. */
 async function load() {
-  const { metadata } = await readGguf(vocabularyPath!);
-  const tokenizer = createTokenizer(metadata);
+  const { metadata, tensors } = await readGguf(vocabularyPath!);
+  const tokenizer = createTokenizer(metadata, tensors);
   const source = await Deno.readTextFile(templatePath!);
   return { tokenizer, chatTemplate: createChatTemplate(metadata, tokenizer, source) };
 }

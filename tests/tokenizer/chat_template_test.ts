@@ -15,7 +15,7 @@ const PROMPT = { addGenerationPrompt: true };
 /** A tokenizer and template of the tiny vocabulary, with keys replaced. */
 function tiny(changed: Record<string, unknown> = {}) {
   const metadata = new GgufMetadata({ ...tinyVocabularyMetadata(), ...changed });
-  const tokenizer = createTokenizer(metadata);
+  const tokenizer = createTokenizer(metadata, new Map());
   return { tokenizer, template: createChatTemplate(metadata, tokenizer) };
 }
 
@@ -118,7 +118,7 @@ Deno.test("render() says why if there is no template or one that cannot be parse
   const { [TEMPLATE]: _, ...without } = tinyVocabularyMetadata();
   const metadata = new GgufMetadata(without);
   const cases = [
-    [createChatTemplate(metadata, createTokenizer(metadata)), "has no chat template"],
+    [createChatTemplate(metadata, createTokenizer(metadata, new Map())), "has no chat template"],
     [tiny({ [TEMPLATE]: "{% for %}" }).template, "cannot be parsed"],
   ] as const;
   for (const [refusing, says] of cases) {

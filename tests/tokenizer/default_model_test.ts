@@ -10,8 +10,8 @@ import { threadMs } from "../support/waiting.ts";
 const PLAIN = { parseSpecial: false };
 const SPECIAL = { parseSpecial: true };
 
-const { metadata } = await readGguf(defaultModelPath());
-const smollm = createTokenizer(metadata);
+const { metadata, tensors } = await readGguf(defaultModelPath());
+const smollm = createTokenizer(metadata, tensors);
 
 /** SmolLM2 ids of a few texts; the shared file has more. */
 const OWN_GOLDEN = [

@@ -74,7 +74,7 @@ Deno.test("the named gemma and phi3 write what the models' own templates write",
 
 Deno.test("createChatTemplate() takes a template given in place of the file's own", () => {
   const metadata = new GgufMetadata(tinyVocabularyMetadata());
-  const tokenizer = createTokenizer(metadata);
+  const tokenizer = createTokenizer(metadata, new Map());
   const template = createChatTemplate(metadata, tokenizer, NAMED_TEMPLATES.vicuna);
   const { text } = template.render([{ role: "user", content: "hi" }], {
     addGenerationPrompt: true,
@@ -87,7 +87,7 @@ Deno.test("render() gives variables such as enable_thinking to Qwen 3's template
   if (path === null) return;
   const metadata = new GgufMetadata(tinyVocabularyMetadata());
   const source = Deno.readTextFileSync(path);
-  const template = createChatTemplate(metadata, createTokenizer(metadata), source);
+  const template = createChatTemplate(metadata, createTokenizer(metadata, new Map()), source);
   const render = (variables: Record<string, unknown>) =>
     template.render([{ role: "user", content: "hi" }], { addGenerationPrompt: true, variables })
       .text;

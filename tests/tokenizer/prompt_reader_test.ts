@@ -27,8 +27,8 @@ async function stallsOf(promise: Promise<unknown>): Promise<{ longestMs: number;
 
 Deno.test("WorkerPromptReader gives the ids that the thread itself would, and keeps it free", async () => {
   const path = defaultModelPath();
-  const { metadata } = await readGguf(path);
-  const tokenizer = createTokenizer(metadata);
+  const { metadata, tensors } = await readGguf(path);
+  const tokenizer = createTokenizer(metadata, tensors);
   const template = createChatTemplate(metadata, tokenizer);
   const reader = new WorkerPromptReader(path, tokenizer, template);
   const prose = PROSE.repeat(40).slice(0, 400_000);
@@ -64,8 +64,8 @@ Deno.test("WorkerPromptReader gives the ids that the thread itself would, and ke
 
 Deno.test("WorkerPromptReader rejects with what the template refuses, short or long", async () => {
   const path = defaultModelPath();
-  const { metadata } = await readGguf(path);
-  const tokenizer = createTokenizer(metadata);
+  const { metadata, tensors } = await readGguf(path);
+  const tokenizer = createTokenizer(metadata, tensors);
   const template = createChatTemplate(metadata, tokenizer);
   const reader = new WorkerPromptReader(path, tokenizer, template);
   try {

@@ -11,7 +11,7 @@ import { sharedFile } from "../support/shared.ts";
 import { TINY_CHAT_TEMPLATE, tinyVocabularyMetadata } from "../support/tiny_vocabulary.ts";
 
 const metadata = new GgufMetadata(tinyVocabularyMetadata());
-const tokenizer = createTokenizer(metadata);
+const tokenizer = createTokenizer(metadata, new Map());
 const PROMPT = { addGenerationPrompt: true };
 
 const TOOLS: RenderOptions["tools"] = [{

@@ -5,7 +5,7 @@ import { StreamDetokenizer } from "../../src/tokenizer/stream_detokenizer.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { TINY_BYTE_FIRST, tinyVocabularyMetadata } from "../support/tiny_vocabulary.ts";
 
-const tokenizer = createTokenizer(new GgufMetadata(tinyVocabularyMetadata()));
+const tokenizer = createTokenizer(new GgufMetadata(tinyVocabularyMetadata()), new Map());
 
 /** One id per byte. */
 function byteIds(...bytes: number[]): number[] {

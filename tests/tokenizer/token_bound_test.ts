@@ -25,8 +25,8 @@ const TEXTS: Readonly<Record<string, string>> = {
   code: fill("    if (value !== null) {\n        return value;\n    }\n"),
 };
 
-const { metadata } = await readGguf(defaultModelPath());
-const tokenizer = createTokenizer(metadata);
+const { metadata, tensors } = await readGguf(defaultModelPath());
+const tokenizer = createTokenizer(metadata, tensors);
 const bound = new TokenBound(
   Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.tokenBytes(id)),
 );

@@ -13,7 +13,7 @@ import {
 
 /** The tiny tokenizer, with keys replaced. */
 function tiny(changed: Record<string, unknown> = {}) {
-  return createTokenizer(new GgufMetadata({ ...tinyVocabularyMetadata(), ...changed }));
+  return createTokenizer(new GgufMetadata({ ...tinyVocabularyMetadata(), ...changed }), new Map());
 }
 
 const byteIds = (text: string) =>
@@ -51,6 +51,7 @@ Deno.test("tokenize() finds the longest special token at each place", () => {
       "tokenizer.ggml.tokens": tokens,
       "tokenizer.ggml.token_type": kinds,
     }),
+    new Map(),
   );
   const [one, two] = [TINY_TOKEN_COUNT, TINY_TOKEN_COUNT + 1];
   assertEquals(tokenizer.tokenize("<t><t><t>", SPECIAL), [two, one]);
@@ -93,7 +94,7 @@ Deno.test("createTokenizer() reads end and begin ids, and BOS by the file or the
   assertEquals(tiny({ "tokenizer.ggml.add_bos_token": true }).addBos, true);
   const { "tokenizer.ggml.add_bos_token": _, ...unsaid } = tinyVocabularyMetadata();
   const addBos = (pre: string) =>
-    createTokenizer(new GgufMetadata({ ...unsaid, "tokenizer.ggml.pre": pre })).addBos;
+    createTokenizer(new GgufMetadata({ ...unsaid, "tokenizer.ggml.pre": pre }), new Map()).addBos;
   assertEquals([addBos("gpt-2"), addBos("llama-bpe")], [false, true]);
   assertEquals([tiny().isControl(1), tiny().isControl(3)], [true, false]);
 });
@@ -122,6 +123,7 @@ Deno.test("createTokenizer() of a tokenizer it does not have reads ids, refuses 
     assertStringIncludes(error.message, 'tokenizer is "bert"; supported: gpt2, llama, gemma4');
     const { vocabSize } = createTokenizer(
       new GgufMetadata({ "general.architecture": "llama", "llama.vocab_size": 320 }),
+      new Map(),
     );
     assertEquals(vocabSize, 320);
     // Where no key says how many, the embedding does.
@@ -214,6 +216,7 @@ function wordsOf(pre: string, text: string): string[] {
       "tokenizer.ggml.tokens": [...unique.keys()],
       "tokenizer.ggml.token_type": [...unique.values()],
     }),
+    new Map(),
   );
   return tokenizer.tokenize(text, PLAIN).map((id) => tokenizer.detokenize([id]));
 }

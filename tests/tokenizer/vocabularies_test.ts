@@ -34,8 +34,8 @@ function streamed(tokenizer: Tokenizer, ids: readonly number[]): string {
 
 for (const { vocab, special, plain } of goldens) {
   Deno.test(`tokenize() gives every golden id of ${vocab}, and the text comes back`, async () => {
-    const { metadata } = await readGguf(fileOf(vocab));
-    const tokenizer = createTokenizer(metadata);
+    const { metadata, tensors } = await readGguf(fileOf(vocab));
+    const tokenizer = createTokenizer(metadata, tensors);
     assertEquals([special.length, plain.length], [181, 27]);
     const columns = [[special, true], [plain, false]] as const;
     for (const [golden, parseSpecial] of columns) {
@@ -59,8 +59,8 @@ Deno.test("a vocabulary of 262,144 is ready within 1.5 s of CPU time, of which t
   if (path === null) return;
   const modelPath = fileOf("gemma-4.gguf");
   const startSeconds = cpuSeconds();
-  const { metadata } = await readGguf(modelPath);
-  const tokenizer = createTokenizer(metadata);
+  const { metadata, tensors } = await readGguf(modelPath);
+  const tokenizer = createTokenizer(metadata, tensors);
   const template = createChatTemplate(metadata, tokenizer);
   const hereSeconds = cpuSeconds() - startSeconds;
   const reader = new WorkerPromptReader(modelPath, tokenizer, template);
@@ -83,6 +83,6 @@ Deno.test("a vocabulary of 262,144 is ready within 1.5 s of CPU time, of which t
 
 Deno.test("a vocabulary is read once of a header, by whoever asks", async () => {
   if (path === null) return;
-  const { metadata } = await readGguf(fileOf("gpt-2.gguf"));
-  assertStrictEquals(readVocabulary(metadata), readVocabulary(metadata));
+  const { metadata, tensors } = await readGguf(fileOf("gpt-2.gguf"));
+  assertStrictEquals(readVocabulary(metadata, tensors), readVocabulary(metadata, tensors));
 });

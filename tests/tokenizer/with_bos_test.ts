@@ -27,7 +27,7 @@ for (const model of [WANTS_BOS, {}]) {
   Deno.test(`texts that calibrate and measure a model begin with ${head.length} BOS, as its prompts do`, () =>
     withTinyModel(model, async (path) => {
       const file = await readGguf(path);
-      const tokenizer = createTokenizer(file.metadata);
+      const tokenizer = createTokenizer(file.metadata, file.tensors);
       const plain = tokenizer.tokenize(TEXT, { parseSpecial: false });
       const whole = [...head, ...plain];
       assertEquals(calibrationIds(file, TEXT), whole);

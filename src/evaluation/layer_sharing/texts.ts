@@ -28,7 +28,7 @@ export function sharingTexts(
   { file }: LoadedModel,
   text: string = CALIBRATION_TEXT,
 ): SharingTexts {
-  const tokenizer = createTokenizer(file.metadata);
+  const tokenizer = createTokenizer(file.metadata, file.tensors);
   const ids = tokenizer.tokenize(text, { parseSpecial: false });
   const bosCount = withBos(tokenizer, []).length;
   const length = PIECE_TOKEN_COUNT - bosCount;

@@ -65,8 +65,8 @@ export interface AgentServer {
 export async function startAgentServer(
   { port = 0, contextLength = CONTEXT_LENGTH }: { port?: number; contextLength?: number } = {},
 ): Promise<AgentServer> {
-  const { metadata } = await readGguf(sharedFile("golden/tokenizers/qwen2.gguf")!);
-  const tokenizer = createTokenizer(metadata);
+  const { metadata, tensors } = await readGguf(sharedFile("golden/tokenizers/qwen2.gguf")!);
+  const tokenizer = createTokenizer(metadata, tensors);
   const source = await Deno.readTextFile(sharedFile("golden/templates/Qwen-Qwen3-0.6B.jinja")!);
   const chatTemplate = createChatTemplate(metadata, tokenizer, source);
   const engine = new ScheduledEngine(

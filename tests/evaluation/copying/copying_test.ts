@@ -68,7 +68,7 @@ Deno.test("evaluateCopying() compares every codec with exact, piece by piece", (
       pieceCount: 1,
       seed: 3,
       codecs: [PAPER],
-      tokenizer: createTokenizer(file.metadata),
+      tokenizer: createTokenizer(file.metadata, file.tensors),
     };
     try {
       const [exact, paper] = await evaluateCopying(model, plan);

@@ -6,7 +6,7 @@ import type { ChatTemplate } from "../../../src/tokenizer/types.ts";
 import { createTokenizer } from "../../../src/tokenizer/tokenizer.ts";
 import { tinyVocabularyMetadata } from "../../support/tiny_vocabulary.ts";
 
-const tokenizer = createTokenizer(new GgufMetadata(tinyVocabularyMetadata(288)));
+const tokenizer = createTokenizer(new GgufMetadata(tinyVocabularyMetadata(288)), new Map());
 const TEXT = "It rained. The road was long, and nobody came.\n\nWhere were they? ".repeat(60);
 const OPTIONS = { tokenCount: 1600, caseCount: 6, seed: 4, tokenizer, chatTemplate: null };
 

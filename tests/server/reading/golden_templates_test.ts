@@ -151,7 +151,7 @@ const sources = FOLDER === null
     }));
 
 const metadata = tinyVocabularyMetadata();
-const tokenizer = createTokenizer(new GgufMetadata(metadata));
+const tokenizer = createTokenizer(new GgufMetadata(metadata), new Map());
 
 function templateOf(source: string): ChatTemplate {
   const changed = { ...metadata, "tokenizer.chat_template": source };
