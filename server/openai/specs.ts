@@ -64,15 +64,21 @@ export type PromptSpec = Pick<
   | "report"
 >;
 
-/** Refuses to look for texts in an answer that has none. */
+/** Refuses what is said in texts, as stop strings and names of tokens are, where there are none. */
 function checkTexts(
-  { stop }: CommonRequest,
-  { grammar, grammarParam }: PromptSpec,
+  { stop, logprobs }: CommonRequest,
+  { echo, grammar, grammarParam }: PromptSpec,
   { tokenizer }: ServedModel,
 ): void {
   if (tokenizer.hasTexts) return;
-  const param = stop.length > 0 ? "stop" : grammar === null ? null : grammarParam;
-  if (param === null) return;
+  const asked: [string, boolean][] = [
+    ["stop", stop.length > 0],
+    ["echo", echo !== null],
+    ["logprobs", logprobs !== null],
+    [grammarParam, grammar !== null],
+  ];
+  const param = asked.find(([, isAsked]) => isAsked)?.[0];
+  if (param === undefined) return;
   throw notSupported(param, "the model file has no tokenizer, so that answers have no text");
 }
 

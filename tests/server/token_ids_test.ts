@@ -53,6 +53,13 @@ Deno.test("a file without a tokenizer is served with the default profile, by ids
       const refused: [string, object, string][] = [
         [TEXT, { prompt: "a text" }, "The model file has no tokenizer"],
         [TEXT, { prompt, stop: ["x"] }, "Cannot honour stop: the model file has no tokenizer"],
+        [TEXT, { prompt, echo: true }, "Cannot honour echo: the model file has no tokenizer"],
+        [TEXT, { prompt, logprobs: 5 }, "Cannot honour logprobs: the model file has no tokenizer"],
+        [
+          "/detokenize",
+          { tokens: prompt },
+          "Cannot honour tokens: the model file has no tokenizer",
+        ],
         [TEXT, { prompt, response_format: { type: "json_object" } }, "honour response_format"],
         [CHAT, { messages }, "Cannot use chat messages with this model"],
         [TEXT, { prompt: [288] }, "token id 288 is not below the vocabulary's 288"],
