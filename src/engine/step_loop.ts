@@ -65,8 +65,7 @@ export class StepLoop {
   /** Admits a request; a refusal is sent back as the sequence's failure. */
   generate(request: GenerateMessage): void {
     const { scheduler } = this.#runtime.driver;
-    const isAlone = this.#tiers.length === 0;
-    const beyond = isAlone ? null : scheduler.beyond(this.#sequenceOf(request));
+    const beyond = this.#tiers.length > 0 ? scheduler.beyond(this.#sequenceOf(request)) : null;
     if (beyond === null) return this.#admit(request);
     this.#fetching.add(request.sequenceId);
     const bringing = {
@@ -119,7 +118,7 @@ export class StepLoop {
     this.#wake?.();
   }
 
-  /** Runs until {@link stop}. */
+  /** Runs until {@link stop}; throws once the device has failed, and commits nothing then. */
   async run(): Promise<void> {
     const { driver } = this.#runtime;
     let prepared: PreparedStep | null = null;
@@ -157,7 +156,7 @@ export class StepLoop {
     await this.#stopped.promise;
   }
 
-  /** Ends the loop after the step it is in, or waits for the failure that ended it. */
+  /** Ends the loop once all that is submitted is read, or waits for the failure that ended it. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#wake?.();
@@ -244,9 +243,8 @@ export class StepLoop {
 
   /** Whether a step may be submitted behind those that are not read. */
   #maySubmit(plan: StepPlan): boolean {
-    const { driver } = this.#runtime;
-    const { runner, scheduler } = driver;
-    // Who waits for a slot gets it once no step uses it.
+    const { driver, driver: { runner, scheduler } } = this.#runtime;
+    // Who waits, for a slot or for memory, gets it once no step uses it.
     const countMax = scheduler.waitingCount > 0 ? 1 : runner.unreadCountMax;
     const counts = plan.decodes.map(({ sequenceId }) => {
       const request = this.#sequences.get(sequenceId)?.request;
@@ -269,8 +267,10 @@ export class StepLoop {
    * @returns The same, or null if it is submitted.
    */
   async #read(prepared: PreparedStep | null): Promise<PreparedStep | null> {
-    const { driver } = this.#runtime;
+    const { driver, gpu } = this.#runtime;
+    gpu.throwIfFailed();
     const finished = await driver.read();
+    gpu.throwIfFailed();
     const isNext = prepared !== null && !this.#isStopping && !this.#isMasked(prepared.plan) &&
       this.#maySubmit(prepared.plan);
     if (isNext) this.#submit(prepared);

@@ -1,6 +1,7 @@
 /**
  * What a caller does with tokens: `collect` waits for the last one, `stream` shows each when it
- * comes, `watch` may end the generation by what one says, so that no step runs in vain behind it.
+ * comes, `watch` may end the generation by what one says. Behind that one a step may have run, and
+ * be counted: one, unless the caller takes longer than a step to say so.
  */
 export type TokenUse = "collect" | "stream" | "watch";
 

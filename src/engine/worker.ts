@@ -83,7 +83,7 @@ function failuresReported(): Promise<void> {
 /** A loop that ends with the first failure of the device, since later results are worthless. */
 function watchedLoop(runtime: Runtime): StepLoop {
   const { gpu } = runtime;
-  if (gpu.failure) throw gpu.failure;
+  gpu.throwIfFailed();
   const loop = new StepLoop(runtime, send);
   gpu.onFailure = (code, message) => {
     fail(new EngineError(code, message));

@@ -112,6 +112,11 @@ export class Gpu {
     return this.#failure;
   }
 
+  /** Throws {@link failure}, if there is one: what is read behind it is worthless. */
+  throwIfFailed(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
   /**
    * Makes a zeroed storage buffer (or one with `usage`), rounded up to 16 bytes.
    *

@@ -7,10 +7,17 @@ import {
   assertGreaterOrEqual,
   assertLess,
   assertLessOrEqual,
+  assertRejects,
 } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
 import type { GenerateRequest, TokenUse } from "../../src/engine/types.ts";
 import { unreadCountOf } from "../../src/engine/token_use.ts";
-import { StepClock, UNREAD_COUNT_MAX, unreadCount } from "../../src/runtime/step_clock.ts";
+import {
+  STEP_MS_MIN,
+  StepClock,
+  UNREAD_COUNT_MAX,
+  unreadCount,
+} from "../../src/runtime/step_clock.ts";
 import { LoopHere } from "../support/loop_here.ts";
 import { awaitReads, delayReads, type SlowReads } from "../support/slow_reads.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
@@ -26,7 +33,7 @@ Deno.test("unreadCount() keeps a device busy while a step is read, and is 1 wher
   assertEquals(unreadCount(0, 0), 1);
 });
 
-Deno.test("unreadCountOf() lets no step run behind a token that decides, and one behind a token that is shown", () => {
+Deno.test("unreadCountOf() lets one step be unread whose token may decide, and two whose tokens are shown", () => {
   const of = (tokenUse: "collect" | "stream" | "watch", readsAll = true) =>
     unreadCountOf({ grammar: null, tokenUse }, readsAll);
   assertEquals([of("collect"), of("stream"), of("watch")], [Infinity, 2, 1]);
@@ -39,7 +46,7 @@ Deno.test("StepClock shares the time of steps that are read together, without th
   for (const ms of [100, 101, 102]) clock.submitted(ms);
   assertEquals([clock.read(140), clock.read(141), clock.read(142)], [10, null, null]);
   clock.submitted(150);
-  assertEquals(clock.read(155), 0, "less than reading takes");
+  assertEquals(clock.read(155), STEP_MS_MIN, "less than reading takes");
 });
 
 Deno.test("StepClock takes a step that was submitted behind another to begin where that ended", () => {
@@ -99,12 +106,14 @@ async function withSlowLoop<T extends SlowReads>(
 ): Promise<void> {
   await withTinyModel({ contextLength: 1024 }, async (modelPath) => {
     const reads = slow();
-    let loop: LoopHere | null = null;
     try {
-      loop = await LoopHere.open({ modelPath, ...OPTIONS });
-      await body(loop, reads);
+      const loop = await LoopHere.open({ modelPath, ...OPTIONS });
+      try {
+        await body(loop, reads);
+      } finally {
+        await loop.close();
+      }
     } finally {
-      await loop?.close();
       reads.undo();
     }
   });
@@ -203,15 +212,39 @@ Deno.test("steps that take 20 ms to read are read with others", (test) =>
     await test.step(soon, () => begunAndAborted(loop));
   }));
 
-Deno.test("where reads must be awaited, steps are read one by one while others run", () =>
-  withSlowLoop(awaitReads, async (loop, reads) => {
-    assert(!loop.runtime.driver.runner.readsAll);
-    const told: unknown[] = [];
-    for (const unreadCount of [1, 4]) {
-      fixUnread(loop, unreadCount);
-      reads.pendingCountMax = 0;
-      told.push(await answer(loop, { ...REQUESTS[1], tokenUse: "stream", maxTokens: 40 }));
-      assertEquals(reads.pendingCountMax, unreadCount, "reads at a time");
-    }
-    assertEquals(told[1], told[0]);
-  }));
+/** Generates until the device fails; notes what is unread then, and committed behind it. */
+async function failBetween(loop: LoopHere, seen: Record<"unread" | "committed", number>) {
+  const { driver, gpu } = loop.runtime;
+  const buffer = gpu.createBuffer("small", 16);
+  gpu.onFailure = () => seen.unread = driver.unreadCount;
+  const commit = driver.commit.bind(driver);
+  driver.commit = (finished) => {
+    if (gpu.failure !== null) seen.committed++;
+    commit(finished);
+  };
+  let eventCount = 0;
+  const onEvent = () => {
+    if (++eventCount === 20) gpu.write(buffer, 16, new Uint32Array(4)); // behind its end
+  };
+  await answer(loop, { ...REQUESTS[1], ignoreEos: true }, { onEvent });
+}
+
+Deno.test("where reads must be awaited, steps are read one by one while others run, and none behind a failure", async () => {
+  const seen = { unread: 0, committed: 0 };
+  const { code } = await assertRejects(() =>
+    withSlowLoop(awaitReads, async (loop, reads) => {
+      assert(!loop.runtime.driver.runner.readsAll);
+      const told: unknown[] = [];
+      for (const unreadCount of [1, 4]) {
+        fixUnread(loop, unreadCount);
+        reads.pendingCountMax = 0;
+        told.push(await answer(loop, { ...REQUESTS[1], tokenUse: "stream", maxTokens: 40 }));
+        assertEquals(reads.pendingCountMax, unreadCount, "reads at a time");
+      }
+      assertEquals(told[1], told[0]);
+      await failBetween(loop, seen);
+    }), EngineError);
+  assertEquals(code, "gpu_validation");
+  assertGreaterOrEqual(seen.unread, 1);
+  assertEquals(seen.committed, 0);
+});

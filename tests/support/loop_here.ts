@@ -21,6 +21,7 @@ export class LoopHere {
   readonly #loop: StepLoop;
   readonly #ended: Promise<void>;
   readonly #queues = new Map<number, EventQueue<GenerateEvent>>();
+  #failure: Error | null = null;
   #nextId = 1;
 
   private constructor(runtime: Runtime) {
@@ -32,6 +33,10 @@ export class LoopHere {
       this.#queues.get(message.sequenceId)?.fail(new EngineError(code, text));
     });
     this.#ended = this.#loop.run();
+    this.#ended.catch((error) => {
+      this.#failure = error;
+      for (const queue of this.#queues.values()) queue.fail(error);
+    });
   }
 
   /**
@@ -61,6 +66,7 @@ export class LoopHere {
     const sequenceId = this.#nextId++;
     const queue = new EventQueue<GenerateEvent>();
     this.#queues.set(sequenceId, queue);
+    if (this.#failure !== null) queue.fail(this.#failure);
     this.#loop.generate(toGenerateMessage(request, sequenceId, null));
     try {
       for await (const event of queue) {
@@ -78,10 +84,13 @@ export class LoopHere {
     return this.#loop.stats();
   }
 
-  /** Ends the loop and frees the device. */
+  /** Ends the loop and frees the device; throws what ended the loop before. */
   async close(): Promise<void> {
-    await this.#loop.stop();
-    await this.#ended;
-    this.runtime.gpu.close();
+    try {
+      await this.#loop.stop();
+      await this.#ended;
+    } finally {
+      this.runtime.gpu.close();
+    }
   }
 }
