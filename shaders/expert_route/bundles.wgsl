@@ -17,7 +17,8 @@ override EXPERT_COUNT: u32;
 override USED_COUNT: u32;
 
 @group(0) @binding(0) var<storage, read> choices: array<u32>; // [rows, used]
-@group(0) @binding(1) var<storage, read_write> bundles: array<Bundle>;
+// [bundles][BUNDLE_WORDS], bundles by words: threads store different ones of the same vector.
+@group(0) @binding(1) var<storage, read_write> bundles: array<u32>;
 
 const ROWS_AT_ONCE = 32u;
 
@@ -59,8 +60,9 @@ fn main(
   for (; counted < EXPERT_COUNT; counted++) {
     bundle_count += bundles_of(counted, bundle_size);
   }
-  for (var place = bundle_count + thread; place < arrayLength(&bundles); place += WORKGROUP_SIZE) {
-    bundles[place].count = 0u;
+  let capacity = arrayLength(&bundles) / BUNDLE_WORDS;
+  for (var bundle = bundle_count + thread; bundle < capacity; bundle += WORKGROUP_SIZE) {
+    bundles[bundle * BUNDLE_WORDS + COUNT_WORD] = 0u;
   }
 
   for (var first = 0u; first < visit_count; first += ROWS_AT_ONCE * USED_COUNT) {
@@ -74,25 +76,19 @@ fn main(
       atomicOr(&row_bits[choices[visit]], 1u << ((visit - first) / USED_COUNT));
     }
     workgroupBarrier();
-    // The first visit of a bundle says what it is, before the others follow.
-    for (var visit = first + thread; visit < end; visit += WORKGROUP_SIZE) {
-      let expert = choices[visit];
-      let index = index_of(visit - first, expert);
-      if (index % bundle_size == 0u) {
-        let place = starts[expert] + index / bundle_size;
-        bundles[place].visits[0] = vec4<u32>(visit);
-        bundles[place].expert = expert;
-        bundles[place].count = min(bundle_size, atomicLoad(&counts[expert]) - index);
-      }
-    }
-    storageBarrier();
-    workgroupBarrier();
     for (var visit = first + thread; visit < end; visit += WORKGROUP_SIZE) {
       let expert = choices[visit];
       let index = index_of(visit - first, expert);
       let place = index % bundle_size;
-      if (place > 0u) {
-        bundles[starts[expert] + index / bundle_size].visits[place / 4u][place & 3u] = visit;
+      let start = (starts[expert] + index / bundle_size) * BUNDLE_WORDS;
+      bundles[start + place] = visit;
+      if (place == 0u) { // the first visit says what the bundle is
+        let count = min(bundle_size, atomicLoad(&counts[expert]) - index);
+        for (var lacking = count; lacking < 4u; lacking++) {
+          bundles[start + lacking] = visit;
+        }
+        bundles[start + EXPERT_WORD] = expert;
+        bundles[start + COUNT_WORD] = count;
       }
     }
     workgroupBarrier();

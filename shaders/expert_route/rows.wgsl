@@ -3,7 +3,8 @@
 //   score[row, :] = logits[row, :] + biases, or sigmoid(logits[row, :]) + biases
 //   choices[row, rank] = the expert with the rank-th highest score
 //   shares[row, rank] = SHARE_SCALE * softmax(score of the chosen, or of all)[rank], or
-//   shares[row, rank] = SHARE_SCALE * sigmoid(logits[row, choice]), or divided by the chosen's sum
+//   shares[row, rank] = SHARE_SCALE * sigmoid(logits[row, choice]), or divided by the chosen's sum,
+//                       by SUM_MIN if that is less
 // With groups, neighbours in equal numbers, experts of GROUP_USED_COUNT groups alone are chosen: of
 // those with the highest sums of their two highest scores.
 //
@@ -26,6 +27,7 @@ override GROUP_COUNT: u32 = 1u;
 override GROUP_USED_COUNT: u32 = 1u;
 
 const LOWEST: f32 = -3.4028234e38;
+const SUM_MIN: f32 = 6.103515625e-5; // 2^-14, as llama.cpp has it; a softmax has a sum of 1 or more
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>; // [rows, experts]
 @group(0) @binding(1) var<storage, read> biases: array<f32>; // [experts]
@@ -109,7 +111,7 @@ fn total_of_parts() -> f32 {
     for (var rank = 0u; rank < USED_COUNT; rank++) {
       total += parts[chosen[rank]];
     }
-    return total;
+    return max(total, SUM_MIN);
   }
   for (var expert = 0u; expert < EXPERT_COUNT; expert++) {
     total += parts[expert];

@@ -7,3 +7,8 @@ struct Bundle {
   expert: u32,
   count: u32, // of visits; 0: nothing to do
 }
+
+// The same by words: visits from the first on, then:
+const EXPERT_WORD = 4u * VISIT_VECTORS;
+const COUNT_WORD = EXPERT_WORD + 1u;
+const BUNDLE_WORDS = EXPERT_WORD + 4u;

@@ -8,6 +8,9 @@ export interface ExpertRoutes {
   bundles: { expert: number; visits: number[] }[];
 }
 
+/** `SUM_MIN` of the kernel. */
+const SUM_MIN = 2 ** -14;
+
 /**
  * CPU twin of `shaders/expert_route/rows.wgsl`, in f64.
  *
@@ -43,10 +46,11 @@ export function expertRouteReference(
     const chosen = best.filter(inBestGroups(scores, groups)).slice(0, usedCount);
     const partOf = (expert: number) =>
       isSigmoid ? own[expert] : Math.exp(scores[expert] - scores[chosen[0]]);
-    const summed = { "softmax of all": best, sigmoid: [] }[kind as string] ?? chosen;
+    const summed = kind === "softmax of all" ? best : chosen;
     const sum = summed.reduce((total, expert) => total + partOf(expert), 0);
+    const divisor = kind === "sigmoid" ? 1 : Math.max(sum, SUM_MIN);
     choices.push(...chosen);
-    shares.push(...chosen.map((expert) => shareScale * partOf(expert) / (sum || 1)));
+    shares.push(...chosen.map((expert) => shareScale * partOf(expert) / divisor));
   }
   const bundles: ExpertRoutes["bundles"] = [];
   for (let expert = 0; expert < expertCount; expert++) {

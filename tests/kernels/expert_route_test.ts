@@ -16,7 +16,15 @@ import { assertNear, seededNormals } from "../support/numeric.ts";
 /** f32 sums of up to 8 exponentials. */
 const NMSE_MAX = 1e-12;
 
-const CASES: (ExpertRouteOptions & { rowCount: number; ties?: boolean; why: string })[] = [
+interface Case extends ExpertRouteOptions {
+  rowCount: number;
+  ties?: boolean;
+  /** Logits of all experts, of one row after the other from the first on. */
+  low?: number[];
+  why: string;
+}
+
+const CASES: Case[] = [
   { expertCount: 8, usedCount: 2, rowCount: 1, why: "control" },
   { expertCount: 8, usedCount: 2, rowCount: 2, why: "bundles of two rows" },
   { expertCount: 8, usedCount: 2, rowCount: 64, why: "bundles of four rows, many of each expert" },
@@ -30,6 +38,14 @@ const CASES: (ExpertRouteOptions & { rowCount: number; ties?: boolean; why: stri
   { expertCount: 16, usedCount: 4, rowCount: 9, shares: "softmax of all", why: "shares of all" },
   { expertCount: 16, usedCount: 4, rowCount: 9, shares: "sigmoid", why: "logistic functions" },
   { expertCount: 16, usedCount: 4, rowCount: 9, shares: "sigmoid by sum", why: "the same, by sum" },
+  {
+    expertCount: 16,
+    usedCount: 4,
+    rowCount: 9,
+    shares: "sigmoid by sum",
+    low: [-200, -12],
+    why: "sums of zero, and below the least that divides",
+  },
   {
     expertCount: 256,
     usedCount: 8,
@@ -51,7 +67,7 @@ const CASES: (ExpertRouteOptions & { rowCount: number; ties?: boolean; why: stri
   { expertCount: 5, usedCount: 5, rowCount: 32, room: TILE_ROOM, why: "full tiles of all experts" },
 ];
 
-for (const { rowCount, ties = false, why, ...options } of CASES) {
+for (const { rowCount, ties = false, low = [], why, ...options } of CASES) {
   const name = `${JSON.stringify(options)} x ${rowCount} (${why})`;
   Deno.test(`ExpertRouteKernel matches its reference at ${name}`, async () => {
     const { expertCount, usedCount, room } = options;
@@ -61,6 +77,7 @@ for (const { rowCount, ties = false, why, ...options } of CASES) {
       logits.forEach((value, i) => logits[i] = Math.round(value));
       biases.fill(0.5);
     }
+    low.forEach((value, row) => logits.fill(value, row * expertCount, (row + 1) * expertCount));
     const routed = await route(options, { logits, biases, rowCount });
     const expected = expertRouteReference(logits, {
       ...options,

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { citationViolations, decisionViolations } from "./citations.ts";
 import { ruleTest } from "./check_rule.ts";
 import { codecQuestions } from "./codecs.ts";
+import { componentViolations } from "./components.ts";
 import { circleViolations, importsOf, importTableViolations, importViolations } from "./imports.ts";
 import { deadFileViolations, fileLineViolations, twinViolations } from "./reach.ts";
 import { folderViolations, nameViolations, sizeViolations } from "./size.ts";
@@ -199,6 +200,22 @@ ruleTest("fileLineViolations() finds a shader that names another file", [
   { "shaders/a/b.wgsl": "//: file shaders/a/b.wgsl\n", "shaders/a/c.wgsl": "// a/c\n" },
   /^shaders\/a\/c\.wgsl:1/,
 ]);
+
+const STORES: [store: string, isFound: boolean][] = [
+  ["groups[start + i / 4u].visits[place / 4u][place & 3u] = visit;", true],
+  ["groups[i >> 2u][i & 3u] |= 1u << bit;", true],
+  ["own[i >> 2u][i & 3u] = 1u;", false],
+  ["groups[start].visits[0] = vec4<u32>(visit);", false],
+  ["if (groups[i >> 2u][i & 3u] == 1u) {", false],
+  ["let own = groups[i >> 2u][i & 3u];", false],
+];
+
+for (const [store, isFound] of STORES) {
+  ruleTest(`componentViolations() ${isFound ? "finds" : "allows"} ${store}`, [componentViolations, {
+    "shaders/a/b.wgsl": "@group(0) @binding(1) var<storage, read_write> groups: array<Group>;\n",
+    "shaders/lib/c.wgsl": `fn f() {\n  ${store}\n}\n`,
+  }, isFound ? /^shaders\/lib\/c\.wgsl:2: .*store one of them/ : null]);
+}
 
 ruleTest("twinViolations() finds a shader outside the folder of an operation", [
   twinViolations,

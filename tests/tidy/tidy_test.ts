@@ -7,6 +7,7 @@ import { ServerState } from "../../server/state.ts";
 import { citationViolations, decisionViolations } from "./citations.ts";
 import { codecQuestions } from "./codecs.ts";
 import { commandTable, exampleViolations } from "./command_table.ts";
+import { componentViolations } from "./components.ts";
 import {
   commandViolations,
   type KnownNames,
@@ -50,6 +51,7 @@ const RULES: [claim: string, rule: (sources: Sources) => string[]][] = [
   ["has no dead files", deadFileViolations],
   ["has five files for each kernel", twinViolations],
   ["names each shader in its first line", fileLineViolations],
+  ["stores no computed component of a vector in storage", componentViolations],
   ["keeps files, functions and lines short", sizeViolations],
   ["names source files in snake_case", nameViolations],
   ["holds no banned words", wordViolations],
