@@ -3,8 +3,8 @@
 // and the row of each visit: only experts that a visit names are read
 //
 // Source:    Shazeer et al. 2017, arXiv:1701.06538; the norm is arXiv:1910.07467, eq. 4
-// Binds:     src/kernels/expert_matmul/rows.ts, which appends the texts that
-//            shaders/matmul/rows.wgsl names, shaders/lib/expert_bundle.wgsl, and
+// Binds:     src/kernels/expert_matmul/rows.ts and product.ts, which append the texts that
+//            shaders/matmul/rows.wgsl names; product.ts shaders/lib/expert_bundle.wgsl too, and
 //            parts/bias_*      with biases of each expert, or without
 // Reference: src/reference/expert_matmul.ts
 // Grid:      [groups of 32 outputs of one expert, bundles], or the other way round

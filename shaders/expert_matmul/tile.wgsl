@@ -3,10 +3,10 @@
 // once for up to 16 visits of an expert
 //
 // Source:    Shazeer et al. 2017, arXiv:1701.06538; the norm is arXiv:1910.07467, eq. 4
-// Binds:     src/kernels/expert_matmul/tile.ts, which appends shaders/lib/expert_bundle.wgsl and
-//            weight_*          the format of the weight
-//            norm_*            with the norm, or without
-//            output_*          what is done with y
+// Binds:     src/kernels/expert_matmul/tile.ts, which appends the weight's format of shaders/lib.
+//            src/kernels/expert_matmul/product.ts appends shaders/lib/expert_bundle.wgsl and
+//            norm_*            of shaders/matmul/parts: with the norm, or without
+//            output_*          of the same: what is done with y
 //            parts/bias_*      with biases of each expert, or without
 // Reference: src/reference/expert_matmul.ts
 // Grid:      [bundles, fours of groups of 32 outputs of one expert]

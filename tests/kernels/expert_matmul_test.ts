@@ -36,7 +36,7 @@ import { randomBlocks } from "../support/random_blocks.ts";
 const NMSE_MAX = 1e-12;
 
 const OUTPUTS = {
-  store: (products: Float64Array) => products,
+  store: (products: ArrayLike<number>) => Float64Array.from(products),
   silu: siluPairsReference,
   gelu: geluPairsReference,
   clamped: clampedPairsReference,
@@ -50,7 +50,7 @@ interface Problem {
   outputCount: number;
   columnCount: number;
   input?: ExpertMatmulOptions["input"];
-  output?: Extract<ExpertMatmulOptions["output"], string>;
+  output?: ExpertMatmulOptions["output"];
   hasBiases?: boolean;
   norm?: boolean;
   /** By few rows in one of the ways, or by tiles; what the adapter gets for few if left out. */
@@ -89,6 +89,7 @@ const CASES: Problem[] = [
   { ...CONTROL, rowCount: 5, input: "visit", why: "an input of each visit" },
   { ...CONTROL, rowCount: 5, output: "silu", norm: true, why: "gate and up of the norm" },
   { ...CONTROL, rowCount: 5, hasBiases: true, input: "visit", why: "biases" },
+  { ...CONTROL, rowCount: 5, output: { gated: "gelu" }, hasBiases: true, norm: true, why: "gates" },
   { ...CONTROL, rowCount: 5, output: "clamped", hasBiases: true, norm: true, why: "clamped" },
   { ...CONTROL, rowCount: 2, output: "gelu", why: "gate and up of GELU" },
   { ...CONTROL, rowCount: 9, bindingSizeMax: 25_000, why: "parts of two experts" },
@@ -120,8 +121,9 @@ const CASES: Problem[] = [
 
 for (const problem of CASES) {
   const { why, ...parameters } = problem;
+  const kernel = problem.way === "tile" ? "ExpertMatmulTileKernel" : "ExpertMatmulKernel";
   const name = `${JSON.stringify(parameters)} (${why})`;
-  Deno.test(`ExpertMatmulKernel matches its reference at ${name}`, async () => {
+  Deno.test(`${kernel} matches its reference at ${name}`, async () => {
     const { y, expected } = await solve(problem);
     assertNear(y, expected, NMSE_MAX);
   });
@@ -225,7 +227,9 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
   const kernel = way === "tile"
     ? await ExpertMatmulTileKernel.create(gpu, options)
     : await ExpertMatmulKernel.create(gpu, { ...options, ...(way && { way }) });
-  const yCount = output === "store" ? outputCount : outputCount / 2;
+  const isGated = typeof output !== "string";
+  const yCount = output === "store" || isGated ? outputCount : outputCount / 2;
+  const up = seededNormals(visitCount * outputCount, 6);
   const y = gpu.createBuffer("y", visitCount * yCount * 4);
   const bound = kernel.bind({
     weights,
@@ -236,6 +240,7 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
       wordsOf(routes.bundles, { expertCount, usedCount, room, rowCount }),
     ),
     ...(norm ? { normWeight: gpu.createBufferWith("norm weight", normWeight) } : {}),
+    ...(isGated ? { up: gpu.createBufferWith("up", up) } : {}),
     ...(hasBiases ? { biases: gpu.createBufferWith("biases", biases) } : {}),
   });
   submitPass(gpu, (pass) => kernel.encode(pass, bound, rowCount));
@@ -245,7 +250,9 @@ async function solve(problem: Problem): Promise<{ y: Float32Array; expected: Flo
     norm ? normed : Float64Array.from(x),
     { expertCount, columnCount, choices: routes.choices, biases: hasBiases ? biases : null },
   );
-  const expected = OUTPUTS[output](products);
+  const expected = isGated
+    ? OUTPUTS[output.gated]([...products].flatMap((gate, i) => [gate, up[i]]))
+    : OUTPUTS[output](products);
   return { y: await readF32(gpu, y, visitCount * yCount), expected };
 }
 

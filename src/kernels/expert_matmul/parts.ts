@@ -1,4 +1,4 @@
-/** The texts that are appended to `expert_matmul/rows.wgsl` beside those of `matmul`, by choice. */
+/** The texts that `product.ts` appends to each variant beside those of `matmul`, by choice. */
 
 import biasAdd from "../../../shaders/expert_matmul/parts/bias_add.wgsl" with { type: "text" };
 import biasNone from "../../../shaders/expert_matmul/parts/bias_none.wgsl" with { type: "text" };
