@@ -8,6 +8,7 @@
 import type { DeltaKvCodec } from "../../codec/deltakv/codec.ts";
 import { HAS_TABLE } from "../../codec/deltakv/layout.ts";
 import { packJobWords } from "../../codec/scratch.ts";
+import { invariant } from "../../core/errors.ts";
 import { NO_RECORD } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
@@ -43,26 +44,44 @@ function sealLayout({ layout }: DeltaKvCodec): SealLayout {
   };
 }
 
-/** What keys turn by, a buffer for all layers that turn alike. */
+/**
+ * What keys turn by, a buffer for all layers that turn alike: what seals and what reads a cache
+ * share them.
+ */
 class TurnBuffers {
+  static readonly #ofCache = new WeakMap<KvCache, TurnBuffers>();
   #gpu: Gpu;
-  #codec: DeltaKvCodec;
+  #options: CodecCache<DeltaKvCodec>;
   #buffers = new Map<Uint32Array, GPUBuffer>();
+  #useCount = 0;
 
-  constructor(gpu: Gpu, codec: DeltaKvCodec) {
+  private constructor(gpu: Gpu, options: CodecCache<DeltaKvCodec>) {
     this.#gpu = gpu;
-    this.#codec = codec;
+    this.#options = options;
+  }
+
+  /** Those of a cache, made if nobody has them. */
+  static use(gpu: Gpu, options: CodecCache<DeltaKvCodec>): TurnBuffers {
+    const { cache, codec } = options;
+    const shared = TurnBuffers.#ofCache.get(cache) ?? new TurnBuffers(gpu, options);
+    TurnBuffers.#ofCache.set(cache, shared);
+    invariant(shared.#options.codec === codec, "a cache has the turns of one codec");
+    shared.#useCount++;
+    return shared;
   }
 
   /** Of a layer. */
   of(layer: number): GPUBuffer {
-    const words = this.#codec.turnWordsOf(layer);
+    const words = this.#options.codec.turnWordsOf(layer);
     const buffer = this.#buffers.get(words) ?? this.#gpu.createBufferWith("turns of keys", words);
     this.#buffers.set(words, buffer);
     return buffer;
   }
 
-  destroy(): void {
+  /** Frees them once nobody uses them any more. */
+  release(): void {
+    if (--this.#useCount > 0) return;
+    TurnBuffers.#ofCache.delete(this.#options.cache);
     for (const buffer of this.#buffers.values()) this.#gpu.destroyBuffer(buffer);
   }
 }
@@ -84,7 +103,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<DeltaKvCodec>): Promi
   const heads = slotBuffer(gpu, options, ["heads", storeCount * headWords]);
   const packJobs = slotBuffer(gpu, options, ["pack jobs", 4]);
   const targets = slotBuffer(gpu, options, ["targets", storeCount]);
-  const turns = new TurnBuffers(gpu, codec);
+  const turns = TurnBuffers.use(gpu, options);
   const boundQuantise = sealed.map(({ window }, store) =>
     quantise.bind({ ...scratch, jobs: scratch.measureJobs, window }, store)
   );
@@ -114,7 +133,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<DeltaKvCodec>): Promi
       for (const buffer of [...Object.values(scratch), heads, packJobs, targets]) {
         gpu.destroyBuffer(buffer);
       }
-      turns.destroy();
+      turns.release();
       for (const kernel of [quantise, describe, pack]) kernel.destroy();
     },
   };
@@ -137,14 +156,14 @@ function copyHeads(
   }
 }
 
-function createReaders(gpu: Gpu, { cache, codec }: CodecCache<DeltaKvCodec>): BlockReaders {
-  const { layout } = codec;
-  const turns = new TurnBuffers(gpu, codec);
+function createReaders(gpu: Gpu, options: CodecCache<DeltaKvCodec>): BlockReaders {
+  const { cache, codec: { layout } } = options;
+  const turns = TurnBuffers.use(gpu, options);
   return recordReaders(gpu, cache, {
     attend: null,
     unpack: () => BlockUnpackDeltaKvKernel.create(gpu, { layout }),
     ownOf: (layer) => ({ turns: turns.of(layer) }),
-    destroy: () => turns.destroy(),
+    destroy: () => turns.release(),
   });
 }
 
