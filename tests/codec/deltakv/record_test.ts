@@ -94,6 +94,14 @@ Deno.test("a record's head is checked: sections, padding, and how many centres a
   assertThrows(() => checkDeltaKv(layout, good.subarray(0, 8)), RangeError, "8 words only");
 });
 
+Deno.test("a head grows by its table and the padding of both, as FORMAT.md section 11.5 counts", () => {
+  for (const [stride, grown] of [[16, 8], [10, 12]]) {
+    const shape = { kvHeadCount: 1, headSize: 32 };
+    const { codec: { layout } } = codecsOf({ shape, settings: { stride } } as typeof CASES[0]);
+    assertEquals([layout.headWords(false), layout.tableWords], [4, grown]);
+  }
+});
+
 Deno.test("DeltaKvRows splits a record and makes it again, with a table and without, and refuses others", () => {
   const { codec, turns } = codecsOf(CASES[1]);
   const { rows } = codec;

@@ -13,8 +13,9 @@ import { assertUnpacks, UNPACK_LENGTHS } from "../../support/unpack_runs.ts";
 const CASES = [
   { heads: { kvHeadCount: 3, groupSize: 1, headSize: 64 }, settings: {} },
   {
-    heads: { kvHeadCount: 1, groupSize: 1, headSize: 32 },
-    settings: { packSize: 4, stride: 5, neighbourCount: 2 },
+    // More sections than a word has flags, and codes of 8 bits.
+    heads: { kvHeadCount: 17, groupSize: 1, headSize: 32 },
+    settings: { keyRel: 1 / 254, packSize: 32, stride: 16, neighbourCount: 1 },
   },
 ] as const;
 

@@ -17,8 +17,9 @@ import { readU32, submitPass, testGpu } from "../../support/gpu.ts";
 const CASES = [
   { shape: { kvHeadCount: 3, headSize: 64 }, settings: {} },
   {
-    shape: { kvHeadCount: 1, headSize: 32 },
-    settings: { packSize: 4, stride: 5, neighbourCount: 2 },
+    // More sections than a word has flags, and codes of 8 bits.
+    shape: { kvHeadCount: 17, headSize: 32 },
+    settings: { keyRel: 1 / 254, packSize: 32, stride: 16, neighbourCount: 1 },
   },
 ] as const;
 /** By job, one of each store: described well, hardly, and not at all. */
