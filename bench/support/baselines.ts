@@ -4,6 +4,7 @@ import { rawTileWords } from "../../src/codec/record.ts";
 import type { BufferSlice } from "../../src/gpu/gpu.ts";
 import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
 import { BlockUnpackPaperKernel, createSegments } from "../../src/kernels/block_unpack/paper.ts";
+import type { makeCodecCase } from "../../tests/support/codec_case.ts";
 import { openQuantiser, type openWorkload } from "../codec/workload.ts";
 import {
   attentionFixture,
@@ -66,6 +67,44 @@ export async function benchPaperUnpack(context: Context, group: string): Promise
     kernel.encode(pass, bound, SEGMENT_BLOCK_COUNT);
   });
   return { segment, tiles, tileBytes };
+}
+
+/**
+ * Registers unpacking of a segment of records beside {@link benchPaperUnpack}, in its group.
+ *
+ * @param own Records of two blocks more than the segment has.
+ * @param bind Binds the kernel's buffers.
+ */
+export function benchUnpack(
+  context: Context,
+  { group, name, own, target }: {
+    group: string;
+    name: string;
+    own: ReturnType<typeof makeCodecCase>;
+    target: UnpackTarget;
+  },
+  { kernel, bind }: {
+    kernel: { encode(pass: GPUComputePassEncoder, bound: GPUBindGroup, blockCount: number): void };
+    bind: (
+      buffers: Record<"rows" | "arena" | "directory" | "tiles", GPUBuffer> & {
+        segment: BufferSlice;
+      },
+    ) => GPUBindGroup;
+  },
+): void {
+  const { gpu } = context;
+  const { segment, tiles, tileBytes } = target;
+  const bound = bind({
+    rows: gpu.createBufferWith("rows", own.rows),
+    arena: gpu.createBufferWith("arena", own.arena),
+    directory: gpu.createBufferWith("directory", own.directory),
+    segment,
+    tiles,
+  });
+  const work = { bytes: own.arena.byteLength + tileBytes };
+  benchKernel(name, { group, work }, context, (pass) => {
+    kernel.encode(pass, bound, SEGMENT_BLOCK_COUNT);
+  });
 }
 
 /** Registers quantising of a workload with the published codec as the baseline of a group. */

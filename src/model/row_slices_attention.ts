@@ -1,27 +1,17 @@
 import type { Row } from "../core/row.ts";
 import { BINDING_ALIGNMENT_BYTES, type BufferSlice, type Gpu } from "../gpu/gpu.ts";
 import { divCeil, WORD_SIZE_BYTES } from "../core/shapes.ts";
-import { AttentionPrefillKernel, QUERY_COUNT_MAX } from "../kernels/attention_prefill/raw.ts";
+import { QUERY_COUNT_MAX } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
-import { createMerges } from "./attention_merges.ts";
 import {
   type AttentionOptions,
-  byWindow,
   cacheSplits,
   createPartials,
   readCounts,
 } from "./attention_splits.ts";
-import type { RecordRows } from "./layer_context.ts";
 import type { Attention } from "./layer_stack.ts";
 import type { RowGroup } from "./row_group.ts";
-
-/** What a layer runs beside its reader of sealed blocks. */
-interface LayerParts {
-  window: AttentionPrefillKernel;
-  /** By row. */
-  boundWindow: readonly GPUBindGroup[];
-  merge: RecordRows;
-}
+import { type SliceLayer, sliceLayers } from "./slice_layers.ts";
 
 interface Parts {
   group: RowGroup;
@@ -29,7 +19,7 @@ interface Parts {
   /** u32 `[2]` of each row: the row behind it, and itself. */
   slices: readonly BufferSlice[];
   sealed: BlockReader;
-  layers: readonly LayerParts[];
+  layers: readonly SliceLayer[];
 }
 
 /**
@@ -58,19 +48,7 @@ export class RowSlicesAttention implements Attention {
     const slices = createSlices(gpu, rowCountMax);
     const common = { shape, splits, cache, q, rowsOf, partials };
     const sealed = await readers.slice({ ...common, slices, scorer: null });
-    const windows = await byWindow(
-      options,
-      (kind) => AttentionPrefillKernel.create(gpu, { ...kind, splits, source: "window" }),
-    );
-    const merges = await createMerges(gpu, options, { splits, partials });
-    const layers = windows.map((window, layer) => {
-      const [rows, tiles] = [rowsOf(layer), cache.windowOf(layer)];
-      return {
-        window,
-        boundWindow: slices.map((slice) => window.bind({ q, rows, slice, tiles, partials })),
-        merge: merges[layer],
-      };
-    });
+    const layers = await sliceLayers(gpu, options, { splits, partials, slices });
     return new RowSlicesAttention(gpu, { group, partials, slices, sealed, layers });
   }
 

@@ -2,29 +2,19 @@ import type { Row } from "../core/row.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { ChainedPass } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { AttentionPrefillKernel } from "../kernels/attention_prefill/raw.ts";
 import type { BlockReader } from "../kvcache/block_reader.ts";
 import type { HostValues } from "../kvcache/host_values.ts";
 import type { PromptScores } from "../kvcache/prompt_scores.ts";
 import { type BoundScorer, SliceScorer } from "../kvcache/slice_scorer.ts";
 import {
   type AttentionOptions,
-  byWindow,
   cacheSplits,
   createPartials,
   readCounts,
 } from "./attention_splits.ts";
-import { createMerges } from "./attention_merges.ts";
-import type { RecordRows } from "./layer_context.ts";
 import type { Attention } from "./layer_stack.ts";
 import type { RowGroup } from "./row_group.ts";
-
-/** What a layer runs beside its reader of sealed blocks. */
-interface LayerParts {
-  window: AttentionPrefillKernel;
-  boundWindow: GPUBindGroup;
-  merge: RecordRows;
-}
+import { type SliceLayer, sliceLayers } from "./slice_layers.ts";
 
 interface Parts {
   group: RowGroup;
@@ -32,7 +22,7 @@ interface Parts {
   /** u32 `[2]`: rows of the slice, and its first: 0. */
   sliceInfo: GPUBuffer;
   sealed: BlockReader;
-  layers: readonly LayerParts[];
+  layers: readonly SliceLayer[];
   /** What tokens got from the last queries of prompts; null if nobody asks. */
   scores: PromptScores | null;
   /** Sums it up for the window. */
@@ -66,19 +56,7 @@ export class SliceAttention implements Attention {
     const scorer = scores && new SliceScorer(gpu, { ...common, rows, scores, sinksOf });
     const rowsOf = (layer: number) => group.rowsOf(layer);
     const sealed = await readers.slice({ ...common, rowsOf, slices: [slice], scorer });
-    const windows = await byWindow(
-      options,
-      (kind) => AttentionPrefillKernel.create(gpu, { ...kind, splits, source: "window" }),
-    );
-    const merges = await createMerges(gpu, options, { splits, partials });
-    const layers = windows.map((window, layer) => {
-      const [rows, tiles] = [rowsOf(layer), cache.windowOf(layer)];
-      return {
-        window,
-        boundWindow: window.bind({ q, rows, slice, tiles, partials }),
-        merge: merges[layer],
-      };
-    });
+    const layers = await sliceLayers(gpu, options, { splits, partials, slices: [slice] });
     const scored = await scorer?.bindWindow() ?? null;
     const storeOf = (layer: number) => cache.storeOf(layer);
     const { values = null } = options;
@@ -101,7 +79,7 @@ export class SliceAttention implements Attention {
 
   encode(pass: GPUComputePassEncoder, layer: number, rows: readonly Row[]): void {
     const { group, sealed, layers, sliceInfo } = this.#parts;
-    const { window, boundWindow, merge } = layers[layer];
+    const { window, boundWindow: [boundWindow], merge } = layers[layer];
     const rowCount = rows.length;
     if (layer === 0) this.#gpu.write(sliceInfo, 0, Uint32Array.of(rowCount, 0));
     const { listCount, tileCount } = readCounts(rows.slice(-1), group.sightOf(layer));

@@ -26,6 +26,7 @@ import { checkedProfile } from "./cache_plan.ts";
 import { createChatTemplate } from "../tokenizer/chat_template.ts";
 import { VOCAB_SIZE_HERE_MAX, WorkerPromptReader } from "../tokenizer/prompt_reader.ts";
 import { createTokenizer } from "../tokenizer/tokenizer.ts";
+import { readVocabulary } from "../tokenizer/vocabulary.ts";
 import { withBos } from "../tokenizer/with_bos.ts";
 import { CALIBRATION_TOKEN_COUNT, measureCalibration } from "./calibration_run.ts";
 import { calibrationOwner } from "./fingerprint.ts";
@@ -90,7 +91,7 @@ export async function calibrationSource(
   const checked = checkedProfile(profile);
   if (!needsCalibration(checked)) return null;
   const kept = await findCalibration(fileOwner(file));
-  if (!createTokenizer(file.metadata, file.tensors).hasTexts) {
+  if (readVocabulary(file.metadata, file.tensors).spelling === "none") {
     const reason = "the model has no texts to measure on";
     console.warn(`packkv: ${checked.name} is calibrated on random tokens: ${reason}`);
   }

@@ -3,26 +3,19 @@ import { BlockUnpackXquantKernel } from "../../../src/kernels/block_unpack/xquan
 import { codeStartBuffer } from "../../../src/kernels/text/xquant.ts";
 import { makeCodecCase } from "../../../tests/support/codec_case.ts";
 import { SHAPE } from "../../support/attention_fixture.ts";
-import { benchPaperUnpack, SEGMENT_BLOCK_COUNT } from "../../support/baselines.ts";
-import { benchKernel, openBenchGpu } from "../../support/bench_kernel.ts";
+import { benchPaperUnpack, benchUnpack, SEGMENT_BLOCK_COUNT } from "../../support/baselines.ts";
+import { openBenchGpu } from "../../support/bench_kernel.ts";
 
 const context = await openBenchGpu();
 const { gpu } = context;
 const group = `block_unpack/xquant, ${SEGMENT_BLOCK_COUNT} blocks of one layer`;
-const { segment, tiles, tileBytes } = await benchPaperUnpack(context, group);
+const target = await benchPaperUnpack(context, group);
 
 const codec = XQUANT.create(SHAPE, { name: "xquant" }, null);
 const own = makeCodecCase(codec, SHAPE, [(SEGMENT_BLOCK_COUNT + 2) * 64], { layer: 1 });
 const kernel = await BlockUnpackXquantKernel.create(gpu, { layout: codec.layout });
-const bound = kernel.bind({
-  rows: gpu.createBufferWith("rows", own.rows),
-  arena: gpu.createBufferWith("arena", own.arena),
-  directory: gpu.createBufferWith("directory", own.directory),
-  segment,
-  tiles,
-  codeStart: codeStartBuffer(gpu, codec.layout, false),
-});
-const work = { bytes: own.arena.byteLength + tileBytes };
-benchKernel("XQuant records, codes of the layer before", { group, work }, context, (pass) => {
-  kernel.encode(pass, bound, SEGMENT_BLOCK_COUNT);
+benchUnpack(context, { group, name: "XQuant records, codes of the layer before", own, target }, {
+  kernel,
+  bind: (buffers) =>
+    kernel.bind({ ...buffers, codeStart: codeStartBuffer(gpu, codec.layout, false) }),
 });

@@ -30,8 +30,8 @@ import { KvQuantiseBandedKernel } from "../../kernels/kv_quantise/banded.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
-import type { KvCache } from "../kv_cache.ts";
 import { type CodecCache, type DeviceCodec, sealerOf } from "./device_codec.ts";
+import { SharedOfCache } from "./shared_of_cache.ts";
 
 /** A side has half of the fixed words. */
 function sealLayout({ layout }: BandedCodec): SealLayout {
@@ -53,11 +53,10 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
  * and what reads a cache share them.
  */
 class LayerTables {
-  static readonly #ofCache = new WeakMap<KvCache, LayerTables>();
+  static readonly #shared = new SharedOfCache<LayerTables>();
   readonly buffer: GPUBuffer;
   #options: CodecCache<BandedCodec>;
   #order: readonly number[];
-  #useCount = 0;
 
   private constructor(gpu: Gpu, options: CodecCache<BandedCodec>) {
     const { cache, codec: { tables } } = options;
@@ -71,10 +70,8 @@ class LayerTables {
   /** Those of a cache, made if nobody has them. */
   static use(gpu: Gpu, options: CodecCache<BandedCodec>): LayerTables {
     const { cache, codec } = options;
-    const shared = LayerTables.#ofCache.get(cache) ?? new LayerTables(gpu, options);
-    LayerTables.#ofCache.set(cache, shared);
+    const shared = LayerTables.#shared.use(cache, () => new LayerTables(gpu, options));
     invariant(shared.#options.codec.tables === codec.tables, "a cache has the tables of one codec");
-    shared.#useCount++;
     return shared;
   }
 
@@ -86,9 +83,7 @@ class LayerTables {
 
   /** Frees them once nobody uses them any more. */
   release(gpu: Gpu): void {
-    if (--this.#useCount > 0) return;
-    LayerTables.#ofCache.delete(this.#options.cache);
-    gpu.destroyBuffer(this.buffer);
+    LayerTables.#shared.release(this.#options.cache, ({ buffer }) => gpu.destroyBuffer(buffer));
   }
 }
 

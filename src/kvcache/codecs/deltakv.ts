@@ -7,7 +7,6 @@
 
 import type { DeltaKvCodec } from "../../codec/deltakv/codec.ts";
 import { HAS_TABLE } from "../../codec/deltakv/layout.ts";
-import { packJobWords } from "../../codec/scratch.ts";
 import { invariant } from "../../core/errors.ts";
 import { NO_RECORD } from "../../core/row.ts";
 import { BLOCK_TOKEN_COUNT, WORD_SIZE_BYTES } from "../../core/shapes.ts";
@@ -26,6 +25,8 @@ import {
 import type { KvCache } from "../kv_cache.ts";
 import { createScratch, slotBuffer } from "../seal_scratch.ts";
 import { type CodecCache, type DeviceCodec, sealerOf, WHOLE_RECORDS_ONLY } from "./device_codec.ts";
+import { PaperPackJobs } from "./paper_pack_jobs.ts";
+import { SharedOfCache } from "./shared_of_cache.ts";
 
 /** A side has half of a head, beside what a paper record has; tables are counted to the keys. */
 function sealLayout({ layout }: DeltaKvCodec): SealLayout {
@@ -49,11 +50,10 @@ function sealLayout({ layout }: DeltaKvCodec): SealLayout {
  * share them.
  */
 class TurnBuffers {
-  static readonly #ofCache = new WeakMap<KvCache, TurnBuffers>();
+  static readonly #shared = new SharedOfCache<TurnBuffers>();
   #gpu: Gpu;
   #options: CodecCache<DeltaKvCodec>;
   #buffers = new Map<Uint32Array, GPUBuffer>();
-  #useCount = 0;
 
   private constructor(gpu: Gpu, options: CodecCache<DeltaKvCodec>) {
     this.#gpu = gpu;
@@ -63,10 +63,8 @@ class TurnBuffers {
   /** Those of a cache, made if nobody has them. */
   static use(gpu: Gpu, options: CodecCache<DeltaKvCodec>): TurnBuffers {
     const { cache, codec } = options;
-    const shared = TurnBuffers.#ofCache.get(cache) ?? new TurnBuffers(gpu, options);
-    TurnBuffers.#ofCache.set(cache, shared);
+    const shared = TurnBuffers.#shared.use(cache, () => new TurnBuffers(gpu, options));
     invariant(shared.#options.codec === codec, "a cache has the turns of one codec");
-    shared.#useCount++;
     return shared;
   }
 
@@ -80,9 +78,9 @@ class TurnBuffers {
 
   /** Frees them once nobody uses them any more. */
   release(): void {
-    if (--this.#useCount > 0) return;
-    TurnBuffers.#ofCache.delete(this.#options.cache);
-    for (const buffer of this.#buffers.values()) this.#gpu.destroyBuffer(buffer);
+    TurnBuffers.#shared.release(this.#options.cache, () => {
+      for (const buffer of this.#buffers.values()) this.#gpu.destroyBuffer(buffer);
+    });
   }
 }
 
@@ -101,8 +99,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<DeltaKvCodec>): Promi
   const scratch = createScratch(gpu, { cache, layout: paper, repack: "none" });
   const headWords = layout.headWords(true);
   const heads = slotBuffer(gpu, options, ["heads", storeCount * headWords]);
-  const packJobs = slotBuffer(gpu, options, ["pack jobs", 4]);
-  const targets = slotBuffer(gpu, options, ["targets", storeCount]);
+  const packJobs = new PaperPackJobs(gpu, options);
   const turns = TurnBuffers.use(gpu, options);
   const boundQuantise = sealed.map(({ window }, store) =>
     quantise.bind({ ...scratch, jobs: scratch.measureJobs, window }, store)
@@ -111,7 +108,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<DeltaKvCodec>): Promi
     describe.bind({ ...scratch, heads, turns: turns.of(layer) }, store)
   );
   const boundPack = sealedGroups.map(({ first }, group) =>
-    pack.bind({ ...scratch, jobs: packJobs, targets, arena: cache.arenas[group] }, first)
+    pack.bind({ ...scratch, ...packJobs.buffers, arena: cache.arenas[group] }, first)
   );
   return {
     layout: sealLayout(codec),
@@ -121,18 +118,13 @@ async function createKernels(gpu: Gpu, options: CodecCache<DeltaKvCodec>): Promi
       for (const bound of boundDescribe) describe.encode(pass, bound, jobCount);
     },
     encodePacks(encoder, packs) {
-      const jobs = packs.map(({ scratchIndex }) => {
-        return { slot: 0, tile: 0, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
-      });
-      gpu.write(packJobs, 0, packJobWords(jobs));
-      gpu.write(targets, 0, Uint32Array.from(packs.flatMap((each) => each.targets)));
+      packJobs.write(packs);
       copyHeads(encoder, { cache, heads, headWords }, packs);
       encodeByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
     },
     destroy() {
-      for (const buffer of [...Object.values(scratch), heads, packJobs, targets]) {
-        gpu.destroyBuffer(buffer);
-      }
+      for (const buffer of [...Object.values(scratch), heads]) gpu.destroyBuffer(buffer);
+      packJobs.destroy();
       turns.release();
       for (const kernel of [quantise, describe, pack]) kernel.destroy();
     },

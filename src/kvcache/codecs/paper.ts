@@ -5,7 +5,6 @@
  */
 
 import type { PaperCodec } from "../../codec/paper/codec.ts";
-import { packJobWords } from "../../codec/scratch.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { ATTENTION_DECODE_VARIANTS } from "../../kernels/attention_decode/variants.ts";
@@ -17,8 +16,9 @@ import { KvQuantisePaperKernel } from "../../kernels/kv_quantise/paper.ts";
 import { type BlockReaders, recordReaders } from "../block_reader.ts";
 import { encodeByGroup, type SealKernels, type SealLayout } from "../block_sealer.ts";
 import { createRepack } from "../repack.ts";
-import { createScratch, slotBuffer } from "../seal_scratch.ts";
+import { createScratch } from "../seal_scratch.ts";
 import { type CodecCache, type DeviceCodec, sealerOf, WHOLE_RECORDS_ONLY } from "./device_codec.ts";
+import { PaperPackJobs } from "./paper_pack_jobs.ts";
 
 /** A side has its token parameters, and half of the section table. */
 function sealLayout({ layout }: PaperCodec): SealLayout {
@@ -51,8 +51,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
   const measure = await KvMeasurePaperKernel.create(gpu, { layout, storeCount });
   const pack = await KvPackPaperKernel.create(gpu, { layout, storeCount });
   const scratch = createScratch(gpu, { cache, layout, repack: profile.repack });
-  const packJobs = slotBuffer(gpu, options, ["pack jobs", 4]);
-  const targets = slotBuffer(gpu, options, ["targets", storeCount]);
+  const packJobs = new PaperPackJobs(gpu, options);
   const measured = { ...scratch, jobs: scratch.measureJobs };
   const boundQuantise = sealed.map(({ window }, store) =>
     quantise.bind({ ...measured, window }, store)
@@ -60,7 +59,7 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
   const boundRepack = repack?.bind(measured);
   const boundMeasure = measure.bind(measured);
   const boundPack = sealedGroups.map(({ first }, group) =>
-    pack.bind({ ...scratch, jobs: packJobs, targets, arena: cache.arenas[group] }, first)
+    pack.bind({ ...scratch, ...packJobs.buffers, arena: cache.arenas[group] }, first)
   );
   return {
     layout: sealLayout(codec),
@@ -71,17 +70,12 @@ async function createKernels(gpu: Gpu, options: CodecCache<PaperCodec>): Promise
       measure.encode(pass, boundMeasure, jobCount);
     },
     encodePacks(encoder, packs) {
-      const jobs = packs.map(({ scratchIndex }) => {
-        return { slot: 0, tile: 0, tokenCount: BLOCK_TOKEN_COUNT, scratchIndex };
-      });
-      gpu.write(packJobs, 0, packJobWords(jobs));
-      gpu.write(targets, 0, Uint32Array.from(packs.flatMap((each) => each.targets)));
+      packJobs.write(packs);
       encodeByGroup(encoder, { cache, kernel: pack, bound: boundPack }, packs.length);
     },
     destroy() {
-      for (const buffer of [...Object.values(scratch), packJobs, targets]) {
-        gpu.destroyBuffer(buffer);
-      }
+      for (const buffer of Object.values(scratch)) gpu.destroyBuffer(buffer);
+      packJobs.destroy();
       quantise.destroy();
       pack.destroy();
     },

@@ -60,10 +60,11 @@ function rankedGroups(
 ): number[][] {
   const groups = packsOf(counts.sealedTokenCount, counts)
     .filter(({ first }) => first >= sinkCount)
-    .map((pack) => {
-      const tokens = tokensOf(pack);
-      return { tokens, mean: tokens.reduce((sum, own) => sum + sums[own], 0) / tokens.length };
-    });
-  if (rank === "attention") groups.sort((a, b) => a.mean - b.mean || a.tokens[0] - b.tokens[0]);
-  return groups.map(({ tokens }) => tokens);
+    .map(tokensOf);
+  if (rank === "position") return groups;
+  const ranked = groups.map((tokens) => {
+    return { tokens, mean: tokens.reduce((sum, own) => sum + sums[own], 0) / tokens.length };
+  });
+  ranked.sort((a, b) => a.mean - b.mean || a.tokens[0] - b.tokens[0]);
+  return ranked.map(({ tokens }) => tokens);
 }
