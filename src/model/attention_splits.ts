@@ -5,6 +5,7 @@
  */
 
 import {
+  alignUp,
   BLOCK_TOKEN_COUNT,
   divCeil,
   WINDOW_TILE_COUNT,
@@ -55,6 +56,12 @@ export function splitsKey(shape: QueryShape): string {
 
 /** Most splits of sealed blocks: bounds the partial results of long contexts. */
 const SEALED_SPLIT_COUNT_MAX = 128;
+
+/**
+ * Room for partial results is made in steps of so many splits: kernels have its size in their text,
+ * and so contexts of nearly the same length share what is compiled.
+ */
+const SPLIT_ROOM_STEP = 8;
 
 /** What attention is built from. */
 export interface AttentionOptions {
@@ -139,7 +146,9 @@ export function splitShape(
     divCeil(blockCountMax, blocksPerSplit) + windowTileCount,
     tileCountMax,
   );
-  return { blocksPerSplit, splitCountMax };
+  const boundCountMax = Math.floor(bindingSizeMax / splitBytes);
+  const room = Math.min(alignUp(splitCountMax, SPLIT_ROOM_STEP), boundCountMax);
+  return { blocksPerSplit, splitCountMax: room };
 }
 
 /**
