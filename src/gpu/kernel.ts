@@ -16,14 +16,20 @@ export class Kernel {
   readonly gpu: Gpu;
   readonly #label: string;
   readonly #pipeline: GPUComputePipeline;
-  readonly #bindings: readonly Binding[];
+  readonly #code: string;
+  #found: readonly Binding[] | null = null;
   readonly #owned: GPUBuffer[] = [];
 
   private constructor(gpu: Gpu, pipeline: GPUComputePipeline, options: PipelineOptions) {
     this.gpu = gpu;
     this.#pipeline = pipeline;
     this.#label = options.label;
-    this.#bindings = bindings(options.code);
+    this.#code = options.code;
+  }
+
+  /** Those of its text, read when the first buffers are bound. */
+  get #bindings(): readonly Binding[] {
+    return this.#found ??= bindings(this.#code);
   }
 
   /**

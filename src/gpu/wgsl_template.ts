@@ -21,6 +21,12 @@ const ELSE_LINE = /^\s*\/\/: else$/;
 const END_LINE = /^\s*\/\/: end$/;
 const MARKER = /\$\{(\w+)\}/;
 
+/** Expansions of a source that are kept: those of a model on one adapter are fewer. */
+const KEPT_COUNT_MAX = 64;
+
+/** By source, then by counts: kernels that differ in constants alone are of the same parts. */
+const expanded = new Map<string, Map<string, string>>();
+
 /** A line, or a statement of several, with its number in its file; 0 if that names none. */
 interface Line {
   text: string;
@@ -35,6 +41,18 @@ interface Line {
  * @param counts How often each marker's lines are repeated; 0 removes them.
  */
 export function expandTemplate(source: string, counts: Readonly<Record<string, number>>): string {
+  let known = expanded.get(source);
+  if (known === undefined) expanded.set(source, known = new Map());
+  const key = JSON.stringify(counts);
+  let text = known.get(key);
+  if (text === undefined) {
+    if (known.size === KEPT_COUNT_MAX) known.clear();
+    known.set(key, text = expand(source, counts));
+  }
+  return text;
+}
+
+function expand(source: string, counts: Readonly<Record<string, number>>): string {
   const lines: string[] = [];
   const pending = numberedLines(source).reverse();
   while (pending.length > 0) {

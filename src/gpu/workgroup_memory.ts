@@ -31,6 +31,7 @@ export function workgroupMemoryBytes(
   code: string,
   overrides: Readonly<Record<string, number>> = {},
 ): number {
+  if (!code.includes("var<workgroup>")) return 0;
   const text = withoutComments(code);
   const known = declarations(text, overrides);
   let bytes = 0;
