@@ -2,13 +2,21 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Engine, EngineError, type GenerateRequest, type GrammarSpec } from "../../mod.ts";
-import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import {
+  collectIds,
+  idleStats,
+  sharedTinyEngine,
+  tinyPrompt,
+  withTinyEngine,
+} from "../support/tiny_engine.ts";
 import {
   TINY_BYTE_FIRST,
   TINY_MERGE_FIRST,
   TINY_MERGES,
   TINY_TOKEN_COUNT,
 } from "../support/tiny_vocabulary.ts";
+
+const engineOf = sharedTinyEngine({ model: { contextLength: 2048 }, sequenceCountMax: 4 });
 
 const SCHEMA = {
   type: "object",
@@ -49,33 +57,33 @@ async function valueOf(engine: Engine, request: GenerateRequest): Promise<any> {
   return JSON.parse(textOf(await collectIds(engine, request)));
 }
 
-Deno.test("generate() with a grammar gives values of its schema, alone and in company", () =>
-  withTinyEngine({ sequenceCountMax: 4 }, async (engine) => {
-    const free = { promptIds: tinyPrompt(30, 9), maxTokens: 60, ignoreEos: true };
-    const together = await Promise.all([
-      ...[1, 2, 3, 4, 5].map((seed) => collectIds(engine, ask(seed))),
-      collectIds(engine, free),
-    ]);
-    for (const seed of [1, 2, 3, 4, 5]) {
-      const ids = together[seed - 1];
-      const { name, age, kind, tags } = JSON.parse(textOf(ids));
-      assert(typeof name === "string" && [...name].length <= 6, name);
-      assert(Number.isInteger(age) && age >= 0 && age <= 99, String(age));
-      assert(["a", "bé", null].includes(kind), kind);
-      assert(tags.length >= 1 && tags.length <= 3);
-      assertEquals(ids, await collectIds(engine, ask(seed)), "company changes nothing");
-    }
-    assertEquals(together[5], await collectIds(engine, free));
-    await idleStats(engine);
-  }));
+Deno.test("generate() with a grammar gives values of its schema, alone and in company", async () => {
+  const engine = engineOf();
+  const free = { promptIds: tinyPrompt(30, 9), maxTokens: 60, ignoreEos: true };
+  const together = await Promise.all([
+    ...[1, 2, 3, 4, 5].map((seed) => collectIds(engine, ask(seed))),
+    collectIds(engine, free),
+  ]);
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const ids = together[seed - 1];
+    const { name, age, kind, tags } = JSON.parse(textOf(ids));
+    assert(typeof name === "string" && [...name].length <= 6, name);
+    assert(Number.isInteger(age) && age >= 0 && age <= 99, String(age));
+    assert(["a", "bé", null].includes(kind), kind);
+    assert(tags.length >= 1 && tags.length <= 3);
+    assertEquals(ids, await collectIds(engine, ask(seed)), "company changes nothing");
+  }
+  assertEquals(together[5], await collectIds(engine, free));
+  await idleStats(engine);
+});
 
-Deno.test("generate() follows several grammars at a time, more than there are workers", () =>
-  withTinyEngine({ sequenceCountMax: 4 }, async (engine) => {
-    const values = await Promise.all(
-      Array.from({ length: 9 }, (_, i) => valueOf(engine, ask(i, { enum: [i, `v${i}`] }))),
-    );
-    values.forEach((value, i) => assert([i, `v${i}`].includes(value), String(value)));
-  }));
+Deno.test("generate() follows several grammars at a time, more than there are workers", async () => {
+  const engine = engineOf();
+  const values = await Promise.all(
+    Array.from({ length: 9 }, (_, i) => valueOf(engine, ask(i, { enum: [i, `v${i}`] }))),
+  );
+  values.forEach((value, i) => assert([i, `v${i}`].includes(value), String(value)));
+});
 
 const REFUSED: [string, object][] = [
   ["a keyword that would be ignored", { type: "array", uniqueItems: true }],
@@ -98,37 +106,37 @@ const PATTERNS: [string, RegExp][] = [
   ["^\\w\\.[0-9]$", /^\w\.[0-9]$/],
 ];
 
-Deno.test("generate() gives strings of patterns and lengths that are whole JSON", () =>
-  withTinyEngine({ sequenceCountMax: 4 }, async (engine) => {
-    for (const [pattern, expected] of PATTERNS) {
-      const values = await Promise.all(
-        [1, 2, 3, 4].map((seed) => valueOf(engine, ask(seed, { type: "string", pattern }))),
-      );
-      for (const value of values) assert(expected.test(value), `${pattern}: ${value}`);
-    }
-    const sized = { type: "string", minLength: 4, maxLength: 7 };
-    for (const seed of [1, 2, 3, 4, 5, 6]) {
-      const value: string = await valueOf(engine, ask(seed, sized));
-      assert([...value].length >= 4 && [...value].length <= 7, value);
-    }
-  }));
-
-Deno.test("generate() refuses a grammar by name and goes on with others", () =>
-  withTinyEngine({}, async (engine) => {
-    for (const [why, schema] of REFUSED) {
-      const refused = () => collectIds(engine, ask(1, schema));
-      const error = await assertRejects(refused, EngineError, "", why);
-      assertEquals([error.code, error.param], ["invalid_request", "grammar"], why);
-      assert(error.message.length > 40, error.message);
-    }
-    const grammar: GrammarSpec = { type: "json_schema", schema: "{" };
-    const error = await assertRejects(
-      () => collectIds(engine, { ...ask(1), grammar }),
-      EngineError,
+Deno.test("generate() gives strings of patterns and lengths that are whole JSON", async () => {
+  const engine = engineOf();
+  for (const [pattern, expected] of PATTERNS) {
+    const values = await Promise.all(
+      [1, 2, 3, 4].map((seed) => valueOf(engine, ask(seed, { type: "string", pattern }))),
     );
-    assert(error.message.includes("it is no JSON"), error.message);
-    assertEquals(typeof (await valueOf(engine, ask(1))).age, "number");
-  }));
+    for (const value of values) assert(expected.test(value), `${pattern}: ${value}`);
+  }
+  const sized = { type: "string", minLength: 4, maxLength: 7 };
+  for (const seed of [1, 2, 3, 4, 5, 6]) {
+    const value: string = await valueOf(engine, ask(seed, sized));
+    assert([...value].length >= 4 && [...value].length <= 7, value);
+  }
+});
+
+Deno.test("generate() refuses a grammar by name and goes on with others", async () => {
+  const engine = engineOf();
+  for (const [why, schema] of REFUSED) {
+    const refused = () => collectIds(engine, ask(1, schema));
+    const error = await assertRejects(refused, EngineError, "", why);
+    assertEquals([error.code, error.param], ["invalid_request", "grammar"], why);
+    assert(error.message.length > 40, error.message);
+  }
+  const grammar: GrammarSpec = { type: "json_schema", schema: "{" };
+  const error = await assertRejects(
+    () => collectIds(engine, { ...ask(1), grammar }),
+    EngineError,
+  );
+  assert(error.message.includes("it is no JSON"), error.message);
+  assertEquals(typeof (await valueOf(engine, ask(1))).age, "number");
+});
 
 Deno.test("aborting an answer that follows a grammar frees all, and the next one is right", () =>
   withTinyEngine({ sequenceCountMax: 1 }, async (engine) => {
@@ -146,12 +154,12 @@ Deno.test("aborting an answer that follows a grammar frees all, and the next one
     assertEquals(typeof (await valueOf(engine, ask(4))).name, "string");
   }));
 
-Deno.test("an answer that follows a grammar ends with it, also with ignoreEos", () =>
-  withTinyEngine({}, async (engine) => {
-    const request = ask(1, { enum: ["a", "b"] });
-    const ids = await collectIds(engine, request);
-    assertEquals(await collectIds(engine, { ...request, ignoreEos: true }), ids);
-  }));
+Deno.test("an answer that follows a grammar ends with it, also with ignoreEos", async () => {
+  const engine = engineOf();
+  const request = ask(1, { enum: ["a", "b"] });
+  const ids = await collectIds(engine, request);
+  assertEquals(await collectIds(engine, { ...request, ignoreEos: true }), ids);
+});
 
 Deno.test("a grammar that ends the library in a worker is refused with its reason, each time and to all who wait", () =>
   withTinyEngine({ sequenceCountMax: 4 }, async (engine) => {
@@ -184,9 +192,9 @@ Deno.test("a grammar that ends the library in a worker is refused with its reaso
     assert(["a", "b"].includes(value));
   }));
 
-Deno.test("generate() follows counts of hundreds at the pace of any other grammar", () =>
-  withTinyEngine({ model: { contextLength: 2048 } }, async (engine) => {
-    const request = ask(3, { type: "string", minLength: 300, maxLength: 320 });
-    const value: string = await valueOf(engine, { ...request, maxTokens: 1500 });
-    assert([...value].length >= 300 && [...value].length <= 320, String([...value].length));
-  }));
+Deno.test("generate() follows counts of hundreds at the pace of any other grammar", async () => {
+  const engine = engineOf();
+  const request = ask(3, { type: "string", minLength: 300, maxLength: 320 });
+  const value: string = await valueOf(engine, { ...request, maxTokens: 1500 });
+  assert([...value].length >= 300 && [...value].length <= 320, String([...value].length));
+});

@@ -1,5 +1,6 @@
 /** Engines on tiny models, closed after use, and what their generations give. */
 
+import { assertExists } from "@std/assert";
 import { measuredPath } from "../../src/calibration/store.ts";
 import { createEngine } from "../../src/engine/client.ts";
 import { modelFingerprint } from "../../src/runtime/fingerprint.ts";
@@ -41,6 +42,36 @@ export async function withTinyEngine(
   await withTinyModel(model, async (modelPath) => {
     await withEngine({ modelPath, profile: { name: "paper" }, tune: "off", ...rest }, body);
   });
+}
+
+/**
+ * An engine on a tiny model for all tests of a file that leave it as they find it: opened before
+ * the first of them, closed behind the last. A start compiles every kernel anew.
+ *
+ * @returns Gives the engine, once tests run.
+ */
+export function sharedTinyEngine(options: Parameters<typeof withTinyEngine>[0]): () => Engine {
+  let shared: Engine | null = null;
+  let close: () => Promise<void> = () => Promise.resolve();
+  Deno.test.beforeAll(async () => {
+    const isOver = Promise.withResolvers<void>();
+    const isOpen = Promise.withResolvers<void>();
+    const life = withTinyEngine(options, async (engine) => {
+      shared = engine;
+      isOpen.resolve();
+      await isOver.promise;
+    });
+    close = async () => {
+      isOver.resolve();
+      await life;
+    };
+    await Promise.race([isOpen.promise, life]);
+  });
+  Deno.test.afterAll(() => close());
+  return () => {
+    assertExists(shared, "tests run between the opening and the closing");
+    return shared;
+  };
 }
 
 /** Runs `body` with an engine, which it closes. */
