@@ -12,8 +12,8 @@ const PROSE =
   "A server keeps the keys and values of every token that it has read, so that it need not " +
   "read them again. For a long conversation they take more memory than the weights of the model, " +
   "and each new token has to look at all of them. Stored in fewer bits they take less room, and " +
-  "less time to look at. How far that can go is a question of measurement: some heads bear coarse " +
-  "steps well, others do not, and the only way to find out is to try.\n\n";
+  "less time to look at. How far that can go is a question of measurement: some heads bear " +
+  "coarse steps well, others do not, and the only way to find out is to try.\n\n";
 const SIZE = 60_000;
 const fill = (text: string) => text.repeat(Math.ceil(SIZE / text.length)).slice(0, SIZE);
 const TEXTS: Readonly<Record<string, string>> = {
