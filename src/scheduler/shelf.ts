@@ -31,7 +31,10 @@ export interface HeldBlock extends HostEntry {
 export interface HeldPrompt {
   /** Tokens that need not be prefilled with them. */
   tokenCount: number;
-  /** Sealed ones in order, those that the policy keeps; then near ones, then the raw tiles. */
+  /**
+   * Sealed ones in order, those that the policy keeps; then near ones, then the raw tiles; then, if
+   * the prompt ends with them, what the same prompt needs beside: it begins a block earlier.
+   */
   blocks: readonly HeldBlock[];
 }
 
@@ -54,14 +57,15 @@ export class Shelf {
     return [...this.#held.values()];
   }
 
-  /** Holds the blocks with which a longer prompt of these tokens would begin. */
+  /** Holds the blocks with which this prompt, and a longer one of its tokens, would begin. */
   hold(prompt: PromptOf): HeldPrompt {
-    const sequence = this.#sequenceOf(prompt, 1);
-    const { boundary, sealed, near, raw } = findBeginning(sequence, {
-      cache: this.#cache,
-      host: this.#host,
-    });
-    const found = [...sealed.filter((block) => block !== null), ...near, ...raw];
+    const tiers = { cache: this.#cache, host: this.#host };
+    const { boundary, sealed, near, raw } = findBeginning(this.#sequenceOf(prompt, 1), tiers);
+    const same = findBeginning(this.#sequenceOf(prompt, 0), tiers);
+    const others = same.boundary === boundary - 1 ? [...same.near, ...same.raw] : [];
+    const found = [
+      ...new Set([...sealed.filter((block) => block !== null), ...near, ...raw, ...others]),
+    ];
     const items = found.filter(isOnDevice);
     for (const item of items) this.#cache.acquire(item);
     const blocks = found.map((block): HeldBlock => {
@@ -84,12 +88,18 @@ export class Shelf {
     const sequence = this.#sequenceOf(prompt, 0);
     const boundary = tokenCount / BLOCK_TOKEN_COUNT;
     const sealed = sequence.names.slice(0, sequence.sealedBefore(boundary));
-    return [
+    const behind = (start: number) => [
+      ...sequence.near.before(start).map((index) => sequence.keyOf(index, "near")!),
+      ...sequence.rawTilesBefore(start).map((index) => sequence.keyOf(index, "raw")!),
+    ];
+    const isWhole = tokenCount === prompt.promptIds.length;
+    const keys = [
       ...[...sealed.keys()].filter((index) => sequence.keeps(index))
         .map((index) => sequence.keyOf(index, "sealed")!),
-      ...sequence.near.before(boundary).map((index) => sequence.keyOf(index, "near")!),
-      ...sequence.rawTilesBefore(boundary).map((index) => sequence.keyOf(index, "raw")!),
+      ...behind(boundary),
+      ...(isWhole ? behind(boundary - 1) : []),
     ];
+    return [...new Set(keys)];
   }
 
   /**

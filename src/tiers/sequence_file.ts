@@ -31,7 +31,7 @@ export interface SavedSequence {
   tokenIds: readonly number[];
   /** Leading tokens that the blocks stand for. */
   tokenCount: number;
-  /** Sealed ones in order, then raw tiles. */
+  /** Sealed ones in order, then raw tiles, as a scheduler's shelf orders them. */
   blocks: readonly StoredBlock[];
 }
 

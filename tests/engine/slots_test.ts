@@ -85,6 +85,37 @@ for (const { profile, model } of SAVED) {
       })));
 }
 
+/** Rows of its first layer see no more than their newest 192 tokens. */
+const NEAR = {
+  ...MODEL,
+  architecture: "gpt-oss",
+  type: "Q8_0",
+  metadata: { "gpt-oss.attention.sliding_window": 192 },
+} as const;
+
+for (const [what, model] of [["all", MODEL], ["of a layer the newest tokens", NEAR]] as const) {
+  Deno.test(`a prompt that ends with a block begins behind what was restored (keeps ${what})`, () =>
+    withTinyModel(model, (path) =>
+      withFolder(async (folder) => {
+        const file = `${folder}/doc`;
+        const request = { ...REQUEST, promptIds: tinyPrompt(320, 1), maxTokens: 4 };
+        const longer = { ...request, promptIds: [...request.promptIds, ...tinyPrompt(9, 2)] };
+        const first = await withOwn(path, {}, async (engine) => {
+          const result = await run(engine, request);
+          const outcome = await engine.actOnSlot(0, { type: "save", path: file });
+          assertEquals(outcome.tokenCount, 320);
+          return result;
+        });
+        await withOwn(path, {}, async (engine) => {
+          const { tokenCount } = await engine.actOnSlot(0, { type: "restore", path: file });
+          assertEquals(tokenCount, 320);
+          // The last token is always prefilled, and slices begin at blocks.
+          assertEquals(await run(engine, request), { ids: first.ids, cached: 256 });
+          assertEquals((await run(engine, longer)).cached, 320);
+        });
+      })));
+}
+
 Deno.test("a damaged, foreign or too long file is refused with the reason, and nothing changes", () =>
   withTinyModel(MODEL, (path) =>
     withFolder(async (folder) => {
