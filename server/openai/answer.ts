@@ -25,7 +25,7 @@ import { openScope, type RequestScope } from "./request_scope.ts";
 import type { RouteContext } from "./route_context.ts";
 import type { StreamSettings } from "./schema_common.ts";
 import { answerSse, toFrame } from "./sse.ts";
-import type { AnswerToken } from "./logprob_alignment.ts";
+import type { AnswerToken, TokenNaming } from "./logprob_alignment.ts";
 
 /** A request, ready to run. */
 export interface AnswerPlan {
@@ -155,7 +155,6 @@ class AnswerRun {
   /** The whole answer as one JSON value. */
   async whole(): Promise<object> {
     const { choices, format } = this.#plan;
-    const { tokenizer } = this.#context.model;
     const contents = choices.map(({ logprobs }, index): GrowingChoice => {
       const tokens = logprobs === null ? null : [];
       return { index, text: "", offset: 0, reasoning: "", tokens, calls: [], ids: [] };
@@ -181,7 +180,10 @@ class AnswerRun {
       choices: contents.map((content) => {
         const { index, calls } = content;
         const reason = toReason(reasons[index], calls.length);
-        return { ...format.choice(content, reason, tokenizer), ...fields[index].ofChoice };
+        return {
+          ...format.choice(content, reason, this.#naming(index)),
+          ...fields[index].ofChoice,
+        };
       }),
       usage: this.#usage(),
       timings: toTimingsBody(timings),
@@ -257,7 +259,7 @@ class AnswerRun {
     const { format, choices } = this.#plan;
     const told = choices[index].logprobs === null || tokens.length === 0 ? null : tokens;
     const content = { index, text, offset: 0, tokens: told };
-    return format.reasoningDelta(content, this.#context.model.tokenizer);
+    return format.reasoningDelta(content, this.#naming(index));
   }
 
   #delta(index: number, { text, tokens }: Pick<TextPiece, "text" | "tokens">): object {
@@ -265,7 +267,11 @@ class AnswerRun {
     const offset = this.#textLengths[index];
     this.#textLengths[index] += text.length;
     const aligned = choices[index].logprobs === null || tokens.length === 0 ? null : tokens;
-    return format.delta({ index, text, offset, tokens: aligned }, this.#context.model.tokenizer);
+    return format.delta({ index, text, offset, tokens: aligned }, this.#naming(index));
+  }
+
+  #naming(index: number): TokenNaming {
+    return { tokenizer: this.#context.model.tokenizer, byId: this.#plan.choices[index].namesById };
   }
 
   /** The answer in frames; each choice opens with its first event, so that refusals come first. */

@@ -5,10 +5,14 @@
  */
 
 import type { FinishReason } from "../../src/engine/types.ts";
-import type { Tokenizer } from "../../src/tokenizer/types.ts";
 import type { GenerationTimings } from "./generation/observer.ts";
 import type { ToolCallPiece } from "./generation/pieces.ts";
-import { type AnswerToken, toChatLogprobs, toCompletionLogprobs } from "./logprob_alignment.ts";
+import {
+  type AnswerToken,
+  toChatLogprobs,
+  toCompletionLogprobs,
+  type TokenNaming,
+} from "./logprob_alignment.ts";
 
 /** Tokens read and written for one request. */
 export interface TokenCounts {
@@ -50,12 +54,12 @@ export interface AnswerFormat {
   /** What has the ids of a prompt, as in vLLM. */
   promptIdsIn: "answer" | "choice";
   /** One choice of a whole answer. */
-  choice(content: WholeChoice, reason: ChoiceReason, tokenizer: Tokenizer): object;
+  choice(content: WholeChoice, reason: ChoiceReason, naming: TokenNaming): object;
   /** One choice of a chunk: the first of its choice, text in between, the last of its choice. */
   opening(index: number): object | null;
-  delta(content: ChoiceText, tokenizer: Tokenizer): object;
+  delta(content: ChoiceText, naming: TokenNaming): object;
   /** The same of thoughts; for formats that have them apart from text. */
-  reasoningDelta(content: ChoiceText, tokenizer: Tokenizer): object;
+  reasoningDelta(content: ChoiceText, naming: TokenNaming): object;
   /** One choice of a chunk with a piece of a call; for formats that have calls. */
   callDelta(index: number, piece: ToolCallPiece): object;
   closing(index: number, reason: ChoiceReason): object;
@@ -74,7 +78,7 @@ export const CHAT_FORMAT: AnswerFormat = {
   answerObject: "chat.completion",
   chunkObject: "chat.completion.chunk",
   promptIdsIn: "answer",
-  choice: ({ index, text, reasoning, tokens, calls }, finish_reason, tokenizer) => ({
+  choice: ({ index, text, reasoning, tokens, calls }, finish_reason, naming) => ({
     index,
     message: {
       role: "assistant",
@@ -85,17 +89,17 @@ export const CHAT_FORMAT: AnswerFormat = {
         tool_calls: calls.map(({ id, ...call }) => ({ id, type: "function", function: call })),
       }),
     },
-    logprobs: tokens && toChatLogprobs(tokenizer, tokens),
+    logprobs: tokens && toChatLogprobs(naming, tokens),
     finish_reason,
   }),
   opening: (index) => chatChunkChoice(index, { role: "assistant", content: "" }),
-  delta: ({ index, text, tokens }, tokenizer) => ({
+  delta: ({ index, text, tokens }, naming) => ({
     ...chatChunkChoice(index, { content: text }),
-    logprobs: tokens && toChatLogprobs(tokenizer, tokens),
+    logprobs: tokens && toChatLogprobs(naming, tokens),
   }),
-  reasoningDelta: ({ index, text, tokens }, tokenizer) => ({
+  reasoningDelta: ({ index, text, tokens }, naming) => ({
     ...chatChunkChoice(index, { reasoning_content: text }),
-    logprobs: tokens && toChatLogprobs(tokenizer, tokens),
+    logprobs: tokens && toChatLogprobs(naming, tokens),
   }),
   callDelta: (index, piece) => chatChunkChoice(index, { tool_calls: [toCallDelta(piece)] }),
   closing: (index, finish_reason) => ({ ...chatChunkChoice(index, {}), finish_reason }),
@@ -107,9 +111,9 @@ export const COMPLETION_FORMAT: AnswerFormat = {
   answerObject: "text_completion",
   chunkObject: "text_completion",
   promptIdsIn: "choice",
-  choice: (content, reason, tokenizer) => completionChoice(content, reason, tokenizer),
+  choice: (content, reason, naming) => completionChoice(content, reason, naming),
   opening: () => null,
-  delta: (content, tokenizer) => completionChoice(content, null, tokenizer),
+  delta: (content, naming) => completionChoice(content, null, naming),
   reasoningDelta: () => {
     throw new TypeError("Cannot report thoughts: plain completions have none");
   },
@@ -133,9 +137,9 @@ function chatChunkChoice(index: number, delta: object): object {
 function completionChoice(
   { index, text, offset, tokens }: ChoiceText,
   finish_reason: ChoiceReason | null,
-  tokenizer: Tokenizer,
+  naming: TokenNaming,
 ): object {
-  const logprobs = tokens && toCompletionLogprobs(tokenizer, tokens, offset);
+  const logprobs = tokens && toCompletionLogprobs(naming, tokens, offset);
   return { index, text, logprobs, finish_reason };
 }
 

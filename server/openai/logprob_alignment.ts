@@ -11,6 +11,7 @@ import type { Tokenizer } from "../../src/tokenizer/types.ts";
 
 /** A token of an answer; the texts of all, put together, are the answer's text. */
 export interface AnswerToken {
+  id: number;
   /** Empty for a token that ends within a code point, whose text comes with the next. */
   text: string;
   bytes: readonly number[];
@@ -35,7 +36,7 @@ export class LogprobAligner {
   /** Adds a token; `text` is what it completes. */
   push(logprobs: TokenLogprobs, text: string): void {
     const bytes = this.#isText(logprobs.id) ? [...this.#tokenizer.tokenBytes(logprobs.id)] : [];
-    this.#waiting.push({ text, bytes, logprobs });
+    this.#waiting.push({ id: logprobs.id, text, bytes, logprobs });
   }
 
   /** Adds text to the last token: what is left of an incomplete code point. */
@@ -72,6 +73,7 @@ export function promptTokens(
 ): AnswerToken[] {
   const detokenizer = new StreamDetokenizer(tokenizer, { showControl: true });
   const tokens = promptIds.map((id, index) => ({
+    id,
     text: detokenizer.push(id),
     bytes: [...tokenizer.tokenBytes(id)],
     logprobs: index === 0 ? null : logprobs[index - 1],
@@ -80,26 +82,38 @@ export function promptTokens(
   return tokens;
 }
 
-/** How a token that is no text of its own is written where its text is wanted. */
-function nameOf(tokenizer: Tokenizer, id: number): string {
+/** How reports name tokens. */
+export interface TokenNaming {
+  tokenizer: Tokenizer;
+  /** As `token_id:N`, where vLLM's `return_tokens_as_token_ids` asks for it; else as text. */
+  byId: boolean;
+}
+
+/** How a token is written: one that is no text of its own by its bytes. */
+function nameOf({ tokenizer, byId }: TokenNaming, id: number): string {
+  if (byId) return idName(id);
   const text = tokenizer.detokenize([id]);
   if (!text.includes("\ufffd")) return text;
   const hex = [...tokenizer.tokenBytes(id)].map((byte) => byte.toString(16).padStart(2, "0"));
   return `bytes:${hex.map((digits) => `\\x${digits}`).join("")}`;
 }
 
-/** `logprobs` of chat completions. */
+function idName(id: number): string {
+  return `token_id:${id}`;
+}
+
+/** `logprobs` of chat completions; `bytes` are those of the text, however tokens are named. */
 export function toChatLogprobs(
-  tokenizer: Tokenizer,
+  naming: TokenNaming,
   tokens: readonly AnswerToken[],
 ): { content: object[]; refusal: null } {
   const alternative = ({ id, logprob }: TokenLogprob) => ({
-    token: nameOf(tokenizer, id),
+    token: nameOf(naming, id),
     logprob,
-    bytes: [...tokenizer.tokenBytes(id)],
+    bytes: [...naming.tokenizer.tokenBytes(id)],
   });
-  const content = tokens.map(({ text, bytes, logprobs }) => ({
-    token: text,
+  const content = tokens.map(({ id, text, bytes, logprobs }) => ({
+    token: naming.byId ? idName(id) : text,
     logprob: logprobs?.logprob ?? 0,
     bytes,
     top_logprobs: (logprobs?.top ?? []).map(alternative),
@@ -108,12 +122,13 @@ export function toChatLogprobs(
 }
 
 /**
- * `logprobs` of plain completions.
+ * `logprobs` of plain completions; `text_offset` counts characters of the text, however tokens are
+ * named.
  *
  * @param offset Characters of the choice before the first of `tokens`.
  */
 export function toCompletionLogprobs(
-  tokenizer: Tokenizer,
+  naming: TokenNaming,
   tokens: readonly AnswerToken[],
   offset: number,
 ): object {
@@ -121,10 +136,10 @@ export function toCompletionLogprobs(
   const text_offset = tokens.map(({ text }) => (end += text.length) - text.length);
   const topOf = ({ logprobs }: AnswerToken) =>
     logprobs && Object.fromEntries(
-      logprobs.top.map(({ id, logprob }) => [nameOf(tokenizer, id), logprob]),
+      logprobs.top.map(({ id, logprob }) => [nameOf(naming, id), logprob]),
     );
   return {
-    tokens: tokens.map(({ text }) => text),
+    tokens: tokens.map(({ id, text }) => naming.byId ? idName(id) : text),
     token_logprobs: tokens.map(({ logprobs }) => logprobs?.logprob ?? null),
     top_logprobs: tokens.map(topOf),
     text_offset,

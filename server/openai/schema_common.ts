@@ -65,6 +65,7 @@ export const commonFields = {
   }).nullish(),
   return_progress: z.boolean().nullish(),
   return_token_ids: z.boolean().nullish(),
+  return_tokens_as_token_ids: z.boolean().nullish(),
   user: z.string().nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
   safety_identifier: z.string().nullish(),
@@ -114,6 +115,8 @@ export interface CommonRequest extends StreamSettings {
   adjustments: LogitAdjustments;
   /** Alternatives to report with each token; null: no log-probabilities at all. */
   logprobs: number | null;
+  /** Whether log-probabilities name tokens by their ids. */
+  namesById: boolean;
   /** Whether the answer has ids of tokens beside the text. */
   returnsIds: boolean;
   priority: number;
@@ -175,6 +178,7 @@ export function toCommonRequest(body: CommonBody): Omit<CommonRequest, "logprobs
       presencePenalty: body.presence_penalty ?? 0,
       logitBias: Object.entries(body.logit_bias ?? {}).map(([id, bias]) => [Number(id), bias]),
     },
+    namesById: body.return_tokens_as_token_ids ?? false,
     returnsIds: body.return_token_ids ?? false,
     priority: body.priority ?? 0,
     cacheSalt: body.cache_salt ?? "",

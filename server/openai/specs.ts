@@ -95,7 +95,8 @@ export function toSpecs(
   checkCache(request, model);
   checkTexts(request, prompt, model);
   const adjustments = adjustmentsOf(request, model.tokenizer);
-  const { sampling, stop, includesStop, showControl, ignoreEos, logprobs, returnsIds } = request;
+  const { sampling, stop, includesStop, showControl, ignoreEos } = request;
+  const { logprobs, namesById, returnsIds } = request;
   const { priority, cacheSalt, skipsCache, speculates, choiceCount, stream: streams } = request;
   const text = { stop, includesStop, showControl };
   const [keep, read] = METHOD_FIELDS.map((name) =>
@@ -104,7 +105,7 @@ export function toSpecs(
   return Array.from({ length: choiceCount }, (_, choiceIndex) => {
     const seed = seedOfChoice(sampling.seed, choiceIndex);
     const own = { ...sampling, seed };
-    const told = { logprobs, returnsIds, streams };
+    const told = { logprobs, namesById, returnsIds, streams };
     const shared = { ignoreEos, adjustments, priority, cacheSalt, skipsCache, speculates };
     return { ...prompt, ...text, ...told, ...shared, keep, read, sampling: own };
   });

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FAKE_CONTROL_ID, tokensOf } from "../support/fake_engine.ts";
 import { framesOf, harness } from "./harness.ts";
+import { withServer } from "./serve_app.ts";
 
 const CHAT = "/v1/chat/completions";
 const TEXT = "/v1/completions";
@@ -89,6 +90,37 @@ for (const stream of [false, true]) {
     assertEquals(join("text_offset"), [0, 1, 2]);
     assertEquals(engine.requests[0].promptLogprobs, 1);
   });
+}
+
+const AS_IDS = { return_tokens_as_token_ids: true };
+
+for (const stream of [false, true]) {
+  Deno.test(`return_tokens_as_token_ids names tokens by id, over a socket (stream ${stream})`, () =>
+    withServer(() => tokensOf("bé"), async ({ url }) => {
+      const ask = async (path: string, body: object) => {
+        const sent = { method: "POST", body: JSON.stringify({ ...body, ...AS_IDS, stream }) };
+        const text = await (await fetch(url + path, sent)).text();
+        const choices = stream
+          ? framesOf(text).flatMap((frame) => frame.choices)
+          : JSON.parse(text).choices;
+        return choices.flatMap(({ logprobs }: { logprobs: object | null }) => logprobs ?? []);
+      };
+      const ids = ["token_id:98", "token_id:195", "token_id:169"];
+      const asked = { messages, logprobs: true, top_logprobs: 1 };
+      const told: Reported[] = (await ask(CHAT, asked)).flatMap((each: { content: Reported[] }) =>
+        each.content
+      );
+      assertEquals(told.map(({ token }) => token), ids);
+      assertEquals(told.map(({ top_logprobs: [{ token }] }) => token), ids);
+      assertEquals(told.flatMap(({ bytes }) => bytes), [98, 195, 169]);
+      const all = await ask(TEXT, { prompt: [104, 105], echo: true, logprobs: 1 });
+      const join = (field: string) => all.flatMap((each: Record<string, unknown[]>) => each[field]);
+      assertEquals(join("tokens"), ["token_id:104", "token_id:105", ...ids]);
+      const tops = [["token_id:105", -1.05], [ids[0], -0.98], [ids[1], -1.95], [ids[2], -1.69]];
+      assertEquals(join("top_logprobs"), [null, ...tops.map((top) => Object.fromEntries([top]))]);
+      assertEquals(join("text_offset"), [0, 1, 2, 3, 3]);
+      assertEquals(await ask(CHAT, { messages }), [], "it asks for no log-probabilities");
+    }));
 }
 
 Deno.test("echo with logprobs and max_tokens 0 only reads the prompt", async () => {

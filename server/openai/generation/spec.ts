@@ -21,6 +21,8 @@ export interface GenerationSpec extends TextOptions {
   adjustments: Partial<LogitAdjustments>;
   /** Alternatives to report with each token; null: no log-probabilities at all. */
   logprobs: number | null;
+  /** Whether log-probabilities name tokens by their ids. */
+  namesById: boolean;
   /** Whether pieces have the ids of the tokens that they came with. */
   returnsIds: boolean;
   /** Text that comes before what is generated, with tokens like it; null for none. */

@@ -73,7 +73,8 @@ export class ItemWriter {
       if (this.#last?.type !== "message") yield* this.#openMessage();
       this.#text += piece.text;
       const place = { ...this.#place, content_index: 0 };
-      const { content: logprobs } = toChatLogprobs(this.#tokenizer, piece.tokens);
+      const naming = { tokenizer: this.#tokenizer, byId: false };
+      const { content: logprobs } = toChatLogprobs(naming, piece.tokens);
       this.#logprobs.push(...logprobs);
       yield { type: "response.output_text.delta", ...place, delta: piece.text, logprobs };
     } else if (piece.type === "call") {

@@ -72,6 +72,7 @@ const {
   stream_options: __,
   return_progress: ___,
   return_token_ids: ____,
+  return_tokens_as_token_ids: _____,
   ...sampling
 } = commonFields;
 
