@@ -20,7 +20,7 @@ import {
   sumCounts,
   testFailures,
 } from "./test_process.ts";
-import { describeCounts, reaches, testArguments } from "./test_runner.ts";
+import { checkArguments, describeCounts, reaches, testArguments } from "./test_runner.ts";
 
 /** The command. */
 export const testCommand: Command = {
@@ -46,6 +46,7 @@ export const testCommand: Command = {
 };
 
 async function test(args: readonly string[]): Promise<number> {
+  checkArguments(args);
   const modelPath = await ensureModel(null);
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const testFolder = resolve(root, "tests");

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { UsageError } from "./usage_error.ts";
+
 /** What a test run counted. */
 export interface TestCounts {
   passed: number;
@@ -32,6 +34,26 @@ export function describeCounts({ passed, failed, skipped }: TestCounts): string 
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
+/** Flags of `deno test` whose value is a word of its own, and names no path. */
+const WORD_FLAGS: readonly string[] = ["--filter", "--reporter"];
+
+/**
+ * Refuses words that are empty, as those of a shell's unset variables are: as a filter or a path
+ * they would choose all tests.
+ *
+ * @throws {UsageError} Naming the flag.
+ */
+export function checkArguments(args: readonly string[]): void {
+  for (const [index, arg] of args.entries()) {
+    const flag = WORD_FLAGS.find((name) => arg === `${name}=`) ?? args[index - 1];
+    if (arg !== "" && arg !== `${flag}=`) continue;
+    if (WORD_FLAGS.includes(flag)) {
+      throw new UsageError(`Cannot use ${flag}: its value is empty; leave it out to run all tests`);
+    }
+    throw new UsageError("Cannot use an empty path: leave it out to run all tests");
+  }
+}
+
 /**
  * Arguments for `deno test` from those a user gave: paths that exist are made absolute, and where
  * there is none, all tests run.
@@ -45,7 +67,10 @@ export function testArguments(
   testFolder: string,
   resolve: (argument: string) => string | null,
 ): string[] {
-  const resolved = args.map((arg) => arg.startsWith("-") ? null : resolve(arg));
+  const resolved = args.map((arg, index) => {
+    const isPath = !arg.startsWith("-") && !WORD_FLAGS.includes(args[index - 1]);
+    return isPath ? resolve(arg) : null;
+  });
   const given = args.map((arg, index) => resolved[index] ?? arg);
   return resolved.some((path) => path !== null) ? given : [...given, testFolder];
 }

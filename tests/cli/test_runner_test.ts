@@ -1,10 +1,12 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
+  checkArguments,
   describeCounts,
   reaches,
   readCounts,
   testArguments,
 } from "../../server/cli/test_runner.ts";
+import { UsageError } from "../../server/cli/usage_error.ts";
 
 const OUTPUTS: [string, string, ReturnType<typeof readCounts>][] = [
   ["all pass", "ok | 34 passed | 0 failed (118ms)\n", { passed: 34, failed: 0, skipped: 0 }],
@@ -53,10 +55,35 @@ Deno.test("testArguments() runs all tests if no argument is a path", () => {
     "pack",
     "/r/tests",
   ]);
+  // A word that a filter looks for may be the name of a file.
+  assertEquals(testArguments(["--filter", "a_test.ts"], "/r/tests", resolve), [
+    "--filter",
+    "a_test.ts",
+    "/r/tests",
+  ]);
   assertEquals(testArguments(["--fail-fast", "a_test.ts"], "/r/tests", resolve), [
     "--fail-fast",
     "/cwd/a_test.ts",
   ]);
+});
+
+Deno.test("packkv test refuses words that are empty, as unset variables are, and starts nothing", async () => {
+  const main = new URL("../../server/main.ts", import.meta.url).pathname;
+  const cases = [
+    [["--filter", ""], "Cannot use --filter: its value is empty"],
+    [["--filter=", "tests/codec"], "Cannot use --filter: its value is empty"],
+    [["tests/codec", ""], "Cannot use an empty path"],
+  ] as const;
+  for (const [args, said] of cases) {
+    assertThrows(() => checkArguments(args), UsageError, said);
+  }
+  const [[args, said]] = cases;
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", main, "test", ...args],
+  });
+  const { code, stdout, stderr } = await command.output();
+  assertEquals([code, stdout.length], [2, 0]);
+  assertStringIncludes(new TextDecoder().decode(stderr), said);
 });
 
 Deno.test("reaches() says whether tests of a folder are among those that run", () => {
