@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { ENTRY_WORDS, entryWords, type Row, rowWords } from "../../src/core/row.ts";
 import { BlockSelectKernel } from "../../src/kernels/block_select/top.ts";
 import { BlockShareKernel, setWords } from "../../src/kernels/block_select/share.ts";
@@ -187,6 +187,90 @@ for (const [what, spread] of [["unequal", 3], ["equal", 0]] as const) {
     }
   });
 }
+
+/** Whether each block is chosen, by sums in f32 of all that come before it: of each with each. */
+function chosenByAllPairs(
+  scores: Float32Array,
+  { limit, window, tokenCounts }: { limit: number; window: number; tokenCounts: readonly number[] },
+): boolean[] {
+  return Array.from(scores, (own, block) => {
+    let sum = window;
+    scores.forEach((score, other) => {
+      const isBefore = other === 0 || score > own || (score === own && other < block);
+      if (block > 0 && isBefore && tokenCounts[other] > 0) sum = Math.fround(sum + score);
+    });
+    return tokenCounts[block] > 0 && (block === 0 || sum <= limit);
+  });
+}
+
+Deno.test("of 128K tokens the same records are chosen as by comparing each with each, to the bit", async () => {
+  const count = 2048;
+  const random = seededRandom(11);
+  const tokenCounts = Array.from(
+    { length: count },
+    (_, block) => block > 0 && random() < 0.1 ? 0 : 64,
+  );
+  const directory = Uint32Array.from(
+    tokenCounts.flatMap((tokenCount, block) => [
+      ...entryWords({ word: 4 * block, tokenCount, isFirst: block === 0 }),
+    ]),
+  );
+  // Rows of unequal scores, of scores of which many are equal, and of none that differ.
+  const rows = [
+    seededNormals(count, 12, 3).map((value) => Math.exp(value) / 4e5),
+    seededNormals(count, 13, 3).map((value) => 2 ** Math.round(value) / 4e5),
+    new Float32Array(count).fill(1 / 3000),
+  ].map((scores) => scores.map((score, block) => tokenCounts[block] === 0 ? 0 : score));
+  const limits: number[] = [];
+  const expected = rows.map((scores) => {
+    const all = scores.reduce((sum, score) => Math.fround(sum + score), 0);
+    const window = Math.max(0, Math.fround(1 - all));
+    // The limit is just what comes before some record: with less it would not be chosen.
+    const ranked = [...scores.keys()].filter((block) => block > 0 && tokenCounts[block] > 0)
+      .sort((a, b) => scores[b] - scores[a] || a - b);
+    const before = new Set(ranked.slice(0, ranked.length / 4));
+    const limit = scores.reduce(
+      (sum, score, block) => block === 0 || before.has(block) ? Math.fround(sum + score) : sum,
+      window,
+    );
+    limits.push(limit);
+    return chosenByAllPairs(scores, { limit, window, tokenCounts });
+  });
+  const gpu = await testGpu();
+  const kernel = await BlockShareKernel.create(gpu, {
+    kvHeadCount: 1,
+    queryHeadCount: 1,
+    listCountMax: count,
+  });
+  const described = rows.map((_, slot): Row => {
+    const place = { slot, listStart: 0, idIndex: 0, position: 64 * count };
+    return { ...place, listCount: count, firstWindowBlock: count };
+  });
+  const setCount = rows.length * setWords(count);
+  const sets = gpu.createBuffer("sets", setCount * 4);
+  const bound = kernel.bind({
+    rows: gpu.createBufferWith("rows", rowWords(described)),
+    chosen: gpu.createBufferWith(
+      "chosen",
+      rowWords(described.map((row, index) => ({ ...row, listStart: index * count }))),
+    ),
+    directory: gpu.createBufferWith("directory", directory),
+    scores: gpu.createBufferWith("scores", Float32Array.from(rows.flatMap((row) => [...row]))),
+    limits: gpu.createBufferWith("limits", Float32Array.from(limits)),
+    lists: gpu.createBuffer("lists", rows.length * count * ENTRY_WORDS * 4),
+    sets,
+  });
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, rows.length));
+  const bits = await readU32(gpu, sets, setCount);
+  for (const [row, chosen] of expected.entries()) {
+    const found = chosen.map((_, block) =>
+      (bits[row * setWords(count) + (block >> 5)] >>> (block & 31) & 1) === 1
+    );
+    assertEquals(found, chosen, `row ${row}`);
+    assert(chosen.filter(Boolean).length > 100, "some are chosen");
+    assert(chosen.filter((is) => !is).length > 400, "some are not");
+  }
+});
 
 Deno.test("the fewest blocks that get a share are none fewer, and none but the first by itself", () => {
   const scores = [0.05, 0.3, 0.1, 0.3, 0.05];

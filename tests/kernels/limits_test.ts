@@ -123,9 +123,9 @@ Deno.test("choosing by share refuses a list that a software driver would cut off
       { facts, createPipeline: () => Promise.resolve({}) } as unknown as Gpu,
       { kvHeadCount: 2, queryHeadCount: 4, listCountMax },
     );
-  const refused = "at most 1,920, a context of 122880 tokens";
-  await assertRejects(() => create(ADAPTERS["software Vulkan"], 1984), EngineError, refused);
-  await create(ADAPTERS["software Vulkan"], 1920);
+  const refused = "at most 6279, a context of 401856 tokens";
+  await assertRejects(() => create(ADAPTERS["software Vulkan"], 6280), EngineError, refused);
+  await create(ADAPTERS["software Vulkan"], 6279);
   await create(ADAPTERS["NVIDIA on Vulkan"], 16_384);
 });
 

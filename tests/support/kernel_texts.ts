@@ -130,7 +130,7 @@ async function createChoices(
   }
   await BlockPartsKernel.create(gpu, { shape, splits, listCountMax });
   await BlockSelectKernel.create(gpu, { ...shape, listCountMax });
-  const sharedCountMax = facts.isFallback ? Math.min(listCountMax, 1920) : listCountMax;
+  const sharedCountMax = facts.isFallback ? Math.min(listCountMax, 6279) : listCountMax;
   await BlockShareKernel.create(gpu, { ...shape, listCountMax: sharedCountMax });
 }
 

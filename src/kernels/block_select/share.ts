@@ -13,6 +13,8 @@ import type { BlockSelectBuffers } from "./top.ts";
 const THREAD_COUNT = 64;
 /** Records of a word of bits. */
 const SET_WORD_BITS = 32;
+/** Bits that scores may have: floats that are not negative. */
+const POSITIVE_FLOAT_COUNT = 2 ** 31;
 
 /** Words of the bits of a row and KV head, whose list has room for so many records. */
 export function setWords(listCountMax: number): number {
@@ -46,6 +48,7 @@ export class BlockShareKernel extends HeadRowsKernel<BlockShareBuffers> {
       GROUP_SIZE: divExact(queryHeadCount, kvHeadCount),
       LIST_MAX: listCountMax,
       SET_WORDS: setWords(listCountMax),
+      ROUNDS: roundCountMax(listCountMax),
     });
     const code = [source, constants, ROW_TEXT].join("\n");
     const kernel = await Kernel.create(gpu, { label: "block_select share", code });
@@ -53,16 +56,35 @@ export class BlockShareKernel extends HeadRowsKernel<BlockShareBuffers> {
   }
 }
 
-/** A thread compares each record of its words with all others. */
+/**
+ * Most rounds of the search: each leaves at most one of {@link THREAD_COUNT} parts of the scores'
+ * bits, then of the indexes of records that have one score.
+ */
+function roundCountMax(listCountMax: number): number {
+  return roundsOf(POSITIVE_FLOAT_COUNT) + roundsOf(listCountMax);
+}
+
+function roundsOf(count: number): number {
+  return count <= 1 ? 0 : 1 + roundsOf(divCeil(count, THREAD_COUNT));
+}
+
+/** Turns of loops of a thread at most. */
+function turnsOf(listCountMax: number): number {
+  const wordsOfThread = divCeil(setWords(listCountMax), THREAD_COUNT);
+  const blocksOfThread = SET_WORD_BITS * wordsOfThread;
+  const ofRound = 1 + blocksOfThread + 2 * THREAD_COUNT + listCountMax;
+  const ofLists = 2 * (wordsOfThread + blocksOfThread) + THREAD_COUNT +
+    divCeil(listCountMax, THREAD_COUNT);
+  return roundCountMax(listCountMax) * ofRound + listCountMax + ofLists;
+}
+
 function refuseTooLong({ isFallback }: AdapterFacts, listCountMax: number): void {
-  const turnsOf = (count: number) => {
-    const wordsOfThread = divCeil(setWords(count), THREAD_COUNT);
-    return 2 * count + THREAD_COUNT + wordsOfThread * (1 + SET_WORD_BITS * (2 + count));
-  };
   if (!isFallback || turnsOf(listCountMax) <= TURN_COUNT_MAX) return;
+  let most = listCountMax;
+  while (turnsOf(most) > TURN_COUNT_MAX) most--;
   throw new EngineError(
     "model_unsupported",
     `Cannot choose among ${listCountMax} blocks by their attention on a software driver: at most ` +
-      `1,920, a context of ${1920 * BLOCK_TOKEN_COUNT} tokens`,
+      `${most}, a context of ${most * BLOCK_TOKEN_COUNT} tokens`,
   );
 }
