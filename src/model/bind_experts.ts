@@ -22,7 +22,8 @@ export async function bindExperts(context: LayerContext, index: number): Promise
   const { x } = group;
   const norm = feedForwardNorm === null ? {} : { normWeight: feedForwardNorm };
 
-  const use = { hasNorm: feedForwardNorm !== null, isSlice: group.isSlice };
+  // A code more or less of a row would send it to other experts.
+  const use = { hasNorm: feedForwardNorm !== null, isSlice: group.isSlice, isExact: true };
   const score = await matmuls.get(router, { kind: "store" }, use);
   const options = { expertCount, usedCount, shareScale, shares: kind, groups, room };
   const route = await kernels.route(options);

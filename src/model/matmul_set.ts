@@ -17,6 +17,8 @@ export interface MatmulUse {
   hasNorm: boolean;
   /** Whether its rows are those of a slice, whose bits may differ from those of other rows. */
   isSlice?: boolean;
+  /** Whether it is made in f32 whatever the others are. */
+  isExact?: boolean;
 }
 
 /** Matrix kernels compiled so far, one for each shape, format and use. */
@@ -39,13 +41,21 @@ export class MatmulSet {
   get(
     weights: DeviceWeights,
     output: MatmulOutput,
-    { hasNorm, isSlice = false }: MatmulUse,
+    { hasNorm, isSlice = false, isExact = false }: MatmulUse,
   ): Promise<Matmul> {
     const { rowCount, columnCount, parts } = weights;
     const starts = parts.map(({ format, rowStart }) => [format, rowStart]);
-    const isOfCodes = this.#math !== "f32" && hasCodes(weights);
+    const isOfCodes = this.#math !== "f32" && !isExact && hasCodes(weights);
     const isTiled = isSlice && !isOfCodes && this.#sliceVariant(weights) === "tile";
-    const key = JSON.stringify([rowCount, columnCount, starts, output, hasNorm, isTiled]);
+    const key = JSON.stringify([
+      rowCount,
+      columnCount,
+      starts,
+      output,
+      hasNorm,
+      isTiled,
+      isOfCodes,
+    ]);
     const known = this.#kernels.get(key);
     if (known) return known;
     const options: MatmulOptions = { weights, output };

@@ -27,7 +27,7 @@ export function productMath(mode: ProductMath, model: ModelWeights): MathInfo {
   const weights = productsOf(model);
   const [own, others] = [weights.filter(hasCodes), weights.filter((each) => !hasCodes(each))];
   const apart = [
-    ...(model.layers.some(({ experts }) => experts !== null) ? ["experts"] : []),
+    ...(model.layers.some(({ experts }) => experts !== null) ? ["experts with their routers"] : []),
     ...(model.layers.some(({ latent }) => latent !== null) ? ["heads of latents"] : []),
   ];
   if (own.length === 0) {
@@ -43,7 +43,7 @@ export function productMath(mode: ProductMath, model: ModelWeights): MathInfo {
   return { mode, note: left.length === 0 ? null : `${left.join(" and ")} in f32` };
 }
 
-/** All that `MatmulSet` multiplies with, but routers: those choose experts. */
+/** All that is multiplied in int8 where it has codes: not routers, which choose experts. */
 function productsOf({ layers, layerInputs, head }: ModelWeights): WeightShape[] {
   const ofLayers = layers.flatMap(({ heads, latent, attentionOutput, gated, shared, input }) => [
     heads,

@@ -38,6 +38,31 @@ Deno.test("products in int8 give another text than in f32, the same in any compa
   });
 });
 
+Deno.test("a router with codes is multiplied in f32 all the same: rows go to the same experts, to the last bit", async () => {
+  // Nothing but routers and the head, which vectors do not pass, has codes.
+  const typesOf = {
+    "attn_output.weight": "F16",
+    "output.weight": "Q8_0",
+    "ffn_gate_inp.weight": "Q8_0",
+  } as const;
+  const model = { architecture: "qwen3moe", type: "F16", tiedOutput: false, typesOf } as const;
+  const vectors: number[][] = [];
+  for (const math of ["f32", "int8"] as const) {
+    await withTinyEngine({ model, math }, async (engine) => {
+      if (math === "int8") {
+        assertEquals(engine.info.math.note, "weights of f16 and experts with their routers in f32");
+      }
+      const request = { promptIds: tinyPrompt(70, 4), maxTokens: 0, pooling: "mean" } as const;
+      const events = await collectEvents(engine, request);
+      vectors.push(
+        ...events.flatMap((event) => event.type === "embedding" ? [[...event.values]] : []),
+      );
+    });
+  }
+  assertEquals(vectors.length, 2);
+  assertEquals(vectors[1], vectors[0]);
+});
+
 Deno.test("names of stored blocks have that products are in int8", () => {
   const plan = { codec: { identity: "codec" }, shape: { stores: [], windowBlockCount: 2 } };
   const nameIn = (math: ProductMath) =>

@@ -30,7 +30,7 @@ Deno.test("products in int8 name all that stays in f32: beside experts, of a lay
   assertEquals(noteOf(modelOf({})), null);
   assertEquals(noteOf(modelOf({ gated: gated("f16") })), "weights of f16 in f32");
   const experts = { gated: null, experts: {}, shared: gated("f16") };
-  assertEquals(noteOf(modelOf(experts)), "weights of f16 and experts in f32");
+  assertEquals(noteOf(modelOf(experts)), "weights of f16 and experts with their routers in f32");
   const input = { gate: weight("f32"), output: weight("q4k") };
   assertEquals(noteOf(modelOf({ input })), "weights of f32 in f32");
   const layerInputs = { projection: weight("f16") };
@@ -54,6 +54,6 @@ Deno.test("products in int8 are refused where only experts could have codes, and
   assertThrows(
     () => productMath("int8", modelOf(layer, { head: weight("f16") })),
     EngineError,
-    "the model's weights are f16, and experts; wanted",
+    "the model's weights are f16, and experts with their routers; wanted",
   );
 });
