@@ -31,7 +31,8 @@ scope.onmessage = ({ data: message }) => {
 
 async function load(modelPath: string, templateSource: string | null): Promise<Model> {
   const { metadata, tensors } = await readGguf(modelPath);
-  const tokenizer = createTokenizer(metadata, tensors);
+  // The thread that asks has a tokenizer of the same file.
+  const tokenizer = createTokenizer(metadata, tensors, { isQuiet: true });
   return { tokenizer, template: createChatTemplate(metadata, tokenizer, templateSource) };
 }
 

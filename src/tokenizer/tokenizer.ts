@@ -18,7 +18,7 @@ import { readVocabulary, type TensorShapes, type Vocabulary } from "./vocabulary
 /** Characters from which on tokens are bounded first; shorter texts get an exact count. */
 const BOUND_LENGTH_MIN = 2 ** 15;
 
-/** Warnings that were given: a model has several tokenizers in one process. */
+/** Warnings that were given in this thread: a model has several tokenizers in one process. */
 const given = new Set<string>();
 
 /**
@@ -27,12 +27,17 @@ const given = new Set<string>();
  *
  * @param metadata The GGUF file's keys `tokenizer.ggml.*`.
  * @param tensors Its tensors, as {@link readVocabulary} takes them.
+ * @param options `isQuiet`: for a thread beside one that warned already.
  * @throws {EngineError} `model_file_invalid` if keys are missing or contradict each other.
  */
-export function createTokenizer(metadata: GgufMetadata, tensors: TensorShapes): Tokenizer {
+export function createTokenizer(
+  metadata: GgufMetadata,
+  tensors: TensorShapes,
+  { isQuiet = false } = {},
+): Tokenizer {
   const vocabulary = readVocabulary(metadata, tensors);
   const { warning } = vocabulary;
-  if (warning !== null && !given.has(warning)) {
+  if (warning !== null && !isQuiet && !given.has(warning)) {
     given.add(warning);
     console.warn(`packkv: ${warning}`);
   }

@@ -1,5 +1,6 @@
 /** Prompts read by a worker are what the calling thread would have read. */
 
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
@@ -7,6 +8,7 @@ import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
 import { WorkerPromptReader } from "../../src/tokenizer/prompt_reader.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { defaultModelPath } from "../support/default_model.ts";
+import { withTinyModel } from "../support/tiny_engine.ts";
 import { threadMs } from "../support/waiting.ts";
 
 const PROSE = Deno.readTextFileSync(new URL("../../src/codec/FORMAT.md", import.meta.url));
@@ -24,6 +26,19 @@ async function stallsOf(promise: Promise<unknown>): Promise<{ longestMs: number;
   }
   return { longestMs: longest, count };
 }
+
+Deno.test("what is to be said of a tokenizer is said once, however many threads have it", () =>
+  withTinyModel({ metadata: { "tokenizer.ggml.pre": "nobody" } }, async (path) => {
+    const program = fileURLToPath(new URL("warned_process.ts", import.meta.url));
+    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", "--config", config, program, path],
+    });
+    const { stdout, stderr } = await command.output();
+    const said = new TextDecoder().decode(stderr);
+    assertEquals(new TextDecoder().decode(stdout), "true\n", said);
+    assertEquals(said.split('pre-tokenizer "nobody" is not known').length - 1, 1, said);
+  }));
 
 Deno.test("WorkerPromptReader gives the ids that the thread itself would, and keeps it free", async () => {
   const path = defaultModelPath();
