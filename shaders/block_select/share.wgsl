@@ -1,3 +1,4 @@
+//: file shaders/block_select/share.wgsl
 // block_select/share: the read list of a row and KV head: the smallest set of records whose
 // attention, with that of the raw window, exceeds a share of all of it, in the order of the blocks;
 // the first block is always among them, and of equal scores the first ones come first

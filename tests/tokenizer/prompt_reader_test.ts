@@ -29,7 +29,7 @@ async function stallsOf(promise: Promise<unknown>): Promise<{ longestMs: number;
 
 Deno.test("what is to be said of a tokenizer is said once, however many threads have it", () =>
   withTinyModel({ metadata: { "tokenizer.ggml.pre": "nobody" } }, async (path) => {
-    const program = fileURLToPath(new URL("warned_process.ts", import.meta.url));
+    const program = fileURLToPath(new URL("./warned_process.ts", import.meta.url));
     const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
     const command = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--no-check", "--config", config, program, path],
