@@ -6,13 +6,15 @@
 // Source:    src/codec/FORMAT.md section 8; softmax as in arXiv:2205.14135
 // Binds:     src/kernels/attention_decode/int8.ts; appends constants, heads, codes and lanes
 // Reference: src/reference/attention_decode/int8.ts
-// Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
+// Grid:      (KV head, split, row); one workgroup for all heads of the group: LANE_COUNT lanes, or
+//            several teams of as many, which take a block each and then join what they have
 // Precision: integer codes, f32 accumulate, f32 out
 // Shared:    lib/int8_codes.wgsl, lib/row.wgsl, lib/row_reach.wgsl
 //
-// Block by block, each joined to the partial result, so that workgroup memory does not grow with a
-// split. Scores: lane = token. Values: lane = four channels of a word.
-// Markers: q = vectors of heads.
+// In rounds of a block for each team, joined to the partial result, so that workgroup memory does
+// not grow with a split. Scores: lane = token. Values: lane = four channels of a word.
+// Markers: heads = vectors of heads.
+// has_rounds: if a split may have more than one.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
@@ -24,7 +26,7 @@ const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of th
 
 var<workgroup> queries${heads}: array<Heads, D>;
 // Scores, then exp(score - m) * value_scale.
-var<workgroup> weights${heads}: array<Heads, BLOCK_TOKENS>;
+var<workgroup> weights${heads}: array<Heads, ROUND_TOKENS>;
 
 // Place of query `index` of a workgroup among all rows' query heads.
 fn query_place(workgroup: vec3<u32>, index: u32) -> u32 {
@@ -38,16 +40,19 @@ fn run(workgroup: vec3<u32>) {
   if (first >= end) {
     return;
   }
-  for (var channel = lane; channel < D; channel += LANE_COUNT) {
+  let first_channel = team * LANE_COUNT + lane;
+  for (var channel = first_channel; channel < D; channel += TEAM_COUNT * LANE_COUNT) {
     queries${heads}[channel] = load_query_${heads}(workgroup, channel) * inverseSqrt(f32(D));
   }
   workgroupBarrier();
   var peak${heads} = Heads(LOWEST);
   var total${heads} = Heads(0.0);
-  for (var block = first; block < end; block += 1u) {
+  for (var start = first; start < end; start += TEAM_COUNT) {
+    let block = block_of_team(start, end);
     let entry = directory[row.list_start + block];
     let record = entry.record;
-    let token_count = entry_token_count(entry);
+    let token_count = select(0u, entry_token_count(entry), has_block(end - start));
+    let weights_start = team * BLOCK_TOKENS;
     let first_token = hidden_count(row, block);
     let keys = record + workgroup.x * SECTION_WORDS;
     let values = record + (KV_HEAD_COUNT + workgroup.x) * SECTION_WORDS;
@@ -66,51 +71,68 @@ fn run(workgroup: vec3<u32>) {
       score${heads} = capped(score${heads} * key_scale);
       let is_seen = (token < token_count) & (token >= first_token);
       score${heads} = select(Heads(LOWEST), score${heads}, is_seen);
-      weights${heads}[token] = score${heads};
+      weights${heads}[weights_start + token] = score${heads};
       next${heads} = max(next${heads}, score${heads});
     }
     for (var step = 1u; step < LANE_COUNT; step *= 2u) {
       next${heads} = max(next${heads}, shuffle_heads(next${heads}, lane ^ step));
     }
+    next${heads} = max_teams(next${heads});
     let kept${heads} = exp(peak${heads} - next${heads});
     var added${heads} = Heads(0.0);
     for (var token = lane; token < BLOCK_TOKENS; token += LANE_COUNT) {
-      let weight${heads} = exp(weights${heads}[token] - next${heads});
+      let weight${heads} = exp(weights${heads}[weights_start + token] - next${heads});
       let value_scale = token_scale(values, token);
       added${heads} += weight${heads};
-      weights${heads}[token] = weight${heads} * value_scale;
+      weights${heads}[weights_start + token] = weight${heads} * value_scale;
     }
     for (var step = 1u; step < LANE_COUNT; step *= 2u) {
       added${heads} += shuffle_heads(added${heads}, lane ^ step);
     }
-    total${heads} = total${heads} * kept${heads} + added${heads};
+    total${heads} = total${heads} * kept${heads} + sum_teams(added${heads});
     peak${heads} = next${heads};
     workgroupBarrier();
-    for (var word = lane; word < D / 4u; word += LANE_COUNT) {
+    for (var first_word = 0u; first_word < D / 4u; first_word += LANE_COUNT) {
+      let word = min(first_word + lane, D / 4u - 1u);
       let place = 2u + 4u * word;
+      //: if has_rounds
       var x${heads} = load_partial_${heads}(workgroup, workgroup.y, place) * kept${heads};
       var y${heads} = load_partial_${heads}(workgroup, workgroup.y, place + 1u) * kept${heads};
       var z${heads} = load_partial_${heads}(workgroup, workgroup.y, place + 2u) * kept${heads};
       var w${heads} = load_partial_${heads}(workgroup, workgroup.y, place + 3u) * kept${heads};
-      x${heads} = select(x${heads}, Heads(0.0), block == first);
-      y${heads} = select(y${heads}, Heads(0.0), block == first);
-      z${heads} = select(z${heads}, Heads(0.0), block == first);
-      w${heads} = select(w${heads}, Heads(0.0), block == first);
+      let begins = (start == first) | (team > 0u); // else it goes on from the rounds before
+      x${heads} = select(x${heads}, Heads(0.0), begins);
+      y${heads} = select(y${heads}, Heads(0.0), begins);
+      z${heads} = select(z${heads}, Heads(0.0), begins);
+      w${heads} = select(w${heads}, Heads(0.0), begins);
+      //: else
+      var x${heads} = Heads(0.0);
+      var y${heads} = Heads(0.0);
+      var z${heads} = Heads(0.0);
+      var w${heads} = Heads(0.0);
+      //: end
       for (var token = 0u; token < BLOCK_TOKENS; token += 1u) {
         let code = code_values(arena[values + SCALE_WORDS + token * (D / 4u) + word]);
-        x${heads} += weights${heads}[token] * code.x;
-        y${heads} += weights${heads}[token] * code.y;
-        z${heads} += weights${heads}[token] * code.z;
-        w${heads} += weights${heads}[token] * code.w;
+        let weight${heads} = weights${heads}[weights_start + token];
+        x${heads} += weight${heads} * code.x;
+        y${heads} += weight${heads} * code.y;
+        z${heads} += weight${heads} * code.z;
+        w${heads} += weight${heads} * code.w;
       }
-      store_partial_${heads}(workgroup, workgroup.y, place, x${heads});
-      store_partial_${heads}(workgroup, workgroup.y, place + 1u, y${heads});
-      store_partial_${heads}(workgroup, workgroup.y, place + 2u, z${heads});
-      store_partial_${heads}(workgroup, workgroup.y, place + 3u, w${heads});
+      x${heads} = sum_teams(x${heads});
+      y${heads} = sum_teams(y${heads});
+      z${heads} = sum_teams(z${heads});
+      w${heads} = sum_teams(w${heads});
+      if ((team == 0u) & (first_word + lane < D / 4u)) {
+        store_partial_${heads}(workgroup, workgroup.y, place, x${heads});
+        store_partial_${heads}(workgroup, workgroup.y, place + 1u, y${heads});
+        store_partial_${heads}(workgroup, workgroup.y, place + 2u, z${heads});
+        store_partial_${heads}(workgroup, workgroup.y, place + 3u, w${heads});
+      }
     }
     workgroupBarrier();
   }
-  if (lane == 0u) {
+  if ((lane == 0u) & (team == 0u)) {
     store_partial_${heads}(workgroup, workgroup.y, 0u, peak${heads});
     store_partial_${heads}(workgroup, workgroup.y, 1u, total${heads});
   }

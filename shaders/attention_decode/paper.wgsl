@@ -7,7 +7,8 @@
 // Source:    arXiv:2512.24449, section on fused decompression; record of src/codec/FORMAT.md
 // Binds:     src/kernels/attention_decode/paper.ts; appends constants, heads, packs and lanes
 // Reference: src/reference/attention_decode/paper.ts
-// Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
+// Grid:      (KV head, split, row); one workgroup for all heads of the group: LANE_COUNT lanes, or
+//            several teams of as many, which take a block each and then join what they have
 // Precision: integer codes, f32 accumulate, f32 out
 //
 // A unit is UNIT_TOKENS tokens of one pack row (two with packs of 4); 8 lanes load the packs of 8
@@ -18,7 +19,7 @@
 // unit, row = its pack rows, channel = of 8 lanes, word = of 8 tokens of V, token = of such a word,
 // chunk = of 32 channels, member = channels of a lane in a chunk, key_bit, value_bit, bit = bit
 // planes of widths of K, V and any.
-// has_rounds: if a split has more than one.
+// has_rounds: if a split has more than one. has_teams: if a round has a block for each team.
 
 const LOWEST: f32 = -3.0e38; // below every score, and its distance to any of them is finite
 
@@ -58,12 +59,13 @@ fn run(workgroup: vec3<u32>) {
   }
   let end = min(first + BLOCKS_PER_SPLIT, row.list_count);
   var softmax = Softmax();
-  for (var channel = lane; channel < D; channel += LANE_COUNT) {
+  let first_channel = team * LANE_COUNT + lane;
+  for (var channel = first_channel; channel < D; channel += TEAM_COUNT * LANE_COUNT) {
     let query${heads} = load_query_${heads}(workgroup, channel) * inverseSqrt(f32(D));
     queries${heads}[channel] = query${heads};
     softmax.query_sum${heads} += query${heads};
   }
-  softmax.query_sum${heads} = sum_lanes(softmax.query_sum${heads});
+  softmax.query_sum${heads} = sum_teams(sum_lanes(softmax.query_sum${heads}));
   softmax.peak${heads} = Heads(LOWEST);
   //: if has_rounds
   for (var start = first; start < end; start += BLOCKS_PER_ROUND) {
@@ -85,7 +87,12 @@ fn score_tokens(block_count: u32, before: Softmax) -> Softmax {
   let lane8 = lane & 7u;
   let octet = lane - lane8; // first of this lane's 8 lanes
   var peak${heads} = before.peak${heads};
+  //: if has_teams
+  {
+    let block = team;
+    //: else
   for (var block = 0u; block < block_count; block += 1u) {
+    //: end
     let section = sections[2u * block];
     let payload = section + KEY_PAYLOAD_WORD;
     for (var unit = 0u; unit < UNITS_PER_BLOCK; unit += UNITS_AT_A_TIME * LANE_COUNT / 8u) {
@@ -169,12 +176,17 @@ fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: boo
   let lane8 = lane & 7u;
   let octet = lane - lane8; // first of this lane's 8 lanes
   let peaks = score_tokens(block_count, before);
-  let peak${heads} = max_lanes(peaks.peak${heads});
+  let peak${heads} = max_teams(max_lanes(peaks.peak${heads}));
   workgroupBarrier();
 
   var total${heads} = Heads(0.0);
   var zero_sum${heads} = Heads(0.0);
+  //: if has_teams
+  {
+    let block = team;
+    //: else
   for (var block = 0u; block < block_count; block += 1u) {
+    //: end
     for (var token = lane; token < BLOCK_TOKENS; token += LANE_COUNT) {
       let params = arena[records[block] + VALUE_PARAMS_WORD + token];
       let weight${heads} = exp(weights${heads}[block * BLOCK_TOKENS + token] - peak${heads});
@@ -183,7 +195,7 @@ fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: boo
       zero_sum${heads} += weight${heads} * scale_of(params) * zero_of(params);
     }
   }
-  total${heads} = sum_lanes(total${heads});
+  total${heads} = sum_teams(sum_lanes(total${heads}));
   zero_sum${heads} = sum_lanes(zero_sum${heads});
   //: if has_rounds
   let kept${heads} = exp(before.peak${heads} - peak${heads}); // what a round before counts now
@@ -191,13 +203,18 @@ fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: boo
   //: end
   workgroupBarrier();
 
-  if (lane == 0u) {
+  if ((lane == 0u) & (team == 0u)) {
     store_partial_${heads}(workgroup, workgroup.y, 0u, peak${heads});
     store_partial_${heads}(workgroup, workgroup.y, 1u, total${heads});
   }
   for (var part = 0u; part < D / 32u; part += 1u) {
     var sum${chunk}_${member}_${heads} = zero_sum${heads};
+    //: if has_teams
+    {
+      let block = team;
+      //: else
     for (var block = 0u; block < block_count; block += 1u) {
+      //: end
       let section = sections[2u * block + 1u];
       let payload = section + VALUE_PAYLOAD_WORD;
       for (var unit = 0u; unit < UNITS_PER_BLOCK; unit += 1u) {
@@ -263,16 +280,19 @@ fn attend(workgroup: vec3<u32>, block_count: u32, before: Softmax, is_first: boo
         //: end
       }
     }
+    sum${chunk}_${member}_${heads} = sum_teams(sum${chunk}_${member}_${heads});
     let place${chunk}_${member} =
       2u + part * 32u + (${chunk}u * VALUE_CHUNK_VECTORS + ${member}u) * LANE_COUNT + lane;
-    //: if has_rounds
-    let earlier${chunk}_${member}_${heads} =
-      load_partial_${heads}(workgroup, workgroup.y, place${chunk}_${member}) * kept${heads};
-    sum${chunk}_${member}_${heads} +=
-      select(earlier${chunk}_${member}_${heads}, Heads(0.0), is_first);
-    //: end
-    store_partial_${heads}(
-      workgroup, workgroup.y, place${chunk}_${member}, sum${chunk}_${member}_${heads});
+    if (team == 0u) {
+      //: if has_rounds
+      let earlier${chunk}_${member}_${heads} =
+        load_partial_${heads}(workgroup, workgroup.y, place${chunk}_${member}) * kept${heads};
+      sum${chunk}_${member}_${heads} +=
+        select(earlier${chunk}_${member}_${heads}, Heads(0.0), is_first);
+      //: end
+      store_partial_${heads}(
+        workgroup, workgroup.y, place${chunk}_${member}, sum${chunk}_${member}_${heads});
+    }
   }
   var after = before;
   after.peak${heads} = peak${heads};
@@ -298,12 +318,15 @@ fn pack_offset(start: u32, before: u32, width: u32, unit: u32) -> u32 {
   return start + before * PACK_SIZE + width * (unit * UNIT_TOKENS % PACK_SIZE);
 }
 
+// A team without a block goes through the last one, which has no tokens for it.
 fn find_sections(row: Row, span: Span, kv_head: u32) {
-  for (var job = lane; job < 2u * span.count; job += LANE_COUNT) {
-    let block = span.first + job / 2u;
+  let job_count = 2u * max(span.count, TEAM_COUNT);
+  for (var job = team * LANE_COUNT + lane; job < job_count; job += TEAM_COUNT * LANE_COUNT) {
+    let slot = job / 2u;
+    let block = span.first + min(slot, span.count - 1u);
     let entry = directory[row.list_start + block];
-    token_counts[job / 2u] = entry_token_count(entry);
-    first_tokens[job / 2u] = hidden_count(row, block);
+    token_counts[slot] = select(0u, entry_token_count(entry), slot < span.count);
+    first_tokens[slot] = hidden_count(row, block);
     find_section(entry.record, job, kv_head);
   }
 }

@@ -5,7 +5,8 @@
 // Source:    split sequences as in Flash-Decoding; softmax as in arXiv:2205.14135
 // Binds:     src/kernels/attention_decode/raw.ts, appends constants, heads, source, lanes
 // Reference: src/reference/attention_decode/raw.ts
-// Grid:      (KV head, split, row); one workgroup of LANE_COUNT lanes for all heads of the group
+// Grid:      (KV head, split, row); one workgroup for all heads of the group: LANE_COUNT lanes, or
+//            several teams of as many, which take a block each and then join what they have
 // Precision: f16 in, f32 accumulate, f32 out
 
 @group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]

@@ -6,15 +6,16 @@
 //
 // Used by: attention_decode/raw.wgsl, attention_prefill/raw.wgsl
 // Needs:   D, QUERY_SIZE, KV_HEAD_COUNT, LANE_COUNT, SPAN, BLOCKS_PER_ROUND, ROUND_TOKENS,
-//          TOKENS_AT_A_TIME; tiles; a source; lanes; split_row; Heads, HeadsCount and load_query,
-//          seen_count, load_partial, store_partial of each; capped; token_position
+//          TOKENS_AT_A_TIME; tiles; a source; lanes and teams; split_row; Heads, HeadsCount and
+//          load_query, seen_count, load_partial, store_partial of each; capped; token_position
 //
-// A split is attended to in rounds of as many blocks as workgroup memory has room for.
+// A split is attended to in rounds of as many blocks as workgroup memory has room for, or as there
+// are teams, of which each takes one.
 // Scores: lane = token; a lane loads 8 channels at a time and q goes round by shuffles.
 // Values: SPAN lanes share a token, 8 channels each; the weights go round by shuffles.
 // Markers: queries = vectors of queries, token = of a lane's at a time, word = of 8 channels,
 // channel = of a lane's, turn = tokens of 8 of a lane, fold = steps of a reduction over groups.
-// has_rounds: if a split has more than one.
+// has_rounds: if a split has more than one. has_teams: if there are teams.
 // has_latents: if keys and values are the halves of latents, each of which is key and value: a
 // query has QUERY_SIZE = 2 * D channels, and gets as many.
 
@@ -54,7 +55,8 @@ fn run(workgroup: vec3<u32>) {
   if (first >= end) {
     return;
   }
-  for (var channel = lane; channel < QUERY_SIZE; channel += LANE_COUNT) {
+  let first_channel = team * LANE_COUNT + lane;
+  for (var channel = first_channel; channel < QUERY_SIZE; channel += TEAM_COUNT * LANE_COUNT) {
     queries${queries}[channel] = load_query_${queries}(workgroup, channel) * inverseSqrt(f32(D));
   }
   workgroupBarrier();
@@ -80,12 +82,20 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
 
   var peak${queries} = before.peak${queries};
   // A lane writes and later reads the same places of `weights`, until the values are weighted.
+  //: if has_teams
+  {
+    let slot = team;
+    let block = block_of_team(first, end);
+    //: else
   for (var block = first; block < end; block += 1u) {
+    let slot = block - first;
+    //: end
     let tile = tile_word(row, block) / 4u;
     let keys = tile + workgroup.x * (D * (BLOCK_TOKENS / 8u)) + lane;
     let visible = visible_tokens(row, block);
-    let limit${queries} =
-      min(seen${queries}, HeadsCount(block * BLOCK_TOKENS + token_count(row, block)));
+    let block_end =
+      select(0u, block * BLOCK_TOKENS + token_count(row, block), has_block(end - first));
+    let limit${queries} = min(seen${queries}, HeadsCount(block_end));
     for (var start = 0u; start < visible; start += TOKENS_AT_A_TIME * LANE_COUNT) {
       var score${token}_${queries} = Heads(0.0);
       for (var channel = 0u; channel < QUERY_SIZE; channel += 8u) {
@@ -114,21 +124,26 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
       score${token}_${queries} = capped(score${token}_${queries});
       score${token}_${queries} =
         select(Heads(LOWEST), score${token}_${queries}, is_seen${token}_${queries});
-      weights${queries}[(block - first) * BLOCK_TOKENS + token${token}] = score${token}_${queries};
+      weights${queries}[slot * BLOCK_TOKENS + token${token}] = score${token}_${queries};
       peak${queries} = max(peak${queries}, score${token}_${queries});
     }
   }
-  peak${queries} = max_lanes(peak${queries});
+  peak${queries} = max_teams(max_lanes(peak${queries}));
 
   var total${queries} = Heads(0.0);
+  //: if has_teams
+  let first_token = team * BLOCK_TOKENS;
+  for (var token = first_token + lane; token < first_token + BLOCK_TOKENS; token += LANE_COUNT) {
+    //: else
   let stride = TOKENS_AT_A_TIME * LANE_COUNT;
   let scored = (visible_tokens(row, end - 1u) + stride - 1u) / stride * stride;
   for (var token = lane; token < (end - first - 1u) * BLOCK_TOKENS + scored; token += LANE_COUNT) {
+    //: end
     let weight${queries} = exp(weights${queries}[token] - peak${queries});
     total${queries} += weight${queries};
     weights${queries}[token] = weight${queries};
   }
-  total${queries} = sum_lanes(total${queries});
+  total${queries} = sum_teams(sum_lanes(total${queries}));
   //: if has_rounds
   let kept${queries} =
     exp(before.peak${queries} - peak${queries}); // what a round before counts now
@@ -137,7 +152,7 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
   workgroupBarrier();
 
   let split = partial_index(row, workgroup.y);
-  if (lane == 0u) {
+  if ((lane == 0u) & (team == 0u)) {
     store_partial_${queries}(workgroup, split, 0u, peak${queries});
     store_partial_${queries}(workgroup, split, 1u, total${queries});
   }
@@ -145,13 +160,20 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
   for (var first_column = 0u; first_column < QUERY_SIZE / 8u; first_column += SPAN) {
     let column = first_column + lane % SPAN;
     var sum${channel}_${queries} = Heads(0.0);
+    //: if has_teams
+    {
+      let slot = team;
+      let block = block_of_team(first, end);
+      //: else
     for (var block = first; block < end; block += 1u) {
+      let slot = block - first;
+      //: end
       let tile = tile_word(row, block) / 4u;
       let part = tile + KV_HEAD_COUNT * (D * (BLOCK_TOKENS / 8u));
       let values = part + workgroup.x * (D * (BLOCK_TOKENS / 8u)) + column;
       let visible = visible_tokens(row, block);
       for (var start = 0u; start < visible; start += 8u) {
-        let weight${queries} = weights${queries}[(block - first) * BLOCK_TOKENS + start + lane8];
+        let weight${queries} = weights${queries}[slot * BLOCK_TOKENS + start + lane8];
         //: repeat turn
         let place${turn} = ${turn}u * (LANE_COUNT / SPAN) + lane_group;
         let share${turn}_${queries} = shuffle_heads(weight${queries}, place${turn});
@@ -173,8 +195,8 @@ fn attend(workgroup: vec3<u32>, row: Row, round: Round, before: Softmax) -> Soft
         //: end
       }
     }
-    sum${channel}_${queries} = sum_lane_groups(sum${channel}_${queries});
-    if (lane_group == 0u) {
+    sum${channel}_${queries} = sum_teams(sum_lane_groups(sum${channel}_${queries}));
+    if ((lane_group == 0u) & (team == 0u)) {
       //: if has_rounds
       let earlier${channel}_${queries} =
         load_partial_${queries}(workgroup, split, 2u + column * 8u + ${channel}u) * kept${queries};

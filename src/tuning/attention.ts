@@ -11,7 +11,7 @@ import { seededRandom } from "../core/seeded_random.ts";
 import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
-import { ATTENTION_DECODE_VARIANTS } from "../kernels/attention_decode/variants.ts";
+import { RAW_LANES } from "../kernels/attention_decode/raw.ts";
 import { ATTENTION_MERGE_VARIANTS } from "../kernels/attention_merge/variants.ts";
 import {
   ATTENTION_PREFILL_VARIANTS,
@@ -45,9 +45,6 @@ type RowsKind = "decode" | "slice";
 
 /** Squared error by the squares: a slice reads blocks as they are in f16, a decode row in f32. */
 const ERROR_MAX = 1e-6;
-
-/** Of the window, whatever the codec: it is raw. */
-const WINDOW_LANES = { operation: "attention_decode/raw", variants: ATTENTION_DECODE_VARIANTS };
 
 /** Rows that are written, of each kind. */
 const ROW_COUNTS: Readonly<Record<RowsKind, number>> = {
@@ -101,11 +98,8 @@ export function attentionContests(
   return {
     contests: [
       contest(splitsKey(shape), SPLIT_VARIANTS, { shape }),
-      ...[lanes, WINDOW_LANES]
-        .filter(({ operation }, index, all) =>
-          all.findIndex((other) => other.operation === operation) === index
-        )
-        .map(({ operation, variants }) => ofLanes(operation, variants)),
+      // The window is raw, whatever the codec.
+      ...[lanes, RAW_LANES.window].map(({ operation, variants }) => ofLanes(operation, variants)),
       ofLanes("attention_merge", ATTENTION_MERGE_VARIANTS),
       contest(attentionPrefillKey(sealedShape), ATTENTION_PREFILL_VARIANTS, {
         shape: sealedShape,

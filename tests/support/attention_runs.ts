@@ -2,22 +2,27 @@
 
 import { assert } from "@std/assert";
 import { readerWords } from "../../src/codec/banded/tables.ts";
+import { Int8Layout } from "../../src/codec/int8/layout.ts";
+import type { XquantLayout } from "../../src/codec/xquant/layout.ts";
 import { rawTileWords } from "../../src/codec/record.ts";
 import { ROW_WORDS } from "../../src/core/row.ts";
 import type { AdapterFacts } from "../../src/gpu/gpu.ts";
 import { AttentionDecodeBandedKernel } from "../../src/kernels/attention_decode/banded.ts";
+import { AttentionDecodeInt8Kernel } from "../../src/kernels/attention_decode/int8.ts";
 import { AttentionDecodePaperKernel } from "../../src/kernels/attention_decode/paper.ts";
 import { AttentionDecodeRawKernel } from "../../src/kernels/attention_decode/raw.ts";
 import type {
   RecordAttentionBuffers,
   RowAttention,
 } from "../../src/kernels/attention_decode/row_attention.ts";
+import { AttentionDecodeXquantKernel } from "../../src/kernels/attention_decode/xquant.ts";
 import { AttentionMergeKernel } from "../../src/kernels/attention_merge/head.ts";
 import { AttentionPrefillKernel } from "../../src/kernels/attention_prefill/raw.ts";
 import { BlockUnpackPaperKernel, createSegments } from "../../src/kernels/block_unpack/paper.ts";
 import { BlockUnpackBandedKernel } from "../../src/kernels/block_unpack/banded.ts";
 import { partialsWords, sealedSplitCount } from "../../src/kernels/text/attention.ts";
 import type { TileSource } from "../../src/kernels/text/raw_tiles.ts";
+import { codeStartBuffer } from "../../src/kernels/text/xquant.ts";
 import type { AttentionPrefillInputs } from "../../src/reference/attention_prefill.ts";
 import type { AttentionCase, CaseShape } from "./attention_case.ts";
 import type { BandedAttentionCase } from "./banded_attention_case.ts";
@@ -51,6 +56,33 @@ export async function runDecodePaper(
   const options = { shape, splits: shape, layout };
   const kernel = await AttentionDecodePaperKernel.create(gpu, options, facts);
   return await runDecodeRecords(attention, kernel, {});
+}
+
+/** Partial results of single rows over int8 blocks. */
+export async function runDecodeInt8(
+  attention: AttentionCase,
+  facts?: AdapterFacts,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { shape } = attention;
+  const options = { shape, splits: shape, layout: new Int8Layout(shape) };
+  const kernel = await AttentionDecodeInt8Kernel.create(gpu, options, facts);
+  return await runDecodeRecords(attention, kernel, {});
+}
+
+/** Partial results of single rows over XQuant blocks, of a layer with codes or without. */
+export async function runDecodeXquant(
+  attention: AttentionCase,
+  { layout, hasCodes }: { layout: XquantLayout; hasCodes: boolean },
+  facts?: AdapterFacts,
+): Promise<Float32Array> {
+  const gpu = await testGpu();
+  const { shape } = attention;
+  const options = { shape, splits: shape, layout };
+  const kernel = await AttentionDecodeXquantKernel.create(gpu, options, facts);
+  return await runDecodeRecords(attention, kernel, {
+    codeStart: codeStartBuffer(gpu, layout, hasCodes),
+  });
 }
 
 /** Partial results of single rows over banded blocks. */

@@ -10,20 +10,15 @@ import {
   TOKEN_STEP_ZERO,
   VALUE_EXPONENT,
 } from "../../codec/banded/tables.ts";
-import { BLOCK_TOKEN_COUNT, divExact } from "../../core/shapes.ts";
+import { divExact } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { READING_ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
-import {
-  attentionConstants,
-  chooseRounds,
-  headGroup,
-  headsText,
-  type RoundShape,
-} from "../text/attention.ts";
+import { attentionConstants, headGroup, headsText } from "../text/attention.ts";
 import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { BAND_WORD_TEXT, SECTION_TEXT, turnText } from "../text/banded.ts";
+import { teamConditions, teamConstants, type TeamShape, textInRounds } from "../text/teams.ts";
 import {
   type RecordAttentionBuffers,
   type RecordAttentionOptions,
@@ -56,11 +51,9 @@ export class AttentionDecodeBandedKernel extends RowAttention {
   ): Promise<AttentionDecodeBandedKernel> {
     requireHeads(options);
     const lanes = chooseLanes("attention_decode/banded", ATTENTION_DECODE_TEAM_VARIANTS, facts);
-    const textOf = (rounds: RoundShape) => kernelText(options, lanes, rounds);
+    const textOf = (teams: TeamShape) => kernelText(options, lanes, teams);
     const { shape, splits: { blocksPerSplit } } = options;
-    const blocksPerRoundMax = lanes.teamCountMax > 1 ? lanes.teamCountMax : blocksPerSplit;
-    const sizes = { blocksPerSplit, blocksPerRoundMax, textOf };
-    const code = textOf(chooseRounds("attention_decode/banded", facts, sizes));
+    const code = textInRounds("attention_decode/banded", facts, { lanes, blocksPerSplit, textOf });
     const kernel = await Kernel.create(gpu, { label: "attention_decode/banded", code });
     return new AttentionDecodeBandedKernel(kernel, shape);
   }
@@ -75,23 +68,20 @@ export class AttentionDecodeBandedKernel extends RowAttention {
 function kernelText(
   options: AttentionDecodeBandedOptions,
   lanes: Lanes,
-  rounds: RoundShape,
+  teams: TeamShape,
 ): string {
   const { shape, splits, layout, hasDropped = false, isScoresOnly = false } = options;
   const { channelCount, sinkCount } = layout;
   const group = headGroup(shape);
   const unitsPerLane = divExact(PART_CHANNEL_COUNT, lanes.count);
-  const teamCount = lanes.teamCountMax > 1 ? rounds.blocksPerRound : 1;
   const partsAtATime = layout.partCount % 2 === 0 ? 2 : 1;
   const keyStepsWord = 2 * channelCount * BAND_COUNT;
   const constants = constantLines({
     ...attentionConstants(shape, splits),
-    LANE_COUNT: lanes.count,
+    ...teamConstants(lanes, teams),
     UNITS_PER_LANE: unitsPerLane,
     PARTS_AT_A_TIME: partsAtATime,
     WINDOW_WORDS: 4 * lanes.count - 4,
-    BLOCKS_PER_ROUND: rounds.blocksPerRound,
-    ROUND_TOKENS: rounds.blocksPerRound * BLOCK_TOKEN_COUNT,
     SINK_COUNT: sinkCount,
     SINK_ROOM: Math.max(1, sinkCount),
     STEPS_WORD: layout.stepsWord,
@@ -114,13 +104,12 @@ const TOKEN_STEP_ZERO: i32 = ${TOKEN_STEP_ZERO};
     step: Math.log2(lanes.count),
     has_dropped: hasDropped ? 1 : 0,
     has_part_groups: layout.partCount > partsAtATime ? 1 : 0,
-    has_rounds: rounds.isSplit ? 1 : 0,
-    has_teams: teamCount > 1 ? 1 : 0,
+    ...teamConditions(teams),
     is_scores_only: isScoresOnly ? 1 : 0,
   });
   const parts = [main, constants, octaves, headsText(group, shape), BAND_WORD_TEXT];
   parts.push(READING_ROW_TEXT);
   if (hasDropped) parts.push(SECTION_TEXT);
-  const exchange = teamCount > 1 ? lanes.teamsText(teamCount) : lanes.text;
-  return [...parts, turnText(lanes, teamCount), exchange].join("\n");
+  const { teamCount } = teams;
+  return [...parts, turnText(lanes, teamCount), lanes.teamsText(teamCount)].join("\n");
 }

@@ -5,15 +5,16 @@ import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { attentionConstants, headGroup, headsText } from "../text/attention.ts";
-import { chooseLanes } from "../text/lanes.ts";
+import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { READING_ROW_TEXT } from "../text/row.ts";
+import { teamConditions, teamConstants, type TeamShape, textInRounds } from "../text/teams.ts";
 import {
   type RecordAttentionBuffers,
   type RecordAttentionOptions,
   requireHeads,
   RowAttention,
 } from "./row_attention.ts";
-import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** Attention of single rows over int8 blocks, as partial results per split. */
 export class AttentionDecodeInt8Kernel extends RowAttention {
@@ -23,20 +24,13 @@ export class AttentionDecodeInt8Kernel extends RowAttention {
     options: RecordAttentionOptions<Int8Layout>,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeInt8Kernel> {
-    const { shape, splits, layout } = options;
+    const { shape, splits: { blocksPerSplit } } = options;
     requireHeads(options);
-    const lanes = chooseLanes("attention_decode/int8", ATTENTION_DECODE_VARIANTS, facts);
-    const group = headGroup(shape);
-    const constants = constantLines({
-      ...attentionConstants(shape, splits),
-      LANE_COUNT: lanes.count,
-      SCALE_WORDS,
-      SECTION_WORDS: layout.sectionWords,
-    });
-    const main = expandTemplate(source, { heads: group.vectorCount });
-    const code = [main, constants, headsText(group, shape), codes, READING_ROW_TEXT, lanes.text]
-      .join("\n");
-    const kernel = await Kernel.create(gpu, { label: "attention_decode/int8", code });
+    const label = "attention_decode/int8";
+    const lanes = chooseLanes(label, ATTENTION_DECODE_TEAM_VARIANTS, facts);
+    const textOf = (teams: TeamShape) => kernelText(options, lanes, teams);
+    const rounds = { lanes, blocksPerSplit, blocksPerRoundMax: 1, textOf };
+    const kernel = await Kernel.create(gpu, { label, code: textInRounds(label, facts, rounds) });
     return new AttentionDecodeInt8Kernel(kernel, shape);
   }
 
@@ -45,4 +39,21 @@ export class AttentionDecodeInt8Kernel extends RowAttention {
     const { q, rows, arena, directory, partials } = buffers;
     return this.kernel.bind({ q, rows, arena, partials, directory });
   }
+}
+
+function kernelText(
+  { shape, splits, layout }: RecordAttentionOptions<Int8Layout>,
+  lanes: Lanes,
+  teams: TeamShape,
+): string {
+  const group = headGroup(shape);
+  const constants = constantLines({
+    ...attentionConstants(shape, splits),
+    ...teamConstants(lanes, teams),
+    SCALE_WORDS,
+    SECTION_WORDS: layout.sectionWords,
+  });
+  const main = expandTemplate(source, { heads: group.vectorCount, ...teamConditions(teams) });
+  const parts = [main, constants, headsText(group, shape), codes, READING_ROW_TEXT];
+  return [...parts, lanes.teamsText(teams.teamCount)].join("\n");
 }

@@ -6,13 +6,7 @@ import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { READING_ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
-import {
-  attentionConstants,
-  chooseRounds,
-  headGroup,
-  headsText,
-  type RoundShape,
-} from "../text/attention.ts";
+import { attentionConstants, headGroup, headsText } from "../text/attention.ts";
 import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import {
   fitsChunk,
@@ -23,13 +17,14 @@ import {
   windowShape,
   windowsText,
 } from "../text/pack_windows.ts";
+import { teamConditions, teamConstants, type TeamShape, textInRounds } from "../text/teams.ts";
 import {
   type RecordAttentionBuffers,
   type RecordAttentionOptions,
   requireHeads,
   RowAttention,
 } from "./row_attention.ts";
-import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** Which text is generated for a layout and the lanes. */
 interface TextPlan {
@@ -59,11 +54,11 @@ export class AttentionDecodePaperKernel extends RowAttention {
   ): Promise<AttentionDecodePaperKernel> {
     const { shape, layout } = options;
     requireHeads(options);
-    const lanes = chooseLanes("attention_decode/paper", ATTENTION_DECODE_VARIANTS, facts);
+    const lanes = chooseLanes("attention_decode/paper", ATTENTION_DECODE_TEAM_VARIANTS, facts);
     const plan = planText(layout, lanes);
-    const textOf = (rounds: RoundShape) => kernelText(plan, options, { lanes, rounds });
+    const textOf = (teams: TeamShape) => kernelText(plan, options, { lanes, teams });
     const { blocksPerSplit } = options.splits;
-    const code = textOf(chooseRounds("attention_decode/paper", facts, { blocksPerSplit, textOf }));
+    const code = textInRounds("attention_decode/paper", facts, { lanes, blocksPerSplit, textOf });
     const kernel = await Kernel.create(gpu, { label: "attention_decode/paper", code });
     return new AttentionDecodePaperKernel(kernel, shape);
   }
@@ -79,7 +74,7 @@ export class AttentionDecodePaperKernel extends RowAttention {
 function kernelText(
   plan: TextPlan,
   options: RecordAttentionOptions<PaperLayout>,
-  { lanes, rounds }: { lanes: Lanes; rounds: RoundShape },
+  { lanes, teams }: { lanes: Lanes; teams: TeamShape },
 ): string {
   const { shape, splits, layout } = options;
   const { keys, values } = plan;
@@ -91,13 +86,11 @@ function kernelText(
   );
   const constants = constantLines({
     ...attentionConstants(shape, splits),
-    LANE_COUNT: lanes.count,
+    ...teamConstants(lanes, teams),
     PACK_SIZE: layout.packSize,
     UNIT_TOKENS: keys.unitTokens,
     UNITS_PER_BLOCK: unitsPerBlock,
     UNITS_AT_A_TIME: unitsAtATime,
-    BLOCKS_PER_ROUND: rounds.blocksPerRound,
-    ROUND_TOKENS: rounds.blocksPerRound * BLOCK_TOKEN_COUNT,
     PARTS_PER_SECTION: layout.rowCount * layout.planeWords,
     KEY_WIDTH_BITS: layout.widthBits(KEY),
     KEY_PAYLOAD_WORD: layout.payloadWord(KEY),
@@ -121,8 +114,7 @@ function kernelText(
     key_bit: layout.widthBits(KEY),
     value_bit: layout.widthBits(VALUE),
     bit: Math.max(layout.widthBits(KEY), layout.widthBits(VALUE)),
-
-    has_rounds: rounds.isSplit ? 1 : 0,
+    ...teamConditions(teams),
   });
   return [
     main,
@@ -136,7 +128,7 @@ function kernelText(
     sideText(values, layout, VALUE),
     windowsText(values, plan.valuesChunked),
     READING_ROW_TEXT,
-    lanes.text,
+    lanes.teamsText(teams.teamCount),
   ].join("\n");
 }
 

@@ -6,7 +6,7 @@ import { type AttentionShape, headGroup, type SplitShape } from "../text/attenti
 import { chooseLanes } from "../text/lanes.ts";
 import { rawTilesText } from "../text/raw_tiles.ts";
 import { RowAttention } from "./row_attention.ts";
-import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS, ATTENTION_DECODE_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeRawKernel} is compiled for. */
 export interface AttentionDecodeRawOptions {
@@ -32,6 +32,12 @@ export interface AttentionDecodeRawBuffers {
   partials: GPUBuffer | BufferSlice;
 }
 
+/** How lanes exchange values, by source: a split of the window is one tile, for one team. */
+export const RAW_LANES = {
+  window: { operation: "attention_decode/raw window", variants: ATTENTION_DECODE_VARIANTS },
+  arena: { operation: "attention_decode/raw arena", variants: ATTENTION_DECODE_TEAM_VARIANTS },
+} as const;
+
 /** Attention of single rows over raw tiles, as partial results per split. */
 export class AttentionDecodeRawKernel extends RowAttention {
   #source: "window" | "arena";
@@ -48,9 +54,9 @@ export class AttentionDecodeRawKernel extends RowAttention {
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeRawKernel> {
     const group = headGroup(options.shape);
-    const lanes = chooseLanes("attention_decode/raw", ATTENTION_DECODE_VARIANTS, facts);
+    const { operation: label, variants } = RAW_LANES[options.source];
+    const lanes = chooseLanes(label, variants, facts);
     const code = source + rawTilesText({ ...options, sourceBinding: 4 }, { group, lanes, facts });
-    const label = `attention_decode/raw ${options.source}`;
     return new AttentionDecodeRawKernel(await Kernel.create(gpu, { label, code }), options);
   }
 

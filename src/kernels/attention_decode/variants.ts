@@ -12,7 +12,7 @@ import {
 } from "../text/lanes.ts";
 
 /**
- * Of kernels whose blocks can be shared among teams, the fastest first. Behind the two kinds of
+ * Of splits whose sealed blocks are shared among teams, the fastest first. Behind the two kinds of
  * teams none runs on a GPU but where it was measured to be faster.
  */
 export const ATTENTION_DECODE_TEAM_VARIANTS: readonly LanesVariant[] = [
@@ -24,7 +24,7 @@ export const ATTENTION_DECODE_TEAM_VARIANTS: readonly LanesVariant[] = [
   WORKGROUP_OF_8,
 ];
 
-/** Of the others. */
+/** Of tiles of the window, of which each is a split. */
 export const ATTENTION_DECODE_VARIANTS: readonly LanesVariant[] = [
   LOCKSTEP,
   SUBGROUP,

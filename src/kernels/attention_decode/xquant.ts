@@ -6,8 +6,9 @@ import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { attentionConstants, headGroup, headsText } from "../text/attention.ts";
-import { chooseLanes } from "../text/lanes.ts";
+import { chooseLanes, type Lanes } from "../text/lanes.ts";
 import { ROW_TEXT } from "../text/row.ts";
+import { teamConditions, teamConstants, type TeamShape, textInRounds } from "../text/teams.ts";
 import { xquantConstants } from "../text/xquant.ts";
 import {
   type RecordAttentionBuffers,
@@ -15,7 +16,7 @@ import {
   requireHeads,
   RowAttention,
 } from "./row_attention.ts";
-import { ATTENTION_DECODE_VARIANTS } from "./variants.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** Buffers of {@link AttentionDecodeXquantKernel}. */
 export interface AttentionDecodeXquantBuffers extends RecordAttentionBuffers {
@@ -31,19 +32,13 @@ export class AttentionDecodeXquantKernel extends RowAttention {
     options: RecordAttentionOptions<XquantLayout>,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeXquantKernel> {
-    const { shape, splits, layout } = options;
+    const { shape, splits: { blocksPerSplit } } = options;
     requireHeads(options);
-    const lanes = chooseLanes("attention_decode/xquant", ATTENTION_DECODE_VARIANTS, facts);
-    const group = headGroup(shape);
-    const constants = constantLines({
-      ...attentionConstants(shape, splits),
-      ...xquantConstants(layout),
-      LANE_COUNT: lanes.count,
-    });
-    const main = expandTemplate(source, { heads: group.vectorCount });
-    const parts = [main, constants, headsText(group, shape), codes, rawTile, ROW_TEXT, lanes.text];
-    const code = parts.join("\n");
-    const kernel = await Kernel.create(gpu, { label: "attention_decode/xquant", code });
+    const label = "attention_decode/xquant";
+    const lanes = chooseLanes(label, ATTENTION_DECODE_TEAM_VARIANTS, facts);
+    const textOf = (teams: TeamShape) => kernelText(options, lanes, teams);
+    const rounds = { lanes, blocksPerSplit, blocksPerRoundMax: 1, textOf };
+    const kernel = await Kernel.create(gpu, { label, code: textInRounds(label, facts, rounds) });
     return new AttentionDecodeXquantKernel(kernel, shape);
   }
 
@@ -52,4 +47,20 @@ export class AttentionDecodeXquantKernel extends RowAttention {
     const { q, rows, arena, directory, partials, codeStart } = buffers;
     return this.kernel.bind({ q, rows, arena, partials, directory, code_start: codeStart });
   }
+}
+
+function kernelText(
+  { shape, splits, layout }: RecordAttentionOptions<XquantLayout>,
+  lanes: Lanes,
+  teams: TeamShape,
+): string {
+  const group = headGroup(shape);
+  const constants = constantLines({
+    ...attentionConstants(shape, splits),
+    ...xquantConstants(layout),
+    ...teamConstants(lanes, teams),
+  });
+  const main = expandTemplate(source, { heads: group.vectorCount, ...teamConditions(teams) });
+  const parts = [main, constants, headsText(group, shape), codes, rawTile, ROW_TEXT];
+  return [...parts, lanes.teamsText(teams.teamCount)].join("\n");
 }

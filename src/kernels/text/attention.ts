@@ -234,7 +234,7 @@ export function chooseRounds(
         `the adapter has ${workgroupMemoryBytesMax}`,
     );
   }
-  const more = Math.floor((workgroupMemoryBytesMax - one) / (two - one));
+  const more = two > one ? Math.floor((workgroupMemoryBytesMax - one) / (two - one)) : Infinity;
   let blocksPerRound = Math.min(blocksPerSplit, blocksPerRoundMax, 1 + more);
   // Each variable is rounded up, so a block may take some bytes more than the second did.
   while (bytesOf(blocksPerRound) > workgroupMemoryBytesMax) blocksPerRound--;

@@ -12,6 +12,7 @@ import teamsBySubgroup from "../../../shaders/lib/attention_lanes_teams_subgroup
 import teamsByWorkgroup from "../../../shaders/lib/attention_lanes_teams_workgroup.wgsl" with {
   type: "text",
 };
+import oneTeam from "../../../shaders/lib/attention_one_team.wgsl" with { type: "text" };
 import teamReductions from "../../../shaders/lib/attention_teams.wgsl" with { type: "text" };
 import laneReductions from "../../../shaders/lib/lane_reductions.wgsl" with { type: "text" };
 import type { AdapterFacts } from "../../gpu/gpu.ts";
@@ -28,7 +29,10 @@ export interface Lanes {
   isLockstep: boolean;
   /** Most teams of so many lanes in a workgroup; 1 where there are none. */
   teamCountMax: number;
-  /** The same text for several teams; declares `team`, `sum_teams` and `max_teams` too. */
+  /**
+   * The same text for so many teams; declares `team`, `TEAM_COUNT`, `block_of_team`, `has_block`,
+   * `sum_teams` and `max_teams` too.
+   */
   teamsText(teamCount: number): string;
 }
 
@@ -141,8 +145,9 @@ export function lanesOf(variant: LanesVariant, facts: AdapterFacts): Lanes {
     teamCountMax: teamExchange === null
       ? 1
       : Math.min(teamCountMax, Math.floor(facts.workgroupSizeMax / count)),
-    teamsText: (teamCount) =>
-      [teamExchange, reductions, teamReductions, constantsPart({ TEAM_COUNT: teamCount })]
-        .join("\n"),
+    teamsText: (teamCount) => {
+      const [own, ofTeams] = teamCount > 1 ? [teamExchange, teamReductions] : [exchange, oneTeam];
+      return [own, reductions, ofTeams, constantsPart({ TEAM_COUNT: teamCount })].join("\n");
+    },
   };
 }

@@ -17,15 +17,14 @@ import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import {
   attentionConstants,
   type AttentionShape,
-  chooseRounds,
   type HeadGroup,
   headsText,
   querySize,
-  type RoundShape,
   seenText,
   type SplitShape,
 } from "./attention.ts";
 import type { Lanes } from "./lanes.ts";
+import { teamConditions, teamConstants, type TeamShape, textInRounds } from "./teams.ts";
 
 /** Where raw tiles lie: the ring of a slot, the arena of profile `exact`, or a scratch segment. */
 export type TileSource = "window" | "arena" | "scratch";
@@ -84,13 +83,13 @@ export function rawTilesText(
   { group, lanes, facts }: { group: HeadGroup; lanes: Lanes; facts: AdapterFacts },
 ): string {
   const blocksPerSplit = options.source === "window" ? 1 : options.splits.blocksPerSplit;
-  const textOf = (rounds: RoundShape) => textOfRounds(options, { group, lanes, rounds });
-  return textOf(chooseRounds("attention over raw tiles", facts, { blocksPerSplit, textOf }));
+  const textOf = (teams: TeamShape) => textOfTeams(options, { group, lanes, teams });
+  return textInRounds("attention over raw tiles", facts, { lanes, blocksPerSplit, textOf });
 }
 
-function textOfRounds(
+function textOfTeams(
   options: RawTilesOptions,
-  { group, lanes, rounds }: { group: HeadGroup; lanes: Lanes; rounds: RoundShape },
+  { group, lanes, teams }: { group: HeadGroup; lanes: Lanes; teams: TeamShape },
 ): string {
   const { shape, splits, source } = options;
   const tokensAtATime = Math.min(TOKENS_AT_A_TIME_MAX, BLOCK_TOKEN_COUNT / lanes.count);
@@ -100,10 +99,8 @@ function textOfRounds(
   const constants = constantLines({
     ...attentionConstants(shape, splits),
     ...tileConstants(options),
-    LANE_COUNT: lanes.count,
+    ...teamConstants(lanes, teams),
     SPAN: span,
-    BLOCKS_PER_ROUND: rounds.blocksPerRound,
-    ROUND_TOKENS: rounds.blocksPerRound * BLOCK_TOKEN_COUNT,
     TOKENS_AT_A_TIME: tokensAtATime,
   });
   const body = expandTemplate(rawTiles, {
@@ -113,7 +110,7 @@ function textOfRounds(
     channel: 8,
     turn: 8 / (lanes.count / span),
     fold: Math.log2(lanes.count / span),
-    has_rounds: rounds.isSplit ? 1 : 0,
+    ...teamConditions(teams),
     has_latents: shape.hasLatents ? 1 : 0,
   });
   return [
@@ -123,7 +120,7 @@ function textOfRounds(
     seenText(group),
     tilesText(source),
     ROW_TEXT,
-    lanes.text,
+    lanes.teamsText(teams.teamCount),
   ]
     .join("\n");
 }

@@ -7,7 +7,7 @@
 import type { Int8Codec } from "../../codec/int8/codec.ts";
 import { SCALE_WORDS } from "../../codec/int8/layout.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
-import { ATTENTION_DECODE_VARIANTS } from "../../kernels/attention_decode/variants.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS } from "../../kernels/attention_decode/variants.ts";
 import { AttentionDecodeInt8Kernel } from "../../kernels/attention_decode/int8.ts";
 import { BlockUnpackInt8Kernel } from "../../kernels/block_unpack/int8.ts";
 import { KvQuantiseInt8Kernel } from "../../kernels/kv_quantise/int8.ts";
@@ -55,7 +55,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<Int8Codec>): Block
 
 /** The device half of `int8`. */
 export const INT8_DEVICE: DeviceCodec<Int8Codec> = {
-  decodeLanes: { operation: "attention_decode/int8", variants: ATTENTION_DECODE_VARIANTS },
+  decodeLanes: { operation: "attention_decode/int8", variants: ATTENTION_DECODE_TEAM_VARIANTS },
   ...WHOLE_RECORDS_ONLY,
   createSealer: sealerOf(createKernels),
   createReaders,

@@ -7,7 +7,7 @@
 import type { PaperCodec } from "../../codec/paper/codec.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
-import { ATTENTION_DECODE_VARIANTS } from "../../kernels/attention_decode/variants.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS } from "../../kernels/attention_decode/variants.ts";
 import { AttentionDecodePaperKernel } from "../../kernels/attention_decode/paper.ts";
 import { BlockUnpackPaperKernel } from "../../kernels/block_unpack/paper.ts";
 import { KvMeasurePaperKernel } from "../../kernels/kv_measure/paper.ts";
@@ -94,7 +94,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<PaperCodec>): Bloc
 
 /** The device half of `paper`. */
 export const PAPER_DEVICE: DeviceCodec<PaperCodec> = {
-  decodeLanes: { operation: "attention_decode/paper", variants: ATTENTION_DECODE_VARIANTS },
+  decodeLanes: { operation: "attention_decode/paper", variants: ATTENTION_DECODE_TEAM_VARIANTS },
   ...WHOLE_RECORDS_ONLY,
   createSealer: sealerOf(createKernels),
   createReaders,

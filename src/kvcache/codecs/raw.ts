@@ -8,8 +8,7 @@ import type { RawCodec } from "../../codec/raw/codec.ts";
 import { invariant } from "../../core/errors.ts";
 import { RECORD_ALIGN_WORDS } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
-import { ATTENTION_DECODE_VARIANTS } from "../../kernels/attention_decode/variants.ts";
-import { AttentionDecodeRawKernel } from "../../kernels/attention_decode/raw.ts";
+import { AttentionDecodeRawKernel, RAW_LANES } from "../../kernels/attention_decode/raw.ts";
 import { AttentionPrefillKernel } from "../../kernels/attention_prefill/raw.ts";
 import type { MeasureOp, PackOp, StepResult } from "../../scheduler/step_plan.ts";
 import { type BlockReaders, directReader, type ReaderOptions } from "../block_reader.ts";
@@ -119,7 +118,7 @@ function createReaders(gpu: Gpu, { cache }: { cache: KvCache }): BlockReaders {
 
 /** The device half of `raw`. */
 export const RAW_DEVICE: DeviceCodec<RawCodec> = {
-  decodeLanes: { operation: "attention_decode/raw", variants: ATTENTION_DECODE_VARIANTS },
+  decodeLanes: RAW_LANES.arena,
   gatherGap: () => null,
   dropGap: () => WHOLE_RECORDS,
   valueGap: () => JOINT_SIDES,

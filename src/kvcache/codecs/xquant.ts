@@ -10,7 +10,7 @@ import type { XquantCodec } from "../../codec/xquant/codec.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { AttentionDecodeXquantKernel } from "../../kernels/attention_decode/xquant.ts";
-import { ATTENTION_DECODE_VARIANTS } from "../../kernels/attention_decode/variants.ts";
+import { ATTENTION_DECODE_TEAM_VARIANTS } from "../../kernels/attention_decode/variants.ts";
 import { BlockUnpackXquantKernel } from "../../kernels/block_unpack/xquant.ts";
 import { KvQuantiseXquantKernel } from "../../kernels/kv_quantise/xquant.ts";
 import { codeStartBuffer } from "../../kernels/text/xquant.ts";
@@ -67,7 +67,7 @@ function createReaders(gpu: Gpu, { cache, codec }: CodecCache<XquantCodec>): Blo
 
 /** The device half of `xquant`. */
 export const XQUANT_DEVICE: DeviceCodec<XquantCodec> = {
-  decodeLanes: { operation: "attention_decode/xquant", variants: ATTENTION_DECODE_VARIANTS },
+  decodeLanes: { operation: "attention_decode/xquant", variants: ATTENTION_DECODE_TEAM_VARIANTS },
   ...WHOLE_RECORDS_ONLY,
   createSealer: sealerOf(createKernels),
   createReaders,

@@ -1,6 +1,5 @@
 import { assert } from "@std/assert";
 import { INT8 } from "../../../src/codec/int8/codec.ts";
-import { AttentionDecodeInt8Kernel } from "../../../src/kernels/attention_decode/int8.ts";
 import { attentionDecodeInt8Reference } from "../../../src/reference/attention_decode/int8.ts";
 import {
   assertSameBits,
@@ -10,9 +9,8 @@ import {
   shortenRecords,
   withReach,
 } from "../../support/attention_case.ts";
-import { runDecodeRecords } from "../../support/attention_runs.ts";
+import { runDecodeInt8 } from "../../support/attention_runs.ts";
 import { makeCodecCase } from "../../support/codec_case.ts";
-import { testGpu } from "../../support/gpu.ts";
 import { assertNear } from "../../support/numeric.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
@@ -31,12 +29,8 @@ function int8Case(
   return { codec, attention: makeCodecCase(codec, shape, lengths, options) };
 }
 
-async function decode({ codec, attention }: ReturnType<typeof int8Case>): Promise<Float32Array> {
-  const gpu = await testGpu();
-  const { shape } = attention;
-  const { layout } = codec;
-  const kernel = await AttentionDecodeInt8Kernel.create(gpu, { shape, splits: shape, layout });
-  return await runDecodeRecords(attention, kernel, {});
+async function decode({ attention }: ReturnType<typeof int8Case>): Promise<Float32Array> {
+  return await runDecodeInt8(attention);
 }
 
 function reference({ codec, attention }: ReturnType<typeof int8Case>): Float64Array {

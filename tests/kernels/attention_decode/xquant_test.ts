@@ -1,7 +1,5 @@
 import { assert } from "@std/assert";
 import { XQUANT } from "../../../src/codec/xquant/codec.ts";
-import { AttentionDecodeXquantKernel } from "../../../src/kernels/attention_decode/xquant.ts";
-import { codeStartBuffer } from "../../../src/kernels/text/xquant.ts";
 import { attentionDecodeXquantReference } from "../../../src/reference/attention_decode/xquant.ts";
 import {
   assertSameBits,
@@ -9,9 +7,8 @@ import {
   rowsFrom,
   shortenRecords,
 } from "../../support/attention_case.ts";
-import { runDecodeRecords } from "../../support/attention_runs.ts";
+import { runDecodeXquant } from "../../support/attention_runs.ts";
 import { makeCodecCase } from "../../support/codec_case.ts";
-import { testGpu } from "../../support/gpu.ts";
 import { assertNear } from "../../support/numeric.ts";
 
 /** Codes are exact; f32 sums of up to 256 products, then exp: about 1e-6 per value. */
@@ -38,13 +35,7 @@ function xquantCase(
 async function decode(
   { codec, hasCodes, attention }: ReturnType<typeof xquantCase>,
 ): Promise<Float32Array> {
-  const gpu = await testGpu();
-  const { shape } = attention;
-  const { layout } = codec;
-  const kernel = await AttentionDecodeXquantKernel.create(gpu, { shape, splits: shape, layout });
-  return await runDecodeRecords(attention, kernel, {
-    codeStart: codeStartBuffer(gpu, layout, hasCodes),
-  });
+  return await runDecodeXquant(attention, { layout: codec.layout, hasCodes });
 }
 
 function reference({ codec, hasCodes, attention }: ReturnType<typeof xquantCase>): Float64Array {
