@@ -45,7 +45,7 @@ export function textInRounds(
     const rounds = chooseRounds(label, facts, sizes);
     if (rounds.blocksPerRound > 1) return inTeams(rounds);
   }
-  // One team, by choice or for want of memory, has rounds of several blocks.
+  // One team, by choice or as there is no room for more, has rounds of several blocks.
   return inTurn(chooseRounds(label, facts, { blocksPerSplit, blocksPerRoundMax, textOf: inTurn }));
 }
 

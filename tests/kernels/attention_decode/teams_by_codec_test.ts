@@ -1,4 +1,4 @@
-/** Blocks of a split shared among the teams of a workgroup, as on GPUs, in every codec but banded. */
+/** Blocks of a split shared among the teams of a workgroup, in every codec but banded. */
 
 import { INT8 } from "../../../src/codec/int8/codec.ts";
 import { XQUANT } from "../../../src/codec/xquant/codec.ts";
