@@ -1,13 +1,17 @@
 /**
  * Products of activations as codes of 8 bits beside those in f32, over the types of weights that
- * have codes: time in f32 by time as codes, taken by turns in one process. On software Vulkan it is
- * the time of the process's threads.
+ * have codes: time in f32 by time as codes, taken by turns in one process; then, of the rows of a
+ * slice, time by few rows at a time by time by tiles. On software Vulkan it is the time of the
+ * process's threads.
  *
  *     deno run -A bench/kernels/matmul_codes_bench.ts [--rounds N] [TYPE ...]
  */
 
 import { parseArgs } from "@std/cli/parse-args";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
+import type { MatmulCodesOptions } from "../../src/kernels/matmul/code_inputs.ts";
+import { MatmulCodesKernel } from "../../src/kernels/matmul/codes.ts";
+import { MatmulCodesTileKernel } from "../../src/kernels/matmul/codes_tile.ts";
 import { MatmulSet } from "../../src/model/matmul_set.ts";
 import type { ProductMath } from "../../src/model/product_math.ts";
 import { openBenchGpu } from "../support/bench_kernel.ts";
@@ -37,5 +41,19 @@ for (const type of types) {
     (ratios[type] ??= {})[`${rowCount} rows`] = median;
     console.error(`${type} x ${rowCount}: ${median}`);
   }
+  const scratch = (label: string, sizeBytes: number) => gpu.createBuffer(label, sizeBytes);
+  const options: MatmulCodesOptions = { weights, output: { kind: "store" }, scratch };
+  const slice = CASES[1];
+  const [rows, tile] = [
+    timedProduct(context, { kernel: await MatmulCodesKernel.create(gpu, options), weights }, slice),
+    timedProduct(
+      context,
+      { kernel: await MatmulCodesTileKernel.create(gpu, options), weights },
+      slice,
+    ),
+  ];
+  const byTiles = await medianRatio(rows, tile, Number(rounds));
+  ratios[type]["64 rows by tiles"] = byTiles;
+  console.error(`${type} x ${slice.rowCount} by tiles: ${byTiles}`);
 }
 console.log(JSON.stringify(ratios));

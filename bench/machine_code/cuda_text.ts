@@ -6,6 +6,14 @@
 
 const INPUT = /struct ComputeInput_main \{\n([^}]*)\};/;
 
+/** Writes zeros of nested arrays as Slang reads their types: from the innermost array on. */
+export function withInnerArraysFirst(hlsl: string): string {
+  return hlsl.replaceAll(
+    /\((\w+)((?:\[\d+\]){2,})\)0;/g,
+    (_, type, sizes) => `(${type}${sizes.match(/\[\d+\]/g).reverse().join("")})0;`,
+  );
+}
+
 /** Gives the entry point its inputs one by one, as Slang knows no structure of them for CUDA. */
 export function withPlainInputs(hlsl: string): string {
   const fields = INPUT.exec(hlsl)?.[1].trim().split("\n").map((line) => line.trim()) ?? [];
@@ -24,7 +32,8 @@ export function withPlainInputs(hlsl: string): string {
 
 /**
  * Lets loads of 8 and 16 bytes be one, through the cache of what nobody writes where that is so,
- * and all lanes take part in a shuffle, as a driver knows.
+ * all lanes take part in a shuffle, and four products of bytes be one instruction, as a driver
+ * knows.
  */
 export function asDriversDo(cuda: string): string {
   const [readOnly, readWrite] = ["struct ByteAddressBuffer", "struct RWByteAddressBuffer"]
@@ -53,5 +62,9 @@ export function asDriversDo(cuda: string): string {
       .replaceAll(/_getActiveMask\(\)(?!\s*\{)/g, "0xffffffffU")
       .replaceAll(/__ballot_sync\((_S\d+|4294967295U), [^;]*\);/g, "0xffffffffU;")
       .replaceAll(/WaveGetActiveMask_0\((_S\d+)\)/g, "0xffffffffU")
+      .replaceAll(
+        /dot_0\(make_int4 \(int\(char\((\w+)\)\).*make_int4 \(int\(char\((\w+)\)\).*;/g,
+        "__dp4a(int($1), int($2), 0);",
+      )
   }`;
 }

@@ -12,7 +12,7 @@
 import { ADAPTERS } from "../../tests/support/adapters.ts";
 import { type KernelText, kernelTexts, TEXT_MODELS } from "../../tests/support/kernel_texts.ts";
 import { findTranslators } from "../kernels/translate_shaders.ts";
-import { asDriversDo, withPlainInputs } from "./cuda_text.ts";
+import { asDriversDo, withInnerArraysFirst, withPlainInputs } from "./cuda_text.ts";
 import {
   type AmdProgram,
   amdProgram,
@@ -32,6 +32,9 @@ export const KERNELS: Readonly<Record<string, readonly string[]>> = {
   "product of a slice, Q4_K": ["matmul add q4k x64", "matmul add q4k x4"],
   "product of a row, Q4_1": ["matmul add q4 x1"],
   "product of a slice, Q4_1": ["matmul add q4 x64", "matmul add q4 x4"],
+  "product of a slice of codes, Q4_K": ["matmul of codes store q4k x64"],
+  "product of a slice of codes, Q6_K": ["matmul of codes store q6k x64"],
+  "product of a slice of codes, Q8_0": ["matmul of codes store q8_0 x64"],
   "product of experts, 4 rows, Q4_K": ["expert_matmul store q4k x4"],
   "product of experts, a slice, Q4_K": [
     "expert_matmul store q4k x16",
@@ -103,7 +106,9 @@ async function translated(
   const overrides = Object.entries(constants).map(([name, value]) => `${name}=${value}`);
   await run(naga, [
     ...["--capabilities", "all", "--entry-point", "main", "--shader-stage", "compute"],
-    ...["--spirv-version", "1.3", "--shader-model", "60"],
+    ...(code.includes("dot4I8Packed")
+      ? ["--spirv-version", "1.6", "--shader-model", "64"]
+      : ["--spirv-version", "1.3", "--shader-model", "60"]),
     ...["--index-bounds-check-policy", "Restrict", "--buffer-bounds-check-policy", "Unchecked"],
     ...(overrides.length > 0 ? ["--override", overrides.join(",")] : []),
     ...[`${path}.wgsl`, `${path}.spv`, `${path}.hlsl`],
@@ -139,7 +144,7 @@ async function ofNvidia(
 ): Promise<Partial<MachineCode>> {
   await Deno.writeTextFile(
     `${path}.hlsl`,
-    withPlainInputs(await Deno.readTextFile(`${path}.hlsl`)),
+    withInnerArraysFirst(withPlainInputs(await Deno.readTextFile(`${path}.hlsl`))),
   );
   const entry = ["-entry", "main", "-stage", "compute"];
   const toCuda = [`${path}.hlsl`, "-lang", "hlsl", "-target", "cuda", ...entry, "-o"];

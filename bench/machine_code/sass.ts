@@ -9,6 +9,8 @@ export interface Loop {
   instructions: number;
   /** Multiply-adds of f32. */
   multiplyAdds: number;
+  /** Sums of four products of bytes, a multiply-add of four each. */
+  byteDots: number;
   globalLoads: number;
   sharedLoads: number;
   shuffles: number;
@@ -17,6 +19,7 @@ export interface Loop {
 
 const OPERATIONS: Readonly<Record<Exclude<keyof Loop, "instructions">, RegExp>> = {
   multiplyAdds: /^FFMA\b/,
+  byteDots: /^IDP\b/,
   globalLoads: /^LD(G|\b)/,
   sharedLoads: /^LDS\b/,
   shuffles: /^SHFL\b/,
@@ -43,7 +46,8 @@ export function readSass(text: string): { instructions: number; loop: Loop | nul
     const isOwn = (at: number) => !inner.some((other) => other.begin <= at && at <= other.end);
     return count(instructions.slice(begin, end + 1).filter((_, index) => isOwn(begin + index)));
   });
-  const [loop = null] = counted.toSorted((a, b) => b.multiplyAdds - a.multiplyAdds);
+  const made = ({ multiplyAdds, byteDots }: Loop) => multiplyAdds + 4 * byteDots;
+  const [loop = null] = counted.toSorted((a, b) => made(b) - made(a));
   return { instructions: instructions.length, loop };
 }
 

@@ -1,12 +1,14 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { hasCodes, MatmulCodesKernel } from "../kernels/matmul/codes.ts";
+import { hasCodes } from "../kernels/matmul/code_inputs.ts";
+import { MatmulCodesKernel } from "../kernels/matmul/codes.ts";
+import { MatmulCodesTileKernel } from "../kernels/matmul/codes_tile.ts";
 import type { Matmul, MatmulOptions, MatmulOutput } from "../kernels/matmul/product.ts";
 import { MatmulKernel } from "../kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
 import {
+  MATMUL_CODES_SLICE_VARIANTS,
   MATMUL_SLICE_VARIANTS,
   matmulKey,
-  type MatmulSliceVariant,
 } from "../kernels/matmul/variants.ts";
 import { chooseVariant } from "../kernels/variant.ts";
 import type { DeviceWeights } from "../kernels/weight_layout.ts";
@@ -46,23 +48,17 @@ export class MatmulSet {
     const { rowCount, columnCount, parts } = weights;
     const starts = parts.map(({ format, rowStart }) => [format, rowStart]);
     const isOfCodes = this.#math !== "f32" && !isExact && hasCodes(weights);
-    const isTiled = isSlice && !isOfCodes && this.#sliceVariant(weights) === "tile";
-    const key = JSON.stringify([
-      rowCount,
-      columnCount,
-      starts,
-      output,
-      hasNorm,
-      isTiled,
-      isOfCodes,
-    ]);
+    const isTiled = isSlice && this.#hasTiles(weights, isOfCodes);
+    const uses = [hasNorm, isTiled, isOfCodes];
+    const key = JSON.stringify([rowCount, columnCount, starts, output, uses]);
     const known = this.#kernels.get(key);
     if (known) return known;
     const options: MatmulOptions = { weights, output };
     if (hasNorm) options.normEpsilon = this.#normEpsilon;
     const scratch = (label: string, sizeBytes: number) => this.#scratchOf(label, sizeBytes);
     const kernel = isOfCodes
-      ? MatmulCodesKernel.create(this.#gpu, { ...options, scratch })
+      ? (isTiled ? MatmulCodesTileKernel : MatmulCodesKernel)
+        .create(this.#gpu, { ...options, scratch })
       : (isTiled ? MatmulTileKernel : MatmulKernel).create(this.#gpu, options);
     this.#kernels.set(key, kernel);
     return kernel;
@@ -75,9 +71,11 @@ export class MatmulSet {
     return buffer;
   }
 
-  #sliceVariant(weights: DeviceWeights): MatmulSliceVariant["name"] {
-    const key = matmulKey("matmul of slices", weights);
+  #hasTiles(weights: DeviceWeights, isOfCodes: boolean): boolean {
+    const operation = isOfCodes ? "matmul of slices of codes" : "matmul of slices";
+    const variants = isOfCodes ? MATMUL_CODES_SLICE_VARIANTS : MATMUL_SLICE_VARIANTS;
+    const key = matmulKey(operation, weights);
     const choice = { facts: this.#gpu.facts, shape: undefined, key };
-    return chooseVariant("matmul of slices", MATMUL_SLICE_VARIANTS, choice).name;
+    return chooseVariant(operation, variants, choice).name === "tile";
   }
 }

@@ -1,7 +1,7 @@
 /** What products of a model are made of: floats, or integers of codes. */
 
 import { EngineError } from "../core/errors.ts";
-import { hasCodes } from "../kernels/matmul/codes.ts";
+import { hasCodes } from "../kernels/matmul/code_inputs.ts";
 import type { WeightFormat } from "../kernels/weight_formats.ts";
 import type { WeightShape } from "../kernels/weight_layout.ts";
 import type { GatedWeights, ModelWeights } from "./weights.ts";

@@ -8,15 +8,19 @@ import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { seededRandom } from "../core/seeded_random.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
-import { hasCodes, MatmulCodesKernel } from "../kernels/matmul/codes.ts";
+import { hasCodes, type MatmulCodesOptions } from "../kernels/matmul/code_inputs.ts";
+import { MatmulCodesKernel } from "../kernels/matmul/codes.ts";
+import { MatmulCodesTileKernel } from "../kernels/matmul/codes_tile.ts";
 import type { Matmul } from "../kernels/matmul/product.ts";
 import { MatmulKernel } from "../kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
 import {
+  MATMUL_CODES_SLICE_VARIANTS,
   MATMUL_CODES_VARIANTS,
   MATMUL_SLICE_VARIANTS,
   MATMUL_VARIANTS,
   matmulKey,
+  type MatmulSliceVariant,
 } from "../kernels/matmul/variants.ts";
 import { supportedVariants } from "../kernels/variant.ts";
 import type { DeviceWeights } from "../kernels/weight_layout.ts";
@@ -76,8 +80,10 @@ export function productContests(
     const y = once(() => own(gpu.createBuffer("tuning y", most * rowCount * WORD_SIZE_BYTES)));
     const isOfCodes = math !== "f32" && hasCodes(weights[0]);
     const product = { gpu, time, weights, wanted, inputs, x, y, isOfCodes };
-    if (isOfCodes) return [ofCodes(product, own)];
-    return isOfSlices ? [ofRows(product), ofSlices(product)] : [ofRows(product)];
+    const [rows, slices] = isOfCodes
+      ? codeContests(product, own)
+      : [ofRows(product), ofSlices(product)];
+    return isOfSlices ? [rows, slices] : [rows];
   });
   return {
     contests,
@@ -112,17 +118,22 @@ function ofRows(product: Product): Contest {
   };
 }
 
-/** Rows of slices go through the same kernel. */
-function ofCodes(product: Product, own: (buffer: GPUBuffer) => GPUBuffer): Contest {
-  const { gpu, weights: [shape] } = product;
-  const key = matmulKey("matmul of codes", shape);
-  const variants = supportedVariants(MATMUL_CODES_VARIANTS, { facts: gpu.facts, shape });
+/** Of a row, then of a slice, which is made in the order that won for a row. */
+function codeContests(product: Product, own: (buffer: GPUBuffer) => GPUBuffer): Contest[] {
+  const { gpu } = product;
   const made = new Map<string, GPUBuffer>();
   const scratch = (label: string, sizeBytes: number) => {
     const buffer = made.get(label) ?? own(gpu.createBuffer(label, sizeBytes));
     made.set(label, buffer);
     return buffer;
   };
+  return [ofCodes(product, scratch), ofCodeSlices(product, scratch)];
+}
+
+function ofCodes(product: Product, scratch: MatmulCodesOptions["scratch"]): Contest {
+  const { gpu, weights: [shape] } = product;
+  const key = matmulKey("matmul of codes", shape);
+  const variants = supportedVariants(MATMUL_CODES_VARIANTS, { facts: gpu.facts, shape });
   return {
     key,
     keptAs: key,
@@ -141,18 +152,46 @@ function ofCodes(product: Product, own: (buffer: GPUBuffer) => GPUBuffer): Conte
 }
 
 function ofSlices(product: Product): Contest {
+  const { gpu, weights: [weights] } = product;
+  return slicesBy(product, {
+    operation: "matmul of slices",
+    variants: MATMUL_SLICE_VARIANTS,
+    create: (name) => {
+      const kind = name === "tile" ? MatmulTileKernel : MatmulKernel;
+      return kind.create(gpu, { weights, output: { kind: "store" } });
+    },
+  });
+}
+
+function ofCodeSlices(product: Product, scratch: MatmulCodesOptions["scratch"]): Contest {
+  const { gpu, weights: [weights] } = product;
+  return slicesBy(product, {
+    operation: "matmul of slices of codes",
+    variants: MATMUL_CODES_SLICE_VARIANTS,
+    create: (name) => {
+      const kind = name === "tile" ? MatmulCodesTileKernel : MatmulCodesKernel;
+      return kind.create(gpu, { weights, output: { kind: "store" }, scratch });
+    },
+  });
+}
+
+function slicesBy(
+  product: Product,
+  { operation, variants, create }: {
+    operation: string;
+    variants: readonly MatmulSliceVariant[];
+    create: (name: MatmulSliceVariant["name"]) => Promise<Matmul>;
+  },
+): Contest {
   const { gpu, weights: [shape] } = product;
   const choice = { facts: gpu.facts, shape: undefined };
-  const key = matmulKey("matmul of slices", shape);
+  const key = matmulKey(operation, shape);
   return {
     key,
     keptAs: key,
-    names: supportedVariants(MATMUL_SLICE_VARIANTS, choice)
-      .map(({ name }) => name)
-      .filter((name, index, all) => all.indexOf(name) === index),
+    names: [...new Set(supportedVariants(variants, choice).map(({ name }) => name))],
     async prepare(name) {
-      const kind = name === "tile" ? MatmulTileKernel : MatmulKernel;
-      const kernel = await kind.create(gpu, { weights: shape, output: { kind: "store" } });
+      const kernel = await create(name as MatmulSliceVariant["name"]);
       const rowCounts = { rowCount: SLICE_TOKEN_COUNT, otherRowCount: SHORT_SLICE_COUNT };
       return entrant(product, kernel, { key: `${key} / ${name}`, ...rowCounts });
     },

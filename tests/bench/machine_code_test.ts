@@ -1,7 +1,11 @@
 /** Reading machine code, and the texts that a compiler is given for it. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { asDriversDo, withPlainInputs } from "../../bench/machine_code/cuda_text.ts";
+import {
+  asDriversDo,
+  withInnerArraysFirst,
+  withPlainInputs,
+} from "../../bench/machine_code/cuda_text.ts";
 import { chosenTexts, KERNELS } from "../../bench/machine_code/machine_code.ts";
 import { instructionsPerMultiplyAdd, timeTable } from "../../bench/machine_code/time_model.ts";
 import { readSass } from "../../bench/machine_code/sass.ts";
@@ -31,12 +35,15 @@ Deno.test("readSass() counts the innermost loop with the most multiply-adds", ()
     loop: {
       instructions: 5,
       multiplyAdds: 2,
+      byteDots: 0,
       globalLoads: 0,
       sharedLoads: 1,
       shuffles: 1,
       barriers: 0,
     },
   });
+  const inLoop = SASS.replaceAll("LDG.E.128 R4, [R2]", "IDP.4A.S8.S8 R0, R1, R2, R0");
+  assertEquals(readSass(inLoop).loop?.byteDots, 1, "four multiply-adds are more than two");
   assertEquals(readSass("/*0000*/ EXIT ;"), { instructions: 1, loop: null });
 });
 
@@ -72,6 +79,21 @@ Deno.test("asDriversDo() loads 16 bytes at once, what nobody writes through the 
       "struct ByteAddressBuffer\n{ return __ldg((const uint4*)(data + dataIdx)); }\n" +
       "struct RWByteAddressBuffer\n{ return *(const uint4*)(data + dataIdx); }\n" +
       "__shfl_sync(0xffffffffU, x, 1);",
+  );
+});
+
+Deno.test("asDriversDo() makes four products of bytes one instruction", () => {
+  const bytes = (name: string) =>
+    `make_int4 (int(char(${name})), int(char(${name} >> 8U)), int(char(${name} >> 16U)), ` +
+    `int(char(${name} >> 24U)))`;
+  const cuda = `return dot_0(${bytes("a_0")}, ${bytes("b_0")});`;
+  assertStringIncludes(asDriversDo(cuda), "\nreturn __dp4a(int(a_0), int(b_0), 0);");
+});
+
+Deno.test("withInnerArraysFirst() turns the sizes of nested arrays round where they are zeroed", () => {
+  assertEquals(
+    withInnerArraysFirst("a = (uint4[2][4][16])0;\nb = (float[32])0;"),
+    "a = (uint4[16][4][2])0;\nb = (float[32])0;",
   );
 });
 

@@ -52,7 +52,9 @@ import { KvRepackGreedyKernel } from "../../src/kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../../src/kernels/kv_repack/median.ts";
 import { LogitsAdjustKernel } from "../../src/kernels/logits_adjust/row.ts";
 import type { MatmulOutput } from "../../src/kernels/matmul/product.ts";
-import { hasCodes, MatmulCodesKernel } from "../../src/kernels/matmul/codes.ts";
+import { hasCodes } from "../../src/kernels/matmul/code_inputs.ts";
+import { MatmulCodesKernel } from "../../src/kernels/matmul/codes.ts";
+import { MatmulCodesTileKernel } from "../../src/kernels/matmul/codes_tile.ts";
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../../src/kernels/matmul/tile.ts";
 import { NormAddKernel } from "../../src/kernels/norm_add/row.ts";
@@ -249,9 +251,10 @@ async function codesTexts(gpu: Gpu, weights: DeviceWeights, facts: AdapterFacts)
   if (!hasCodes(weights)) return;
   const scratch = (label: string, sizeBytes: number) => gpu.createBuffer(label, sizeBytes);
   const options = { weights, output: { kind: "store" }, normEpsilon: 1e-5, scratch } as const;
-  await MatmulCodesKernel.create(gpu, options, facts);
+  const kinds = [MatmulCodesKernel, MatmulCodesTileKernel];
+  for (const kind of kinds) await kind.create(gpu, options, facts);
   if (weights.parts[0].format !== "q4") return;
-  await MatmulCodesKernel.create(gpu, options, { ...facts, hasDot4: false });
+  for (const kind of kinds) await kind.create(gpu, options, { ...facts, hasDot4: false });
 }
 
 /** Products of experts: gated with biases or without, and back to the width. */

@@ -106,6 +106,8 @@ export interface Matmul {
 
 /** How the pipelines of a variant are made. */
 export interface MatmulPipelineOptions {
+  /** What labels begin with; `matmul` if left out. */
+  operation?: string;
   /** Rows that one workgroup takes together, a pipeline each. */
   rowCounts: readonly number[];
   /** WGSL but for the norm and the output. */
@@ -135,12 +137,13 @@ export class MatmulPipelines {
     variant: MatmulPipelineOptions,
   ): Promise<MatmulPipelines> {
     checkHeads(options);
+    const { operation = "matmul" } = variant;
     const kernels: Kernel[][] = [];
     for (const rowCount of variant.rowCounts) {
       const byPart: Kernel[] = [];
       for (const [index, { format, rowStart }] of options.weights.parts.entries()) {
         const code = [variant.textOf(rowCount, format), commonText(options)].join("\n");
-        const label = `matmul ${options.output.kind} ${format} x${rowCount}`;
+        const label = `${operation} ${options.output.kind} ${format} x${rowCount}`;
         const constants = {
           ...commonConstants(options),
           ...variant.constantsOf(groupCount(options.weights, index)),

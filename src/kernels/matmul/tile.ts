@@ -10,12 +10,7 @@ import {
   type MatmulOptions,
   MatmulPipelines,
 } from "./product.ts";
-
-/** Rows of x of a tile, by pipeline. */
-const TILE_ROW_COUNTS = [16, 64] as const;
-
-/** Most rows for which small tiles are taken. */
-const SMALL_ROW_COUNT_MAX = 32;
+import { sliceTiles, TILE_ROW_COUNTS } from "./row_counts.ts";
 
 /** Threads of a workgroup. */
 export const TILE_THREAD_COUNT = 256;
@@ -54,10 +49,7 @@ export class MatmulTileKernel implements Matmul {
 
   /** Rows are computed up to a multiple of 16 or 64, as far as there is room in `x`. */
   encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
-    const size = rowCount <= SMALL_ROW_COUNT_MAX ? 0 : 1;
-    const tileCount = divCeil(rowCount, TILE_ROW_COUNTS[size]);
-    const gridOf = (groupCount: number): [number, number] => [tileCount, divCeil(groupCount, 2)];
-    this.#pipelines.encode(pass, bound, { size, gridOf });
+    this.#pipelines.encode(pass, bound, sliceTiles(rowCount));
   }
 }
 

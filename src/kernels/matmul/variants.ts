@@ -1,7 +1,8 @@
 /** How products are made: of few rows by which lanes, and those of a slice. */
 
 import { divCeil } from "../../core/shapes.ts";
-import type { Variant } from "../variant.ts";
+import type { AdapterFacts } from "../../gpu/gpu.ts";
+import { chooseVariant, type Variant } from "../variant.ts";
 import { BLOCK_COLUMN_COUNT, type WeightShape } from "../weight_layout.ts";
 import { TILE_MEMORY_BYTES, TILE_THREAD_COUNT } from "./tile.ts";
 
@@ -90,6 +91,21 @@ export function matmulKey(
   return `${operation} ${rowCount}x${columnCount} ${formats}`;
 }
 
+/**
+ * How products of codes with a weight share sums among lanes: those of a row and those of a slice
+ * alike, so that both have the same bits.
+ *
+ * @param options `way`: that one; what was measured to be the fastest, or the first, if left out.
+ */
+export function chooseCodesVariant(
+  weights: WeightShape,
+  { facts, way }: { facts: AdapterFacts; way?: string | undefined },
+): MatmulVariant {
+  const key = matmulKey("matmul of codes", weights);
+  return MATMUL_CODES_VARIANTS.find(({ name }) => name === way) ??
+    chooseVariant("matmul of codes", MATMUL_CODES_VARIANTS, { facts, shape: weights, key });
+}
+
 /** What makes the products of a slice. */
 export interface MatmulSliceVariant extends Variant {
   readonly name: "rows" | "tile";
@@ -97,14 +113,29 @@ export interface MatmulSliceVariant extends Variant {
 
 const ROWS: MatmulSliceVariant = { name: "rows", supports: () => true, tuned: [] };
 
-/** The fastest first. */
-export const MATMUL_SLICE_VARIANTS: readonly MatmulSliceVariant[] = [
-  { ...ROWS, supports: ({ isFallback }) => isFallback, tuned: ["software Vulkan"] },
-  {
-    name: "tile",
-    supports: ({ workgroupMemoryBytesMax, workgroupSizeMax }) =>
-      workgroupMemoryBytesMax >= TILE_MEMORY_BYTES && workgroupSizeMax >= TILE_THREAD_COUNT,
-    tuned: [],
-  },
-  ROWS,
-];
+/** The fastest first, where a tile takes so much workgroup memory. */
+function sliceVariants(memoryBytes: number): readonly MatmulSliceVariant[] {
+  return [
+    { ...ROWS, supports: ({ isFallback }) => isFallback, tuned: ["software Vulkan"] },
+    {
+      name: "tile",
+      supports: ({ workgroupMemoryBytesMax, workgroupSizeMax }) =>
+        workgroupMemoryBytesMax >= memoryBytes && workgroupSizeMax >= TILE_THREAD_COUNT,
+      tuned: [],
+    },
+    ROWS,
+  ];
+}
+
+/** Products in f32. */
+export const MATMUL_SLICE_VARIANTS: readonly MatmulSliceVariant[] = sliceVariants(
+  TILE_MEMORY_BYTES,
+);
+
+/** Bytes of workgroup memory: of two blocks, 64 rows of codes of the weight and of x, and scales. */
+export const CODES_TILE_MEMORY_BYTES: number = 2 * (64 * (32 + 3 * 4) + 64 * (32 + 16));
+
+/** Products of codes. */
+export const MATMUL_CODES_SLICE_VARIANTS: readonly MatmulSliceVariant[] = sliceVariants(
+  CODES_TILE_MEMORY_BYTES,
+);
