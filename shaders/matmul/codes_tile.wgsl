@@ -41,8 +41,8 @@ override BLOCK_COUNT: u32 = COLUMN_COUNT / 32u;
 @group(0) @binding(2) var<storage, read> x: array<vec4<u32>>; // [rows, columns / 16], a byte each
 @group(0) @binding(3) var<storage, read> x_sides: array<vec2<u32>>; // [rows, blocks]
 
-// Of two blocks, one that is read and one that is put. Arrays are nested, so that bounds are checked
-// of what changes only.
+// Of two blocks, one that is read and one that is put. Arrays are nested, so that bounds are
+// checked of what changes only.
 alias QuadWords = array<vec4<u32>, QUAD_COUNT>;
 alias ColumnWords = array<vec4<u32>, COLUMN_STEP>;
 var<workgroup> tile_weights: array<array<array<QuadWords, 4>, 2>, 2>; // by half, output, quad

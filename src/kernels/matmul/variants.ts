@@ -132,7 +132,7 @@ export const MATMUL_SLICE_VARIANTS: readonly MatmulSliceVariant[] = sliceVariant
   TILE_MEMORY_BYTES,
 );
 
-/** Bytes of workgroup memory: of two blocks, 64 rows of codes of the weight and of x, and scales. */
+/** Bytes of workgroup memory: of two blocks, 64 rows of the weight and of x, with scales. */
 export const CODES_TILE_MEMORY_BYTES: number = 2 * (64 * (32 + 3 * 4) + 64 * (32 + 16));
 
 /** Products of codes. */
