@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createEngine, type ProfileOptions } from "../../mod.ts";
+import { createEngine, type ProductMath, type ProfileOptions } from "../../mod.ts";
 import { comparePeer, PEER_BACKENDS, type PeerBackend } from "../measure/peer.ts";
 import {
   formatStreamReport,
@@ -18,6 +18,7 @@ import { ProgressLine } from "../setup/progress.ts";
 import type { Command } from "./command.ts";
 import { PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { type Flags, parseFlags } from "./flags.ts";
+import { MATH_FLAG, readMath } from "./math_flag.ts";
 import { UsageError } from "./usage_error.ts";
 
 const PREFILL_DEFAULT = 512;
@@ -39,6 +40,7 @@ export const benchCommand: Command = {
       value: "BACKENDS",
       help: `also run llama.cpp, ${PEER_BACKENDS.join(" or ")}, by node-llama-cpp (needs npm)`,
     },
+    math: MATH_FLAG,
     rounds: { value: "N", help: "times that all of them take their turn; medians (default: 1)" },
     json: { help: "print one JSON object" },
   },
@@ -63,6 +65,7 @@ async function run(args: readonly string[]): Promise<number> {
   const profiles = readProfiles(flags);
   const peers = readPeers(flags);
   const roundCount = flags.number("rounds", { min: 1, max: 99, isInteger: true }) ?? 1;
+  const math = readMath(flags);
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
   const rounds: StreamReport[][] = [];
@@ -70,7 +73,7 @@ async function run(args: readonly string[]): Promise<number> {
   while (rounds.length < roundCount) {
     const reports: StreamReport[] = [];
     for (const profile of profiles) {
-      reports.push(await measureProfile(profile, { modelPath, counts, progress }));
+      reports.push(await measureProfile(profile, { modelPath, math, counts, progress }));
     }
     for (const peer of peers) {
       progress.update(`running llama.cpp (${peer})`);
@@ -86,16 +89,17 @@ async function run(args: readonly string[]): Promise<number> {
 
 async function measureProfile(
   profile: ProfileOptions,
-  { modelPath, counts, progress }: {
+  { modelPath, math, counts, progress }: {
     modelPath: string;
+    math: ProductMath;
     counts: StreamCounts;
     progress: ProgressLine;
   },
 ): Promise<StreamReport> {
-  const options = { modelPath, profile, sequenceCountMax: 1, onProgress: progress.update };
-  const engine = await createEngine(options);
+  const { update: onProgress } = progress;
+  const engine = await createEngine({ modelPath, profile, math, sequenceCountMax: 1, onProgress });
   try {
-    return await measureStream(engine, { ...counts, onProgress: progress.update });
+    return await measureStream(engine, { ...counts, onProgress });
   } finally {
     await engine.close();
   }

@@ -4,11 +4,12 @@
  * @module
  */
 
-import type { EngineOptions, ProductMath } from "../../mod.ts";
+import type { EngineOptions } from "../../mod.ts";
 import { SHARING_PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { CONTEXT_LENGTH_MAX, WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
+import { MATH_FLAG, readMath } from "./math_flag.ts";
 import { readWindow } from "./window_flag.ts";
 import { readServingFlags, SERVING_FLAGS } from "./serving_flags.ts";
 import { UsageError } from "./usage_error.ts";
@@ -35,11 +36,7 @@ export const ENGINE_FLAGS: FlagSpecs = {
     choices: ["on", "again", "off"],
     help: "measure a GPU's kernels at its first start, 5 s (default: on), again, or never",
   },
-  math: {
-    value: "KIND",
-    choices: ["f32", "int8"],
-    help: "matrix products in f32 (default), or of activations as codes of 8 bits",
-  },
+  math: MATH_FLAG,
   window: {
     value: "TOKENS",
     help: `newest tokens that stay raw, a multiple of 64 from 0 (default: ${WINDOW_TOKEN_COUNT})`,
@@ -75,8 +72,8 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   if (flags.text("adapter") === "low-power") options.adapterPower = "low-power";
   const tune = flags.text("tune");
   if (tune === "again" || tune === "off") options.tune = tune;
-  const math = flags.text("math") ?? "f32";
-  if (math !== "f32") options.math = math as ProductMath;
+  const math = readMath(flags);
+  if (math !== "f32") options.math = math;
   Object.assign(options, readServingFlags(flags));
   return { model: flags.text("model"), options };
 }

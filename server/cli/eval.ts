@@ -13,6 +13,7 @@ import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.
 import { WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "../../src/runtime/load_model.ts";
+import { type ProductMath, productMath } from "../../src/model/product_math.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { ensureModel } from "../setup/model_path.ts";
@@ -41,6 +42,7 @@ import {
   runRetrieval,
 } from "./eval_retrieval.ts";
 import { type Flags, parseFlags } from "./flags.ts";
+import { MATH_FLAG, readMath } from "./math_flag.ts";
 import { UsageError, usageErrorOf } from "./usage_error.ts";
 import { readWindows } from "./window_flag.ts";
 
@@ -87,6 +89,7 @@ export const evalCommand: Command = {
       help:
         `newest tokens that stay raw; each codec is run with each (default: ${WINDOW_TOKEN_COUNT})`,
     },
+    math: MATH_FLAG,
     state: { value: "FOLDER", help: "keep what is done there, and go on from it after a cut" },
     json: { help: "print JSON: an object, or an array of several" },
     ...CODEC_FLAGS,
@@ -177,15 +180,16 @@ async function run(args: readonly string[]): Promise<number> {
       Math.min(FROM_DEFAULT, contexts[0] - 1),
     every: flags.number("every", COUNT_RANGE) ?? 1,
   };
+  const math = readMath(flags);
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
   if (continuations !== null) {
-    const reports = await writeOn(modelPath, { ...request, continuations }, progress);
+    const reports = await writeOn(modelPath, { ...request, continuations, math }, progress);
     progress.finish();
     console.log(flags.has("json") ? JSON.stringify(reports) : formatContinuations(reports));
     return 0;
   }
-  const model = await loadModel(await readGguf(modelPath), progress.update);
+  const model = await loadWith(math, modelPath, progress);
   try {
     const { reports, table } = await measure(model, request, progress).catch(usageErrorOf);
     progress.finish();
@@ -198,18 +202,36 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
+/** The model; its name, which reports and states have, says how its products are made. */
+async function loadWith(
+  math: ProductMath,
+  modelPath: string,
+  progress: ProgressLine,
+): Promise<LoadedModel> {
+  const model = await loadModel(await readGguf(modelPath), progress.update, { math });
+  if (math === "f32") return model;
+  try {
+    productMath(math, model.weights);
+  } catch (error) {
+    model.gpu.close();
+    throw error;
+  }
+  return { ...model, shape: { ...model.shape, name: `${model.shape.name}, products in ${math}` } };
+}
+
 /** Continuations run in engines of their own, one for each profile. */
 async function writeOn(
   modelPath: string,
-  { continuations, texts, codecs, windows, stateFolder }: Request & {
+  { continuations, texts, codecs, windows, stateFolder, math }: Request & {
     continuations: ContinuationRequest;
+    math: ProductMath;
   },
   progress: ProgressLine,
 ) {
   const [windowTokenCount, ...more] = windows;
   if (more.length > 0) throw new UsageError("Cannot use several windows with --continuations");
   const [text] = texts;
-  const run = { modelPath, continuations, text, codecs, windowTokenCount, stateFolder };
+  const run = { modelPath, math, continuations, text, codecs, windowTokenCount, stateFolder };
   return await runContinuations(run, progress.update);
 }
 

@@ -15,6 +15,7 @@ import {
 } from "../../src/evaluation/continuations/continuations.ts";
 import { EvalState, fileIdentity, idsDigest } from "../../src/evaluation/state.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
+import type { ProductMath } from "../../src/model/product_math.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
 import type { CodecRequest } from "./eval_codecs.ts";
@@ -68,6 +69,7 @@ export function readContinuations(flags: Flags): ContinuationRequest | null {
 export async function runContinuations(
   run: {
     modelPath: string;
+    math: ProductMath;
     continuations: ContinuationRequest;
     text: { name: string; text: string };
     codecs: readonly CodecRequest[];
@@ -76,7 +78,7 @@ export async function runContinuations(
   },
   onProgress: (message: string, share: number) => void,
 ): Promise<ContinuationReport[]> {
-  const { continuations, text, windowTokenCount, stateFolder } = run;
+  const { math, continuations, text, windowTokenCount, stateFolder } = run;
   const { promptCount, promptTokens, length, seed } = continuations;
   const file = await readGguf(run.modelPath);
   const tokenizer = createTokenizer(file.metadata, file.tensors);
@@ -100,7 +102,10 @@ export async function runContinuations(
     describeCodec({ name, profile, baseline: null, windowTokenCount })
   );
   const state = await EvalState.open<ContinuationResult>(stateFolder, {
-    model: await fileIdentity(file.path, basename(file.path)),
+    model: await fileIdentity(
+      file.path,
+      math === "f32" ? basename(file.path) : `${basename(file.path)}, products in ${math}`,
+    ),
     texts: prompts.map((ids, at) => `prompt ${at + 1}, sha256 ${idsDigest(ids)}`),
     codecs,
     contexts: [promptTokens, length],
@@ -112,6 +117,7 @@ export async function runContinuations(
       createEngine: ({ profile }) =>
         createEngineOf(file, {
           ...(profile === undefined ? {} : { profile }),
+          math,
           windowTokenCount,
           contextLength: prompts[0].length + length + 1,
           sequenceCountMax: SEQUENCE_COUNT,

@@ -33,7 +33,8 @@ export async function measureStream(
   options: StreamCounts & { onProgress?: (message: string, fraction?: number) => void },
 ): Promise<StreamReport> {
   const { prefillCount, depths, decodeCount, onProgress } = options;
-  const { profile: name, adapter: device } = engine.info;
+  const { profile, adapter: device, math } = engine.info;
+  const name = math.mode === "f32" ? profile : `${profile}, products in ${math.mode}`;
   // The first run of each kernel compiles it in the driver.
   await generate(engine, 300, 4);
   onProgress?.(`${name}: prefill of ${prefillCount} tokens`);
