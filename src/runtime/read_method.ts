@@ -71,7 +71,7 @@ const NOT_SERVED: Readonly<Record<string, string>> = {
  * @throws {RangeError} naming what is wrong and what would be right.
  */
 export function readMethod(text: string): ReadMethod | null {
-  return methodOf(text, KINDS);
+  return parse(text, KINDS)?.method ?? null;
 }
 
 /**
@@ -80,10 +80,16 @@ export function readMethod(text: string): ReadMethod | null {
  * @throws {RangeError} naming what is wrong and what would be right.
  */
 export function measuredReadMethod(text: string): ReadMethod | null {
-  return methodOf(text, MEASURED_KINDS);
+  return parse(text, MEASURED_KINDS)?.method ?? null;
 }
 
-function methodOf(text: string, kinds: typeof KINDS): ReadMethod | null {
+/** A method, and the settings that its text gives. */
+interface Parsed {
+  method: ReadMethod;
+  given: ReadonlyMap<string, number>;
+}
+
+function parse(text: string, kinds: typeof KINDS): Parsed | null {
   if (text === READ_EVERYTHING) return null;
   const [name, ...rest] = text.split(":");
   const found = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
@@ -111,7 +117,8 @@ function methodOf(text: string, kinds: typeof KINDS): ReadMethod | null {
   const read = blockCount === null
     ? { blockCount: Infinity, share: amount }
     : { blockCount: blockCount(amount), share: null };
-  return { id: text, kind, scoredBy, ...read, valueShare: pool, denseLayerCount };
+  const method = { id: text, kind, scoredBy, ...read, valueShare: pool, denseLayerCount };
+  return { method, given };
 }
 
 function readAmount(
@@ -155,21 +162,22 @@ export function requestedRead(text: string | null, engine: string | null): Reque
   }
   const inForce = readMethod(engine)!;
   if (text === null) return inForce;
-  const asked = checkedRead(text);
-  if (asked === null) return ALL;
+  const parsed = checkedParse(text);
+  if (parsed === null) return ALL;
+  const { method: asked, given } = parsed;
   if (asked.kind !== inForce.kind || asked.scoredBy !== inForce.scoredBy) {
     refuseRequest(
       `read is ${text}, and the server scores blocks for ${engine}; wanted the same ` +
         `method, or ${READ_EVERYTHING}`,
     );
   }
-  if (text.includes("dense=") && asked.denseLayerCount !== inForce.denseLayerCount) {
+  if (given.has("dense") && asked.denseLayerCount !== inForce.denseLayerCount) {
     refuseRequest(
       `read is ${text}, and the first ${inForce.denseLayerCount} layers read every ` +
         "block; that is chosen when the server starts",
     );
   }
-  if (text.includes("pool=") && asked.valueShare !== inForce.valueShare) {
+  if (given.has("pool") && asked.valueShare !== inForce.valueShare) {
     refuseRequest(
       `read is ${text}, and the pool of values is ${inForce.valueShare} of the arena; that is ` +
         "chosen when the server starts",
@@ -180,8 +188,12 @@ export function requestedRead(text: string | null, engine: string | null): Reque
 
 /** @throws {EngineError} `invalid_request` naming what is wrong. */
 export function checkedRead(text: string): ReadMethod | null {
+  return checkedParse(text)?.method ?? null;
+}
+
+function checkedParse(text: string): Parsed | null {
   try {
-    return readMethod(text);
+    return parse(text, KINDS);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new EngineError("invalid_request", error.message, { param: "read" });
