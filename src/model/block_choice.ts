@@ -13,10 +13,17 @@ import type { CommandChain } from "../gpu/command_chain.ts";
 import { ReadBack } from "../gpu/read_back.ts";
 import { BlockShareKernel, setWords } from "../kernels/block_select/share.ts";
 import { type BlockSelectBuffers, BlockSelectKernel } from "../kernels/block_select/top.ts";
+import type { AttentionShape } from "../kernels/text/attention.ts";
 import type { ChosenLists } from "../kvcache/block_reader.ts";
 import { ChosenSets } from "../kvcache/chosen_sets.ts";
-import type { Reading } from "../kvcache/reading.ts";
-import { BLOCK_SCORERS, type BlockScorer, type ScorerOptions } from "./block_scorers.ts";
+import type { CacheShape } from "../kvcache/cache_shape.ts";
+import type { Reading, ReadMethod } from "../kvcache/reading.ts";
+import {
+  BLOCK_SCORERS,
+  blockPartsBytes,
+  type BlockScorer,
+  type ScorerOptions,
+} from "./block_scorers.ts";
 
 interface Parts {
   reading: Reading;
@@ -48,6 +55,40 @@ const NO_LIMIT = 1e30;
 
 const BINDING_ALIGN_WORDS = BINDING_ALIGNMENT_BYTES / WORD_SIZE_BYTES;
 
+/** What sizes of choices follow from. */
+interface ChoiceOf {
+  shape: Pick<AttentionShape, "queryHeadCount" | "kvHeadCount">;
+  /** Of the group. */
+  rowCountMax: number;
+  method: ReadMethod;
+}
+
+/** Bytes of each buffer that a choice works in; 0 of those that its method has not. */
+export function choiceSizes(
+  { stores, blockCountMax }: Pick<CacheShape, "stores" | "blockCountMax">,
+  { shape: { queryHeadCount, kvHeadCount }, rowCountMax, method }: ChoiceOf,
+) {
+  const headCount = rowCountMax * kvHeadCount;
+  const setBytes = setsOfStore(headCount, blockCountMax) * WORD_SIZE_BYTES;
+  const isShare = method.share !== null;
+  return {
+    rows: rowCountMax * ROW_WORDS * WORD_SIZE_BYTES,
+    lists: headCount * blockCountMax * ENTRY_WORDS * WORD_SIZE_BYTES,
+    scores: headCount * blockCountMax * WORD_SIZE_BYTES,
+    parts: method.scoredBy === "keys"
+      ? blockPartsBytes(rowCountMax * queryHeadCount, blockCountMax)
+      : 0,
+    limits: isShare ? rowCountMax * WORD_SIZE_BYTES : 0,
+    sets: isShare ? stores.length * setBytes : 0,
+    readBack: method.valueShare === null ? 0 : setBytes,
+  };
+}
+
+/** Words of the bits that a store's rows and KV heads choose. */
+function setsOfStore(headCount: number, listCountMax: number): number {
+  return alignUp(headCount * setWords(listCountMax), BINDING_ALIGN_WORDS);
+}
+
 /** Makes read lists for the rows of one group. */
 export class BlockChoice {
   #gpu: Gpu;
@@ -67,14 +108,13 @@ export class BlockChoice {
     const { cache, group: { rows, rowCountMax }, sealedShape: shape } = options;
     const { kvHeadCount } = shape;
     const listCountMax = cache.shape.blockCountMax;
-    const make = (name: string, words: number) =>
-      gpu.createBuffer(name, rowCountMax * words * WORD_SIZE_BYTES);
-    const entryCount = kvHeadCount * listCountMax;
+    const sizes = choiceSizes(cache.shape, { shape, rowCountMax, method: reading.method });
+    const make = (name: string, sizeBytes: number) => gpu.createBuffer(name, sizeBytes);
     const lists = {
-      rows: make("rows that choose", ROW_WORDS),
-      lists: make("chosen read lists", entryCount * ENTRY_WORDS),
+      rows: make("rows that choose", sizes.rows),
+      lists: make("chosen read lists", sizes.lists),
     };
-    const scoreBuffer = make("block scores", entryCount);
+    const scoreBuffer = make("block scores", sizes.scores);
     const { method } = reading;
     const scored = { ...options, scores: scoreBuffer };
     const scorer = await BLOCK_SCORERS[method.scoredBy](gpu, scored, method);
@@ -89,10 +129,10 @@ export class BlockChoice {
     const groupSize = divExact(shape.queryHeadCount, kvHeadCount);
     const layers = [...cache.shape.storeOf.keys()];
     const choosingCount = layers.filter((layer) => cache.choosesOf(layer)).length;
-    const sizes = { kvHeadCount, groupSize, listCountMax, choosingCount };
+    const counts = { kvHeadCount, groupSize, listCountMax, choosingCount };
     const kernels = { scorer, select, bound, storeOf, share };
     const readBack = method.valueShare === null ? null : chosenReadBack(gpu, reading);
-    return new BlockChoice(gpu, { reading, ...sizes, lists, scoreBuffer, ...kernels, readBack });
+    return new BlockChoice(gpu, { reading, ...counts, lists, scoreBuffer, ...kernels, readBack });
   }
 
   /** What attention binds in the place of rows and directory. */
@@ -216,12 +256,13 @@ async function makeSelect(
     return { select, share: null, bindSelect: (buffers) => select.bind(buffers) };
   }
   const select = await BlockShareKernel.create(gpu, { ...shape, listCountMax });
+  const sizes = choiceSizes(cache.shape, { shape, rowCountMax, method: reading.method });
   const words = setWords(listCountMax);
-  const storeWords = alignUp(rowCountMax * kvHeadCount * words, BINDING_ALIGN_WORDS);
+  const storeWords = setsOfStore(rowCountMax * kvHeadCount, listCountMax);
   const storeBytes = storeWords * WORD_SIZE_BYTES;
   const share = {
-    limits: gpu.createBuffer("shares to read", rowCountMax * WORD_SIZE_BYTES),
-    sets: gpu.createBuffer("chosen sets", cache.shape.stores.length * storeBytes),
+    limits: gpu.createBuffer("shares to read", sizes.limits),
+    sets: gpu.createBuffer("chosen sets", sizes.sets),
   };
   reading.sets = { buffer: share.sets, storeWords, kvHeadCount, setWords: words };
   return {

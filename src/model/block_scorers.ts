@@ -102,14 +102,19 @@ async function byAttention(gpu: Gpu, options: ScorerOptions): Promise<BlockScore
   };
 }
 
+/** Bytes of the softmax of blocks, a greatest score and a sum each, by row and query head. */
+export function blockPartsBytes(queryCount: number, blockCount: number): number {
+  return queryCount * blockCount * 2 * WORD_SIZE_BYTES;
+}
+
 /** By the attention that they get, of keys as they are packed; the window is attended to before. */
 async function byKeys(gpu: Gpu, options: ScorerOptions): Promise<BlockScorer> {
   const { cache, group, sealedShape: shape, readers, scores, partials, splits } = options;
   const { q, rows, rowCountMax } = group;
   const listCountMax = cache.shape.blockCountMax;
   invariant(readers.score !== null, "a kernel reads the codec's keys alone");
-  const words = rowCountMax * shape.queryHeadCount * listCountMax * 2;
-  const parts = gpu.createBuffer("softmax of blocks", words * WORD_SIZE_BYTES);
+  const sizeBytes = blockPartsBytes(rowCountMax * shape.queryHeadCount, listCountMax);
+  const parts = gpu.createBuffer("softmax of blocks", sizeBytes);
   const singles = { blocksPerSplit: 1, splitCountMax: listCountMax, partialWords: 2 };
   const rowsOf = (layer: number) => group.rowsOf(layer);
   const ofBlocks = { shape, splits: singles, cache, q, rowsOf, partials: parts };

@@ -1,5 +1,5 @@
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
-import type { Gpu } from "../gpu/gpu.ts";
+import type { AdapterFacts, Gpu } from "../gpu/gpu.ts";
 import {
   bundleCapacityWords,
   type BundleRoom,
@@ -32,23 +32,28 @@ export class LatentGroup {
   #bundledCount = 0;
 
   private constructor(gpu: Gpu, options: ExpertGroupOptions) {
-    const { label, plan: { layers, shape: { queryHeadCount } }, rowCount, isSlice } = options;
+    const { label, plan: { shape: { queryHeadCount } } } = options;
     this.#gpu = gpu;
     this.#headCount = queryHeadCount;
-    const plans = layers.map(({ attention }) => attention.latent).filter((each) => each !== null);
-    const [{ rank, turnedSize, contentSize, valueSize, queryDown }] = plans;
-    const make = (name: string, valuesPerRow: number) =>
-      gpu.createBuffer(`${label} ${name}`, rowCount * valuesPerRow * WORD_SIZE_BYTES);
-    this.queryLatent = make("query latents", queryDown?.matrix.rowCount ?? 1);
-    this.content = make("content queries", queryHeadCount * contentSize);
-    this.turned = make("turned queries", queryHeadCount * turnedSize);
-    this.absorbed = make("absorbed queries", queryHeadCount * rank);
-    this.latent = make("latents", rank + turnedSize);
-    this.values = make("values", queryHeadCount * valueSize);
-    const counts = { expertCount: queryHeadCount, usedCount: queryHeadCount };
-    this.room = expertRoom(gpu.facts, { isSlice, ...counts });
-    const wordCount = bundleCapacityWords({ ...counts, room: this.room }, rowCount);
-    this.bundles = gpu.createBuffer(`${label} head bundles`, wordCount * WORD_SIZE_BYTES);
+    const { room, words } = sizesOf(gpu.facts, options);
+    const make = (name: string, wordCount: number) =>
+      gpu.createBuffer(`${label} ${name}`, wordCount * WORD_SIZE_BYTES);
+    this.queryLatent = make("query latents", words.queryLatent);
+    this.content = make("content queries", words.content);
+    this.turned = make("turned queries", words.turned);
+    this.absorbed = make("absorbed queries", words.absorbed);
+    this.latent = make("latents", words.latent);
+    this.values = make("values", words.values);
+    this.room = room;
+    this.bundles = make("head bundles", words.bundles);
+  }
+
+  /** Bytes of the buffers of a group; 0 if layers keep keys and values. */
+  static sizeBytes(facts: AdapterFacts, options: Omit<ExpertGroupOptions, "label">): number {
+    const [{ attention: { latent } }] = options.plan.layers;
+    if (latent === null) return 0;
+    const { words } = sizesOf(facts, options);
+    return Object.values(words).reduce((sum, count) => sum + count, 0) * WORD_SIZE_BYTES;
   }
 
   /** Makes room for `rowCount` rows; null if layers keep keys and values. */
@@ -71,4 +76,28 @@ export class LatentGroup {
       this.#gpu.destroyBuffer(buffer);
     }
   }
+}
+
+/** Words of each buffer, and the rows that a bundle has room for. */
+function sizesOf(
+  facts: AdapterFacts,
+  { plan: { layers, shape: { queryHeadCount } }, rowCount, isSlice }: Omit<
+    ExpertGroupOptions,
+    "label"
+  >,
+) {
+  const plans = layers.map(({ attention }) => attention.latent).filter((each) => each !== null);
+  const [{ rank, turnedSize, contentSize, valueSize, queryDown }] = plans;
+  const counts = { expertCount: queryHeadCount, usedCount: queryHeadCount };
+  const room = expertRoom(facts, { isSlice, ...counts });
+  const words = {
+    queryLatent: rowCount * (queryDown?.matrix.rowCount ?? 1),
+    content: rowCount * queryHeadCount * contentSize,
+    turned: rowCount * queryHeadCount * turnedSize,
+    absorbed: rowCount * queryHeadCount * rank,
+    latent: rowCount * (rank + turnedSize),
+    values: rowCount * queryHeadCount * valueSize,
+    bundles: bundleCapacityWords({ ...counts, room }, rowCount),
+  };
+  return { room, words };
 }

@@ -6,15 +6,19 @@
  */
 
 import { EngineError } from "../core/errors.ts";
-import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
+import { alignUp, SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { arenaWords } from "../kvcache/cache_shape.ts";
 import { cacheBufferBytes } from "../kvcache/kv_cache.ts";
+import { ROW_TILE } from "../kernels/matmul/product.ts";
 import { attentionShapes, partialsSizeBytesMax } from "../model/attention_splits.ts";
+import { choiceSizes } from "../model/block_choice.ts";
+import { LatentGroup } from "../model/latent_group.ts";
+import type { ReadMethod } from "./read_method.ts";
 import { type CachePlan, planCache, type PlanOptions } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
 
-/** Of activations, unpacked tiles, sealing and staging, beside logits and partial results. */
+/** Of activations, unpacked tiles, sealing and staging, beside what {@link workBytes} counts. */
 const WORK_BYTES = 96 * 2 ** 20;
 
 /** What a planned cache follows from. */
@@ -23,6 +27,8 @@ export type FitOptions = Omit<PlanOptions, "arenaLimitBytes"> & {
   onShrunk: (wantedBytes: number, arenaBytes: number) => void;
   /** Rows of a step that check guesses; none if left out. */
   draftRowCount?: number;
+  /** What decode rows read; everything if left out or null. */
+  read?: ReadMethod | null;
 };
 
 /**
@@ -33,12 +39,12 @@ export type FitOptions = Omit<PlanOptions, "arenaLimitBytes"> & {
  * does; `out_of_memory` if the size is given and does not fit.
  */
 export async function fitCache(model: LoadedModel, options: FitOptions): Promise<CachePlan> {
-  const { onShrunk, draftRowCount = 0, ...wanted } = options;
+  const { onShrunk, draftRowCount = 0, read = null, ...wanted } = options;
   const limits = { ...wanted, arenaLimitBytes: arenaLimitBytes(model.gpu) };
   const fits = (plan: CachePlan) =>
     model.gpu.hasRoomFor([
       ...cacheBufferBytes(plan.shape),
-      ...workBytes(model, { ...plan, draftRowCount }),
+      ...workBytes(model, { ...plan, draftRowCount, read }),
     ]);
   let plan = planCache(model, limits);
   if (await fits(plan)) return plan;
@@ -83,15 +89,25 @@ function halved(
 /** Bytes of buffers that steps work in, beside the cache. */
 export function workBytes(
   { gpu, shape, plan }: Pick<LoadedModel, "gpu" | "shape" | "plan">,
-  { shape: cacheShape, draftRowCount = 0 }: Pick<CachePlan, "shape"> & { draftRowCount?: number },
+  { shape: cacheShape, draftRowCount = 0, read = null }:
+    & Pick<CachePlan, "shape">
+    & Pick<FitOptions, "draftRowCount" | "read">,
 ): number[] {
   const decodeRowCount = cacheShape.slotCount + draftRowCount;
   const logitBytes = (decodeRowCount + SLICE_TOKEN_COUNT) * shape.vocabSize * WORD_SIZE_BYTES;
-  const { shapes } = attentionShapes(plan);
+  const { shapes, sealedShape } = attentionShapes(plan);
   const partials = [SLICE_TOKEN_COUNT, decodeRowCount].map((rowCount) =>
     partialsSizeBytesMax(gpu.facts, { shapes, cacheShape, rowCount })
   );
-  return [WORK_BYTES, logitBytes, ...partials];
+  const rowCountMax = alignUp(decodeRowCount, ROW_TILE);
+  const latents = [
+    LatentGroup.sizeBytes(gpu.facts, { plan, rowCount: SLICE_TOKEN_COUNT, isSlice: true }),
+    LatentGroup.sizeBytes(gpu.facts, { plan, rowCount: rowCountMax, isSlice: false }),
+  ];
+  const choice = read === null
+    ? []
+    : Object.values(choiceSizes(cacheShape, { shape: sealedShape, rowCountMax, method: read }));
+  return [WORK_BYTES, logitBytes, ...partials, ...latents, ...choice].filter((each) => each > 0);
 }
 
 function arenaBytes({ shape }: CachePlan): number {

@@ -141,7 +141,7 @@ async function createRuntime(
   const read = checkedReading(options, codec);
   const { plan, ...fit } = await servedCache(model, options, {
     ...{ codec, contextLength, ...cacheForReading(read) },
-    ...{ windowBlockCount: windowBlocks(options.windowTokenCount), draftRowCount },
+    ...{ windowBlockCount: windowBlocks(options.windowTokenCount), draftRowCount, read },
   });
   const policy = checkedPolicy(options, plan);
   const stepTokenCountMax = options.stepTokenCountMax ?? stepTokenCount(gpu);

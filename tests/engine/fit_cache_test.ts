@@ -2,8 +2,9 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describeEngine } from "../../server/cli/load_model.ts";
-import type { Engine } from "../../src/engine/types.ts";
+import type { Engine, EngineOptions } from "../../src/engine/types.ts";
 import { EngineError } from "../../src/core/errors.ts";
+import { Gpu } from "../../src/gpu/gpu.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { KvCache } from "../../src/kvcache/kv_cache.ts";
 import { cacheSplits, createPartials } from "../../src/model/attention_splits.ts";
@@ -14,8 +15,10 @@ import { loadModel } from "../../src/runtime/load_model.ts";
 import { modelCodec } from "../../src/runtime/model_codec.ts";
 import { codecProfile } from "../../src/codec/profile.ts";
 import { FakeEngine } from "../support/fake_engine.ts";
+import { LoopHere } from "../support/loop_here.ts";
 import { lyingWebgpu } from "../support/lying_webgpu.ts";
 import { collectIds, tinyPrompt, withEngine, withTinyModel } from "../support/tiny_engine.ts";
+import type { TinyModelOptions } from "../support/tiny_model.ts";
 
 const MIB = 2 ** 20;
 
@@ -137,4 +140,54 @@ Deno.test("fitCache() leaves room for the partial results of attention of a long
       gpu.close();
     }
   });
+});
+
+/** Buffers that loading makes, by label, and the sizes that it tried whether there is room for. */
+async function loaded(model: Partial<TinyModelOptions>, options: Partial<EngineOptions>) {
+  const { createBuffer, hasRoomFor } = Gpu.prototype;
+  const made = new Map<string, number>();
+  let counted: readonly number[] = [];
+  Gpu.prototype.createBuffer = function (label, sizeBytes, ...more) {
+    made.set(label, sizeBytes);
+    return createBuffer.call(this, label, sizeBytes, ...more);
+  };
+  Gpu.prototype.hasRoomFor = function (sizesBytes) {
+    counted = sizesBytes;
+    return hasRoomFor.call(this, sizesBytes);
+  };
+  try {
+    await withTinyModel({ contextLength: 1024, ...model }, async (modelPath) => {
+      const own = { profile: { name: "paper" }, tune: "off", sequenceCountMax: 2 } as const;
+      await (await LoopHere.open({ modelPath, ...own, ...options })).close();
+    });
+  } finally {
+    Object.assign(Gpu.prototype, { createBuffer, hasRoomFor });
+  }
+  return { made, counted };
+}
+
+Deno.test("what is counted beside a cache has the buffers of latents, of slices and of decode rows", async () => {
+  const { made, counted } = await loaded({ architecture: "deepseek2" }, {});
+  const names = [
+    ...["query latents", "content queries", "turned queries", "absorbed queries", "latents"],
+    ...["values", "head bundles"],
+  ];
+  for (const group of ["decode", "slice"]) {
+    const sizes = names.map((name) => made.get(`${group} ${name}`) ?? NaN);
+    const sum = sizes.reduce((total, each) => total + each, 0);
+    assert(counted.includes(sum), `${group}: ${sizes} of ${counted}`);
+  }
+});
+
+Deno.test("what is counted beside a cache has the buffers of a choice of what is read", async () => {
+  const profile = { name: "near-lossless", keyStep: 1.14 } as const;
+  const read = "hcattention:tau=0.9,dense=0,pool=0.4";
+  const { made, counted } = await loaded({}, { profile, read });
+  const names = [
+    ...["rows that choose", "chosen read lists", "block scores", "softmax of blocks"],
+    ...["shares to read", "chosen sets", "chosen blocks"],
+  ];
+  for (const name of names) {
+    assert(counted.includes(made.get(name) ?? NaN), `${name}: ${made.get(name)} of ${counted}`);
+  }
 });
