@@ -28,7 +28,7 @@ Deno.test("packkv eval and bench make products as --math says, and name it", () 
     const inF32 = await printed(evalCommand, evalLine);
     const inInt8 = await printed(evalCommand, `${evalLine} --math int8`);
     assertEquals(inInt8.model, `${inF32.model}, products in int8`);
-    assertNotEquals(inInt8.perplexity, inF32.perplexity);
+    assertNotEquals(inInt8.ppl, inF32.ppl);
     const counts = "--profiles exact --prefill 8 --depths 8 --decode 2";
     const [report] = await printed(benchCommand, `--model ${path} ${counts} --math int8`);
     assert(report.name.endsWith(", products in int8"), report.name);
