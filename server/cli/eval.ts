@@ -13,7 +13,7 @@ import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.
 import { WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { type LoadedModel, loadModel, type OnProgress } from "../../src/runtime/load_model.ts";
-import { type ProductMath, productMath } from "../../src/model/product_math.ts";
+import type { ProductMath } from "../../src/runtime/types.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { ensureModel } from "../setup/model_path.ts";
@@ -210,12 +210,6 @@ async function loadWith(
 ): Promise<LoadedModel> {
   const model = await loadModel(await readGguf(modelPath), progress.update, { math });
   if (math === "f32") return model;
-  try {
-    productMath(math, model.weights);
-  } catch (error) {
-    model.gpu.close();
-    throw error;
-  }
   return { ...model, shape: { ...model.shape, name: `${model.shape.name}, products in ${math}` } };
 }
 

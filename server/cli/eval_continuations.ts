@@ -15,7 +15,7 @@ import {
 } from "../../src/evaluation/continuations/continuations.ts";
 import { EvalState, fileIdentity, idsDigest } from "../../src/evaluation/state.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import type { ProductMath } from "../../src/model/product_math.ts";
+import type { ProductMath } from "../../src/runtime/types.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
 import type { CodecRequest } from "./eval_codecs.ts";

@@ -113,7 +113,6 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
     onProgress(message, fraction * WEIGHTS_PROGRESS);
   }, { power: options.adapterPower, sharedLayers: options.sharedLayers, math: options.math });
   try {
-    productMath(options.math, model.weights);
     return await createRuntime(model, { ...options, profile }, onProgress);
   } catch (error) {
     model.gpu.close();

@@ -11,7 +11,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import type { ModelPlan } from "../model/plan.ts";
-import type { ProductMath } from "../model/product_math.ts";
+import { type ProductMath, productMath } from "../model/product_math.ts";
 import { type SharedLayer, sharePlan } from "../model/shared_layers.ts";
 import { type ModelWeights, uploadWeights, weightSizeBytes } from "../model/weights.ts";
 
@@ -40,7 +40,8 @@ export type OnProgress = (message: string, fraction: number) => void;
  *
  * @param options Which GPU, which layers share, and how products are made.
  * @throws {EngineError} `model_file_invalid`, `model_unsupported`, `model_too_large` before
- * anything is loaded; `adapter_missing`, `adapter_unsupported`, `out_of_memory`.
+ * anything is loaded; `invalid_request` if products cannot be made so; `adapter_missing`,
+ * `adapter_unsupported`, `out_of_memory`.
  */
 export async function loadModel(
   file: GgufFile,
@@ -55,6 +56,7 @@ export async function loadModel(
   try {
     checkMemory(gpu, weightSizeBytes(file));
     const weights = await uploadWeights(gpu, { file, plan, onProgress });
+    productMath(math, weights); // refuses what it cannot be
     return { gpu, file, plan, shape: plan.shape, weights, sharedLayers, math };
   } catch (error) {
     gpu.close();
