@@ -10,15 +10,9 @@
  * @module
  */
 
-import { findCalibration } from "../../src/calibration/store.ts";
-import { CALIBRATION_TEXT } from "../../src/calibration/text.ts";
-import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { calibrationOwner } from "../../src/runtime/fingerprint.ts";
-import { loadModel } from "../../src/runtime/load_model.ts";
 import { readMethod } from "../../src/runtime/read_method.ts";
 import { createSequenceRun, type SequenceRun } from "../../src/runtime/sequence_run.ts";
-import { loadTokenizer } from "../../mod.ts";
-import { defaultModelPath } from "../../tests/support/default_model.ts";
+import { loadCalibratedModel } from "../support/calibrated_model.ts";
 
 const TOKEN_COUNT = Number(Deno.args[0] ?? 2048);
 const TAU = Deno.args[1] ?? "0.98";
@@ -28,16 +22,10 @@ const DELAYS = [null, 0, 20, 100];
 const ROUND_COUNT = 2;
 const TOKENS_PER_ROUND = 4;
 
-const modelPath = defaultModelPath();
-const file = await readGguf(modelPath);
-const model = await loadModel(file, () => {});
-const calibration = await findCalibration(calibrationOwner({ file, shape: model.shape }));
-const tokenizer = await loadTokenizer(modelPath);
-const ids = Array.from(tokenizer.tokenize(CALIBRATION_TEXT, { parseSpecial: false }));
-while (ids.length < TOKEN_COUNT) ids.push(...ids);
+const { model, calibration, promptIds } = await loadCalibratedModel(TOKEN_COUNT);
 const options = {
   profile: { name: "balanced" },
-  promptIds: ids.slice(0, TOKEN_COUNT),
+  promptIds,
   maxTokens: DELAYS.length * (1 + ROUND_COUNT) * TOKENS_PER_ROUND,
   calibration,
 } as const;

@@ -12,11 +12,7 @@
  */
 
 import process from "node:process";
-import { findCalibration } from "../../src/calibration/store.ts";
-import { CALIBRATION_TEXT } from "../../src/calibration/text.ts";
-import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { calibrationOwner } from "../../src/runtime/fingerprint.ts";
-import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import { readMethod } from "../../src/runtime/read_method.ts";
 import {
   createSequenceRun,
@@ -24,9 +20,8 @@ import {
   type SequenceRunOptions,
 } from "../../src/runtime/sequence_run.ts";
 import { withSharedLayers } from "../../src/runtime/shared_model.ts";
-import { loadTokenizer } from "../../mod.ts";
-import { defaultModelPath } from "../../tests/support/default_model.ts";
 import { percentile } from "../../src/evaluation/divergence.ts";
+import { loadCalibratedModel } from "../support/calibrated_model.ts";
 
 const TOKEN_COUNT = Number(Deno.args[0] ?? 4032);
 const ROUND_COUNT = Number(Deno.args[1] ?? 5);
@@ -60,14 +55,7 @@ const SYSTEMS: readonly System[] = [
   { name: "hcattention:tau=0.98", options: reading("hcattention:tau=0.98") },
 ];
 
-const modelPath = defaultModelPath();
-const file = await readGguf(modelPath);
-const model = await loadModel(file, () => {});
-const calibration = await findCalibration(calibrationOwner({ file, shape: model.shape }));
-const tokenizer = await loadTokenizer(modelPath);
-const ids = Array.from(tokenizer.tokenize(CALIBRATION_TEXT, { parseSpecial: false }));
-while (ids.length < TOKEN_COUNT) ids.push(...ids);
-const promptIds = ids.slice(0, TOKEN_COUNT);
+const { model, calibration, promptIds } = await loadCalibratedModel(TOKEN_COUNT);
 
 /** A sequence of a system whose prompt is read. */
 async function readPrompt(own: LoadedModel, { name, options }: System): Promise<SequenceRun> {
