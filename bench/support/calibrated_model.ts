@@ -9,7 +9,10 @@ import { type LoadedModel, loadModel } from "../../src/runtime/load_model.ts";
 import { loadTokenizer } from "../../mod.ts";
 import { defaultModelPath } from "../../tests/support/default_model.ts";
 
-/** Loads it, with the calibration that is kept of it; the prompt is the calibration's text, over and over. */
+/**
+ * Loads it, with the calibration that is kept of it; the prompt is the calibration's text, over and
+ * over.
+ */
 export async function loadCalibratedModel(
   tokenCount: number,
 ): Promise<{ model: LoadedModel; calibration: Calibration | null; promptIds: number[] }> {
