@@ -12,20 +12,18 @@ import {
 } from "../../codec/banded/tables.ts";
 import { divExact } from "../../core/shapes.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
-import { Kernel } from "../../gpu/kernel.ts";
 import { READING_ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { attentionConstants, headGroup, headsText } from "../text/attention.ts";
-import { chooseLanes, type Lanes } from "../text/lanes.ts";
+import type { Lanes } from "../text/lanes.ts";
 import { BAND_WORD_TEXT, SECTION_TEXT, turnText } from "../text/banded.ts";
-import { teamConditions, teamConstants, type TeamShape, textInRounds } from "../text/teams.ts";
+import { teamConditions, teamConstants, type TeamShape } from "../text/teams.ts";
 import {
   type RecordAttentionBuffers,
   type RecordAttentionOptions,
-  requireHeads,
+  recordKernel,
   RowAttention,
 } from "./row_attention.ts";
-import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** What {@link AttentionDecodeBandedKernel} is compiled for. */
 export interface AttentionDecodeBandedOptions extends RecordAttentionOptions<BandedLayout> {
@@ -49,13 +47,11 @@ export class AttentionDecodeBandedKernel extends RowAttention {
     options: AttentionDecodeBandedOptions,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeBandedKernel> {
-    requireHeads(options);
-    const lanes = chooseLanes("attention_decode/banded", ATTENTION_DECODE_TEAM_VARIANTS, facts);
-    const textOf = (teams: TeamShape) => kernelText(options, lanes, teams);
-    const { shape, splits: { blocksPerSplit } } = options;
-    const code = textInRounds("attention_decode/banded", facts, { lanes, blocksPerSplit, textOf });
-    const kernel = await Kernel.create(gpu, { label: "attention_decode/banded", code });
-    return new AttentionDecodeBandedKernel(kernel, shape);
+    const kernel = await recordKernel(gpu, options, {
+      ...{ facts, label: "attention_decode/banded" },
+      textOf: (lanes, teams) => kernelText(options, lanes, teams),
+    });
+    return new AttentionDecodeBandedKernel(kernel, options.shape);
   }
 
   /** Binds buffers. */

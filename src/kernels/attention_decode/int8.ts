@@ -2,19 +2,17 @@ import codes from "../../../shaders/lib/int8_codes.wgsl" with { type: "text" };
 import source from "../../../shaders/attention_decode/int8.wgsl" with { type: "text" };
 import { type Int8Layout, SCALE_WORDS } from "../../codec/int8/layout.ts";
 import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
-import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { attentionConstants, headGroup, headsText } from "../text/attention.ts";
-import { chooseLanes, type Lanes } from "../text/lanes.ts";
+import type { Lanes } from "../text/lanes.ts";
 import { READING_ROW_TEXT } from "../text/row.ts";
-import { teamConditions, teamConstants, type TeamShape, textInRounds } from "../text/teams.ts";
+import { teamConditions, teamConstants, type TeamShape } from "../text/teams.ts";
 import {
   type RecordAttentionBuffers,
   type RecordAttentionOptions,
-  requireHeads,
+  recordKernel,
   RowAttention,
 } from "./row_attention.ts";
-import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** Attention of single rows over int8 blocks, as partial results per split. */
 export class AttentionDecodeInt8Kernel extends RowAttention {
@@ -24,14 +22,11 @@ export class AttentionDecodeInt8Kernel extends RowAttention {
     options: RecordAttentionOptions<Int8Layout>,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeInt8Kernel> {
-    const { shape, splits: { blocksPerSplit } } = options;
-    requireHeads(options);
-    const label = "attention_decode/int8";
-    const lanes = chooseLanes(label, ATTENTION_DECODE_TEAM_VARIANTS, facts);
-    const textOf = (teams: TeamShape) => kernelText(options, lanes, teams);
-    const rounds = { lanes, blocksPerSplit, blocksPerRoundMax: 1, textOf };
-    const kernel = await Kernel.create(gpu, { label, code: textInRounds(label, facts, rounds) });
-    return new AttentionDecodeInt8Kernel(kernel, shape);
+    const kernel = await recordKernel(gpu, options, {
+      ...{ facts, label: "attention_decode/int8", blocksPerRoundMax: 1 },
+      textOf: (lanes, teams) => kernelText(options, lanes, teams),
+    });
+    return new AttentionDecodeInt8Kernel(kernel, options.shape);
   }
 
   /** Binds buffers. */

@@ -3,11 +3,10 @@ import type { PaperLayout } from "../../codec/paper/layout.ts";
 import { KEY, VALUE } from "../../codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../../core/shapes.ts";
 import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
-import { Kernel } from "../../gpu/kernel.ts";
 import { READING_ROW_TEXT } from "../text/row.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { attentionConstants, headGroup, headsText } from "../text/attention.ts";
-import { chooseLanes, type Lanes } from "../text/lanes.ts";
+import type { Lanes } from "../text/lanes.ts";
 import {
   fitsChunk,
   PACK_TEXT,
@@ -17,14 +16,13 @@ import {
   windowShape,
   windowsText,
 } from "../text/pack_windows.ts";
-import { teamConditions, teamConstants, type TeamShape, textInRounds } from "../text/teams.ts";
+import { teamConditions, teamConstants, type TeamShape } from "../text/teams.ts";
 import {
   type RecordAttentionBuffers,
   type RecordAttentionOptions,
-  requireHeads,
+  recordKernel,
   RowAttention,
 } from "./row_attention.ts";
-import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** Which text is generated for a layout and the lanes. */
 interface TextPlan {
@@ -52,15 +50,11 @@ export class AttentionDecodePaperKernel extends RowAttention {
     options: RecordAttentionOptions<PaperLayout>,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodePaperKernel> {
-    const { shape, layout } = options;
-    requireHeads(options);
-    const lanes = chooseLanes("attention_decode/paper", ATTENTION_DECODE_TEAM_VARIANTS, facts);
-    const plan = planText(layout, lanes);
-    const textOf = (teams: TeamShape) => kernelText(plan, options, { lanes, teams });
-    const { blocksPerSplit } = options.splits;
-    const code = textInRounds("attention_decode/paper", facts, { lanes, blocksPerSplit, textOf });
-    const kernel = await Kernel.create(gpu, { label: "attention_decode/paper", code });
-    return new AttentionDecodePaperKernel(kernel, shape);
+    const kernel = await recordKernel(gpu, options, {
+      ...{ facts, label: "attention_decode/paper" },
+      textOf: (lanes, teams) => kernelText(options, lanes, teams),
+    });
+    return new AttentionDecodePaperKernel(kernel, options.shape);
   }
 
   /** Binds buffers. */
@@ -72,11 +66,11 @@ export class AttentionDecodePaperKernel extends RowAttention {
 }
 
 function kernelText(
-  plan: TextPlan,
-  options: RecordAttentionOptions<PaperLayout>,
-  { lanes, teams }: { lanes: Lanes; teams: TeamShape },
+  { shape, splits, layout }: RecordAttentionOptions<PaperLayout>,
+  lanes: Lanes,
+  teams: TeamShape,
 ): string {
-  const { shape, splits, layout } = options;
+  const plan = planText(layout, lanes);
   const { keys, values } = plan;
   const group = headGroup(shape);
   const unitsPerBlock = BLOCK_TOKEN_COUNT / keys.unitTokens;

@@ -3,20 +3,18 @@ import rawTile from "../../../shaders/lib/kv_raw_tile.wgsl" with { type: "text" 
 import source from "../../../shaders/attention_decode/xquant.wgsl" with { type: "text" };
 import type { XquantLayout } from "../../codec/xquant/layout.ts";
 import type { AdapterFacts, BufferSlice, Gpu } from "../../gpu/gpu.ts";
-import { Kernel } from "../../gpu/kernel.ts";
 import { constantLines, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { attentionConstants, headGroup, headsText } from "../text/attention.ts";
-import { chooseLanes, type Lanes } from "../text/lanes.ts";
+import type { Lanes } from "../text/lanes.ts";
 import { ROW_TEXT } from "../text/row.ts";
-import { teamConditions, teamConstants, type TeamShape, textInRounds } from "../text/teams.ts";
+import { teamConditions, teamConstants, type TeamShape } from "../text/teams.ts";
 import { xquantConstants } from "../text/xquant.ts";
 import {
   type RecordAttentionBuffers,
   type RecordAttentionOptions,
-  requireHeads,
+  recordKernel,
   RowAttention,
 } from "./row_attention.ts";
-import { ATTENTION_DECODE_TEAM_VARIANTS } from "./variants.ts";
 
 /** Buffers of {@link AttentionDecodeXquantKernel}. */
 export interface AttentionDecodeXquantBuffers extends RecordAttentionBuffers {
@@ -32,14 +30,11 @@ export class AttentionDecodeXquantKernel extends RowAttention {
     options: RecordAttentionOptions<XquantLayout>,
     facts: AdapterFacts = gpu.facts,
   ): Promise<AttentionDecodeXquantKernel> {
-    const { shape, splits: { blocksPerSplit } } = options;
-    requireHeads(options);
-    const label = "attention_decode/xquant";
-    const lanes = chooseLanes(label, ATTENTION_DECODE_TEAM_VARIANTS, facts);
-    const textOf = (teams: TeamShape) => kernelText(options, lanes, teams);
-    const rounds = { lanes, blocksPerSplit, blocksPerRoundMax: 1, textOf };
-    const kernel = await Kernel.create(gpu, { label, code: textInRounds(label, facts, rounds) });
-    return new AttentionDecodeXquantKernel(kernel, shape);
+    const kernel = await recordKernel(gpu, options, {
+      ...{ facts, label: "attention_decode/xquant", blocksPerRoundMax: 1 },
+      textOf: (lanes, teams) => kernelText(options, lanes, teams),
+    });
+    return new AttentionDecodeXquantKernel(kernel, options.shape);
   }
 
   /** Binds buffers. */
