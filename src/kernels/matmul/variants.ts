@@ -113,10 +113,13 @@ export interface MatmulSliceVariant extends Variant {
 
 const ROWS: MatmulSliceVariant = { name: "rows", supports: () => true, tuned: [] };
 
-/** The fastest first, where a tile takes so much workgroup memory. */
-function sliceVariants(memoryBytes: number): readonly MatmulSliceVariant[] {
+/** The fastest first, where a tile takes so much workgroup memory; `tuned`: of rows on a CPU. */
+function sliceVariants(
+  memoryBytes: number,
+  tuned: MatmulSliceVariant["tuned"],
+): readonly MatmulSliceVariant[] {
   return [
-    { ...ROWS, supports: ({ isFallback }) => isFallback, tuned: ["software Vulkan"] },
+    { ...ROWS, supports: ({ isFallback }) => isFallback, tuned },
     {
       name: "tile",
       supports: ({ workgroupMemoryBytesMax, workgroupSizeMax }) =>
@@ -130,12 +133,14 @@ function sliceVariants(memoryBytes: number): readonly MatmulSliceVariant[] {
 /** Products in f32. */
 export const MATMUL_SLICE_VARIANTS: readonly MatmulSliceVariant[] = sliceVariants(
   TILE_MEMORY_BYTES,
+  ["software Vulkan"],
 );
 
 /** Bytes of workgroup memory: of two blocks, 64 rows of the weight and of x, with scales. */
 export const CODES_TILE_MEMORY_BYTES: number = 2 * (64 * (32 + 3 * 4) + 64 * (32 + 16));
 
-/** Products of codes. */
+/** Products of codes; rows before tiles on a CPU as in f32, not measured. */
 export const MATMUL_CODES_SLICE_VARIANTS: readonly MatmulSliceVariant[] = sliceVariants(
   CODES_TILE_MEMORY_BYTES,
+  [],
 );
