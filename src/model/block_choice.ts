@@ -69,7 +69,8 @@ export function choiceSizes(
   { shape: { queryHeadCount, kvHeadCount }, rowCountMax, method }: ChoiceOf,
 ) {
   const headCount = rowCountMax * kvHeadCount;
-  const setBytes = setsOfStore(headCount, blockCountMax) * WORD_SIZE_BYTES;
+  const setBytes = alignUp(headCount * setWords(blockCountMax), BINDING_ALIGN_WORDS) *
+    WORD_SIZE_BYTES;
   const isShare = method.share !== null;
   return {
     rows: rowCountMax * ROW_WORDS * WORD_SIZE_BYTES,
@@ -82,11 +83,6 @@ export function choiceSizes(
     sets: isShare ? stores.length * setBytes : 0,
     readBack: method.valueShare === null ? 0 : setBytes,
   };
-}
-
-/** Words of the bits that a store's rows and KV heads choose. */
-function setsOfStore(headCount: number, listCountMax: number): number {
-  return alignUp(headCount * setWords(listCountMax), BINDING_ALIGN_WORDS);
 }
 
 /** Makes read lists for the rows of one group. */
@@ -109,16 +105,15 @@ export class BlockChoice {
     const { kvHeadCount } = shape;
     const listCountMax = cache.shape.blockCountMax;
     const sizes = choiceSizes(cache.shape, { shape, rowCountMax, method: reading.method });
-    const make = (name: string, sizeBytes: number) => gpu.createBuffer(name, sizeBytes);
     const lists = {
-      rows: make("rows that choose", sizes.rows),
-      lists: make("chosen read lists", sizes.lists),
+      rows: gpu.createBuffer("rows that choose", sizes.rows),
+      lists: gpu.createBuffer("chosen read lists", sizes.lists),
     };
-    const scoreBuffer = make("block scores", sizes.scores);
+    const scoreBuffer = gpu.createBuffer("block scores", sizes.scores);
     const { method } = reading;
     const scored = { ...options, scores: scoreBuffer };
     const scorer = await BLOCK_SCORERS[method.scoredBy](gpu, scored, method);
-    const { select, bindSelect, share } = await makeSelect(gpu, options, reading);
+    const { select, bindSelect, share } = await makeSelect(gpu, options, { reading, sizes });
     const bound = cache.shape.stores.map(({ layer, isChosenOf }, store) => {
       if (!isChosenOf) return null;
       const directory = cache.directoryOf(layer);
@@ -239,11 +234,8 @@ function chosenReadBack(gpu: Gpu, { sets }: Reading): ReadBack {
 /** What chooses by scores: so many, or by the share of attention that they have. */
 async function makeSelect(
   gpu: Gpu,
-  { cache, group: { rowCountMax }, sealedShape: shape }: Pick<
-    ScorerOptions,
-    "cache" | "group" | "sealedShape"
-  >,
-  reading: Reading,
+  { cache, sealedShape: shape }: Pick<ScorerOptions, "cache" | "sealedShape">,
+  { reading, sizes }: { reading: Reading; sizes: ReturnType<typeof choiceSizes> },
 ): Promise<
   Pick<Parts, "select" | "share"> & {
     bindSelect: (buffers: BlockSelectBuffers, store: number) => GPUBindGroup;
@@ -256,15 +248,17 @@ async function makeSelect(
     return { select, share: null, bindSelect: (buffers) => select.bind(buffers) };
   }
   const select = await BlockShareKernel.create(gpu, { ...shape, listCountMax });
-  const sizes = choiceSizes(cache.shape, { shape, rowCountMax, method: reading.method });
-  const words = setWords(listCountMax);
-  const storeWords = setsOfStore(rowCountMax * kvHeadCount, listCountMax);
-  const storeBytes = storeWords * WORD_SIZE_BYTES;
+  const storeBytes = sizes.sets / cache.shape.stores.length;
   const share = {
     limits: gpu.createBuffer("shares to read", sizes.limits),
     sets: gpu.createBuffer("chosen sets", sizes.sets),
   };
-  reading.sets = { buffer: share.sets, storeWords, kvHeadCount, setWords: words };
+  reading.sets = {
+    buffer: share.sets,
+    storeWords: storeBytes / WORD_SIZE_BYTES,
+    kvHeadCount,
+    setWords: setWords(listCountMax),
+  };
   return {
     select,
     share,
