@@ -45,8 +45,9 @@ const WORD_FLAGS: readonly string[] = ["--filter", "--reporter"];
  */
 export function checkArguments(args: readonly string[]): void {
   for (const [index, arg] of args.entries()) {
-    const flag = WORD_FLAGS.find((name) => arg === `${name}=`) ?? args[index - 1];
-    if (arg !== "" && arg !== `${flag}=`) continue;
+    const own = WORD_FLAGS.find((name) => arg === `${name}=`);
+    if (arg !== "" && own === undefined) continue;
+    const flag = own ?? args[index - 1];
     if (WORD_FLAGS.includes(flag)) {
       throw new UsageError(`Cannot use ${flag}: its value is empty; leave it out to run all tests`);
     }
