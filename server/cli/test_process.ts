@@ -101,7 +101,7 @@ export interface TestFailures {
   readonly names: readonly string[];
 }
 
-/** What went wrong in `run`: tests that failed, errors outside of tests, an end by a signal. */
+/** What went wrong in `run`: tests that failed, errors outside of tests, an end before its end. */
 export function testFailures(run: TestRun): TestFailures {
   // deno-lint-ignore no-control-regex
   const plain = run.tail.replace(/\x1b\[[0-9;]*m/g, "");
@@ -110,10 +110,14 @@ export function testFailures(run: TestRun): TestFailures {
   );
   const hasFailures = from >= 0 && from < middle && middle < end;
   const names = hasFailures ? plain.slice(middle, end).trim().split("\n").slice(2) : [];
-  if (run.code > SIGNAL_CODE_MIN) {
+  const bySignal = run.code > SIGNAL_CODE_MIN;
+  if (bySignal || run.counts === null) {
     const running = plain.matchAll(/^running \d+ tests? from (\S+)$/gm);
     const files = Array.from(running, ([, file]) => file);
-    names.push(`a runner ended by signal ${run.code - SIGNAL_CODE_MIN}: ${files.join(", ")}`);
+    const how = bySignal
+      ? `by signal ${run.code - SIGNAL_CODE_MIN}`
+      : `with code ${run.code} before it had counted`;
+    names.push(`a runner ended ${how}: ${files.join(", ")}`);
   }
   return { reasons: hasFailures ? plain.slice(from, middle).trim() : "", names };
 }

@@ -30,9 +30,7 @@ import type {
   SlotOutcome,
 } from "./types.ts";
 
-const CLOSE_TIMEOUT_MS = 1500;
-/** Of the time to close, for blocks that are still to be copied to a tier. */
-const FINISH_SHARE = 2 / 3;
+const TIERS_LIMIT_MS = 1500;
 
 /**
  * Loads a model in a GPU worker of its own.
@@ -235,21 +233,17 @@ class WorkerEngine implements Engine {
     this.#asked.delete(requestId);
   }
 
-  close(limitMs: number = CLOSE_TIMEOUT_MS): Promise<void> {
-    this.#closing ??= this.#close(limitMs);
+  close(tiersLimitMs: number = TIERS_LIMIT_MS): Promise<void> {
+    this.#closing ??= this.#close(tiersLimitMs);
     return this.#closing;
   }
 
-  async #close(limitMs: number): Promise<void> {
+  /** Waits for the worker: the runtime ends the process if its device is left at work. */
+  async #close(tiersLimitMs: number): Promise<void> {
     this.#settle(closingError("Generation ended"));
     this.#grammars.close();
-    this.#send({ type: "close", finishMs: limitMs * FINISH_SHARE });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, limitMs);
-    });
-    await Promise.race([this.#closed.promise, timeout]);
-    clearTimeout(timer);
+    this.#send({ type: "close", tiersLimitMs });
+    await this.#closed.promise;
   }
 
   #send(message: ToWorker, transfer: Transferable[] = []): void {

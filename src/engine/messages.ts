@@ -69,7 +69,7 @@ export type ToWorker =
   | { type: "stats"; requestId: number }
   | { type: "slots"; requestId: number }
   | { type: "slot_action"; requestId: number; slot: number; action: SlotAction }
-  | { type: "close"; finishMs: number };
+  | { type: "close"; tiersLimitMs: number };
 
 /** From the worker to the main thread. */
 export type FromWorker =

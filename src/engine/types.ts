@@ -287,9 +287,11 @@ export interface Engine {
   readonly failed: Promise<{ code: EngineErrorCode; message: string }>;
   /**
    * Ends all sequences, hands blocks to the tiers, frees the device, ends the worker. Idempotent.
+   * Waits for the steps that the device has at that moment, however long they take: a device that
+   * is dropped at work ends the process.
    *
-   * @param limitMs Longest wait for all of that, and for the tiers two thirds of it; 1.5 s if left
-   * out.
+   * @param tiersLimitMs Longest wait for the tiers: two thirds of it for blocks that are to be
+   * copied from the device; 1.5 s if left out.
    */
-  close(limitMs?: number): Promise<void>;
+  close(tiersLimitMs?: number): Promise<void>;
 }

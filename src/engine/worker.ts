@@ -16,6 +16,9 @@ const scope = self as unknown as {
   close(): void;
 };
 
+/** Of the time for the tiers, for blocks that are still to be copied from the device. */
+const COPY_SHARE = 2 / 3;
+
 let runtime: Runtime | null = null;
 let loop: StepLoop | null = null;
 
@@ -24,7 +27,7 @@ scope.onmessage = ({ data }) => {
     case "load":
       return void load(data.options);
     case "close":
-      return void close(data.finishMs);
+      return void close(data.tiersLimitMs);
     case "generate":
       return loop?.generate(data);
     case "abort":
@@ -100,9 +103,13 @@ function reportBlocks({ blockEvents }: Runtime): void {
 }
 
 /** Frees the device before leaving: ending a worker with a live device can crash the process. */
-async function close(finishMs: number): Promise<void> {
-  await loop?.finish(finishMs);
-  await Promise.all([runtime?.disk?.close(), runtime?.store?.close()]);
+async function close(tiersLimitMs: number): Promise<void> {
+  const latestMs = performance.now() + tiersLimitMs;
+  await loop?.finish(tiersLimitMs * COPY_SHARE);
+  const tiers = Promise.all([runtime?.disk?.close(), runtime?.store?.close()]);
+  const late = new Promise((resolve) => setTimeout(resolve, latestMs - performance.now()));
+  await Promise.race([tiers, late]);
+  await runtime?.gpu.idle();
   runtime?.gpu.close();
   send({ type: "closed" });
   scope.close();

@@ -230,6 +230,14 @@ export class Gpu {
     return made;
   }
 
+  /**
+   * Resolves once the device has done all that was submitted, or is lost. The runtime waits 6.3 s
+   * for that where a device is dropped, and then ends the process (wgpu-core 29, device/queue.rs).
+   */
+  async idle(): Promise<void> {
+    await Promise.race([this.device.queue.onSubmittedWorkDone(), this.device.lost]);
+  }
+
   /** Destroys every buffer and the device. Idempotent. */
   close(): void {
     if (this.#closed) return;

@@ -86,6 +86,12 @@ Deno.test("testFailures() names the files of a runner that a signal ended", asyn
   assertMatch(names[0], /^a runner ended by signal 9: \S+_test\.ts$/);
 });
 
+Deno.test("testFailures() names the files of a runner that ended before it had counted", () => {
+  const tail = "running 2 tests from ./a_test.ts\none ... ok (1ms)\ntwo ...";
+  const { names } = testFailures({ code: 1, counts: null, tail });
+  assertEquals(names, ["a runner ended with code 1 before it had counted: ./a_test.ts"]);
+});
+
 Deno.test("checkTypes() gives what is wrong with types, and nothing if they are right", async () => {
   const check = async (text: string) => {
     const file = await Deno.makeTempFile({ suffix: ".ts" });

@@ -39,6 +39,35 @@ Deno.test("close() rejects running generations and pending stats within 1.5 s", 
   });
 });
 
+Deno.test("close() with no time for the tiers waits for the device's work and for the worker", async () => {
+  const ended = Promise.withResolvers<number>();
+  const Original = globalThis.Worker;
+  globalThis.Worker = class extends Original {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      super(url, options);
+      this.addEventListener("message", ({ data }) => {
+        if (data.type === "closed") ended.resolve(performance.now());
+      });
+    }
+  };
+  try {
+    await withTinyModel({ contextLength: 2048 }, async (modelPath) => {
+      const engine = await createEngine({ modelPath, profile: { name: "paper" }, tune: "off" });
+      const events = engine.generate({ ...REQUEST, promptIds: tinyPrompt(1500, 1) });
+      const running = assertCode("shutting_down", async () => {
+        for await (const _ of events);
+      });
+      await new Promise((resolve) => setTimeout(resolve, 20)); // a step is on the device
+      await engine.close(0);
+      const closedAt = performance.now();
+      assert(await ended.promise <= closedAt, "the worker ended before");
+      await running;
+    });
+  } finally {
+    globalThis.Worker = Original;
+  }
+});
+
 Deno.test("createEngine() gives the same text from several engines one after another", async () => {
   await withTinyModel({}, async (modelPath) => {
     const texts: number[][] = [];
