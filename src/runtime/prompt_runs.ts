@@ -83,13 +83,15 @@ export class PromptRuns {
    *
    * @param options `keep`: the method's text; null keeps everything. `onLogits`: gets f32
    * `[vocabSize]` for each of `followIds`, before it is fed. The first comes from the whole prompt.
+   * `onRead`: gets the share of the prompt that is read, 0 to 1, after each of its slices.
    */
   async follow(
     promptIds: readonly number[],
     followIds: readonly number[],
-    { keep, onLogits }: {
+    { keep, onLogits, onRead = () => {} }: {
       keep: string | null;
       onLogits: (index: number, logits: Float32Array) => void;
+      onRead?: (share: number) => void;
     },
   ): Promise<PromptRun> {
     const { scheduler, runner } = this.#driver;
@@ -113,6 +115,8 @@ export class PromptRuns {
         return { ...outcome, ids };
       });
       invariant(ran !== null, "the sequence has not ended");
+      const { slice } = ran.plan;
+      if (slice) onRead((slice.position + slice.ids.length) / promptIds.length);
       if (samples(ran.plan)) onLogits(fedCount++, await this.#logitsOf(ran.plan));
       scheduler.drainEvents();
     }

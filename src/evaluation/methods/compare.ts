@@ -80,15 +80,22 @@ export async function compareMethods(
   plan: MethodPlan,
   onProgress: OnProgress,
 ): Promise<MethodReport[]> {
-  const exact = await exactRows(model, plan, onProgress);
-  const reports: MethodReport[] = [];
   const runCount = plan.profiles.length * plan.methods.length;
+  const exact = await exactRows(model, plan, (message, share) => {
+    onProgress(message, share / (1 + runCount));
+  });
+  const reports: MethodReport[] = [];
   for (const profile of plan.profiles) {
     await forEachMethod(model, { ...plan, profile }, async (method, runs) => {
       const name = `${profile.name}, ${method.name}`;
-      const report = await runMethod(model, plan, { profile, method, runs, exact }, (message) => {
-        onProgress(`${name}: ${message}`, (1 + reports.length) / (1 + runCount));
-      });
+      const report = await runMethod(
+        model,
+        plan,
+        { profile, method, runs, exact },
+        (message, share) => {
+          onProgress(`${name}: ${message}`, (1 + reports.length + share) / (1 + runCount));
+        },
+      );
       reports.push(report);
     });
   }
@@ -142,9 +149,12 @@ async function exactRows(
   };
   await forEachMethod(model, options, async (_, runs) => {
     for (const [index, { promptIds, followIds }] of prompts.entries()) {
-      onProgress(`exact: prompt ${index + 1} of ${prompts.length}`, 0);
       await runs.follow(promptIds, followIds, {
         keep: null,
+        onRead: (share) => {
+          const { length } = prompts;
+          onProgress(`exact: prompt ${index + 1} of ${length}`, (index + share) / length);
+        },
         onLogits(next, logits) {
           if (next > 0) rows[index].push(exactRow(logits, followIds[next]));
         },
@@ -163,15 +173,18 @@ async function runMethod(
     runs: PromptRuns;
     exact: readonly (readonly ExactRow[])[];
   },
-  onProgress: (message: string) => void,
+  onProgress: OnProgress,
 ): Promise<MethodReport> {
   const divergence = new Divergence();
   const sizes: PromptRun[] = [];
   for (const [index, { promptIds, followIds }] of prompts.entries()) {
-    onProgress(`prompt ${index + 1} of ${prompts.length}`);
+    const onRead = (share: number) => {
+      onProgress(`prompt ${index + 1} of ${prompts.length}`, (index + share) / prompts.length);
+    };
     sizes.push(
       await runs.follow(promptIds, followIds, {
         keep: method.keep,
+        onRead,
         onLogits(next, logits) {
           if (next > 0) divergence.add(exact[index][next - 1], logits, followIds[next]);
         },

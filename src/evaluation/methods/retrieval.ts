@@ -51,9 +51,15 @@ export async function methodRetrieval(
       const results: Scored[] = [];
       for (const { documentIds, cases } of tasks) {
         for (const own of cases) {
-          const name = `${profile.name}, ${method.name}`;
-          onProgress(`${name}: question ${results.length + 1}`, reports.length / runCount);
-          results.push({ own, ...await ask(runs, { documentIds, own, keep: method.keep }) });
+          const what = `${profile.name}, ${method.name}: question ${results.length + 1}`;
+          const onRead = (share: number) => {
+            const done = (results.length + share) / prompts.length;
+            onProgress(what, (reports.length + done) / runCount);
+          };
+          results.push({
+            own,
+            ...await ask(runs, { documentIds, own, keep: method.keep, onRead }),
+          });
         }
       }
       const ofKind = (kind: string) => score(results.filter(({ own }) => own.kind === kind));
@@ -78,17 +84,18 @@ type Scored = CaseResult & { own: RetrievalCase };
 
 async function ask(
   runs: PromptRuns,
-  { documentIds, own, keep }: {
+  { documentIds, own, ...options }: {
     documentIds: readonly number[];
     own: RetrievalCase;
     keep: string | null;
+    onRead: (share: number) => void;
   },
 ): Promise<CaseResult> {
   const { questionIds, answerIds } = own;
   let matchCount = 0;
   let logProb = 0;
   await runs.follow([...documentIds, ...questionIds], answerIds, {
-    keep,
+    ...options,
     onLogits(index, logits) {
       const { logSum, topId } = logSumExp(logits);
       if (topId === answerIds[index]) matchCount++;

@@ -97,13 +97,18 @@ Deno.test("compareMethods() reports divergence, what stayed, and bytes with all 
       })),
       { name: "two", keep: null, share: "kvsharer:1", sharedLayers: [{ layer: 2, source: 1 }] },
     ];
+    const progress: number[] = [];
     const reports = await compareMethods(model, {
       textName: "seeded",
       prompts: [{ promptIds: PROMPT, followIds: FOLLOWING }],
       profiles: [{ name: "exact", profile: { name: "exact" } }],
       methods,
-    }, () => {});
+    }, (_, share) => progress.push(share));
     const [all, less, shared] = reports;
+    // Each slice of a prompt tells; the exact cache is a quarter of the work.
+    const read = [64, 128, 192, 256, 320, PROMPT.length];
+    assertEquals(progress.slice(0, read.length), read.map((count) => count / PROMPT.length / 4));
+    assertEquals(progress, progress.toSorted((a, b) => a - b));
     assertEquals(reports.map(({ method }) => method), methods.map(({ name }) => name));
     assertAlmostEquals(all.kl_mean, 0, 1e-6);
     assertEquals([all.positions, all.same_top, all.kept], [8, 1, 1]);
