@@ -121,6 +121,7 @@ async function findLayers(
 ): Promise<string> {
   const texts = sharingTexts(model, text ?? undefined);
   const map = await searchLayers(model, { ...options, texts, onProgress });
+  await model.gpu.throwIfFailedByNow();
   return await saveLayerMap(map, output ?? layerMapPath(map.modelFingerprint));
 }
 

@@ -192,6 +192,7 @@ async function run(args: readonly string[]): Promise<number> {
   const model = await loadWith(math, modelPath, progress);
   try {
     const { reports, table } = await measure(model, request, progress).catch(usageErrorOf);
+    await model.gpu.throwIfFailedByNow();
     progress.finish();
     const json = () => JSON.stringify(reports.length === 1 ? reports[0] : reports);
     console.log(flags.has("json") ? json() : table);

@@ -64,7 +64,7 @@ async function load(options: Parameters<typeof loadRuntime>[0]): Promise<void> {
     runtime = await loadRuntime(options, (message, fraction) => {
       send({ type: "progress", message, fraction });
     });
-    await failuresReported();
+    await runtime.gpu.throwIfFailedByNow();
     loop = watchedLoop(runtime);
     reportBlocks(runtime);
     const { info, measuredCalibration: measured } = runtime;
@@ -73,20 +73,13 @@ async function load(options: Parameters<typeof loadRuntime>[0]): Promise<void> {
     await loop.run();
   } catch (error) {
     // It may be the echo of a failure that the device itself names.
-    await failuresReported();
-    fail(runtime?.gpu.failure ?? error);
+    fail(await runtime?.gpu.failureByNow() ?? error);
   }
-}
-
-/** Lets the device report failures of what was done so far: they come as a task of their own. */
-function failuresReported(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** A loop that ends with the first failure of the device, since later results are worthless. */
 function watchedLoop(runtime: Runtime): StepLoop {
   const { gpu } = runtime;
-  gpu.throwIfFailed();
   const loop = new StepLoop(runtime, send);
   gpu.onFailure = (code, message) => {
     fail(new EngineError(code, message));

@@ -129,6 +129,7 @@ class Evaluation {
     this.#doneCount++;
     for (const codec of pending) {
       const report = await this.#runCodec(text, codec);
+      await this.#model.gpu.throwIfFailedByNow();
       await this.#state.addReport(report);
       this.#options.onReport?.(report);
       this.#doneCount++;
@@ -150,6 +151,7 @@ class Evaluation {
     } finally {
       rows.close();
     }
+    await this.#model.gpu.throwIfFailedByNow();
     await this.#state.addExact(text.name);
   }
 

@@ -117,6 +117,18 @@ export class Gpu {
     if (this.#failure !== null) throw this.#failure;
   }
 
+  /** {@link failure} of all that was done so far: a device reports it as a task of its own. */
+  async failureByNow(): Promise<EngineError | null> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return this.#failure;
+  }
+
+  /** As {@link throwIfFailed}, of all that was done so far: before a result is kept or shown. */
+  async throwIfFailedByNow(): Promise<void> {
+    await this.failureByNow();
+    this.throwIfFailed();
+  }
+
   /**
    * Makes a zeroed storage buffer (or one with `usage`), rounded up to 16 bytes.
    *

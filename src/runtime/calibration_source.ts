@@ -124,6 +124,7 @@ export async function loadCalibration(
   const calibration = kept ?? await measureCalibration(model, ids, onProgress);
   const measured = await withPromise(model, { calibration, profile, ids }, onProgress);
   if (measured === kept) return kept;
+  await model.gpu.throwIfFailedByNow();
   try {
     const path = await saveCalibration(measured, await keptPath(measured.modelFingerprint));
     onProgress(`kept ${path}`, 1);
@@ -162,6 +163,7 @@ export async function calibrate(
   const calibration = await options.refine?.(measured, ids) ?? measured;
   const profile = codecProfile({ name: "near-lossless" });
   const held = await withPromise(model, { calibration, profile, ids }, options.onProgress);
+  await model.gpu.throwIfFailedByNow();
   const path = request.output ?? calibrationPath(held.modelFingerprint);
   return await saveCalibration(held, path);
 }

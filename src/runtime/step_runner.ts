@@ -309,8 +309,13 @@ export class StepRunner {
     this.hostValues?.beginCounts();
   }
 
-  /** Records, submits and reads a step by itself. */
+  /**
+   * Records, submits and reads a step by itself.
+   *
+   * @throws {EngineError} What the device has failed with before.
+   */
   async run(plan: StepPlan, options: SliceOptions = {}): Promise<StepOutcome> {
+    this.#model.gpu.throwIfFailed();
     const encoded = this.encode(plan, options);
     this.submit(encoded);
     return await this.read(plan, encoded);

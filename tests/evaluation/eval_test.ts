@@ -1,4 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { EngineError } from "../../src/core/errors.ts";
 import { findBaseline } from "../../src/evaluation/baselines/table.ts";
 import type { EvalCodec } from "../../src/evaluation/codecs.ts";
 import { type EvalPlan, evaluate } from "../../src/evaluation/eval.ts";
@@ -132,6 +133,21 @@ Deno.test("evaluate() counts the raw first tokens of layers that are sealed alon
     const [report] = await evaluate(model, { ...plan, codecs: [baseline("q4_0+sinks")] });
     assertEquals(report.sinks, { tokens: 4, bytes: 4 * 2 * 2 * 32 * 2 });
     model.gpu.close();
+  }));
+
+Deno.test("evaluate() keeps and gives no report of what the device failed in", () =>
+  withModel(async (model, folder) => {
+    const stateFolder = `${folder}/state`;
+    const buffer = model.gpu.createBuffer("small", 16);
+    const onProgress = (message: string) => {
+      // Of the last block of the codec, behind which no step runs.
+      if (/a.txt, q8_0: 384/.test(message)) model.gpu.write(buffer, 16, new Uint32Array(4));
+    };
+    const run = () => evaluate(model, PLAN, { stateFolder, onProgress });
+    const { code } = await assertRejects(run, EngineError);
+    assertEquals(code, "gpu_validation");
+    const state = JSON.parse(await Deno.readTextFile(`${stateFolder}/eval.json`));
+    assertEquals(state.reports.map(({ codec }: EvalReport) => codec), ["exact", "paper"]);
   }));
 
 Deno.test("evaluate() goes on from its state after a cut, and ends with the same reports", () =>

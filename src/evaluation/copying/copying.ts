@@ -116,11 +116,9 @@ export async function evaluateCopying(
         if (state.report(task.name, codec.name) !== null) continue;
         const share = (index + at / tasks.length) / codecs.length;
         options.onProgress?.(`${codec.name}: ${task.name}`, share);
-        await state.addReport({
-          text: task.name,
-          codec: codec.name,
-          ...await copy(model, task, codec),
-        });
+        const copied = await copy(model, task, codec);
+        await model.gpu.throwIfFailedByNow();
+        await state.addReport({ text: task.name, codec: codec.name, ...copied });
       }
     }
     const resultsOf = (codec: string) => tasks.map(({ name }) => state.report(name, codec)!);

@@ -117,6 +117,7 @@ export async function evaluateRetrieval(
             (done + share / tasks.length) / codecs.length,
           );
         const own = await runDocument(model, task, { codec, progress });
+        await model.gpu.throwIfFailedByNow();
         await state.addReport({ text, codec: codec.name, ...own });
       }
     }
