@@ -10,12 +10,13 @@
 // Grid:      (block); one workgroup of 64 threads, one for each token
 // Precision: f16 in, f32 accumulate, f32 out
 //
-// A sum goes by row, then by head, whatever slices the rows are in: its bits are the same.
+// A sum goes by row, then by head, whatever slices the rows are in: its bits are the same. Keys of
+// eight channels are unpacked once for a KV head's queries of ROWS_AT_A_TIME rows.
 // has_sinks: if each head has a learned sink.
 
 const LOWEST: f32 = -3.0e38;
 
-@group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * D]
+@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>; // [rows, query heads * D]
 @group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> tiles: array<vec4<u32>>; // raw tiles
 @group(0) @binding(3) var<storage, read> partials: array<f32>; // [row, head, split, D + 2]
@@ -32,11 +33,15 @@ struct Observed {
   last_start: u32, // where `last` begins; 0 if it is not wanted
 }
 
-var<workgroup> peaks: array<f32, QUERY_HEAD_COUNT>;
-var<workgroup> totals: array<f32, QUERY_HEAD_COUNT>;
+const GROUP: u32 = QUERY_HEAD_COUNT / KV_HEAD_COUNT;
 
-// Largest score of a head, and the sum of weights below it.
-fn note_softmax(row: Row, row_index: u32, head: u32) {
+var<workgroup> peaks: array<f32, ROWS_AT_A_TIME * QUERY_HEAD_COUNT>;
+var<workgroup> totals: array<f32, ROWS_AT_A_TIME * QUERY_HEAD_COUNT>;
+
+// Largest score of a head, and the sum of weights below it, to place `place` of those.
+fn note_softmax(row_index: u32, place: u32) {
+  let row = rows[row_index];
+  let head = place % QUERY_HEAD_COUNT;
   let sealed_splits = (row.list_count + BLOCKS_PER_SPLIT - 1u) / BLOCKS_PER_SPLIT;
   let window_tiles = row.position / BLOCK_TOKENS + 1u - row.first_window_block;
   let start = (row_index * QUERY_HEAD_COUNT + head) * SPLIT_COUNT_MAX * (D + 2u);
@@ -49,28 +54,14 @@ fn note_softmax(row: Row, row_index: u32, head: u32) {
   //: end
   var total = 0.0;
   for (var split = 0u; split < sealed_splits + window_tiles; split++) {
-    let place = start + split * (D + 2u);
-    total += exp(partials[place] - peak) * partials[place + 1u];
+    let partial = start + split * (D + 2u);
+    total += exp(partials[partial] - peak) * partials[partial + 1u];
   }
   //: if has_sinks
   total += exp(sinks[head] - peak);
   //: end
-  peaks[head] = peak;
-  totals[head] = total;
-}
-
-// The score of a head of a row and the token whose keys begin at `keys`.
-fn score_of(query: u32, keys: u32) -> f32 {
-  var sum = 0.0;
-  for (var eight = 0u; eight < D / 8u; eight++) {
-    let key = tiles[keys + eight * BLOCK_TOKENS];
-    let place = query + eight * 8u;
-    for (var word = 0u; word < 4u; word++) {
-      let pair = unpack2x16float(key[word]);
-      sum += q[place + 2u * word] * pair.x + q[place + 2u * word + 1u] * pair.y;
-    }
-  }
-  return capped(sum * inverseSqrt(f32(D)));
+  peaks[place] = peak;
+  totals[place] = total;
 }
 
 @compute @workgroup_size(64)
@@ -78,7 +69,8 @@ fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let last_row = rows[observed.row_count - 1u];
+  let last_index = observed.row_count - 1u;
+  let last_row = rows[last_index];
   let block = first_block(last_row, 0u) + workgroup_id.x;
   if (block >= block_limit(last_row)) {
     return;
@@ -87,30 +79,52 @@ fn main(
   let sink_count = select(0u, SINK_COUNT, block == 0u);
   let token = block * BLOCK_TOKENS + (lane + sink_count) % BLOCK_TOKENS;
   let slot = last_row.slot * SCORE_TOKENS;
+  let tile = tile_word(last_row, block) / 4u + lane; // of all rows: they are of one slice
   var sum = 0.0;
   if (observed.is_first == 0u) {
     sum = scores[slot + token];
   }
-  for (var row_index = observed.first_row; row_index < observed.row_count; row_index++) {
-    let row = rows[row_index];
-    workgroupBarrier(); // every thread has read what is known of the row before
-    for (var head = lane; head < QUERY_HEAD_COUNT; head += 64u) {
-      note_softmax(row, row_index, head);
+  for (var first = observed.first_row; first < observed.row_count; first += ROWS_AT_A_TIME) {
+    workgroupBarrier(); // every thread has read what is known of the rows before
+    for (var place = lane; place < ROWS_AT_A_TIME * QUERY_HEAD_COUNT; place += 64u) {
+      note_softmax(min(first + place / QUERY_HEAD_COUNT, last_index), place);
     }
     workgroupBarrier();
-    var row_sum = 0.0;
-    for (var head = 0u; head < QUERY_HEAD_COUNT; head++) {
-      let kv_head = head / (QUERY_HEAD_COUNT / KV_HEAD_COUNT);
-      let keys = tile_word(row, block) / 4u + kv_head * (D * (BLOCK_TOKENS / 8u)) + lane;
-      let query = (row_index * QUERY_HEAD_COUNT + head) * D;
-      let weight = exp(score_of(query, keys) - peaks[head]) / totals[head];
-      let share = select(0.0, weight, lane < visible_tokens(row, block));
-      row_sum += share;
-      if (row_index == observed.row_count - 1u && observed.last_start > 0u) {
-        scores[observed.last_start + head * SCORE_TOKENS + token] = share;
+    var row_sums = array<f32, ROWS_AT_A_TIME>();
+    for (var kv_head = 0u; kv_head < KV_HEAD_COUNT; kv_head++) {
+      let keys = tile + kv_head * (D * (BLOCK_TOKENS / 8u));
+      let first_head = kv_head * GROUP;
+      let row_${i} = first + ${i}u / GROUP; // by row, then by head of the KV head
+      let head_${i} = first_head + ${i}u % GROUP;
+      let query_${i} = (min(row_${i}, last_index) * QUERY_HEAD_COUNT + head_${i}) * (D / 4u);
+      var product_${i} = 0.0;
+      for (var eight = 0u; eight < D / 8u; eight++) {
+        let key = tiles[keys + eight * BLOCK_TOKENS];
+        let a = unpack2x16float(key.x);
+        let b = unpack2x16float(key.y);
+        let c = unpack2x16float(key.z);
+        let d = unpack2x16float(key.w);
+        let low_${i} = q[query_${i} + 2u * eight];
+        let high_${i} = q[query_${i} + 2u * eight + 1u];
+        product_${i} += low_${i}.x * a.x + low_${i}.y * a.y;
+        product_${i} += low_${i}.z * b.x + low_${i}.w * b.y;
+        product_${i} += high_${i}.x * c.x + high_${i}.y * c.y;
+        product_${i} += high_${i}.z * d.x + high_${i}.w * d.y;
       }
+      //: repeat i
+      if (row_${i} <= last_index) {
+        let place = (${i}u / GROUP) * QUERY_HEAD_COUNT + head_${i};
+        let score = capped(product_${i} * inverseSqrt(f32(D)));
+        let weight = exp(score - peaks[place]) / totals[place];
+        let share = select(0.0, weight, lane < visible_tokens(rows[row_${i}], block));
+        row_sums[${i}u / GROUP] += share;
+        if (row_${i} == last_index && observed.last_start > 0u) {
+          scores[observed.last_start + head_${i} * SCORE_TOKENS + token] = share;
+        }
+      }
+      //: end
     }
-    sum += row_sum;
+    sum += row_sums[${row}]; // 0 behind the last row
   }
   scores[slot + token] = sum;
 }

@@ -83,7 +83,7 @@ fn squares(own: vec4<i32>, said: vec4<i32>) -> u32 {
 
 // Adds up to `head` which centres are the nearest; they as a mask.
 fn choose(entry: u32, token: u32) -> u32 {
-  var distances: array<u32, CENTRE_COUNT>;
+  var distances = array<u32, CENTRE_COUNT>();
   var zero = 0i;
   for (var section = 0u; section < SECTION_COUNT; section++) {
     let is_value = section >= KV_HEAD_COUNT;

@@ -258,6 +258,8 @@ const WORDS: [string, string, string, RegExp | null][] = [
   ["no fault in a word that contains one", "a.ts", "const HACKNEYED = 1;", null],
   ["a registry's host", "a.json", ["https://registry", "npmjs", "org/x"].join("."), /registries/],
   ["a worker that is terminated", "a.ts", "this.#worker.terminate();", /may crash/],
+  ["a shader's variable without a value", "a.wgsl", "  var sums: array<f32, 4>;", /to zero again/],
+  ["no fault in one with a value", "a.wgsl", "  var sums = array<f32, 4>();", null],
   ["a switched-off check", "a.ts", `// @${"ts-ignore"}`, /mend the cause/],
   ["a lost type", "a.ts", `x ${"as"} any;`, /name the type/],
   ["the product reading shared files", "src/a.ts", '"../../../shared/x"', /without \.\.\/shared/],

@@ -56,6 +56,15 @@ export function observedWords(
   return Uint32Array.of(firstRow, rowCount, Number(isFirst), lastStart);
 }
 
+/** Scores of a KV head that a thread keeps at a time. */
+const SCORE_COUNT_MAX = 16;
+
+/** The most rows, a power of two, of which the scores of a KV head's queries are kept. */
+function rowsAtATime({ queryHeadCount, kvHeadCount }: AttentionShape): number {
+  const groupSize = queryHeadCount / kvHeadCount;
+  return 2 ** Math.max(0, Math.floor(Math.log2(SCORE_COUNT_MAX / groupSize)));
+}
+
 /** Sums up the attention that tokens get from rows of a slice. */
 export class AttentionScoresKernel {
   #kernel: Kernel;
@@ -70,10 +79,13 @@ export class AttentionScoresKernel {
     options: AttentionScoresOptions & { blocksPerSegment?: number },
   ): Promise<AttentionScoresKernel> {
     const { shape, splits, source: tileSource, tokenCountMax, sinkCount, hasSinks } = options;
+    const row = rowsAtATime(shape);
+    const i = row * shape.queryHeadCount / shape.kvHeadCount;
     const code = [
-      expandTemplate(source, { has_sinks: hasSinks ? 1 : 0 }),
+      expandTemplate(source, { has_sinks: hasSinks ? 1 : 0, row, i }),
       constantLines({
         ...attentionConstants(shape, splits),
+        ROWS_AT_A_TIME: row,
         SOURCE_BINDING: 6,
         TILE_WORDS: rawTileWords(shape),
         WINDOW_TILE_COUNT: options.tileCount ?? WINDOW_TILE_COUNT,
