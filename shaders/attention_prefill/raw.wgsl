@@ -13,7 +13,8 @@
 // The rows are of one sequence, at consecutive positions that do not cross a multiple of 64, and
 // have the same sealed blocks.
 
-@group(0) @binding(0) var<storage, read> q: array<f32>; // [rows, query heads * QUERY_SIZE]
+// f32, in parts of as many channels as a thread loads: [rows, query heads * QUERY_SIZE]
+@group(0) @binding(0) var<storage, read> q: array<QueryPart>;
 @group(0) @binding(1) var<storage, read> rows: array<Row>;
 @group(0) @binding(2) var<storage, read> tiles: array<vec4<u32>>; // raw tiles
 // [row, head, split, QUERY_SIZE + 2]

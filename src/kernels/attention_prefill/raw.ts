@@ -153,5 +153,6 @@ function textOf(
     vectorCount: queryCount / QUERY_VECTOR_SIZE,
     vectorSize: QUERY_VECTOR_SIZE,
   };
-  return rawTilesText(options, { group, lanes: lanesOf(lanes, facts), facts });
+  return "alias QueryPart = f32;\n" +
+    rawTilesText(options, { group, lanes: lanesOf(lanes, facts), facts });
 }

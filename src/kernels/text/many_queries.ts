@@ -16,8 +16,10 @@ export const MANY_QUERY_COUNT = 32;
 
 const GROUP_QUERY_COUNT = 8;
 const VECTOR_SIZE = 4;
-/** Channels that are multiplied between two barriers. */
-const CHUNK_SIZE = 32;
+/** Most channels that are multiplied between two barriers. */
+const CHUNK_SIZE_MAX = 32;
+/** Channels of a query that a thread loads at a time. */
+const PART_SIZE = 2;
 /** Largest heads of which a thread has 4 channels; of larger ones it has 8. */
 const HALF_HEAD_SIZE_MAX = 128;
 
@@ -35,25 +37,31 @@ export function manyQueriesThreads({ headSize }: { headSize: number }): number {
   return laneCount(headSize) * (MANY_QUERY_COUNT / GROUP_QUERY_COUNT);
 }
 
-/** Text to append to a kernel that defines its queries' rows and `QUERY_COUNT`. Not of latents. */
+/**
+ * Text to append to a kernel that defines its queries' rows and `QUERY_COUNT`, and has `q` as an
+ * array of `QueryPart`. Not of latents.
+ */
 export function manyQueriesText(options: RawTilesOptions): string {
   const { shape, splits, source } = options;
   const { headSize, softCap = null } = shape;
   const lanes = laneCount(headSize);
   const threadCount = manyQueriesThreads(shape);
   const vectorCount = MANY_QUERY_COUNT / VECTOR_SIZE;
+  // With few lanes a thread has 4 tokens: half as many channels fill its registers.
+  const chunkSize = Math.min(CHUNK_SIZE_MAX, lanes);
   const laneChannels = headSize > HALF_HEAD_SIZE_MAX ? 8 : 4;
   const body = expandTemplate(manyQueries, {
     token: BLOCK_TOKEN_COUNT / lanes,
-    eight: 2,
+    eight: chunkSize / 8,
     word: 4,
     queries: GROUP_QUERY_COUNT / VECTOR_SIZE,
     turn: BLOCK_TOKEN_COUNT / (threadCount / vectorCount),
-    load: CHUNK_SIZE * vectorCount / threadCount,
+    load: PART_SIZE,
     near: 8,
     channel: laneChannels / 2,
     query: VECTOR_SIZE,
     is_partial: source === "window" ? 1 : 0,
+    has_idle: lanes > chunkSize ? 1 : 0,
   });
   const constants = constantLines({
     ...attentionConstants(shape, splits),
@@ -61,8 +69,9 @@ export function manyQueriesText(options: RawTilesOptions): string {
     LANE_COUNT: lanes,
     LANE_CHANNELS: laneChannels,
     COLUMN_COUNT: headSize / 8,
-    CHUNK_SIZE,
+    CHUNK_SIZE: chunkSize,
+    PART_SIZE,
   });
-  const heads = `alias Heads = vec${VECTOR_SIZE}<f32>;\n${cappedText(softCap)}`;
-  return [body, constants, heads, tilesText(source), ROW_TEXT].join("\n");
+  const types = `alias Heads = vec${VECTOR_SIZE}<f32>;\nalias QueryPart = vec${PART_SIZE}<f32>;`;
+  return [body, constants, types, cappedText(softCap), tilesText(source), ROW_TEXT].join("\n");
 }
