@@ -9,6 +9,7 @@
 import { codecProfile, needsCalibration } from "../../codec/profile.ts";
 import { BLOCK_TOKEN_COUNT, sealedBlockCount, WINDOW_BLOCK_COUNT } from "../../core/shapes.ts";
 import { loadCalibration } from "../../runtime/calibration_source.ts";
+import type { ModelPlan } from "../../model/plan.ts";
 import type { LoadedModel, OnProgress } from "../../runtime/load_model.ts";
 import { withSharedLayers } from "../../runtime/shared_model.ts";
 import { Divergence, percentile } from "../divergence.ts";
@@ -34,7 +35,7 @@ export interface MethodPlan {
 
 /** What a profile with a method takes of a prompt, in bytes on the device. */
 export interface MethodBytes {
-  /** All of the prompt in all layers as f16. */
+  /** The prompt as f16, of layers that see a window the newest tokens. */
   f16: number;
   /** Records of sealed tokens that stayed. */
   packed: number;
@@ -232,17 +233,22 @@ function bytesOf(
     beside: { window: number; tables: number };
   },
 ): MethodBytes {
-  const tokenBytes = plan.layers.reduce((sum, { attention: { headShape } }) => {
-    return sum + 2 * 2 * headShape.kvHeadCount * headShape.headSize;
-  }, 0);
   const { window, tables } = beside;
   const allocated = meanOf(sizes, ({ bytes }) => bytes.allocated);
   return {
-    f16: tokens * tokenBytes,
+    f16: seenBytes(plan, tokens),
     packed: meanOf(sizes, ({ bytes }) => bytes.packed),
     window,
     all_in: allocated + window + tables,
   };
+}
+
+/** Bytes of keys and values as f16 that layers see at the end of `tokens` tokens. */
+export function seenBytes({ layers }: ModelPlan, tokens: number): number {
+  return layers.reduce((sum, { attention: { headShape, window } }) => {
+    const seen = Math.min(tokens, window ?? tokens);
+    return sum + seen * 2 * 2 * headShape.kvHeadCount * headShape.headSize;
+  }, 0);
 }
 
 function meanOf<T>(values: readonly T[], of: (value: T) => number): number {

@@ -1,7 +1,7 @@
 /** Methods compared: their next tokens beside plain loops, bytes, and what can be asked for. */
 
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { compareMethods } from "../../../src/evaluation/methods/compare.ts";
+import { compareMethods, seenBytes } from "../../../src/evaluation/methods/compare.ts";
 import { type Method, parseMethods } from "../../../src/evaluation/methods/methods.ts";
 import { PromptRuns } from "../../../src/runtime/prompt_runs.ts";
 import { methodRetrieval } from "../../../src/evaluation/methods/retrieval.ts";
@@ -131,6 +131,19 @@ Deno.test("compareMethods() reports divergence, what stayed, and bytes with all 
     assert(less.kl_mean > 0 && less.bytes.all_in < all.bytes.all_in);
     assert(reports.every(({ decode_ms }) => decode_ms > 0));
     assertEquals(formatMethods(reports).split("\n").length, 2 + 1 + 3);
+  }));
+
+Deno.test("seenBytes() counts of layers that see a window the tokens in it", () =>
+  withTinyModel({
+    architecture: "gemma2",
+    layerCount: 3,
+    metadata: { "gemma2.attention.sliding_window": 100 },
+  }, async (path) => {
+    const plan = readModelPlan(await readGguf(path));
+    assertEquals(plan.layers.map(({ attention: { window } }) => window), [100, null, 100]);
+    const tokenBytes = 2 * 2 * 2 * 32;
+    assertEquals(seenBytes(plan, 90), 3 * 90 * tokenBytes);
+    assertEquals(seenBytes(plan, 330), (2 * 100 + 330) * tokenBytes);
   }));
 
 Deno.test("methodRetrieval() with all kept scores as questions over one another do", () =>
