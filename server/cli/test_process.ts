@@ -101,7 +101,7 @@ export interface TestFailures {
   readonly names: readonly string[];
 }
 
-/** What went wrong in `run`: tests that failed, errors outside of tests, an end before its end. */
+/** What went wrong in `run`: tests that failed, errors outside of tests, an early end. */
 export function testFailures(run: TestRun): TestFailures {
   // deno-lint-ignore no-control-regex
   const plain = run.tail.replace(/\x1b\[[0-9;]*m/g, "");
