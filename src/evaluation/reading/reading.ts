@@ -154,37 +154,37 @@ export async function evaluateReadRetrieval(
   const { codec, methods, tasks } = plan;
   for (const task of tasks) checkTask(model, task);
   const reports: ReadRetrievalReport[] = [];
-  for (const [index, group] of runGroups(methods).entries()) {
+  const groups = runGroups(methods);
+  for (const [index, group] of groups.entries()) {
     const all = { ...group[0], id: "all", ...EVERYTHING };
     const asked = index === 0 ? [all, ...group] : group;
-    const sums = asked.map(() => ({ matches: 0, logProb: 0, cases: 0, readable: 0, read: 0 }));
+    const sums = asked.map((): AnswerSum => ({
+      matches: 0,
+      logProb: 0,
+      cases: 0,
+      readable: 0,
+      read: 0,
+    }));
     for (const [document, { documentIds, cases }] of tasks.entries()) {
       // The first question begins in the prompt: the others take the place of what is there.
       const promptIds = [...documentIds, ...cases[0].questionIds];
-      await withRun(model, { codec, method: group[0], promptIds }, onProgress, async (run) => {
+      const progress = (message: string, share: number) =>
+        onProgress(
+          `document ${document + 1}, ${message}`,
+          (index + (document + share) / tasks.length) / groups.length,
+        );
+      await withRun(model, { codec, method: group[0], promptIds }, progress, async (run) => {
         for (let position = 0; position < promptIds.length; position += BLOCK_TOKEN_COUNT) {
-          const place = `document ${document + 1}, ${group[0].id}: ${position} tokens`;
-          onProgress(place, position / promptIds.length);
+          progress(`${group[0].id}: ${position} tokens`, 0.5 * position / promptIds.length);
           await run.nextSlice({ wantsLogits: false });
         }
-        for (const [index, amount] of asked.entries()) {
-          for (const { questionIds, answerIds } of cases) {
-            const fed = [...questionIds, ...answerIds.slice(0, -1)];
-            const { logits, ...counts } = await decode(run, fed, {
-              amount,
-              from: "last slice",
-            });
-            const sum = sums[index];
-            const answers = answerIds.map((id, at) => {
-              const row = logits[questionIds.length - 1 + at];
-              const { logSum, topId } = logSumExp(row);
-              return { isMatch: topId === id, logProb: row[id] - logSum };
-            });
-            sum.cases++;
-            sum.matches += Number(answers.every(({ isMatch }) => isMatch));
-            sum.logProb += answers.reduce((total, { logProb }) => total + logProb, 0);
-            sum.readable += counts.readable;
-            sum.read += counts.read;
+        for (const [at, amount] of asked.entries()) {
+          for (const [number, { questionIds, answerIds }] of cases.entries()) {
+            progress(
+              `${amount.id}: question ${number + 1} of ${cases.length}`,
+              0.5 + 0.5 * (at + number / cases.length) / asked.length,
+            );
+            await ask(run, { questionIds, answerIds, amount, sum: sums[at] });
           }
         }
       });
@@ -206,6 +206,36 @@ export async function evaluateReadRetrieval(
     }
   }
   return reports;
+}
+
+/** What a method found so far. */
+interface AnswerSum {
+  matches: number;
+  logProb: number;
+  cases: number;
+  readable: number;
+  read: number;
+}
+
+/** Feeds a question with its answer where the last slice ended. */
+async function ask(
+  run: SequenceRun,
+  { questionIds, answerIds, amount, sum }:
+    & Pick<RetrievalTask["cases"][number], "questionIds" | "answerIds">
+    & { amount: Amount; sum: AnswerSum },
+): Promise<void> {
+  const fed = [...questionIds, ...answerIds.slice(0, -1)];
+  const { logits, readable, read } = await decode(run, fed, { amount, from: "last slice" });
+  const answers = answerIds.map((id, index) => {
+    const row = logits[questionIds.length - 1 + index];
+    const { logSum, topId } = logSumExp(row);
+    return { isMatch: topId === id, logProb: row[id] - logSum };
+  });
+  sum.cases++;
+  sum.matches += Number(answers.every(({ isMatch }) => isMatch));
+  sum.logProb += answers.reduce((total, { logProb }) => total + logProb, 0);
+  sum.readable += readable;
+  sum.read += read;
 }
 
 /** Methods that one run can measure in turn: those that score blocks alike in the same layers. */
@@ -275,6 +305,9 @@ async function compare(
   }
 }
 
+/** How much is read. */
+type Amount = Pick<ReadMethod, "blockCount" | "share">;
+
 /** What is read of everything. */
 const EVERYTHING = { blockCount: Infinity, share: null } as const;
 
@@ -282,7 +315,7 @@ async function decode(
   run: SequenceRun,
   ids: readonly number[],
   { amount, from }: {
-    amount: Pick<ReadMethod, "blockCount" | "share">;
+    amount: Amount;
     from: "last slice" | "behind it";
   },
 ) {

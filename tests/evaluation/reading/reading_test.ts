@@ -100,7 +100,17 @@ Deno.test("evaluateReadRetrieval() asks with everything read and with each metho
     });
     const task = { form: "completion" as const, documentIds: tinyPrompt(448, 1), cases };
     const plan = { codec: EXACT, methods: METHODS.slice(0, 2), tasks: [task] };
-    const reports = await evaluateReadRetrieval(model, plan);
+    const shown: { message: string; fraction: number }[] = [];
+    const reports = await evaluateReadRetrieval(model, plan, (message, fraction) => {
+      shown.push({ message, fraction });
+    });
+    // Two questions with everything and with each of two methods, behind the slices of the prompt.
+    const asked = shown.filter(({ message }) => message.includes("question"));
+    assertEquals(asked.length, 6);
+    assertEquals(asked[5].message, `document 1, ${METHODS[1].id}: question 2 of 2`);
+    const fractions = shown.map(({ fraction }) => fraction);
+    assertEquals(fractions, fractions.toSorted((a, b) => a - b));
+    assertAlmostEquals(fractions.at(-1)!, 0.5 + 0.5 * 5 / 6);
     const [all, enough, two] = reports;
     assertEquals([all.read, enough.read, two.read], ["all", METHODS[0].id, METHODS[1].id]);
     assertEquals([all.cases, all.share, enough.share], [2, 1, 1]);
