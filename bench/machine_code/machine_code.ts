@@ -30,6 +30,8 @@ export const KERNELS: Readonly<Record<string, readonly string[]>> = {
   "product of a row, Q4_K": ["matmul add q4k x1"],
   "product of 4 rows, Q4_K": ["matmul add q4k x4"],
   "product of a slice, Q4_K": ["matmul add q4k x64", "matmul add q4k x4"],
+  "product of a slice by 32 rows, Q4_K": ["matmul store q4k x32"],
+  "product of a slice by 16 rows, Q4_K": ["matmul add q4k x16"],
   "product of a row, Q4_1": ["matmul add q4 x1"],
   "product of a slice, Q4_1": ["matmul add q4 x64", "matmul add q4 x4"],
   "product of a slice of codes, Q4_K": ["matmul of codes store q4k x64"],
@@ -80,6 +82,8 @@ export interface MachineCode {
   inverseThroughput?: number;
   /** The loop with the most multiply-adds; NVIDIA. */
   loop?: Loop | null;
+  /** Instructions of the loop that this one is in, without it; NVIDIA. */
+  around?: number;
 }
 
 /** Labels and texts of {@link KERNELS} for a GPU. */

@@ -26,8 +26,17 @@ const OPERATIONS: Readonly<Record<Exclude<keyof Loop, "instructions">, RegExp>> 
   barriers: /^(BAR|WARPSYNC)\b/,
 };
 
-/** Instructions, and the loop with the most multiply-adds, without the loops in it. */
-export function readSass(text: string): { instructions: number; loop: Loop | null } {
+/** What is read of a kernel. */
+export interface Sass {
+  instructions: number;
+  /** The loop with the most multiply-adds, without the loops in it. */
+  loop: Loop | null;
+  /** Instructions of the loop that this one is in, without the loops in it; 0 if there is none. */
+  around: number;
+}
+
+/** Counts the instructions of a kernel. */
+export function readSass(text: string): Sass {
   const instructions: string[] = [];
   const labels = new Map<string, number>();
   for (const line of text.split("\n")) {
@@ -44,11 +53,19 @@ export function readSass(text: string): { instructions: number; loop: Loop | nul
   const counted = loops.map(({ begin, end }) => {
     const inner = loops.filter((other) => other.begin >= begin && other.end < end);
     const isOwn = (at: number) => !inner.some((other) => other.begin <= at && at <= other.end);
-    return count(instructions.slice(begin, end + 1).filter((_, index) => isOwn(begin + index)));
+    const own = instructions.slice(begin, end + 1).filter((_, index) => isOwn(begin + index));
+    return { begin, end, loop: count(own) };
   });
   const made = ({ multiplyAdds, byteDots }: Loop) => multiplyAdds + 4 * byteDots;
-  const [loop = null] = counted.toSorted((a, b) => made(b) - made(a));
-  return { instructions: instructions.length, loop };
+  const [most] = counted.toSorted((a, b) => made(b.loop) - made(a.loop));
+  const [around] = counted
+    .filter(({ begin, end }) => most !== undefined && begin <= most.begin && end > most.end)
+    .sort((a, b) => a.end - a.begin - (b.end - b.begin));
+  return {
+    instructions: instructions.length,
+    loop: most?.loop ?? null,
+    around: around?.loop.instructions ?? 0,
+  };
 }
 
 function count(instructions: readonly string[]): Loop {

@@ -13,7 +13,7 @@ import { TEXT_MODELS } from "../../tests/support/kernel_texts.ts";
 import type { MachineCode } from "./machine_code.ts";
 
 /** What a device has; from its maker, but for the last three, which are estimates. */
-interface Device {
+export interface Device {
   name: string;
   /** Multiprocessors, compute units or cores. */
   units: number;
@@ -29,7 +29,8 @@ interface Device {
   turnUs: number;
 }
 
-const DEVICES: readonly Device[] = [
+/** Devices of the models of time. */
+export const DEVICES: readonly Device[] = [
   {
     ...{ name: "RTX 4090", units: 128, lanes: 128, gigahertz: 2.5, gigabytesPerSecond: 1008 },
     ...{ latencyUs: 0.6, gapUs: 2.5, turnUs: 1.1 },
@@ -69,7 +70,8 @@ interface Kernels {
 /** Bytes of a weight in Q4_K. */
 const WEIGHT_BYTES = 144 / 256;
 /** Shares of the peaks that good kernels reach. */
-const [STREAM_SHARE, ALU_SHARE] = [0.85, 0.7];
+const STREAM_SHARE = 0.85;
+export const ALU_SHARE = 0.7;
 /** Workgroups of a row's product that a unit holds. */
 const GROUPS_PER_UNIT = 8;
 const SLICE_ROWS = 64;
@@ -78,7 +80,10 @@ const OTHER_TURNS = 25;
 
 type Model = typeof TEXT_MODELS[string];
 
-function productShapes({ width, feedForwardWidth, queryHeadCount, kvHeadCount, headSize }: Model) {
+/** Outputs and columns of the products of a layer. */
+export function productShapes(
+  { width, feedForwardWidth, queryHeadCount, kvHeadCount, headSize }: Model,
+): number[][] {
   const queryWidth = queryHeadCount * headSize;
   return [
     [queryWidth + 2 * kvHeadCount * headSize, width],

@@ -1,10 +1,8 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { hasCodes } from "../kernels/matmul/code_inputs.ts";
-import { MatmulCodesKernel } from "../kernels/matmul/codes.ts";
-import { MatmulCodesTileKernel } from "../kernels/matmul/codes_tile.ts";
+import { createMatmul, createMatmulOfCodes } from "../kernels/matmul/create.ts";
 import type { Matmul, MatmulOptions, MatmulOutput } from "../kernels/matmul/product.ts";
-import { MatmulKernel } from "../kernels/matmul/rows.ts";
-import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
+import type { TileRowCount } from "../kernels/matmul/row_counts.ts";
 import {
   MATMUL_CODES_SLICE_VARIANTS,
   MATMUL_SLICE_VARIANTS,
@@ -48,8 +46,8 @@ export class MatmulSet {
     const { rowCount, columnCount, parts } = weights;
     const starts = parts.map(({ format, rowStart }) => [format, rowStart]);
     const isOfCodes = this.#math !== "f32" && !isExact && hasCodes(weights);
-    const isTiled = isSlice && this.#hasTiles(weights, isOfCodes);
-    const uses = [hasNorm, isTiled, isOfCodes];
+    const tileRowCount = isSlice ? this.#tileRowCount(weights, isOfCodes) : null;
+    const uses = [hasNorm, tileRowCount, isOfCodes];
     const key = JSON.stringify([rowCount, columnCount, starts, output, uses]);
     const known = this.#kernels.get(key);
     if (known) return known;
@@ -57,9 +55,8 @@ export class MatmulSet {
     if (hasNorm) options.normEpsilon = this.#normEpsilon;
     const scratch = (label: string, sizeBytes: number) => this.#scratchOf(label, sizeBytes);
     const kernel = isOfCodes
-      ? (isTiled ? MatmulCodesTileKernel : MatmulCodesKernel)
-        .create(this.#gpu, { ...options, scratch })
-      : (isTiled ? MatmulTileKernel : MatmulKernel).create(this.#gpu, options);
+      ? createMatmulOfCodes(this.#gpu, { ...options, scratch }, tileRowCount)
+      : createMatmul(this.#gpu, options, tileRowCount);
     this.#kernels.set(key, kernel);
     return kernel;
   }
@@ -71,11 +68,11 @@ export class MatmulSet {
     return buffer;
   }
 
-  #hasTiles(weights: DeviceWeights, isOfCodes: boolean): boolean {
+  #tileRowCount(weights: DeviceWeights, isOfCodes: boolean): TileRowCount | null {
     const operation = isOfCodes ? "matmul of slices of codes" : "matmul of slices";
     const variants = isOfCodes ? MATMUL_CODES_SLICE_VARIANTS : MATMUL_SLICE_VARIANTS;
     const key = matmulKey(operation, weights);
     const choice = { facts: this.#gpu.facts, shape: undefined, key };
-    return chooseVariant(operation, variants, choice).name === "tile";
+    return chooseVariant(operation, variants, choice).tileRowCount;
   }
 }

@@ -10,10 +10,9 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
 import { hasCodes, type MatmulCodesOptions } from "../kernels/matmul/code_inputs.ts";
 import { MatmulCodesKernel } from "../kernels/matmul/codes.ts";
-import { MatmulCodesTileKernel } from "../kernels/matmul/codes_tile.ts";
+import { createMatmul, createMatmulOfCodes } from "../kernels/matmul/create.ts";
 import type { Matmul } from "../kernels/matmul/product.ts";
 import { MatmulKernel } from "../kernels/matmul/rows.ts";
-import { MatmulTileKernel } from "../kernels/matmul/tile.ts";
 import {
   MATMUL_CODES_SLICE_VARIANTS,
   MATMUL_CODES_VARIANTS,
@@ -156,10 +155,8 @@ function ofSlices(product: Product): Contest {
   return slicesBy(product, {
     operation: "matmul of slices",
     variants: MATMUL_SLICE_VARIANTS,
-    create: (name) => {
-      const kind = name === "tile" ? MatmulTileKernel : MatmulKernel;
-      return kind.create(gpu, { weights, output: { kind: "store" } });
-    },
+    create: (tileRowCount) =>
+      createMatmul(gpu, { weights, output: { kind: "store" } }, tileRowCount),
   });
 }
 
@@ -168,10 +165,8 @@ function ofCodeSlices(product: Product, scratch: MatmulCodesOptions["scratch"]):
   return slicesBy(product, {
     operation: "matmul of slices of codes",
     variants: MATMUL_CODES_SLICE_VARIANTS,
-    create: (name) => {
-      const kind = name === "tile" ? MatmulCodesTileKernel : MatmulCodesKernel;
-      return kind.create(gpu, { weights, output: { kind: "store" }, scratch });
-    },
+    create: (tileRowCount) =>
+      createMatmulOfCodes(gpu, { weights, output: { kind: "store" }, scratch }, tileRowCount),
   });
 }
 
@@ -180,18 +175,19 @@ function slicesBy(
   { operation, variants, create }: {
     operation: string;
     variants: readonly MatmulSliceVariant[];
-    create: (name: MatmulSliceVariant["name"]) => Promise<Matmul>;
+    create: (tileRowCount: MatmulSliceVariant["tileRowCount"]) => Promise<Matmul>;
   },
 ): Contest {
   const { gpu, weights: [shape] } = product;
-  const choice = { facts: gpu.facts, shape: undefined };
+  const supported = supportedVariants(variants, { facts: gpu.facts, shape: undefined });
   const key = matmulKey(operation, shape);
   return {
     key,
     keptAs: key,
-    names: [...new Set(supportedVariants(variants, choice).map(({ name }) => name))],
+    names: [...new Set(supported.map(({ name }) => name))],
     async prepare(name) {
-      const kernel = await create(name as MatmulSliceVariant["name"]);
+      const { tileRowCount } = supported.find((variant) => variant.name === name)!;
+      const kernel = await create(tileRowCount);
       const rowCounts = { rowCount: SLICE_TOKEN_COUNT, otherRowCount: SHORT_SLICE_COUNT };
       return entrant(product, kernel, { key: `${key} / ${name}`, ...rowCounts });
     },

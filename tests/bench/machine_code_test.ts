@@ -8,6 +8,7 @@ import {
 } from "../../bench/machine_code/cuda_text.ts";
 import { chosenTexts, KERNELS } from "../../bench/machine_code/machine_code.ts";
 import { instructionsPerMultiplyAdd, timeTable } from "../../bench/machine_code/time_model.ts";
+import { sliceTable, tileInstructions } from "../../bench/machine_code/slice_model.ts";
 import { readSass } from "../../bench/machine_code/sass.ts";
 
 const SASS = `
@@ -41,10 +42,11 @@ Deno.test("readSass() counts the innermost loop with the most multiply-adds", ()
       shuffles: 1,
       barriers: 0,
     },
+    around: 3,
   });
   const inLoop = SASS.replaceAll("LDG.E.128 R4, [R2]", "IDP.4A.S8.S8 R0, R1, R2, R0");
   assertEquals(readSass(inLoop).loop?.byteDots, 1, "four multiply-adds are more than two");
-  assertEquals(readSass("/*0000*/ EXIT ;"), { instructions: 1, loop: null });
+  assertEquals(readSass("/*0000*/ EXIT ;"), { instructions: 1, loop: null, around: 0 });
 });
 
 Deno.test("withPlainInputs() gives an entry point its inputs one by one", () => {
@@ -119,5 +121,21 @@ Deno.test("the model of time has a row for each model and device, and its loops 
   for (const row of table.slice(2)) {
     const cells = row.split("|").map((cell) => cell.trim()).filter((cell) => cell !== "");
     assertStringIncludes(readme.replaceAll(/ +/g, " "), cells.join(" | "));
+  }
+});
+
+Deno.test("the model of slices has what small tiles cost in instructions, and its table stands in the README", async () => {
+  const folder = new URL("../../bench/record/machine-code/", import.meta.url);
+  const text = await Deno.readTextFile(new URL("2026-11-30-small-tiles.json", folder));
+  const { kernels } = JSON.parse(text);
+  const instructions = tileInstructions(kernels);
+  assertEquals(Object.values(instructions).map((each) => each.toFixed(2)), [
+    "4.00",
+    "2.52",
+    "1.91",
+  ]);
+  const readme = await Deno.readTextFile(new URL("../../README.md", folder));
+  for (const row of sliceTable(kernels).split("\n").slice(2)) {
+    assertStringIncludes(readme.replaceAll(/ +/g, " "), row);
   }
 });

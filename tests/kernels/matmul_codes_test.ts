@@ -1,10 +1,7 @@
 /** Products of activations as codes of 8 bits: the integers of their reference, on any device. */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import {
-  MATMUL_CODES_SLICE_VARIANTS,
-  type MatmulSliceVariant,
-} from "../../src/kernels/matmul/variants.ts";
+import { MATMUL_CODES_SLICE_VARIANTS } from "../../src/kernels/matmul/variants.ts";
 import { chooseVariant } from "../../src/kernels/variant.ts";
 import { ADAPTERS } from "../support/adapters.ts";
 import { type CodesProblem, type CodesResult, solveCodes } from "../support/codes_problem.ts";
@@ -69,11 +66,15 @@ for (const type of ["Q4_1", "Q6_K"] as const) {
   });
 }
 
-Deno.test("MatmulCodesTileKernel gives a row the same bits in any slice, those of MatmulCodesKernel", async () => {
+Deno.test("MatmulCodesTileKernel gives a row the same bits in any slice by tiles of any size, those of MatmulCodesKernel", async () => {
   const shape = { type: "Q6_K", columnCount: 256, outputCount: OUTPUT_COUNT, norm: true } as const;
   const runs = counts([64, 1, 15, 16, 17, 32, 33, 63]);
   const [all, ...others] = await solveCodes({ ...shape, kind: "tile", runs });
   assertSameRows(others, all);
+  for (const tileRowCount of [16, 32] as const) {
+    const runs = counts([64, 17, 16]);
+    assertSameRows(await solveCodes({ ...shape, kind: "tile", tileRowCount, runs }), all);
+  }
   assertSameRows(await solveCodes({ ...shape, kind: "rows", runs: counts([64]) }), all);
 });
 
@@ -87,7 +88,7 @@ function assertSameRows(some: readonly CodesResult[], all: CodesResult): void {
 }
 
 Deno.test("slices of codes go by tiles on every GPU, and by few rows at a time on a CPU", () => {
-  const chosen = (facts: typeof ADAPTERS[string]): MatmulSliceVariant["name"] =>
+  const chosen = (facts: typeof ADAPTERS[string]) =>
     chooseVariant("matmul", MATMUL_CODES_SLICE_VARIANTS, { facts, shape: undefined }).name;
   for (const [adapter, facts] of Object.entries(ADAPTERS)) {
     assertEquals(chosen(facts), facts.isFallback ? "rows" : "tile", adapter);

@@ -2,10 +2,8 @@
 
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { TENSOR_TYPES, type TensorType } from "../../src/gguf/tensor_types.ts";
-import {
-  MATMUL_SLICE_VARIANTS,
-  type MatmulSliceVariant,
-} from "../../src/kernels/matmul/variants.ts";
+import type { TileRowCount } from "../../src/kernels/matmul/row_counts.ts";
+import { MATMUL_SLICE_VARIANTS } from "../../src/kernels/matmul/variants.ts";
 import { chooseVariant } from "../../src/kernels/variant.ts";
 import { ADAPTERS } from "../support/adapters.ts";
 import {
@@ -45,11 +43,16 @@ for (const problem of CASES) {
   Deno.test(`MatmulTileKernel matches its reference at ${name}`, () => assertSolved(problem));
 }
 
-Deno.test("MatmulTileKernel gives a row the same bits in any slice", async () => {
+Deno.test("MatmulTileKernel gives a row the same bits in any slice, however large its tiles are", async () => {
   const shape = { ...CONTROL, outputCount: 96, columnCount: 576, norm: true, why: "" } as const;
   const all = await solveMatmul({ ...shape, rowCount: 64 });
-  for (const rowCount of [1, 15, 17, 32, 33, 63]) {
-    const some = await solveMatmul({ ...shape, rowCount });
+  const slices: [tileRowCount: TileRowCount, rowCount: number][] = [
+    ...[1, 15, 17, 32, 33, 63].map((count) => [64, count] as [64, number]),
+    ...[16, 17, 64].map((count) => [32, count] as [32, number]),
+    ...[15, 49].map((count) => [16, count] as [16, number]),
+  ];
+  for (const [tileRowCount, rowCount] of slices) {
+    const some = await solveMatmul({ ...shape, rowCount, tileRowCount });
     const length = rowCount * shape.outputCount;
     assertEquals(bitsOf(some.y.subarray(0, length)), bitsOf(all.y.subarray(0, length)));
   }
@@ -57,10 +60,13 @@ Deno.test("MatmulTileKernel gives a row the same bits in any slice", async () =>
 });
 
 Deno.test("slices go by tiles on every GPU, and by few rows at a time on a CPU", () => {
-  const chosen = (facts: typeof ADAPTERS[string]): MatmulSliceVariant["name"] =>
+  const chosen = (facts: typeof ADAPTERS[string]) =>
     chooseVariant("matmul", MATMUL_SLICE_VARIANTS, { facts, shape: undefined }).name;
   for (const [adapter, facts] of Object.entries(ADAPTERS)) {
     assertEquals(chosen(facts), facts.isFallback ? "rows" : "tile", adapter);
   }
   assertEquals(chosen({ ...ADAPTERS["DX12"], workgroupMemoryBytesMax: 16 * 1024 - 1 }), "rows");
+  const facts = { ...ADAPTERS["DX12"], tuned: { matmul: "tile of 32 rows" } };
+  const tuned = chooseVariant("matmul", MATMUL_SLICE_VARIANTS, { facts, shape: undefined });
+  assertEquals(tuned.tileRowCount, 32);
 });

@@ -5,6 +5,7 @@ import { dequantise } from "../../src/gguf/dequantise.ts";
 import { TENSOR_TYPES, type TensorType } from "../../src/gguf/tensor_types.ts";
 import { MatmulCodesKernel } from "../../src/kernels/matmul/codes.ts";
 import { MatmulCodesTileKernel } from "../../src/kernels/matmul/codes_tile.ts";
+import type { TileRowCount } from "../../src/kernels/matmul/row_counts.ts";
 import { ROW_TILE } from "../../src/kernels/matmul/product.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
@@ -39,6 +40,8 @@ export interface CodesProblem {
   outputCount: number;
   /** By few rows or by tiles. */
   kind: "rows" | "tile";
+  /** Of tiles. */
+  tileRowCount?: TileRowCount;
   /** Runs that follow each other with the same kernel. */
   runs: readonly CodesRun[];
   way?: string;
@@ -66,6 +69,7 @@ const NORM_EPSILON = 1e-5;
 /** What each run gives. */
 export async function solveCodes(problem: CodesProblem): Promise<CodesResult[]> {
   const { columnCount, outputCount, runs, kind, way, norm = false, hasDot4 = true } = problem;
+  const { tileRowCount = 64 } = problem;
   const gpu = await testGpu();
   const paddedCount = alignUp(Math.max(...runs.map(({ rowCount }) => rowCount)), ROW_TILE);
   const problems = [false, true].map((isWhole) => {
@@ -78,6 +82,7 @@ export async function solveCodes(problem: CodesProblem): Promise<CodesResult[]> 
     output: { kind: "store" },
     scratch: (label, sizeBytes) => gpu.createBuffer(label, sizeBytes),
     ...(way === undefined ? {} : { way }),
+    ...(kind === "rows" ? {} : { tileRowCount }),
     ...(norm ? { normEpsilon: NORM_EPSILON } : {}),
   }, { ...gpu.facts, hasDot4 });
   const normWeight = seededNormals(columnCount, 3);

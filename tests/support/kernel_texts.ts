@@ -228,7 +228,12 @@ async function productTexts({ model, facts }: TextOptions): Promise<KernelText[]
       await MatmulKernel.create(gpu, options);
       await MatmulTileKernel.create(gpu, options);
     }
-    await codesTexts(gpu, weightsOf(format, vocabSize, width), facts);
+    const head = {
+      weights: weightsOf(format, vocabSize, width),
+      output: { kind: "store" },
+    } as const;
+    await MatmulTileKernel.create(gpu, { ...head, tileRowCount: 32 });
+    await codesTexts(gpu, head.weights, facts);
     await EmbedKernel.create(gpu, weightsOf(format, vocabSize, width));
   }
   for (const norm of [null, { over: "head", epsilon: 1e-6 }] as const) {
@@ -253,6 +258,7 @@ async function codesTexts(gpu: Gpu, weights: DeviceWeights, facts: AdapterFacts)
   const options = { weights, output: { kind: "store" }, normEpsilon: 1e-5, scratch } as const;
   const kinds = [MatmulCodesKernel, MatmulCodesTileKernel];
   for (const kind of kinds) await kind.create(gpu, options, facts);
+  await MatmulCodesTileKernel.create(gpu, { ...options, tileRowCount: 32 }, facts);
   if (weights.parts[0].format !== "q4") return;
   for (const kind of kinds) await kind.create(gpu, options, { ...facts, hasDot4: false });
 }

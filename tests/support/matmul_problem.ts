@@ -5,6 +5,7 @@ import { dequantise } from "../../src/gguf/dequantise.ts";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
 import { type MatmulOutput, ROW_TILE } from "../../src/kernels/matmul/product.ts";
 import { MatmulKernel, type MatmulRowsOptions } from "../../src/kernels/matmul/rows.ts";
+import type { TileRowCount } from "../../src/kernels/matmul/row_counts.ts";
 import { MatmulTileKernel } from "../../src/kernels/matmul/tile.ts";
 import type { MatmulVariant } from "../../src/kernels/matmul/variants.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
@@ -41,6 +42,8 @@ export interface MatmulProblem {
   norm?: boolean;
   /** By few rows in one of the ways, or by tiles; what the adapter gets for few if left out. */
   way?: MatmulVariant["name"] | "tile";
+  /** Of tiles. */
+  tileRowCount?: TileRowCount;
   bindingSizeMax?: number;
   why: string;
 }
@@ -78,9 +81,11 @@ export async function solveMatmul(
     output: outputOf(problem),
   };
   if (norm) options.normEpsilon = 1e-5;
-  const isTiled = problem.way === "tile";
-  if (problem.way && problem.way !== "tile") options.way = problem.way;
-  const kernel = await (isTiled ? MatmulTileKernel : MatmulKernel).create(gpu, options);
+  const { way, tileRowCount = 64 } = problem;
+  if (way && way !== "tile") options.way = way;
+  const kernel = way === "tile"
+    ? await MatmulTileKernel.create(gpu, { ...options, tileRowCount })
+    : await MatmulKernel.create(gpu, options);
   const y = gpu.createBufferWith("y", before);
   const bound = kernel.bind({
     weights,

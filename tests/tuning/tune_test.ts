@@ -96,9 +96,13 @@ function clockOf(count: number): () => number {
   return () => count-- >= 0 ? 0 : 5001;
 }
 
+/** Ways of a slice's product on a GPU: tiles of three sizes, and few rows at a time. */
+const SLICE_WAY_COUNT = 4;
+
 /** Ways that win over the first ones of a GPU. */
 const OTHERS: Times = {
   " / rows": 5,
+  "128x128 q4 / tile of 32 rows": 4,
   " / 8 blocks": 6,
   " / two teams by subgroup": 7,
   " / teams of 32": 1,
@@ -126,14 +130,15 @@ Deno.test("tune() keeps the order of the tables on a CPU, saying why, unless it 
 
 Deno.test("tune() measures products and attention of a GPU once, within 5 s of a start, and keeps what is right", () =>
   withTuner({ facts: AS_GPU, compiles: wrongTeams }, async ({ model, folder, run }) => {
-    const hurried = await run(OTHERS, { now: clockOf(2) });
-    assertEquals(hurried.timed.length, 4, "both ways twice, as the second seems to win");
+    const hurried = await run(OTHERS, { now: clockOf(SLICE_WAY_COUNT) });
+    const ways = "all ways, the first and the last once more, which seems to win";
+    assertEquals(hurried.timed.length, SLICE_WAY_COUNT + 2, ways);
     const first = await run(OTHERS);
     assertEquals(first.timed.filter((label) => hurried.timed.includes(label)), []);
     assertEquals(first.tuning.source, "measured");
     assertEquals(first.tuning.choices, [
       { key: "matmul of slices 256x128 q4", name: "rows", gain: 2 },
-      { key: "matmul of slices 128x128 q4", name: "rows", gain: 2 },
+      { key: "matmul of slices 128x128 q4", name: "tile of 32 rows", gain: 2.5 },
       { key: "attention splits 2x64", name: "8 blocks", gain: 10 / 6 },
       { key: "attention_decode/banded", name: "two teams by subgroup", gain: 10 / 7 },
       { key: "attention_prefill 2/1x64", name: "workgroup of 32", gain: 10 / 8 },
@@ -163,7 +168,7 @@ Deno.test("tune() measures products and attention of a GPU once, within 5 s of a
     assertEquals(late.timed, []);
     assertEquals(late.tuning.choices, first.tuning.choices.slice(1));
 
-    const again = await run({}, { mode: "again", now: clockOf(2) });
+    const again = await run({}, { mode: "again", now: clockOf(SLICE_WAY_COUNT) });
     assertEquals([again.tuning.source, again.tuning.choices], ["measured", []]);
     const keys = (await run({})).tuning.choices.map(({ key }) => key);
     assert(!keys.includes("matmul of slices 256x128 q4"), "what was measured again is kept");
@@ -173,7 +178,7 @@ Deno.test("tune() chooses no product that is off from plain loops, however fast"
   const [sum, wrong] = ["total += sums[other * 32u", "total += 1.001 * sums[other * 32u"];
   const compiles = (code: string) => code.replace(sum, wrong);
   return withTuner({ facts: AS_GPU, compiles }, async ({ run }) => {
-    const { tuning } = await run({ " / rows": 1 }, { now: clockOf(2) });
+    const { tuning } = await run({ " / rows": 1 }, { now: clockOf(SLICE_WAY_COUNT) });
     assertEquals(tuning.choices, []);
     assertMatch(tuning.note, /256x128 q4: not rows: it is off from plain loops by a squared error/);
   });

@@ -6,7 +6,8 @@ import type { WeightFormatSpec } from "../weight_formats/spec.ts";
 import { CodeInputs, type MatmulCodesOptions } from "./code_inputs.ts";
 import { MATMUL_DOT_TEXT } from "./parts.ts";
 import { type BoundMatmul, type Matmul, type MatmulBuffers, MatmulPipelines } from "./product.ts";
-import { sliceTiles, TILE_ROW_COUNTS } from "./row_counts.ts";
+import { sliceTiles, type TileRowCount, tileRowCounts } from "./row_counts.ts";
+import type { TileOptions } from "./tile.ts";
 import { chooseCodesVariant } from "./variants.ts";
 
 /** Rows of x that are a thread apart from the next of the same thread. */
@@ -19,20 +20,23 @@ const ROW_STEP = 16;
 export class MatmulCodesTileKernel implements Matmul {
   #inputs: CodeInputs;
   #pipelines: MatmulPipelines;
+  #most: TileRowCount;
 
-  private constructor(inputs: CodeInputs, pipelines: MatmulPipelines) {
+  private constructor(inputs: CodeInputs, pipelines: MatmulPipelines, most: TileRowCount) {
     this.#inputs = inputs;
     this.#pipelines = pipelines;
+    this.#most = most;
   }
 
   /**
    * Compiles for weights of one shape and format, of which `hasCodes` holds.
    *
+   * @param options `tileRowCount`: most rows of a tile, 64 if left out; bits do not depend on it.
    * @throws {RangeError} If the heads do not make up the rows of the weight.
    */
   static async create(
     gpu: Gpu,
-    options: MatmulCodesOptions,
+    { tileRowCount = 64, ...options }: MatmulCodesOptions & TileOptions,
     facts: AdapterFacts = gpu.facts,
   ): Promise<MatmulCodesTileKernel> {
     const { way, weights, output } = options;
@@ -40,14 +44,15 @@ export class MatmulCodesTileKernel implements Matmul {
     const dotText = MATMUL_DOT_TEXT[facts.hasDot4 ? "packed" : "apart"];
     const pipelines = await MatmulPipelines.create(gpu, { weights, output }, {
       operation: "matmul of codes",
-      rowCounts: TILE_ROW_COUNTS,
+      rowCounts: tileRowCounts(tileRowCount),
       textOf: (rowCount, format) => [tileText(rowCount, format), dotText].join("\n"),
       constantsOf: (groupCount) => ({
         GROUP_COUNT: groupCount,
         SLICE_COUNT: variant.sliceCount(weights),
       }),
     });
-    return new MatmulCodesTileKernel(await CodeInputs.create(gpu, options), pipelines);
+    const inputs = await CodeInputs.create(gpu, options);
+    return new MatmulCodesTileKernel(inputs, pipelines, tileRowCount);
   }
 
   /** The first bind group is that of the codes, the others are those of the product. */
@@ -55,10 +60,10 @@ export class MatmulCodesTileKernel implements Matmul {
     return this.#inputs.bind(buffers, this.#pipelines);
   }
 
-  /** Rows are computed up to a multiple of 16 or 64, as far as there is room in `x`. */
+  /** Rows are computed up to a multiple of those of a tile, as far as there is room in `x`. */
   encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
     const products = this.#inputs.encode(pass, bound, rowCount);
-    this.#pipelines.encode(pass, products, sliceTiles(rowCount));
+    this.#pipelines.encode(pass, products, sliceTiles(rowCount, this.#most));
   }
 }
 

@@ -12,17 +12,28 @@ export function rowTiles(rowCount: number): { size: number; tileCount: number } 
   return { size, tileCount: divCeil(rowCount, ROW_COUNTS[size]) };
 }
 
-/** Rows of x of a tile of 64 outputs, by pipeline. */
-export const TILE_ROW_COUNTS = [16, 64] as const;
+/** Rows of x that tiles of 64 outputs may have. */
+export const TILE_ROW_COUNTS = [16, 32, 64] as const;
 
-/** Most rows for which small tiles are taken. */
-const SMALL_ROW_COUNT_MAX = 32;
+/** Most rows of a tile: fewer make more workgroups, which expand each weight more often. */
+export type TileRowCount = typeof TILE_ROW_COUNTS[number];
 
-/** The pipeline for the rows of a slice, and its workgroups by groups of 32 outputs. */
+/** Rows of the tiles of a product, by pipeline: the fewest there can be, and the most. */
+export function tileRowCounts(most: TileRowCount): readonly number[] {
+  const [least] = TILE_ROW_COUNTS;
+  return most === least ? [least] : [least, most];
+}
+
+/**
+ * The pipeline for the rows of a slice, and its workgroups by groups of 32 outputs: large tiles
+ * for more than half of their rows.
+ */
 export function sliceTiles(
   rowCount: number,
+  most: TileRowCount,
 ): { size: number; gridOf: (groupCount: number) => [x: number, y: number] } {
-  const size = rowCount <= SMALL_ROW_COUNT_MAX ? 0 : 1;
-  const tileCount = divCeil(rowCount, TILE_ROW_COUNTS[size]);
+  const rowCounts = tileRowCounts(most);
+  const size = rowCount <= most / 2 ? 0 : rowCounts.length - 1;
+  const tileCount = divCeil(rowCount, rowCounts[size]);
   return { size, gridOf: (groupCount) => [tileCount, divCeil(groupCount, 2)] };
 }

@@ -10,7 +10,7 @@ import {
   type MatmulOptions,
   MatmulPipelines,
 } from "./product.ts";
-import { sliceTiles, TILE_ROW_COUNTS } from "./row_counts.ts";
+import { sliceTiles, type TileRowCount, tileRowCounts } from "./row_counts.ts";
 
 /** Threads of a workgroup. */
 export const TILE_THREAD_COUNT = 256;
@@ -21,35 +21,46 @@ export const TILE_MEMORY_BYTES = 2 * 64 * 32 * 4;
 /** Quads of outputs of a row of a tile, and vectors of a row of x. */
 const [TILE_QUAD_COUNT, TILE_PART_COUNT] = [16, 8];
 
+/** How slices are cut. */
+export interface TileOptions {
+  tileRowCount?: TileRowCount;
+}
+
 /** The product for the rows of a slice: a row has the same bits in any slice. */
 export class MatmulTileKernel implements Matmul {
   #pipelines: MatmulPipelines;
+  #most: TileRowCount;
 
-  private constructor(pipelines: MatmulPipelines) {
+  private constructor(pipelines: MatmulPipelines, most: TileRowCount) {
     this.#pipelines = pipelines;
+    this.#most = most;
   }
 
   /**
    * Compiles for weights of one shape and format.
    *
+   * @param options `tileRowCount`: most rows of a tile, 64 if left out; bits do not depend on it.
    * @throws {RangeError} If the heads do not make up the rows of the weight.
    */
-  static async create(gpu: Gpu, options: MatmulOptions): Promise<MatmulTileKernel> {
+  static async create(
+    gpu: Gpu,
+    { tileRowCount = 64, ...options }: MatmulOptions & TileOptions,
+  ): Promise<MatmulTileKernel> {
     const pipelines = await MatmulPipelines.create(gpu, options, {
-      rowCounts: TILE_ROW_COUNTS,
+      rowCounts: tileRowCounts(tileRowCount),
       textOf: tileText,
       constantsOf: (groupCount) => ({ GROUP_COUNT: groupCount }),
     });
-    return new MatmulTileKernel(pipelines);
+    return new MatmulTileKernel(pipelines, tileRowCount);
   }
 
   bind(buffers: MatmulBuffers): BoundMatmul {
     return this.#pipelines.bind(buffers);
   }
 
-  /** Rows are computed up to a multiple of 16 or 64, as far as there is room in `x`. */
+  /** Rows are computed up to a multiple of those of a tile, as far as there is room in `x`. */
   encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
-    this.#pipelines.encode(pass, bound, sliceTiles(rowCount));
+    this.#pipelines.encode(pass, bound, sliceTiles(rowCount, this.#most));
   }
 }
 

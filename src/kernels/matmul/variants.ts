@@ -4,6 +4,7 @@ import { divCeil } from "../../core/shapes.ts";
 import type { AdapterFacts } from "../../gpu/gpu.ts";
 import { chooseVariant, type Variant } from "../variant.ts";
 import { BLOCK_COLUMN_COUNT, type WeightShape } from "../weight_layout.ts";
+import type { TileRowCount } from "./row_counts.ts";
 import { TILE_MEMORY_BYTES, TILE_THREAD_COUNT } from "./tile.ts";
 
 /** The columns of a weight, by which its sums are shared among lanes. */
@@ -108,24 +109,39 @@ export function chooseCodesVariant(
 
 /** What makes the products of a slice. */
 export interface MatmulSliceVariant extends Variant {
-  readonly name: "rows" | "tile";
+  /** Most rows of a tile; null for the kernel of few rows. */
+  readonly tileRowCount: TileRowCount | null;
 }
 
-const ROWS: MatmulSliceVariant = { name: "rows", supports: () => true, tuned: [] };
+const ROWS: MatmulSliceVariant = {
+  name: "rows",
+  supports: () => true,
+  tuned: [],
+  tileRowCount: null,
+};
 
-/** The fastest first, where a tile takes so much workgroup memory; `tuned`: of rows on a CPU. */
+/**
+ * The fastest first, where a tile takes so much workgroup memory; `tuned`: of rows on a CPU.
+ *
+ * Smaller tiles give the same bits. A product of 4,096 outputs has 64 workgroups of the largest,
+ * which leave part of a GPU idle that has more multiprocessors.
+ */
 function sliceVariants(
   memoryBytes: number,
   tuned: MatmulSliceVariant["tuned"],
 ): readonly MatmulSliceVariant[] {
+  const tile = {
+    name: "tile",
+    supports: ({ workgroupMemoryBytesMax, workgroupSizeMax }: AdapterFacts) =>
+      workgroupMemoryBytesMax >= memoryBytes && workgroupSizeMax >= TILE_THREAD_COUNT,
+    tuned: [],
+    tileRowCount: 64,
+  } as const;
   return [
     { ...ROWS, supports: ({ isFallback }) => isFallback, tuned },
-    {
-      name: "tile",
-      supports: ({ workgroupMemoryBytesMax, workgroupSizeMax }) =>
-        workgroupMemoryBytesMax >= memoryBytes && workgroupSizeMax >= TILE_THREAD_COUNT,
-      tuned: [],
-    },
+    tile,
+    { ...tile, name: "tile of 32 rows", tileRowCount: 32 },
+    { ...tile, name: "tile of 16 rows", tileRowCount: 16 },
     ROWS,
   ];
 }
