@@ -1,5 +1,6 @@
 import { logSumExp } from "../../../src/core/log_sum_exp.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { EngineError } from "../../../src/core/errors.ts";
 import { findBaseline } from "../../../src/evaluation/baselines/table.ts";
 import { type EvalCodec, EXACT, runOptions } from "../../../src/evaluation/codecs.ts";
 import type { RetrievalCase, RetrievalTask } from "../../../src/evaluation/retrieval/cases.ts";
@@ -139,6 +140,24 @@ Deno.test("evaluateRetrieval() goes on from its state, and refuses that of anoth
     assert(messages.every((message) => message.startsWith("q4_0")), "the others were done");
     const other = { ...plan, tasks: [task, { ...task, documentIds: tinyPrompt(384, 9) }] };
     await assertRejects(() => evaluateRetrieval(model, other, run), RangeError, "its texts is");
+  }));
+
+Deno.test("evaluateRetrieval() keeps no result of what the device failed in", () =>
+  withModel(async (model, stateFolder) => {
+    const own = { kind: "code", key: "", depth: 0, questionIds: [1, 2], answerIds: [3] } as const;
+    const task: RetrievalTask = { form: "completion", documentIds: DOCUMENT, cases: [own] };
+    const plan = { textName: "t", seed: 1, tasks: [task], codecs: CODECS.slice(0, 2) };
+    const buffer = model.gpu.createBuffer("small", 16);
+    const onProgress = (message: string) => {
+      // Of the last question of the codec, behind which no step runs.
+      if (message === "paper: question 1 of 1") model.gpu.write(buffer, 16, new Uint32Array(4));
+    };
+    const run = () => evaluateRetrieval(model, plan, { stateFolder, onProgress });
+    const { code } = await assertRejects(run, EngineError);
+    assertEquals(code, "gpu_validation");
+    const [{ name }] = [...Deno.readDirSync(stateFolder)];
+    const state = JSON.parse(await Deno.readTextFile(`${stateFolder}/${name}`));
+    assertEquals(state.reports.map(({ codec }: { codec: string }) => codec), ["exact"]);
   }));
 
 Deno.test("evaluateRetrieval() refuses documents and questions that do not fit", () =>
