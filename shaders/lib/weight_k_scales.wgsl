@@ -54,6 +54,24 @@ fn load_scales(group_block: u32, lane: u32) -> Scales {
   return scales_of(load_unit(group_block / 8u, lane), group_block & 7u);
 }
 
+// Scale and minimum of one of a lane's 4 outputs, by the same operations.
+fn load_scale(group_block: u32, lane: u32, output: u32) -> vec2<f32> {
+  let at = group_block / 8u * UNIT_VECTORS + lane;
+  let base = unpack2x16float(scales[at][output]);
+  let low = scales[at + 8u][output];
+  let low_minimum = scales[at + 16u][output];
+  let high = scales[at + 24u][output];
+  let is_odd = (group_block & 1u) > 0u;
+  let nibbles = select(0u, 4u, is_odd);
+  let place = 8u * ((group_block & 7u) / 2u);
+  let code = ((low >> nibbles) & 0x0f0f0f0fu) | ((high << (4u - nibbles / 2u)) & 0x30303030u);
+  let minimum = ((low_minimum >> nibbles) & 0x0f0f0f0fu) | ((high >> (nibbles / 2u)) & 0x30303030u);
+  return vec2<f32>(
+    base.x * f32(i32((code >> place) & 63u)),
+    -base.y * f32(i32((minimum >> place) & 63u)),
+  );
+}
+
 fn shared_of(unit: KScales, group_block: u32, lane: u32) -> Shared {
   return load_shared(group_block, lane);
 }

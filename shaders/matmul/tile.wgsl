@@ -5,6 +5,7 @@
 // Source:    tiles in shared memory and registers as in CUTLASS; the norm: arXiv:1910.07467, eq. 4
 // Binds:     src/kernels/matmul/tile.ts, which appends texts of matmul/parts and lib:
 //            weight_*          the format of the weight
+//            scale_of_outputs  of formats that load the scales of 4 outputs at once
 //            norm_*            with the norm, or without
 //            output_*          what is done with y
 // Reference: src/reference/matmul.ts
@@ -59,9 +60,9 @@ fn expand(group: u32, block: u32, slice: u32, place: u32) {
   let output = place & 3u;
   let side = load_shared(at, lane);
   let packed = load_weights(at, output, lane, side);
-  let of_block = load_scales(at, lane);
-  let scale = vec4<f32>(of_block.scale[output]);
-  let minimum = vec4<f32>(of_block.minimum[output]);
+  let of_output = load_scale(at, lane, output);
+  let scale = vec4<f32>(of_output.x);
+  let minimum = vec4<f32>(of_output.y);
   let turn = swizzle(place >> 2u, output);
   //: repeat part
   if (slice == ${part}u / 2u) {

@@ -20,6 +20,9 @@ import outputGated from "../../../shaders/matmul/parts/output_gated.wgsl" with {
 import outputHeads from "../../../shaders/matmul/parts/output_heads.wgsl" with { type: "text" };
 import outputPairs from "../../../shaders/matmul/parts/output_pairs.wgsl" with { type: "text" };
 import outputStore from "../../../shaders/matmul/parts/output_store.wgsl" with { type: "text" };
+import scaleOfOutputs from "../../../shaders/matmul/parts/scale_of_outputs.wgsl" with {
+  type: "text",
+};
 import product from "../../../shaders/matmul/parts/product.wgsl" with { type: "text" };
 import { PADDING_SLOT } from "../../core/row.ts";
 import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
@@ -34,6 +37,9 @@ const MATMUL_WAY_TEXT = {
   slices: [bySlices, slices].join("\n"),
   codes: [byCodes, slices].join("\n"),
 } as const;
+
+/** The scale of one output, where the format has no text of its own for it. */
+export const MATMUL_SCALE_TEXT: string = scaleOfOutputs;
 
 /** How four products of bytes are summed; both give the same integer. */
 export const MATMUL_DOT_TEXT = { packed: dotPacked, apart: dotApart } as const;

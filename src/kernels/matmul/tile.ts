@@ -3,6 +3,8 @@ import { divCeil } from "../../core/shapes.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
+import type { WeightFormatSpec } from "../weight_formats/spec.ts";
+import { MATMUL_SCALE_TEXT } from "./parts.ts";
 import {
   type BoundMatmul,
   type Matmul,
@@ -73,5 +75,11 @@ function tileText(rowCount: number, format: WeightFormat): string {
     quad: 2,
     part: TILE_PART_COUNT,
   });
-  return [text, constantsPart({ TOKEN_COUNT: rowCount }), WEIGHT_FORMATS[format].text].join("\n");
+  const spec: WeightFormatSpec = WEIGHT_FORMATS[format];
+  return [
+    text,
+    constantsPart({ TOKEN_COUNT: rowCount }),
+    spec.text,
+    ...(spec.hasOutputScales ? [] : [MATMUL_SCALE_TEXT]),
+  ].join("\n");
 }

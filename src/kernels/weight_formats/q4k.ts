@@ -17,4 +17,5 @@ export const q4k = {
   },
   text: formatText(UNSHARED, kScalesText(SIDE_WORD_COUNT), centerText(0), codes),
   hasBytes: true,
+  hasOutputScales: true,
 } as const satisfies WeightFormatSpec;

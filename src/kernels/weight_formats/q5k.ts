@@ -39,4 +39,5 @@ export const q5k = {
   text: formatText(side, kScalesText(SIDE_WORD_COUNT), centerText(0), fieldsText(5), codes),
   areCodesInPlace: true,
   hasBytes: true,
+  hasOutputScales: true,
 } as const satisfies WeightFormatSpec;

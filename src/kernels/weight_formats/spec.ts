@@ -36,6 +36,8 @@ export interface WeightFormatSpec {
    * `START` gives.
    */
   readonly areCodesInPlace?: true;
+  /** Whether the text has `load_scale`, of one output, which does less than `load_scales` does. */
+  readonly hasOutputScales?: true;
   /** Whether the text has `weight_bytes`, codes around `CENTER`: for products of integers. */
   readonly hasBytes?: true;
   /** Whether kernels that go through units load side data block by block, not at a unit's start. */
