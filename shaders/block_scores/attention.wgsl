@@ -10,8 +10,11 @@
 // Grid:      (KV head, row); one workgroup, a thread for each token of a tile, twice over all tiles
 // Precision: f16 keys, f32 accumulate
 //
-// Markers: is_unpacked: if tiles are those of the first row's list, one behind the other; else the
-// arena, with keys as they are: profile exact.
+// Loops take several steps a turn: a software driver makes a limited number of turns.
+//
+// Markers: part, word (of keys, in a turn), near (tokens of a turn); is_unpacked: if tiles are those
+// of the first row's list, one behind the other; else the arena, with keys as they are: profile
+// exact.
 
 const LOWEST: f32 = -3.0e38;
 
@@ -42,18 +45,22 @@ fn score_tile(workgroup: vec3<u32>, thread: u32, keys: u32, is_window: bool, see
   for (var head = 0u; head < GROUP_SIZE; head += 1u) {
     let query = (workgroup.y * QUERY_HEAD_COUNT + workgroup.x * GROUP_SIZE + head) * D;
     var sum = 0.0;
-    for (var channel = 0u; channel < D; channel += 8u) {
-      let place = first + channel * (BLOCK_TOKENS / 8u);
-      var words = vec4<u32>(0u);
-      if (is_window) {
-        words = window[place];
-      } else {
-        words = tiles[place];
+    for (var channel = 0u; channel < D; channel += 32u) {
+      //: repeat part
+      {
+        let place = first + (channel + 8u * ${part}u) * (BLOCK_TOKENS / 8u);
+        var words = vec4<u32>(0u);
+        if (is_window) {
+          words = window[place];
+        } else {
+          words = tiles[place];
+        }
+        let at = query + channel + 8u * ${part}u;
+        //: repeat word
+        let pair${word} = unpack2x16float(words[${word}u]);
+        sum += q[at + 2u * ${word}u] * pair${word}.x + q[at + 2u * ${word}u + 1u] * pair${word}.y;
+        //: end
       }
-      let at = query + channel;
-      //: repeat word
-      let pair${word} = unpack2x16float(words[${word}u]);
-      sum += q[at + 2u * ${word}u] * pair${word}.x + q[at + 2u * ${word}u + 1u] * pair${word}.y;
       //: end
     }
     let score = capped(sum * inverseSqrt(f32(D)));
@@ -64,8 +71,8 @@ fn score_tile(workgroup: vec3<u32>, thread: u32, keys: u32, is_window: bool, see
 // Adds the tile that was scored to the totals; a thread for each head.
 fn add_tile(head: u32) {
   var peak = peaks[head];
-  for (var token = 0u; token < BLOCK_TOKENS; token += 1u) {
-    peak = max(peak, token_scores[head * BLOCK_TOKENS + token]);
+  for (var token = head * BLOCK_TOKENS; token < (head + 1u) * BLOCK_TOKENS; token += 8u) {
+    peak = max(peak, token_scores[token + ${near}u]);
   }
   totals[head] = totals[head] * exp(peaks[head] - peak) + tile_sum(head, peak);
   peaks[head] = peak;
@@ -73,9 +80,9 @@ fn add_tile(head: u32) {
 
 fn tile_sum(head: u32, peak: f32) -> f32 {
   var sum = 0.0;
-  for (var token = 0u; token < BLOCK_TOKENS; token += 1u) {
-    let score = token_scores[head * BLOCK_TOKENS + token];
-    sum += select(0.0, exp(score - peak), score > LOWEST);
+  for (var token = head * BLOCK_TOKENS; token < (head + 1u) * BLOCK_TOKENS; token += 8u) {
+    let score${near} = token_scores[token + ${near}u];
+    sum += select(0.0, exp(score${near} - peak), score${near} > LOWEST);
   }
   return sum;
 }

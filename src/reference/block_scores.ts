@@ -64,7 +64,7 @@ export function blockAttentionReference(
       const score = sum / Math.sqrt(headSize);
       return softCap === null ? score : softCap * Math.tanh(score / softCap);
     });
-    const peak = Math.max(...scores);
+    const peak = scores.reduce((most, score) => Math.max(most, score), -Infinity);
     const weights = scores.map((score) => Math.exp(score - peak));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     weights.forEach((weight, token) => {

@@ -4,7 +4,7 @@ import { rawTileValues } from "../../src/codec/raw_tile.ts";
 import { KEY, rawTileWords } from "../../src/codec/record.ts";
 import { BLOCK_TOKEN_COUNT } from "../../src/core/shapes.ts";
 import { partialsWords } from "../../src/kernels/text/attention.ts";
-import { readEntry, readRow, ROW_WORDS, rowWords } from "../../src/core/row.ts";
+import { entryWords, readEntry, readRow, ROW_WORDS, rowWords } from "../../src/core/row.ts";
 import { windowTile } from "../../src/core/shapes.ts";
 import { readerWords } from "../../src/codec/banded/tables.ts";
 import { bandedValues } from "../../src/codec/banded/values.ts";
@@ -145,6 +145,59 @@ for (const [softCap, isUnpacked] of [[null, false], [20, false], [null, true]] a
     }
   });
 }
+
+Deno.test("as many blocks as a software driver has turns for are scored by the attention they get, to the last", async () => {
+  const heads = { kvHeadCount: 1, groupSize: 1, headSize: 32 };
+  const shape = caseShape(heads, { blocksPerSplit: 2, blockCountMax: 8 });
+  const attention = makeAttentionCase(shape, [600], "raw", { scale: 2 });
+  const { q, arena, directory, window } = attention;
+  const row = readRow(attention.rows, 0);
+  const gpu = await testGpu();
+  const refused = (listCountMax: number) =>
+    BlockAttentionKernel.create(gpu, { shape, listCountMax }).then(() => null, String);
+  const listCountMax = Number(/at most (\d+)/.exec(await refused(1e6) ?? "")![1]);
+  assertEquals(await refused(listCountMax), null);
+  // The same few blocks again and again: each is a part of what all of them get.
+  const entries = Array.from({ length: listCountMax }, (_, block) => {
+    const { word, tokenCount } = readEntry(directory, row.listStart + block % row.listCount);
+    return entryWords({ word, tokenCount, isFirst: false });
+  });
+  const kernel = await BlockAttentionKernel.create(gpu, { shape, listCountMax });
+  const scores = gpu.createBuffer("scores", listCountMax * 4);
+  const rows = rowWords([{ ...row, listStart: 0, listCount: listCountMax }]);
+  const bound = kernel.bind({
+    q: gpu.createBufferWith("q", q),
+    rows: gpu.createBufferWith("rows", rows),
+    directory: gpu.createBufferWith("directory", Uint32Array.from(entries.flat())),
+    tiles: gpu.createBufferWith("tiles", arena),
+    window: gpu.createBufferWith("window", window),
+    scores,
+  });
+  submitPass(gpu, (pass) => kernel.encode(pass, bound, 1));
+  const actual = await readF32(gpu, scores, listCountMax);
+  const tileWords = rawTileWords(shape);
+  const keysOf = (words: Uint32Array, word: number, count: number) => {
+    const values = rawTileValues(shape, words.subarray(word, word + tileWords), KEY);
+    return Array.from({ length: count }, (_, token) => values.slice(32 * token, 32 * token + 32));
+  };
+  const own = entries.map(([word]) => keysOf(arena, word, BLOCK_TOKEN_COUNT));
+  const windowCount = Math.floor(row.position / 64) + 1 - row.firstWindowBlock;
+  const seen = Array.from({ length: windowCount }, (_, index) => {
+    const block = row.firstWindowBlock + index;
+    const count = Math.min(BLOCK_TOKEN_COUNT, row.position + 1 - 64 * block);
+    return keysOf(window, windowTile(row.slot, block) * tileWords, count);
+  });
+  const [expected] = blockAttentionReference(shape, {
+    query: q,
+    keys: [...own, ...seen].flat(),
+    blockOf: [
+      ...own.flatMap((keys, block) => keys.map(() => block)),
+      ...seen.flat().map(() => null),
+    ],
+    blockCount: listCountMax,
+  });
+  assertNear(actual, expected, ATTENTION_NMSE_MAX);
+});
 
 /** Scores of packed keys, as a step makes them: `[row][KV head][LIST_MAX]`. */
 async function scoresOfPackedKeys(attention: BandedAttentionCase): Promise<Float32Array> {

@@ -110,9 +110,9 @@ Deno.test("scoring blocks by their attention is refused where a software driver 
   const create = (facts: AdapterFacts) =>
     BlockAttentionKernel.create(
       { facts, createPipeline: () => Promise.resolve({}) } as unknown as Gpu,
-      { shape, listCountMax: 259 },
+      { shape, listCountMax: 1392 },
     );
-  const refused = "at most 258, a context of 16512 tokens";
+  const refused = "at most 1391, a context of 89024 tokens";
   await assertRejects(() => create(ADAPTERS["software Vulkan"]), EngineError, refused);
   await create(ADAPTERS["NVIDIA on Vulkan"]);
 });

@@ -125,7 +125,7 @@ async function createChoices(
   for (const kind of ["range", "clusters"] as const) {
     await BlockScoresKernel.create(gpu, { shape, kind, listCountMax });
   }
-  // A software driver makes turns for some dozens of blocks only; longer lists are refused by name.
+  // A software driver makes turns for some hundred blocks only; longer lists are refused by name.
   const attendedCountMax = facts.isFallback ? Math.min(listCountMax, 24) : listCountMax;
   for (const isUnpacked of [false, true]) {
     await BlockAttentionKernel.create(gpu, { shape, listCountMax: attendedCountMax, isUnpacked });

@@ -11,6 +11,9 @@ import { HeadRowsKernel } from "../head_rows.ts";
 import { ROW_TEXT } from "../text/row.ts";
 import { TURN_COUNT_MAX } from "../turns.ts";
 
+/** Channels of a key, and tokens of a tile, that a turn of a loop goes through. */
+const [CHANNELS_PER_TURN, TOKENS_PER_TURN] = [32, 8];
+
 /** Buffers of one use of {@link BlockAttentionKernel}. */
 export interface BlockAttentionBuffers {
   /** f32 `[rows, queryHeadCount * headSize]`, after RoPE, not scaled. */
@@ -50,7 +53,12 @@ export class BlockAttentionKernel extends HeadRowsKernel<BlockAttentionBuffers> 
     const { kvHeadCount, queryHeadCount, headSize, softCap = null } = shape;
     refuseTooLong(gpu.facts, { shape, listCountMax });
     const code = [
-      expandTemplate(source, { is_unpacked: isUnpacked ? 1 : 0, word: 4 }),
+      expandTemplate(source, {
+        is_unpacked: isUnpacked ? 1 : 0,
+        part: CHANNELS_PER_TURN / 8,
+        word: 4,
+        near: TOKENS_PER_TURN,
+      }),
       constantLines({
         ...BLOCK_CONSTANTS,
         D: headSize,
@@ -76,8 +84,8 @@ function refuseTooLong(
   { shape, listCountMax }: { shape: AttentionShape; listCountMax: number },
 ): void {
   const headCount = divExact(shape.queryHeadCount, shape.kvHeadCount);
-  const turnsPerBlock = 2 * (1 + headCount * (1 + shape.headSize / 8)) + 3 * BLOCK_TOKEN_COUNT +
-    headCount;
+  const turnsPerBlock = 2 * (1 + headCount * (1 + shape.headSize / CHANNELS_PER_TURN)) +
+    3 * BLOCK_TOKEN_COUNT / TOKENS_PER_TURN + headCount;
   const blockCountMax = Math.floor(TURN_COUNT_MAX / turnsPerBlock) - WINDOW_TILE_COUNT;
   if (!isFallback || listCountMax <= blockCountMax) return;
   throw new EngineError(
