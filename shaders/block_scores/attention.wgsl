@@ -12,9 +12,9 @@
 //
 // Loops take several steps a turn: a software driver makes a limited number of turns.
 //
-// Markers: part, word (of keys, in a turn), near (tokens of a turn); is_unpacked: if tiles are those
-// of the first row's list, one behind the other; else the arena, with keys as they are: profile
-// exact.
+// Markers: part, word (of keys, in a turn), near (tokens of a turn); is_unpacked: if tiles are
+// those of the first row's list, one behind the other; else the arena, with keys as they are:
+// profile exact.
 
 const LOWEST: f32 = -3.0e38;
 
