@@ -212,9 +212,10 @@ export class SequenceRun {
 
   /**
    * Feeds tokens as decode rows, each with what it would read if it had been generated: in the
-   * place of those of the last slice, or behind it. As often as wanted; the next slice may follow.
+   * place of those of the last slice, or behind it where its tile has room: a tile more would take
+   * the place of one that is still read. As often as wanted; the next slice may follow.
    *
-   * @param ids As many as fit into one tile.
+   * @param ids As many as fit into the last slice's tile.
    * @returns Logits f32 `[vocabSize]` of each.
    */
   async decodeRows(
@@ -224,8 +225,8 @@ export class SequenceRun {
     const last = this.#lastSlice;
     invariant(last !== null && ids.length > 0, "a slice was fed, and there is more");
     const position = last.position + (from === "behind it" ? last.ids.length : 0);
-    const end = position % BLOCK_TOKEN_COUNT + ids.length;
-    invariant(end <= BLOCK_TOKEN_COUNT, "the tokens lie in one tile");
+    const tileEnd = (Math.floor(last.position / BLOCK_TOKEN_COUNT) + 1) * BLOCK_TOKEN_COUNT;
+    invariant(position + ids.length <= tileEnd, "the tokens lie in the tile of the last slice");
     const [knownId, ...draftIds] = ids;
     const { slot, listCount, firstWindowBlock } = last;
     const row = { sequenceId: SEQUENCE_ID, slot, position, knownId, draftIds };

@@ -95,10 +95,10 @@ export async function evaluateReading(
         for (let position = 0; position < contextLength; position += BLOCK_TOKEN_COUNT) {
           const place = `${name}, ${group[0].id}: ${position} of ${contextLength} tokens`;
           onProgress(place, position / contextLength);
+          await run.nextSlice({ wantsLogits: false });
           if (position >= first) {
             await compare(run, { fed: ids.slice(position, position + 65), group, sums });
           }
-          await run.nextSlice({ wantsLogits: false });
         }
         const denseShare = 1 - run.choosing.stores.length / run.sealedLayerCount;
         sizes = { bytes: run.sideBytes(), denseShare };
@@ -281,7 +281,7 @@ interface MethodSum {
   fetches: FetchCounts;
 }
 
-/** Decodes the same tokens with everything read and with each method. */
+/** Decodes the tokens of the last slice with each method and with everything read. */
 async function compare(
   run: SequenceRun,
   { fed, group, sums }: {
@@ -292,11 +292,13 @@ async function compare(
   },
 ): Promise<void> {
   const ids = fed.slice(0, -1);
-  const from = "behind it" as const;
+  const from = "last slice" as const;
+  const decoded = [];
+  for (const amount of group) decoded.push(await decode(run, ids, { amount, from }));
+  // Last: the keys and values that it leaves in the window are those that later tokens read.
   const { logits: all } = await decode(run, ids, { amount: EVERYTHING, from });
   const rows = all.map((logits, index) => exactRow(logits, fed[index + 1]));
-  for (const [index, amount] of group.entries()) {
-    const { logits, readable, read, fetches } = await decode(run, ids, { amount, from });
+  for (const [index, { logits, readable, read, fetches }] of decoded.entries()) {
     const sum = sums[index];
     sum.readable += readable;
     sum.read += read;

@@ -1,3 +1,4 @@
+import { logSumExp } from "../../../src/core/log_sum_exp.ts";
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { EXACT, runOptions } from "../../../src/evaluation/codecs.ts";
 import { evaluateReading, evaluateReadRetrieval } from "../../../src/evaluation/reading/reading.ts";
@@ -79,8 +80,8 @@ Deno.test("evaluateReading() compares each method with reading everything", () =
     assertAlmostEquals(enough.kl_mean, 0, 1e-7);
     assertEquals(two.positions, 64);
     assert(two.kl_mean > 1e-6, "what is left out was read");
-    // Two of the 4 blocks that the slice before could read; the rows stand at 448 to 511.
-    assertAlmostEquals(two.share, 1 - 2 * 64 / 480.5, 1e-12);
+    // Two of the 5 blocks that the rows could read; they stand at 448 to 511.
+    assertAlmostEquals(two.share, 1 - 3 * 64 / 480.5, 1e-12);
     assertEquals(oracle.share, two.share);
     assert(oracle.kl_mean !== two.kl_mean, "other blocks are read");
     assertEquals(formatReading(reports).split("\n").length, 5);
@@ -89,6 +90,29 @@ Deno.test("evaluateReading() compares each method with reading everything", () =
       RangeError,
       "made up has 513",
     );
+  }));
+
+Deno.test("evaluateReading() has the perplexity of a prompt's slices where everything is read", () =>
+  withModel(async (model) => {
+    const ids = tinyPrompt(513, 1);
+    const texts = [{ name: "made up", ids }];
+    const plan = { codec: EXACT, methods: METHODS.slice(1, 2), texts, contextLength: 512 };
+    const [report] = await evaluateReading(model, { ...plan, blockCount: 3 });
+    const run = await createSequenceRun(model, {
+      promptIds: ids,
+      maxTokens: 2,
+      profile: { name: "exact" },
+    });
+    let sum = 0;
+    for (let position = 0; position < 512; position += 64) {
+      const rows = await run.nextSlice({ wantsLogits: true });
+      if (position < 512 - 3 * 64) continue;
+      rows.forEach((row, at) => sum += logSumExp(row).logSum - row[ids[position + at + 1]]);
+    }
+    run.destroy();
+    assertEquals(report.positions, 192);
+    const perplexity = Math.exp(sum / 192);
+    assertAlmostEquals(report.perplexity_all / perplexity, 1, 1e-5);
   }));
 
 Deno.test("evaluateReadRetrieval() asks with everything read and with each method", () =>
