@@ -14,7 +14,7 @@ import { SHAPE, STORE_COUNT } from "./workload.ts";
 
 const layout = new BandedLayout({ ...SHAPE, sinkCount: 4 });
 const layers = Array.from({ length: STORE_COUNT }, (_, layer) => layer);
-/** Of values with a deviation of 1: packs take about 2.2 bits per code, near those of `balanced`. */
+/** Of values with a deviation of 1: packs take about 2.3 bits a code, near those of `balanced`. */
 const STEP = 1.2;
 const bands = bandsOf({ mean: 0, between: 0.1, within: 1 }, STEP);
 const channelCount = SHAPE.kvHeadCount * SHAPE.headSize;
