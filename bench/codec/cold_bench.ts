@@ -26,15 +26,14 @@ const table = bandedTables({
     return bands[at % bands.length];
   }),
 });
-const tables = layers.map(() => table);
 const records = layers.map((layer) => {
   const [keys, values] = [1, 2].map((side) => seededNormals(64 * channelCount, 2 * layer + side));
   const tile = rawTileFrom(SHAPE, keys, values);
-  const block = quantiseBanded(SHAPE, tile, { tables: tables[layer], firstToken: 0 });
-  const words = packBanded(layout, { block, tables: tables[layer] }, new Uint32Array());
+  const block = quantiseBanded(SHAPE, tile, { tables: table, firstToken: 0 });
+  const words = packBanded(layout, { block, tables: table }, new Uint32Array());
   return { layer, words };
 });
-const rows = new BandedRows(layout, tables);
+const rows = new BandedRows(layout, layers.map(() => table));
 const cold = packCold(rows, records);
 const bytes = records.reduce((sum, { words }) => sum + words.byteLength, 0);
 const megabytes = (bytes / 1e6).toFixed(3);

@@ -225,7 +225,7 @@ async function ask(
     & { amount: Amount; sum: AnswerSum },
 ): Promise<void> {
   const fed = [...questionIds, ...answerIds.slice(0, -1)];
-  const { logits, readable, read } = await decode(run, fed, { amount, from: "last slice" });
+  const { logits, readable, read } = await decode(run, fed, amount);
   const answers = answerIds.map((id, index) => {
     const row = logits[questionIds.length - 1 + index];
     const { logSum, topId } = logSumExp(row);
@@ -292,11 +292,10 @@ async function compare(
   },
 ): Promise<void> {
   const ids = fed.slice(0, -1);
-  const from = "last slice" as const;
   const decoded = [];
-  for (const amount of group) decoded.push(await decode(run, ids, { amount, from }));
+  for (const amount of group) decoded.push(await decode(run, ids, amount));
   // Last: the keys and values that it leaves in the window are those that later tokens read.
-  const { logits: all } = await decode(run, ids, { amount: EVERYTHING, from });
+  const { logits: all } = await decode(run, ids, EVERYTHING);
   const rows = all.map((logits, index) => exactRow(logits, fed[index + 1]));
   for (const [index, { logits, readable, read, fetches }] of decoded.entries()) {
     const sum = sums[index];
@@ -313,17 +312,11 @@ type Amount = Pick<ReadMethod, "blockCount" | "share">;
 /** What is read of everything. */
 const EVERYTHING = { blockCount: Infinity, share: null } as const;
 
-async function decode(
-  run: SequenceRun,
-  ids: readonly number[],
-  { amount, from }: {
-    amount: Amount;
-    from: "last slice" | "behind it";
-  },
-) {
+/** Decodes tokens in the place of those of the last slice. */
+async function decode(run: SequenceRun, ids: readonly number[], amount: Amount) {
   run.setRead(amount);
   const before = { ...run.readCounts };
-  const logits = await run.decodeRows(ids, { from });
+  const logits = await run.decodeRows(ids, { from: "last slice" });
   const after = run.readCounts;
   const readable = after.readableTokenCount - before.readableTokenCount;
   const read = after.readTokenCount - before.readTokenCount;
