@@ -1,5 +1,6 @@
 /** The workload of the benches of banded records: one block of the default model, seeded. */
 
+import { pointWords } from "../../src/codec/banded/points.ts";
 import { BandedLayout } from "../../src/codec/banded/layout.ts";
 import {
   type BandedTables,
@@ -62,6 +63,7 @@ export function openBandedWorkload(gpu: Gpu) {
     flags: gpu.createBufferWith("flags", scratch.flags),
     sizes: gpu.createBufferWith("sizes", sizes),
     bands: gpu.createBufferWith("bands", layerTableWords(tables)),
+    points: gpu.createBufferWith("points", pointWords()),
   };
   return {
     targets,

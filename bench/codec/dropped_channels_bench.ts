@@ -12,8 +12,7 @@
 import type { ChannelSpread, SideSpread } from "../../src/calibration/bands.ts";
 import { findCalibration } from "../../src/calibration/store.ts";
 import { calibratedTables } from "../../src/calibration/tables.ts";
-import { bandLevels, chooseBand } from "../../src/codec/banded/band.ts";
-import { unitBits } from "../../src/codec/banded/levels.ts";
+import { bandBits, chooseBand } from "../../src/codec/banded/band.ts";
 import { BANDED_PROFILES } from "../../src/codec/banded/settings.ts";
 import { type BandedTables, channelBands } from "../../src/codec/banded/tables.ts";
 import { KEY, type Side, VALUE } from "../../src/codec/record.ts";
@@ -37,8 +36,7 @@ function bitsOf(spread: ChannelSpread, step: number, bands: Uint32Array, seed: n
       const value = spread.mean + spread.between * centre + spread.within * place;
       return 128 + Math.min(127, Math.max(-127, Math.round(value / step)));
     });
-    const band = bands[chooseBand(bands, Math.min(...codes), Math.max(...codes))];
-    digitBits += unitBits(bandLevels(band));
+    digitBits += bandBits(bands[chooseBand(bands, codes)]);
   }
   return { digits: digitBits / (8 * PACK_COUNT), index: INDEX_BITS / 8 };
 }

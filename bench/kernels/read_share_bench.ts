@@ -3,6 +3,7 @@
  * reads, choosing included: the shape of an 8B model, `balanced`, random K and V.
  */
 
+import { pointWords } from "../../src/codec/banded/points.ts";
 import { ENTRY_WORDS, rowWords } from "../../src/core/row.ts";
 import { readerWords } from "../../src/codec/banded/tables.ts";
 import { bandedCache } from "../../src/device_report/codecs/banded_cache.ts";
@@ -26,6 +27,7 @@ const { kvHeadCount, headSize } = model;
 const listCountMax = row.listCount;
 const attention = await AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout });
 const tables = gpu.createBufferWith("tables", readerWords(cache.tables));
+const points = gpu.createBufferWith("points", pointWords());
 const scoring = await BlockScoresKernel.create(gpu, { shape, kind: "range", listCountMax });
 const select = await BlockSelectKernel.create(gpu, { kvHeadCount, listCountMax });
 const entryCount = kvHeadCount * listCountMax;
@@ -38,7 +40,7 @@ const boundScores = scoring.bind({ q, rows, summaries, scores });
 
 const group = `attention of a row to ${listCountMax} sealed blocks, 8B`;
 const arenaBytes = arena.size;
-const boundAll = attention.bind({ q, rows, arena, directory, partials, tables });
+const boundAll = attention.bind({ q, rows, arena, directory, partials, tables, points });
 const work = (listCount: number) => ({ bytes: arenaBytes * listCount / listCountMax });
 benchKernel(
   "all, not chosen",
@@ -56,7 +58,15 @@ for (const share of [1, 1 / 2, 1 / 4, 1 / 8, 1 / 16]) {
   const own = { ...row, listStart: 0, listStride: listCountMax, listCount };
   const chosen = gpu.createBufferWith("chosen", rowWords([own]));
   const boundSelect = select.bind({ rows, chosen, directory, scores, lists });
-  const bound = attention.bind({ q, rows: chosen, arena, directory: lists, partials, tables });
+  const bound = attention.bind({
+    q,
+    rows: chosen,
+    arena,
+    directory: lists,
+    partials,
+    tables,
+    points,
+  });
   const splitCount = sealedSplitCount(listCount, splits);
   benchKernel(`${listCount} chosen`, { group, work: work(listCount) }, context, (pass) => {
     scoring.encode(pass, boundScores, { rowCount: 1, listCount: listCountMax });

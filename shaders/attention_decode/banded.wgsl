@@ -35,6 +35,7 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 @group(0) @binding(4) var<storage, read> directory: array<Entry>; // read lists
 @group(0) @binding(5) var<storage, read> tables: array<vec4<u32>>; // readerWords of the layer
 @group(0) @binding(6) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more
+@group(0) @binding(7) var<storage, read> points: array<u32>; // digits of balls by place
 
 var<workgroup> scores${heads}: array<Heads, ROUND_TOKENS>;
 var<workgroup> sink_scores${heads}: array<Heads, SINK_ROOM>;

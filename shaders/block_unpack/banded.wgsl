@@ -29,6 +29,7 @@ const ODD_BYTES: u32 = 0xff00ff00u;
 @group(0) @binding(4) var<storage, read> tables: array<vec4<u32>>; // readerWords of the layer
 @group(0) @binding(5) var<storage, read> arena_chunks: array<vec4<u32>>; // arena once more
 @group(0) @binding(6) var<storage, read_write> tiles: array<vec4<u32>>; // raw tiles of the segment
+@group(0) @binding(7) var<storage, read> points: array<u32>; // digits of balls by place
 
 fn run(workgroup: vec3<u32>) {
   let block = segment[0] + workgroup.y;

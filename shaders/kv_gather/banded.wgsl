@@ -31,6 +31,7 @@ const FRACTION_MASK: u32 = 0x0fffffffu; // of the 28 bits that a fraction is kep
 @group(0) @binding(5) var<storage, read_write> sinks: array<u32>;
 @group(0) @binding(6) var<uniform> first_store: u32;
 @group(0) @binding(7) var<storage, read> kept_channels: array<u32>; // [gather][store][K's sections]
+@group(0) @binding(8) var<storage, read> points: array<u32>; // digits by place
 
 var<workgroup> image: array<atomic<u32>, 32u * CODE_WORDS>; // codes of the section's channels
 
@@ -63,6 +64,10 @@ fn digit_at(word: u32, width: u32, levels: u32, index: u32) -> u32 {
 
 fn code_at(payload: u32, bit: u32, band: u32, index: u32) -> u32 {
   let width = band_bits(band);
+  if (is_ball(band)) {
+    let word = points[bits_at(payload, bit) & ((1u << width) - 1u)];
+    return band_least(band) + ((word >> (3u * (PACK_SIZE - 1u - index))) & 7u);
+  }
   let low_width = min(width, 32u);
   let low = digit_at(bits_at(payload, bit), low_width, band_low(band), index);
   var high = 0u;

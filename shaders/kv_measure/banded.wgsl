@@ -18,6 +18,7 @@ override TABLE_WORDS: u32; // of a store
 @group(0) @binding(1) var<storage, read> codes: array<u32>; // [job][store][side][c][words]
 @group(0) @binding(2) var<storage, read> bands: array<u32>; // by store: [side][c][8]
 @group(0) @binding(3) var<storage, read_write> sizes: array<u32>; // [job][store][section]
+@group(0) @binding(4) var<storage, read> points: array<u32>; // digits by place
 
 var<workgroup> bit_count: atomic<u32>;
 var<workgroup> channels: atomic<u32>; // those that are not dropped
@@ -42,10 +43,10 @@ fn main(
   var sum = 0u;
   var largest = 0u;
   for (var row = first_row; row < first_row + 4u; row++) {
-    let bounds = pack_bounds(codes_start, row, token_count);
-    let index = choose_band(bands_start, bounds);
+    let pack = pack_at(codes_start, row, token_count);
+    let index = choose_band(bands_start, pack);
     sum += band_bits(bands[bands_start + index]);
-    largest = max(largest, bounds.y);
+    largest = max(largest, pack.bounds.y);
   }
   if (largest > 0u || token_count == 0u) {
     atomicOr(&channels, 1u << (lane & 31u));

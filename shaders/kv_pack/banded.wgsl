@@ -32,6 +32,7 @@ const SECTION_WORDS_MAX = PLANE_WORDS + PAYLOAD_WORDS_MAX;
 @group(0) @binding(5) var<storage, read> bands: array<u32>; // by store: [side][c][8]
 @group(0) @binding(6) var<storage, read_write> arena: array<u32>;
 @group(0) @binding(7) var<uniform> first_store: u32;
+@group(0) @binding(8) var<storage, read> points: array<u32>; // digits by place
 
 var<workgroup> image: array<atomic<u32>, SECTION_WORDS_MAX>;
 var<workgroup> unit_starts: array<u32, 256>; // bits of [row][channel]; then their first bits
@@ -62,9 +63,9 @@ fn choose_bands(codes_start: u32, bands_start: u32, lane: u32, token_count: u32)
   var largest = 0u;
   for (var i = 0u; i < 4u; i++) {
     let row = (lane >> 5u) * 4u + i;
-    let bounds = pack_bounds(codes_start, row, token_count);
-    indexes[i] = choose_band(bands_start, bounds);
-    largest = max(largest, bounds.y);
+    let pack = pack_at(codes_start, row, token_count);
+    indexes[i] = choose_band(bands_start, pack);
+    largest = max(largest, pack.bounds.y);
   }
   if (largest > 0u || token_count == 0u) {
     atomicOr(&channels, 1u << (lane & 31u));
@@ -124,6 +125,12 @@ fn write_units(codes_start: u32, chosen: vec4<u32>, lane: u32, token_count: u32,
     let stretch = STRETCH[low_levels];
     if (stretch != 0u) {
       low += multiply_high(low, stretch) + 1u;
+    }
+    if (is_ball(band)) {
+      // A pack without codes has the first band, and the first place.
+      let pack = pack_at(codes_start, row, token_count);
+      low = select(0u, place_of(pack, band_least(band)), pack.is_whole);
+      high = 0u;
     }
     var bit = units_bit + unit_starts[row * 32u + (lane & 31u)];
     for (var before = 0u; before < row; before++) {

@@ -16,6 +16,11 @@ fn band_high(band: u32) -> u32 {
   return (band >> 13u) & 31u;
 }
 
+// Whether it is a ball, of which a unit is a point's place.
+fn is_ball(band: u32) -> bool {
+  return (band & 0x2000000u) != 0u;
+}
+
 // Bits of a unit, 0 to 64.
 fn band_bits(band: u32) -> u32 {
   return (band >> 18u) & 127u;

@@ -2,7 +2,7 @@
 // The units of a row of a banded section, a lane's channels at a time. FORMAT.md sections 7.4 and
 // 7.5. All lanes must take part.
 //
-// Needs: arena, arena_chunks, tables (bindings), LANE_COUNT, UNITS_PER_LANE, WINDOW_WORDS,
+// Needs: arena, arena_chunks, tables, points (bindings), LANE_COUNT, UNITS_PER_LANE, WINDOW_WORDS,
 //        PLANE_WORDS, CUT_ROW, shuffle_word(), shared_next(), band_bits(), band_least()
 // Markers: unit = channels of a lane in a part, step = of a scan over all lanes.
 // has_dropped: if channels may be dropped; then lib/banded_section.wgsl is appended too.
@@ -172,7 +172,11 @@ fn read_units(section: Section, bands: Bands, first: u32, turn: Turn) -> Units {
     let index = section.payload + (bit >> 5u) - origin;
     let word = chunk_bits(chunk, beyond, index, bit & 31u);
     let width = min(widths[${unit}] - 32u * turn.high, 32u);
-    units.fractions[${unit}] = (word << ((32u - width) & 31u)) >> 4u;
+    // A ball's digits lie at its place, which is no more than 12 bits.
+    let of_ball = is_ball(band${unit});
+    let place = select(0u, word & ((1u << (widths[${unit}] & 15u)) - 1u), of_ball);
+    let fraction = (word << ((32u - width) & 31u)) >> 4u;
+    units.fractions[${unit}] = select(fraction, points[place] << 4u, of_ball);
     units.lasts[${unit}] = word & 15u;
     units.levels[${unit}] = select(0u, (band${unit} >> levels_bit) & 31u, index < WINDOW_WORDS);
     units.floors[${unit}] = select(0.0, f32(i32(band_least(band${unit})) - CODE_BIAS), is_first);

@@ -1,3 +1,4 @@
+import { pointWords } from "../../src/codec/banded/points.ts";
 import { assertEquals } from "@std/assert";
 import { f16FromNumber, f16ToNumber } from "../../src/codec/f16.ts";
 import { rawTileValues } from "../../src/codec/raw_tile.ts";
@@ -217,6 +218,7 @@ async function scoresOfPackedKeys(attention: BandedAttentionCase): Promise<Float
     arena: gpu.createBufferWith("arena", attention.arena),
     directory: gpu.createBufferWith("directory", attention.directory),
     tables: gpu.createBufferWith("tables", readerWords(tables)),
+    points: gpu.createBufferWith("points", pointWords()),
   };
   const rowCount = rows.length / ROW_WORDS;
   const parts = gpu.createBuffer("parts", rowCount * shape.queryHeadCount * LIST_MAX * 8);

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { createCodec } from "../../src/codec/profile.ts";
 import { rawTileFrom } from "../../src/codec/raw_tile.ts";
+import { POINT_COUNT } from "../../src/codec/banded/points.ts";
 import type { AnyCodec } from "../../src/codec/registry.ts";
 import { rowWords } from "../../src/core/row.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
@@ -35,7 +36,8 @@ Deno.test("tables of a layer are on the device once for what seals and what read
   const before = gpu.allocatedBytes;
   const readers = createReaders(gpu, { cache, codec });
   // Bands of 32 channels of K and of V, steps of both, factors: 1,088 words, which are whole 256 B.
-  assertEquals(gpu.allocatedBytes - before, 3 * 1088 * 4);
+  // The points of balls are of all layers.
+  assertEquals(gpu.allocatedBytes - before, 4 * (3 * 1088 + POINT_COUNT));
   const filled: number[] = [];
   const { createBufferWith } = gpu;
   gpu.createBufferWith = (label, data) => {
@@ -45,7 +47,7 @@ Deno.test("tables of a layer are on the device once for what seals and what read
   const sealer = await createSealer(gpu, { cache, codec });
   gpu.createBufferWith = createBufferWith;
   assertEquals(filled, [708 * 4, 708 * 4], "of the quantiser, for each store that seals");
-  assertEquals(codec.tableWords, 3 * (1088 + 708));
+  assertEquals(codec.tableWords, 3 * (1088 + 708) + POINT_COUNT);
   sealer.destroy();
   await checkReads(gpu, { cache, codec, readers });
   readers.destroy();

@@ -1,5 +1,6 @@
 /** Runs of the attention, merge and unpack kernels on seeded cases, for the facts of an adapter. */
 
+import { pointWords } from "../../src/codec/banded/points.ts";
 import { assert } from "@std/assert";
 import { readerWords } from "../../src/codec/banded/tables.ts";
 import { Int8Layout } from "../../src/codec/int8/layout.ts";
@@ -95,7 +96,8 @@ export async function runDecodeBanded(
   const options = { shape, splits: shape, layout, hasDropped };
   const kernel = await AttentionDecodeBandedKernel.create(gpu, options, facts);
   const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
-  return await runDecodeRecords(attention, kernel, { tables });
+  const points = gpu.createBufferWith("points", pointWords());
+  return await runDecodeRecords(attention, kernel, { tables, points });
 }
 
 /** Partial results of single rows over raw tiles. */
@@ -220,7 +222,8 @@ export async function runUnpack(
     const options = { layout: attention.banded };
     const kernel = await BlockUnpackBandedKernel.create(gpu, options, facts);
     const tables = gpu.createBufferWith("tables", readerWords(attention.tables));
-    const bound = kernel.bind({ ...buffers, tables });
+    const points = gpu.createBufferWith("points", pointWords());
+    const bound = kernel.bind({ ...buffers, tables, points });
     submitPass(gpu, (pass) => kernel.encode(pass, bound, blockCount));
   } else {
     const { layout } = attention;

@@ -1,7 +1,8 @@
 /** Made-up windows, tables and jobs on which the kernels of banded records meet the CPU codec. */
 
 import { ENTRY_WORDS, entryWords, readEntry } from "../../src/core/row.ts";
-import { bandFrom } from "../../src/codec/banded/band.ts";
+import { bandBits, bandLeast, bandLevels, isBall } from "../../src/codec/banded/band.ts";
+import { pointDigits } from "../../src/codec/banded/points.ts";
 import { BandedLayout } from "../../src/codec/banded/layout.ts";
 import { packBanded } from "../../src/codec/banded/pack.ts";
 import { channelBands } from "../../src/codec/banded/tables.ts";
@@ -128,9 +129,12 @@ function fillEveryBand(
   for (const side of [KEY, VALUE]) {
     for (let i = 0; i < layout.channelCount * 8; i++) {
       const bands = channelBands(tables[at.layer], side, i >> 3);
-      const { least, levels } = bandFrom(bands[Math.floor(random() * 8)]);
+      const band = bands[Math.floor(random() * 8)];
+      const [least, levels] = [bandLeast(band), bandLevels(band)];
+      const point = isBall(band) ? pointDigits(Math.floor(random() * 2 ** bandBits(band))) : null;
       for (let place = 8 * (i & 7); place < Math.min(8 * (i & 7) + 8, tokenCount); place++) {
-        sides[side].codes[(i >> 3) * 64 + place] = least + Math.floor(random() * levels);
+        const digit = point === null ? Math.floor(random() * levels) : point[place & 7];
+        sides[side].codes[(i >> 3) * 64 + place] = least + digit;
       }
     }
   }

@@ -26,7 +26,7 @@ export function seededTables(
   options: BandedTableOptions = {},
 ): BandedTables {
   const { step = 0.5, normReference = 0.8, levels } = options;
-  const random = seededRandom(seed);
+  const [random, drawn] = [seededRandom(seed), seededRandom(seed + 1000)];
   const channelCount = shape.kvHeadCount * shape.headSize;
   const bands = new Uint32Array(2 * channelCount * BAND_COUNT);
   for (let row = 0; row < 2 * channelCount; row++) {
@@ -36,6 +36,13 @@ export function seededTables(
       const least = CODE_BIAS - Math.floor(count / 2) + shift;
       const band = { least: Math.min(Math.max(least, 0), 256 - count), levels: count };
       bands[row * BAND_COUNT + index] = bandWord(band);
+    }
+    // Every third channel has balls beside ranges of codes.
+    if (levels === undefined && row % 3 === 1) {
+      const middle = CODE_BIAS + Math.floor((drawn() - 0.5) * 4);
+      const ballBits = Math.floor(drawn() * 12);
+      bands[row * BAND_COUNT + 1] = bandWord({ middle, ballBits });
+      bands[row * BAND_COUNT + 4] = bandWord({ middle, ballBits: 12 });
     }
     bands[row * BAND_COUNT + BAND_COUNT - 1] = bandWord(FULL_BAND);
   }

@@ -1,3 +1,4 @@
+import { pointWords } from "../../../src/codec/banded/points.ts";
 import { readerWords } from "../../../src/codec/banded/tables.ts";
 import { AttentionDecodeBandedKernel } from "../../../src/kernels/attention_decode/banded.ts";
 import { AttentionDecodePaperKernel } from "../../../src/kernels/attention_decode/paper.ts";
@@ -62,7 +63,11 @@ for (const blockCount of BLOCK_COUNTS) {
     layout: banded.banded,
   });
   const tableBuffer = gpu.createBufferWith("tables", readerWords(tables));
-  const bound = kernel.bind({ ...buffers(banded), tables: tableBuffer });
+  const bound = kernel.bind({
+    ...buffers(banded),
+    tables: tableBuffer,
+    points: gpu.createBufferWith("points", pointWords()),
+  });
   const work = { bytes: banded.arena.byteLength, macs };
   benchKernel("banded records", { group, work }, context, (pass) => {
     kernel.encode(pass, bound, grid);

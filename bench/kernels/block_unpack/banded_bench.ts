@@ -1,3 +1,4 @@
+import { pointWords } from "../../../src/codec/banded/points.ts";
 import { rowOf } from "../../../tests/support/attention_case.ts";
 import { entryWords, rowWords } from "../../../src/core/row.ts";
 import { rawTileWords } from "../../../src/codec/record.ts";
@@ -46,6 +47,7 @@ const bandsBound = bands.bind({
   directory: gpu.createBufferWith("directory", lists),
   segment,
   tables: layers[0].reader,
+  points: gpu.createBufferWith("points", pointWords()),
   tiles,
 });
 const work = { bytes: packedBytes / STORE_COUNT * blockCount + tileBytes };

@@ -6,10 +6,11 @@
 
 import { BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
 import { isFiniteF16 } from "../f16.ts";
-import { bandLeast, chooseBand } from "./band.ts";
+import { bandLeast, chooseBand, isBall } from "./band.ts";
 import { wholeSection } from "./dropped.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
 import { isCanonical, UNIT_TOKEN_COUNT } from "./levels.ts";
+import { POINT_MIDDLE } from "./points.ts";
 import { type BandedTables, channelBands } from "./tables.ts";
 import { type BandedUnit, readUnits, stepAt } from "./unpack.ts";
 
@@ -87,18 +88,20 @@ function checkUnit(
   facts: { index: number; tables: BandedTables; tokenCount: number; side: number },
 ): void {
   const { index, tables, tokenCount, side } = facts;
-  if (unit.numbers.some((number) => !isCanonical(number, number.levels))) {
+  if (
+    unit.numbers.some(({ levels, ...number }) => levels !== null && !isCanonical(number, levels))
+  ) {
     refuse(`section ${index} has a unit that no digits give`);
   }
   const presentCount = Math.min(UNIT_TOKEN_COUNT, Math.max(0, tokenCount - unit.firstPlace));
   const bands = channelBands(tables, side, unit.channel);
-  const least = bandLeast(bands[unit.bandIndex]);
-  let [low, high] = [255, 0];
-  for (const [place, code] of unit.codes.entries()) {
-    if (place < presentCount) [low, high] = [Math.min(low, code), Math.max(high, code)];
-    else if (code !== least) refuse(`section ${index} has digits of an absent token`);
+  const band = bands[unit.bandIndex];
+  const absent = bandLeast(band) + (isBall(band) ? POINT_MIDDLE : 0);
+  if (unit.codes.slice(presentCount).some((code) => code !== absent)) {
+    refuse(`section ${index} has digits of an absent token`);
   }
-  const expected = presentCount === 0 ? 0 : chooseBand(bands, low, high);
+  const present = unit.codes.slice(0, presentCount);
+  const expected = presentCount === 0 ? 0 : chooseBand(bands, present);
   if (unit.bandIndex !== expected) {
     refuse(`section ${index} has a pack in band ${unit.bandIndex}, which belongs in ${expected}`);
   }

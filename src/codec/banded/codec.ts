@@ -10,6 +10,7 @@ import type { HeadShape } from "../raw_tile.ts";
 import type { RecordRows } from "../cold/record_rows.ts";
 import { BandedLayout } from "./layout.ts";
 import { UNIT_TOKEN_COUNT } from "./levels.ts";
+import { POINT_COUNT } from "./points.ts";
 import { packBanded, packSinks } from "./pack.ts";
 import { quantiseBanded } from "./quantise.ts";
 import { BandedRows } from "./rows.ts";
@@ -46,7 +47,7 @@ export class BandedCodec implements Codec {
     this.recordWords = { min: this.layout.recordWordsMin, max: this.layout.recordWordsMax };
     this.fixedWords = this.layout.fixedWords(false);
     this.tableWords = tables.reduce((sum, layer) => sum + quantiserWords(layer).length, 0) +
-      tables.length * readerStride(kvHeadCount * headSize);
+      tables.length * readerStride(kvHeadCount * headSize) + POINT_COUNT;
     this.identity = `${JSON.stringify(profile)} ${tablesDigest(tables)}`;
   }
 

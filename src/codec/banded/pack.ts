@@ -8,7 +8,7 @@ import { BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
 import { writeBits } from "../bits.ts";
 import type { QuantisedBlock } from "../quantised.ts";
 import { type HeadShape, rawTileHalf } from "../raw_tile.ts";
-import { BAND_INDEX_BITS, bandFrom, chooseBand } from "./band.ts";
+import { BAND_INDEX_BITS, bandBits, bandLeast, bandLevels, chooseBand, isBall } from "./band.ts";
 import { DROPS_FLAG, isDropped, sectionHeadWords, sectionSize } from "./dropped.ts";
 import {
   type BandedLayout,
@@ -17,7 +17,8 @@ import {
   ROW_COUNT,
   type SectionPlace,
 } from "./layout.ts";
-import { packUnit, UNIT_TOKEN_COUNT, unitBits } from "./levels.ts";
+import { packUnit, UNIT_TOKEN_COUNT, type UnitNumber } from "./levels.ts";
+import { POINT_MIDDLE, pointPlace } from "./points.ts";
 import { type BandedTables, channelBands } from "./tables.ts";
 
 /** What the sections of a record are made of. */
@@ -110,7 +111,7 @@ function packSection(
   const channels = sectionChannels(layout, source, place);
   const droppedCount = PART_CHANNEL_COUNT - channels.length;
   const units = sectionUnits(source, place, channels);
-  const payloadBits = units.reduce((sum, { levels }) => sum + unitBits(levels), 0);
+  const payloadBits = units.reduce((sum, { band }) => sum + bandBits(band), 0);
   const headWords = sectionHeadWords(droppedCount);
   const words = new Uint32Array(headWords + divCeil(payloadBits, 32));
   if (droppedCount > 0) {
@@ -119,14 +120,14 @@ function packSection(
   }
   const indexBit = droppedCount === 0 ? 0 : 32;
   let bit = headWords * 32;
-  for (const [index, { bandIndex, levels, digits }] of units.entries()) {
+  for (const [index, { bandIndex, band, digits }] of units.entries()) {
     const row = Math.floor(index / channels.length);
     const rank = index % channels.length;
     for (let plane = 0; plane < BAND_INDEX_BITS; plane++) {
       const planeBit = indexBit + (row * BAND_INDEX_BITS + plane) * channels.length + rank;
       writeBits(words, planeBit, { value: (bandIndex >> plane) & 1, widthBits: 1 });
     }
-    for (const number of packUnit(digits, levels)) {
+    for (const number of unitNumbers(band, digits)) {
       writeBits(words, bit, number);
       bit += number.widthBits;
     }
@@ -161,14 +162,20 @@ function sectionUnits(
     const own = channel * BLOCK_TOKEN_COUNT;
     const codes = block.sides[place.side].codes.subarray(own + start, own + Math.max(start, end));
     const bands = channelBands(tables, place.side, channel);
-    const bandIndex = codes.length === 0
-      ? 0
-      : chooseBand(bands, Math.min(...codes), Math.max(...codes));
-    const { least, levels } = bandFrom(bands[bandIndex]);
+    const bandIndex = codes.length === 0 ? 0 : chooseBand(bands, codes);
+    const band = bands[bandIndex];
+    const absent = isBall(band) ? POINT_MIDDLE : 0;
     const digits = Array.from(
       { length: UNIT_TOKEN_COUNT },
-      (_, i) => i < codes.length ? codes[i] - least : 0,
+      (_, i) => i < codes.length ? codes[i] - bandLeast(band) : absent,
     );
-    return { bandIndex, levels, digits };
+    return { bandIndex, band, digits };
   });
+}
+
+/** The numbers of a unit: a point's place, or its digits. */
+function unitNumbers(band: number, digits: readonly number[]): UnitNumber[] {
+  return isBall(band)
+    ? [{ value: pointPlace(digits), widthBits: bandBits(band) }]
+    : packUnit(digits, bandLevels(band));
 }

@@ -19,7 +19,7 @@ import { BandedLayout } from "./layout.ts";
 import { type BandedTables, quantiserWords, readerWords } from "./tables.ts";
 
 /** The version of blocks of banded records. */
-export const BANDED_FORMAT_VERSION = 4;
+export const BANDED_FORMAT_VERSION = 5;
 
 /** A banded block of all layers, apart from any device. */
 export interface PortableBanded {

@@ -7,13 +7,14 @@
 
 import { divExact } from "../../core/shapes.ts";
 import { bytesAt, take, withMemory, wordsAt } from "../cold/kernel_memory.ts";
-import { packSection, unpackSection } from "../cold/kernels.wasm";
+import { packSection, setPoints, unpackSection } from "../cold/kernels.wasm";
 import { type RecordRows, ROW_BYTES, type RowHints } from "../cold/record_rows.ts";
 import { isFiniteF16 } from "../f16.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
 import { BAND_COUNT, bandLeast, bandLevels } from "./band.ts";
 import type { BandedLayout } from "./layout.ts";
 import { LEVELS, LOW_LEVELS_MAX, STRETCH, unitBits } from "./levels.ts";
+import { POINT_COUNT, pointWords } from "./points.ts";
 import type { BandedTables } from "./tables.ts";
 
 /** Bands of a channel that say where its codes lie: all but the full one. */
@@ -34,6 +35,7 @@ const NUMBER_BITS = Array.from({ length: LOW_LEVELS_MAX + 1 }, (_, levels) => {
 });
 const BITS_ADDRESS = 1024;
 const STRETCH_ADDRESS = 1088;
+const POINTS_ADDRESS = take(4 * POINT_COUNT);
 bytesAt(BITS_ADDRESS, NUMBER_BITS.length).set(NUMBER_BITS);
 wordsAt(STRETCH_ADDRESS, STRETCH.length).set(STRETCH);
 
@@ -49,6 +51,8 @@ export class BandedRows implements RecordRows {
   /** Takes the tables of all layers. */
   constructor(layout: BandedLayout, tables: readonly BandedTables[]) {
     this.#layout = layout;
+    wordsAt(POINTS_ADDRESS, POINT_COUNT).set(pointWords());
+    setPoints(POINTS_ADDRESS);
     this.channelRowCount = 2 * layout.channelCount;
     this.rowCountMax = this.channelRowCount + 1 + this.#sinkRowCount(true);
     this.#bands = tables.map(({ bands }) => bands);

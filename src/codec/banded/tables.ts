@@ -6,7 +6,7 @@
  */
 
 import { alignUp, divExact } from "../../core/shapes.ts";
-import { BAND_COUNT, bandFrom, bandWord, FULL_BAND } from "./band.ts";
+import { BAND_COUNT, bandFrom, bandLeast, bandWord, FULL_BAND, isBall } from "./band.ts";
 
 /** Token steps are quarters of an octave. */
 export const STEPS_PER_OCTAVE = 4;
@@ -197,6 +197,11 @@ function checkBands(bands: Uint32Array, channelCount: number): void {
   for (let row = 0; row < rowCount; row++) {
     const own = bands.subarray(row * BAND_COUNT, (row + 1) * BAND_COUNT);
     own.forEach(bandFrom);
+    if (new Set(own.filter((word) => isBall(word)).map(bandLeast)).size > 1) {
+      throw new RangeError(
+        `Cannot use the bands of channel ${row}: its balls have several middles`,
+      );
+    }
     if (own[BAND_COUNT - 1] !== bandWord(FULL_BAND)) {
       throw new RangeError(`Cannot use the bands of channel ${row}: the last is not the full one`);
     }

@@ -10,10 +10,11 @@ import { readBits } from "../bits.ts";
 import { f16ToNumber } from "../f16.ts";
 import { KEY, type Side, VALUE } from "../record.ts";
 import type { QuantisedBlock } from "../quantised.ts";
-import { BAND_INDEX_BITS, bandLeast, bandLevels } from "./band.ts";
+import { BAND_INDEX_BITS, bandBits, bandLeast, bandLevels, isBall } from "./band.ts";
 import { type SectionHead, sectionHead } from "./dropped.ts";
 import { type BandedLayout, PART_CHANNEL_COUNT, ROW_COUNT } from "./layout.ts";
 import { LOW_LEVELS_MAX, UNIT_TOKEN_COUNT, unitBits, unpackDigits } from "./levels.ts";
+import { pointDigits } from "./points.ts";
 import { type BandedTables, channelBands } from "./tables.ts";
 
 /** One unit of a section, read. */
@@ -28,8 +29,8 @@ export interface BandedUnit {
   codes: readonly number[];
   /** First bit of the unit in its section. */
   bit: number;
-  /** The unit's bits, as one or two numbers. */
-  numbers: { value: number; widthBits: number; levels: number }[];
+  /** The unit's bits, as one or two numbers; `levels` is null of a point's place. */
+  numbers: { value: number; widthBits: number; levels: number | null }[];
 }
 
 /** A record's contents. */
@@ -119,15 +120,21 @@ export function* readUnits(
       }
       rank++;
       const band = channelBands(source.tables, place.side, channel)[bandIndex];
-      const [least, levels] = [bandLeast(band), bandLevels(band)];
-      if (bit + unitBits(levels) > endBit) return;
+      if (bit + bandBits(band) > endBit) return;
       const firstPlace = row * UNIT_TOKEN_COUNT;
-      const { digits, numbers } = readDigits(section, bit, levels);
-      const codes = digits.map((digit) => least + digit);
+      const { digits, numbers } = isBall(band)
+        ? readPoint(section, bit, bandBits(band))
+        : readDigits(section, bit, bandLevels(band));
+      const codes = digits.map((digit) => bandLeast(band) + digit);
       yield { firstPlace, channel, bandIndex, codes, bit, numbers };
-      bit += unitBits(levels);
+      bit += bandBits(band);
     }
   }
+}
+
+function readPoint(section: Uint32Array, bit: number, widthBits: number) {
+  const value = readBits(section, bit, widthBits);
+  return { digits: pointDigits(value), numbers: [{ value, widthBits, levels: null }] };
 }
 
 function readDigits(section: Uint32Array, bit: number, levels: number) {

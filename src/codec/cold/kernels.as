@@ -19,6 +19,46 @@ const PLANE_WORDS: i32 = 24;
   return <u32>pair << (32 - widthBits);
 }
 
+// Of a band's word: a ball, whose digits lie where its place says. FORMAT.md section 7.4.
+const BALL_FLAG: u32 = 1 << 25;
+const POINT_COUNT: i32 = 4096;
+const POINT_MIDDLE: i32 = 4;
+let points: i32 = 0;
+
+/** Where the digits of points lie, u32 [4096], by place. */
+export function setPoints(address: i32): void {
+  points = address;
+}
+
+/** The place of eight digits u8 [8]; POINT_COUNT if it is none. */
+function placeOf(digits: u64): i32 {
+  if ((digits & 0xf8f8f8f8f8f8f8f8) != 0) return POINT_COUNT;
+  let word: u32 = 0;
+  let parity: i32 = 0;
+  for (let place = 0; place < 64; place += 8) {
+    const digit = <u32>(digits >> place) & 7;
+    word = word << 3 | digit;
+    parity ^= digit;
+  }
+  const half = parity & 1;
+  let distance = 0;
+  for (let place = 0; place < 8; place++) {
+    const twice = 2 * (<i32>(digits >> (place << 3) & 7) - POINT_MIDDLE) + (place == 7 ? -half : half);
+    distance += twice * twice;
+  }
+  if (distance > 24) return POINT_COUNT;
+  const shell = distance >> 3;
+  let low = shell == 0 ? 0 : shell == 1 ? 1 : shell == 2 ? 241 : 2401;
+  let high = shell == 0 ? 1 : shell == 1 ? 241 : shell == 2 ? 2401 : POINT_COUNT;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (load<u32>(points + (middle << 2)) < word) low = middle + 1;
+    else high = middle;
+  }
+  if (low == POINT_COUNT || load<u32>(points + (low << 2)) != word) return POINT_COUNT;
+  return low;
+}
+
 /** Codes of a section: `bands` u32 [32][8], `codes` u8 [32][64]. */
 export function unpackSection(section: i32, bands: i32, codes: i32): void {
   let bit = PLANE_WORDS * 32;
@@ -37,7 +77,15 @@ export function unpackSection(section: i32, bands: i32, codes: i32): void {
       const highLevels = band >> 13 & 31;
       const at = codes + (offset << 6) + (row << 3);
       let digits: u64 = 0;
-      if (levels != 1) {
+      if ((band & BALL_FLAG) != 0) {
+        const width = <i32>(band >> 18 & 127);
+        const place = width == 0 ? 0 : fractionAt(section, bit, width) >>> (32 - width);
+        bit += width;
+        const word = load<u32>(points + <i32>(place << 2));
+        for (let place = 0; place < 8; place++) {
+          digits |= <u64>(word >> (21 - 3 * place) & 7) << (place << 3);
+        }
+      } else if (levels != 1) {
         const width = <i32>load<u8>(BITS + levels);
         let fraction = fractionAt(section, bit, width);
         bit += width;
@@ -125,7 +173,21 @@ export function packSection(section: i32, bands: i32, codes: i32, tokenCount: i3
       ends = i8x16.min_u(ends, v128.shuffle<u8>(ends, ends, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
       ends = i8x16.min_u(ends, v128.shuffle<u8>(ends, ends, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
       const holds = i8x16.bitmask(i8x16.le_u(v128.load(BAND_ENDS + (offset << 4)), ends));
-      const index: u32 = present == 0 ? 0 : ctz(holds & (holds >> 8));
+      let held = holds & (holds >> 8);
+      let place = POINT_COUNT;
+      let hasPlace = false;
+      while (present != 0) {
+        const first = load<u32>(bands + (offset << 5) + (ctz(held) << 2));
+        if ((first & BALL_FLAG) == 0) break;
+        // All balls of a channel have one middle.
+        if (!hasPlace && present == 8) {
+          place = placeOf(own - <u64>(first & 255) * 0x0101010101010101);
+        }
+        hasPlace = true;
+        if (place < 1 << (first >> 18 & 127)) break;
+        held &= held - 1;
+      }
+      const index: u32 = present == 0 ? 0 : ctz(held);
       low |= (index & 1) << offset;
       middle |= (index >> 1 & 1) << offset;
       high |= (index >> 2) << offset;
@@ -134,6 +196,15 @@ export function packSection(section: i32, bands: i32, codes: i32, tokenCount: i3
       if (present < 8) digits = v128.and(digits, i64x2.splat(mask));
       const levels = band >> 8 & 31;
       const highLevels = band >> 13 & 31;
+      if ((band & BALL_FLAG) != 0) {
+        bits |= <u64>(present == 0 ? 0 : place) << bitCount;
+        bitCount += band >> 18 & 127;
+        store<u32>(to, <u32>bits);
+        to += <i32>(bitCount >> 5) << 2;
+        bits >>= bitCount & 32;
+        bitCount &= 31;
+        continue;
+      }
       if (highLevels != 1) {
         const lowDigits = v128.and(digits, i8x16.splat(15));
         bits |= <u64>numberOf(lowDigits, levels) << bitCount;

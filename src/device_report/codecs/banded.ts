@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pointWords } from "../../codec/banded/points.ts";
 import { quantiserWords, readerWords } from "../../codec/banded/tables.ts";
 import { rawTileWords } from "../../codec/record.ts";
 import { rowWords } from "../../core/row.ts";
@@ -46,7 +47,15 @@ async function measureAttention(gpu: Gpu, cache: BandedCache): Promise<MeasuredK
   const { q, rows, arena, directory, partials, window, out } = buffers;
   const sealed = await AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout });
   const tableBuffer = gpu.createBufferWith("tables", readerWords(tables));
-  const boundSealed = sealed.bind({ q, rows, arena, directory, partials, tables: tableBuffer });
+  const boundSealed = sealed.bind({
+    q,
+    rows,
+    arena,
+    directory,
+    partials,
+    tables: tableBuffer,
+    points: gpu.createBufferWith("points", pointWords()),
+  });
   const source = "window" as const;
   const raw = await AttentionDecodeRawKernel.create(gpu, { shape, splits, source });
   const boundRaw = raw.bind({ q, rows, tiles: window, partials });
@@ -123,7 +132,15 @@ async function measureUnpacking(gpu: Gpu, cache: BandedCache): Promise<MeasuredK
   const [segment] = createSegments(gpu, { segmentCount: 1, blocksPerSegment });
   const tiles = gpu.createBuffer("tiles", rawTileWords(shape) * 4 * UNPACKED_COUNT);
   const tableBuffer = gpu.createBufferWith("tables", readerWords(tables));
-  const bound = kernel.bind({ rows, arena, directory, segment, tables: tableBuffer, tiles });
+  const bound = kernel.bind({
+    rows,
+    arena,
+    directory,
+    segment,
+    tables: tableBuffer,
+    points: gpu.createBufferWith("points", pointWords()),
+    tiles,
+  });
   const milliseconds = await timeOf(
     gpu,
     tiles,

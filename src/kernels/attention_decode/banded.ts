@@ -37,6 +37,8 @@ export interface AttentionDecodeBandedOptions extends RecordAttentionOptions<Ban
 export interface AttentionDecodeBandedBuffers extends RecordAttentionBuffers {
   /** `readerWords` of the layer. */
   tables: GPUBuffer | BufferSlice;
+  /** `pointWords`. */
+  points: GPUBuffer | BufferSlice;
 }
 
 /** Attention of single rows over banded blocks, as partial results per split. */
@@ -56,8 +58,9 @@ export class AttentionDecodeBandedKernel extends RowAttention {
 
   /** Binds buffers. */
   bind(buffers: AttentionDecodeBandedBuffers): GPUBindGroup {
-    const { q, rows, arena, directory, partials, tables } = buffers;
-    return this.kernel.bind({ q, rows, arena, partials, directory, tables, arena_chunks: arena });
+    const { q, rows, arena, directory, partials, tables, points } = buffers;
+    const records = { arena, arena_chunks: arena, tables, points };
+    return this.kernel.bind({ q, rows, partials, directory, ...records });
   }
 }
 

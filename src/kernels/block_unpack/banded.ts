@@ -27,6 +27,8 @@ export interface BlockUnpackBandedOptions {
 export interface BlockUnpackBandedBuffers extends BlockUnpackBuffers {
   /** `readerWords` of the layer. */
   tables: GPUBuffer | BufferSlice;
+  /** `pointWords`. */
+  points: GPUBuffer | BufferSlice;
 }
 
 /** Unpacks banded blocks of one sequence to raw tiles in scratch memory. */
@@ -60,8 +62,8 @@ export class BlockUnpackBandedKernel {
 
   /** Binds buffers, once per layer and segment. */
   bind(buffers: BlockUnpackBandedBuffers): BlockUnpackBound {
-    const { rows, arena, directory, segment, tables, tiles } = buffers;
-    const named = { rows, arena, directory, segment, tables, arena_chunks: arena, tiles };
+    const { arena, ...others } = buffers;
+    const named = { ...others, arena, arena_chunks: arena };
     const [key, value] = this.#kernels;
     return [key.bind(named), value.bind(named)];
   }

@@ -18,6 +18,8 @@ export interface KvGatherBandedBuffers {
   arena: GPUBuffer | BufferSlice;
   /** `layerTableWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
+  /** `pointWords`. */
+  points: GPUBuffer | BufferSlice;
   /** Codes of all stores; written. */
   codes: GPUBuffer | BufferSlice;
   /** Token steps of all stores; written. */
@@ -65,11 +67,11 @@ export class KvGatherBandedKernel {
 
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvGatherBandedBuffers, firstStore: number): GPUBindGroup {
-    const { gathers, arena, bands, codes, params, sinks, keptChannels } = buffers;
+    const { gathers, arena, bands, points, codes, params, sinks, keptChannels } = buffers;
     const store = this.#kernel.ownUniform("store", firstStore);
     const scratch = { codes, params, sinks };
-    const kept = { kept_channels: keptChannels };
-    return this.#kernel.bind({ gathers, arena, bands, ...scratch, ...kept, first_store: store });
+    const own = { bands, points, kept_channels: keptChannels };
+    return this.#kernel.bind({ gathers, arena, ...own, ...scratch, first_store: store });
   }
 
   /** Encodes `jobCount` gathers of the `storeCount` stores of the bound arena. */

@@ -15,6 +15,8 @@ export interface KvMeasureBandedBuffers {
   codes: GPUBuffer | BufferSlice;
   /** `layerTableWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
+  /** `pointWords`. */
+  points: GPUBuffer | BufferSlice;
   /** u32 `[jobs][store][layout.sectionCount]`: `sectionSize` of each section; written. */
   sizes: GPUBuffer | BufferSlice;
 }
@@ -53,8 +55,8 @@ export class KvMeasureBandedKernel {
   }
 
   /** Binds buffers. */
-  bind({ packedCounts, codes, bands, sizes }: KvMeasureBandedBuffers): GPUBindGroup {
-    return this.#kernel.bind({ packed_counts: packedCounts, codes, bands, sizes });
+  bind({ packedCounts, codes, bands, points, sizes }: KvMeasureBandedBuffers): GPUBindGroup {
+    return this.#kernel.bind({ packed_counts: packedCounts, codes, bands, points, sizes });
   }
 
   /** Encodes all stores of `jobCount` jobs. */

@@ -42,6 +42,8 @@ export interface KvPackBandedBuffers {
   sinks: GPUBuffer | BufferSlice;
   /** `layerTableWords` of all stores. */
   bands: GPUBuffer | BufferSlice;
+  /** `pointWords`. */
+  points: GPUBuffer | BufferSlice;
   /** Packed blocks; only the words of the records are written. */
   arena: GPUBuffer | BufferSlice;
 }
@@ -95,7 +97,7 @@ export class KvPackBandedKernel {
 
   /** Binds the buffers for the arena whose first store is `firstStore`. */
   bind(buffers: KvPackBandedBuffers, firstStore: number): GPUBindGroup {
-    const { jobs, codes, params, sizes, sinks, bands, arena } = buffers;
+    const { jobs, codes, params, sizes, sinks, bands, points, arena } = buffers;
     const store = this.#kernel.ownUniform("store", firstStore);
     return this.#kernel.bind({
       jobs,
@@ -104,6 +106,7 @@ export class KvPackBandedKernel {
       sizes,
       sinks,
       bands,
+      points,
       arena,
       first_store: store,
     });

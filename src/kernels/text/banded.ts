@@ -12,16 +12,19 @@ import turnTeams from "../../../shaders/lib/banded_turn_teams.wgsl" with { type:
 import turnUniform from "../../../shaders/lib/banded_turn_uniform.wgsl" with { type: "text" };
 import packRange from "../../../shaders/lib/kv_pack_range.wgsl" with { type: "text" };
 import { GENERATED_LINE } from "../../gpu/wgsl_origin.ts";
+import { POINT_COUNT, POINT_STARTS } from "../../codec/banded/points.ts";
 import { STRETCH, UNIT_TOKEN_COUNT } from "../../codec/banded/levels.ts";
 import { constantsPart } from "../../gpu/wgsl_template.ts";
 import type { Lanes } from "./lanes.ts";
 
-/** Chooses bands of codes in scratch. Declares `PACK_SIZE`; needs `codes`, `order`, `bands`. */
+/** Chooses bands of codes in scratch. Declares `PACK_SIZE`; needs `codes`, `bands`, `points`. */
 export const BAND_CHOICE_TEXT: string = [
   packRange,
   bandChoice,
   bandWord,
-  constantsPart({ PACK_SIZE: UNIT_TOKEN_COUNT }),
+  constantsPart({ PACK_SIZE: UNIT_TOKEN_COUNT, POINT_COUNT }),
+  `${GENERATED_LINE}const POINT_STARTS = array<u32, ${POINT_STARTS.length}>(` +
+  `${POINT_STARTS.map((start) => `${start}u`).join(", ")});\n`,
 ].join("\n");
 
 /** Sections of which channels may be dropped. Needs `PLANE_WORDS`. */

@@ -12,6 +12,7 @@ import { invariant } from "../../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../../gpu/gpu.ts";
 import { ATTENTION_DECODE_TEAM_VARIANTS } from "../../kernels/attention_decode/variants.ts";
+import { pointWords } from "../../codec/banded/points.ts";
 import { AttentionDecodeBandedKernel } from "../../kernels/attention_decode/banded.ts";
 import { BlockUnpackBandedKernel } from "../../kernels/block_unpack/banded.ts";
 import {
@@ -55,6 +56,8 @@ function sealLayout({ layout }: BandedCodec): SealLayout {
 class LayerTables {
   static readonly #shared = new SharedOfCache<LayerTables>();
   readonly buffer: GPUBuffer;
+  /** `pointWords`. */
+  readonly points: GPUBuffer;
   #options: CodecCache<BandedCodec>;
   #order: readonly number[];
 
@@ -65,6 +68,7 @@ class LayerTables {
     this.#order = [...sealed, ...tables.keys().filter((layer) => !sealed.includes(layer))];
     const words = layerTableWords(this.#order.map((layer) => tables[layer]));
     this.buffer = gpu.createBufferWith("tables", words);
+    this.points = gpu.createBufferWith("points", pointWords());
   }
 
   /** Those of a cache, made if nobody has them. */
@@ -83,7 +87,9 @@ class LayerTables {
 
   /** Frees them once nobody uses them any more. */
   release(gpu: Gpu): void {
-    LayerTables.#shared.release(this.#options.cache, ({ buffer }) => gpu.destroyBuffer(buffer));
+    LayerTables.#shared.release(this.#options.cache, ({ buffer, points }) => {
+      for (const each of [buffer, points]) gpu.destroyBuffer(each);
+    });
   }
 }
 
@@ -107,7 +113,8 @@ async function createKernels(gpu: Gpu, options: CodecCache<BandedCodec>): Promis
   const jobWords = packBandedJobWords([noTargets]).length;
   const packJobs = slotBuffer(gpu, options, ["pack jobs", jobWords]);
   const packedCounts = slotBuffer(gpu, options, ["packed counts", storeCount]);
-  const measured = { ...scratch, jobs: scratch.measureJobs, sinks, bands: shared.buffer };
+  const { buffer: bands, points } = shared;
+  const measured = { ...scratch, jobs: scratch.measureJobs, sinks, bands, points };
   const boundQuantise = sealed.map(({ window }, store) =>
     quantise.bind({ ...measured, window, tables: tables[store] }, store)
   );
@@ -183,7 +190,7 @@ function createReaders(gpu: Gpu, options: CodecCache<BandedCodec>): BlockReaders
     score: ({ shape, splits }) =>
       AttentionDecodeBandedKernel.create(gpu, { shape, splits, layout, isScoresOnly: true }),
     unpack: () => BlockUnpackBandedKernel.create(gpu, { layout, hasDropped }),
-    ownOf: (layer) => ({ tables: shared.of(layer) }),
+    ownOf: (layer) => ({ tables: shared.of(layer), points: shared.points }),
     sinkCount: layout.sinkCount,
     destroy: () => shared.release(gpu),
   });

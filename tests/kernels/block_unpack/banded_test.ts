@@ -1,3 +1,4 @@
+import { pointWords } from "../../../src/codec/banded/points.ts";
 import { ENTRY_WORDS, rowWords } from "../../../src/core/row.ts";
 import { assert } from "@std/assert";
 import { readerWords } from "../../../src/codec/banded/tables.ts";
@@ -38,6 +39,7 @@ for (const [index, { bandedCase, hasDropped }] of CASES.entries()) {
       arena: gpu.createBufferWith("arena", sealed.arena),
       directory: gpu.createBufferWith("directory", directory),
       tables: gpu.createBufferWith("tables", readerWords(tables)),
+      points: gpu.createBufferWith("points", pointWords()),
     };
     for (const [segmentIndex, segment] of segments.entries()) {
       const tiles = gpu.createBuffer("tiles", 4 * rawTileWords(layout) * 4);

@@ -1,3 +1,4 @@
+import { pointWords } from "../../../src/codec/banded/points.ts";
 import { assertEquals } from "@std/assert";
 import { layerTableWords } from "../../../src/codec/banded/tables.ts";
 import { KvGatherBandedKernel } from "../../../src/kernels/kv_gather/banded.ts";
@@ -44,6 +45,7 @@ for (const bandedCase of [BANDED_CASES[0], BANDED_CASES[2], BANDED_CASES[5]]) {
       gathers: gpu.createBufferWith("gathers", gatherWords(gathers)),
       arena: gpu.createBufferWith("arena", arena),
       bands: gpu.createBufferWith("bands", layerTableWords(tables)),
+      points: gpu.createBufferWith("points", pointWords()),
       keptChannels: gpu.createBufferWith(
         "kept channels",
         keptChannelWords(gathers, layout.sectionCount / 2),

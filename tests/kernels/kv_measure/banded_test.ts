@@ -1,3 +1,4 @@
+import { pointWords } from "../../../src/codec/banded/points.ts";
 import { layerTableWords } from "../../../src/codec/banded/tables.ts";
 import { KvMeasureBandedKernel } from "../../../src/kernels/kv_measure/banded.ts";
 import { kvMeasureBandedReference } from "../../../src/reference/kv_measure/banded.ts";
@@ -31,6 +32,7 @@ for (const { bandedCase, hasDropped } of CASES) {
       packedCounts: gpu.createBufferWith("packed counts", packedCounts(jobs)),
       codes: gpu.createBufferWith("codes", scratch.codes),
       bands: gpu.createBufferWith("bands", layerTableWords(input.tables)),
+      points: gpu.createBufferWith("points", pointWords()),
       sizes,
     });
     submitPass(gpu, (pass) => kernel.encode(pass, bound, jobs.length));

@@ -1,3 +1,4 @@
+import { pointWords } from "../../../src/codec/banded/points.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { checkBanded } from "../../../src/codec/banded/check.ts";
 import { LEVELS } from "../../../src/codec/banded/levels.ts";
@@ -107,7 +108,7 @@ Deno.test("KvPackBandedKernel stores nothing of dropped channels, and all of the
   }
 });
 
-Deno.test("KvPackBandedKernel's cases have units of every number of levels in K and in V", () => {
+Deno.test("KvPackBandedKernel's cases have units of every number of levels and of points, in K and in V", () => {
   const input = bandedInput(BANDED_CASES[0]);
   const { layout, tables } = input;
   const scratch = bandedScratch(input);
@@ -119,12 +120,13 @@ Deno.test("KvPackBandedKernel's cases have units of every number of levels in K 
     for (let index = 0; index < layout.sectionCount; index++) {
       const section = sectionHead(arena.subarray(record.start, record.end), index);
       for (const { numbers } of readUnits(layout, section, { index, tables: tables[layer] })) {
-        const levels = numbers.reduce((product, number) => product * number.levels, 1);
+        const levels = numbers.reduce((product, number) => product * (number.levels ?? 0), 1);
         found[layout.sectionPlace(index).side].add(levels);
       }
     }
   }
-  for (const levels of found) assertEquals([...levels].sort((a, b) => a - b), [...LEVELS]);
+  // A point's place has none.
+  for (const levels of found) assertEquals([...levels].sort((a, b) => a - b), [0, ...LEVELS]);
 });
 
 /** Packed in another order than measured, with gaps, and one measured block not packed at all. */
@@ -170,6 +172,7 @@ async function packOnGpu(
     sizes: gpu.createBufferWith("sizes", placed.sizes),
     sinks: gpu.createBufferWith("sinks", scratch.sinks),
     bands: gpu.createBufferWith("bands", layerTableWords(tables)),
+    points: gpu.createBufferWith("points", pointWords()),
     arena,
   };
   // Two groups of layers, though both have the same arena here.
