@@ -87,13 +87,17 @@ function typeOfStatus(status: number): string {
   return status >= 500 ? "server_error" : "invalid_request_error";
 }
 
+/** Fields of requests by the engine's options, where they are in an object of their own. */
+const FIELDS: Readonly<Record<string, string>> = { keep: "kv.keep", read: "kv.read" };
+
 function describe(error: unknown): Omit<ErrorBody["error"], "type"> & { status: number } {
   if (error instanceof ApiError) {
     const { status, message, param, code } = error;
     return { status, message, param, code };
   }
   if (error instanceof EngineError) {
-    const { message, param, code } = error;
+    const { message, code } = error;
+    const param = error.param === null ? null : FIELDS[error.param] ?? error.param;
     return { status: STATUS_BY_CODE[code], message, param, code };
   }
   if (error instanceof HTTPException) {

@@ -63,14 +63,18 @@ Deno.test("kv.keep and kv.read of a request are honoured; /slots, /props and /me
           )
         ) await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      const wrong = await complete({ read: "clusterkv:tokens=64" });
-      assertEquals(wrong.response.status, 400);
-      await wrong.reader.cancel();
-      const { response, reader } = await complete({ keep: "snapkv" });
-      assertEquals(response.status, 400);
-      const body = new TextDecoder().decode((await reader.read()).value);
-      assertStringIncludes(body, "no method is called snapkv");
-      await reader.cancel();
+      const refusals = [
+        ["read", "clusterkv:tokens=64", "wanted the same method"],
+        ["keep", "snapkv", "no method is called snapkv"],
+      ];
+      for (const [name, value, why] of refusals) {
+        const { response, reader } = await complete({ [name]: value });
+        assertEquals(response.status, 400);
+        const { error } = JSON.parse(new TextDecoder().decode((await reader.read()).value));
+        assertEquals(error.param, `kv.${name}`);
+        assertStringIncludes(error.message, why);
+        await reader.cancel();
+      }
     } finally {
       await server.end("SIGINT");
     }
