@@ -1,4 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { EngineError } from "../../../src/core/errors.ts";
 import { type EvalCodec, EXACT } from "../../../src/evaluation/codecs.ts";
 import {
   type CopyingPlan,
@@ -9,7 +10,7 @@ import { interval } from "../../../src/evaluation/interval.ts";
 import { formatCopying } from "../../../src/evaluation/copying/copying_table.ts";
 import { makePiece, PIECE_KINDS } from "../../../src/evaluation/copying/pieces.ts";
 import { readGguf } from "../../../src/gguf/read_gguf.ts";
-import { loadModel } from "../../../src/runtime/load_model.ts";
+import { type LoadedModel, loadModel } from "../../../src/runtime/load_model.ts";
 import { createTokenizer } from "../../../src/tokenizer/tokenizer.ts";
 import { withTinyModel } from "../../support/tiny_engine.ts";
 
@@ -58,8 +59,9 @@ const PAPER: EvalCodec = {
   baseline: null,
 };
 
-Deno.test("evaluateCopying() compares every codec with exact, piece by piece", () =>
-  withTinyModel({ contextLength: 2048 }, async (path) => {
+/** A tiny model and a plan of one piece of each kind. */
+function withPlan(body: (model: LoadedModel, plan: CopyingPlan) => Promise<void>): Promise<void> {
+  return withTinyModel({ contextLength: 2048 }, async (path) => {
     const file = await readGguf(path);
     const model = await loadModel(file, () => {});
     const plan: CopyingPlan = {
@@ -71,19 +73,48 @@ Deno.test("evaluateCopying() compares every codec with exact, piece by piece", (
       tokenizer: createTokenizer(file.metadata, file.tensors),
     };
     try {
-      const [exact, paper] = await evaluateCopying(model, plan);
-      assertEquals([exact.codec, paper.codec], [EXACT.name, "paper"]);
-      assertEquals(exact.against_exact.tokens, { mean: 0, margin: 0 });
-      assertEquals(paper.all.pieces, PIECE_KINDS.length);
-      const difference = paper.all.tokens - exact.all.tokens;
-      assertAlmostEquals(paper.against_exact.tokens.mean, difference, 1e-12);
-      assertEquals(formatCopying([exact, paper]).split("\n").length, 4);
-      await assertRejects(
-        () => evaluateCopying(model, { ...plan, distance: 5000 }),
-        RangeError,
-        "Cannot copy over 5000 tokens",
-      );
+      await body(model, plan);
     } finally {
       model.gpu.close();
+    }
+  });
+}
+
+Deno.test("evaluateCopying() compares every codec with exact, piece by piece", () =>
+  withPlan(async (model, plan) => {
+    const [exact, paper] = await evaluateCopying(model, plan);
+    assertEquals([exact.codec, paper.codec], [EXACT.name, "paper"]);
+    assertEquals(exact.against_exact.tokens, { mean: 0, margin: 0 });
+    assertEquals(paper.all.pieces, PIECE_KINDS.length);
+    const difference = paper.all.tokens - exact.all.tokens;
+    assertAlmostEquals(paper.against_exact.tokens.mean, difference, 1e-12);
+    assertEquals(formatCopying([exact, paper]).split("\n").length, 4);
+    await assertRejects(
+      () => evaluateCopying(model, { ...plan, distance: 5000 }),
+      RangeError,
+      "Cannot copy over 5000 tokens",
+    );
+  }));
+
+Deno.test("evaluateCopying() keeps no result of what the device failed in", () =>
+  withPlan(async (model, plan) => {
+    const stateFolder = await Deno.makeTempDir({ prefix: "packkv-copying-" });
+    const buffer = model.gpu.createBuffer("small", 16);
+    let pieceCount = 0;
+    const onProgress = (message: string) => {
+      // In the second piece of the codec.
+      if (!message.startsWith("paper: ") || ++pieceCount !== 2) return;
+      model.gpu.write(buffer, 16, new Uint32Array(4));
+    };
+    try {
+      const run = () => evaluateCopying(model, plan, { stateFolder, onProgress });
+      const { code } = await assertRejects(run, EngineError);
+      assertEquals(code, "gpu_validation");
+      const [{ name }] = [...Deno.readDirSync(stateFolder)];
+      const state = JSON.parse(await Deno.readTextFile(`${stateFolder}/${name}`));
+      const codecs = state.reports.map(({ codec }: { codec: string }) => codec);
+      assertEquals(codecs, [...PIECE_KINDS.map(() => "exact"), "paper"]);
+    } finally {
+      await Deno.remove(stateFolder, { recursive: true });
     }
   }));
