@@ -3,6 +3,7 @@
 import { BLOCK_TOKEN_COUNT, WINDOW_BLOCK_COUNT } from "../core/shapes.ts";
 import type { AdapterFacts } from "../gpu/gpu.ts";
 import type { SealPolicy } from "../scheduler/seal_policies/policy.ts";
+import { bitsOfChoice } from "../kernels/matmul/variants.ts";
 import { isNear } from "../kvcache/store.ts";
 import type { CachePlan } from "./cache_plan.ts";
 import type { LoadedModel } from "./load_model.ts";
@@ -12,8 +13,8 @@ export const STORE_VERSION = 4;
 
 /**
  * What the bytes of a block depend on beside its tokens. The adapter is part of it, what its probe
- * found, and which kernels tuning chose: sums may be ordered differently, and a
- * text must not depend on what is in the cache.
+ * found, and which kernels tuning chose, unless their bits are those of others: sums may be ordered
+ * differently, and a text must not depend on what is in the cache.
  *
  * @param content Codec, policy, layers that share, how products are made and length of the window,
  * where they are not the usual ones.
@@ -23,7 +24,10 @@ export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: st
   const { roundsToEven, halfRounding, hasF16, hasDot4 } = facts;
   const lanes = [isFallback, subgroupLanes, hasTeams];
   const probed = [...lanes, roundsToEven, halfRounding, hasF16, hasDot4];
-  const tuned = Object.entries(facts.tuned).sort();
+  const tuned = Object.entries(facts.tuned).flatMap(([key, name]) => {
+    const bits = bitsOfChoice(name, facts);
+    return bits === null ? [] : [[key, bits]];
+  }).sort();
   const device = [name, driver, ...probed, ...(tuned.length > 0 ? [tuned] : [])];
   return JSON.stringify([STORE_VERSION, fingerprint, content, device]);
 }

@@ -209,6 +209,18 @@ Deno.test("stored blocks of a device that is tuned have another root, and withou
   );
 });
 
+Deno.test("stored blocks keep their root whatever the size of tiles, which give the same bits", () => {
+  const root = (name: keyof typeof ADAPTERS, tuned: Record<string, string>) =>
+    prefixRoot({ ...ADAPTERS[name], tuned }, "model", "codec");
+  const slices = (way: string) => ({ "matmul of a slice 64x64 q4_1": way });
+  for (const way of ["tile", "tile of 32 rows", "tile of 16 rows"]) {
+    assertEquals(root("DX12", slices(way)), root("DX12", {}));
+    assertEquals(root("software Vulkan", slices(way)), root("software Vulkan", slices("tile")));
+  }
+  assertNotEquals(root("DX12", slices("rows")), root("DX12", {}));
+  assertNotEquals(root("software Vulkan", slices("tile")), root("software Vulkan", {}));
+});
+
 /** Logits of a prompt's last token, on a device with choices. */
 async function logitsOf(path: string, tuned: Record<string, string>): Promise<Float32Array> {
   const harness = await StepHarness.open(path, {

@@ -120,6 +120,9 @@ const ROWS: MatmulSliceVariant = {
   tileRowCount: null,
 };
 
+const TILE = "tile";
+const SMALLER_TILES: readonly string[] = ["tile of 32 rows", "tile of 16 rows"];
+
 /**
  * The fastest first, where a tile takes so much workgroup memory; `tuned`: of rows on a CPU.
  *
@@ -131,7 +134,7 @@ function sliceVariants(
   tuned: MatmulSliceVariant["tuned"],
 ): readonly MatmulSliceVariant[] {
   const tile = {
-    name: "tile",
+    name: TILE,
     supports: ({ workgroupMemoryBytesMax, workgroupSizeMax }: AdapterFacts) =>
       workgroupMemoryBytesMax >= memoryBytes && workgroupSizeMax >= TILE_THREAD_COUNT,
     tuned: [],
@@ -140,10 +143,24 @@ function sliceVariants(
   return [
     { ...ROWS, supports: ({ isFallback }) => isFallback, tuned },
     tile,
-    { ...tile, name: "tile of 32 rows", tileRowCount: 32 },
-    { ...tile, name: "tile of 16 rows", tileRowCount: 16 },
+    { ...tile, name: SMALLER_TILES[0], tileRowCount: 32 },
+    { ...tile, name: SMALLER_TILES[1], tileRowCount: 16 },
     ROWS,
   ];
+}
+
+/**
+ * What the name of a choice says of the bits that a kernel gives: tiles of all sizes give the same,
+ * those that a GPU has where it has no choice.
+ *
+ * @returns Null if they are what they are without the choice.
+ */
+export function bitsOfChoice(
+  name: string,
+  { isFallback }: Pick<AdapterFacts, "isFallback">,
+): string | null {
+  if (name !== TILE && !SMALLER_TILES.includes(name)) return name;
+  return isFallback ? TILE : null;
 }
 
 /** Products in f32. */
