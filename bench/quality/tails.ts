@@ -23,8 +23,8 @@ export const TAILS = [0, 128, 1024] as const;
 const MODEL = { layerCount: 30, kvHeadCount: 3, headSize: 64 };
 /** Bytes of a token as f16. */
 const TOKEN_BYTES = 4 * MODEL.kvHeadCount * MODEL.headSize * MODEL.layerCount;
-/** What the calibrated profiles have beside blocks, since packing and reading share their bands. */
-const PROFILE_TABLE_BYTES = 598_560;
+/** What the calibrated profiles have beside blocks: tables of each layer, and points. */
+const PROFILE_TABLE_BYTES = 615_904;
 
 /** What a codec takes. */
 export interface TailSize {

@@ -23,7 +23,7 @@ const WORKSPACE_SIZE_BYTES = 256 * 2 ** 20;
 const MEMORY_SHARE_MAX = 0.9;
 
 /** How many times smaller than f16 sealed blocks are, measured on the default model (README). */
-export const SEALED_RATIOS = { exact: 1, balanced: 7.58 } as const;
+export const SEALED_RATIOS = { exact: 1, balanced: 7.55 } as const;
 
 /** Profiles that a fit is estimated for. */
 export type FitProfile = keyof typeof SEALED_RATIOS;

@@ -20,14 +20,14 @@ const IDENTITIES: Record<string, string> = {
   int8: '{"name":"int8"}',
   xquant: '{"name":"xquant","bits":"2","shrink":1}',
   paper: '{"name":"paper","keyRel":0.1,"valueRel":0.2,"packSize":16,"repack":"none"}',
-  "near-lossless": '{"name":"near-lossless","keyStep":1.15,"valueStep":1.32,"sinkCount":4,' +
-    '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
+  "near-lossless": '{"name":"near-lossless","keyStep":1.1,"valueStep":1.26,"sinkCount":4,' +
+    '"layerFactors":null} d86f0460868c9c90c7dc0e2ce0f8f745',
   deltakv: '{"name":"deltakv","keyRel":0.1,"valueRel":0.2,"packSize":16,"stride":10,' +
     '"neighbourCount":4}',
-  balanced: '{"name":"balanced","keyStep":1.9,"valueStep":2.25,"sinkCount":4,' +
-    '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
-  tight: '{"name":"tight","keyStep":3.07,"valueStep":3.81,"sinkCount":2,' +
-    '"layerFactors":null} 91eaa722b2441cf78d55004ee97eb73e',
+  balanced: '{"name":"balanced","keyStep":1.68,"valueStep":2,"sinkCount":2,' +
+    '"layerFactors":null} d86f0460868c9c90c7dc0e2ce0f8f745',
+  tight: '{"name":"tight","keyStep":3,"valueStep":3.7,"sinkCount":2,' +
+    '"layerFactors":null} d86f0460868c9c90c7dc0e2ce0f8f745',
 };
 
 for (const name of PROFILE_NAMES) {
@@ -53,10 +53,10 @@ Deno.test("profileOptions() gives back what is right, and refuses what no profil
 
 Deno.test("profileFields() has every setting but files, under the flags' names", () => {
   assertEquals(profileFields(codecProfile({ name: "exact" })), {});
-  assertEquals(profileFields(codecProfile({ name: "balanced", sinkCount: 2 })), {
-    k_step: 1.9,
-    v_step: 2.25,
-    sink_tokens: 2,
+  assertEquals(profileFields(codecProfile({ name: "balanced", sinkCount: 3 })), {
+    k_step: 1.68,
+    v_step: 2,
+    sink_tokens: 3,
   });
 });
 

@@ -117,7 +117,7 @@ Deno.test("near-lossless is tried on a model once, its steps are finer there, an
       };
       const first = await start({});
       assert(first.isTried, "the first start tries the profile");
-      assertMatch(first.profile, /^near-lossless \(k-step 1\.15.*\), steps times 0\.\d+ for this/);
+      assertMatch(first.profile, /^near-lossless \(k-step 1\.1,.*\), steps times 0\.\d+ for this/);
       assertEquals(await start({}), { ...first, isTried: false });
       const given = await start({ keyStep: 1 });
       assertEquals([given.isTried, given.profile.includes("steps times")], [false, false]);

@@ -86,7 +86,7 @@ async function talks(browser: Browser): Promise<void> {
     const meter = page.locator("#meter-server");
     await meter.getByText(/^\d\.\d\d× smaller$/).waitFor();
     await page.locator("article.assistant[aria-busy=false]").nth(1).waitFor();
-    assertMatch(await meter.innerText(), /balanced \(k-step [\d.]+, v-step [\d.]+, sinks 4\)/);
+    assertMatch(await meter.innerText(), /balanced \(k-step [\d.]+, v-step [\d.]+, sinks 2\)/);
     const own = await page.locator("#meter-conversation").innerText();
     assertMatch(own, /tokens held\s+\d+ of 1,024/);
     assertMatch(own, /writing\s+[\d.]+ tok\/s/);

@@ -251,12 +251,12 @@ const KV: [profile: string, kv: object, param: string | null][] = [
   ["paper", { k_step: 0.5 }, "kv.k_step"],
   ["paper", { repack: "greedy" }, "kv.repack"],
   ["paper", { profile: "pack 16" }, "kv.profile"],
-  ["balanced", { profile: "balanced", sink_tokens: 4 }, null],
+  ["balanced", { profile: "balanced", sink_tokens: 2 }, null],
   ["balanced", { k_step: 0.5 }, "kv.k_step"],
   ["balanced", { sink_tokens: 16 }, "kv.sink_tokens"],
   ["balanced", { repack: "greedy" }, "kv.repack"],
   ["balanced", { k_rel: 0.1 }, "kv.k_rel"],
-  ["balanced", { profile: "sinks 4" }, "kv.profile"],
+  ["balanced", { profile: "sinks 2" }, "kv.profile"],
   ["balanced", { no_such_setting: 4 }, "kv.no_such_setting"],
 ];
 

@@ -72,7 +72,7 @@ const LAYER_FACTORS: Setting<readonly LayerFactors[] | null> = {
   },
 };
 
-const DEFAULTS = { sinkCount: 4, layerFactors: null } as const;
+const DEFAULTS = { layerFactors: null } as const;
 
 /** The calibrated profiles, from the finest to the coarsest. */
 export const BANDED_PROFILES: ProfileTable<BandedProfile> = new ProfileTable<BandedProfile>({
@@ -98,9 +98,9 @@ export const BANDED_PROFILES: ProfileTable<BandedProfile> = new ProfileTable<Ban
   }),
   layerFactors: LAYER_FACTORS,
 }, [
-  { name: "near-lossless", keyStep: 1.15, valueStep: 1.32, ...DEFAULTS },
-  { name: "balanced", keyStep: 1.9, valueStep: 2.25, ...DEFAULTS },
-  { name: "tight", keyStep: 3.07, valueStep: 3.81, ...DEFAULTS, sinkCount: 2 },
+  { name: "near-lossless", keyStep: 1.1, valueStep: 1.26, sinkCount: 4, ...DEFAULTS },
+  { name: "balanced", keyStep: 1.68, valueStep: 2, sinkCount: 2, ...DEFAULTS },
+  { name: "tight", keyStep: 3, valueStep: 3.7, sinkCount: 2, ...DEFAULTS },
 ]);
 
 function isFactorsList(value: unknown): value is readonly LayerFactors[] {

@@ -23,15 +23,15 @@ Deno.test("tailRatios() are raw bytes over blocks, sinks, window and tables", ()
   assertAlmostEquals(usual, 8192 * 23_040 / more, 1e-12);
 });
 
-Deno.test("profileSize() gives what packkv eval counted all in, but for tables and slack", async () => {
-  const reports = await recorded("2026-11-29-eval-window.json");
+Deno.test("profileSize() gives what packkv eval counted all in, but for slack", async () => {
+  const reports = await recorded("2026-11-30-eval-window.json");
   for (
     const [codec, window] of [["balanced, window 0", 0], ["balanced, window 1024", 1024]] as const
   ) {
     const report = reports.get(codec)!;
     const own = tailRatios(profileSize(report), window);
-    for (const [index, { tokens, ratio, bytes, slack, tables }] of report.all_in.entries()) {
-      const without = ratio * bytes / (bytes - slack - tables + 598_560);
+    for (const [index, { tokens, ratio, bytes, slack }] of report.all_in.entries()) {
+      const without = ratio * bytes / (bytes - slack);
       assertAlmostEquals(own[index], without, 1e-6, `${codec} at ${tokens}`);
     }
   }
@@ -54,7 +54,7 @@ function asSmallAs(profile: EvalReport): string[] {
 }
 
 Deno.test("no baseline of fixed bits is as small as balanced at any tail, three as near-lossless", async () => {
-  const reports = await recorded("2026-11-29-eval-lattice.json");
+  const reports = await recorded("2026-11-30-eval-distance.json");
   assert(fixedBaselines().size > 20);
   assertEquals(asSmallAs(reports.get("balanced")!), []);
   assertEquals(asSmallAs(reports.get("near-lossless")!), ["kivi2", "kvarn2", "oscar"]);

@@ -18,7 +18,7 @@ Deno.test("balanced-xquant reads even layers as balanced does, and odd ones by l
   const rewrite = baselineRewriter(baseline, SHAPE, { ropeOf, records });
   let [bits, valueCount] = [0, 0];
   for (const blockIndex of [0, 1]) {
-    const first = blockIndex === 0 ? 4 : 0;
+    const first = blockIndex === 0 ? baseline.sinkTokenCount : 0;
     let before: Float32Array[] = [];
     for (const layer of [0, 1, 2]) {
       const [k, v] = [1, 2].map((side) => seededNormals(64 * WIDTH, 10 * layer + side));
