@@ -106,11 +106,12 @@ export async function evaluateContinuations(
   const state = options.state ?? await EvalState.open<ContinuationResult>(null, NO_IDENTITY);
   const continuations = new Continuations(plan, { ...options, state });
   try {
-    for (const [index, each] of profiles.entries()) {
-      await continuations.write(each, index / (profiles.length + 1));
+    const passCount = profiles.length + 1;
+    for (const [pass, each] of profiles.entries()) {
+      await continuations.write(each, { pass, passCount });
     }
     const names = profiles.map(({ name }) => name);
-    await continuations.score(names, profiles.length / (profiles.length + 1));
+    await continuations.score(names, { pass: profiles.length, passCount });
     return MODES.flatMap((mode) => {
       const scored = new Map(names.map((name) => [name, continuations.of(name, mode)]));
       return names.map((codec) => report(plan, { codec, mode, scored }));
@@ -122,6 +123,12 @@ export async function evaluateContinuations(
 
 /** Of a state that nothing goes on from. */
 const NO_IDENTITY = { model: "", texts: [], codecs: [], contexts: [], from: 0 };
+
+/** One of the passes through all prompts. */
+interface Pass {
+  pass: number;
+  passCount: number;
+}
 
 /** What is written and scored so far. */
 class Continuations {
@@ -141,22 +148,25 @@ class Continuations {
   /** Continues the prompts with a profile; the second time a prompt is read it is in the cache. */
   async write(
     { name, profile }: ContinuationPlan["profiles"][number],
-    share: number,
+    pass: Pass,
   ): Promise<void> {
-    await this.#eachPrompt({ profile, share, what: name }, async (engine, at) => {
-      for (const mode of this.#missing(at, name)) {
+    const missing = (at: number) => this.#missing(at, name);
+    await this.#eachPrompt({ profile, ...pass, what: name, missing }, async (engine, at, tick) => {
+      for (const mode of missing(at)) {
         const ids = await continuation(engine, this.#plan, { mode, at });
         await this.#state.addReport({ text: taskName(at, mode), codec: name, ids });
+        tick();
       }
-    }, (at) => this.#missing(at, name).length > 0);
+    });
   }
 
   /** Asks the exact cache how likely each continuation is; the same ones once. */
-  async score(names: readonly string[], share: number): Promise<void> {
+  async score(names: readonly string[], pass: Pass): Promise<void> {
     const missing = (at: number) =>
       names.flatMap((name) => this.#missing(at, scoreName(name)).map((mode) => ({ name, mode })));
     const what = "log-probabilities by exact";
-    await this.#eachPrompt({ profile: EXACT_PROFILE, share, what }, async (engine, at) => {
+    const work = { profile: EXACT_PROFILE, ...pass, what, missing };
+    await this.#eachPrompt(work, async (engine, at, tick) => {
       const known = new Map<string, number>();
       for (const { name, mode } of missing(at)) {
         const ids = this.#ids(at, mode, name);
@@ -165,8 +175,9 @@ class Continuations {
         known.set(key, logProb);
         const text = taskName(at, mode);
         await this.#state.addReport({ text, codec: scoreName(name), log_prob: logProb });
+        tick();
       }
-    }, (at) => missing(at).length > 0);
+    });
   }
 
   /** All continuations of a codec, by prompt. */
@@ -185,21 +196,34 @@ class Continuations {
     return MODES.filter((mode) => this.#state.report(taskName(at, mode), codec) === null);
   }
 
-  /** Runs prompts that have something to do in an engine, as many at a time as it takes. */
+  /** Runs prompts that miss something in an engine, as many at a time as it takes. */
   async #eachPrompt(
-    { profile, share, what }: { profile: ProfileOptions; share: number; what: string },
-    run: (engine: Engine, at: number) => Promise<void>,
-    isPending: (at: number) => boolean,
+    { profile, pass, passCount, what, missing }: Pass & {
+      profile: ProfileOptions;
+      what: string;
+      missing: (at: number) => readonly unknown[];
+    },
+    run: (engine: Engine, at: number, tick: () => void) => Promise<void>,
   ): Promise<void> {
     const { createEngine, onProgress = () => {} } = this.#options;
-    const waiting = [...this.#plan.prompts.keys()].filter(isPending);
+    const waiting = [...this.#plan.prompts.keys()].filter((at) => missing(at).length > 0);
     if (waiting.length === 0) return;
     const { sequenceCount = SEQUENCE_COUNT_DEFAULT } = this.#options;
-    onProgress(what, share);
+    const taskCount = waiting.reduce((sum, at) => sum + missing(at).length, 0);
+    let doneCount = 0;
+    const tell = () => {
+      const done = `${doneCount} of ${taskCount} continuations`;
+      onProgress(`${what}: ${done}`, (pass + doneCount / taskCount) / passCount);
+    };
+    const tick = () => {
+      doneCount++;
+      tell();
+    };
+    tell();
     const engine = await createEngine({ profile });
     const takeTurns = async () => {
       for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
-        await run(engine, at);
+        await run(engine, at, tick);
       }
     };
     try {

@@ -33,11 +33,18 @@ Deno.test("evaluateContinuations() finds a coarse codec parting from exact, and 
     const folder = await Deno.makeTempDir();
     const open = () => EvalState.open<ContinuationResult>(folder, identity(plan));
     const state = await open();
+    const told: [message: string, share: number][] = [];
     const reports = await evaluateContinuations(plan, {
       createEngine: (options) => createEngine({ modelPath, sequenceCountMax: 2, ...options }),
       sequenceCount: 2,
       state,
+      onProgress: (message, share) => told.push([message, share]),
     });
+    // Four continuations of each codec, then how likely all eight are.
+    assertEquals(told.length, 5 + 5 + 9);
+    assertEquals(told[0], ["exact: 0 of 4 continuations", 0]);
+    assertEquals(told[6], ["coarse: 1 of 4 continuations", 5 / 12]);
+    assertEquals(told.at(-1), ["log-probabilities by exact: 8 of 8 continuations", 1]);
     assertEquals(reports.map(({ codec, mode }) => [codec, mode]), [
       ["exact", "greedy"],
       ["coarse", "greedy"],
