@@ -1,17 +1,22 @@
 /**
  * How likely packs are to be points of a ball, by what its codes span: what decides, beside ranges
- * of codes, which bands a channel has. FORMAT.md section 7.1.
+ * of codes, which bands a channel has. FORMAT.md section 7.8.
  *
  * @module
  */
 
 import { isShifted } from "../codec/banded/lattice.ts";
 import { UNIT_TOKEN_COUNT } from "../codec/banded/levels.ts";
-import { POINT_COUNT, POINT_MIDDLE, pointDigits } from "../codec/banded/points.ts";
+import { POINT_COUNT, POINT_MIDDLE, POINT_REACH, pointDigits } from "../codec/banded/points.ts";
 
-/** Codes of points are at most this many from the middle. */
-const REACH = 2;
-const CODE_COUNT = 2 * REACH + 1;
+/** How many codes the points of a ball have, from the least about the middle on. */
+export const BALL_CODE_COUNT: number = 2 * POINT_REACH + 1;
+
+/** Codes about the middle of which {@link ballOdds} wants probabilities. */
+export const BALL_CODES: readonly number[] = Array.from({ length: BALL_CODE_COUNT }, (_, index) => {
+  return index - POINT_REACH;
+});
+
 /** A code comes up to eight times. */
 const POWER_COUNT = UNIT_TOKEN_COUNT + 1;
 
@@ -25,9 +30,9 @@ export interface BallCell {
 
 /** Points that are alike: as many of each code, shifted or not, in the same cell. */
 interface PointKind {
-  /** How often each code from `-REACH` on comes among the first seven, or eight if not shifted. */
+  /** How often each of {@link BALL_CODES} comes among the first seven, or eight if not shifted. */
   counts: readonly number[];
-  /** The eighth of shifted ones, from `-REACH` on. */
+  /** The eighth of shifted ones, its index in {@link BALL_CODES}. */
   last: number;
   isShifted: boolean;
   /** Index of their cell. */
@@ -36,7 +41,7 @@ interface PointKind {
   pointCount: number;
 }
 
-/** Probabilities of codes from `-REACH` to `REACH` about the middle, by what they stand for. */
+/** Probabilities of {@link BALL_CODES} about the middle, by what they stand for. */
 export interface CodeNode {
   weight: number;
   /** Of packs that are not shifted. */
@@ -58,8 +63,8 @@ export function ballOdds(nodes: readonly CodeNode[]): Float64Array {
   const { cells, kinds } = points ??= sortPoints();
   const odds = new Float64Array(cells.length);
   // [code][count]: the probability of a code to the power of how often it comes.
-  const wholes = new Float64Array(CODE_COUNT * POWER_COUNT);
-  const earlies = new Float64Array(CODE_COUNT * POWER_COUNT);
+  const wholes = new Float64Array(BALL_CODE_COUNT * POWER_COUNT);
+  const earlies = new Float64Array(BALL_CODE_COUNT * POWER_COUNT);
   for (const { weight, whole, early, late } of nodes) {
     fillPowers(wholes, whole);
     fillPowers(earlies, early);
@@ -67,7 +72,7 @@ export function ballOdds(nodes: readonly CodeNode[]): Float64Array {
       const { counts, last, isShifted, cell, pointCount } = kinds[index];
       const powers = isShifted ? earlies : wholes;
       let product = weight * pointCount * (isShifted ? late[last] : 1);
-      for (let code = 0; code < CODE_COUNT; code++) {
+      for (let code = 0; code < BALL_CODE_COUNT; code++) {
         product *= powers[code * POWER_COUNT + counts[code]];
       }
       odds[cell] += product;
@@ -76,13 +81,8 @@ export function ballOdds(nodes: readonly CodeNode[]): Float64Array {
   return odds;
 }
 
-/** Codes about the middle of which {@link ballCells} wants probabilities. */
-export const BALL_CODES: readonly number[] = Array.from({ length: CODE_COUNT }, (_, index) => {
-  return index - REACH;
-});
-
 function fillPowers(powers: Float64Array, probabilities: readonly number[]) {
-  for (let code = 0; code < CODE_COUNT; code++) {
+  for (let code = 0; code < BALL_CODE_COUNT; code++) {
     let power = 1;
     for (let count = 0; count < POWER_COUNT; count++) {
       powers[code * POWER_COUNT + count] = power;
@@ -96,12 +96,12 @@ function sortPoints() {
   const kinds = new Map<string, PointKind>();
   for (let place = 0; place < POINT_COUNT; place++) {
     const isOdd = isShifted(pointDigits(place));
-    const codes = pointDigits(place).map((digit) => digit - POINT_MIDDLE + REACH);
-    const low = Math.min(...codes) - REACH;
-    const high = Math.max(...codes) - REACH;
+    const codes = pointDigits(place).map((digit) => digit - POINT_MIDDLE + POINT_REACH);
+    const low = Math.min(...codes) - POINT_REACH;
+    const high = Math.max(...codes) - POINT_REACH;
     const ballBits = place === 0 ? 0 : 32 - Math.clz32(place);
     const last = isOdd ? codes.pop()! : 0;
-    const counts = new Array<number>(CODE_COUNT).fill(0);
+    const counts = new Array<number>(BALL_CODE_COUNT).fill(0);
     for (const code of codes) counts[code]++;
 
     const name = `${low} ${high} ${ballBits}`;

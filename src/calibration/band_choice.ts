@@ -7,12 +7,11 @@
 import { type Band, BAND_COUNT, FULL_BAND } from "../codec/banded/band.ts";
 import { LEVELS, unitBits } from "../codec/banded/levels.ts";
 import { BALL_BITS_MAX } from "../codec/banded/points.ts";
+import { BALL_CODE_COUNT } from "./balls.ts";
 import type { PackOdds } from "./pack_odds.ts";
 
 /** Levels of a range that is chosen; the full band holds what is wider. */
 const BAND_LEVELS = LEVELS.filter((levels) => levels <= 32);
-/** Codes of a ball are within so many of one another. */
-const BALL_SPAN_COUNT = 5;
 const FULL_BITS = unitBits(FULL_BAND.levels);
 
 /** A band and what it saves beside others. */
@@ -83,7 +82,7 @@ function bestRange(odds: PackOdds, held: HeldBits): Offer {
   let best = { first: 0, levels: BAND_LEVELS[0], saved: -1 };
   // By a range of one more code, of as many, and of one fewer, by the least code. The last stays 0.
   let [wider, saved, narrower] = [0, 0, 0].map(() => new Float64Array(codeCount + 1));
-  const ofBalls = new Float64Array(BALL_SPAN_COUNT * codeCount);
+  const ofBalls = new Float64Array(BALL_CODE_COUNT * codeCount);
   for (const levels of BAND_LEVELS) {
     const bits = unitBits(levels);
     addBalls(odds, held, { bits, sums: ofBalls });
@@ -93,7 +92,7 @@ function bestRange(odds: PackOdds, held: HeldBits): Offer {
     for (let span = 0; span < width; span++) {
       for (let low = 0; low + span < codeCount; low++) {
         const pair = span * codeCount + low;
-        let own = span < BALL_SPAN_COUNT ? ofBalls[pair] : 0;
+        let own = span < BALL_CODE_COUNT ? ofBalls[pair] : 0;
         if (held.pairs[pair] > bits) own += probability[pair] * (held.pairs[pair] - bits);
         wider[low] = own + saved[low] + saved[low + 1] - narrower[low + 1];
       }

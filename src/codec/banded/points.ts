@@ -1,6 +1,6 @@
 /**
  * The lattice points next to a channel's mean, nearest first: packs of a ball are named by their
- * place among them. FORMAT.md section 7.4.
+ * place among them. FORMAT.md section 7.3.
  *
  * A point is a pack of codes read as `lattice.ts` says, seen from a pack of which all codes are the
  * mean. There are 1, 240, 2,160 and 6,720 of the squared distances 0, 2, 4 and 6 (the theta series
@@ -23,7 +23,7 @@ const DIGIT_BITS = 3;
 /** The digit of the mean. */
 export const POINT_MIDDLE = 4;
 /** Codes of the points are at most this many from the mean. */
-const REACH = 2;
+export const POINT_REACH = 2;
 /** Squared distances of those points. */
 const DISTANCES = [0, 2, 4, 6];
 /** Places at which those of each distance begin, and the end. */
@@ -93,7 +93,7 @@ function makeWords(): Uint32Array<ArrayBuffer> {
       return;
     }
     const shift = placeShift(digits.length);
-    for (let code = -REACH; code <= REACH; code++) {
+    for (let code = -POINT_REACH; code <= POINT_REACH; code++) {
       digits.push(POINT_MIDDLE + code);
       visit(whole + code ** 2, shifted + (code + shift) ** 2);
       digits.pop();

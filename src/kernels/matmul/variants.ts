@@ -120,8 +120,12 @@ const ROWS: MatmulSliceVariant = {
   tileRowCount: null,
 };
 
-const TILE = "tile";
-const SMALLER_TILES: readonly string[] = ["tile of 32 rows", "tile of 16 rows"];
+/** Most rows of each tile, the one that a GPU has without a choice first. */
+const TILES: Readonly<Record<string, TileRowCount>> = {
+  "tile": 64,
+  "tile of 32 rows": 32,
+  "tile of 16 rows": 16,
+};
 
 /**
  * The fastest first, where a tile takes so much workgroup memory; `tuned`: of rows on a CPU.
@@ -133,20 +137,14 @@ function sliceVariants(
   memoryBytes: number,
   tuned: MatmulSliceVariant["tuned"],
 ): readonly MatmulSliceVariant[] {
-  const tile = {
-    name: TILE,
-    supports: ({ workgroupMemoryBytesMax, workgroupSizeMax }: AdapterFacts) =>
+  const tiles = Object.entries(TILES).map(([name, tileRowCount]): MatmulSliceVariant => ({
+    name,
+    supports: ({ workgroupMemoryBytesMax, workgroupSizeMax }) =>
       workgroupMemoryBytesMax >= memoryBytes && workgroupSizeMax >= TILE_THREAD_COUNT,
     tuned: [],
-    tileRowCount: 64,
-  } as const;
-  return [
-    { ...ROWS, supports: ({ isFallback }) => isFallback, tuned },
-    tile,
-    { ...tile, name: SMALLER_TILES[0], tileRowCount: 32 },
-    { ...tile, name: SMALLER_TILES[1], tileRowCount: 16 },
-    ROWS,
-  ];
+    tileRowCount,
+  }));
+  return [{ ...ROWS, supports: ({ isFallback }) => isFallback, tuned }, ...tiles, ROWS];
 }
 
 /**
@@ -159,8 +157,8 @@ export function bitsOfChoice(
   name: string,
   { isFallback }: Pick<AdapterFacts, "isFallback">,
 ): string | null {
-  if (name !== TILE && !SMALLER_TILES.includes(name)) return name;
-  return isFallback ? TILE : null;
+  if (!Object.hasOwn(TILES, name)) return name;
+  return isFallback ? "tile" : null;
 }
 
 /** Products in f32. */
