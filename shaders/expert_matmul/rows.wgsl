@@ -42,7 +42,7 @@ fn main(
   let bias = bias_at(expert, output);
   //: repeat token
   if (${token}u < count) {
-    put_outputs(visits[${token}], output, outputs_of(made, ${token}u) + bias);
+    put_outputs(visits[${token}], output, outputs_of(made.set0, ${token}u) + bias);
   }
   //: end
 }

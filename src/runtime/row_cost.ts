@@ -4,17 +4,22 @@
  * @module
  */
 
-import { divCeil } from "../core/shapes.ts";
 import type { AdapterFacts } from "../gpu/gpu.ts";
-import { ROW_COUNT_MAX } from "../kernels/matmul/row_counts.ts";
+import { rowTiles, SHARED_ROW_COUNTS } from "../kernels/matmul/row_counts.ts";
 import type { RowCost } from "../scheduler/decode_planner.ts";
+
+/** What a tile takes, by the rows that its pipeline has. */
+const TILE_COST: readonly number[] = SHARED_ROW_COUNTS.map((count) => count > 4 ? 2.6 : 1.6);
 
 /**
  * Processors are busy with the products of each tile of rows. Measured with the default model on
- * software Vulkan (bench/README.md): 1 row takes 1, 2 take 1.2, 4 take 1.75, 8 take 3.3.
+ * software Vulkan (bench/README.md): 1 row takes 1, 2 take 1.2, 4 take 1.75, 8 take 2.75.
  */
-const ON_PROCESSORS: RowCost = (rowCount) =>
-  rowCount <= 2 ? 1 + 0.2 * (rowCount - 1) : 0.15 + 1.6 * divCeil(rowCount, ROW_COUNT_MAX);
+const ON_PROCESSORS: RowCost = (rowCount) => {
+  if (rowCount <= 2) return 1 + 0.2 * (rowCount - 1);
+  const { size, tileCount } = rowTiles(rowCount, SHARED_ROW_COUNTS);
+  return 0.15 + TILE_COST[size] * tileCount;
+};
 
 /** The cost if it is not a GPU's. */
 export function rowCostOf(

@@ -52,6 +52,8 @@ const CASES: MatmulProblem[] = [
   { ...CONTROL, rowCount: 3, why: "a tile of rows that is not full" },
   { ...CONTROL, rowCount: 4, why: "a full tile of rows" },
   { ...CONTROL, rowCount: 5, why: "one row in the last tile" },
+  { ...CONTROL, rowCount: 8, norm: true, type: "Q6_K", columnCount: 256, why: "a tile of eight" },
+  { ...CONTROL, rowCount: 15, type: "Q4_K", columnCount: 512, why: "two tiles of eight" },
   { ...CONTROL, rowCount: 67, outputCount: 61, type: "Q8_0", why: "more rows than a slice" },
   { ...CONTROL, rowCount: 4, output: "add", why: "added to what is there" },
   { ...CONTROL, rowCount: 2, output: "add", factor: 0.25, why: "a part added" },
@@ -94,8 +96,8 @@ for (const way of ["subgroup", "slices"] as const) {
       const facts = (await testGpu()).facts;
       // By subgroup needs subgroups of 8; what the kernel takes elsewhere is the other way.
       const how = facts.subgroupSizeMax === 8 || way === "slices" ? { way } : {};
-      const all = await solveMatmul({ ...shape, ...how, rowCount: 8 });
-      for (const rowCount of [1, 2, 3, 4, 5, 7]) {
+      const all = await solveMatmul({ ...shape, ...how, rowCount: 16 });
+      for (const rowCount of [1, 2, 3, 4, 5, 7, 8, 12]) {
         const some = await solveMatmul({ ...shape, ...how, rowCount });
         const length = rowCount * shape.outputCount;
         assertEquals(bitsOf(some.y.subarray(0, length)), bitsOf(all.y.subarray(0, length)));

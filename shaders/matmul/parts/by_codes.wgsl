@@ -96,12 +96,12 @@ fn add_block(before: Slice, group: u32, rows: vec4<u32>, block: u32, lane: u32) 
 }
 
 // Of group `group` of 32 rows of the bound weight with the first TOKEN_COUNT of `rows` of x.
-fn product(group: u32, rows: vec4<u32>, thread: u32) -> Product {
+fn product(group: u32, rows: vec4<u32>, thread: u32) -> Products {
   let lane = thread & (LANE_COUNT - 1u);
   let slice = thread / LANE_COUNT;
   var own = Slice();
   for (var block = slice; block < BLOCK_COUNT; block += SLICE_COUNT) {
     own = add_block(own, group, rows, block, lane);
   }
-  return add_slices(own, thread);
+  return Products(add_slices(own, thread));
 }

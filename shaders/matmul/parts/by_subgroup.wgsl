@@ -7,7 +7,7 @@
 //          of the weight are of 8 blocks, streamed where they are loaded as blocks need them,
 //          values where its codes stand for values, half_scales (half, quarter) where 16 columns
 //          have a scale of their own, in_place where codes are taken where they lie in a word, and
-//          x is scaled for it.
+//          x is scaled for it; set (of TOKEN_COUNT rows of x, for which a weight is expanded once).
 
 // Groups of outputs follow each other: the same rows of x stay in the caches of a CPU.
 fn group_of(workgroup: vec3<u32>) -> u32 {
@@ -40,54 +40,65 @@ fn factors_of(lane: u32) -> vec4<f32> {
   //: end
 }
 
+// What a lane has of each set of rows.
+struct SetInputs {
+  set${set}: BlockInputs,
+}
+
+struct SetSums {
+  set${set}: Sums,
+}
+
 // Of one block of columns, unscaled. Unrolled in text: loops are bounded and never unrolled here.
-fn block_products(group_block: u32, side: Shared, x_of: BlockInputs, lane: u32) -> Sums {
+fn block_products(group_block: u32, side: Shared, x_of: SetInputs, lane: u32) -> SetSums {
   let weights${output} = load_weights(group_block, ${output}u, lane, side);
-  var sum = Sums();
+  var sums = SetSums();
   //: if half_scales
   //: if in_place
-  let half_sum = sum_of_4_lanes(sum_of(x_of.inputs), lane);
+  let half_sum${set} = sum_of_4_lanes(sum_of(x_of.set${set}.inputs), lane);
   //: end
   //: repeat half
-  var codes${half} = Sums();
+  var codes${half}_${set} = Sums();
   //: if in_place
-  let start${half} = START * subgroupShuffle(half_sum, 4u * ${half}u);
-  codes${half}.output${output} = start${half};
+  let start${half}_${set} = START * subgroupShuffle(half_sum${set}, 4u * ${half}u);
+  codes${half}_${set}.output${output} = start${half}_${set};
   //: end
   //: repeat quarter
-  let columns${half}_${quarter} =
-    columns_of(inputs_of_lane(x_of.placed, 4u * ${half}u + ${quarter}u));
-  codes${half}.output${output} = add_products(
-    codes${half}.output${output},
-    weight_codes(weights${output}, 4u * ${half}u + ${quarter}u),
-    columns${half}_${quarter},
+  let weight${half}_${quarter}_${output} =
+    weight_codes(weights${output}, 4u * ${half}u + ${quarter}u);
+  //: repeat set
+  let columns${half}_${quarter}_${set} =
+    columns_of(inputs_of_lane(x_of.set${set}.placed, 4u * ${half}u + ${quarter}u));
+  codes${half}_${set}.output${output} = add_products(
+    codes${half}_${set}.output${output},
+    weight${half}_${quarter}_${output},
+    columns${half}_${quarter}_${set},
   );
   //: end
-  sum.output${output} = fma(
+  //: end
+  //: repeat set
+  sums.set${set}.output${output} = fma(
     Tokens(weights${output}.scale[${half}]),
-    codes${half}.output${output},
-    sum.output${output},
+    codes${half}_${set}.output${output},
+    sums.set${set}.output${output},
   );
+  //: end
   //: end
   //: else
   //: repeat part
-  let columns${part} = columns_of(inputs_of_lane(x_of.placed, ${part}u));
   //: if in_place
-  sum.output${output} = add_products(
-    sum.output${output},
-    weight_codes(weights${output}, ${part}u),
-    columns${part},
-  );
+  let weight${part}_${output} = weight_codes(weights${output}, ${part}u);
   //: else
-  sum.output${output} = add_products(
-    sum.output${output},
-    weight_columns(weights${output}, ${part}u),
-    columns${part},
-  );
+  let weight${part}_${output} = weight_columns(weights${output}, ${part}u);
+  //: end
+  //: repeat set
+  let columns${part}_${set} = columns_of(inputs_of_lane(x_of.set${set}.placed, ${part}u));
+  sums.set${set}.output${output} =
+    add_products(sums.set${set}.output${output}, weight${part}_${output}, columns${part}_${set});
   //: end
   //: end
   //: end
-  return sum;
+  return sums;
 }
 
 // In every lane. By exchange: software Vulkan goes through the lanes one by one for subgroupAdd.
@@ -119,50 +130,76 @@ struct Side {
   scales: Scales,
 }
 
-fn add_block(before: Running, at: u32, side: Side, x_of: BlockInputs, lane: u32) -> Running {
+struct Runnings {
+  set${set}: Running,
+}
+
+fn add_block(before: Runnings, at: u32, side: Side, x_of: SetInputs, lane: u32) -> Runnings {
   var own = before;
-  own.squares += squares_of(x_of.raw);
-  let sum = block_products(at, side.in_common, x_of, lane);
+  own.set${set}.squares += squares_of(x_of.set${set}.raw);
+  let sums = block_products(at, side.in_common, x_of, lane);
+  //: repeat set
   //: if half_scales
-  own.total.output${output} =
-    fma(Tokens(side.scales.scale[${output}u]), sum.output${output}, own.total.output${output});
+  own.set${set}.total.output${output} = fma(
+    Tokens(side.scales.scale[${output}u]),
+    sums.set${set}.output${output},
+    own.set${set}.total.output${output},
+  );
   //: else
-  let block_sum = sum_of_lanes(sum_of(x_of.inputs), lane);
-  own.total.output${output} = add_scaled(
-    own.total.output${output},
-    sum.output${output},
-    block_sum,
+  let block_sum${set} = sum_of_lanes(sum_of(x_of.set${set}.inputs), lane);
+  own.set${set}.total.output${output} = add_scaled(
+    own.set${set}.total.output${output},
+    sums.set${set}.output${output},
+    block_sum${set},
     side.scales,
     ${output}u,
   );
   //: end
+  //: end
   return own;
 }
 
-// Of group `group` of 32 rows of the bound weight with the first TOKEN_COUNT of `rows` of x.
-fn product(group: u32, rows: vec4<u32>, lane: u32) -> Product {
+// Of group `group` of 32 rows of the bound weight with rows of x: the first TOKEN_COUNT of each of
+// `rows`.
+fn product(
+  group: u32,
+  //: repeat set
+  rows${set}: vec4<u32>,
+  //: end
+  lane: u32,
+) -> Products {
   //: if values
   prepare_values(lane);
   //: end
   let factors = factors_of(lane);
-  var own = Running();
+  var own = Runnings();
   //: if streamed
   var stream = Stream();
-  var of_unit = Running(); // of a super-block, before its scale
+  var of_unit = Runnings(); // of a super-block, before its scale
   for (var block = 0u; block < BLOCK_COUNT; block += 1u) {
     let at = group * BLOCK_COUNT + block;
     stream = next_of(stream, at, lane);
     let unscaled = Scales(vec4<f32>(1.0), vec4<f32>(0.0));
     let side = Side(shared_of(stream, at, lane), unscaled);
-    of_unit = add_block(of_unit, at, side, load_block(rows, block, factors, lane), lane);
+    let x_of = SetInputs(
+      //: repeat set
+      load_block(rows${set}, block, factors, lane),
+      //: end
+    );
+    of_unit = add_block(of_unit, at, side, x_of, lane);
     if ((block & 7u) == 7u) {
       let scale = unit_scale(stream, lane);
-      own.total.output${output} =
-        fma(Tokens(scale[${output}u]), of_unit.total.output${output}, own.total.output${output});
-      of_unit.total = Sums();
+      //: repeat set
+      own.set${set}.total.output${output} = fma(
+        Tokens(scale[${output}u]),
+        of_unit.set${set}.total.output${output},
+        own.set${set}.total.output${output},
+      );
+      //: end
+      of_unit.set${set}.total = Sums();
     }
   }
-  own.squares = of_unit.squares;
+  own.set${set}.squares = of_unit.set${set}.squares;
   //: else
   //: if super_block
   // What 8 blocks have in common is loaded once.
@@ -172,16 +209,30 @@ fn product(group: u32, rows: vec4<u32>, lane: u32) -> Product {
       let block = unit * 8u + in_unit;
       let at = group * BLOCK_COUNT + block;
       let side = Side(shared_of(of_unit, at, lane), scales_of(of_unit, in_unit));
-      own = add_block(own, at, side, load_block(rows, block, factors, lane), lane);
+      let x_of = SetInputs(
+        //: repeat set
+        load_block(rows${set}, block, factors, lane),
+        //: end
+      );
+      own = add_block(own, at, side, x_of, lane);
     }
   }
   //: else
   for (var block = 0u; block < BLOCK_COUNT; block += 1u) {
     let at = group * BLOCK_COUNT + block;
     let side = Side(load_shared(at, lane), load_scales(at, lane));
-    own = add_block(own, at, side, load_block(rows, block, factors, lane), lane);
+    let x_of = SetInputs(
+      //: repeat set
+      load_block(rows${set}, block, factors, lane),
+      //: end
+    );
+    own = add_block(own, at, side, x_of, lane);
   }
   //: end
   //: end
-  return Product(own.total, norm_factor(sum_of_lanes(own.squares, lane)));
+  return Products(
+    //: repeat set
+    Product(own.set${set}.total, norm_factor(sum_of_lanes(own.set${set}.squares, lane))),
+    //: end
+  );
 }

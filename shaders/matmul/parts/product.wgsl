@@ -5,7 +5,7 @@
 // the shape, so its result is the same bits in any batch.
 //
 // Markers: token (rows of x), column (of the 4 of a lane), output (of the 4 of a lane), codes where
-//          x is codes of 8 bits.
+//          x is codes of 8 bits; set (of TOKEN_COUNT rows of x: 1, or 2 with by_subgroup.wgsl).
 
 override COLUMN_COUNT: u32; // of weight and x; a multiple of 32
 override EPSILON: f32 = 0.0; // of the norm
@@ -122,6 +122,11 @@ fn add_scaled(total: Tokens, sum: Tokens, block_sum: Tokens, scales: Scales, o: 
 struct Product {
   total: Sums,
   factor: Tokens,
+}
+
+// Of each set of rows.
+struct Products {
+  set${set}: Product,
 }
 
 fn outputs_of(made: Product, token: u32) -> vec4<f32> {

@@ -2,7 +2,7 @@ import source from "../../../shaders/expert_matmul/rows.wgsl" with { type: "text
 import type { Gpu } from "../../gpu/gpu.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import { bundleCountMax, bundleSize, ROWS_ROOM } from "../expert_bundles.ts";
-import { matmulProductText } from "../matmul/parts.ts";
+import { matmulProductText, rowSets } from "../matmul/parts.ts";
 import { MATMUL_VARIANTS, type MatmulVariant } from "../matmul/variants.ts";
 import { chooseVariant } from "../variant.ts";
 import { GROUP_ROW_COUNT } from "../weight_layout.ts";
@@ -49,8 +49,8 @@ export class ExpertMatmulKernel implements ExpertMatmul {
       room: ROWS_ROOM,
       textOf: (size) =>
         [
-          expandTemplate(source, { token: size }),
-          matmulProductText(size as typeof BUNDLE_SIZES[number], variant.way, weights.format),
+          expandTemplate(source, rowSets(size)),
+          matmulProductText(size, variant.way, weights.format),
         ].join("\n"),
       constants: { SLICE_COUNT: variant.sliceCount(weights) },
     });

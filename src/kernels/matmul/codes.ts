@@ -2,7 +2,7 @@ import source from "../../../shaders/matmul/rows.wgsl" with { type: "text" };
 import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
 import { CodeInputs, type MatmulCodesOptions } from "./code_inputs.ts";
-import { MATMUL_DOT_TEXT, matmulProductText } from "./parts.ts";
+import { MATMUL_DOT_TEXT, matmulProductText, rowSets } from "./parts.ts";
 import { type BoundMatmul, type Matmul, type MatmulBuffers, MatmulPipelines } from "./product.ts";
 import { ROW_COUNTS, rowTiles } from "./row_counts.ts";
 import { chooseCodesVariant, type MatmulVariant } from "./variants.ts";
@@ -44,8 +44,8 @@ export class MatmulCodesKernel implements Matmul {
       rowCounts: ROW_COUNTS,
       textOf: (rowCount, format) =>
         [
-          expandTemplate(source, { token: rowCount }),
-          matmulProductText(rowCount as typeof ROW_COUNTS[number], "codes", format),
+          expandTemplate(source, rowSets(rowCount)),
+          matmulProductText(rowCount, "codes", format),
           dotText,
         ].join("\n"),
       constantsOf: () => ({ SLICE_COUNT: variant.sliceCount(weights) }),

@@ -25,6 +25,7 @@ import scaleOfOutputs from "../../../shaders/matmul/parts/scale_of_outputs.wgsl"
 };
 import product from "../../../shaders/matmul/parts/product.wgsl" with { type: "text" };
 import { PADDING_SLOT } from "../../core/row.ts";
+import { divCeil } from "../../core/shapes.ts";
 import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
@@ -44,15 +45,30 @@ export const MATMUL_SCALE_TEXT: string = scaleOfOutputs;
 /** How four products of bytes are summed; both give the same integer. */
 export const MATMUL_DOT_TEXT = { packed: dotPacked, apart: dotApart } as const;
 
-/** What one workgroup sums for so many rows of x, which lanes load what, and the format. */
+/** Rows of x that are numbers of one vector. */
+const SET_ROW_COUNT_MAX = 4;
+
+/** How rows of x that are taken together make up sets: `set`, of `token` rows. */
+export function rowSets(rowCount: number): { set: number; token: number } {
+  const set = divCeil(rowCount, SET_ROW_COUNT_MAX);
+  return { set, token: rowCount / set };
+}
+
+/**
+ * What one workgroup sums for so many rows of x, which lanes load what, and the format.
+ *
+ * @param rowCount 1, 2 or 4; with way `subgroup` also 8.
+ */
 export function matmulProductText(
-  tokenCount: 1 | 2 | 4,
+  rowCount: number,
   way: keyof typeof MATMUL_WAY_TEXT,
   format: WeightFormat,
 ): string {
   const spec: WeightFormatSpec = WEIGHT_FORMATS[format];
+  const { set: setCount, token: tokenCount } = rowSets(rowCount);
   const counts = {
     token: tokenCount,
+    set: setCount,
     one_token: tokenCount === 1 ? 1 : 0,
     two_tokens: tokenCount === 2 ? 1 : 0,
     column: 4,
@@ -69,7 +85,9 @@ export function matmulProductText(
   };
   const text = expandTemplate([product, MATMUL_WAY_TEXT[way]].join("\n"), counts);
   const ofFormat = way === "subgroup" ? spec.lanesText ?? spec.text : spec.text;
-  return [text, constantsPart({ TOKEN_COUNT: tokenCount }), ofFormat].join("\n");
+  return [text, constantsPart({ SET_COUNT: setCount, TOKEN_COUNT: tokenCount }), ofFormat].join(
+    "\n",
+  );
 }
 
 /** The norm before the product. */

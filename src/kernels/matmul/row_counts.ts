@@ -1,15 +1,26 @@
-import { divCeil } from "../../core/shapes.ts";
+import { alignUp, divCeil } from "../../core/shapes.ts";
 
 /** Rows of x that one workgroup takes together, by pipeline. */
 export const ROW_COUNTS = [1, 2, 4] as const;
 
-/** Most rows that a workgroup takes together. */
-export const ROW_COUNT_MAX: number = ROW_COUNTS[ROW_COUNTS.length - 1];
+/** The same where lanes read each other's x, as a CPU does: eight share what a weight takes. */
+export const SHARED_ROW_COUNTS = [1, 2, 4, 8] as const;
 
-/** The pipeline that takes so many rows, and the tiles that these make. */
-export function rowTiles(rowCount: number): { size: number; tileCount: number } {
-  const size = rowCount <= 2 ? rowCount - 1 : ROW_COUNTS.length - 1;
-  return { size, tileCount: divCeil(rowCount, ROW_COUNTS[size]) };
+/** Most rows that a workgroup takes together on any device. */
+const ROW_COUNT_MAX: number = ROW_COUNTS[ROW_COUNTS.length - 1];
+
+/**
+ * The pipeline that takes so many rows, and the tiles that these make: the largest tiles of those
+ * that compute no more rows than a multiple of {@link ROW_COUNT_MAX}, for which there is room.
+ */
+export function rowTiles(
+  rowCount: number,
+  rowCounts: readonly number[] = ROW_COUNTS,
+): { size: number; tileCount: number } {
+  if (rowCount <= 2) return { size: rowCount - 1, tileCount: 1 };
+  const room = alignUp(rowCount, ROW_COUNT_MAX);
+  const size = rowCounts.findLastIndex((count) => room % count === 0);
+  return { size, tileCount: divCeil(rowCount, rowCounts[size]) };
 }
 
 /** Rows of x that tiles of 64 outputs may have. */

@@ -1,7 +1,7 @@
 import source from "../../../shaders/matmul/rows.wgsl" with { type: "text" };
 import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { expandTemplate } from "../../gpu/wgsl_template.ts";
-import { matmulProductText } from "./parts.ts";
+import { matmulProductText, rowSets } from "./parts.ts";
 import {
   type BoundMatmul,
   type Matmul,
@@ -9,7 +9,7 @@ import {
   type MatmulOptions,
   MatmulPipelines,
 } from "./product.ts";
-import { ROW_COUNTS, rowTiles } from "./row_counts.ts";
+import { rowTiles } from "./row_counts.ts";
 import { chooseVariant } from "../variant.ts";
 import { MATMUL_VARIANTS, matmulKey, type MatmulVariant } from "./variants.ts";
 
@@ -44,11 +44,11 @@ export class MatmulKernel implements Matmul {
     const variant = MATMUL_VARIANTS.find(({ name }) => name === way) ??
       chooseVariant("matmul", MATMUL_VARIANTS, { facts, shape: weights, key });
     const pipelines = await MatmulPipelines.create(gpu, options, {
-      rowCounts: ROW_COUNTS,
+      rowCounts: variant.rowCounts,
       textOf: (rowCount, format) =>
         [
-          expandTemplate(source, { token: rowCount }),
-          matmulProductText(rowCount as typeof ROW_COUNTS[number], variant.way, format),
+          expandTemplate(source, rowSets(rowCount)),
+          matmulProductText(rowCount, variant.way, format),
         ].join("\n"),
       constantsOf: () => ({ SLICE_COUNT: variant.sliceCount(weights) }),
     });
@@ -60,7 +60,7 @@ export class MatmulKernel implements Matmul {
   }
 
   encode(pass: GPUComputePassEncoder, bound: BoundMatmul, rowCount: number): void {
-    const { size, tileCount } = rowTiles(rowCount);
+    const { size, tileCount } = rowTiles(rowCount, this.#variant.rowCounts);
     const gridOf = (groupCount: number) => this.#variant.grid(groupCount, tileCount);
     this.#pipelines.encode(pass, bound, { size, gridOf });
   }

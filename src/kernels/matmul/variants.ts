@@ -4,7 +4,7 @@ import { divCeil } from "../../core/shapes.ts";
 import type { AdapterFacts } from "../../gpu/gpu.ts";
 import { chooseVariant, type Variant } from "../variant.ts";
 import { BLOCK_COLUMN_COUNT, type WeightShape } from "../weight_layout.ts";
-import type { TileRowCount } from "./row_counts.ts";
+import { ROW_COUNTS, SHARED_ROW_COUNTS, type TileRowCount } from "./row_counts.ts";
 import { TILE_MEMORY_BYTES, TILE_THREAD_COUNT } from "./tile.ts";
 
 /** The columns of a weight, by which its sums are shared among lanes. */
@@ -14,6 +14,8 @@ export type MatmulVariantShape = Pick<WeightShape, "columnCount">;
 export interface MatmulVariant extends Variant<MatmulVariantShape> {
   /** Its text is `matmul/parts/by_<way>.wgsl`. */
   readonly way: "subgroup" | "slices";
+  /** Rows of x that a workgroup takes together, by pipeline. */
+  readonly rowCounts: readonly number[];
   /** Groups of 8 lanes in a workgroup. */
   sliceCount(shape: MatmulVariantShape): number;
   /** Workgroups that go through groups of outputs and tiles of rows. */
@@ -38,6 +40,7 @@ const BY_SLICES: MatmulVariant = {
   way: "slices",
   supports: () => true,
   tuned: [],
+  rowCounts: ROW_COUNTS,
   sliceCount: slicesOf,
   grid: (groupCount, tileCount) => [tileCount, groupCount],
 };
@@ -59,6 +62,7 @@ export const MATMUL_VARIANTS: readonly MatmulVariant[] = [
     way: "subgroup",
     supports: ({ subgroupLanes, isFallback }) => subgroupLanes === 8 && isFallback,
     tuned: ["software Vulkan"],
+    rowCounts: SHARED_ROW_COUNTS,
     sliceCount: () => 1,
     grid: (groupCount, tileCount) => [groupCount, tileCount],
   },
