@@ -4,31 +4,27 @@
  *
  *     deno task compare BEFORE AFTER FILE.json
  *
- * Each run is a process of its own with the configuration of its checkout; who begins a round
- * changes. Exits with 1 if something takes more than 3% more processor time than before.
+ * Both models stay loaded, so that what is compared is measured seconds apart: a machine that
+ * others use changes its speed within minutes. Who begins a round changes. Exits with 1 if
+ * something takes more than 3% more processor time than before.
  *
  * @module
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { fileURLToPath } from "node:url";
 import { median } from "../../server/measure/median.ts";
 import { defaultModelPath } from "../../tests/support/default_model.ts";
-import type { Cost, Counts } from "./measure.ts";
-
-const MEASURE = fileURLToPath(new URL("./measure.ts", import.meta.url));
+import { type Checkout, checkoutAt, MeasuredEngine } from "./checkout.ts";
+import type { Cost, Task } from "./measure.ts";
 
 /** More than this times the processor time of before is slower. */
 export const SLOWER = 1.03;
 
-const DEFAULTS = {
-  model: "",
-  prefills: "512,4096",
-  depths: "128,4096",
-  streams: "8",
-  tokens: "32",
-  rounds: "3",
-};
+const DEFAULTS = { model: "", prompts: "128,512,4096", streams: "8", tokens: "32", rounds: "5" };
+
+/** Of a prompt that is not measured: blocks are sealed and read. */
+const WARM_UP_PROMPT_COUNT = 300;
+const WARM_UP_TOKEN_COUNT = 4;
 
 const SIDES = ["before", "after"] as const;
 type Side = typeof SIDES[number];
@@ -36,80 +32,89 @@ type Side = typeof SIDES[number];
 /** What one round gave. */
 export type Round = Readonly<Record<Side, readonly Cost[]>>;
 
-/** One measurement in both checkouts: medians of the rounds, milliseconds of a token. */
+/** By the clock, and of the processor. */
+type Times<T> = Record<"wallMs" | "processorMs", T>;
+
+/** One measurement in both checkouts, milliseconds of a token. */
 export interface Comparison {
   name: string;
-  before: Omit<Cost, "name">;
-  after: Omit<Cost, "name">;
-  /** After by before. */
-  ratio: Omit<Cost, "name">;
+  /** Medians of the rounds. */
+  before: Times<number>;
+  after: Times<number>;
+  /** After by before within a round: the median, the least and the most. */
+  ratio: Times<number>;
+  ratioRange: Times<[least: number, most: number]>;
   isSlower: boolean;
 }
 
-/** Medians and ratios of all rounds, which have the same measurements in the same order. */
+/** What all rounds say, which have the same measurements in the same order. */
 export function compared(rounds: readonly Round[]): Comparison[] {
   return rounds[0].before.map(({ name }, index) => {
-    const of = (side: Side) => {
-      const costs = rounds.map((round) => round[side][index]);
-      return {
-        wallMs: median(costs.map(({ wallMs }) => wallMs)),
-        processorMs: median(costs.map(({ processorMs }) => processorMs)),
-      };
-    };
-    const [before, after] = SIDES.map(of);
-    const ratio = {
-      wallMs: after.wallMs / before.wallMs,
-      processorMs: after.processorMs / before.processorMs,
-    };
-    return { name, before, after, ratio, isSlower: ratio.processorMs > SLOWER };
+    const costs = (side: Side) => rounds.map((round) => round[side][index]);
+    const both = <T>(valueOf: (kind: keyof Times<T>) => T): Times<T> => ({
+      wallMs: valueOf("wallMs"),
+      processorMs: valueOf("processorMs"),
+    });
+    const ratiosOf = (kind: keyof Times<number>) =>
+      costs("after").map((cost, round) => cost[kind] / rounds[round].before[index][kind]);
+    const [before, after] = SIDES.map((side) =>
+      both((kind) => median(costs(side).map((cost) => cost[kind])))
+    );
+    const ratio = both((kind) => median(ratiosOf(kind)));
+    const ratioRange = both<[number, number]>((kind) => {
+      const ratios = ratiosOf(kind);
+      return [Math.min(...ratios), Math.max(...ratios)];
+    });
+    return { name, before, after, ratio, ratioRange, isSlower: ratio.processorMs > SLOWER };
   });
 }
 
-/** Runs a program to its end; what it printed. */
-async function output(
-  program: string,
-  args: readonly string[],
-  cwd = Deno.cwd(),
-): Promise<string> {
-  const command = new Deno.Command(program, { args: [...args], cwd, stderr: "inherit" });
-  const { success, stdout } = await command.output();
-  if (!success) throw new Error(`Cannot measure: ${program} ${args.join(" ")} failed`);
-  return new TextDecoder().decode(stdout).trim();
+interface Measurement {
+  modelPath: string;
+  sequenceCountMax: number;
+  tasks: readonly Task[];
+  roundCount: number;
 }
 
-interface Checkout {
-  root: string;
-  commit: string;
-  packages: string;
-}
-
-async function checkoutAt(path: string): Promise<Checkout> {
-  const root = await Deno.realPath(path);
-  const prepare = `${root}/server/setup/prepare.ts`;
-  return {
-    root,
-    commit: await output("git", ["-C", root, "describe", "--always", "--dirty"]),
-    packages: await output(Deno.execPath(), ["run", "-A", "--no-config", "--no-lock", prepare]),
+/** Loads both checkouts and measures each task in both, one right after the other. */
+async function measuredRounds(
+  checkouts: Record<Side, Checkout>,
+  { tasks, roundCount, ...options }: Measurement,
+): Promise<Round[]> {
+  const engines = {
+    before: await MeasuredEngine.load(checkouts.before, options),
+    after: await MeasuredEngine.load(checkouts.after, options),
   };
-}
-
-async function measured(
-  { root, packages }: Checkout,
-  { modelPath, counts }: { modelPath: string; counts: Counts },
-): Promise<Cost[]> {
-  const text = await output(Deno.execPath(), [
-    ...["run", "-A", "--quiet", "--no-check", "--no-lock", `--node-modules-dir=${packages}`],
-    ...[`--config=${root}/deno.json`, MEASURE, root, modelPath, JSON.stringify(counts)],
-  ], root);
-  return JSON.parse(text.split("\n").at(-1)!);
+  try {
+    const [{ kind, count: first }] = tasks;
+    const count = kind === "prompt" ? WARM_UP_PROMPT_COUNT : first;
+    const warmUp: Task = { kind, count, tokenCount: WARM_UP_TOKEN_COUNT };
+    for (const side of SIDES) await engines[side].measure(warmUp);
+    const rounds: Round[] = [];
+    for (let index = 0; index < roundCount; index++) {
+      const costs: Record<Side, Cost[]> = { before: [], after: [] };
+      for (const task of tasks) {
+        console.error(`round ${index + 1} of ${roundCount}: ${task.kind} ${task.count}`);
+        for (const side of index % 2 === 0 ? SIDES : SIDES.toReversed()) {
+          costs[side].push(...await engines[side].measure(task));
+        }
+      }
+      rounds.push(costs);
+    }
+    return rounds;
+  } finally {
+    for (const side of SIDES) await engines[side].close();
+  }
 }
 
 function table(comparisons: readonly Comparison[]): string {
-  return comparisons.map(({ name, before, after, ratio, isSlower }) =>
-    `${name.padEnd(16)} ${before.processorMs.toFixed(2).padStart(8)} → ` +
-    `${after.processorMs.toFixed(2).padStart(8)} ms of processor ${ratio.processorMs.toFixed(3)}` +
-    `${isSlower ? " SLOWER" : ""}, by the clock ${ratio.wallMs.toFixed(3)}`
-  ).join("\n");
+  return comparisons.map(({ name, before, after, ratio, ratioRange, isSlower }) => {
+    const [least, most] = ratioRange.processorMs.map((value) => value.toFixed(2));
+    return `${name.padEnd(16)} ${before.processorMs.toFixed(2).padStart(8)} → ` +
+      `${after.processorMs.toFixed(2).padStart(8)} ms of processor ` +
+      `${ratio.processorMs.toFixed(3)} (${least} to ${most})${isSlower ? " SLOWER" : ""}, ` +
+      `by the clock ${ratio.wallMs.toFixed(3)}`;
+  }).join("\n");
 }
 
 function numbers(text: string): number[] {
@@ -126,30 +131,26 @@ if (import.meta.main) {
   }
   const [[streamCount], [tokenCount], [roundCount]] = [flags.streams, flags.tokens, flags.rounds]
     .map((text) => numbers(String(text)));
-  const counts = {
-    prefills: numbers(String(flags.prefills)),
-    depths: numbers(String(flags.depths)),
-    streamCount,
-    tokenCount,
-  };
   const modelPath = flags.model ? await Deno.realPath(String(flags.model)) : defaultModelPath();
   const checkouts = { before: await checkoutAt(beforePath), after: await checkoutAt(afterPath) };
-  const rounds: Round[] = [];
-  while (rounds.length < roundCount) {
-    const round: Record<Side, Cost[]> = { before: [], after: [] };
-    for (const side of rounds.length % 2 === 0 ? SIDES : SIDES.toReversed()) {
-      console.error(`round ${rounds.length + 1} of ${roundCount}: ${side}`);
-      round[side] = await measured(checkouts[side], { modelPath, counts });
-    }
-    rounds.push(round);
-  }
+  const prompts = numbers(String(flags.prompts))
+    .map((count): Task => ({ kind: "prompt", count, tokenCount }));
+  const streams: Task = { kind: "streams", count: streamCount, tokenCount };
+  const runOf = (sequenceCountMax: number, tasks: readonly Task[]) =>
+    measuredRounds(checkouts, { modelPath, sequenceCountMax, tasks, roundCount });
+  const single = await runOf(1, prompts);
+  const many = await runOf(Math.max(2, streamCount), [streams]);
+  const rounds = single.map(({ before, after }, index): Round => ({
+    before: [...before, ...many[index].before],
+    after: [...after, ...many[index].after],
+  }));
   const comparisons = compared(rounds);
   const record = {
     command: `deno task compare ${Deno.args.join(" ")}`,
     date: new Date().toISOString().slice(0, 10),
     before: checkouts.before.commit,
     after: checkouts.after.commit,
-    counts,
+    tasks: [...prompts, streams],
     comparisons,
     rounds,
   };

@@ -1,6 +1,8 @@
 /**
- * Measures the engine of one checkout, by the clock and by the time of the process; prints JSON.
- * Run by `compare.ts` with the configuration of that checkout, so it imports nothing of its own.
+ * Measures the engine of one checkout, by the clock and by the time of the process. Run by
+ * `checkout.ts` with the configuration of that checkout, so it imports nothing of its own: loads
+ * the model, says so, then answers each line of stdin (a {@link Task}) with one of stdout (a
+ * {@link Cost} each for what it measured).
  *
  * @module
  */
@@ -8,14 +10,12 @@
 import process from "node:process";
 import type { Engine } from "../../mod.ts";
 
-/** What is measured. */
-export interface Counts {
-  /** Prompt tokens of each prefill run. */
-  prefills: readonly number[];
-  /** Prompt tokens before each decode run. */
-  depths: readonly number[];
-  streamCount: number;
-  /** Tokens decoded at a depth, and by each stream. */
+/** What is measured at once. */
+export interface Task {
+  kind: "prompt" | "streams";
+  /** Prompt tokens of one sequence, or how many sequences there are. */
+  count: number;
+  /** Tokens decoded behind a prompt, or by each stream. */
   tokenCount: number;
 }
 
@@ -31,9 +31,6 @@ interface Moment {
   wallMs: number;
   processorMs: number;
 }
-
-/** Tokens of the runs that are not measured: blocks are sealed and read. */
-const WARM_UP = { depth: 300, tokenCount: 4 };
 
 /** Prompt tokens of each of many streams. */
 const STREAM_PROMPT_COUNT = 20;
@@ -58,33 +55,22 @@ function requestOf(engine: Engine, promptCount: number, maxTokens: number, first
   return { promptIds, maxTokens, ignoreEos: true, skipsCache: true, speculates: false };
 }
 
-/** When it began, and when each token was there. */
-async function tokenMoments(engine: Engine, depth: number, count: number): Promise<Moment[]> {
+/** Prefill of a prompt, and decode behind it. */
+async function promptCosts(engine: Engine, { count, tokenCount }: Task): Promise<Cost[]> {
   const moments = [now()];
-  for await (const { type } of engine.generate(requestOf(engine, depth, count))) {
+  // The first token belongs to prefill.
+  for await (const { type } of engine.generate(requestOf(engine, count, tokenCount + 1))) {
     if (type === "token") moments.push(now());
   }
-  return moments;
-}
-
-async function singleStream(engine: Engine, counts: Counts): Promise<Cost[]> {
-  const { prefills, depths, tokenCount } = counts;
-  await tokenMoments(engine, WARM_UP.depth, WARM_UP.tokenCount);
-  const costs: Cost[] = [];
-  for (const count of prefills) {
-    const [begun, first] = await tokenMoments(engine, count, 1);
-    costs.push(costOf(`prefill of ${count}`, count, [begun, first]));
-  }
-  for (const depth of depths) {
-    // The first token belongs to prefill.
-    const [, first, ...others] = await tokenMoments(engine, depth, tokenCount + 1);
-    costs.push(costOf(`decode at ${depth}`, others.length, [first, others[others.length - 1]]));
-  }
-  return costs;
+  const [begun, first] = moments;
+  return [
+    costOf(`prefill of ${count}`, count, [begun, first]),
+    costOf(`decode at ${count}`, moments.length - 2, [first, moments[moments.length - 1]]),
+  ];
 }
 
 /** Of the tokens of all streams, from when each has begun. */
-async function manyStreams(engine: Engine, { streamCount, tokenCount }: Counts): Promise<Cost> {
+async function streamCosts(engine: Engine, { count: streamCount, tokenCount }: Task) {
   const stop = new AbortController();
   const wantedCount = streamCount * tokenCount;
   let [begunCount, count] = [0, 0];
@@ -106,28 +92,28 @@ async function manyStreams(engine: Engine, { streamCount, tokenCount }: Counts):
   if (span === null || count < wantedCount) {
     throw new TypeError(`Cannot measure ${streamCount} streams: they ended early`);
   }
-  return costOf(`${streamCount} streams`, wantedCount, span);
+  return [costOf(`${streamCount} streams`, wantedCount, span)];
 }
 
-async function measure(root: string, modelPath: string, counts: Counts): Promise<Cost[]> {
-  const { createEngine } = await import(`${root}/mod.ts`) as typeof import("../../mod.ts");
-  const withEngine = async <T>(sequenceCountMax: number, body: (engine: Engine) => Promise<T>) => {
-    const engine = await createEngine({ modelPath, sequenceCountMax });
-    try {
-      return await body(engine);
-    } finally {
-      await engine.close();
-    }
-  };
-  const single = await withEngine(1, (engine) => singleStream(engine, counts));
-  const many = await withEngine(Math.max(2, counts.streamCount), async (engine) => {
-    await manyStreams(engine, { ...counts, tokenCount: WARM_UP.tokenCount });
-    return await manyStreams(engine, counts);
-  });
-  return [...single, many];
+async function* linesOfInput(): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
 }
 
 if (import.meta.main) {
-  const [root, modelPath, counts] = Deno.args;
-  console.log(JSON.stringify(await measure(root, modelPath, JSON.parse(counts))));
+  const [root, modelPath, sequenceCountMax] = Deno.args;
+  const { createEngine } = await import(`${root}/mod.ts`) as typeof import("../../mod.ts");
+  const options = { modelPath, sequenceCountMax: Number(sequenceCountMax) };
+  const engine = await createEngine(options);
+  console.log(JSON.stringify([]));
+  for await (const line of linesOfInput()) {
+    const task = JSON.parse(line) as Task;
+    const costs = task.kind === "prompt" ? promptCosts(engine, task) : streamCosts(engine, task);
+    console.log(JSON.stringify(await costs));
+  }
+  await engine.close();
 }
