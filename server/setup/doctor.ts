@@ -9,7 +9,7 @@ import { defaultModelCachePath, hasDefaultModel } from "./default_model.ts";
 import { DENO_VERSION_MIN, isUsableDeno } from "./deno_version.ts";
 import { findPip } from "./pip.ts";
 import { formatMegabytes } from "./progress.ts";
-import { DRIVER_PACKAGES } from "./vulkan.ts";
+import { DRIVER_PACKAGES, DRIVER_VARIABLES } from "./vulkan.ts";
 
 const FEATURES = ["shader-f16", "subgroups", "timestamp-query"] as const;
 const LIMITS = [
@@ -56,10 +56,9 @@ async function inspectAdapter(power: GPUPowerPreference): Promise<Finding[]> {
   const { vendor, architecture, device, description } = info;
   const { isFallbackAdapter } = info as { isFallbackAdapter?: boolean };
   const backend = Deno.env.get("DENO_WEBGPU_BACKEND") ?? "chosen by Deno";
-  const mesa = await packageVersion("mesa-vulkan-drivers");
   const driver = [
     architecture,
-    mesa === null ? "" : `Mesa ${mesa}`,
+    await driverSource(Deno.env.toObject()),
     `vendor ${vendor}`,
     `device ${device}`,
     `backend ${backend}`,
@@ -73,6 +72,14 @@ async function inspectAdapter(power: GPUPowerPreference): Promise<Finding[]> {
     { name: "features", lines: await inspectFeatures(power) },
     { name: "limits", lines: LIMITS.map((name) => `${name} ${limits[name]}`) },
   ];
+}
+
+/** The driver files that the environment names, or the version of Mesa's package; "" if neither. */
+export async function driverSource(environment: Record<string, string>): Promise<string> {
+  const name = DRIVER_VARIABLES.find((name) => environment[name]);
+  if (name !== undefined) return `${name}=${environment[name]}`;
+  const mesa = await packageVersion("mesa-vulkan-drivers");
+  return mesa === null ? "" : `Mesa ${mesa}`;
 }
 
 /** A feature may be usable without being listed, so each is asked for. */

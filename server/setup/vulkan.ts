@@ -8,6 +8,9 @@ import { join } from "node:path";
 import { canInstallPackages, canRun, installCommand, installPackages } from "./debian.ts";
 import { SetupError } from "./setup_error.ts";
 
+/** By which the environment names driver files to the Vulkan loader, the one that counts first. */
+export const DRIVER_VARIABLES = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] as const;
+
 /** Debian packages of the loader and of Mesa's drivers, the software one among them. */
 export const DRIVER_PACKAGES = ["mesa-vulkan-drivers", "libvulkan1"];
 
@@ -75,7 +78,7 @@ async function hasVulkan(): Promise<boolean> {
  * @param root Folder that all paths are below; `/`, but for tests.
  */
 export function hasDriver(environment: Environment, root = "/"): boolean {
-  if (environment.VK_DRIVER_FILES || environment.VK_ICD_FILENAMES) return true;
+  if (DRIVER_VARIABLES.some((name) => environment[name])) return true;
   const { HOME = "", XDG_CONFIG_HOME, XDG_DATA_HOME } = environment;
   return [
     XDG_CONFIG_HOME || `${HOME}/.config`,

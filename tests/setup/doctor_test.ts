@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { describeFindings, inspectMachine } from "../../server/setup/doctor.ts";
+import { describeFindings, driverSource, inspectMachine } from "../../server/setup/doctor.ts";
 
 Deno.test("describeFindings() marks what is missing and names the command that mends it", () => {
   const text = describeFindings([
@@ -50,4 +50,11 @@ Deno.test("inspectMachine() looks at the GPU of the power that it is given, each
     prototype.requestAdapter = requestAdapter;
   }
   assertEquals(asked, new Array(4).fill("low-power"), "the adapter, and one for each feature");
+});
+
+Deno.test("doctor names the driver files of the environment, and Mesa's package only where there are none", async () => {
+  const both = { VK_ICD_FILENAMES: "/old.json", VK_DRIVER_FILES: "/new.json" };
+  assertEquals(await driverSource(both), "VK_DRIVER_FILES=/new.json");
+  assertEquals(await driverSource({ ...both, VK_DRIVER_FILES: "" }), "VK_ICD_FILENAMES=/old.json");
+  assertMatch(await driverSource({}), /^(Mesa .+)?$/);
 });
