@@ -4,6 +4,8 @@
  * @module
  */
 
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Cost, Task } from "./measure.ts";
 
@@ -40,13 +42,13 @@ export async function checkoutAt(path: string): Promise<Checkout> {
 export class MeasuredEngine {
   #process: Deno.ChildProcess;
   #input: WritableStreamDefaultWriter<Uint8Array>;
-  #output: ReadableStreamDefaultReader<string>;
-  #rest = "";
+  #lines: AsyncIterator<string>;
 
   private constructor(process: Deno.ChildProcess) {
     this.#process = process;
     this.#input = process.stdin.getWriter();
-    this.#output = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const lines = createInterface({ input: Readable.fromWeb(process.stdout) });
+    this.#lines = lines[Symbol.asyncIterator]();
   }
 
   /** Starts the process, and waits until the model is loaded. */
@@ -78,23 +80,15 @@ export class MeasuredEngine {
   /** Ends the process. */
   async close(): Promise<void> {
     await this.#input.close();
-    await this.#output.cancel();
     await this.#process.status;
   }
 
   /** The next line with a list of costs; any others are what a checkout prints. */
   async #answer(): Promise<Cost[]> {
     for (;;) {
-      const end = this.#rest.indexOf("\n");
-      if (end < 0) {
-        const { value, done } = await this.#output.read();
-        if (done) throw new Error("Cannot measure: the process of a checkout ended early");
-        this.#rest += value;
-        continue;
-      }
-      const line = this.#rest.slice(0, end);
-      this.#rest = this.#rest.slice(end + 1);
-      if (line.startsWith("[")) return JSON.parse(line) as Cost[];
+      const { value, done } = await this.#lines.next();
+      if (done) throw new Error("Cannot measure: the process of a checkout ended early");
+      if (value.startsWith("[")) return JSON.parse(value) as Cost[];
     }
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import process from "node:process";
+import { createInterface } from "node:readline";
 import type { Engine } from "../../mod.ts";
 
 /** What is measured at once. */
@@ -95,22 +96,13 @@ async function streamCosts(engine: Engine, { count: streamCount, tokenCount }: T
   return [costOf(`${streamCount} streams`, wantedCount, span)];
 }
 
-async function* linesOfInput(): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
-}
-
 if (import.meta.main) {
   const [root, modelPath, sequenceCountMax] = Deno.args;
   const { createEngine } = await import(`${root}/mod.ts`) as typeof import("../../mod.ts");
   const options = { modelPath, sequenceCountMax: Number(sequenceCountMax) };
   const engine = await createEngine(options);
   console.log(JSON.stringify([]));
-  for await (const line of linesOfInput()) {
+  for await (const line of createInterface({ input: process.stdin })) {
     const task = JSON.parse(line) as Task;
     const costs = task.kind === "prompt" ? promptCosts(engine, task) : streamCosts(engine, task);
     console.log(JSON.stringify(await costs));

@@ -11,7 +11,7 @@ import { SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { ChainedPass, type CommandChain } from "../gpu/command_chain.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { readBuffer } from "../gpu/read_back.ts";
-import { ROW_TILE } from "../kernels/matmul/product.ts";
+import { ROW_TILE } from "../kernels/matmul/row_counts.ts";
 import type { BlockReaders } from "../kvcache/block_reader.ts";
 import type { KvCache } from "../kvcache/kv_cache.ts";
 import type { HostValues } from "../kvcache/host_values.ts";

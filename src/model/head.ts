@@ -1,11 +1,7 @@
 import { alignUp, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { BufferSlice, Gpu } from "../gpu/gpu.ts";
-import {
-  type BoundMatmul,
-  type Matmul,
-  type MatmulOutput,
-  ROW_TILE,
-} from "../kernels/matmul/product.ts";
+import type { BoundMatmul, Matmul, MatmulOutput } from "../kernels/matmul/product.ts";
+import { ROW_TILE } from "../kernels/matmul/row_counts.ts";
 import type { MatmulSet } from "./matmul_set.ts";
 import type { ModelWeights } from "./weights.ts";
 

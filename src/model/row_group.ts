@@ -9,7 +9,7 @@ import {
 } from "../core/row.ts";
 import { alignUp, BLOCK_TOKEN_COUNT, type LayerHeads, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { ROW_TILE } from "../kernels/matmul/product.ts";
+import { ROW_TILE } from "../kernels/matmul/row_counts.ts";
 import { ExpertGroup } from "./expert_group.ts";
 import { LatentGroup } from "./latent_group.ts";
 import type { ModelPlan } from "./plan.ts";

@@ -10,7 +10,7 @@ import { alignUp, SLICE_TOKEN_COUNT, WORD_SIZE_BYTES } from "../core/shapes.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { arenaWords } from "../kvcache/cache_shape.ts";
 import { cacheBufferBytes } from "../kvcache/kv_cache.ts";
-import { ROW_TILE } from "../kernels/matmul/product.ts";
+import { ROW_TILE } from "../kernels/matmul/row_counts.ts";
 import { attentionShapes, partialsSizeBytesMax } from "../model/attention_splits.ts";
 import { choiceSizes } from "../model/block_choice.ts";
 import { LatentGroup } from "../model/latent_group.ts";

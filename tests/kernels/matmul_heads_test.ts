@@ -1,5 +1,5 @@
 import { PADDING_SLOT, ROW_WORDS } from "../../src/core/row.ts";
-import { ROW_TILE } from "../../src/kernels/matmul/product.ts";
+import { ROW_TILE } from "../../src/kernels/matmul/row_counts.ts";
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
 import { MatmulTileKernel } from "../../src/kernels/matmul/tile.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";

@@ -6,7 +6,7 @@ import { TENSOR_TYPES, type TensorType } from "../../src/gguf/tensor_types.ts";
 import { MatmulCodesKernel } from "../../src/kernels/matmul/codes.ts";
 import { MatmulCodesTileKernel } from "../../src/kernels/matmul/codes_tile.ts";
 import type { TileRowCount } from "../../src/kernels/matmul/row_counts.ts";
-import { ROW_TILE } from "../../src/kernels/matmul/product.ts";
+import { ROW_TILE } from "../../src/kernels/matmul/row_counts.ts";
 import { uploadWeights } from "../../src/kernels/weight_layout.ts";
 import { packWeights } from "../../src/model/weight_format.ts";
 import {

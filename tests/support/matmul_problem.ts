@@ -3,7 +3,8 @@
 import { alignUp } from "../../src/core/shapes.ts";
 import { dequantise } from "../../src/gguf/dequantise.ts";
 import type { TensorType } from "../../src/gguf/tensor_types.ts";
-import { type MatmulOutput, ROW_TILE } from "../../src/kernels/matmul/product.ts";
+import type { MatmulOutput } from "../../src/kernels/matmul/product.ts";
+import { ROW_TILE } from "../../src/kernels/matmul/row_counts.ts";
 import { MatmulKernel, type MatmulRowsOptions } from "../../src/kernels/matmul/rows.ts";
 import type { TileRowCount } from "../../src/kernels/matmul/row_counts.ts";
 import { MatmulTileKernel } from "../../src/kernels/matmul/tile.ts";

@@ -17,9 +17,6 @@ import {
   type WeightShape,
 } from "../weight_layout.ts";
 
-/** Activation buffers hold rows up to a multiple of this; padding is computed and ignored. */
-export const ROW_TILE = 4;
-
 /** What becomes of the outputs. */
 export type MatmulOutput =
   /** `y = outputs`, f32 `[rows, outputCount]`. */
@@ -70,7 +67,7 @@ export interface MatmulOptions {
   normEpsilon?: number;
 }
 
-/** Buffers of one use of a product. Rows are padded to {@link ROW_TILE}. */
+/** Buffers of one use of a product. Rows are padded to a multiple of `ROW_TILE`. */
 export interface MatmulBuffers {
   weights: DeviceWeights;
   /** f32 `[rows, columnCount]`. */

@@ -6,19 +6,19 @@ export const ROW_COUNTS = [1, 2, 4] as const;
 /** The same where lanes read each other's x, as a CPU does: eight share what a weight takes. */
 export const SHARED_ROW_COUNTS = [1, 2, 4, 8] as const;
 
-/** Most rows that a workgroup takes together on any device. */
-const ROW_COUNT_MAX: number = ROW_COUNTS[ROW_COUNTS.length - 1];
+/** Activation buffers hold rows up to a multiple of this; padding is computed and ignored. */
+export const ROW_TILE = 4;
 
 /**
  * The pipeline that takes so many rows, and the tiles that these make: the largest tiles of those
- * that compute no more rows than a multiple of {@link ROW_COUNT_MAX}, for which there is room.
+ * that compute no more rows than there is room for.
  */
 export function rowTiles(
   rowCount: number,
   rowCounts: readonly number[] = ROW_COUNTS,
 ): { size: number; tileCount: number } {
   if (rowCount <= 2) return { size: rowCount - 1, tileCount: 1 };
-  const room = alignUp(rowCount, ROW_COUNT_MAX);
+  const room = alignUp(rowCount, ROW_TILE);
   const size = rowCounts.findLastIndex((count) => room % count === 0);
   return { size, tileCount: divCeil(rowCount, rowCounts[size]) };
 }
