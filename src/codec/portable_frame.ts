@@ -40,7 +40,7 @@ export function writeFrame(
   let start = HEADER_WORDS + records.length;
   for (const [layer, record] of records.entries()) {
     put(HEADER_WORDS + layer, record.length);
-    for (const [index, word] of record.entries()) put(start + index, word);
+    for (let index = 0; index < record.length; index++) put(start + index, record[index]);
     start += record.length;
   }
   put(CHECKSUM_WORD, crc32(bytes));
@@ -57,17 +57,22 @@ export function readFrame(version: number, bytes: Uint8Array): Uint32Array {
     refuseBlock(`${bytes.length} bytes are no whole header`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const word = (index: number) => view.getUint32(index * 4, true);
-  const words = Uint32Array.from({ length: bytes.length / 4 }, (_, index) => word(index));
+  const words = new Uint32Array(bytes.length / 4);
+  for (let index = 0; index < words.length; index++) words[index] = view.getUint32(4 * index, true);
   if (words[0] !== PORTABLE_MAGIC) refuseBlock("it does not begin with PKVB");
   if (words[1] !== version) refuseBlock(`it has version ${words[1]}, must be ${version}`);
   if (words[2] !== words.length) {
     refuseBlock(`it has ${words.length} words, its header says ${words[2]}`);
   }
-  const zeroed = bytes.slice();
-  zeroed.fill(0, CHECKSUM_WORD * 4, CHECKSUM_WORD * 4 + 4);
-  if (words[CHECKSUM_WORD] !== crc32(zeroed)) refuseBlock("its checksum does not match");
+  if (words[CHECKSUM_WORD] !== checksum(bytes)) refuseBlock("its checksum does not match");
   return words;
+}
+
+/** CRC-32 of a block as it was while its checksum was computed: zero in that word's place. */
+function checksum(bytes: Uint8Array): number {
+  const before = crc32(bytes.subarray(0, CHECKSUM_WORD * 4));
+  const behind = bytes.subarray((CHECKSUM_WORD + 1) * 4);
+  return crc32(behind, crc32(new Uint8Array(4), before));
 }
 
 /** The header's words that the version defines, `[8]`. */

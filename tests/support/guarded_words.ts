@@ -12,19 +12,32 @@ export class ReadOutside extends Error {
  * @throws {ReadOutside} From then on, at any read outside.
  */
 export function guardedWords(words: ArrayLike<number>): Uint32Array {
-  const guarded = Array.from(words);
+  const guarded = new Array<number>(words.length);
+  for (let index = 0; index < words.length; index++) guarded[index] = words[index];
   Object.setPrototypeOf(guarded, GUARD);
   return guarded as unknown as Uint32Array;
 }
 
 const METHODS = {
   subarray(this: number[], start: number, end?: number): Uint32Array {
-    return guardedWords(Array.prototype.slice.call(this, start, end));
+    return guardedWords(copyOf(this, start, end));
   },
   slice(this: number[], start?: number, end?: number): Uint32Array {
-    return Uint32Array.from(Array.prototype.slice.call(this, start, end));
+    return copyOf(this, start, end);
   },
 };
+
+/** The words from `start` to `end`, both as typed arrays take them. */
+function copyOf(words: number[], start = 0, end = words.length): Uint32Array {
+  const place = (index: number) => {
+    const whole = Math.trunc(index) || 0;
+    return whole < 0 ? Math.max(0, words.length + whole) : Math.min(whole, words.length);
+  };
+  const [first, last] = [place(start), place(end)];
+  const copy = new Uint32Array(Math.max(0, last - first));
+  for (let index = 0; index < copy.length; index++) copy[index] = words[first + index];
+  return copy;
+}
 
 const GUARD: object = new Proxy(METHODS, {
   get(methods, key) {

@@ -100,9 +100,8 @@ function repacked(block: PortablePaper): PortablePaper {
   return { ...block, records };
 }
 
-/** Checks a record, then unpacks it if it is one, all through guarded words. */
-function readRecord(layout: PaperLayout, words: Uint32Array, tokenCount: number): void {
-  const guarded = guardedWords(words);
+/** Checks a record, of guarded words, then unpacks it if it is one. */
+function readRecord(layout: PaperLayout, guarded: Uint32Array, tokenCount: number): void {
   checkPaper(layout, guarded, tokenCount);
   const { sides } = unpackPaper(layout, guarded, tokenCount);
   for (const [side, { codes }] of sides.entries()) {
@@ -112,7 +111,7 @@ function readRecord(layout: PaperLayout, words: Uint32Array, tokenCount: number)
 }
 
 /** Whole words of some bytes. */
-export function wordsOf(bytes: Uint8Array): Uint32Array {
+export function wordsOf(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
   const whole = bytes.slice(0, bytes.length - bytes.length % 4);
   return new Uint32Array(whole.buffer);
 }

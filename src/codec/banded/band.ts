@@ -99,20 +99,41 @@ export function bandFrom(word: number): Band {
 /**
  * Index of the first band that holds a pack.
  *
- * @param bands u32 `[BAND_COUNT]`; the last is the full band. Balls have one middle.
+ * @param bands u32, those of the channel from `start` on, `[BAND_COUNT]`; the last is the full
+ * band. Balls have one middle.
  * @param codes The biased codes that are present of a pack; balls hold whole packs alone.
  */
-export function chooseBand(bands: Uint32Array, codes: ArrayLike<number>): number {
+export function chooseBand(bands: Uint32Array, codes: ArrayLike<number>, start = 0): number {
   let [low, high] = [255, 0];
   for (let place = 0; place < codes.length; place++) {
-    low = Math.min(low, codes[place]);
-    high = Math.max(high, codes[place]);
+    const code = codes[place];
+    if (code < low) low = code;
+    if (code > high) high = code;
   }
-  return bands.findIndex((word) => {
+  for (let index = 0; index < BAND_COUNT; index++) {
+    const word = bands[start + index];
     const least = bandLeast(word);
-    if (!isBall(word)) return least <= low && high < least + bandLevels(word);
-    const isNear = low >= least && high < least + POINT_LEVELS;
-    if (codes.length < UNIT_TOKEN_COUNT || !isNear) return false;
-    return pointPlace(Array.from(codes, (code) => code - least)) < 2 ** bandBits(word);
-  });
+    if (isBall(word)) {
+      if (isInBall(word, codes, { low, high })) return index;
+    } else if (least <= low && high < least + bandLevels(word)) {
+      return index;
+    }
+  }
+  return -1;
 }
+
+/** Whether the ball of a word holds a pack, of which the least and the largest code are given. */
+function isInBall(
+  word: number,
+  codes: ArrayLike<number>,
+  { low, high }: { low: number; high: number },
+): boolean {
+  const least = bandLeast(word);
+  const isNear = low >= least && high < least + POINT_LEVELS;
+  if (codes.length < UNIT_TOKEN_COUNT || !isNear) return false;
+  for (let place = 0; place < UNIT_TOKEN_COUNT; place++) POINT[place] = codes[place] - least;
+  return pointPlace(POINT) < 2 ** bandBits(word);
+}
+
+/** Scratch of one pack's digits. */
+const POINT = new Uint8Array(UNIT_TOKEN_COUNT);

@@ -8,11 +8,12 @@ import { BLOCK_TOKEN_COUNT, divCeil } from "../../core/shapes.ts";
 import { isFiniteF16 } from "../f16.ts";
 import { bandLeast, chooseBand, isBall } from "./band.ts";
 import { wholeSection } from "./dropped.ts";
-import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, ROW_COUNT } from "./layout.ts";
-import { isCanonical, UNIT_TOKEN_COUNT } from "./levels.ts";
+import { type BandedLayout, PART_CHANNEL_COUNT, ROW_COUNT } from "./layout.ts";
+import { UNIT_TOKEN_COUNT } from "./levels.ts";
 import { POINT_MIDDLE } from "./points.ts";
-import { type BandedTables, channelBands } from "./tables.ts";
-import { type BandedUnit, readUnits, stepAt } from "./unpack.ts";
+import type { BandedTables } from "./tables.ts";
+import { UnitReader } from "./units.ts";
+import { stepAt } from "./unpack.ts";
 
 /** What a record is checked against. */
 export interface BandedFacts {
@@ -66,14 +67,14 @@ function checkSection(
 ): number {
   const { index } = facts;
   const tokenCount = layout.packedTokenCount(facts.hasSinks);
+  const unit = new UnitReader(layout, wholeSection(section), facts);
   let count = 0;
-  let endBit = PLANE_WORDS * 32;
-  for (const unit of readUnits(layout, wholeSection(section), facts)) {
-    checkUnit(unit, { ...facts, tokenCount, side: layout.sectionPlace(index).side });
-    endBit = unit.bit + unit.numbers.reduce((sum, { widthBits }) => sum + widthBits, 0);
+  while (unit.next()) {
+    checkUnit(unit, { ...facts, tokenCount });
     count++;
   }
   if (count < ROW_COUNT * PART_CHANNEL_COUNT) refuse(`section ${index} is cut`);
+  const { endBit } = unit;
   const wordCount = divCeil(endBit, 32);
   const tailBits = endBit & 31;
   if (tailBits !== 0 && section[wordCount - 1] >>> tailBits !== 0) {
@@ -84,24 +85,18 @@ function checkSection(
 
 /** A unit is the one its own digits give, in the first band that holds them. */
 function checkUnit(
-  unit: BandedUnit,
-  facts: { index: number; tables: BandedTables; tokenCount: number; side: number },
+  unit: UnitReader,
+  { index, tables, tokenCount }: { index: number; tables: BandedTables; tokenCount: number },
 ): void {
-  const { index, tables, tokenCount, side } = facts;
-  if (
-    unit.numbers.some(({ levels, ...number }) => levels !== null && !isCanonical(number, levels))
-  ) {
-    refuse(`section ${index} has a unit that no digits give`);
-  }
+  if (!unit.isCanonical) refuse(`section ${index} has a unit that no digits give`);
   const presentCount = Math.min(UNIT_TOKEN_COUNT, Math.max(0, tokenCount - unit.firstPlace));
-  const bands = channelBands(tables, side, unit.channel);
-  const band = bands[unit.bandIndex];
-  const absent = bandLeast(band) + (isBall(band) ? POINT_MIDDLE : 0);
-  if (unit.codes.slice(presentCount).some((code) => code !== absent)) {
-    refuse(`section ${index} has digits of an absent token`);
+  const absent = bandLeast(unit.band) + (isBall(unit.band) ? POINT_MIDDLE : 0);
+  for (let place = presentCount; place < UNIT_TOKEN_COUNT; place++) {
+    if (unit.codes[place] !== absent) refuse(`section ${index} has digits of an absent token`);
   }
-  const present = unit.codes.slice(0, presentCount);
-  const expected = presentCount === 0 ? 0 : chooseBand(bands, present);
+  const isWhole = presentCount === UNIT_TOKEN_COUNT;
+  const present = isWhole ? unit.codes : unit.codes.slice(0, presentCount);
+  const expected = presentCount === 0 ? 0 : chooseBand(tables.bands, present, unit.bandsWord);
   if (unit.bandIndex !== expected) {
     refuse(`section ${index} has a pack in band ${unit.bandIndex}, which belongs in ${expected}`);
   }

@@ -82,7 +82,7 @@ export function packUnit(digits: ArrayLike<number>, levels: number): UnitNumber[
       throw new RangeError(`Cannot pack digit ${digits[place]} in ${levels} levels`);
     }
   }
-  if (levels <= LOW_LEVELS_MAX) return [packDigits(Array.from(digits), levels)];
+  if (levels <= LOW_LEVELS_MAX) return [packDigits(digits, levels)];
   const each = Array.from(digits);
   return [
     packDigits(each.map((digit) => digit % LOW_LEVELS_MAX), LOW_LEVELS_MAX),
@@ -90,13 +90,16 @@ export function packUnit(digits: ArrayLike<number>, levels: number): UnitNumber[
   ];
 }
 
-function packDigits(digits: Iterable<number>, levels: number): UnitNumber {
+function packDigits(digits: ArrayLike<number>, levels: number): UnitNumber {
   let number = 0;
-  for (const digit of digits) number = number * levels + digit;
-  const widthBits = unitBits(levels);
+  for (let place = 0; place < UNIT_TOKEN_COUNT; place++) number = number * levels + digits[place];
+  return { value: stretched(number, levels), widthBits: unitBits(levels) };
+}
+
+/** A number to base `levels` as it is stored, u32. */
+function stretched(number: number, levels: number): number {
   const stretch = STRETCH[levels];
-  const value = stretch === 0 ? number : number + multiplyHigh(number, stretch) + 1;
-  return { value: value >>> 0, widthBits };
+  return (stretch === 0 ? number : number + multiplyHigh(number, stretch) + 1) >>> 0;
 }
 
 /** `floor(a * b / 2^32)` for `a` below 2^28 and `b` below 2^32, exactly. */
@@ -107,14 +110,17 @@ function multiplyHigh(a: number, b: number): number {
 }
 
 /**
- * The digits of one number.
+ * The digits of one number, written over `digits`.
  *
  * @param value u32 as it stands in the payload, bits above `widthBits` ignored.
  * @param levels 1 to 16.
  */
-export function unpackDigits({ value, widthBits }: UnitNumber, levels: number): number[] {
-  const digits = [0, 0, 0, 0, 0, 0, 0, 0];
-  let fraction = widthBits === 0 ? 0 : (value << (32 - widthBits)) >>> 0;
+export function unpackDigits(
+  { value, widthBits }: UnitNumber,
+  levels: number,
+  digits: number[] = [],
+): number[] {
+  let fraction = firstFraction(value, widthBits);
   for (let place = 0; place < UNIT_TOKEN_COUNT; place++) {
     digits[place] = Math.imul(fraction >>> 4, levels) >>> 28;
     fraction = Math.imul(fraction, levels) >>> 0;
@@ -122,7 +128,19 @@ export function unpackDigits({ value, widthBits }: UnitNumber, levels: number): 
   return digits;
 }
 
+function firstFraction(value: number, widthBits: number): number {
+  return widthBits === 0 ? 0 : (value << (32 - widthBits)) >>> 0;
+}
+
 /** Whether {@link packUnit} gives this number for the digits in it. */
-export function isCanonical(number: UnitNumber, levels: number): boolean {
-  return packDigits(unpackDigits(number, levels), levels).value === number.value;
+export function isCanonical({ value, widthBits }: UnitNumber, levels: number): boolean {
+  // Digits of a power of two are bits: they give every number.
+  if ((levels & (levels - 1)) === 0) return value < 2 ** widthBits;
+  let number = 0;
+  let fraction = firstFraction(value, widthBits);
+  for (let place = 0; place < UNIT_TOKEN_COUNT; place++) {
+    number = number * levels + (Math.imul(fraction >>> 4, levels) >>> 28);
+    fraction = Math.imul(fraction, levels) >>> 0;
+  }
+  return stretched(number, levels) === value;
 }

@@ -10,16 +10,10 @@ import type { QuantisedBlock } from "../quantised.ts";
 import { type HeadShape, rawTileHalf } from "../raw_tile.ts";
 import { BAND_INDEX_BITS, bandBits, bandLeast, bandLevels, chooseBand, isBall } from "./band.ts";
 import { DROPS_FLAG, isDropped, sectionHeadWords, sectionSize } from "./dropped.ts";
-import {
-  type BandedLayout,
-  PART_CHANNEL_COUNT,
-  PLANE_WORDS,
-  ROW_COUNT,
-  type SectionPlace,
-} from "./layout.ts";
+import { type BandedLayout, PART_CHANNEL_COUNT, PLANE_WORDS, type SectionPlace } from "./layout.ts";
 import { packUnit, UNIT_TOKEN_COUNT, type UnitNumber } from "./levels.ts";
 import { POINT_MIDDLE, pointPlace } from "./points.ts";
-import { type BandedTables, channelBands } from "./tables.ts";
+import { type BandedTables, firstBand } from "./tables.ts";
 
 /** What the sections of a record are made of. */
 export interface BandedSource {
@@ -155,22 +149,22 @@ function sectionUnits(
   place: SectionPlace,
   channels: readonly number[],
 ) {
-  return Array.from({ length: ROW_COUNT * channels.length }, (_, index) => {
-    const channel = channels[index % channels.length];
-    const start = Math.floor(index / channels.length) * UNIT_TOKEN_COUNT;
-    const end = Math.min(start + UNIT_TOKEN_COUNT, block.tokenCount);
-    const own = channel * BLOCK_TOKEN_COUNT;
-    const codes = block.sides[place.side].codes.subarray(own + start, own + Math.max(start, end));
-    const bands = channelBands(tables, place.side, channel);
-    const bandIndex = codes.length === 0 ? 0 : chooseBand(bands, codes);
-    const band = bands[bandIndex];
-    const absent = isBall(band) ? POINT_MIDDLE : 0;
-    const digits = Array.from(
-      { length: UNIT_TOKEN_COUNT },
-      (_, i) => i < codes.length ? codes[i] - bandLeast(band) : absent,
-    );
-    return { bandIndex, band, digits };
-  });
+  const { codes } = block.sides[place.side];
+  const units: { bandIndex: number; band: number; digits: number[] }[] = [];
+  for (let start = 0; start < BLOCK_TOKEN_COUNT; start += UNIT_TOKEN_COUNT) {
+    const count = Math.min(UNIT_TOKEN_COUNT, Math.max(0, block.tokenCount - start));
+    for (const channel of channels) {
+      const own = channel * BLOCK_TOKEN_COUNT + start;
+      const present = codes.subarray(own, own + count);
+      const first = firstBand(tables, place.side, channel);
+      const bandIndex = count === 0 ? 0 : chooseBand(tables.bands, present, first);
+      const band = tables.bands[first + bandIndex];
+      const digits = new Array<number>(UNIT_TOKEN_COUNT).fill(isBall(band) ? POINT_MIDDLE : 0);
+      for (let i = 0; i < count; i++) digits[i] = present[i] - bandLeast(band);
+      units.push({ bandIndex, band, digits });
+    }
+  }
+  return units;
 }
 
 /** The numbers of a unit: a point's place, or its digits. */

@@ -36,12 +36,13 @@ export function pointWords(): Uint32Array<ArrayBuffer> {
   return words ??= makeWords();
 }
 
-/** The eight digits of a point, 0 to 7. */
-export function pointDigits(place: number): number[] {
+/** The eight digits of a point, 0 to 7, written over `digits`. */
+export function pointDigits(place: number, digits: number[] = []): number[] {
   const word = pointWords()[place];
-  return Array.from({ length: UNIT_TOKEN_COUNT }, (_, token) => {
-    return (word >>> (DIGIT_BITS * (UNIT_TOKEN_COUNT - 1 - token))) & (POINT_LEVELS - 1);
-  });
+  for (let token = 0; token < UNIT_TOKEN_COUNT; token++) {
+    digits[token] = (word >>> (DIGIT_BITS * (UNIT_TOKEN_COUNT - 1 - token))) & (POINT_LEVELS - 1);
+  }
+  return digits;
 }
 
 /**

@@ -38,17 +38,13 @@ export interface PortableBanded {
  * layer after the other.
  */
 export function tablesChecksum(tables: readonly BandedTables[]): number {
-  const parts = tables.flatMap((layer) => [quantiserWords(layer), readerWords(layer)]);
-  const bytes = new Uint8Array(4 * parts.reduce((sum, { length }) => sum + length, 0));
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  for (const part of parts) {
-    for (const word of part) {
-      view.setUint32(at, word, true);
-      at += 4;
+  let checksum = 0;
+  for (const layer of tables) {
+    for (const { buffer } of [quantiserWords(layer), readerWords(layer)]) {
+      checksum = crc32(new Uint8Array(buffer), checksum);
     }
   }
-  return crc32(bytes);
+  return checksum;
 }
 
 /**

@@ -114,9 +114,14 @@ export function bandedTables(source: {
   return tables;
 }
 
+/** Where the eight bands of a channel begin in `bands`. */
+export function firstBand(tables: BandedTables, side: number, channel: number): number {
+  return (side * tables.keyStep.length + channel) * BAND_COUNT;
+}
+
 /** Eight bands of a channel. */
 export function channelBands(tables: BandedTables, side: number, channel: number): Uint32Array {
-  const start = (side * tables.keyStep.length + channel) * BAND_COUNT;
+  const start = firstBand(tables, side, channel);
   return tables.bands.subarray(start, start + BAND_COUNT);
 }
 

@@ -1,12 +1,14 @@
 import { pointWords } from "../../../src/codec/banded/points.ts";
 import { assertEquals, assertThrows } from "@std/assert";
+import { bandLevels, isBall } from "../../../src/codec/banded/band.ts";
 import { checkBanded } from "../../../src/codec/banded/check.ts";
 import { LEVELS } from "../../../src/codec/banded/levels.ts";
 import { layerTableWords } from "../../../src/codec/banded/tables.ts";
 import { scratchBlock } from "../../../src/codec/scratch.ts";
 import { valuePart } from "../../../src/codec/banded/value_part.ts";
 import { extraWords, sectionHead } from "../../../src/codec/banded/dropped.ts";
-import { readUnits, unpackBanded } from "../../../src/codec/banded/unpack.ts";
+import { UnitReader } from "../../../src/codec/banded/units.ts";
+import { unpackBanded } from "../../../src/codec/banded/unpack.ts";
 import {
   KvPackBandedKernel,
   type PackBandedJob,
@@ -119,8 +121,9 @@ Deno.test("KvPackBandedKernel's cases have units of every number of levels and o
   for (const { record, layer } of placed.records) {
     for (let index = 0; index < layout.sectionCount; index++) {
       const section = sectionHead(arena.subarray(record.start, record.end), index);
-      for (const { numbers } of readUnits(layout, section, { index, tables: tables[layer] })) {
-        const levels = numbers.reduce((product, number) => product * (number.levels ?? 0), 1);
+      const unit = new UnitReader(layout, section, { index, tables: tables[layer] });
+      while (unit.next()) {
+        const levels = isBall(unit.band) ? 0 : bandLevels(unit.band);
         found[layout.sectionPlace(index).side].add(levels);
       }
     }
