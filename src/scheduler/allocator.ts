@@ -125,29 +125,41 @@ export class ExtentAllocator {
 
   /** Throws unless used and free runs tile the arena, free ones are merged and counts are right. */
   checkIntegrity(): void {
-    const used = [...this.#used.values()].map(({ extent, wordCount, referenceCount }) => {
-      invariant(referenceCount > 0, "an extent in use has a reference");
-      invariant(wordCount === alignUp(extent.wordCount, EXTENT_UNIT_WORDS), "extents are rounded");
-      return { offset: extent.offset, wordCount, isFree: false };
-    });
-    const free = this.#free.map((run) => ({ ...run, isFree: true }));
-    const runs = [...used, ...free].sort((a, b) => a.offset - b.offset);
-    let end = 0;
-    let previousIsFree = false;
-    for (const { offset, wordCount, isFree } of runs) {
-      invariant(offset === end, "runs tile the arena without gap or overlap");
-      invariant(!(isFree && previousIsFree), "adjacent free runs are merged");
-      end = offset + wordCount;
-      previousIsFree = isFree;
+    for (const run of this.#free) {
+      const isFound = this.#freeByOffset.get(run.offset) === run &&
+        this.#freeByEnd.get(run.offset + run.wordCount) === run;
+      invariant(isFound, "free runs are found by offset and by end");
     }
-    invariant(end === this.capacityWordCount, "runs reach the end of the arena");
-    const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
-    const asked = sum([...this.#used.values()].map(({ extent }) => extent.wordCount));
-    invariant(asked === this.#askedWordCount, "asked words are counted");
-    const allocated = sum(used.map(({ wordCount }) => wordCount));
-    invariant(allocated === this.#allocatedWordCount, "allocated words are counted");
     invariant(this.#freeByOffset.size === this.#free.length, "free runs are found by offset");
     invariant(this.#freeByEnd.size === this.#free.length, "free runs are found by end");
+    let [end, freeCount, usedCount, asked, allocated] = [0, 0, 0, 0, 0];
+    let previousIsFree = false;
+    while (end < this.capacityWordCount) {
+      const used = this.#used.get(end);
+      const free = this.#freeByOffset.get(end);
+      invariant((used === undefined) !== (free === undefined), "runs tile the arena");
+      invariant(!(free && previousIsFree), "adjacent free runs are merged");
+      previousIsFree = free !== undefined;
+      const { wordCount } = (used ?? free)!;
+      invariant(wordCount > 0, "a run has words");
+      end += wordCount;
+      if (used === undefined) {
+        freeCount++;
+        continue;
+      }
+      const { extent, referenceCount } = used;
+      invariant(referenceCount > 0, "an extent in use has a reference");
+      invariant(extent.offset === end - wordCount, "extents are found by their offset");
+      invariant(wordCount === alignUp(extent.wordCount, EXTENT_UNIT_WORDS), "extents are rounded");
+      usedCount++;
+      asked += extent.wordCount;
+      allocated += wordCount;
+    }
+    invariant(end === this.capacityWordCount, "runs reach the end of the arena");
+    invariant(usedCount === this.#used.size, "no extents overlap");
+    invariant(freeCount === this.#free.length, "no free runs overlap");
+    invariant(asked === this.#askedWordCount, "asked words are counted");
+    invariant(allocated === this.#allocatedWordCount, "allocated words are counted");
   }
 
   #find(extent: Extent): UsedRun {

@@ -185,27 +185,40 @@ export class BlockCache {
       invariant(item.key === null || this.#byKey.get(item.key) === item, "keys find their item");
       invariant(!this.#unused.has(item), "what is used cannot be given up");
     }
-    for (const item of this.#unused) invariant(item.useCount === 0, "unused items have no user");
-    const all = new Set([...useCounts.keys(), ...this.#unused]);
+    const unused = [...this.#unused];
+    for (const item of unused) invariant(item.useCount === 0, "unused items have no user");
+    const all = new Set(useCounts.keys());
+    for (const item of unused) all.add(item);
     for (const item of this.#byKey.values()) invariant(all.has(item), "no item is lost");
-    this.memory.checkIntegrity([...all].map(({ block }) => block));
+    this.memory.checkIntegrity(Array.from(all, ({ block }) => block));
     const unusedWords = this.memory.groupWords(null);
-    for (const { block } of this.#unused) {
-      this.memory.groupWords(block).forEach((count, group) => unusedWords[group] += count);
+    for (const { block } of unused) {
+      const words = this.memory.groupWords(block);
+      for (let group = 0; group < words.length; group++) unusedWords[group] += words[group];
     }
     const isCounted = unusedWords.every((count, group) => count === this.#unusedWords[group]);
     invariant(isCounted, "words of unused items are counted");
-    const packed = [...useCounts].filter(([{ kind }]) => kind !== "raw");
-    const sealed = packed.filter(([{ kind }]) => kind === "sealed");
-    const { sealed: sealedCount, near: nearCount } = this.#usedCounts;
-    invariant(sealed.length === sealedCount, "used blocks are counted");
-    invariant(packed.length - sealed.length === nearCount, "used blocks are counted");
-    this.#usedStoreWords.forEach((count, store) => {
-      const wanted = packed.reduce((sum, [{ recordWords }]) => sum + recordWords[store], 0);
-      invariant(count === wanted, "words of used blocks are counted by store");
-    });
-    const shared = sealed.filter(([, count]) => count > 1).length;
-    invariant(shared === this.#sharedCount, "shared blocks are counted");
+    this.#checkUsed(useCounts);
+  }
+
+  /** Throws unless what is used is counted; users by item. */
+  #checkUsed(useCounts: ReadonlyMap<CachedItem, number>): void {
+    const counts = { sealed: 0, near: 0, raw: 0 };
+    const storeWords = new Array<number>(this.memory.storeCount).fill(0);
+    let sharedCount = 0;
+    for (const [{ kind, recordWords }, count] of useCounts) {
+      counts[kind]++;
+      if (kind === "sealed" && count > 1) sharedCount++;
+      if (kind === "raw") continue;
+      for (let store = 0; store < storeWords.length; store++) {
+        storeWords[store] += recordWords[store];
+      }
+    }
+    const { sealed, near } = this.#usedCounts;
+    invariant(counts.sealed === sealed && counts.near === near, "used blocks are counted");
+    const areCounted = storeWords.every((count, store) => count === this.#usedStoreWords[store]);
+    invariant(areCounted, "words of used blocks are counted by store");
+    invariant(sharedCount === this.#sharedCount, "shared blocks are counted");
   }
 
   #allocate(kind: ItemKind, recordWords: readonly number[]): SealedBlock | null {

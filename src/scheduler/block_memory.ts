@@ -234,14 +234,18 @@ export class BlockMemory {
   checkIntegrity(blocks: readonly SealedBlock[]): void {
     this.#groups.forEach(({ allocator }, index) => {
       allocator.checkIntegrity();
-      const taken = blocks.map(({ extents }) => extents[index]).filter(({ wordCount }) =>
-        wordCount > 0
-      );
-      const extents = new Set(taken);
-      invariant(extents.size === taken.length, "no extent belongs to two blocks");
-      invariant(allocator.extentCount === taken.length, "no extent is lost");
+      const extents = new Set<Extent>();
+      let takenCount = 0;
       let askedWordCount = 0;
-      for (const { wordCount } of extents) askedWordCount += wordCount;
+      for (const block of blocks) {
+        const extent = block.extents[index];
+        if (extent.wordCount === 0) continue;
+        extents.add(extent);
+        takenCount++;
+        askedWordCount += extent.wordCount;
+      }
+      invariant(extents.size === takenCount, "no extent belongs to two blocks");
+      invariant(allocator.extentCount === takenCount, "no extent is lost");
       invariant(allocator.askedWordCount === askedWordCount, "blocks have the extents in use");
     });
   }

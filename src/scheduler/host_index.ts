@@ -9,7 +9,7 @@ import { invariant } from "../core/errors.ts";
 import { WORD_SIZE_BYTES } from "../core/shapes.ts";
 import { leastRecentlyUsed, type Retention, type RetentionPolicy } from "./retention.ts";
 import { type BlockWatcher, NO_WATCHER } from "./block_events.ts";
-import type { ItemKind } from "./block_key.ts";
+import { isOwnKey, type ItemKind } from "./block_key.ts";
 import type { RecordSizes } from "./block_memory.ts";
 
 /** A block in host memory. */
@@ -25,6 +25,10 @@ export class HostIndex {
   #order: Retention<string>;
   #usedBytes = 0;
   #dropped = new Set<string>();
+  /** Null once entries changed. */
+  #ownKeys: readonly string[] | null = null;
+  /** Whether no entry changed since the last check: there may be thousands of them. */
+  #isChecked = false;
   readonly #watcher: BlockWatcher;
 
   /** @param capacityBytes Most bytes of all entries together. */
@@ -43,9 +47,9 @@ export class HostIndex {
     return this.#usedBytes;
   }
 
-  /** Keys of all entries, those that go first first. */
-  get keys(): readonly string[] {
-    return [...this.#order];
+  /** Keys of what preempted sequences left for themselves. */
+  get ownKeys(): readonly string[] {
+    return this.#ownKeys ??= [...this.#entries.keys()].filter(isOwnKey);
   }
 
   /** The entry of a key. */
@@ -63,6 +67,7 @@ export class HostIndex {
     const sizeBytes = entrySizeBytes(entry);
     const found = this.#entries.get(entry.key);
     if (found) return this.touch(found);
+    this.#noteChange();
     this.#entries.set(entry.key, entry);
     this.#order.touch(entry.key);
     this.#dropped.delete(entry.key);
@@ -77,6 +82,7 @@ export class HostIndex {
   drop(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
+    this.#noteChange();
     this.#entries.delete(key);
     this.#order.drop(key);
     this.#usedBytes -= entrySizeBytes(entry);
@@ -93,16 +99,25 @@ export class HostIndex {
 
   /** Throws unless bytes are counted and within the capacity. */
   checkIntegrity(): void {
+    if (this.#isChecked) return;
     const isOrdered = this.#order.size === this.#entries.size;
     invariant(isOrdered, "every entry of the host tier can be dropped");
     let sizeBytes = 0;
     for (const entry of this.#entries.values()) sizeBytes += entrySizeBytes(entry);
     invariant(sizeBytes === this.#usedBytes, "bytes of the host tier are counted");
     invariant(sizeBytes <= this.capacityBytes, "the host tier keeps its capacity");
+    this.#isChecked = true;
+  }
+
+  #noteChange(): void {
+    this.#ownKeys = null;
+    this.#isChecked = false;
   }
 }
 
 /** Bytes of an entry. */
 export function entrySizeBytes({ recordWords }: Pick<HostEntry, "recordWords">): number {
-  return recordWords.reduce((sum, count) => sum + count, 0) * WORD_SIZE_BYTES;
+  let wordCount = 0;
+  for (const count of recordWords) wordCount += count;
+  return wordCount * WORD_SIZE_BYTES;
 }

@@ -8,7 +8,6 @@ import { invariant } from "../core/errors.ts";
 import type { BlockCache, CachedItem } from "./block_cache.ts";
 import type { HostIndex } from "./host_index.ts";
 import type { InFlightStep, Roster } from "./roster.ts";
-import { isOwnKey } from "./block_key.ts";
 import type { Sequence } from "./sequence.ts";
 import { swappedKeys } from "./swap_space.ts";
 
@@ -53,7 +52,7 @@ export function checkScheduler(state: SchedulerState): void {
   }
   host?.checkIntegrity();
   const left = new Set(waiting.flatMap(({ swapped }) => swapped ? swappedKeys(swapped) : []));
-  const isRead = (host?.keys ?? []).every((key) => !isOwnKey(key) || left.has(key));
+  const isRead = (host?.ownKeys ?? []).every((key) => left.has(key));
   invariant(isRead, "what a sequence left on the host is there while it waits");
   const holders = sequences.map(({ heldBlocks, near, ready }) =>
     [

@@ -255,11 +255,13 @@ class Run {
     this.#alive.add(sequenceId);
   }
 
-  abortOne(): void {
-    if (this.#alive.size === 0) return;
+  /** Aborts a sequence if one lives; returns whether there was one. */
+  abortOne(): boolean {
+    if (this.#alive.size === 0) return false;
     const sequenceId = [...this.#alive][Math.floor(this.#random() * this.#alive.size)];
     this.scheduler.abort(sequenceId);
     this.#end(sequenceId, "aborted");
+    return true;
   }
 
   #end(sequenceId: number, ending: Life["ending"]): void {
@@ -302,6 +304,7 @@ class Run {
     return true;
   }
 
+  /** Commits the oldest step in flight; returns whether there was one. */
   commit(): boolean {
     const step = this.#inFlight.shift();
     if (step) this.scheduler.commit(step.plan, step.result);
@@ -345,9 +348,10 @@ for (const options of CASES) {
       const kind = random();
       const admitShare = options.answerMax ? 0.08 : 0.04;
       if (kind < admitShare) run.admit(index);
-      else if (kind < admitShare + 0.04 * abortShare * 4) run.abortOne();
-      else if (kind < 0.55) run.plan();
-      else run.commit();
+      else if (kind < admitShare + 0.04 * abortShare * 4) {
+        if (!run.abortOne()) continue;
+      } else if (kind < 0.55) run.plan();
+      else if (!run.commit()) continue; // The scheduler was not asked for anything.
       run.drain();
       run.scheduler.checkIntegrity();
     }
