@@ -314,11 +314,13 @@ class ReferenceModel {
     const values = this.#values[plan.keyValueLayer];
     const begin = Math.max(0, keys.length - (plan.window ?? keys.length));
     const position = keys.length - 1;
-    const read = keys.map((_, other) => other >= begin && this.#isRead(position, other));
+    const seen = Array.from({ length: keys.length - begin }, (_, index) => begin + index);
+    const read = seen.filter((other) => this.#isRead(position, other));
     const out = new Float64Array(q.length);
     for (let head = 0; head < queryHeadCount; head++) {
       const kvStart = Math.floor(head * kvHeadCount / queryHeadCount) * headSize;
-      const scores = keys.filter((_, other) => read[other]).map((key) => {
+      const scores = read.map((other) => {
+        const key = keys[other];
         let sum = 0;
         for (let c = 0; c < headSize; c++) sum += q[head * headSize + c] * key[kvStart + c];
         return capped(sum * plan.scale, plan.softCap);
@@ -330,11 +332,12 @@ class ReferenceModel {
       const at = { layer: plan.keyValueLayer, position, head };
       const query = q.subarray(head * headSize, (head + 1) * headSize);
       this.#onAttention(at, weights.map((weight) => weight / total), { query, keys });
-      values.filter((_, other) => read[other]).forEach((value, index) => {
+      for (const [index, other] of read.entries()) {
+        const [value, weight] = [values[other], weights[index] / total];
         for (let c = 0; c < headSize; c++) {
-          out[head * headSize + c] += weights[index] / total * value[kvStart + c];
+          out[head * headSize + c] += weight * value[kvStart + c];
         }
-      });
+      }
     }
     return out;
   }
@@ -375,15 +378,18 @@ class ReferenceModel {
   /** `matrix · x` of matrices one below the other. */
   #product(matrices: readonly MatrixPlan[], x: Float64Array): Float64Array {
     const columnCount = x.length;
-    return Float64Array.from(matrices.flatMap(({ tensor, rowStart, rowCount }) => {
+    const y = new Float64Array(matrices.reduce((count, { rowCount }) => count + rowCount, 0));
+    let index = 0;
+    for (const { tensor, rowStart, rowCount } of matrices) {
       const weight = this.#tensor(tensor);
-      return Array.from({ length: rowCount }, (_, row) => {
+      for (let row = 0; row < rowCount; row++) {
         const start = (rowStart + row) * columnCount;
         let sum = 0;
         for (let i = 0; i < columnCount; i++) sum += weight[start + i] * x[i];
-        return sum;
-      });
-    }));
+        y[index++] = sum;
+      }
+    }
+    return y;
   }
 
   #tensor(name: string): Float32Array {
