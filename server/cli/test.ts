@@ -72,7 +72,7 @@ async function runGiven(args: readonly string[], start: StartDeno): Promise<numb
   return code;
 }
 
-/** All tests, with as many runners as there are cores. */
+/** All tests, with several runners at once. */
 async function runAll(testFolder: string, start: StartDeno): Promise<number> {
   const groups = testGroups(listTestFiles(testFolder)).map((files) =>
     files.map((file) => resolve(testFolder, file))

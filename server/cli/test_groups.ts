@@ -1,8 +1,8 @@
 /**
  * How the whole suite is cut for several runners at once.
  *
- * One runner keeps about one core busy, mostly with compiling shaders, so as many runners work as
- * there are cores.
+ * One runner keeps about one core busy and waits now and then, so there is one more than there are
+ * cores.
  *
  * @module
  */
@@ -10,7 +10,8 @@
 import { join } from "node:path";
 
 /** Folders with the longest tests: begun first, so that no long group is left at the end. */
-const FIRST: readonly string[] = ["kernels", "engine", "codec", "server"];
+const FIRST: readonly string[] =
+  "kernels engine codec server model scheduler kvcache evaluation page".split(" ");
 
 /** Files of a group: few enough to share the work evenly, enough to pay for a runner's start. */
 const FILE_COUNT_MAX = 6;

@@ -19,7 +19,7 @@ Deno.test("testGroups() puts every test file of this repository in exactly one g
   assert(groups.every((group) => group.length >= 1 && group.length <= 6));
 });
 
-Deno.test("testJobCount() is the number of cores, at most four", () => {
+Deno.test("testJobCount() is one more than there are cores, at most four", () => {
   assertEquals([1, 2, 4, 64].map(testJobCount), [2, 3, 4, 4]);
 });
 
