@@ -50,3 +50,4 @@ export type {
   TuneMode,
   Tuning,
 } from "./src/engine/types.ts";
+export type { WebGpuName } from "./src/core/adapter_options.ts";

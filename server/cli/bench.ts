@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createEngine, type ProductMath, type ProfileOptions } from "../../mod.ts";
+import { createEngine, type EngineOptions, type ProfileOptions } from "../../mod.ts";
 import { comparePeer, PEER_BACKENDS, type PeerBackend } from "../measure/peer.ts";
 import {
   formatStreamReport,
@@ -15,6 +15,7 @@ import {
 } from "../measure/single_stream.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
+import { ADAPTER_FLAGS, readEngineAdapter } from "./adapter_flags.ts";
 import type { Command } from "./command.ts";
 import { PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { type Flags, parseFlags } from "./flags.ts";
@@ -41,6 +42,7 @@ export const benchCommand: Command = {
       help: `also run llama.cpp, ${PEER_BACKENDS.join(" or ")}, by node-llama-cpp (needs npm)`,
     },
     math: MATH_FLAG,
+    ...ADAPTER_FLAGS,
     rounds: { value: "N", help: "times that all of them take their turn; medians (default: 1)" },
     json: { help: "print one JSON object" },
   },
@@ -66,6 +68,7 @@ async function run(args: readonly string[]): Promise<number> {
   const peers = readPeers(flags);
   const roundCount = flags.number("rounds", { min: 1, max: 99, isInteger: true }) ?? 1;
   const math = readMath(flags);
+  const options = { math, ...readEngineAdapter(flags) };
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
   const rounds: StreamReport[][] = [];
@@ -73,7 +76,7 @@ async function run(args: readonly string[]): Promise<number> {
   while (rounds.length < roundCount) {
     const reports: StreamReport[] = [];
     for (const profile of profiles) {
-      reports.push(await measureProfile(profile, { modelPath, math, counts, progress }));
+      reports.push(await measureProfile(profile, { modelPath, ...options }, { counts, progress }));
     }
     for (const peer of peers) {
       progress.update(`running llama.cpp (${peer})`);
@@ -89,15 +92,11 @@ async function run(args: readonly string[]): Promise<number> {
 
 async function measureProfile(
   profile: ProfileOptions,
-  { modelPath, math, counts, progress }: {
-    modelPath: string;
-    math: ProductMath;
-    counts: StreamCounts;
-    progress: ProgressLine;
-  },
+  options: EngineOptions,
+  { counts, progress }: { counts: StreamCounts; progress: ProgressLine },
 ): Promise<StreamReport> {
   const { update: onProgress } = progress;
-  const engine = await createEngine({ modelPath, profile, math, sequenceCountMax: 1, onProgress });
+  const engine = await createEngine({ ...options, profile, sequenceCountMax: 1, onProgress });
   try {
     return await measureStream(engine, { ...counts, onProgress });
   } finally {

@@ -6,9 +6,10 @@
 
 import { describeFindings, inspectMachine } from "../setup/doctor.ts";
 import { deviceReport } from "../../src/device_report/device_report.ts";
-import { inspectDevice } from "../../src/runtime/inspect_device.ts";
+import { adapterOf, inspectDevice } from "../../src/runtime/inspect_device.ts";
+import { ADAPTER_FLAGS, readAdapter } from "./adapter_flags.ts";
+import type { AdapterOptions } from "../../src/core/adapter_options.ts";
 import type { Command } from "./command.ts";
-import { ADAPTER_FLAG } from "./engine_flags.ts";
 import { describeDevice } from "./doctor_device.ts";
 import { parseFlags } from "./flags.ts";
 import { UsageError } from "./usage_error.ts";
@@ -23,7 +24,7 @@ export const doctorCommand: Command = {
       value: "FILE",
       help: "measure the GPU instead, and write a report as JSON; - for stdout",
     },
-    adapter: ADAPTER_FLAG,
+    ...ADAPTER_FLAGS,
   },
   examples: ["packkv doctor", "packkv doctor --gpu gpu.json", "packkv doctor --adapter low-power"],
   notes: [
@@ -34,19 +35,19 @@ export const doctorCommand: Command = {
     const flags = parseFlags(args, doctorCommand.flags);
     flags.refusePositionals();
     const path = flags.text("gpu");
-    const power = flags.text("adapter") === "low-power" ? "low-power" : "high-performance";
-    if (path !== null) return await reportGpu(path, power);
-    const findings = await inspectMachine(power);
+    const adapter = readAdapter(flags);
+    if (path !== null) return await reportGpu(path, adapter);
+    const findings = await inspectMachine(() => adapterOf(adapter), adapter.webgpu);
     const hasAdapter = findings.some(({ name, mend }) => name === "adapter" && !mend);
-    if (hasAdapter) findings.push(...describeDevice(await inspectDevice({ power })));
+    if (hasAdapter) findings.push(...describeDevice(await inspectDevice(adapter)));
     console.log(describeFindings(findings));
     return findings.some(({ mend }) => mend !== undefined) ? 1 : 0;
   },
 };
 
-async function reportGpu(path: string, power: GPUPowerPreference): Promise<number> {
+async function reportGpu(path: string, adapter: AdapterOptions): Promise<number> {
   const file = path === "-" ? null : await openReport(path);
-  const report = await deviceReport({ power });
+  const report = await deviceReport(adapter);
   const json = `${JSON.stringify(report, null, 2)}\n`;
   await new Response(json).body!.pipeTo((file ?? Deno.stdout).writable);
   const products = report.products.map(({ name, type, rowCount, ...rest }) => {

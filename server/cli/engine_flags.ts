@@ -7,19 +7,13 @@
 import type { EngineOptions } from "../../mod.ts";
 import { SHARING_PROFILE_NAMES } from "../../src/codec/profile.ts";
 import { CONTEXT_LENGTH_MAX, WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
+import { ADAPTER_FLAGS, readEngineAdapter } from "./adapter_flags.ts";
 import { CODEC_FLAGS, readProfile } from "./codec_flags.ts";
 import type { Flags, FlagSpecs } from "./flags.ts";
 import { MATH_FLAG, readMath } from "./math_flag.ts";
 import { readWindow } from "./window_flag.ts";
 import { readServingFlags, SERVING_FLAGS } from "./serving_flags.ts";
 import { UsageError } from "./usage_error.ts";
-
-/** Which of several GPUs; the runtime knows these two. */
-export const ADAPTER_FLAG = {
-  value: "KIND",
-  choices: ["high-performance", "low-power"],
-  help: "which GPU of several (default: high-performance)",
-} as const;
 
 /** Flags of {@link readEngineFlags}. */
 export const ENGINE_FLAGS: FlagSpecs = {
@@ -30,7 +24,7 @@ export const ENGINE_FLAGS: FlagSpecs = {
     value: "MIB",
     help: "device memory for packed blocks (default: printed at start)",
   },
-  adapter: ADAPTER_FLAG,
+  ...ADAPTER_FLAGS,
   tune: {
     value: "MODE",
     choices: ["on", "again", "off"],
@@ -69,7 +63,7 @@ export function readEngineFlags(flags: Flags): EngineRequest {
   if (sequenceCountMax !== null) options.sequenceCountMax = sequenceCountMax;
   if (cacheSizeMib !== null) options.cacheSizeBytes = Math.floor(cacheSizeMib * 2 ** 20);
   if (windowTokenCount !== null) options.windowTokenCount = windowTokenCount;
-  if (flags.text("adapter") === "low-power") options.adapterPower = "low-power";
+  Object.assign(options, readEngineAdapter(flags));
   const tune = flags.text("tune");
   if (tune === "again" || tune === "off") options.tune = tune;
   const math = readMath(flags);

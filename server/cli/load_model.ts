@@ -112,7 +112,9 @@ export function describeEngine(info: EngineInfo): string {
     `model    ${info.modelPath} (${parameters} M parameters, ${
       formatMegabytes(info.modelSizeBytes)
     })`,
-    `adapter  ${info.adapter}${info.adapterIsFallback ? " (software)" : ""}`,
+    `adapter  ${info.adapter}${info.adapterIsFallback ? " (software)" : ""}${
+      info.webgpu === "dawn" ? ", opened by Dawn" : ""
+    }`,
     ...describeMath(info),
     ...info.tuning.source === "tables" ? [] : [`kernels  ${describeTuning(info.tuning)}`],
     `profile  ${info.profile}`,

@@ -33,8 +33,12 @@ export async function measureStream(
   options: StreamCounts & { onProgress?: (message: string, fraction?: number) => void },
 ): Promise<StreamReport> {
   const { prefillCount, depths, decodeCount, onProgress } = options;
-  const { profile, adapter: device, math } = engine.info;
-  const name = math.mode === "f32" ? profile : `${profile}, products in ${math.mode}`;
+  const { profile, adapter: device, math, webgpu } = engine.info;
+  const name = [
+    profile,
+    ...(math.mode === "f32" ? [] : [`products in ${math.mode}`]),
+    ...(webgpu === "dawn" ? ["by Dawn"] : []),
+  ].join(", ");
   // The first run of each kernel compiles it in the driver.
   await generate(engine, 300, 4);
   onProgress?.(`${name}: prefill of ${prefillCount} tokens`);

@@ -6,6 +6,7 @@
 
 import { z } from "zod";
 import type { CodecInfo, EngineInfo } from "../../src/engine/types.ts";
+import { WEBGPU_NAMES } from "../../src/core/adapter_options.ts";
 import { CODEC_ANSWER_FIELDS, codecFields } from "../openai/codec_fields.ts";
 import { namedModel, type RouteContext } from "../openai/route_context.ts";
 import { count } from "../openai/schema_answers.ts";
@@ -54,6 +55,7 @@ const answer = z.object({
   kv_codec: codecAnswer,
   adapter: z.string(),
   adapter_is_fallback: z.boolean(),
+  webgpu: z.enum(WEBGPU_NAMES),
   math: z.object({ mode: z.enum(["f32", "int8"]), note: z.string().nullable() }),
   tuning: z.object({
     source: z.enum(["tables", "kept", "measured"]),
@@ -98,6 +100,7 @@ export function propsRoute(routes: RouteContext): ApiRoute {
         kv_codec: codecBody(info.codec),
         adapter: info.adapter,
         adapter_is_fallback: info.adapterIsFallback,
+        webgpu: info.webgpu,
         math: info.math,
         tuning: {
           ...info.tuning,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { EngineError } from "../../src/core/errors.ts";
+import type { WebGpuName } from "../../src/core/adapter_options.ts";
 import { canInstallPackages, installCommand, packageVersion } from "./debian.ts";
 import { defaultModelCachePath, hasDefaultModel } from "./default_model.ts";
 import { DENO_VERSION_MIN, isUsableDeno } from "./deno_version.ts";
@@ -30,11 +32,16 @@ export interface Finding {
   mend?: string;
 }
 
-/** Looks at everything. Opens the GPU adapter of that power for a moment. */
+/** Gives an adapter that gives one device; rejects with an {@link EngineError} if there is none. */
+export type FindAdapter = () => Promise<GPUAdapter>;
+
+/** Looks at everything. Opens the GPU adapter of that WebGPU for a moment. */
 export async function inspectMachine(
-  power: GPUPowerPreference = "high-performance",
+  findAdapter: FindAdapter,
+  webgpu: WebGpuName = "deno",
 ): Promise<Finding[]> {
-  return [inspectDeno(), ...await inspectAdapter(power), inspectMemory(), await inspectModel()];
+  const adapter = await inspectAdapter(findAdapter, webgpu);
+  return [inspectDeno(), ...adapter, inspectMemory(), await inspectModel()];
 }
 
 function inspectDeno(): Finding {
@@ -44,18 +51,23 @@ function inspectDeno(): Finding {
   return { ...finding, mend: `deno upgrade (${DENO_VERSION_MIN} or newer is needed)` };
 }
 
-async function inspectAdapter(power: GPUPowerPreference): Promise<Finding[]> {
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: power });
-  if (!adapter) {
+async function inspectAdapter(find: FindAdapter, webgpu: WebGpuName): Promise<Finding[]> {
+  const found = await find().catch(refused);
+  if (found instanceof EngineError) {
+    if (webgpu === "dawn") {
+      return [{ name: "adapter", lines: ["none"], mend: found.message }];
+    }
     const mend = Deno.build.os === "linux"
       ? `${installCommand(DRIVER_PACKAGES)}  (or the Vulkan driver of your GPU)`
       : "install the newest driver of your GPU";
     return [{ name: "adapter", lines: ["none: WebGPU finds no GPU and no software driver"], mend }];
   }
-  const { info, limits } = adapter;
+  const { info, limits } = found;
   const { vendor, architecture, device, description } = info;
   const { isFallbackAdapter } = info as { isFallbackAdapter?: boolean };
-  const backend = Deno.env.get("DENO_WEBGPU_BACKEND") ?? "chosen by Deno";
+  const backend = webgpu === "dawn"
+    ? "chosen by Dawn"
+    : Deno.env.get("DENO_WEBGPU_BACKEND") ?? "chosen by Deno";
   const driver = [
     architecture,
     await driverSource(Deno.env.toObject()),
@@ -69,9 +81,14 @@ async function inspectAdapter(power: GPUPowerPreference): Promise<Finding[]> {
       lines: [`${description || device}${isFallbackAdapter ? " (software, on the CPU)" : ""}`],
     },
     { name: "driver", lines: [driver.filter((word) => word !== "").join(", ")] },
-    { name: "features", lines: await inspectFeatures(power) },
+    { name: "features", lines: await inspectFeatures(find) },
     { name: "limits", lines: LIMITS.map((name) => `${name} ${limits[name]}`) },
   ];
+}
+
+function refused(error: unknown): EngineError {
+  if (error instanceof EngineError && error.code === "adapter_missing") return error;
+  throw error;
 }
 
 /** The driver files that the environment names, or the version of Mesa's package; "" if neither. */
@@ -83,16 +100,16 @@ export async function driverSource(environment: Record<string, string>): Promise
 }
 
 /** A feature may be usable without being listed, so each is asked for. */
-async function inspectFeatures(power: GPUPowerPreference): Promise<string[]> {
+async function inspectFeatures(find: FindAdapter): Promise<string[]> {
   const lines: string[] = [];
   for (const feature of FEATURES) {
     // An adapter gives one device, so each try needs its own.
-    const adapter = await navigator.gpu.requestAdapter({ powerPreference: power });
+    const adapter = await find();
     try {
       const requiredFeatures = [feature] as GPUFeatureName[];
-      const device = await adapter?.requestDevice({ requiredFeatures });
-      device?.destroy();
-      lines.push(`${feature} ${device ? "yes" : "no"}`);
+      const device = await adapter.requestDevice({ requiredFeatures });
+      device.destroy();
+      lines.push(`${feature} yes`);
     } catch {
       lines.push(`${feature} no`);
     }

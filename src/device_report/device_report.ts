@@ -6,7 +6,8 @@
  */
 
 import type { AdapterFacts } from "../gpu/gpu.ts";
-import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
+import { openGpu } from "../gpu/open_gpu.ts";
+import type { OpenOptions } from "../gpu/webgpu_source.ts";
 import { type KernelReport, measureKernels } from "./kernels.ts";
 import { REPORT_MODELS, type ReportModel } from "./models.ts";
 import { measureProducts, type ProductReport } from "./products.ts";

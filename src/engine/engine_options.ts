@@ -5,6 +5,7 @@
  */
 
 import type { ProductMath, ProfileOptions, TuneMode } from "../runtime/types.ts";
+import type { WebGpuName } from "../core/adapter_options.ts";
 import type { BlockEvent } from "../scheduler/block_events.ts";
 import type { EvictionOrder } from "../scheduler/retention.ts";
 import type { SealPolicyOptions } from "../scheduler/seal_policies/registry.ts";
@@ -34,6 +35,10 @@ export interface EngineOptions {
   windowTokenCount?: number;
   /** Which GPU of several; `high-performance` if left out. */
   adapterPower?: "high-performance" | "low-power";
+  /** Whose WebGPU: the runtime's own, or Dawn, fetched once; `deno` if left out. */
+  webgpu?: WebGpuName;
+  /** Part of the name of the adapter, where several have the power asked for. Only for Dawn. */
+  adapterName?: string;
   /**
    * Prompt tokens of a step that decodes, for each prompt that is being read: less makes running
    * streams steadier meanwhile, more reads prompts faster. Default 128, on a CPU adapter 4.

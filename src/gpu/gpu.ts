@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { WebGpuName } from "../core/adapter_options.ts";
 import { alignUp } from "../core/shapes.ts";
 import { EngineError, type EngineErrorCode } from "../core/errors.ts";
 import { withOrigin } from "./wgsl_origin.ts";
@@ -17,6 +18,8 @@ export const BINDING_ALIGNMENT_BYTES = 256;
 export interface AdapterFacts {
   name: string;
   driver: string;
+  /** Whose WebGPU opened it. */
+  webgpu: WebGpuName;
   /** Whether it is a CPU device (software Vulkan). */
   isFallback: boolean;
   /** As the adapter says; 0 if it says nothing. */

@@ -17,7 +17,7 @@ const RTLD_NODELETE = 0x1000;
 /** Paths of the shared libraries loaded in this process, of Linux. Needs all permissions. */
 export function loadedLibraries(): string[] {
   const paths = Deno.readTextFileSync("/proc/self/maps").split("\n")
-    .map((line) => /\/\S*\.so(\.\d+)*$/.exec(line)?.[0])
+    .map((line) => /\/\S*(\.so(\.\d+)*|\.node)$/.exec(line)?.[0])
     .filter((path) => path !== undefined);
   return [...new Set(paths)].toSorted();
 }

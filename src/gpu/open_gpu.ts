@@ -8,6 +8,7 @@ import { EngineError } from "../core/errors.ts";
 import { NOTHING_PROBED, probeDevice } from "./device_probe.ts";
 import { type AdapterFacts, Gpu } from "./gpu.ts";
 import { keepLibraries } from "./keep_libraries.ts";
+import { findAdapter, isDawns, type OpenOptions } from "./webgpu_source.ts";
 
 /** Each that is missing is done without. */
 const FEATURES = ["subgroups", "timestamp-query", "shader-f16"] as const;
@@ -19,38 +20,25 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   }
 }`;
 
-/** Which GPU is opened. */
-export interface OpenOptions {
-  webgpu?: GPU;
-  power?: GPUPowerPreference;
-}
-
 /** Sizes are counted in 32 bits in places. */
 const SIZE_MAX = 2 ** 31 - 4;
 
 /**
  * Opens the adapter with every limit it offers, and probes its device.
  *
- * @param options `webgpu`: where to look for it, the runtime's own or another. `power`: which one
- * of several; the runtime has no other way to choose.
- * @throws {EngineError} `adapter_missing` if there is none; `adapter_unsupported` if it cannot
- * open a device.
+ * @throws {EngineError} `adapter_missing` if there is none, or no such WebGPU;
+ * `adapter_unsupported` if it cannot open a device; `invalid_request` for a name where only Dawn
+ * knows names.
  */
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
-  const { webgpu = navigator.gpu, power = "high-performance" } = options;
-  const adapter = await (webgpu as GPU | undefined)?.requestAdapter({ powerPreference: power });
-  if (!adapter) {
-    throw new EngineError(
-      "adapter_missing",
-      "Cannot open a GPU: no WebGPU adapter found; `packkv doctor` says what to install",
-    );
-  }
+  const { webgpu, adapter } = await findAdapter(options);
   const { info, limits } = adapter;
   const device = await openDevice(adapter);
   keepLibraries();
   const facts: AdapterFacts = {
-    name: info.description || `${info.vendor} ${info.device}`,
+    name: adapterName(info, isDawns(device)),
     driver: info.architecture || info.vendor,
+    webgpu: isDawns(device) ? "dawn" : "deno",
     isFallback: (info as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false,
     subgroupSizeMin: (info as { subgroupMinSize?: number }).subgroupMinSize ?? 0,
     subgroupSizeMax: (info as { subgroupMaxSize?: number }).subgroupMaxSize ?? 0,
@@ -65,6 +53,12 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   const gpu = new Gpu(device, facts);
   Object.assign(facts, await probeDevice(gpu, webgpu));
   return gpu;
+}
+
+/** Dawn describes the driver where the runtime names the adapter. */
+function adapterName(info: GPUAdapterInfo, isOfDawn: boolean): string {
+  const { vendor, device, description } = info;
+  return isOfDawn ? `${device || vendor}, ${description}` : description || `${vendor} ${device}`;
 }
 
 /** Whether a barrier that some threads do not reach is refused. */

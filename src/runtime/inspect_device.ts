@@ -2,7 +2,8 @@
 
 import type { AdapterFacts, Gpu } from "../gpu/gpu.ts";
 import { choicesPath, type KeptChoices, readChoices } from "../tuning/kept_choices.ts";
-import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
+import { openGpu } from "../gpu/open_gpu.ts";
+import { findAdapter, type OpenOptions } from "../gpu/webgpu_source.ts";
 
 /** Buffers of this size are asked for. */
 const PART_BYTES = 64 * 2 ** 20;
@@ -17,6 +18,15 @@ export interface DeviceFindings {
   roomBytes: number | null;
   /** What tuning chose on it, and where that is kept. */
   tuning: { path: string; choices: KeptChoices };
+}
+
+/**
+ * The adapter that is asked for, not yet opened.
+ *
+ * @throws {EngineError} `adapter_missing` if there is none, with the reason.
+ */
+export async function adapterOf(options: OpenOptions): Promise<GPUAdapter> {
+  return (await findAdapter(options)).adapter;
 }
 
 /** @throws {EngineError} as {@link openGpu} does. */

@@ -111,7 +111,7 @@ export async function loadRuntime(options: LoadOptions, onProgress: OnProgress):
   const file = { ...header, metadata: new GgufMetadata(metadata) };
   const model = await loadModel(file, (message, fraction) => {
     onProgress(message, fraction * WEIGHTS_PROGRESS);
-  }, { power: options.adapterPower, sharedLayers: options.sharedLayers, math: options.math });
+  }, { ...options.adapter, sharedLayers: options.sharedLayers, math: options.math });
   try {
     return await createRuntime(model, { ...options, profile }, onProgress);
   } catch (error) {
@@ -286,6 +286,7 @@ function engineInfo(
     contextLengthTrained: shape.contextLengthTrained,
     adapter: gpu.facts.name,
     adapterIsFallback: gpu.facts.isFallback,
+    webgpu: gpu.facts.webgpu,
     sequenceCountMax: options.sequenceCountMax,
     waitingCountMax: options.waitingCountMax,
     windowTokenCount: options.windowTokenCount,

@@ -8,7 +8,8 @@ import { EngineError } from "../core/errors.ts";
 import type { ModelShape } from "../core/shapes.ts";
 import type { GgufFile } from "../gguf/read_gguf.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { openGpu, type OpenOptions } from "../gpu/open_gpu.ts";
+import { openGpu } from "../gpu/open_gpu.ts";
+import type { OpenOptions } from "../gpu/webgpu_source.ts";
 import { readModelPlan } from "../model/architectures/registry.ts";
 import type { ModelPlan } from "../model/plan.ts";
 import { type ProductMath, productMath } from "../model/product_math.ts";
@@ -50,7 +51,8 @@ export async function loadModel(
     & OpenOptions
     & Pick<LoadedModel, "sharedLayers" | "math"> = {},
 ): Promise<LoadedModel> {
-  onProgress("opening the GPU", 0);
+  const isDawn = adapter.webgpu === "dawn";
+  onProgress(`opening the GPU${isDawn ? " by Dawn, whose 51 MB are fetched once" : ""}`, 0);
   const plan = sharePlan(readModelPlan(file), sharedLayers);
   const gpu = await openGpu(adapter);
   try {

@@ -20,7 +20,7 @@ export const STORE_VERSION = 4;
  * where they are not the usual ones.
  */
 export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: string): string {
-  const { name, driver, isFallback, subgroupLanes, hasTeams } = facts;
+  const { name, driver, webgpu, isFallback, subgroupLanes, hasTeams } = facts;
   const { roundsToEven, halfRounding, hasF16, hasDot4 } = facts;
   const lanes = [isFallback, subgroupLanes, hasTeams];
   const probed = [...lanes, roundsToEven, halfRounding, hasF16, hasDot4];
@@ -28,7 +28,8 @@ export function prefixRoot(facts: AdapterFacts, fingerprint: string, content: st
     const bits = bitsOfChoice(name, facts);
     return bits === null ? [] : [[key, bits]];
   }).sort();
-  const device = [name, driver, ...probed, ...(tuned.length > 0 ? [tuned] : [])];
+  const opener = webgpu === "deno" ? [] : [webgpu]; // another compiler may order sums differently
+  const device = [name, driver, ...opener, ...probed, ...(tuned.length > 0 ? [tuned] : [])];
   return JSON.stringify([STORE_VERSION, fingerprint, content, device]);
 }
 

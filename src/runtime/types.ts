@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { AdapterOptions, WebGpuName } from "../core/adapter_options.ts";
 import type { EvictionOrder } from "../scheduler/retention.ts";
 import type { StoreTierOptions } from "../tiers/store_tier.ts";
 import type { CodecProfile, ProfileOptions } from "../codec/profile_types.ts";
@@ -49,7 +50,8 @@ export interface LoadOptions {
   cacheSizeBytes: number | null;
   /** Newest tokens of a sequence that stay raw, a multiple of 64. */
   windowTokenCount: number;
-  adapterPower: "high-performance" | "low-power";
+  /** Which adapter, and whose WebGPU opens it. */
+  adapter: AdapterOptions;
   stepTokenCountMax: number | null;
   /** How products are made. */
   math: ProductMath;
@@ -164,6 +166,8 @@ export interface EngineInfo {
   adapter: string;
   /** Whether the adapter is a CPU device (software Vulkan). */
   adapterIsFallback: boolean;
+  /** Whose WebGPU opened it. */
+  webgpu: WebGpuName;
   /** Sequences that run at a time. */
   sequenceCountMax: number;
   /** Requests that may wait. */

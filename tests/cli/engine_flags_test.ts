@@ -18,6 +18,17 @@ Deno.test("readEngineFlags() takes the GPU of low power if asked, and names both
   assertThrows(() => read("--adapter", "RTX"), UsageError, "high-performance");
 });
 
+Deno.test("readEngineFlags() takes Dawn, and an adapter by its name only with it", () => {
+  const { webgpu, adapterName, adapterPower } =
+    read("--webgpu", "dawn", "--adapter", "RTX").options;
+  assertEquals([webgpu, adapterName, adapterPower], ["dawn", "RTX", undefined]);
+  const low = read("--webgpu", "dawn", "--adapter", "low-power").options;
+  assertEquals([low.adapterName, low.adapterPower], [undefined, "low-power"]);
+  assertEquals(read("--webgpu", "deno").options.webgpu, undefined);
+  assertThrows(() => read("--adapter", "RTX"), UsageError, "--webgpu dawn does");
+  assertThrows(() => read("--webgpu", "wgpu"), UsageError, "deno");
+});
+
 Deno.test("readEngineFlags() leaves tuning on, and takes again and off", () => {
   const modes = ["on", "again", "off"].map((mode) => read("--tune", mode).options.tune);
   assertEquals(modes, [undefined, "again", "off"]);

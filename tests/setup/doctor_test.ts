@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { adapterOf } from "../../src/runtime/inspect_device.ts";
 import { describeFindings, driverSource, inspectMachine } from "../../server/setup/doctor.ts";
 
 Deno.test("describeFindings() marks what is missing and names the command that mends it", () => {
@@ -23,7 +24,7 @@ Deno.test("describeFindings() says so if nothing is missing", () => {
 });
 
 Deno.test("inspectMachine() finds Deno, adapter, features, limits, memory and model", async () => {
-  const findings = await inspectMachine();
+  const findings = await inspectMachine(() => adapterOf({}));
   const names = findings.map(({ name }) => name);
   const expected = ["deno", "adapter", "driver", "features", "limits", "memory", "model"];
   assertEquals(names, expected);
@@ -45,7 +46,7 @@ Deno.test("inspectMachine() looks at the GPU of the power that it is given, each
     return requestAdapter.call(this, options);
   };
   try {
-    await inspectMachine("low-power");
+    await inspectMachine(() => adapterOf({ power: "low-power" }));
   } finally {
     prototype.requestAdapter = requestAdapter;
   }

@@ -7,6 +7,7 @@ const MIB = 2 ** 20;
 const GPU: AdapterFacts = {
   name: "",
   driver: "",
+  webgpu: "deno",
   isFallback: false,
   subgroupSizeMin: 32,
   subgroupSizeMax: 32,

@@ -102,6 +102,7 @@ const INFO: EngineInfo = {
   codec: { settings: PAPER_PROFILE, layerSteps: null, calibration: null },
   adapter: "fake adapter",
   adapterIsFallback: true,
+  webgpu: "deno",
   sequenceCountMax: 4,
   waitingCountMax: 64,
   stepTokenCountMax: 16,

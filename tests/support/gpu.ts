@@ -4,11 +4,15 @@ import type { Gpu } from "../../src/gpu/gpu.ts";
 import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { readBuffer } from "../../src/gpu/read_back.ts";
 
+/** Names whose WebGPU opens the device, where a command that runs the tests sets it. */
+export const TEST_WEBGPU_VARIABLE = "PACKKV_TEST_WEBGPU";
+
 let opened: Promise<Gpu> | undefined;
 
 /** The device shared by the tests of this process. Fails where there is no adapter. */
 export function testGpu(): Promise<Gpu> {
-  opened ??= openGpu().then((gpu) => {
+  const webgpu = Deno.env.get(TEST_WEBGPU_VARIABLE) === "dawn" ? "dawn" : "deno";
+  opened ??= openGpu({ webgpu }).then((gpu) => {
     gpu.onFailure = (code, message) => {
       throw new Error(`${code}: ${message}`);
     };

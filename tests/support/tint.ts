@@ -2,7 +2,7 @@
 
 let opened: Promise<GPU> | undefined;
 
-/** The WebGPU of Dawn's null backend. Fetches the package (21 MB) where it is missing. */
+/** The WebGPU of Dawn's null backend. Fetches the package (51 MB) where it is missing. */
 export function dawn(): Promise<GPU> {
   opened ??= load();
   return opened;
