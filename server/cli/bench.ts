@@ -13,6 +13,7 @@ import {
   type StreamCounts,
   type StreamReport,
 } from "../measure/single_stream.ts";
+import { ensureDawn } from "../setup/packages.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
 import { ADAPTER_FLAGS, readEngineAdapter } from "./adapter_flags.ts";
@@ -71,6 +72,7 @@ async function run(args: readonly string[]): Promise<number> {
   const options = { math, ...readEngineAdapter(flags) };
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
+  await ensureDawn(options.webgpu, progress);
   const rounds: StreamReport[][] = [];
   // One after the other and all of them again: what else the machine does is the same for all.
   while (rounds.length < roundCount) {

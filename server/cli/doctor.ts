@@ -5,6 +5,7 @@
  */
 
 import { describeFindings, inspectMachine } from "../setup/doctor.ts";
+import { ensureDawn } from "../setup/packages.ts";
 import { deviceReport } from "../../src/device_report/device_report.ts";
 import { adapterOf, inspectDevice } from "../../src/runtime/inspect_device.ts";
 import { ADAPTER_FLAGS, readAdapter } from "./adapter_flags.ts";
@@ -36,6 +37,7 @@ export const doctorCommand: Command = {
     flags.refusePositionals();
     const path = flags.text("gpu");
     const adapter = readAdapter(flags);
+    await ensureDawn(adapter.webgpu);
     if (path !== null) return await reportGpu(path, adapter);
     const findings = await inspectMachine(() => adapterOf(adapter), adapter.webgpu);
     const hasAdapter = findings.some(({ name, mend }) => name === "adapter" && !mend);

@@ -11,6 +11,7 @@ import { modelFileName } from "../../src/gguf/split_files.ts";
 import { createChatTemplate } from "../../src/tokenizer/chat_template.ts";
 import { directPromptReader, WorkerPromptReader } from "../../src/tokenizer/prompt_reader.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
+import { ensureDawn } from "../setup/packages.ts";
 import { formatMegabytes, ProgressLine } from "../setup/progress.ts";
 import type { ServedModel } from "../state.ts";
 import type { EngineRequest } from "./engine_flags.ts";
@@ -43,6 +44,7 @@ export async function loadServedModel(
     : directPromptReader(tokenizer, chatTemplate);
   const line = new ProgressLine();
   try {
+    await ensureDawn(options.webgpu, line);
     const engine = await createEngineOf(file, {
       ...options,
       onProgress(message, fraction) {

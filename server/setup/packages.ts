@@ -6,6 +6,8 @@
  */
 
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { WebGpuName } from "../../src/core/adapter_options.ts";
 import { ProgressLine } from "./progress.ts";
 import { SetupError } from "./setup_error.ts";
 
@@ -74,6 +76,24 @@ export async function ensureTestPackages(
 }
 
 /**
+ * Fetches the package of Dawn if a GPU is to be opened by it and `node_modules` lacks it. Where
+ * the checkout cannot be written, Deno fetches it into this user's cache as it is imported.
+ *
+ * @param webgpu Whose WebGPU is used; the runtime's own needs nothing.
+ * @throws {SetupError} If it cannot be fetched, with the reason.
+ */
+export async function ensureDawn(
+  webgpu: WebGpuName | undefined,
+  progress = new ProgressLine(),
+  root = fileURLToPath(new URL("../..", import.meta.url)),
+): Promise<void> {
+  if (webgpu !== "dawn" || missingPackages(root, ["webgpu"]).length === 0) return;
+  if (!isWritable(root)) return;
+  const program = ["eval", ...optionsOf(root, "auto"), 'await import("webgpu")'];
+  await fetchPackages(program, progress, "fetching Dawn, 51 MB (once)");
+}
+
+/**
  * A run of the program that does nothing: what Deno runs, it fetches. What only a worker imports is
  * run before it.
  */
@@ -131,8 +151,12 @@ export function isWritable(root: string): boolean {
 }
 
 /** Runs Deno so that it fetches. */
-async function fetchPackages(args: readonly string[], progress: ProgressLine): Promise<void> {
-  const show = () => progress.update("fetching npm packages (once)");
+async function fetchPackages(
+  args: readonly string[],
+  progress: ProgressLine,
+  message = "fetching npm packages (once)",
+): Promise<void> {
+  const show = () => progress.update(message);
   const poll = setInterval(show, POLL_INTERVAL_MS);
   const reason = await runDeno(args).finally(() => {
     clearInterval(poll);

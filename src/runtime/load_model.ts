@@ -51,8 +51,7 @@ export async function loadModel(
     & OpenOptions
     & Pick<LoadedModel, "sharedLayers" | "math"> = {},
 ): Promise<LoadedModel> {
-  const isDawn = adapter.webgpu === "dawn";
-  onProgress(`opening the GPU${isDawn ? " by Dawn, whose 51 MB are fetched once" : ""}`, 0);
+  onProgress("opening the GPU", 0);
   const plan = sharePlan(readModelPlan(file), sharedLayers);
   const gpu = await openGpu(adapter);
   try {

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { missingPackages } from "../../server/setup/packages.ts";
+import { ensurePackages, missingPackages } from "../../server/setup/packages.ts";
 import { type Checkout, PROGRAM, ROOT, shell, urlOf, withCheckout } from "./checkout.ts";
 import { writeTinyModel } from "../support/tiny_model.ts";
 
@@ -38,6 +38,30 @@ Deno.test({
       assertEquals(code, 0);
       assertMatch(new TextDecoder().decode(stderr), /^(fetching npm packages \(once\)\n)?$/);
       assertEquals(missingPackages(root), []);
+    } finally {
+      await Deno.remove(root, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "packkv fetches Dawn's package where it is asked for, with no word but its progress line",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const root = await Deno.makeTempDir();
+    try {
+      await shell('to=$1; cd "$2"; shift 2; cp -R "$@" "$to"', root, ROOT, ...PROGRAM);
+      await ensurePackages(root);
+      assertEquals(missingPackages(root, ["webgpu"]), ["webgpu"]);
+      const { stderr } = await new Deno.Command(join(root, "packkv"), {
+        args: ["doctor", "--webgpu", "dawn"],
+      }).output();
+      // Dawn itself says what it finds wrong with a driver.
+      const said = new TextDecoder().decode(stderr).split("\n").filter((line) =>
+        !/^(Warning: |\s|$)/.test(line)
+      );
+      assertMatch(said.join("\n"), /^(fetching Dawn, 51 MB \(once\))?$/);
+      assertEquals(missingPackages(root, ["webgpu"]), []);
     } finally {
       await Deno.remove(root, { recursive: true });
     }
