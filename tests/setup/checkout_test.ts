@@ -26,47 +26,47 @@ checkoutTest(
   },
 );
 
-Deno.test({
-  name: "packkv sets up a fresh checkout without a word but its progress line",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    const root = await Deno.makeTempDir();
-    try {
-      await shell('to=$1; cd "$2"; shift 2; cp -R "$@" "$to"', root, ROOT, ...PROGRAM);
-      const { code, stderr } = await new Deno.Command(join(root, "packkv"), { args: ["version"] })
-        .output();
-      assertEquals(code, 0);
-      assertMatch(new TextDecoder().decode(stderr), /^(fetching npm packages \(once\)\n)?$/);
-      assertEquals(missingPackages(root), []);
-    } finally {
-      await Deno.remove(root, { recursive: true });
-    }
-  },
+/** Tests in a copy of the program that has no packages and can be written. */
+function freshTest(claim: string, work: (root: string) => Promise<void>): void {
+  Deno.test({
+    name: `packkv ${claim}`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      const root = await Deno.makeTempDir();
+      try {
+        await shell('to=$1; cd "$2"; shift 2; cp -R "$@" "$to"', root, ROOT, ...PROGRAM);
+        await work(root);
+      } finally {
+        await Deno.remove(root, { recursive: true });
+      }
+    },
+  });
+}
+
+freshTest("sets up a fresh checkout without a word but its progress line", async (root) => {
+  const { code, stderr } = await new Deno.Command(join(root, "packkv"), { args: ["version"] })
+    .output();
+  assertEquals(code, 0);
+  assertMatch(new TextDecoder().decode(stderr), /^(fetching npm packages \(once\)\n)?$/);
+  assertEquals(missingPackages(root), []);
 });
 
-Deno.test({
-  name: "packkv fetches Dawn's package where it is asked for, with no word but its progress line",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    const root = await Deno.makeTempDir();
-    try {
-      await shell('to=$1; cd "$2"; shift 2; cp -R "$@" "$to"', root, ROOT, ...PROGRAM);
-      await ensurePackages(root);
-      assertEquals(missingPackages(root, ["webgpu"]), ["webgpu"]);
-      const { stderr } = await new Deno.Command(join(root, "packkv"), {
-        args: ["doctor", "--webgpu", "dawn"],
-      }).output();
-      // Dawn itself says what it finds wrong with a driver.
-      const said = new TextDecoder().decode(stderr).split("\n").filter((line) =>
-        !/^(Warning: |\s|$)/.test(line)
-      );
-      assertMatch(said.join("\n"), /^(fetching Dawn, 51 MB \(once\))?$/);
-      assertEquals(missingPackages(root, ["webgpu"]), []);
-    } finally {
-      await Deno.remove(root, { recursive: true });
-    }
+freshTest(
+  "fetches Dawn's package only where it is asked for, with a progress line",
+  async (root) => {
+    await ensurePackages(root);
+    assertEquals(missingPackages(root, ["webgpu"]), ["webgpu"]);
+    const { stderr } = await new Deno.Command(join(root, "packkv"), {
+      args: ["doctor", "--webgpu", "dawn"],
+    }).output();
+    // Dawn itself says what it finds wrong with a driver.
+    const said = new TextDecoder().decode(stderr).split("\n").filter((line) =>
+      !/^(Warning: |\s|$)/.test(line)
+    );
+    assertMatch(said.join("\n"), /^(fetching Dawn, 51 MB \(once\))?$/);
+    assertEquals(missingPackages(root, ["webgpu"]), []);
   },
-});
+);
 
 checkoutTest(
   "serves from such a checkout, answers held to a schema included",
