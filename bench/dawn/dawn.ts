@@ -2,8 +2,9 @@
  * Runs the kernel tests by Dawn on a driver that it accepts, compares texts and times with those of
  * the runtime's own WebGPU on the same driver (`texts.ts`), and writes what was found.
  *
- *     deno task dawn FILE.json
+ *     deno task dawn FILE.json [TESTS…]
  *
+ * TESTS are files and folders below `tests/kernels`, such as `sample_test.ts`; all if left out.
  * The driver is the machine's own if Dawn accepts it, else one of Debian's backports (`driver.ts`).
  * Exits with 1 if a test failed or a text differs.
  */
@@ -26,15 +27,18 @@ async function acceptedDriver(): Promise<DriverEnvironment> {
   return isAccepted ? {} : await newerMesa(CACHE);
 }
 
-async function runTests(environment: DriverEnvironment) {
-  const reportPath = `${CACHE}/report.xml`;
-  const kernels = [...Deno.readDirSync(`${ROOT}/tests/kernels`)].map(({ name }) => name)
+function allTests(): string[] {
+  return [...Deno.readDirSync(`${ROOT}/tests/kernels`)].map(({ name }) => name)
     .filter((name) => !WITHOUT_DEVICE.includes(name)).sort();
+}
+
+async function runTests(environment: DriverEnvironment, names: readonly string[]) {
+  const reportPath = `${CACHE}/report.xml`;
   await Deno.remove(reportPath).catch(() => {});
   const { success } = await deno(
     [
       ...["test", "-A", "--no-check", "--quiet", `--junit-path=${reportPath}`],
-      ...kernels.map((name) => `tests/kernels/${name}`),
+      ...names.map((name) => `tests/kernels/${name}`),
     ],
     { ...environment, [TEST_WEBGPU_VARIABLE]: "dawn" },
     "inherit",
@@ -78,9 +82,9 @@ async function deno(
 }
 
 if (import.meta.main) {
-  const [path] = Deno.args;
+  const [path, ...names] = Deno.args;
   if (!path) {
-    console.error("usage: deno task dawn FILE.json");
+    console.error("usage: deno task dawn FILE.json [TESTS…]");
     Deno.exit(2);
   }
   await Deno.mkdir(CACHE, { recursive: true });
@@ -90,7 +94,7 @@ if (import.meta.main) {
     const times = `${decodeMs.deno.toFixed(1)} and ${decodeMs.dawn.toFixed(1)} ms a token`;
     console.error(`${name}: ${isEqual ? "the same text" : "ANOTHER TEXT"}, ${times}`);
   }
-  const tests = await runTests(environment);
+  const tests = await runTests(environment, names.length > 0 ? names : allTests());
   console.error(`by Dawn: ${tests.passedCount} passed, ${tests.failedCount} failed`);
   const record = { command: "deno task dawn", deno: Deno.version.deno, texts, tests };
   await Deno.writeTextFile(path, `${JSON.stringify(record, null, 2)}\n`);
