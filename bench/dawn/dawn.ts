@@ -12,73 +12,32 @@
 import { fileURLToPath } from "node:url";
 import { findAdapter } from "../../src/gpu/webgpu_source.ts";
 import { TEST_WEBGPU_VARIABLE } from "../../tests/support/gpu.ts";
-import { readReport } from "../wide_lanes/wide_lanes.ts";
+import { kernelTests, runTests } from "../support/test_report.ts";
 import { type DriverEnvironment, newerMesa } from "./driver.ts";
 import type { TextResult } from "./texts.ts";
 
 const CACHE = fileURLToPath(new URL("../../.cache/dawn", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Tests that compile kernels by other compilers, by none, or in processes of their own. */
-const WITHOUT_DEVICE = ["limits_test.ts", "tint_test.ts", "lanes_test.ts", "text"];
+/** It runs itself again in processes with other drivers. */
+const WITH_OWN_DRIVERS = "tests/kernels/lanes_test.ts";
 
 async function acceptedDriver(): Promise<DriverEnvironment> {
   const isAccepted = await findAdapter({ webgpu: "dawn" }).then(() => true, () => false);
   return isAccepted ? {} : await newerMesa(CACHE);
 }
 
-function allTests(): string[] {
-  return [...Deno.readDirSync(`${ROOT}/tests/kernels`)].map(({ name }) => name)
-    .filter((name) => !WITHOUT_DEVICE.includes(name)).sort();
-}
-
-async function runTests(environment: DriverEnvironment, names: readonly string[]) {
-  const reportPath = `${CACHE}/report.xml`;
-  await Deno.remove(reportPath).catch(() => {});
-  const { success } = await deno(
-    [
-      ...["test", "-A", "--no-check", "--quiet", `--junit-path=${reportPath}`],
-      ...names.map((name) => `tests/kernels/${name}`),
-    ],
-    { ...environment, [TEST_WEBGPU_VARIABLE]: "dawn" },
-    "inherit",
-  );
-  const files = readReport(await Deno.readTextFile(reportPath));
-  const failedCount = files.reduce((sum, each) => sum + each.failed.length, 0);
-  if (success === (failedCount > 0)) throw new Error("the report of the tests does not fit");
-  return {
-    passedCount: files.reduce((sum, each) => sum + each.passedCount, 0),
-    failedCount,
-    files,
-  };
-}
-
 async function compareTexts(environment: DriverEnvironment): Promise<TextResult[]> {
-  const { success, stdout } = await deno(
-    ["run", "-A", "bench/dawn/texts.ts"],
-    environment,
-    "piped",
-  );
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "bench/dawn/texts.ts"],
+    cwd: ROOT,
+    env: { ...environment },
+    stdin: "null",
+    stderr: "inherit",
+  }).output();
   if (!success) throw new Error("the comparison of texts failed");
   const lines = new TextDecoder().decode(stdout).trim().split("\n");
   return lines.map((line) => JSON.parse(line) as TextResult);
-}
-
-async function deno(
-  args: readonly string[],
-  env: DriverEnvironment,
-  stdout: "inherit" | "piped",
-): Promise<{ success: boolean; stdout: Uint8Array }> {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: ROOT,
-    env: { ...env },
-    stdin: "null",
-    stdout,
-    stderr: "inherit",
-  });
-  if (stdout === "piped") return await command.output();
-  return { ...await command.spawn().status, stdout: new Uint8Array() };
 }
 
 if (import.meta.main) {
@@ -94,7 +53,13 @@ if (import.meta.main) {
     const times = `${decodeMs.deno.toFixed(1)} and ${decodeMs.dawn.toFixed(1)} ms a token`;
     console.error(`${name}: ${isEqual ? "the same text" : "ANOTHER TEXT"}, ${times}`);
   }
-  const tests = await runTests(environment, names.length > 0 ? names : allTests());
+  const paths = names.length > 0
+    ? names.map((name) => `tests/kernels/${name}`)
+    : kernelTests().filter((path) => path !== WITH_OWN_DRIVERS);
+  const tests = await runTests(paths, {
+    env: { ...environment, [TEST_WEBGPU_VARIABLE]: "dawn" },
+    reportPath: `${CACHE}/report.xml`,
+  });
   console.error(`by Dawn: ${tests.passedCount} passed, ${tests.failedCount} failed`);
   const record = { command: "deno task dawn", deno: Deno.version.deno, texts, tests };
   await Deno.writeTextFile(path, `${JSON.stringify(record, null, 2)}\n`);

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isThere, run } from "../support/programs.ts";
+
 /** Packages whose libraries the driver needs newer than those of the system. */
 const PACKAGES = ["mesa-vulkan-drivers", "libdrm2", "libdrm-amdgpu1"];
 
@@ -41,14 +43,14 @@ async function fetchPackages(folder: string): Promise<void> {
     await Deno.mkdir(name, { recursive: true });
   }
   const release = await Deno.readTextFile("/etc/os-release");
-  const targets = await run("apt-get", ["indextargets", "--format", "$(REPO_URI) $(CODENAME)"]);
-  await Deno.writeTextFile(`${folder}/backports.list`, backportsList(release, targets));
+  const { stdout } = await run("apt-get", ["indextargets", "--format", "$(REPO_URI) $(CODENAME)"]);
+  await Deno.writeTextFile(`${folder}/backports.list`, backportsList(release, stdout));
   const own = [
     ...["-o", `Dir::Etc::sourcelist=${folder}/backports.list`, "-o", "Dir::Etc::sourceparts=-"],
     ...["-o", `Dir::State::lists=${folder}/lists`, "-o", "APT::Sandbox::User=root"],
   ];
   await run("apt-get", [...own, "update"]);
-  await run("apt-get", [...own, "download", ...PACKAGES], debs);
+  await run("apt-get", [...own, "download", ...PACKAGES], { cwd: debs });
   for (const { name } of Deno.readDirSync(debs)) {
     await run("dpkg-deb", ["-x", `${debs}/${name}`, `${folder}/root`]);
   }
@@ -69,18 +71,4 @@ export function backportsList(release: string, targets: string): string {
     throw new Error(`Cannot find packages of ${codename ?? "this system"}: this needs Debian`);
   }
   return `deb ${own[0]} ${codename}-backports main\n`;
-}
-
-/** What a command prints. */
-async function run(command: string, args: readonly string[], cwd = "/"): Promise<string> {
-  const output = await new Deno.Command(command, { args: [...args], cwd, stdin: "null" }).output();
-  const [said, complained] = [output.stdout, output.stderr].map((bytes) =>
-    new TextDecoder().decode(bytes)
-  );
-  if (output.success) return said;
-  throw new Error(`${command} ${args.at(-1)} failed:\n${(said + complained).slice(-2000)}`);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -13,13 +13,8 @@ import { ADAPTERS } from "../../tests/support/adapters.ts";
 import { type KernelText, kernelTexts, TEXT_MODELS } from "../../tests/support/kernel_texts.ts";
 import { findTranslators } from "../kernels/translate_shaders.ts";
 import { asDriversDo, withInnerArraysFirst, withPlainInputs } from "./cuda_text.ts";
-import {
-  type AmdProgram,
-  amdProgram,
-  type NvidiaPrograms,
-  nvidiaPrograms,
-  run,
-} from "./programs.ts";
+import { run } from "../support/programs.ts";
+import { type AmdProgram, amdProgram, type NvidiaPrograms, nvidiaPrograms } from "./programs.ts";
 import { type Loop, readSass } from "./sass.ts";
 
 const MODEL = "8B";
@@ -127,7 +122,7 @@ async function ofAmd(
 ): Promise<Partial<MachineCode>> {
   const uniforms = [...code.matchAll(/@binding\((\d+)\)\s*var<uniform>/g)]
     .reduce((bits, [, binding]) => bits | 1 << Number(binding), 0);
-  const { stdout } = await run(statistics, [String(uniforms), `${path}.spv`], env);
+  const { stdout } = await run(statistics, [String(uniforms), `${path}.spv`], { env });
   const values = Object.fromEntries(
     stdout.trim().split("\n").map((line) => line.split("\t")),
   ) as Record<string, string>;
@@ -152,15 +147,15 @@ async function ofNvidia(
   );
   const entry = ["-entry", "main", "-stage", "compute"];
   const toCuda = [`${path}.hlsl`, "-lang", "hlsl", "-target", "cuda", ...entry, "-o"];
-  await run(slangc, [...toCuda, `${path}.cu`], env);
+  await run(slangc, [...toCuda, `${path}.cu`], { env });
   await Deno.writeTextFile(`${path}.cu`, asDriversDo(await Deno.readTextFile(`${path}.cu`)));
   const { stderr } = await run(nvcc, [
     ...["-arch=sm_89", "-cubin", "-O3", "-w", "-Xptxas", "-v"],
     ...includes.flatMap((include) => ["-I", include]),
     ...["-o", `${path}.cubin`, `${path}.cu`],
-  ], env);
+  ], { env });
   const used = (pattern: RegExp) => Number(pattern.exec(stderr)?.[1] ?? 0);
-  const { stdout } = await run(nvdisasm, ["-c", `${path}.cubin`], env);
+  const { stdout } = await run(nvdisasm, ["-c", `${path}.cubin`], { env });
   return {
     registers: used(/Used (\d+) registers/),
     spilledRegisters: used(/(\d+) bytes spill stores/) / 4,

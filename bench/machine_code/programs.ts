@@ -5,6 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { run } from "../support/programs.ts";
 
 const CACHE = fileURLToPath(new URL("../../.cache/machine-code", import.meta.url));
 const STATISTICS_SOURCE = fileURLToPath(new URL("./pipeline_statistics.c", import.meta.url));
@@ -20,21 +21,6 @@ const PIP_PACKAGES = [
   "nvidia-cuda-cccl==13.3.5.0.6",
   "nvidia-cuda-nvdisasm==13.5.37",
 ];
-
-/** Runs a program; what it printed, errors first. */
-export async function run(
-  program: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ stdout: string; stderr: string }> {
-  const command = new Deno.Command(program, { args: [...args], env });
-  const { success, ...output } = await command.output();
-  const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) =>
-    new TextDecoder().decode(bytes)
-  );
-  if (success) return { stdout, stderr };
-  throw new Error(`${program} ${args.join(" ")}: ${stderr || stdout}`);
-}
 
 /** The programs for NVIDIA, fetched with pip where they are missing. */
 export interface NvidiaPrograms {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isThere, run } from "../support/programs.ts";
+
 /** The package whose source the driver is built from, and what that takes. */
 const DRIVER_PACKAGE = "mesa-vulkan-drivers";
 const BUILD_PACKAGES = [
@@ -84,8 +86,8 @@ export async function wideDriver(folder: string): Promise<{ manifest: string; ve
   for (const change of CHANGES) await apply(place, change);
   console.error("building the driver: 20 minutes on 2 cores");
   const options = Object.entries(MESON_OPTIONS).map(([name, value]) => `-D${name}=${value}`);
-  await run("meson", ["setup", build, ...options], place);
-  await run("ninja", ["-C", build, LIBRARY, BUILT_MANIFEST], place);
+  await runIn(place, "meson", ["setup", build, ...options]);
+  await runIn(place, "ninja", ["-C", build, LIBRARY, BUILT_MANIFEST]);
   // What is built names the place it would be installed in.
   const built = JSON.parse(await Deno.readTextFile(`${build}/${BUILT_MANIFEST}`));
   built.ICD.library_path = `${build}/${LIBRARY}`;
@@ -124,10 +126,10 @@ async function fetchSource(folder: string, place: string, version: string): Prom
     ...["-o", "Dir::Etc::sourcelist=/dev/null", "-o", `Dir::Etc::sourceparts=${lists}/parts`],
     ...["-o", `Dir::State::lists=${lists}/state`, "-o", "APT::Sandbox::User=root"],
   ];
-  await run("apt-get", [...own, "update"], folder);
-  await run("apt-get", [...own, "source", "--download-only", `mesa=${version}`], folder);
+  await runIn(folder, "apt-get", [...own, "update"]);
+  await runIn(folder, "apt-get", [...own, "source", "--download-only", `mesa=${version}`]);
   const [description] = [...Deno.readDirSync(folder)].filter(({ name }) => name.endsWith(".dsc"));
-  await run("dpkg-source", ["--no-check", "-x", description.name, place], folder);
+  await runIn(folder, "dpkg-source", ["--no-check", "-x", description.name, place]);
 }
 
 /** Lists of packages as lists of their sources. */
@@ -144,16 +146,9 @@ async function apply(place: string, { file, from, to }: Change): Promise<void> {
   await Deno.writeTextFile(path, parts.join(to));
 }
 
-async function run(command: string, args: readonly string[], cwd: string): Promise<void> {
+/** Runs a program in a folder. */
+async function runIn(cwd: string, program: string, args: readonly string[]): Promise<void> {
   // Debian's meson needs Debian's Python, whatever others are installed.
   const env = { PATH: `/usr/bin:/bin:/usr/sbin:/sbin:${Deno.env.get("PATH") ?? ""}` };
-  const output = await new Deno.Command(command, { args: [...args], cwd, env, stdin: "null" })
-    .output();
-  if (output.success) return;
-  const said = [output.stdout, output.stderr].map((bytes) => new TextDecoder().decode(bytes));
-  throw new Error(`${command} ${args[0]} failed:\n${said.join("").slice(-2000)}`);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
+  await run(program, args, { cwd, env });
 }

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { sourcesOf } from "../../bench/wide_lanes/driver.ts";
-import { readReport } from "../../bench/wide_lanes/wide_lanes.ts";
+import { readReport } from "../../bench/support/test_report.ts";
 
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="4" failures="1" errors="0" time="1.540">
