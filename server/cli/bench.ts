@@ -68,8 +68,7 @@ async function run(args: readonly string[]): Promise<number> {
   const profiles = readProfiles(flags);
   const peers = readPeers(flags);
   const roundCount = flags.number("rounds", { min: 1, max: 99, isInteger: true }) ?? 1;
-  const math = readMath(flags);
-  const options = { math, ...readEngineAdapter(flags) };
+  const options = { math: readMath(flags), ...readEngineAdapter(flags) };
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
   await ensureDawn(options.webgpu, progress);

@@ -42,7 +42,7 @@ export function testGroups(files: readonly string[]): string[][] {
  * @param coreCount Logical cores of this machine.
  */
 export function testJobCount(coreCount: number): number {
-  return Math.max(1, Math.min(coreCount + 1, JOB_COUNT_MAX));
+  return Math.min(coreCount + 1, JOB_COUNT_MAX);
 }
 
 /** Paths below `folder` of all test files in it. */

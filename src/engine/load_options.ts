@@ -37,7 +37,11 @@ export function loadOptions(
     waitingCountMax: options.waitingCountMax ?? WAITING_COUNT_DEFAULT,
     cacheSizeBytes: options.cacheSizeBytes ?? null,
     windowTokenCount: checkedWindow(options.windowTokenCount),
-    adapter: adapterOptions(options),
+    adapter: {
+      webgpu: options.webgpu ?? "deno",
+      power: options.adapterPower ?? "high-performance",
+      ...(options.adapterName === undefined ? {} : { adapterName: options.adapterName }),
+    },
     stepTokenCountMax: checkedStepTokenCount(options.stepTokenCountMax),
     math: options.math ?? "f32",
     tune: options.tune ?? "on",
@@ -73,18 +77,6 @@ function checkedSequenceCount(asked: number = SEQUENCE_COUNT_DEFAULT): number {
   if (Number.isInteger(asked) && asked >= 1 && asked <= SEQUENCE_COUNT_MAX) return asked;
   throw new RangeError(
     `Cannot run ${asked} sequences at a time: wanted 1 to ${SEQUENCE_COUNT_MAX}`,
-  );
-}
-
-function adapterOptions(
-  { webgpu = "deno", adapterPower = "high-performance", adapterName }: FileOptions,
-): LoadOptions["adapter"] {
-  const options = { webgpu, power: adapterPower };
-  if (adapterName === undefined) return options;
-  if (webgpu === "dawn") return { ...options, adapterName };
-  throw new RangeError(
-    `Cannot choose adapter ${JSON.stringify(adapterName)} by its name: the runtime's own WebGPU ` +
-      "knows no names; wanted webgpu dawn, or adapterPower",
   );
 }
 

@@ -115,7 +115,7 @@ if (!isOwnProcess) {
     assertEquals(signless.hasDot4, false);
   });
 
-  Deno.test("blocks of a device are named by what its probe found", () => {
+  Deno.test("blocks of a device are named by what its probe found, and by whose WebGPU it is", () => {
     const root = prefixRoot(facts, "model", "codec");
     assertEquals(prefixRoot({ ...facts }, "model", "codec"), root);
     const others: Partial<AdapterFacts>[] = [
@@ -126,6 +126,7 @@ if (!isOwnProcess) {
       { halfRounding: "toward zero" },
       { hasF16: false },
       { hasDot4: false },
+      { webgpu: "dawn" },
     ];
     for (const other of others) {
       assertNotEquals(prefixRoot({ ...facts, ...other }, "model", "codec"), root);

@@ -1,10 +1,12 @@
 /** Whose WebGPU finds which adapter. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { createEngine, type EngineOptions } from "../../mod.ts";
 import { EngineError } from "../../src/core/errors.ts";
 import { openDawn } from "../../src/gpu/dawn.ts";
 import { openGpu } from "../../src/gpu/open_gpu.ts";
 import { findAdapter, isDawns } from "../../src/gpu/webgpu_source.ts";
+import { withTinyModel } from "../support/tiny_engine.ts";
 import { dawn } from "../support/tint.ts";
 
 /** Adapters of Dawn are its own; the driver of these tests may be too old for it. */
@@ -15,6 +17,16 @@ Deno.test("findAdapter() finds no adapter of the runtime's own by its name, and 
   assertEquals(error.code, "invalid_request");
   assertMatch(error.message, /only Dawn knows names/);
 });
+
+Deno.test("createEngine() says the same of an adapter's name, and of Dawn's adapters", () =>
+  withTinyModel({}, async (modelPath) => {
+    const create = (options: Partial<EngineOptions>) => () =>
+      createEngine({ modelPath, profile: { name: "exact" }, ...options });
+    await assertRejects(create({ adapterName: "RTX" }), EngineError, "only Dawn knows names");
+    const none = "no such adapter";
+    const wanted = own === null ? "Dawn wants" : "none has this in its name";
+    await assertRejects(create({ webgpu: "dawn", adapterName: none }), EngineError, wanted);
+  }));
 
 Deno.test("findAdapter() opens Dawn's adapter, or says that Dawn wants a newer driver", async () => {
   if (own !== null) {
