@@ -4,6 +4,7 @@
 //
 // Source:    tiles in shared memory and registers as in CUTLASS
 // Binds:     src/kernels/matmul/codes_tile.ts, which appends texts of matmul/parts and lib:
+//            codes_tile        what one workgroup sums
 //            weight_*          the format of the weight
 //            dot_*             how four bytes are multiplied
 //            norm_none         the norm is in the scales of x
@@ -12,58 +13,11 @@
 // Grid:      [tiles of TOKEN_COUNT rows of x, pairs of groups of 32 outputs]
 // Precision: integers are exact; a block of 32 columns is scaled once, in f32
 //
-// A thread makes 4 neighbouring outputs of every sixteenth row. Blocks are gone through by the
-// slices of matmul/rows, each summed by itself before it is added: an output is made by the same
-// operations in the same order as there, whatever TOKEN_COUNT. While a block is multiplied, the
-// next one is on its way from memory to the other half of the tile: one barrier for each.
-//
-// Markers: token (rows of x of a thread), output (of a quad), half (of a block), quarter (of the
-// 4 parts of a half), half_scales where 16 columns of the weight have a scale of their own.
+// Markers: token (rows of x of a thread).
 
-override COLUMN_COUNT: u32; // of weight and x; a multiple of 32
 override OUTPUT_COUNT: u32; // rows of the whole weight
 override OUTPUT_START: u32 = 0u; // first row of the part of the weight that is bound
 override GROUP_COUNT: u32; // groups of 32 rows of that part
-override SLICE_COUNT: u32; // of the columns: slice s has every SLICE_COUNTth block from s on
-
-const THREAD_COUNT = 256u;
-const WEIGHT_THREAD_COUNT = 128u; // a half block of a row of the weight each; the others load x
-const SCALE_THREAD = 176u; // the first of 16 that load a quad's scales
-const SIDE_THREAD = 192u; // the first of those that load the scales of x
-const QUAD_COUNT = 16u; // of 4 outputs, in a tile
-const COLUMN_STEP = 16u; // rows of x from one of a thread to the next
-const TOKENS = TOKEN_COUNT / COLUMN_STEP; // rows of x of a thread
-override BLOCK_COUNT: u32 = COLUMN_COUNT / 32u;
-
-// weights and scales: [outputs / 32][blocks][...]; src/kernels/weight_layout.ts
-@group(0) @binding(0) var<storage, read> weights: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read> scales: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> x: array<vec4<u32>>; // [rows, columns / 16], a byte each
-@group(0) @binding(3) var<storage, read> x_sides: array<vec2<u32>>; // [rows, blocks]
-
-// Of two blocks, one that is read and one that is put. Arrays are nested, so that bounds are
-// checked of what changes only.
-alias QuadWords = array<vec4<u32>, QUAD_COUNT>;
-alias ColumnWords = array<vec4<u32>, COLUMN_STEP>;
-var<workgroup> tile_weights: array<array<array<QuadWords, 4>, 2>, 2>; // by half, output, quad
-var<workgroup> tile_x: array<array<array<ColumnWords, TOKENS>, 2>, 2>; // by half, row
-var<workgroup> tile_scales: array<array<vec4<f32>, QUAD_COUNT>, 2>;
-//: if half_scales
-var<workgroup> tile_halves: array<array<array<array<f32, QUAD_COUNT>, 4>, 2>, 2>; // as the weights
-//: else
-var<workgroup> tile_minima: array<array<vec4<f32>, QUAD_COUNT>, 2>;
-//: end
-// By row: the scale; the sum of the values; what the integers begin with. With half_scales: the
-// scale, and what the integers of each half begin with.
-var<workgroup> tile_sides: array<array<ColumnWords, TOKENS>, 2>;
-
-alias Tokens = f32; // of the norm
-
-// What a thread takes of a block before the one before it is multiplied, and puts behind that.
-struct Taken {
-  weight: PackedBlock,
-  codes: vec4<u32>,
-}
 
 // Where the tile's rows and outputs are.
 struct Place {
@@ -80,72 +34,8 @@ fn x_block(place: Place, row: u32, block: u32) -> u32 {
   return min(place.row + row, place.row_count - 1u) * BLOCK_COUNT + block;
 }
 
-fn take(place: Place, block: u32, thread: u32) -> Taken {
-  var taken = Taken();
-  if (thread < WEIGHT_THREAD_COUNT) {
-    let at = group_block(place, (thread >> 3u) & 1u, block);
-    let lane = thread & 7u;
-    taken.weight = load_weights(at, (thread >> 4u) & 3u, lane, load_shared(at, lane));
-  } else if (thread - WEIGHT_THREAD_COUNT < 2u * TOKEN_COUNT) {
-    let item = thread - WEIGHT_THREAD_COUNT;
-    taken.codes = x[x_block(place, item >> 1u, block) * 2u + (item & 1u)];
-  }
-  return taken;
-}
-
-// Codes of weights stand around CENTER: what that adds to sums is taken off from their beginning.
-fn side_of(side: vec2<u32>) -> vec4<u32> {
-  let sum0 = bitcast<i32>(side.y << 16u) >> 16u;
-  let sum1 = bitcast<i32>(side.y) >> 16u;
-  //: if half_scales
-  return vec4<u32>(side.x, bitcast<u32>(sum0 * -CENTER), bitcast<u32>(sum1 * -CENTER), 0u);
-  //: else
-  let sum = sum0 + sum1;
-  let of_values = bitcast<f32>(side.x) * f32(sum);
-  return vec4<u32>(side.x, bitcast<u32>(of_values), bitcast<u32>(sum * -CENTER), 0u);
-  //: end
-}
-
-fn put(taken: Taken, buffer: u32, thread: u32) {
-  if (thread < WEIGHT_THREAD_COUNT) {
-    let quad = thread & 15u;
-    let output = (thread >> 4u) & 3u;
-    //: repeat half
-    if (thread >> 6u == ${half}u) {
-      tile_weights[buffer][${half}u][output][quad] = vec4<u32>(
-        //: repeat quarter
-        weight_bytes(taken.weight, 4u * ${half}u + ${quarter}u),
-        //: end
-      );
-      //: if half_scales
-      tile_halves[buffer][${half}u][output][quad] = taken.weight.scale[${half}u];
-      //: end
-    }
-    //: end
-  } else if (thread - WEIGHT_THREAD_COUNT < 2u * TOKEN_COUNT) {
-    let item = thread - WEIGHT_THREAD_COUNT;
-    let row = item >> 1u;
-    tile_x[buffer][item & 1u][row / COLUMN_STEP][row % COLUMN_STEP] = taken.codes;
-  }
-}
-
-// Scales of a block, which would take too many registers on their way.
-fn put_sides(place: Place, block: u32, buffer: u32, thread: u32) {
-  if (thread >= SIDE_THREAD) {
-    let item = thread - SIDE_THREAD;
-    if (item < TOKEN_COUNT) {
-      let side = side_of(x_sides[x_block(place, item, block)]);
-      tile_sides[buffer][item / COLUMN_STEP][item % COLUMN_STEP] = side;
-    }
-  } else if (thread >= SCALE_THREAD) {
-    let quad = thread & 15u;
-    let of_block = load_scales(group_block(place, quad >> 3u, block), quad & 7u);
-    tile_scales[buffer][quad] = of_block.scale;
-    //: if half_scales
-    //: else
-    tile_minima[buffer][quad] = of_block.minimum;
-    //: end
-  }
+fn has_rows(place: Place, column: u32) -> bool {
+  return true; // of a slice nearly all are there
 }
 
 @compute @workgroup_size(THREAD_COUNT)
@@ -155,83 +45,15 @@ fn main(
 ) {
   let row_count = arrayLength(&x) / (2u * BLOCK_COUNT);
   let place = Place(workgroup_id.x * TOKEN_COUNT, row_count, workgroup_id.y * 2u);
+  let made = sum_tile(place, thread);
   let quad = thread & 15u;
-  let column = thread >> 4u; // of the tile: it has every sixteenth row of x
-
-  var total${token} = vec4<f32>();
-  var own${token} = vec4<f32>(); // of a slice
-  var slice = 0u;
-  var block = 0u; // that is taken
-  var ends = false; // whether the one that is multiplied is the last of its slice
-  for (var turn = 0u; turn <= BLOCK_COUNT; turn++) {
-    let taking = turn & 1u;
-    let buffer = 1u - taking;
-    workgroupBarrier(); // the block before this has been put, and the one before that has been read
-    let next = min(block, BLOCK_COUNT - 1u);
-    let taken = take(place, next, thread);
-    put_sides(place, next, taking, thread);
-    if (turn > 0u) {
-      let side${token} = tile_sides[buffer][${token}u][column];
-      let x_scale${token} = bitcast<f32>(side${token}.x);
-      let scale = tile_scales[buffer][quad];
-      //: if half_scales
-      var sum${token} = vec4<f32>();
-      //: else
-      var dots${token} = vec4<i32>(bitcast<i32>(side${token}.z));
-      //: end
-      //: repeat half
-      {
-        let words${output} = tile_weights[buffer][${half}u][${output}u][quad];
-        //: if half_scales
-        var dots${token} = vec4<i32>(bitcast<i32>(side${token}[1u + ${half}u]));
-        let of_half = vec4<f32>(
-          //: repeat output
-          tile_halves[buffer][${half}u][${output}u][quad],
-          //: end
-        );
-        //: end
-        //: repeat token
-        {
-          let codes = tile_x[buffer][${half}u][${token}u][column];
-          //: repeat quarter
-          dots${token} += vec4<i32>(
-            //: repeat output
-            dot_of_bytes(words${output}[${quarter}], codes[${quarter}]),
-            //: end
-          );
-          //: end
-        }
-        //: end
-        //: if half_scales
-        sum${token} = fma(of_half, vec4<f32>(dots${token}), sum${token});
-        //: end
-      }
-      //: end
-      //: if half_scales
-      own${token} = fma(scale * x_scale${token}, sum${token}, own${token});
-      //: else
-      let minimum = tile_minima[buffer][quad];
-      own${token} = fma(minimum, vec4<f32>(bitcast<f32>(side${token}.y)), own${token});
-      own${token} = fma(scale, x_scale${token} * vec4<f32>(dots${token}), own${token});
-      //: end
-    }
-    if (ends) {
-      total${token} += own${token};
-      own${token} = vec4<f32>();
-    }
-    put(taken, taking, thread);
-    let in_slice = block + SLICE_COUNT;
-    ends = in_slice >= BLOCK_COUNT;
-    slice += u32(ends);
-    block = select(in_slice, slice, ends);
-  }
-
+  let column = thread >> 4u;
   let group = place.group + quad / 8u;
   //: repeat token
   {
     let row = place.row + ${token}u * COLUMN_STEP + column;
     if (row < row_count && group < GROUP_COUNT) {
-      put_outputs(row, OUTPUT_START + group * 32u + (quad & 7u) * 4u, total${token});
+      put_outputs(row, OUTPUT_START + group * 32u + (quad & 7u) * 4u, made.token${token});
     }
   }
   //: end

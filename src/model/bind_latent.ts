@@ -60,6 +60,7 @@ async function bindHeads(
     output: "store",
     hasBiases: false,
     room: latent.room,
+    isExact: true,
   });
   const bound = kernel.bind({ weights, x, y, bundles: latent.bundles });
   return (pass, rowCount) => kernel.encode(pass, bound, rowCount);

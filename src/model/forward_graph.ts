@@ -358,7 +358,7 @@ async function createParts(gpu: Gpu, options: ForwardGraphOptions): Promise<Grap
   const { math = "f32" } = options;
   const matmuls = new MatmulSet(gpu, { normEpsilon, math });
   const embedding = await createEmbedding(gpu, { plan, weights, matmuls });
-  const expertKernels = new ExpertSet(gpu);
+  const expertKernels = new ExpertSet(gpu, { math, scratch: matmuls.scratch });
   const finishers = new FinishHeadsSet(gpu, plan);
   const latentFinishers = new FinishLatentSet(gpu);
   const normAdds = new NormAddSet(gpu, { width: shape.width, epsilon: normEpsilon });

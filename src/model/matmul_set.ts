@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/gpu.ts";
-import { hasCodes } from "../kernels/matmul/code_inputs.ts";
+import { hasCodes, type ProductScratch } from "../kernels/matmul/code_inputs.ts";
 import { createMatmul, createMatmulOfCodes } from "../kernels/matmul/create.ts";
 import type { Matmul, MatmulOptions, MatmulOutput } from "../kernels/matmul/product.ts";
 import type { TileRowCount } from "../kernels/matmul/row_counts.ts";
@@ -53,20 +53,20 @@ export class MatmulSet {
     if (known) return known;
     const options: MatmulOptions = { weights, output };
     if (hasNorm) options.normEpsilon = this.#normEpsilon;
-    const scratch = (label: string, sizeBytes: number) => this.#scratchOf(label, sizeBytes);
     const kernel = isOfCodes
-      ? createMatmulOfCodes(this.#gpu, { ...options, scratch }, tileRowCount)
+      ? createMatmulOfCodes(this.#gpu, { ...options, scratch: this.scratch }, tileRowCount)
       : createMatmul(this.#gpu, options, tileRowCount);
     this.#kernels.set(key, kernel);
     return kernel;
   }
 
-  #scratchOf(label: string, sizeBytes: number): GPUBuffer {
+  /** What products have as scratch: the same buffer for all of a label and size. */
+  readonly scratch: ProductScratch = (label, sizeBytes) => {
     const key = `${label} ${sizeBytes}`;
     const buffer = this.#scratch.get(key) ?? this.#gpu.createBuffer(label, sizeBytes);
     this.#scratch.set(key, buffer);
     return buffer;
-  }
+  };
 
   #tileRowCount(weights: DeviceWeights, isOfCodes: boolean): TileRowCount | null {
     const operation = isOfCodes ? "matmul of slices of codes" : "matmul of slices";

@@ -1,10 +1,10 @@
 /** What products of a model are made of: floats, or integers of codes. */
 
 import { EngineError } from "../core/errors.ts";
-import { hasCodes } from "../kernels/matmul/code_inputs.ts";
+import { isOfCodes } from "../kernels/matmul/code_inputs.ts";
 import type { WeightFormat } from "../kernels/weight_formats.ts";
 import type { WeightShape } from "../kernels/weight_layout.ts";
-import type { GatedWeights, ModelWeights } from "./weights.ts";
+import type { GateUp, ModelWeights } from "./weights.ts";
 
 /** `int8`: activations become codes of 8 bits where a weight has codes too. */
 export type ProductMath = "f32" | "int8";
@@ -24,22 +24,23 @@ export interface MathInfo {
  */
 export function productMath(mode: ProductMath, model: ModelWeights): MathInfo {
   if (mode === "f32") return { mode, note: null };
-  const weights = productsOf(model);
-  const [own, others] = [weights.filter(hasCodes), weights.filter((each) => !hasCodes(each))];
+  const products = [...productsOf(model).map(formatsOf), ...expertFormats(model)];
+  const own = products.filter((formats) => formats.every(isOfCodes));
+  const others = products.filter((formats) => !formats.every(isOfCodes)).flat();
   const apart = [
-    ...(model.layers.some(({ experts }) => experts !== null) ? ["experts with their routers"] : []),
+    ...(model.layers.some(({ experts }) => experts !== null) ? ["routers of experts"] : []),
     ...(model.layers.some(({ latent }) => latent !== null) ? ["heads of latents"] : []),
   ];
   if (own.length === 0) {
     throw new EngineError(
       "invalid_request",
       `Cannot multiply in int8: the model's weights are ${
-        [formatsOf(others), ...apart].join(", and ")
+        [namesOf(others), ...apart].join(", and ")
       }; wanted some of Q8_0, Q6_K, Q5_K, Q4_K, Q5_0, Q5_1, Q4_0 or Q4_1`,
       { param: "math" },
     );
   }
-  const left = [...(others.length > 0 ? [`weights of ${formatsOf(others)}`] : []), ...apart];
+  const left = [...(others.length > 0 ? [`weights of ${namesOf(others)}`] : []), ...apart];
   return { mode, note: left.length === 0 ? null : `${left.join(" and ")} in f32` };
 }
 
@@ -58,11 +59,22 @@ function productsOf({ layers, layerInputs, head }: ModelWeights): WeightShape[] 
   return all.filter((each) => each !== null);
 }
 
-function productsOfGated({ gateUp, down }: GatedWeights): WeightShape[] {
+function productsOfGated<Weights>(
+  { gateUp, down }: { gateUp: GateUp<Weights>; down: Weights },
+): Weights[] {
   return "pairs" in gateUp ? [gateUp.pairs, down] : [gateUp.gate, gateUp.up, down];
 }
 
-function formatsOf(weights: readonly WeightShape[]): string {
-  const formats = weights.flatMap(({ parts }) => parts.map(({ format }) => format));
-  return [...new Set<WeightFormat>(formats)].join(", ");
+/** Of each product with experts. */
+function expertFormats({ layers }: ModelWeights): WeightFormat[][] {
+  return layers.flatMap(({ experts }) => experts === null ? [] : productsOfGated(experts))
+    .map(({ format }) => [format]);
+}
+
+function formatsOf({ parts }: WeightShape): WeightFormat[] {
+  return parts.map(({ format }) => format);
+}
+
+function namesOf(formats: readonly WeightFormat[]): string {
+  return [...new Set(formats)].join(", ");
 }

@@ -49,12 +49,13 @@ export function contentName(
   ).join(" ");
   const hasWindows = shape.stores.some(({ reach }) => reach !== null);
   const sources = layers.map(({ attention }) => attention.keyValueLayer).join(" ");
+  const hasExperts = layers.some(({ feedForward }) => feedForward.experts !== null);
   const parts = [
     identity,
     id,
     hasWindows ? `stores of ${reaches}` : null,
     sharedLayers.length > 0 ? `layers read ${sources}` : null,
-    math === "f32" ? null : `products in ${math}`,
+    math === "f32" ? null : `products in ${math}${hasExperts ? ", of experts too" : ""}`,
     windowBlockCount === WINDOW_BLOCK_COUNT
       ? null
       : `window of ${windowBlockCount * BLOCK_TOKEN_COUNT}`,

@@ -31,6 +31,8 @@ import { BlockUnpackXquantKernel } from "../../src/kernels/block_unpack/xquant.t
 import { BlockUnpackPaperKernel } from "../../src/kernels/block_unpack/paper.ts";
 import { EmbedKernel } from "../../src/kernels/embed/row.ts";
 import { ROWS_ROOM, TILE_ROOM } from "../../src/kernels/expert_bundles.ts";
+import { ExpertMatmulCodesKernel } from "../../src/kernels/expert_matmul/codes.ts";
+import { ExpertMatmulCodesTileKernel } from "../../src/kernels/expert_matmul/codes_tile.ts";
 import { ExpertMatmulKernel } from "../../src/kernels/expert_matmul/rows.ts";
 import { ExpertMatmulTileKernel } from "../../src/kernels/expert_matmul/tile.ts";
 import { ExpertRouteKernel } from "../../src/kernels/expert_route/rows.ts";
@@ -52,7 +54,7 @@ import { KvRepackGreedyKernel } from "../../src/kernels/kv_repack/greedy.ts";
 import { KvRepackMedianKernel } from "../../src/kernels/kv_repack/median.ts";
 import { LogitsAdjustKernel } from "../../src/kernels/logits_adjust/row.ts";
 import type { MatmulOutput } from "../../src/kernels/matmul/product.ts";
-import { hasCodes } from "../../src/kernels/matmul/code_inputs.ts";
+import { hasCodes, isOfCodes } from "../../src/kernels/matmul/code_inputs.ts";
 import { MatmulCodesKernel } from "../../src/kernels/matmul/codes.ts";
 import { MatmulCodesTileKernel } from "../../src/kernels/matmul/codes_tile.ts";
 import { MatmulKernel } from "../../src/kernels/matmul/rows.ts";
@@ -281,6 +283,10 @@ async function expertTexts(
     await ExpertMatmulKernel.create(gpu, { ...back, hasBiases });
     if (hasBiases) await ExpertMatmulTileKernel.create(gpu, { ...gated, normEpsilon: 1e-5 });
     else await ExpertMatmulTileKernel.create(gpu, { ...back, hasBiases });
+    if (!isOfCodes(format)) continue;
+    const scratch = (label: string, sizeBytes: number) => gpu.createBuffer(label, sizeBytes);
+    await ExpertMatmulCodesKernel.create(gpu, { ...gated, normEpsilon: 1e-5, scratch });
+    await ExpertMatmulCodesTileKernel.create(gpu, { ...back, hasBiases, scratch });
   }
 }
 

@@ -43,6 +43,8 @@ export interface ExpertMatmulBuffers {
   weights: DeviceExpertWeights;
   /** f32 `[rows or visits, columnCount]`. */
   x: GPUBuffer | BufferSlice;
+  /** Where `x` is codes of 8 bits: scales and sums, as `activation_quantise` makes them. */
+  xSides?: GPUBuffer;
   /** f32 `[columnCount]`; with a norm. */
   normWeight?: GPUBuffer | BufferSlice;
   /** f32 `[visits, rowCount]`, or half as many of gated outputs. */
@@ -68,6 +70,8 @@ export interface ExpertMatmul {
 
 /** How the pipelines of a variant are made. */
 export interface ExpertPipelineOptions {
+  /** What labels begin with; `expert_matmul` if left out. */
+  operation?: string;
   /** Visits of a bundle, a pipeline each. */
   sizes: readonly number[];
   room: BundleRoom;
@@ -94,12 +98,13 @@ export class ExpertPipelines {
     variant: ExpertPipelineOptions,
   ): Promise<ExpertPipelines> {
     const { weights, output } = options;
+    const { operation = "expert_matmul" } = variant;
     invariant(weights.rowCount % GROUP_ROW_COUNT === 0, "experts begin with a group of rows");
     const kernels: Kernel[][] = [];
     for (const size of variant.sizes) {
       const code = [variant.textOf(size), bundleText(variant.room), commonText(options)].join("\n");
       const kind = typeof output === "string" ? output : `gated ${output.gated}`;
-      const label = `expert_matmul ${kind} ${weights.format} x${size}`;
+      const label = `${operation} ${kind} ${weights.format} x${size}`;
       const byPart: Kernel[] = [];
       for (const part of weights.parts) {
         const constants = { ...commonConstants(options, part), ...variant.constants };
@@ -112,7 +117,7 @@ export class ExpertPipelines {
 
   /** Binds buffers to every pipeline. */
   bind(buffers: ExpertMatmulBuffers): BoundExpertMatmul {
-    const { weights, x, y, bundles, normWeight, biases, up } = buffers;
+    const { weights, x, xSides, y, bundles, normWeight, biases, up } = buffers;
     const { weights: shape, output, hasBiases, normEpsilon } = this.#options;
     invariant(weights.format === shape.format, "the weight has the format compiled for");
     invariant(weights.parts.length === shape.parts.length, "the weight has the parts compiled for");
@@ -125,6 +130,7 @@ export class ExpertPipelines {
           x,
           y,
           bundles,
+          ...(xSides === undefined ? {} : { x_sides: xSides }),
           ...(normEpsilon === undefined ? {} : { norm_weight: normWeight }),
           ...(hasBiases ? { biases } : {}),
           ...(typeof output === "string" ? {} : { up }),

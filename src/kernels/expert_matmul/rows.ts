@@ -20,7 +20,8 @@ export interface ExpertMatmulRowsOptions extends ExpertMatmulOptions {
   way?: MatmulVariant["name"];
 }
 
-const BUNDLE_SIZES = [1, 2, 4] as const;
+/** Visits that go through an expert together, a pipeline each. */
+export const BUNDLE_SIZES = [1, 2, 4] as const;
 
 /** The product for few rows of an expert: a row has the same bits for any number of them. */
 export class ExpertMatmulKernel implements ExpertMatmul {

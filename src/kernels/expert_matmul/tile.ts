@@ -13,9 +13,6 @@ import {
   ExpertPipelines,
 } from "./product.ts";
 
-/** Threads of a workgroup. */
-export const EXPERT_TILE_THREAD_COUNT = 128;
-
 /** Bytes of workgroup memory: 16 rows of x of 128 columns, and a factor of each. */
 export const EXPERT_TILE_MEMORY_BYTES: number = TILE_ROOM * (128 + 1) * WORD_SIZE_BYTES;
 

@@ -6,34 +6,58 @@ import {
   CODE_WORDS,
   SIDE_WORDS,
 } from "../activation_quantise/groups.ts";
-import { WEIGHT_FORMATS } from "../weight_formats.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
 import type { WeightFormatSpec } from "../weight_formats/spec.ts";
 import type { WeightShape } from "../weight_layout.ts";
-import type { BoundMatmul, MatmulBuffers, MatmulOptions, MatmulPipelines } from "./product.ts";
+import type { BoundMatmul, MatmulOptions } from "./product.ts";
 import type { MatmulVariant } from "./variants.ts";
 
-/** What products of codes are compiled for. */
-export interface MatmulCodesOptions extends MatmulOptions {
+/** A buffer of so many bytes, for what lives no longer than a product. */
+export type ProductScratch = (label: string, sizeBytes: number) => GPUBuffer;
+
+/** What products of codes have beside those in f32. */
+export interface CodesOptions {
   /** How many lanes share a sum; the first of `MATMUL_CODES_VARIANTS` if left out. */
   way?: MatmulVariant["name"];
-  /** A buffer of so many bytes, for what lives no longer than the product. */
-  scratch: (label: string, sizeBytes: number) => GPUBuffer;
+  scratch: ProductScratch;
+}
+
+/** What products of codes are compiled for. */
+export interface MatmulCodesOptions extends MatmulOptions, CodesOptions {}
+
+/** What codes are made for. */
+export interface CodeInputsOptions {
+  weights: { columnCount: number };
+  normEpsilon?: number;
+  scratch: ProductScratch;
+}
+
+/** What codes are made of, and where a product finds their scales. */
+interface CodesBuffers {
+  /** f32 `[rows, columnCount]`; codes of it where a product is bound. */
+  x: GPUBuffer | BufferSlice;
+  /** f32 `[columnCount]`; with a norm. */
+  normWeight?: GPUBuffer | BufferSlice;
+  xSides?: GPUBuffer;
+}
+
+/** Whether integers can be multiplied with the codes of a format. */
+export function isOfCodes(format: WeightFormat): boolean {
+  const spec: WeightFormatSpec = WEIGHT_FORMATS[format];
+  return spec.hasBytes === true;
 }
 
 /** Whether every part of a weight has codes of its own that integers are multiplied with. */
 export function hasCodes({ parts }: WeightShape): boolean {
-  return parts.every(({ format }) => {
-    const spec: WeightFormatSpec = WEIGHT_FORMATS[format];
-    return spec.hasBytes === true;
-  });
+  return parts.every(({ format }) => isOfCodes(format));
 }
 
 /** What makes codes of activations before a product, and where these lie. */
 export class CodeInputs {
-  #scratch: MatmulCodesOptions["scratch"];
+  #scratch: ProductScratch;
   #quantise: ActivationQuantiseKernel;
 
-  private constructor(scratch: MatmulCodesOptions["scratch"], quantise: ActivationQuantiseKernel) {
+  private constructor(scratch: ProductScratch, quantise: ActivationQuantiseKernel) {
     this.#scratch = scratch;
     this.#quantise = quantise;
   }
@@ -41,7 +65,7 @@ export class CodeInputs {
   /** Compiles for the columns of a weight, and the norm before it. */
   static async create(
     gpu: Gpu,
-    { weights: { columnCount }, normEpsilon, scratch }: MatmulCodesOptions,
+    { weights: { columnCount }, normEpsilon, scratch }: CodeInputsOptions,
   ): Promise<CodeInputs> {
     const quantise = await ActivationQuantiseKernel.create(gpu, {
       columnCount,
@@ -51,7 +75,10 @@ export class CodeInputs {
   }
 
   /** The first bind group is that of the codes, the others are those of the product. */
-  bind(buffers: MatmulBuffers, pipelines: MatmulPipelines): BoundMatmul {
+  bind<Buffers extends CodesBuffers>(
+    buffers: Buffers,
+    pipelines: { bind(buffers: Buffers): BoundMatmul },
+  ): BoundMatmul {
     const { x, normWeight } = buffers;
     const groupCount = Math.floor(sizeBytesOf(x) / WORD_SIZE_BYTES / ACTIVATION_GROUP_SIZE);
     const codes = this.#scratch("activation codes", groupCount * CODE_WORDS * WORD_SIZE_BYTES);

@@ -1,17 +1,11 @@
 import source from "../../../shaders/matmul/codes_tile.wgsl" with { type: "text" };
 import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
-import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
-import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
-import type { WeightFormatSpec } from "../weight_formats/spec.ts";
 import { CodeInputs, type MatmulCodesOptions } from "./code_inputs.ts";
-import { MATMUL_DOT_TEXT } from "./parts.ts";
+import { codesTileText, MATMUL_DOT_TEXT } from "./parts.ts";
 import { type BoundMatmul, type Matmul, type MatmulBuffers, MatmulPipelines } from "./product.ts";
 import { sliceTiles, type TileRowCount, tileRowCounts } from "./row_counts.ts";
 import type { TileOptions } from "./tile.ts";
 import { chooseCodesVariant } from "./variants.ts";
-
-/** Rows of x that are a thread apart from the next of the same thread. */
-const ROW_STEP = 16;
 
 /**
  * The product of codes for the rows of a slice. A row has the same bits in any slice, and those
@@ -45,7 +39,7 @@ export class MatmulCodesTileKernel implements Matmul {
     const pipelines = await MatmulPipelines.create(gpu, { weights, output }, {
       operation: "matmul of codes",
       rowCounts: tileRowCounts(tileRowCount),
-      textOf: (rowCount, format) => [tileText(rowCount, format), dotText].join("\n"),
+      textOf: (rowCount, format) => [codesTileText(source, rowCount, format), dotText].join("\n"),
       constantsOf: (groupCount) => ({
         GROUP_COUNT: groupCount,
         SLICE_COUNT: variant.sliceCount(weights),
@@ -65,16 +59,4 @@ export class MatmulCodesTileKernel implements Matmul {
     const products = this.#inputs.encode(pass, bound, rowCount);
     this.#pipelines.encode(pass, products, sliceTiles(rowCount, this.#most));
   }
-}
-
-function tileText(rowCount: number, format: WeightFormat): string {
-  const spec: WeightFormatSpec = WEIGHT_FORMATS[format];
-  const text = expandTemplate(source, {
-    token: rowCount / ROW_STEP,
-    output: 4,
-    half: 2,
-    quarter: 4,
-    half_scales: spec.hasHalfScales ? 1 : 0,
-  });
-  return [text, constantsPart({ TOKEN_COUNT: rowCount }), spec.text].join("\n");
 }

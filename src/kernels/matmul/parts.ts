@@ -2,6 +2,7 @@
 
 import byCodes from "../../../shaders/matmul/parts/by_codes.wgsl" with { type: "text" };
 import bySlices from "../../../shaders/matmul/parts/by_slices.wgsl" with { type: "text" };
+import codesTile from "../../../shaders/matmul/parts/codes_tile.wgsl" with { type: "text" };
 import dotApart from "../../../shaders/matmul/parts/dot_apart.wgsl" with { type: "text" };
 import dotPacked from "../../../shaders/matmul/parts/dot_packed.wgsl" with { type: "text" };
 import slices from "../../../shaders/matmul/parts/slices.wgsl" with { type: "text" };
@@ -25,7 +26,7 @@ import scaleOfOutputs from "../../../shaders/matmul/parts/scale_of_outputs.wgsl"
 };
 import product from "../../../shaders/matmul/parts/product.wgsl" with { type: "text" };
 import { PADDING_SLOT } from "../../core/row.ts";
-import { divCeil } from "../../core/shapes.ts";
+import { divCeil, divExact } from "../../core/shapes.ts";
 import { constantsPart, expandTemplate } from "../../gpu/wgsl_template.ts";
 import { BLOCK_CONSTANTS } from "../text/block.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../weight_formats.ts";
@@ -88,6 +89,28 @@ export function matmulProductText(
   return [text, constantsPart({ SET_COUNT: setCount, TOKEN_COUNT: tokenCount }), ofFormat].join(
     "\n",
   );
+}
+
+/** Rows of x from one of a thread to the next, in tiles of codes. */
+const CODES_ROW_STEP = 16;
+
+/**
+ * A tile of products of codes: its main text, what it sums, and the format.
+ *
+ * @param source Has a marker for the rows of x of a thread.
+ * @param rowCount Of x: 16, 32 or 64.
+ */
+export function codesTileText(source: string, rowCount: number, format: WeightFormat): string {
+  const spec: WeightFormatSpec = WEIGHT_FORMATS[format];
+  const counts = {
+    token: divExact(rowCount, CODES_ROW_STEP),
+    output: 4,
+    half: 2,
+    quarter: 4,
+    half_scales: spec.hasHalfScales ? 1 : 0,
+  };
+  const texts = [source, codesTile].map((text) => expandTemplate(text, counts));
+  return [...texts, constantsPart({ TOKEN_COUNT: rowCount }), spec.text].join("\n");
 }
 
 /** The norm before the product. */
