@@ -51,10 +51,16 @@ export function readAdapter(flags: Flags): AdapterOptions {
   };
 }
 
-/** The same as options of an engine. */
+/** What the two flags ask for, as options of an engine. */
 export function readEngineAdapter(
   flags: Flags,
 ): Pick<EngineOptions, "webgpu" | "adapterPower" | "adapterName"> {
-  const { power, ...options } = readAdapter(flags);
+  return engineAdapter(readAdapter(flags));
+}
+
+/** An adapter as options of an engine. */
+export function engineAdapter(
+  { power, ...options }: AdapterOptions,
+): Pick<EngineOptions, "webgpu" | "adapterPower" | "adapterName"> {
   return { ...options, ...(power === "low-power" ? { adapterPower: power } : {}) };
 }

@@ -8,18 +8,19 @@ import { measureDamage } from "../../src/evaluation/layer_damage.ts";
 import { searchLayers } from "../../src/evaluation/layer_sharing/search.ts";
 import { sharingTexts } from "../../src/evaluation/layer_sharing/texts.ts";
 import { calibrate, type CalibrationRequest } from "../../src/runtime/calibration_source.ts";
-import { readGguf } from "../../src/gguf/read_gguf.ts";
 import {
   LAYER_SEARCHES,
   layerMapPath,
   type LayerSearch,
   saveLayerMap,
 } from "../../src/runtime/layer_map.ts";
-import { type LoadedModel, loadModel, type OnProgress } from "../../src/runtime/load_model.ts";
+import type { LoadedModel, OnProgress } from "../../src/runtime/load_model.ts";
 import { ensureModel } from "../setup/model_path.ts";
 import { ProgressLine } from "../setup/progress.ts";
+import { ADAPTER_FLAGS, readAdapter } from "./adapter_flags.ts";
 import type { Command } from "./command.ts";
 import { type Flags, parseFlags } from "./flags.ts";
+import { loadMeasured } from "./measured_model.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** The command. */
@@ -41,6 +42,7 @@ export const calibrateCommand: Command = {
       choices: LAYER_SEARCHES,
       help: "how: as published, or by divergence, in more runs (default: divergence)",
     },
+    ...ADAPTER_FLAGS,
     state: { value: "FOLDER", help: "keep what --damage has done, so that a cut run goes on" },
   },
   examples: [
@@ -76,9 +78,10 @@ async function run(args: readonly string[]): Promise<number> {
     text: textPath === null ? null : await readText(textPath),
     output: flags.text("output"),
   };
+  const adapter = readAdapter(flags);
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
-  const model = await loadModel(await readGguf(modelPath), progress.update);
+  const model = await loadMeasured(modelPath, { math: "f32", adapter }, progress);
   try {
     if (sharing !== null) {
       const path = await findLayers(model, { ...request, ...sharing }, progress.update);

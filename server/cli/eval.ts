@@ -11,13 +11,13 @@ import { formatCopying } from "../../src/evaluation/copying/copying_table.ts";
 import { formatReports } from "../../src/evaluation/report_table.ts";
 import { formatRetrieval } from "../../src/evaluation/retrieval/retrieval_table.ts";
 import { WINDOW_TOKEN_COUNT } from "../../src/core/shapes.ts";
-import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { type LoadedModel, loadModel, type OnProgress } from "../../src/runtime/load_model.ts";
-import type { ProductMath } from "../../src/runtime/types.ts";
+import type { LoadedModel, OnProgress } from "../../src/runtime/load_model.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
 import { ensureModel } from "../setup/model_path.ts";
+import { ensureDawn } from "../setup/packages.ts";
 import { ProgressLine } from "../setup/progress.ts";
+import { ADAPTER_FLAGS, readAdapter } from "./adapter_flags.ts";
 import type { Command } from "./command.ts";
 import { CODEC_FLAGS } from "./codec_flags.ts";
 import {
@@ -43,6 +43,7 @@ import {
 } from "./eval_retrieval.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { MATH_FLAG, readMath } from "./math_flag.ts";
+import { loadMeasured, type MeasuredSetup } from "./measured_model.ts";
 import { UsageError, usageErrorOf } from "./usage_error.ts";
 import { readWindows } from "./window_flag.ts";
 
@@ -90,6 +91,7 @@ export const evalCommand: Command = {
         `newest tokens that stay raw; each codec is run with each (default: ${WINDOW_TOKEN_COUNT})`,
     },
     math: MATH_FLAG,
+    ...ADAPTER_FLAGS,
     state: { value: "FOLDER", help: "keep what is done there, and go on from it after a cut" },
     json: { help: "print JSON: an object, or an array of several" },
     ...CODEC_FLAGS,
@@ -180,16 +182,16 @@ async function run(args: readonly string[]): Promise<number> {
       Math.min(FROM_DEFAULT, contexts[0] - 1),
     every: flags.number("every", COUNT_RANGE) ?? 1,
   };
-  const math = readMath(flags);
+  const setup = { math: readMath(flags), adapter: readAdapter(flags) };
   const modelPath = await ensureModel(flags.text("model"));
   const progress = new ProgressLine();
   if (continuations !== null) {
-    const reports = await writeOn(modelPath, { ...request, continuations, math }, progress);
+    const reports = await writeOn(modelPath, { ...request, continuations, setup }, progress);
     progress.finish();
     console.log(flags.has("json") ? JSON.stringify(reports) : formatContinuations(reports));
     return 0;
   }
-  const model = await loadWith(math, modelPath, progress);
+  const model = await loadMeasured(modelPath, setup, progress);
   try {
     const { reports, table } = await measure(model, request, progress).catch(usageErrorOf);
     await model.gpu.throwIfFailedByNow();
@@ -203,30 +205,20 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The model; its name, which reports and states have, says how its products are made. */
-async function loadWith(
-  math: ProductMath,
-  modelPath: string,
-  progress: ProgressLine,
-): Promise<LoadedModel> {
-  const model = await loadModel(await readGguf(modelPath), progress.update, { math });
-  if (math === "f32") return model;
-  return { ...model, shape: { ...model.shape, name: `${model.shape.name}, products in ${math}` } };
-}
-
 /** Continuations run in engines of their own, one for each profile. */
 async function writeOn(
   modelPath: string,
-  { continuations, texts, codecs, windows, stateFolder, math }: Request & {
+  { continuations, texts, codecs, windows, stateFolder, setup }: Request & {
     continuations: ContinuationRequest;
-    math: ProductMath;
+    setup: MeasuredSetup;
   },
   progress: ProgressLine,
 ) {
   const [windowTokenCount, ...more] = windows;
   if (more.length > 0) throw new UsageError("Cannot use several windows with --continuations");
   const [text] = texts;
-  const run = { modelPath, math, continuations, text, codecs, windowTokenCount, stateFolder };
+  await ensureDawn(setup.adapter.webgpu, progress);
+  const run = { modelPath, setup, continuations, text, codecs, windowTokenCount, stateFolder };
   return await runContinuations(run, progress.update);
 }
 

@@ -15,11 +15,12 @@ import {
 } from "../../src/evaluation/continuations/continuations.ts";
 import { EvalState, fileIdentity, idsDigest } from "../../src/evaluation/state.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import type { ProductMath } from "../../src/runtime/types.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { withBos } from "../../src/tokenizer/with_bos.ts";
+import { engineAdapter } from "./adapter_flags.ts";
 import type { CodecRequest } from "./eval_codecs.ts";
 import type { Flags } from "./flags.ts";
+import { measuredName, type MeasuredSetup } from "./measured_model.ts";
 import { UsageError, usageErrorOf } from "./usage_error.ts";
 
 const PROMPT_COUNT_DEFAULT = 64;
@@ -69,7 +70,7 @@ export function readContinuations(flags: Flags): ContinuationRequest | null {
 export async function runContinuations(
   run: {
     modelPath: string;
-    math: ProductMath;
+    setup: MeasuredSetup;
     continuations: ContinuationRequest;
     text: { name: string; text: string };
     codecs: readonly CodecRequest[];
@@ -78,7 +79,7 @@ export async function runContinuations(
   },
   onProgress: (message: string, share: number) => void,
 ): Promise<ContinuationReport[]> {
-  const { math, continuations, text, windowTokenCount, stateFolder } = run;
+  const { setup, continuations, text, windowTokenCount, stateFolder } = run;
   const { promptCount, promptTokens, length, seed } = continuations;
   const file = await readGguf(run.modelPath);
   const tokenizer = createTokenizer(file.metadata, file.tensors);
@@ -102,10 +103,7 @@ export async function runContinuations(
     describeCodec({ name, profile, baseline: null, windowTokenCount })
   );
   const state = await EvalState.open<ContinuationResult>(stateFolder, {
-    model: await fileIdentity(
-      file.path,
-      math === "f32" ? basename(file.path) : `${basename(file.path)}, products in ${math}`,
-    ),
+    model: await fileIdentity(file.path, measuredName(basename(file.path), setup)),
     texts: prompts.map((ids, at) => `prompt ${at + 1}, sha256 ${idsDigest(ids)}`),
     codecs,
     contexts: [promptTokens, length],
@@ -117,7 +115,8 @@ export async function runContinuations(
       createEngine: ({ profile }) =>
         createEngineOf(file, {
           ...(profile === undefined ? {} : { profile }),
-          math,
+          math: setup.math,
+          ...engineAdapter(setup.adapter),
           windowTokenCount,
           contextLength: prompts[0].length + length + 1,
           sequenceCountMax: SEQUENCE_COUNT,

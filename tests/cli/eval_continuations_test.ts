@@ -30,7 +30,7 @@ Deno.test("eval --continuations goes on from no state of another evaluation", ()
     const state = await EvalState.open(stateFolder, other);
     await state.addReport({ text: "prompt 1, greedy", codec: "exact" });
     const run = {
-      math: "f32" as const,
+      setup: { math: "f32" as const, adapter: {} },
       ...{ modelPath, codecs: [], windowTokenCount: 128, stateFolder },
       continuations: { promptCount: 2, promptTokens: 8, length: 8, seed: 1 },
       text: { name: "a.txt", text: "harbour and pier ".repeat(20) },
