@@ -34,7 +34,7 @@ export const testCommand: Command = {
     'packkv test --filter "pack"',
   ],
   notes: [
-    "Without arguments all tests run, in as many processes as there are cores, at most four.",
+    "Without arguments all tests run, in one process more than there are cores, at most four.",
     "Arguments are passed on to one `deno test`. Ends with a line `N passed, N failed`. A missing",
     "GPU adapter is a failure, not a reason to skip. The tests of the web page need a Chromium,",
     "which is installed on Debian as root; elsewhere they are left out, and in CI they fail",
