@@ -11,6 +11,8 @@ import { poster } from "./harness.ts";
 const RUNS_PER_SCHEMA = 5;
 /** Answers at a time. */
 const SEQUENCE_COUNT = 8;
+/** Short, and without the model's own system prompt: a token read costs what one drawn does. */
+const MESSAGES = [{ role: "system", content: "" }, { role: "user", content: "Data." }];
 const short = { type: "string", maxLength: 12 };
 const strict = (properties: Record<string, unknown>) => ({
   type: "object",
@@ -65,9 +67,8 @@ Deno.test("answers at temperature 1 are valid in 100 of 100 runs over 20 schemas
   // Formats are checked by the patterns the grammar has for them.
   const ajv = new Ajv2020.default({ strict: false, validateFormats: false });
   const ask = async (fields: object) => {
-    const messages = [{ role: "user", content: "Make up some data." }];
-    const sampling = { temperature: 1, max_tokens: 200 };
-    const response = await post("/v1/chat/completions", { messages, ...sampling, ...fields });
+    const asked = { messages: MESSAGES, temperature: 1, max_tokens: 200, ...fields };
+    const response = await post("/v1/chat/completions", asked);
     const body = await response.json();
     assertEquals(response.status, 200, JSON.stringify(body));
     return body.choices[0];
