@@ -1,5 +1,6 @@
 /** Servers on real sockets: over the scripted engine, and over an engine on a tiny model. */
 
+import { assertExists } from "@std/assert";
 import { createApp } from "../../server/app.ts";
 import { loadServedModel } from "../../server/cli/load_model.ts";
 import { startServer } from "../../server/serve.ts";
@@ -67,4 +68,34 @@ export async function withTinyServer(
       await server.stop();
     }
   });
+}
+
+/**
+ * A server for all tests of a file that leave it as they find it: opened before the first of them,
+ * closed behind the last. A start compiles every kernel anew.
+ *
+ * @returns Gives the server, once tests run.
+ */
+export function sharedTinyServer(options: Parameters<typeof withTinyServer>[0]): () => TinyServer {
+  let shared: TinyServer | null = null;
+  let close: () => Promise<void> = () => Promise.resolve();
+  Deno.test.beforeAll(async () => {
+    const isOver = Promise.withResolvers<void>();
+    const isOpen = Promise.withResolvers<void>();
+    const life = withTinyServer(options, async (server) => {
+      shared = server;
+      isOpen.resolve();
+      await isOver.promise;
+    });
+    close = async () => {
+      isOver.resolve();
+      await life;
+    };
+    await Promise.race([isOpen.promise, life]);
+  });
+  Deno.test.afterAll(() => close());
+  return () => {
+    assertExists(shared, "tests run between the opening and the closing");
+    return shared;
+  };
 }
