@@ -11,6 +11,7 @@ import { seededRandom } from "../support/numeric.ts";
 import {
   BANDED_BLOCKS,
   CHECKSUM_BYTE,
+  isSame,
   PUBLISHED_BLOCKS,
   type Sample,
   wordsOf,
@@ -92,14 +93,6 @@ function putChecksum(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer);
   view.setUint32(CHECKSUM_BYTE, 0, true);
   view.setUint32(CHECKSUM_BYTE, crc32(bytes), true);
-}
-
-/** Whether bytes of one length are the same. */
-function isSame(some: Uint8Array, others: Uint8Array): boolean {
-  for (let index = 0; index < some.length; index++) {
-    if (some[index] !== others[index]) return false;
-  }
-  return true;
 }
 
 /** Whether `read` accepts; a refusal must be a RangeError of the codec's own that says why. */

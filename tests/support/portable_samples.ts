@@ -81,12 +81,15 @@ function portableSample(options: SampleOptions): Sample {
     records,
   };
   const bytes = packPortablePaper(block);
+  const unchanged = new Set<number>();
   return {
     name: `portable block, ${JSON.stringify(options)}`,
     bytes,
     readAndPack: (changed) => packPortablePaper(repacked(parsePortablePaper(changed))),
     readGuarded: (changed) =>
-      eachRecord(changed, records, (words) => readRecord(layout, words, tokenCount)),
+      eachRecord(changed, { records, unchanged }, (words) => {
+        readRecord(layout, words, tokenCount);
+      }),
   };
 }
 
@@ -110,24 +113,42 @@ function readRecord(layout: PaperLayout, guarded: Uint32Array, tokenCount: numbe
   }
 }
 
+/** Whether two arrays hold the same. */
+export function isSame(some: ArrayLike<number>, others: ArrayLike<number>): boolean {
+  if (some.length !== others.length) return false;
+  for (let index = 0; index < some.length; index++) {
+    if (some[index] !== others[index]) return false;
+  }
+  return true;
+}
+
 /** Whole words of some bytes. */
 export function wordsOf(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
   const whole = bytes.slice(0, bytes.length - bytes.length % 4);
   return new Uint32Array(whole.buffer);
 }
 
-/** The words where the records were, guarded; the last may be cut. */
+/**
+ * The words where the records were, guarded; the last may be cut.
+ *
+ * @param origin The records as they were. `unchanged`: layers of which one like that was read: it
+ * is not read again, for the same words give the same.
+ */
 function eachRecord(
   bytes: Uint8Array,
-  records: readonly Uint32Array[],
+  { records, unchanged }: { records: readonly Uint32Array[]; unchanged: Set<number> },
   read: (words: Uint32Array, layer: number) => void,
 ): void {
   const headerBytes = 4 * (12 + records.length);
   let start = headerBytes;
   for (const [layer, record] of records.entries()) {
     const end = Math.min(start + record.byteLength, bytes.length);
-    read(guardedWords(wordsOf(bytes.subarray(start, end))), layer);
+    const words = wordsOf(bytes.subarray(start, end));
     start = end;
+    const isUnchanged = isSame(words, record);
+    if (isUnchanged && unchanged.has(layer)) continue;
+    read(guardedWords(words), layer);
+    if (isUnchanged) unchanged.add(layer);
   }
 }
 
@@ -153,13 +174,14 @@ function bandedSample(options: typeof BANDED_SAMPLES[number], index: number): Sa
     return packBanded(layout, { block, tables: own }, sinks);
   });
   const hasSinks = sinkCount > 0;
+  const unchanged = new Set<number>();
   return {
     name: `banded block, ${JSON.stringify(options)}`,
     bytes: packPortableBanded({ ...shape, sinkCount, records }, tables),
     readAndPack: (changed) =>
       packPortableBanded(repackedBanded(parsePortableBanded(changed, tables), tables), tables),
     readGuarded: (changed) =>
-      eachRecord(changed, records, (words, layer) => {
+      eachRecord(changed, { records, unchanged }, (words, layer) => {
         const own = { tables: tables[layer], hasSinks };
         checkBanded(layout, words, own);
         unpackBanded(layout, words, own);
