@@ -357,14 +357,15 @@ export class FakeDevice {
     const isMoved = packed.some(({ content }) => content.idsByStore);
     if (isMoved) return this.#sampleMoved({ slot, listCount, firstWindowBlock }, position);
     assertEquals(listCount, kept.filter((count) => count > 0).length);
-    const visible: number[] = [];
-    for (const { content, tokenCount } of packed) {
-      visible.push(...this.#memory.intact(content).ids.slice(0, tokenCount));
-    }
+    const parts = packed.map(({ content, tokenCount }) => {
+      const { ids } = this.#memory.intact(content);
+      return tokenCount < ids.length ? ids.slice(0, tokenCount) : ids;
+    });
     const tileEnd = Math.floor(position / BLOCK);
     for (let index = firstWindowBlock; index <= tileEnd; index++) {
-      visible.push(...this.#tile(slot, index).ids);
+      parts.push(this.#tile(slot, index).ids);
     }
+    const visible = ([] as number[]).concat(...parts);
     const keptTokenCount = kept.reduce((sum, count) => sum + count, 0);
     assertEquals(visible.length, position + 1 - firstWindowBlock * BLOCK + keptTokenCount);
     this.#checkLongRing(slot, position, visible);

@@ -12,7 +12,7 @@ export const PACKING = { sinkCount: 4, packTokenCount: 8 };
 /** The token after `ids`: 0 (the end token) about once in `endPeriod` times. */
 export function nextToken(ids: readonly number[], endPeriod: number): number {
   let hash = ids.length;
-  for (const id of ids) hash = Math.imul(hash ^ id, 0x01000193) ^ (hash >>> 15);
+  for (let i = 0; i < ids.length; i++) hash = Math.imul(hash ^ ids[i], 0x01000193) ^ (hash >>> 15);
   const value = (hash ^ (hash >>> 13)) >>> 0;
   return value % endPeriod === 0 ? 0 : 1 + value % 5000;
 }
@@ -63,13 +63,22 @@ export function expectedTokens(
   const { keptCount = () => BLOCK, windowBlockCount = 2, keep } = options;
   const ids = [...promptIds];
   const kept = keep && keptTokens(promptIds, windowBlockCount, keep);
+  const moved = kept?.map((own) => movedIds(ids, own));
+  // What a row sees before its window is the same for all rows of a block.
+  let [sealed, windowStart]: [number[], number] = [[], -1];
   while (ids.length < promptIds.length + options.maxTokens) {
-    const isMoved = kept && ids.length > promptIds.length;
-    const visible = isMoved
-      ? kept.flatMap((own) => visibleMoved(ids, own))
-      : visibleIds(ids, windowBlockCount, keptCount);
     const near = nearIds(ids, windowBlockCount, options.nearBlockCount);
-    const id = nextToken([...visible, ...near], options.endPeriod);
+    let visible: number[];
+    if (moved && ids.length > promptIds.length) {
+      const recent = ids.slice(kept![0]?.sealedTokenCount);
+      visible = moved.flatMap((own) => own.concat(recent));
+    } else {
+      const start = windowBlockAt(ids.length - 1, windowBlockCount) * BLOCK;
+      if (start !== windowStart) sealed = sealedIds(ids.slice(0, start), keptCount);
+      windowStart = start;
+      visible = sealed.concat(ids.slice(start));
+    }
+    const id = nextToken(visible.concat(near), options.endPeriod);
     if (id === 0 && !options.ignoreEos) break;
     ids.push(id);
   }
@@ -105,26 +114,20 @@ function keptTokens(
   });
 }
 
-function visibleMoved(ids: readonly number[], moved: Moved): number[] {
-  const sealed = moved.kept.map((position) =>
-    position < PACKING.sinkCount
-      ? ids[position]
-      : withoutChannels(ids[position], moved.keptChannels)
+/** What stays of a prompt's sealed tokens in a store, as it reads. */
+function movedIds(ids: readonly number[], { kept, keptChannels }: Moved): number[] {
+  return kept.map((position) =>
+    position < PACKING.sinkCount ? ids[position] : withoutChannels(ids[position], keptChannels)
   );
-  return [...sealed, ...ids.slice(moved.sealedTokenCount)];
 }
 
-/** What the row of the last token reads: kept blocks, then the window. */
-function visibleIds(
-  ids: readonly number[],
-  windowBlockCount: number,
-  keptCount: (blockIndex: number) => number,
-): number[] {
-  const firstWindowBlock = windowBlockAt(ids.length - 1, windowBlockCount);
-  return ids.filter((_, position) => {
-    const block = Math.floor(position / BLOCK);
-    return block >= firstWindowBlock || position % BLOCK < keptCount(block);
-  });
+/** What is read of whole blocks behind a window. */
+function sealedIds(ids: readonly number[], keptCount: (blockIndex: number) => number): number[] {
+  const visible: number[] = [];
+  for (let block = 0; block * BLOCK < ids.length; block++) {
+    visible.push(...ids.slice(block * BLOCK, block * BLOCK + keptCount(block)));
+  }
+  return visible;
 }
 
 /** Sealed tokens that the row of the last one reaches where it sees no more. */
