@@ -43,6 +43,18 @@ async function withModel(body: (model: LoadedModel, folder: string) => Promise<v
   });
 }
 
+let whole: Promise<{ reports: EvalReport[]; messages: string[] }> | undefined;
+
+/** The reports of `PLAN` and what was said on the way, run once: each model here is the same. */
+function wholeRun(model: LoadedModel) {
+  const run = async () => {
+    const messages: string[] = [];
+    const reports = await evaluate(model, PLAN, { onProgress: (text) => messages.push(text) });
+    return { reports, messages };
+  };
+  return whole ??= run();
+}
+
 function checkSizes(report: EvalReport): void {
   assertEquals(report.all_in.map(({ tokens }) => tokens), [2048, 8192, 32768]);
   for (const { tokens, ratio, bytes, sealed, sinks, window, slack, tables } of report.all_in) {
@@ -70,8 +82,7 @@ function checkSizes(report: EvalReport): void {
 
 Deno.test("evaluate() reports each text and codec at each context, exact nearest to exact", () =>
   withModel(async (model) => {
-    const messages: string[] = [];
-    const reports = await evaluate(model, PLAN, { onProgress: (text) => messages.push(text) });
+    const { reports, messages } = await wholeRun(model);
     assertEquals(
       reports.map(({ text, codec }) => `${text} ${codec}`),
       PLAN.texts.flatMap(({ name }) => PLAN.codecs.map((codec) => `${name} ${codec.name}`)),
@@ -153,7 +164,7 @@ Deno.test("evaluate() keeps and gives no report of what the device failed in", (
 Deno.test("evaluate() goes on from its state after a cut, and ends with the same reports", () =>
   withModel(async (model, folder) => {
     const stateFolder = `${folder}/state`;
-    const expected = await evaluate(model, PLAN);
+    const { reports: expected } = await wholeRun(model);
     // Cut in the middle of the second text's second codec.
     const cut = /b.txt, paper: 128/;
     await assertRejects(

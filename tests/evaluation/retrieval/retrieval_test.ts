@@ -52,36 +52,53 @@ async function freshLogits(model: LoadedModel, codec: EvalCodec, ids: readonly n
   }
 }
 
-/** A case whose answer is what the model says by itself, or that with a wrong last token. */
-async function ownCase(
-  model: LoadedModel,
-  question: readonly number[],
-  options: { codec: EvalCodec; isRight: boolean; depth: number },
-): Promise<RetrievalCase> {
-  const answerIds: number[] = [];
-  for (let i = 0; i < 3; i++) {
-    const rows = await freshLogits(model, options.codec, [...question, ...answerIds]);
-    answerIds.push(logSumExp(rows[rows.length - 1]).topId);
+/** A run that was fed the document and a question. */
+async function fedRun(model: LoadedModel, codec: EvalCodec, question: readonly number[]) {
+  const promptIds = [...DOCUMENT, ...question];
+  const options = { promptIds, maxTokens: 2, ...await runOptions(codec, model, () => {}) };
+  const run = await createSequenceRun(model, options);
+  for (let position = 0; position < promptIds.length; position += 64) {
+    await run.nextSlice({ wantsLogits: false });
   }
-  if (!options.isRight) answerIds[2] = (answerIds[2] + 1) % 288;
-  const { depth } = options;
-  return { kind: depth < 0.5 ? "code" : "pair", key: "", depth, questionIds: question, answerIds };
+  return run;
+}
+
+/** What a case asks, where, and whether its answer is the model's own. */
+interface Asked {
+  question: readonly number[];
+  isRight: boolean;
+  depth: number;
+}
+
+/** Cases whose answers are what the exact model says by itself, or that with a wrong last token. */
+async function ownCases(model: LoadedModel, asked: readonly Asked[]): Promise<RetrievalCase[]> {
+  const run = await fedRun(model, EXACT, asked[0].question);
+  const cases: RetrievalCase[] = [];
+  for (const { question, isRight, depth } of asked) {
+    const answerIds: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const rows = await run.feedAgain([...question, ...answerIds]);
+      answerIds.push(logSumExp(rows[rows.length - 1]).topId);
+    }
+    if (!isRight) answerIds[2] = (answerIds[2] + 1) % 288;
+    const kind = depth < 0.5 ? "code" : "pair";
+    cases.push({ kind, key: "", depth, questionIds: question, answerIds });
+  }
+  run.destroy();
+  return cases;
 }
 
 Deno.test("feedAgain() gives the bits of a run of its own, whatever was fed before", () =>
   withModel(async (model) => {
     for (const codec of CODECS) {
       const [first] = QUESTIONS;
-      const run = await createSequenceRun(model, {
-        promptIds: [...DOCUMENT, ...first],
-        maxTokens: 2,
-        ...await runOptions(codec, model, () => {}),
-      });
-      for (let position = 0; position <= 384; position += 64) {
-        await run.nextSlice({ wantsLogits: false });
+      const run = await fedRun(model, codec, first);
+      const fresh = new Map<readonly number[], Float32Array[]>();
+      for (const question of QUESTIONS) {
+        fresh.set(question, await freshLogits(model, codec, question));
       }
       for (const question of [...QUESTIONS, first]) {
-        const expected = await freshLogits(model, codec, question);
+        const expected = fresh.get(question)!;
         const actual = await run.feedAgain(question);
         assertEquals(actual.length, question.length);
         actual.forEach((logits, row) => assertSameBits(logits, expected[row]));
@@ -93,11 +110,11 @@ Deno.test("feedAgain() gives the bits of a run of its own, whatever was fed befo
 
 Deno.test("evaluateRetrieval() scores what greedy decoding would say", () =>
   withModel(async (model) => {
-    const cases = [
-      await ownCase(model, QUESTIONS[0], { codec: EXACT, isRight: true, depth: 0.1 }),
-      await ownCase(model, QUESTIONS[1], { codec: EXACT, isRight: false, depth: 0.9 }),
-      await ownCase(model, QUESTIONS[2], { codec: EXACT, isRight: true, depth: 0.95 }),
-    ];
+    const cases = await ownCases(model, [
+      { question: QUESTIONS[0], isRight: true, depth: 0.1 },
+      { question: QUESTIONS[1], isRight: false, depth: 0.9 },
+      { question: QUESTIONS[2], isRight: true, depth: 0.95 },
+    ]);
     const task: RetrievalTask = { form: "completion", documentIds: DOCUMENT, cases };
     const plan = { textName: "t", seed: 1, tasks: [task], codecs: [EXACT] };
     const [report] = await evaluateRetrieval(model, plan);
@@ -106,13 +123,20 @@ Deno.test("evaluateRetrieval() scores what greedy decoding would say", () =>
     assertEquals([report.code.exact_match, report.pair.exact_match], [1, 0.5]);
     assertAlmostEquals(report.all.token_match, 8 / 9, 1e-12);
     assertEquals(report.by_depth.map((part) => part.cases), [1, 0, 0, 0, 2]);
-    const { questionIds, answerIds } = cases[0];
-    const rows = await freshLogits(model, EXACT, [...questionIds, ...answerIds]);
-    const expected = answerIds.reduce((sum, id, index) => {
-      const row = rows[questionIds.length - 1 + index];
-      return sum + row[id] - logSumExp(row).logSum;
-    }, 0);
-    assertAlmostEquals(report.code.log_prob, expected, 1e-9);
+    const logProbs: number[] = [];
+    for (const { questionIds, answerIds } of cases) {
+      const rows = await freshLogits(model, EXACT, [...questionIds, ...answerIds]);
+      const answers = answerIds.map((id, index) => {
+        const row = rows[questionIds.length - 1 + index];
+        const { topId, logSum } = logSumExp(row);
+        return { isRight: topId === id, logProb: row[id] - logSum };
+      });
+      logProbs.push(answers.reduce((sum, { logProb }) => sum + logProb, 0));
+      // In a run of its own the model says the same.
+      const isLastRight = questionIds !== QUESTIONS[1];
+      assertEquals(answers.map(({ isRight }) => isRight), [true, true, isLastRight]);
+    }
+    assertAlmostEquals(report.code.log_prob, logProbs[0], 1e-9);
     assertEquals(formatRetrieval([report]).split("\n").length, 3);
     // The same twice counts twice, and changes no share.
     const [twice] = await evaluateRetrieval(model, { ...plan, tasks: [task, task] });
@@ -123,8 +147,7 @@ Deno.test("evaluateRetrieval() scores what greedy decoding would say", () =>
 
 Deno.test("evaluateRetrieval() goes on from its state, and refuses that of another document", () =>
   withModel(async (model, stateFolder) => {
-    const own = { codec: EXACT, isRight: true, depth: 0.1 };
-    const cases = [await ownCase(model, QUESTIONS[0], own)];
+    const cases = await ownCases(model, [{ question: QUESTIONS[0], isRight: true, depth: 0.1 }]);
     const task: RetrievalTask = { form: "completion", documentIds: DOCUMENT, cases };
     const tasks = [task, { ...task, documentIds: tinyPrompt(384, 8) }];
     const plan = { textName: "t", seed: 1, tasks, codecs: CODECS };
