@@ -127,9 +127,11 @@ checkoutTest(
       .output();
     const { npmCache } = JSON.parse(new TextDecoder().decode(stdout));
     const own = join(root, "../home/.cache/deno");
-    // Links of its files where there can be any: it is large. Only copies change their owner.
+    // Links of its files where there can be any and all may read them: it is large. Only copies
+    // change their owner.
     await shell(
-      'mkdir -p "$2"; cp -Rl "$1" "$2" 2>/dev/null || cp -R "$1" "$2"; [ "$(id -u)" != 0 ] || ' +
+      'mkdir -p "$2"; [ -z "$(find "$1" ! -perm -4)" ] && cp -Rl "$1" "$2" 2>/dev/null || ' +
+        'cp -R "$1" "$2"; [ "$(id -u)" != 0 ] || ' +
         'find "$2/../.." \\( -type d -o -links 1 \\) -exec chown 65534 {} +',
       npmCache,
       own,
