@@ -89,6 +89,8 @@ export class Gpu {
   onFailure: (code: EngineErrorCode, message: string) => void = () => {};
   #failure: EngineError | null = null;
   #buffers = new Map<GPUBuffer, number>();
+  /** By what they are made of: drivers compile an equal text again. */
+  #pipelines = new Map<string, GPUComputePipeline>();
   #allocatedBytes = 0;
   #closed = false;
 
@@ -203,13 +205,17 @@ export class Gpu {
   }
 
   /**
-   * Compiles a pipeline with an automatic layout and the entry point `main`.
+   * Compiles a pipeline with an automatic layout and the entry point `main`, or gives the one there
+   * is of the same text and constants.
    *
    * @throws {EngineError} `gpu_validation` with the compiler's message; `adapter_unsupported` if it
    * takes more workgroup memory than there is.
    */
   async createPipeline(options: PipelineOptions): Promise<GPUComputePipeline> {
     const { label, code, constants = {} } = options;
+    const made = JSON.stringify([Object.entries(constants).sort(), code]);
+    const before = this.#pipelines.get(made);
+    if (before !== undefined) return before;
     const workgroupBytes = workgroupMemoryBytes(code, constants);
     const { workgroupMemoryBytesMax } = this.facts;
     if (workgroupBytes > workgroupMemoryBytesMax) {
@@ -226,10 +232,12 @@ export class Gpu {
       const compute = { module, entryPoint: "main", constants };
       return this.device.createComputePipeline({ label, layout: "auto", compute });
     };
-    return await this.checked(label, make).catch((error) => {
+    const pipeline = await this.checked(label, make).catch((error) => {
       if (error instanceof EngineError) error.message = withOrigin(error.message, code);
       throw error;
     });
+    this.#pipelines.set(made, pipeline);
+    return pipeline;
   }
 
   /** Runs `make` inside error scopes and throws what they caught as an {@link EngineError}. */

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { EngineError, type EngineErrorCode } from "../../src/core/errors.ts";
 import type { Gpu } from "../../src/gpu/gpu.ts";
 import { openGpu } from "../../src/gpu/open_gpu.ts";
@@ -41,6 +41,19 @@ Deno.test("Gpu.createPipeline() throws the compiler's message", async () => {
     "Cannot create broken",
   );
   assertEquals(error.code, "gpu_validation");
+  gpu.close();
+});
+
+Deno.test("Gpu.createPipeline() compiles a text with the same constants once, a broken one each time", async () => {
+  const gpu = await openGpu();
+  const code = "override A: u32; @compute @workgroup_size(A) fn main() {}";
+  const make = (A: number, text = code) =>
+    gpu.createPipeline({ label: `of ${A}`, code: text, constants: { A } });
+  const first = await make(1);
+  assertStrictEquals(await make(1), first);
+  assert(await make(2) !== first, "another constant");
+  assert(await make(1, `${code} // more`) !== first, "another text");
+  for (const _ of [1, 2]) await assertRejects(() => make(0), EngineError, "Cannot create of 0");
   gpu.close();
 });
 
