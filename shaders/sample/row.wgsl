@@ -92,11 +92,12 @@ fn main(
   let is_by_mass = settings.top_p < 1.0;
   if (is_by_count || is_by_mass) {
     let mass_scale = MASS_ONE / sum_weights(lane);
-    if (is_by_count) {
-      find_cut(lane, mass_scale, settings, true);
-    }
-    if (is_by_mass) {
-      find_cut(lane, mass_scale, settings, false);
+    // By count, then by mass; one call, as compilers put the whole search in the place of each.
+    for (var turn = 0u; turn < 2u; turn++) {
+      let by_count = turn == 0u;
+      if (select(is_by_mass, is_by_count, by_count)) {
+        find_cut(lane, mass_scale, settings, by_count);
+      }
     }
   }
   draw(lane, row.w, random_share(settings.seed, row.y), settings.min_p);
