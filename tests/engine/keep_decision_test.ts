@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import type { StoreScores } from "../../src/scheduler/keep/method.ts";
 import { keepMethod } from "../../src/scheduler/keep/registry.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -13,7 +14,7 @@ import {
 import { defaultModelPath } from "../support/default_model.ts";
 import { assertNear } from "../support/numeric.ts";
 import { referenceLogits } from "../support/reference_model.ts";
-import { StepHarness } from "../support/step_harness.ts";
+import { StepHarness, withLoadedModel } from "../support/step_harness.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
 /** f16 keys (relative error 2^-11) of a few layers. */
@@ -77,65 +78,71 @@ async function runPrompt(harness: StepHarness, promptIds: readonly number[], tex
   return { moved, scores, channels };
 }
 
-for (const text of METHODS) {
-  Deno.test(`what moves is what plain loops over the model and the paper keep: ${text}`, () =>
-    withTinyModel({ contextLength: 512, type: "F32" }, async (path) => {
-      const promptIds = tinyPrompt(420, 4);
-      const options = { slotCount: 1, contextLength: 512, observes: true };
-      const harness = await StepHarness.open(path, { profile: { name: "exact" }, ...options });
-      try {
-        const { moved, scores } = await runPrompt(harness, promptIds, text);
-        const { observation: { queryCount, needsLastQuery } } = keepMethod(text)!;
-        const expected = scores.map(() => ({
-          sums: new Float64Array(420),
-          lastByHead: [] as number[][],
-        }));
-        referenceLogits(await readGguf(path), promptIds, {
-          first: 420 - queryCount,
-          onAttention({ layer, position, head }, weights) {
-            if (position < 420 - queryCount) return;
-            weights.forEach((weight, token) => expected[layer].sums[token] += weight);
-            if (position === 419) expected[layer].lastByHead[head] = [...weights];
-          },
-        });
-        for (const [store, own] of expected.entries()) {
-          assertNear(scores[store].sums, own.sums, NMSE_MAX, `sums of store ${store}`);
-          assertEquals(scores[store].lastByHead.length, needsLastQuery ? own.lastByHead.length : 0);
-          assertEquals(moved[store], expectedTokens(text, own, 420), `store ${store}`);
-        }
-      } finally {
-        harness.close();
-      }
-    }));
+const PROMPT = tinyPrompt(420, 4);
+
+/** Runs the prompt in a cache of its own on a model. */
+async function runTiny(model: LoadedModel, text: string) {
+  const options = { slotCount: 1, contextLength: 512, observes: true };
+  const harness = await StepHarness.on(model, { profile: { name: "exact" }, ...options });
+  try {
+    return await runPrompt(harness, PROMPT, text);
+  } finally {
+    harness.runner.destroy();
+  }
 }
 
-Deno.test("the channels that stay are those of plain loops over the model's queries and keys", () =>
-  withTinyModel({ contextLength: 512, type: "F32" }, async (path) => {
-    const promptIds = tinyPrompt(420, 4);
-    const options = { slotCount: 1, contextLength: 512, observes: true };
-    const harness = await StepHarness.open(path, { profile: { name: "exact" }, ...options });
-    try {
-      const { moved, channels } = await runPrompt(harness, promptIds, "think:ratio=0.3,w=40");
-      const queries = moved.map(() => Array.from({ length: 40 }, (): number[] => []));
-      const keys: Float64Array[][] = [];
-      referenceLogits(await readGguf(path), promptIds, {
-        first: 380,
-        onAttention({ layer, position }, _, of) {
-          if (position >= 380) queries[layer][position - 380].push(...of.query);
-          keys[layer] = [...of.keys];
-        },
-      });
-      const { headSize } = harness.runner.cache.shape;
-      for (const [store, own] of channels.entries()) {
-        const expected = thinkReference(queries[store], keys[store], { headSize, ratio: 0.3 });
-        assertEquals(own, expected, `store ${store}`);
-        assertEquals(moved[store].length, 256);
-      }
-      assertEquals(new Set(channels.map((own) => own.join())).size, channels.length);
-    } finally {
-      harness.close();
-    }
+async function assertMoved(model: LoadedModel, text: string): Promise<void> {
+  const { moved, scores } = await runTiny(model, text);
+  const { observation: { queryCount, needsLastQuery } } = keepMethod(text)!;
+  const expected = scores.map(() => ({
+    sums: new Float64Array(420),
+    lastByHead: [] as number[][],
   }));
+  referenceLogits(model.file, PROMPT, {
+    first: 420 - queryCount,
+    onAttention({ layer, position, head }, weights) {
+      if (position < 420 - queryCount) return;
+      weights.forEach((weight, token) => expected[layer].sums[token] += weight);
+      if (position === 419) expected[layer].lastByHead[head] = [...weights];
+    },
+  });
+  for (const [store, own] of expected.entries()) {
+    assertNear(scores[store].sums, own.sums, NMSE_MAX, `sums of store ${store}`);
+    assertEquals(scores[store].lastByHead.length, needsLastQuery ? own.lastByHead.length : 0);
+    assertEquals(moved[store], expectedTokens(text, own, 420), `store ${store}`);
+  }
+}
+
+async function assertChannels(model: LoadedModel): Promise<void> {
+  const { moved, channels } = await runTiny(model, "think:ratio=0.3,w=40");
+  const queries = moved.map(() => Array.from({ length: 40 }, (): number[] => []));
+  const keys: Float64Array[][] = [];
+  referenceLogits(model.file, PROMPT, {
+    first: 380,
+    onAttention({ layer, position }, _, of) {
+      if (position >= 380) queries[layer][position - 380].push(...of.query);
+      keys[layer] = [...of.keys];
+    },
+  });
+  const { headSize } = model.shape;
+  for (const [store, own] of channels.entries()) {
+    const expected = thinkReference(queries[store], keys[store], { headSize, ratio: 0.3 });
+    assertEquals(own, expected, `store ${store}`);
+    assertEquals(moved[store].length, 256);
+  }
+  assertEquals(new Set(channels.map((own) => own.join())).size, channels.length);
+}
+
+Deno.test("what moves is what plain loops over the model and the paper keep", (t) =>
+  withTinyModel(
+    { contextLength: 512, type: "F32" },
+    (path) =>
+      withLoadedModel(path, async (model) => {
+        for (const text of METHODS) await t.step(text, () => assertMoved(model, text));
+        const ofQueries = "the channels that stay are those of the model's queries and keys";
+        await t.step(ofQueries, () => assertChannels(model));
+      }),
+  ));
 
 Deno.test("on a real prompt what moves is what the papers keep of what its tokens got", async () => {
   const path = defaultModelPath();

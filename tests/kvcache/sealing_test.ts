@@ -10,7 +10,8 @@ import { cacheBytes } from "../../src/runtime/cache_bytes.ts";
 import { planCache } from "../../src/runtime/cache_plan.ts";
 import { createTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { defaultModelPath } from "../support/default_model.ts";
-import { StepHarness } from "../support/step_harness.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
+import { StepHarness, withLoadedModel } from "../support/step_harness.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
 interface Compared {
@@ -70,16 +71,18 @@ async function checkRecords(
   return compared;
 }
 
+/** The same with a cache of its own on a model, which stays. */
 async function checkModel(
-  path: string,
+  model: LoadedModel,
   profile: ProfileOptions,
-  { idsOf, blockCount }: { idsOf: (harness: StepHarness) => number[]; blockCount: number },
+  { promptIds, blockCount }: { promptIds: readonly number[]; blockCount: number },
 ): Promise<Compared> {
-  const harness = await StepHarness.open(path, { profile, slotCount: 1, contextLength: 512 });
+  const options = { profile, slotCount: 1, contextLength: 512 };
+  const harness = await StepHarness.on(model, options);
   try {
-    return await checkRecords(harness, idsOf(harness), blockCount);
+    return await checkRecords(harness, promptIds, blockCount);
   } finally {
-    harness.close();
+    harness.runner.destroy();
   }
 }
 
@@ -110,15 +113,18 @@ TINY_PROFILES.push([
   { name: "int8" },
 ]);
 
-for (const [index, { why, ...model }] of HEADS.entries()) {
-  for (const profile of TINY_PROFILES[index]) {
-    Deno.test(`sealed blocks of a tiny model equal the CPU codec's bit for bit (${why}, ${JSON.stringify(profile)})`, () =>
-      withTinyModel(model, async (path) => {
-        const idsOf = () => tinyPrompt(400, 5);
-        const { recordCount } = await checkModel(path, profile, { idsOf, blockCount: 3 });
-        assertEquals(recordCount, 6);
-      }));
-  }
+for (const [index, { why, ...sizes }] of HEADS.entries()) {
+  Deno.test(`sealed blocks of a tiny model equal the CPU codec's bit for bit (${why})`, (t) =>
+    withTinyModel(sizes, (path) =>
+      withLoadedModel(path, async (model) => {
+        const promptIds = tinyPrompt(400, 5);
+        for (const profile of TINY_PROFILES[index]) {
+          await t.step(JSON.stringify(profile), async () => {
+            const { recordCount } = await checkModel(model, profile, { promptIds, blockCount: 3 });
+            assertEquals(recordCount, 6);
+          });
+        }
+      })));
 }
 
 const REAL_CASES: { profile: ProfileOptions; why: string }[] = [
@@ -136,21 +142,19 @@ height of the swell. On 14 March 1887 he noted 3 ships and 41 gulls. "Nothing el
 then, a line further down, "a bottle with a letter in it." function sum(a, b) { return a + b; } He
 could not read the letter, since it was in Portuguese: "não sei onde estou". `.repeat(3);
 
-for (const { profile, why } of REAL_CASES) {
-  Deno.test(`sealed blocks of the real model equal the CPU codec's bit for bit (${why})`, async () => {
-    const idsOf = ({ model }: StepHarness) => {
-      const tokenizer = createTokenizer(model.file.metadata, model.file.tensors);
-      const ids = Array.from(tokenizer.tokenize(TEXT, { parseSpecial: false }));
-      assert(ids.length > 300, `the text has ${ids.length} tokens`);
-      return ids;
-    };
-    const { recordCount, wordCount } = await checkModel(defaultModelPath(), profile, {
-      idsOf,
-      blockCount: 2,
-    });
-    assertEquals(recordCount, 60);
-    if (profile.name !== "balanced") return;
-    const rawWords = 2 * 30 * 64 * 192;
-    assert(wordCount < rawWords / 4, `${wordCount} words for ${rawWords} raw ones`);
-  });
-}
+Deno.test("sealed blocks of the real model equal the CPU codec's bit for bit", (t) =>
+  withLoadedModel(defaultModelPath(), async (model) => {
+    const tokenizer = createTokenizer(model.file.metadata, model.file.tensors);
+    const promptIds = Array.from(tokenizer.tokenize(TEXT, { parseSpecial: false }));
+    assert(promptIds.length > 300, `the text has ${promptIds.length} tokens`);
+    for (const { profile, why } of REAL_CASES) {
+      await t.step(why, async () => {
+        const compared = await checkModel(model, profile, { promptIds, blockCount: 2 });
+        const { recordCount, wordCount } = compared;
+        assertEquals(recordCount, 60);
+        if (profile.name !== "balanced") return;
+        const rawWords = 2 * 30 * 64 * 192;
+        assert(wordCount < rawWords / 4, `${wordCount} words for ${rawWords} raw ones`);
+      });
+    }
+  }));

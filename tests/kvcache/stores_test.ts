@@ -7,10 +7,12 @@ import {
   type LayerKeeps,
   nearStores,
 } from "../../src/kvcache/cache_shape.ts";
+import type { ProfileOptions } from "../../src/codec/profile_types.ts";
+import type { LoadedModel } from "../../src/runtime/load_model.ts";
 import { heldBlockCountMax } from "../../src/kvcache/store.ts";
 import { KvCache } from "../../src/kvcache/kv_cache.ts";
 import { testGpu } from "../support/gpu.ts";
-import { StepHarness } from "../support/step_harness.ts";
+import { StepHarness, withLoadedModel } from "../support/step_harness.ts";
 import { tinyPrompt, withTinyModel } from "../support/tiny_engine.ts";
 
 /** No more than the window that every store has. */
@@ -153,36 +155,42 @@ Deno.test("a cache without any sealed store is refused", () => {
   assertThrows(() => shapeOf([WINDOW, "none"]), RangeError, "no layer keeps sealed blocks");
 });
 
-for (const name of ["exact", "paper", "int8", "xquant", "balanced"] as const) {
-  Deno.test(`a store that keeps a window only seals nothing, and the others what they always do (${name})`, () =>
-    withTinyModel({ layerCount: 3 }, async (path) => {
-      const runs = [];
-      // Nothing is computed from what the last layer attends to but logits.
-      for (const last of ["sealed", WINDOW] as const) {
-        const options = { profile: { name }, slotCount: 1, contextLength: 512 };
-        const layerKeeps = ["sealed", "sealed", last] as const;
-        const harness = await StepHarness.open(path, { ...options, layerKeeps });
-        try {
-          harness.admit(1, tinyPrompt(330, 7), 1);
-          const records: Uint32Array[] = [];
-          const counts: (readonly number[])[] = [];
-          for (let ran = await harness.step(); ran; ran = await harness.step()) {
-            counts.push(...ran.result.recordWords);
-            for (const pack of ran.plan.packs) {
-              for (const layer of [0, 1]) {
-                const wordCount = counts[pack.blockIndex][layer];
-                records.push(await harness.recordWords(pack, layer, wordCount));
-              }
-            }
-          }
-          runs.push({ records, counts });
-        } finally {
-          harness.close();
+/** Records of layers 0 and 1, and the sizes of all, of a prompt whose last layer keeps so much. */
+async function runLast(model: LoadedModel, profile: ProfileOptions, last: LayerKeeps) {
+  const options = { profile, slotCount: 1, contextLength: 512 };
+  const harness = await StepHarness.on(model, {
+    ...options,
+    layerKeeps: ["sealed", "sealed", last],
+  });
+  try {
+    harness.admit(1, tinyPrompt(330, 7), 1);
+    const records: Uint32Array[] = [];
+    const counts: (readonly number[])[] = [];
+    for (let ran = await harness.step(); ran; ran = await harness.step()) {
+      counts.push(...ran.result.recordWords);
+      for (const pack of ran.plan.packs) {
+        for (const layer of [0, 1]) {
+          records.push(await harness.recordWords(pack, layer, counts[pack.blockIndex][layer]));
         }
       }
-      const [whole, part] = runs;
-      assert(whole.records.length >= 4, "blocks are sealed");
-      assertEquals(part.records, whole.records);
-      assertEquals(part.counts, whole.counts.map((counts) => counts.with(2, 0)));
-    }));
+    }
+    return { records, counts };
+  } finally {
+    harness.runner.destroy();
+  }
 }
+
+Deno.test("a store that keeps a window only seals nothing, and the others what they always do", (t) =>
+  withTinyModel({ layerCount: 3 }, (path) =>
+    withLoadedModel(path, async (model) => {
+      for (const name of ["exact", "paper", "int8", "xquant", "balanced"] as const) {
+        await t.step(name, async () => {
+          // Nothing is computed from what the last layer attends to but logits.
+          const whole = await runLast(model, { name }, "sealed");
+          const part = await runLast(model, { name }, WINDOW);
+          assert(whole.records.length >= 4, "blocks are sealed");
+          assertEquals(part.records, whole.records);
+          assertEquals(part.counts, whole.counts.map((counts) => counts.with(2, 0)));
+        });
+      }
+    })));

@@ -27,6 +27,19 @@ export interface RanStep {
   result: StepResult;
 }
 
+/** How to make a cache. */
+export interface HarnessOptions {
+  profile: ProfileOptions;
+  slotCount: number;
+  contextLength: number;
+  layerKeeps?: readonly LayerKeeps[];
+  submitMsMax?: number;
+  /** Whether less may be kept of prompts. */
+  observes?: boolean;
+  /** What decode rows read; everything if left out. */
+  read?: string;
+}
+
 /** What steps of one cache need. */
 export class StepHarness {
   readonly model: LoadedModel;
@@ -43,25 +56,22 @@ export class StepHarness {
     this.scheduler = parts.scheduler;
   }
 
-  /** Loads a model file and makes a cache for `slotCount` sequences of `contextLength` tokens. */
+  /**
+   * Loads a model file, which {@link close} unloads, and makes a cache on it.
+   *
+   * @param options `facts`: what the device is taken for.
+   */
   static async open(
     path: string,
-    options: {
-      profile: ProfileOptions;
-      slotCount: number;
-      contextLength: number;
-      layerKeeps?: readonly LayerKeeps[];
-      submitMsMax?: number;
-      /** Whether less may be kept of prompts. */
-      observes?: boolean;
-      /** What decode rows read; everything if left out. */
-      read?: string;
-      /** What the device is taken for. */
-      facts?: Partial<AdapterFacts>;
-    },
+    options: HarnessOptions & { facts?: Partial<AdapterFacts> },
   ): Promise<StepHarness> {
     const model = await loadModel(await readGguf(path), () => {});
     Object.assign(model.gpu.facts, options.facts);
+    return await StepHarness.on(model, options);
+  }
+
+  /** Makes a cache for `slotCount` sequences of `contextLength` tokens on a model. */
+  static async on(model: LoadedModel, options: HarnessOptions): Promise<StepHarness> {
     const { slotCount, contextLength, layerKeeps } = options;
     const profile = codecProfile(options.profile);
     const calibration = needsCalibration(profile) ? await testCalibration(model) : null;
@@ -157,9 +167,29 @@ export class StepHarness {
   }
 }
 
+/** Loads a model for all of `body`: what several caches need on it is compiled once. */
+export async function withLoadedModel(
+  path: string,
+  body: (model: LoadedModel) => Promise<void>,
+): Promise<void> {
+  const model = await loadModel(await readGguf(path), () => {});
+  try {
+    await body(model);
+  } finally {
+    model.gpu.close();
+  }
+}
+
+/** By model, as measuring takes longer than what is tested with it. */
+const calibrations = new WeakMap<LoadedModel, Calibration>();
+
 /** A calibration on made-up tokens, the same each time. */
 export async function testCalibration(model: LoadedModel): Promise<Calibration> {
+  const before = calibrations.get(model);
+  if (before !== undefined) return before;
   const { vocabSize } = model.shape;
   const ids = Array.from({ length: 320 }, (_, i) => (i * i * 31 + i * 7) % vocabSize);
-  return await measureCalibration(model, ids, () => {});
+  const measured = await measureCalibration(model, ids, () => {});
+  calibrations.set(model, measured);
+  return measured;
 }
