@@ -5,6 +5,7 @@ import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/ty
 import {
   collectIds,
   collectTokens,
+  sharedTinyEngine,
   tinyPrompt,
   type TokenEvent,
   withTinyEngine,
@@ -59,29 +60,30 @@ for (const profile of [{ name: "exact" as const }, { name: "paper" as const }, F
     assertEquals(shared.cached.slice(0, 5), [0, 832, 768, 320, 448]);
     assertEquals(shared.cached[5] >= 768 && shared.cached[6] >= 768, true);
     assertEquals(shared.texts, without.texts);
-    // With steps of the prompt cut otherwise there is nothing to see either.
-    const small = await textsOf({ profile, stepTokenCountMax: 4 }, requests.slice(0, 3));
-    assertEquals(small.texts, without.texts.slice(0, 3));
   });
 }
 
-Deno.test("n choices of a prompt prefill it once, each with the text it has alone", () =>
-  withTinyEngine({ ...MODEL, sequenceCountMax: 4 }, async (engine) => {
-    const requests = [1, 2, 3, 4].map((seed) => ({
-      ...ask(document, 1),
-      sampling: { temperature: 1, seed },
-    }));
-    const texts = await Promise.all(requests.map((request) => collectIds(engine, request)));
-    const { promptTokenCount, prefixHitCount, prefixQueryCount } = await engine.stats();
-    assertEquals(prefixQueryCount, 4 * 840);
-    assertEquals(prefixHitCount, 3 * 832);
-    assertEquals(promptTokenCount, 840 + 3 * 8);
-    assertEquals(new Set(texts.map(String)).size, 4);
-    for (const [index, request] of requests.entries()) {
-      const alone = await collectIds(engine, { ...request, skipsCache: true });
-      assertEquals(texts[index], alone, `choice ${index}`);
-    }
+/** With memory for all; tests ask about documents of their own. */
+const roomy = sharedTinyEngine({ ...MODEL, profile: FINE, sequenceCountMax: 4 });
+
+Deno.test("n choices of a prompt prefill it once, each with the text it has alone", async () => {
+  const engine = roomy();
+  const requests = [1, 2, 3, 4].map((seed) => ({
+    ...ask(tinyPrompt(800, 41), 1),
+    sampling: { temperature: 1, seed },
   }));
+  const before = await engine.stats();
+  const texts = await Promise.all(requests.map((request) => collectIds(engine, request)));
+  const after = await engine.stats();
+  assertEquals(after.prefixQueryCount - before.prefixQueryCount, 4 * 840);
+  assertEquals(after.prefixHitCount - before.prefixHitCount, 3 * 832);
+  assertEquals(after.promptTokenCount - before.promptTokenCount, 840 + 3 * 8);
+  assertEquals(new Set(texts.map(String)).size, 4);
+  for (const [index, request] of requests.entries()) {
+    const alone = await collectIds(engine, { ...request, skipsCache: true });
+    assertEquals(texts[index], alone, `choice ${index}`);
+  }
+});
 
 Deno.test("slices whose layers are spread over steps beside decode rows change no text", () =>
   withTinyEngine({
@@ -110,15 +112,15 @@ async function cachedCount(engine: Engine, request: GenerateRequest): Promise<nu
   return (await collectTokens(engine, request)).cached;
 }
 
-Deno.test("blocks are shared among requests of one salt only, and not at all if asked", () =>
-  withTinyEngine(MODEL, async (engine) => {
-    const request = { ...ask(document, 1), maxTokens: 1 };
-    assertEquals(await cachedCount(engine, { ...request, cacheSalt: "a" }), 0);
-    assertEquals(await cachedCount(engine, { ...request, cacheSalt: "b" }), 0);
-    assertEquals(await cachedCount(engine, request), 0);
-    assertEquals(await cachedCount(engine, { ...request, cacheSalt: "a" }), 832);
-    assertEquals(await cachedCount(engine, { ...request, skipsCache: true }), 0);
-  }));
+Deno.test("blocks are shared among requests of one salt only, and not at all if asked", async () => {
+  const engine = roomy();
+  const request = { ...ask(tinyPrompt(800, 42), 1), maxTokens: 1 };
+  assertEquals(await cachedCount(engine, { ...request, cacheSalt: "a" }), 0);
+  assertEquals(await cachedCount(engine, { ...request, cacheSalt: "b" }), 0);
+  assertEquals(await cachedCount(engine, request), 0);
+  assertEquals(await cachedCount(engine, { ...request, cacheSalt: "a" }), 832);
+  assertEquals(await cachedCount(engine, { ...request, skipsCache: true }), 0);
+});
 
 Deno.test("blocks that nobody uses are given up, least recently used first, when memory is short", () =>
   withTinyEngine({ ...MODEL, profile: FINE, cacheSizeBytes: 450 * 1024 }, async (engine) => {
@@ -152,17 +154,20 @@ Deno.test("what is pinned stays on the device while others take the memory, unti
     assert(await cachedCount(engine, kept) < 768);
   }));
 
-Deno.test("a next turn finds its answer in the cache, and gives the text that it gives without", () =>
-  withTinyEngine({ ...MODEL, profile: FINE }, async (engine) => {
-    const first = { ...ask(document, 1), maxTokens: 150, isContinued: true };
-    const answer = await collectIds(engine, first);
-    await eventually(async () => (await engine.stats()).rereadTokenCount >= 960 + 1 - 832);
-    const next = { ...ask([...first.promptIds, ...answer], 2), logprobs: 3 };
-    const { tokens, cached } = await collectTokens(engine, next);
-    assertEquals(cached, 960, "of 840 prompt tokens and 150 decoded ones");
-    assertEquals(tokens, (await collectTokens(engine, { ...next, skipsCache: true })).tokens);
-    const { rereadTokenCount, promptTokenCount, runningSequenceCount } = await engine.stats();
-    assertEquals(rereadTokenCount, 960 + 1 - 832);
-    assertEquals(promptTokenCount, 840 + 1030 - 960 + 1030, "of requests only");
-    assertEquals(runningSequenceCount, 0);
-  }));
+Deno.test("a next turn finds its answer in the cache, and gives the text that it gives without", async () => {
+  const engine = roomy();
+  const before = await engine.stats();
+  const rereadCount = async () => (await engine.stats()).rereadTokenCount - before.rereadTokenCount;
+  const first = { ...ask(document, 1), maxTokens: 150, isContinued: true };
+  const answer = await collectIds(engine, first);
+  await eventually(async () => await rereadCount() >= 960 + 1 - 832);
+  const next = { ...ask([...first.promptIds, ...answer], 2), logprobs: 3 };
+  const { tokens, cached } = await collectTokens(engine, next);
+  assertEquals(cached, 960, "of 840 prompt tokens and 150 decoded ones");
+  assertEquals(tokens, (await collectTokens(engine, { ...next, skipsCache: true })).tokens);
+  assertEquals(await rereadCount(), 960 + 1 - 832);
+  const { promptTokenCount, runningSequenceCount } = await engine.stats();
+  const ownCount = promptTokenCount - before.promptTokenCount;
+  assertEquals(ownCount, 840 + 1030 - 960 + 1030, "of requests only");
+  assertEquals(runningSequenceCount, 0);
+});
