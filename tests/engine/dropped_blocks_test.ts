@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { createEngine } from "../../src/engine/client.ts";
-import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
+import type { Engine, GenerateRequest } from "../../src/engine/types.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { createSequenceRun } from "../../src/runtime/sequence_run.ts";
 import { loadModel } from "../../src/runtime/load_model.ts";
@@ -14,6 +14,7 @@ import {
   collectIds,
   idleStats,
   tinyPrompt,
+  withEngine,
   withTinyEngine,
   withTinyModel,
 } from "../support/tiny_engine.ts";
@@ -69,54 +70,6 @@ Deno.test("logits are those of a reference that does not read the tokens of drop
     }
   }));
 
-Deno.test("the engine's text is that of the reference, and differs from what all blocks give", () =>
-  withTinyModel(MODEL, async (modelPath) => {
-    const profile = { name: "exact" } as const;
-    const textOf = async (options: Partial<EngineOptions>) => {
-      const engine = await createEngine({ modelPath, profile, ...options });
-      try {
-        return await collectIds(engine, REQUEST);
-      } finally {
-        await engine.close();
-      }
-    };
-    const ids = await textOf({ sealPolicy: POLICY });
-    const { promptIds } = REQUEST;
-    const all = [...promptIds, ...ids];
-    const file = await readGguf(modelPath);
-    const rows = referenceLogits(file, all.slice(0, -1), { first: promptIds.length - 1, isRead });
-    for (const [index, row] of rows.entries()) {
-      const likeliest = Math.max(...row);
-      // Where two tokens are as likely to within the error of f16, either may be chosen.
-      assert(likeliest - row[ids[index]] < 1e-3, `token ${index}`);
-    }
-    assert((await textOf({})).join() !== ids.join(), "what is dropped was read");
-  }));
-
-for (const name of ["exact", "paper", "int8", "balanced"] as const) {
-  Deno.test(`dropped blocks take no memory (${name})`, () =>
-    withTinyModel(MODEL, async (modelPath) => {
-      const sealed: number[] = [];
-      for (const sealPolicy of [{ name: "keep-all" } as const, POLICY]) {
-        const engine = await createEngine({ modelPath, profile: { name }, sealPolicy });
-        try {
-          let most = 0;
-          for await (const event of engine.generate(REQUEST)) {
-            if (event.type !== "token") continue;
-            const { cacheBytes } = await engine.stats();
-            most = Math.max(most, cacheBytes.raw);
-          }
-          sealed.push(most);
-        } finally {
-          await engine.close();
-        }
-      }
-      // Of eight blocks four are kept.
-      assertEquals(sealed[1] * 2, sealed[0]);
-      assertGreater(sealed[1], 0);
-    }));
-}
-
 async function run(engine: Engine, request = REQUEST) {
   const events = await collectEvents(engine, request);
   const ids = events.flatMap((event) => event.type === "token" ? [event.id] : []);
@@ -124,42 +77,93 @@ async function run(engine: Engine, request = REQUEST) {
   return { ids, cached: last.type === "finish" ? last.cachedTokenCount : NaN };
 }
 
-for (const name of ["exact", "paper"] as const) {
-  const options = { profile: { name }, sealPolicy: POLICY, model: MODEL };
+/** The text of a request that is run first, and the most bytes that its sealed blocks stand for. */
+async function firstRun(engine: Engine): Promise<{ ids: number[]; rawBytes: number }> {
+  const ids: number[] = [];
+  let rawBytes = 0;
+  for await (const event of engine.generate(REQUEST)) {
+    if (event.type !== "token") continue;
+    ids.push(event.id);
+    rawBytes = Math.max(rawBytes, (await engine.stats()).cacheBytes.raw);
+  }
+  return { ids, rawBytes };
+}
 
-  Deno.test(`a prompt that begins behind dropped blocks in the cache has the same text (${name})`, () =>
-    withTinyEngine(options, async (engine) => {
-      const first = await run(engine);
-      assertEquals(first.cached, 0);
-      assertEquals(await run(engine), { ids: first.ids, cached: 512 });
-      const longer = { ...REQUEST, promptIds: [...REQUEST.promptIds, ...tinyPrompt(80, 5)] };
-      const behind = await run(engine, longer);
-      assertEquals(behind.cached, 512);
-      const alone = await run(engine, { ...longer, skipsCache: true });
-      assertEquals(behind.ids, alone.ids);
+/** Of eight blocks four are kept. */
+function assertHalf(kept: number, all: number): void {
+  assertEquals(kept * 2, all);
+  assertGreater(kept, 0);
+}
+
+for (const name of ["int8", "balanced"] as const) {
+  Deno.test(`dropped blocks take no memory (${name})`, () =>
+    withTinyModel(MODEL, async (modelPath) => {
+      const options = { modelPath, profile: { name } };
+      const all = await withEngine(options, firstRun);
+      const some = await withEngine({ ...options, sealPolicy: POLICY }, firstRun);
+      assertHalf(some.rawBytes, all.rawBytes);
     }));
+}
 
-  Deno.test(`a saved sequence without its dropped blocks is restored, where the policy is the same (${name})`, () =>
+/** The text of the reference that does not read what is dropped. */
+async function assertReferenceText(modelPath: string, ids: readonly number[]): Promise<void> {
+  const { promptIds } = REQUEST;
+  const all = [...promptIds, ...ids];
+  const file = await readGguf(modelPath);
+  const rows = referenceLogits(file, all.slice(0, -1), { first: promptIds.length - 1, isRead });
+  for (const [index, row] of rows.entries()) {
+    const likeliest = Math.max(...row);
+    // Where two tokens are as likely to within the error of f16, either may be chosen.
+    assert(likeliest - row[ids[index]] < 1e-3, `token ${index}`);
+  }
+}
+
+for (const name of ["exact", "paper"] as const) {
+  Deno.test(`with dropped blocks (${name})`, (t) =>
     withTinyModel(MODEL, async (modelPath) => {
       const folder = await Deno.makeTempDir({ prefix: "packkv-dropped-" });
       const file = `${folder}/doc`;
-      const open = (more: Partial<EngineOptions>) =>
-        createEngine({ modelPath, profile: { name }, ...more });
-      const engine = await open({ sealPolicy: POLICY });
-      const first = await run(engine);
-      assertEquals((await engine.actOnSlot(0, { type: "save", path: file })).tokenCount, 512);
-      await engine.close();
-      const again = await open({ sealPolicy: POLICY });
-      await again.actOnSlot(1, { type: "restore", path: file });
-      assertEquals(await run(again), { ids: first.ids, cached: 512 });
-      await again.close();
-      const other = await open({});
-      await assertRejects(
-        () => other.actOnSlot(1, { type: "restore", path: file }),
-        Error,
-        "drop-blocks 0 2 3 7",
-      );
-      await other.close();
+      const options = { modelPath, profile: { name } };
+      let first = { ids: [] as number[], rawBytes: 0 };
+      await withEngine({ ...options, sealPolicy: POLICY }, async (engine) => {
+        first = await firstRun(engine);
+        const saved = await engine.actOnSlot(0, { type: "save", path: file });
+        assertEquals(saved.tokenCount, 512);
+        await t.step(
+          "a prompt that begins behind them in the cache has the same text",
+          async () => {
+            assertEquals(await run(engine), { ids: first.ids, cached: 512 });
+            const longer = { ...REQUEST, promptIds: [...REQUEST.promptIds, ...tinyPrompt(80, 5)] };
+            const behind = await run(engine, longer);
+            assertEquals(behind.cached, 512);
+            const alone = await run(engine, { ...longer, skipsCache: true });
+            assertEquals(behind.ids, alone.ids);
+          },
+        );
+      });
+      await t.step("a saved sequence without them is restored, where the policy is the same", () =>
+        withEngine({ ...options, sealPolicy: POLICY }, async (engine) => {
+          await engine.actOnSlot(1, { type: "restore", path: file });
+          assertEquals(await run(engine), { ids: first.ids, cached: 512 });
+        }));
+      await withEngine(options, async (engine) => {
+        await t.step("a policy that keeps them refuses it", async () => {
+          const restore = () =>
+            engine.actOnSlot(1, { type: "restore", path: file });
+          await assertRejects(restore, Error, "drop-blocks 0 2 3 7");
+        });
+        const all = await firstRun(engine);
+        await t.step("they take no memory", () =>
+          assertHalf(first.rawBytes, all.rawBytes));
+        if (name !== "exact") return;
+        await t.step(
+          "the text is that of the reference, and differs from what all blocks give",
+          async () => {
+            await assertReferenceText(modelPath, first.ids);
+            assert(all.ids.join() !== first.ids.join(), "what is dropped was read");
+          },
+        );
+      });
       await Deno.remove(folder, { recursive: true });
     }));
 }
