@@ -2,9 +2,15 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EngineError } from "../../src/core/errors.ts";
-import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
+import type {
+  Engine,
+  EngineOptions,
+  GenerateRequest,
+  ProfileOptions,
+} from "../../src/engine/types.ts";
 import {
   collectEvents,
+  sharedTinyEngine,
   tinyPrompt,
   withEngine,
   withTinyEngine,
@@ -34,6 +40,39 @@ const withOwn = <T>(
   body: (engine: Engine) => Promise<T>,
 ) => withEngine({ modelPath, profile: FINE, sequenceCountMax: 2, ...options }, body);
 
+/** Two engines of one model, for what leaves nothing in them. */
+const shared = [1, 2].map(() =>
+  sharedTinyEngine({ model: MODEL, profile: FINE, sequenceCountMax: 2 })
+);
+
+/** Empties an engine's cache of what ran in it last. */
+async function forget(engine: Engine): Promise<void> {
+  for (const { slot } of await engine.slots()) {
+    await engine.actOnSlot(slot, { type: "erase" }).catch(() => {}); // nothing ran in it
+  }
+  assertEquals((await engine.stats()).retainedBytes, 0);
+}
+
+type WithOne = <T>(body: (engine: Engine) => Promise<T>) => Promise<T>;
+
+/** Two engines of a model, of which the second may be opened after the first is closed. */
+async function withTwo(
+  { model, profile }: { model: Partial<TinyModelOptions>; profile: ProfileOptions },
+  body: (withFirst: WithOne, withSecond: WithOne) => Promise<void>,
+): Promise<void> {
+  if (model === MODEL && profile === FINE) {
+    const [first, second] = shared.map((each) => each());
+    await body((use) => use(first), (use) => use(second));
+    await forget(first);
+    await forget(second);
+    return;
+  }
+  await withTinyModel(model, async (path) => {
+    const withOne: WithOne = (use) => withOwn(path, { profile }, use);
+    await body(withOne, withOne);
+  });
+}
+
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "packkv-slots-" });
   try {
@@ -60,10 +99,10 @@ const SAVED = [
 for (const { profile, model } of SAVED) {
   const { architecture = "llama" }: Partial<TinyModelOptions> = model;
   Deno.test(`a sequence saved by one engine is restored by another, with the same text (${architecture}, ${profile.name})`, () =>
-    withTinyModel(model, (path) =>
+    withTwo({ model, profile }, (withFirst, withSecond) =>
       withFolder(async (folder) => {
         const file = `${folder}/doc`;
-        const first = await withOwn(path, { profile }, async (engine) => {
+        const first = await withFirst(async (engine) => {
           const result = await run(engine);
           const outcome = await engine.actOnSlot(0, { type: "save", path: file });
           assertEquals(outcome.tokenCount, 448);
@@ -71,7 +110,7 @@ for (const { profile, model } of SAVED) {
           return result;
         });
         assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["doc"]);
-        await withOwn(path, { profile }, async (engine) => {
+        await withSecond(async (engine) => {
           const { tokenCount } = await engine.actOnSlot(1, { type: "restore", path: file });
           assertEquals(tokenCount, 448);
           assertEquals(await run(engine), { ids: first.ids, cached: 448 });
@@ -95,18 +134,18 @@ const NEAR = {
 
 for (const [what, model] of [["all", MODEL], ["of a layer the newest tokens", NEAR]] as const) {
   Deno.test(`a prompt that ends with a block begins behind what was restored (keeps ${what})`, () =>
-    withTinyModel(model, (path) =>
+    withTwo({ model, profile: FINE }, (withFirst, withSecond) =>
       withFolder(async (folder) => {
         const file = `${folder}/doc`;
         const request = { ...REQUEST, promptIds: tinyPrompt(320, 1), maxTokens: 4 };
         const longer = { ...request, promptIds: [...request.promptIds, ...tinyPrompt(9, 2)] };
-        const first = await withOwn(path, {}, async (engine) => {
+        const first = await withFirst(async (engine) => {
           const result = await run(engine, request);
           const outcome = await engine.actOnSlot(0, { type: "save", path: file });
           assertEquals(outcome.tokenCount, 320);
           return result;
         });
-        await withOwn(path, {}, async (engine) => {
+        await withSecond(async (engine) => {
           const { tokenCount } = await engine.actOnSlot(0, { type: "restore", path: file });
           assertEquals(tokenCount, 320);
           // The last token is always prefilled, and slices begin at blocks.
@@ -120,11 +159,9 @@ Deno.test("a damaged, foreign or too long file is refused with the reason, and n
   withTinyModel(MODEL, (path) =>
     withFolder(async (folder) => {
       const file = `${folder}/doc`;
-      const first = await withOwn(path, {}, async (engine) => {
-        const result = await run(engine);
-        await engine.actOnSlot(0, { type: "save", path: file });
-        return result;
-      });
+      const [saving, engine] = shared.map((each) => each());
+      const first = await run(saving);
+      await saving.actOnSlot(0, { type: "save", path: file });
       const bytes = await Deno.readFile(file);
       const changed = (change: (copy: Uint8Array<ArrayBuffer>) => Uint8Array) =>
         change(bytes.slice());
@@ -143,19 +180,17 @@ Deno.test("a damaged, foreign or too long file is refused with the reason, and n
         ["no header", bytes.slice(0, 9), /no whole header/],
         ["longer", changed((copy) => new Uint8Array([...copy, 0])), /sections end/],
       ];
-      await withOwn(path, {}, async (engine) => {
-        const bad = `${folder}/bad`;
-        for (const [why, content, message] of cases) {
-          await Deno.writeFile(bad, content);
-          const act = () => engine.actOnSlot(0, { type: "restore", path: bad });
-          const error = await assertRejects(act, Error) as Error;
-          assert(message.test(error.message), `${why}: ${error.message}`);
-        }
-        const missing = { type: "restore" as const, path: `${folder}/nothing` };
-        await assertRejects(() => engine.actOnSlot(0, missing), Error, "Cannot restore slot 0");
-        assertEquals((await engine.stats()).retainedBytes, 0);
-        assertEquals(await run(engine), { ...first, cached: 0 }, "it serves all the same");
-      });
+      const bad = `${folder}/bad`;
+      for (const [why, content, message] of cases) {
+        await Deno.writeFile(bad, content);
+        const act = () => engine.actOnSlot(0, { type: "restore", path: bad });
+        const error = await assertRejects(act, Error) as Error;
+        assert(message.test(error.message), `${why}: ${error.message}`);
+      }
+      const missing = { type: "restore" as const, path: `${folder}/nothing` };
+      await assertRejects(() => engine.actOnSlot(0, missing), Error, "Cannot restore slot 0");
+      assertEquals((await engine.stats()).retainedBytes, 0);
+      assertEquals(await run(engine), { ...first, cached: 0 }, "it serves all the same");
       const refusals: [options: Partial<EngineOptions>, message: RegExp][] = [
         [{ profile: { name: "paper" } }, /with profile .*this server has/],
         [{ contextLength: 300 }, /500 tokens, the context holds 300/],
@@ -174,6 +209,8 @@ Deno.test("a damaged, foreign or too long file is refused with the reason, and n
           const act = () => engine.actOnSlot(0, { type: "restore", path: file });
           await assertRejects(act, Error, "another model");
         }));
+      await forget(saving);
+      await forget(engine);
     })));
 
 Deno.test("slots tell what runs in them, and refuse to change under a running sequence", () =>
