@@ -2,7 +2,13 @@
 
 import { assertEquals, assertGreater, assertLess, assertLessOrEqual } from "@std/assert";
 import type { Engine, GenerateEvent, GenerateRequest } from "../../src/engine/types.ts";
-import { collectIds, idleStats, tinyPrompt, withTinyEngine } from "../support/tiny_engine.ts";
+import {
+  collectIds,
+  idleStats,
+  sharedTinyEngine,
+  tinyPrompt,
+  withTinyEngine,
+} from "../support/tiny_engine.ts";
 
 /** The step on the GPU when the abort is heard, and the one encoded behind it. */
 const STEP_COUNT_MAX = 2;
@@ -66,27 +72,30 @@ const OPTIONS = {
   stepTokenCountMax: 16,
 } as const;
 
+const shared = sharedTinyEngine(OPTIONS);
+
 for (const { phase, promptCount, isReached } of PHASES) {
-  Deno.test(`a request aborted in ${phase} frees its blocks with the step in flight, beside another`, () =>
-    withTinyEngine(
-      OPTIONS,
-      async (engine) => {
-        const alone = await collectIds(engine, NEIGHBOUR);
-        let isOver = false;
-        const neighbours = (async () => {
-          while (!isOver) assertEquals(await collectIds(engine, NEIGHBOUR), alone);
-        })();
-        neighbours.catch(() => {}); // what fails before it is awaited is to be seen instead
-        const gone = new AbortController();
-        const request = { promptIds: tinyPrompt(promptCount, 2), maxTokens: 1000, ignoreEos: true };
-        const { rest } = await begin(engine, { ...request, signal: gone.signal }, isReached);
-        await assertFreed(engine, gone);
-        const { code } = await rest.catch((error) => error);
-        assertEquals(code, "aborted");
-        isOver = true;
-        await neighbours;
-      },
-    ));
+  Deno.test(`a request aborted in ${phase} frees its blocks with the step in flight, beside another`, async () => {
+    const engine = shared();
+    const alone = await collectIds(engine, NEIGHBOUR);
+    let isOver = false;
+    const neighbours = (async () => {
+      while (!isOver) assertEquals(await collectIds(engine, NEIGHBOUR), alone);
+    })();
+    neighbours.catch(() => {}); // what fails before it is awaited is to be seen instead
+    const gone = new AbortController();
+    const request = {
+      promptIds: tinyPrompt(promptCount, promptCount),
+      maxTokens: 1000,
+      ignoreEos: true,
+    };
+    const { rest } = await begin(engine, { ...request, signal: gone.signal }, isReached);
+    await assertFreed(engine, gone);
+    const { code } = await rest.catch((error) => error);
+    assertEquals(code, "aborted");
+    isOver = true;
+    await neighbours;
+  });
 }
 
 Deno.test("a request aborted in the queue is gone at once, and never starts", () =>

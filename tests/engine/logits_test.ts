@@ -4,7 +4,6 @@ import { assert, assertEquals } from "@std/assert";
 import type { LogitAdjustments, TokenLogprobs } from "../../src/core/sampling.ts";
 import type { Engine, GenerateRequest } from "../../src/engine/types.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
-import { createEngine } from "../../src/engine/client.ts";
 import { logitsAdjustReference } from "../../src/reference/logits_adjust.ts";
 import { tokenLogprobsReference } from "../../src/reference/token_logprobs.ts";
 import { referenceLogits } from "../support/reference_model.ts";
@@ -12,9 +11,9 @@ import {
   collectEvents,
   collectIds,
   idleStats,
+  sharedTinyEngine,
   tinyPrompt,
   withTinyEngine,
-  withTinyModel,
 } from "../support/tiny_engine.ts";
 
 /** The engine computes in f32 and keeps K and V as f16; the reference is f64. */
@@ -50,19 +49,15 @@ async function logprobsOf(engine: Engine, request: GenerateRequest) {
   return { prompt, tokens, finish: events.at(-1)! };
 }
 
+const exact = sharedTinyEngine({ profile: { name: "exact" } });
+
 /** Runs `body` with an exact engine on a tiny model, and the logits that are true for it. */
 async function withReference(
   body: (engine: Engine, logitsOf: (ids: readonly number[]) => Float64Array[]) => Promise<void>,
 ): Promise<void> {
-  await withTinyModel({}, async (modelPath) => {
-    const file = await readGguf(modelPath);
-    const engine = await createEngine({ modelPath, profile: { name: "exact" } });
-    try {
-      await body(engine, (ids) => referenceLogits(file, ids));
-    } finally {
-      await engine.close();
-    }
-  });
+  const engine = exact();
+  const file = await readGguf(engine.info.modelPath);
+  await body(engine, (ids) => referenceLogits(file, ids));
 }
 
 Deno.test("generate() tells log-probabilities of tokens and prompts as the reference has them", () =>
