@@ -39,13 +39,17 @@ const slot = (promptCount: number, raw: number) => ({
 });
 
 pageTest("the page holds a conversation", {
-  "an answer streams in and becomes headings, lists, code and tables": (browser) =>
-    visit(browser, slowly(ANSWER), {
+  "an answer streams in and becomes headings, lists, code and tables": (browser) => {
+    const seen = Promise.withResolvers<void>();
+    const [first, rest] = [ANSWER.slice(0, -9), ANSWER.slice(-9)];
+    const script = () => [...tokensOf(first), { until: seen.promise }, ...tokensOf(rest)];
+    return visit(browser, script, {
       options: { info: { contextLength: 1000 } },
       work: async ({ page }) => {
         await ask(page, "Make a plan");
         await page.locator("article.assistant[aria-busy=true] .text strong").waitFor();
         await page.getByRole("button", { name: "Stop the answer" }).waitFor();
+        seen.resolve();
         await lastAnswer(page);
         const answer = page.locator("article.assistant .text");
         const counts = Object.entries({ h2: 1, strong: 1, "ol > li": 2, "pre code": 1, "td": 2 });
@@ -57,7 +61,8 @@ pageTest("the page holds a conversation", {
         assertEquals(await page.title(), "Make a plan · PackKV Serve");
         await page.getByRole("button", { name: "Send" }).waitFor();
       },
-    }),
+    });
+  },
 
   "HTML, scripts and unsafe links of an answer stay text, and call nobody": (browser) =>
     visit(browser, slowly(HOSTILE, 0), {
