@@ -1,6 +1,5 @@
 /** Servers on real sockets: over the scripted engine, and over an engine on a tiny model. */
 
-import { assertExists } from "@std/assert";
 import { createApp } from "../../server/app.ts";
 import { loadServedModel } from "../../server/cli/load_model.ts";
 import { startServer } from "../../server/serve.ts";
@@ -8,6 +7,7 @@ import { ServerState } from "../../server/state.ts";
 import type { Engine, EngineOptions, GenerateRequest } from "../../src/engine/types.ts";
 import { AnswerCheck } from "../support/answer_check.ts";
 import type { FakeScript } from "../support/fake_engine.ts";
+import { sharedByFile } from "../support/shared_by_file.ts";
 import { withTinyModel } from "../support/tiny_engine.ts";
 import type { TinyModelOptions } from "../support/tiny_model.ts";
 import { harness, type HarnessOptions } from "./harness.ts";
@@ -77,25 +77,5 @@ export async function withTinyServer(
  * @returns Gives the server, once tests run.
  */
 export function sharedTinyServer(options: Parameters<typeof withTinyServer>[0]): () => TinyServer {
-  let shared: TinyServer | null = null;
-  let close: () => Promise<void> = () => Promise.resolve();
-  Deno.test.beforeAll(async () => {
-    const isOver = Promise.withResolvers<void>();
-    const isOpen = Promise.withResolvers<void>();
-    const life = withTinyServer(options, async (server) => {
-      shared = server;
-      isOpen.resolve();
-      await isOver.promise;
-    });
-    close = async () => {
-      isOver.resolve();
-      await life;
-    };
-    await Promise.race([isOpen.promise, life]);
-  });
-  Deno.test.afterAll(() => close());
-  return () => {
-    assertExists(shared, "tests run between the opening and the closing");
-    return shared;
-  };
+  return sharedByFile((body) => withTinyServer(options, body));
 }

@@ -1,6 +1,5 @@
 /** Engines on tiny models, closed after use, and what their generations give. */
 
-import { assertExists } from "@std/assert";
 import { measuredPath } from "../../src/calibration/store.ts";
 import { createEngine } from "../../src/engine/client.ts";
 import { modelFingerprint } from "../../src/runtime/fingerprint.ts";
@@ -13,6 +12,7 @@ import type {
 } from "../../src/engine/types.ts";
 import { readGguf } from "../../src/gguf/read_gguf.ts";
 import { seededRandom } from "./numeric.ts";
+import { sharedByFile } from "./shared_by_file.ts";
 import { type TinyModelOptions, writeTinyModel } from "./tiny_model.ts";
 import { eventually } from "./waiting.ts";
 
@@ -51,27 +51,7 @@ export async function withTinyEngine(
  * @returns Gives the engine, once tests run.
  */
 export function sharedTinyEngine(options: Parameters<typeof withTinyEngine>[0]): () => Engine {
-  let shared: Engine | null = null;
-  let close: () => Promise<void> = () => Promise.resolve();
-  Deno.test.beforeAll(async () => {
-    const isOver = Promise.withResolvers<void>();
-    const isOpen = Promise.withResolvers<void>();
-    const life = withTinyEngine(options, async (engine) => {
-      shared = engine;
-      isOpen.resolve();
-      await isOver.promise;
-    });
-    close = async () => {
-      isOver.resolve();
-      await life;
-    };
-    await Promise.race([isOpen.promise, life]);
-  });
-  Deno.test.afterAll(() => close());
-  return () => {
-    assertExists(shared, "tests run between the opening and the closing");
-    return shared;
-  };
+  return sharedByFile((body) => withTinyEngine(options, body));
 }
 
 /** Runs `body` with an engine, which it closes. */
