@@ -78,18 +78,21 @@ Deno.test("a router with codes is multiplied in f32 all the same: rows go to the
   assertEquals(vectors[1], vectors[0]);
 });
 
-Deno.test("names of stored blocks have that products are in int8", () => {
+Deno.test("names of stored blocks have that products are in int8, and those with experts", () => {
   const plan = { codec: { identity: "codec" }, shape: { stores: [], windowBlockCount: 2 } };
-  const nameIn = (math: ProductMath) =>
+  const layer = { attention: { keyValueLayer: 0 }, feedForward: { experts: {} } };
+  const nameIn = (math: ProductMath, layers: readonly object[] = []) =>
     contentName(
       plan as unknown as CachePlan,
       { id: "all" } as SealPolicy,
-      { plan: { layers: [] }, math } as unknown as LoadedModel,
+      { plan: { layers }, math } as unknown as LoadedModel,
     );
   assertEquals(["f32", "int8"].map((math) => nameIn(math as ProductMath)), [
     "codec, all",
     "codec, all, products in int8",
   ]);
+  assertEquals(nameIn("f32", [layer]), "codec, all");
+  assertEquals(nameIn("int8", [layer]), "codec, all, products in int8, of experts too");
 });
 
 Deno.test("products in int8 are refused for a model of which no weight has codes", async () => {

@@ -2,22 +2,10 @@ import source from "../../../shaders/expert_matmul/codes_tile.wgsl" with { type:
 import { divCeil } from "../../core/shapes.ts";
 import type { AdapterFacts, Gpu } from "../../gpu/gpu.ts";
 import { bundleCountMax, TILE_ROOM } from "../expert_bundles.ts";
-import { CodeInputs } from "../matmul/code_inputs.ts";
-import { codesTileText, MATMUL_DOT_TEXT } from "../matmul/parts.ts";
+import { codesTileText } from "../matmul/parts.ts";
 import { GROUP_ROW_COUNT } from "../weight_layout.ts";
-import {
-  chooseExpertCodesVariant,
-  type ExpertMatmulCodesOptions,
-  inputRowCount,
-  optionsOfCodes,
-} from "./codes.ts";
-import {
-  type BoundExpertMatmul,
-  type ExpertMatmul,
-  type ExpertMatmulBuffers,
-  type ExpertMatmulOptions,
-  ExpertPipelines,
-} from "./product.ts";
+import { ExpertCodesProduct, type ExpertMatmulCodesOptions } from "./codes_product.ts";
+import type { BoundExpertMatmul, ExpertMatmul, ExpertMatmulBuffers } from "./product.ts";
 
 /** Groups of 32 outputs of a workgroup. */
 const GROUP_COUNT = 2;
@@ -27,17 +15,10 @@ const GROUP_COUNT = 2;
  * that `ExpertMatmulCodesKernel` gives it: the same operations in the same order.
  */
 export class ExpertMatmulCodesTileKernel implements ExpertMatmul {
-  #options: ExpertMatmulOptions;
-  #inputs: CodeInputs;
-  #pipelines: ExpertPipelines;
+  #product: ExpertCodesProduct;
 
-  private constructor(
-    options: ExpertMatmulOptions,
-    kernels: { inputs: CodeInputs; pipelines: ExpertPipelines },
-  ) {
-    this.#options = options;
-    this.#inputs = kernels.inputs;
-    this.#pipelines = kernels.pipelines;
+  private constructor(product: ExpertCodesProduct) {
+    this.#product = product;
   }
 
   /** Compiles for weights of one shape and format. */
@@ -46,34 +27,22 @@ export class ExpertMatmulCodesTileKernel implements ExpertMatmul {
     options: ExpertMatmulCodesOptions,
     facts: AdapterFacts = gpu.facts,
   ): Promise<ExpertMatmulCodesTileKernel> {
-    const { way, weights } = options;
-    const product = optionsOfCodes(options);
-    const variant = chooseExpertCodesVariant(weights, { facts, way });
-    const dotText = MATMUL_DOT_TEXT[facts.hasDot4 ? "packed" : "apart"];
-    const pipelines = await ExpertPipelines.create(gpu, product, {
-      operation: "expert_matmul of codes",
+    const product = await ExpertCodesProduct.create(gpu, options, facts, {
       sizes: [TILE_ROOM],
       room: TILE_ROOM,
-      textOf: () => [codesTileText(source, TILE_ROOM, weights.format), dotText].join("\n"),
-      constants: { SLICE_COUNT: variant.sliceCount(weights) },
+      textOf: () => codesTileText(source, TILE_ROOM, options.weights.format),
     });
-    const inputs = await CodeInputs.create(gpu, options);
-    return new ExpertMatmulCodesTileKernel(product, { inputs, pipelines });
+    return new ExpertMatmulCodesTileKernel(product);
   }
 
-  /** The first bind group is that of the codes, the others are those of the product. */
   bind(buffers: ExpertMatmulBuffers): BoundExpertMatmul {
-    return this.#inputs.bind(buffers, this.#pipelines);
+    return this.#product.bind(buffers);
   }
 
   encode(pass: GPUComputePassEncoder, bound: BoundExpertMatmul, rowCount: number): void {
-    const { weights: { rowCount: outputCount, expertCount }, usedCount } = this.#options;
-    const products = this.#inputs.encode(pass, bound, inputRowCount(this.#options, rowCount));
+    const { weights: { rowCount: outputCount, expertCount }, usedCount } = this.#product.options;
     const bundleCount = bundleCountMax({ expertCount, usedCount, room: TILE_ROOM }, rowCount);
-    const grid: [number, number] = [
-      bundleCount,
-      divCeil(outputCount, GROUP_COUNT * GROUP_ROW_COUNT),
-    ];
-    this.#pipelines.encode(pass, products, { size: 0, grid });
+    const groupCount = divCeil(outputCount, GROUP_COUNT * GROUP_ROW_COUNT);
+    this.#product.encode(pass, bound, rowCount, { size: 0, grid: [bundleCount, groupCount] });
   }
 }
